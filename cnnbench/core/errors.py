@@ -1,0 +1,65 @@
+"""What can go wrong, sorted by who has to act.
+
+Every message is one line and answers: what, where, what was expected, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CnnbenchError(Exception):
+    """The base of every error that this package raises on purpose."""
+
+
+class UserError(CnnbenchError):
+    """The user's mistake: shown as one clear line, exit code 2, no traceback.
+
+    Args:
+        what: what is wrong, in words, with the offending value.
+        where: the file and the place in it, or the option; empty where there is none.
+        hint: what was expected or what to do; empty where there is nothing to add.
+    """
+
+    def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+        self.what, self.where, self.hint = what, where, hint
+        super().__init__(self.one_line())
+
+    def one_line(self) -> str:
+        """The whole message: ``where: what (hint)``."""
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class UserErrors(UserError):
+    """Several mistakes of one input, reported together, a line each."""
+
+    def __init__(self, errors: Iterable[UserError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(error.one_line() for error in self.errors))
+
+
+class Unavailable(CnnbenchError):
+    """Something that is not here (data, weights, a GPU, an optional package).
+
+    The job that needed it becomes ``skipped`` with this reason; it says how to provide it.
+    """
+
+
+class JobFailed(CnnbenchError):
+    """A job that cannot give a number, for a reason known in words (``diverged at epoch 2``)."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """``did you mean 'X'?`` for the valid name closest to ``name``, or an empty string.
+
+    Case, ``_`` and ``-`` do not count in the comparison.
+    """
+    plain = {_plain(candidate): candidate for candidate in valid}
+    close = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
+    return f"did you mean '{plain[close[0]]}'?" if close else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
