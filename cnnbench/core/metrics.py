@@ -1,0 +1,175 @@
+"""Every number that can stand in a table: its unit, which way is better, and what it depends on.
+
+A new metric is one entry here. In a record a metric has its bare name; in a table, one that
+depends on a setting carries it behind an ``@``: ``latency_p50_s@cpu/litert/b1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from cnnbench.core.errors import UserError, nearest
+from cnnbench.core.units import Unit
+
+DependsOn = Literal["network", "batch", "setting"]
+Better = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One kind of number.
+
+    Attributes:
+        name: with its unit as suffix where it has one (``_s``, ``_bytes``, ``_px``).
+        unit: how it is parsed and shown.
+        better: which way is better, or None where neither is.
+        depends_on: the network alone, the batch size, or the whole setting.
+        primary: takes part in the short names of the command line.
+        exact: the same on every machine, so that it compares exactly.
+        title: a column head for people.
+    """
+
+    name: str
+    unit: Unit
+    better: Better | None = None
+    depends_on: DependsOn = "network"
+    primary: bool = True
+    exact: bool = False
+    title: str = ""
+
+
+def _metrics() -> Iterable[Metric]:
+    low: Better = "lower"
+    high: Better = "higher"
+    # counted: static
+    yield Metric("params", "count", low, exact=True, title="Params")
+    yield Metric("trainable_params", "count", low, exact=True, title="Trainable")
+    yield Metric("weight_bytes", "bytes", low, exact=True, title="Weights")
+    yield Metric("macs", "count", low, exact=True, title="MACs")
+    yield Metric("flops", "count", low, exact=True, title="FLOPs")
+    yield Metric("uncounted_ops", "count", low, exact=True, title="Uncounted ops")
+    yield Metric("receptive_field_px", "px", None, exact=True, title="Receptive field")
+    yield Metric("depth", "count", None, exact=True, title="Depth")
+    for name, title in [
+        ("activation_sum_bytes", "Activations, sum"),
+        ("activation_train_bytes", "Activations, training"),
+        ("activation_infer_peak_bytes", "Activations, peak"),
+    ]:
+        yield Metric(name, "bytes", low, "batch", exact=True, title=title)
+    # measured: memory
+    yield Metric("memory_infer_peak_bytes", "bytes", low, "setting", title="Memory, inference")
+    yield Metric("memory_train_peak_bytes", "bytes", low, "setting", title="Memory, training")
+    yield Metric("memory_ratio", "ratio", None, "setting", title="Measured ÷ predicted")
+    yield Metric("max_batch", "count", high, "setting", title="Largest batch")
+    # measured: latency
+    for name, title in [
+        ("convert_s", "Convert"),
+        ("load_s", "Load"),
+        ("compile_s", "Compile"),
+        ("first_call_s", "First call"),
+        ("latency_location_s", "Latency, location"),
+        ("latency_mean_s", "Latency, mean"),
+        ("latency_p50_s", "Latency p50"),
+        ("latency_p90_s", "Latency p90"),
+        ("latency_p95_s", "Latency p95"),
+        ("latency_p99_s", "Latency p99"),
+    ]:
+        yield Metric(name, "s", low, "setting", title=title)
+    yield Metric("reference_s", "s", None, "setting", primary=False, title="Reference")
+    yield Metric("throughput_per_s", "per_s", high, "setting", title="Images/s")
+    yield Metric("achieved_flops_per_s", "per_s", high, "setting", title="FLOP/s")
+    yield Metric("output_max_abs_diff", "ratio", low, "setting", title="Output difference")
+    yield Metric("file_bytes", "bytes", low, title="File")
+    yield Metric("file_gzip_bytes", "bytes", low, title="File, gzip")
+    # measured: accuracy
+    yield Metric("top1", "fraction", high, "setting", title="Top-1")
+    yield Metric("top5", "fraction", high, "setting", title="Top-5")
+    yield Metric("ece", "fraction", low, "setting", title="Calibration error")
+    yield Metric("loss", "ratio", low, "setting", title="Loss")
+    yield Metric("train_s", "s", low, "setting", title="Training")
+    yield Metric("epoch_s", "s", low, "setting", title="Epoch")
+    yield Metric("images_per_s", "per_s", high, "setting", title="Training images/s")
+    # measured: compression
+    yield Metric("sparsity", "fraction", None, title="Sparsity")
+    yield Metric("distinct_weights", "count", low, title="Distinct weights")
+    yield Metric("coverage_params", "fraction", high, title="Coverage, params")
+    yield Metric("coverage_macs", "fraction", high, title="Coverage, MACs")
+    yield Metric("agreement", "fraction", high, "setting", title="Agreement")
+    # published by others, never mixed with what was measured here
+    yield Metric("published_top1", "fraction", high, title="Top-1")
+    yield Metric("published_top5", "fraction", high, title="Top-5")
+    yield Metric("published_size_bytes", "bytes", low, title="Size")
+    yield Metric("published_params", "count", low, title="Params")
+    yield Metric("published_depth", "count", None, title="Depth")
+    yield Metric("published_cpu_s", "s", low, title="CPU")
+    yield Metric("published_gpu_s", "s", low, title="GPU")
+
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _metrics()}
+
+COMPANIONS = ("_ci_low", "_ci_high", "_verdict", "_status", "_samples")
+
+
+def column(metric: str, label: str) -> str:
+    """The table column of ``metric`` under the setting ``label`` ('' where it has none)."""
+    return f"{metric}@{label}" if label else metric
+
+
+def split(name: str) -> tuple[str, str]:
+    """``latency_p50_s@cpu/graph/b1`` -> ``('latency_p50_s', 'cpu/graph/b1')``."""
+    base, _, label = name.partition("@")
+    return base, label
+
+
+def of_column(name: str) -> Metric | None:
+    """The metric of a value column; None for companions and for columns that are no metric."""
+    return METRICS.get(split(name)[0])
+
+
+def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
+    """Return the one column that ``expression`` names.
+
+    In this order: the exact column; the exact base with the unit suffix dropped (``file`` is
+    ``file_bytes``), with or without a setting; a unique prefix among primary metrics.
+    Companions match by full name only.
+
+    Raises:
+        UserError: nothing or several match; the candidates are listed.
+    """
+    columns = list(columns)
+    if expression in columns:
+        return expression
+    base, label = split(expression)
+    values = [name for name in columns if of_column(name) is not None]
+    for match in (_is_base, _is_prefix):
+        found = [
+            name
+            for name in values
+            if match(base, METRICS[split(name)[0]]) and label in ("", split(name)[1])
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UserError(
+                f"the metric '{expression}' is ambiguous", where, "one of: " + ", ".join(found)
+            )
+    hint = nearest(expression, values) or "this table has: " + ", ".join(values)
+    raise UserError(f"no metric '{expression}' in this table", where, hint)
+
+
+def short_name(metric: str) -> str:
+    """The metric's name with its unit suffix dropped: ``file`` for ``file_bytes``."""
+    for suffix in ("_bytes", "_per_s", "_px", "_s"):
+        if metric.endswith(suffix):
+            return metric.removesuffix(suffix)
+    return metric
+
+
+def _is_base(base: str, metric: Metric) -> bool:
+    return base in (metric.name, short_name(metric.name))
+
+
+def _is_prefix(base: str, metric: Metric) -> bool:
+    return metric.primary and bool(base) and metric.name.startswith(base)

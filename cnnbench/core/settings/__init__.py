@@ -1,0 +1,33 @@
+"""A schema per probe: what a suite may say of it, and what one cell of it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnnbench.core.settings.accuracy import AccuracySetting, AccuracySpec
+from cnnbench.core.settings.base import Setting, Spec, StoppingRule
+from cnnbench.core.settings.latency import LatencySetting, LatencySpec
+from cnnbench.core.settings.memory import MemorySetting, MemorySpec
+from cnnbench.core.settings.static import StaticSetting, StaticSpec
+
+SPECS: dict[str, type[Spec]] = {
+    "static": StaticSpec,
+    "latency": LatencySpec,
+    "memory": MemorySpec,
+    "accuracy": AccuracySpec,
+}
+SETTINGS: dict[str, type[Setting]] = {
+    "static": StaticSetting,
+    "latency": LatencySetting,
+    "memory": MemorySetting,
+    "accuracy": AccuracySetting,
+}
+
+
+def setting(probe: str, values: Mapping[str, Any]) -> Setting:
+    """The setting of a record, read back; what an older journal did not know takes its default."""
+    return SETTINGS[probe].model_validate(dict(values))
+
+
+__all__ = ["SETTINGS", "SPECS", "Setting", "Spec", "StoppingRule", "setting"]

@@ -1,0 +1,114 @@
+"""What every probe's settings share.
+
+A *spec* is a probe as a suite words it, with lists; it expands into *settings*, one a cell, with
+every default filled in. Everything in a setting decides the result and is part of the key; what
+only decides how often a cell is measured is its *stopping rule*, which is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from cnnbench.core import units
+from cnnbench.core.errors import UserError
+from cnnbench.core.metrics import METRICS
+
+
+def _parsed(unit: units.Unit) -> BeforeValidator:
+    def parse(value: Any) -> float:
+        if not isinstance(value, str | int | float):
+            raise ValueError("not a quantity")
+        try:
+            return units.parse(value, unit)
+        except UserError as error:
+            raise ValueError(error.one_line()) from None
+
+    return BeforeValidator(parse)
+
+
+def _no_repeats(values: list[Any]) -> list[Any]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value!r} stands in the list twice")
+    return values
+
+
+Seconds = Annotated[float, _parsed("s"), Field(gt=0, le=30 * 24 * 3600)]
+Bytes = Annotated[int, _parsed("bytes"), PlainSerializer(int), Field(gt=0)]
+Fraction = Annotated[float, _parsed("fraction"), Field(gt=0, lt=1)]
+BatchSize = Annotated[int, Field(strict=True, ge=1, le=65536)]
+Distinct = BeforeValidator(
+    lambda value: _no_repeats(value if isinstance(value, list) else [value])
+)
+BatchSizes = Annotated[list[BatchSize], Distinct, Field(min_length=1)]
+
+
+class Form(BaseModel):
+    """The base of everything that is read from a suite: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelFacts(Protocol):
+    """What a spec may ask of a model to fill in a default."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def min_size(self) -> int | None: ...
+
+
+class StoppingRule(Form):
+    """How often a cell is measured: at least ``at_least`` processes, at most ``at_most``.
+
+    Between the two it ends when the relative half-width of the 95 % interval of its location is
+    within ``precision``; without a precision it is always ``at_most``.
+    """
+
+    at_least: int = 1
+    at_most: int = 1
+    precision: float | None = None
+
+
+class Setting(Form):
+    """One cell's setting. Subclasses add their fields and say how it is written in a column."""
+
+    probe: ClassVar[str]
+
+    @property
+    def needs_prepare(self) -> bool:
+        """Whether a ``prepare`` job comes before the first repeat."""
+        return False
+
+    def label(self) -> str:
+        """The setting behind the ``@``: axes in a fixed order, those at their default left out."""
+        raise NotImplementedError
+
+    def label_for(self, metric: str) -> str:
+        """The part of the label that ``metric`` depends on."""
+        known = METRICS.get(metric)
+        depends_on = known.depends_on if known else "setting"
+        if depends_on == "network":
+            return ""
+        if depends_on == "batch":
+            return f"b{getattr(self, 'batch_size', 1)}"
+        return self.label()
+
+    def primary_metrics(self) -> tuple[str, ...]:
+        """The metrics that stand blank, with the reason, where this cell found nothing."""
+        raise NotImplementedError
+
+
+class Spec(Form):
+    """A probe as a suite words it."""
+
+    def settings(self, model: ModelFacts) -> Iterator[Setting]:
+        """The settings of this probe for one model, every default filled in."""
+        raise NotImplementedError
+
+    def stopping_rule(self) -> StoppingRule:
+        """How often each of the cells is measured."""
+        return StoppingRule()

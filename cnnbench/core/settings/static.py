@@ -1,0 +1,31 @@
+"""Settings of the ``static`` probe: what can be counted without running the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from cnnbench.core.settings.base import BatchSize, BatchSizes, ModelFacts, Setting, Spec
+
+
+class StaticSetting(Setting):
+    """Counts at one batch size (only the activation memory depends on it)."""
+
+    probe: ClassVar[str] = "static"
+    batch_size: BatchSize = 1
+
+    def label(self) -> str:
+        return f"b{self.batch_size}"
+
+    def primary_metrics(self) -> tuple[str, ...]:
+        return ("params", "macs", "activation_infer_peak_bytes")
+
+
+class StaticSpec(Spec):
+    """``static: {batch_sizes: [1, 32]}``"""
+
+    batch_sizes: BatchSizes = [1]
+
+    def settings(self, model: ModelFacts) -> Iterator[StaticSetting]:
+        for batch_size in self.batch_sizes:
+            yield StaticSetting(batch_size=batch_size)

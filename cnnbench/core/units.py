@@ -1,0 +1,113 @@
+"""Quantities as people write them, and back: durations, sizes, counts and fractions.
+
+Inside, everything is in base units (seconds, bytes, plain numbers, fractions of one); text is
+parsed and made at the edge only. MB is 10**6 bytes, MiB is 2**20.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Literal
+
+from cnnbench.core.errors import UserError
+
+Unit = Literal["s", "bytes", "count", "fraction", "px", "per_s", "ratio"]
+
+_SUFFIXES: dict[str, dict[str, float]] = {
+    "s": {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600},
+    "bytes": {
+        "B": 1,
+        "kB": 1e3,
+        "KB": 1e3,
+        "MB": 1e6,
+        "GB": 1e9,
+        "TB": 1e12,
+        "KiB": 2**10,
+        "MiB": 2**20,
+        "GiB": 2**30,
+        "TiB": 2**40,
+    },
+    "count": {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12},
+    "fraction": {"": 1, "%": 0.01},
+    "px": {"": 1, "px": 1},
+    "per_s": {"": 1, "/s": 1},
+    "ratio": {"": 1, "x": 1, "%": 0.01},
+}
+_EXAMPLES = {
+    "s": "20ms, 1.5s, 10min",
+    "bytes": "10MB, 2GiB",
+    "count": "4M, 300000",
+    "fraction": "5%, 0.92",
+    "px": "224px",
+    "per_s": "100/s",
+    "ratio": "1.1, 110%",
+}
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
+
+
+def parse(text: str | float, unit: Unit, where: str = "") -> float:
+    """Return ``text`` (``'20ms'``, ``'10MB'``, ``'5%'``, or a bare number) in base units.
+
+    A bare number of seconds or bytes is refused where it came as text: a limit of ``20`` that
+    means 20 seconds to one reader and 20 ms to another is worse than an error.
+
+    Raises:
+        UserError: not a finite number, or a unit that does not fit.
+    """
+    if isinstance(text, bool):
+        raise UserError(f"{text!r} is not a quantity", where, f"write for example {_EXAMPLES[unit]}")
+    if isinstance(text, int | float):
+        value, suffix = float(text), "s" if unit == "s" else "B" if unit == "bytes" else ""
+    else:
+        match = _NUMBER.fullmatch(str(text))
+        if not match:
+            raise UserError(
+                f"{text!r} is not a quantity", where, f"write for example {_EXAMPLES[unit]}"
+            )
+        value, suffix = float(match[1]), match[2]
+    factor = _SUFFIXES[unit].get(suffix)
+    if factor is None or not math.isfinite(value):
+        raise UserError(
+            f"{text!r} has no unit that fits" if suffix or unit in ("s", "bytes") else f"{text!r}",
+            where,
+            f"write for example {_EXAMPLES[unit]}",
+        )
+    return value * factor
+
+
+def show(value: float | None, unit: Unit) -> str:
+    """Return ``value`` as a person reads it, with three significant digits; '' for None or NaN."""
+    if value is None or math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if unit == "s":
+        return _scaled(value, [(3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs")])
+    if unit == "bytes":
+        return _scaled(value, [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")])
+    if unit in ("count", "per_s"):
+        text = _scaled(value, [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "")], separator=" ")
+        return text + "/s" if unit == "per_s" else text
+    if unit == "fraction":
+        return f"{100 * value:.1f} %"
+    if unit == "px":
+        return f"{value:.0f} px"
+    return f"{value:.3g}"
+
+
+def _scaled(value: float, scales: list[tuple[float, str]], separator: str = " ") -> str:
+    for factor, name in scales:
+        if abs(value) >= factor and (factor != 1e4):
+            return f"{_three_digits(value / factor)}{separator}{name}".rstrip()
+    factor, name = scales[-1] if scales[-1][0] != 1e4 else (1, "")
+    if factor == 1:
+        return f"{value:,.0f}" if float(value).is_integer() else _three_digits(value)
+    return f"{_three_digits(value / factor)}{separator}{name}"
+
+
+def _three_digits(value: float) -> str:
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{digits}f}"
