@@ -56,7 +56,9 @@ def parse(text: str | float, unit: Unit, where: str = "") -> float:
         UserError: not a finite number, or a unit that does not fit.
     """
     if isinstance(text, bool):
-        raise UserError(f"{text!r} is not a quantity", where, f"write for example {_EXAMPLES[unit]}")
+        raise UserError(
+            f"{text!r} is not a quantity", where, f"write for example {_EXAMPLES[unit]}"
+        )
     if isinstance(text, int | float):
         value, suffix = float(text), "s" if unit == "s" else "B" if unit == "bytes" else ""
     else:
@@ -82,13 +84,10 @@ def show(value: float | None, unit: Unit) -> str:
         return ""
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    if unit == "s":
-        return _scaled(value, [(3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs")])
-    if unit == "bytes":
-        return _scaled(value, [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")])
-    if unit in ("count", "per_s"):
-        text = _scaled(value, [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "")], separator=" ")
-        return text + "/s" if unit == "per_s" else text
+    if unit in _SCALES:
+        return _scaled(value, _SCALES[unit])
+    if unit == "per_s":
+        return _scaled(value, _SCALES["count"]) + " /s"
     if unit == "fraction":
         return f"{100 * value:.1f} %"
     if unit == "px":
@@ -96,18 +95,22 @@ def show(value: float | None, unit: Unit) -> str:
     return f"{value:.3g}"
 
 
-def _scaled(value: float, scales: list[tuple[float, str]], separator: str = " ") -> str:
-    for factor, name in scales:
-        if abs(value) >= factor and (factor != 1e4):
-            return f"{_three_digits(value / factor)}{separator}{name}".rstrip()
-    factor, name = scales[-1] if scales[-1][0] != 1e4 else (1, "")
-    if factor == 1:
-        return f"{value:,.0f}" if float(value).is_integer() else _three_digits(value)
-    return f"{_three_digits(value / factor)}{separator}{name}"
+_SCALES: dict[str, list[tuple[float, str]]] = {
+    "s": [(3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs")],
+    "bytes": [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")],
+    "count": [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1, "")],
+}
+
+
+def _scaled(value: float, scales: list[tuple[float, str]]) -> str:
+    factor, name = next(
+        ((factor, name) for factor, name in scales if abs(value) >= factor), scales[-1]
+    )
+    scaled = value / factor
+    text = f"{scaled:,.0f}" if scaled.is_integer() or scaled >= 1000 else _three_digits(scaled)
+    return f"{text} {name}".rstrip()
 
 
 def _three_digits(value: float) -> str:
-    if value == 0:
-        return "0"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:.{digits}f}"

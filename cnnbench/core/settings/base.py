@@ -40,9 +40,7 @@ Seconds = Annotated[float, _parsed("s"), Field(gt=0, le=30 * 24 * 3600)]
 Bytes = Annotated[int, _parsed("bytes"), PlainSerializer(int), Field(gt=0)]
 Fraction = Annotated[float, _parsed("fraction"), Field(gt=0, lt=1)]
 BatchSize = Annotated[int, Field(strict=True, ge=1, le=65536)]
-Distinct = BeforeValidator(
-    lambda value: _no_repeats(value if isinstance(value, list) else [value])
-)
+Distinct = BeforeValidator(lambda value: _no_repeats(value if isinstance(value, list) else [value]))
 BatchSizes = Annotated[list[BatchSize], Distinct, Field(min_length=1)]
 
 

@@ -29,7 +29,9 @@ class MemorySetting(Setting):
     batch_size: BatchSize = 1
 
     def label(self) -> str:
-        return f"b{self.batch_size}" if self.device == "cpu" else f"{self.device}/b{self.batch_size}"
+        return (
+            f"b{self.batch_size}" if self.device == "cpu" else f"{self.device}/b{self.batch_size}"
+        )
 
     def primary_metrics(self) -> tuple[str, ...]:
         return (f"memory_{self.mode}_peak_bytes",)

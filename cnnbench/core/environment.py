@@ -1,0 +1,136 @@
+"""Where a number was measured: facts about the machine and the libraries, without importing them.
+
+The *fingerprint* holds what decides whether two timings may be compared: CPU, cores, RAM,
+operating system, Python, library versions, threads. Load, time and environment variables are
+recorded beside it and never take part in it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = (
+    "tensorflow",
+    "keras",
+    "tf-keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+    "numpy",
+    "onnxruntime",
+    "openvino",
+)
+
+
+def fingerprint() -> dict[str, Any]:
+    """The facts that must agree before two timings are compared, as JSON."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": usable_cores(),
+        "ram_gib": round(_ram_bytes() / 2**30),
+        "os": f"{platform.system()} {platform.machine()}",
+        "kernel": platform.release(),
+        "libc": " ".join(platform.libc_ver()),
+        "gpu": _gpu_driver(),
+        "python": platform.python_version(),
+        "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
+        "threads": usable_cores(),
+    }
+
+
+def describe() -> dict[str, Any]:
+    """The whole ``environment.json``: id, fingerprint, and what is only good to know."""
+    facts = fingerprint()
+    return {
+        "id": environment_id(facts),
+        "fingerprint": facts,
+        "cnnbench": _version("cnnbench") or "unknown",
+        "recorded": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        "cpu_governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        "memory_limit_bytes": _cgroup_limit(),
+    }
+
+
+def environment_id(facts: Mapping[str, Any]) -> str:
+    """A short name of a fingerprint: the first 12 hex digits of its sha256."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def differences(base: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What changed between two fingerprints, in words: ``cores: 2 -> 4``."""
+    flat_base, flat_new = _flat(base), _flat(new)
+    return [
+        f"{name}: {flat_base.get(name, 'absent')} -> {flat_new.get(name, 'absent')}"
+        for name in sorted(flat_base.keys() | flat_new.keys())
+        if flat_base.get(name) != flat_new.get(name)
+    ]
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+def _flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    """The model's name, or where a virtual machine hides it, vendor, family and stepping too."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    family, model = facts.get("cpu family"), facts.get("model")
+    return f"{name} (family {family}, model {model})" if family else name
+
+
+def _ram_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 0
+
+
+def _gpu_driver() -> str | None:
+    return _first_line(Path("/proc/driver/nvidia/version"))
+
+
+def _cgroup_limit() -> int | None:
+    text = _first_line(Path("/sys/fs/cgroup/memory.max"))
+    return int(text) if text and text.isdigit() else None
+
+
+def _first_line(path: Path) -> str | None:
+    try:
+        return path.read_text().splitlines()[0]
+    except (OSError, IndexError):
+        return None

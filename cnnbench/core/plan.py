@@ -1,0 +1,148 @@
+"""Suite -> cells and jobs. A plan is data: nothing here runs, waits or looks at results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cnnbench.core.errors import UserError, UserErrors, nearest
+from cnnbench.core.record import PREPARE, Repeat, job_key
+from cnnbench.core.settings import Setting, StoppingRule
+from cnnbench.core.suite import Model, Suite
+
+# What a user sees first comes first, and what disturbs the machine's temper least.
+PROBE_ORDER = ("static", "memory", "latency", "accuracy", "compression")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place in the table: model × variant × probe × setting."""
+
+    model: Model
+    variant: str
+    probe: str
+    setting: Setting
+    rule: StoppingRule
+
+    @cached_property
+    def setting_json(self) -> dict[str, Any]:
+        """The setting as it stands in records and keys."""
+        return self.setting.model_dump(mode="json")
+
+    @cached_property
+    def key(self) -> str:
+        """The name of the cell's folder under ``artifacts/`` and ``logs/``."""
+        return self.job_key(PREPARE)[:16]
+
+    def job_key(self, repeat: Repeat) -> str:
+        """The key of one of the cell's jobs."""
+        return job_key(self.model.identity(), self.variant, self.probe, self.setting_json, repeat)
+
+    def jobs(self) -> Iterator[Job]:
+        """Every job that this cell may need, ``prepare`` first."""
+        if self.setting.needs_prepare:
+            yield Job(self, PREPARE)
+        for repeat in range(self.rule.at_most):
+            yield Job(self, repeat)
+
+    def title(self) -> str:
+        """``MobileNetV2 latency cpu/litert/b1``."""
+        variant = "" if self.variant == "float32" else f" {self.variant}"
+        return f"{self.model.label}{variant} {self.probe} {self.setting.label()}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell × repeat: one process, one record."""
+
+    cell: Cell
+    repeat: Repeat
+
+    @cached_property
+    def key(self) -> str:
+        return self.cell.job_key(self.repeat)
+
+    def title(self) -> str:
+        """``MobileNetV2 latency cpu/litert/b1, round 3``."""
+        if self.repeat == PREPARE:
+            return f"{self.cell.title()}, prepare"
+        if self.cell.rule.at_most == 1:
+            return self.cell.title()
+        word = "seed" if self.cell.probe == "accuracy" else "round"
+        return f"{self.cell.title()}, {word} {self.repeat + 1}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a suite, in the order of the suite's models and `PROBE_ORDER`."""
+
+    suite: Suite
+    cells: tuple[Cell, ...]
+
+    @cached_property
+    def id(self) -> str:
+        """sha256 over all cells and their stopping rules; limits and words are not in it."""
+        parts = [(cell.key, cell.rule.model_dump()) for cell in self.cells]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def part(self, only: Collection[str] = (), probes: Collection[str] = ()) -> tuple[Cell, ...]:
+        """The cells of some models and some probes (all where none is named).
+
+        Raises:
+            UserError: a model or probe that this suite does not have.
+        """
+        labels = [cell.model.label for cell in self.cells]
+        texts = {cell.model.text: cell.model.label for cell in self.cells}
+        wanted = {_one_of(texts.get(name, name), labels, "--only") for name in only}
+        kinds = {_one_of(name, [cell.probe for cell in self.cells], "--probe") for name in probes}
+        return tuple(
+            cell
+            for cell in self.cells
+            if (not wanted or cell.model.label in wanted) and (not kinds or cell.probe in kinds)
+        )
+
+
+def plan(suite: Suite) -> Plan:
+    """Expand a suite into its cells.
+
+    Raises:
+        UserError: a setting that a model cannot take; all of them are reported.
+    """
+    cells: list[Cell] = []
+    problems: list[UserError] = []
+    for probe, spec in sorted(suite.probes, key=lambda item: PROBE_ORDER.index(item[0])):
+        rule = spec.stopping_rule()
+        for model in suite.models:
+            try:
+                settings = list(spec.settings(model))
+            except UserError as error:
+                where = error.where or suite.source.where(("probes", probe))
+                problems.append(UserError(f"{model.label}: {error.what}", where, error.hint))
+                continue
+            cells.extend(Cell(model, "float32", probe, setting, rule) for setting in settings)
+    if problems:
+        raise problems[0] if len(problems) == 1 else UserErrors(problems)
+    return Plan(suite, tuple(_without_repeats(cells)))
+
+
+def _without_repeats(cells: list[Cell]) -> Iterator[Cell]:
+    """Two forms of one probe may name the same cell; it is measured once, by the stricter rule."""
+    strictest: dict[str, Cell] = {}
+    for cell in cells:
+        known = strictest.get(cell.key)
+        if known is None or cell.rule.at_most > known.rule.at_most:
+            strictest[cell.key] = cell
+    yield from strictest.values()
+
+
+def _one_of(name: str, valid: list[str], option: str) -> str:
+    plain = {candidate.lower().replace("_", "").replace("-", ""): candidate for candidate in valid}
+    found = plain.get(name.lower().replace("_", "").replace("-", ""))
+    if found is None:
+        hint = nearest(name, valid) or "one of: " + ", ".join(dict.fromkeys(valid))
+        raise UserError(f"'{name}' is not in this suite", option, hint)
+    return found

@@ -1,0 +1,223 @@
+"""A suite: models × probes, and limits. YAML in, `Suite` out, every mistake with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Protocol, TypeVar
+
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
+
+from cnnbench.core import yaml_source
+from cnnbench.core.errors import UserError, UserErrors, nearest
+from cnnbench.core.settings import SPECS, Spec
+from cnnbench.core.settings.base import Bytes, Form, Seconds
+from cnnbench.core.yaml_source import Path_, Source
+
+
+class Model(Protocol):
+    """What a suite knows of a model: enough to plan, nothing that needs TensorFlow."""
+
+    @property
+    def text(self) -> str:
+        """As the suite wrote it; a worker resolves it again from this."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def classes(self) -> int: ...
+    @property
+    def min_size(self) -> int | None: ...
+    def identity(self) -> Mapping[str, Any]:
+        """Everything of the model that decides a result, as JSON."""
+
+
+class Catalogue(Protocol):
+    """Where model names are looked up."""
+
+    def resolve(self, text: str, search_path: Sequence[Path]) -> Model:
+        """The model that ``text`` names, or a `UserError`."""
+
+
+class Limits(Form):
+    """What a job or a cell may use.
+
+    Attributes:
+        timeout: seconds a job may take.
+        memory: bytes a worker may use.
+        cell: seconds that the repeats of one cell may take in all, or None.
+    """
+
+    timeout: Seconds = 600.0
+    memory: Bytes = 8 * 2**30
+    cell: Seconds | None = None
+
+
+_F = TypeVar("_F", bound=BaseModel)
+_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class _Top(Form):
+    name: _Name
+    description: str = ""
+    models: Annotated[list[str], Field(min_length=1)]
+    probes: Annotated[dict[str, Any], Field(min_length=1)]
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite that can be planned."""
+
+    name: str
+    description: str
+    models: tuple[Model, ...]
+    probes: tuple[tuple[str, Spec], ...]
+    limits: Limits
+    source: Source
+    search_path: tuple[Path, ...]
+
+
+def load(file: Path, catalogue: Catalogue) -> Suite:
+    """Read, check and resolve the suite in ``file``.
+
+    Raises:
+        UserError: one or more mistakes, all of them, each with its line.
+    """
+    search_path = (file.resolve().parent, Path.cwd())
+    return check(yaml_source.read(file), catalogue, search_path)
+
+
+def check(source: Source, catalogue: Catalogue, search_path: tuple[Path, ...] = ()) -> Suite:
+    """`load` for a document that is already read."""
+    if not isinstance(source.data, dict):
+        raise UserError(
+            "a suite is a mapping with name, models and probes", source.where(), "see suites/"
+        )
+    problems: list[UserError] = []
+    top = _validated(_Top, source.data, (), source, problems)
+    models = list(_models(source, catalogue, search_path, problems))
+    probes = list(_probes(source, problems))
+    if problems or top is None:
+        problems.sort(key=lambda problem: _line_of(problem.where))
+        raise problems[0] if len(problems) == 1 else UserErrors(problems)
+    return Suite(
+        name=top.name,
+        description=top.description,
+        models=tuple(models),
+        probes=tuple(probes),
+        limits=top.limits,
+        source=source,
+        search_path=search_path,
+    )
+
+
+def _models(
+    source: Source,
+    catalogue: Catalogue,
+    search_path: tuple[Path, ...],
+    problems: list[UserError],
+) -> Iterator[Model]:
+    names = source.data.get("models")
+    seen: dict[str, str] = {}
+    for index, text in enumerate(names if isinstance(names, list) else []):
+        if not isinstance(text, str):
+            continue  # already reported by the schema
+        where = source.where(("models", index))
+        try:
+            model = catalogue.resolve(text, search_path)
+        except UserErrors as several:
+            problems.extend(UserError(e.what, where, e.hint) for e in several.errors)
+            continue
+        except UserError as error:
+            problems.append(UserError(error.what, where, error.hint))
+            continue
+        if model.label in seen:
+            problems.append(UserError(f"'{text}' is '{seen[model.label]}' again", where))
+        seen[model.label] = text
+        yield model
+
+
+def _probes(source: Source, problems: list[UserError]) -> Iterator[tuple[str, Spec]]:
+    probes = source.data.get("probes")
+    for name, forms in (probes if isinstance(probes, dict) else {}).items():
+        path: Path_ = ("probes", str(name))
+        if name not in SPECS:
+            hint = nearest(str(name), SPECS) or "one of: " + ", ".join(SPECS)
+            problems.append(UserError(f"unknown probe '{name}'", source.where(path), hint))
+            continue
+        as_list = isinstance(forms, list)
+        if as_list and not forms:
+            problems.append(UserError(f"'{name}' is an empty list", source.where(path)))
+        for index, form in enumerate(forms if as_list else [forms]):
+            form_path = (*path, index) if as_list else path
+            spec = _validated(
+                SPECS[name], {} if form is None else form, form_path, source, problems
+            )
+            if spec is not None:
+                yield name, spec
+
+
+def _validated(
+    form: type[_F], data: Any, path: Path_, source: Source, problems: list[UserError]
+) -> _F | None:
+    try:
+        return form.model_validate(data)
+    except ValidationError as error:
+        problems.extend(_worded(form, item, path, source) for item in error.errors())
+        return None
+
+
+def _worded(form: type[BaseModel], item: Any, path: Path_, source: Source) -> UserError:
+    """One pydantic error as a sentence with its line."""
+    location: Path_ = tuple(item["loc"])
+    name = ".".join(str(part) for part in (*path, *location) if _is_key(part, source))
+    where = source.where((*path, *location))
+    match item["type"]:
+        case "extra_forbidden":
+            fields = _fields_at(form, location[:-1])
+            hint = nearest(str(location[-1]), fields) or "one of: " + ", ".join(fields)
+            return UserError(f"unknown key '{name}'", where, hint)
+        case "missing":
+            return UserError(f"'{name}' is missing", where)
+        case "model_type" | "dict_type":
+            return UserError(f"'{name or 'the suite'}' should be a mapping", where)
+        case "string_pattern_mismatch":
+            return UserError(
+                f"{item['input']!r} cannot be '{name}'",
+                where,
+                "letters, digits, '-', '_' and '.', at most 64, no '/'",
+            )
+    message = item["msg"].removeprefix("Value error, ")
+    return UserError(
+        f"'{name}' is {_short(item['input'])}: {message[:1].lower()}{message[1:]}", where
+    )
+
+
+def _is_key(part: str | int, source: Source) -> bool:
+    """Whether a part of a pydantic location stands in the file (union branches do not)."""
+    return (
+        isinstance(part, int) or any(part in path for path in source.lines) or part.isidentifier()
+    )
+
+
+def _fields_at(form: type[BaseModel], location: Path_) -> list[str]:
+    for part in location:
+        annotation = form.model_fields[part].annotation if part in form.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        form = annotation
+    return list(form.model_fields)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _line_of(where: str) -> int:
+    line = where.rpartition(":")[2]
+    return int(line) if line.isdigit() else 0

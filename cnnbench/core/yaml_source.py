@@ -1,0 +1,111 @@
+"""YAML read safely, with the line of every value: mistakes are reported where they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cnnbench.core.errors import UserError, UserErrors
+
+Path_ = tuple[str | int, ...]
+
+_MAX_BYTES = 2**20
+_MAX_NODES = 20_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """A YAML document: its text, its plain data, and the line of every value in it."""
+
+    name: str
+    text: str
+    data: Any
+    lines: dict[Path_, int]
+
+    def where(self, path: Path_ = ()) -> str:
+        """``suites/mobile.yaml:7`` for the value at ``path``, or its nearest parent."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return f"{self.name}:{self.lines.get(path, 1)}"
+
+
+def read(file: Path) -> Source:
+    """Read a YAML file: safe tags only, no duplicate keys, no alias bombs.
+
+    Raises:
+        UserError: no such file, not UTF-8, not YAML, or too large.
+    """
+    try:
+        if file.stat().st_size > _MAX_BYTES:
+            raise UserError("larger than 1 MiB, so not a suite", str(file))
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"not UTF-8 text (byte {error.start})", str(file)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"cannot be read: {reason}", str(file)) from None
+    return parse(text, str(file))
+
+
+def parse(text: str, name: str) -> Source:
+    """`read` for text that is already at hand; ``name`` stands for the file in messages."""
+    # The C loader parses faster but loses the column in some errors; suites are small.
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return Source(name, text, None, {(): 1})
+        lines: dict[Path_, int] = {}
+        problems: list[UserError] = []
+        _index(node, (), lines, problems, name, set())
+        if problems:
+            raise problems[0] if len(problems) == 1 else UserErrors(problems)
+        return Source(name, text, loader.construct_document(node), lines)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        what = " ".join(part for part in (error.problem, error.context) if part)
+        raise UserError(f"not valid YAML: {what}", f"{name}:{line}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"not valid YAML: {' '.join(str(error).split())}", name) from None
+    except RecursionError:
+        raise UserError("nested too deeply to be a suite", name) from None
+    except ValueError as error:  # an impossible date, an integer of a million digits
+        raise UserError(f"not valid YAML: {error}", name) from None
+    finally:
+        loader.dispose()
+
+
+def _index(
+    node: yaml.Node,
+    path: Path_,
+    lines: dict[Path_, int],
+    problems: list[UserError],
+    name: str,
+    parents: set[int],
+) -> None:
+    """Fill ``lines`` by walking the node tree; an alias is walked at every use, so bombs show."""
+    line = node.start_mark.line + 1
+    if id(node) in parents:
+        raise UserError("an alias that contains itself", f"{name}:{line}")
+    if len(lines) > _MAX_NODES:
+        raise UserError(f"more than {_MAX_NODES} values (aliases count at each use)", name)
+    lines[path] = line
+    parents = parents | {id(node)}
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _index(item, (*path, index), lines, problems, name, parents)
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, item in node.value:
+            word = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
+            if word in seen:
+                problems.append(
+                    UserError(f"'{word}' stands here twice", f"{name}:{key.start_mark.line + 1}")
+                )
+            seen.add(word)
+            _index(item, (*path, word), lines, problems, name, parents)
+            lines[(*path, word)] = key.start_mark.line + 1

@@ -1,0 +1,170 @@
+"""The journal: ``records.jsonl``, append-only, flushed to disk record by record. It is the truth.
+
+The first line says which schema, tool, plan and environment it belongs to; every other line is a
+record. A crash can only tear the last line; that one is dropped when the journal is opened again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from cnnbench.core.errors import UserError
+from cnnbench.core.record import SCHEMA_VERSION, Record
+
+FILE_NAME = "records.jsonl"
+
+
+@dataclass(frozen=True)
+class Header:
+    """The journal's first line."""
+
+    plan: str
+    environment: str
+    cnnbench: str
+    schema_version: int = SCHEMA_VERSION
+
+    def to_json(self) -> str:
+        return json.dumps(self.__dict__, separators=(",", ":"))
+
+
+class Journal:
+    """A journal opened for appending; use it as a context manager."""
+
+    def __init__(self, file: Path, header: Header) -> None:
+        """Open ``file``, write the header where it is new, drop a torn last line where not."""
+        self._file = file
+        is_new = not file.exists() or _cut_torn_line(file) == 0
+        self.records: list[Record] = [] if is_new else read(file)[1]
+        self._attempts = Counter(record.key for record in self.records)
+        self._stream = file.open("ab", buffering=0)
+        if is_new:
+            self._write(header.to_json())
+            _sync_folder(file.parent)
+
+    def append(self, record: Record) -> None:
+        """Write one record and return when it is on the disk."""
+        self._write(record.to_json())
+        self.records.append(record)
+        self._attempts[record.key] += 1
+
+    def attempts(self, key: str) -> int:
+        """How many records there are of ``key``."""
+        return self._attempts[key]
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _write(self, line: str) -> None:
+        data = line.encode() + b"\n"
+        start = os.fstat(self._stream.fileno()).st_size
+        try:
+            written = 0
+            while written < len(data):
+                written += self._stream.write(data[written:]) or 0
+            os.fsync(self._stream.fileno())
+        except OSError:
+            # A full disk may have taken half a line: leave the file as it was before.
+            os.ftruncate(self._stream.fileno(), start)
+            raise
+
+
+def read(file: Path) -> tuple[Header, list[Record]]:
+    """Read a journal without touching it; a torn last line is passed over.
+
+    Raises:
+        UserError: not a journal, of a newer schema, or a line in its middle is damaged.
+    """
+    lines = _lines(file)
+    header = _header(file, next(lines, (1, ""))[1])
+    records: list[Record] = []
+    for number, line in lines:
+        try:
+            records.append(Record.from_json(line))
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                f"a damaged record: {error}",
+                f"{file}:{number}",
+                "take the line out to go on with the rest",
+            ) from None
+    return header, records
+
+
+def read_header(file: Path) -> Header:
+    """The first line alone."""
+    return _header(file, next(_lines(file), (1, ""))[1])
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with file.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.endswith(b"\n"):
+                    yield number, line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError("not UTF-8 text, so not a journal", str(file)) from None
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", str(file)) from None
+
+
+def _header(file: Path, line: str) -> Header:
+    try:
+        data = json.loads(line)
+        header = Header(
+            plan=str(data["plan"]),
+            environment=str(data["environment"]),
+            cnnbench=str(data["cnnbench"]),
+            schema_version=int(data["schema_version"]),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UserError("not a cnnbench journal: its first line is no header", str(file)) from None
+    if header.schema_version > SCHEMA_VERSION:
+        raise UserError(
+            f"schema version {header.schema_version}, newer than this cnnbench reads "
+            f"({SCHEMA_VERSION})",
+            str(file),
+            f"written by cnnbench {header.cnnbench}: install that version or newer",
+        )
+    return header
+
+
+def _cut_torn_line(file: Path) -> int:
+    """Truncate ``file`` after its last newline; return the bytes that remain."""
+    with file.open("r+b") as stream:
+        size = end = stream.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - 65536)
+            stream.seek(start)
+            newline = stream.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end < size:
+            stream.truncate(end)
+            os.fsync(stream.fileno())
+        return end
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
