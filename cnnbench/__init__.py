@@ -1,0 +1,29 @@
+"""Measure convolutional networks on your machine, in your runtime, and choose one.
+
+The public API, loaded at first use so that ``import cnnbench`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "inspect": "cnnbench.analysis",
+    "register": "cnnbench.models.registry",
+    "load": "cnnbench.store.tables",
+}
+
+__all__ = ["__version__", *sorted(_WHERE)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'cnnbench' has no attribute '{name}'")
+    return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,89 @@
+"""The door: one verb a file, each imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+
+from cnnbench import __version__
+from cnnbench.core.errors import CnnbenchError, UserError
+
+EXIT_FINE, EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+_VERBS = ("models", "inspect", "run", "report", "predict", "doctor")
+
+
+class _Verbs(click.Group):
+    """Finds a verb in its module, ``cnnbench.cli.<verb>.command``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        here = {module.name for module in pkgutil.iter_modules(__path__)}
+        return [verb for verb in _VERBS if verb in here]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(f"cnnbench.cli.{name}").command
+        return command
+
+
+@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cnnbench")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def group(debug: bool) -> None:
+    """Measure convolutional networks on your machine, in your runtime, and choose one."""
+
+
+def main() -> NoReturn:
+    """Run the command line; every error is one line on stderr and an exit code."""
+    debug = "--debug" in sys.argv[1:]
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        code = group.main(arguments, prog_name="cnnbench", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `cnnbench report RUN | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FINE
+    except BaseException as error:
+        if debug and not isinstance(error, SystemExit):
+            traceback.print_exc()
+        code = _explain(error)
+    sys.exit(code if isinstance(code, int) else EXIT_FINE)
+
+
+def _explain(error: BaseException) -> int:
+    """Say in a line what went wrong; return the exit code."""
+    match error:
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else EXIT_FAILED
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            click.echo("interrupted", err=True)
+            return EXIT_INTERRUPTED
+        case click.UsageError():
+            click.echo(f"cnnbench: {error.format_message()}", err=True)
+            command = error.ctx.command_path if error.ctx else "cnnbench"
+            click.echo(f"'{command} --help' shows what it takes", err=True)
+            return EXIT_USER
+        case click.ClickException():
+            click.echo(f"cnnbench: {error.format_message()}", err=True)
+            return EXIT_USER
+        case UserError():
+            for line in error.one_line().splitlines():
+                click.echo(f"cnnbench: {line}", err=True)
+            return EXIT_USER
+        case CnnbenchError():
+            click.echo(f"cnnbench: {error}", err=True)
+            return EXIT_FAILED
+        case _:
+            words = " ".join(f"{type(error).__name__}: {error}".split())
+            click.echo(f"cnnbench: an error of cnnbench's own: {words}", err=True)
+            click.echo("the same command with --debug shows where; please report it", err=True)
+            return EXIT_FAILED

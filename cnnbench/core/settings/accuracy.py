@@ -1,62 +1,224 @@
-"""Settings of the ``accuracy`` probe: data set, recipe and schedule."""
+"""Settings of the ``accuracy`` probe: data set, recipe and schedule.
+
+A suite's wording and a cell's setting share their fields (`Schedule`); the setting adds what was
+filled in from the model, and says how all of it is written in a column.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from cnnbench.core.settings.base import ModelFacts, Setting, Spec, StoppingRule
+from cnnbench.core.errors import UserError, nearest
+from cnnbench.core.settings.base import Form, ModelFacts, Setting, Spec, StoppingRule
 
-_NATIVE_PX = {"fashion_mnist": 28, "digits": 8, "tf_flowers": 224}
+# What each data set's images measure, shorter side, in px; a folder's are taken as photographs.
+NATIVE_PX: Mapping[str, int] = {"fashion_mnist": 28, "digits": 8, "tf_flowers": 224}
+FOLDER = "folder:"
+_FOLDER_PX = 224
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Epochs = Annotated[int, Field(strict=True, ge=1, le=10000)]
+Rate = Annotated[float, Field(gt=0, le=100)]
+Share = Annotated[float, Field(ge=0, le=0.9)]
+ImageSize = Annotated[int, Field(strict=True, ge=4, le=4096)]
 
 
-class AccuracySetting(Setting):
-    """One training schedule; a repeat is a seed."""
+class Augment(Form):
+    """Random changes of training images, each off at its default.
+
+    Attributes:
+        flip: mirror with probability one half.
+        rotation: up to this fraction of a full turn either way.
+        translation: up to this fraction of the side in both directions.
+        zoom: up to this fraction in or out.
+        contrast: factor drawn from 1 - contrast .. 1 + contrast.
+        brightness: up to this fraction of the value range either way.
+        crop: pad by this fraction of the side with the edge, then cut a random window.
+    """
+
+    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    rotation: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    translation: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    zoom: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    crop: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+
+    def is_off(self) -> bool:
+        """Whether images pass unchanged."""
+        return self == Augment()
+
+
+class Schedule(Form):
+    """How a network is trained: everything but the image size and the weights' hash.
+
+    Attributes:
+        dataset: a name in `NATIVE_PX`, or ``folder:PATH`` (a class a subfolder).
+        recipe: ``scratch``, or ``transfer`` from pretrained ``weights``.
+        train_examples: a stratified subset of the training images, or all.
+        test_examples: a stratified subset of the test images, or all.
+        validation: the share of the training images held out where the data set brings no
+            validation split of its own.
+        schedule: how the learning rate goes from ``learning_rate`` to ``final_rate`` of it.
+        warmup: share of all steps in which the rate rises from 0.
+        clip_norm: largest global norm of a gradient, or None.
+        early_stop: epochs without a better validation loss before training ends, or None.
+        batchnorm_momentum: of every BatchNormalization; Keras' defaults (0.99, 0.999) never let
+            the moving statistics arrive in a short schedule.
+        keep_weights: save the trained weights among the run's artifacts.
+        weights: of a ``transfer``: ``imagenet`` or a file.
+        dropout: before the new head of a ``transfer``.
+        fine_tune_epochs: length of phase two of a ``transfer``; 0 leaves the backbone frozen.
+        fine_tune_rate: the learning rate that phase two begins with.
+        unfreeze_from: the first layer that phase two trains: an index, a name, or a fraction of
+            the backbone's layers.
+    """
+
+    dataset: str
+    recipe: Literal["scratch", "transfer"] = "scratch"
+    epochs: Epochs = 5
+    train_examples: Count | None = None
+    test_examples: Count | None = None
+    validation: Share = 0.0
+    batch_size: Annotated[int, Field(strict=True, ge=1, le=65536)] = 64
+    optimizer: Literal["adam", "nadam", "adamw", "sgd", "rmsprop"] = "adam"
+    learning_rate: Rate = 0.001
+    schedule: Literal["constant", "linear", "cosine", "exponential"] = "cosine"
+    final_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
+    warmup: Share = 0.1
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    augment: Augment = Augment()
+    early_stop: Epochs | None = None
+    batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    keep_weights: bool = False
+    weights: Annotated[str, Field(min_length=1)] = "imagenet"
+    dropout: Share = 0.2
+    fine_tune_epochs: Annotated[int, Field(strict=True, ge=0, le=10000)] = 0
+    fine_tune_rate: Rate = 0.0001
+    unfreeze_from: (
+        Annotated[int, Field(strict=True, ge=0)]
+        | Annotated[float, Field(strict=True, gt=0, lt=1)]
+        | Annotated[str, Field(strict=True, min_length=1)]
+    ) = 0.5
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if not self.dataset.startswith(FOLDER) and self.dataset not in NATIVE_PX:
+            known = ", ".join([*NATIVE_PX, f"{FOLDER}PATH"])
+            hint = nearest(self.dataset, NATIVE_PX) or f"one of: {known}"
+            raise ValueError(f"unknown data set '{self.dataset}' ({hint})")
+        if self.dataset == FOLDER:
+            raise ValueError(f"'{FOLDER}' needs a path behind it: {FOLDER}photos")
+        if self.early_stop and not self.validation and self.dataset != "tf_flowers":
+            raise ValueError("early_stop needs validation images: say validation: 0.1")
+        if self.recipe == "scratch" and (extra := _TRANSFER_ONLY & self.model_fields_set):
+            changed = [name for name in sorted(extra) if self._is_changed(name)]
+            if changed:
+                raise ValueError(f"{', '.join(changed)}: only with recipe: transfer")
+        return self
+
+    def _is_changed(self, name: str) -> bool:
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+
+_TRANSFER_ONLY = frozenset({"weights", "dropout", "fine_tune_epochs", "fine_tune_rate"}) | {
+    "unfreeze_from"
+}
+# These stand in a column's name in a form of their own, or (keep_weights) decide no number.
+_WORDED = frozenset({"dataset", "recipe", "image_size", "epochs", "train_examples", "keep_weights"})
+
+
+class AccuracySetting(Schedule, Setting):
+    """One training schedule at one image size; a repeat is a seed.
+
+    Attributes:
+        image_size: side of the square images, in px.
+        weights_sha256: of the weights file of a ``transfer``; empty for ``imagenet``.
+        dataset_sha256: of a folder's images; empty for the named data sets.
+    """
 
     probe: ClassVar[str] = "accuracy"
-    dataset: str = "fashion_mnist"
-    recipe: Literal["scratch"] = "scratch"
-    image_size: Annotated[int, Field(strict=True, ge=4, le=4096)]
-    epochs: Annotated[int, Field(strict=True, ge=1, le=10000)] = 5
-    train_examples: Annotated[int, Field(strict=True, ge=1)] | None = None
-    batch_size: Annotated[int, Field(strict=True, ge=1, le=65536)] = 64
-    learning_rate: Annotated[float, Field(gt=0, le=100)] = 0.001
-    batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    image_size: ImageSize
+    weights_sha256: str = ""
+    dataset_sha256: str = ""
 
     def label(self) -> str:
-        parts = [self.dataset, self.recipe]
-        if self.image_size != _NATIVE_PX.get(self.dataset):
+        parts = [_short_name(self.dataset), self.recipe]
+        if self.image_size != native_px(self.dataset):
             parts.append(f"{self.image_size}px")
-        if self.epochs != 5:
+        if self._is_changed("epochs"):
             parts.append(f"{self.epochs}ep")
         if self.train_examples is not None:
             parts.append(f"n{self.train_examples}")
+        for name in type(self).model_fields:
+            if name not in _WORDED and self._is_changed(name):
+                parts.extend(_in_words(name, getattr(self, name)))
         return "/".join(parts)
 
     def primary_metrics(self) -> tuple[str, ...]:
         return ("top1",)
 
 
-class AccuracySpec(Spec):
-    """``accuracy: [{dataset: digits, recipe: scratch, epochs: 2, seeds: 3}]``"""
+class AccuracySpec(Schedule, Spec):
+    """``accuracy: [{dataset: digits, recipe: scratch, epochs: 2, seeds: 3}]``
 
-    dataset: str
-    recipe: Literal["scratch"] = "scratch"
-    image_size: Annotated[int, Field(strict=True, ge=4, le=4096)] | None = None
-    epochs: Annotated[int, Field(strict=True, ge=1, le=10000)] = 5
-    train_examples: Annotated[int, Field(strict=True, ge=1)] | None = None
+    Attributes:
+        image_size: side in px; by default the data set's own, or the model's smallest.
+        seeds: how many times the network is trained.
+        weights_sha256: what the weights file must be; by default what it is (`cnnbench run`
+            fills it in).
+        dataset_sha256: likewise for a folder.
+    """
+
+    image_size: ImageSize | None = None
     seeds: Annotated[int, Field(strict=True, ge=1, le=1000)] = 3
+    weights_sha256: str = ""
+    dataset_sha256: str = ""
 
     def settings(self, model: ModelFacts) -> Iterator[AccuracySetting]:
+        smallest = model.min_size or 1
+        if self.image_size is not None and self.image_size < smallest:
+            raise UserError(
+                f"image_size is {self.image_size}, but it takes {smallest} px at least",
+                hint=f"leave image_size out, or say {smallest}",
+            )
+        fields = {name: getattr(self, name) for name in Schedule.model_fields}
         yield AccuracySetting(
-            dataset=self.dataset,
-            recipe=self.recipe,
-            image_size=self.image_size or _NATIVE_PX[self.dataset],
-            epochs=self.epochs,
-            train_examples=self.train_examples,
+            **fields,
+            image_size=self.image_size or max(native_px(self.dataset), smallest),
+            weights_sha256=self.weights_sha256,
+            dataset_sha256=self.dataset_sha256,
         )
 
     def stopping_rule(self) -> StoppingRule:
         return StoppingRule(at_least=self.seeds, at_most=self.seeds)
+
+
+def native_px(dataset: str) -> int:
+    """The side of a data set's images in px."""
+    return NATIVE_PX.get(dataset, _FOLDER_PX)
+
+
+def _short_name(dataset: str) -> str:
+    """The data set as a column names it: a folder by its own name, without the way there."""
+    return PurePath(dataset.removeprefix(FOLDER)).name
+
+
+def _in_words(name: str, value: Any) -> Iterator[str]:
+    """``batch_size=32``; a form field by field; a path by its file name, a hash by its start."""
+    if isinstance(value, Augment):
+        for field, item in value:
+            if item != type(value).model_fields[field].default:
+                yield f"{field}={item}"
+    elif name.endswith("_sha256"):
+        yield f"{name.removesuffix('_sha256')}-{value[:8]}"
+    elif isinstance(value, str):
+        yield f"{name}={PurePath(value).name}"
+    else:
+        yield f"{name}={'none' if value is None else value}"

@@ -1,0 +1,116 @@
+"""Progress on stderr: what runs now, how many jobs are left, and for how long.
+
+The bar is drawn when a job starts, says something or ends, never by a timer: while a job is
+timed, nothing else may run on the machine.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from cnnbench.core.plan import Job
+from cnnbench.core.record import PREPARE, Record
+from cnnbench.core.units import show
+
+
+class Progress:
+    """Told by the runner how the run goes on (an `Observer`); shows it."""
+
+    def __init__(self) -> None:
+        self.run: Path | None = None
+        self.had_work = False
+        self._console = Console(stderr=True, highlight=False)
+        self._is_terminal = self._console.is_terminal
+        self._records: list[Record] = []
+        self._left: list[Job] = []
+        self._bar = Bar(
+            TextColumn("{task.fields[left]:>14}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            disable=not self._is_terminal,
+        )
+        self._task = self._bar.add_task("", left="", total=1)
+
+    def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
+        """The run is open."""
+        self.run, self._left = run, list(left)
+        self._records = list(records)
+        self.had_work = bool(left)
+        word = "continues" if records else "begins"
+        self._console.print(
+            f"{run} {word}: {done} jobs done, {len(left)} to do", markup=False, soft_wrap=True
+        )
+        self._bar.update(self._task, completed=done, total=done + len(left))
+        if left:
+            self._bar.start()
+
+    def job_started(self, job: Job) -> None:
+        """A worker is about to be forked."""
+        self._show(job.title())
+
+    def job_says(self, job: Job, message: str) -> None:
+        """A long job reports how far it is."""
+        self._show(f"{job.title()}: {message}")
+
+    def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
+        """A record was written; what is left may have become less or more."""
+        self._records.append(record)
+        self._left = list(left)
+        if record.status not in ("ok", "skipped"):
+            self._console.print(
+                f"{record.status}: {job.title()}: {record.reason}", markup=False, soft_wrap=True
+            )
+        done = self._bar.tasks[0].completed + (record.status == "ok")
+        self._bar.update(self._task, completed=done, total=done + len(left))
+
+    def close(self) -> None:
+        """Take the bar away; harmless when done twice."""
+        self._bar.stop()
+
+    def _show(self, what: str) -> None:
+        if not self._is_terminal:
+            return
+        seconds = time_left(self._left, self._records)
+        left = f"{show(seconds, 's')} left" if seconds is not None else ""
+        room = max(20, self._console.width - 60)
+        short = what if len(what) <= room else what[: room - 1] + "…"
+        self._bar.update(self._task, description=short, left=left)
+        self._bar.refresh()
+
+
+def time_left(left: Iterable[Job], records: Iterable[Record]) -> float | None:
+    """Seconds that ``left`` will take, judged by what such jobs took; None where nothing is known.
+
+    By model and kind of job where there is one, else by kind over all models.
+    """
+    known: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for record in records:
+        if record.status != "skipped":
+            kind = _kind(record.probe, record.repeat == PREPARE)
+            known[(kind, record.model)].append(record.duration_s)
+            known[(kind,)].append(record.duration_s)
+    total, unknown = 0.0, 0
+    jobs = list(left)
+    for job in jobs:
+        kind = _kind(job.cell.probe, job.repeat == PREPARE)
+        seconds = known.get((kind, job.cell.model.label)) or known.get((kind,))
+        if seconds:
+            total += fmean(seconds)
+        else:
+            unknown += 1
+    return total if jobs and unknown < len(jobs) / 2 else None
+
+
+def _kind(probe: str, is_prepare: bool) -> str:
+    return f"{probe} prepare" if is_prepare else probe

@@ -1,0 +1,146 @@
+"""``cnnbench run``: do what is missing of a suite, then show the table."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnbench.core.plan import Cell, Plan
+    from cnnbench.core.record import Record
+
+
+@click.command()
+@click.argument("suite", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Where runs are kept.",
+)
+@click.option("--only", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
+@click.option("--probe", multiple=True, metavar="PROBE", help="Only this probe; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="List the jobs and how many are done; run nothing.")
+@click.option("--fresh", is_flag=True, help="Measure again, in a new run.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="CNNBENCH_DATA",
+    help="Folder with keras/, tensorflow_datasets/ and weights/  [env: CNNBENCH_DATA]",
+)
+def command(
+    suite: Path,
+    out: Path,
+    only: tuple[str, ...],
+    probe: tuple[str, ...],
+    dry_run: bool,
+    fresh: bool,
+    data_dir: Path | None,
+) -> int:
+    """Run SUITE (a YAML file): measure what is missing, write the tables, show the report.
+
+    Running it again continues the newest run of the same plan on the same machine; what is done
+    is never measured twice. Ctrl-C at any time: nothing recorded is lost.
+    """
+    from cnnbench.core import plan as planning
+    from cnnbench.core import suite as suites
+    from cnnbench.models import registry
+
+    plan = planning.plan(suites.load(suite, registry))
+    cells = plan.part(only, probe)
+    if dry_run:
+        _list_jobs(plan, cells, out, fresh)
+        return 0
+    return _run(plan, cells, suite, out, fresh, data_dir)
+
+
+def _run(
+    plan: Plan, cells: Sequence[Cell], suite: Path, out: Path, fresh: bool, data_dir: Path | None
+) -> int:
+    from cnnbench.cli import EXIT_FAILED, EXIT_FINE, EXIT_INTERRUPTED
+    from cnnbench.cli.progress import Progress
+    from cnnbench.report import files
+    from cnnbench.running import runner
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    progress = Progress()
+    try:
+        result = runner.run(
+            plan,
+            cells,
+            out,
+            progress,
+            fresh=fresh,
+            data_dir=data_dir.resolve() if data_dir else None,
+        )
+    except KeyboardInterrupt:
+        progress.close()
+        click.echo("\ninterrupted; everything finished is kept. To go on:", err=True)
+        click.echo(f"  {_same_command(suite, out, data_dir)}", err=True)
+        return EXIT_INTERRUPTED
+    finally:
+        progress.close()
+        if progress.run is not None:
+            files.write(progress.run)
+    click.echo(files.text(result.folder, terminal_width=True), nl=False)
+    _say_what_next(result.folder, nothing_new=not progress.had_work)
+    return EXIT_FAILED if _failed(cells, result.records) else EXIT_FINE
+
+
+def _failed(cells: Sequence[Cell], records: Sequence[Record]) -> bool:
+    """Whether a job of these cells has ended badly and not been mended since."""
+    keys = {job.key for cell in cells for job in cell.jobs()}
+    last = {record.key: record for record in records if record.key in keys}
+    return any(record.status in ("failed", "timeout", "oom") for record in last.values())
+
+
+def _say_what_next(folder: Path, nothing_new: bool) -> None:
+    if nothing_new:
+        click.echo("Nothing was left to do; --fresh measures everything again.", err=True)
+    click.echo(f"Kept in {folder}: records.jsonl, records.csv, report.csv, report.md", err=True)
+    click.echo(f"Show it again:  cnnbench report {folder}", err=True)
+
+
+def _same_command(suite: Path, out: Path, data_dir: Path | None) -> str:
+    words = ["cnnbench", "run", str(suite)]
+    if out != Path("results"):
+        words += ["--out", str(out)]
+    if data_dir is not None:
+        words += ["--data-dir", str(data_dir)]
+    return " ".join(words)
+
+
+def _list_jobs(plan: Plan, cells: Sequence[Cell], out: Path, fresh: bool) -> None:
+    from cnnbench.cli.progress import time_left
+    from cnnbench.core.units import show
+    from cnnbench.running import runner
+    from cnnbench.store import journal
+
+    folder = runner.open_run(plan, out, fresh)
+    records = journal.read(folder.journal)[1] if folder else []
+    schedule = runner.todo(plan, cells, records, folder)
+    left = list(schedule.left())
+    ok = {record.key for record in records if record.status == "ok"}
+    for cell in cells:
+        for job in cell.jobs():
+            if job.key in ok:
+                click.echo(f"done   {job.title()}")
+    for job in left:
+        click.echo(f"to do  {job.title()}")
+    adaptive = sum(cell.rule.at_most > cell.rule.at_least for cell in cells)
+    click.echo(f"{schedule.done()} jobs done, {len(left)} to do", nl=False)
+    click.echo(f" (and more rounds of {adaptive} cells until precise)" if adaptive else "")
+    seconds = time_left(left, records)
+    if left and seconds is not None:
+        click.echo(f"about {show(seconds, 's')}, from what earlier jobs took")
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,144 @@
+"""Which columns of a report people are shown, in which order, under which heads.
+
+In the style of Table 14-3 of *Hands-On Machine Learning* (3rd ed., ch. 14): size, accuracy,
+parameters, depth, work, memory, time. What others published stands apart, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cnnbench.core.metrics import METRICS, Metric, column, split
+from cnnbench.core.units import show
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Network": ("weight_bytes", "file_bytes", "params", "depth", "macs"),
+    "Memory": ("activation_infer_peak_bytes", "memory_infer_peak_bytes", "memory_train_peak_bytes"),
+    "Latency": ("latency_p50_s",),
+    "Accuracy": ("top1", "top5"),
+    "Published by Keras, measured elsewhere": (
+        "published_size_bytes",
+        "published_top1",
+        "published_top5",
+        "published_params",
+        "published_depth",
+        "published_cpu_s",
+        "published_gpu_s",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the shown table: where its values are and what stands over them."""
+
+    name: str
+    group: str
+    metric: Metric
+
+    @property
+    def label(self) -> str:
+        return split(self.name)[1]
+
+    @property
+    def head(self) -> str:
+        return f"{self.metric.title} {self.label}".strip()
+
+    @property
+    def is_published(self) -> bool:
+        return self.metric.name.startswith("published_")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One shown value: its text, whether it is the best of its column, whether it is doubtful."""
+
+    text: str
+    is_best: bool = False
+    is_doubtful: bool = False
+
+
+def columns(report: pd.DataFrame) -> list[Column]:
+    """The columns of ``report`` that are shown; one with no value in any row is left out."""
+    return [
+        Column(name, group, METRICS[metric])
+        for group, metrics in GROUPS.items()
+        for metric in metrics
+        for name in report.columns
+        if split(name)[0] == metric and report[name].notna().any()
+    ]
+
+
+def cells(report: pd.DataFrame, shown: Column) -> list[Cell]:
+    """The values of one column as people read them, the best marked."""
+    values = pd.to_numeric(report[shown.name], errors="coerce")
+    verdicts = _companion(report, shown.name, "_verdict")
+    low, high = (_companion(report, shown.name, end) for end in ("_ci_low", "_ci_high"))
+    best = _best(values, verdicts, shown)
+    return [
+        Cell(
+            _text(value, low.iloc[i], high.iloc[i], shown.metric) if pd.notna(value) else "",
+            is_best=best is not None and pd.notna(value) and value == best,
+            is_doubtful=str(verdicts.iloc[i]).startswith("unstable"),
+        )
+        for i, value in enumerate(values)
+    ]
+
+
+def remarks(report: pd.DataFrame) -> Iterator[str]:
+    """What was skipped, failed or is doubtful, and why; one line a reason, with its models."""
+    models: dict[tuple[str, str], list[str]] = {}
+    for name in report.columns:
+        metric, label = split(name)
+        for ending in ("_status", "_verdict"):
+            base = metric.removesuffix(ending)
+            if not metric.endswith(ending) or base not in METRICS:
+                continue
+            for row, words in zip(report.itertuples(), report[name].fillna(""), strict=True):
+                if words and words not in ("ok", "stable"):
+                    what = f"{METRICS[base].title} {label}".strip()
+                    models.setdefault((what, words), []).append(_row_name(row))
+    yield from (_remark(what, words, who, len(report)) for (what, words), who in models.items())
+
+
+def row_names(report: pd.DataFrame) -> list[str]:
+    """The model and, where it is not plain float32, the variant of every row."""
+    return [_row_name(row) for row in report.itertuples()]
+
+
+def _row_name(row: object) -> str:
+    model, variant = str(getattr(row, "model", "")), str(getattr(row, "variant", ""))
+    return model if variant in ("", "float32") else f"{model} {variant}"
+
+
+def _remark(what: str, words: str, who: list[str], rows: int) -> str:
+    everyone = len(who) == rows and rows > 1
+    return f"{what}: {words} ({'all models' if everyone else ', '.join(who)})"
+
+
+def _companion(report: pd.DataFrame, name: str, ending: str) -> pd.Series:
+    metric, label = split(name)
+    other = column(metric + ending, label)
+    return (
+        report[other] if other in report.columns else pd.Series([None] * len(report), dtype=object)
+    )
+
+
+def _best(values: pd.Series, verdicts: pd.Series, shown: Column) -> float | None:
+    sound = values[~verdicts.astype(str).str.startswith("unstable").to_numpy()].dropna()
+    if shown.metric.better is None or sound.nunique() < 2:
+        return None
+    return float(sound.min() if shown.metric.better == "lower" else sound.max())
+
+
+def _text(value: float, low: object, high: object, metric: Metric) -> str:
+    text = show(float(value), metric.unit)
+    if low is None or high is None or pd.isna(low) or pd.isna(high):
+        return text
+    half = (float(high) - float(low)) / 2  # type: ignore[arg-type]
+    if metric.unit == "fraction":
+        return f"{text[:-2]} ± {100 * half:.1f} %"
+    return f"{text} ± {100 * half / abs(value):.0f} %" if value else text

@@ -1,0 +1,110 @@
+"""The table for a terminal and for Markdown."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cnnbench.report import layout
+from cnnbench.report.layout import Cell, Column
+
+_LEGEND = "* best of its column   ? doubtful, see below   ± half the 95 % interval"
+
+
+def as_text(report: pd.DataFrame, environment: Mapping[str, Any], width: int) -> str:
+    """The report as plain text: a block a group of columns, then what failed and why."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, highlight=False, no_color=True)
+    for group, shown in groupby(layout.columns(report), key=lambda column: column.group):
+        console.print(_block(report, group, list(shown)))
+    console.print(_LEGEND, markup=False)
+    console.print(machine(environment), markup=False, soft_wrap=True)
+    for line in layout.remarks(report):
+        console.print(f"- {line}", markup=False, soft_wrap=True)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def as_markdown(report: pd.DataFrame, environment: Mapping[str, Any]) -> str:
+    """The report as one Markdown table, what others published at its right end in italics."""
+    shown = layout.columns(report)
+    heads = ["Model", *(_markdown_head(column) for column in shown)]
+    rows = [[_markdown(name) for name in layout.row_names(report)]]
+    rows += [
+        [_markdown_cell(cell, column) for cell in layout.cells(report, column)] for column in shown
+    ]
+    lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * len(shown) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in zip(*rows, strict=True)]
+    lines += ["", _markdown(machine(environment)), ""]
+    lines += [
+        "Bold: best of its column. ?: doubtful, see below. ±: half the 95 % interval. "
+        "In italics: published by Keras, measured elsewhere."
+    ]
+    remarks = [f"- {_markdown(line)}" for line in layout.remarks(report)]
+    return "\n".join([*lines, *([""] if remarks else []), *remarks]) + "\n"
+
+
+def machine(environment: Mapping[str, Any]) -> str:
+    """Where it was measured, in a line."""
+    facts = environment.get("fingerprint", {})
+    libraries = facts.get("libraries", {})
+    words = [
+        f"{facts.get('cpu', 'unknown CPU')}, {facts.get('cores', '?')} cores",
+        f"{facts.get('ram_gib', '?')} GiB",
+        str(facts.get("os", "")),
+        *(
+            f"{name} {libraries[name]}"
+            for name in ("tensorflow", "keras", "ai-edge-litert")
+            if name in libraries
+        ),
+    ]
+    return "Measured here: " + "; ".join(words)
+
+
+def _block(report: pd.DataFrame, group: str, shown: list[Column]) -> Table:
+    table = Table(title=group, title_justify="left", box=None, pad_edge=False, title_style="bold")
+    table.add_column("Model", no_wrap=True)
+    for column in shown:
+        head = "\n".join(part for part in (column.metric.title, column.label) if part)
+        table.add_column(head, justify="right", no_wrap=True, overflow="fold")
+    values = [[_text_cell(cell) for cell in layout.cells(report, column)] for column in shown]
+    for index, name in enumerate(layout.row_names(report)):
+        table.add_row(escape(name), *(escape(column[index]) for column in values))
+    return table
+
+
+def _text_cell(cell: Cell) -> str:
+    if not cell.text:
+        return "-"
+    return f"{cell.text} {'?' if cell.is_doubtful else '*' if cell.is_best else ' '}"
+
+
+def _markdown_head(column: Column) -> str:
+    return f"*{column.head}*" if column.is_published else _markdown(column.head)
+
+
+def _markdown_cell(cell: Cell, column: Column) -> str:
+    text = _markdown(cell.text) + (" ?" if cell.is_doubtful else "")
+    if column.is_published and text:
+        return f"*{text}*"
+    return f"**{text}**" if cell.is_best else text
+
+
+def _markdown(text: str) -> str:
+    """Text that cannot become markup: pipes, HTML and line ends neutralised."""
+    for character, harmless in (
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        (">", "&gt;"),
+        ("|", "\\|"),
+        ("\n", " "),
+        ("\r", " "),
+    ):
+        text = text.replace(character, harmless)
+    return text

@@ -1,0 +1,202 @@
+"""Plan minus done -> executor -> journal. The one place where jobs are run and records written."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cnnbench import __version__
+from cnnbench.core import environment
+from cnnbench.core.errors import UserError
+from cnnbench.core.plan import Cell, Job, Plan
+from cnnbench.core.record import PREPARE, Record
+from cnnbench.running import run_folder
+from cnnbench.running.local import LocalExecutor
+from cnnbench.running.run_folder import RunFolder
+from cnnbench.running.schedule import Schedule
+from cnnbench.running.worker import Order, Outcome
+from cnnbench.store.journal import Header, Journal
+
+_READY = ".complete"
+
+
+class Observer(Protocol):
+    """Who is told how the run goes on. Nothing here prints."""
+
+    def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
+        """The run is open and ``left`` jobs are to do."""
+
+    def job_started(self, job: Job) -> None: ...
+    def job_says(self, job: Job, message: str) -> None: ...
+    def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None: ...
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where the run is and what it holds: all its records, and those written just now."""
+
+    folder: Path
+    records: tuple[Record, ...]
+    new: tuple[Record, ...]
+
+
+def open_run(plan: Plan, out: Path, fresh: bool = False) -> RunFolder | None:
+    """The run that ``run`` would continue, or None where it would begin a new one."""
+    if fresh:
+        return None
+    return run_folder.newest(out, plan, environment.environment_id(environment.fingerprint()))
+
+
+def run(
+    plan: Plan,
+    cells: Sequence[Cell],
+    out: Path,
+    observer: Observer,
+    *,
+    fresh: bool = False,
+    data_dir: Path | None = None,
+) -> RunResult:
+    """Do what is missing of ``cells``, record by record.
+
+    Raises:
+        UserError: the folder cannot be written, or another process holds it.
+        KeyboardInterrupt: passed on, after the worker was killed.
+    """
+    facts = environment.describe()
+    folder = open_run(plan, out, fresh) or run_folder.create(out, plan, facts)
+    header = Header(plan=plan.id, environment=facts["id"], cnnbench=__version__)
+    with run_folder.held(folder), Journal(folder.journal, header) as journal:
+        try:
+            new = _Run(plan, folder, journal, observer, data_dir, facts["id"]).do(cells)
+        except OSError as error:
+            raise UserError(
+                f"cannot be written: {error.strerror}",
+                str(error.filename or folder.path),
+                "everything recorded so far is kept; make room and run the same command again",
+            ) from None
+        return RunResult(folder.path, tuple(journal.records), tuple(new))
+
+
+class _Run:
+    """One execution of one run."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        journal: Journal,
+        observer: Observer,
+        data_dir: Path | None,
+        environment_id: str,
+    ) -> None:
+        self._plan, self._folder, self._journal = plan, folder, journal
+        self._observer, self._data_dir, self._environment_id = observer, data_dir, environment_id
+
+    def do(self, cells: Sequence[Cell]) -> list[Record]:
+        schedule = todo(self._plan, cells, self._journal.records, self._folder)
+        left = list(schedule.left())
+        self._observer.begin(self._folder.path, schedule.done(), left, self._journal.records)
+        new: list[Record] = []
+        if not left:
+            return new
+        self._folder.logs.mkdir(exist_ok=True)
+        with LocalExecutor(self._folder.logs / "server.log") as executor:
+            for job in schedule:
+                self._observer.job_started(job)
+                record = self._record(job, executor)
+                if self._is_news(record):
+                    self._journal.append(record)
+                    new.append(record)
+                schedule.add(record)
+                self._observer.job_ended(job, record, list(schedule.left()))
+        return new
+
+    def _record(self, job: Job, executor: LocalExecutor) -> Record:
+        attempt = self._journal.attempts(job.key) + 1
+        order = self._order(job, attempt)
+        started = datetime.datetime.now(datetime.UTC)
+        clock = time.monotonic()
+        outcome = executor.run(
+            order, self._plan.suite.limits.timeout, lambda text: self._observer.job_says(job, text)
+        )
+        duration = time.monotonic() - clock
+        if job.repeat == PREPARE and outcome.status == "ok":
+            (Path(order.artifacts) / _READY).touch()
+        return self._as_record(job, attempt, outcome, started.isoformat("T", "seconds"), duration)
+
+    def _order(self, job: Job, attempt: int) -> Order:
+        cell, suite = job.cell, self._plan.suite
+        artifacts = _artifacts(self._folder, cell)
+        if job.repeat == PREPARE:
+            shutil.rmtree(artifacts, ignore_errors=True)
+        artifacts.mkdir(parents=True, exist_ok=True)
+        words = re.sub(r"[^A-Za-z0-9.]+", "-", cell.title())[:80]
+        log = self._folder.logs / f"{words}-{cell.key[:8]}-{job.repeat}-try{attempt}.log"
+        return Order(
+            model=cell.model.text,
+            search_path=tuple(str(folder) for folder in suite.search_path),
+            probe=cell.probe,
+            setting=cell.setting_json,
+            repeat=job.repeat,
+            artifacts=str(artifacts),
+            scratch=str(artifacts / f"scratch-{job.repeat}"),
+            log=str(log),
+            data_dir=str(self._data_dir) if self._data_dir else None,
+            memory_limit=suite.limits.memory,
+        )
+
+    def _as_record(
+        self, job: Job, attempt: int, outcome: Outcome, started: str, duration: float
+    ) -> Record:
+        return Record(
+            key=job.key,
+            attempt=attempt,
+            model=job.cell.model.label,
+            variant=job.cell.variant,
+            probe=job.cell.probe,
+            setting=job.cell.setting_json,
+            repeat=job.repeat,
+            status=outcome.status,
+            reason=outcome.reason,
+            input_shape=tuple(job.cell.model.input_shape),
+            classes=job.cell.model.classes,
+            metrics=outcome.metrics or {},
+            samples=outcome.samples or {},
+            details=outcome.details or {},
+            error=outcome.error,
+            environment=self._environment_id,
+            started=started,
+            duration_s=round(duration, 3),
+        )
+
+    def _is_news(self, record: Record) -> bool:
+        """Not a second ``ok`` (artifacts made again), nor the same ``skipped`` as last time."""
+        earlier = [r for r in self._journal.records if r.key == record.key]
+        if any(r.status == "ok" for r in earlier):
+            return False
+        last = earlier[-1] if earlier else None
+        return not (
+            last and record.status == last.status == "skipped" and record.reason == last.reason
+        )
+
+
+def todo(
+    plan: Plan, cells: Sequence[Cell], records: Sequence[Record], folder: RunFolder | None
+) -> Schedule:
+    """What is to do of ``cells`` on top of ``records``; ``folder`` is where artifacts would be."""
+    return Schedule(
+        cells,
+        records,
+        plan.suite.limits.cell,
+        lambda cell: folder is not None and (_artifacts(folder, cell) / _READY).exists(),
+    )
+
+
+def _artifacts(folder: RunFolder, cell: Cell) -> Path:
+    return folder.artifacts / cell.key

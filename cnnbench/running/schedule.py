@@ -1,0 +1,120 @@
+"""Which job comes next: the plan minus what is done, in rounds interleaved over the cells.
+
+Interleaved, and odd rounds in reverse, so that a machine that grows slower or faster hits all
+models alike, and so that an interrupted suite has something of everything.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+
+from cnnbench.core.plan import Cell, Job
+from cnnbench.core.record import PREPARE, Record
+from cnnbench.store import statistics
+
+
+class Schedule:
+    """The jobs that are still to do, given every record there is; records are added as they come.
+
+    A cell is closed for this run once a job of it did not end ``ok``: what crashed once is not
+    crashed eleven times more; it is tried again when the suite is run again.
+    """
+
+    def __init__(
+        self,
+        cells: Iterable[Cell],
+        records: Iterable[Record],
+        cell_seconds: float | None,
+        has_artifacts: Callable[[Cell], bool],
+    ) -> None:
+        self._cells = tuple(cells)
+        self._cell_seconds = cell_seconds
+        self._has_artifacts = has_artifacts
+        self._cell_of = {job.key: cell for cell in self._cells for job in cell.jobs()}
+        self._ok: dict[str, Record] = {}
+        self._done: dict[str, list[Record]] = defaultdict(list)
+        self._closed: set[str] = set()
+        self._converged: dict[tuple[str, int], bool] = {}
+        for record in records:
+            self._note_ok(record)
+
+    def add(self, record: Record) -> None:
+        """Take note of what a job of this run found."""
+        if record.status == "ok":
+            self._note_ok(record)
+        elif cell := self._cell_of.get(record.key):
+            self._closed.add(cell.key)
+
+    def __iter__(self) -> Iterator[Job]:
+        """The next job, until none is left; `add` must be called between two."""
+        for _, group in groupby(self._cells, key=lambda cell: cell.probe):
+            yield from self._rounds(list(group))
+
+    def left(self) -> Iterator[Job]:
+        """What is still to do as far as is known now: no more rounds than the rule demands."""
+        for cell in self._cells:
+            if self._is_finished(cell) or cell.key in self._closed:
+                continue
+            if self._needs_prepare(cell):
+                yield Job(cell, PREPARE)
+            done = len(self._done[cell.key])
+            yield from self._missing(cell)[: max(1, cell.rule.at_least - done)]
+
+    def done(self) -> int:
+        """How many jobs of these cells are ``ok``."""
+        return sum(1 for key in self._ok if key in self._cell_of)
+
+    def _note_ok(self, record: Record) -> None:
+        if record.status != "ok":
+            return
+        self._ok[record.key] = record
+        cell = self._cell_of.get(record.key)
+        if cell is not None and record.repeat != PREPARE:
+            self._done[cell.key].append(record)
+
+    def _rounds(self, cells: list[Cell]) -> Iterator[Job]:
+        for cell in cells:
+            if not self._is_finished(cell) and self._needs_prepare(cell):
+                yield Job(cell, PREPARE)
+        for repeat in range(max(cell.rule.at_most for cell in cells)):
+            for cell in cells if repeat % 2 == 0 else reversed(cells):
+                job = Job(cell, repeat)
+                if self._wants(cell, job):
+                    yield job
+
+    def _wants(self, cell: Cell, job: Job) -> bool:
+        return (
+            job.repeat != PREPARE
+            and job.repeat < cell.rule.at_most
+            and job.key not in self._ok
+            and cell.key not in self._closed
+            and not self._needs_prepare(cell)
+            and not self._is_finished(cell)
+        )
+
+    def _missing(self, cell: Cell) -> list[Job]:
+        return [job for job in cell.jobs() if job.repeat != PREPARE and job.key not in self._ok]
+
+    def _needs_prepare(self, cell: Cell) -> bool:
+        if not cell.setting.needs_prepare:
+            return False
+        return cell.job_key(PREPARE) not in self._ok or not self._has_artifacts(cell)
+
+    def _is_finished(self, cell: Cell) -> bool:
+        done = self._done[cell.key]
+        if len(done) >= cell.rule.at_most:
+            return True
+        if self._cell_seconds and sum(r.duration_s for r in done) >= self._cell_seconds:
+            return bool(done)
+        if len(done) < cell.rule.at_least or cell.rule.precision is None:
+            return False
+        state = (cell.key, len(done))
+        if state not in self._converged:
+            self._converged[state] = statistics.converged(
+                [record.metrics["latency_location_s"] for record in done],
+                [record.metrics["reference_s"] for record in done],
+                cell.rule.precision,
+            )
+        return self._converged[state]

@@ -1,0 +1,121 @@
+"""The fork server: imports TensorFlow once, then forks a worker for every order it reads.
+
+Started as ``python -m cnnbench.running.server FD`` with one end of a socket pair, over which
+orders come in and what the worker says goes out, a line of JSON each. After a worker has ended
+the server kills whatever that worker left behind and says how it ended.
+
+`multiprocessing`'s own fork server is not used because its workers keep it alive after the parent
+was killed, it has no hold on what a worker forks, and it imports the parent's ``__main__``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+# TensorFlow alone, not Keras: a worker still chooses its Keras generation and thread counts.
+PRELOAD = ("numpy", "tensorflow")
+
+
+def prctl(option: int, value: int) -> None:
+    """Linux's ``prctl``; elsewhere nothing happens and containment is by process group only."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the one that forked it ends."""
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def serve(channel: socket.socket) -> None:
+    """Take orders from ``channel`` until it is closed."""
+    woken, wake = os.pipe()
+    for descriptor in (woken, wake):
+        os.set_blocking(descriptor, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    orders = channel.makefile("rb")
+    while line := orders.readline():
+        pid = os.fork()
+        if pid == 0:
+            _work(line.decode(), channel, woken, wake)
+        exit_code = _wait(pid, channel, woken)
+        _kill_children()
+        # A worker killed while it spoke leaves half a line: begin a new one.
+        channel.sendall(b"\n" + json.dumps({"event": "ended", "exit_code": exit_code}).encode())
+        channel.sendall(b"\n")
+
+
+def _work(order: str, channel: socket.socket, woken: int, wake: int) -> NoReturn:
+    from cnnbench.running import worker
+
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.close(woken)
+    os.close(wake)
+    os.setsid()
+    die_with_parent()
+    worker.main(order, channel)
+
+
+def _wait(pid: int, channel: socket.socket, woken: int) -> int:
+    """Wait for the worker; where the parent goes away first, kill everything and end."""
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        ready, _, _ = select.select([channel, woken], [], [])
+        if woken in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(woken, 4096)
+        if channel in ready:
+            _kill_children()
+            os._exit(0)
+
+
+def _kill_children() -> None:
+    """Kill and reap every child, and theirs: orphans come to the server, which is a subreaper."""
+    while children := _children():
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in children:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _children() -> list[int]:
+    mine = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # pid (name with spaces) state ppid ...
+            if int(stat.read_text(errors="replace").rpartition(")")[2].split()[1]) == os.getpid():
+                mine.append(int(stat.parent.name))
+    return mine
+
+
+def main() -> None:
+    """The server process: its stdout and stderr already go to its log."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    for module in PRELOAD:
+        importlib.import_module(module)
+    serve(channel)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The child process: one job from its order to its result. Here a model meets a probe.
+
+Order and result are JSON, a line each, over the channel that the fork server hands on. Whatever
+the job prints goes to its log file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from cnnbench.core.errors import JobFailed, Unavailable, UserError
+from cnnbench.core.record import PREPARE, Repeat, Status
+from cnnbench.core.settings import setting as read_setting
+from cnnbench.core.subject import Context, Finding
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is told: everything as plain JSON."""
+
+    model: str
+    search_path: tuple[str, ...]
+    probe: str
+    setting: dict[str, Any]
+    repeat: Repeat
+    artifacts: str
+    scratch: str
+    log: str
+    data_dir: str | None
+    memory_limit: int | None
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass
+class Outcome:
+    """How a job ended, in the words of a record."""
+
+    status: Status
+    reason: str = ""
+    metrics: dict[str, float] | None = None
+    samples: dict[str, list[float]] | None = None
+    details: dict[str, Any] | None = None
+    error: str = ""
+
+
+def main(order_json: str, channel: socket.socket) -> NoReturn:
+    """Do one job and send its result; the process ends here, without Python's own tear-down."""
+    order = Order(**json.loads(order_json))
+    me = os.getpid()
+
+    def send(event: str, content: dict[str, Any]) -> None:
+        if os.getpid() != me:  # a child that the model forked and that came back here
+            os._exit(0)
+        with contextlib.suppress(OSError):  # the parent is gone: nobody is left to tell
+            channel.sendall(json.dumps({"event": event, **content}).encode() + b"\n")
+
+    _become_a_worker(order)
+    send("started", {"pid": me})
+    outcome = _outcome(order, lambda message: send("message", {"text": message}))
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    try:
+        send("result", asdict(outcome))
+    except (TypeError, ValueError) as error:
+        send("result", asdict(Outcome("failed", f"the probe's result is not JSON: {error}")))
+    os._exit(0)
+
+
+def _become_a_worker(order: Order) -> None:
+    log = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    for folder in reversed(order.search_path):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    if order.memory_limit:
+        # Not RLIMIT_AS: it counts reserved address space, of which TensorFlow takes plenty.
+        resource.setrlimit(resource.RLIMIT_DATA, (order.memory_limit, order.memory_limit))
+
+
+def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
+    try:
+        finding = _find(order, say)
+    except Unavailable as error:
+        return Outcome("skipped", _one_line(error))
+    except (JobFailed, UserError) as error:
+        return Outcome("failed", _one_line(error), error=_traceback())
+    except BaseException as error:  # SystemExit of a user's builder included
+        out_of_memory = isinstance(error, MemoryError) or (
+            type(error).__name__ == "ResourceExhaustedError"
+        )
+        status: Status = "oom" if out_of_memory else "failed"
+        return Outcome(status, f"{type(error).__name__}: {_one_line(error)}", error=_traceback())
+    return Outcome(
+        "ok",
+        metrics={name: float(value) for name, value in finding.metrics.items()},
+        samples={name: [float(v) for v in values] for name, values in finding.samples.items()},
+        details=finding.details,
+    )
+
+
+def _find(order: Order, say: Callable[[str], None]) -> Finding:
+    from cnnbench.models import registry
+
+    subject = registry.resolve(order.model, [Path(folder) for folder in order.search_path])
+    probe = importlib.import_module(f"cnnbench.probes.{order.probe}")
+    act = probe.prepare if order.repeat == PREPARE else probe.run
+    context = Context(
+        repeat=0 if order.repeat == PREPARE else int(order.repeat),
+        artifacts=Path(order.artifacts),
+        scratch=Path(order.scratch),
+        data_dir=Path(order.data_dir) if order.data_dir else None,
+        memory_limit=order.memory_limit,
+        say=say,
+    )
+    finding: Finding = act(subject, read_setting(order.probe, order.setting), context)
+    return finding
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:500]
+
+
+def _traceback() -> str:
+    """The traceback, which the log gets whole and the record its end."""
+    text = traceback.format_exc()
+    with contextlib.suppress(Exception):
+        sys.stderr.write(text)
+    return text[-4000:]

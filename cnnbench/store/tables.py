@@ -1,0 +1,214 @@
+"""Journal <-> tables. ``records`` is tidy, ``report`` has a row a network; both are pandas.
+
+Intervals and verdicts are computed here, from the records, every time a table is made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cnnbench.core.errors import UserError
+from cnnbench.core.metrics import METRICS, column, split
+from cnnbench.core.record import SCHEMA_VERSION, Record
+from cnnbench.core.settings import setting
+from cnnbench.store import journal
+from cnnbench.store.summaries import Summary, summarise
+
+ROW = ("model", "variant", "input_shape", "classes")
+_LEADING = (*ROW, "environment", "schema_version")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as tables.
+
+    Attributes:
+        path: the run's folder, or the CSV file.
+        records: a row a record and metric (empty where only a CSV was read).
+        report: a row a model and variant.
+        environment: ``environment.json``, or an empty mapping.
+    """
+
+    path: Path
+    report: pd.DataFrame
+    records: pd.DataFrame = field(default_factory=pd.DataFrame)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load(path: Path | str) -> Run:
+    """Read a run: its folder, a suite's folder (the newest run in it), or a ``report.csv``.
+
+    Raises:
+        UserError: nothing there, or not a run.
+    """
+    path = Path(path)
+    if path.is_dir():
+        folder = _run_in(path)
+        records = journal.read(folder / journal.FILE_NAME)[1]
+        return Run(folder, report(records), tidy(records), _environment(folder))
+    if not path.exists():
+        raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
+    return Run(path, read_csv(path))
+
+
+def tidy(records: Iterable[Record]) -> pd.DataFrame:
+    """A row a record and metric, in the order of the journal; a record without has one row."""
+    rows: list[dict[str, Any]] = []
+    for record in records:
+        shared = {
+            "key": record.key,
+            "attempt": record.attempt,
+            "model": record.model,
+            "variant": record.variant,
+            "input_shape": _shape(record.input_shape),
+            "classes": record.classes,
+            "probe": record.probe,
+            "setting": json.dumps(record.setting, sort_keys=True),
+            "repeat": str(record.repeat),
+            "status": record.status,
+            "reason": record.reason,
+            "environment": record.environment,
+            "started": record.started,
+            "duration_s": record.duration_s,
+        }
+        words = setting(record.probe, record.setting)
+        for metric, value in record.metrics.items() or [("", None)]:
+            name = column(metric, words.label_for(metric)) if metric else ""
+            rows.append({**shared, "metric": name, "value": value})
+    return pd.DataFrame(rows)
+
+
+def report(records: Iterable[Record]) -> pd.DataFrame:
+    """A row a model and variant at its own input shape and classes, a column a metric@setting."""
+    by_row: dict[tuple[Any, ...], list[Record]] = {}
+    for record in records:
+        row = (record.model, record.variant, _shape(record.input_shape), record.classes)
+        by_row.setdefault(row, []).append(record)
+    rows = [
+        dict(zip(ROW, row, strict=True))
+        | {"environment": group[-1].environment, "schema_version": SCHEMA_VERSION}
+        | _values(group)
+        for row, group in by_row.items()
+    ]
+    frame = pd.DataFrame(rows, columns=list(_LEADING) if not rows else None)
+    return frame[[*_LEADING, *sorted(set(frame.columns) - set(_LEADING), key=_column_order(frame))]]
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """CSV whose text cells cannot be taken for a spreadsheet's formula."""
+    safe = frame.copy()
+    for name in safe.columns:
+        safe[name] = safe[name].map(_neutral)
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def read_csv(file: Path) -> pd.DataFrame:
+    """Read a ``report.csv`` back.
+
+    Raises:
+        UserError: not a report, or of a newer schema.
+    """
+    try:
+        frame = pd.read_csv(file, dtype={name: str for name in ("model", "variant", "input_shape")})
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise UserError(f"not a report: {' '.join(str(error).split())}", str(file)) from None
+    missing = [name for name in ("model", "variant") if name not in frame.columns]
+    if missing:
+        raise UserError(f"not a report: no column '{missing[0]}'", str(file))
+    if "schema_version" in frame.columns:
+        newest = pd.to_numeric(frame["schema_version"], errors="coerce").max()
+        if newest > SCHEMA_VERSION:
+            raise UserError(
+                f"schema version {newest:g}, newer than this cnnbench reads ({SCHEMA_VERSION})",
+                str(file),
+                "install a newer cnnbench",
+            )
+    for name in frame.columns:
+        if frame[name].dtype == object or str(frame[name].dtype).startswith("str"):
+            frame[name] = frame[name].map(_plain)
+    return frame
+
+
+def _values(records: list[Record]) -> dict[str, Any]:
+    """All columns of one row."""
+    by_cell: dict[str, list[Record]] = {}
+    for record in records:
+        cell = f"{record.probe} {json.dumps(record.setting, sort_keys=True)}"
+        by_cell.setdefault(cell, []).append(record)
+    values: dict[str, Any] = {}
+    for group in by_cell.values():
+        words = setting(group[0].probe, group[0].setting)
+        for metric, summary in summarise(words, group).items():
+            _put(values, metric, words.label_for(metric), summary)
+    return values
+
+
+def _put(values: dict[str, Any], metric: str, label: str, summary: Summary) -> None:
+    """One summary as columns; a number that another cell already gave is not overwritten."""
+    name = column(metric, label)
+    if values.get(name) is not None:
+        return
+    values[name] = summary.value
+    if summary.value is None or (metric in METRICS and METRICS[metric].depends_on == "setting"):
+        values[column(f"{metric}_status", label)] = summary.status
+    else:
+        values.pop(column(f"{metric}_status", label), None)
+    if metric in METRICS and METRICS[metric].depends_on == "setting":
+        values[column(f"{metric}_ci_low", label)] = summary.ci_low
+        values[column(f"{metric}_ci_high", label)] = summary.ci_high
+        values[column(f"{metric}_verdict", label)] = summary.verdict
+        values[column(f"{metric}_samples", label)] = ";".join(f"{v:.9g}" for v in summary.samples)
+
+
+def _column_order(frame: pd.DataFrame) -> Any:
+    """Metrics in the registry's order, settings as they came, companions behind their metric."""
+    order = list(METRICS)
+    labels = list(dict.fromkeys(split(name)[1] for name in frame.columns))
+
+    def place(name: str) -> tuple[int, int, str]:
+        metric, label = split(name)
+        owner = max((m for m in order if metric.startswith(m)), key=len, default=metric)
+        rank = order.index(owner) if owner in order else len(order)
+        return rank, labels.index(label), metric[len(owner) :]
+
+    return place
+
+
+def _run_in(folder: Path) -> Path:
+    if (folder / journal.FILE_NAME).exists():
+        return folder
+    runs = sorted(path.parent for path in folder.glob(f"*/{journal.FILE_NAME}"))
+    if not runs:
+        raise UserError(
+            f"no {journal.FILE_NAME} in it", str(folder), "a run's or a suite's folder is expected"
+        )
+    return runs[-1]
+
+
+def _environment(folder: Path) -> dict[str, Any]:
+    try:
+        environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return environment if isinstance(environment, dict) else {}
+
+
+def _shape(shape: Iterable[int]) -> str:
+    return "x".join(str(size) for size in shape)
+
+
+def _neutral(value: Any) -> Any:
+    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] == "'" and value[1:].startswith(_FORMULA):
+        return value[1:]
+    return value

@@ -1,0 +1,57 @@
+"""How a metric is named on the command line."""
+
+import pytest
+
+from cnnbench.core import metrics
+from cnnbench.core.errors import UserError
+
+COLUMNS = [
+    "model",
+    "params",
+    "trainable_params",
+    "file_bytes",
+    "file_gzip_bytes",
+    "latency_p50_s@cpu/graph/b1",
+    "latency_p50_s@cpu/litert/b1",
+    "latency_p50_s_ci_low@cpu/litert/b1",
+    "latency_p90_s@cpu/litert/b1",
+    "top1@fashion_mnist/scratch/32px",
+]
+
+
+@pytest.mark.parametrize(
+    ("expression", "column"),
+    [
+        ("params", "params"),
+        ("file", "file_bytes"),
+        ("latency_p90", "latency_p90_s@cpu/litert/b1"),
+        ("latency_p50@cpu/litert/b1", "latency_p50_s@cpu/litert/b1"),
+        ("latency_p50_s@cpu/graph/b1", "latency_p50_s@cpu/graph/b1"),
+        ("top", "top1@fashion_mnist/scratch/32px"),
+        ("latency_p50_s_ci_low@cpu/litert/b1", "latency_p50_s_ci_low@cpu/litert/b1"),
+    ],
+)
+def test_resolve(expression: str, column: str) -> None:
+    assert metrics.resolve(expression, COLUMNS) == column
+
+
+def test_an_ambiguous_name_lists_its_candidates() -> None:
+    with pytest.raises(UserError, match="ambiguous.*cpu/graph/b1.*cpu/litert/b1"):
+        metrics.resolve("latency_p50", COLUMNS)
+
+
+def test_companions_match_by_full_name_only() -> None:
+    with pytest.raises(UserError, match="no metric 'latency_p50_s_ci'"):
+        metrics.resolve("latency_p50_s_ci", COLUMNS)
+
+
+def test_a_misspelt_metric_names_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'params'"):
+        metrics.resolve("parms", COLUMNS)
+
+
+def test_every_name_carries_its_unit() -> None:
+    suffixes = {"s": "_s", "bytes": "_bytes", "px": "_px", "per_s": "_per_s"}
+    for metric in metrics.METRICS.values():
+        if metric.unit in suffixes:
+            assert metric.name.endswith(suffixes[metric.unit]), metric.name

@@ -1,0 +1,65 @@
+"""Suite -> cells and jobs, and the keys that name them."""
+
+import pytest
+
+from cnnbench.core.errors import UserError
+from cnnbench.core.record import PREPARE
+from tests.core.fake import plan_of
+
+SUITE = """
+name: small
+models: [Alpha, Beta]
+probes:
+  latency: {runtimes: [graph, litert], min_rounds: 2, max_rounds: 3}
+  static: {batch_sizes: [1, 32]}
+limits: {timeout: 1min}
+"""
+
+
+def test_cells_are_models_times_settings_and_static_comes_first() -> None:
+    plan = plan_of(SUITE)
+    assert [cell.title() for cell in plan.cells] == [
+        "Alpha static b1",
+        "Alpha static b32",
+        "Beta static b1",
+        "Beta static b32",
+        "Alpha latency cpu/graph/b1",
+        "Alpha latency cpu/litert/b1",
+        "Beta latency cpu/graph/b1",
+        "Beta latency cpu/litert/b1",
+    ]
+    assert [job.repeat for job in plan.cells[4].jobs()] == [PREPARE, 0, 1, 2]
+    assert [job.repeat for job in plan.cells[0].jobs()] == [0]
+
+
+def test_keys_are_distinct_and_the_same_in_every_process() -> None:
+    keys = [job.key for cell in plan_of(SUITE).cells for job in cell.jobs()]
+    assert len(set(keys)) == len(keys) == 4 + 4 * 4
+    assert keys == [job.key for cell in plan_of(SUITE).cells for job in cell.jobs()]
+
+
+def test_limits_are_not_in_the_key_and_rounds_are_not_either() -> None:
+    other = plan_of(SUITE.replace("1min", "9min"))
+    assert other.id == plan_of(SUITE).id
+    more = plan_of(SUITE.replace("max_rounds: 3", "max_rounds: 9"))
+    assert more.id != plan_of(SUITE).id
+    assert [cell.key for cell in more.cells] == [cell.key for cell in plan_of(SUITE).cells]
+
+
+def test_a_part_of_the_plan() -> None:
+    plan = plan_of(SUITE)
+    assert {cell.model.label for cell in plan.part(only=["alpha"])} == {"Alpha"}
+    assert {cell.probe for cell in plan.part(probes=["latency"])} == {"latency"}
+    with pytest.raises(UserError, match="--only: 'Gamma' is not in this suite"):
+        plan.part(only=["Gamma"])
+    with pytest.raises(UserError, match="did you mean 'static'"):
+        plan.part(probes=["statik"])
+
+
+def test_two_forms_that_name_the_same_cell_make_one() -> None:
+    plan = plan_of("""
+name: twice
+models: [Alpha]
+probes: {static: [{batch_sizes: [1, 2]}, {batch_sizes: [2, 4]}]}
+""")
+    assert [cell.setting.label() for cell in plan.cells] == ["b1", "b2", "b4"]
