@@ -36,7 +36,7 @@ def test_resolve(expression: str, column: str) -> None:
 
 
 def test_an_ambiguous_name_lists_its_candidates() -> None:
-    with pytest.raises(UserError, match="ambiguous.*cpu/graph/b1.*cpu/litert/b1"):
+    with pytest.raises(UserError, match=r"ambiguous.*cpu/graph/b1.*cpu/litert/b1"):
         metrics.resolve("latency_p50", COLUMNS)
 
 

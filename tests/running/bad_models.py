@@ -1,0 +1,80 @@
+"""Builders that misbehave, each in its own way; copied beside a suite by the tests."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+
+def good(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    import tensorflow as tf
+
+    return tf.keras.Sequential(
+        [
+            tf.keras.layers.Input(input_shape),
+            tf.keras.layers.Conv2D(2, 3),
+            tf.keras.layers.Flatten(),
+            tf.keras.layers.Dense(classes),
+        ]
+    )
+
+
+def segfault(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    ctypes.string_at(0)
+
+
+def hang(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 30))
+    while True:
+        ctypes.CDLL(None).sleep(1000)
+
+
+def leave(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    os._exit(7)
+
+
+def system_exit(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    raise SystemExit("bye")
+
+
+def fail(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    raise ValueError("the builder is broken")
+
+
+def killed(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def eat(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    hoard = []
+    while True:
+        hoard.append(bytearray(50 * 2**20))
+
+
+def breed(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    """Leave a process behind that has a session of its own."""
+    child = [sys.executable, "-c", "import time; time.sleep(300)", "cnnbench-orphan"]
+    subprocess.Popen(child, start_new_session=True)
+    return good(input_shape, classes)
+
+
+def fork_twice(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    """Both sides of a fork come back into the worker."""
+    os.fork()
+    return good(input_shape, classes)
+
+
+def chatter(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    for _ in range(20_000):
+        print("chatter " * 12)
+    return good(input_shape, classes)
+
+
+def slow(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    time.sleep(20)
+    return good(input_shape, classes)

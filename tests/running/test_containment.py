@@ -1,0 +1,187 @@
+"""Whatever a model does, it becomes a record and the suite goes on. Driven from the shell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cnnbench.store import journal
+from cnnbench.store.tables import load
+
+BAD = Path(__file__).with_name("bad_models.py")
+CNNBENCH = [sys.executable, "-m", "cnnbench"]
+
+
+def write_suite(folder: Path, builders: list[str], limits: str = "") -> Path:
+    shutil.copy(BAD, folder / "bad_models.py")
+    models = "\n".join(f"  - bad_models:{builder}" for builder in builders)
+    suite = folder / "bad.yaml"
+    suite.write_text(f"name: bad\nmodels:\n{models}\nprobes: {{static: }}\n{limits}")
+    return suite
+
+
+def run(suite: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CNNBENCH, "run", suite.name, *options],
+        cwd=suite.parent, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+
+
+def processes_with(word: str) -> list[str]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if word in command:
+            found.append(command)
+    return found
+
+
+def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
+    builders = [
+        "good", "segfault", "hang", "leave", "system_exit", "fail", "killed", "eat", "breed",
+        "fork_twice", "chatter",
+    ]  # fmt: skip
+    suite = write_suite(tmp_path, builders, "limits: {timeout: 6s, memory: 3GiB}\n")
+    done = run(suite)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    folder = next((tmp_path / "results" / "bad").iterdir())
+    records = {r.model.rpartition(":")[2]: r for r in journal.read(folder / "records.jsonl")[1]}
+    ways = {name: (r.status, r.reason) for name, r in records.items()}
+    assert ways["good"] == ("ok", "")
+    assert ways["segfault"] == ("failed", "signal 11 (SIGSEGV), no result")
+    assert ways["hang"] == ("timeout", "took longer than the limit of 6 s")
+    assert ways["leave"] == ("failed", "exit code 7, no result")
+    assert ways["system_exit"][0] == "failed"
+    assert "bye" in ways["system_exit"][1]
+    assert ways["fail"][0] == "failed"
+    assert "the builder is broken" in ways["fail"][1]
+    assert ways["killed"] == ("failed", "signal 9 (SIGKILL), no result")
+    assert ways["eat"][0] == "oom"
+    for builder in ("breed", "fork_twice", "chatter"):
+        assert ways[builder] == ("ok", ""), builder
+    assert not processes_with("cnnbench-orphan")
+    for reason in ("took longer than the limit of 6 s", "exit code 7", "the builder is broken"):
+        assert reason in done.stdout, "the table says why"
+    assert list(load(folder).report["model"]) == [f"bad_models:{b}" for b in builders]
+    assert "ValueError" in records["fail"].error
+
+
+def test_running_again_tries_only_what_failed(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, ["good", "fail"])
+    assert run(suite).returncode == 1
+    module = tmp_path / "bad_models.py"
+    again = run(suite)
+    assert again.returncode == 1
+    folder = next((tmp_path / "results" / "bad").iterdir())
+    records = journal.read(folder / "records.jsonl")[1]
+    assert [(r.model, r.attempt, r.status) for r in records] == [
+        ("bad_models:good", 1, "ok"),
+        ("bad_models:fail", 1, "failed"),
+        ("bad_models:fail", 2, "failed"),
+    ]
+    # A changed source is another network: another plan, another run.
+    module.write_text(module.read_text().replace('raise ValueError("the builder is broken")',
+                                                 "return good(input_shape, classes)"))  # fmt: skip
+    mended = run(suite)
+    assert mended.returncode == 0, mended.stderr
+    assert len(list((tmp_path / "results" / "bad").iterdir())) == 2
+
+
+@pytest.mark.parametrize("victim", ["parent", "server"])
+def test_killing_the_parent_or_the_server_leaves_no_process_and_no_gap(
+    tmp_path: Path, victim: str
+) -> None:
+    suite = write_suite(tmp_path, ["good", "slow"], "limits: {timeout: 60s}\n")
+    process = subprocess.Popen(
+        [*CNNBENCH, "run", suite.name], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    journal_file = wait_for(lambda: next(tmp_path.glob("results/bad/*/records.jsonl"), None), 60)
+    wait_for(lambda: journal_file.read_text().count("\n") >= 2 or None, 60)
+    time.sleep(0.5)  # the slow model is being built now
+    server = next(pid for pid in children(process.pid) if "running.server" in command_of(pid))
+    os.kill(process.pid if victim == "parent" else server, signal.SIGKILL)
+    process.communicate(timeout=60)
+    wait_for(lambda: not alive(server) or None, 5)
+    wait_for(lambda: not processes_with("bad.yaml") or None, 5)
+    done = run(suite, "--only", "bad_models:good")
+    assert done.returncode == 0
+    assert "Nothing was left to do" in done.stderr
+    records = journal.read(journal_file)[1]
+    assert [r.status for r in records if r.model == "bad_models:good"] == ["ok"]
+    if victim == "server":
+        assert records[-1].reason == "the fork server died"
+
+
+def test_ctrl_c_ends_in_under_two_seconds_and_says_how_to_resume(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, ["good", "slow"], "limits: {timeout: 60s}\n")
+    process = subprocess.Popen(
+        [*CNNBENCH, "run", suite.name], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    journal_file = wait_for(lambda: next(tmp_path.glob("results/bad/*/records.jsonl"), None), 60)
+    wait_for(lambda: journal_file.read_text().count("\n") >= 2 or None, 60)
+    time.sleep(0.5)
+    server = next(pid for pid in children(process.pid) if "running.server" in command_of(pid))
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - asked < 2
+    assert process.returncode == 130
+    assert "cnnbench run bad.yaml" in errors
+    assert not alive(server)
+    assert (journal_file.parent / "report.csv").exists()
+
+
+def test_two_runs_never_share_a_journal(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, ["slow"], "limits: {timeout: 60s}\n")
+    first = subprocess.Popen(
+        [*CNNBENCH, "run", suite.name], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: next(tmp_path.glob("results/bad/*/records.jsonl"), None), 60)
+    second = run(suite)
+    assert second.returncode == 2
+    assert "is running this suite here already" in second.stderr
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=30)
+
+
+def wait_for(condition, seconds: float):  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value is not None:
+            return value
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False

@@ -1,0 +1,107 @@
+"""The journal keeps what was written, whatever happened after."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnbench.core.errors import UserError
+from cnnbench.core.record import SCHEMA_VERSION, Record
+from cnnbench.store.journal import Header, Journal, read
+
+HEADER = Header(plan="p", environment="e", cnnbench="0.1.0")
+RECORD = Record(
+    key="k", attempt=1, model="LeNet5", variant="float32", probe="static",
+    setting={"batch_size": 1}, repeat=0, status="ok", reason="", input_shape=(32, 32, 1), classes=10,
+    metrics={"params": 61706.0}, environment="e",
+)  # fmt: skip
+
+
+def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    with Journal(file, HEADER) as journal:
+        journal.append(RECORD)
+        journal.append(replace(RECORD, repeat="prepare", attempt=2, reason='a "quoted"\nline'))
+        assert journal.attempts("k") == 2
+    header, records = read(file)
+    assert header == HEADER
+    assert records == [
+        RECORD,
+        replace(RECORD, repeat="prepare", attempt=2, reason='a "quoted"\nline'),
+    ]
+    with Journal(file, HEADER) as journal:
+        assert journal.records == records
+
+
+@given(cut=st.integers(min_value=0, max_value=400))
+def test_a_torn_last_line_costs_only_itself(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    file = tmp_path_factory.mktemp("torn") / "records.jsonl"
+    with Journal(file, HEADER) as journal:
+        journal.append(RECORD)
+        journal.append(replace(RECORD, repeat=1))
+    whole = file.read_bytes()
+    file.write_bytes(whole[: max(0, len(whole) - cut)])
+    kept = max(0, file.read_bytes().count(b"\n") - 1)
+    with Journal(file, HEADER) as journal:
+        assert len(journal.records) == kept
+        journal.append(replace(RECORD, repeat=2))
+    assert [r.repeat for r in read(file)[1]] == [*range(kept), 2]
+
+
+def test_a_number_that_is_not_finite_becomes_null(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    with Journal(file, HEADER) as journal:
+        journal.append(replace(RECORD, metrics={"loss": math.nan}))
+    assert b"NaN" not in file.read_bytes()
+    assert read(file)[1][0].metrics == {"loss": None}
+
+
+def test_a_full_disk_leaves_the_journal_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "records.jsonl"
+    with Journal(file, HEADER) as journal:
+        journal.append(RECORD)
+
+        def full(_descriptor: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            journal.append(replace(RECORD, repeat=1))
+        monkeypatch.undo()
+        journal.append(replace(RECORD, repeat=2))
+    assert [r.repeat for r in read(file)[1]] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "its first line is no header"),
+        ("{}\n", "its first line is no header"),
+        ("hello\n", "its first line is no header"),
+        (HEADER.to_json() + "\nhello\n{}\n", r"records\.jsonl:2: a damaged record"),
+        (HEADER.to_json() + "\n{}\n", r"records\.jsonl:2: a damaged record"),
+        (HEADER.to_json() + "\n[1]\n", "not a JSON object"),
+        (replace(HEADER, schema_version=SCHEMA_VERSION + 1).to_json() + "\n", "newer than this"),
+    ],
+)
+def test_what_is_no_journal_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "records.jsonl"
+    file.write_text(text)
+    with pytest.raises(UserError, match=complaint):
+        read(file)
+
+
+def test_a_missing_journal_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        read(tmp_path / "records.jsonl")
