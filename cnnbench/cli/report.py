@@ -18,9 +18,15 @@ import click
     show_default=True,
     help="For people, for a README, or for a spreadsheet.",
 )
-def command(run: Path, form: str) -> None:
+@click.option("--metric", multiple=True, help="Only this column; may be repeated.")
+def command(run: Path, form: str, metric: tuple[str, ...]) -> None:
     """Show the table of RUN: a run's folder, a suite's folder (its newest run) or a report.csv."""
     from cnnbench.report import files
 
-    text = files.text(run, form, terminal_width=sys.stdout.isatty())  # type: ignore[arg-type]
+    text = files.text(
+        run,
+        form,  # type: ignore[arg-type]
+        metrics=metric,
+        terminal_width=sys.stdout.isatty(),
+    )
     click.echo(text, nl=False)

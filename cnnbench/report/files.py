@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from cnnbench.core.errors import UserError
 from cnnbench.report import table
 from cnnbench.store import tables
 from cnnbench.store.tables import Run
@@ -37,14 +36,22 @@ def contents(run: Run) -> dict[str, str]:
     }
 
 
-def text(folder: Path, form: Format = "text", *, terminal_width: bool = False) -> str:
-    """The report of a run (or of a bare ``report.csv``) as it is printed."""
-    run = tables.load(folder)
+def text(
+    path: Path, form: Format = "text", *, metrics: Sequence[str] = (), terminal_width: bool = False
+) -> str:
+    """The report of a run (or of a bare ``report.csv``) as it is printed.
+
+    ``metrics`` chooses the columns of the text and Markdown forms; the CSV is always whole.
+    """
+    run = tables.load(path)
     if form == "csv":
         return tables.to_csv(run.report)
     if form == "md":
-        return table.as_markdown(run.report, run.environment)
+        return table.as_markdown(run.report, run.environment, metrics)
     width = shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
     return table.as_text(
-        run.report, run.environment, width if terminal_width else _WIDTH_WITHOUT_TERMINAL
+        run.report,
+        run.environment,
+        width if terminal_width else _WIDTH_WITHOUT_TERMINAL,
+        metrics,
     )

@@ -6,12 +6,13 @@ parameters, depth, work, memory, time. What others published stands apart, at th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from cnnbench.core.metrics import METRICS, Metric, column, split
+from cnnbench.core.errors import UserError, nearest
+from cnnbench.core.metrics import METRICS, Metric, column, short_name, split
 from cnnbench.core.units import show
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -61,15 +62,42 @@ class Cell:
     is_doubtful: bool = False
 
 
-def columns(report: pd.DataFrame) -> list[Column]:
-    """The columns of ``report`` that are shown; one with no value in any row is left out."""
-    return [
+def columns(report: pd.DataFrame, wanted: Sequence[str] = ()) -> list[Column]:
+    """The columns of ``report`` that are shown; one with no value in any row is left out.
+
+    ``wanted`` are metrics, with or without their unit and setting (``file``,
+    ``latency_p50@cpu/litert/b1``); they are shown in that order, in place of the usual ones.
+
+    Raises:
+        UserError: a wanted metric that the report does not have.
+    """
+    usual = [
         Column(name, group, METRICS[metric])
         for group, metrics in GROUPS.items()
         for metric in metrics
         for name in report.columns
         if split(name)[0] == metric and report[name].notna().any()
     ]
+    return [column for name in wanted for column in _wanted(name, report)] if wanted else usual
+
+
+def _wanted(expression: str, report: pd.DataFrame) -> list[Column]:
+    base, label = split(expression)
+    found = [
+        Column(name, _group_of(split(name)[0]), METRICS[split(name)[0]])
+        for name in report.columns
+        if split(name)[0] in METRICS
+        and base in (split(name)[0], short_name(split(name)[0]))
+        and label in ("", split(name)[1])
+    ]
+    if not found:
+        hint = nearest(expression, [name for name in report.columns if split(name)[0] in METRICS])
+        raise UserError(f"no metric '{expression}' in this report", "--metric", hint)
+    return found
+
+
+def _group_of(metric: str) -> str:
+    return next((group for group, metrics in GROUPS.items() if metric in metrics), "Measured")
 
 
 def cells(report: pd.DataFrame, shown: Column) -> list[Cell]:
@@ -136,9 +164,9 @@ def _best(values: pd.Series, verdicts: pd.Series, shown: Column) -> float | None
 
 def _text(value: float, low: object, high: object, metric: Metric) -> str:
     text = show(float(value), metric.unit)
-    if low is None or high is None or pd.isna(low) or pd.isna(high):
+    if not (isinstance(low, float) and isinstance(high, float) and high >= low):
         return text
-    half = (float(high) - float(low)) / 2  # type: ignore[arg-type]
+    half = (high - low) / 2
     if metric.unit == "fraction":
         return f"{text[:-2]} ± {100 * half:.1f} %"
     return f"{text} ± {100 * half / abs(value):.0f} %" if value else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -18,11 +18,16 @@ from cnnbench.report.layout import Cell, Column
 _LEGEND = "* best of its column   ? doubtful, see below   ± half the 95 % interval"
 
 
-def as_text(report: pd.DataFrame, environment: Mapping[str, Any], width: int) -> str:
+def as_text(
+    report: pd.DataFrame,
+    environment: Mapping[str, Any],
+    width: int,
+    metrics: Sequence[str] = (),
+) -> str:
     """The report as plain text: a block a group of columns, then what failed and why."""
     stream = io.StringIO()
     console = Console(file=stream, width=width, highlight=False, no_color=True)
-    for group, shown in groupby(layout.columns(report), key=lambda column: column.group):
+    for group, shown in groupby(layout.columns(report, metrics), key=lambda column: column.group):
         console.print(_block(report, group, list(shown)))
     console.print(_LEGEND, markup=False)
     console.print(machine(environment), markup=False, soft_wrap=True)
@@ -31,9 +36,11 @@ def as_text(report: pd.DataFrame, environment: Mapping[str, Any], width: int) ->
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
-def as_markdown(report: pd.DataFrame, environment: Mapping[str, Any]) -> str:
+def as_markdown(
+    report: pd.DataFrame, environment: Mapping[str, Any], metrics: Sequence[str] = ()
+) -> str:
     """The report as one Markdown table, what others published at its right end in italics."""
-    shown = layout.columns(report)
+    shown = layout.columns(report, metrics)
     heads = ["Model", *(_markdown_head(column) for column in shown)]
     rows = [[_markdown(name) for name in layout.row_names(report)]]
     rows += [

@@ -19,7 +19,8 @@ from cnnbench.store.journal import Header, Journal, read
 HEADER = Header(plan="p", environment="e", cnnbench="0.1.0")
 RECORD = Record(
     key="k", attempt=1, model="LeNet5", variant="float32", probe="static",
-    setting={"batch_size": 1}, repeat=0, status="ok", reason="", input_shape=(32, 32, 1), classes=10,
+    setting={"batch_size": 1}, repeat=0, status="ok", reason="", input_shape=(32, 32, 1),
+    classes=10,
     metrics={"params": 61706.0}, environment="e",
 )  # fmt: skip
 

@@ -1,0 +1,81 @@
+"""The door opens at once: no verb's help loads TensorFlow, pandas or Keras."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cnnbench.cli import group
+
+VERBS = group.list_commands(None)  # type: ignore[attr-defined, arg-type]
+
+_PROGRAM = """
+import sys
+from click.testing import CliRunner
+from cnnbench.cli import group
+result = CliRunner().invoke(group, sys.argv[1:])
+assert result.exit_code == 0, result.output
+heavy = {"tensorflow", "keras", "pandas", "scipy", "sklearn", "matplotlib", "plotly"}
+loaded = heavy & set(sys.modules)
+assert not loaded, loaded
+print(result.output)
+"""
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_loads_nothing_heavy(verb: str) -> None:
+    arguments = [verb, "--help"] if verb else ["--help"]
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, *arguments], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage:" in done.stdout
+
+
+def test_help_costs_little_more_than_python_itself() -> None:
+    """A ratio within one run, not an absolute time: the yardstick is Python importing click."""
+
+    def seconds(*command: str) -> float:
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *command], capture_output=True, check=True)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    assert seconds("-m", "cnnbench", "run", "--help") < 5 * seconds("-c", "import click")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["walk"], "No such command 'walk'"),
+        (["run"], "Missing argument"),
+        (["run", "no-such.yaml"], "no-such.yaml: cannot be read: No such file or directory"),
+        (["report", "no-such-run"], "no-such-run: no such run"),
+        (["run", "--probes", "static", "x.yaml"], "No such option"),
+    ],
+)
+def test_a_users_mistake_is_one_clear_line_and_exit_code_2(
+    arguments: list[str], complaint: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", *arguments], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_debug_shows_the_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", "report", "no-such-run", "--debug"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
