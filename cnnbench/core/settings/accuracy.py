@@ -37,7 +37,7 @@ class Augment(Form):
         zoom: up to this fraction in or out.
         contrast: factor drawn from 1 - contrast .. 1 + contrast.
         brightness: up to this fraction of the value range either way.
-        crop: pad by this fraction of the side with the edge, then cut a random window.
+        crop: pad by this fraction of the side with black, then cut a random window.
     """
 
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
@@ -65,6 +65,7 @@ class Schedule(Form):
             validation split of its own.
         schedule: how the learning rate goes from ``learning_rate`` to ``final_rate`` of it.
         warmup: share of all steps in which the rate rises from 0.
+        weight_decay: decoupled from the gradient (AdamW, where the optimiser is Adam).
         clip_norm: largest global norm of a gradient, or None.
         early_stop: epochs without a better validation loss before training ends, or None.
         batchnorm_momentum: of every BatchNormalization; Keras' defaults (0.99, 0.999) never let
@@ -85,7 +86,7 @@ class Schedule(Form):
     test_examples: Count | None = None
     validation: Share = 0.0
     batch_size: Annotated[int, Field(strict=True, ge=1, le=65536)] = 64
-    optimizer: Literal["adam", "nadam", "adamw", "sgd", "rmsprop"] = "adam"
+    optimizer: Literal["adam", "nadam", "sgd", "rmsprop"] = "adam"
     learning_rate: Rate = 0.001
     schedule: Literal["constant", "linear", "cosine", "exponential"] = "cosine"
     final_rate: Annotated[float, Field(gt=0, le=1)] = 0.01

@@ -1,0 +1,76 @@
+"""Every data set by its name; a new one is one file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cnnbench.data import digits, fashion_mnist, stratified
+from cnnbench.data.pictures import Dataset, Labels, Part, Pictures, Splits
+
+_LOADERS: dict[str, Callable[[Path | None], Splits]] = {
+    "digits": digits.load,
+    "fashion_mnist": fashion_mnist.load,
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a data set.
+
+    Attributes:
+        name: in the catalogue.
+        size: side of the square images, px.
+        channels: 1 or 3.
+        train_examples: how many training images, stratified, or all.
+        test_examples: likewise.
+        validation: share of the training images held out where there is no official split.
+    """
+
+    name: str
+    size: int
+    channels: int
+    train_examples: int | None = None
+    test_examples: int | None = None
+    validation: float = 0.0
+
+
+def load(wanted: Wanted, data_dir: Path | None = None) -> Dataset:
+    """Read a data set into memory at one size.
+
+    Raises:
+        Unavailable: the data is not here and cannot be had; says how to provide it.
+        JobFailed: more examples are asked for than there are.
+    """
+    splits = _LOADERS[wanted.name](data_dir)
+    train, held = _training_indices(splits, wanted)
+    validation = None
+    if splits.validation is not None:
+        validation = _part(splits.validation, np.arange(len(splits.validation.labels)), wanted)
+    elif held.size:
+        validation = _part(splits.train, held, wanted)
+    test = stratified.subset(splits.test.labels, wanted.test_examples)
+    return Dataset(
+        classes=splits.classes,
+        train=_part(splits.train, train, wanted),
+        test=_part(splits.test, test, wanted),
+        validation=validation,
+        problems=splits.problems,
+    )
+
+
+def _training_indices(splits: Splits, wanted: Wanted) -> tuple[Labels, Labels]:
+    """The pictures to train on and, where there is no official split, those held out."""
+    labels = splits.train.labels
+    kept, held = np.arange(len(labels)), np.empty(0, np.int64)
+    if splits.validation is None and wanted.validation:
+        kept, held = stratified.held_out(labels, wanted.validation)
+    return kept[stratified.subset(labels[kept], wanted.train_examples)], held
+
+
+def _part(pictures: Pictures, indices: Labels, wanted: Wanted) -> Part:
+    images = pictures.read(indices, wanted.size, wanted.channels)
+    return Part(images, pictures.labels[indices])

@@ -1,0 +1,43 @@
+"""Whether the network is there: asked first, so that a machine without one answers in seconds."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_ANSWER_WITHIN_S = 5.0
+_STALLED_AFTER_S = 30.0
+
+
+def reachable(url: str) -> bool:
+    """Whether anything answers at ``url`` within five seconds, look-up of the name included."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        request = urllib.request.Request(url, method="HEAD")
+        try:
+            urllib.request.urlopen(request, timeout=_ANSWER_WITHIN_S).close()
+        except urllib.error.HTTPError:
+            pass  # an answer all the same
+        except (OSError, ValueError):
+            return
+        answered.set()
+
+    # A thread, because the look-up of a name has no timeout of its own.
+    threading.Thread(target=ask, daemon=True).start()
+    return answered.wait(_ANSWER_WITHIN_S)
+
+
+@contextmanager
+def no_endless_waits() -> Iterator[None]:
+    """Inside, a connection that stays silent for half a minute is an error."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_STALLED_AFTER_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

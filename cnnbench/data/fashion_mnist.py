@@ -1,0 +1,94 @@
+"""``fashion_mnist``: 60,000 and 10,000 pictures of clothes, 28 × 28 px, grey.
+
+H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv:1708.07747. The files are those of Keras'
+own loader, in its cache; they are read here because that loader's folder is fixed when Keras is
+imported and, where it cannot be written, is silently another one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnbench.core.errors import Unavailable
+from cnnbench.data import download
+from cnnbench.data.arrays import ArrayPictures
+from cnnbench.data.pictures import Splits
+
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+_SUBFOLDER = "datasets/fashion-mnist"
+_HOW = (
+    "Fashion-MNIST is not here and cannot be downloaded; put its four files "
+    "(train- and t10k-, images-idx3-ubyte.gz and labels-idx1-ubyte.gz) into {folder}"
+)
+
+
+def load(data_dir: Path | None) -> Splits:
+    """The official 60,000 for training and 10,000 for the test.
+
+    Raises:
+        Unavailable: the files are not there and cannot be had, or are damaged.
+    """
+    home = _keras_home(data_dir)
+    return Splits(
+        classes=CLASSES,
+        train=_pictures(home, "train", 60_000),
+        test=_pictures(home, "t10k", 10_000),
+    )
+
+
+def _pictures(home: Path, part: str, count: int) -> ArrayPictures:
+    images = _idx(home, f"{part}-images-idx3-ubyte.gz", (count, 28, 28, 1), header=16)
+    labels = _idx(home, f"{part}-labels-idx1-ubyte.gz", (count,), header=8)
+    return ArrayPictures(images, labels.astype(np.int64))
+
+
+def _idx(home: Path, name: str, shape: tuple[int, ...], header: int) -> npt.NDArray[np.uint8]:
+    """One file in Y. LeCun's IDX format: a header of 4-byte numbers, then the bytes."""
+    file = home / _SUBFOLDER / name
+    if not file.exists():
+        _fetch(home, name)
+    try:
+        data = gzip.decompress(file.read_bytes())
+        return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        raise Unavailable(f"{file} is damaged ({error}); delete it and run again") from None
+
+
+def _fetch(home: Path, name: str) -> None:
+    import tensorflow as tf
+
+    unavailable = Unavailable(_HOW.format(folder=home / _SUBFOLDER))
+    if not download.reachable(_URL + name):
+        raise unavailable
+    try:
+        home.mkdir(parents=True, exist_ok=True)  # where it is missing, Keras would take /tmp
+        with download.no_endless_waits():
+            tf.keras.utils.get_file(
+                name, origin=_URL + name, cache_dir=str(home), cache_subdir=_SUBFOLDER
+            )
+    except Exception:  # get_file raises bare Exception for any answer that is not the file
+        raise unavailable from None
+
+
+def _keras_home(data_dir: Path | None) -> Path:
+    if data_dir is not None:
+        return data_dir / "keras"
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()

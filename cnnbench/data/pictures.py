@@ -1,0 +1,68 @@
+"""Labelled pictures that are read when wanted: the interface behind which every data set stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+
+class Pictures(Protocol):
+    """Labelled pictures at their own sizes."""
+
+    @property
+    def labels(self) -> Labels:
+        """The class of each picture, ``(n,)``."""
+
+    def read(self, indices: Labels, size: int, channels: int) -> Images:
+        """Some of the pictures as ``(len(indices), size, size, channels)``, 0..255.
+
+        The aspect ratio is kept: the largest centred square is cut out, then resized.
+        """
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set before anything is read: its pictures and who belongs where."""
+
+    classes: tuple[str, ...]
+    train: Pictures
+    test: Pictures
+    validation: Pictures | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images in memory: uint8 ``(n, size, size, channels)`` and their labels ``(n,)``."""
+
+    images: Images
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set at one size, ready for training.
+
+    Attributes:
+        classes: their names, by label.
+        train: what is trained on.
+        test: what the reported numbers come from, and nothing else looks at.
+        validation: what training may look at between epochs, or None.
+        problems: pictures that could not be used, a line each.
+    """
+
+    classes: tuple[str, ...]
+    train: Part
+    test: Part
+    validation: Part | None = None
+    problems: Sequence[str] = field(default=())

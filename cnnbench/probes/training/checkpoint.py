@@ -1,0 +1,72 @@
+"""The state of a training after an epoch, kept so that a killed job goes on from there."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class State:
+    """Where a training stands.
+
+    Attributes:
+        phase: index of the phase that was being trained.
+        curve: one dictionary an epoch, over all phases.
+        variables: of the model and the optimiser, in their order.
+        best: the weights of the best epoch so far, where training may stop early.
+    """
+
+    phase: int
+    curve: list[dict[str, Any]]
+    variables: list[Any]
+    best: list[Any]
+
+
+class Checkpoint:
+    """One file that holds the newest state of one job."""
+
+    def __init__(self, file: Path, identity: str) -> None:
+        """``identity`` names the job; a state that another one left is passed over."""
+        self._file = file
+        self._identity = identity
+
+    def save(self, state: State) -> None:
+        """Write ``state``; a kill leaves either the old or the new one whole."""
+        facts = {"identity": self._identity, "phase": state.phase, "curve": state.curve}
+        new = self._file.with_suffix(".new.npz")
+        arrays = _named("v", state.variables) | _named("b", state.best)
+        np.savez(new, facts=np.array(json.dumps(facts)), **arrays)
+        new.replace(self._file)
+
+    def load(self) -> State | None:
+        """The newest state of this job, or None."""
+        try:
+            with np.load(self._file) as stored:
+                facts = json.loads(str(stored["facts"]))
+                if facts["identity"] != self._identity:
+                    return None
+                return State(
+                    facts["phase"], facts["curve"], _listed("v", stored), _listed("b", stored)
+                )
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+
+    def remove(self) -> None:
+        """The job is done: nothing is left to go on from."""
+        self._file.unlink(missing_ok=True)
+
+
+def _named(letter: str, arrays: Sequence[Any]) -> dict[str, Any]:
+    return {f"{letter}{index}": np.asarray(array) for index, array in enumerate(arrays)}
+
+
+def _listed(letter: str, stored: Any) -> list[Any]:
+    count = sum(name.startswith(letter) for name in stored.files)
+    return [stored[f"{letter}{index}"] for index in range(count)]

@@ -1,0 +1,52 @@
+"""The network that a recipe trains: built for the data set, its layers set for short schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.subject import Subject
+
+
+def channels(subject: Subject) -> int:
+    """How many channels the network takes: 3 where it was made for colour, else 1."""
+    return 3 if subject.input_shape[-1] == 3 else 1
+
+
+def scratch(subject: Subject, image_size: int, classes: int, batchnorm_momentum: float) -> Any:
+    """The whole network with fresh weights for square images of ``image_size`` px."""
+    shape = (image_size, image_size, channels(subject))
+    model = subject.build(input_shape=shape, classes=classes)
+    set_batchnorm_momentum(model, batchnorm_momentum)
+    return model
+
+
+def set_batchnorm_momentum(model: Any, momentum: float) -> int:
+    """Set the momentum of every BatchNormalization, nested ones too; return how many."""
+    found = [layer for layer in all_layers(model) if is_batchnorm(layer)]
+    for layer in found:
+        layer.momentum = momentum
+    return len(found)
+
+
+def all_layers(model: Any) -> Iterator[Any]:
+    """Every layer inside ``model``, at any depth, each before what it contains."""
+    # Both generations of Keras have it, and nothing public looks into subclassed layers.
+    yield from model._flatten_layers(include_self=False, recursive=True)
+
+
+def is_batchnorm(layer: Any) -> bool:
+    """Whether a layer is (a subclass of) Keras' BatchNormalization."""
+    import tensorflow as tf
+
+    return isinstance(layer, tf.keras.layers.BatchNormalization)
+
+
+def gives_probabilities(model: Any) -> bool:
+    """Whether the outputs are probabilities already: tried on a batch, not read from a layer."""
+    shape = tuple(model.input_shape[1:])
+    images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
+    outputs = np.asarray(model(images, training=False), np.float64)
+    return bool(np.all(outputs >= 0) and np.allclose(outputs.sum(axis=-1), 1, atol=1e-3))

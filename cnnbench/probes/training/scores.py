@@ -1,0 +1,95 @@
+"""How good a network is, from its outputs on the test images. Pure arithmetic on arrays."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_ECE_BINS = 15
+_TOP5_FROM_CLASSES = 10  # with fewer, five guesses are nearly all there are
+
+
+def probabilities(outputs: Floats, from_logits: bool) -> Floats:
+    """``(n, classes)`` that sum to one, from logits or from what a softmax gave."""
+    outputs = np.asarray(outputs, np.float64)
+    if from_logits:
+        outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return np.asarray(outputs / outputs.sum(axis=1, keepdims=True), np.float64)
+
+
+def top_k(probs: Floats, labels: Ints, k: int) -> float:
+    """Share of images whose class is among the ``k`` most probable, ties counted against it."""
+    own = probs[np.arange(len(labels)), labels]
+    ahead = (probs >= own[:, None]).sum(axis=1) - 1
+    return float((ahead < k).mean())
+
+
+def cross_entropy(probs: Floats, labels: Ints) -> float:
+    """Mean negative log-likelihood, in nats."""
+    own = probs[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(own, 1e-7)).mean())
+
+
+def calibration_error(probs: Floats, labels: Ints, bins: int = _ECE_BINS) -> float:
+    """Expected calibration error with ``bins`` equal bins of confidence.
+
+    Guo et al., On Calibration of Modern Neural Networks, arXiv:1706.04599, equation 3.
+    """
+    confidence = probs.max(axis=1)
+    correct = probs.argmax(axis=1) == labels
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gap = np.bincount(place, weights=correct - confidence, minlength=bins)
+    return float(np.abs(gap).sum() / len(labels))
+
+
+def confusion(predicted: Ints, labels: Ints, classes: int) -> Ints:
+    """``[label][predicted]`` -> how many."""
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (labels, predicted), 1)
+    return matrix
+
+
+def metrics(probs: Floats, labels: Ints) -> dict[str, float]:
+    """``top1``, ``top5`` (with ten classes or more), ``loss``, ``ece``."""
+    found = {
+        "top1": float((probs.argmax(axis=1) == labels).mean()),
+        "loss": cross_entropy(probs, labels),
+        "ece": calibration_error(probs, labels),
+    }
+    if probs.shape[1] >= _TOP5_FROM_CLASSES:
+        found["top5"] = top_k(probs, labels, 5)
+    return found
+
+
+def details(probs: Floats, labels: Ints) -> dict[str, Any]:
+    """What intervals and paired tests need later, small enough for a record.
+
+    ``correct`` is one bit a test image, in the order of the test set, packed most significant
+    first and written in base64 (10,000 images: 1,668 characters); ``test_labels_sha256`` says
+    whether two records' bits belong to the same images. `unpack` reads the bits back.
+    """
+    predicted = probs.argmax(axis=1)
+    classes = probs.shape[1]
+    found: dict[str, Any] = {
+        "n_test": len(labels),
+        "n_correct": int((predicted == labels).sum()),
+        "chance": float(np.bincount(labels, minlength=classes).max() / len(labels)),
+        "correct": base64.b64encode(np.packbits(predicted == labels).tobytes()).decode(),
+        "test_labels_sha256": hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest(),
+    }
+    if classes <= 50:  # a larger matrix does not fit a record
+        found["confusion"] = confusion(predicted, labels, classes).tolist()
+    return found
+
+
+def unpack(correct: str, count: int) -> npt.NDArray[np.bool_]:
+    """The bits of `details`, ``(count,)``."""
+    packed = np.frombuffer(base64.b64decode(correct), np.uint8)
+    return np.unpackbits(packed, count=count).astype(bool)
