@@ -127,7 +127,7 @@ class Training:
         )
         started = time.perf_counter()
         history = model.fit(
-            batches.epoch(self.seed, epoch), epochs=1, verbose=0, callbacks=[watch]
+            batches.epoch(self.seed, epoch), shuffle=False, verbose=0, callbacks=[watch]
         ).history
         point: dict[str, Any] = {
             "epoch": epoch + 1,

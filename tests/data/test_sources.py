@@ -1,0 +1,65 @@
+"""The named data sets: counts, classes, and what is said where they cannot be had."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnbench.core.errors import Unavailable
+from cnnbench.data import catalog, download
+
+
+def test_digits_are_split_four_to_one_with_every_class() -> None:
+    data = catalog.load(catalog.Wanted("digits", size=8, channels=1))
+    # scikit-learn's digits: 1,797 images; a fifth is 359.4, rounded.
+    assert (len(data.train), len(data.test)) == (1438, 359)
+    assert data.classes == tuple("0123456789")
+    assert np.bincount(data.test.labels).min() >= 34
+    assert data.train.images.max() == 255
+    assert data.validation is None
+
+
+def test_digits_hold_out_validation_images_when_asked() -> None:
+    wanted = catalog.Wanted("digits", 8, 3, train_examples=500, validation=0.1)
+    data = catalog.load(wanted)
+    assert data.validation is not None
+    assert (len(data.train), len(data.validation)) == (500, 144)
+    assert data.train.images.shape == (500, 8, 8, 3)
+
+
+def test_without_network_and_data_the_answer_comes_in_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "reachable", lambda url: False)
+    with pytest.raises(Unavailable, match=r"put its four files .* into .*fashion-mnist"):
+        catalog.load(catalog.Wanted("fashion_mnist", 28, 1), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_silent_network_is_given_up_within_seconds() -> None:
+    started = time.perf_counter()
+    # 192.0.2.1 is reserved for documentation (RFC 5737): nothing ever answers there.
+    assert not download.reachable("http://192.0.2.1/")
+    assert time.perf_counter() - started < 7
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "keras" / "datasets" / "fashion-mnist"
+    folder.mkdir(parents=True)
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"too short" * 10))
+    with pytest.raises(Unavailable, match=r"train-images-idx3-ubyte.gz is damaged"):
+        catalog.load(catalog.Wanted("fashion_mnist", 28, 1), tmp_path)
+
+
+@pytest.mark.data
+def test_fashion_mnist_is_the_official_one(data_dir: Path) -> None:
+    wanted = catalog.Wanted("fashion_mnist", 28, 1, train_examples=1000)
+    data = catalog.load(wanted, data_dir)
+    assert np.bincount(data.train.labels).tolist() == [100] * 10
+    assert np.bincount(data.test.labels).tolist() == [1000] * 10
+    assert data.test.images.shape == (10_000, 28, 28, 1)
+    assert data.classes[data.test.labels[0]] == "Ankle boot"

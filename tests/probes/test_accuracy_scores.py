@@ -1,0 +1,60 @@
+"""Scores by hand: four images, three classes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from cnnbench.probes.training import scores
+
+PROBS = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
+LABELS = np.array([0, 1, 1, 2])
+
+
+def test_top1_and_top2() -> None:
+    assert scores.top_k(PROBS, LABELS, 1) == 0.75  # the third is wrong
+    assert scores.top_k(PROBS, LABELS, 2) == 1.0
+
+
+def test_a_tie_counts_against_the_label() -> None:
+    assert scores.top_k(np.array([[0.5, 0.5]]), np.array([0]), 1) == 0.0
+
+
+def test_cross_entropy_is_the_mean_of_minus_log() -> None:
+    by_hand = -(math.log(0.7) + math.log(0.8) + math.log(0.3) + math.log(0.6)) / 4
+    assert scores.cross_entropy(PROBS, LABELS) == pytest.approx(by_hand)
+
+
+def test_calibration_error_by_hand() -> None:
+    # Two bins, (0, .5] and (.5, 1]: in the first 0.5 confident, wrong; in the second 0.7, 0.8 and
+    # 0.6, all right. |0 - 0.5| * 1/4 + |3 - 2.1| / 3 * 3/4 = 0.125 + 0.225
+    assert scores.calibration_error(PROBS, LABELS, bins=2) == pytest.approx(0.35)
+
+
+def test_a_perfectly_sure_and_right_network_is_calibrated() -> None:
+    assert scores.calibration_error(np.eye(3), np.arange(3)) == 0.0
+
+
+def test_confusion_has_labels_in_rows() -> None:
+    matrix = scores.confusion(PROBS.argmax(axis=1), LABELS, 3)
+    assert matrix.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+
+
+def test_logits_become_probabilities_without_overflow() -> None:
+    probs = scores.probabilities(np.array([[1000.0, 1000.0], [0.0, math.log(3)]]), True)
+    assert probs == pytest.approx(np.array([[0.5, 0.5], [0.25, 0.75]]))
+
+
+def test_top5_only_where_it_means_something() -> None:
+    assert "top5" not in scores.metrics(PROBS, LABELS)
+    assert scores.metrics(np.eye(10), np.arange(10))["top5"] == 1.0
+
+
+def test_details_keep_which_images_were_right_in_a_few_bytes() -> None:
+    found = scores.details(PROBS, LABELS)
+    assert scores.unpack(found["correct"], 4).tolist() == [True, True, False, True]
+    assert (found["n_test"], found["n_correct"], found["chance"]) == (4, 3, 0.5)
+    big = scores.details(np.tile(np.eye(10), (1000, 1)), np.tile(np.arange(10), 1000))
+    assert len(big["correct"]) == 1668  # 1,250 bytes in base64

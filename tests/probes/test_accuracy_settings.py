@@ -1,0 +1,72 @@
+"""How an accuracy setting is filled in, checked, and written in a column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cnnbench.core.errors import UserError
+from cnnbench.core.settings.accuracy import AccuracySetting, AccuracySpec
+from tests.core.fake import FakeModel
+
+
+def setting(min_size: int | None = None, **wording: Any) -> AccuracySetting:
+    model = FakeModel("Net", "Net", min_size=min_size)
+    (found,) = AccuracySpec.model_validate({"dataset": "fashion_mnist", **wording}).settings(model)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("wording", "label"),
+    [
+        ({}, "fashion_mnist/scratch"),
+        ({"min_size": 32}, "fashion_mnist/scratch/32px"),
+        ({"image_size": 28}, "fashion_mnist/scratch"),
+        (
+            {"image_size": 32, "epochs": 2, "train_examples": 10000},
+            "fashion_mnist/scratch/32px/2ep/n10000",
+        ),
+        ({"dataset": "digits", "batch_size": 32}, "digits/scratch/batch_size=32"),
+        ({"augment": {"flip": "horizontal"}}, "fashion_mnist/scratch/flip=horizontal"),
+        ({"clip_norm": None}, "fashion_mnist/scratch/clip_norm=none"),
+        ({"dataset": "folder:my/photos"}, "photos/scratch"),
+        ({"keep_weights": True}, "fashion_mnist/scratch"),
+        (
+            {"recipe": "transfer", "weights": "w/net.h5", "weights_sha256": "ab12cd34ef"},
+            "fashion_mnist/transfer/weights=net.h5/weights-ab12cd34",
+        ),
+    ],
+)
+def test_label(wording: dict[str, Any], label: str) -> None:
+    assert setting(**wording).label() == label
+
+
+def test_every_default_is_filled_in_and_comes_back_from_json() -> None:
+    found = setting(min_size=32)
+    assert found.image_size == 32
+    dumped = found.model_dump(mode="json")
+    assert AccuracySetting.model_validate(dumped) == found
+    assert dumped["batchnorm_momentum"] == 0.9
+
+
+def test_an_image_smaller_than_the_network_takes_is_refused() -> None:
+    with pytest.raises(UserError, match="image_size is 28, but it takes 32 px at least"):
+        setting(min_size=32, image_size=28)
+
+
+@pytest.mark.parametrize(
+    ("wording", "message"),
+    [
+        ({"dataset": "fashon_mnist"}, "did you mean 'fashion_mnist'"),
+        ({"dataset": "folder:"}, "needs a path"),
+        ({"early_stop": 3}, "early_stop needs validation images"),
+        ({"dropout": 0.5}, "dropout: only with recipe: transfer"),
+        ({"epochs": 0}, "greater than or equal to 1"),
+        ({"schedule": "cosin"}, "'constant', 'linear', 'cosine' or 'exponential'"),
+    ],
+)
+def test_a_mistake_is_explained(wording: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        setting(**wording)

@@ -1,0 +1,117 @@
+"""Training for real, on images of 8 × 8 px."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnbench.core.errors import JobFailed
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.subject import Context, Finding
+from cnnbench.probes import accuracy
+from cnnbench.probes.training import network
+from tests.probes.small import SmallNet
+
+SHORT: dict[str, Any] = {"dataset": "digits", "image_size": 8, "epochs": 3, "learning_rate": 0.01}
+
+
+def train(folder: Path, seed: int = 0, subject: Any = None, **wording: Any) -> Finding:
+    folder.mkdir(parents=True, exist_ok=True)
+    setting = AccuracySetting.model_validate({**SHORT, **wording})
+    return accuracy.run(subject or SmallNet(), setting, Context(seed, folder, folder))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Finding:
+    return train(tmp_path_factory.mktemp("trained"))
+
+
+def test_it_learns(trained: Finding) -> None:
+    assert trained.metrics["top1"] > 0.8
+    assert trained.metrics["top5"] > trained.metrics["top1"]
+    assert trained.metrics["images_per_s"] > 0
+
+
+def test_what_is_recorded_is_small_and_complete(trained: Finding) -> None:
+    details = trained.details
+    assert len(json.dumps(details)) < 20_000
+    assert [point["epoch"] for point in details["curve"]] == [1, 2, 3]
+    assert np.sum(details["confusion"]) == details["n_test"] == 359
+    assert np.trace(details["confusion"]) == details["n_correct"]
+    assert trained.metrics["top1"] == details["n_correct"] / 359
+
+
+def test_the_seed_decides_everything(trained: Finding, tmp_path: Path) -> None:
+    again, other = train(tmp_path / "a"), train(tmp_path / "b", seed=1)
+    measured = ("top1", "loss", "ece")
+    assert [again.metrics[m] for m in measured] == [trained.metrics[m] for m in measured]
+    assert other.metrics["loss"] != trained.metrics["loss"]
+
+
+def test_a_killed_training_goes_on_from_its_last_epoch(
+    trained: Finding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cnnbench.probes.training.loop import Training
+
+    whole = Training._epoch
+
+    def killed_in_the_third(self: Training, *args: Any) -> dict[str, Any]:
+        if args[-1] == 2:
+            raise KeyboardInterrupt
+        return whole(self, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Training, "_epoch", killed_in_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path)
+    epochs: list[int] = []
+
+    def counted(self: Training, *args: Any) -> dict[str, Any]:
+        epochs.append(args[-1])
+        return whole(self, *args)
+
+    monkeypatch.setattr(Training, "_epoch", counted)
+    resumed = train(tmp_path)
+    assert epochs == [2]
+    assert resumed.metrics["loss"] == pytest.approx(trained.metrics["loss"], rel=1e-6)
+    assert resumed.details["correct"] == trained.details["correct"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_diverged_training_is_a_failure_in_words(tmp_path: Path) -> None:
+    with pytest.raises(JobFailed, match="diverged at epoch 1"):
+        train(
+            tmp_path,
+            learning_rate=100.0,
+            optimizer="sgd",
+            clip_norm=None,
+            warmup=0.0,
+            subject=Exploding(),
+        )
+
+
+class Exploding(SmallNet):
+    """A network whose outputs overflow at once."""
+
+    def preprocess(self, images: Any) -> Any:
+        return images * 1e38
+
+
+def test_logits_are_recognised(tmp_path: Path) -> None:
+    subject = SmallNet(activation=None)
+    assert not network.gives_probabilities(subject.build())
+    assert network.gives_probabilities(SmallNet().build())
+    assert train(tmp_path, subject=subject).metrics["top1"] > 0.8
+
+
+def test_batchnorm_momentum_reaches_nested_layers() -> None:
+    import tensorflow as tf
+
+    inner = SmallNet().build(include_top=False)
+    outer = tf.keras.Sequential([tf.keras.layers.Input((8, 8, 1)), inner])
+    assert network.set_batchnorm_momentum(outer, 0.9) == 2
+    assert inner.get_layer("bn1").momentum == 0.9
