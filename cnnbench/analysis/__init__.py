@@ -1,0 +1,12 @@
+"""Counted, never timed: MACs, FLOPs, parameters, activation memory and receptive field.
+
+``inspect`` is the way in. The engine (``walk``) turns a Keras model into a flat list of
+operations, a table (``rules``) says how to analyse each kind, small pure functions do the
+arithmetic, and what has no rule is traced (``trace``) or named.
+"""
+
+from cnnbench.analysis.inspection import Inspection, inspect
+from cnnbench.analysis.keras_api import weightless
+from cnnbench.analysis.work import CONVENTIONS
+
+__all__ = ["CONVENTIONS", "Inspection", "inspect", "weightless"]

@@ -1,0 +1,195 @@
+"""``inspect``: everything that can be counted of a network, without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from dataclasses import field as attribute
+from typing import TYPE_CHECKING, Any
+
+from cnnbench.analysis.count import Counted, count, depth
+from cnnbench.analysis.graph import FLOAT_BYTES, Graph, Op
+from cnnbench.analysis.liveness import Liveness, liveness
+from cnnbench.analysis.parameters import Parameters, parameters
+from cnnbench.analysis.receptive import Field, receptive_fields
+from cnnbench.analysis.training import estimate_training_bytes
+from cnnbench.analysis.walk import walk
+from cnnbench.analysis.work import CONVENTIONS, NOTHING, Convention
+from cnnbench.core.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer call. MACs and FLOPs of one image, bytes of the batch, pixels of the input."""
+
+    name: str
+    type: str
+    output_shape: tuple[int | None, ...]
+    params: int
+    macs: int
+    flops: int
+    activation_bytes: int
+    live_bytes: int
+    receptive_field_px: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What ``inspect`` found.
+
+    Attributes:
+        model: the name of the network.
+        input_shape: of one image; of the first input where there are several.
+        batch_size: images in the batch of the memory metrics.
+        convention: the convention of ``macs`` and ``flops``.
+        metrics: metric name -> value.
+        rows: one a layer call, in order of execution.
+        uncounted_ops: names of what could not be counted.
+        peak_layer: where ``activation_infer_peak_bytes`` is reached.
+        field: the receptive field of the output: start, end and stride an axis.
+    """
+
+    model: str
+    input_shape: tuple[int | None, ...]
+    batch_size: int
+    convention: str
+    metrics: dict[str, int | float]
+    rows: tuple[Row, ...]
+    uncounted_ops: list[str]
+    peak_layer: str
+    field: Field
+    graph: Graph = attribute(repr=False)
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """The rows as a table."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(row) for row in self.rows])
+
+    def to_json(self) -> dict[str, Any]:
+        """``{model, input_shape, batch_size, metrics, layers, uncounted_ops}``, plain values."""
+        return {
+            "model": self.model,
+            "input_shape": list(self.input_shape),
+            "batch_size": self.batch_size,
+            "metrics": dict(self.metrics),
+            "layers": [
+                {**asdict(row), "output_shape": list(row.output_shape)} for row in self.rows
+            ],
+            "uncounted_ops": list(self.uncounted_ops),
+        }
+
+
+def inspect(
+    model: Any,
+    batch_size: int = 1,
+    convention: str = "papers",
+    dtype: str | None = None,
+    input_shape: Sequence[int] | None = None,
+    in_place: bool = False,
+) -> Inspection:
+    """Count a live Keras 2 or Keras 3 model; nothing is run and no weight is read.
+
+    Args:
+        model: the model; one built inside ``weightless()`` must be inspected inside it.
+        batch_size: images in a batch, for the memory metrics.
+        convention: ``papers``, ``timm``, ``torchvision`` or ``tf-profiler``.
+        dtype: the type of floating-point activations and weights (``float16``); by default
+            what each tensor has.
+        input_shape: one image, where the model leaves it open or another is wanted.
+        in_place: whether element-wise layers may overwrite their input, for the inference peak.
+
+    Raises:
+        UserError: a batch below one, an unknown convention or dtype, unknown dimensions, an input
+            that the network cannot take, no state or no arithmetic found.
+    """
+    rule = _checked(batch_size, convention, dtype)
+    graph = walk(model, input_shape, batch_size)
+    found = count(graph)
+    weights = parameters(model, graph)
+    memory = liveness(graph, batch_size, dtype, in_place)
+    fields = receptive_fields(graph)
+    total = sum((one.work for one in found), NOTHING)
+    uncounted = [name for one in found for name in one.uncounted]
+    _check_something_was_found(model, total == NOTHING and not uncounted, weights)
+    output = fields[graph.outputs[0]]
+    metrics: dict[str, int | float] = {
+        "params": weights.total,
+        "trainable_params": weights.trainable,
+        "weight_bytes": weights.bytes(dtype),
+        "macs": rule.macs(total),
+        "flops": rule.flops(total),
+        "uncounted_ops": len(uncounted),
+        "receptive_field_px": output.pixels,
+        "depth": depth(graph),
+        "activation_sum_bytes": memory.total,
+        "activation_train_bytes": estimate_training_bytes(graph, batch_size, dtype),
+        "activation_infer_peak_bytes": memory.peak,
+    }
+    return Inspection(
+        model=model.name,
+        input_shape=graph.inputs[0].shape[1:],
+        batch_size=batch_size,
+        convention=convention,
+        metrics=metrics,
+        rows=_rows(graph, found, weights, memory, fields, rule),
+        uncounted_ops=uncounted,
+        peak_layer=graph.ops[memory.peak_position].name,
+        field=output,
+        graph=graph,
+    )
+
+
+def _checked(batch_size: int, convention: str, dtype: str | None) -> Convention:
+    if batch_size < 1:
+        raise UserError(f"a batch of {batch_size}", hint="at least one image is needed")
+    if dtype is not None and dtype not in FLOAT_BYTES:
+        known = ", ".join(FLOAT_BYTES)
+        raise UserError(f"unknown dtype '{dtype}'", hint=f"one of {known}")
+    if convention not in CONVENTIONS:
+        known = ", ".join(CONVENTIONS)
+        hint = nearest(convention, CONVENTIONS) or f"one of {known}"
+        raise UserError(f"unknown convention '{convention}'", hint=hint)
+    return CONVENTIONS[convention]
+
+
+def _check_something_was_found(model: Any, idle: bool, weights: Parameters) -> None:
+    if weights.unbuilt:
+        raise UserError(
+            f"'{model.name}' has layers without their weights yet: {', '.join(weights.unbuilt)}",
+            hint="call the model once on an input of its shape",
+        )
+    if idle:
+        raise UserError(
+            f"no arithmetic was found in '{model.name}'",
+            hint="call the model once on an input of its shape, or give --input-shape",
+        )
+
+
+def _rows(
+    graph: Graph,
+    found: list[Counted],
+    weights: Parameters,
+    memory: Liveness,
+    fields: Mapping[Any, Field],
+    rule: Convention,
+) -> tuple[Row, ...]:
+    def row(position: int, op: Op) -> Row:
+        work = found[position].work
+        return Row(
+            name=op.name,
+            type=op.kind,
+            output_shape=op.output.shape,
+            params=weights.by_op[position],
+            macs=rule.macs(work),
+            flops=rule.flops(work),
+            activation_bytes=memory.made[position],
+            live_bytes=memory.live[position],
+            receptive_field_px=fields[op.output].pixels,
+        )
+
+    return tuple(row(position, op) for position, op in enumerate(graph.ops))

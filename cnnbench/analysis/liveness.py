@@ -1,0 +1,125 @@
+"""Activation memory: how many bytes of layer outputs live at every step of an inference.
+
+The chapter's rule of thumb is "two consecutive layers". Made exact: an output lives from the
+operation that makes it to the last one that reads it (register liveness, as in Aho et al.,
+*Compilers*, section 9.2.5), so skip connections and branches keep their tensors alive. The input
+image belongs to the caller and is left out, as in the chapter's exercise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cnnbench.analysis.graph import Graph, Op, Tensor
+from cnnbench.analysis.rule import Storage
+
+
+@dataclass(frozen=True)
+class Liveness:
+    """The activation memory of one batch, in bytes.
+
+    Attributes:
+        made: by operation, what it puts into new memory.
+        live: by operation, what is alive while it runs, its inputs and outputs included.
+    """
+
+    made: tuple[int, ...]
+    live: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """The sum of all outputs: what is needed if nothing is ever freed."""
+        return sum(self.made)
+
+    @property
+    def peak(self) -> int:
+        """The most that is alive at once."""
+        return max(self.live, default=0)
+
+    @property
+    def peak_position(self) -> int:
+        """The position of the operation at which the peak is first reached."""
+        return self.live.index(self.peak)
+
+
+def liveness(
+    graph: Graph, batch: int = 1, dtype: str | None = None, in_place: bool = False
+) -> Liveness:
+    """Follow the buffers of ``graph`` through its execution order.
+
+    Args:
+        graph: the operations.
+        batch: images in a batch.
+        dtype: the type of all floating-point activations; their own by default.
+        in_place: element-wise layers overwrite an input of the same size that nobody needs
+            again, as compilers and LiteRT do.
+    """
+    last = _last_uses(graph)
+    buffers: dict[Tensor, int] = {}  # tensor -> its buffer
+    size: dict[int, int] = {}  # buffer -> bytes
+    death: dict[int, int] = {}  # buffer -> the last position at which any view of it is read
+    for tensor in graph.inputs:
+        buffers[tensor] = len(size)
+        size[len(size)], death[len(size)] = 0, last[tensor]
+    made, births = [], []
+    for position, op in enumerate(graph.ops):
+        fresh = []
+        for tensor in op.outputs:
+            shared = _shared_buffer(op, tensor, position, buffers, size, death, in_place)
+            buffer = len(size) if shared is None else shared
+            if shared is None:
+                size[buffer] = tensor.bytes(batch, dtype)
+                fresh.append(buffer)
+            buffers[tensor] = buffer
+            death[buffer] = max(death.get(buffer, position), last.get(tensor, position))
+        births.append(fresh)
+        made.append(sum(tensor.bytes(batch, dtype) for tensor in op.outputs) if _costs(op) else 0)
+    return Liveness(tuple(made), _sweep(births, size, death))
+
+
+def _last_uses(graph: Graph) -> dict[Tensor, int]:
+    last = dict.fromkeys(graph.inputs, -1)
+    for position, op in enumerate(graph.ops):
+        last.update(dict.fromkeys(op.inputs, position))
+    last.update(dict.fromkeys(graph.outputs, len(graph.ops)))
+    return last
+
+
+def _costs(op: Op) -> bool:
+    return op.rule is None or op.rule.storage is not Storage.ALIAS
+
+
+def _shared_buffer(
+    op: Op,
+    tensor: Tensor,
+    position: int,
+    buffers: dict[Tensor, int],
+    size: dict[int, int],
+    death: dict[int, int],
+    in_place: bool,
+) -> int | None:
+    """The buffer of an input in which ``tensor`` lives too, or None where it needs its own."""
+    if op.rule is None or not op.inputs:
+        return None
+    if op.rule.storage is Storage.ALIAS:
+        return buffers.get(op.input)
+    if op.rule.storage is Storage.IN_PLACE and in_place:
+        for source in op.inputs:
+            buffer = buffers[source]
+            dying = death[buffer] <= position
+            if dying and size[buffer] and source.bytes(1) == tensor.bytes(1):
+                return buffer
+    return None
+
+
+def _sweep(births: list[list[int]], size: dict[int, int], death: dict[int, int]) -> tuple[int, ...]:
+    """The live bytes at every position: each buffer from its birth to its death, both included."""
+    freed: dict[int, int] = {}
+    live, now = [], 0
+    for position, fresh in enumerate(births):
+        for buffer in fresh:
+            now += size[buffer]
+            freed[death[buffer]] = freed.get(death[buffer], 0) + size[buffer]
+        live.append(now)
+        now -= freed.get(position, 0)
+    return tuple(live)

@@ -1,0 +1,114 @@
+"""Receptive field: which input pixels one output position sees through windows.
+
+Araujo, Norris, Sim, *Computing Receptive Fields of Convolutional Neural Networks*, Distill 2019:
+with extent ``k``, stride ``s`` and padding ``p`` of a layer on a field that starts at ``a``,
+ends at ``b`` and advances by ``j`` pixels a position,
+
+    a' = a - p j        b' = b + (k - 1 - p) j        j' = j s        field = b - a + 1
+
+Where branches join, the field is the smallest interval that holds those of all branches. Borders
+are not cut off. What mixes *every* position (global pooling, flattening into a dense layer,
+attention) is left out of the pixels and reported beside them: a squeeze-and-excitation gate would
+otherwise make every field "the whole image", whatever its convolutions do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+
+from cnnbench.analysis.graph import Graph, Op, Tensor
+from cnnbench.analysis.rule import Window
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The field of output position 0 along one axis, in input pixels.
+
+    Attributes:
+        start: its first pixel; minus this is the effective padding.
+        end: its last pixel.
+        stride: how far the field of the next position is away.
+    """
+
+    start: Fraction = Fraction(0)
+    end: Fraction = Fraction(0)
+    stride: Fraction = Fraction(1)
+
+    @property
+    def size(self) -> int:
+        """How many pixels it holds."""
+        return floor(self.end - self.start) + 1
+
+    def through(self, window: Window) -> Axis:
+        """The field of what ``window`` makes of this.
+
+        Up-sampled position ``u`` reads ``floor(u / scale)``, at most ``(scale - 1) / scale`` of a
+        step before ``u / scale``: the interval is widened by that and ``size`` rounds down.
+        """
+        step = self.stride / window.scale
+        slack = self.stride * Fraction(window.scale - 1, window.scale)
+        return Axis(
+            self.start - window.before * step - slack,
+            self.end + (window.extent - 1 - window.before) * step,
+            step * window.stride,
+        )
+
+    def joined(self, other: Axis) -> Axis:
+        """The smallest interval that holds both, at the coarser stride."""
+        return Axis(
+            min(self.start, other.start), max(self.end, other.end), max(self.stride, other.stride)
+        )
+
+
+@dataclass(frozen=True)
+class Field:
+    """The receptive field of a tensor.
+
+    Attributes:
+        axes: one interval a spatial axis (of the last tensor that had such axes).
+        sees_all: the name of the first operation on the way that mixes every position, or "".
+    """
+
+    axes: tuple[Axis, ...]
+    sees_all: str = ""
+
+    @property
+    def pixels(self) -> int:
+        """Its largest extent."""
+        return max((axis.size for axis in self.axes), default=1)
+
+    def joined(self, other: Field) -> Field:
+        """The field of what depends on both."""
+        if len(self.axes) != len(other.axes):
+            longer = max(self, other, key=lambda field: len(field.axes))
+            return Field(longer.axes, self.sees_all or other.sees_all)
+        axes = tuple(a.joined(b) for a, b in zip(self.axes, other.axes, strict=True))
+        return Field(axes, self.sees_all or other.sees_all)
+
+
+def receptive_fields(graph: Graph) -> dict[Tensor, Field]:
+    """The field of every tensor with respect to the inputs."""
+    fields = {tensor: Field((Axis(),) * max(len(tensor.shape) - 2, 0)) for tensor in graph.inputs}
+    for op in graph.ops:
+        field = _after(op, [fields[tensor] for tensor in op.inputs])
+        fields.update(dict.fromkeys(op.outputs, field))
+    return fields
+
+
+def _after(op: Op, sources: list[Field]) -> Field:
+    if not sources:
+        return Field(())
+    field = sources[0]
+    for other in sources[1:]:
+        field = field.joined(other)
+    if op.rule is not None and op.rule.windows is not None:
+        windows = op.rule.windows(op)
+        if len(windows) == len(field.axes):
+            axes = tuple(a.through(w) for a, w in zip(field.axes, windows, strict=True))
+            field = Field(axes, field.sees_all)
+    flattened = op.input.spatial and not op.output.spatial
+    if (op.rule is not None and op.rule.sees_all) or flattened:
+        return Field(field.axes, field.sees_all or op.name)
+    return field

@@ -1,0 +1,64 @@
+"""What the analysis must know of a kind of layer: one ``Rule``, however it is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from cnnbench.analysis.work import NOTHING, Work
+
+if TYPE_CHECKING:
+    from cnnbench.analysis.graph import Op
+
+
+class Storage(Enum):
+    """Where the output of an operation lives."""
+
+    NEW = "new"  # in a buffer of its own
+    IN_PLACE = "in place"  # element by element: may overwrite an input that nobody needs again
+    ALIAS = "alias"  # it is the input, seen differently: costs nothing
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which inputs one output sees along one axis.
+
+    Output ``u`` reads inputs ``u * stride - before`` to ``u * stride - before + extent - 1``.
+    ``scale`` is how many outputs share one input (up-sampling); 1 elsewhere.
+    """
+
+    extent: int = 1
+    stride: int = 1
+    before: int = 0
+    scale: int = 1
+
+
+Windows = tuple[Window, ...]  # one per spatial axis
+
+
+def no_work(op: Op) -> Work:
+    """Moving, padding, joining and naming data: no arithmetic."""
+    return NOTHING
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How to analyse one kind of layer.
+
+    Attributes:
+        count: the arithmetic of one image; None where this very call must be traced.
+        windows: what an output sees along each spatial axis; None for element by element.
+        sees_all: every output depends on every position of the input.
+        storage: where the output lives.
+        keeps: what the gradient needs again: ``input``, ``output``, both or neither.
+        weighted: a layer in the sense of "a network of 16 layers": it has a kernel.
+    """
+
+    count: Callable[[Op], Work | None] = no_work
+    windows: Callable[[Op], Windows] | None = None
+    sees_all: bool = False
+    storage: Storage = Storage.NEW
+    keeps: frozenset[str] = frozenset()
+    weighted: bool = False

@@ -1,0 +1,166 @@
+"""The table from the class name of a layer to its rule.
+
+By name, so that Keras 2 and Keras 3 layers and the operations of ``keras.ops`` share one table;
+only classes that Keras itself defines are looked up, and a subclass with a ``call`` of its own is
+not taken for its parent. What is not here is entered or traced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from cnnbench.analysis import keras_api, rules_conv, rules_dense, rules_simple
+from cnnbench.analysis.rule import Rule, Storage, no_work
+
+INPUT, OUTPUT = frozenset({"input"}), frozenset({"output"})
+BOTH = INPUT | OUTPUT
+RESHAPING = Rule(storage=Storage.ALIAS)
+MOVING = Rule()
+
+_conv = Rule(rules_conv.convolution, rules_conv.conv_windows, keeps=INPUT, weighted=True)
+_transposed = Rule(rules_conv.transposed, rules_conv.transposed_windows, keeps=INPUT, weighted=True)
+_depthwise = Rule(rules_conv.depthwise, rules_conv.conv_windows, keeps=INPUT, weighted=True)
+_separable = Rule(rules_conv.separable, rules_conv.conv_windows, keeps=INPUT, weighted=True)
+_max_pool = Rule(rules_conv.pooling, rules_conv.conv_windows, keeps=BOTH)
+_average_pool = Rule(rules_conv.pooling, rules_conv.conv_windows)
+_global_max = Rule(rules_conv.global_pooling, sees_all=True, keeps=BOTH)
+_global_average = Rule(rules_conv.global_pooling, sees_all=True)
+_adaptive_max = Rule(rules_conv.adaptive_pooling, sees_all=True, keeps=BOTH)
+_adaptive_average = Rule(rules_conv.adaptive_pooling, sees_all=True)
+_resize = Rule(rules_conv.up_sampling, rules_conv.resize_windows)
+_shift = Rule(no_work, rules_conv.shift_windows)
+
+_batch_norm = Rule(rules_simple.batch_norm, storage=Storage.IN_PLACE, keeps=INPUT)
+_layer_norm = Rule(rules_simple.layer_norm, storage=Storage.IN_PLACE, keeps=INPUT)
+_by_output = Rule(rules_simple.unary, storage=Storage.IN_PLACE, keeps=OUTPUT)
+_by_input = Rule(rules_simple.unary, storage=Storage.IN_PLACE, keeps=INPUT)
+_activation = Rule(rules_simple.activation, storage=Storage.IN_PLACE, keeps=OUTPUT)
+_free = Rule(storage=Storage.ALIAS)
+_add = Rule(rules_simple.merge, storage=Storage.IN_PLACE)
+_multiply = Rule(rules_simple.merge, storage=Storage.IN_PLACE, keeps=INPUT)
+_binary = Rule(rules_simple.binary, storage=Storage.IN_PLACE)
+_product = Rule(rules_simple.binary, storage=Storage.IN_PLACE, keeps=INPUT)
+_reduction = Rule(rules_simple.reduction, sees_all=True)
+_recurrent = Rule(rules_dense.recurrent, sees_all=True, keeps=BOTH, weighted=True)
+_conv_lstm = Rule(rules_dense.conv_lstm, sees_all=True, keeps=BOTH, weighted=True)
+
+
+def _ranked(name: str, rule: Rule) -> dict[str, Rule]:
+    """The rule for one, two and three spatial axes: ``Conv{}D``."""
+    return {name.format(rank): rule for rank in (1, 2, 3)}
+
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
+LAYERS: Mapping[str, Rule] = MappingProxyType(
+    {
+        **_ranked("Conv{}D", _conv),
+        **_ranked("Conv{}DTranspose", _transposed),
+        **_ranked("DepthwiseConv{}D", _depthwise),
+        **_ranked("SeparableConv{}D", _separable),
+        **_ranked("MaxPooling{}D", _max_pool),
+        **_ranked("AveragePooling{}D", _average_pool),
+        **_ranked("GlobalMaxPooling{}D", _global_max),
+        **_ranked("GlobalAveragePooling{}D", _global_average),
+        **_ranked("AdaptiveMaxPooling{}D", _adaptive_max),
+        **_ranked("AdaptiveAveragePooling{}D", _adaptive_average),
+        **_ranked("UpSampling{}D", _resize),
+        **_ranked("ZeroPadding{}D", _shift),
+        **_ranked("Cropping{}D", _shift),
+        **_ranked("ConvLSTM{}D", _conv_lstm),
+        **_ranked("SpatialDropout{}D", _free),
+        "Dense": Rule(rules_dense.dense, keeps=INPUT, weighted=True),
+        "EinsumDense": Rule(rules_dense.einsum_dense, keeps=INPUT, weighted=True),
+        "Dot": Rule(rules_dense.dot, sees_all=True, keeps=INPUT),
+        "MultiHeadAttention": Rule(
+            rules_dense.multi_head_attention, sees_all=True, keeps=BOTH, weighted=True
+        ),
+        "GroupQueryAttention": Rule(
+            rules_dense.grouped_query_attention, sees_all=True, keeps=BOTH, weighted=True
+        ),
+        "Attention": Rule(rules_dense.attention, sees_all=True, keeps=INPUT),
+        "AdditiveAttention": Rule(rules_dense.attention, sees_all=True, keeps=INPUT),
+        "SimpleRNN": _recurrent,
+        "LSTM": _recurrent,
+        "GRU": _recurrent,
+        "RNN": _recurrent,
+        "Bidirectional": Rule(rules_dense.bidirectional, sees_all=True, keeps=BOTH, weighted=True),
+        "Embedding": Rule(keeps=INPUT, weighted=True),
+        "BatchNormalization": _batch_norm,
+        "SyncBatchNormalization": _batch_norm,
+        "LayerNormalization": _layer_norm,
+        "GroupNormalization": _layer_norm,
+        "RMSNormalization": _layer_norm,
+        "UnitNormalization": _layer_norm,
+        "Normalization": Rule(rules_simple.rescaling, storage=Storage.IN_PLACE),
+        "Rescaling": Rule(rules_simple.rescaling, storage=Storage.IN_PLACE),
+        "ReLU": _by_output,
+        "ELU": _by_output,
+        "Softmax": _by_output,
+        "LeakyReLU": _by_input,
+        "PReLU": _by_input,
+        "ThresholdedReLU": _by_input,
+        "Activation": _activation,
+        "Add": _add,
+        "Subtract": _add,
+        "Multiply": _multiply,
+        "Maximum": _multiply,
+        "Minimum": _multiply,
+        "Average": Rule(rules_simple.average, storage=Storage.IN_PLACE),
+        "Concatenate": MOVING,
+        "Permute": MOVING,
+        "RepeatVector": MOVING,
+        "Flatten": RESHAPING,
+        "Reshape": RESHAPING,
+        **dict.fromkeys(
+            _names(
+                "InputLayer Identity Dropout AlphaDropout GaussianDropout GaussianNoise "
+                "ActivityRegularization Masking RandomFlip RandomRotation RandomZoom "
+                "RandomTranslation RandomContrast RandomBrightness RandomHeight RandomWidth "
+                "RandomGrayscale RandomHue RandomSaturation RandomSharpness RandomShear "
+                "RandomPosterization RandomColorJitter RandomColorDegeneration RandomErasing "
+                "RandomGaussianBlur RandomInvert RandomPerspective RandomElasticTransform "
+                "MixUp CutMix RandAugment AugMix"
+            ),
+            _free,
+        ),
+    }
+)
+
+OPERATIONS: Mapping[str, Rule] = MappingProxyType(
+    {
+        "Matmul": Rule(rules_dense.matmul, sees_all=True, keeps=INPUT),
+        "Einsum": Rule(rules_dense.einsum, sees_all=True, keeps=INPUT),
+        **dict.fromkeys(_names("Add Subtract Maximum Minimum"), _binary),
+        **dict.fromkeys(_names("Multiply Divide TrueDivide Power"), _product),
+        **dict.fromkeys(_names("Relu Relu6 Sigmoid Softmax Tanh Exp Sqrt Rsqrt Elu"), _by_output),
+        **dict.fromkeys(
+            _names(
+                "Silu Gelu HardSigmoid HardSilu LeakyRelu Softplus Softsign Mish Selu LogSoftmax "
+                "Abs Negative Square Log Clip"
+            ),
+            _by_input,
+        ),
+        **dict.fromkeys(_names("Mean Sum Max Min Var Std"), _reduction),
+        **dict.fromkeys(_names("Reshape Squeeze ExpandDims Identity StopGradient"), RESHAPING),
+        **dict.fromkeys(_names("Transpose Concatenate Stack Pad GetItem Repeat Tile Roll"), MOVING),
+    }
+)
+
+
+def find_rule(layer: Any) -> Rule | None:
+    """The rule for a layer or operation, or None where there is none.
+
+    A class derived from a Keras layer counts as that layer as long as it keeps its ``call``.
+    """
+    for cls in type(layer).__mro__:
+        if keras_api.comes_with_keras(cls):
+            table = LAYERS if hasattr(layer, "weights") else OPERATIONS
+            return table.get(cls.__name__)
+        if "call" in vars(cls):
+            return None
+    return None

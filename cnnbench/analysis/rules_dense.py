@@ -1,0 +1,231 @@
+"""Dense layers, matrix products, attention and recurrence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from cnnbench.analysis.graph import Op
+from cnnbench.analysis.rules_conv import ending, is_active, split
+from cnnbench.analysis.work import NOTHING, Work
+
+
+def dense(op: Op) -> Work:
+    """``outputs x in`` multiply-adds: on a tensor of any rank the last axis is multiplied."""
+    outputs = op.output.elements
+    return Work(macs=outputs * op.input.sizes[-1]) + ending(op.layer, outputs)
+
+
+def einsum_dense(op: Op) -> Work | None:
+    """``outputs x (product of the axes that are summed over)``."""
+    outputs = op.output.elements
+    summed = contracted(op.layer.equation, [op.input.sizes])
+    if summed is None:
+        return None
+    bias = outputs if getattr(op.layer, "bias_axes", None) else 0
+    active = outputs if is_active(op.layer) else 0
+    return Work(macs=outputs * summed, bias=bias, elementwise=active)
+
+
+def contracted(equation: str, shapes: list[tuple[int, ...]]) -> int | None:
+    """The product of the sizes of the axes that ``equation`` sums over.
+
+    ``shapes`` are those of the first operands; None where an axis is in none of them.
+    """
+    left, right = equation.replace(" ", "").split("->")
+    sizes: dict[str, int] = {}
+    for term, shape in zip(left.split(","), shapes, strict=False):
+        before, _, after = term.partition("...")
+        sizes.update(zip(before, shape, strict=False))
+        sizes.update(zip(reversed(after), reversed(shape), strict=False))
+    summed = set(left) - set(right) - {",", "."}
+    return prod(sizes[axis] for axis in summed) if summed <= set(sizes) else None
+
+
+def dot(op: Op) -> Work | None:
+    """``Dot``: ``outputs x (size of the axis that is multiplied)``."""
+    axes = op.layer.axes
+    axis = axes if isinstance(axes, int) else axes[0]
+    return Work(macs=op.output.elements * op.input.sizes[axis])
+
+
+def matmul(op: Op) -> Work:
+    """``outputs x (the last axis of the first operand)``."""
+    return Work(macs=op.output.elements * op.input.sizes[-1])
+
+
+def einsum(op: Op) -> Work | None:
+    """``outputs x (product of the axes that are summed over)``."""
+    summed = contracted(op.layer.subscripts, [tensor.sizes for tensor in op.inputs])
+    return None if summed is None else Work(macs=op.output.elements * summed)
+
+
+def multi_head_attention(op: Op) -> Work:
+    """Vaswani et al. 2017, section 3.2.2, with ``t`` queries, ``s`` keys, ``h`` heads.
+
+    Projections ``t h (d_q k + d_out v) + s h (d_k k + d_v v)``, scores ``t s h k``, weighted sum
+    ``t s h v``; then biases, the scaling of the queries and one softmax element a score.
+    """
+    layer = op.layer
+    query, value = op.inputs[0], op.inputs[1]
+    key = op.inputs[2] if len(op.inputs) > 2 and _is_argument(op, "key", 2) else value
+    heads, key_dim, value_dim = layer._num_heads, layer._key_dim, layer._value_dim
+    rank = len(query.shape)
+    axes = [axis % rank for axis in layer._attention_axes or range(1, rank - 1)]
+    kept = prod(query.sizes[axis] for axis in range(1, rank - 1) if axis not in axes)
+    kept *= query.sizes[0]
+    targets = prod(query.sizes[axis] for axis in axes)
+    sources = prod(value.sizes[axis] for axis in axes)
+    return _attention(
+        kept,
+        targets,
+        sources,
+        (query.sizes[-1], key.sizes[-1], value.sizes[-1], op.output.sizes[-1]),
+        (heads, heads),
+        (key_dim, value_dim),
+        biased=bool(layer._use_bias),
+    )
+
+
+def grouped_query_attention(op: Op) -> Work:
+    """As ``multi_head_attention``, keys and values shared by groups of query heads."""
+    layer = op.layer
+    query, value = op.inputs[0], op.inputs[1]
+    key = op.inputs[2] if len(op.inputs) > 2 and _is_argument(op, "key", 2) else value
+    return _attention(
+        query.sizes[0],
+        query.sizes[1],
+        value.sizes[1],
+        (query.sizes[-1], key.sizes[-1], value.sizes[-1], op.output.sizes[-1]),
+        (layer.num_query_heads, layer.num_key_value_heads),
+        (layer.head_dim, layer.head_dim),
+        biased=bool(layer.use_bias),
+    )
+
+
+def _is_argument(op: Op, name: str, place: int) -> bool:
+    return op.kwargs.get(name) is not None or (len(op.args) > place and op.args[place] is not None)
+
+
+def _attention(
+    kept: int,
+    targets: int,
+    sources: int,
+    widths: tuple[int, int, int, int],
+    heads: tuple[int, int],
+    dims: tuple[int, int],
+    biased: bool,
+) -> Work:
+    query, key, value, out = widths
+    query_heads, value_heads = heads
+    key_dim, value_dim = dims
+    projected = targets * query_heads * (
+        query * key_dim + value_dim * out
+    ) + sources * value_heads * (key * key_dim + value * value_dim)
+    scores = targets * sources * query_heads
+    bias = targets * (query_heads * key_dim + out) + sources * value_heads * (key_dim + value_dim)
+    return (
+        Work(
+            macs=projected + scores * (key_dim + value_dim),
+            bias=bias if biased else 0,
+            elementwise=targets * query_heads * key_dim + scores,
+        )
+        * kept
+    )
+
+
+def attention(op: Op) -> Work:
+    """Luong: ``t s d`` for the scores, ``t s v`` for the sum, one softmax element a score.
+
+    Additive (Bahdanau) has no product in its scores: add, tanh, scale and sum are 4 ``t s d``.
+    """
+    query, value = op.inputs[0], op.inputs[1]
+    batch, targets, depth = query.sizes[0], query.sizes[1], query.sizes[-1]
+    scores = batch * targets * value.sizes[1]
+    weighted = scores * value.sizes[-1]
+    if op.kind == "AdditiveAttention":
+        return Work(macs=weighted, elementwise=4 * scores * depth + scores)
+    concat = getattr(op.layer, "score_mode", "dot") == "concat"
+    scaled = scores if getattr(op.layer, "use_scale", False) else 0
+    if concat:
+        return Work(macs=weighted, elementwise=3 * scores * depth + 2 * scores + scaled)
+    return Work(macs=scores * depth + weighted, elementwise=scores + scaled)
+
+
+def recurrent(op: Op) -> Work | None:
+    """``steps x`` the work of the cell, or of the stack of cells."""
+    source = op.input.sizes
+    rows, width = source[0] * source[1], source[-1]
+    total = NOTHING
+    for cell in getattr(op.layer.cell, "cells", [op.layer.cell]):
+        step = _cell(cell, width)
+        if step is None:
+            return None
+        total += step * rows
+        width = cell.units
+    return total
+
+
+def _cell(cell: Any, width: int) -> Work | None:
+    """One step of a cell for one row: ``gates x units x (in + units)`` multiply-adds.
+
+    LSTM: 4 gates, 5 activations, 4 additions of the two products, 4 operations on the state.
+    GRU: 3 gates, 3 activations, 3 additions, 5 on the state; ``reset_after`` has two biases.
+    Simple: 1 gate, 1 activation, 1 addition.
+    """
+    gates, operations = {
+        "LSTMCell": (4, 13),
+        "GRUCell": (3, 11),
+        "SimpleRNNCell": (1, 2),
+    }.get(type(cell).__name__, (0, 0))
+    if not gates:
+        return None
+    units = cell.units
+    biases = 2 if getattr(cell, "reset_after", False) else 1
+    return Work(
+        macs=gates * units * (width + units),
+        bias=gates * units * biases if cell.use_bias else 0,
+        elementwise=operations * units,
+    )
+
+
+def conv_lstm(op: Op) -> Work:
+    """``steps x 4 filters x out_h x out_w x (k_h x k_w) x (channels + filters)``, gates as LSTM."""
+    cell = op.layer.cell
+    channels = _frame(op, op.input)[1]
+    positions = prod(_frame(op, op.output)[0]) if op.layer.return_sequences else _state(op)
+    rows = op.input.sizes[0] * op.input.sizes[1]
+    units = cell.filters * positions
+    return (
+        Work(
+            macs=4 * units * prod(cell.kernel_size) * (channels + cell.filters),
+            bias=4 * units if cell.use_bias else 0,
+            elementwise=13 * units,
+        )
+        * rows
+    )
+
+
+def _frame(op: Op, tensor: Any) -> tuple[tuple[int, ...], int]:
+    """The spatial sizes and channels of one time step."""
+    if op.layer.data_format == "channels_first":
+        return tensor.sizes[3:], tensor.sizes[2]
+    return tensor.sizes[2:-1], tensor.sizes[-1]
+
+
+def _state(op: Op) -> int:
+    return prod(split(op.layer, op.output)[0])
+
+
+def bidirectional(op: Op) -> Work | None:
+    """Both directions; one operation an element where they are not concatenated."""
+    total = NOTHING
+    for layer in (op.layer.forward_layer, op.layer.backward_layer):
+        count = conv_lstm if type(layer).__name__.startswith("ConvLSTM") else recurrent
+        one = count(replace(op, layer=layer))
+        if one is None:
+            return None
+        total += one
+    merges = {"sum": 1, "mul": 1, "ave": 2}.get(op.layer.merge_mode or "", 0)
+    return total + Work(elementwise=merges * op.output.elements)

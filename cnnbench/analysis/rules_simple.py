@@ -1,0 +1,65 @@
+"""Normalisation, activations, merges and the rest: a fixed number of operations an element."""
+
+from __future__ import annotations
+
+from math import prod
+
+from cnnbench.analysis.graph import Op
+from cnnbench.analysis.rule import Windows
+from cnnbench.analysis.rules_conv import is_active
+from cnnbench.analysis.work import Work
+
+
+def batch_norm(op: Op) -> Work:
+    """One multiplication and one addition an element, with statistics known beforehand."""
+    return Work(batch_norm=op.output.elements)
+
+
+def layer_norm(op: Op) -> Work:
+    """As ``batch_norm`` by the papers' convention; other sources count the statistics too."""
+    return Work(layer_norm=op.output.elements)
+
+
+def unary(op: Op) -> Work:
+    """One operation an element."""
+    return Work(elementwise=op.output.elements)
+
+
+def activation(op: Op) -> Work:
+    """One operation an element, whichever function; none for the identity."""
+    return Work(elementwise=op.output.elements if is_active(op.layer) else 0)
+
+
+def rescaling(op: Op) -> Work:
+    """A multiplication and an addition an element."""
+    return Work(elementwise=2 * op.output.elements)
+
+
+def merge(op: Op) -> Work:
+    """``inputs - 1`` operations an output element."""
+    return Work(elementwise=(len(op.inputs) - 1) * op.output.elements)
+
+
+def average(op: Op) -> Work:
+    """The sum, and one division an output element."""
+    return Work(elementwise=len(op.inputs) * op.output.elements)
+
+
+def binary(op: Op) -> Work:
+    """One operation an output element, with a tensor or with a constant."""
+    return Work(elementwise=op.output.elements)
+
+
+def reduction(op: Op) -> Work:
+    """Every input element is read once."""
+    return Work(pooling=op.input.elements)
+
+
+def whole_image(op: Op) -> Windows | None:
+    """Every output sees every position."""
+    return None
+
+
+def sizes_changed(op: Op) -> bool:
+    """Whether an operation has other spatial sizes after it."""
+    return prod(op.input.sizes[1:-1]) != prod(op.output.sizes[1:-1])

@@ -1,0 +1,297 @@
+"""From a Keras model to its flat list of operations.
+
+Nested models are entered, shared layers are listed at every call, and a layer whose ``call`` is
+the user's own code is called symbolically, so that the layers inside it are seen one by one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
+from typing import Any
+
+from cnnbench.analysis import keras_api
+from cnnbench.analysis.graph import Graph, Op, Tensor
+from cnnbench.analysis.rules import RESHAPING, find_rule
+from cnnbench.core.errors import UserError
+
+Shape = tuple[int | None, ...]
+BARE_OPERATIONS = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"})
+
+
+def walk(model: Any, input_shape: Sequence[int] | None = None, batch: int = 1) -> Graph:
+    """List the operations of ``model``.
+
+    Args:
+        model: a Keras 2 or Keras 3 model, alive (inside ``weightless()`` if it was built there).
+        input_shape: one image, without the batch axis, where the model leaves it open or another
+            size is wanted.
+        batch: used only where a network cannot be listed for an open batch size.
+
+    Raises:
+        UserError: the model has unknown dimensions, or cannot take the input shape.
+    """
+    own = keras_api.layer_graph(model)
+    wanted = _input_shapes(model, own, input_shape)
+    if own and [keras_api.shape_of(tensor) for tensor in own.inputs] == wanted:
+        graph = Walker().run_graph(model, own)
+        if all(_known(tensor.shape) for tensor in graph.tensors()):
+            return graph
+    graph = Walker().run_model(model, wanted, own)
+    if all(_known(tensor.shape) for tensor in graph.tensors()):
+        return graph
+    return _fixed_batch(model, wanted, own, batch)
+
+
+def _fixed_batch(model: Any, wanted: list[Shape], own: Any, batch: int) -> Graph:
+    """The graph for one batch size: for networks that mix the batch axis with others."""
+    graph = Walker().run_model(model, [(batch, *shape[1:]) for shape in wanted], own)
+    graph.batch = batch
+    for op in graph.ops:
+        for tensor in op.outputs:
+            if None in tensor.shape:
+                raise UserError(
+                    f"the output shape {tensor.shape} of layer '{op.name}' is unknown",
+                    hint="give a full --input-shape",
+                )
+    return graph
+
+
+def _known(shape: Shape) -> bool:
+    return None not in shape[1:]
+
+
+def _input_shapes(model: Any, own: Any, input_shape: Sequence[int] | None) -> list[Shape]:
+    """The shape of every input with an open batch axis, all other sizes known."""
+    given = tuple(input_shape) if input_shape is not None else None
+    declared = _declared_shapes(model, own)
+    if not declared:
+        if given is None:
+            raise UserError(
+                f"the input shape of '{model.name}' is unknown: it has not been built",
+                hint="give --input-shape, or call the model once",
+            )
+        declared = [(None, *given)]
+    if given is not None:
+        if len(declared) > 1:
+            raise UserError(
+                f"'{model.name}' has {len(declared)} inputs; --input-shape can set only one",
+                hint="build the model with the sizes that are wanted",
+            )
+        _check_rank(model, declared[0], given)
+        return [(None, *given)]
+    for shape in declared:
+        if not _known(shape):
+            raise UserError(
+                f"'{model.name}' has unknown dimensions: {shape}",
+                hint="say which with --input-shape, for example 224x224x3",
+            )
+    return [(None, *shape[1:]) for shape in declared]
+
+
+def _check_rank(model: Any, declared: Shape, given: Shape) -> None:
+    expected = declared[1:]
+    agrees = len(expected) == len(given) and all(
+        want is None or index < len(given) - 1 or want == got
+        for index, (want, got) in enumerate(zip(expected, given, strict=False))
+    )
+    if not agrees:
+        raise UserError(
+            f"'{model.name}' takes inputs like {_spell(expected)}, not {_spell(given)}",
+            hint="the number of axes and the channels must agree",
+        )
+
+
+def _spell(shape: Iterable[int | None]) -> str:
+    return "x".join("?" if size is None else str(size) for size in shape)
+
+
+def _declared_shapes(model: Any, own: Any) -> list[Shape]:
+    """What the model itself knows of its input shapes; empty where it knows nothing."""
+    if own is not None:
+        return [keras_api.shape_of(tensor) for tensor in own.inputs]
+    shapes = getattr(model, "_build_shapes_dict", None) or {}
+    found = list(shapes.values()) or [getattr(model, "_build_input_shape", None)]
+    if len(found) == 1 and _is_shape(found[0]):
+        return [tuple(found[0])]
+    return [tuple(shape) for shape in found if _is_shape(shape)]
+
+
+def _is_shape(value: Any) -> bool:
+    return hasattr(value, "__len__") and all(
+        size is None or isinstance(size, int) for size in value
+    )
+
+
+class Walker:
+    """Builds a ``Graph`` call by call."""
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+        self.calls: Counter[str] = Counter()
+
+    def run_graph(self, model: Any, own: Any) -> Graph:
+        """The graph of a functional model exactly as it was built."""
+        inputs = [
+            Tensor(keras_api.shape_of(tensor), keras_api.dtype_of(tensor)) for tensor in own.inputs
+        ]
+        known = {id(symbol): tensor for symbol, tensor in zip(own.inputs, inputs, strict=True)}
+        self._run_nodes(keras_api.graph_nodes(own), known, "")
+        return Graph(tuple(inputs), self.ops, tuple(known[id(out)] for out in own.outputs))
+
+    def run_model(self, model: Any, shapes: list[Shape], own: Any) -> Graph:
+        """The graph of a model called anew with inputs of the given shapes."""
+        dtypes = [keras_api.dtype_of(tensor) for tensor in own.inputs] if own else []
+        dtypes = dtypes or ["float32"] * len(shapes)
+        inputs = [Tensor(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+        structure: Any = inputs if len(inputs) > 1 else inputs[0]
+        try:
+            outputs = self._descend(model.call, model, (structure,), {}, "")
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"'{model.name}' cannot take an input of "
+                f"{', '.join(_spell(shape[1:]) for shape in shapes)}: {_first_line(error)}",
+            ) from error
+        return Graph(tuple(inputs), self.ops, tuple(outputs))
+
+    def _run_nodes(
+        self, nodes: Iterable[keras_api.Node], known: dict[int, Tensor], path: str
+    ) -> None:
+        """List ``nodes`` one after the other; ``known`` maps ids of symbols to tensors."""
+        for node in nodes:
+            if any(id(symbol) not in known for symbol in node.inputs):
+                continue  # not computable from the inputs: Keras does not run it either
+
+            def real(leaf: Any) -> Any:
+                return known[id(leaf)] if keras_api.is_symbolic(leaf) else leaf
+
+            args = tuple(keras_api.replace(arg, real) for arg in node.args)
+            kwargs = {name: keras_api.replace(arg, real) for name, arg in node.kwargs.items()}
+            inputs = tuple(known[id(symbol)] for symbol in node.inputs)
+            outputs = self._call(node, args, kwargs, inputs, path)
+            known.update(zip(map(id, node.outputs), outputs, strict=True))
+
+    def _call(
+        self,
+        node: keras_api.Node,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        inputs: tuple[Tensor, ...],
+        path: str,
+    ) -> Sequence[Tensor]:
+        """The outputs of one call, after listing what it runs."""
+        layer = node.layer
+        name = f"{path}{layer.name}"
+        own = keras_api.layer_graph(layer)
+        if own and [keras_api.shape_of(symbol) for symbol in own.inputs] == [
+            tensor.shape for tensor in inputs
+        ]:
+            known = dict(zip(map(id, own.inputs), inputs, strict=True))
+            self._run_nodes(keras_api.graph_nodes(own), known, f"{name}/")
+            return [known[id(symbol)] for symbol in own.outputs]
+        if _is_time_distributed(layer):
+            return self._each_step(layer, inputs, node, name)
+        if find_rule(layer) is None and _is_layer(layer):
+            listed, counted = len(self.ops), self.calls.copy()
+            try:
+                return self._descend(layer.call, layer, args, kwargs, f"{name}/")
+            except Exception:  # whatever a user's code does with a symbol: it is traced instead
+                del self.ops[listed:]
+                self.calls = counted
+        return self._emit(layer, name, args, kwargs, inputs, node.outputs)
+
+    def _emit(
+        self,
+        layer: Any,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        inputs: tuple[Tensor, ...],
+        symbols: Sequence[Any],
+    ) -> tuple[Tensor, ...]:
+        self.calls[name] += 1
+        name = name if self.calls[name] == 1 else f"{name}#{self.calls[name]}"
+        outputs = tuple(
+            Tensor(shape, keras_api.dtype_of(symbol), _fold(shape, inputs, layer))
+            for symbol in symbols
+            for shape in [keras_api.shape_of(symbol)]
+        )
+        kind = type(layer).__name__
+        self.ops.append(Op(name, kind, layer, find_rule(layer), args, kwargs, inputs, outputs))
+        return outputs
+
+    def _descend(
+        self,
+        call: Callable[..., Any],
+        layer: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        path: str,
+    ) -> list[Tensor]:
+        """Run ``call`` on fresh symbols for the tensors in its arguments and list what it did."""
+        known: dict[int, Tensor] = {}
+        symbols: list[Any] = []
+
+        def symbol(leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            fresh = keras_api.symbolic(leaf.shape, leaf.dtype, keras_api.is_keras2(layer))
+            known[id(fresh)] = leaf
+            symbols.append(fresh)
+            return fresh
+
+        fresh_args = tuple(keras_api.replace(arg, symbol) for arg in args)
+        fresh_kwargs = {name: keras_api.replace(arg, symbol) for name, arg in kwargs.items()}
+        with keras_api.without_warnings():
+            outputs = keras_api.flatten(call(*fresh_args, **fresh_kwargs))
+        nodes = keras_api.nodes_between(symbols, outputs)
+        self._run_nodes(nodes, known, path)
+        return [known[id(output)] for output in outputs]
+
+    def _each_step(
+        self, layer: Any, inputs: tuple[Tensor, ...], node: keras_api.Node, name: str
+    ) -> tuple[Tensor, ...]:
+        """``TimeDistributed``: the inner layer once, on a batch into which time is folded."""
+        source = inputs[0]
+        steps = source.sizes[1]
+        folded = Tensor((None, *source.shape[2:]), source.dtype, source.fold * steps)
+        self.ops.append(_reshaping(f"{name}/fold", source, folded))
+        inner = self._descend(layer.layer, layer.layer, (folded,), {}, f"{name}/")
+        symbol = node.outputs[0]
+        result = Tensor(keras_api.shape_of(symbol), keras_api.dtype_of(symbol), source.fold)
+        self.ops.append(_reshaping(f"{name}/unfold", inner[0], result))
+        return (result,)
+
+
+def _reshaping(name: str, source: Tensor, result: Tensor) -> Op:
+    """The reshaping that ``TimeDistributed`` does around its layer."""
+    return Op(name, "Reshape", None, RESHAPING, (source,), {}, (source,), (result,))
+
+
+def _fold(shape: Shape, inputs: tuple[Tensor, ...], layer: Any) -> int:
+    """How many rows of an output's leading axis belong to one image."""
+    open_inputs = [tensor for tensor in inputs if tensor.shape and tensor.shape[0] is None]
+    if not shape or shape[0] is not None or not open_inputs:
+        return 1
+    row = prod(size or 0 for size in shape[1:])
+    if type(layer).__name__ == "Reshape" and row:
+        return max(open_inputs[0].elements // row, 1)
+    return max(tensor.fold for tensor in open_inputs)
+
+
+def _is_time_distributed(layer: Any) -> bool:
+    return type(layer).__name__ == "TimeDistributed" and keras_api.comes_with_keras(type(layer))
+
+
+def _is_layer(layer: Any) -> bool:
+    """Whether it is a layer with code inside; Keras 2 wraps bare operations as layers too."""
+    bare = keras_api.comes_with_keras(type(layer)) and type(layer).__name__ in BARE_OPERATIONS
+    return hasattr(layer, "weights") and hasattr(layer, "call") and not bare
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

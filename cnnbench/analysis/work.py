@@ -1,0 +1,100 @@
+"""What a layer computes, and what each convention makes of it.
+
+A rule says *what* is computed (multiply-adds, normalised elements, pooled elements, ...); only a
+convention turns that into one number. So the same walk gives every convention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Work:
+    """The arithmetic of one or more operations, by kind, in plain counts.
+
+    Attributes:
+        macs: multiply-adds of convolutions, dense layers and matrix products.
+        bias: elements to which a bias is added.
+        batch_norm: elements normalised by statistics that are known beforehand.
+        layer_norm: elements normalised by statistics of the input itself (layer, group, RMS).
+        pooling: elements read by pooling windows (window x outputs; globally: all inputs).
+        elementwise: element operations of everything else: activations, merges, rescaling.
+    """
+
+    macs: int = 0
+    bias: int = 0
+    batch_norm: int = 0
+    layer_norm: int = 0
+    pooling: int = 0
+    elementwise: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __mul__(self, times: int) -> Work:
+        return Work(*(value * times for value in astuple(self)))
+
+    def per_image(self, batch: int) -> Work:
+        """The work of one image, where this is that of ``batch`` images."""
+        return Work(*(value // batch for value in astuple(self)))
+
+
+NOTHING = Work()
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How one source turns work into its number.
+
+    Attributes:
+        statement: the convention in words, printed beside the numbers.
+        mac_weight: what a multiply-add counts in ``flops``.
+        weights: what the other fields of ``Work`` count in ``flops``; absent is 0.
+        flops_are_macs: the source prints one number only, and calls it MACs as well.
+    """
+
+    statement: str
+    mac_weight: int
+    weights: Mapping[str, int]
+    flops_are_macs: bool = False
+
+    def macs(self, work: Work) -> int:
+        """The MACs of ``work`` as this source prints them."""
+        return self.flops(work) if self.flops_are_macs else work.macs
+
+    def flops(self, work: Work) -> int:
+        """The FLOPs of ``work`` as this source prints them."""
+        others = sum(getattr(work, kind) * weight for kind, weight in self.weights.items())
+        return self.mac_weight * work.macs + others
+
+
+CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
+    {
+        "papers": Convention(
+            "MACs: one per multiply-add of convolutions, dense layers and matrix products. "
+            "FLOPs: 2 x MACs, plus one per bias add, 2 per normalised element, the window per "
+            "pooled output, 1 per element of activations and element operations.",
+            2,
+            {"bias": 1, "batch_norm": 2, "layer_norm": 2, "pooling": 1, "elementwise": 1},
+        ),
+        # Checked against all same-graph rows of timm's tables: gmacs = MACs + 2 BN + 5 LN.
+        # fvcore counts adaptive pooling too, below the tables' rounding; gates of
+        # squeeze-and-excitation pool by `mean`, which it does not count.
+        "timm": Convention(
+            "timm (fvcore): one per multiply-add, 2 per batch-normalised and 5 per "
+            "layer-normalised element; biases, activations, pooling and element operations 0.",
+            1,
+            {"batch_norm": 2, "layer_norm": 5},
+            flops_are_macs=True,
+        ),
+        "torchvision": Convention(
+            "torchvision: its GFLOPS are one per multiply-add; everything else 0.",
+            1,
+            {},
+            flops_are_macs=True,
+        ),
+    }
+)

@@ -1,0 +1,31 @@
+"""The static probe: everything that can be counted of a network, without running it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnbench.core.subject import Context, Finding, Subject
+
+
+def run(subject: Subject, setting: Any, context: Context) -> Finding:
+    """Build ``subject`` without weights and count it.
+
+    Args:
+        subject: the network.
+        setting: has ``batch_size``, the batch of the memory metrics.
+        context: not used; counting needs neither data nor room on disk.
+
+    Returns:
+        The counted metrics and the subject's published ones; the names of operations that could
+        not be counted and the layer of the inference peak are in the details.
+    """
+    from cnnbench.analysis import inspect, weightless
+
+    with weightless():
+        found = inspect(
+            subject.build(), batch_size=setting.batch_size, input_shape=subject.input_shape
+        )
+    return Finding(
+        metrics={**found.metrics, **subject.published()},
+        details={"uncounted_ops": found.uncounted_ops, "peak_layer": found.peak_layer},
+    )
