@@ -121,15 +121,19 @@ def remarks(report: pd.DataFrame) -> Iterator[str]:
     models: dict[tuple[str, str], list[str]] = {}
     for name in report.columns:
         metric, label = split(name)
-        for ending in ("_status", "_verdict"):
-            base = metric.removesuffix(ending)
-            if not metric.endswith(ending) or base not in METRICS:
-                continue
-            for row, words in zip(report.itertuples(), report[name].fillna(""), strict=True):
-                if words and words not in ("ok", "stable"):
-                    what = f"{METRICS[base].title} {label}".strip()
-                    models.setdefault((what, words), []).append(_row_name(row))
-    yield from (_remark(what, words, who, len(report)) for (what, words), who in models.items())
+        base, _, kind = metric.rpartition("_")
+        if kind not in ("status", "verdict") or base not in METRICS:
+            continue
+        what = f"{METRICS[base].title} {label}".strip()
+        for model, words in zip(row_names(report), report[name].fillna(""), strict=True):
+            if words and words not in ("ok", "stable"):
+                models.setdefault((words, what), []).append(model)
+    metrics: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (words, what), who in models.items():
+        metrics.setdefault((words, tuple(who)), []).append(what)
+    for (words, who), whats in metrics.items():
+        everyone = len(who) == len(report) > 1
+        yield f"{', '.join(whats)}: {words} ({'all models' if everyone else ', '.join(who)})"
 
 
 def row_names(report: pd.DataFrame) -> list[str]:
@@ -140,11 +144,6 @@ def row_names(report: pd.DataFrame) -> list[str]:
 def _row_name(row: object) -> str:
     model, variant = str(getattr(row, "model", "")), str(getattr(row, "variant", ""))
     return model if variant in ("", "float32") else f"{model} {variant}"
-
-
-def _remark(what: str, words: str, who: list[str], rows: int) -> str:
-    everyone = len(who) == rows and rows > 1
-    return f"{what}: {words} ({'all models' if everyone else ', '.join(who)})"
 
 
 def _companion(report: pd.DataFrame, name: str, ending: str) -> pd.Series:

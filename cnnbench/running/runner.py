@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 import shutil
@@ -128,6 +129,8 @@ class _Run:
         duration = time.monotonic() - clock
         if job.repeat == PREPARE and outcome.status == "ok":
             (Path(order.artifacts) / _READY).touch()
+        with contextlib.suppress(OSError):
+            Path(order.artifacts).rmdir()  # only where the job left nothing in it
         return self._as_record(job, attempt, outcome, started.isoformat("T", "seconds"), duration)
 
     def _order(self, job: Job, attempt: int) -> Order:

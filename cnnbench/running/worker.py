@@ -126,6 +126,7 @@ def _find(order: Order, say: Callable[[str], None]) -> Finding:
         scratch=Path(order.scratch),
         data_dir=Path(order.data_dir) if order.data_dir else None,
         memory_limit=order.memory_limit,
+        search_path=tuple(Path(folder) for folder in order.search_path),
         say=say,
     )
     finding: Finding = act(subject, read_setting(order.probe, order.setting), context)

@@ -116,7 +116,7 @@ def read_csv(file: Path) -> pd.DataFrame:
         UserError: not a report, or of a newer schema.
     """
     try:
-        frame = pd.read_csv(file, dtype={name: str for name in ("model", "variant", "input_shape")})
+        frame = pd.read_csv(file, dtype=dict.fromkeys(("model", "variant", "input_shape"), str))
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise UserError(f"not a report: {' '.join(str(error).split())}", str(file)) from None
     missing = [name for name in ("model", "variant") if name not in frame.columns]

@@ -51,7 +51,7 @@ def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
         "good", "segfault", "hang", "leave", "system_exit", "fail", "killed", "eat", "breed",
         "fork_twice", "chatter",
     ]  # fmt: skip
-    suite = write_suite(tmp_path, builders, "limits: {timeout: 6s, memory: 3GiB}\n")
+    suite = write_suite(tmp_path, builders, "limits: {timeout: 8s, memory: 2GiB}\n")
     done = run(suite)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr + done.stdout
@@ -60,7 +60,7 @@ def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
     ways = {name: (r.status, r.reason) for name, r in records.items()}
     assert ways["good"] == ("ok", "")
     assert ways["segfault"] == ("failed", "signal 11 (SIGSEGV), no result")
-    assert ways["hang"] == ("timeout", "took longer than the limit of 6 s")
+    assert ways["hang"] == ("timeout", "took longer than the limit of 8 s")
     assert ways["leave"] == ("failed", "exit code 7, no result")
     assert ways["system_exit"][0] == "failed"
     assert "bye" in ways["system_exit"][1]
@@ -71,7 +71,7 @@ def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
     for builder in ("breed", "fork_twice", "chatter"):
         assert ways[builder] == ("ok", ""), builder
     assert not processes_with("cnnbench-orphan")
-    for reason in ("took longer than the limit of 6 s", "exit code 7", "the builder is broken"):
+    for reason in ("took longer than the limit of 8 s", "exit code 7", "the builder is broken"):
         assert reason in done.stdout, "the table says why"
     assert list(load(folder).report["model"]) == [f"bad_models:{b}" for b in builders]
     assert "ValueError" in records["fail"].error
