@@ -117,7 +117,8 @@ def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
 def _find(order: Order, say: Callable[[str], None]) -> Finding:
     from cnnbench.models import registry
 
-    subject = registry.resolve(order.model, [Path(folder) for folder in order.search_path])
+    search_path = tuple(Path(folder) for folder in order.search_path)
+    subject = registry.resolve(order.model, search_path)
     probe = importlib.import_module(f"cnnbench.probes.{order.probe}")
     act = probe.prepare if order.repeat == PREPARE else probe.run
     context = Context(

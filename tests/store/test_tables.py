@@ -1,0 +1,118 @@
+"""Records -> tables: a row a network, a column a metric@setting, and nothing lost."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cnnbench.core.errors import UserError
+from cnnbench.store import tables
+from tests.store.records import record
+
+
+def test_a_metric_stands_under_what_it_depends_on() -> None:
+    report = tables.report(
+        [
+            record("A", "static", setting={"batch_size": 1}, params=10, activation_sum_bytes=100),
+            record("A", "static", setting={"batch_size": 32}, params=10, activation_sum_bytes=3200),
+        ]
+    )
+    assert list(report.columns) == [
+        *("model", "variant", "input_shape", "classes", "environment", "schema_version"),
+        "params",
+        "activation_sum_bytes@b1",
+        "activation_sum_bytes@b32",
+    ]
+    assert report.iloc[0]["input_shape"] == "32x32x3"
+    assert report.iloc[0]["activation_sum_bytes@b32"] == 3200
+
+
+def test_what_failed_is_a_row_with_its_reason_and_not_a_hole() -> None:
+    report = tables.report(
+        [
+            record("A", "static", params=10, macs=5, activation_infer_peak_bytes=1),
+            record("B", "static", status="oom", reason="out of memory: signal 9"),
+        ]
+    )
+    assert list(report["model"]) == ["A", "B"]
+    assert report.loc[1, "params_status"] == "oom: out of memory: signal 9"
+    assert math.isnan(report.loc[1, "params"])
+
+
+def test_a_retry_that_went_well_wipes_out_the_failure() -> None:
+    report = tables.report(
+        [
+            record("A", "static", status="timeout", reason="too slow"),
+            record("A", "static", params=10, macs=5, activation_infer_peak_bytes=1),
+        ]
+    )
+    assert report.loc[0, "params"] == 10
+    assert "params_status" not in report.columns
+
+
+def test_a_measured_metric_brings_its_companions() -> None:
+    report = tables.report(
+        [
+            record("A", "memory", repeat, setting={"batch_size": 8}, memory_infer_peak_bytes=value)
+            for repeat, value in enumerate([100.0, 130.0, 110.0])
+        ]
+    )
+    row = report.iloc[0]
+    assert row["memory_infer_peak_bytes@b8"] == 110
+    assert row["memory_infer_peak_bytes_samples@b8"] == "100;130;110"
+    assert row["memory_infer_peak_bytes_status@b8"] == "ok"
+    for companion in ("ci_low", "ci_high", "verdict"):
+        assert f"memory_infer_peak_bytes_{companion}@b8" in report.columns
+
+
+def test_tidy_has_a_row_a_record_and_metric() -> None:
+    tidy = tables.tidy(
+        [
+            record("A", "static", params=10, activation_sum_bytes=100),
+            record("B", "static", status="failed", reason="broken"),
+        ]
+    )
+    assert list(tidy["metric"]) == ["params", "activation_sum_bytes@b1", ""]
+    assert list(tidy["status"]) == ["ok", "ok", "failed"]
+
+
+def test_a_report_survives_the_way_through_csv(tmp_path: Path) -> None:
+    report = tables.report(
+        [
+            record("=HYPERLINK(A)", "static", params=10, macs=7),
+            record("B", "static", status="failed", reason="@x, \"y\"\nz"),
+        ]
+    )
+    text = tables.to_csv(report)
+    assert "\n=HYPERLINK" not in text, "a spreadsheet would run it"
+    assert "'=HYPERLINK(A)" in text
+    file = tmp_path / "report.csv"
+    file.write_text(text)
+    back = tables.load(file).report
+    assert list(back["model"]) == ["=HYPERLINK(A)", "B"]
+    assert back.loc[0, "params"] == 10
+    pd.testing.assert_frame_equal(back, report, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "not a report"),
+        ("a,b\n1,2\n", "no column 'model'"),
+        ("model,variant,schema_version\nA,float32,99\n", "schema version 99, newer than"),
+        ('"', "not a report"),
+    ],
+)
+def test_a_csv_that_is_no_report_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "report.csv"
+    file.write_text(text)
+    with pytest.raises(UserError, match=complaint):
+        tables.load(file)
+
+
+def test_an_empty_folder_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no records\.jsonl"):
+        tables.load(tmp_path)
