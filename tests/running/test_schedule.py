@@ -1,0 +1,147 @@
+"""Which job comes next: rounds over all cells, odd ones in reverse, nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from cnnbench.core.plan import Cell, Job, Plan
+from cnnbench.core.record import PREPARE, Record, Repeat, Status
+from cnnbench.running.schedule import Schedule
+from cnnbench.store import statistics
+from tests.core.fake import plan_of
+
+PLAN = plan_of("""
+name: s
+models: [Alpha, Beta]
+probes: {latency: {runtimes: [graph], min_rounds: 2, max_rounds: 4}}
+""")
+
+
+def record_of(job: Job, status: Status = "ok", seconds: float = 1.0) -> Record:
+    cell = job.cell
+    return Record(
+        key=job.key, attempt=1, model=cell.model.label, variant="float32", probe=cell.probe,
+        setting=cell.setting_json, repeat=job.repeat, status=status, reason="",
+        metrics={"latency_location_s": 1.0, "reference_s": 1.0}, duration_s=seconds,
+    )  # fmt: skip
+
+
+def drive(
+    plan: Plan,
+    records: list[Record],
+    answer: Callable[[Job], Status] = lambda job: "ok",
+    cell_seconds: float | None = None,
+    has_artifacts: Callable[[Cell], bool] | None = None,
+) -> list[tuple[str, Repeat]]:
+    """Run a schedule to its end; a cell has its artifacts once it was prepared."""
+    prepared = {r.model for r in records if r.repeat == PREPARE and r.status == "ok"}
+    schedule = Schedule(
+        plan.cells,
+        records,
+        cell_seconds,
+        has_artifacts or (lambda cell: cell.model.label in prepared),
+    )
+    done = []
+    for job in schedule:
+        done.append((job.cell.model.label, job.repeat))
+        record = record_of(job, answer(job))
+        if job.repeat == PREPARE and record.status == "ok":
+            prepared.add(job.cell.model.label)
+        schedule.add(record)
+        records.append(record)
+    assert not list(schedule.left())
+    return done
+
+
+@pytest.fixture
+def precise_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Make every cell precise enough after so many rounds."""
+
+    def after(rounds: int) -> None:
+        monkeypatch.setattr(
+            statistics, "converged", lambda locations, *_: len(locations) >= rounds
+        )
+
+    return after
+
+
+def test_prepare_first_then_rounds_back_and_forth(precise_after: Callable[[int], None]) -> None:
+    precise_after(3)
+    assert drive(PLAN, []) == [
+        ("Alpha", PREPARE), ("Beta", PREPARE),
+        ("Alpha", 0), ("Beta", 0),
+        ("Beta", 1), ("Alpha", 1),
+        ("Alpha", 2), ("Beta", 2),
+    ]  # fmt: skip
+
+
+def test_never_fewer_than_the_least_nor_more_than_the_most(
+    precise_after: Callable[[int], None],
+) -> None:
+    precise_after(1)
+    assert len(drive(PLAN, [])) == 2 * (1 + 2)
+    precise_after(99)
+    assert len(drive(PLAN, [])) == 2 * (1 + 4)
+
+
+def test_an_interrupted_suite_goes_on_in_its_round(precise_after: Callable[[int], None]) -> None:
+    precise_after(3)
+    records: list[Record] = []
+    whole = drive(PLAN, records)
+    for cut in range(len(whole) + 1):
+        again = records[:cut]
+        assert whole[:cut] + drive(PLAN, list(again)) == whole
+
+
+def test_a_cell_that_failed_is_closed_for_this_run_and_tried_again_in_the_next(
+    precise_after: Callable[[int], None],
+) -> None:
+    precise_after(2)
+    records: list[Record] = []
+
+    def beta_breaks_in_round_1(job: Job) -> Status:
+        return "failed" if (job.cell.model.label, job.repeat) == ("Beta", 1) else "ok"
+
+    first = drive(PLAN, records, beta_breaks_in_round_1)
+    assert first.count(("Beta", 1)) == 1
+    assert ("Beta", 2) not in first
+    assert ("Alpha", 1) in first
+    assert drive(PLAN, records) == [("Beta", 1)]
+
+
+def test_without_its_prepare_a_cell_has_no_rounds(precise_after: Callable[[int], None]) -> None:
+    precise_after(2)
+    skipped = drive(PLAN, [], lambda job: "skipped" if job.repeat == PREPARE else "ok")
+    assert skipped == [("Alpha", PREPARE), ("Beta", PREPARE)]
+
+
+def test_lost_artifacts_are_made_again_only_where_rounds_are_missing(
+    precise_after: Callable[[int], None],
+) -> None:
+    precise_after(2)
+    records: list[Record] = []
+    drive(PLAN, records)
+    assert drive(PLAN, list(records), has_artifacts=lambda cell: False) == []
+    without_last = records[:-1]
+    made: set[str] = set()
+
+    def has_artifacts(cell: Cell) -> bool:
+        was_there = cell.model.label in made
+        made.add(cell.model.label)
+        return was_there
+
+    assert drive(PLAN, without_last, has_artifacts=has_artifacts)[-1] == ("Alpha", 1)
+
+
+def test_a_cells_time_is_capped(precise_after: Callable[[int], None]) -> None:
+    precise_after(99)
+    done = drive(PLAN, [], cell_seconds=2.5)
+    assert [repeat for model, repeat in done if model == "Alpha"] == [PREPARE, 0, 1, 2]
+
+
+def test_old_failures_do_not_close_a_cell() -> None:
+    job = next(PLAN.cells[0].jobs())
+    schedule = Schedule(PLAN.cells, [record_of(job, "failed")], None, lambda cell: False)
+    assert next(iter(schedule)).key == job.key
