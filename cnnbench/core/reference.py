@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def read(text: str) -> Value:
     if _INTEGER.fullmatch(text):
         return _integer(text)
     if _FLOAT.fullmatch(text):
-        return float(text)
+        return _float(text)
     if _SHAPE.fullmatch(text):
         return tuple(_integer(size) for size in text.split("x"))
     if text[0] in "'\"":
@@ -106,6 +107,13 @@ def _integer(text: str) -> int:
     if len(text) > 18:
         raise UserError(f"the number {text[:18]}... is too large")
     return int(text)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise UserError(f"the number {text} is too large")
+    return value
 
 
 def _unquoted(text: str) -> str:

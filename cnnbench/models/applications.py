@@ -1,0 +1,88 @@
+"""The builders of ``keras.applications``, with their own preprocessing and weights."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cnnbench.core.errors import UserError
+from cnnbench.models import preprocessing, weights
+from cnnbench.models.model import Request
+
+# They subtract statistics of three channels and cannot take images of another number.
+_RGB_ONLY = frozenset({"vgg16", "vgg19", "resnet", "densenet"})
+# With `include_preprocessing=False` they want what their first layers would have computed.
+_STANDARDISED_INSIDE = ("ConvNeXt", "EfficientNetV2B")
+
+
+@dataclass(frozen=True)
+class Application:
+    """A maker that calls ``keras.applications.<module>.<name>``.
+
+    Which Keras that is, ``TF_USE_LEGACY_KERAS`` decides for the whole process.
+    """
+
+    module: str
+    name: str
+
+    def architecture(self, request: Request) -> Any:
+        return self._call(request, None)
+
+    def pretrained(self, request: Request) -> Any:
+        with weights.explained(request.label):
+            return self._call(request, "imagenet")
+
+    def restore(self, model: Any) -> None:
+        """They come with no weights but ImageNet's."""
+
+    def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
+        """The application's own ``preprocess_input``.
+
+        Those that subtract RGB statistics scale images of other channel counts to -1..1. Without
+        the preprocessing layers, what these layers compute is computed here.
+        """
+        if parameters.get("include_preprocessing") is False:
+            inside = self.name.startswith(_STANDARDISED_INSIDE)
+            return (preprocessing.standardised if inside else preprocessing.signed)(images)
+        if self.module in _RGB_ONLY and images.shape[-1] != 3:
+            return preprocessing.signed(images)
+        # Keras' functions write into the NumPy array that they are given.
+        copied = images.copy() if hasattr(images, "copy") else images
+        return self._module().preprocess_input(copied)
+
+    def fingerprint(self) -> Mapping[str, str]:
+        return {}
+
+    def source_file(self) -> Path:
+        """The file of the builder in the installed Keras, found without importing it."""
+        return _keras_folder() / "src" / "applications" / f"{self.module}.py"
+
+    def _module(self) -> Any:
+        import tensorflow as tf
+
+        return getattr(tf.keras.applications, self.module)
+
+    def _call(self, request: Request, source: str | None) -> Any:
+        try:
+            return getattr(self._module(), self.name)(
+                include_top=request.include_top,
+                weights=source,
+                input_shape=request.input_shape,
+                classes=request.classes,
+                **request.parameters,
+            )
+        except (ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{request.label} cannot be built: {reason}") from error
+
+
+@cache
+def _keras_folder() -> Path:
+    spec = importlib.util.find_spec("keras")
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError("Keras is not installed", hint="pip install cnnbench")
+    return Path(spec.submodule_search_locations[0])

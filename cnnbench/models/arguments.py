@@ -1,0 +1,102 @@
+"""The parameters of a reference, checked against what the builder takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cnnbench.core.errors import UserError, nearest
+from cnnbench.core.reference import Reference, show
+from cnnbench.models.catalog import Entry
+from cnnbench.models.signature import REQUIRED, Expression, Signature
+
+_MAX_SIZE = 2**14
+_MAX_CLASSES = 10**6
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a model is built with.
+
+    Attributes:
+        input_shape: without the batch axis; () where only building tells.
+        classes: 0 where only building tells.
+        parameters: what differs from the builder's defaults.
+        defaults: every parameter of the builder with its default.
+    """
+
+    input_shape: tuple[int, ...]
+    classes: int
+    parameters: Mapping[str, Any]
+    defaults: Mapping[str, Any]
+
+
+def choose(written: Reference, entry: Entry, signature: Signature) -> Choice:
+    """Check the parameters of ``written``, and fill in what it leaves out.
+
+    Raises:
+        UserError: a parameter that the builder does not take, or a value of another kind.
+    """
+    given = dict(written.parameters)
+    for name in given:
+        if name not in signature.defaults and not (signature.open and name.isidentifier()):
+            raise _not_taken(name, entry, signature)
+    shape, classes = entry.input_shape, entry.classes
+    if "input_shape" in given:
+        shape = _shape(given.pop("input_shape"), entry)
+    if "classes" in given:
+        classes = _classes(given.pop("classes"), entry)
+    others = {k: v for k, v in signature.defaults.items() if k not in ("input_shape", "classes")}
+    values = {name: _of_kind(name, value, others.get(name)) for name, value in given.items()}
+    known = {**others, **values, "input_shape": shape or REQUIRED, "classes": classes or REQUIRED}
+    missing = [
+        name
+        for name, default in signature.defaults.items()
+        if default is REQUIRED and known[name] is REQUIRED
+    ]
+    if missing:
+        wanted = ",".join(f"{name}=..." for name in missing)
+        raise UserError(
+            f"{entry.name} needs {' and '.join(missing)}", hint=f"write {entry.name}[{wanted}]"
+        )
+    return Choice(
+        input_shape=shape,
+        classes=classes,
+        parameters={k: v for k, v in values.items() if k not in others or v != others[k]},
+        defaults={k: v for k, v in others.items() if v is not REQUIRED},
+    )
+
+
+def _not_taken(name: str, entry: Entry, signature: Signature) -> UserError:
+    taken = list(signature.defaults)
+    hint = nearest(name, taken) or "it takes " + (", ".join(taken) or "no parameter")
+    return UserError(f"{entry.name} takes no parameter '{name}'", hint=hint)
+
+
+def _shape(value: Any, entry: Entry) -> tuple[int, ...]:
+    if not isinstance(value, tuple) or not all(1 <= size <= _MAX_SIZE for size in value):
+        raise UserError(
+            f"{entry.name}: input_shape={show(value)} is no shape", hint="write 128x128x3"
+        )
+    channels = entry.input_shape[-1:] or (3,)
+    return value if len(value) == 3 else value + channels
+
+
+def _classes(value: Any, entry: Entry) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MAX_CLASSES:
+        raise UserError(f"{entry.name}: classes={show(value)} is no number of classes")
+    return value
+
+
+def _of_kind(name: str, value: Any, default: Any) -> Any:
+    """``value`` as the kind of its default; an integer will do for a float."""
+    if default is None or default is REQUIRED or isinstance(default, Expression):
+        return value
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        kind = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+        wanted = kind.get(type(default), f"like {default!r}")
+        raise UserError(f"the parameter {name}={show(value)} should be {wanted}")
+    return value

@@ -1,0 +1,96 @@
+"""Networks that a Python function builds: cnnbench's own families, and a user's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cnnbench.core.errors import Unavailable, UserError
+from cnnbench.models import preprocessing
+from cnnbench.models.locate import Location
+from cnnbench.models.model import Request
+from cnnbench.models.signature import Signature
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A maker that imports a module and calls a function, or a class, in it.
+
+    Attributes:
+        location: of the module.
+        name: of the function or class.
+        signature: of it, as its source says.
+        hashed: the source file is part of the model's identity (a user's own).
+    """
+
+    location: Location
+    name: str
+    signature: Signature
+    hashed: bool
+
+    def architecture(self, request: Request) -> Any:
+        builder = getattr(self.location.load(), self.name, None)
+        if not callable(builder):
+            raise UserError(f"'{self.name}' cannot be called", str(self.location.file))
+        try:
+            made = builder(**self._arguments(request))
+        except (ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{request.label} cannot be built: {reason}") from error
+        return _with_known_shapes(made, request)
+
+    def pretrained(self, request: Request) -> Any:
+        raise Unavailable(
+            f"no ImageNet weights are published for {request.label} here; give a weights file"
+        )
+
+    def restore(self, model: Any) -> None:
+        """A builder's network starts from its initialisers."""
+
+    def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
+        """The module's own ``preprocess_input(images)``, else 0..255 scaled to 0..1."""
+        own = getattr(self.location.load(), "preprocess_input", preprocessing.unit)
+        return own(images)
+
+    def fingerprint(self) -> Mapping[str, str]:
+        if not self.hashed:
+            return {}
+        return {"source_sha256": hashlib.sha256(self.location.file.read_bytes()).hexdigest()}
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        refused = sorted(name for name in request.changed if not self.signature.takes(name))
+        if refused:
+            raise UserError(
+                f"{request.label} cannot be built with another {refused[0]}",
+                str(self.location.file),
+                f"give '{self.name}' a parameter '{refused[0]}'",
+            )
+        known = {"input_shape": request.input_shape, "classes": request.classes}
+        arguments = dict(request.parameters)
+        arguments |= {k: v for k, v in known.items() if v and k in self.signature.accepts}
+        arguments |= {k: v for k, v in known.items() if v and k in request.changed}
+        if not request.include_top:
+            arguments["include_top"] = False
+        return arguments
+
+
+def _with_known_shapes(model: Any, request: Request) -> Any:
+    """A subclassed or unbuilt model, called once on its input so that its weights exist."""
+    import tensorflow as tf
+
+    if not isinstance(model, tf.keras.Model):
+        raise UserError(
+            f"{request.label} gave a {type(model).__name__}, not a keras.Model",
+            hint="the builder returns the model",
+        )
+    if getattr(model, "inputs", None):
+        return model
+    if not request.input_shape:
+        raise UserError(
+            f"the input of {request.label} is not known",
+            hint="start the model with keras.Input, or write [input_shape=HxWxC]",
+        )
+    inputs = tf.keras.Input(request.input_shape)
+    return tf.keras.Model(inputs, model(inputs), name=model.name)

@@ -1,0 +1,133 @@
+"""A network in a ``.keras`` file: looked at without Keras, loaded in safe mode only."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cnnbench.core.errors import Unavailable, UserError
+from cnnbench.models import preprocessing, weights
+from cnnbench.models.model import Request
+
+_MAX_CONFIG_BYTES = 64 * 2**20
+# What Keras refuses in safe mode: they carry Python code that loading the file would run.
+_UNSAFE = {"__lambda__": "Lambda", "TorchModuleWrapper": "TorchModuleWrapper"}
+_SCALES_ITSELF = frozenset({"Rescaling", "Normalization"})
+_SIZE_OF_OUTPUT = ("units", "filters")
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """A maker that loads a ``.keras`` file; the architecture in it is fixed."""
+
+    file: Path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The ``config.json`` of the file.
+
+        Raises:
+            UserError: not a ``.keras`` file, or one that only loads with code execution.
+        """
+        try:
+            with zipfile.ZipFile(self.file) as archive:
+                if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
+                    raise UserError("its config.json is too large", str(self.file))
+                config = json.loads(archive.read("config.json"))
+        except (zipfile.BadZipFile, KeyError, OSError, ValueError, RecursionError) as error:
+            raise UserError(
+                f"not a .keras file: {error}", str(self.file), "save it with model.save()"
+            ) from None
+        for part in _dictionaries(config):
+            if (name := part.get("class_name")) in _UNSAFE:
+                raise UserError(
+                    f"a {_UNSAFE[name]} layer in it carries Python code that loading would run",
+                    str(self.file),
+                    "replace it by a registered layer of your own and save the model again",
+                )
+        return dict(config)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of its only input, without the batch axis; () where only loading tells."""
+        shapes = [
+            shape
+            for part in _layers(self.config)
+            if part.get("class_name") == "InputLayer"
+            and (
+                shape := part["config"].get("batch_shape", part["config"].get("batch_input_shape"))
+            )
+        ]
+        known = [tuple(shape[1:]) for shape in shapes if all(shape[1:])]
+        return known[0] if len(shapes) == len(known) == 1 else ()
+
+    @property
+    def classes(self) -> int:
+        """The width of its last layer that has one; 0 where only loading tells."""
+        widths = [
+            part["config"][key]
+            for part in _layers(self.config)
+            for key in _SIZE_OF_OUTPUT
+            if isinstance(part.get("config"), dict) and isinstance(part["config"].get(key), int)
+        ]
+        return widths[-1] if widths else 0
+
+    def architecture(self, request: Request) -> Any:
+        if request.changed:
+            raise UserError(
+                f"{request.label} cannot be built with another {min(request.changed)}",
+                str(self.file),
+                "the architecture in a .keras file is fixed; use a builder",
+            )
+        import tensorflow as tf
+
+        # So that Keras finds the layers of our own that the file may name.
+        importlib.import_module("cnnbench.models.families.lrn")
+        try:
+            return tf.keras.saving.deserialize_keras_object(self.config, safe_mode=True)
+        except Exception as error:
+            raise self._refused(error) from error
+
+    def pretrained(self, request: Request) -> Any:
+        raise Unavailable(f"{request.label} comes with its own weights, not with ImageNet's")
+
+    def restore(self, model: Any) -> None:
+        weights.load(model, self.file, self.file.name)
+
+    def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
+        """Nothing where the network rescales or normalises by itself, else 0..255 to 0..1."""
+        names = {part.get("class_name") for part in _dictionaries(self.config)}
+        return images if names & _SCALES_ITSELF else preprocessing.unit(images)
+
+    def fingerprint(self) -> Mapping[str, str]:
+        return {"source_sha256": hashlib.sha256(self.file.read_bytes()).hexdigest()}
+
+    def _refused(self, error: Exception) -> UserError:
+        reason = " ".join(str(error).split())[:300]
+        return UserError(
+            f"Keras cannot load it in safe mode: {reason}",
+            str(self.file),
+            "layers of your own must be registered (keras.saving) and importable",
+        )
+
+
+def _layers(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    layers = config.get("config", {}).get("layers", [])
+    return [layer for layer in layers if isinstance(layer, dict)]
+
+
+def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from _dictionaries(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _dictionaries(item)

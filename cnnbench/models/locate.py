@@ -1,0 +1,111 @@
+"""Where the source of a builder is: found by looking at folders, nothing is imported."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from cnnbench.core.errors import UserError, nearest
+from cnnbench.models import signature
+
+
+@dataclass(frozen=True)
+class Location:
+    """A Python module on disk: the folder it is imported from, its dotted name, its file."""
+
+    root: Path
+    module: str
+    file: Path
+
+    def load(self) -> ModuleType:
+        """Import the module.
+
+        Raises:
+            UserError: it raises while it is imported, or another module has its name.
+        """
+        # At the front, so that a user's `resnet.py` is found before anything installed.
+        if str(self.root) not in sys.path:
+            sys.path.insert(0, str(self.root))
+        try:
+            module = importlib.import_module(self.module)
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UserError(f"importing it failed: {reason}", str(self.file)) from error
+        if module.__file__ is None or not self.file.samefile(module.__file__):
+            raise UserError(
+                f"another module '{self.module}' is already loaded from {module.__file__}",
+                str(self.file),
+                "rename the file",
+            )
+        return module
+
+
+def module(name: str, search_path: Sequence[Path]) -> Location:
+    """Find ``package.module``, or a path to a ``.py`` file.
+
+    Raises:
+        UserError: not found; the folders that were searched are named.
+    """
+    if name.endswith(".py"):
+        found = file(name, search_path).resolve()
+        return Location(found.parent, found.stem, found)
+    parts = name.split(".")
+    if not all(part.isidentifier() for part in parts):
+        raise UserError(
+            f"'{name}' is not the name of a module", hint="write package.module:builder"
+        )
+    for root in _roots(search_path):
+        stem = root.joinpath(*parts)
+        for candidate in (stem / "__init__.py", stem.with_name(stem.name + ".py")):
+            if candidate.is_file():
+                return Location(root, name, candidate)
+    here = [*dict.fromkeys(search_path)] or [Path.cwd()]
+    known = [path.stem for root in here for path in root.glob("*.py")]
+    folders = " and ".join(str(root) for root in here)
+    hint = nearest(name, known) or f"looked in {folders} and in the installed packages"
+    raise UserError(f"no module '{name}'", hint=hint)
+
+
+def file(name: str, search_path: Sequence[Path]) -> Path:
+    """Find a file that is absolute, or relative to one of the folders.
+
+    Raises:
+        UserError: not found.
+    """
+    for root in [*search_path, Path.cwd()]:
+        if (found := root / name).is_file():
+            return found
+    raise UserError(f"no file '{name}'", hint="the path is relative to the suite or to here")
+
+
+def registered(folders: Iterable[Path]) -> dict[str, tuple[Path, str]]:
+    """Name -> file and builder, of every ``@cnnbench.register`` in the folders' Python files."""
+    found: dict[str, tuple[Path, str]] = {}
+    for path in _mentioning(folders, b"cnnbench"):
+        try:
+            builders = signature.registered(path)
+        except UserError:  # a broken file beside the suite is no reason to fail
+            continue
+        for name, builder in builders.items():
+            found.setdefault(name, (path, builder))
+    return found
+
+
+def _mentioning(folders: Iterable[Path], word: bytes) -> Iterator[Path]:
+    for folder in dict.fromkeys(folders):
+        for path in sorted(folder.glob("*.py")):
+            try:
+                content = path.read_bytes()
+            except OSError:
+                continue
+            if word in content:
+                yield path
+
+
+def _roots(search_path: Sequence[Path]) -> Iterator[Path]:
+    yield from search_path
+    yield from (Path(folder or ".").resolve() for folder in sys.path)

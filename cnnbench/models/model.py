@@ -1,0 +1,198 @@
+"""A model that can be built: the catalogue's facts, the parameters asked for, and a maker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cnnbench.core.errors import UserError
+from cnnbench.core.reference import Reference, show
+from cnnbench.models import weights as weight_files
+from cnnbench.models.catalog import Entry
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a maker is asked to build.
+
+    Attributes:
+        label: the model's name in messages.
+        input_shape: without the batch axis; () leaves it to the builder.
+        classes: 0 leaves it to the builder.
+        include_top: with the classifier, or the backbone alone.
+        parameters: only those that differ from the builder's defaults.
+        changed: names of what differs from the model as it was resolved.
+    """
+
+    label: str
+    input_shape: Shape
+    classes: int
+    include_top: bool
+    parameters: Mapping[str, Any]
+    changed: frozenset[str] = frozenset()
+
+
+class Maker(Protocol):
+    """One way in which a network comes into being."""
+
+    def architecture(self, request: Request) -> Any:
+        """The ``keras.Model``, its weights as initialised."""
+
+    def pretrained(self, request: Request) -> Any:
+        """The ``keras.Model`` with its ImageNet weights, or `Unavailable`."""
+
+    def restore(self, model: Any) -> None:
+        """Give ``model`` the weights that it comes with, if it comes with any."""
+
+    def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
+        """Map float32 images in 0..255 to what the network was made for."""
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """What of its source decides a result and is not in its name and parameters."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What `registry.resolve` returns: light until `build`.
+
+    Attributes:
+        text: as asked for; another process resolves it again from this.
+        entry: what is known of the network at its defaults.
+        defaults: every parameter of the builder but ``input_shape`` and ``classes``.
+        parameters: those that were asked for and differ from their default.
+        input_shape: without the batch axis; () where only building tells.
+        classes: 0 where only building tells.
+        maker: builds it.
+    """
+
+    text: str
+    entry: Entry
+    defaults: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    input_shape: Shape
+    classes: int
+    maker: Maker
+
+    def __post_init__(self) -> None:
+        self._check_size(self.input_shape)
+
+    @property
+    def label(self) -> str:
+        """The canonical name: parameters at their default left out, the others in order."""
+        given = dict(self.parameters)
+        if self.input_shape != self.entry.input_shape:
+            given["input_shape"] = self.input_shape
+        if self.classes != self.entry.classes:
+            given["classes"] = self.classes
+        return str(Reference(self.entry.name, tuple(given.items())))
+
+    @property
+    def family(self) -> str:
+        return self.entry.family
+
+    @property
+    def year(self) -> int | None:
+        return self.entry.year
+
+    @property
+    def min_size(self) -> int | None:
+        """The smallest height and width it can be built at, or None where unknown."""
+        return self.entry.min_size
+
+    def identity(self) -> dict[str, Any]:
+        """Everything of the model that decides a result, as JSON."""
+        parameters = {**self.defaults, **self.parameters}
+        return {
+            "name": self.entry.name,
+            "parameters": {name: _plain(parameters[name]) for name in sorted(parameters)},
+            "input_shape": list(self.input_shape),
+            "classes": self.classes,
+            **self.maker.fingerprint(),
+        }
+
+    def published(self) -> Mapping[str, float]:
+        """The ``published_*`` metrics of this very network; nothing where it was changed."""
+        return self.entry.published if self.label == self.entry.name else {}
+
+    def preprocess(self, images: Any) -> Any:
+        """Map float32 images in 0..255, ``(n, h, w, c)``, to what the network was made for."""
+        return self.maker.preprocess(images, self.parameters)
+
+    def build(
+        self,
+        *,
+        input_shape: Shape | None = None,
+        classes: int | None = None,
+        include_top: bool = True,
+        weights: str | Path | None = None,
+    ) -> Any:
+        """Return a ``keras.Model`` of the Keras generation of this process.
+
+        Args:
+            input_shape: ``(height, width, channels)`` instead of the model's own.
+            classes: instead of the model's own.
+            include_top: False leaves the classifier and the pooling before it away.
+            weights: ``'imagenet'``, or a file that Keras can load weights from. A ``.keras``
+                file comes with its own; everything else is initialised at random.
+
+        Raises:
+            UserError: a size below `min_size`, or arguments that the builder does not take.
+            Unavailable: weights that are not on this machine.
+        """
+        request = self._request(input_shape, classes, include_top)
+        if weights == "imagenet":
+            return self.maker.pretrained(request)
+        model = self.maker.architecture(request)
+        if weights is None:
+            self.maker.restore(model)
+        else:
+            weight_files.load(model, Path(weights), self.label)
+        return model
+
+    def architecture(
+        self,
+        *,
+        input_shape: Shape | None = None,
+        classes: int | None = None,
+        include_top: bool = True,
+    ) -> Any:
+        """`build` that gives no weight a value of its own; see `weightless.weightless`."""
+        return self.maker.architecture(self._request(input_shape, classes, include_top))
+
+    def _request(
+        self, input_shape: Shape | None, classes: int | None, include_top: bool
+    ) -> Request:
+        shape = self.input_shape if input_shape is None else tuple(input_shape)
+        classes = self.classes if classes is None else classes
+        self._check_size(shape)
+        return Request(
+            label=self.label,
+            input_shape=shape,
+            classes=classes,
+            include_top=include_top,
+            parameters=self.parameters,
+            changed=frozenset(
+                name
+                for name, differs in (
+                    ("input_shape", shape != self.input_shape),
+                    ("classes", classes != self.classes),
+                    ("include_top", not include_top),
+                )
+                if differs
+            ),
+        )
+
+    def _check_size(self, shape: Shape) -> None:
+        if self.min_size and shape and min(shape[:2]) < self.min_size:
+            raise UserError(
+                f"{self.entry.name} cannot be built at {show(shape)}",
+                hint=f"its smallest size is {self.min_size}x{self.min_size}",
+            )
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple | list) else value

@@ -1,0 +1,178 @@
+"""From a name to a model: the catalogue, a user's own builders, ``.keras`` files.
+
+Nothing here imports TensorFlow, Keras or a user's module: builders are checked by their source.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cnnbench.core import reference
+from cnnbench.core.errors import UserError, nearest
+from cnnbench.core.reference import Reference
+from cnnbench.models import locate, signature
+from cnnbench.models.applications import Application
+from cnnbench.models.arguments import choose
+from cnnbench.models.builder import Builder
+from cnnbench.models.catalog import ENTRIES, Entry
+from cnnbench.models.keras_file import KerasFile
+from cnnbench.models.locate import Location
+from cnnbench.models.model import Maker, Model
+from cnnbench.models.signature import Signature
+
+ENTRY_POINTS = "cnnbench.models"
+"""Packages that ship architectures name them here: ``MyNet = "package.module:builder"``."""
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_registered: dict[str, str] = {}
+
+
+def resolve(text: str, search_path: Sequence[Path] = ()) -> Model:
+    """The model that ``text`` names: light, nothing is built.
+
+    ``text`` is a name of the catalogue (case, ``_`` and ``-`` do not count), a name given by
+    ``@cnnbench.register`` in a Python file of ``search_path`` or by an entry point,
+    ``package.module:builder``, ``file.py:builder``, or a ``.keras`` file; parameters follow in
+    brackets.
+
+    Raises:
+        UserError: no such model (the nearest is given), or parameters that it does not take.
+    """
+    written = reference.parse(text)
+    name = written.name
+    if name.endswith(".keras"):
+        return _from_file(text, written, search_path)
+    if ":" in name:
+        return _from_module(text, written, name, search_path)
+    if (known := _plain_names().get(_plain(name))) is not None:
+        return _from_catalogue(text, written, ENTRIES[known])
+    own = _users_own(search_path)
+    if (found := {_plain(each): each for each in own}.get(_plain(name))) is not None:
+        return _from_module(text, written, own[found], search_path, label=found)
+    hint = nearest(name, [*ENTRIES, *own]) or "`cnnbench models` lists them"
+    raise UserError(f"unknown model '{name}'", hint=hint)
+
+
+def names() -> list[str]:
+    """Every name of the catalogue, and those that installed packages ship."""
+    return [*ENTRIES, *(name for name in _shipped() if name not in ENTRIES)]
+
+
+def register(builder: _F | str | None = None, *, name: str | None = None) -> Any:
+    """Decorate a builder with ``@cnnbench.register`` and its name stands for it.
+
+    In this process at once; in suites too, where the file lies beside the suite or in the working
+    directory, or where a package names it as an entry point of the group ``cnnbench.models``.
+
+    Args:
+        builder: the function or class, returned as it is.
+        name: instead of its own name; ``@cnnbench.register("MyNet")`` says the same.
+    """
+    if builder is None or isinstance(builder, str):
+        return lambda function: register(function, name=builder or name)
+    chosen = name or builder.__name__
+    if _plain(chosen) in _plain_names():
+        raise UserError(f"'{chosen}' is a name of the catalogue", hint="register another name")
+    file = inspect.getsourcefile(builder)
+    if file is None or not Path(file).is_file():
+        raise UserError(
+            f"'{chosen}' is defined in no file, so no other process could build it",
+            hint="put the builder into a module",
+        )
+    _registered[chosen] = f"{Path(file).resolve()}:{builder.__name__}"
+    return builder
+
+
+def _from_catalogue(text: str, written: Reference, entry: Entry) -> Model:
+    module, _, function = entry.builder.partition(":")
+    maker: Maker
+    if entry.source == "keras.applications":
+        maker = Application(module.rpartition(".")[2], function)
+        taken = signature.read(maker.source_file(), function)
+    else:
+        location = _own_location(module)
+        taken = signature.read(location.file, function)
+        maker = Builder(location, function, taken, hashed=False)
+    return _model(text, written, entry, taken, maker)
+
+
+def _from_module(
+    text: str,
+    written: Reference,
+    where: str,
+    search_path: Sequence[Path],
+    label: str | None = None,
+) -> Model:
+    module, _, function = where.rpartition(":")
+    location = locate.module(module, search_path)
+    taken = signature.read(location.file, function)
+    name = label or taken.registered or f"{location.module}:{function}"
+    shape, classes = taken.defaults.get("input_shape"), taken.defaults.get("classes")
+    known = isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
+    entry = _user_entry(
+        name,
+        shape if known and isinstance(shape, tuple) else (),
+        classes if isinstance(classes, int) else 0,
+        where,
+    )
+    # A worker resolves the text again, and only this process knows the names registered in it.
+    again = text if label not in _registered else text.replace(written.name, where, 1)
+    return _model(again, written, entry, taken, Builder(location, function, taken, hashed=True))
+
+
+def _from_file(text: str, written: Reference, search_path: Sequence[Path]) -> Model:
+    file = KerasFile(locate.file(written.name, search_path))
+    entry = _user_entry(file.file.name, file.input_shape, file.classes, str(file.file))
+    return _model(text, written, entry, Signature(), file)
+
+
+def _model(text: str, written: Reference, entry: Entry, taken: Signature, maker: Maker) -> Model:
+    chosen = choose(written, entry, taken)
+    return Model(
+        text=text,
+        entry=entry,
+        defaults=chosen.defaults,
+        parameters=chosen.parameters,
+        input_shape=chosen.input_shape,
+        classes=chosen.classes,
+        maker=maker,
+    )
+
+
+def _user_entry(name: str, input_shape: tuple[int, ...], classes: int, builder: str) -> Entry:
+    return Entry(name, "user", None, "", input_shape, None, None, "user", builder, classes)
+
+
+def _users_own(search_path: Sequence[Path]) -> Mapping[str, str]:
+    """Name -> where its builder is: registered here, beside the suite, by installed packages."""
+    beside = locate.registered(search_path or (Path.cwd(),))
+    return {
+        **_shipped(),
+        **{name: f"{file}:{builder}" for name, (file, builder) in beside.items()},
+        **_registered,
+    }
+
+
+@cache
+def _shipped() -> Mapping[str, str]:
+    return {point.name: point.value for point in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+@cache
+def _plain_names() -> Mapping[str, str]:
+    return {_plain(name): name for name in ENTRIES}
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _own_location(module: str) -> Location:
+    package = Path(__file__).parents[1]
+    file = package.parent.joinpath(*module.split(".")).with_suffix(".py")
+    return Location(package.parent, module, file)

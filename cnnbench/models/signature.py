@@ -1,0 +1,152 @@
+"""The parameters of a builder, read from its source file; the file is never run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cnnbench.core.errors import UserError, nearest
+
+REQUIRED = object()
+"""The default of a parameter that has none."""
+
+
+class Expression(str):
+    """The source text of a default that is no literal."""
+
+
+# What the caller of a builder decides, so that it is no parameter of a model.
+_RESERVED = frozenset(
+    {"self", "include_top", "weights", "input_tensor", "pooling", "name", "model_name"}
+)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a builder takes.
+
+    Attributes:
+        defaults: parameter -> default: a literal, an `Expression`, or `REQUIRED`.
+        accepts: every argument it has, those that are no parameter of a model included.
+        open: takes any keyword (``**kwargs``, or a name that is no plain function).
+        registered: the name that ``@cnnbench.register`` gives it, or None.
+    """
+
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    accepts: frozenset[str] = frozenset()
+    open: bool = False
+    registered: str | None = None
+
+    def takes(self, argument: str) -> bool:
+        """Whether the builder can be called with this argument."""
+        return self.open or argument in self.accepts
+
+
+@lru_cache(maxsize=256)
+def read(file: Path, builder: str) -> Signature:
+    """The signature of the function or class ``builder`` at the top level of ``file``.
+
+    A name that is assigned or imported there cannot be looked into and takes anything.
+
+    Raises:
+        UserError: the file cannot be parsed, or has no such name (the nearest is given).
+    """
+    found = dict(_definitions(_parse(file)))
+    if builder not in found:
+        builders = [name for name, node in found.items() if node and not name.startswith("_")]
+        hint = nearest(builder, builders) or "it has: " + ", ".join(builders or ["no function"])
+        raise UserError(f"no '{builder}' in {file}", hint=hint)
+    return _signature(found[builder])
+
+
+def registered(file: Path) -> dict[str, str]:
+    """Registered name -> builder, for every ``@cnnbench.register`` in ``file``."""
+    names = {
+        _registered_name(node): name
+        for name, node in _definitions(_parse(file))
+        if node is not None
+    }
+    return {registered: name for registered, name in names.items() if registered}
+
+
+def _parse(file: Path) -> ast.Module:
+    try:
+        return ast.parse(file.read_bytes(), str(file))
+    except SyntaxError as error:
+        raise UserError(f"not valid Python: {error.msg}", f"{file}:{error.lineno}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot be read: {error}", str(file)) from None
+
+
+Definition = ast.FunctionDef | ast.ClassDef
+
+
+def _definitions(module: ast.Module) -> Iterator[tuple[str, Definition | None]]:
+    """Every name at the top level, with its definition where it is a function or a class."""
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                yield alias.asname or alias.name.split(".")[0], None
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    yield target.id, None
+
+
+def _signature(node: Definition | None) -> Signature:
+    function = _constructor(node) if isinstance(node, ast.ClassDef) else node
+    if node is None or function is None:
+        return Signature(open=True)
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    missing: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
+    pairs = [
+        *zip(positional, [*missing, *arguments.defaults], strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    return Signature(
+        defaults={a.arg: _default(value) for a, value in pairs if a.arg not in _RESERVED},
+        accepts=frozenset(a.arg for a, _ in pairs if a.arg != "self"),
+        open=arguments.kwarg is not None,
+        registered=_registered_name(node),
+    )
+
+
+def _constructor(node: ast.ClassDef) -> ast.FunctionDef | None:
+    return next(
+        (
+            part
+            for part in node.body
+            if isinstance(part, ast.FunctionDef) and part.name == "__init__"
+        ),
+        None,
+    )
+
+
+def _default(node: ast.expr | None) -> Any:
+    if node is None:
+        return REQUIRED
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return Expression(ast.unparse(node))
+
+
+def _registered_name(node: Definition | None) -> str | None:
+    """``@cnnbench.register`` and ``@register`` give the function's own name, ``("X")`` another."""
+    for decorator in node.decorator_list if node else ():
+        call = decorator if isinstance(decorator, ast.Call) else None
+        called = call.func if call else decorator
+        if ast.unparse(called) not in ("register", "cnnbench.register"):
+            continue
+        given = [*call.args, *(k.value for k in call.keywords if k.arg == "name")] if call else []
+        if given and isinstance(given[0], ast.Constant) and isinstance(given[0].value, str):
+            return given[0].value
+        return node.name if node else None
+    return None

@@ -1,0 +1,78 @@
+"""Weights from files: loaded into a model, or missed in words that say what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cnnbench.core.errors import Unavailable, UserError
+
+_FETCH_FAILED = re.compile(r"URL fetch failure on (?P<url>\S+?):? ")
+
+
+def load(model: Any, file: Path, label: str) -> None:
+    """Load ``file`` (``.weights.h5``, ``.h5`` or ``.keras``) into ``model``.
+
+    Raises:
+        Unavailable: no such file.
+        UserError: a file that is no weights file, or of another architecture.
+    """
+    if not file.is_file():
+        raise Unavailable(f"no weights file {file} for {label}")
+    try:
+        if file.suffix == ".keras":
+            _load_whole(model, file)
+        else:
+            model.load_weights(str(file))
+    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"the weights in {file} do not fit {label}: {reason}",
+            hint="the architecture, input shape and classes must be those of the saved network",
+        ) from error
+
+
+def _load_whole(model: Any, file: Path) -> None:
+    """A ``.keras`` file holds its weights in a member of its own, which Keras loads by itself."""
+    import tempfile
+    import zipfile
+
+    with zipfile.ZipFile(file) as archive, tempfile.TemporaryDirectory() as folder:
+        model.load_weights(archive.extract("model.weights.h5", folder))
+
+
+@contextmanager
+def explained(label: str) -> Iterator[None]:
+    """Turn Keras' failure to download a file into one line: which file, and where to put it."""
+    try:
+        yield
+    except Exception as error:
+        fetch = _FETCH_FAILED.match(f"{error} ")
+        if not fetch:
+            raise
+        file = _wanted_file(error) or keras_home() / "models" / Path(fetch["url"]).name
+        raise Unavailable(
+            f"{label}: {file.name} is not cached and cannot be downloaded; "
+            f"put it at {file} (from {fetch['url']})"
+        ) from error
+
+
+def keras_home() -> Path:
+    """Where Keras keeps what it downloads: ``KERAS_HOME``, else ``~/.keras``."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
+def _wanted_file(error: Exception) -> Path | None:
+    """Where ``get_file`` wanted the file: its name there is not always the URL's last part."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name == "get_file":
+            names = trace.tb_frame.f_locals
+            target = names.get("download_target") or names.get("fpath")
+            return Path(target) if target else None
+        trace = trace.tb_next
+    return None
