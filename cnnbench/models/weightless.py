@@ -18,7 +18,7 @@ def weightless(model: Model, **overrides: Any) -> Iterator[Any]:
     """
     import tensorflow as tf
 
-    if tf.keras.__version__.startswith("2."):
+    if tf.keras.Model.__module__.startswith("tf_keras"):  # Keras 2
         with tf.Graph().as_default():
             yield model.architecture(**overrides)
     else:
