@@ -53,6 +53,7 @@ class Context:
         scratch: a folder for state that a repeated attempt may resume from.
         data_dir: the folder with ``keras/``, ``tensorflow_datasets/``, ``weights/``, or None.
         memory_limit: bytes that this process may use, or None.
+        search_path: where files that the suite names are looked up, its own folder first.
         say: sends a progress message to the parent (never inside a timed section).
     """
 
@@ -61,6 +62,7 @@ class Context:
     scratch: Path
     data_dir: Path | None = None
     memory_limit: int | None = None
+    search_path: tuple[Path, ...] = ()
     say: Callable[[str], None] = lambda message: None
 
 

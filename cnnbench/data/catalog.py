@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cnnbench.data import digits, fashion_mnist, stratified
+from cnnbench.core.settings.accuracy import FOLDER
+from cnnbench.data import digits, fashion_mnist, folder, stratified, tf_flowers
 from cnnbench.data.pictures import Dataset, Labels, Part, Pictures, Splits
 
 _LOADERS: dict[str, Callable[[Path | None], Splits]] = {
     "digits": digits.load,
     "fashion_mnist": fashion_mnist.load,
+    "tf_flowers": tf_flowers.load,
 }
 
 
@@ -22,7 +24,7 @@ class Wanted:
     """What is wanted of a data set.
 
     Attributes:
-        name: in the catalogue.
+        name: in the catalogue, or ``folder:PATH``.
         size: side of the square images, px.
         channels: 1 or 3.
         train_examples: how many training images, stratified, or all.
@@ -38,14 +40,22 @@ class Wanted:
     validation: float = 0.0
 
 
-def load(wanted: Wanted, data_dir: Path | None = None) -> Dataset:
+def load(wanted: Wanted, data_dir: Path | None = None, search_path: Sequence[Path] = ()) -> Dataset:
     """Read a data set into memory at one size.
+
+    Args:
+        wanted: which, and how.
+        data_dir: holds ``keras/`` and ``tensorflow_datasets/``; by default the libraries' own.
+        search_path: where a relative ``folder:PATH`` is looked up, in this order.
 
     Raises:
         Unavailable: the data is not here and cannot be had; says how to provide it.
         JobFailed: more examples are asked for than there are.
     """
-    splits = _LOADERS[wanted.name](data_dir)
+    if wanted.name.startswith(FOLDER):
+        splits = folder.load(wanted.name.removeprefix(FOLDER), list(search_path))
+    else:
+        splits = _LOADERS[wanted.name](data_dir)
     train, held = _training_indices(splits, wanted)
     validation = None
     if splits.validation is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -40,9 +40,13 @@ class Splits:
 
 @dataclass(frozen=True)
 class Part:
-    """Images in memory: uint8 ``(n, size, size, channels)`` and their labels ``(n,)``."""
+    """Images in memory and their labels ``(n,)``.
 
-    images: Images
+    The images are uint8 ``(n, size, size, channels)``, or what a backbone made of them:
+    float32 features ``(n, d)``.
+    """
+
+    images: npt.NDArray[Any]
     labels: Labels
 
     def __len__(self) -> int:

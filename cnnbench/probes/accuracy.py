@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import json
 import statistics
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cnnbench.core.errors import JobFailed
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.subject import Context, Finding, Subject
-from cnnbench.data import catalog, pipeline
-from cnnbench.data.pictures import Dataset
-from cnnbench.probes.training import network, scores
+from cnnbench.data import catalog
+from cnnbench.probes.training import network, scores, transfer
 from cnnbench.probes.training.checkpoint import Checkpoint
-from cnnbench.probes.training.loop import Phase, Training
+from cnnbench.probes.training.loop import Training
+from cnnbench.probes.training.recipes import RECIPES, Task
 
-_TEST_BATCH = 256
+_MOST_POINTS = 60  # of a learning curve that a record keeps; a long one is thinned out
 
 
 def run(subject: Subject, setting: AccuracySetting, context: Context) -> Finding:
@@ -31,16 +33,28 @@ def run(subject: Subject, setting: AccuracySetting, context: Context) -> Finding
     """
     import tensorflow as tf
 
+    weights = _weights(setting, context)
     context.say(f"reading {setting.dataset}")
-    dataset = catalog.load(_wanted(subject, setting), context.data_dir)
+    dataset = catalog.load(_wanted(subject, setting), context.data_dir, context.search_path)
     tf.keras.utils.set_random_seed(context.repeat)
+    task = Task(subject, setting, dataset, context.repeat, weights)
     identity = json.dumps([subject.label, setting.model_dump(mode="json"), context.repeat])
     checkpoint = Checkpoint(context.scratch / "training.npz", identity)
-    training = Training.begin(setting, context.repeat, checkpoint, context.say)
-    model = _scratch(subject, setting, dataset, training)
-    finding = _judged(model, subject, dataset, training, context)
+    training = Training(setting, context.repeat, checkpoint, context.say)
+    model = RECIPES[setting.recipe](task, training)
+    context.say(f"testing on {len(dataset.test):,} images")
+    finding = _judged(model, task, training)
+    if setting.keep_weights:
+        context.artifacts.mkdir(parents=True, exist_ok=True)
+        model.save_weights(str(context.artifacts / f"seed-{context.repeat}.weights.h5"))
     checkpoint.remove()
     return finding
+
+
+def _weights(setting: AccuracySetting, context: Context) -> str | Path:
+    if setting.recipe != "transfer":
+        return transfer.IMAGENET
+    return transfer.locate_weights(setting, context.search_path, context.data_dir)
 
 
 def _wanted(subject: Subject, setting: AccuracySetting) -> catalog.Wanted:
@@ -54,42 +68,19 @@ def _wanted(subject: Subject, setting: AccuracySetting) -> catalog.Wanted:
     )
 
 
-def _scratch(
-    subject: Subject, setting: AccuracySetting, dataset: Dataset, training: Training
-) -> Any:
-    classes = len(dataset.classes)
-    model = network.scratch(subject, setting.image_size, classes, setting.batchnorm_momentum)
-    batches = pipeline.TrainingBatches(
-        dataset.train, classes, setting.batch_size, setting.augment, subject.preprocess
-    )
-    phase = Phase(setting.epochs, setting.learning_rate)
-    training.fit(model, batches, _validation(subject, dataset), phase)
-    return model
-
-
-def _validation(subject: Subject, dataset: Dataset) -> Any:
-    if dataset.validation is None:
-        return None
-    return pipeline.evaluation_batches(
-        dataset.validation, len(dataset.classes), _TEST_BATCH, subject.preprocess
-    )
-
-
-def _judged(
-    model: Any, subject: Subject, dataset: Dataset, training: Training, context: Context
-) -> Finding:
-    context.say(f"testing on {len(dataset.test):,} images")
-    batches = pipeline.evaluation_batches(
-        dataset.test, len(dataset.classes), _TEST_BATCH, subject.preprocess
-    )
+def _judged(model: Any, task: Task, training: Training) -> Finding:
+    dataset = task.dataset
+    batches = task.evaluation_batches(dataset.test, task.subject.preprocess)
     outputs = np.asarray(model.predict(batches, verbose=0))
+    if not np.isfinite(outputs).all():
+        raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not numbers")
     probs = scores.probabilities(outputs, not network.gives_probabilities(model))
     labels = dataset.test.labels
     return Finding(
         metrics=scores.metrics(probs, labels) | _pace(training.curve, len(dataset.train)),
         details=scores.details(probs, labels)
         | {
-            "curve": training.curve,
+            "curve": _thinned(training.curve),
             "n_train": len(dataset.train),
             "classes": list(dataset.classes)[:50],
             "problems": list(dataset.problems)[:20],
@@ -99,7 +90,15 @@ def _judged(
 
 
 def _pace(curve: list[dict[str, Any]], images: int) -> dict[str, float]:
-    """Seconds, and images a second; without the first epoch, which traces, where there are more."""
-    seconds = [float(point["seconds"]) for point in curve]
-    epoch_s = statistics.median(seconds[1:] or seconds)
-    return {"train_s": sum(seconds), "epoch_s": epoch_s, "images_per_s": images / epoch_s}
+    """Seconds, and images a second, of the last phase; its first epoch, which traces, left out."""
+    train_s = sum(float(point["seconds"]) for point in curve)
+    last = [float(point["seconds"]) for point in curve if point["phase"] == curve[-1]["phase"]]
+    epoch_s = statistics.median(last[1:] or last)
+    return {"train_s": train_s, "epoch_s": epoch_s, "images_per_s": images / epoch_s}
+
+
+def _thinned(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    step = -(-len(curve) // _MOST_POINTS)
+    return [
+        point for index, point in enumerate(curve, 1) if index % step == 0 or point is curve[-1]
+    ]

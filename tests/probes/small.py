@@ -34,6 +34,7 @@ class SmallNet:
             layers.Conv2D(16, 3, padding="same", use_bias=False, name="conv1"),
             layers.BatchNormalization(name="bn1"),
             layers.ReLU(name="relu1"),
+            layers.Dropout(0.1, name="drop1"),
             layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False, name="conv2"),
             layers.BatchNormalization(name="bn2"),
             layers.ReLU(name="relu2"),

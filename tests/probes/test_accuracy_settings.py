@@ -70,3 +70,11 @@ def test_an_image_smaller_than_the_network_takes_is_refused() -> None:
 def test_a_mistake_is_explained(wording: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         setting(**wording)
+
+
+@pytest.mark.parametrize("first", [100, 0.25, "block_13_expand"])
+def test_unfreeze_from_keeps_its_kind(first: Any) -> None:
+    found = setting(recipe="transfer", unfreeze_from=first)
+    back = AccuracySetting.model_validate(found.model_dump(mode="json"))
+    assert type(back.unfreeze_from) is type(first)
+    assert back.unfreeze_from == first

@@ -16,7 +16,7 @@ from cnnbench.probes import accuracy
 from cnnbench.probes.training import network
 from tests.probes.small import SmallNet
 
-SHORT: dict[str, Any] = {"dataset": "digits", "image_size": 8, "epochs": 3, "learning_rate": 0.01}
+SHORT: dict[str, Any] = {"dataset": "digits", "image_size": 8, "epochs": 3, "learning_rate": 0.02}
 
 
 def train(folder: Path, seed: int = 0, subject: Any = None, **wording: Any) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from cnnbench.probes.training import watch as watching
 from cnnbench.probes.training.checkpoint import Checkpoint, State
 
 Say = Callable[[str], None]
+Point = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,14 @@ class Phase:
     """A stretch of training with an optimiser of its own.
 
     Attributes:
+        number: its place, from 1.
         epochs: how many, at most.
         learning_rate: the highest.
-        first_epoch: how many epochs of the whole training come before.
-        total_epochs: of the whole training.
     """
 
+    number: int
     epochs: int
     learning_rate: float
-    first_epoch: int = 0
-    total_epochs: int = 0
 
 
 @dataclass
@@ -53,49 +52,42 @@ class Training:
     seed: int
     checkpoint: Checkpoint
     say: Say
-    curve: list[dict[str, Any]]
-    found: State | None
+    curve: list[Point] = field(default_factory=list)
+    _found: State | None = None
 
-    @classmethod
-    def begin(
-        cls, setting: AccuracySetting, seed: int, checkpoint: Checkpoint, say: Say
-    ) -> Training:
-        """Start, or go on from the state that an earlier attempt left."""
-        found = checkpoint.load()
-        return cls(setting, seed, checkpoint, say, list(found.curve) if found else [], found)
+    def __post_init__(self) -> None:
+        self._found = self.checkpoint.load()
+        if self._found is not None:
+            self.curve = list(self._found.curve)
 
-    def fit(
-        self, model: Any, batches: TrainingBatches, validation: Any, phase: Phase, index: int = 0
-    ) -> None:
-        """Train ``model`` through ``phase``, the ``index``-th.
+    def has_passed(self, phase: Phase) -> bool:
+        """Whether an earlier attempt was already in a later phase."""
+        return self._found is not None and self._found.phase > phase.number
+
+    def fit(self, model: Any, batches: TrainingBatches, validation: Any, phase: Phase) -> None:
+        """Train ``model`` through ``phase``, from where an earlier attempt ended.
 
         Args:
             model: a `keras.Model` whose trainable layers are set.
             batches: what it is trained on.
             validation: batches that it is judged by after every epoch, or None.
             phase: how long and how fast.
-            index: which phase this is; one that an earlier attempt has finished is passed over.
 
         Raises:
             JobFailed: the loss is no longer a number.
         """
-        if self.found is not None and self.found.phase > index:
-            return
         self._compile(model, phase)
-        best: list[Any] = []
-        if self.found is not None:
-            _restore(model, self.found.variables)
-            best, self.found = self.found.best, None
-        mine = self.curve[phase.first_epoch :]
-        for epoch in range(phase.first_epoch + len(mine), phase.first_epoch + phase.epochs):
-            if self._is_over(mine):
-                break
-            point = self._epoch(model, batches, validation, phase, epoch)
+        best = self._restored_best(model, phase)
+        points = [point for point in self.curve if point["phase"] == phase.number]
+        while len(points) < phase.epochs and not self._is_over(points):
+            point = self._epoch(model, batches, phase, len(points))
+            if validation is not None:
+                point |= _judged(model, validation)
             self.curve.append(point)
-            mine.append(point)
-            if self.setting.early_stop and _is_best(mine):
+            points.append(point)
+            if self.setting.early_stop and _best(points) == len(points) - 1:
                 best = model.get_weights()
-            self.checkpoint.save(State(index, self.curve, _variables(model), best))
+            self.checkpoint.save(State(phase.number, self.curve, _values(model), best))
         if best:
             model.set_weights(best)
 
@@ -114,66 +106,68 @@ class Training:
         )
         model.optimizer.build(model.trainable_variables)
 
-    def _epoch(
-        self, model: Any, batches: TrainingBatches, validation: Any, phase: Phase, epoch: int
-    ) -> dict[str, Any]:
-        done = (epoch - phase.first_epoch) * batches.steps
-        watch = watching.callback(
-            rate=lambda step: self._rate(phase, (done + step + 1) / (phase.epochs * batches.steps)),
-            say=self.say,
-            epoch=epoch + 1,
-            epochs=phase.total_epochs or phase.epochs,
-            steps=batches.steps,
-        )
+    def _restored_best(self, model: Any, phase: Phase) -> list[Any]:
+        """Put the model where an earlier attempt left it; return the best weights it had."""
+        found = self._found
+        if found is None or found.phase != phase.number:
+            return []
+        for variable, value in zip(_variables(model), found.variables, strict=True):
+            variable.assign(value)
+        self._found = None
+        return found.best
+
+    def _epoch(self, model: Any, batches: TrainingBatches, phase: Phase, done: int) -> Point:
+        setting, epoch = self.setting, len(self.curve) + 1
+        all_steps = phase.epochs * batches.steps
+
+        def rate(step: int) -> float:
+            progress = (done * batches.steps + step + 1) / all_steps
+            share = optimisation.rate_at(
+                progress, setting.schedule, setting.warmup, setting.final_rate
+            )
+            return phase.learning_rate * share
+
+        total = setting.epochs + (setting.fine_tune_epochs if setting.recipe == "transfer" else 0)
+        watch = watching.callback(rate, self.say, epoch, total, batches.steps)
         started = time.perf_counter()
         history = model.fit(
             batches.epoch(self.seed, epoch), shuffle=False, verbose=0, callbacks=[watch]
         ).history
-        point: dict[str, Any] = {
-            "epoch": epoch + 1,
-            "seconds": round(time.perf_counter() - started, 4),
-            "loss": _rounded(history["loss"][-1]),
+        seconds = time.perf_counter() - started
+        loss = float(history["loss"][-1])
+        if not math.isfinite(loss):
+            raise JobFailed(f"diverged at epoch {epoch}: the loss is {loss}")
+        return {
+            "epoch": epoch,
+            "phase": phase.number,
+            "seconds": round(seconds, 4),
+            "loss": _rounded(loss),
             "top1": _rounded(history["top1"][-1]),
         }
-        if not math.isfinite(point["loss"]):
-            raise JobFailed(f"diverged at epoch {epoch + 1}: the loss is {point['loss']}")
-        if validation is not None:
-            judged = model.evaluate(validation, verbose=0, return_dict=True)
-            point["val_loss"] = _rounded(judged["loss"])
-            point["val_top1"] = _rounded(judged["top1"])
-        return point
 
-    def _rate(self, phase: Phase, progress: float) -> float:
-        setting = self.setting
-        share = optimisation.rate_at(progress, setting.schedule, setting.warmup, setting.final_rate)
-        return phase.learning_rate * share
-
-    def _is_over(self, mine: list[dict[str, Any]]) -> bool:
+    def _is_over(self, points: list[Point]) -> bool:
         patience = self.setting.early_stop
-        if not patience or not mine:
-            return False
-        losses = [point["val_loss"] for point in mine]
-        return len(losses) - 1 - int(np.argmin(losses)) >= patience
+        return bool(patience and points and len(points) - 1 - _best(points) >= patience)
 
 
-def _is_best(points: list[dict[str, Any]]) -> bool:
-    return int(np.argmin([point["val_loss"] for point in points])) == len(points) - 1
+def _judged(model: Any, validation: Any) -> Point:
+    found = model.evaluate(validation, verbose=0, return_dict=True)
+    return {"val_loss": _rounded(found["loss"]), "val_top1": _rounded(found["top1"])}
+
+
+def _best(points: list[Point]) -> int:
+    return int(np.argmin([point["val_loss"] for point in points]))
 
 
 def _rounded(value: Any) -> float:
     return float(f"{float(value):.6g}")
 
 
+def _values(model: Any) -> list[Any]:
+    return [np.asarray(variable) for variable in _variables(model)]
+
+
 def _variables(model: Any) -> list[Any]:
-    return [np.asarray(variable) for variable in _all_variables(model)]
-
-
-def _restore(model: Any, values: list[Any]) -> None:
-    for variable, value in zip(_all_variables(model), values, strict=True):
-        variable.assign(value)
-
-
-def _all_variables(model: Any) -> list[Any]:
     """Weights, the state of random layers, and the optimiser's, in one fixed order."""
     variables = model.optimizer.variables
     of_optimizer = variables() if callable(variables) else variables  # Keras 2 has a method

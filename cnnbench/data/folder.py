@@ -1,0 +1,120 @@
+"""``folder:PATH``: one's own pictures, a class a subfolder.
+
+What cannot be used is named and counted, and the rest is trained on: files that are no pictures,
+damaged pictures, files outside every class, and the same picture under two classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from cnnbench.core.errors import JobFailed, Unavailable
+from cnnbench.core.settings import files
+from cnnbench.data import stratified
+from cnnbench.data.photographs import Photographs
+from cnnbench.data.pictures import Splits
+
+_TEST_SHARE = 0.2
+_SMALLEST_CLASS = 5  # so that a fifth is a picture
+_THREADS = 4
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One file: its class, the hash of its bytes, and what is wrong with it, if anything."""
+
+    file: Path
+    label: str
+    digest: str
+    problem: str
+
+
+def load(name: str, search_path: list[Path]) -> Splits:
+    """Four fifths for training, one fifth for the test, every class in its share.
+
+    Raises:
+        Unavailable: there is no such folder.
+        JobFailed: fewer than two classes have enough pictures.
+    """
+    folder = files.find(name, search_path)
+    if folder is None or not folder.is_dir():
+        raise Unavailable(f"no folder '{name}' beside the suite; make it, one subfolder a class")
+    problems: list[str] = []
+    chosen = _usable(folder, problems)
+    classes = tuple(sorted(chosen))
+    if len(classes) < 2:
+        raise JobFailed(
+            f"'{name}' has {len(classes)} classes with {_SMALLEST_CLASS} pictures or more; "
+            f"two are needed ({len(problems)} problems: {'; '.join(problems[:3]) or 'none'})"
+        )
+    pictures = [file for label in classes for file in chosen[label]]
+    labels = np.repeat(np.arange(len(classes)), [len(chosen[label]) for label in classes])
+    train, test = stratified.held_out(labels, _TEST_SHARE)
+    return Splits(
+        classes=classes,
+        train=Photographs([pictures[i] for i in train], labels[train]),
+        test=Photographs([pictures[i] for i in test], labels[test]),
+        problems=tuple(problems),
+    )
+
+
+def _usable(folder: Path, problems: list[str]) -> dict[str, list[Path]]:
+    """The pictures of every class that has enough; all else goes into ``problems``."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = list(pool.map(lambda file: _examined(folder, file), _files(folder)))
+    problems.extend(
+        f"{one.file.relative_to(folder)}: {one.problem}" for one in found if one.problem
+    )
+    good = [one for one in found if not one.problem]
+    labels_of: dict[str, set[str]] = defaultdict(set)
+    for one in good:
+        labels_of[one.digest].add(one.label)
+    chosen: dict[str, list[Path]] = defaultdict(list)
+    seen: set[str] = set()
+    for one in good:
+        where = one.file.relative_to(folder)
+        if len(labels_of[one.digest]) > 1:
+            among = " and ".join(sorted(labels_of[one.digest]))
+            problems.append(f"{where}: mislabelled, the same picture is in {among}")
+        elif one.digest in seen:
+            problems.append(f"{where}: the same picture again")
+        else:
+            seen.add(one.digest)
+            chosen[one.label].append(one.file)
+    return dict(_large_enough(chosen, problems))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(files.visible_files(folder))
+
+
+def _large_enough(
+    chosen: dict[str, list[Path]], problems: list[str]
+) -> Iterator[tuple[str, list[Path]]]:
+    for label, members in chosen.items():
+        if len(members) >= _SMALLEST_CLASS:
+            yield label, members
+        else:
+            problems.append(f"{label}/: only {len(members)} pictures, {_SMALLEST_CLASS} are needed")
+
+
+def _examined(folder: Path, file: Path) -> _Found:
+    label = file.relative_to(folder).parts[0]
+    if file.parent == folder:
+        return _Found(file, "", "", "in no class's subfolder")
+    try:
+        with Image.open(file) as picture:
+            picture.load()
+    except UnidentifiedImageError:
+        return _Found(file, label, "", "not a picture")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return _Found(file, label, "", f"unreadable ({' '.join(str(error).split())})")
+    return _Found(file, label, hashlib.sha256(file.read_bytes()).hexdigest(), "")

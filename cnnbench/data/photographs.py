@@ -1,0 +1,43 @@
+"""Pictures that are files or encoded bytes, each of its own size: decoded by Pillow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from cnnbench.data.pictures import Images, Labels
+
+_THREADS = 4  # Pillow lets go of the interpreter while it decodes and resizes
+
+
+class Photographs:
+    """Encoded pictures: paths or bytes."""
+
+    def __init__(self, sources: Sequence[Path | bytes], labels: Labels) -> None:
+        self._sources = sources
+        self.labels = labels
+
+    def read(self, indices: Labels, size: int, channels: int) -> Images:
+        def one(index: int) -> Images:
+            return decoded(self._sources[index], size, channels)
+
+        out = np.empty((len(indices), size, size, channels), np.uint8)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for place, image in enumerate(pool.map(one, indices)):
+                out[place] = image
+        return out
+
+
+def decoded(source: Path | bytes, size: int, channels: int) -> Images:
+    """One picture upright, its centred square resized to ``(size, size, channels)``."""
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
+        picture.draft("RGB", (size, size))  # a large JPEG is decoded at a fraction of its size
+        upright = ImageOps.exif_transpose(picture)
+        colours = upright.convert("RGB" if channels == 3 else "L")
+        square = ImageOps.fit(colours, (size, size), Image.Resampling.BILINEAR)
+    return np.asarray(square, np.uint8).reshape(size, size, channels)

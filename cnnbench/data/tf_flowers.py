@@ -1,0 +1,60 @@
+"""``tf_flowers``: 3,670 photographs of five flowers, with the chapter's split.
+
+The TensorFlow Team, Flowers, 2019. The chapter tests on the first 10 % of TFDS' official order,
+validates on the next 15 % and trains on the rest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.errors import Unavailable
+from cnnbench.data import download
+from cnnbench.data.photographs import Photographs
+from cnnbench.data.pictures import Splits
+
+_SPLIT = ("train[:10%]", "train[10%:25%]", "train[25%:]")
+_URL = "https://storage.googleapis.com/download.tensorflow.org/"
+
+
+def load(data_dir: Path | None) -> Splits:
+    """367 images for the test, 551 for validation, 2,752 for training.
+
+    Raises:
+        Unavailable: the images are not there and cannot be had.
+    """
+    import tensorflow_datasets as tfds
+
+    folder = data_dir / "tensorflow_datasets" if data_dir else None
+    builder = tfds.builder("tf_flowers", data_dir=folder)
+    if not builder.is_prepared():
+        _fetch(builder)
+    parts = builder.as_dataset(
+        split=list(_SPLIT), decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False
+    )
+    test, validation, train = (_photographs(tfds.as_numpy(part)) for part in parts)
+    names = tuple(builder.info.features["label"].names)
+    return Splits(classes=names, train=train, test=test, validation=validation)
+
+
+def _photographs(part: Any) -> Photographs:
+    examples = list(part)
+    labels = np.array([example["label"] for example in examples], np.int64)
+    return Photographs([example["image"] for example in examples], labels)
+
+
+def _fetch(builder: Any) -> None:
+    unavailable = Unavailable(
+        "tf_flowers is not here and cannot be downloaded; prepare it with TFDS elsewhere and copy "
+        f"its folder to {builder.data_dir}"
+    )
+    if not download.reachable(_URL):
+        raise unavailable
+    try:
+        with download.no_endless_waits():
+            builder.download_and_prepare()
+    except Exception as error:  # TFDS raises its own kinds, a different one for each layer
+        raise unavailable from error

@@ -1,0 +1,120 @@
+"""What each recipe does with a data set: which networks, which phases, trained on what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnbench.core.settings.accuracy import AccuracySetting, Augment
+from cnnbench.core.subject import Subject
+from cnnbench.data import pipeline
+from cnnbench.data.pictures import Dataset, Part
+from cnnbench.probes.training import network, transfer
+from cnnbench.probes.training.loop import Phase, Training
+
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Task:
+    """What there is to learn, and how.
+
+    Attributes:
+        subject: the network.
+        setting: the schedule.
+        dataset: the images.
+        seed: of everything random.
+        weights: of a ``transfer``: ``imagenet`` or a file.
+    """
+
+    subject: Subject
+    setting: AccuracySetting
+    dataset: Dataset
+    seed: int
+    weights: str | Path = transfer.IMAGENET
+
+    @property
+    def classes(self) -> int:
+        return len(self.dataset.classes)
+
+    def training_batches(self, part: Part, preprocess: Callable[[Any], Any]) -> Any:
+        """``part`` in shuffled batches, augmented as the setting says."""
+        setting = self.setting
+        augment = setting.augment if part.images.ndim == 4 else Augment()
+        return pipeline.TrainingBatches(part, self.classes, setting.batch_size, augment, preprocess)
+
+    def evaluation_batches(self, part: Part | None, preprocess: Callable[[Any], Any]) -> Any:
+        """``part`` in order and unchanged, or None."""
+        if part is None:
+            return None
+        return pipeline.evaluation_batches(part, self.classes, EVALUATION_BATCH, preprocess)
+
+
+def scratch(task: Task, training: Training) -> Any:
+    """Train the whole network from fresh weights; return it."""
+    subject, setting = task.subject, task.setting
+    model = network.scratch(subject, setting.image_size, task.classes, setting.batchnorm_momentum)
+    _fit_images(task, training, model, Phase(1, setting.epochs, setting.learning_rate))
+    return model
+
+
+def from_pretrained(task: Task, training: Training, cache_features: bool | None = None) -> Any:
+    """Train a new head on the pretrained backbone, then fine-tune; return the whole network.
+
+    Args:
+        task: with ``weights``.
+        training: the loop.
+        cache_features: whether phase one computes the backbone's features once; by default
+            wherever nothing is augmented.
+    """
+    setting = task.setting
+    nets = transfer.build(task.subject, setting, task.classes, task.weights, task.seed)
+    head_only = Phase(1, setting.epochs, setting.learning_rate)
+    if cache_features is None:
+        cache_features = setting.augment.is_off()
+    if not training.has_passed(head_only):
+        if cache_features:
+            _fit_features(task, training, nets, head_only)
+        else:
+            _fit_images(task, training, nets.whole, head_only)
+    if setting.fine_tune_epochs:
+        transfer.unfreeze(nets, setting.unfreeze_from)
+        fine = Phase(2, setting.fine_tune_epochs, setting.fine_tune_rate)
+        _fit_images(task, training, nets.whole, fine)
+    return nets.whole
+
+
+RECIPES: dict[str, Callable[[Task, Training], Any]] = {
+    "scratch": scratch,
+    "transfer": from_pretrained,
+}
+
+
+def _fit_images(task: Task, training: Training, model: Any, phase: Phase) -> None:
+    preprocess = task.subject.preprocess
+    training.fit(
+        model,
+        task.training_batches(task.dataset.train, preprocess),
+        task.evaluation_batches(task.dataset.validation, preprocess),
+        phase,
+    )
+
+
+def _fit_features(task: Task, training: Training, nets: transfer.Transfer, phase: Phase) -> None:
+    def seen(part: Part) -> Part:
+        training.say(f"computing the backbone's features of {len(part):,} images")
+        return transfer.pooled_features(nets, task.subject, part, task.classes)
+
+    held = task.dataset.validation
+    training.fit(
+        nets.head,
+        task.training_batches(seen(task.dataset.train), _unchanged),
+        task.evaluation_batches(seen(held) if held is not None else None, _unchanged),
+        phase,
+    )
+
+
+def _unchanged(features: Any) -> Any:
+    return features

@@ -1,0 +1,166 @@
+"""Recipe ``transfer``: a pretrained backbone, pooled, with a new head for the data set.
+
+Phase one trains the head alone. The backbone is frozen and in inference mode, so what it says of
+a picture never changes: without augmentation it is computed once and the head trained on that,
+the same arithmetic as training through the frozen backbone. Phase two trains the backbone's last
+layers too, at a lower rate, its batch normalisation still in inference mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.errors import JobFailed, Unavailable, nearest
+from cnnbench.core.settings import files
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.subject import Subject
+from cnnbench.data import download, pipeline
+from cnnbench.data.pictures import Part
+from cnnbench.probes.training import network
+
+IMAGENET = "imagenet"
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The networks of one transfer; all share their weights.
+
+    Attributes:
+        backbone: what was pretrained, ``images -> features``.
+        features: ``images -> (n, d)``: the backbone, pooled over space, in inference mode.
+        head: ``(n, d) -> (n, classes)``: dropout and a dense layer.
+        whole: ``images -> (n, classes)``.
+    """
+
+    backbone: Any
+    features: Any
+    head: Any
+    whole: Any
+
+
+def build(
+    subject: Subject, setting: AccuracySetting, classes: int, weights: str | Path, seed: int
+) -> Transfer:
+    """Put a fresh head on the pretrained backbone, which is frozen.
+
+    Raises:
+        Unavailable: the weights are not here and cannot be downloaded.
+    """
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    shape = (setting.image_size, setting.image_size, network.channels(subject))
+    backbone = _pretrained(subject, shape, weights)
+    backbone.trainable = False
+    images = tf.keras.Input(shape)
+    maps = _in_inference_mode(backbone)(images)
+    pooled = layers.GlobalAveragePooling2D()(maps) if len(maps.shape) == 4 else maps
+    features = tf.keras.Model(images, pooled)
+    head = tf.keras.Sequential(
+        [
+            layers.Input(pooled.shape[1:]),
+            layers.Dropout(setting.dropout, seed=seed),
+            layers.Dense(
+                classes,
+                activation="softmax",
+                kernel_initializer=tf.keras.initializers.GlorotUniform(seed=seed),
+            ),
+        ]
+    )
+    return Transfer(backbone, features, head, tf.keras.Model(images, head(pooled)))
+
+
+def pooled_features(transfer: Transfer, subject: Subject, part: Part, classes: int) -> Part:
+    """``part`` as the backbone sees it: its images become float32 features ``(n, d)``."""
+    batches = pipeline.evaluation_batches(part, classes, _BATCH, subject.preprocess)
+    return Part(np.asarray(transfer.features.predict(batches, verbose=0)), part.labels)
+
+
+def unfreeze(transfer: Transfer, first: int | float | str) -> int:
+    """Make the backbone's layers from ``first`` on trainable; return how many these are.
+
+    Raises:
+        JobFailed: there is no such layer.
+    """
+    layers = transfer.backbone.layers
+    start = _index(layers, first)
+    transfer.backbone.trainable = True
+    for layer in layers[:start]:
+        layer.trainable = False
+    return len(layers) - start
+
+
+def locate_weights(
+    setting: AccuracySetting, search_path: Sequence[Path], data_dir: Path | None
+) -> str | Path:
+    """``imagenet``, or the file that ``setting.weights`` names.
+
+    Raises:
+        Unavailable: no such file.
+        JobFailed: it is not the file that the run was planned with.
+    """
+    if setting.weights == IMAGENET:
+        return IMAGENET
+    folders = files.weights_folders(search_path, data_dir)
+    file = files.find(setting.weights, folders)
+    if file is None or not file.is_file():
+        raise Unavailable(
+            f"no weights file '{setting.weights}'; put it beside the suite or into the data "
+            "folder's weights/ (--data-dir or CNNBENCH_DATA names the data folder)"
+        )
+    if setting.weights_sha256 and files.sha256(file) != setting.weights_sha256:
+        raise JobFailed(f"the weights in '{setting.weights}' are not those of the plan; run again")
+    return file
+
+
+def _in_inference_mode(backbone: Any) -> Any:
+    """``backbone`` as a layer whose batch statistics and dropout stay off, whoever calls it.
+
+    ``backbone(images, training=False)`` alone does not do: in Keras 3 the ``training=True`` of
+    ``fit`` overrides what a nested model was called with, so that phase two would move the
+    statistics.
+    """
+    import tensorflow as tf
+
+    class InferenceMode(tf.keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(name="backbone")
+            self.model = backbone
+
+        def call(self, images: Any) -> Any:
+            return self.model(images, training=False)
+
+    return InferenceMode()
+
+
+def _pretrained(subject: Subject, shape: tuple[int, ...], weights: str | Path) -> Any:
+    try:
+        with download.no_endless_waits():
+            return subject.build(input_shape=shape, include_top=False, weights=weights)
+    except Exception as error:  # Keras raises bare Exception where a download fails
+        if "URL fetch failure" not in str(error):
+            raise
+        raise Unavailable(
+            f"{subject.label}'s ImageNet weights are not here and cannot be downloaded; put "
+            "Keras' file into its cache (~/.keras/models), or name one with weights: FILE"
+        ) from None
+
+
+def _index(layers: Sequence[Any], first: int | float | str) -> int:
+    names = [layer.name for layer in layers]
+    if isinstance(first, str):
+        if first not in names:
+            hint = nearest(first, names) or f"its layers: {names[0]} .. {names[-1]}"
+            raise JobFailed(f"unfreeze_from: the backbone has no layer '{first}' ({hint})")
+        return names.index(first)
+    if isinstance(first, float):
+        return int(first * len(layers))
+    if first >= len(layers):
+        raise JobFailed(f"unfreeze_from is {first}, but the backbone has {len(layers)} layers")
+    return first
