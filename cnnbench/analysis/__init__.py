@@ -5,8 +5,16 @@ operations, a table (``rules``) says how to analyse each kind, small pure functi
 arithmetic, and what has no rule is traced (``trace``) or named.
 """
 
-from cnnbench.analysis.inspection import Inspection, inspect
+from cnnbench.analysis.inspection import Inspection, check_options, inspect
 from cnnbench.analysis.keras_api import weightless
+from cnnbench.analysis.layer_spec import one_layer_model
 from cnnbench.analysis.work import CONVENTIONS
 
-__all__ = ["CONVENTIONS", "Inspection", "inspect", "weightless"]
+__all__ = [
+    "CONVENTIONS",
+    "Inspection",
+    "check_options",
+    "inspect",
+    "one_layer_model",
+    "weightless",
+]

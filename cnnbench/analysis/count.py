@@ -5,56 +5,67 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cnnbench.analysis.graph import Graph, Op
-from cnnbench.analysis.work import NOTHING, Work
+from cnnbench.analysis.work import NOTHING, Convention, Work
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What was found out about one operation.
+    """What was found out about one operation, for one image.
 
     Attributes:
-        work: the arithmetic of one image.
+        work: the arithmetic by kind.
+        macs: its multiply-adds, by the convention asked for.
+        flops: its FLOPs, by the convention asked for.
         uncounted: names of what could not be counted in it; empty where all was.
     """
 
     work: Work
+    macs: int
+    flops: int
     uncounted: tuple[str, ...] = ()
 
 
-def count(graph: Graph) -> list[Counted]:
-    """The work of every operation of ``graph``, for one image."""
-    found = [_count(op) for op in graph.ops]
-    if graph.batch in (None, 1):
-        return found
-    batch = graph.batch or 1
-    return [Counted(one.work.per_image(batch), one.uncounted) for one in found]
+def count(graph: Graph, convention: Convention) -> list[Counted]:
+    """The work of every operation of ``graph``."""
+    return [_count(op, convention, graph.batch or 1) for op in graph.ops]
 
 
-def _count(op: Op) -> Counted:
+def _count(op: Op, convention: Convention, batch: int) -> Counted:
+    work, unknown = _work(op)
+    work = work.per_image(batch)
+    if not convention.traced:
+        return Counted(work, convention.macs(work), convention.flops(work), unknown)
+    from cnnbench.analysis.profiler import profiler_flops
+
+    flops = profiler_flops(op)
+    if flops is None:
+        return Counted(work, work.macs, 0, (f"{op.name} ({op.kind})",))
+    return Counted(work, work.macs, flops // batch)
+
+
+def _work(op: Op) -> tuple[Work, tuple[str, ...]]:
+    """The arithmetic of one operation, and the names of what could not be counted in it."""
     work = op.rule.count(op) if op.rule is not None else None
     if work is not None:
-        return Counted(work)
-    from cnnbench.analysis.trace import trace_op
+        return work, ()
+    from cnnbench.analysis.trace import count_graph, trace
 
-    traced = trace_op(op)
-    if traced is None:
-        return Counted(NOTHING, (f"{op.name} ({op.kind})",))
-    return Counted(traced.work, tuple(f"{op.name} ({op.kind}: {kind})" for kind in traced.unknown))
+    graph = trace(op)
+    if graph is None:
+        return NOTHING, (f"{op.name} ({op.kind})",)
+    traced = count_graph(graph)
+    return traced.work, tuple(f"{op.name} ({op.kind}: {kind})" for kind in traced.unknown)
 
 
-def depth(graph: Graph) -> int:
+def depth(graph: Graph, counted: list[Counted]) -> int:
     """The longest path of layers with weights, in the papers' sense: layers with a kernel.
 
     So VGG16 has 16 and ResNet50 has 50: normalisation, which folds into the convolution before
     it, is not a layer of its own.
     """
     longest = dict.fromkeys(graph.inputs, 0)
-    for op in graph.ops:
+    for op, found in zip(graph.ops, counted, strict=True):
         here = max((longest[tensor] for tensor in op.inputs), default=0)
-        weighted = op.rule.weighted if op.rule is not None else bool(_weights(op))
+        weighted = op.rule.weighted if op.rule is not None else found.work.macs > 0
         longest.update(dict.fromkeys(op.outputs, here + weighted))
     return max((longest[tensor] for tensor in graph.outputs), default=0)
-
-
-def _weights(op: Op) -> list[object]:
-    return list(getattr(op.layer, "weights", None) or ())

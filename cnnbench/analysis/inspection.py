@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
 
+from cnnbench.analysis.capacity import largest_batch
 from cnnbench.analysis.count import Counted, count, depth
 from cnnbench.analysis.graph import FLOAT_BYTES, Graph, Op
 from cnnbench.analysis.liveness import Liveness, liveness
 from cnnbench.analysis.parameters import Parameters, parameters
 from cnnbench.analysis.receptive import Field, receptive_fields
-from cnnbench.analysis.training import estimate_training_bytes
+from cnnbench.analysis.rule import Storage
+from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
 from cnnbench.analysis.walk import walk
 from cnnbench.analysis.work import CONVENTIONS, NOTHING, Convention
 from cnnbench.core.errors import UserError, nearest
@@ -23,11 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One layer call. MACs and FLOPs of one image, bytes of the batch, pixels of the input."""
+    """One layer call: MACs and FLOPs of one image, bytes of the batch, pixels of the input.
+
+    Shapes are those of one image, without the batch axis.
+    """
 
     name: str
     type: str
-    output_shape: tuple[int | None, ...]
+    output_shape: tuple[int, ...]
     params: int
     macs: int
     flops: int
@@ -50,6 +55,9 @@ class Inspection:
         uncounted_ops: names of what could not be counted.
         peak_layer: where ``activation_infer_peak_bytes`` is reached.
         field: the receptive field of the output: start, end and stride an axis.
+        graph: the operations that were counted.
+        dtype: the type that replaced that of activations and weights, if any.
+        in_place: whether element-wise layers overwrite their inputs.
     """
 
     model: str
@@ -62,6 +70,42 @@ class Inspection:
     peak_layer: str
     field: Field
     graph: Graph = attribute(repr=False)
+    dtype: str | None = None
+    in_place: bool = False
+
+    @property
+    def arithmetic_intensity(self) -> float:
+        """FLOPs per byte moved, if every layer reads its inputs and writes its outputs once.
+
+        The abscissa of the roofline (Williams, Waterman, Patterson 2009); weights are read once a
+        batch.
+        """
+        moved = sum(
+            tensor.bytes(self.batch_size)
+            for op in self.graph.ops
+            if op.rule is None or op.rule.storage is not Storage.ALIAS
+            for tensor in (*op.inputs, *op.outputs)
+        )
+        return self.metrics["flops"] * self.batch_size / (moved + self.metrics["weight_bytes"])
+
+    def max_batch(self, limit: float) -> int:
+        """The largest batch whose weights and inference peak fit ``limit`` bytes; 0 for none."""
+        return largest_batch(
+            self.graph, int(self.metrics["weight_bytes"]), limit, self.dtype, self.in_place
+        )
+
+    def shares(self) -> list[dict[str, Any]]:
+        """By type of layer: ``{type, calls, params, macs, macs_share}``, most MACs first."""
+        total = max(sum(row.macs for row in self.rows), 1)
+        found: dict[str, dict[str, Any]] = {}
+        for row in self.rows:
+            one = found.setdefault(row.type, {"type": row.type, "calls": 0, "params": 0, "macs": 0})
+            one["calls"] += 1
+            one["params"] += row.params
+            one["macs"] += row.macs
+        for one in found.values():
+            one["macs_share"] = one["macs"] / total
+        return sorted(found.values(), key=lambda one: (-one["macs"], -one["params"], one["type"]))
 
     @property
     def layers(self) -> pd.DataFrame:
@@ -91,6 +135,8 @@ def inspect(
     dtype: str | None = None,
     input_shape: Sequence[int] | None = None,
     in_place: bool = False,
+    trace_training: bool = False,
+    name: str | None = None,
 ) -> Inspection:
     """Count a live Keras 2 or Keras 3 model; nothing is run and no weight is read.
 
@@ -102,14 +148,17 @@ def inspect(
             what each tensor has.
         input_shape: one image, where the model leaves it open or another is wanted.
         in_place: whether element-wise layers may overwrite their input, for the inference peak.
+        trace_training: take ``activation_train_bytes`` from the gradient graph (0.1-10 s)
+            rather than from the fast estimate layer by layer.
+        name: how to call the network; its own name by default.
 
     Raises:
         UserError: a batch below one, an unknown convention or dtype, unknown dimensions, an input
             that the network cannot take, no state or no arithmetic found.
     """
-    rule = _checked(batch_size, convention, dtype)
+    rule = check_options(batch_size, convention, dtype)
     graph = walk(model, input_shape, batch_size)
-    found = count(graph)
+    found = count(graph, rule)
     weights = parameters(model, graph)
     memory = liveness(graph, batch_size, dtype, in_place)
     fields = receptive_fields(graph)
@@ -117,34 +166,42 @@ def inspect(
     uncounted = [name for one in found for name in one.uncounted]
     _check_something_was_found(model, total == NOTHING and not uncounted, weights)
     output = fields[graph.outputs[0]]
+    training = (
+        traced_training_bytes(model, graph, batch_size, dtype)
+        if trace_training
+        else estimate_training_bytes(graph, batch_size, dtype)
+    )
     metrics: dict[str, int | float] = {
         "params": weights.total,
         "trainable_params": weights.trainable,
         "weight_bytes": weights.bytes(dtype),
-        "macs": rule.macs(total),
-        "flops": rule.flops(total),
+        "macs": sum(one.macs for one in found),
+        "flops": sum(one.flops for one in found),
         "uncounted_ops": len(uncounted),
         "receptive_field_px": output.pixels,
-        "depth": depth(graph),
+        "depth": depth(graph, found),
         "activation_sum_bytes": memory.total,
-        "activation_train_bytes": estimate_training_bytes(graph, batch_size, dtype),
+        "activation_train_bytes": training,
         "activation_infer_peak_bytes": memory.peak,
     }
     return Inspection(
-        model=model.name,
+        model=name or model.name,
         input_shape=graph.inputs[0].shape[1:],
         batch_size=batch_size,
         convention=convention,
         metrics=metrics,
-        rows=_rows(graph, found, weights, memory, fields, rule),
+        rows=_rows(graph, found, weights, memory, fields),
         uncounted_ops=uncounted,
         peak_layer=graph.ops[memory.peak_position].name,
         field=output,
         graph=graph,
+        dtype=dtype,
+        in_place=in_place,
     )
 
 
-def _checked(batch_size: int, convention: str, dtype: str | None) -> Convention:
+def check_options(batch_size: int, convention: str, dtype: str | None) -> Convention:
+    """The convention asked for; raises `UserError` before anything is built."""
     if batch_size < 1:
         raise UserError(f"a batch of {batch_size}", hint="at least one image is needed")
     if dtype is not None and dtype not in FLOAT_BYTES:
@@ -176,17 +233,15 @@ def _rows(
     weights: Parameters,
     memory: Liveness,
     fields: Mapping[Any, Field],
-    rule: Convention,
 ) -> tuple[Row, ...]:
     def row(position: int, op: Op) -> Row:
-        work = found[position].work
         return Row(
             name=op.name,
             type=op.kind,
-            output_shape=op.output.shape,
+            output_shape=op.output.sizes[1:],
             params=weights.by_op[position],
-            macs=rule.macs(work),
-            flops=rule.flops(work),
+            macs=found[position].macs,
+            flops=found[position].flops,
             activation_bytes=memory.made[position],
             live_bytes=memory.live[position],
             receptive_field_px=fields[op.output].pixels,

@@ -208,3 +208,22 @@ def _postorder(known: set[int], outputs: Sequence[Any]) -> list[Any]:
         stack.append((node, True))
         stack.extend((tensor, False) for tensor in reversed(read(node).inputs))
     return found
+
+
+def fixed_state(model: Any) -> list[Any]:
+    """The variables that ``train_call`` wants beside the trainable ones."""
+    return [] if is_keras2(model) else list(model.non_trainable_variables)
+
+
+def train_call(
+    model: Any, weights: list[Any], others: list[Any], inputs: list[Any]
+) -> tuple[Any, list[Any]]:
+    """Call ``model`` in training mode inside a function that is being traced.
+
+    Returns:
+        Its outputs, and what to differentiate them with respect to.
+    """
+    images = inputs if len(inputs) > 1 else inputs[0]
+    if is_keras2(model):
+        return model(images, training=True), list(model.trainable_variables)
+    return model.stateless_call(weights, others, images, training=True)[0], weights

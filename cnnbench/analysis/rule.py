@@ -53,6 +53,8 @@ class Rule:
         sees_all: every output depends on every position of the input.
         storage: where the output lives.
         keeps: what the gradient needs again: ``input``, ``output``, both or neither.
+        keeps_inside: how many more tensors of the output's size it needs, made on the way.
+        training_only: at inference the identity, in training an operation (dropout, noise).
         weighted: a layer in the sense of "a network of 16 layers": it has a kernel.
     """
 
@@ -61,4 +63,6 @@ class Rule:
     sees_all: bool = False
     storage: Storage = Storage.NEW
     keeps: frozenset[str] = frozenset()
+    keeps_inside: int = 0
+    training_only: bool = False
     weighted: bool = False

@@ -33,11 +33,12 @@ _resize = Rule(rules_conv.up_sampling, rules_conv.resize_windows)
 _shift = Rule(no_work, rules_conv.shift_windows)
 
 _batch_norm = Rule(rules_simple.batch_norm, storage=Storage.IN_PLACE, keeps=INPUT)
-_layer_norm = Rule(rules_simple.layer_norm, storage=Storage.IN_PLACE, keeps=INPUT)
+_layer_norm = Rule(rules_simple.layer_norm, storage=Storage.IN_PLACE, keeps=INPUT, keeps_inside=1)
 _by_output = Rule(rules_simple.unary, storage=Storage.IN_PLACE, keeps=OUTPUT)
 _by_input = Rule(rules_simple.unary, storage=Storage.IN_PLACE, keeps=INPUT)
-_activation = Rule(rules_simple.activation, storage=Storage.IN_PLACE, keeps=OUTPUT)
+_activation = Rule(rules_simple.activation, storage=Storage.IN_PLACE)
 _free = Rule(storage=Storage.ALIAS)
+_noise = Rule(storage=Storage.ALIAS, training_only=True)
 _add = Rule(rules_simple.merge, storage=Storage.IN_PLACE)
 _multiply = Rule(rules_simple.merge, storage=Storage.IN_PLACE, keeps=INPUT)
 _binary = Rule(rules_simple.binary, storage=Storage.IN_PLACE)
@@ -72,7 +73,7 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         **_ranked("ZeroPadding{}D", _shift),
         **_ranked("Cropping{}D", _shift),
         **_ranked("ConvLSTM{}D", _conv_lstm),
-        **_ranked("SpatialDropout{}D", _free),
+        **_ranked("SpatialDropout{}D", _noise),
         "Dense": Rule(rules_dense.dense, keeps=INPUT, weighted=True),
         "EinsumDense": Rule(rules_dense.einsum_dense, keeps=INPUT, weighted=True),
         "Dot": Rule(rules_dense.dot, sees_all=True, keeps=INPUT),
@@ -116,10 +117,11 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         "RepeatVector": MOVING,
         "Flatten": RESHAPING,
         "Reshape": RESHAPING,
+        **dict.fromkeys(_names("Dropout AlphaDropout GaussianDropout GaussianNoise"), _noise),
         **dict.fromkeys(
             _names(
-                "InputLayer Identity Dropout AlphaDropout GaussianDropout GaussianNoise "
-                "ActivityRegularization Masking RandomFlip RandomRotation RandomZoom "
+                "InputLayer Identity ActivityRegularization Masking RandomFlip RandomRotation "
+                "RandomZoom "
                 "RandomTranslation RandomContrast RandomBrightness RandomHeight RandomWidth "
                 "RandomGrayscale RandomHue RandomSaturation RandomSharpness RandomShear "
                 "RandomPosterization RandomColorJitter RandomColorDegeneration RandomErasing "

@@ -23,8 +23,8 @@ class Traced:
     unknown: tuple[str, ...]
 
 
-def trace_op(op: Op) -> Traced | None:
-    """Trace one layer call on one image; None where it cannot be traced at all."""
+def trace(op: Op) -> Any | None:
+    """The TensorFlow graph of one layer call on one image; None where it cannot be traced."""
     import tensorflow as tf
 
     specs = [tf.TensorSpec(tensor.sizes, tensor.dtype) for tensor in op.inputs]
@@ -42,10 +42,10 @@ def trace_op(op: Op) -> Traced | None:
         return _run(op.layer, variables, states, args, kwargs)
 
     try:
-        graph = tf.function(run).get_concrete_function(states, specs).graph
+        with keras_api.without_warnings():
+            return tf.function(run).get_concrete_function(states, specs).graph
     except Exception:  # a user's layer may do anything: what cannot be traced is named
         return None
-    return count_graph(graph)
 
 
 def _variables(layer: Any) -> list[Any]:
@@ -66,7 +66,7 @@ def _run(layer: Any, variables: list[Any], states: list[Any], args: list[Any], k
 def count_graph(graph: Any) -> Traced:
     """The arithmetic of a TensorFlow graph and of the functions it calls."""
     work, unknown = NOTHING, list[str]()
-    for node in _nodes(graph):
+    for node in nodes(graph):
         if node.type in FREE or not _on_numbers(node):
             continue
         rule = RULES.get(node.type)
@@ -78,14 +78,14 @@ def count_graph(graph: Any) -> Traced:
     return Traced(work, tuple(dict.fromkeys(unknown)))
 
 
-def _nodes(graph: Any) -> Iterable[Any]:
+def nodes(graph: Any) -> Iterable[Any]:
     """All operations, those inside called functions in their caller's place."""
     for node in graph.get_operations():
         called = _called(node, graph)
         if called is None:
             yield node
         else:
-            yield from _nodes(called)
+            yield from nodes(called)
 
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})

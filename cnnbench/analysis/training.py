@@ -1,32 +1,149 @@
-"""What training must keep of the forward pass until the backward pass has used it."""
+"""What training must keep of the forward pass until the backward pass has used it.
+
+Two ways: exactly, from the gradient graph that TensorFlow would run; and fast, layer by layer,
+from what the rule of each kind of layer says its gradient needs.
+"""
 
 from __future__ import annotations
 
-from cnnbench.analysis.graph import Graph, Op, Tensor
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from types import MappingProxyType
+from typing import Any
+
+from cnnbench.analysis import keras_api
+from cnnbench.analysis.graph import ITEM_BYTES, Graph, Op, Tensor, is_float
 from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.rules_conv import is_active
+
+VIEWS = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "StopGradient"})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the gradient of an activation function reads: beside it, tensors made inside it."""
+
+    input: bool = False
+    output: bool = False
+    inside: int = 0
+
+
+# As TensorFlow's gradients are written; any other function is taken to need its output.
+ACTIVATIONS: Mapping[str, Kept] = MappingProxyType(
+    {
+        "silu": Kept(input=True),
+        "swish": Kept(input=True),
+        "softplus": Kept(input=True),
+        "leaky_relu": Kept(input=True),
+        "hard_silu": Kept(input=True, inside=2),
+        "hard_swish": Kept(input=True, inside=2),
+        "gelu": Kept(input=True, inside=4),
+    }
+)
 
 
 def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = None) -> int:
     """The bytes that the gradients of all layers read again, layer by layer.
 
     Each layer's rule says whether its gradient needs its inputs or its outputs (a convolution its
-    inputs, a ReLU its outputs, an addition neither); every tensor is counted once.
+    inputs, a ReLU its outputs, an addition neither); every tensor is counted once. Its error
+    against ``traced_training_bytes`` over ``keras.applications`` is in ``docs/counting.md``.
     """
     owner: dict[Tensor, Tensor] = {}  # a view -> what it is a view of
     kept: dict[Tensor, None] = {}
     images = set(graph.inputs)
+    inside = 0
     for op in graph.ops:
-        if op.rule is not None and op.rule.storage is Storage.ALIAS and op.inputs:
+        if op.rule is not None and op.rule.training_only:
+            inside += op.output.elements * batch  # the mask, a byte an element
+        elif op.rule is not None and op.rule.storage is Storage.ALIAS and op.inputs:
             owner.update({tensor: owner.get(op.input, op.input) for tensor in op.outputs})
-            continue
-        kept.update((owner.get(tensor, tensor), None) for tensor in _needed(op))
-    return sum(tensor.bytes(batch, dtype) for tensor in kept if tensor not in images)
+        else:
+            tensors, extra = _needed(op)
+            kept.update((owner.get(tensor, tensor), None) for tensor in tensors)
+            inside += extra * op.output.bytes(batch, dtype)
+    return inside + sum(tensor.bytes(batch, dtype) for tensor in kept if tensor not in images)
 
 
-def _needed(op: Op) -> list[Tensor]:
+def _needed(op: Op) -> tuple[list[Tensor], int]:
+    """What the gradient of ``op`` reads again: tensors, and how many more made inside it."""
     if op.rule is None:
-        return [*op.inputs, *op.outputs]
-    inputs = list(op.inputs) if "input" in op.rule.keeps else []
-    kept_output = "output" in op.rule.keeps or (op.rule.weighted and is_active(op.layer))
-    return inputs + (list(op.outputs) if kept_output else [])
+        return [*op.inputs, *op.outputs], 0
+    tensors = list(op.inputs) if "input" in op.rule.keeps else []
+    tensors += list(op.outputs) if "output" in op.rule.keeps else []
+    inside = op.rule.keeps_inside
+    if is_active(op.layer):
+        kept = ACTIVATIONS.get(getattr(op.layer.activation, "__name__", ""), Kept(output=True))
+        tensors += list(op.outputs) if kept.output else []
+        inside += kept.inside
+        if kept.input and op.rule.weighted:
+            inside += 1  # the activation's input is made inside the layer
+        elif kept.input:
+            tensors += list(op.inputs)
+    return tensors, inside
+
+
+def traced_training_bytes(
+    model: Any, graph: Graph, batch: int = 1, dtype: str | None = None
+) -> int:
+    """The bytes of all forward tensors that the gradient graph reads.
+
+    The network is traced in training mode with symbolic weights, its outputs are differentiated
+    with respect to every trainable weight, and the tensors that cross from the forward into the
+    backward part are added up: each buffer once, however many views of it cross. The images and
+    the weights themselves (and what is computed from weights alone) are not activations.
+    """
+    import tensorflow as tf
+
+    images = [tf.TensorSpec((batch, *tensor.sizes[1:]), tensor.dtype) for tensor in graph.inputs]
+    trainable = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in model.trainable_variables]
+    forward: list[Any] = []
+
+    def run(weights: list[Any], others: list[Any], inputs: list[Any]) -> list[Any]:
+        outputs, sources = keras_api.train_call(model, weights, others, inputs)
+        forward.extend(tf.compat.v1.get_default_graph().get_operations())
+        return tf.gradients(keras_api.flatten(outputs), sources)
+
+    others = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in keras_api.fixed_state(model)]
+    traced = tf.function(run).get_concrete_function(trainable, others, images).graph
+    count = len(tf.nest.flatten(trainable)) + len(others)
+    activations = _depending(forward, traced.inputs[count : count + len(images)])
+    kept = _crossing(traced, forward)
+    unique = {_buffer(tensor): tensor for tensor in kept if tensor.op in activations}
+    start = {_buffer(tensor) for tensor in traced.inputs}
+    return sum(_bytes(tensor, dtype) for key, tensor in unique.items() if key not in start)
+
+
+def _depending(forward: Sequence[Any], images: Iterable[Any]) -> set[Any]:
+    """The forward operations whose results depend on the images or on chance."""
+    found = {tensor.op for tensor in images}
+    for op in forward:
+        if "Random" in op.type or any(tensor.op in found for tensor in op.inputs):
+            found.add(op)
+    return found
+
+
+def _crossing(graph: Any, forward: Iterable[Any]) -> list[Any]:
+    """The forward tensors that operations of the backward part read."""
+    before = set(forward)
+    return [
+        tensor
+        for op in graph.get_operations()
+        if op not in before and op.type not in ("Shape", "ShapeN", "ZerosLike", "OnesLike")
+        for tensor in op.inputs
+        if tensor.op in before and tensor.dtype.size > 0
+    ]
+
+
+def _buffer(tensor: Any) -> str:
+    """The name of the tensor whose memory ``tensor`` shares."""
+    while tensor.op.type in VIEWS and tensor.op.inputs:
+        tensor = tensor.op.inputs[0]
+    return str(tensor.name)
+
+
+def _bytes(tensor: Any, dtype: str | None) -> int:
+    own = tensor.dtype.base_dtype.name
+    name = dtype if dtype and is_float(own) else own
+    return prod(size or 0 for size in tensor.shape.as_list()) * ITEM_BYTES.get(name, 4)

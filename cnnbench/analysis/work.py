@@ -54,12 +54,14 @@ class Convention:
         mac_weight: what a multiply-add counts in ``flops``.
         weights: what the other fields of ``Work`` count in ``flops``; absent is 0.
         flops_are_macs: the source prints one number only, and calls it MACs as well.
+        traced: its FLOPs are those of TensorFlow's operations, not of layers.
     """
 
     statement: str
     mac_weight: int
     weights: Mapping[str, int]
     flops_are_macs: bool = False
+    traced: bool = False
 
     def macs(self, work: Work) -> int:
         """The MACs of ``work`` as this source prints them."""
@@ -95,6 +97,16 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
             1,
             {},
             flops_are_macs=True,
+        ),
+        "tf-profiler": Convention(
+            "tf.compat.v1.profiler: FLOPs as TensorFlow's registry has them for the operations of "
+            "the traced graph: 2 per multiply-add, 1 per bias add, the window per pooled output, "
+            "1 per element operation, 5 per softmax element; ReLU, sigmoid, tanh and fused batch "
+            "normalisation 0. Functions that the graph calls are entered, where the profiler "
+            "itself skips them.",
+            2,
+            {},
+            traced=True,
         ),
     }
 )

@@ -1,0 +1,203 @@
+"""``cnnbench inspect``: count a network, or a single layer, without running it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnnbench.core import units
+from cnnbench.core.errors import CnnbenchError, UserError
+
+if TYPE_CHECKING:
+    from cnnbench.analysis import Inspection
+
+Shape = tuple[int, ...]
+
+
+class ShapeType(click.ParamType):
+    """``224x224x3``: the sizes of one image."""
+
+    name = "HxWxC"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Shape:
+        sizes = str(value).lower().split("x")
+        if not all(size.isdecimal() and int(size) > 0 for size in sizes):
+            raise UserError(f"'{value}' is not a shape", "--input-shape", "for example 224x224x3")
+        return tuple(int(size) for size in sizes)
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--layer", metavar="LAYER", help='Count one layer: "Conv2D(200,5,padding=same)".')
+@click.option("--batch", type=int, default=1, show_default=True, help="Images in a batch.")
+@click.option("--input-shape", type=ShapeType(), help="One image, for example 224x224x3.")
+@click.option("--layers", is_flag=True, help="A row a layer call.")
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON on stdout.")
+@click.option("--csv", "csv_file", metavar="FILE", help="The layers as CSV; - is stdout.")
+@click.option("--html", "html_file", metavar="FILE", help="Charts over depth, one HTML page.")
+@click.option("--fit", metavar="MEMORY", help="The largest batch that fits: 2GiB.")
+@click.option(
+    "--convention",
+    default="papers",
+    show_default=True,
+    metavar="C",
+    help="Of MACs and FLOPs: papers, timm, torchvision or tf-profiler.",
+)
+@click.option("--dtype", help="Of weights and activations: float16; by default the model's own.")
+@click.option("--in-place", is_flag=True, help="Element-wise layers may overwrite their input.")
+@click.option(
+    "--trace-training",
+    is_flag=True,
+    help="Training memory from the gradient graph (seconds), not the fast estimate.",
+)
+def command(
+    model: str | None,
+    layer: str | None,
+    batch: int,
+    input_shape: Shape | None,
+    layers: bool,
+    as_json: bool,
+    csv_file: str | None,
+    html_file: str | None,
+    fit: str | None,
+    **options: Any,
+) -> None:
+    """Count MODEL: parameters, MACs, FLOPs, activation memory, receptive field.
+
+    MODEL is a name of `cnnbench models`, package.module:builder, or a .keras file. Nothing is
+    run, and no weight is allocated.
+    """
+    if (model is None) == (layer is None):
+        raise UserError("give a MODEL or --layer, one of the two")
+    if batch < 1:
+        raise UserError(f"a batch of {batch}", "--batch", "at least one image is needed")
+    limit = units.parse(fit, "bytes", "--fit") if fit else None
+    with _quiet():
+        found = _inspect(model, layer, input_shape, batch, options)
+    if limit is not None:
+        found.metrics["max_batch"] = found.max_batch(limit)
+    if html_file:
+        _write_html(found, html_file)
+    if csv_file:
+        _write_csv(found, csv_file)
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    elif csv_file != "-":
+        click.echo(_text(found, layers, fit), nl=False)
+
+
+def _inspect(
+    model: str | None, layer: str | None, shape: Shape | None, batch: int, options: dict[str, Any]
+) -> Inspection:
+    from cnnbench import analysis
+
+    analysis.check_options(batch, options["convention"], options["dtype"])
+    with analysis.weightless():
+        if layer is None:
+            built, name = _build(str(model), shape)
+        elif shape is None:
+            raise UserError("one layer needs --input-shape", "--layer", "for example 150x100x3")
+        else:
+            built, name = analysis.one_layer_model(layer, shape), layer
+        return analysis.inspect(built, batch, input_shape=shape, name=name, **options)
+
+
+def _build(text: str, shape: Shape | None) -> tuple[Any, str]:
+    """The network, in the weightless scope that is open, and its name."""
+    from cnnbench.models.registry import resolve
+
+    subject = resolve(text, (Path.cwd(),))
+    try:
+        return subject.architecture(input_shape=shape), subject.label
+    except CnnbenchError:
+        raise
+    except Exception as error:  # a builder is the user's code, or Keras': it raises what it likes
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{subject.label} cannot be built: {reason}") from error
+
+
+def _text(found: Inspection, layers: bool, fit: str | None) -> str:
+    from cnnbench.analysis import CONVENTIONS
+    from cnnbench.report import inspection_text as text
+
+    facts = [
+        ("peak at layer", found.peak_layer),
+        ("output stride, padding", _geometry(found)),
+        ("sees the whole image from", found.field.sees_all or "nowhere"),
+        ("FLOPs per byte moved", f"{found.arithmetic_intensity:.1f}"),
+    ]
+    if fit:
+        facts.append(("largest batch in " + fit, f"{found.metrics['max_batch']:,}"))
+    data = found.to_json()
+    parts = [text.summary(data, facts, CONVENTIONS[found.convention].statement)]
+    parts += [text.share_table(found.shares())]
+    parts += [text.layer_table(data)] if layers else []
+    return "\n".join(parts)
+
+
+def _geometry(found: Inspection) -> str:
+    axes = found.field.axes
+    strides = "x".join(str(axis.stride) for axis in axes)
+    padding = "x".join(str(-axis.start) for axis in axes)
+    return f"{strides}, {padding}" if axes else "none"
+
+
+def _write_csv(found: Inspection, name: str) -> None:
+    rows = found.to_json()["layers"]
+    for row in rows:
+        row["output_shape"] = "x".join(str(size) for size in row["output_shape"])
+    with _opened(name) as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_html(found: Inspection, name: str) -> None:
+    from cnnbench.analysis import CONVENTIONS
+    from cnnbench.report.inspection_html import page
+
+    with _opened(name) as stream:
+        stream.write(page(found.to_json(), CONVENTIONS[found.convention].statement))
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[Any]:
+    if name == "-":
+        yield sys.stdout
+        return
+    try:
+        with Path(name).open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+    except OSError as error:
+        raise UserError(f"cannot write {name}: {error.strerror}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """TensorFlow's own lines go nowhere, and neither does what a builder prints.
+
+    They are written to the file descriptors by C++, before Python could filter them.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in zip((1, 2), saved, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)

@@ -1,0 +1,90 @@
+"""What ``inspect`` found, for people: a summary and a table of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cnnbench.core.units import Unit, show
+
+HEAVY = 0.05
+"""A layer is marked from this share of the MACs on."""
+
+
+def summary(found: Mapping[str, Any], facts: Sequence[tuple[str, str]], statement: str) -> str:
+    """The metrics, one a line, exact and rounded, then further facts and the convention.
+
+    Args:
+        found: ``Inspection.to_json()``.
+        facts: more lines, a name and a text each.
+        statement: the convention of the counts, in words.
+    """
+    metrics = found["metrics"]
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    for name, value in metrics.items():
+        unit: Unit = "bytes" if name.endswith("_bytes") else "count"
+        table.add_row(name, f"{value:,}", show(value, unit) if value >= 1000 else "")
+    for name, text in facts:
+        table.add_row(name, text, "")
+    shape = "x".join(str(size) for size in found["input_shape"])
+    head = f"{found['model']}, input {shape}, batch {found['batch_size']}"
+    notes = [statement, "MACs and FLOPs are per image, activation memory per batch."]
+    if found["uncounted_ops"]:
+        notes.append("NOT COUNTED: " + ", ".join(found["uncounted_ops"]))
+    return f"{head}\n\n{_drawn(table)}\n" + "\n".join(notes) + "\n"
+
+
+def layer_table(found: Mapping[str, Any]) -> str:
+    """A row a layer; those with at least 5 % of the MACs are marked with ``*``."""
+    layers = found["layers"]
+    total = max(sum(layer["macs"] for layer in layers), 1)
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "layer", "type", "output"):
+        table.add_column(title, no_wrap=True)
+    for title in ("params", "MACs", "share", "activation", "field px", "live"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for layer in layers:
+        share = layer["macs"] / total
+        table.add_row(
+            "*" if share >= HEAVY else "",
+            layer["name"],
+            layer["type"],
+            "x".join(str(size) for size in layer["output_shape"]),
+            f"{layer['params']:,}",
+            f"{layer['macs']:,}",
+            f"{100 * share:.1f} %",
+            show(layer["activation_bytes"], "bytes"),
+            str(layer["receptive_field_px"]),
+            show(layer["live_bytes"], "bytes"),
+        )
+    return f"{_drawn(table)}* at least {100 * HEAVY:.0f} % of the MACs\n"
+
+
+def share_table(shares: Sequence[Mapping[str, Any]]) -> str:
+    """A row a type of layer that has parameters or MACs."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("type", no_wrap=True)
+    for title in ("calls", "params", "MACs", "share"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for one in shares:
+        if one["macs"] or one["params"]:
+            share = f"{100 * one['macs_share']:.1f} %"
+            table.add_row(
+                one["type"], str(one["calls"]), f"{one['params']:,}", f"{one['macs']:,}", share
+            )
+    return _drawn(table)
+
+
+def _drawn(table: Table) -> str:
+    """The table as plain text, as wide as it is: nothing is cut where it is piped."""
+    out = StringIO()
+    table_console = Console(file=out, width=400, highlight=False, markup=False, emoji=False)
+    table_console.print(table)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
