@@ -1,0 +1,180 @@
+"""The ``latency`` probe: one call path, timed in a fresh process.
+
+``prepare`` makes once what every round opens; a round loads, compiles, compares the output with
+Keras', warms up, and times calls in blocks that alternate with a reference.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.core.subject import Context, Finding, Subject
+from cnnbench.probes import specimen
+from cnnbench.probes.runtimes import CallPath, find
+from cnnbench.probes.timing import machine
+from cnnbench.probes.timing.loop import Effort, Timing, WarmUp, location, measure, warm_up
+from cnnbench.probes.timing.reference import reference
+from cnnbench.store.statistics import percentile
+
+EFFORT = Effort()
+
+# The largest difference from Keras' output, relative to the largest output, that rounding in this
+# precision explains over some hundred layers.
+TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.02}
+# Thinned evenly: a record stays below some 20 kB, and a table pools those of all rounds.
+_MOST_SAMPLES = 1000
+# Relative change of the ratio to the reference between the first and the last third of blocks.
+_DRIFT = 0.10
+
+
+def prepare(subject: Subject, setting: LatencySetting, context: Context) -> Finding:
+    """Make the weights, the expected output and the file that the runtime opens.
+
+    Raises:
+        Unavailable: the runtime, the device or the precision is not to be had here.
+        JobFailed: the network's output is constant, so that nothing can be compared.
+    """
+    runtime = find(setting.runtime)
+    runtime.check(setting)
+    path = runtime(setting, context.artifacts)
+    context.say("building")
+    model = specimen.build(subject)
+    context.say("asking Keras")
+    specimen.write_expected(subject, model, setting.batch_size, context.artifacts)
+    context.say("converting")
+    return Finding(metrics=path.prepare(model, (setting.batch_size, *subject.input_shape)))
+
+
+def run(subject: Subject, setting: LatencySetting, context: Context) -> Finding:
+    """One round: open, compare, warm up, measure, close.
+
+    Raises:
+        Unavailable: as `prepare`.
+    """
+    runtime = find(setting.runtime)
+    runtime.check(setting)
+    return measured(runtime(setting, context.artifacts), context.artifacts, EFFORT)
+
+
+def measured(path: CallPath, folder: Path, effort: Effort) -> Finding:
+    """Measure an unopened call path, whose expected output lies in ``folder``."""
+    expected = specimen.read_expected(folder)
+    metrics: dict[str, float] = {}
+    metrics["load_s"], _ = _seconds(path.load)
+    metrics["compile_s"], _ = _seconds(lambda: path.compile(expected.inputs[0]))
+    inputs = [path.feed(images) for images in expected.inputs]
+    metrics["first_call_s"], result = _seconds(lambda: path.call(inputs[0]))
+    difference, scale = _difference(path.outputs(result), expected.outputs)
+    metrics["output_max_abs_diff"] = difference
+
+    with reference(path.threads) as work:
+        work()
+        warm = warm_up(path.call, inputs, effort)
+        before = machine.now()
+        timing = measure(path.call, inputs, work, warm.windows[-1], effort)
+        meanwhile = machine.between(before, machine.now())
+    threads_in_use = path.threads_in_use()
+    path.close()
+
+    flags = meanwhile.flags(path.threads)
+    flags += _flags(path.setting, difference, scale, warm, timing)
+    if threads_in_use not in (None, path.threads):
+        flags.append(f"{threads_in_use} threads in use, not {path.threads}")
+    return Finding(
+        metrics=metrics | summary(timing, path.setting.batch_size),
+        samples={
+            "latency_s": thinned(timing.calls, _MOST_SAMPLES),
+            "reference_s": thinned(timing.reference_calls, _MOST_SAMPLES),
+        },
+        details={
+            "flags": flags,
+            "calls": len(timing.calls),
+            "threads": path.threads,
+            "threads_in_use": threads_in_use,
+            "warm_up_windows_s": thinned(warm.windows, 50),
+            "warm": warm.agreed,
+            "output_scale": scale,
+            "own_cores": _rounded(meanwhile.own_cores),
+            "other_cores": _rounded(meanwhile.other_cores),
+            "stolen_cores": _rounded(meanwhile.stolen_cores),
+        },
+    )
+
+
+def summary(timing: Timing, batch_size: int) -> dict[str, float]:
+    """The metrics of a round's calls; percentiles only with enough of them."""
+    calls = timing.calls
+    mean = float(np.mean(calls))
+    percentiles = {
+        f"latency_p{q}_s": value
+        for q in (50, 90, 95, 99)
+        if (value := percentile(calls, q)) is not None
+    }
+    return {
+        "latency_location_s": location(calls),
+        "latency_mean_s": mean,
+        **percentiles,
+        "throughput_per_s": batch_size / mean,
+        "reference_s": location(timing.reference_calls),
+    }
+
+
+def thinned(seconds: Sequence[float], most: int) -> list[float]:
+    """At most ``most`` of the values, evenly spread over the time, with four digits."""
+    if len(seconds) > most:
+        places = np.linspace(0, len(seconds) - 1, most).round().astype(int)
+        seconds = [seconds[place] for place in places]
+    return [float(f"{value:.4g}") for value in seconds]
+
+
+def _flags(
+    setting: LatencySetting, difference: float, scale: float, warm: WarmUp, timing: Timing
+) -> list[str]:
+    found = []
+    if not difference <= TOLERANCE[setting.dtype] * scale:  # a NaN disagrees too
+        found.append(
+            f"output disagrees with Keras by {difference:.2g} (largest output {scale:.2g})"
+        )
+    if not warm.agreed:
+        found.append("never warm: successive windows differed to the end of the warm-up")
+    drift = _drift(timing)
+    if abs(drift) > _DRIFT:
+        found.append(f"drifting: {drift:+.0%} from the first to the last third of the calls")
+    return found
+
+
+def _drift(timing: Timing) -> float:
+    """How the blocks' ratio to the reference changed from the first to the last third."""
+    ratios = [
+        location(block) / location(beside)
+        for block, beside in zip(timing.blocks, timing.references, strict=True)
+    ]
+    third = len(ratios) // 3
+    if not third:
+        return 0.0
+    return float(np.median(ratios[-third:]) / np.median(ratios[:third])) - 1
+
+
+def _difference(outputs: list[np.ndarray], expected: list[np.ndarray]) -> tuple[float, float]:
+    """The largest absolute difference, and the largest absolute value that was expected."""
+    scale = max(float(np.abs(array).max()) for array in expected)
+    if [array.shape for array in outputs] != [array.shape for array in expected]:
+        return float("inf"), scale
+    pairs = zip(outputs, expected, strict=True)
+    return max(float(np.abs(o.astype(np.float64) - e).max()) for o, e in pairs), scale
+
+
+def _seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

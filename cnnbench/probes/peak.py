@@ -1,0 +1,84 @@
+"""The high-water mark of a piece of work: of this process as the system saw it, or of a GPU."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnbench.core.errors import Unavailable
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_RESET_PEAK = "5"  # proc(5): resets VmHWM to the current resident set
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Bytes before the work, and the most that were in use during it."""
+
+    before: int
+    highest: int
+
+    @property
+    def bytes(self) -> int:
+        """What the work needed on top of what was there."""
+        return max(0, self.highest - self.before)
+
+
+def of_process(work: Callable[[], Any]) -> Peak:
+    """Do ``work`` and return its peak in the resident set: exact, nothing is sampled.
+
+    What earlier work freed is given back to the system first, or its pages would be used again
+    unseen.
+
+    Raises:
+        Unavailable: the system keeps no such mark (only Linux does).
+    """
+    gc.collect()
+    with suppress(OSError, AttributeError):  # a C library without it
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        _CLEAR.write_text(_RESET_PEAK)
+    except OSError:
+        raise Unavailable("measured memory needs Linux' /proc/self/clear_refs") from None
+    before = _status("VmRSS")
+    work()
+    return Peak(before, _status("VmHWM"))
+
+
+def of_gpu(work: Callable[[], Any], experimental: Any | None = None, device: str = "GPU:0") -> Peak:
+    """Do ``work`` and return its peak in TensorFlow's own counter of a device.
+
+    Args:
+        work: waits for the device before it returns.
+        experimental: has ``reset_memory_stats`` and ``get_memory_info``; by default
+            ``tf.config.experimental``.
+        device: which one.
+    """
+    if experimental is None:
+        import tensorflow as tf
+
+        experimental = tf.config.experimental
+    experimental.reset_memory_stats(device)
+    before = int(experimental.get_memory_info(device)["current"])
+    work()
+    return Peak(before, int(experimental.get_memory_info(device)["peak"]))
+
+
+def resident() -> int:
+    """The resident set of this process in bytes; 0 where the system does not tell."""
+    try:
+        return _status("VmRSS")
+    except OSError:
+        return 0
+
+
+def _status(name: str) -> int:
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"no {name} in {_STATUS}")

@@ -1,0 +1,97 @@
+"""What a runtime is to the latency probe: prepare once, then open, run and close in every round."""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.environment import usable_cores
+from cnnbench.core.errors import Unavailable
+from cnnbench.core.settings.latency import LatencySetting
+
+
+class CallPath(ABC):
+    """One way of running a network, for one setting, on what ``prepare`` left in ``folder``.
+
+    A round constructs it in a fresh process (which sets the threads, before the runtime starts),
+    then calls ``load``, ``compile``, ``feed`` and ``call``, each timed apart.
+    """
+
+    def __init__(self, setting: LatencySetting, folder: Path) -> None:
+        self.setting, self.folder = setting, folder
+        self.threads = threads_of(setting)
+
+    @classmethod
+    def check(cls, setting: LatencySetting) -> None:
+        """Say early what is missing.
+
+        Raises:
+            Unavailable: the runtime is not installed, or cannot do what ``setting`` asks.
+        """
+        if setting.device == "gpu":
+            require_gpu()
+            raise Unavailable(f"{setting.runtime} is measured on the CPU only")
+        if setting.dtype != "float32":
+            raise Unavailable(f"{setting.runtime} is measured in float32 only")
+
+    @abstractmethod
+    def prepare(self, model: Any, shape: tuple[int, ...]) -> dict[str, float]:
+        """Write what the rounds open into the folder.
+
+        Args:
+            model: a built ``keras.Model`` with its weights.
+            shape: of the input, with the batch axis.
+
+        Returns:
+            ``convert_s``, and for a flatbuffer its sizes.
+        """
+
+    @abstractmethod
+    def load(self) -> None:
+        """Read from the folder."""
+
+    @abstractmethod
+    def compile(self, images: np.ndarray) -> None:
+        """Do what has to be done once for inputs like ``images``, before the first call."""
+
+    def feed(self, images: np.ndarray) -> Any:
+        """``images`` as ``call`` wants them, where they are when the network runs."""
+        return images
+
+    @abstractmethod
+    def call(self, fed: Any) -> Any:
+        """Run the network once; the result is in the host's memory when this returns."""
+
+    def outputs(self, result: Any) -> list[np.ndarray]:
+        """What ``call`` returned as arrays, in the order of the network's outputs."""
+        return [np.asarray(array) for array in result]
+
+    def threads_in_use(self) -> int | None:
+        """How many threads the runtime says that it computes with; None where it does not say."""
+        return None
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+def threads_of(setting: LatencySetting) -> int:
+    """The number of threads that ``setting`` asks for; ``all`` is every usable core."""
+    return usable_cores() if setting.threads == "all" else int(setting.threads)
+
+
+def require_gpu() -> None:
+    """Raises `Unavailable` where TensorFlow sees no GPU."""
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        raise Unavailable("no GPU visible to TensorFlow")
+
+
+def require_package(module: str, extra: str) -> None:
+    """Raises `Unavailable`, with the command that brings it, where ``module`` is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise Unavailable(f'{module} is not installed: pip install "cnnbench[{extra}]"')

@@ -1,0 +1,67 @@
+"""``litert``: the TFLite flatbuffer in LiteRT's interpreter, with XNNPACK, on the CPU.
+
+``convert_s`` makes the flatbuffer; ``load_s`` opens it (XNNPACK takes its part of the graph);
+``compile_s`` allocates the tensors. A call copies the input in and the output out.
+"""
+
+from __future__ import annotations
+
+import gzip
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.probes.runtimes import saved_graph
+from cnnbench.probes.runtimes.base import CallPath
+
+
+class Runtime(CallPath):
+    """``set_tensor``, ``invoke``, ``get_tensor``."""
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "model.tflite"
+
+    def prepare(self, model: Any, shape: tuple[int, ...]) -> dict[str, float]:
+        begin = time.perf_counter()
+        flatbuffer = convert(model, shape)
+        convert_s = time.perf_counter() - begin
+        self._file.write_bytes(flatbuffer)
+        return {
+            "convert_s": convert_s,
+            "file_bytes": len(flatbuffer),
+            "file_gzip_bytes": len(gzip.compress(flatbuffer, compresslevel=6)),
+        }
+
+    def load(self) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(model_path=str(self._file), num_threads=self.threads)
+
+    def compile(self, images: np.ndarray) -> None:
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+
+    def call(self, fed: np.ndarray) -> list[np.ndarray]:
+        self._interpreter.set_tensor(self._input, fed)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+    def close(self) -> None:
+        del self._interpreter
+
+
+def convert(model: Any, shape: tuple[int, ...]) -> bytes:
+    """The float32 flatbuffer of ``model`` for inputs of ``shape`` (with the batch axis)."""
+    import tensorflow as tf
+
+    concrete = saved_graph.trace(model, shape)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+    # By way of a SavedModel it takes four times as long, most of it in walking Keras' objects,
+    # and loses the weights of Keras 3 models whose trace is not one of their own.
+    converter.experimental_lower_to_saved_model = False
+    flatbuffer: bytes = converter.convert()
+    return flatbuffer

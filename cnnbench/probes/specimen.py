@@ -1,0 +1,145 @@
+"""A network whose outputs tell something, with inputs for it and what Keras says to them.
+
+Fresh random weights make deep networks answer nearly the same to everything, and then any two
+runtimes agree. Weights whose outputs vary already (trained ones) are left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.errors import JobFailed
+from cnnbench.core.subject import Subject
+
+_SEED = 0
+# Relative to the largest output, by which two random images must differ somewhere.
+_VARIED = 0.01
+_FILE = "expected.npz"
+# Rotating inputs are kept in memory: enough of them to defeat a cache, few enough to hold.
+_INPUT_BYTES, _MOST_INPUTS = 64 * 2**20, 4
+# Images that Keras answers at once when the expected output is computed.
+_CHUNK = 8
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Inputs, ``(batch, ...)`` float32 each, and Keras' outputs for the first of them."""
+
+    inputs: list[np.ndarray]
+    outputs: list[np.ndarray]
+
+
+def build(subject: Subject) -> Any:
+    """Build ``subject`` with seeded weights, scaled so that its output is not constant.
+
+    Raises:
+        JobFailed: the outputs are constant or not finite, whatever the weights.
+    """
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(_SEED)
+    model = subject.build()
+    images = random_inputs(subject, 2, seed=1)
+    # BatchNormalization is told what it sees first; what has none gets wider kernels before.
+    for prepare in (_nothing, calibrate_batchnorms, _wider_kernels):
+        prepare(model, images)
+        if variation(model, images) > _VARIED:
+            return model
+    raise JobFailed(
+        "the outputs are the same for every input, or not finite: runtimes cannot be compared"
+    )
+
+
+def random_inputs(subject: Subject, batch_size: int, seed: int) -> np.ndarray:
+    """A batch of uniform noise in 0..255, preprocessed as the network wants its images."""
+    shape = (batch_size, *subject.input_shape)
+    images = np.random.default_rng(seed).random(shape, dtype=np.float32) * 255
+    return np.ascontiguousarray(subject.preprocess(images), dtype=np.float32)
+
+
+def variation(model: Any, images: np.ndarray) -> float:
+    """The largest difference between the outputs of two images over the largest output."""
+    outputs = [np.asarray(o, np.float64) for o in answers(model, images)]
+    if not all(np.isfinite(output).all() for output in outputs):
+        return 0.0
+    return max(
+        (float(np.ptp(output, axis=0).max() / (np.abs(output).max() or 1)) for output in outputs),
+        default=0.0,
+    )
+
+
+def answers(model: Any, images: np.ndarray) -> list[np.ndarray]:
+    """The plain Keras call: the model's outputs for ``images``, chunk by chunk."""
+    import tensorflow as tf
+
+    chunks = [
+        [np.asarray(o) for o in tf.nest.flatten(model(images[at : at + _CHUNK], training=False))]
+        for at in range(0, len(images), _CHUNK)
+    ]
+    return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+
+def write_expected(subject: Subject, model: Any, batch_size: int, folder: Path) -> None:
+    """Write the rotating inputs, and the plain Keras outputs for the first of them."""
+    one = random_inputs(subject, batch_size, seed=2)
+    count = max(2, min(_MOST_INPUTS, _INPUT_BYTES // one.nbytes))
+    inputs = [one, *(random_inputs(subject, batch_size, seed) for seed in range(3, 2 + count))]
+    arrays = {f"input_{place}": array for place, array in enumerate(inputs)}
+    outputs = {f"output_{place}": array for place, array in enumerate(answers(model, one))}
+    np.savez(folder / _FILE, **arrays, **outputs)  # type: ignore[arg-type]
+
+
+def read_expected(folder: Path) -> Expected:
+    """Read back what `write_expected` wrote."""
+    with np.load(folder / _FILE) as archive:
+        inputs = [archive[name] for name in archive.files if name.startswith("input_")]
+        outputs = [archive[name] for name in archive.files if name.startswith("output_")]
+    return Expected(inputs, outputs)
+
+
+def calibrate_batchnorms(model: Any, images: np.ndarray) -> None:
+    """Set the moving statistics of every BatchNormalization to those of ``images``."""
+    import tensorflow as tf
+
+    norms = [
+        layer for layer in _layers(model) if isinstance(layer, tf.keras.layers.BatchNormalization)
+    ]
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+    model(images, training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def _nothing(model: Any, images: np.ndarray) -> None:
+    """The weights as they were built."""
+
+
+def _wider_kernels(model: Any, images: np.ndarray) -> None:
+    """Draw every kernel anew with He's variance, which ReLU does not shrink; then calibrate.
+
+    Source: He et al., 2015, Delving Deep into Rectifiers, eq. 10: variance 2 / fan-in. Scales
+    that start near zero (layer scale) become one.
+    """
+    rng = np.random.default_rng(_SEED)
+    weights = []
+    for value in model.get_weights():
+        if value.ndim >= 2:
+            fan_in = max(1, int(np.prod(value.shape[:-1])))
+            value = rng.standard_normal(value.shape, np.float32) * np.sqrt(2 / fan_in)
+        elif value.dtype.kind == "f" and value.size and 0 < np.abs(value).max() < 1e-3:
+            value = np.ones_like(value)
+        weights.append(value)
+    model.set_weights(weights)
+    calibrate_batchnorms(model, images)
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    """Every layer at any depth; both generations of Keras have the method."""
+    yield from model._flatten_layers(include_self=False, recursive=True)

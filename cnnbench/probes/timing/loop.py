@@ -1,0 +1,182 @@
+"""The timed loop: warm up until warm, then blocks of calls, alternating with a reference.
+
+A *call* takes one prepared input and returns its result in the host's memory. Between the two
+readings of the clock nothing runs but the call; what is decided is decided between blocks.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any
+
+Call = Callable[[Any], Any]
+
+_NS = 1e-9
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure.
+
+    Attributes:
+        seconds: of calls, at least.
+        calls: at least.
+        blocks: alternations with the reference (fewer where there are fewer calls).
+        window_s: of calls in a warm-up window, at least.
+        agreement: two successive windows agree when their locations differ by less (relative).
+        warm_up_s: the longest warm-up; a window begun before it is finished.
+        settle_s: what is left uncounted after a change to or from the reference: its threads
+            spin for some 25 ms before they sleep (OpenBLAS).
+        reference_calls: counted in each of the reference's blocks.
+    """
+
+    seconds: float = 1.0
+    calls: int = 11
+    blocks: int = 10
+    window_s: float = 0.1
+    agreement: float = 0.05
+    warm_up_s: float = 5.0
+    settle_s: float = 0.03
+    reference_calls: int = 3
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """The locations (seconds) of the warm-up windows, and whether the last two agreed."""
+
+    windows: tuple[float, ...]
+    agreed: bool
+
+
+@dataclass
+class Timing:
+    """Seconds: of the blocks' calls, in the order in which they were made, and of the reference's.
+
+    ``blocks`` and ``references`` are of the same length: the reference's block follows its own.
+    """
+
+    blocks: list[list[float]] = field(default_factory=list)
+    references: list[list[float]] = field(default_factory=list)
+
+    @property
+    def calls(self) -> list[float]:
+        return [seconds for block in self.blocks for seconds in block]
+
+    @property
+    def reference_calls(self) -> list[float]:
+        return [seconds for block in self.references for seconds in block]
+
+
+def location(seconds: Sequence[float]) -> float:
+    """The mean of the fastest half: noise of other people's work only ever adds.
+
+    Raises:
+        ValueError: no values.
+    """
+    if not seconds:
+        raise ValueError("no calls")
+    fastest = sorted(seconds)[: (len(seconds) + 1) // 2]
+    return sum(fastest) / len(fastest)
+
+
+def warm_up(call: Call, inputs: Sequence[Any], effort: Effort) -> WarmUp:
+    """Call in windows until two successive ones agree, or until ``effort.warm_up_s`` is over."""
+    rotation = cycle(inputs)
+    windows: list[float] = []
+    began = time.perf_counter()
+    while True:
+        windows.append(location(_for(effort.window_s, call, rotation)))
+        if len(windows) > 1 and abs(windows[-1] / windows[-2] - 1) < effort.agreement:
+            return WarmUp(tuple(windows), True)
+        if len(windows) > 1 and time.perf_counter() - began > effort.warm_up_s:
+            return WarmUp(tuple(windows), False)
+
+
+def measure(
+    call: Call,
+    inputs: Sequence[Any],
+    reference: Callable[[], Any],
+    expected_s: float,
+    effort: Effort,
+) -> Timing:
+    """Time ``call`` over rotating ``inputs`` in blocks, a block of ``reference`` after each.
+
+    Args:
+        call: takes one of ``inputs``; its result is in the host's memory when it returns.
+        inputs: what is rotated through.
+        reference: work that is always the same.
+        expected_s: what a call takes, about: from the warm-up.
+        effort: how long.
+    """
+    total = max(effort.calls, round(effort.seconds / expected_s + 0.5))
+    blocks = min(effort.blocks, total)
+    rotation = cycle(inputs)
+    timing = Timing()
+    with no_garbage_collection():
+        while len(timing.blocks) < blocks or _missing(timing, effort):
+            if timing.blocks:
+                _settle(call, rotation, expected_s, effort.settle_s)
+            timing.blocks.append(timed(call, rotation, total // blocks))
+            reference()
+            timing.references.append(timed_plain(reference, effort.reference_calls))
+    return timing
+
+
+def timed(call: Call, rotation: Iterator[Any], count: int) -> list[float]:
+    """Seconds of each of ``count`` calls."""
+    clock, times = time.perf_counter_ns, [0] * count
+    for index in range(count):
+        fed = next(rotation)
+        start = clock()
+        call(fed)
+        times[index] = clock() - start
+    return [nanoseconds * _NS for nanoseconds in times]
+
+
+def timed_plain(work: Callable[[], Any], count: int) -> list[float]:
+    """Seconds of each of ``count`` calls without an argument."""
+    clock, times = time.perf_counter_ns, [0] * count
+    for index in range(count):
+        start = clock()
+        work()
+        times[index] = clock() - start
+    return [nanoseconds * _NS for nanoseconds in times]
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Collect now, then not until the end."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _missing(timing: Timing, effort: Effort) -> bool:
+    calls = timing.calls
+    return len(calls) < effort.calls or sum(calls) < effort.seconds
+
+
+def _for(seconds: float, call: Call, rotation: Iterator[Any]) -> list[float]:
+    times: list[float] = []
+    until = time.perf_counter() + seconds
+    while not times or time.perf_counter() < until:
+        times += timed(call, rotation, 1)
+    return times
+
+
+def _settle(call: Call, rotation: Iterator[Any], expected_s: float, settle_s: float) -> None:
+    """Let the reference's threads go to sleep: uncounted calls, or a pause before long calls."""
+    if expected_s > settle_s:
+        time.sleep(settle_s)
+    else:
+        _for(settle_s, call, rotation)
