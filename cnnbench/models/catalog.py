@@ -102,7 +102,40 @@ def _own(
 
 def _entries() -> Iterator[Entry]:
     yield _own("BasicCNN", papers.BASIC_CNN, "basic_cnn", 28, 1_413_834, 8, 1, 10)
-    yield _own("LeNet5", papers.LENET, "lenet", 32, 61_706, 28, 1, 10)
+    yield _own("LeNet5", papers.LENET, "lenet", 32, 61_706, 1, 1, 10)
+    yield _own("AlexNet", papers.ALEXNET, "alexnet", 227, 62_378_344, 67)
+    yield _own("GoogLeNet", papers.GOOGLENET, "googlenet", 224, 6_998_552, 1)
+    yield _own("VGG11", papers.VGG, "vgg", 224, 132_863_336, 32)
+    yield _own("VGG13", papers.VGG, "vgg", 224, 133_047_848, 32)
+    yield _own("ResNet18", papers.RESNET, "resnet", 224, 11_699_112, 1)
+    yield _own("ResNet34", papers.RESNET, "resnet", 224, 21_814_696, 1)
+    yield _own("ResNet50V1_5", papers.RESNET_V1_5, "resnet", 224, 25_610_152, 1)
+    yield _own("ResNet101V1_5", papers.RESNET_V1_5, "resnet", 224, 44_654_504, 1)
+    yield _own("ResNet152V1_5", papers.RESNET_V1_5, "resnet", 224, 60_344_232, 1)
+    yield _own("SEResNet34", papers.SENET, "senet", 224, 21_975_892, 1)
+    yield _own("SEResNet50", papers.SENET, "senet", 224, 28_141_144, 1)
+    yield _own("SEResNet101", papers.SENET, "senet", 224, 49_432_216, 1)
+    yield _own("ResNeXt50", papers.RESNEXT, "resnext", 224, 25_097_128, 1)
+    yield _own("ResNeXt101", papers.RESNEXT, "resnext", 224, 44_315_560, 1)
+    yield _own("CSPResNet50", papers.CSPNET, "cspresnet", 256, 21_656_488, 1)
+    yield _own("SqueezeNet", papers.SQUEEZENET, "squeezenet", 227, 1_248_424, 35)
+    yield _own("SqueezeNet1_1", papers.SQUEEZENET, "squeezenet", 224, 1_235_496, 31)
+    yield _own("ShuffleNetV2", papers.SHUFFLENET_V2, "shufflenet_v2", 224, 2_294_784, 1)
+    yield _own(
+        "EfficientNetLite0", papers.EFFICIENTNET_LITE, "efficientnet_lite", 224, 4_694_024, 1
+    )
+    yield _own(
+        "EfficientNetLite1", papers.EFFICIENTNET_LITE, "efficientnet_lite", 240, 5_470_344, 1
+    )
+    yield _own(
+        "EfficientNetLite2", papers.EFFICIENTNET_LITE, "efficientnet_lite", 260, 6_150_168, 1
+    )
+    yield _own(
+        "EfficientNetLite3", papers.EFFICIENTNET_LITE, "efficientnet_lite", 280, 8_273_768, 1
+    )
+    yield _own(
+        "EfficientNetLite4", papers.EFFICIENTNET_LITE, "efficientnet_lite", 300, 13_118_936, 1
+    )
 
     yield _keras("VGG16", papers.VGG, "vgg16", 224, 138_357_544)
     yield _keras("VGG19", papers.VGG, "vgg19", 224, 143_667_240)

@@ -10,6 +10,9 @@ from cnnbench.models.families.layers import layers, model, tf
 
 preprocess_input = preprocessing.unit
 
+# Of each block: filters, and the kernel size of each of its convolutions.
+_BLOCKS = ((64, (7,)), (128, (3, 3)), (256, (3, 3)))
+
 
 def BasicCNN(  # noqa: N802
     include_top: bool = True,
@@ -24,23 +27,17 @@ def BasicCNN(  # noqa: N802
     1,413,834 parameters and 89,466,496 MACs at 28x28x1 with 10 classes.
     """
 
-    def conv(x: Any, filters: int, kernel_size: int) -> Any:
-        return layers.Conv2D(
-            filters,
-            kernel_size,
-            padding="same",
-            activation="relu",
-            kernel_initializer="he_normal",
-        )(x)
-
+    settings = {"activation": "relu", "kernel_initializer": "he_normal"}
     inputs = x = tf.keras.Input(input_shape)
-    x = layers.MaxPooling2D()(conv(x, 64, 7))
-    x = layers.MaxPooling2D()(conv(conv(x, 128, 3), 128, 3))
-    x = layers.MaxPooling2D()(conv(conv(x, 256, 3), 256, 3))
+    for block, (filters, kernel_sizes) in enumerate(_BLOCKS, start=1):
+        for number, size in enumerate(kernel_sizes, start=1):
+            name = f"block{block}_conv{number}"
+            x = layers.Conv2D(filters, size, padding="same", name=name, **settings)(x)
+        x = layers.MaxPooling2D(name=f"block{block}_pool")(x)
     if include_top:
-        x = layers.Flatten()(x)
-        for units in (128, 64):
-            x = layers.Dense(units, activation="relu", kernel_initializer="he_normal")(x)
-            x = layers.Dropout(dropout)(x)
+        x = layers.Flatten(name="flatten")(x)
+        for number, units in enumerate((128, 64), start=1):
+            x = layers.Dense(units, name=f"dense{number}", **settings)(x)
+            x = layers.Dropout(dropout, name=f"dropout{number}")(x)
         x = layers.Dense(classes, activation=classifier_activation, name="predictions")(x)
     return model(inputs, x, "basic_cnn", weights)

@@ -18,30 +18,23 @@ def conv_bn(
     strides: int = 1,
     groups: int = 1,
     activation: str | None = "relu",
-    padding: str = "same",
     epsilon: float = 1e-5,
     momentum: float = 0.9,
     name: str,
 ) -> Any:
-    """Convolution without bias, batch normalisation, activation.
-
-    ``padding='same'`` pads as PyTorch and the papers do, the same number of pixels on both sides,
-    and not as TensorFlow does, which pads less on the left where the stride is not 1.
-    """
-    if padding == "same" and strides > 1:
-        x = pad(x, kernel_size // 2, name=f"{name}_pad")
-        padding = "valid"
+    """Convolution without bias, batch normalisation, and the activation if there is one."""
     x = layers.Conv2D(
         filters,
         kernel_size,
         strides=strides,
-        padding=padding,
+        padding="same",
         groups=groups,
         use_bias=False,
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    return bn_activation(x, activation, epsilon=epsilon, momentum=momentum, name=name)
+    x = layers.BatchNormalization(epsilon=epsilon, momentum=momentum, name=f"{name}_bn")(x)
+    return activate(x, activation, name=name)
 
 
 def depthwise_bn(
@@ -50,43 +43,32 @@ def depthwise_bn(
     *,
     strides: int = 1,
     activation: str | None = "relu",
-    padding: str = "same",
     epsilon: float = 1e-5,
     momentum: float = 0.9,
     name: str,
 ) -> Any:
-    """Depthwise convolution without bias, batch normalisation, activation; TensorFlow's padding."""
+    """`conv_bn` with one filter a channel."""
     x = layers.DepthwiseConv2D(
         kernel_size,
         strides=strides,
-        padding=padding,
+        padding="same",
         use_bias=False,
         depthwise_initializer="he_normal",
-        name=f"{name}_conv",
+        name=f"{name}_dwconv",
     )(x)
-    return bn_activation(x, activation, epsilon=epsilon, momentum=momentum, name=name)
-
-
-def bn_activation(
-    x: Any, activation: str | None, *, epsilon: float = 1e-5, momentum: float = 0.9, name: str
-) -> Any:
-    """Batch normalisation, then the activation if there is one."""
     x = layers.BatchNormalization(epsilon=epsilon, momentum=momentum, name=f"{name}_bn")(x)
-    return x if activation is None else layers.Activation(activation, name=f"{name}_act")(x)
+    return activate(x, activation, name=name)
 
 
-def pad(x: Any, pixels: int, *, name: str) -> Any:
-    """Zeros on all four sides."""
-    return layers.ZeroPadding2D(pixels, name=name)(x) if pixels else x
-
-
-def max_pool(x: Any, pool_size: int, strides: int, *, name: str) -> Any:
-    """Max pooling with the same padding on both sides, as PyTorch and the papers pad.
-
-    The zeros never win: what is pooled is behind a ReLU.
-    """
-    x = pad(x, pool_size // 2, name=f"{name}_pad")
-    return layers.MaxPooling2D(pool_size, strides, name=name)(x)
+def activate(x: Any, activation: str | None, *, name: str) -> Any:
+    """``relu6`` and ``leaky_relu`` (slope 0.1) are layers in both Kerases, the others functions."""
+    if activation is None:
+        return x
+    if activation == "relu6":
+        return layers.ReLU(6.0, name=f"{name}_act")(x)
+    if activation == "leaky_relu":
+        return layers.LeakyReLU(0.1, name=f"{name}_act")(x)
+    return layers.Activation(activation, name=f"{name}_act")(x)
 
 
 def pooled_classifier(x: Any, classes: int, activation: str | None, *, dropout: float = 0.0) -> Any:

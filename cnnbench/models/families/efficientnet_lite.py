@@ -1,0 +1,196 @@
+"""EfficientNet-Lite0 to Lite4 (Google 2020; EfficientNet: arXiv:1905.11946, Table 1).
+
+EfficientNets for phones: no squeeze-and-excitation, ReLU6 instead of swish, and a stem, head and
+outer stages that do not grow with the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.models.families.layers import (
+    conv_bn,
+    depthwise_bn,
+    layers,
+    model,
+    pooled_classifier,
+    tf,
+)
+
+# Of each stage of EfficientNet-B0: units, kernel size, stride of the first, expansion, filters.
+_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+_BATCH_NORM: dict[str, Any] = {"momentum": 0.99, "epsilon": 1e-3}
+
+
+def preprocess_input(images: Any) -> Any:
+    """0..255 to about -1..1: minus 127, divided by 128."""
+    return (images - np.float32(127)) / np.float32(128)
+
+
+def EfficientNetLite0(  # noqa: N802
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_shape: tuple[int, int, int] = (224, 224, 3),
+    classes: int = 1000,
+    classifier_activation: str | None = "softmax",
+) -> Any:
+    """4.7 M parameters and 407 M MACs at 224x224x3, as the authors print them."""
+    return _efficientnet_lite(
+        "efficientnet_lite0",
+        width=1.0,
+        depth=1.0,
+        dropout=0.2,
+        include_top=include_top,
+        weights=weights,
+        input_shape=input_shape,
+        classes=classes,
+        classifier_activation=classifier_activation,
+    )
+
+
+def EfficientNetLite1(  # noqa: N802
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_shape: tuple[int, int, int] = (240, 240, 3),
+    classes: int = 1000,
+    classifier_activation: str | None = "softmax",
+) -> Any:
+    """5.4 M parameters and 631 M MACs at 240x240x3, as the authors print them."""
+    return _efficientnet_lite(
+        "efficientnet_lite1",
+        width=1.0,
+        depth=1.1,
+        dropout=0.2,
+        include_top=include_top,
+        weights=weights,
+        input_shape=input_shape,
+        classes=classes,
+        classifier_activation=classifier_activation,
+    )
+
+
+def EfficientNetLite2(  # noqa: N802
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_shape: tuple[int, int, int] = (260, 260, 3),
+    classes: int = 1000,
+    classifier_activation: str | None = "softmax",
+) -> Any:
+    """6.1 M parameters and 899 M MACs at 260x260x3, as the authors print them."""
+    return _efficientnet_lite(
+        "efficientnet_lite2",
+        width=1.1,
+        depth=1.2,
+        dropout=0.3,
+        include_top=include_top,
+        weights=weights,
+        input_shape=input_shape,
+        classes=classes,
+        classifier_activation=classifier_activation,
+    )
+
+
+def EfficientNetLite3(  # noqa: N802
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_shape: tuple[int, int, int] = (280, 280, 3),
+    classes: int = 1000,
+    classifier_activation: str | None = "softmax",
+) -> Any:
+    """8.2 M parameters and 1.44 G MACs at 280x280x3, as the authors print them."""
+    return _efficientnet_lite(
+        "efficientnet_lite3",
+        width=1.2,
+        depth=1.4,
+        dropout=0.3,
+        include_top=include_top,
+        weights=weights,
+        input_shape=input_shape,
+        classes=classes,
+        classifier_activation=classifier_activation,
+    )
+
+
+def EfficientNetLite4(  # noqa: N802
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_shape: tuple[int, int, int] = (300, 300, 3),
+    classes: int = 1000,
+    classifier_activation: str | None = "softmax",
+) -> Any:
+    """13.0 M parameters and 2.64 G MACs at 300x300x3, as the authors print them."""
+    return _efficientnet_lite(
+        "efficientnet_lite4",
+        width=1.4,
+        depth=1.8,
+        dropout=0.3,
+        include_top=include_top,
+        weights=weights,
+        input_shape=input_shape,
+        classes=classes,
+        classifier_activation=classifier_activation,
+    )
+
+
+def _efficientnet_lite(
+    name: str,
+    width: float,
+    depth: float,
+    dropout: float,
+    include_top: bool,
+    weights: str | Path | None,
+    input_shape: tuple[int, int, int],
+    classes: int,
+    classifier_activation: str | None,
+) -> Any:
+    inputs = x = tf.keras.Input(input_shape)
+    x = conv_bn(x, 32, 3, strides=2, activation="relu6", name="stem", **_BATCH_NORM)
+    for stage, (units, kernel_size, strides, expansion, filters) in enumerate(_STAGES, start=1):
+        outer = stage in (1, len(_STAGES))
+        for number in range(units if outer else math.ceil(depth * units)):
+            x = _unit(
+                x,
+                _rounded(filters * width),
+                kernel_size,
+                strides if number == 0 else 1,
+                expansion,
+                f"stage{stage}_block{number + 1}",
+            )
+    x = conv_bn(x, 1280, 1, activation="relu6", name="head", **_BATCH_NORM)
+    if include_top:
+        x = pooled_classifier(x, classes, classifier_activation, dropout=dropout)
+    return model(inputs, x, name, weights)
+
+
+def _unit(x: Any, filters: int, kernel_size: int, strides: int, expansion: int, name: str) -> Any:
+    """An inverted residual with a linear bottleneck (arXiv:1801.04381, sec. 3.3)."""
+    inputs = x
+    if expansion != 1:
+        x = conv_bn(
+            x, expansion * x.shape[-1], 1, activation="relu6", name=f"{name}_expand", **_BATCH_NORM
+        )
+    x = depthwise_bn(
+        x, kernel_size, strides=strides, activation="relu6", name=f"{name}_depth", **_BATCH_NORM
+    )
+    x = conv_bn(x, filters, 1, activation=None, name=f"{name}_project", **_BATCH_NORM)
+    if strides == 1 and inputs.shape[-1] == filters:
+        x = layers.Add(name=f"{name}_add")([inputs, x])
+    return x
+
+
+def _rounded(filters: float) -> int:
+    """To a multiple of 8, never more than 10 % below."""
+    rounded = max(8, int(filters + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * filters else rounded
