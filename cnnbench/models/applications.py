@@ -52,7 +52,7 @@ class Application:
             return preprocessing.signed(images)
         # Keras' functions write into the NumPy array that they are given.
         copied = images.copy() if hasattr(images, "copy") else images
-        return self._module().preprocess_input(copied)
+        return getattr(_applications(), self.module).preprocess_input(copied)
 
     def fingerprint(self) -> Mapping[str, str]:
         return {}
@@ -61,14 +61,9 @@ class Application:
         """The file of the builder in the installed Keras, found without importing it."""
         return _keras_folder() / "src" / "applications" / f"{self.module}.py"
 
-    def _module(self) -> Any:
-        import tensorflow as tf
-
-        return getattr(tf.keras.applications, self.module)
-
     def _call(self, request: Request, source: str | None) -> Any:
         try:
-            return getattr(self._module(), self.name)(
+            return getattr(_applications(), self.name)(
                 include_top=request.include_top,
                 weights=source,
                 input_shape=request.input_shape,
@@ -76,8 +71,13 @@ class Application:
                 **request.parameters,
             )
         except (ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"{request.label} cannot be built: {reason}") from error
+            raise request.refused(error) from error
+
+
+def _applications() -> Any:
+    import tensorflow as tf
+
+    return tf.keras.applications
 
 
 @cache

@@ -37,8 +37,7 @@ class Builder:
         try:
             made = builder(**self._arguments(request))
         except (ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"{request.label} cannot be built: {reason}") from error
+            raise request.refused(error) from error
         return _with_known_shapes(made, request)
 
     def pretrained(self, request: Request) -> Any:

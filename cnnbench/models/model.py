@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from cnnbench.models import weights as weight_files
 from cnnbench.models.catalog import Entry
 
 Shape = tuple[int, ...]
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ class Request:
     include_top: bool
     parameters: Mapping[str, Any]
     changed: frozenset[str] = frozenset()
+
+    def refused(self, error: Exception) -> UserError:
+        """What a builder objected to, in one line: Keras' messages have colours and many lines."""
+        words = " ".join(_COLOURS.sub("", str(error)).partition("Arguments received")[0].split())
+        return UserError(f"{self.label} cannot be built: {words[:300]}")
 
 
 class Maker(Protocol):
