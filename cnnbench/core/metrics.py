@@ -53,14 +53,14 @@ def _metrics() -> Iterable[Metric]:
     yield Metric("receptive_field_px", "px", None, exact=True, title="Receptive field")
     yield Metric("depth", "count", None, exact=True, title="Depth")
     for name, title in [
-        ("activation_sum_bytes", "Activations, sum"),
-        ("activation_train_bytes", "Activations, training"),
-        ("activation_infer_peak_bytes", "Activations, peak"),
+        ("activation_sum_bytes", "Activation sum"),
+        ("activation_train_bytes", "Training activations"),
+        ("activation_infer_peak_bytes", "Activation peak"),
     ]:
         yield Metric(name, "bytes", low, "batch", exact=True, title=title)
     # measured: memory
-    yield Metric("memory_infer_peak_bytes", "bytes", low, "setting", title="Memory, inference")
-    yield Metric("memory_train_peak_bytes", "bytes", low, "setting", title="Memory, training")
+    yield Metric("memory_infer_peak_bytes", "bytes", low, "setting", title="Inference memory")
+    yield Metric("memory_train_peak_bytes", "bytes", low, "setting", title="Training memory")
     yield Metric("memory_ratio", "ratio", None, "setting", title="Measured ÷ predicted")
     yield Metric("max_batch", "count", high, "setting", title="Largest batch")
     # measured: latency
@@ -69,8 +69,8 @@ def _metrics() -> Iterable[Metric]:
         ("load_s", "Load"),
         ("compile_s", "Compile"),
         ("first_call_s", "First call"),
-        ("latency_location_s", "Latency, location"),
-        ("latency_mean_s", "Latency, mean"),
+        ("latency_location_s", "Latency location"),
+        ("latency_mean_s", "Latency mean"),
         ("latency_p50_s", "Latency p50"),
         ("latency_p90_s", "Latency p90"),
         ("latency_p95_s", "Latency p95"),
@@ -82,7 +82,7 @@ def _metrics() -> Iterable[Metric]:
     yield Metric("achieved_flops_per_s", "per_s", high, "setting", title="FLOP/s")
     yield Metric("output_max_abs_diff", "ratio", low, "setting", title="Output difference")
     yield Metric("file_bytes", "bytes", low, title="File")
-    yield Metric("file_gzip_bytes", "bytes", low, title="File, gzip")
+    yield Metric("file_gzip_bytes", "bytes", low, title="Gzipped file")
     # measured: accuracy
     yield Metric("top1", "fraction", high, "setting", title="Top-1")
     yield Metric("top5", "fraction", high, "setting", title="Top-5")
@@ -94,8 +94,8 @@ def _metrics() -> Iterable[Metric]:
     # measured: compression
     yield Metric("sparsity", "fraction", None, title="Sparsity")
     yield Metric("distinct_weights", "count", low, title="Distinct weights")
-    yield Metric("coverage_params", "fraction", high, title="Coverage, params")
-    yield Metric("coverage_macs", "fraction", high, title="Coverage, MACs")
+    yield Metric("coverage_params", "fraction", high, title="Params covered")
+    yield Metric("coverage_macs", "fraction", high, title="MACs covered")
     yield Metric("agreement", "fraction", high, "setting", title="Agreement")
     # published by others, never mixed with what was measured here
     yield Metric("published_top1", "fraction", high, title="Top-1")

@@ -31,6 +31,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+_SHOWN = frozenset(metric for metrics in GROUPS.values() for metric in metrics)
+
 
 @dataclass(frozen=True)
 class Column:
@@ -122,7 +124,7 @@ def remarks(report: pd.DataFrame) -> Iterator[str]:
     for name in report.columns:
         metric, label = split(name)
         base, _, kind = metric.rpartition("_")
-        if kind not in ("status", "verdict") or base not in METRICS:
+        if kind not in ("status", "verdict") or base not in _SHOWN:
             continue
         what = f"{METRICS[base].title} {label}".strip()
         for model, words in zip(row_names(report), report[name].fillna(""), strict=True):

@@ -129,8 +129,9 @@ class _Run:
         duration = time.monotonic() - clock
         if job.repeat == PREPARE and outcome.status == "ok":
             (Path(order.artifacts) / _READY).touch()
-        with contextlib.suppress(OSError):
-            Path(order.artifacts).rmdir()  # only where the job left nothing in it
+        with contextlib.suppress(OSError):  # only where the job left nothing in them
+            Path(order.scratch).rmdir()
+            Path(order.artifacts).rmdir()
         return self._as_record(job, attempt, outcome, started.isoformat("T", "seconds"), duration)
 
     def _order(self, job: Job, attempt: int) -> Order:
@@ -138,7 +139,8 @@ class _Run:
         artifacts = _artifacts(self._folder, cell)
         if job.repeat == PREPARE:
             shutil.rmtree(artifacts, ignore_errors=True)
-        artifacts.mkdir(parents=True, exist_ok=True)
+        scratch = artifacts / f"scratch-{job.repeat}"
+        scratch.mkdir(parents=True, exist_ok=True)
         words = re.sub(r"[^A-Za-z0-9.]+", "-", cell.title())[:80]
         log = self._folder.logs / f"{words}-{cell.key[:8]}-{job.repeat}-try{attempt}.log"
         return Order(
@@ -148,7 +150,7 @@ class _Run:
             setting=cell.setting_json,
             repeat=job.repeat,
             artifacts=str(artifacts),
-            scratch=str(artifacts / f"scratch-{job.repeat}"),
+            scratch=str(scratch),
             log=str(log),
             data_dir=str(self._data_dir) if self._data_dir else None,
             memory_limit=suite.limits.memory,
@@ -157,6 +159,7 @@ class _Run:
     def _as_record(
         self, job: Job, attempt: int, outcome: Outcome, started: str, duration: float
     ) -> Record:
+        precision = job.cell.rule.precision
         return Record(
             key=job.key,
             attempt=attempt,
@@ -171,7 +174,8 @@ class _Run:
             classes=job.cell.model.classes,
             metrics=outcome.metrics or {},
             samples=outcome.samples or {},
-            details=outcome.details or {},
+            # What was asked for, so that a table can say whether it was reached.
+            details=(outcome.details or {}) | ({"precision": precision} if precision else {}),
             error=outcome.error,
             environment=self._environment_id,
             started=started,

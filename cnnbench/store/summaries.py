@@ -6,12 +6,12 @@ Nothing of this is ever stored: it follows from the records every time a table i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 
 from cnnbench.core.record import PREPARE, Record
 from cnnbench.core.settings import Setting
-from cnnbench.store import statistics
+from cnnbench.store import accuracy, statistics
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,77 @@ def _samples(records: Sequence[Record]) -> dict[str, tuple[float, ...]]:
 
 
 def _plain(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """What is counted, or measured without statistics of its own: the median and the range."""
-    return {
-        name: Summary(median(values), status, samples=values)
-        for name, values in _samples(records).items()
-        if values
+    """What is counted, or measured once: the median; from two processes on with its interval."""
+    summaries = {}
+    for name, values in _samples(records).items():
+        if not values:
+            continue
+        if len(values) == 1 or min(values) <= 0:
+            summaries[name] = Summary(median(values), status, samples=values)
+        else:
+            interval = statistics.estimate(values)
+            summaries[name] = Summary(
+                median(values), status, interval.low, interval.high, samples=values
+            )
+    return summaries
+
+
+def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
+    """Locations corrected for drift; percentiles of all calls of all rounds together."""
+    samples = _samples(records)
+    locations, references = samples["latency_location_s"], samples["reference_s"]
+    precision = records[-1].details.get("precision")
+    flags = [record.details.get("flags", []) for record in records]
+    verdict = statistics.verdict(locations, references, precision, flags)
+    summaries = {
+        name: replace(summary, verdict=verdict if name.startswith("latency_") else "")
+        for name, summary in _plain(records, status).items()
     }
+    located = statistics.estimate(locations, references)
+    summaries["latency_location_s"] = replace(
+        summaries["latency_location_s"],
+        value=located.value,
+        ci_low=located.low,
+        ci_high=located.high,
+    )
+    for q in statistics.CALLS_NEEDED:
+        name = f"latency_p{q}_s"
+        summaries[name] = _percentile(q, records, summaries.get(name), status)
+    return summaries
 
 
-_BY_PROBE: dict[str, Callable[[Sequence[Record], str], dict[str, Summary]]] = {}
+def _percentile(
+    q: int, records: Sequence[Record], by_process: Summary | None, status: str
+) -> Summary:
+    calls = [seconds for record in records for seconds in record.samples.get("latency_s", [])]
+    value = statistics.percentile(calls, q)
+    if value is None:
+        missing = statistics.calls_missing(len(calls), q)
+        return Summary(None, f"{missing} more calls needed for p{q}")
+    return replace(by_process or Summary(None, status), value=value)
+
+
+def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
+    """The mean over seeds; the interval covers the choice of seeds and of test images."""
+    summaries = {
+        name: replace(summary, value=fmean(summary.samples))
+        for name, summary in _plain(records, status).items()
+    }
+    details = records[-1].details
+    for name in ("top1", "top5"):
+        if name in summaries and "n_test" in details:
+            chance = details.get("chance", 0.0) if name == "top1" else 0.0
+            found = accuracy.over_seeds(summaries[name].samples, details["n_test"])
+            summaries[name] = replace(
+                summaries[name],
+                ci_low=found.low,
+                ci_high=found.high,
+                verdict=accuracy.verdict(found, len(records), chance),
+            )
+    return summaries
+
+
+_BY_PROBE: dict[str, Callable[[Sequence[Record], str], dict[str, Summary]]] = {
+    "latency": _latency,
+    "accuracy": _accuracy,
+}

@@ -1,0 +1,210 @@
+"""Statistics on samples whose truth is known, thousands of times; no clock."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cnnbench.store import statistics as st
+
+TRIALS = 4000
+
+
+def normal(rng: np.random.Generator, *shape: int) -> NDArray[np.float64]:
+    """Logs of a quiet machine: 1.5 % between processes."""
+    return 0.015 * rng.standard_normal(shape)
+
+
+def skewed(rng: np.random.Generator, *shape: int) -> NDArray[np.float64]:
+    """Noise that only adds."""
+    return rng.exponential(0.02, shape)
+
+
+def contaminated(rng: np.random.Generator, *shape: int) -> NDArray[np.float64]:
+    """A quiet machine on which one process in ten was disturbed by 30 %."""
+    return normal(rng, *shape) + 0.3 * (rng.random(shape) < 0.1)
+
+
+NOISES = [normal, skewed, contaminated]
+
+
+@pytest.mark.parametrize("q", [50, 90, 95, 99])
+def test_calls_needed_is_the_smallest_count_with_two_calls_above_at_99_percent(q: int) -> None:
+    def fewer_than_two_above(n: int) -> float:
+        p = q / 100
+        return p**n + n * (1 - p) * p ** (n - 1)
+
+    n = st.CALLS_NEEDED[q]
+    assert fewer_than_two_above(n) <= 0.01 < fewer_than_two_above(n - 1)
+
+
+def test_percentiles_only_with_enough_calls() -> None:
+    assert st.percentile([1.0] * 10, 50) is None
+    # inclusive: rank 1 + 0.5 * (11 - 1) = 6
+    assert st.percentile(range(1, 12), 50) == 6
+    assert st.percentile(range(63), 90) is None
+    # 0 + 0.9 * (101 - 1) = 90
+    assert st.percentile(range(101), 90) == 90
+    assert st.calls_missing(63, 90) == 1
+    assert st.calls_missing(662, 99) == 0
+
+
+def test_trimmed_mean_by_hand() -> None:
+    # n = 6, g = floor(1.2) = 1: kept 2, 3, 4, 6, mean 15 / 4; winsorised 2 2 3 4 6 6, mean 23 / 6
+    # squares: 2 * (11/6)² + (5/6)² + (1/6)² + 2 * (13/6)² = (242 + 25 + 1 + 338) / 36 = 606 / 36
+    centre, error, freedom = st.trimmed([1, 2, 3, 4, 6, 100])
+    assert centre == 15 / 4
+    assert error == pytest.approx(math.sqrt(606 / 36 / (4 * 3)))
+    assert freedom == 3
+
+
+def test_estimate_cancels_what_drifts_with_the_reference() -> None:
+    drift = np.array([1.0, 1.1, 1.2, 1.3, 1.4, 1.5])
+    found = st.estimate(0.01 * drift, 0.002 * drift)
+    # every ratio is 5; the median reference is 0.002 * 1.25
+    assert found.value == pytest.approx(5 * 0.0025)
+    assert found.low == pytest.approx(found.high) == pytest.approx(found.value)
+    assert st.estimate(0.01 * drift).precision > 0.1
+
+
+def test_few_processes_give_their_range_and_say_so() -> None:
+    found = st.estimate([0.010, 0.012, 0.011])
+    assert (found.low, found.high) == pytest.approx((0.010, 0.012))
+    assert st.verdict([0.01] * 3, [0.01] * 3) == "unstable: 3 processes of at least 6"
+    assert st.verdict([0.01], [0.01]) == "unstable: 1 process of at least 6"
+    assert not st.converged([0.01] * 5, [0.01] * 5, 0.05)
+
+
+def test_no_samples_and_unpaired_references_are_errors() -> None:
+    with pytest.raises(ValueError, match="no samples"):
+        st.estimate([])
+    with pytest.raises(ValueError, match="6 samples and 5 references"):
+        st.estimate([1.0] * 6, [1.0] * 5)
+
+
+def test_verdict_names_every_reason() -> None:
+    steady = [0.0100, 0.0101, 0.0099, 0.0100, 0.0101, 0.0100]
+    assert st.verdict(steady, [0.003] * 6, 0.05) == "stable"
+    wild = [0.01, 0.02, 0.01, 0.02, 0.01, 0.02]
+    words = st.verdict(wild, [0.003] * 6, 0.05)
+    assert words.startswith("unstable: too noisy: ±") and "±5.0% wanted" in words
+    flags = [["drifting: +14%"], ["drifting: -20%"], ["drifting: +12%"], [], [], []]
+    assert st.verdict(steady, [0.003] * 6, 0.05, flags) == "unstable: drifting in 3 of 6 rounds"
+
+
+def test_a_flag_of_a_third_of_the_rounds_is_no_concern() -> None:
+    busy = "another process used the CPU (0.40 cores)"
+    assert st.concerns([[busy], [busy], [], [], [], []]) == []
+    assert st.concerns([[busy]] * 3 + [[]] * 3) == ["another process used the CPU in 3 of 6 rounds"]
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("processes", [6, 9, 12])
+def test_intervals_cover_the_truth(noise: object, processes: int) -> None:
+    """95 % intervals hold the trimmed mean of the population at least 92 % of the time."""
+    rng = np.random.default_rng(processes)
+    truth = float(np.median(st.trimmed(noise(rng, 400, 1000))[0]))  # type: ignore[operator]
+    centre, error, freedom = st.trimmed(noise(rng, TRIALS, processes))  # type: ignore[operator]
+    covered = np.abs(centre - truth) <= st._t_quantile(freedom) * error
+    assert covered.mean() >= 0.92
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("processes", [6, 12])
+def test_equal_cells_are_rarely_called_different(noise: object, processes: int) -> None:
+    """Even with no minimum effect at most 5 % (and the error of 4,000 trials)."""
+    rng = np.random.default_rng(1)
+    base, new = (noise(rng, TRIALS, processes) for _ in range(2))  # type: ignore[operator]
+    p = st.t_test(*st.yuen(base, new))
+    assert (p < 0.05).mean() <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / TRIALS)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_twenty_percent_is_found_among_five_models(noise: object) -> None:
+    """One of five models is 20 % slower: found 95 times of 100, and no other is blamed for it."""
+    rng = np.random.default_rng(2)
+    found = blamed = 0
+    for _ in range(300):
+        pairs = [
+            (np.exp(noise(rng, 8)), np.exp(noise(rng, 8) + (0.1823 if model == 0 else 0)))  # type: ignore[operator]
+            for model in range(5)
+        ]
+        verdicts = [one.verdict for one in st.compare(pairs)]
+        found += verdicts[0] == "higher"
+        blamed += any(words in ("higher", "lower") for words in verdicts[1:])
+    assert found >= 285
+    assert blamed <= 15
+
+
+def test_significant_but_small_is_no_difference() -> None:
+    base = [1.000, 1.001, 0.999, 1.000, 1.001, 0.999]
+    (small,) = st.compare([(base, [1.02 * value for value in base])])
+    assert small.p_adjusted < 0.001 and small.verdict == "no difference"
+    assert small.ratio == pytest.approx(1.02)
+    (large,) = st.compare([(base, [0.8 * value for value in base])])
+    assert large.verdict == "lower" and large.low < 0.8 < large.high
+
+
+def test_three_processes_a_side_prove_nothing() -> None:
+    (found,) = st.compare([([1.0, 1.01, 1.02], [2.0, 2.01, 2.02])])
+    assert found.verdict == "too few processes"
+    assert (found.low, found.high) == pytest.approx((2.0 / 1.02, 2.02 / 1.0))
+
+
+def test_too_few_take_no_part_in_the_correction() -> None:
+    base = [1.0, 1.02, 0.98, 1.01, 0.99, 1.0]
+    pairs = [(base, [1.2 * value for value in base])]
+    alone = st.compare(pairs)[0].p_adjusted
+    assert st.compare([*pairs, ([1.0], [2.0])])[0].p_adjusted == alone
+
+
+def test_samples_that_do_not_vary() -> None:
+    assert st.compare([([1.0] * 6, [1.0] * 6)])[0].p == 1
+    assert st.compare([([1.0] * 6, [1.5] * 6)])[0].verdict == "higher"
+
+
+def test_holm_by_hand() -> None:
+    # sorted 0.01 0.02 0.03 0.04: times 4 3 2 1 is 0.04 0.06 0.06 0.04, never falling
+    assert st.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert st.holm([]) == []
+
+
+def test_tiers_split_what_differs_and_join_what_does_not() -> None:
+    rng = np.random.default_rng(3)
+    cells = [centre * np.exp(normal(rng, 8)) for centre in (2.0, 1.0, 1.01, 4.0, 2.02)]
+    assert st.tiers(cells) == [2, 1, 1, 3, 2]
+    assert st.tiers([]) == []
+
+
+def test_a_chain_of_small_steps_is_not_one_tier() -> None:
+    steps = [[1.04**step * value for value in (0.999, 1, 1, 1, 1, 1.001)] for step in range(5)]
+    # 1.04 is below the minimum effect of 5 %, 1.04² is above it
+    assert st.tiers(steps) == [1, 1, 2, 2, 3]
+
+
+def test_accuracy_interval_of_one_seed_is_wilsons() -> None:
+    # Wilson 1927: p = 0.9, n = 100, z = 1.96: (0.9 + z²/200 ± z sqrt(0.0009 + z²/40000)) / (1 + z²/100)
+    found = st.accuracy([0.9], 100)
+    assert (found.low, found.high) == pytest.approx((0.8256, 0.9448), abs=1e-4)
+
+
+def test_accuracy_covers_seed_and_test_set_together() -> None:
+    """Seeds differ by 2 points, all are judged on the same 300 images."""
+    rng = np.random.default_rng(4)
+    covered = 0
+    for _ in range(1500):
+        # what the shared test set does to all seeds alike
+        shared = rng.normal(0, math.sqrt(0.8 * 0.2 / 300))
+        seeds = np.clip(0.8 + shared + rng.normal(0, 0.02, 3), 0, 1)
+        found = st.accuracy(seeds, 300)
+        covered += found.low <= 0.8 <= found.high
+    assert covered >= 0.93 * 1500
+
+
+def test_chance_is_never_stable() -> None:
+    assert st.accuracy_verdict([0.10, 0.11, 0.09], 10_000, 0.1) == "unstable: not above chance"
+    assert st.accuracy_verdict([0.80, 0.81, 0.79], 10_000, 0.1) == "stable"
+    assert st.accuracy_verdict([0.80], 10_000, 0.1) == "unstable: one seed, 2 at least"
