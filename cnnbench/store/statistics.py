@@ -1,10 +1,8 @@
 """What samples say, and how sure: percentiles, intervals over processes, verdicts, comparisons.
 
 Pure functions of numbers. One process is one sample. Latencies are looked at as
-``log(location / reference)``, one value a process, and everywhere by the same robust estimator:
-the 20 % trimmed mean with its winsorised standard error (Tukey and McLaughlin 1963; two samples:
-Yuen 1974, The two-sample trimmed t for unequal population variances, Biometrika 61). From five
-processes on, one outlier a side neither moves it nor widens its interval.
+``log(location / reference)``, one value a process, and everywhere by the same robust estimator,
+the interquartile mean (`cnnbench.store.robust`).
 """
 
 from __future__ import annotations
@@ -13,19 +11,18 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from cnnbench.store.robust import CONFIDENCE, t_quantile, t_test, trimmed, yuen
+
 FEWEST_PROCESSES = 6
-CONFIDENCE = 0.95
 MINIMUM_EFFECT = 0.05
 
 # At least two calls lie above the percentile with 99 % confidence: the smallest n with
 # q**n + n * (1 - q) * q**(n - 1) <= 0.01, for independent calls (as MLPerf's early stopping).
 CALLS_NEEDED = {50: 11, 90: 64, 95: 130, 99: 662}
 
-_TRIM = 0.2
 # A flag that more than this share of a cell's rounds carry makes the cell unstable.
 _FLAGGED = 1 / 3
 
@@ -93,14 +90,12 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     if len(logs) < FEWEST_PROCESSES:
         low, high = float(logs.min()), float(logs.max())
     else:
-        half = _t_quantile(freedom) * error
+        half = t_quantile(freedom) * error
         low, high = float(centre - half), float(centre + half)
     return Estimate(*(scale * math.exp(log) for log in (float(centre), low, high)))
 
 
-def converged(
-    locations: Sequence[float], references: Sequence[float], precision: float
-) -> bool:
+def converged(locations: Sequence[float], references: Sequence[float], precision: float) -> bool:
     """Whether the interval's relative half-width is within ``precision``."""
     if len(locations) < FEWEST_PROCESSES:
         return False
@@ -156,14 +151,14 @@ def compare(
         pairs: process samples, positive; of a latency location ÷ reference each.
         minimum_effect: a smaller relative difference is none, however significant.
 
-    Two cells differ when Yuen's trimmed t-test of the logarithms, Holm-corrected over ``pairs``,
+    Two cells differ when Yuen's t-test of the logarithms, Holm-corrected over ``pairs``,
     is below 5 % *and* the ratio is beyond the minimum effect.
     """
     tests = [_test(*(np.log(np.asarray(side, float)) for side in pair)) for pair in pairs]
-    adjusted = holm([test.p for test in tests if test.enough])
-    remaining = iter(adjusted)
+    adjusted = iter(holm([p for _, p in tests if p is not None]))
     return [
-        test.judged(next(remaining) if test.enough else 1.0, minimum_effect) for test in tests
+        _judged(ratio, p, 1.0 if p is None else next(adjusted), minimum_effect)
+        for ratio, p in tests
     ]
 
 
@@ -177,9 +172,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def tiers(
-    cells: Sequence[Sequence[float]], minimum_effect: float = MINIMUM_EFFECT
-) -> list[int]:
+def tiers(cells: Sequence[Sequence[float]], minimum_effect: float = MINIMUM_EFFECT) -> list[int]:
     """The tier of each cell, 1 for the lowest values; cells that cannot be told apart share one.
 
     A tier is led by its lowest cell, and holds those that are not shown to differ from the leader
@@ -202,84 +195,69 @@ def tiers(
     return result
 
 
-def trimmed(values: Any) -> tuple[Any, Any, Any]:
-    """Trimmed mean, its standard error and degrees of freedom, along the last axis.
+def accuracy(shares: Sequence[float], examples: int) -> Estimate:
+    """The mean share of right answers over seeds, with its 95 % interval.
 
-    ``g = floor(0.2 n)`` values are cut off at each end, ``h = n - 2 g`` stay; the standard error
-    is ``sqrt((n - 1) s_w² / (h (h - 1)))`` with the variance ``s_w²`` of the winsorised values,
-    and there are ``h - 1`` degrees of freedom (Yuen 1974). With one value the error is 0.
+    Args:
+        shares: one a seed, each in 0..1.
+        examples: the test images, the same for every seed.
+
+    What the choice of images does is common to all seeds, so it is not divided by their number:
+    the variance is ``s² / k + p (1 - p) / n``, with Welch's degrees of freedom (Welch 1947;
+    Satterthwaite 1946). One seed has Wilson's interval (Wilson 1927), of the images alone.
     """
-    ordered = np.sort(np.asarray(values, float), axis=-1)
-    count = ordered.shape[-1]
+    from scipy.special import ndtri
+
+    values = np.asarray(shares, float)
+    count = len(values)
     if not count:
         raise ValueError("no samples")
-    cut = int(_TRIM * count)
-    kept = count - 2 * cut
-    winsorised = np.clip(ordered, ordered[..., cut, None], ordered[..., count - 1 - cut, None])
-    squares = ((winsorised - winsorised.mean(-1, keepdims=True)) ** 2).sum(-1)
-    error = np.sqrt(squares / (kept * max(kept - 1, 1)))
-    return ordered[..., cut : count - cut].mean(-1), error, kept - 1
+    mean, z = float(values.mean()), float(ndtri((1 + CONFIDENCE) / 2))
+    centre = (mean + z**2 / (2 * examples)) / (1 + z**2 / examples)
+    if count == 1:
+        spread = math.sqrt(mean * (1 - mean) / examples + z**2 / (4 * examples**2))
+        half = z * spread / (1 + z**2 / examples)
+        return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half))
+    of_seeds = float(values.var(ddof=1)) / count
+    # Wilson's centre, so that a perfect score is not free of doubt.
+    of_images = centre * (1 - centre) / examples
+    total = of_seeds + of_images
+    freedom = (count - 1) * (total / of_seeds) ** 2 if of_seeds > 0 else math.inf
+    half = (float(t_quantile(freedom)) if freedom < 1e6 else z) * math.sqrt(total)
+    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half))
 
 
-@dataclass(frozen=True)
-class _Test:
-    ratio: float
-    low: float
-    high: float
-    p: float
-    enough: bool
-
-    def judged(self, p_adjusted: float, minimum_effect: float) -> Comparison:
-        if not self.enough:
-            words = "too few processes"
-        elif p_adjusted < 1 - CONFIDENCE and abs(math.log(self.ratio)) > math.log1p(minimum_effect):
-            words = "higher" if self.ratio > 1 else "lower"
-        else:
-            words = "no difference"
-        return Comparison(self.ratio, self.low, self.high, self.p, p_adjusted, words)
+def accuracy_verdict(shares: Sequence[float], examples: int, chance: float) -> str:
+    """``stable``, or ``unstable``: not above chance, or one seed only."""
+    if accuracy(shares, examples).low <= chance:
+        return "unstable: not above chance"
+    return "stable" if len(shares) > 1 else "unstable: one seed, 2 at least"
 
 
-def _test(base: np.ndarray, new: np.ndarray) -> _Test:
+def _test(base: np.ndarray, new: np.ndarray) -> tuple[Estimate, float | None]:
+    """The ratio of two cells, from logarithms, and a p-value; None with too few processes."""
     difference, error, freedom = yuen(base, new)
-    enough = min(len(base), len(new)) >= FEWEST_PROCESSES
-    if not enough:
-        low, high = float(new.min() - base.max()), float(new.max() - base.min())
-        return _Test(*(math.exp(log) for log in (difference, low, high)), p=1.0, enough=False)
-    half = _t_quantile(freedom) * error
-    return _Test(
-        *(math.exp(log) for log in (difference, difference - half, difference + half)),
-        p=float(t_test(difference, error, freedom)),
-        enough=True,
+    if min(len(base), len(new)) < FEWEST_PROCESSES:
+        ends, p = (new.min() - base.max(), new.max() - base.min()), None
+    else:
+        half = t_quantile(freedom) * error
+        ends, p = (difference - half, difference + half), float(t_test(difference, error, freedom))
+    return Estimate(math.exp(difference), math.exp(ends[0]), math.exp(ends[1])), p
+
+
+def _judged(
+    ratio: Estimate, p: float | None, p_adjusted: float, minimum_effect: float
+) -> Comparison:
+    is_large = abs(math.log(ratio.value)) > math.log1p(minimum_effect)
+    if p is None:
+        words = "too few processes"
+    elif p_adjusted < 1 - CONFIDENCE and is_large:
+        words = "higher" if ratio.value > 1 else "lower"
+    else:
+        words = "no difference"
+    return Comparison(
+        ratio.value, ratio.low, ratio.high, 1.0 if p is None else p, p_adjusted, words
     )
-
-
-def yuen(base: Any, new: Any) -> tuple[Any, Any, Any]:
-    """Difference of trimmed means (new - base), its standard error, Welch's degrees of freedom."""
-    centre_a, error_a, freedom_a = trimmed(base)
-    centre_b, error_b, freedom_b = trimmed(new)
-    square = error_a**2 + error_b**2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = square**2 / (
-            error_a**4 / max(freedom_a, 1) + error_b**4 / max(freedom_b, 1)
-        )
-    smallest = max(min(freedom_a, freedom_b), 1)
-    return centre_b - centre_a, np.sqrt(square), np.where(square > 0, freedom, smallest)
-
-
-def t_test(difference: Any, error: Any, freedom: Any) -> Any:
-    """The two-sided p of a difference; where the samples do not vary at all, 0 or 1."""
-    from scipy.special import stdtr
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.abs(difference) / error
-    p = 2 * stdtr(freedom, -np.where(np.isfinite(statistic), statistic, 0.0))
-    return np.where(error > 0, p, np.where(difference == 0, 1.0, 0.0))
-
-
-def _t_quantile(freedom: Any) -> Any:
-    from scipy.special import stdtrit
-
-    return stdtrit(np.maximum(freedom, 1), (1 + CONFIDENCE) / 2)
 
 
 def _log_ratios(samples: Sequence[float], references: Sequence[float] | None) -> np.ndarray:

@@ -74,7 +74,7 @@ class CallPath(ABC):
         """How many threads the runtime says that it computes with; None where it does not say."""
         return None
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most runtimes have nothing to let go of
         """Let go of everything."""
 
 

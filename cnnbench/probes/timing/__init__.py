@@ -1,1 +1,1 @@
-"""How a callable is timed: the loop, the reference beside it, and what the machine did meanwhile."""
+"""How a callable is timed: the loop, its reference, and what the machine did meanwhile."""

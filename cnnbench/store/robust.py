@@ -1,0 +1,65 @@
+"""The robust estimator behind every interval and test: the interquartile mean.
+
+A quarter of the sorted values is cut off at each end; the standard error comes from the winsorised
+values (Tukey and McLaughlin 1963; two samples: Yuen 1974, The two-sample trimmed t for unequal
+population variances, Biometrika 61). From four values on, one outlier a side neither moves it nor
+widens its interval; without trimming one process in six that was disturbed by 30 % would hide a
+real 20 %. All functions work along the last axis, so that thousands of trials are one call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+CONFIDENCE = 0.95
+
+_TRIM = 0.25
+
+
+def trimmed(values: Any) -> tuple[Any, Any, Any]:
+    """Trimmed mean, its standard error and degrees of freedom, along the last axis.
+
+    ``g = floor(n / 4)`` values are cut off at each end, ``h = n - 2 g`` stay; the standard error
+    is ``sqrt((n - 1) s_w² / (h (h - 1)))`` with the variance ``s_w²`` of the winsorised values,
+    and there are ``h - 1`` degrees of freedom (Yuen 1974). With one value the error is 0.
+    """
+    ordered = np.sort(np.asarray(values, float), axis=-1)
+    count = ordered.shape[-1]
+    if not count:
+        raise ValueError("no samples")
+    cut = int(_TRIM * count)
+    kept = count - 2 * cut
+    winsorised = np.clip(ordered, ordered[..., cut, None], ordered[..., count - 1 - cut, None])
+    squares = ((winsorised - winsorised.mean(-1, keepdims=True)) ** 2).sum(-1)
+    error = np.sqrt(squares / (kept * max(kept - 1, 1)))
+    return ordered[..., cut : count - cut].mean(-1), error, kept - 1
+
+
+def yuen(base: Any, new: Any) -> tuple[Any, Any, Any]:
+    """Difference of trimmed means (new - base), its standard error, Welch's degrees of freedom."""
+    centre_a, error_a, freedom_a = trimmed(base)
+    centre_b, error_b, freedom_b = trimmed(new)
+    square = error_a**2 + error_b**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = square**2 / (error_a**4 / max(freedom_a, 1) + error_b**4 / max(freedom_b, 1))
+    smallest = max(min(freedom_a, freedom_b), 1)
+    return centre_b - centre_a, np.sqrt(square), np.where(square > 0, freedom, smallest)
+
+
+def t_test(difference: Any, error: Any, freedom: Any) -> Any:
+    """The two-sided p of a difference; where the samples do not vary at all, 0 or 1."""
+    from scipy.special import stdtr
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.abs(difference) / error
+    p = 2 * stdtr(freedom, -np.where(np.isfinite(statistic), statistic, 0.0))
+    return np.where(error > 0, p, np.where(difference == 0, 1.0, 0.0))
+
+
+def t_quantile(freedom: Any) -> Any:
+    """Student's t that `CONFIDENCE` of the distribution lies within, either side of zero."""
+    from scipy.special import stdtrit
+
+    return stdtrit(np.maximum(freedom, 1), (1 + CONFIDENCE) / 2)
