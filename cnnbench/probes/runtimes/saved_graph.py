@@ -41,7 +41,9 @@ def save(concrete: Any, folder: Path) -> None:
     """Write ``concrete`` into ``folder``."""
     import tensorflow as tf
 
-    captured, values, position = [], [], {}
+    captured: list[list[Any]] = []
+    values: list[np.ndarray] = []
+    position: dict[int, int] = {}
     variables = {id(variable.handle): variable for variable in concrete.graph.variables}
     for external, internal in concrete.graph.captures:
         if id(external) not in position:
