@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.errors import JobFailed
-from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.data import catalog
 from cnnbench.probes.training import network, scores, transfer
@@ -53,7 +53,7 @@ def run(subject: Subject, setting: AccuracySetting, context: Context) -> Finding
 
 def _weights(setting: AccuracySetting, context: Context) -> str | Path:
     if setting.recipe != "transfer":
-        return transfer.IMAGENET
+        return IMAGENET
     return transfer.locate_weights(setting, context.search_path, context.data_dir)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,3 +79,16 @@ def test_unfreeze_from_keeps_its_kind(first: Any) -> None:
     back = AccuracySetting.model_validate(found.model_dump(mode="json"))
     assert type(back.unfreeze_from) is type(first)
     assert back.unfreeze_from == first
+
+
+def test_hashes_are_filled_in_from_what_is_found(tmp_path: Path) -> None:
+    spec = AccuracySpec(dataset="folder:photos", recipe="transfer", weights="net.h5")
+    assert spec.located([tmp_path], None) == spec
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "net.h5").write_bytes(b"abc")
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "photos" / "cat" / "1.png").write_bytes(b"1")
+    found = spec.located([tmp_path], tmp_path)
+    # FIPS 180-2, appendix B.1: the hash of "abc"
+    assert found.weights_sha256.startswith("ba7816bf 8f01cfea".replace(" ", ""))
+    assert len(found.dataset_sha256) == 64

@@ -6,18 +6,20 @@ filled in from the model, and says how all of it is written in a column.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import PurePath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from cnnbench.core.errors import UserError, nearest
+from cnnbench.core.settings import files
 from cnnbench.core.settings.base import Form, ModelFacts, Setting, Spec, StoppingRule
 
 # What each data set's images measure, shorter side, in px; a folder's are taken as photographs.
 NATIVE_PX: Mapping[str, int] = {"fashion_mnist": 28, "digits": 8, "tf_flowers": 224}
 FOLDER = "folder:"
+IMAGENET = "imagenet"
 _FOLDER_PX = 224
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -98,7 +100,7 @@ class Schedule(Form):
     early_stop: Epochs | None = None
     batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
     keep_weights: bool = False
-    weights: Annotated[str, Field(min_length=1)] = "imagenet"
+    weights: Annotated[str, Field(min_length=1)] = IMAGENET
     dropout: Share = 0.2
     fine_tune_epochs: Annotated[int, Field(strict=True, ge=0, le=10000)] = 0
     fine_tune_rate: Rate = 0.0001
@@ -199,6 +201,26 @@ class AccuracySpec(Schedule, Spec):
 
     def stopping_rule(self) -> StoppingRule:
         return StoppingRule(at_least=self.seeds, at_most=self.seeds)
+
+    def located(self, search_path: Sequence[Path], data_dir: Path | None) -> AccuracySpec:
+        """The same with the hashes of the weights file and the folder that are found now.
+
+        What is not there keeps an empty hash: its jobs will be skipped. A hash that the suite
+        states stays.
+        """
+        hashes: dict[str, str] = {}
+        if self.recipe == "transfer" and self.weights != IMAGENET and not self.weights_sha256:
+            folders = files.weights_folders(search_path, data_dir)
+            hashes["weights_sha256"] = _hash_of(self.weights, folders)
+        if self.dataset.startswith(FOLDER) and not self.dataset_sha256:
+            name = self.dataset.removeprefix(FOLDER)
+            hashes["dataset_sha256"] = _hash_of(name, search_path)
+        return self.model_copy(update=hashes)
+
+
+def _hash_of(name: str, folders: Iterable[Path | None]) -> str:
+    found = files.find(name, folders)
+    return files.sha256(found) if found else ""
 
 
 def native_px(dataset: str) -> int:

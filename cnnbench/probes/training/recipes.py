@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnbench.core.settings.accuracy import AccuracySetting, Augment
+from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting, Augment
 from cnnbench.core.subject import Subject
 from cnnbench.data import pipeline
 from cnnbench.data.pictures import Dataset, Part
@@ -33,7 +33,7 @@ class Task:
     setting: AccuracySetting
     dataset: Dataset
     seed: int
-    weights: str | Path = transfer.IMAGENET
+    weights: str | Path = IMAGENET
 
     @property
     def classes(self) -> int:

@@ -17,13 +17,12 @@ import numpy as np
 
 from cnnbench.core.errors import JobFailed, Unavailable, nearest
 from cnnbench.core.settings import files
-from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting
 from cnnbench.core.subject import Subject
 from cnnbench.data import download, pipeline
 from cnnbench.data.pictures import Part
 from cnnbench.probes.training import network
 
-IMAGENET = "imagenet"
 _BATCH = 64
 
 
