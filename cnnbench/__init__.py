@@ -14,6 +14,8 @@ _WHERE = {
     "inspect": "cnnbench.analysis",
     "register": "cnnbench.models.registry",
     "load": "cnnbench.store.tables",
+    "choose": "cnnbench.report.choose",
+    "compare": "cnnbench.report.compare",
 }
 
 __all__ = ["__version__", *sorted(_WHERE)]

@@ -16,7 +16,7 @@ from cnnbench.core.errors import CnnbenchError, UserError
 
 EXIT_FINE, EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-_VERBS = ("models", "inspect", "run", "report", "predict", "doctor")
+_VERBS = ("models", "inspect", "run", "report", "choose", "compare", "predict", "doctor")
 
 
 class _Verbs(click.Group):

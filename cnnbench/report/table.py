@@ -42,18 +42,18 @@ def as_markdown(
     """The report as one Markdown table, what others published at its right end in italics."""
     shown = layout.columns(report, metrics)
     heads = ["Model", *(_markdown_head(column) for column in shown)]
-    rows = [[_markdown(name) for name in layout.row_names(report)]]
+    rows = [[markdown(name) for name in layout.row_names(report)]]
     rows += [
         [_markdown_cell(cell, column) for cell in layout.cells(report, column)] for column in shown
     ]
     lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * len(shown) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in zip(*rows, strict=True)]
-    lines += ["", _markdown(machine(environment)), ""]
+    lines += ["", markdown(machine(environment)), ""]
     lines += [
         "Bold: best of its column. ?: doubtful, see below. ±: half the 95 % interval. "
         "In italics: published by Keras, measured elsewhere."
     ]
-    remarks = [f"- {_markdown(line)}" for line in layout.remarks(report)]
+    remarks = [f"- {markdown(line)}" for line in layout.remarks(report)]
     return "\n".join([*lines, *([""] if remarks else []), *remarks]) + "\n"
 
 
@@ -93,17 +93,17 @@ def _text_cell(cell: Cell) -> str:
 
 
 def _markdown_head(column: Column) -> str:
-    return f"*{column.head}*" if column.is_published else _markdown(column.head)
+    return f"*{column.head}*" if column.is_published else markdown(column.head)
 
 
 def _markdown_cell(cell: Cell, column: Column) -> str:
-    text = _markdown(cell.text) + (" ?" if cell.is_doubtful else "")
+    text = markdown(cell.text) + (" ?" if cell.is_doubtful else "")
     if column.is_published and text:
         return f"*{text}*"
     return f"**{text}**" if cell.is_best else text
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
     """Text that cannot become markup: pipes, HTML and line ends neutralised."""
     for character, harmless in (
         ("&", "&amp;"),

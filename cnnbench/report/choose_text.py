@@ -1,0 +1,141 @@
+"""A choice in words: the answer first, then how sure it is, then why not the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cnnbench.core.metrics import Metric
+from cnnbench.core.units import show
+from cnnbench.report.choose import Candidate, Choice
+from cnnbench.report.measured import Measured
+from cnnbench.report.relaxing import Relaxation
+from cnnbench.report.violation import Violation
+
+
+def as_text(choice: Choice) -> str:
+    """The whole answer as plain text."""
+    return "\n".join(_lines(choice)) + "\n"
+
+
+def _lines(choice: Choice) -> Iterator[str]:
+    yield from _winner(choice) if choice.winner else _nothing(choice)
+    if choice.runners_up:
+        yield from ("", "Runners-up")
+        for c in choice.runners_up:
+            yield f"  {c.name}: {_value(c, choice)}, {_behind(c, choice)}"
+    metrics = [choice.objective.column, *(limit.column for limit in choice.limits)]
+    if choice.front:
+        yield from ("", f"Pareto front over {', '.join(dict.fromkeys(metrics))}, limits set aside")
+        for c in choice.front:
+            numbers = (_with_interval(c.row.read(name), _metric(name, choice)) for name in metrics)
+            words = "" if c.verdict == "fits" else f"  ({_verdict_words(c)})"
+            yield f"  {c.name}: {', '.join(dict.fromkeys(numbers))}{words}"
+    yield from _section(choice, "borderline", "Borderline: an interval straddles a limit")
+    yield from _section(choice, "excluded", "Out")
+    yield from _section(choice, "unknown", "Not known")
+    if choice.warnings:
+        yield from ("", "Warnings")
+        yield from (f"  {warning}" for warning in choice.warnings)
+
+
+def _winner(choice: Choice) -> Iterator[str]:
+    winner = choice.winner
+    if winner is None:
+        return
+    goal = choice.objective
+    best = "highest" if goal.sense == "maximize" else "lowest"
+    limits = "".join(f", {limit}" for limit in choice.limits)
+    word = "Tie" if choice.ties else "Winner"
+    yield f"{word}: {winner.name}, the {best} {goal.column}{limits}: {_value(winner, choice)}"
+    if winner.objective.verdict.startswith("unstable"):
+        yield f"  doubtful: {winner.objective.verdict}"
+    for c in choice.ties:
+        yield (
+            f"  cannot be told from {c.name} ({_value(c, choice)}), which is truly better with "
+            f"probability {100 * (c.tie_probability or 0):.0f} %"
+        )
+
+
+def _nothing(choice: Choice) -> Iterator[str]:
+    best = choice.nearest
+    if best is None:
+        yield "Nothing fits, and no network has all the numbers that decide."
+    elif best.verdict == "borderline":
+        names = [c.name for c in choice.candidates if c.verdict == "borderline"]
+        yield f"Nothing surely fits; borderline: {', '.join(names)}."
+    else:
+        misses = [f"{v.column} by {show(v.excess, v.metric.unit)}" for v in best.violated]
+        yield f"Nothing fits; the nearest is {best.name}, which misses {_joined(misses)}."
+    for relaxation in choice.relaxations:
+        yield f"  relaxing {_wider(relaxation)} would admit {relaxation.candidate.name}"
+
+
+def _section(choice: Choice, verdict: str, head: str) -> Iterator[str]:
+    members = [c for c in choice.candidates if c.verdict == verdict]
+    if members:
+        yield from ("", head)
+    for c in members:
+        words = [_violation(v) for v in c.violated] + [_straddled(v) for v in c.straddled]
+        yield f"  {c.name}: {'; '.join(words)}"
+
+
+def _violation(v: Violation) -> str:
+    if v.excess is None or v.limit is None or v.value is None:
+        return f"{v.column}: {v.reason}"
+    value, limit = show(v.value, v.metric.unit), show(v.limit, v.metric.unit)
+    side = "over" if v.value > v.limit else "under"
+    share = f" ({100 * v.relative:.0f} %)" if v.limit and v.metric.unit != "fraction" else ""
+    return f"{v.column} is {value}, {_difference(v.excess, v.metric)}{share} {side} {limit}"
+
+
+def _straddled(v: Violation) -> str:
+    low, high = (show(end, v.metric.unit) for end in (v.low, v.high))
+    limit = show(v.limit, v.metric.unit)
+    return f"{v.column} is {show(v.value, v.metric.unit)} ({low} to {high}), the limit is {limit}"
+
+
+def _verdict_words(c: Candidate) -> str:
+    return {"excluded": "out", "unknown": "not known"}.get(c.verdict, c.verdict)
+
+
+def _value(c: Candidate, choice: Choice) -> str:
+    return _with_interval(c.objective, choice.objective.metric)
+
+
+def _behind(c: Candidate, choice: Choice) -> str:
+    if not c.behind:
+        return "level"
+    words = f"{_difference(c.behind, choice.objective.metric)} behind"
+    return words + (", cannot be told apart" if c.tie_probability is not None else "")
+
+
+def _difference(value: float, metric: Metric) -> str:
+    """A distance: of fractions in percentage points, as 2 % more of 50 % may be 51 % or 52 %."""
+    if metric.unit == "fraction":
+        return f"{100 * value:.1f} points"
+    return show(value, metric.unit)
+
+
+def _with_interval(found: Measured, metric: Metric) -> str:
+    text = show(found.value, metric.unit) or "?"
+    if found.low is None or found.high is None:
+        return text
+    return f"{text} ({show(found.low, metric.unit)} to {show(found.high, metric.unit)})"
+
+
+def _metric(column: str, choice: Choice) -> Metric:
+    known = {limit.column: limit.metric for limit in choice.limits}
+    return known.get(column, choice.objective.metric)
+
+
+def _wider(relaxation: Relaxation) -> str:
+    return _joined(
+        [
+            f"{limit.column} from {limit.show(limit.value)} to {limit.show(value)}"
+            for limit, value in relaxation.limits
+        ]
+    )
+
+
+def _joined(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,0 +1,105 @@
+"""One number of a report with everything that says how sure it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cnnbench.core.metrics import COMPANIONS, METRICS, Metric, column, split
+
+NOT_ABOVE_CHANCE = "not above chance"
+_FAILURES = ("failed", "timeout", "oom")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A cell of the report and its companions.
+
+    Attributes:
+        value: in base units, or None where there is none.
+        low, high: the ends of the 95 % interval, or None where none can be given.
+        verdict: ``stable``, ``unstable: why``, or empty.
+        status: ``ok``, why there is no value, or empty where the report does not say.
+        samples: one value a process or seed.
+        reference: the reference kernel's seconds in the same processes, for a latency.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    verdict: str = ""
+    status: str = ""
+    samples: tuple[float, ...] = ()
+    reference: tuple[float, ...] = ()
+
+    @property
+    def has_interval(self) -> bool:
+        return self.low is not None and self.high is not None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it was tried and went wrong; skipped is not failed."""
+        return self.value is None and self.status.startswith(_FAILURES)
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether it may be ranked: an accuracy that chance explains may not."""
+        return self.value is not None and NOT_ABOVE_CHANCE not in self.verdict
+
+    @property
+    def why_absent(self) -> str:
+        """Why it cannot be ranked, in words."""
+        if self.value is not None:
+            return self.verdict
+        return self.status if self.status not in ("", "ok") else "not measured"
+
+
+def read(row: Mapping[str, Any], name: str) -> Measured:
+    """The number of column ``name`` in one row of a report, with its companions."""
+    base, label = split(name)
+
+    def companion(ending: str) -> Any:
+        return row.get(column(base + ending, label))
+
+    value = number(row.get(name))
+    low, high = number(companion("_ci_low")), number(companion("_ci_high"))
+    is_interval = value is not None and low is not None and high is not None and low <= high
+    return Measured(
+        value=value,
+        low=low if is_interval else None,
+        high=high if is_interval else None,
+        verdict=words(companion("_verdict")),
+        status=words(companion("_status")),
+        samples=numbers(companion("_samples")),
+        reference=numbers(row.get(column("reference_s_samples", label))),
+    )
+
+
+def metric_of(name: str) -> Metric | None:
+    """The metric of a numeric column; of an interval's end, the metric that it belongs to."""
+    base = split(name)[0]
+    for ending in COMPANIONS[:2]:
+        base = base.removesuffix(ending)
+    return METRICS.get(base)
+
+
+def number(cell: Any) -> float | None:
+    """A finite number, or None for what is blank or no number at all."""
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def numbers(cell: Any) -> tuple[float, ...]:
+    """``'0.1;0.2'`` -> ``(0.1, 0.2)``; a single sample may have been read as a number."""
+    found = (number(part) for part in str(cell).split(";")) if cell is not None else ()
+    return tuple(value for value in found if value is not None)
+
+
+def words(cell: Any) -> str:
+    """The text of a cell; blank cells are NaN in pandas."""
+    return cell if isinstance(cell, str) else ""

@@ -1,0 +1,147 @@
+"""Several reports as one list of rows, joined on model and variant, never on keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from cnnbench.core.errors import UserError
+from cnnbench.core.metrics import COMPANIONS, METRICS, column, of_column, split
+from cnnbench.report import measured
+from cnnbench.report.measured import Measured
+from cnnbench.store.tables import Run
+
+_FACTS = ("input_shape", "classes")
+
+
+@dataclass
+class Row:
+    """A network of one or several reports.
+
+    Attributes:
+        model, variant: what the rows were joined on.
+        facts: ``input_shape`` and ``classes``, where known.
+        cells: column -> cell, companions included.
+        environments: column -> id of the environment that its value was measured in.
+    """
+
+    model: str
+    variant: str
+    facts: dict[str, str] = field(default_factory=dict)
+    cells: dict[str, Any] = field(default_factory=dict)
+    environments: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The model and, where it is not plain float32, the variant."""
+        return self.model if self.variant in ("", "float32") else f"{self.model} {self.variant}"
+
+    def read(self, name: str) -> Measured:
+        """The number of column ``name``."""
+        return measured.read(self.cells, name)
+
+
+def frame_of(table: pd.DataFrame | Run) -> pd.DataFrame:
+    """The report of ``table``: a `Run`, or a report itself.
+
+    Raises:
+        UserError: it is neither.
+    """
+    frame = table.report if isinstance(table, Run) else table
+    if not isinstance(frame, pd.DataFrame) or not {"model", "variant"} <= set(frame.columns):
+        raise UserError("not a report: a table with the columns model and variant is expected")
+    return frame
+
+
+def rows_of(frame: pd.DataFrame) -> list[Row]:
+    """The rows of one report."""
+    found = []
+    for cells in frame.to_dict("records"):
+        environment = measured.words(cells.get("environment"))
+        values = {str(name): cell for name, cell in cells.items()}
+        facts = {name: _fact(values.get(name)) for name in _FACTS}
+        found.append(
+            Row(
+                str(values["model"]),
+                measured.words(values["variant"]) or "float32",
+                {name: fact for name, fact in facts.items() if fact},
+                values,
+                {name: environment for name in values if environment and of_column(name)},
+            )
+        )
+    return found
+
+
+def merge(frames: Sequence[pd.DataFrame]) -> tuple[list[Row], list[str]]:
+    """All rows of several reports, and what is worth knowing about how they went together.
+
+    The same network in several reports becomes one row. Of a number that stands in several of
+    them the last is taken; a blank never hides a number.
+    """
+    rows: list[Row] = []
+    twice: dict[str, list[str]] = {}
+    for frame in frames:
+        new = rows_of(frame)
+        earlier = list(rows)
+        for row in new:
+            twin = next((other for other in earlier if _is_same(row, other)), None)
+            if twin is None:
+                rows.append(row)
+                continue
+            for name in _take(row, twin):
+                twice.setdefault(name, []).append(row.name)
+    return rows, [
+        f"{name} stands in several tables, the last one is taken: {', '.join(models)}"
+        for name, models in twice.items()
+    ]
+
+
+def value_columns(frames: Iterable[pd.DataFrame]) -> list[str]:
+    """All columns of several reports, in order, each once."""
+    return list(dict.fromkeys(str(name) for frame in frames for name in frame.columns))
+
+
+def _is_same(row: Row, other: Row) -> bool:
+    """Same model and variant, and nothing known that tells them apart."""
+    return (row.model, row.variant) == (other.model, other.variant) and all(
+        row.facts[name] == other.facts[name] for name in row.facts.keys() & other.facts.keys()
+    )
+
+
+def _take(row: Row, twin: Row) -> list[str]:
+    """Put the numbers of ``row`` into ``twin``; return those that replaced a different one."""
+    replaced = []
+    for name in (name for name in row.cells if of_column(name) is not None):
+        new, old = row.read(name).value, twin.read(name).value
+        if new is None and old is not None:
+            continue
+        if new is not None and old is not None and new != old:
+            replaced.append(name)
+        for member in _group(name):
+            twin.cells.pop(member, None)
+            if member in row.cells:
+                twin.cells[member] = row.cells[member]
+        if name in row.environments:
+            twin.environments[name] = row.environments[name]
+    twin.facts |= row.facts
+    return replaced
+
+
+def _group(name: str) -> list[str]:
+    """A column, its companions, and for a latency the reference behind it."""
+    base, label = split(name)
+    group = [name, *(column(base + ending, label) for ending in COMPANIONS)]
+    if METRICS[base].unit == "s":
+        group.append(column("reference_s_samples", label))
+    return group
+
+
+def _fact(cell: Any) -> str:
+    """``224x224x3``, ``1000`` (also where pandas made it 1000.0), or '' where unknown."""
+    number = measured.number(cell)
+    if number is not None:
+        return f"{number:g}"
+    return measured.words(cell)

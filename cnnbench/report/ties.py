@@ -1,0 +1,81 @@
+"""Whether the best can be told from the next, and with which probability the next is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+from cnnbench.core.metrics import Metric
+from cnnbench.report.measured import Measured
+from cnnbench.store import statistics
+
+_NORMAL = NormalDist()
+_HALF_WIDTH = _NORMAL.inv_cdf((1 + statistics.CONFIDENCE) / 2)
+
+
+def ties(
+    best: Measured, others: Sequence[Measured], metric: Metric, smaller_is_better: bool
+) -> list[float | None]:
+    """For each of ``others`` the probability that it is better than ``best``; None: it is not.
+
+    Two measured numbers are told apart when a test says so, Holm-corrected over ``others``, and
+    (but for fractions, whose unit is one that people judge by) they differ by more than the
+    minimum effect. What is counted is told apart when it differs at all.
+    """
+    if metric.depends_on != "setting":
+        return [0.5 if other.value == best.value else None for other in others]
+    chances = [_chance(best, other, metric, smaller_is_better) for other in others]
+    known = [2 * min(chance, 1 - chance) for chance in chances if chance is not None]
+    adjusted = iter(statistics.holm(known))
+    found: list[float | None] = []
+    for other, chance in zip(others, chances, strict=True):
+        if chance is None:  # neither interval nor samples: only equality is a tie
+            found.append(0.5 if other.value == best.value else None)
+            continue
+        is_apart = next(adjusted) < 1 - statistics.CONFIDENCE
+        is_tie = not (is_apart and _is_large(best, other, metric))
+        found.append(chance if is_tie else None)
+    return found
+
+
+def _is_large(best: Measured, other: Measured, metric: Metric) -> bool:
+    if metric.unit == "fraction" or not best.value or not other.value:
+        return best.value != other.value
+    return abs(math.log(abs(other.value / best.value))) > math.log1p(statistics.MINIMUM_EFFECT)
+
+
+def _chance(
+    best: Measured, other: Measured, metric: Metric, smaller_is_better: bool
+) -> float | None:
+    """The probability that ``other`` is truly better, or None where nothing says how sure."""
+    samples = [_logs(one) for one in (best, other)] if metric.unit != "fraction" else []
+    if samples and all(len(logs) > 1 for logs in samples):
+        difference, error, freedom = statistics.yuen(*samples)
+        one_tail = float(statistics.t_test(difference, error, freedom)) / 2
+        chance_smaller = one_tail if difference > 0 else 1 - one_tail
+        return chance_smaller if smaller_is_better else 1 - chance_smaller
+    centres, errors = zip(*(_centre(one) for one in (best, other)), strict=True)
+    error = math.hypot(*errors)
+    if math.isnan(error):
+        return None
+    gap = centres[1] - centres[0]
+    score = math.copysign(math.inf, gap) if not error and gap else gap / error if error else 0.0
+    return _NORMAL.cdf(-score if smaller_is_better else score)
+
+
+def _logs(one: Measured) -> list[float]:
+    """Logarithms of the process samples, drift taken out where a reference was timed with each."""
+    references = one.reference if len(one.reference) == len(one.samples) else ()
+    if not one.samples or min((*one.samples, *references)) <= 0:
+        return []
+    if not references:
+        return [math.log(sample) for sample in one.samples]
+    return [math.log(s / r) for s, r in zip(one.samples, references, strict=True)]
+
+
+def _centre(one: Measured) -> tuple[float, float]:
+    """Value and standard error as the interval gives them; the error is NaN without one."""
+    if one.value is None or one.low is None or one.high is None:
+        return one.value or 0.0, math.nan
+    return one.value, (one.high - one.low) / 2 / _HALF_WIDTH

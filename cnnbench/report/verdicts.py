@@ -1,0 +1,159 @@
+"""One number on two sides -> better, worse, same, cannot tell, or not comparable.
+
+Counts and sizes compare exactly. Times and measured memory are tested over process samples, one
+family of tests, Holm-corrected, with a minimum effect. Accuracies compare by their intervals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cnnbench.core.metrics import Metric
+from cnnbench.report.measured import Measured
+from cnnbench.store import statistics
+
+Verdict = Literal["better", "worse", "same", "cannot tell", "not comparable"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One number on both sides, and whether the environments let it be compared."""
+
+    metric: Metric
+    base: Measured
+    new: Measured
+    is_comparable: bool = True
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict, new ÷ base with its interval where they are known, and a note."""
+
+    verdict: Verdict
+    ratio: float | None = None
+    ratio_ci: tuple[float, float] | None = None
+    note: str = ""
+
+
+def is_time(metric: Metric) -> bool:
+    """Whether a metric depends on how fast the machine is."""
+    return metric.unit in ("s", "per_s") and metric.depends_on == "setting"
+
+
+def judge(pairs: Sequence[Pair], threshold: float) -> list[Judged]:
+    """The verdict of every pair; all tests among them are one family for Holm's correction."""
+    settled = [_settled(pair) for pair in pairs]
+    open_pairs = [pair for pair, known in zip(pairs, settled, strict=True) if known is None]
+    tests = iter(statistics.compare([_samples(pair) for pair in open_pairs], threshold))
+    return [
+        known if known is not None else _tested(pair, next(tests), threshold)
+        for pair, known in zip(pairs, settled, strict=True)
+    ]
+
+
+def _settled(pair: Pair) -> Judged | None:
+    """The verdict where no test is needed, or none is possible."""
+    base, new = pair.base, pair.new
+    if not pair.is_comparable:
+        return Judged("not comparable", _ratio(pair), note="measured in another environment")
+    if base.value is None or new.value is None:
+        return _one_sided(pair)
+    if pair.metric.depends_on != "setting":
+        return _exact(pair)
+    if pair.metric.better is None:
+        return Judged("cannot tell", _ratio(pair), note="neither way is better")
+    if base.value == new.value and base.samples == new.samples:
+        return Judged("same", _ratio(pair), note="the same numbers")
+    if pair.metric.unit == "fraction":
+        return _by_intervals(pair)
+    if not all(_samples(pair)):
+        return Judged("cannot tell", _ratio(pair), note="no process samples in the table")
+    return None
+
+
+def _one_sided(pair: Pair) -> Judged:
+    if pair.new.has_failed:
+        return Judged("worse", note=f"now {pair.new.status}")
+    if pair.base.has_failed and pair.new.value is not None:
+        return Judged("better", note=f"was {pair.base.status}")
+    side, words = ("new", pair.new) if pair.new.value is None else ("base", pair.base)
+    return Judged("cannot tell", note=f"{side}: {words.why_absent}")
+
+
+def _exact(pair: Pair) -> Judged:
+    ratio = _ratio(pair)
+    if pair.base.value == pair.new.value:
+        return Judged("same", ratio)
+    if pair.metric.better is None:
+        return Judged("cannot tell", ratio, note="it changed; neither way is better")
+    return Judged(_direction(pair.metric, _is_higher(pair)), ratio)
+
+
+def _by_intervals(pair: Pair) -> Judged:
+    """Accuracies differ when the interval of their difference excludes zero.
+
+    The interval is made of the two by the square-and-add rule (Newcombe 1998, Interval estimation
+    for the difference between independent proportions, method 10).
+    """
+    base, new, ratio = pair.base, pair.new, _ratio(pair)
+    if not (base.is_ranked and new.is_ranked):
+        return Judged("cannot tell", ratio, note=_not_above_chance(base, new))
+    if base.value is None or new.value is None or not (base.has_interval and new.has_interval):
+        return Judged("cannot tell", ratio, note="no interval: one seed says nothing of the next")
+    gap = new.value - base.value
+    low = gap - math.hypot(new.value - (new.low or 0.0), (base.high or 0.0) - base.value)
+    high = gap + math.hypot((new.high or 0.0) - new.value, base.value - (base.low or 0.0))
+    interval = (1 + low / base.value, 1 + high / base.value) if base.value else None
+    if low > 0 or high < 0:
+        return Judged(_direction(pair.metric, low > 0), ratio, interval)
+    return Judged("cannot tell", ratio, interval)
+
+
+def _not_above_chance(base: Measured, new: Measured) -> str:
+    """Which of the two accuracies is not above chance."""
+    sides = [word for word, side in (("base", base), ("new", new)) if not side.is_ranked]
+    return f"not above chance: {' and '.join(sides)}"
+
+
+def _tested(pair: Pair, test: statistics.Comparison, threshold: float) -> Judged:
+    interval = (test.low, test.high)
+    if test.verdict in ("higher", "lower"):
+        verdict = _direction(pair.metric, test.verdict == "higher")
+        return Judged(verdict, test.ratio, interval, f"p = {test.p_adjusted:.2g}")
+    if test.verdict == "too few processes":
+        counts = f"{len(pair.base.samples)} and {len(pair.new.samples)} processes"
+        note = f"{counts}, {statistics.FEWEST_PROCESSES} a side are needed"
+        return Judged("cannot tell", test.ratio, interval, note)
+    if 1 / (1 + threshold) <= test.low and test.high <= 1 + threshold:
+        return Judged("same", test.ratio, interval)
+    return Judged("cannot tell", test.ratio, interval)
+
+
+def _samples(pair: Pair) -> tuple[Sequence[float], Sequence[float]]:
+    """What is tested: sample ÷ reference where both sides timed one with each sample."""
+    sides = (pair.base, pair.new)
+    if all(side.reference and len(side.reference) == len(side.samples) for side in sides):
+        base, new = (
+            [s / r for s, r in zip(side.samples, side.reference, strict=True) if s > 0 < r]
+            for side in sides
+        )
+        return base, new
+    base, new = ([sample for sample in side.samples if sample > 0] for side in sides)
+    return base, new
+
+
+def _ratio(pair: Pair) -> float | None:
+    if pair.base.value is None or pair.new.value is None or not pair.base.value:
+        return None
+    return pair.new.value / pair.base.value
+
+
+def _is_higher(pair: Pair) -> bool:
+    return (pair.new.value or 0.0) > (pair.base.value or 0.0)
+
+
+def _direction(metric: Metric, is_higher: bool) -> Verdict:
+    return "better" if is_higher == (metric.better == "higher") else "worse"

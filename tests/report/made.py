@@ -1,0 +1,116 @@
+"""Runs made of records whose samples are drawn from known distributions: nothing is measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cnnbench.core.environment import environment_id
+from cnnbench.core.record import Record, Repeat, Status
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.core.settings.memory import MemorySetting
+from cnnbench.core.settings.static import StaticSetting
+from cnnbench.store.journal import FILE_NAME, Header, Journal
+
+FACTS = {"cpu": "Test CPU", "cores": 2, "libraries": {"tensorflow": "2.21.0"}, "threads": 2}
+LITERT = LatencySetting(runtime="litert")
+DIGITS = AccuracySetting(dataset="digits", image_size=32, epochs=2)
+
+
+class Book:
+    """Collects records and writes them as a run's folder."""
+
+    def __init__(self, facts: dict[str, object] = FACTS, seed: int = 0) -> None:
+        self.facts = facts
+        self.records: list[Record] = []
+        self.random = np.random.default_rng(seed)
+
+    def record(
+        self,
+        model: str,
+        setting: StaticSetting | LatencySetting | AccuracySetting | MemorySetting,
+        repeat: Repeat,
+        metrics: dict[str, float],
+        *,
+        variant: str = "float32",
+        status: Status = "ok",
+        reason: str = "",
+        shape: tuple[int, ...] = (32, 32, 3),
+        classes: int = 10,
+        samples: dict[str, list[float]] | None = None,
+        details: dict[str, object] | None = None,
+    ) -> None:
+        self.records.append(
+            Record(
+                key=f"{model}-{variant}-{setting.probe}-{setting.label()}-{repeat}",
+                attempt=1,
+                model=model,
+                variant=variant,
+                probe=setting.probe,
+                setting=setting.model_dump(mode="json"),
+                repeat=repeat,
+                status=status,
+                reason=reason,
+                input_shape=shape,
+                classes=classes,
+                metrics=metrics,
+                samples=samples or {},
+                details=details or {},
+                environment=environment_id(self.facts),
+            )
+        )
+
+    def static(self, model: str, **metrics: float) -> Book:
+        """Counts of a network."""
+        self.record(model, StaticSetting(), 0, metrics)
+        return self
+
+    def latency(
+        self,
+        model: str,
+        seconds: float,
+        rounds: int = 8,
+        noise: float = 0.01,
+        setting: LatencySetting = LITERT,
+    ) -> Book:
+        """``rounds`` processes around ``seconds``; a drift of 20 % is shared with the reference."""
+        self.record(model, setting, "prepare", {"file_bytes": 4e6})
+        for repeat in range(rounds):
+            drift = float(np.exp(self.random.normal(0, 0.2)))
+            location = seconds * drift * float(np.exp(self.random.normal(0, noise)))
+            calls = [location * (1 + 0.01 * (call % 7)) for call in range(100)]
+            found = {
+                "latency_location_s": location,
+                "latency_p50_s": float(np.median(calls)),
+                "latency_p90_s": float(np.percentile(calls, 90)),
+                "reference_s": 0.001 * drift,
+            }
+            self.record(model, setting, repeat, found, samples={"latency_s": calls})
+        return self
+
+    def failed(self, model: str, status: Status, reason: str) -> Book:
+        """A latency that there is none of."""
+        self.record(model, LITERT, "prepare", {}, status=status, reason=reason)
+        return self
+
+    def accuracy(self, model: str, seeds: Sequence[float], n_test: int = 10_000) -> Book:
+        """One top-1 a seed."""
+        for seed, top1 in enumerate(seeds):
+            details: dict[str, object] = {"n_test": n_test, "chance": 0.1}
+            self.record(model, DIGITS, seed, {"top1": top1}, details=details)
+        return self
+
+    def write(self, folder: Path) -> Path:
+        """Write the run; return its folder."""
+        folder.mkdir(parents=True)
+        identity = environment_id(self.facts)
+        environment = {"id": identity, "fingerprint": self.facts}
+        (folder / "environment.json").write_text(json.dumps(environment))
+        with Journal(folder / FILE_NAME, Header("plan", identity, "0.1.0")) as journal:
+            for record in self.records:
+                journal.append(record)
+        return folder

@@ -1,0 +1,219 @@
+"""The choice, on tables whose answer is worked out by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cnnbench
+from cnnbench.core.errors import UserError
+from cnnbench.report import choose_text
+from cnnbench.store import tables
+from tests.report.made import Book
+
+LATENCY = "latency_p90_s@cpu/litert/b1"
+
+
+def table(*rows: dict[str, object]) -> pd.DataFrame:
+    return pd.DataFrame([{"variant": "float32", **row} for row in rows])
+
+
+SIMPLE = table(
+    {"model": "A", "file_bytes": 4e6, LATENCY: 0.010, "published_top1": 0.70},
+    {"model": "B", "file_bytes": 8e6, LATENCY: 0.018, "published_top1": 0.75},
+    {"model": "C", "file_bytes": 11.2e6, LATENCY: 0.019, "published_top1": 0.80},
+    {"model": "D", "file_bytes": 30e6, LATENCY: 0.060, "published_top1": 0.85},
+    {"model": "E", "file_bytes": 9e6, LATENCY: 0.019, "published_top1": 0.72},
+)
+
+
+def test_the_best_that_keeps_every_limit_wins() -> None:
+    choice = cnnbench.choose(
+        SIMPLE,
+        at_most={"latency_p90@cpu/litert/b1": "20ms", "file": "10MB"},
+        maximize="published_top1",
+    )
+    assert choice.winner is not None
+    assert choice.winner.name == "B"
+    assert [c.name for c in choice.runners_up] == ["E", "A"]
+    assert [c.behind for c in choice.runners_up] == [pytest.approx(0.03), pytest.approx(0.05)]
+    # E is beaten by B in all three respects; the others each win one.
+    assert {c.name for c in choice.front} == {"A", "B", "C", "D"}
+    assert choice.ties == ()
+
+
+def test_what_is_out_says_by_which_limit_and_by_how_much() -> None:
+    choice = cnnbench.choose(
+        SIMPLE, at_most={LATENCY: "20ms", "file": "10MB"}, maximize="published_top1"
+    )
+    out = {c.name: c.violated for c in choice.candidates if c.verdict == "excluded"}
+    assert set(out) == {"C", "D"}
+    (violation,) = out["C"]
+    assert violation.to_json() == {
+        "metric": "file_bytes",
+        "limit": 10e6,
+        "value": 11.2e6,
+        "excess": pytest.approx(1.2e6),
+    }
+    assert [v.column for v in out["D"]] == [LATENCY, "file_bytes"]
+    text = choose_text.as_text(choice)
+    assert "C: file_bytes is 11.2 MB, 1.20 MB (12 %) over 10 MB" in text
+
+
+def test_nothing_fits_names_the_nearest_and_what_would_admit_it() -> None:
+    choice = cnnbench.choose(
+        SIMPLE, at_most={"file": "10MB"}, at_least={"published_top1": "79%"}, minimize=LATENCY
+    )
+    assert choice.winner is None
+    assert choice.nearest is not None
+    # B misses 79 % by 4 points (5 %), C misses 10 MB by 1.2 MB (12 %).
+    assert choice.nearest.name == "B"
+    admitted = {r.candidate.name: r.limits for r in choice.relaxations}
+    assert {name: limits[0][1] for name, limits in admitted.items()} == {
+        "C": pytest.approx(11.2e6),
+        "B": pytest.approx(0.75),
+    }
+    text = choose_text.as_text(choice)
+    assert "Nothing fits; the nearest is B, which misses published_top1 by 4.0 %" in text
+    assert "relaxing file_bytes from 10 MB to 11.2 MB would admit C" in text
+
+
+def test_where_one_limit_is_not_enough_those_of_the_nearest_are_named_together() -> None:
+    choice = cnnbench.choose(
+        SIMPLE, at_most={"file": "3MB", LATENCY: "5ms"}, maximize="published_top1"
+    )
+    (relaxation,) = choice.relaxations
+    assert relaxation.candidate.name == "A"
+    assert [value for _, value in relaxation.limits] == [4e6, pytest.approx(0.010)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"), [("21ms", "fits"), ("19.5ms", "borderline"), ("17ms", "excluded")]
+)
+def test_an_interval_that_straddles_a_limit_is_borderline(limit: str, verdict: str) -> None:
+    found = table(
+        {
+            "model": "A",
+            "macs": 1,
+            LATENCY: 0.019,
+            "latency_p90_s_ci_low@cpu/litert/b1": 0.018,
+            "latency_p90_s_ci_high@cpu/litert/b1": 0.020,
+        },
+    )
+    choice = cnnbench.choose(found, at_most={LATENCY: limit}, minimize="macs")
+    assert choice.candidates[0].verdict == verdict
+    if verdict == "borderline":
+        assert choice.winner is None
+        assert "borderline: A" in choose_text.as_text(choice)
+        assert choice.relaxations[0].limits[0][1] == pytest.approx(0.020)
+
+
+def test_a_winner_that_cannot_be_told_from_the_next_is_a_tie(tmp_path: Path) -> None:
+    book = Book().latency("A", 0.0100, noise=0.03).latency("B", 0.0101, noise=0.03)
+    book.latency("C", 0.0200, noise=0.03)
+    run = tables.load(book.write(tmp_path / "run"))
+    choice = cnnbench.choose(run, minimize="latency_location")
+    assert {c.name for c in (choice.winner, *choice.ties) if c} == {"A", "B"}
+    (tie,) = choice.ties
+    assert tie.tie_probability is not None
+    assert 0.0 < tie.tie_probability < 0.6
+    text = choose_text.as_text(choice)
+    assert text.startswith("Tie: ")
+    assert "with probability" in text
+    assert choice.to_json()["tie_with"][0]["probability_better"] == tie.tie_probability
+
+
+def test_a_clear_winner_is_no_tie(tmp_path: Path) -> None:
+    run = tables.load(Book().latency("A", 0.01).latency("B", 0.012).write(tmp_path / "run"))
+    choice = cnnbench.choose(run, minimize="latency_location")
+    assert choice.winner is not None
+    assert (choice.winner.name, choice.ties) == ("A", ())
+
+
+def test_equal_counts_tie_and_the_one_with_more_room_is_named_first() -> None:
+    equal = table({"model": "A", "macs": 10, "params": 9}, {"model": "B", "macs": 10, "params": 5})
+    choice = cnnbench.choose(equal, at_most={"params": 9}, minimize="macs")
+    assert choice.winner is not None
+    assert choice.winner.name == "B"
+    assert [(c.name, c.tie_probability) for c in choice.ties] == [("A", 0.5)]
+
+
+def test_what_failed_is_not_known_and_says_why(tmp_path: Path) -> None:
+    book = Book().static("A", macs=10).latency("A", 0.01).static("B", macs=5)
+    run = tables.load(book.failed("B", "oom", "out of memory at 2 GiB").write(tmp_path / "run"))
+    choice = cnnbench.choose(run, at_most={"latency_p50": "20ms"}, minimize="macs")
+    assert choice.winner is not None
+    assert choice.winner.name == "A"
+    (unknown,) = [c for c in choice.candidates if c.verdict == "unknown"]
+    assert unknown.violated[0].reason == "oom: out of memory at 2 GiB"
+    assert "B: latency_p50_s@cpu/litert/b1: oom: out of memory" in choose_text.as_text(choice)
+
+
+def test_an_accuracy_that_chance_explains_is_never_ranked() -> None:
+    found = table(
+        {"model": "A", "top1@digits/scratch": 0.12}, {"model": "B", "top1@digits/scratch": 0.11}
+    )
+    found["top1_verdict@digits/scratch"] = ["unstable: not above chance", "stable"]
+    choice = cnnbench.choose(found, maximize="top1")
+    assert choice.winner is not None
+    assert choice.winner.name == "B"
+    assert choice.candidates[1].violated[0].reason == "unstable: not above chance"
+
+
+def test_several_tables_are_merged_on_model_and_variant() -> None:
+    counts = table({"model": "A", "macs": 5}, {"model": "B", "macs": 3})
+    times = table({"model": "B", LATENCY: 0.03, "macs": None}, {"model": "A", LATENCY: 0.01})
+    choice = cnnbench.choose([counts, times], at_most={LATENCY: "20ms"}, minimize="macs")
+    assert choice.winner is not None
+    assert (choice.winner.name, len(choice.candidates)) == ("A", 2)
+
+
+def test_times_of_two_machines_are_warned_of(tmp_path: Path) -> None:
+    here = tables.load(Book().latency("A", 0.01).write(tmp_path / "here"))
+    there = Book({"cpu": "Other"}).latency("B", 0.02).write(tmp_path / "there")
+    choice = cnnbench.choose([here, tables.load(there)], minimize="latency_location")
+    assert "measured in 2 environments" in " ".join(choice.warnings)
+
+
+def test_an_accuracy_on_another_size_is_warned_of() -> None:
+    mixed = table(
+        {
+            "model": "A",
+            "input_shape": "224x224x3",
+            "classes": 1000,
+            "macs": 5,
+            "top1@fashion_mnist/scratch/32px": 0.8,
+        }
+    )
+    choice = cnnbench.choose(mixed, at_most={"macs": "1k"}, maximize="top1")
+    assert "measured on 32 px" in choice.warnings[0]
+    assert cnnbench.choose(mixed, maximize="top1").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "complaint"),
+    [
+        ({"at_most": {"file": "20ms"}}, r"--max file: '20ms' has no unit that fits"),
+        ({"at_most": {"file": "20"}}, "no unit that fits"),
+        ({"at_most": {"fule": "2MB"}}, "no metric 'fule'.*file_bytes"),
+        ({"at_most": {"latency": "2ms"}}, "ambiguous.*latency_p50_s@cpu/litert/b1"),
+        ({"at_most": {"model": "2ms"}}, "'model' is no number"),
+        ({"minimize": None}, "exactly one of"),
+        ({"maximize": "file"}, "exactly one of"),
+        ({"at_most": {"file": "1MB"}, "at_least": {"file": "2MB"}}, "no value can keep both"),
+    ],
+)
+def test_mistakes_are_one_clear_line(wanted: dict[str, object], complaint: str) -> None:
+    two = SIMPLE.assign(**{"latency_p50_s@cpu/litert/b1": 0.01})
+    arguments: dict[str, object] = {"minimize": "file", **wanted}
+    with pytest.raises(UserError, match=complaint):
+        cnnbench.choose(two, **arguments)
+
+
+def test_an_empty_table_is_an_error() -> None:
+    with pytest.raises(UserError, match="empty"):
+        cnnbench.choose(SIMPLE.iloc[:0], minimize="file")
+    with pytest.raises(UserError, match="not a report"):
+        cnnbench.choose(pd.DataFrame({"a": [1]}), minimize="file")

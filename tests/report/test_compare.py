@@ -1,0 +1,196 @@
+"""The comparison, on samples drawn from known distributions and on bare tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cnnbench
+from cnnbench.core.errors import UserError
+from cnnbench.report import compare_text
+from cnnbench.report.compare import Comparison
+from cnnbench.store import tables
+from tests.report.made import FACTS, Book
+
+LOCATION = "latency_location_s@cpu/litert/b1"
+
+
+def verdicts(found: Comparison) -> dict[tuple[str, str], str]:
+    return {(row.model, row.metric): row.verdict for row in found.rows}
+
+
+def table(**columns: list[object]) -> pd.DataFrame:
+    return pd.DataFrame({"variant": ["float32"] * len(columns["model"]), **columns})
+
+
+def test_a_slower_model_is_found_and_none_else_is_blamed(tmp_path: Path) -> None:
+    base = Book(seed=1).latency("A", 0.010).latency("B", 0.020).write(tmp_path / "base")
+    new = Book(seed=2).latency("A", 0.012).latency("B", 0.020).write(tmp_path / "new")
+    found = cnnbench.compare(tables.load(base), tables.load(new))
+    assert found.comparable
+    assert verdicts(found)["A", LOCATION] == "worse"
+    assert verdicts(found)["B", LOCATION] == "same"
+    (row,) = found.regressions
+    # The shared drift of 20 % cancels: the ratio is 1.2 within the noise of 1 % a process.
+    assert row.ratio == pytest.approx(1.2, rel=0.02)
+    assert row.ratio_ci is not None
+    assert 1.15 < row.ratio_ci[0] < row.ratio < row.ratio_ci[1] < 1.25
+
+
+def test_two_bare_tables_compare_with_the_same_statistics(tmp_path: Path) -> None:
+    runs = [
+        tables.load(Book(seed=seed).latency("A", seconds).write(tmp_path / str(seed)))
+        for seed, seconds in ((1, 0.010), (2, 0.012))
+    ]
+    files = []
+    for run in runs:
+        file = run.path.with_suffix(".csv")
+        file.write_text(tables.to_csv(run.report))
+        files.append(file)
+    whole = cnnbench.compare(*runs)
+    bare = cnnbench.compare(*(tables.load(file) for file in files))
+    mixed = cnnbench.compare(runs[0], tables.load(files[1]))
+    for other in (bare, mixed):
+        for one, two in zip(whole.rows, other.rows, strict=True):
+            assert (one.metric, one.verdict) == (two.metric, two.verdict)
+            assert one.ratio == pytest.approx(two.ratio, rel=1e-6)
+
+
+def test_too_few_processes_cannot_tell(tmp_path: Path) -> None:
+    base = Book(seed=1).latency("A", 0.010, rounds=3).write(tmp_path / "base")
+    new = Book(seed=2).latency("A", 0.020, rounds=3).write(tmp_path / "new")
+    found = cnnbench.compare(tables.load(base), tables.load(new), metrics=[LOCATION])
+    (row,) = found.rows
+    assert (row.verdict, row.note) == ("cannot tell", "3 and 3 processes, 6 a side are needed")
+    assert found.regressions == ()
+
+
+def test_a_difference_below_the_threshold_is_none(tmp_path: Path) -> None:
+    base = tables.load(Book(seed=1).latency("A", 0.010).write(tmp_path / "base"))
+    new = tables.load(Book(seed=2).latency("A", 0.012).write(tmp_path / "new"))
+    assert cnnbench.compare(base, new, threshold="30%", metrics=[LOCATION]).regressions == ()
+    assert cnnbench.compare(base, new, threshold=0.1, metrics=[LOCATION]).regressions
+
+
+def test_another_machine_is_shown_and_its_times_do_not_count(tmp_path: Path) -> None:
+    base = Book(seed=1).latency("A", 0.01).static("A", macs=5).write(tmp_path / "base")
+    other = {**FACTS, "cores": 4}
+    new = Book(other, seed=2).latency("A", 0.02).static("A", macs=6).write(tmp_path / "new")
+    sides = tables.load(base), tables.load(new)
+    found = cnnbench.compare(*sides)
+    assert not found.comparable
+    assert found.changes.environment == ("cores: 2 -> 4",)
+    assert verdicts(found) == {
+        ("A", LOCATION): "not comparable",
+        ("A", "macs"): "worse",
+        ("A", "file_bytes"): "same",
+    }
+    assert [row.metric for row in found.regressions] == ["macs"]
+    text = compare_text.as_text(found, 160)
+    assert text.startswith("The environment changed: times are not comparable")
+    forced = cnnbench.compare(*sides, force=True)
+    assert forced.comparable
+    assert verdicts(forced)["A", LOCATION] == "worse"
+
+
+def test_bare_tables_of_two_machines_show_the_ids(tmp_path: Path) -> None:
+    base = table(model=["A"], environment=["aaa"], **{"latency_p50_s@cpu/graph/b1": [0.1]})
+    new = table(model=["A"], environment=["bbb"], **{"latency_p50_s@cpu/graph/b1": [0.2]})
+    found = cnnbench.compare(base, new)
+    assert found.changes.environment == ("environment: aaa -> bbb",)
+    assert [row.verdict for row in found.rows] == ["not comparable"]
+
+
+def test_counts_and_sizes_compare_exactly() -> None:
+    base = table(model=["A"], params=[100], file_bytes=[10], coverage_macs=[0.5], depth=[3])
+    new = table(model=["A"], params=[101], file_bytes=[9], coverage_macs=[0.5], depth=[4])
+    assert verdicts(cnnbench.compare(base, new)) == {
+        ("A", "params"): "worse",
+        ("A", "file_bytes"): "better",
+        ("A", "coverage_macs"): "same",
+        ("A", "depth"): "cannot tell",
+    }
+
+
+@pytest.mark.parametrize(
+    ("new", "verdict"), [((0.80, 0.79, 0.81), "worse"), ((0.895, 0.885, 0.905), "cannot tell")]
+)
+def test_accuracies_compare_by_their_intervals(
+    new: tuple[float, float, float], verdict: str
+) -> None:
+    def side(value: float, low: float, high: float) -> pd.DataFrame:
+        return table(
+            model=["A"],
+            **{"top1@d/s": [value], "top1_ci_low@d/s": [low], "top1_ci_high@d/s": [high]},
+        )
+
+    # 0.90 ± 0.01 against 0.895 ± 0.01: the difference is -0.005 ± 0.014, which holds 0.
+    (row,) = cnnbench.compare(side(0.90, 0.89, 0.91), side(*new)).rows
+    assert row.verdict == verdict
+
+
+def test_a_model_on_one_side_only_and_a_changed_setting_are_shown() -> None:
+    base = table(model=["A", "B"], macs=[1, 2], **{"latency_p50_s@cpu/graph/b1": [0.1, 0.2]})
+    new = table(model=["A", "C"], macs=[1, 2], **{"latency_p50_s@cpu/graph/b1/t1": [0.1, 0.2]})
+    found = cnnbench.compare(base.assign(input_shape="32x32x3"), new.assign(input_shape="64x64x3"))
+    assert (found.changes.only_in_base, found.changes.only_in_new) == (("B",), ("C",))
+    assert found.changes.settings == (
+        "A: input_shape 32x32x3 -> 64x64x3",
+        "only in base: times at cpu/graph/b1",
+        "only in new: times at cpu/graph/b1/t1",
+    )
+    text = compare_text.as_text(found, 120)
+    assert text.index("Only in base") < text.index("Verdict")
+
+
+def test_what_now_fails_is_a_regression(tmp_path: Path) -> None:
+    base = Book().latency("A", 0.01).write(tmp_path / "base")
+    new = Book().failed("A", "timeout", "longer than 10 min").write(tmp_path / "new")
+    found = cnnbench.compare(tables.load(base), tables.load(new))
+    assert [(row.verdict, row.note) for row in found.regressions] == [
+        ("worse", "now timeout: longer than 10 min")
+    ]
+    back = cnnbench.compare(tables.load(new), tables.load(base))
+    assert back.regressions == ()
+
+
+def test_a_table_compared_with_itself_is_the_same(tmp_path: Path) -> None:
+    book = Book().static("A", macs=5).latency("A", 0.01).accuracy("A", [0.8, 0.81, 0.79])
+    run = tables.load(book.write(tmp_path / "run"))
+    found = cnnbench.compare(run, run)
+    assert {row.verdict for row in found.rows} == {"same"}
+    assert found.changes.environment == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "complaint"),
+    [
+        ({"metrics": ["mac"]}, None),
+        ({"metrics": ["latensy"]}, "no metric 'latensy'"),
+        ({"threshold": "5ms"}, "--threshold"),
+        ({"threshold": "150%"}, "between 0 and 100"),
+    ],
+)
+def test_mistakes(wanted: dict[str, object], complaint: str | None) -> None:
+    one = table(model=["A"], macs=[1], flops=[2])
+    if complaint is None:
+        assert [row.metric for row in cnnbench.compare(one, one, **wanted).rows] == ["macs"]
+        return
+    with pytest.raises(UserError, match=complaint):
+        cnnbench.compare(one, one, **wanted)
+
+
+def test_nothing_in_common_is_an_error() -> None:
+    with pytest.raises(UserError, match="no model and variant in common"):
+        cnnbench.compare(table(model=["A"], macs=[1]), table(model=["B"], macs=[1]))
+
+
+def test_markdown_is_harmless_and_folds_what_is_the_same() -> None:
+    base = table(model=["<b>|x"], macs=[1], params=[2])
+    text = compare_text.as_markdown(cnnbench.compare(base, base.assign(macs=2)))
+    assert "<b>" not in text
+    assert "&lt;b&gt;\\|x" in text
+    assert text.startswith("**1 regression: 1 worse, 1 same**")
+    assert "<details><summary>1 the same</summary>" in text
