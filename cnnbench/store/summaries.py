@@ -11,7 +11,7 @@ from statistics import fmean, median
 
 from cnnbench.core.record import PREPARE, Record
 from cnnbench.core.settings import Setting
-from cnnbench.store import accuracy, statistics
+from cnnbench.store import statistics
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,13 @@ def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
     for name in ("top1", "top5"):
         if name in summaries and "n_test" in details:
             chance = details.get("chance", 0.0) if name == "top1" else 0.0
-            found = accuracy.over_seeds(summaries[name].samples, details["n_test"])
+            samples = summaries[name].samples
+            found = statistics.accuracy(samples, details["n_test"])
             summaries[name] = replace(
                 summaries[name],
                 ci_low=found.low,
                 ci_high=found.high,
-                verdict=accuracy.verdict(found, len(records), chance),
+                verdict=statistics.accuracy_verdict(samples, details["n_test"], chance),
             )
     return summaries
 

@@ -1,0 +1,175 @@
+"""The main job as a user does it: ``cnnbench run`` from the shell, on real networks."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnbench.core import plan as planning
+from cnnbench.core import suite as suites
+from cnnbench.models import registry
+from cnnbench.store import journal, tables
+from tests.conftest import ROOT
+
+SUITES = sorted((ROOT / "suites").glob("*.yaml"))
+CHATTER = re.compile(r"tensorflow|cuda|oneDNN|XNNPACK|absl|WARNING|INFO:|Traceback", re.IGNORECASE)
+
+SUITE = """
+name: tiny
+models: [LeNet5, "lenet5[classes=7]"]
+probes:
+  static: {batch_sizes: [1, 4]}
+  memory: {batch_sizes: [4]}
+  latency: {runtimes: [graph, litert], devices: [cpu, gpu], min_rounds: 1, max_rounds: 1}
+  accuracy: {dataset: digits, image_size: 32, epochs: 1, seeds: 2}
+limits: {timeout: 2min, memory: 4GiB}
+"""
+
+
+def cnnbench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cnnbench", *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=400,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A suite of every probe, run once to its end."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "tiny.yaml").write_text(SUITE)
+    return folder, cnnbench(folder, "run", "tiny.yaml")
+
+
+@pytest.mark.parametrize("file", SUITES, ids=lambda file: file.stem)
+def test_every_suite_that_is_shipped_can_be_planned(file: Path) -> None:
+    plan = planning.plan(suites.load(file, registry))
+    assert plan.cells
+    assert plan.suite.name == file.stem
+
+
+def test_the_fifteen_models_of_table_14_3() -> None:
+    plan = planning.plan(suites.load(ROOT / "suites/table_14_3.yaml", registry))
+    assert len({cell.model.label for cell in plan.cells}) == 15
+
+
+def test_a_run_gives_the_table_and_not_a_word_of_tensorflow(
+    done: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    _, result = done
+    assert result.returncode == 0, result.stderr
+    assert "LeNet5[classes=7]" in result.stdout
+    for words in ("61,706", "Latency p50", "cpu/litert/b1", "digits/scratch/32px/1ep"):
+        assert words in result.stdout
+    assert "skipped: no GPU visible to TensorFlow (all models)" in result.stdout
+    own_words = ("Measured here", "no GPU visible")  # these two lines name TensorFlow themselves
+    lines = [line for line in result.stdout.splitlines() if not any(w in line for w in own_words)]
+    assert not CHATTER.search("\n".join(lines) + result.stderr)
+    assert "cnnbench report" in result.stderr
+
+
+def test_the_folder_holds_the_suite_the_truth_and_the_tables(
+    done: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, _ = done
+    (run,) = (folder / "results" / "tiny").iterdir()
+    names = {path.name for path in run.iterdir()}
+    assert names >= {
+        "suite.yaml", "environment.json", "records.jsonl", "artifacts", "logs",
+        "records.csv", "report.csv", "report.md",
+    }  # fmt: skip
+    assert (run / "suite.yaml").read_text() == SUITE
+    header, records = journal.read(run / "records.jsonl")
+    environment = json.loads((run / "environment.json").read_text())
+    assert header.environment == environment["id"]
+    assert {record.environment for record in records} == {environment["id"]}
+    ok = [record.key for record in records if record.status == "ok"]
+    assert len(ok) == len(set(ok))
+    statuses = {(r.probe, r.setting.get("device", ""), r.status) for r in records}
+    assert statuses == {
+        ("static", "", "ok"), ("memory", "cpu", "ok"), ("latency", "cpu", "ok"),
+        ("latency", "gpu", "skipped"), ("accuracy", "", "ok"),
+    }  # fmt: skip
+    report = tables.load(run).report.set_index("model")
+    lenet = report.loc["LeNet5"]
+    assert lenet["params"] == 61_706
+    assert lenet["macs"] == 416_520
+    assert lenet["weight_bytes"] == 4 * 61_706
+    assert lenet["latency_p50_s@cpu/graph/b1"] > 0
+    assert lenet["latency_location_s_verdict@cpu/graph/b1"].startswith("unstable: 1 process")
+    assert lenet["latency_p50_s_status@gpu/graph/b1"].startswith("skipped")
+    assert lenet["memory_infer_peak_bytes@b4"] > 0
+    assert 0 <= lenet["top1@digits/scratch/32px/1ep"] <= 1
+    assert lenet["top1_samples@digits/scratch/32px/1ep"].count(";") == 1
+
+
+def test_running_again_measures_nothing_and_says_so(
+    done: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, first = done
+    (run,) = (folder / "results" / "tiny").iterdir()
+    before = (run / "records.jsonl").read_bytes()
+    again = cnnbench(folder, "run", "tiny.yaml")
+    assert again.returncode == 0
+    assert again.stdout == first.stdout
+    assert (run / "records.jsonl").read_bytes() == before
+    assert len(list((folder / "results" / "tiny").iterdir())) == 1
+
+
+def test_a_dry_run_lists_the_jobs_and_how_many_are_done(
+    done: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, _ = done
+    listed = cnnbench(folder, "run", "tiny.yaml", "--dry-run", "--probe", "static")
+    assert listed.returncode == 0
+    assert listed.stdout.splitlines() == [
+        "done   LeNet5 static b1",
+        "done   LeNet5 static b4",
+        "done   LeNet5[classes=7] static b1",
+        "done   LeNet5[classes=7] static b4",
+        "4 jobs done, 0 to do",
+    ]
+    fresh = cnnbench(folder, "run", "tiny.yaml", "--dry-run", "--fresh", "--only", "LeNet5")
+    assert "to do  LeNet5 latency cpu/litert/b1, prepare" in fresh.stdout.splitlines()
+    assert "classes=7" not in fresh.stdout
+
+
+@pytest.mark.parametrize("form", ["text", "md", "csv"])
+def test_the_report_of_a_run_of_a_suite_or_of_a_bare_csv(
+    done: tuple[Path, subprocess.CompletedProcess[str]], form: str
+) -> None:
+    folder, _ = done
+    (run,) = (folder / "results" / "tiny").iterdir()
+    of_run = cnnbench(folder, "report", str(run), "--format", form)
+    of_suite = cnnbench(folder, "report", "results/tiny", "--format", form)
+    of_csv = cnnbench(folder, "report", str(run / "report.csv"), "--format", form)
+    assert of_run.returncode == of_csv.returncode == 0, of_csv.stderr
+    assert of_run.stdout == of_suite.stdout
+    if form == "csv":
+        assert of_run.stdout == of_csv.stdout == (run / "report.csv").read_text()
+    assert "LeNet5[classes=7]" in of_csv.stdout
+
+
+def test_without_network_and_data_accuracy_is_skipped_and_the_rest_is_there(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "s.yaml").write_text(
+        "name: s\nmodels: [LeNet5]\n"
+        "probes: {static: , accuracy: {dataset: fashion_mnist, image_size: 32, epochs: 1}}\n"
+    )
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    result = cnnbench(tmp_path, "run", "s.yaml", "--data-dir", str(empty))
+    if "skipped" not in result.stdout:
+        pytest.skip("this machine has a network: the data was downloaded")
+    assert result.returncode == 0
+    assert "61,706" in result.stdout
+    remark = next(line for line in result.stdout.splitlines() if line.startswith("- Top-1"))
+    assert "fashion" in remark.lower()
+    assert "put its four files" in remark
+    assert str(empty) in remark
