@@ -63,3 +63,22 @@ def test_fashion_mnist_is_the_official_one(data_dir: Path) -> None:
     assert np.bincount(data.test.labels).tolist() == [1000] * 10
     assert data.test.images.shape == (10_000, 28, 28, 1)
     assert data.classes[data.test.labels[0]] == "Ankle boot"
+
+
+@pytest.mark.data
+def test_tf_flowers_has_the_chapters_split(data_dir: Path) -> None:
+    data = catalog.load(catalog.Wanted("tf_flowers", size=16, channels=3), data_dir)
+    assert data.validation is not None
+    # 10 %, 15 % and 75 % of 3,670, to the nearest picture.
+    assert [len(part) for part in (data.test, data.validation, data.train)] == [367, 551, 2752]
+    assert data.classes == ("dandelion", "daisy", "tulips", "sunflowers", "roses")
+    assert data.train.images.shape == (2752, 16, 16, 3)
+    assert np.bincount(data.test.labels, minlength=5).min() > 40
+
+
+def test_tf_flowers_that_cannot_be_had_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "reachable", lambda url: False)
+    with pytest.raises(Unavailable, match="tf_flowers is not here and cannot be downloaded"):
+        catalog.load(catalog.Wanted("tf_flowers", 16, 3), tmp_path)

@@ -55,7 +55,8 @@ def build(
 
     layers = tf.keras.layers
     shape = (setting.image_size, setting.image_size, network.channels(subject))
-    backbone = _pretrained(subject, shape, weights)
+    with download.no_endless_waits():
+        backbone = subject.build(input_shape=shape, include_top=False, weights=weights)
     backbone.trainable = False
     images = tf.keras.Input(shape)
     maps = _in_inference_mode(backbone)(images)
@@ -136,19 +137,6 @@ def _in_inference_mode(backbone: Any) -> Any:
             return self.model(images, training=False)
 
     return InferenceMode()
-
-
-def _pretrained(subject: Subject, shape: tuple[int, ...], weights: str | Path) -> Any:
-    try:
-        with download.no_endless_waits():
-            return subject.build(input_shape=shape, include_top=False, weights=weights)
-    except Exception as error:  # Keras raises bare Exception where a download fails
-        if "URL fetch failure" not in str(error):
-            raise
-        raise Unavailable(
-            f"{subject.label}'s ImageNet weights are not here and cannot be downloaded; put "
-            "Keras' file into its cache (~/.keras/models), or name one with weights: FILE"
-        ) from None
 
 
 def _index(layers: Sequence[Any], first: int | float | str) -> int:
