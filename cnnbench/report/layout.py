@@ -120,7 +120,7 @@ def cells(report: pd.DataFrame, shown: Column) -> list[Cell]:
 
 def remarks(report: pd.DataFrame) -> Iterator[str]:
     """What was skipped, failed or is doubtful, and why; one line a reason, with its models."""
-    models: dict[tuple[str, str], list[str]] = {}
+    affected: dict[tuple[str, str], list[str]] = {}
     for name in report.columns:
         metric, label = split(name)
         base, _, kind = metric.rpartition("_")
@@ -129,10 +129,10 @@ def remarks(report: pd.DataFrame) -> Iterator[str]:
         what = f"{METRICS[base].title} {label}".strip()
         for model, words in zip(row_names(report), report[name].fillna(""), strict=True):
             if words and words not in ("ok", "stable"):
-                models.setdefault((words, what), []).append(model)
+                affected.setdefault((words, what), []).append(model)
     metrics: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (words, what), who in models.items():
-        metrics.setdefault((words, tuple(who)), []).append(what)
+    for (words, what), models in affected.items():
+        metrics.setdefault((words, tuple(models)), []).append(what)
     for (words, who), whats in metrics.items():
         everyone = len(who) == len(report) > 1
         yield f"{', '.join(whats)}: {words} ({'all models' if everyone else ', '.join(who)})"

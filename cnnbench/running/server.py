@@ -77,11 +77,11 @@ def _wait(pid: int, channel: socket.socket, woken: int) -> int:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
-        ready, _, _ = select.select([channel, woken], [], [])
+        ready, _, _ = select.select([channel.fileno(), woken], [], [])
         if woken in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 4096)
-        if channel in ready:
+        if channel.fileno() in ready:
             _kill_children()
             os._exit(0)
 
