@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -35,19 +35,31 @@ class Cell:
 
     @cached_property
     def key(self) -> str:
-        """The name of the cell's folder under ``artifacts/`` and ``logs/``."""
-        return self.job_key(PREPARE)[:16]
+        """The name of the cell's folder under ``artifacts/`` and in ``logs/``."""
+        return self._job_key(PREPARE)[:16]
 
-    def job_key(self, repeat: Repeat) -> str:
-        """The key of one of the cell's jobs."""
-        return job_key(self.model.identity(), self.variant, self.probe, self.setting_json, repeat)
+    @cached_property
+    def prepare(self) -> Job | None:
+        """The job that makes what the repeats need, where they need anything."""
+        return Job(self, PREPARE, self._job_key(PREPARE)) if self.setting.needs_prepare else None
+
+    @cached_property
+    def repeats(self) -> tuple[Job, ...]:
+        """The rounds or seeds that the cell may need, in order."""
+        return tuple(Job(self, n, self._job_key(n)) for n in range(self.rule.at_most))
 
     def jobs(self) -> Iterator[Job]:
         """Every job that this cell may need, ``prepare`` first."""
-        if self.setting.needs_prepare:
-            yield Job(self, PREPARE)
-        for repeat in range(self.rule.at_most):
-            yield Job(self, repeat)
+        if self.prepare:
+            yield self.prepare
+        yield from self.repeats
+
+    def _job_key(self, repeat: Repeat) -> str:
+        return job_key(self._identity, self.variant, self.probe, self.setting_json, repeat)
+
+    @cached_property
+    def _identity(self) -> Mapping[str, Any]:
+        return self.model.identity()
 
     def title(self) -> str:
         """``MobileNetV2 latency cpu/litert/b1``."""
@@ -61,10 +73,7 @@ class Job:
 
     cell: Cell
     repeat: Repeat
-
-    @cached_property
-    def key(self) -> str:
-        return self.cell.job_key(self.repeat)
+    key: str
 
     def title(self) -> str:
         """``MobileNetV2 latency cpu/litert/b1, round 3``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from cnnbench.core.plan import Cell, Job
 from cnnbench.core.record import PREPARE, Record
@@ -57,10 +57,10 @@ class Schedule:
         for cell in self._cells:
             if self._is_finished(cell) or cell.key in self._closed:
                 continue
-            if self._needs_prepare(cell):
-                yield Job(cell, PREPARE)
-            done = len(self._done[cell.key])
-            yield from self._missing(cell)[: max(1, cell.rule.at_least - done)]
+            if cell.prepare and self._needs_prepare(cell):
+                yield cell.prepare
+            missing = [job for job in cell.repeats if job.key not in self._ok]
+            yield from missing[: max(1, cell.rule.at_least - len(self._done[cell.key]))]
 
     def done(self) -> int:
         """How many jobs of these cells are ``ok``."""
@@ -76,31 +76,24 @@ class Schedule:
 
     def _rounds(self, cells: list[Cell]) -> Iterator[Job]:
         for cell in cells:
-            if not self._is_finished(cell) and self._needs_prepare(cell):
-                yield Job(cell, PREPARE)
-        for repeat in range(max(cell.rule.at_most for cell in cells)):
-            for cell in cells if repeat % 2 == 0 else reversed(cells):
-                job = Job(cell, repeat)
-                if self._wants(cell, job):
+            if cell.prepare and not self._is_finished(cell) and self._needs_prepare(cell):
+                yield cell.prepare
+        for number, jobs in enumerate(zip_longest(*(cell.repeats for cell in cells))):
+            for job in jobs if number % 2 == 0 else reversed(jobs):
+                if job is not None and self._wants(job):
                     yield job
 
-    def _wants(self, cell: Cell, job: Job) -> bool:
+    def _wants(self, job: Job) -> bool:
         return (
-            job.repeat != PREPARE
-            and job.repeat < cell.rule.at_most
-            and job.key not in self._ok
-            and cell.key not in self._closed
-            and not self._needs_prepare(cell)
-            and not self._is_finished(cell)
+            job.key not in self._ok
+            and job.cell.key not in self._closed
+            and not self._needs_prepare(job.cell)
+            and not self._is_finished(job.cell)
         )
 
-    def _missing(self, cell: Cell) -> list[Job]:
-        return [job for job in cell.jobs() if job.repeat != PREPARE and job.key not in self._ok]
-
     def _needs_prepare(self, cell: Cell) -> bool:
-        if not cell.setting.needs_prepare:
-            return False
-        return cell.job_key(PREPARE) not in self._ok or not self._has_artifacts(cell)
+        job = cell.prepare
+        return job is not None and (job.key not in self._ok or not self._has_artifacts(cell))
 
     def _is_finished(self, cell: Cell) -> bool:
         done = self._done[cell.key]
