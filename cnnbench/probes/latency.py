@@ -42,13 +42,13 @@ def prepare(subject: Subject, setting: LatencySetting, context: Context) -> Find
     """
     runtime = find(setting.runtime)
     runtime.check(setting)
-    path = runtime(setting, context.artifacts)
+    path = runtime(subject, setting, context.artifacts)
     context.say("building")
     model = specimen.build(subject)
     context.say("asking Keras")
     specimen.write_expected(subject, model, setting.batch_size, context.artifacts)
     context.say("converting")
-    return Finding(metrics=path.prepare(model, (setting.batch_size, *subject.input_shape)))
+    return Finding(metrics=path.prepare(specimen.in_precision(subject, model, setting.dtype)))
 
 
 def run(subject: Subject, setting: LatencySetting, context: Context) -> Finding:
@@ -59,13 +59,14 @@ def run(subject: Subject, setting: LatencySetting, context: Context) -> Finding:
     """
     runtime = find(setting.runtime)
     runtime.check(setting)
-    return measured(runtime(setting, context.artifacts), context.artifacts, EFFORT)
+    return measured(runtime(subject, setting, context.artifacts), context.artifacts, EFFORT)
 
 
 def measured(path: CallPath, folder: Path, effort: Effort) -> Finding:
     """Measure an unopened call path, whose expected output lies in ``folder``."""
     expected = specimen.read_expected(folder)
     metrics: dict[str, float] = {}
+    path.start()
     metrics["load_s"], _ = _seconds(path.load)
     metrics["compile_s"], _ = _seconds(lambda: path.compile(expected.inputs[0]))
     inputs = [path.feed(images) for images in expected.inputs]
@@ -150,15 +151,16 @@ def _flags(
 
 
 def _drift(timing: Timing) -> float:
-    """How the blocks' ratio to the reference changed from the first to the last third."""
+    """How the blocks' ratio to the reference moved from the first to the last third."""
     ratios = [
         location(block) / location(beside)
         for block, beside in zip(timing.blocks, timing.references, strict=True)
     ]
     third = len(ratios) // 3
-    if not third:
-        return 0.0
-    return float(np.median(ratios[-third:]) / np.median(ratios[:third])) - 1
+    first, last = ratios[:third], ratios[-third:] if third else []
+    if not third or (min(last) <= max(first) and min(first) <= max(last)):
+        return 0.0  # they overlap: scattered, not drifting
+    return float(np.median(last) / np.median(first)) - 1
 
 
 def _difference(outputs: list[np.ndarray], expected: list[np.ndarray]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ runtimes agree. Weights whose outputs vary already (trained ones) are left as th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,31 @@ def build(subject: Subject) -> Any:
     raise JobFailed(
         "the outputs are the same for every input, or not finite: runtimes cannot be compared"
     )
+
+
+def in_precision(subject: Subject, model: Any, dtype: str) -> Any:
+    """``model`` itself for float32, else the same weights computed with in ``dtype``."""
+    if dtype == "float32":
+        return model
+    other = with_policy(subject.build, dtype)
+    other.set_weights(model.get_weights())
+    return other
+
+
+def with_policy(build: Callable[[], Any], dtype: str) -> Any:
+    """What ``build`` returns under Keras' mixed precision: it computes in ``dtype``.
+
+    Variables stay float32.
+    """
+    import tensorflow as tf
+
+    if dtype == "float32":
+        return build()
+    tf.keras.mixed_precision.set_global_policy(f"mixed_{dtype}")
+    try:
+        return build()
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
 
 
 def random_inputs(subject: Subject, batch_size: int, seed: int) -> np.ndarray:

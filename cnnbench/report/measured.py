@@ -71,10 +71,18 @@ def read(row: Mapping[str, Any], name: str) -> Measured:
         low=low if is_interval else None,
         high=high if is_interval else None,
         verdict=words(companion("_verdict")),
-        status=words(companion("_status")),
+        status=words(companion("_status")) or _status_of_setting(row, label),
         samples=numbers(companion("_samples")),
         reference=numbers(row.get(column("reference_s_samples", label))),
     )
+
+
+def _status_of_setting(row: Mapping[str, Any], label: str) -> str:
+    """Why a cell found nothing: only its primary metrics carry the reason."""
+    statuses = (
+        words(cell) for name, cell in row.items() if label and name.endswith(f"_status@{label}")
+    )
+    return next((status for status in statuses if status not in ("", "ok")), "")
 
 
 def metric_of(name: str) -> Metric | None:

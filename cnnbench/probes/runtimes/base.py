@@ -5,25 +5,32 @@ from __future__ import annotations
 import importlib.util
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cnnbench.core.environment import usable_cores
 from cnnbench.core.errors import Unavailable
 from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.core.subject import Subject
 
 
 class CallPath(ABC):
     """One way of running a network, for one setting, on what ``prepare`` left in ``folder``.
 
-    A round constructs it in a fresh process (which sets the threads, before the runtime starts),
-    then calls ``load``, ``compile``, ``feed`` and ``call``, each timed apart.
+    ``shape`` is that of the input, with the batch axis.
+
+    A round makes one in a fresh process and calls ``start``, ``load``, ``compile``, ``feed`` and
+    ``call``, each timed apart.
     """
 
-    def __init__(self, setting: LatencySetting, folder: Path) -> None:
-        self.setting, self.folder = setting, folder
+    dtypes: ClassVar[tuple[str, ...]] = ("float32",)
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+
+    def __init__(self, subject: Subject, setting: LatencySetting, folder: Path) -> None:
+        self.subject, self.setting, self.folder = subject, setting, folder
         self.threads = threads_of(setting)
+        self.shape = (setting.batch_size, *subject.input_shape)
 
     @classmethod
     def check(cls, setting: LatencySetting) -> None:
@@ -34,21 +41,24 @@ class CallPath(ABC):
         """
         if setting.device == "gpu":
             require_gpu()
+        if setting.device not in cls.devices:
             raise Unavailable(f"{setting.runtime} is measured on the CPU only")
-        if setting.dtype != "float32":
-            raise Unavailable(f"{setting.runtime} is measured in float32 only")
+        if setting.dtype not in cls.dtypes:
+            raise Unavailable(f"{setting.runtime} is measured in {' and '.join(cls.dtypes)} only")
 
     @abstractmethod
-    def prepare(self, model: Any, shape: tuple[int, ...]) -> dict[str, float]:
+    def prepare(self, model: Any) -> dict[str, float]:
         """Write what the rounds open into the folder.
 
         Args:
             model: a built ``keras.Model`` with its weights.
-            shape: of the input, with the batch axis.
 
         Returns:
             ``convert_s``, and for a flatbuffer its sizes.
         """
+
+    def start(self) -> None:  # noqa: B027 - most runtimes are told their threads when they load
+        """Set threads and devices, before anything of the runtime runs in this process."""
 
     @abstractmethod
     def load(self) -> None:

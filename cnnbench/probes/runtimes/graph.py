@@ -1,46 +1,55 @@
 """``graph``: the Keras model wrapped in ``tf.function``, as TensorFlow users run a network.
 
 ``convert_s`` is the tracing; ``load_s`` reads the graph and the weights; ``compile_s`` makes the
-function; the optimisation of the graph falls into ``first_call_s``.
+function; the optimisation of the graph falls into ``first_call_s``. Inputs lie on the device
+already; outputs are brought to the host.
 """
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cnnbench.core.settings.latency import LatencySetting
-from cnnbench.probes.runtimes import saved_graph, tensorflow_device
-from cnnbench.probes.runtimes.base import CallPath, require_gpu
+from cnnbench.core.subject import Subject
+from cnnbench.probes.runtimes import saved_graph
+from cnnbench.probes.runtimes.base import CallPath
+from cnnbench.probes.runtimes.tensorflow_device import Device, device_of
 
 
 class Runtime(CallPath):
-    """``tf.function(model)(tensor)``; the result is brought to the host."""
+    """``tf.function(model)(tensor)``."""
 
-    jit_compile = False
+    dtypes = ("float32", "bfloat16", "float16")
+    devices = ("cpu", "gpu")
+    jit_compile: ClassVar[bool] = False
 
-    def __init__(self, setting: LatencySetting, folder: Path) -> None:
-        super().__init__(setting, folder)
-        tensorflow_device.set_threads(self.threads)
+    def __init__(
+        self,
+        subject: Subject,
+        setting: LatencySetting,
+        folder: Path,
+        device: Device | None = None,
+    ) -> None:
+        super().__init__(subject, setting, folder)
+        self._device = device or device_of(setting.device, self.threads)
 
-    @classmethod
-    def check(cls, setting: LatencySetting) -> None:
-        if setting.device == "gpu":
-            require_gpu()
-        super().check(setting.model_copy(update={"device": "cpu"}))
-
-    def prepare(self, model: Any, shape: tuple[int, ...]) -> dict[str, float]:
+    def prepare(self, model: Any) -> dict[str, float]:
         begin = time.perf_counter()
-        concrete = saved_graph.trace(model, shape)
+        concrete = saved_graph.trace(model, self.shape)
         convert_s = time.perf_counter() - begin
         saved_graph.save(concrete, self.folder)
         return {"convert_s": convert_s}
 
+    def start(self) -> None:
+        self._device.start()
+
     def load(self) -> None:
-        self._python_function = saved_graph.load(self.folder)
+        with self._device.scope():
+            self._python_function = saved_graph.load(self.folder)
 
     def compile(self, images: np.ndarray) -> None:
         import tensorflow as tf
@@ -48,15 +57,14 @@ class Runtime(CallPath):
         self._function = tf.function(
             self._python_function, autograph=False, jit_compile=self.jit_compile
         )
-        self._function.get_concrete_function(tf.TensorSpec(images.shape, images.dtype))
+        with self._device.scope():
+            self._function.get_concrete_function(tf.TensorSpec(images.shape, images.dtype))
 
     def feed(self, images: np.ndarray) -> Any:
-        import tensorflow as tf
-
-        return tf.constant(images)
+        return self._device.put(images)
 
     def call(self, fed: Any) -> list[np.ndarray]:
         return [tensor.numpy() for tensor in self._function(fed)]
 
     def threads_in_use(self) -> int:
-        return tensorflow_device.threads_in_use()
+        return self._device.threads_in_use()

@@ -24,9 +24,9 @@ class Runtime(CallPath):
     def _file(self) -> Path:
         return self.folder / "model.tflite"
 
-    def prepare(self, model: Any, shape: tuple[int, ...]) -> dict[str, float]:
+    def prepare(self, model: Any) -> dict[str, float]:
         begin = time.perf_counter()
-        flatbuffer = convert(model, shape)
+        flatbuffer = convert(model, self.shape)
         convert_s = time.perf_counter() - begin
         self._file.write_bytes(flatbuffer)
         return {
@@ -61,7 +61,7 @@ def convert(model: Any, shape: tuple[int, ...]) -> bytes:
     concrete = saved_graph.trace(model, shape)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
     # By way of a SavedModel it takes four times as long, most of it in walking Keras' objects,
-    # and loses the weights of Keras 3 models whose trace is not one of their own.
+    # and the weights were missing from the flatbuffer (MobileNetV2: 0.19 MB instead of 14).
     converter.experimental_lower_to_saved_model = False
     flatbuffer: bytes = converter.convert()
     return flatbuffer

@@ -57,7 +57,13 @@ def save(concrete: Any, folder: Path) -> None:
         "outputs": [tensor.name for tensor in concrete.outputs],
         "captured": captured,
     }
-    (folder / _GRAPH).write_bytes(concrete.graph.as_graph_def().SerializeToString())
+    graph = concrete.graph.as_graph_def()
+    # They are mapped to tensors when the graph is read; XLA refuses what would be left of them.
+    mapped = {name.partition(":")[0] for name in (inputs[0], *(name for name, _, _ in captured))}
+    for place in reversed(range(len(graph.node))):
+        if graph.node[place].name in mapped:
+            del graph.node[place]
+    (folder / _GRAPH).write_bytes(graph.SerializeToString())
     (folder / _NAMES).write_text(json.dumps(names))
     np.savez(folder / _VALUES, *values)
 
@@ -100,3 +106,22 @@ def _states(captured: list[Any], values: list[np.ndarray]) -> dict[int, Any]:
         else tf.constant(values[place])
         for _, place, is_variable in captured
     }
+
+
+def frozen(concrete: Any) -> Any:
+    """``concrete`` with every variable turned into a constant."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    return convert_variables_to_constants_v2(concrete)
+
+
+def save_model(concrete: Any, folder: Path) -> None:
+    """Write ``concrete`` as a SavedModel, without Keras' objects: walking them takes longest."""
+    import tensorflow as tf
+
+    holder = tf.Module()
+    holder.state = list(concrete.graph.variables)
+    holder.constants = [
+        tensor for tensor, _ in concrete.graph.captures if tensor.dtype != tf.resource
+    ]
+    tf.saved_model.save(holder, str(folder), signatures=concrete)

@@ -1,29 +1,81 @@
-"""TensorFlow's threads and devices: set before its first tensor, read back, synchronised."""
+"""The device that TensorFlow computes on: set up before its first tensor, fed, waited for.
+
+The path to a GPU is the path to any device of TensorFlow, so that it is tested on logical CPUs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 
-def set_threads(threads: int) -> None:
-    """Let TensorFlow compute with ``threads`` threads; only before its first tensor.
 
-    Raises:
-        RuntimeError: TensorFlow has started already.
+class Device:
+    """A device by its TensorFlow name: ``CPU:0``, ``GPU:0``.
+
+    Args:
+        name: of the device.
+        threads: of operations on the CPU.
+        synchronise: waits until every device has done what it was given; by default
+            TensorFlow's own.
     """
-    import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    def __init__(
+        self, name: str, threads: int, synchronise: Callable[[], None] | None = None
+    ) -> None:
+        import tensorflow as tf
+
+        self.name, self.threads = name, threads
+        self._synchronise = synchronise or tf.test.experimental.sync_devices
+
+    def start(self) -> None:
+        """Set threads and devices; only before TensorFlow's first tensor.
+
+        Other devices are hidden; a GPU's memory grows as it is needed, or TensorFlow would take
+        all of it.
+
+        Raises:
+            RuntimeError: TensorFlow has started already.
+        """
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(self.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(self.threads)
+        gpus = tf.config.list_physical_devices("GPU")
+        used = gpus[:1] if self.name.startswith("GPU") else []
+        tf.config.set_visible_devices(used, "GPU")
+        for gpu in used:
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+    def scope(self) -> Any:
+        """What is made or traced inside is on this device."""
+        import tensorflow as tf
+
+        return tf.device(f"/device:{self.name}")
+
+    def put(self, images: np.ndarray) -> Any:
+        """``images`` as a tensor on the device; the copy is over when this returns."""
+        import tensorflow as tf
+
+        with self.scope():
+            tensor = tf.identity(tf.constant(images))
+        self._synchronise()
+        return tensor
+
+    @staticmethod
+    def fetch(outputs: Sequence[Any]) -> list[np.ndarray]:
+        """The tensors in the host's memory, which waits for the device."""
+        return [tensor.numpy() for tensor in outputs]
+
+    @staticmethod
+    def threads_in_use() -> int:
+        """What TensorFlow says that it computes one operation with."""
+        import tensorflow as tf
+
+        return int(tf.config.threading.get_intra_op_parallelism_threads())
 
 
-def threads_in_use() -> int:
-    """What TensorFlow says that it computes one operation with."""
-    import tensorflow as tf
-
-    return int(tf.config.threading.get_intra_op_parallelism_threads())
-
-
-def to_host(outputs: list[Any]) -> list[Any]:
-    """The tensors as arrays in the host's memory; waits for a device that works on its own."""
-    return [tensor.numpy() for tensor in outputs]
+def device_of(kind: str, threads: int) -> Device:
+    """The device of a setting's ``cpu`` or ``gpu``, not yet started."""
+    return Device({"cpu": "CPU:0", "gpu": "GPU:0"}[kind], threads)

@@ -30,14 +30,14 @@ class Effort:
         window_s: of calls in a warm-up window, at least.
         agreement: two successive windows agree when their locations differ by less (relative).
         warm_up_s: the longest warm-up; a window begun before it is finished.
-        settle_s: what is left uncounted after a change to or from the reference: its threads
-            spin for some 25 ms before they sleep (OpenBLAS).
+        settle_s: what is left uncounted after a change to or from the reference, whose threads
+            spin for some 25 ms before they sleep (OpenBLAS), as those of some runtimes do.
         reference_calls: counted in each of the reference's blocks.
     """
 
     seconds: float = 1.0
     calls: int = 11
-    blocks: int = 10
+    blocks: int = 8
     window_s: float = 0.1
     agreement: float = 0.05
     warm_up_s: float = 5.0
@@ -113,16 +113,18 @@ def measure(
         expected_s: what a call takes, about: from the warm-up.
         effort: how long.
     """
-    total = max(effort.calls, round(effort.seconds / expected_s + 0.5))
-    blocks = min(effort.blocks, total)
+    blocks = min(effort.blocks, effort.calls)
+    fewest = effort.calls // blocks
     rotation = cycle(inputs)
     timing = Timing()
     with no_garbage_collection():
         while len(timing.blocks) < blocks or _missing(timing, effort):
             if timing.blocks:
                 _settle(call, rotation, expected_s, effort.settle_s)
-            timing.blocks.append(timed(call, rotation, total // blocks))
-            reference()
+            wanted = max(fewest, round(effort.seconds / blocks / expected_s))
+            timing.blocks.append(timed(call, rotation, wanted))
+            expected_s = sum(timing.blocks[-1]) / wanted
+            _uncounted(reference, effort.settle_s)
             timing.references.append(timed_plain(reference, effort.reference_calls))
     return timing
 
@@ -172,6 +174,13 @@ def _for(seconds: float, call: Call, rotation: Iterator[Any]) -> list[float]:
     while not times or time.perf_counter() < until:
         times += timed(call, rotation, 1)
     return times
+
+
+def _uncounted(work: Callable[[], Any], seconds: float) -> None:
+    until = time.perf_counter() + seconds
+    work()
+    while time.perf_counter() < until:
+        work()
 
 
 def _settle(call: Call, rotation: Iterator[Any], expected_s: float, settle_s: float) -> None:

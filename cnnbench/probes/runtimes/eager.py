@@ -1,0 +1,66 @@
+"""``eager``: the plain Keras call, ``model(tensor)``, operation by operation.
+
+``load_s`` builds the model and sets its weights; there is nothing to convert or to compile.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.core.subject import Subject
+from cnnbench.probes import specimen
+from cnnbench.probes.runtimes.base import CallPath
+from cnnbench.probes.runtimes.tensorflow_device import Device, device_of
+
+
+class Runtime(CallPath):
+    """``model(tensor, training=False)``; the inputs lie on the device, outputs go to the host."""
+
+    dtypes = ("float32", "bfloat16", "float16")
+    devices = ("cpu", "gpu")
+
+    def __init__(
+        self,
+        subject: Subject,
+        setting: LatencySetting,
+        folder: Path,
+        device: Device | None = None,
+    ) -> None:
+        super().__init__(subject, setting, folder)
+        self._device = device or device_of(setting.device, self.threads)
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "weights.npz"
+
+    def prepare(self, model: Any) -> dict[str, float]:
+        np.savez(self._file, *model.get_weights())
+        return {}
+
+    def start(self) -> None:
+        self._device.start()
+
+    def load(self) -> None:
+        with np.load(self._file) as archive, self._device.scope():
+            weights = [archive[name] for name in archive.files]
+            self._model = specimen.with_policy(self.subject.build, self.setting.dtype)
+            self._model.set_weights(weights)
+
+    def compile(self, images: np.ndarray) -> None:
+        """Nothing is compiled."""
+
+    def feed(self, images: np.ndarray) -> Any:
+        return self._device.put(images)
+
+    def call(self, fed: Any) -> list[np.ndarray]:
+        import tensorflow as tf
+
+        with self._device.scope():
+            return [output.numpy() for output in tf.nest.flatten(self._model(fed, training=False))]
+
+    def threads_in_use(self) -> int:
+        return self._device.threads_in_use()

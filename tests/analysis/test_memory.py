@@ -1,0 +1,148 @@
+"""Activation memory and receptive field: the chapter's examples, and graphs worked by hand."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+
+from cnnbench.analysis import inspect, weightless
+from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
+from tests.analysis.nets import layers, one
+
+
+def test_the_chapters_convolution() -> None:
+    with weightless():
+        found = inspect(one(layers.Conv2D(200, 5, padding="same"), 150, 100, 3))
+        assert found.metrics["params"] == (5 * 5 * 3 + 1) * 200 == 15_200
+        assert found.metrics["macs"] == 225_000_000
+        assert found.metrics["activation_sum_bytes"] == 12_000_000
+        hundred = inspect(one(layers.Conv2D(200, 5, padding="same"), 150, 100, 3), batch_size=100)
+        assert hundred.metrics["activation_infer_peak_bytes"] == 1_200_000_000
+        assert hundred.metrics["macs"] == 225_000_000  # of one image
+
+
+def test_the_chapters_exercise() -> None:
+    with weightless():
+        model = tf.keras.Sequential([layers.Input((200, 300, 3))])
+        for filters in (100, 200, 400):
+            model.add(layers.Conv2D(filters, 3, strides=2, padding="same"))
+        found = inspect(model)
+        fifty = inspect(model, batch_size=50)
+    assert [row.params for row in found.rows] == [2_800, 180_200, 720_400]
+    assert found.metrics["params"] == 903_400
+    assert found.metrics["weight_bytes"] == 3_613_600
+    assert [row.activation_bytes for row in found.rows] == [6_000_000, 3_000_000, 1_520_000]
+    assert found.metrics["activation_infer_peak_bytes"] == 9_000_000
+    assert found.peak_layer == found.rows[1].name
+    assert fifty.metrics["activation_sum_bytes"] == 526_000_000
+    assert found.metrics["macs"] == 1_399_500_000
+    # weights and peak of 100 images: 3,613,600 + 900,000,000
+    assert found.max_batch(903_613_600) == 100
+    assert found.max_batch(903_613_599) == 99
+    assert found.max_batch(12_000_000) == 0
+
+
+def _skip() -> tf.keras.Model:
+    """x (input) -> a -> b -> c; a + c. Every tensor has 16 elements, 64 bytes."""
+    x = tf.keras.Input((4, 4, 1))
+    a = layers.Conv2D(1, 3, padding="same")(x)
+    b = layers.ReLU()(a)
+    c = layers.Conv2D(1, 3, padding="same")(b)
+    return tf.keras.Model(x, layers.Flatten()(layers.Add()([a, c])))
+
+
+def test_a_skip_connection_keeps_its_tensor_alive() -> None:
+    with weightless():
+        model = _skip()
+        found = inspect(model)
+        # conv: a; ReLU: a b; conv: a b c; add: a c sum; flatten is a view of the sum
+        assert [row.live_bytes for row in found.rows] == [64, 128, 192, 192, 64]
+        assert [row.activation_bytes for row in found.rows] == [64, 64, 64, 64, 0]
+        assert found.metrics["activation_sum_bytes"] == 256
+        # in place: ReLU may not overwrite a, which the addition needs; the addition may
+        placed = inspect(model, in_place=True)
+        assert [row.live_bytes for row in placed.rows] == [64, 128, 192, 128, 64]
+        assert inspect(model, dtype="float16").metrics["activation_infer_peak_bytes"] == 96
+        assert inspect(model, dtype="float16").metrics["weight_bytes"] == 2 * 20
+
+
+@pytest.mark.parametrize(
+    ("name", "in_place", "expected"),
+    # FACTS: measured 822 / 308 (231 in place) / 311 MB at batch 32
+    [("VGG16", False, 822_083_584), ("MobileNetV2", False, 311_046_144)],
+)
+def test_known_peaks(name: str, in_place: bool, expected: int) -> None:
+    with weightless():
+        model = getattr(tf.keras.applications, name)(weights=None)
+        found = inspect(model, batch_size=32, in_place=in_place)
+    assert found.metrics["activation_infer_peak_bytes"] == expected
+
+
+def test_training_keeps_what_the_gradient_reads() -> None:
+    with weightless():
+        x = tf.keras.Input((8, 8, 3))
+        y = layers.Conv2D(4, 3, padding="same", use_bias=False)(x)  # 256 elements: kept for BN
+        y = layers.BatchNormalization()(y)  # read by nobody's gradient
+        y = layers.ReLU()(y)  # 256: its own gradient's, and the next convolution's
+        y = layers.Conv2D(2, 3, padding="same")(y)  # 128, read by nobody: pooling is linear
+        model = tf.keras.Model(x, layers.GlobalAveragePooling2D()(y))
+        graph = inspect(model, batch_size=5).graph
+        assert estimate_training_bytes(graph, 5) == 5 * (256 + 256) * 4
+        exact = traced_training_bytes(model, graph, 5)
+        # beside them the batch statistics of four channels: a handful of vectors
+        assert 0 <= exact - 5 * 512 * 4 <= 8 * 4 * 4
+        found = inspect(model, batch_size=5, trace_training=True)
+        assert found.metrics["activation_train_bytes"] == exact
+
+
+@pytest.mark.parametrize("name", ["VGG16", "MobileNetV3Small"])
+def test_the_estimate_of_training_memory(name: str) -> None:
+    with weightless():
+        model = getattr(tf.keras.applications, name)(weights=None, input_shape=(224, 224, 3))
+        graph = inspect(model).graph
+        ratio = estimate_training_bytes(graph) / traced_training_bytes(model, graph)
+    assert 0.96 < ratio <= 1.01
+
+
+def test_receptive_field_by_hand() -> None:
+    with weightless():
+        x = tf.keras.Input((32, 32, 1))
+        y = layers.Conv2D(1, 5, strides=2)(x)  # 5 px, stride 2
+        y = layers.MaxPooling2D(2)(y)  # 5 + 1 x 2 = 7, stride 4
+        y = layers.Conv2D(1, 3, dilation_rate=2)(y)  # 7 + 4 x 4 = 23
+        found = inspect(tf.keras.Model(x, y))
+    assert [row.receptive_field_px for row in found.rows] == [5, 7, 23]
+    assert [axis.stride for axis in found.field.axes] == [4, 4]
+    assert [axis.start for axis in found.field.axes] == [0, 0]
+
+
+def test_branches_join_in_the_smallest_interval_that_holds_both() -> None:
+    with weightless():
+        x = tf.keras.Input((32, 32, 1))
+        tall = layers.Conv2D(1, (7, 1), padding="same")(x)  # rows -3..3
+        wide = layers.Conv2D(1, (1, 3), padding="same")(x)  # columns -1..1
+        y = layers.Concatenate()([tall, wide])
+        y = layers.ZeroPadding2D(1)(y)
+        y = layers.Conv2D(1, 3)(y)  # one more pixel on each side
+        found = inspect(tf.keras.Model(x, y))
+    rows, columns = found.field.axes
+    assert (rows.start, rows.end, rows.size) == (-4, 4, 9)
+    assert (columns.start, columns.end, columns.size) == (-2, 2, 5)
+    assert found.metrics["receptive_field_px"] == 9
+
+
+def test_fields_against_gradients() -> None:
+    """The pixels that one output of a network of ones depends on, counted from its gradient."""
+    x = tf.keras.Input((33, 33, 1))
+    options = {"padding": "same", "kernel_initializer": "ones"}
+    y = layers.Conv2D(1, 3, strides=2, **options)(x)
+    z = layers.Conv2D(1, 3, dilation_rate=2, **options)(y)
+    y = layers.UpSampling2D(2)(layers.Add()([y, z]))
+    model = tf.keras.Model(x, layers.Conv2D(1, 3, **options)(y))
+    image = tf.ones((1, 33, 33, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        centre = model(image)[0, 16, :, 0]
+    jacobian = tape.jacobian(centre, image)[:, 0, :, :, 0].numpy()
+    widest = max((row.any(axis=0)).sum() for row in jacobian[8:25])
+    assert inspect(model).metrics["receptive_field_px"] == widest

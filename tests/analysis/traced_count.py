@@ -1,0 +1,84 @@
+"""A second count of multiply-adds, from the TensorFlow graph: shares no code with the package.
+
+Works on the operations that TensorFlow runs, where the package works on Keras layers, and from
+the sizes of kernels and operands, where the package works from layer configurations.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
+
+
+def traced_macs(model: Any) -> int:
+    """Multiply-adds of one image through a Keras 3 model built in a ``StatelessScope``."""
+    trainable = [tf.TensorSpec(v.shape, v.dtype) for v in model.trainable_variables]
+    others = [tf.TensorSpec(v.shape, v.dtype) for v in model.non_trainable_variables]
+    images = [tf.TensorSpec((1, *x.shape[1:]), x.dtype) for x in model.inputs]
+
+    @tf.function
+    def forward(a: Any, b: Any, x: Any) -> Any:
+        return model.stateless_call(a, b, x if len(x) > 1 else x[0], training=False)[0]
+
+    return _macs(forward.get_concrete_function(trainable, others, images).graph)
+
+
+def _macs(graph: Any) -> int:
+    total = 0
+    for op in graph.get_operations():
+        if op.type in ("PartitionedCall", "StatefulPartitionedCall"):
+            definition = graph._get_function(op.get_attr("f").name).cached_definition
+            total += _macs(function_def_to_graph(definition, [x.shape for x in op.inputs]))
+        elif op.type in _COUNTS:
+            total += _COUNTS[op.type](op)
+        else:
+            assert not any(word in op.type for word in ("Conv", "MatMul", "Einsum")), op.type
+    return total
+
+
+def _dims(tensor: Any) -> list[int]:
+    return [int(size) for size in tensor.shape]
+
+
+def _forward_convolution(op: Any) -> int:
+    """Every position of the output applies the whole kernel once."""
+    output = op.outputs[0]
+    for reader in output.consumers():
+        if reader.type == "BatchToSpaceND":
+            output = reader.outputs[0]
+    return prod(_dims(output)[:-1]) * prod(_dims(op.inputs[1]))
+
+
+def _transposed_convolution(op: Any) -> int:
+    """Every position of the input applies the whole kernel once."""
+    return prod(_dims(op.inputs[2])[:-1]) * prod(_dims(op.inputs[1]))
+
+
+def _matrix_product(op: Any) -> int:
+    """Every element of the first operand meets every column of the second."""
+    return prod(_dims(op.inputs[0])) * _dims(op.outputs[0])[-1]
+
+
+def _einsum(op: Any) -> int:
+    """The product of the sizes of all axes that occur."""
+    left = op.get_attr("equation").decode().split("->")[0].split(",")
+    sizes: dict[str, int] = {}
+    for term, tensor in zip(left, op.inputs, strict=True):
+        sizes |= dict(zip(term, _dims(tensor), strict=True))
+    return prod(sizes.values())
+
+
+_COUNTS = {
+    "Conv2D": _forward_convolution,
+    "Conv3D": _forward_convolution,
+    "DepthwiseConv2dNative": _forward_convolution,
+    "Conv2DBackpropInput": _transposed_convolution,
+    "Conv3DBackpropInputV2": _transposed_convolution,
+    "MatMul": _matrix_product,
+    "BatchMatMul": _matrix_product,
+    "BatchMatMulV2": _matrix_product,
+    "Einsum": _einsum,
+}

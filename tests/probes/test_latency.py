@@ -1,0 +1,172 @@
+"""The latency probe on a tiny network: every runtime that is installed, in fresh processes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnbench.core.errors import JobFailed, Unavailable
+from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.core.subject import Context
+from cnnbench.probes import latency, specimen
+from cnnbench.probes.runtimes import base, find
+from cnnbench.probes.timing.loop import Timing, WarmUp
+from tests.probes.tiny import Tiny
+
+_ROOT = Path(__file__).parents[2]
+_NEEDS = {"onnxruntime": ("onnxruntime", "tf2onnx"), "openvino": ("openvino",)}
+
+
+def _context(folder: Path) -> Context:
+    return Context(repeat=0, artifacts=folder, scratch=folder)
+
+
+def _require(runtime: str) -> None:
+    for module in _NEEDS.get(runtime, ()):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
+
+
+def _in_fresh_process(what: str, setting: LatencySetting, folder: Path) -> dict[str, Any]:
+    """Threads are set before TensorFlow's first tensor, so every job needs a process."""
+    command = [sys.executable, "-m", "tests.probes.tiny", what, setting.model_dump_json(), folder]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("runtime", ["graph", "litert"])
+def test_prepare_then_run(runtime: str, tmp_path: Path) -> None:
+    _check_runtime(LatencySetting(runtime=runtime, threads=1), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["predict", "eager", "xla", "onnxruntime", "openvino"])
+def test_prepare_then_run_slower_paths(runtime: str, tmp_path: Path) -> None:
+    _check_runtime(LatencySetting(runtime=runtime, threads=1), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["graph", "eager"])
+def test_bfloat16_differs_but_within_its_tolerance(runtime: str, tmp_path: Path) -> None:
+    setting = LatencySetting(runtime=runtime, dtype="bfloat16", batch_size=2)
+    _in_fresh_process("prepare", setting, tmp_path)
+    found = _in_fresh_process("run", setting, tmp_path)
+    assert found["metrics"]["output_max_abs_diff"] > 1e-5
+    assert not any("disagrees" in flag for flag in found["details"]["flags"])
+
+
+def _check_runtime(setting: LatencySetting, folder: Path) -> None:
+    _require(setting.runtime)
+    made = _in_fresh_process("prepare", setting, folder)
+    if setting.runtime == "litert":
+        # four bytes a weight, and the graph
+        assert made["metrics"]["file_bytes"] > 4 * Tiny.params
+        assert made["metrics"]["file_gzip_bytes"] < made["metrics"]["file_bytes"]
+    found = _in_fresh_process("run", setting, folder)
+    metrics, details = found["metrics"], found["details"]
+    assert metrics["output_max_abs_diff"] < 1e-5 * details["output_scale"]
+    for name in ("load_s", "compile_s", "first_call_s", "reference_s"):
+        assert metrics[name] > 0
+    assert 0 < metrics["latency_location_s"] <= metrics["latency_p50_s"]
+    assert metrics["throughput_per_s"] == pytest.approx(1 / metrics["latency_mean_s"])
+    assert details["threads"] == 1
+    assert details["threads_in_use"] in (None, 1)
+    assert len(found["samples"]["latency_s"]) == min(details["calls"], 1000)
+    assert len(json.dumps(found)) < 30_000
+
+
+def test_gpu_is_said_to_be_missing_before_anything_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    for runtime in ("graph", "litert"):
+        setting = LatencySetting(runtime=runtime, device="gpu")
+        for act in (latency.prepare, latency.run):
+            with pytest.raises(Unavailable, match="no GPU visible to TensorFlow"):
+                act(None, setting, _context(tmp_path))  # type: ignore[arg-type]
+
+
+def test_what_a_runtime_cannot_do_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "require_gpu", lambda: None)
+    with pytest.raises(Unavailable, match="litert is measured on the CPU only"):
+        find("litert").check(LatencySetting(runtime="litert", device="gpu"))
+    with pytest.raises(Unavailable, match="litert is measured in float32 only"):
+        find("litert").check(LatencySetting(runtime="litert", dtype="float16"))
+
+
+@pytest.mark.parametrize(("runtime", "extra"), [("onnxruntime", "onnx"), ("openvino", "openvino")])
+def test_a_missing_package_names_the_command_that_brings_it(
+    runtime: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match=rf'pip install "cnnbench\[{extra}\]"'):
+        find(runtime).check(LatencySetting(runtime=runtime))
+
+
+def test_a_runtime_that_disagrees_is_flagged() -> None:
+    timing = Timing([[1.0]] * 6, [[1.0]] * 6)
+    warm = WarmUp((1.0, 1.0), True)
+    setting = LatencySetting()
+    assert latency._flags(setting, 1e-4, 0.5, warm, timing) == []
+    assert latency._flags(setting, 0.2, 0.5, warm, timing) == [
+        "output disagrees with Keras by 0.2 (largest output 0.5)"
+    ]
+    assert latency._flags(setting, float("nan"), 0.5, warm, timing) != []
+
+
+def test_drift_is_what_the_reference_does_not_explain() -> None:
+    slowing = [[1.0], [1.1], [1.2], [1.3], [1.4], [1.5]]
+    assert latency._drift(Timing(slowing, slowing)) == pytest.approx(0)
+    # medians of the last and the first two: 1.45 / 1.05
+    assert latency._drift(Timing(slowing, [[1.0]] * 6)) == pytest.approx(1.45 / 1.05 - 1)
+    scattered = [[1.0], [2.0], [1.0], [2.0], [2.0], [1.5]]
+    assert latency._drift(Timing(scattered, [[1.0]] * 6)) == 0
+
+
+def test_summary_by_hand() -> None:
+    calls = [0.001 * value for value in range(1, 12)]
+    found = latency.summary(Timing([calls], [[0.002, 0.004]]), batch_size=4)
+    assert found["latency_location_s"] == pytest.approx(0.0035)  # of 1 ... 6 ms
+    assert found["latency_mean_s"] == found["latency_p50_s"] == pytest.approx(0.006)
+    assert found["throughput_per_s"] == pytest.approx(4 / 0.006)
+    assert found["reference_s"] == 0.002
+    assert "latency_p90_s" not in found  # 64 calls are needed
+
+
+def test_thinned_keeps_ends_and_four_digits() -> None:
+    assert latency.thinned([0.0123456], 10) == [0.01235]
+    assert latency.thinned([float(value) for value in range(101)], 3) == [0, 50, 100]
+
+
+def test_shapes_that_differ_disagree_beyond_measure() -> None:
+    difference, scale = latency._difference([np.zeros((1, 3))], [np.ones((1, 4))])
+    assert difference == float("inf") and scale == 1
+
+
+def test_constant_outputs_are_refused() -> None:
+    with pytest.raises(JobFailed, match="the same for every input"):
+        specimen.build(Tiny(constant=True))
+
+
+def test_deep_network_without_normalisation_gets_weights_that_tell_something() -> None:
+    model = specimen.build(Tiny(depth=12))
+    images = specimen.random_inputs(Tiny(), 2, seed=9)
+    assert specimen.variation(model, images) > 0.01
+
+
+def test_weights_that_vary_already_are_left_alone() -> None:
+    trained = Tiny(trained=True)
+    before = trained.build().get_weights()
+    after = specimen.build(trained).get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))

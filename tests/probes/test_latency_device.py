@@ -1,0 +1,119 @@
+"""The path to a GPU, on TensorFlow's logical CPU devices with a fake synchronisation and counter.
+
+A process may split the CPU only before its first tensor, so all of it runs in one fresh process.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cnnbench.core.errors import Unavailable
+from cnnbench.probes import peak
+from cnnbench.probes.runtimes import base
+
+_ROOT = Path(__file__).parents[2]
+_SCRIPT = """
+import json, sys
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.probes import specimen
+from cnnbench.probes.runtimes import find
+from cnnbench.probes.runtimes.tensorflow_device import Device
+from tests.probes.tiny import Tiny
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+synchronised = []
+device = Device("CPU:1", threads=1, synchronise=lambda: synchronised.append(1))
+device.start()
+folder, found = Path(sys.argv[1]), {}
+model = specimen.build(Tiny())
+images = specimen.random_inputs(Tiny(), 1, seed=5)
+for name in ("graph", "eager"):
+    path = find(name)(Tiny(), LatencySetting(runtime=name, threads=1), folder, device)
+    path.prepare(model)
+    path.load()
+    path.compile(images)
+    fed = path.feed(images)
+    result = path.call(fed)
+    state = path._function.get_concrete_function(fed).graph.variables if name == "graph" \\
+        else path._model.variables
+    found[name] = {
+        "fed": fed.device, "host": [type(array).__name__ for array in result],
+        "state": sorted({str(getattr(v, "value", v).device if name == "graph" else
+                             tf.convert_to_tensor(v).device) for v in state}),
+        "difference": float(np.abs(result[0] - specimen.answers(model, images)[0]).max()),
+        "threads": path.threads_in_use(), "synchronised": len(synchronised)}
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("device")
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, str(folder)],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+@pytest.mark.parametrize(("name", "synchronised"), [("graph", 1), ("eager", 2)])
+def test_inputs_lie_on_the_device_and_outputs_on_the_host(
+    found: dict[str, Any], name: str, synchronised: int
+) -> None:
+    assert found[name]["fed"].endswith("device:CPU:1")
+    assert found[name]["host"] == ["ndarray"]
+    assert found[name]["synchronised"] == synchronised
+    assert found[name]["difference"] < 1e-6
+    assert found[name]["threads"] == 1
+
+
+def test_variables_lie_on_the_device(found: dict[str, Any]) -> None:
+    assert all(device.endswith("device:CPU:1") for device in found["graph"]["state"])
+
+
+class _Counter:
+    """Stands in for TensorFlow's memory counter."""
+
+    def __init__(self) -> None:
+        self.current, self.peak = 700, 9000
+
+    def reset_memory_stats(self, device: str) -> None:
+        self.peak = self.current
+
+    def get_memory_info(self, device: str) -> dict[str, int]:
+        return {"current": self.current, "peak": self.peak}
+
+
+def test_peak_of_a_gpu_is_what_the_counter_rose_by() -> None:
+    counter = _Counter()
+
+    def work() -> None:
+        counter.peak = 1700
+
+    assert peak.of_gpu(work, counter).bytes == 1000
+
+
+def test_no_gpu_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    with pytest.raises(Unavailable, match="no GPU visible to TensorFlow"):
+        base.require_gpu()
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [SimpleNamespace()])
+    base.require_gpu()

@@ -1,0 +1,120 @@
+"""The timed loop and what watches the machine, without a model."""
+
+from __future__ import annotations
+
+import gc
+import time
+from itertools import count, pairwise
+
+import numpy as np
+import pytest
+
+from cnnbench.probes.timing import machine
+from cnnbench.probes.timing.loop import Effort, Timing, location, measure, timed, warm_up
+from cnnbench.probes.timing.machine import Meanwhile, Moment
+from cnnbench.probes.timing.reference import reference
+
+QUICK = Effort(seconds=0.02, calls=11, blocks=4, window_s=0.002, warm_up_s=0.05, settle_s=0.001)
+
+
+def test_location_is_the_mean_of_the_fastest_half() -> None:
+    assert location([4.0, 1.0, 3.0, 2.0]) == 1.5
+    assert location([9.0, 1.0, 2.0]) == 1.5  # three values: two of them
+    with pytest.raises(ValueError, match="no calls"):
+        location([])
+
+
+def test_inputs_rotate_and_every_call_is_counted() -> None:
+    seen: list[str] = []
+    times = timed(seen.append, iter("abcabc"), 5)
+    assert seen == ["a", "b", "c", "a", "b"]
+    assert len(times) == 5 and all(seconds >= 0 for seconds in times)
+
+
+def test_warm_up_ends_when_two_windows_agree() -> None:
+    calls = count()
+
+    def cooling(_: object) -> None:
+        time.sleep(0.02 if next(calls) < 1 else 0.002)
+
+    warm = warm_up(cooling, [0], Effort(window_s=0.0, agreement=0.5, warm_up_s=5.0))
+    assert warm.agreed
+    assert warm.windows[0] > 2 * warm.windows[-1]
+
+
+def test_warm_up_gives_up_and_says_so() -> None:
+    calls = count(1)
+
+    def ever_slower(_: object) -> None:
+        time.sleep(0.001 * next(calls))
+
+    warm = warm_up(ever_slower, [0], Effort(window_s=0.0, agreement=0.01, warm_up_s=0.03))
+    assert not warm.agreed
+    assert len(warm.windows) >= 2
+
+
+@pytest.mark.parametrize("call_s", [0.0, 0.003])
+def test_blocks_alternate_with_the_reference_and_reach_both_minima(call_s: float) -> None:
+    order: list[str] = []
+
+    def call(_: object) -> None:
+        order.append("call")
+        time.sleep(call_s)
+
+    timing = measure(call, [0], lambda: order.append("reference"), max(call_s, 1e-5), QUICK)
+    assert len(timing.calls) >= 11 and sum(timing.calls) >= 0.02
+    assert len(timing.blocks) == len(timing.references) >= QUICK.blocks
+    assert all(len(block) == QUICK.reference_calls for block in timing.references)
+    changes = sum(a != b for a, b in pairwise(order))
+    assert changes == 2 * len(timing.blocks) - 1
+
+
+def test_no_garbage_is_collected_while_something_is_timed() -> None:
+    states = []
+    assert gc.isenabled()
+    measure(lambda _: states.append(gc.isenabled()), [0], lambda: None, 0.001, QUICK)
+    assert not any(states)
+    assert gc.isenabled()
+
+
+def test_reference_is_a_matrix_product_on_that_many_threads() -> None:
+    from threadpoolctl import threadpool_info
+
+    with reference(1) as work:
+        assert np.isfinite(work()).all()
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        assert {pool["num_threads"] for pool in pools} <= {1}
+
+
+def test_meanwhile_by_hand() -> None:
+    # 2 s of wall time; own 3 s of CPU, the cores busy 3.5 s: others had 0.5 s, 0.25 cores
+    before = Moment(wall=10, own=1, busy=100, stolen=5, throttled=2)
+    after = Moment(wall=12, own=4, busy=103.5, stolen=5.2, throttled=5)
+    found = machine.between(before, after)
+    assert found == Meanwhile(1.5, 0.25, pytest.approx(0.1), 3)
+    assert found.flags(threads=1) == [
+        "another process used the CPU (0.25 cores)",
+        "the hypervisor took the CPU away (0.10 cores)",
+        "throttled 3 times by the container's CPU limit",
+        "used 1.5 cores, more than its 1 threads",
+    ]
+
+
+def test_where_the_system_does_not_tell_nothing_is_claimed() -> None:
+    found = machine.between(Moment(0, 0, None, None, 0), Moment(1, 1, None, None, 0))
+    assert found.other_cores is None
+    assert found.flags(threads=1) == []
+
+
+def test_own_time_is_not_anothers() -> None:
+    before = machine.now()
+    until = time.process_time() + 0.1
+    while time.process_time() < until:
+        pass
+    assert machine.between(before, machine.now()).own_cores > 0.1
+
+
+def test_blocks_are_kept_apart() -> None:
+    timing = Timing([[1.0, 2.0], [3.0]], [[0.5], [0.6]])
+    assert timing.calls == [1.0, 2.0, 3.0]
+    assert timing.reference_calls == [0.5, 0.6]

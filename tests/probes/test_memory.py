@@ -1,0 +1,74 @@
+"""The memory probe: the system's high-water mark, and a network whose peak is known."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnbench.probes import peak
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="the high-water mark is Linux' own"
+)
+
+_ROOT = Path(__file__).parents[2]
+_MB = 10**6
+_NETWORK = """
+import json, sys
+from pathlib import Path
+import tensorflow as tf
+from cnnbench.core.settings.memory import MemorySetting
+from cnnbench.core.subject import Context
+from cnnbench.probes import memory
+from tests.probes.tiny import Tiny
+
+class Wide(Tiny):
+    input_shape = (128, 128, 4)
+    def build(self, **_):
+        inputs = tf.keras.Input(self.input_shape)
+        x = tf.keras.layers.UpSampling2D(2)(inputs)
+        x = tf.keras.layers.Concatenate()([x, x])
+        return tf.keras.Model(inputs, tf.keras.layers.GlobalAveragePooling2D()(x))
+
+said = []
+context = Context(0, Path("."), Path("."), say=said.append)
+found = memory.run(Wide(), MemorySetting(batch_size=32), context)
+print(json.dumps([found.metrics, found.details, said]))
+"""
+
+
+def test_peak_sees_memory_that_is_gone_again() -> None:
+    peak.return_freed_memory()
+
+    def work() -> None:
+        np.ones(50 * _MB, np.uint8)
+
+    for _ in range(2):  # the second time the pages must not come from what the first one freed
+        assert peak.of_process(work).bytes == pytest.approx(50 * _MB, rel=0.05)
+
+
+def test_what_was_there_before_does_not_count() -> None:
+    before = np.ones(50 * _MB, np.uint8)
+    assert peak.of_process(lambda: None).bytes < _MB
+    assert before.nbytes == 50 * _MB
+
+
+def test_measured_peak_of_a_network_counted_by_hand() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _NETWORK], cwd=_ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    metrics, details, said = json.loads(done.stdout.splitlines()[-1])
+    # At the concatenation: 256 x 256 x 4 come in and 256 x 256 x 8 go out, 32 images, 4 bytes.
+    by_hand = 32 * 256 * 256 * (4 + 8) * 4
+    assert details["predicted_bytes"] == by_hand
+    assert metrics["memory_infer_peak_bytes"] == pytest.approx(by_hand, rel=0.05)
+    ratio = metrics["memory_infer_peak_bytes"] / by_hand
+    assert metrics["memory_ratio"] == pytest.approx(ratio)
+    (announced,) = [words for words in said if words.startswith("predicted-peak ")]
+    assert int(announced.split()[1]) > by_hand

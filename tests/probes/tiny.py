@@ -1,0 +1,67 @@
+"""A tiny network for the latency and memory tests, and a job of it in a process of its own.
+
+``python -m tests.probes.tiny prepare|run SETTING FOLDER`` prints the finding as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """``depth`` convolutions of 8 filters on 16 x 16 x 3, batch-normalised once, and a softmax."""
+
+    depth: int = 2
+    constant: bool = False
+    trained: bool = False
+
+    label = "Tiny"
+    input_shape = (16, 16, 3)
+    classes = 5
+    # depth 2: 3*3*3*8 + 8, 3*3*8*8 + 8, 4*8, 8*5 + 5
+    params = 224 + 584 + 32 + 45
+
+    def build(self, **_: Any) -> Any:
+        import tensorflow as tf
+
+        layers = tf.keras.layers
+        inputs = x = tf.keras.Input(self.input_shape)
+        start = tf.keras.initializers.HeNormal(seed=1) if self.trained else "glorot_uniform"
+        for _ in range(self.depth):
+            x = layers.Conv2D(8, 3, padding="same", activation="relu", kernel_initializer=start)(x)
+        if self.depth == 2:
+            x = layers.BatchNormalization()(x)
+        x = layers.GlobalAveragePooling2D()(x * 0.0 if self.constant else x)
+        outputs = layers.Dense(self.classes, activation="softmax", kernel_initializer=start)(x)
+        return tf.keras.Model(inputs, outputs)
+
+    def preprocess(self, images: Any) -> Any:
+        return np.asarray(images) / 127.5 - 1
+
+    def published(self) -> Mapping[str, float]:
+        return {}
+
+
+def main() -> None:
+    from cnnbench.core.settings.latency import LatencySetting
+    from cnnbench.core.subject import Context
+    from cnnbench.probes import latency
+    from cnnbench.probes.timing.loop import Effort
+
+    what, setting, folder = sys.argv[1:]
+    latency.EFFORT = Effort(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
+    context = Context(repeat=0, artifacts=Path(folder), scratch=Path(folder))
+    act = {"prepare": latency.prepare, "run": latency.run}[what]
+    print(json.dumps(asdict(act(Tiny(), LatencySetting.model_validate_json(setting), context))))
+
+
+if __name__ == "__main__":
+    main()
