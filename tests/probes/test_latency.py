@@ -34,13 +34,15 @@ def _require(runtime: str) -> None:
             pytest.skip(f"{module} is not installed")
 
 
-def _in_fresh_process(what: str, setting: LatencySetting, folder: Path) -> dict[str, Any]:
+def _prepare_and_run(
+    setting: LatencySetting, folder: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Threads are set before TensorFlow's first tensor, so every job needs a process."""
-    command = [sys.executable, "-m", "tests.probes.tiny", what, setting.model_dump_json(), folder]
+    command = [sys.executable, "-m", "tests.probes.tiny", setting.model_dump_json(), folder]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    made, found = (json.loads(line) for line in done.stdout.splitlines()[-2:])
+    return made, found
 
 
 @pytest.mark.parametrize("runtime", ["graph", "litert"])
@@ -58,20 +60,18 @@ def test_prepare_then_run_slower_paths(runtime: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("runtime", ["graph", "eager"])
 def test_bfloat16_differs_but_within_its_tolerance(runtime: str, tmp_path: Path) -> None:
     setting = LatencySetting(runtime=runtime, dtype="bfloat16", batch_size=2)
-    _in_fresh_process("prepare", setting, tmp_path)
-    found = _in_fresh_process("run", setting, tmp_path)
+    _, found = _prepare_and_run(setting, tmp_path)
     assert found["metrics"]["output_max_abs_diff"] > 1e-5
     assert not any("disagrees" in flag for flag in found["details"]["flags"])
 
 
 def _check_runtime(setting: LatencySetting, folder: Path) -> None:
     _require(setting.runtime)
-    made = _in_fresh_process("prepare", setting, folder)
+    made, found = _prepare_and_run(setting, folder)
     if setting.runtime == "litert":
         # four bytes a weight, and the graph
         assert made["metrics"]["file_bytes"] > 4 * Tiny.params
         assert made["metrics"]["file_gzip_bytes"] < made["metrics"]["file_bytes"]
-    found = _in_fresh_process("run", setting, folder)
     metrics, details = found["metrics"], found["details"]
     assert metrics["output_max_abs_diff"] < 1e-5 * details["output_scale"]
     for name in ("load_s", "compile_s", "first_call_s", "reference_s"):

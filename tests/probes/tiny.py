@@ -1,16 +1,19 @@
-"""A tiny network for the latency and memory tests, and a job of it in a process of its own.
+"""A tiny network for the latency and memory tests, and jobs of it in processes of their own.
 
-``python -m tests.probes.tiny prepare|run SETTING FOLDER`` prints the finding as JSON.
+``python -m tests.probes.tiny SETTING FOLDER`` prints what ``prepare`` and then ``run`` found, as
+JSON, a line each.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -51,16 +54,35 @@ class Tiny:
 
 
 def main() -> None:
+    import tensorflow  # noqa: F401 - once for both jobs, as in the fork server
+
+    for what in ("prepare", "run"):
+        child = os.fork()
+        if not child:
+            _job(what)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+            sys.exit(1)
+
+
+def _job(what: str) -> NoReturn:
     from cnnbench.core.settings.latency import LatencySetting
     from cnnbench.core.subject import Context
     from cnnbench.probes import latency
     from cnnbench.probes.timing.loop import Effort
 
-    what, setting, folder = sys.argv[1:]
-    latency.EFFORT = Effort(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
-    context = Context(repeat=0, artifacts=Path(folder), scratch=Path(folder))
-    act = {"prepare": latency.prepare, "run": latency.run}[what]
-    print(json.dumps(asdict(act(Tiny(), LatencySetting.model_validate_json(setting), context))))
+    code = 1
+    try:
+        setting, folder = sys.argv[1:]
+        latency.EFFORT = Effort(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
+        context = Context(repeat=0, artifacts=Path(folder), scratch=Path(folder))
+        act = {"prepare": latency.prepare, "run": latency.run}[what]
+        found = act(Tiny(), LatencySetting.model_validate_json(setting), context)
+        print(json.dumps(asdict(found)), flush=True)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 if __name__ == "__main__":
