@@ -92,10 +92,11 @@ def _wanted(expression: str, report: pd.DataFrame) -> list[Column]:
         and base in (split(name)[0], short_name(split(name)[0]))
         and label in ("", split(name)[1])
     ]
+    found_with_values = [column for column in found if report[column.name].notna().any()]
     if not found:
         hint = nearest(expression, [name for name in report.columns if split(name)[0] in METRICS])
         raise UserError(f"no metric '{expression}' in this report", "--metric", hint)
-    return found
+    return found_with_values
 
 
 def _group_of(metric: str) -> str:
