@@ -1,0 +1,75 @@
+"""Batches: every picture once an epoch, the same at every call, augmented for training alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnbench.core.settings.accuracy import Augment
+from cnnbench.data.pictures import Part
+from cnnbench.data.pipeline import TrainingBatches, evaluation_batches
+
+# Picture i is grey level i all over, so that a batch says which pictures it holds.
+PART = Part(
+    np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 1), np.uint8),
+    np.arange(10) % 3,
+)
+
+
+def same(images: Any) -> Any:
+    return images
+
+
+def levels(batches: Any) -> list[list[int]]:
+    return [np.asarray(images)[:, 0, 0, 0].astype(int).tolist() for images, _ in batches]
+
+
+def test_an_epoch_holds_every_picture_at_most_once_and_is_repeatable() -> None:
+    training = TrainingBatches(PART, 3, 3, Augment(), same)
+    first = levels(training.epoch(seed=0, epoch=1))
+    assert [len(batch) for batch in first] == [3, 3, 3]  # the tenth picture is left out
+    assert len({level for batch in first for level in batch}) == 9
+    assert levels(training.epoch(seed=0, epoch=1)) == first
+    assert levels(training.epoch(seed=0, epoch=2)) != first
+    assert levels(training.epoch(seed=1, epoch=1)) != first
+
+
+def test_labels_follow_their_pictures() -> None:
+    for images, targets in TrainingBatches(PART, 3, 5, Augment(), same).epoch(0, 0):
+        shown = np.asarray(images)[:, 0, 0, 0].astype(int) % 3
+        assert np.asarray(targets).argmax(axis=1).tolist() == shown.tolist()
+
+
+def test_evaluation_is_in_order_complete_and_preprocessed() -> None:
+    batches = evaluation_batches(PART, 3, 4, lambda images: images * 2)
+    assert levels(batches) == [[0, 2, 4, 6], [8, 10, 12, 14], [16, 18]]
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        {"flip": "horizontal"},
+        {"rotation": 0.1},
+        {"translation": 0.2},
+        {"zoom": 0.2},
+        {"crop": 0.25},
+        {"contrast": 0.5},
+        {"brightness": 0.3},
+    ],
+    ids=lambda augment: next(iter(augment)),
+)
+def test_each_augmentation_changes_pictures_and_follows_the_seed(augment: dict[str, Any]) -> None:
+    random = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
+    part = Part(random, np.zeros(6, np.int64))
+    training = TrainingBatches(part, 1, 6, Augment(**augment), same)
+    plain = TrainingBatches(part, 1, 6, Augment(), same)
+
+    def epoch(batches: TrainingBatches, seed: int) -> Any:
+        return np.concatenate([np.asarray(images) for images, _ in batches.epoch(seed, 0)])
+
+    changed = epoch(training, 0)
+    assert changed.shape == (6, 8, 8, 1)
+    assert not np.array_equal(changed, epoch(plain, 0))
+    assert np.array_equal(changed, epoch(training, 0))

@@ -1,0 +1,46 @@
+"""The learning rate over a training, by hand; and early stopping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cnnbench.core.subject import Context
+from cnnbench.probes import accuracy
+from cnnbench.probes.training.optimisation import rate_at
+from tests.probes.small import SmallNet
+from tests.probes.test_accuracy_settings import setting
+
+
+@pytest.mark.parametrize(
+    ("progress", "kind", "rate"),
+    [
+        (0.05, "cosine", 0.5),  # half-way through a warm-up of a tenth
+        (0.1, "cosine", 1.0),
+        (0.55, "cosine", 0.505),  # half-way down: (1 + 0.01) / 2
+        (1.0, "cosine", 0.01),
+        (0.55, "linear", 0.505),
+        (0.55, "exponential", 0.1),  # the square root of 0.01
+        (1.0, "exponential", 0.01),
+        (0.55, "constant", 1.0),
+    ],
+)
+def test_rate(progress: float, kind: str, rate: float) -> None:
+    assert rate_at(progress, kind, warmup=0.1, final_rate=0.01) == pytest.approx(rate)
+
+
+def test_training_ends_early_where_the_validation_loss_stops_falling(tmp_path: Path) -> None:
+    chosen = setting(
+        dataset="digits",
+        epochs=40,
+        learning_rate=1.0,
+        schedule="constant",
+        optimizer="sgd",
+        validation=0.1,
+        early_stop=1,
+    )
+    found = accuracy.run(SmallNet(), chosen, Context(0, tmp_path, tmp_path))
+    losses = [point["val_loss"] for point in found.details["curve"]]
+    assert len(losses) < 40
+    assert losses[-1] > min(losses) == losses[-2]
