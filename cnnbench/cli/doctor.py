@@ -1,0 +1,57 @@
+"""``cnnbench doctor``: what is here, and how precisely it can be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="CNNBENCH_DATA",
+    help="Folder with keras/, tensorflow_datasets/ and weights/  [env: CNNBENCH_DATA]",
+)
+@click.option("--noise/--no-noise", default=True, help="The self-test takes some ten seconds.")
+def command(data_dir: Path | None, noise: bool) -> None:
+    """Show the machine, the runtimes and the data sets, and test how noisy it is here."""
+    from cnnbench.running import diagnosis
+
+    _section("Machine", diagnosis.machine())
+    _section("Runtimes", diagnosis.runtimes())
+    _section("Data sets", diagnosis.data_sets(data_dir))
+    if noise:
+        _noise()
+
+
+def _section(title: str, lines: Iterable[tuple[str, str]]) -> None:
+    click.echo(title)
+    for name, value in lines:
+        click.echo(f"  {name + ':':28}{value}")
+
+
+def _noise() -> None:
+    import os
+
+    from cnnbench.core import environment
+    from cnnbench.running import noise as noises
+
+    facts = environment.describe()  # before the test, whose own load would be seen
+    found = noises.self_test(
+        say=lambda done: click.echo(f"noise self-test: {done} of {noises.PROCESSES}", err=True)
+    )
+    lines = [
+        ("between processes", f"{found.plain:.1%} (standard deviation of the location)"),
+        ("beside the reference", f"{found.corrected:.1%}"),
+    ]
+    lines += [
+        (f"expected after {rounds} rounds", f"±{half:.1%}")
+        for rounds, half in found.expected.items()
+    ]
+    lines += [("seen", concern) for concern in found.concerns]
+    load = facts["load_average"][0] / (os.cpu_count() or 1) if facts["load_average"] else None
+    lines += [("advice", line) for line in noises.advice(found, load, facts["cpu_governor"])]
+    _section("Noise", lines)

@@ -1,0 +1,113 @@
+"""What is here to measure with: the machine, the runtimes and the data sets. Nothing is imported.
+
+Reading only; what cannot be read is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from cnnbench.core import environment
+
+# runtime -> the packages that it needs, and the extra that brings them
+_RUNTIMES = {
+    "predict, eager, graph, xla": (("tensorflow", "keras"), ""),
+    "litert": (("ai-edge-litert",), ""),
+    "onnxruntime": (("onnxruntime", "tf2onnx"), "onnx"),
+    "openvino": (("openvino",), "openvino"),
+}
+_DATA = {
+    "fashion_mnist": "keras/datasets/fashion-mnist",
+    "tf_flowers": "tensorflow_datasets/tf_flowers",
+    "weights": "weights",
+}
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "MKL_NUM_THREADS")
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+
+def machine() -> Iterator[tuple[str, str]]:
+    """``(what, value)`` of the hardware, its load and its limits."""
+    facts = environment.describe()
+    fixed = facts["fingerprint"]
+    yield "CPU", f"{fixed['cpu']}, {fixed['cores']} cores usable of {os.cpu_count()}"
+    if caches := ", ".join(_caches()):
+        yield "caches", caches
+    yield "frequency policy", facts["cpu_governor"] or "not visible here"
+    if facts["load_average"]:
+        yield "load", " ".join(f"{value:.2f}" for value in facts["load_average"])
+    yield "RAM", f"{fixed['ram_gib']} GiB"
+    limit = facts["memory_limit_bytes"]
+    yield "container limits", "; ".join(_limits(limit)) or "none found"
+    yield "GPU", _gpu() or fixed["gpu"] or "none visible"
+    yield "system", f"{fixed['os']}, kernel {fixed['kernel']}, Python {fixed['python']}"
+    yield "libraries", ", ".join(f"{name} {v}" for name, v in fixed["libraries"].items())
+    set_ = [f"{name}={os.environ[name]}" for name in _THREADS if name in os.environ]
+    yield "thread variables", ", ".join(set_) or "none set"
+
+
+def runtimes() -> Iterator[tuple[str, str]]:
+    """``(runtime, versions or how to get it)``."""
+    for name, (packages, extra) in _RUNTIMES.items():
+        versions = [_version(package) for package in packages]
+        if all(versions):
+            yield name, ", ".join(f"{p} {v}" for p, v in zip(packages, versions, strict=True))
+        else:
+            yield name, f'not installed: pip install "cnnbench[{extra}]"'
+
+
+def data_sets(data_dir: Path | None) -> Iterator[tuple[str, str]]:
+    """``(data set, where it is or that it is missing)``."""
+    yield "digits", "comes with scikit-learn"
+    if data_dir is None:
+        yield "folder", "none given (--data-dir or CNNBENCH_DATA): the libraries' own are used"
+        return
+    for name, place in _DATA.items():
+        folder = data_dir / place
+        is_there = folder.is_dir() and any(folder.iterdir())
+        yield name, str(folder) if is_there else f"missing: {folder}"
+
+
+def _caches() -> Iterator[str]:
+    for index in sorted(_CACHES.glob("index*")):
+        try:
+            level, kind, size = (
+                (index / name).read_text().strip() for name in ("level", "type", "size")
+            )
+        except OSError:
+            continue
+        yield f"L{level} {kind.lower()} {size}"
+
+
+def _limits(memory: int | None) -> Iterator[str]:
+    if memory:
+        yield f"memory {memory / 2**30:.1f} GiB"
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return
+    if quota.isdigit():
+        yield f"CPU {int(quota) / int(period):.1f} cores"
+
+
+def _gpu() -> str:
+    command = [
+        "nvidia-smi",
+        "--query-gpu=name,driver_version,memory.total",
+        "--format=csv,noheader",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return "; ".join(done.stdout.split("\n")).strip("; ") if done.returncode == 0 else ""
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,108 @@
+"""The noise self-test: what precision can be expected on this machine, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnbench.core.environment import usable_cores
+from cnnbench.store import robust, statistics
+
+PROCESSES = 8
+# Beyond this many rounds a cell is not worth its time.
+_MOST_ROUNDS = 100
+_WANTED = 0.05
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the processes of the self-test found.
+
+    Attributes:
+        plain, corrected: the standard deviation between processes of the logarithm of the
+            location, alone and divided by the reference.
+        expected: rounds -> the relative half-width to be expected of a cell's interval.
+        rounds_needed: for ±5 %, or None where that takes more than a hundred.
+        concerns: what disturbed over a third of the processes.
+    """
+
+    plain: float
+    corrected: float
+    expected: dict[int, float]
+    rounds_needed: int | None
+    concerns: tuple[str, ...]
+
+
+def self_test(processes: int = PROCESSES, say: Callable[[int], None] = lambda done: None) -> Noise:
+    """Measure the same work in fresh processes, one after another; a second or so each.
+
+    Args:
+        processes: how many.
+        say: told how many are done.
+    """
+    found = []
+    command = [sys.executable, "-m", "cnnbench.probes.timing.self_test", str(usable_cores())]
+    for done in range(processes):
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found.append(json.loads(output))
+        say(done + 1)
+    return judge(
+        [one["location_s"] for one in found],
+        [one["reference_s"] for one in found],
+        [one["flags"] for one in found],
+    )
+
+
+def judge(
+    locations: Sequence[float], references: Sequence[float], flags: Sequence[Sequence[str]] = ()
+) -> Noise:
+    """What samples of some processes promise for more of them."""
+    plain = np.log(np.asarray(locations, float))
+    ratios = plain - np.log(np.asarray(references, float))
+    expected = {rounds: expected_precision(ratios, rounds) for rounds in (6, 12)}
+    enough = (
+        rounds
+        for rounds in range(statistics.FEWEST_PROCESSES, _MOST_ROUNDS + 1)
+        if expected_precision(ratios, rounds) <= _WANTED
+    )
+    return Noise(
+        float(plain.std(ddof=1)),
+        float(ratios.std(ddof=1)),
+        expected,
+        next(enough, None),
+        tuple(statistics.concerns(flags)),
+    )
+
+
+def expected_precision(logs: np.ndarray, rounds: int) -> float:
+    """The relative half-width of a 95 % interval after ``rounds``, given some processes' logs."""
+    _, error, _ = robust.trimmed(logs)
+    freedom = rounds - 2 * (rounds // 4) - 1
+    half = robust.t_quantile(freedom) * error * np.sqrt(len(logs) / rounds)
+    return float(np.sinh(half))
+
+
+def advice(noise: Noise, load: float | None, governor: str | None) -> list[str]:
+    """What would make the numbers steadier, in the order of what helps most."""
+    lines = []
+    if any("another process" in concern for concern in noise.concerns) or (load or 0) > 0.5:
+        lines.append("other processes use the CPU: stop them, or measure when they are done")
+    if any("hypervisor" in concern for concern in noise.concerns):
+        lines.append("the virtual machine's host is busy: measure at another time or elsewhere")
+    if any("throttled" in concern for concern in noise.concerns):
+        lines.append("the container's CPU limit throttles: give it whole cores")
+    if governor not in (None, "performance"):
+        lines.append(
+            f"the frequency governor is '{governor}': "
+            "`cpupower frequency-set -g performance` keeps the clock steady"
+        )
+    if noise.rounds_needed is None:
+        lines.append(f"±5 % takes over {_MOST_ROUNDS} rounds here: ask for less, `precision: 10%`")
+    elif noise.rounds_needed > 12:
+        lines.append(f"±5 % takes some {noise.rounds_needed} rounds here: raise `max_rounds`")
+    return lines or ["nothing to do: the default settings will do"]
