@@ -1,47 +1,37 @@
-"""``cnnbench models``: every architecture known by name, from the catalogue, at once."""
+"""``cnnbench models``: what the catalogue holds, instantly."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnbench.models.catalog import Entry
 
 
 @click.command()
-@click.option("--family", metavar="FAMILY", help="Only this family.")
-@click.option("--json", "as_json", is_flag=True, help="A list of objects on stdout.")
+@click.option("--family", metavar="F", help="Only this family, for example ResNet.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 def command(family: str | None, as_json: bool) -> None:
-    """List the networks that can be named in a suite: family, year, input, parameters, paper."""
-    from cnnbench.models.catalog import ENTRIES
+    """List every architecture: family, year, default input, parameters and paper.
 
-    entries = _of_family(family, list(ENTRIES.values()))
+    A network of your own needs no entry here: write package.module:builder, file.py:builder or
+    a .keras file wherever a model is named.
+    """
+    from cnnbench.models import registry
+
+    entries = registry.entries(family)
     if as_json:
-        click.echo(json.dumps([_plain(entry) for entry in entries], indent=2))
+        click.echo(json.dumps([_as_json(entry) for entry in entries], indent=1))
     else:
-        _show(entries)
+        for line in _table(entries):
+            click.echo(line)
 
 
-def _of_family(family: str | None, entries: Sequence[Entry]) -> Sequence[Entry]:
-    from cnnbench.core.errors import UserError, nearest
-
-    if family is None:
-        return entries
-    families = {entry.family.lower(): entry.family for entry in entries}
-    if family.lower() not in families:
-        known = ", ".join(sorted(families.values(), key=str.lower))
-        raise UserError(
-            f"no family '{family}'", "--family", nearest(family, families.values()) or known
-        )
-    return [entry for entry in entries if entry.family.lower() == family.lower()]
-
-
-def _plain(entry: Entry) -> dict[str, object]:
+def _as_json(entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "family": entry.family,
@@ -54,16 +44,26 @@ def _plain(entry: Entry) -> dict[str, object]:
     }
 
 
-def _show(entries: Sequence[Entry]) -> None:
-    width = max(len(entry.name) for entry in entries)
-    family = max(len(entry.family) for entry in entries)
-    click.echo(
-        f"{'Name':<{width}}  {'Family':<{family}}  Year  {'Input':>9}  {'Params':>11}  Paper"
-    )
-    for entry in entries:
-        shape = "x".join(str(size) for size in entry.input_shape)
-        params = f"{entry.params:,}" if entry.params else ""
-        click.echo(
-            f"{entry.name:<{width}}  {entry.family:<{family}}  {entry.year or '':>4}  "
-            f"{shape:>9}  {params:>11}  {entry.paper}"
+def _table(entries: Sequence[Entry]) -> list[str]:
+    """Left-aligned words, right-aligned numbers; the paper last, so that nothing is cut."""
+    rows = [("Model", "Family", "Year", "Input", "Params", "Source", "Paper")]
+    rows += [
+        (
+            entry.name,
+            entry.family,
+            str(entry.year or ""),
+            "x".join(map(str, entry.input_shape)),
+            "" if entry.params is None else f"{entry.params:,}",
+            entry.source,
+            entry.paper,
         )
+        for entry in entries
+    ]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if number == 4 else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -63,6 +63,23 @@ def names() -> list[str]:
     return [*ENTRIES, *(name for name in _shipped() if name not in ENTRIES)]
 
 
+def entries(family: str | None = None) -> list[Entry]:
+    """What `names` are of, all or of one family (case, ``_`` and ``-`` do not count).
+
+    Raises:
+        UserError: no such family.
+    """
+    known = [ENTRIES[name] if name in ENTRIES else resolve(name).entry for name in names()]
+    if family is None:
+        return known
+    chosen = [entry for entry in known if _plain(entry.family) == _plain(family)]
+    if not chosen:
+        families = list(dict.fromkeys(entry.family for entry in known))
+        hint = nearest(family, families) or "one of: " + ", ".join(families)
+        raise UserError(f"unknown family '{family}'", "--family", hint)
+    return chosen
+
+
 def register(builder: _F | str | None = None, *, name: str | None = None) -> Any:
     """Decorate a builder with ``@cnnbench.register`` and its name stands for it.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,19 +50,14 @@ def explained(label: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        fetch = _FETCH_FAILED.match(f"{error} ")
-        if not fetch:
+        file = _wanted_file(error)
+        if file is None:
             raise
-        file = _wanted_file(error) or keras_home() / "models" / Path(fetch["url"]).name
+        fetch = _FETCH_FAILED.match(f"{error} ")
+        source = f" (from {fetch['url']})" if fetch else ""
         raise Unavailable(
-            f"{label}: {file.name} is not cached and cannot be downloaded; "
-            f"put it at {file} (from {fetch['url']})"
+            f"{label}: {file.name} is not cached and cannot be downloaded; put it at {file}{source}"
         ) from error
-
-
-def keras_home() -> Path:
-    """Where Keras keeps what it downloads: ``KERAS_HOME``, else ``~/.keras``."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
 
 
 def _wanted_file(error: Exception) -> Path | None:

@@ -1,0 +1,148 @@
+"""``cnnbench predict``: what a network sees in an image."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnnbench.core.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnnbench.models.model import Model
+    from cnnbench.models.prediction import Guess
+
+
+@click.command()
+@click.argument("model")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes an image."
+)
+@click.option(
+    "--weights",
+    metavar="imagenet|FILE",
+    help="Default: imagenet; a .keras file comes with its own.",
+)
+@click.option(
+    "--class-names",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Names of the classes, one a line, in the order of the network's outputs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="CNNBENCH_DATA",
+    help="Folder with keras/models/ and weights/  [env: CNNBENCH_DATA]",
+)
+def command(
+    model: str,
+    images: tuple[Path, ...],
+    top: int,
+    weights: str | None,
+    class_names: Path | None,
+    as_json: bool,
+    data_dir: Path | None,
+) -> None:
+    """Say what MODEL sees in each IMAGE: the most probable classes, best first.
+
+    The centre of an image is resized to the network's input, its aspect ratio kept, and goes
+    through the network's own preprocessing.
+    """
+    from cnnbench.models import registry
+
+    subject = registry.resolve(model, [Path.cwd()])
+    height, width = _sides(subject)
+    if height != width:
+        raise UserError(f"the input of {subject.label} is not square", hint="add [input_shape=...]")
+    names = _class_names(class_names) if class_names else []
+    pictures = _pictures(images, height, subject.input_shape[-1])
+    with _quiet(data_dir):
+        from cnnbench.models import prediction
+
+        network = subject.build(
+            weights=_weights(subject, weights, data_dir),
+            classes=len(names) if names and len(names) != subject.classes else None,
+        )
+        guesses = prediction.predict(subject, network, pictures, top, names)
+    _show(images, guesses, as_json)
+
+
+def _sides(subject: Model) -> tuple[int, ...]:
+    if len(subject.input_shape) != 3:
+        raise UserError(f"the input of {subject.label} is no image", hint="add [input_shape=HxWxC]")
+    return subject.input_shape[:2]
+
+
+def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | Path | None:
+    """ImageNet's unless the model brings its own; a file is looked for in ``weights/`` too."""
+    if asked is None:
+        return None if subject.entry.builder.endswith(".keras") else "imagenet"
+    if asked == "imagenet":
+        return asked
+    folders = [Path(), *([data_dir / "weights"] if data_dir else [])]
+    return next((folder / asked for folder in folders if (folder / asked).is_file()), Path(asked))
+
+
+def _pictures(files: tuple[Path, ...], size: int, channels: int) -> np.ndarray:
+    import numpy as np
+
+    from cnnbench.data import photographs
+
+    if channels not in (1, 3):
+        raise UserError(f"no picture has {channels} channels", hint="1 or 3")
+    pictures = []
+    for file in files:
+        try:
+            pictures.append(photographs.decoded(file, size, channels))
+        except (OSError, SyntaxError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not a picture"
+            raise UserError(f"cannot be read: {reason}", str(file)) from None
+    return np.stack(pictures).astype(np.float32)
+
+
+def _class_names(file: Path) -> list[str]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot be read: {error}", str(file)) from None
+    if names := [line.strip() for line in lines if line.strip()]:
+        return names
+    raise UserError("names no class", str(file), "one name a line")
+
+
+@contextlib.contextmanager
+def _quiet(data_dir: Path | None) -> Iterator[None]:
+    """Keras finds its files under ``data_dir``, and what it prints goes to stderr."""
+    if data_dir is not None:
+        os.environ["KERAS_HOME"] = str(data_dir.resolve() / "keras")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def _show(files: tuple[Path, ...], guesses: list[list[Guess]], as_json: bool) -> None:
+    if as_json:
+        rows: list[dict[str, Any]] = [
+            {
+                "image": str(file),
+                "classes": [{"name": g.name, "probability": g.probability} for g in best],
+            }
+            for file, best in zip(files, guesses, strict=True)
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for file, best in zip(files, guesses, strict=True):
+        click.echo(file)
+        for guess in best:
+            click.echo(f"  {100 * guess.probability:5.1f} %  {guess.name}")
