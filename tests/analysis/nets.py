@@ -60,7 +60,7 @@ def resnet34() -> Any:
     for filters in [64] * 3 + [128] * 4 + [256] * 6 + [512] * 3:
         model.add(ResidualUnit(filters, 1 if filters == before else 2))
         before = filters
-    model.add(layers.GlobalAveragePooling2D(2))
+    model.add(layers.GlobalAveragePooling2D())
     model.add(layers.Flatten())
     model.add(layers.Dense(10, activation="softmax"))
     return model

@@ -62,7 +62,7 @@ def test_nested_models_twice_and_at_another_size() -> None:
         x = tf.keras.Input((None, None, 2))
         inner = tf.keras.Model(x, layers.Conv2D(3, 3)(x), name="inner")
         a, b = tf.keras.Input((8, 8, 2)), tf.keras.Input((5, 5, 2))
-        pool = layers.GlobalAveragePooling2D(2)
+        pool = layers.GlobalAveragePooling2D()
         model = tf.keras.Model([a, b], [pool(inner(a)), pool(inner(b))])
         found = inspect(model)
     # 6 x 6 and 3 x 3 positions x 3 filters x 9 x 2

@@ -85,7 +85,7 @@ def test_training_keeps_what_the_gradient_reads() -> None:
         y = layers.BatchNormalization()(y)  # read by nobody's gradient
         y = layers.ReLU()(y)  # 256: its own gradient's, and the next convolution's
         y = layers.Conv2D(2, 3, padding="same")(y)  # 128, read by nobody: pooling is linear
-        model = tf.keras.Model(x, layers.GlobalAveragePooling2D(2)(y))
+        model = tf.keras.Model(x, layers.GlobalAveragePooling2D()(y))
         graph = inspect(model, batch_size=5).graph
         assert estimate_training_bytes(graph, 5) == 5 * (256 + 256) * 4
         exact = traced_training_bytes(model, graph, 5)
