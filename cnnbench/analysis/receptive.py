@@ -30,35 +30,50 @@ class Axis:
         start: its first pixel; minus this is the effective padding.
         end: its last pixel.
         stride: how far the field of the next position is away.
+        base: the size of the field before anything was up-sampled.
+        grain: what a field can grow by: positions that share an input share its whole field.
     """
 
     start: Fraction = Fraction(0)
     end: Fraction = Fraction(0)
     stride: Fraction = Fraction(1)
+    base: int = 1
+    grain: Fraction = Fraction(1)
 
     @property
     def size(self) -> int:
         """How many pixels it holds."""
-        return floor(self.end - self.start) + 1
+        grown = self.end - self.start + 1 - self.base
+        return self.base + int(self.grain * floor(grown / self.grain))
 
     def through(self, window: Window) -> Axis:
         """The field of what ``window`` makes of this.
 
         Up-sampled position ``u`` reads ``floor(u / scale)``, at most ``(scale - 1) / scale`` of a
-        step before ``u / scale``: the interval is widened by that and ``size`` rounds down.
+        step before ``u / scale``: the interval is widened by that and ``size`` rounds down to
+        whole steps of what was up-sampled first.
         """
+        first = window.scale > 1 and self.grain == 1
+        base, grain = (self.size, self.stride) if first else (self.base, self.grain)
         step = self.stride / window.scale
         slack = self.stride * Fraction(window.scale - 1, window.scale)
         return Axis(
             self.start - window.before * step - slack,
             self.end + (window.extent - 1 - window.before) * step,
             step * window.stride,
+            base,
+            grain,
         )
 
     def joined(self, other: Axis) -> Axis:
         """The smallest interval that holds both, at the coarser stride."""
+        finer = min(self, other, key=lambda axis: (axis.grain, -axis.base))
         return Axis(
-            min(self.start, other.start), max(self.end, other.end), max(self.stride, other.stride)
+            min(self.start, other.start),
+            max(self.end, other.end),
+            max(self.stride, other.stride),
+            finer.base,
+            finer.grain,
         )
 
 

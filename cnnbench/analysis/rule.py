@@ -53,7 +53,7 @@ class Rule:
         sees_all: every output depends on every position of the input.
         storage: where the output lives.
         keeps: what the gradient needs again: ``input``, ``output``, both or neither.
-        keeps_inside: how many more tensors of the output's size it needs, made on the way.
+        keeps_inside: how many elements more it needs that are made on the way.
         training_only: at inference the identity, in training an operation (dropout, noise).
         weighted: a layer in the sense of "a network of 16 layers": it has a kernel.
     """
@@ -63,6 +63,6 @@ class Rule:
     sees_all: bool = False
     storage: Storage = Storage.NEW
     keeps: frozenset[str] = frozenset()
-    keeps_inside: int = 0
+    keeps_inside: Callable[[Op], int] | None = None
     training_only: bool = False
     weighted: bool = False

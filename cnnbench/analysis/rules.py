@@ -22,7 +22,13 @@ MOVING = Rule()
 _conv = Rule(rules_conv.convolution, rules_conv.conv_windows, keeps=INPUT, weighted=True)
 _transposed = Rule(rules_conv.transposed, rules_conv.transposed_windows, keeps=INPUT, weighted=True)
 _depthwise = Rule(rules_conv.depthwise, rules_conv.conv_windows, keeps=INPUT, weighted=True)
-_separable = Rule(rules_conv.separable, rules_conv.conv_windows, keeps=INPUT, weighted=True)
+_separable = Rule(
+    rules_conv.separable,
+    rules_conv.conv_windows,
+    keeps=INPUT,
+    keeps_inside=rules_conv.depthwise_elements,
+    weighted=True,
+)
 _max_pool = Rule(rules_conv.pooling, rules_conv.conv_windows, keeps=BOTH)
 _average_pool = Rule(rules_conv.pooling, rules_conv.conv_windows)
 _global_max = Rule(rules_conv.global_pooling, sees_all=True, keeps=BOTH)
@@ -33,7 +39,12 @@ _resize = Rule(rules_conv.up_sampling, rules_conv.resize_windows)
 _shift = Rule(no_work, rules_conv.shift_windows)
 
 _batch_norm = Rule(rules_simple.batch_norm, storage=Storage.IN_PLACE, keeps=INPUT)
-_layer_norm = Rule(rules_simple.layer_norm, storage=Storage.IN_PLACE, keeps=INPUT, keeps_inside=1)
+_layer_norm = Rule(
+    rules_simple.layer_norm,
+    storage=Storage.IN_PLACE,
+    keeps=INPUT,
+    keeps_inside=rules_simple.output_elements,
+)
 _by_output = Rule(rules_simple.unary, storage=Storage.IN_PLACE, keeps=OUTPUT)
 _by_input = Rule(rules_simple.unary, storage=Storage.IN_PLACE, keeps=INPUT)
 _activation = Rule(rules_simple.activation, storage=Storage.IN_PLACE)

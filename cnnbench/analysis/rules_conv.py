@@ -60,12 +60,15 @@ def separable(op: Op) -> Work:
 
     With ``maps = channels x multiplier``: ``out_h x out_w x maps x (k_h x k_w + filters)``.
     """
-    layer = op.layer
-    maps = split(layer, op.input)[1] * layer.depth_multiplier
-    spatial, filters = split(layer, op.output)
-    positions = op.output.sizes[0] * prod(spatial)
-    macs = positions * maps * (prod(layer.kernel_size) + filters)
-    return Work(macs=macs) + ending(layer, op.output.elements)
+    filters = split(op.layer, op.output)[1]
+    macs = depthwise_elements(op) * (prod(op.layer.kernel_size) + filters)
+    return Work(macs=macs) + ending(op.layer, op.output.elements)
+
+
+def depthwise_elements(op: Op) -> int:
+    """What a separable convolution holds between its halves: ``out_h x out_w x maps``."""
+    maps = split(op.layer, op.input)[1] * op.layer.depth_multiplier
+    return op.output.sizes[0] * prod(split(op.layer, op.output)[0]) * maps
 
 
 def pooling(op: Op) -> Work:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from cnnbench.analysis.graph import Op
-from cnnbench.analysis.rule import Windows
 from cnnbench.analysis.rules_conv import is_active
 from cnnbench.analysis.work import Work
 
@@ -55,11 +52,6 @@ def reduction(op: Op) -> Work:
     return Work(pooling=op.input.elements)
 
 
-def whole_image(op: Op) -> Windows | None:
-    """Every output sees every position."""
-    return None
-
-
-def sizes_changed(op: Op) -> bool:
-    """Whether an operation has other spatial sizes after it."""
-    return prod(op.input.sizes[1:-1]) != prod(op.output.sizes[1:-1])
+def output_elements(op: Op) -> int:
+    """As many elements as the output has."""
+    return op.output.elements

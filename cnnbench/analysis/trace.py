@@ -48,6 +48,14 @@ def trace(op: Op) -> Any | None:
         return None
 
 
+def traced_shapes(op: Op) -> list[tuple[int | None, ...]] | None:
+    """The output shapes of one image as TensorFlow knows them, or None where tracing fails."""
+    graph = trace(op)
+    if graph is None:
+        return None
+    return [tuple(tensor.shape.as_list()) for tensor in graph.outputs]
+
+
 def _variables(layer: Any) -> list[Any]:
     """The Keras 3 variables of a layer, in the order in which ``_run`` wants them."""
     if keras_api.is_keras2(layer) or not hasattr(layer, "stateless_call"):
@@ -108,5 +116,6 @@ def _called(node: Any, graph: Any) -> Any | None:
 
 
 def _on_numbers(node: Any) -> bool:
-    """Whether it works on floating-point numbers; index arithmetic is not counted."""
-    return any(tensor.dtype.is_floating for tensor in [*node.inputs, *node.outputs])
+    """Whether it works on real or complex numbers; index arithmetic is not counted."""
+    tensors = [*node.inputs, *node.outputs]
+    return any(tensor.dtype.is_floating or tensor.dtype.is_complex for tensor in tensors)

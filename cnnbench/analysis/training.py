@@ -60,25 +60,25 @@ def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = No
         elif op.rule is not None and op.rule.storage is Storage.ALIAS and op.inputs:
             owner.update({tensor: owner.get(op.input, op.input) for tensor in op.outputs})
         else:
-            tensors, extra = _needed(op)
+            tensors, elements = _needed(op)
             kept.update((owner.get(tensor, tensor), None) for tensor in tensors)
-            inside += extra * op.output.bytes(batch, dtype)
+            inside += elements * op.output.bytes(batch, dtype) // max(op.output.elements, 1)
     return inside + sum(tensor.bytes(batch, dtype) for tensor in kept if tensor not in images)
 
 
 def _needed(op: Op) -> tuple[list[Tensor], int]:
-    """What the gradient of ``op`` reads again: tensors, and how many more made inside it."""
+    """What the gradient of ``op`` reads again: tensors, and elements made inside it."""
     if op.rule is None:
         return [*op.inputs, *op.outputs], 0
     tensors = list(op.inputs) if "input" in op.rule.keeps else []
     tensors += list(op.outputs) if "output" in op.rule.keeps else []
-    inside = op.rule.keeps_inside
+    inside = op.rule.keeps_inside(op) if op.rule.keeps_inside else 0
     if is_active(op.layer):
         kept = ACTIVATIONS.get(getattr(op.layer.activation, "__name__", ""), Kept(output=True))
         tensors += list(op.outputs) if kept.output else []
-        inside += kept.inside
+        inside += kept.inside * op.output.elements
         if kept.input and op.rule.weighted:
-            inside += 1  # the activation's input is made inside the layer
+            inside += op.output.elements  # the activation's input is made inside the layer
         elif kept.input:
             tensors += list(op.inputs)
     return tensors, inside

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import Graph, Op, Tensor
+from cnnbench.analysis.inputs import Shape, input_shapes, is_known, spell
 from cnnbench.analysis.rules import RESHAPING, find_rule
 from cnnbench.core.errors import UserError
 
-Shape = tuple[int | None, ...]
 BARE_OPERATIONS = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"})
 
 
@@ -33,13 +34,13 @@ def walk(model: Any, input_shape: Sequence[int] | None = None, batch: int = 1) -
         UserError: the model has unknown dimensions, or cannot take the input shape.
     """
     own = keras_api.layer_graph(model)
-    wanted = _input_shapes(model, own, input_shape)
+    wanted = input_shapes(model, own, input_shape)
     if own and [keras_api.shape_of(tensor) for tensor in own.inputs] == wanted:
         graph = Walker().run_graph(model, own)
-        if all(_known(tensor.shape) for tensor in graph.tensors()):
+        if all(is_known(tensor.shape) for tensor in graph.tensors()):
             return graph
     graph = Walker().run_model(model, wanted, own)
-    if all(_known(tensor.shape) for tensor in graph.tensors()):
+    if all(is_known(tensor.shape) for tensor in graph.tensors()):
         return graph
     return _fixed_batch(model, wanted, own, batch)
 
@@ -56,72 +57,6 @@ def _fixed_batch(model: Any, wanted: list[Shape], own: Any, batch: int) -> Graph
                     hint="give a full --input-shape",
                 )
     return graph
-
-
-def _known(shape: Shape) -> bool:
-    return None not in shape[1:]
-
-
-def _input_shapes(model: Any, own: Any, input_shape: Sequence[int] | None) -> list[Shape]:
-    """The shape of every input with an open batch axis, all other sizes known."""
-    given = tuple(input_shape) if input_shape is not None else None
-    declared = _declared_shapes(model, own)
-    if not declared:
-        if given is None:
-            raise UserError(
-                f"the input shape of '{model.name}' is unknown: it has not been built",
-                hint="give --input-shape, or call the model once",
-            )
-        declared = [(None, *given)]
-    if given is not None:
-        if len(declared) > 1:
-            raise UserError(
-                f"'{model.name}' has {len(declared)} inputs; --input-shape can set only one",
-                hint="build the model with the sizes that are wanted",
-            )
-        _check_rank(model, declared[0], given)
-        return [(None, *given)]
-    for shape in declared:
-        if not _known(shape):
-            raise UserError(
-                f"'{model.name}' has unknown dimensions: {shape}",
-                hint="say which with --input-shape, for example 224x224x3",
-            )
-    return [(None, *shape[1:]) for shape in declared]
-
-
-def _check_rank(model: Any, declared: Shape, given: Shape) -> None:
-    expected = declared[1:]
-    agrees = len(expected) == len(given) and all(
-        want is None or index < len(given) - 1 or want == got
-        for index, (want, got) in enumerate(zip(expected, given, strict=False))
-    )
-    if not agrees:
-        raise UserError(
-            f"'{model.name}' takes inputs like {_spell(expected)}, not {_spell(given)}",
-            hint="the number of axes and the channels must agree",
-        )
-
-
-def _spell(shape: Iterable[int | None]) -> str:
-    return "x".join("?" if size is None else str(size) for size in shape)
-
-
-def _declared_shapes(model: Any, own: Any) -> list[Shape]:
-    """What the model itself knows of its input shapes; empty where it knows nothing."""
-    if own is not None:
-        return [keras_api.shape_of(tensor) for tensor in own.inputs]
-    shapes = getattr(model, "_build_shapes_dict", None) or {}
-    found = list(shapes.values()) or [getattr(model, "_build_input_shape", None)]
-    if len(found) == 1 and _is_shape(found[0]):
-        return [tuple(found[0])]
-    return [tuple(shape) for shape in found if _is_shape(shape)]
-
-
-def _is_shape(value: Any) -> bool:
-    return hasattr(value, "__len__") and all(
-        size is None or isinstance(size, int) for size in value
-    )
 
 
 class Walker:
@@ -153,7 +88,7 @@ class Walker:
         except Exception as error:
             raise UserError(
                 f"'{model.name}' cannot take an input of "
-                f"{', '.join(_spell(shape[1:]) for shape in shapes)}: {_first_line(error)}",
+                f"{', '.join(spell(shape[1:]) for shape in shapes)}: {_first_line(error)}",
             ) from error
         return Graph(tuple(inputs), self.ops, tuple(outputs))
 
@@ -214,13 +149,16 @@ class Walker:
     ) -> tuple[Tensor, ...]:
         self.calls[name] += 1
         name = name if self.calls[name] == 1 else f"{name}#{self.calls[name]}"
+        shapes = [keras_api.shape_of(symbol) for symbol in symbols]
+        dtypes = [keras_api.dtype_of(symbol) for symbol in symbols]
+        op = Op(name, type(layer).__name__, layer, find_rule(layer), args, kwargs, inputs, ())
+        if not all(map(is_known, shapes)) and all(is_known(tensor.shape) for tensor in inputs):
+            shapes = _traced_shapes(op, shapes)
         outputs = tuple(
-            Tensor(shape, keras_api.dtype_of(symbol), _fold(shape, inputs, layer))
-            for symbol in symbols
-            for shape in [keras_api.shape_of(symbol)]
+            Tensor(shape, dtype, _fold(shape, inputs, layer))
+            for shape, dtype in zip(shapes, dtypes, strict=True)
         )
-        kind = type(layer).__name__
-        self.ops.append(Op(name, kind, layer, find_rule(layer), args, kwargs, inputs, outputs))
+        self.ops.append(replace(op, outputs=outputs))
         return outputs
 
     def _descend(
@@ -269,6 +207,19 @@ class Walker:
 def _reshaping(name: str, source: Tensor, result: Tensor) -> Op:
     """The reshaping that ``TimeDistributed`` does around its layer."""
     return Op(name, "Reshape", None, RESHAPING, (source,), {}, (source,), (result,))
+
+
+def _traced_shapes(op: Op, shapes: list[Shape]) -> list[Shape]:
+    """What Keras left open, as TensorFlow knows it for one image; the batch axis stays open."""
+    from cnnbench.analysis.trace import traced_shapes
+
+    known = traced_shapes(op)
+    if known is None or len(known) != len(shapes):
+        return shapes
+    return [
+        (shape[0], *full[1:]) if len(shape) == len(full) else shape
+        for shape, full in zip(shapes, known, strict=True)
+    ]
 
 
 def _fold(shape: Shape, inputs: tuple[Tensor, ...], layer: Any) -> int:
