@@ -91,7 +91,7 @@ class KerasFile:
         # So that Keras finds the layers of our own that the file may name.
         importlib.import_module("cnnbench.models.families.lrn")
         try:
-            return tf.keras.saving.deserialize_keras_object(self.config, safe_mode=True)
+            return tf.keras.utils.deserialize_keras_object(self.config, safe_mode=True)
         except Exception as error:
             raise self._refused(error) from error
 

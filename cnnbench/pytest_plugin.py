@@ -1,0 +1,283 @@
+"""A budget for a network in a test: the fixture ``cnn_budget``, and a baseline file.
+
+    def test_my_network_stays_small(cnn_budget):
+        cnn_budget("MobileNetV2", params="4M", macs="320M", activation_infer_peak="20MB")
+
+Counts are exact. Times are measured in fresh processes, in rounds interleaved with those of a
+reference network, so that their ratio holds on a busy machine. Nothing heavy is imported before
+the fixture is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cnnbench.analysis import Inspection
+    from cnnbench.core.record import Record
+
+_BASELINE: pytest.StashKey[Baseline] = pytest.StashKey()
+_DEFAULT_RUNTIME = "litert"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("cnnbench")
+    group.addoption(
+        "--cnnbench-baseline",
+        type=Path,
+        metavar="REPORT.csv",
+        help="what cnn_budget finds is also compared with this table",
+    )
+    group.addoption(
+        "--cnnbench-update-baseline",
+        action="store_true",
+        help="write what cnn_budget finds into the baseline instead",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    file = config.getoption("--cnnbench-baseline")
+    is_update = config.getoption("--cnnbench-update-baseline")
+    if is_update and file is None:
+        raise pytest.UsageError("--cnnbench-update-baseline needs --cnnbench-baseline FILE")
+    if file is not None and not is_update and not file.is_file():
+        raise pytest.UsageError(
+            f"--cnnbench-baseline: {file} does not exist; --cnnbench-update-baseline makes it"
+        )
+    config.stash[_BASELINE] = Baseline(file, is_update)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash[_BASELINE].write()
+
+
+@pytest.fixture
+def cnn_budget(request: pytest.FixtureRequest, tmp_path: Path) -> Budget:
+    """Inspect and time a network, and fail the test where it breaks a budget; see `Budget`."""
+    search_path = (request.path.parent, request.config.rootpath)
+    return Budget(tmp_path / "cnnbench", search_path, request.config.stash[_BASELINE])
+
+
+class Baseline:
+    """The table that ``--cnnbench-baseline`` names."""
+
+    def __init__(self, file: Path | None, is_update: bool) -> None:
+        self._file, self._is_update = file, is_update
+        self._found: list[pd.DataFrame] = []
+
+    def check(self, report: pd.DataFrame) -> Iterator[str]:
+        """What got worse since the baseline; nothing where there is none or it is updated."""
+        if self._file is None:
+            return
+        if self._is_update:
+            self._found.append(report)
+            return
+        from cnnbench import compare
+        from cnnbench.store.tables import read_csv
+
+        base = read_csv(self._file)
+        if report["model"].iloc[0] not in set(base["model"]):
+            warnings.warn(
+                f"{report['model'].iloc[0]} is not in {self._file}", UserWarning, stacklevel=4
+            )
+            return
+        for row in compare(base, report).regressions:
+            note = f" ({row.note})" if row.note else ""
+            yield f"{row.metric} was {row.show(row.base)}, is {row.show(row.new)}{note}"
+
+    def write(self) -> None:
+        """Put what was found into the file; its other rows stay."""
+        if self._file is None or not self._found:
+            return
+        import pandas as pd
+
+        from cnnbench.store.tables import read_csv, to_csv
+
+        found = pd.concat(self._found).drop_duplicates(["model", "variant"], keep="last")
+        if self._file.is_file():
+            old = read_csv(self._file)
+            is_kept = ~old["model"].isin(found["model"])
+            found = pd.concat([old[is_kept], found])
+        self._file.write_text(to_csv(found), encoding="utf-8")
+
+
+class Budget:
+    """What ``cnn_budget`` is: call it with a network and its budgets."""
+
+    def __init__(self, folder: Path, search_path: tuple[Path, ...], baseline: Baseline) -> None:
+        self._folder, self._search_path, self._baseline = folder, search_path, baseline
+
+    def __call__(
+        self,
+        model: Any,
+        *,
+        relative_to: Any = None,
+        latency_ratio: float | None = None,
+        rounds: int = 3,
+        **budgets: Any,
+    ) -> pd.DataFrame:
+        """Fail the test where ``model`` breaks a budget.
+
+        Args:
+            model: a name as in a suite, a live Keras model, or a function that builds one.
+            relative_to: likewise, a network to time beside it.
+            latency_ratio: how many times as long as ``relative_to`` it may take, for every
+                runtime that a latency budget names (``litert`` where none does).
+            rounds: fresh processes a network; from six on there is a 95 % interval, and below
+                a time is over only where every round is.
+            budgets: a counted metric and its limit (``params="4M"``, ``macs="300M"``,
+                ``activation_infer_peak="20MB"``), or a latency and its limits by runtime
+                (``latency_p50={"litert": "15ms"}``).
+
+        Returns:
+            A report with a row for the network, and one for the reference.
+
+        Raises:
+            UserError: an unknown network or metric, or a unit that does not fit.
+        """
+        from cnnbench.report import budget
+        from cnnbench.store import tables
+
+        if (relative_to is None) != (latency_ratio is None):
+            raise pytest.UsageError("relative_to and latency_ratio go together")
+        times = {name: limit for name, limit in budgets.items() if isinstance(limit, Mapping)}
+        counts = {name: limit for name, limit in budgets.items() if name not in times}
+        network = _Network(model, self._folder, self._search_path)
+        self._judge(network.label, budget.broken_counts(network.inspection, counts))
+
+        records = [network.record]
+        runtimes = list(dict.fromkeys(name for limits in times.values() for name in limits))
+        if times or relative_to is not None:
+            runtimes = runtimes or [_DEFAULT_RUNTIME]
+            others = [] if relative_to is None else [relative_to]
+            networks = [network, *(_Network(o, self._folder, self._search_path) for o in others)]
+            records += self._timed(networks, runtimes, rounds)
+        report = tables.report(records)
+        self._judge(network.label, _over(report, network.label, times))
+        if relative_to is not None:
+            reference = networks[1].label
+            self._judge(
+                network.label,
+                _slower(report, network.label, reference, runtimes, float(latency_ratio or 0)),
+            )
+        own = report[report["model"] == network.label]
+        self._judge(f"{network.label}, against the baseline", self._baseline.check(own))
+        return report
+
+    def _judge(self, who: str, broken: Iterator[str]) -> None:
+        found = list(broken)
+        if found:
+            pytest.fail("\n".join([f"{who} breaks its budget:", *found]), pytrace=False)
+
+    def _timed(
+        self, networks: Sequence[_Network], runtimes: Sequence[str], rounds: int
+    ) -> list[Record]:
+        from cnnbench.models import registry
+        from cnnbench.running import side_by_side
+
+        records = side_by_side.timed(
+            [network.text for network in networks],
+            runtimes,
+            rounds,
+            self._folder / "run",
+            registry,
+            self._search_path,
+        )
+        for record in records:
+            if record.status == "skipped":
+                pytest.skip(record.reason)
+            if record.status != "ok":
+                pytest.fail(f"{record.model}: {record.status}: {record.reason}", pytrace=False)
+        named = {network.file_name: network.label for network in networks}
+        return [
+            dataclasses.replace(record, model=named.get(record.model, record.model))
+            for record in records
+        ]
+
+
+class _Network:
+    """A network as the fixture was given it: counted here, built again in the workers."""
+
+    def __init__(self, given: Any, folder: Path, search_path: tuple[Path, ...]) -> None:
+        from cnnbench import inspect
+        from cnnbench.analysis import weightless
+        from cnnbench.models import registry
+
+        self.file_name = ""
+        if isinstance(given, str):
+            subject = registry.resolve(given, search_path)
+            self.text, self.label = given, subject.label
+            with weightless():
+                built = subject.architecture()
+                self.inspection: Inspection = inspect(built)
+            return
+        built = given if hasattr(given, "layers") else given()
+        self.label = str(built.name)
+        self.inspection = inspect(built)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{self.label}.keras"
+        if file.exists():  # two live networks may have one name
+            self.label = f"{self.label}-2"
+            file = folder / f"{self.label}.keras"
+        built.save(file)
+        self.text, self.file_name = str(file), file.name
+
+    @property
+    def record(self) -> Record:
+        """What was counted, as a job would have recorded it."""
+        from cnnbench.core import environment
+        from cnnbench.core.record import Record
+        from cnnbench.core.settings.static import StaticSetting
+
+        shape = tuple(int(size) for size in self.inspection.input_shape if size is not None)
+        return Record(
+            key=self.label,
+            attempt=1,
+            model=self.label,
+            variant="float32",
+            probe="static",
+            setting=StaticSetting().model_dump(),
+            repeat=0,
+            status="ok",
+            reason="",
+            input_shape=shape,
+            classes=int(self.inspection.rows[-1].output_shape[-1] or 0),
+            metrics={name: float(value) for name, value in self.inspection.metrics.items()},
+            environment=environment.environment_id(environment.fingerprint()),
+        )
+
+
+def _over(report: pd.DataFrame, model: str, times: Mapping[str, Any]) -> Iterator[str]:
+    from cnnbench.report import budget
+
+    for metric, limits in times.items():
+        for words, is_sure in budget.broken_times(report, model, metric, limits):
+            if is_sure:
+                yield words
+            else:
+                warnings.warn(f"{model}: {words}, but not surely", UserWarning, stacklevel=4)
+
+
+def _slower(
+    report: pd.DataFrame, model: str, reference: str, runtimes: Sequence[str], limit: float
+) -> Iterator[str]:
+    from cnnbench.report import budget
+
+    for runtime in runtimes:
+        found = budget.ratio(report, model, reference, runtime)
+        words = (
+            f"{runtime}: it takes {found.value:.2f} times as long as {reference} "
+            f"({found.low:.2f} to {found.high:.2f}), {limit:g} times are allowed"
+        )
+        if found.low > limit:
+            yield words
+        elif found.value > limit:
+            warnings.warn(f"{model}: {words}, but not surely", UserWarning, stacklevel=4)

@@ -1,0 +1,59 @@
+"""A few networks timed against each other in interleaved rounds, outside any suite's file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from cnnbench.core import plan as planning
+from cnnbench.core import suite as suites
+from cnnbench.core import yaml_source
+from cnnbench.core.plan import Job
+from cnnbench.core.record import Record
+from cnnbench.core.suite import Catalogue
+from cnnbench.running import runner
+
+
+class _Silent:
+    """An observer that tells nobody."""
+
+    def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
+        """Nothing."""
+
+    def job_started(self, job: Job) -> None:
+        """Nothing."""
+
+    def job_says(self, job: Job, message: str) -> None:
+        """Nothing."""
+
+    def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
+        """Nothing."""
+
+
+def timed(
+    models: Sequence[str],
+    runtimes: Sequence[str],
+    rounds: int,
+    folder: Path,
+    catalogue: Catalogue,
+    search_path: tuple[Path, ...] = (),
+) -> tuple[Record, ...]:
+    """Time ``models`` at batch 1 on the CPU, ``rounds`` fresh processes each, in turns.
+
+    Args:
+        models: as a suite would write them.
+        runtimes: call paths, as in a suite.
+        rounds: processes a model and runtime.
+        folder: an empty one for the run.
+        catalogue: looks the models up.
+        search_path: where modules and files are looked up.
+
+    Raises:
+        UserError: an unknown model or runtime.
+    """
+    latency = {"runtimes": list(runtimes), "min_rounds": rounds, "max_rounds": rounds}
+    document = {"name": "timed", "models": list(models), "probes": {"latency": latency}}
+    source = yaml_source.parse(json.dumps(document), "budget")
+    plan = planning.plan(suites.check(source, catalogue, search_path))
+    return runner.run(plan, plan.cells, folder, _Silent()).records

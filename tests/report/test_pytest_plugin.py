@@ -1,0 +1,92 @@
+"""The fixture, run by a pytest of its own: what passes, what fails, and with which words."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_TINY = """
+def tiny(filters):
+    import keras
+    layers = [keras.Input((16, 16, 1)), keras.layers.Conv2D(filters, 3, name="first"),
+              keras.layers.Flatten(), keras.layers.Dense(2, name="last")]
+    return keras.Sequential(layers, name="tiny")
+"""
+
+
+def run(folder: Path, body: str, *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "test_it.py").write_text(_TINY + body)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    return subprocess.run(
+        [*command, "test_it.py"], cwd=folder, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_nothing_heavy_is_imported_before_the_fixture_is_used(tmp_path: Path) -> None:
+    body = """
+import sys
+def test_light():
+    assert not {"tensorflow", "keras", "pandas", "scipy"} & set(sys.modules)
+"""
+    done = run(tmp_path, body)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_broken_budget_names_the_layer(tmp_path: Path) -> None:
+    body = """
+def test_small(cnn_budget):
+    cnn_budget(tiny(8), params="2k")
+def test_fits(cnn_budget):
+    cnn_budget(lambda: tiny(4), params="2k")
+def test_peak(cnn_budget):
+    cnn_budget(tiny(4), activation_infer_peak="1kB")
+def test_unknown(cnn_budget):
+    cnn_budget(tiny(4), paramz="2k")
+"""
+    done = run(tmp_path, body)
+    assert done.returncode == 1
+    assert "3 failed, 1 passed" in done.stdout
+    # 8 * (9 + 1) + 2 * (14 * 14 * 8 + 1) = 3,218, of which the dense layer has 3,138: 97.5 %.
+    assert "tiny breaks its budget" in done.stdout
+    assert "params is 3,218, 1,218 (60.9 %) over 2,000" in done.stdout
+    assert "97.5 %" in done.stdout
+    assert "passed at layer 'last'" in done.stdout
+    assert "last (Dense)" in done.stdout
+    assert "the peak is reached at layer 'last'" in done.stdout
+    assert "did you mean 'params'?" in done.stdout
+
+
+def test_the_baseline_is_written_then_held_against(tmp_path: Path) -> None:
+    def body(filters: int) -> str:
+        return f"\ndef test_it(cnn_budget):\n    cnn_budget(tiny({filters}))\n"
+
+    option = "--cnnbench-baseline=base/report.csv"
+    (tmp_path / "base").mkdir()
+    assert "does not exist" in run(tmp_path, body(4), option).stderr
+    made = run(tmp_path, body(4), option, "--cnnbench-update-baseline")
+    assert made.returncode == 0, made.stdout
+    assert run(tmp_path, body(4), option).returncode == 0
+    done = run(tmp_path, body(8), option)
+    assert done.returncode == 1
+    assert "tiny, against the baseline breaks its budget" in done.stdout
+    assert "params was 1,610, is 3,218" in done.stdout
+
+
+@pytest.mark.slow
+def test_times_are_held_against_a_reference_in_the_same_test(tmp_path: Path) -> None:
+    body = """
+def test_ratio(cnn_budget):
+    cnn_budget("BasicCNN", relative_to="LeNet5", latency_ratio=2, rounds=2)
+def test_absolute(cnn_budget):
+    cnn_budget("BasicCNN", latency_p50={"litert": "1us"}, rounds=2)
+def test_fine(cnn_budget):
+    cnn_budget(tiny(4), latency_p50={"litert": "1s"}, relative_to="LeNet5", latency_ratio=100,
+               rounds=2)
+"""
+    done = run(tmp_path, body)
+    assert "2 failed, 1 passed" in done.stdout, done.stdout
+    assert "times as long as LeNet5" in done.stdout
+    assert "litert: latency_p50_s is" in done.stdout
