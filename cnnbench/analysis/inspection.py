@@ -22,6 +22,8 @@ from cnnbench.core.errors import UserError, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
+ESTIMATE, GRADIENT_GRAPH = "estimate", "gradient graph"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -58,6 +60,8 @@ class Inspection:
         graph: the operations that were counted.
         dtype: the type that replaced that of activations and weights, if any.
         in_place: whether element-wise layers overwrite their inputs.
+        training_method: how ``activation_train_bytes`` was found: ``estimate`` layer by layer, or
+            from the ``gradient graph``.
     """
 
     model: str
@@ -72,6 +76,7 @@ class Inspection:
     graph: Graph = attribute(repr=False)
     dtype: str | None = None
     in_place: bool = False
+    training_method: str = ESTIMATE
 
     @property
     def arithmetic_intensity(self) -> float:
@@ -166,11 +171,7 @@ def inspect(
     uncounted = [name for one in found for name in one.uncounted]
     _check_something_was_found(model, total == NOTHING and not uncounted, weights)
     output = fields[graph.outputs[0]]
-    training = (
-        traced_training_bytes(model, graph, batch_size, dtype)
-        if trace_training
-        else estimate_training_bytes(graph, batch_size, dtype)
-    )
+    training, method = _training_bytes(model, graph, batch_size, dtype, trace_training)
     metrics: dict[str, int | float] = {
         "params": weights.total,
         "trainable_params": weights.trainable,
@@ -197,7 +198,20 @@ def inspect(
         graph=graph,
         dtype=dtype,
         in_place=in_place,
+        training_method=method,
     )
+
+
+def _training_bytes(
+    model: Any, graph: Graph, batch: int, dtype: str | None, trace: bool
+) -> tuple[int, str]:
+    """What training keeps, and how it was found."""
+    if trace:
+        try:
+            return traced_training_bytes(model, graph, batch, dtype), GRADIENT_GRAPH
+        except Exception:  # a user's layer may have no gradient, or be no TensorFlow at all
+            return estimate_training_bytes(graph, batch, dtype), ESTIMATE
+    return estimate_training_bytes(graph, batch, dtype), ESTIMATE
 
 
 def check_options(batch_size: int, convention: str, dtype: str | None) -> Convention:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
 
 Shape = tuple[int, ...]
+_HOW = {
+    "estimate": "an estimate layer by layer (--trace-training)",
+    "gradient graph": "the gradient graph",
+}
 
 
 class ShapeType(click.ParamType):
@@ -130,6 +134,7 @@ def _text(found: Inspection, layers: bool, fit: str | None) -> str:
 
     facts = [
         ("peak at layer", found.peak_layer),
+        ("training memory from", _HOW[found.training_method]),
         ("output stride, padding", _geometry(found)),
         ("sees the whole image from", found.field.sees_all or "nowhere"),
         ("FLOPs per byte moved", f"{found.arithmetic_intensity:.1f}"),

@@ -36,6 +36,9 @@ class Subject(Protocol):
     ) -> Any:
         """Return a ``keras.Model`` (of the Keras generation of this process)."""
 
+    def architecture(self, *, input_shape: tuple[int, ...] | None = None) -> Any:
+        """As ``build``, but no weight is given a value of its own: for counting."""
+
     def preprocess(self, images: Any) -> Any:
         """Map float32 images in 0..255, ``(n, h, w, c)``, to what the network was made for."""
 

@@ -16,16 +16,24 @@ def run(subject: Subject, setting: Any, context: Context) -> Finding:
         context: not used; counting needs neither data nor room on disk.
 
     Returns:
-        The counted metrics and the subject's published ones; the names of operations that could
-        not be counted and the layer of the inference peak are in the details.
+        The counted metrics and the subject's published ones. In the details: the names of
+        operations that could not be counted, the layer of the inference peak, and how the training
+        memory was found (by the fast estimate where the gradient cannot be traced).
     """
     from cnnbench.analysis import inspect, weightless
 
     with weightless():
         found = inspect(
-            subject.build(), batch_size=setting.batch_size, input_shape=subject.input_shape
+            subject.architecture(),
+            batch_size=setting.batch_size,
+            input_shape=subject.input_shape or None,
+            trace_training=True,
         )
     return Finding(
         metrics={**found.metrics, **subject.published()},
-        details={"uncounted_ops": found.uncounted_ops, "peak_layer": found.peak_layer},
+        details={
+            "uncounted_ops": found.uncounted_ops,
+            "peak_layer": found.peak_layer,
+            "training_memory": found.training_method,
+        },
     )
