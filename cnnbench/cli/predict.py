@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnnbench.cli.quiet import quiet
 from cnnbench.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,7 +65,9 @@ def command(
         raise UserError(f"the input of {subject.label} is not square", hint="add [input_shape=...]")
     names = _class_names(class_names) if class_names else []
     pictures = _pictures(images, height, subject.input_shape[-1])
-    with _quiet(data_dir):
+    if data_dir is not None:  # Keras reads it when it is imported
+        os.environ["KERAS_HOME"] = str(data_dir.resolve() / "keras")
+    with quiet():
         from cnnbench.models import prediction
 
         network = subject.build(
@@ -119,16 +119,6 @@ def _class_names(file: Path) -> list[str]:
     if names := [line.strip() for line in lines if line.strip()]:
         return names
     raise UserError("names no class", str(file), "one name a line")
-
-
-@contextlib.contextmanager
-def _quiet(data_dir: Path | None) -> Iterator[None]:
-    """Keras finds its files under ``data_dir``, and what it prints goes to stderr."""
-    if data_dir is not None:
-        os.environ["KERAS_HOME"] = str(data_dir.resolve() / "keras")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
 
 
 def _show(files: tuple[Path, ...], guesses: list[list[Guess]], as_json: bool) -> None:
