@@ -146,4 +146,6 @@ def _buffer(tensor: Any) -> str:
 def _bytes(tensor: Any, dtype: str | None) -> int:
     own = tensor.dtype.base_dtype.name
     name = dtype if dtype and is_float(own) else own
+    if tensor.shape.rank is None:
+        return 0  # a resource or a list, not an activation
     return prod(size or 0 for size in tensor.shape.as_list()) * ITEM_BYTES.get(name, 4)

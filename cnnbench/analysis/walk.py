@@ -14,7 +14,8 @@ from typing import Any
 
 from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import Graph, Op, Tensor
-from cnnbench.analysis.inputs import Shape, input_shapes, is_known, spell
+from cnnbench.analysis.inputs import Shape, input_shapes, is_known
+from cnnbench.analysis.misfit import full_tracebacks, refusal
 from cnnbench.analysis.rules import RESHAPING, find_rule
 from cnnbench.core.errors import UserError
 
@@ -39,10 +40,26 @@ def walk(model: Any, input_shape: Sequence[int] | None = None, batch: int = 1) -
         graph = Walker().run_graph(model, own)
         if all(is_known(tensor.shape) for tensor in graph.tensors()):
             return graph
-    graph = Walker().run_model(model, wanted, own)
+    graph = _called(model, wanted, own)
     if all(is_known(tensor.shape) for tensor in graph.tensors()):
         return graph
     return _fixed_batch(model, wanted, own, batch)
+
+
+def _called(model: Any, wanted: list[Shape], own: Any) -> Graph:
+    """The graph of ``model`` for the wanted shapes, or an error that says why there is none."""
+    with full_tracebacks():
+        try:
+            return Walker().run_model(model, wanted, own)
+        except UserError:
+            raise
+        except Exception as error:
+            sizes = tuple(size or 0 for size in wanted[0][1:])
+
+            def attempt(shape: tuple[int, ...]) -> Graph:
+                return Walker().run_model(model, [(None, *shape), *wanted[1:]], own)
+
+            raise refusal(f"'{model.name}'", sizes, error, attempt) from error
 
 
 def _fixed_batch(model: Any, wanted: list[Shape], own: Any, batch: int) -> Graph:
@@ -81,15 +98,7 @@ class Walker:
         dtypes = dtypes or ["float32"] * len(shapes)
         inputs = [Tensor(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
         structure: Any = inputs if len(inputs) > 1 else inputs[0]
-        try:
-            outputs = self._descend(model.call, model, (structure,), {}, "")
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError(
-                f"'{model.name}' cannot take an input of "
-                f"{', '.join(spell(shape[1:]) for shape in shapes)}: {_first_line(error)}",
-            ) from error
+        outputs = self._descend(model.call, model, (structure,), {}, "")
         return Graph(tuple(inputs), self.ops, tuple(outputs))
 
     def _run_nodes(
@@ -241,8 +250,3 @@ def _is_layer(layer: Any) -> bool:
     """Whether it is a layer with code inside; Keras 2 wraps bare operations as layers too."""
     bare = keras_api.comes_with_keras(type(layer)) and type(layer).__name__ in BARE_OPERATIONS
     return hasattr(layer, "weights") and hasattr(layer, "call") and not bare
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

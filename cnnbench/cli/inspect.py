@@ -115,17 +115,42 @@ def _inspect(
 
 
 def _build(text: str, shape: Shape | None) -> tuple[Any, str]:
-    """The network, in the weightless scope that is open, and its name."""
+    """The network, in the weightless scope that is open, and its name.
+
+    A network that cannot be built for ``shape`` is built as it is: the analysis calls it anew.
+    """
+    from cnnbench import analysis
     from cnnbench.models.registry import resolve
 
     subject = resolve(text, (Path.cwd(),))
-    try:
-        return subject.architecture(input_shape=shape), subject.label
-    except CnnbenchError:
-        raise
-    except Exception as error:  # a builder is the user's code, or Keras': it raises what it likes
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{subject.label} cannot be built: {reason}") from error
+    resizable = shape is not None and _takes_shape(subject)
+    with analysis.full_tracebacks():
+        try:
+            model = subject.architecture(input_shape=shape if resizable else None)
+        except Exception as error:  # a builder is the user's code: it raises what it likes
+            if shape is not None and resizable and not _is_clear(error):
+                raise analysis.refusal(
+                    subject.label,
+                    shape,
+                    error,
+                    lambda other: subject.architecture(input_shape=other),
+                ) from error
+            if isinstance(error, CnnbenchError):
+                raise
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UserError(f"{subject.label} cannot be built: {reason}") from error
+    return model, subject.label
+
+
+def _takes_shape(subject: Any) -> bool:
+    """Whether the builder has a parameter for the input shape; a file has a fixed one."""
+    signature = getattr(subject.maker, "signature", None)
+    return signature.takes("input_shape") if signature else not hasattr(subject.maker, "file")
+
+
+def _is_clear(error: Exception) -> bool:
+    """Whether it is an error of our own that no error of Keras is behind."""
+    return isinstance(error, CnnbenchError) and error.__cause__ is None
 
 
 def _text(found: Inspection, layers: bool, fit: str | None) -> str:
