@@ -42,7 +42,7 @@ class Effort:
     agreement: float = 0.05
     warm_up_s: float = 5.0
     settle_s: float = 0.03
-    reference_calls: int = 3
+    reference_calls: int = 8
 
 
 @dataclass(frozen=True)

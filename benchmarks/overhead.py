@@ -1,0 +1,92 @@
+"""Does the timed loop cost anything? Its median beside a hand-written loop over the same callable.
+
+For a network of some 0.1 ms and one of some 10 ms, in LiteRT: in one process both ways take turns,
+and in every turn the order changes, so that drift hits both alike. The ratio must lie within 2 %
+of one.
+
+    python benchmarks/overhead.py [--turns 20] [--seconds 0.5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.models import registry
+from cnnbench.probes import specimen
+from cnnbench.probes.runtimes import find
+from cnnbench.probes.timing.loop import Effort, measure
+from cnnbench.probes.timing.reference import reference
+
+NETWORKS = {"0.1 ms": "LeNet5[input_shape=48x48x1]", "10 ms": "MobileNet"}
+
+
+def by_hand(call: Callable[[Any], Any], image: Any, seconds: float) -> float:
+    """The median of a plain loop, in seconds."""
+    times = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        start = time.perf_counter()
+        call(image)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def by_loop(call: Callable[[Any], Any], image: Any, seconds: float, threads: int) -> float:
+    """The median of what the probe's loop measures, in seconds."""
+    with reference(threads) as work:
+        timing = measure(call, [image] * 4, work, 1e-3, Effort(seconds=seconds))
+    return statistics.median(timing.calls)
+
+
+def ratios(model: str, turns: int, seconds: float) -> tuple[list[float], float]:
+    """Loop ÷ hand, one a turn, and the median by hand."""
+    subject = registry.resolve(model)
+    setting = LatencySetting(runtime="litert", threads=1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = find("litert")(subject, setting, Path(folder))
+        path.prepare(specimen.build(subject))
+        path.start()
+        path.load()
+        image = specimen.random_inputs(subject, 1, seed=0)
+        path.compile(image)
+        by_hand(path.call, image, 1.0)
+        found, hands = [], []
+        for turn in range(turns):
+            pair = {}
+            for name in ("hand", "loop") if turn % 2 else ("loop", "hand"):
+                pair[name] = (
+                    by_hand(path.call, image, seconds)
+                    if name == "hand"
+                    else by_loop(path.call, image, seconds, path.threads)
+                )
+            found.append(pair["loop"] / pair["hand"])
+            hands.append(pair["hand"])
+        path.close()
+    return found, statistics.median(hands)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=0.5)
+    arguments = parser.parse_args()
+    for name, model in NETWORKS.items():
+        found, hand = ratios(model, arguments.turns, arguments.seconds)
+        low, high = np.percentile(found, [25, 75])
+        print(
+            f"{name:7} {model}: {1e3 * hand:.3f} ms by hand, ratio {statistics.median(found):.4f} "
+            f"(half of the turns within {low:.4f} ... {high:.4f})"
+        )
+
+
+if __name__ == "__main__":
+    main()
