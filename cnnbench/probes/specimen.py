@@ -22,6 +22,7 @@ _VARIED = 0.01
 _FILE = "expected.npz"
 # Rotating inputs are kept in memory: enough of them to defeat a cache, few enough to hold.
 _INPUT_BYTES, _MOST_INPUTS = 64 * 2**20, 4
+_COARSE = 4  # squares a side of the pattern in a random image
 # Images that Keras answers at once when the expected output is computed.
 _CHUNK = 8
 
@@ -82,9 +83,17 @@ def with_policy(build: Callable[[], Any], dtype: str) -> Any:
 
 
 def random_inputs(subject: Subject, batch_size: int, seed: int) -> np.ndarray:
-    """A batch of uniform noise in 0..255, preprocessed as the network wants its images."""
-    shape = (batch_size, *subject.input_shape)
-    images = np.random.default_rng(seed).random(shape, dtype=np.float32) * 255
+    """A batch of random images in 0..255, preprocessed as the network wants them.
+
+    Half of it is noise, half a coarse random pattern: noise alone averages out in deep networks,
+    and every image would look the same to them.
+    """
+    height, width, channels = subject.input_shape
+    rng = np.random.default_rng(seed)
+    rows, columns = (np.arange(size) * _COARSE // size for size in (height, width))
+    pattern = rng.random((batch_size, _COARSE, _COARSE, channels), dtype=np.float32)
+    noise = rng.random((batch_size, height, width, channels), dtype=np.float32)
+    images = 127.5 * (pattern[:, rows][:, :, columns] + noise)
     return np.ascontiguousarray(subject.preprocess(images), dtype=np.float32)
 
 
