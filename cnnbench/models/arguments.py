@@ -90,7 +90,9 @@ def _classes(value: Any, entry: Entry) -> int:
 
 
 def _of_kind(name: str, value: Any, default: Any) -> Any:
-    """``value`` as the kind of its default; an integer will do for a float."""
+    """``value`` as the kind of its default; an integer will do for a float, none for a word."""
+    if value is None and isinstance(default, str):  # classifier_activation=none gives logits
+        return value
     if default is None or default is REQUIRED or isinstance(default, Expression):
         return value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):

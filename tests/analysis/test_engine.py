@@ -178,7 +178,7 @@ def test_a_subclassed_model_is_counted_or_refused_never_zero() -> None:
         ({"dtype": "float15"}, "unknown dtype"),
         ({"input_shape": (8, 8, 4)}, "takes inputs like \\?x\\?x3, not 8x8x4"),
         ({}, "unknown dimensions.*--input-shape"),
-        ({"input_shape": (2, 2, 3)}, "cannot take an input of 2x2x3"),
+        ({"input_shape": (2, 2, 3)}, "cannot take 2x2x3 at layer"),
     ],
 )
 def test_bad_input(options: dict[str, Any], message: str) -> None:

@@ -1,0 +1,42 @@
+"""Local response normalisation against the equation of AlexNet's section 3.3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def test_a_window_of_five_channels_by_hand() -> None:
+    from cnnbench.models.families.lrn import LocalResponseNormalization
+
+    activations = np.arange(1, 9, dtype=np.float32).reshape(1, 1, 1, 8) * 30
+    found = np.asarray(LocalResponseNormalization()(activations))[0, 0, 0]
+    # Channel 3 sees channels 1 to 5: 60² + 90² + 120² + 150² + 180² = 81,000.
+    assert found[3] == pytest.approx(120 / (2 + 1e-4 * 81_000) ** 0.75, rel=1e-5)
+    # Channel 0 has neighbours on one side only: 30² + 60² + 90² = 12,600.
+    assert found[0] == pytest.approx(30 / (2 + 1e-4 * 12_600) ** 0.75, rel=1e-5)
+
+
+def test_alexnet_is_saved_and_loaded_in_safe_mode(tmp_path: Path) -> None:
+    import keras
+
+    from cnnbench.models import registry
+
+    alexnet = registry.resolve("AlexNet[input_shape=67x67x1,classes=3]")
+    network = alexnet.build()
+    network.save(tmp_path / "alexnet.keras")
+    loaded = registry.resolve("alexnet.keras", [tmp_path])
+    assert (loaded.input_shape, loaded.classes) == ((67, 67, 1), 3)
+    image = np.random.default_rng(0).random((1, 67, 67, 1), np.float32)
+    again = loaded.build()
+    assert isinstance(again, keras.Model)
+    np.testing.assert_array_equal(again(image), network(image))
+
+
+def test_an_even_window_is_refused() -> None:
+    from cnnbench.models.families.lrn import LocalResponseNormalization
+
+    with pytest.raises(ValueError, match="odd, not 4"):
+        LocalResponseNormalization(4)
