@@ -71,6 +71,6 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
     ],
 )
 def test_mistakes_are_named(text: str, words: str) -> None:
-    with pytest.raises(UserError, match=".*") as caught:
+    with pytest.raises(UserError) as caught:
         reference.parse(text)
     assert words in str(caught.value)
