@@ -53,7 +53,8 @@ def command(
     from cnnbench.core import suite as suites
     from cnnbench.models import registry
 
-    plan = planning.plan(suites.load(suite, registry))
+    data_dir = data_dir.resolve() if data_dir else None
+    plan = planning.plan(suites.load(suite, registry), data_dir)
     cells = plan.part(only, probe)
     if dry_run:
         _list_jobs(plan, cells, out, fresh)
@@ -78,7 +79,7 @@ def _run(
             out,
             progress,
             fresh=fresh,
-            data_dir=data_dir.resolve() if data_dir else None,
+            data_dir=data_dir,
         )
     except KeyboardInterrupt:
         progress.close()

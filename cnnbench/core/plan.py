@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from cnnbench.core.errors import UserError, UserErrors, nearest
@@ -115,8 +116,8 @@ class Plan:
         )
 
 
-def plan(suite: Suite) -> Plan:
-    """Expand a suite into its cells.
+def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
+    """Expand a suite into its cells; ``data_dir`` is where weights files are looked up too.
 
     Raises:
         UserError: a setting that a model cannot take; all of them are reported.
@@ -125,6 +126,7 @@ def plan(suite: Suite) -> Plan:
     problems: list[UserError] = []
     for probe, spec in sorted(suite.probes, key=lambda item: PROBE_ORDER.index(item[0])):
         rule = spec.stopping_rule()
+        spec = spec.located(suite.search_path, data_dir)
         for model in suite.models:
             try:
                 settings = list(spec.settings(model))

@@ -88,9 +88,15 @@ def show(value: Value) -> str:
     if isinstance(value, tuple):
         return "x".join(str(size) for size in value)
     if isinstance(value, str):
-        bare = _BARE.fullmatch(value) and read(value) == value
-        return value if bare else repr(value)
+        return value if _reads_as_itself(value) else repr(value)
     return repr(value)
+
+
+def _reads_as_itself(text: str) -> bool:
+    try:
+        return bool(_BARE.fullmatch(text)) and read(text) == text
+    except UserError:  # digits without end
+        return False
 
 
 def _parts(parameters: str | None, text: str) -> list[str]:
@@ -104,7 +110,7 @@ def _parts(parameters: str | None, text: str) -> list[str]:
 
 
 def _integer(text: str) -> int:
-    if len(text) > 18:
+    if len(text.lstrip("+-")) > 18:
         raise UserError(f"the number {text[:18]}... is too large")
     return int(text)
 

@@ -35,5 +35,5 @@ class FakeCatalogue:
         raise UserError(f"unknown model '{text}'", hint=nearest(text, self.names))
 
 
-def plan_of(text: str) -> Plan:
-    return plan(suites.check(yaml_source.parse(text, "s.yaml"), FakeCatalogue()))
+def plan_of(text: str, data_dir: Path | None = None) -> Plan:
+    return plan(suites.check(yaml_source.parse(text, "s.yaml"), FakeCatalogue()), data_dir)

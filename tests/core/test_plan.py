@@ -1,5 +1,7 @@
 """Suite -> cells and jobs, and the keys that name them."""
 
+from pathlib import Path
+
 import pytest
 
 from cnnbench.core.errors import UserError
@@ -63,3 +65,23 @@ models: [Alpha]
 probes: {static: [{batch_sizes: [1, 2]}, {batch_sizes: [2, 4]}]}
 """)
     assert [cell.setting.label() for cell in plan.cells] == ["b1", "b2", "b4"]
+
+
+def test_a_weights_file_is_in_the_key_by_its_bytes_and_not_by_its_place(tmp_path: Path) -> None:
+    suite = """
+name: transfer
+models: [Alpha]
+probes: {accuracy: {dataset: tf_flowers, recipe: transfer, weights: w.h5}}
+"""
+    missing = plan_of(suite, tmp_path)
+    (tmp_path / "weights").mkdir()
+    file = tmp_path / "weights" / "w.h5"
+    file.write_bytes(b"one")
+    first = plan_of(suite, tmp_path)
+    file.write_bytes(b"two!")
+    second = plan_of(suite, tmp_path)
+    assert len({missing.id, first.id, second.id}) == 3
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "weights").mkdir(parents=True)
+    (elsewhere / "weights" / "w.h5").write_bytes(b"one")
+    assert plan_of(suite, elsewhere).id == first.id

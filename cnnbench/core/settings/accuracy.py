@@ -202,7 +202,7 @@ class AccuracySpec(Schedule, Spec):
     def stopping_rule(self) -> StoppingRule:
         return StoppingRule(at_least=self.seeds, at_most=self.seeds)
 
-    def located(self, search_path: Sequence[Path], data_dir: Path | None) -> AccuracySpec:
+    def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
         """The same with the hashes of the weights file and the folder that are found now.
 
         What is not there keeps an empty hash: its jobs will be skipped. A hash that the suite

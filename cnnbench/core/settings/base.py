@@ -7,8 +7,9 @@ only decides how often a cell is measured is its *stopping rule*, which is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Protocol
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -106,6 +107,10 @@ class Spec(Form):
     def settings(self, model: ModelFacts) -> Iterator[Setting]:
         """The settings of this probe for one model, every default filled in."""
         raise NotImplementedError
+
+    def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
+        """The same with the hashes of the files it names, which decide the result as well."""
+        return self
 
     def stopping_rule(self) -> StoppingRule:
         """How often each of the cells is measured."""
