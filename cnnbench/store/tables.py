@@ -22,6 +22,7 @@ from cnnbench.store.summaries import Summary, summarise
 
 ROW = ("model", "variant", "input_shape", "classes")
 _LEADING = (*ROW, "environment", "schema_version")
+_NAMES = ("model", "variant", "input_shape", "environment")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -116,7 +117,10 @@ def read_csv(file: Path) -> pd.DataFrame:
         UserError: not a report, or of a newer schema.
     """
     try:
-        frame = pd.read_csv(file, dtype=dict.fromkeys(("model", "variant", "input_shape"), str))
+        names = pd.read_csv(file, nrows=0).columns
+        # A blank cell is the only missing one: a model may be called "NA".
+        texts = {name: str for name in names if _is_text(name)}
+        frame = pd.read_csv(file, dtype=texts, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise UserError(f"not a report: {' '.join(str(error).split())}", str(file)) from None
     missing = [name for name in ("model", "variant") if name not in frame.columns]
@@ -202,6 +206,15 @@ def _environment(folder: Path) -> dict[str, Any]:
 
 def _shape(shape: Iterable[int]) -> str:
     return "x".join(str(size) for size in shape)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a column is read as text whatever its cells look like.
+
+    Left to guess, pandas takes the environment ``853876591e20`` for 8.5e28, and a single sample
+    for a number.
+    """
+    return name in _NAMES or split(name)[0].endswith(("_verdict", "_status", "_samples"))
 
 
 def _neutral(value: Any) -> Any:

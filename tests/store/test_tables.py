@@ -97,6 +97,28 @@ def test_a_report_survives_the_way_through_csv(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(back, report, check_dtype=False)
 
 
+@pytest.mark.parametrize("text", ["853876591e20", "012345678901", "123456789012", "NA", "inf"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "environment",
+        "model",
+        "variant",
+        "latency_p50_s_samples@cpu/graph/b1",
+        "latency_p50_s_status@cpu/graph/b1",
+        "latency_p50_s_verdict@cpu/graph/b1",
+        "reference_s_samples@cpu/graph/b1",
+    ],
+)
+def test_text_that_looks_like_a_number_stays_text(tmp_path: Path, name: str, text: str) -> None:
+    whole = {"model": "A", "variant": "float32", "macs": "7", name: text}
+    file = tmp_path / "report.csv"
+    file.write_text(",".join(whole) + "\n" + ",".join(whole.values()) + "\n")
+    back = tables.load(file).report
+    assert back.loc[0, name] == text
+    assert back.loc[0, "macs"] == 7
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
