@@ -61,5 +61,19 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"did you mean '{plain[close[0]]}'?" if close else ""
 
 
+def one_of(name: str, valid: Iterable[str], where: str, of_what: str) -> str:
+    """The one of ``valid`` that ``name`` means; case, ``_`` and ``-`` do not count.
+
+    Raises:
+        UserError: none of them; the nearest is named, or all of them.
+    """
+    candidates = list(dict.fromkeys(valid))
+    found = {_plain(candidate): candidate for candidate in candidates}.get(_plain(name))
+    if found is None:
+        hint = nearest(name, candidates) or "one of: " + ", ".join(candidates)
+        raise UserError(f"'{name}' is not in {of_what}", where, hint)
+    return found
+
+
 def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cnnbench.core.errors import UserError, UserErrors, nearest
+from cnnbench.core.errors import UserError, UserErrors, one_of
 from cnnbench.core.record import PREPARE, Repeat, job_key
 from cnnbench.core.settings import Setting, StoppingRule
 from cnnbench.core.suite import Model, Suite
@@ -107,8 +107,9 @@ class Plan:
         """
         labels = [cell.model.label for cell in self.cells]
         texts = {cell.model.text: cell.model.label for cell in self.cells}
-        wanted = {_one_of(texts.get(name, name), labels, "--only") for name in only}
-        kinds = {_one_of(name, [cell.probe for cell in self.cells], "--probe") for name in probes}
+        probes_here = [cell.probe for cell in self.cells]
+        wanted = {one_of(texts.get(name, name), labels, "--only", "this suite") for name in only}
+        kinds = {one_of(name, probes_here, "--probe", "this suite") for name in probes}
         return tuple(
             cell
             for cell in self.cells
@@ -127,7 +128,7 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
     for probe, spec in sorted(suite.probes, key=lambda item: PROBE_ORDER.index(item[0])):
         rule = spec.stopping_rule()
         spec = spec.located(suite.search_path, data_dir)
-        for model in suite.models:
+        for model in suite.models_of(spec):
             try:
                 settings = list(spec.settings(model))
             except UserError as error:
@@ -148,12 +149,3 @@ def _without_repeats(cells: list[Cell]) -> Iterator[Cell]:
         if known is None or cell.rule.at_most > known.rule.at_most:
             strictest[cell.key] = cell
     yield from strictest.values()
-
-
-def _one_of(name: str, valid: list[str], option: str) -> str:
-    plain = {candidate.lower().replace("_", "").replace("-", ""): candidate for candidate in valid}
-    found = plain.get(name.lower().replace("_", "").replace("-", ""))
-    if found is None:
-        hint = nearest(name, valid) or "one of: " + ", ".join(dict.fromkeys(valid))
-        raise UserError(f"'{name}' is not in this suite", option, hint)
-    return found

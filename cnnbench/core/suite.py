@@ -10,7 +10,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from cnnbench.core import yaml_source
-from cnnbench.core.errors import UserError, UserErrors, nearest
+from cnnbench.core.errors import UserError, UserErrors, nearest, one_of
 from cnnbench.core.settings import SPECS, Spec
 from cnnbench.core.settings.base import Bytes, Form, Seconds
 from cnnbench.core.yaml_source import Path_, Source
@@ -80,6 +80,12 @@ class Suite:
     source: Source
     search_path: tuple[Path, ...]
 
+    def models_of(self, spec: Spec) -> tuple[Model, ...]:
+        """The models that a form of a probe is for: those it names, else all."""
+        if spec.models is None:
+            return self.models
+        return tuple(model for model in self.models if model.label in spec.models)
+
 
 def load(file: Path, catalogue: Catalogue) -> Suite:
     """Read, check and resolve the suite in ``file``.
@@ -100,7 +106,7 @@ def check(source: Source, catalogue: Catalogue, search_path: tuple[Path, ...] = 
     problems: list[UserError] = []
     top = _validated(_Top, source.data, (), source, problems)
     models = list(_models(source, catalogue, search_path, problems))
-    probes = list(_probes(source, problems))
+    probes = list(_probes(source, models, problems))
     if problems or top is None:
         problems.sort(key=lambda problem: _line_of(problem.where))
         raise problems[0] if len(problems) == 1 else UserErrors(problems)
@@ -141,7 +147,9 @@ def _models(
         yield model
 
 
-def _probes(source: Source, problems: list[UserError]) -> Iterator[tuple[str, Spec]]:
+def _probes(
+    source: Source, models: Sequence[Model], problems: list[UserError]
+) -> Iterator[tuple[str, Spec]]:
     probes = source.data.get("probes")
     for name, forms in (probes if isinstance(probes, dict) else {}).items():
         path: Path_ = ("probes", str(name))
@@ -158,7 +166,25 @@ def _probes(source: Source, problems: list[UserError]) -> Iterator[tuple[str, Sp
                 SPECS[name], {} if form is None else form, form_path, source, problems
             )
             if spec is not None:
-                yield name, spec
+                yield name, _for_models(spec, models, source, form_path, problems)
+
+
+def _for_models(
+    spec: Spec, models: Sequence[Model], source: Source, path: Path_, problems: list[UserError]
+) -> Spec:
+    """The same with the models it names by their labels; one that the suite lacks is a problem."""
+    if spec.models is None:
+        return spec
+    labels = [model.label for model in models]
+    by_text = {model.text: model.label for model in models}
+    named: list[str] = []
+    for index, text in enumerate(spec.models):
+        where = source.where((*path, "models", index))
+        try:
+            named.append(one_of(by_text.get(text, text), labels, where, "the suite's models"))
+        except UserError as error:
+            problems.append(error)
+    return spec.model_copy(update={"models": named})
 
 
 def _validated(

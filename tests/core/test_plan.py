@@ -67,6 +67,19 @@ probes: {static: [{batch_sizes: [1, 2]}, {batch_sizes: [2, 4]}]}
     assert [cell.setting.label() for cell in plan.cells] == ["b1", "b2", "b4"]
 
 
+def test_a_form_may_be_for_some_of_the_models_only() -> None:
+    plan = plan_of("""
+name: some
+models: [Alpha, Beta]
+probes: {static: [{batch_sizes: [1]}, {batch_sizes: [32], models: [beta]}]}
+""")
+    assert [cell.title() for cell in plan.cells] == [
+        "Alpha static b1",
+        "Beta static b1",
+        "Beta static b32",
+    ]
+
+
 def test_a_weights_file_is_in_the_key_by_its_bytes_and_not_by_its_place(tmp_path: Path) -> None:
     suite = """
 name: transfer

@@ -83,6 +83,9 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
          "min_rounds is 9, more than max_rounds, 2"),
         ("name: x\nmodels: [Alpha]\nprobes: {static: {batch_sizes: [2, 2]}}", "twice"),
         ("name: x\nmodels: [Alpha]\nprobes: {static: }\nlimits: {timeout: -1s}", "limits.timeout"),
+        ("name: x\nmodels: [Alpha]\nprobes: {static: [{models: [Alhpa]}]}",
+         "s.yaml:3: 'Alhpa' is not in the suite's models (did you mean 'Alpha'?)"),
+        ("name: x\nmodels: [Alpha]\nprobes: {static: {models: []}}", "static.models' is []"),
         ("a: &a [x]\nb: &b [*a,*a]\nmodels: *b", "unknown key"),
     ],
 )  # fmt: skip

@@ -102,7 +102,13 @@ class Setting(Form):
 
 
 class Spec(Form):
-    """A probe as a suite words it."""
+    """A probe as a suite words it.
+
+    Attributes:
+        models: those of the suite's models that it is for; by default all.
+    """
+
+    models: Annotated[list[str], Distinct, Field(min_length=1)] | None = None
 
     def settings(self, model: ModelFacts) -> Iterator[Setting]:
         """The settings of this probe for one model, every default filled in."""
