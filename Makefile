@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-all check format clean
+.PHONY: run test test-all check format published clean
 
 run: $(READY)
 	$(BIN)/cnnbench run suites/mobile.yaml
@@ -25,6 +25,10 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Every published table and every table in a page, made anew from the journals by today's code.
+published: $(READY)
+	$(BIN)/python -m tests.published
 
 # The marker is written last, so that an interrupted installation is taken up again.
 $(READY): pyproject.toml

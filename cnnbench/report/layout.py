@@ -31,6 +31,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+UNSTABLE = "unstable"
+
 _SHOWN = frozenset(metric for metrics in GROUPS.values() for metric in metrics)
 
 
@@ -113,15 +115,20 @@ def cells(report: pd.DataFrame, shown: Column) -> list[Cell]:
         Cell(
             _text(value, low.iloc[i], high.iloc[i], shown.metric) if pd.notna(value) else "",
             is_best=best is not None and pd.notna(value) and value == best,
-            is_doubtful=str(verdicts.iloc[i]).startswith("unstable"),
+            is_doubtful=str(verdicts.iloc[i]).startswith(UNSTABLE),
         )
         for i, value in enumerate(values)
     ]
 
 
 def remarks(report: pd.DataFrame) -> Iterator[str]:
-    """What was skipped, failed or is doubtful, and why; one line a reason, with its models."""
-    affected: dict[tuple[str, str], list[str]] = {}
+    """What was skipped, failed or is doubtful, and why.
+
+    What has no value is a line a reason, with its models; what is doubtful a line a column, with
+    the reasons of each model.
+    """
+    absent: dict[tuple[str, str], list[str]] = {}
+    doubtful: dict[str, list[str]] = {}
     for name in report.columns:
         metric, label = split(name)
         base, _, kind = metric.rpartition("_")
@@ -129,14 +136,21 @@ def remarks(report: pd.DataFrame) -> Iterator[str]:
             continue
         what = f"{METRICS[base].title} {label}".strip()
         for model, words in zip(row_names(report), report[name].fillna(""), strict=True):
-            if words and words not in ("ok", "stable"):
-                affected.setdefault((words, what), []).append(model)
-    metrics: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (words, what), models in affected.items():
-        metrics.setdefault((words, tuple(models)), []).append(what)
-    for (words, who), whats in metrics.items():
+            if not words or words in ("ok", "stable"):
+                continue
+            if kind == "verdict":
+                reasons = words.removeprefix(UNSTABLE).removeprefix(": ")
+                doubtful.setdefault(what, []).append(f"{model} ({reasons})")
+            else:
+                absent.setdefault((words, what), []).append(model)
+    columns_of: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (words, what), models in absent.items():
+        columns_of.setdefault((words, tuple(models)), []).append(what)
+    for (words, who), whats in columns_of.items():
         everyone = len(who) == len(report) > 1
         yield f"{', '.join(whats)}: {words} ({'all models' if everyone else ', '.join(who)})"
+    for what, reasons in doubtful.items():
+        yield f"{what}, doubtful: {', '.join(reasons)}"
 
 
 def row_names(report: pd.DataFrame) -> list[str]:
@@ -158,7 +172,7 @@ def _companion(report: pd.DataFrame, name: str, ending: str) -> pd.Series:
 
 
 def _best(values: pd.Series, verdicts: pd.Series, shown: Column) -> float | None:
-    sound = values[~verdicts.astype(str).str.startswith("unstable").to_numpy()].dropna()
+    sound = values[~verdicts.astype(str).str.startswith(UNSTABLE).to_numpy()].dropna()
     if shown.metric.better is None or sound.nunique() < 2:
         return None
     return float(sound.min() if shown.metric.better == "lower" else sound.max())

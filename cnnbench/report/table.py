@@ -15,6 +15,7 @@ from rich.table import Table
 from cnnbench.report import layout
 from cnnbench.report.layout import Cell, Column
 
+_HEAD_WIDTH = 22
 _LEGEND = "* best of its column   ? doubtful, see below   ± half the 95 % interval"
 
 
@@ -29,6 +30,7 @@ def as_text(
     console = Console(file=stream, width=width, highlight=False, no_color=True)
     for group, shown in groupby(layout.columns(report, metrics), key=lambda column: column.group):
         console.print(_block(report, group, list(shown)))
+        console.print()
     console.print(_LEGEND, markup=False)
     console.print(machine(environment), markup=False, soft_wrap=True)
     for line in layout.remarks(report):
@@ -78,12 +80,23 @@ def _block(report: pd.DataFrame, group: str, shown: list[Column]) -> Table:
     table = Table(title=group, title_justify="left", box=None, pad_edge=False, title_style="bold")
     table.add_column("Model", no_wrap=True)
     for column in shown:
-        head = "\n".join(part for part in (column.metric.title, column.label) if part)
+        head = "\n".join([column.metric.title, *_folded(column.label)])
         table.add_column(head, justify="right", no_wrap=True, overflow="fold")
     values = [[_text_cell(cell) for cell in layout.cells(report, column)] for column in shown]
     for index, name in enumerate(layout.row_names(report)):
         table.add_row(escape(name), *(escape(column[index]) for column in values))
     return table
+
+
+def _folded(label: str) -> list[str]:
+    """A long setting over several lines, broken at its slashes."""
+    lines: list[str] = []
+    for part in label.split("/") if label else []:
+        if lines and len(lines[-1]) + len(part) < _HEAD_WIDTH:
+            lines[-1] += f"/{part}"
+        else:
+            lines.append(f"/{part}" if lines else part)
+    return lines
 
 
 def _text_cell(cell: Cell) -> str:

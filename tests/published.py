@@ -1,0 +1,58 @@
+"""What is published, and how it is made: every run under results/published and every page's tables.
+
+A page marks a table so, and the command between the two comments makes it:
+
+    <!-- cnnbench report results/published/mobile --format md -->
+    ...
+    <!-- end -->
+
+``make published`` (this file as a program) makes all of it anew with today's code.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from cnnbench.report import files
+from cnnbench.store import tables
+from tests.conftest import ROOT
+
+RUNS = sorted(path.parent for path in (ROOT / "results/published").glob("**/records.jsonl"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(
+    r"(<!-- (?P<command>cnnbench [^\n]*?) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL
+)
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """``(command, text)`` of every table in a page that says how it was made."""
+    found = _BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return [(match["command"], match["text"]) for match in found]
+
+
+def output_of(command: str) -> str:
+    """What a ``cnnbench ...`` command line prints, run in the repository's root."""
+    words = shlex.split(command)
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip() + "\n"
+
+
+def _make_page(page: Path) -> None:
+    old = page.read_text(encoding="utf-8")
+    new = _BLOCK.sub(lambda match: match[1] + output_of(match["command"]) + match[4], old)
+    if new != old:
+        page.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for run in RUNS:
+        for name, table in files.contents(tables.load(run)).items():
+            (run / name).write_text(table, encoding="utf-8")
+    for one in PAGES:
+        _make_page(one)
