@@ -45,7 +45,7 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        code = group.main(arguments, prog_name="cnnbench", standalone_mode=False)
+        code = group.main(arguments or ["--help"], prog_name="cnnbench", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # `cnnbench report RUN | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
