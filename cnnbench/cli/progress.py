@@ -19,12 +19,14 @@ from cnnbench.core.plan import Job
 from cnnbench.core.record import PREPARE, Record
 from cnnbench.core.units import show
 
+_BAR_WIDTH = 12
+_FIXED_WIDTH = 28  # the time left, the count and the spaces between
+
 
 class Progress:
     """Told by the runner how the run goes on (an `Observer`); shows it."""
 
     def __init__(self) -> None:
-        self.run: Path | None = None
         self.had_work = False
         self._console = Console(stderr=True, highlight=False)
         self._is_terminal = self._console.is_terminal
@@ -32,7 +34,7 @@ class Progress:
         self._left: list[Job] = []
         self._bar = Bar(
             TextColumn("{task.fields[left]:>14}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=_BAR_WIDTH),
             MofNCompleteColumn(),
             TextColumn("{task.description}", markup=False),
             console=self._console,
@@ -42,9 +44,13 @@ class Progress:
         )
         self._task = self._bar.add_task("", left="", total=1)
 
+    def waits(self, holder: str) -> None:
+        """Another process runs this suite."""
+        self._console.print(f"waiting for process {holder}, which runs this suite", markup=False)
+
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
         """The run is open."""
-        self.run, self._left = run, list(left)
+        self._left = list(left)
         self._records = list(records)
         self.had_work = bool(left)
         word = "continues" if records else "begins"
@@ -83,7 +89,7 @@ class Progress:
             return
         seconds = time_left(self._left, self._records)
         left = f"{show(seconds, 's')} left" if seconds is not None else ""
-        room = max(20, self._console.width - 60)
+        room = max(20, self._console.width - _BAR_WIDTH - _FIXED_WIDTH)
         short = what if len(what) <= room else what[: room - 1] + "…"
         self._bar.update(self._task, description=short, left=left)
         self._bar.refresh()
