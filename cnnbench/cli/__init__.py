@@ -82,6 +82,9 @@ def _explain(error: BaseException) -> int:
         case CnnbenchError():
             click.echo(f"cnnbench: {error}", err=True)
             return EXIT_FAILED
+        case MemoryError():
+            click.echo("cnnbench: out of memory; every record written is kept", err=True)
+            return EXIT_FAILED
         case _:
             words = " ".join(f"{type(error).__name__}: {error}".split())
             click.echo(f"cnnbench: an error of cnnbench's own: {words}", err=True)

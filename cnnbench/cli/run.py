@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from cnnbench.cli.progress import Progress
     from cnnbench.core.plan import Cell, Plan
     from cnnbench.core.record import Record
+    from cnnbench.running.runner import RunResult
 
 
 @click.command()
@@ -30,6 +33,14 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="List the jobs and how many are done; run nothing.")
 @click.option("--fresh", is_flag=True, help="Measure again, in a new run.")
 @click.option(
+    "--repeat",
+    type=click.IntRange(1, 10_000),
+    default=1,
+    metavar="N",
+    help="Measure N times, each time in a new run.",
+)
+@click.option("--wait", is_flag=True, help="Wait where the same suite is being run already.")
+@click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="CNNBENCH_DATA",
@@ -42,6 +53,8 @@ def command(
     probe: tuple[str, ...],
     dry_run: bool,
     fresh: bool,
+    repeat: int,
+    wait: bool,
     data_dir: Path | None,
 ) -> int:
     """Run SUITE (a YAML file): measure what is missing, write the tables, show the report.
@@ -52,6 +65,8 @@ def command(
     from cnnbench.core import plan as planning
     from cnnbench.core import suite as suites
     from cnnbench.models import registry
+    from cnnbench.report import files
+    from cnnbench.running import runner
 
     data_dir = data_dir.resolve() if data_dir else None
     plan = planning.plan(suites.load(suite, registry), data_dir)
@@ -59,40 +74,45 @@ def command(
     if dry_run:
         _list_jobs(plan, cells, out, fresh)
         return 0
-    return _run(plan, cells, suite, out, fresh, data_dir)
+    measure = partial(
+        runner.run,
+        plan,
+        cells,
+        out,
+        fresh=fresh or repeat > 1,
+        wait=wait,
+        data_dir=data_dir,
+        finish=files.write,
+    )
+    return _run(measure, cells, repeat, _same_command(suite, out, data_dir))
 
 
 def _run(
-    plan: Plan, cells: Sequence[Cell], suite: Path, out: Path, fresh: bool, data_dir: Path | None
+    measure: Callable[[Progress], RunResult], cells: Sequence[Cell], repeat: int, go_on: str
 ) -> int:
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE, EXIT_INTERRUPTED
     from cnnbench.cli.progress import Progress
     from cnnbench.report import files
-    from cnnbench.running import runner
 
     signal.signal(signal.SIGTERM, _interrupt)
-    progress = Progress()
-    try:
-        result = runner.run(
-            plan,
-            cells,
-            out,
-            progress,
-            fresh=fresh,
-            data_dir=data_dir,
-        )
-    except KeyboardInterrupt:
-        progress.close()
-        click.echo("\ninterrupted; everything finished is kept. To go on:", err=True)
-        click.echo(f"  {_same_command(suite, out, data_dir)}", err=True)
-        return EXIT_INTERRUPTED
-    finally:
-        progress.close()
-        if progress.run is not None:
-            files.write(progress.run)
+    has_failed = False
+    for number in range(1, repeat + 1):
+        progress = Progress()
+        try:
+            result = measure(progress)
+        except KeyboardInterrupt:
+            progress.close()
+            click.echo("\ninterrupted; everything finished is kept. To go on:", err=True)
+            click.echo(f"  {go_on}", err=True)
+            return EXIT_INTERRUPTED
+        finally:
+            progress.close()
+        has_failed |= _failed(cells, result.records)
+        if number < repeat:
+            click.echo(f"{number} of {repeat} runs done", err=True)
     click.echo(files.text(result.folder, terminal_width=True), nl=False)
     _say_what_next(result.folder, nothing_new=not progress.had_work)
-    return EXIT_FAILED if _failed(cells, result.records) else EXIT_FINE
+    return EXIT_FAILED if has_failed else EXIT_FINE
 
 
 def _failed(cells: Sequence[Cell], records: Sequence[Record]) -> bool:
@@ -105,7 +125,7 @@ def _failed(cells: Sequence[Cell], records: Sequence[Record]) -> bool:
 def _say_what_next(folder: Path, nothing_new: bool) -> None:
     if nothing_new:
         click.echo("Nothing was left to do; --fresh measures everything again.", err=True)
-    click.echo(f"Kept in {folder}: records.jsonl, records.csv, report.csv, report.md", err=True)
+    click.echo(f"Kept in {folder}: report.html, report.md, report.csv, records.jsonl", err=True)
     click.echo(f"Show it again:  cnnbench report {folder}", err=True)
 
 

@@ -1,4 +1,4 @@
-"""A run's folder: where it is, which one to continue, and the lock that holds it."""
+"""A run's folder: where it is, which one to continue, and the lock on the runs of a suite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import datetime
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,25 @@ class RunFolder:
     def logs(self) -> Path:
         return self.path / "logs"
 
-    def write_text(self, name: str, text: str) -> None:
-        """Write a file in one step: a reader sees the old one or the new one, never half of it."""
-        file = self.path / name
-        part = file.with_name(f".{name}.part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(file)
+    def check(self, out: Path) -> None:
+        """Make sure that what is written into the folder stays in it.
+
+        Raises:
+            UserError: it lies outside ``out``, or a symbolic link in it leads elsewhere.
+        """
+        if not self.path.resolve().is_relative_to(out.resolve()):
+            raise UserError(
+                f"leads out of the results folder, to {self.path.resolve()}",
+                str(self.path),
+                "take the symbolic link away, or choose that folder with --out",
+            )
+        for path in self.path.rglob("*"):
+            if path.is_symlink():
+                raise UserError(
+                    "a symbolic link in a run's folder, which cnnbench never makes",
+                    str(path),
+                    "take it away, or measure in a new run with --fresh",
+                )
 
 
 def newest(out: Path, plan: Plan, environment_id: str) -> RunFolder | None:
@@ -60,7 +73,8 @@ def create(out: Path, plan: Plan, environment: dict[str, Any]) -> RunFolder:
     """Make the folder of a new run; its name sorts after those of all earlier runs.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the suite has a name that is kept for something else.
+        OSError: the folder cannot be written.
     """
     if plan.suite.name == PUBLISHED:
         raise UserError(
@@ -68,47 +82,57 @@ def create(out: Path, plan: Plan, environment: dict[str, Any]) -> RunFolder:
             plan.suite.source.where(("name",)),
             "runs kept as evidence live there",
         )
+    suite = out / plan.suite.name
+    suite.mkdir(parents=True, exist_ok=True)
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
     # A second run within one second, or a clock that was set back, must not sort before others.
-    earlier = [time for folder in _runs(out, plan) if (time := _time_of(folder))]
+    earlier = [time for folder in suite.iterdir() if (time := _time_of(folder))]
     now = max([now, *(time + datetime.timedelta(seconds=1) for time in earlier)])
-    run = RunFolder(out / plan.suite.name / now.strftime(_TIME))
-    try:
-        run.artifacts.mkdir(parents=True)
-        run.logs.mkdir()
-        run.write_text("suite.yaml", plan.suite.source.text)
-        run.write_text("environment.json", json.dumps(environment, indent=2) + "\n")
-    except OSError as error:
-        raise UserError(
-            f"cannot be written: {error.strerror}", str(run.path), "choose a folder with --out"
-        ) from None
+    run = RunFolder(suite / now.strftime(_TIME))
+    run.check(out)
+    run.path.mkdir()
+    run.artifacts.mkdir()
+    run.logs.mkdir()
+    (run.path / "suite.yaml").write_text(plan.suite.source.text, encoding="utf-8")
+    facts = json.dumps(environment, indent=2) + "\n"
+    (run.path / "environment.json").write_text(facts, encoding="utf-8")
     return run
 
 
 @contextlib.contextmanager
-def held(run: RunFolder) -> Iterator[None]:
-    """Hold the run's lock; the kernel lets go of it however this process ends.
+def held(out: Path, suite: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the runs of ``suite`` in ``out``; the kernel lets go however this process ends.
+
+    One lock for all runs of a suite, so that two never begin or continue one at the same time.
+
+    Args:
+        out: the results folder, made where it is missing.
+        suite: its name.
+        waiting: where given, wait for who holds it, and say first who that is.
 
     Raises:
-        UserError: another process holds it.
+        UserError: another process holds it, and ``waiting`` is None.
+        OSError: the folder cannot be written.
     """
-    file = run.path / ".lock"
-    try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", str(file)) from None
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / f".{suite}.lock"
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip()
-            raise UserError(
-                f"process {holder or '?'} is running this suite here already",
-                str(run.path),
-                "wait for it, or measure separately with --fresh",
-            ) from None
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "?"
+            if waiting is None:
+                raise UserError(
+                    f"process {holder} is running this suite here already",
+                    str(out / suite),
+                    "--wait waits for it; --out measures elsewhere, but two runs at once "
+                    "disturb each other",
+                ) from None
+            waiting(holder)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -121,5 +145,6 @@ def _runs(out: Path, plan: Plan) -> Iterator[Path]:
 
 def _time_of(folder: Path) -> datetime.datetime | None:
     with contextlib.suppress(ValueError):
-        return datetime.datetime.strptime(folder.name, _TIME)
+        time = datetime.datetime.strptime(folder.name, _TIME)
+        return time if time.year < datetime.MAXYEAR else None
     return None

@@ -7,7 +7,7 @@ import datetime
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +29,9 @@ _READY = ".complete"
 
 class Observer(Protocol):
     """Who is told how the run goes on. Nothing here prints."""
+
+    def waits(self, holder: str) -> None:
+        """Another process (its id) runs this suite; this one goes on when that has ended."""
 
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
         """The run is open and ``left`` jobs are to do."""
@@ -61,27 +64,47 @@ def run(
     observer: Observer,
     *,
     fresh: bool = False,
+    wait: bool = False,
     data_dir: Path | None = None,
+    finish: Callable[[Path], None] = lambda folder: None,
 ) -> RunResult:
     """Do what is missing of ``cells``, record by record.
+
+    Args:
+        plan, cells: the whole plan, and the part of it that is wanted.
+        out: the results folder.
+        observer: told how it goes on.
+        fresh: begin a new run in any case.
+        wait: for another process that runs this suite here, instead of refusing.
+        data_dir: where data sets and weights are.
+        finish: makes what is made from the records, in the run's folder, however the run ended;
+            no other process writes there meanwhile.
 
     Raises:
         UserError: the folder cannot be written, or another process holds it.
         KeyboardInterrupt: passed on, after the worker was killed.
     """
     facts = environment.describe()
-    folder = open_run(plan, out, fresh) or run_folder.create(out, plan, facts)
-    header = Header(plan=plan.id, environment=facts["id"], cnnbench=__version__)
-    with run_folder.held(folder), Journal(folder.journal, header) as journal:
-        try:
-            new = _Run(plan, folder, journal, observer, data_dir, facts["id"]).do(cells)
-        except OSError as error:
-            raise UserError(
-                f"cannot be written: {error.strerror}",
-                str(error.filename or folder.path),
-                "everything recorded so far is kept; make room and run the same command again",
-            ) from None
-        return RunResult(folder.path, tuple(journal.records), tuple(new))
+    try:
+        with run_folder.held(out, plan.suite.name, observer.waits if wait else None):
+            folder = open_run(plan, out, fresh) or run_folder.create(out, plan, facts)
+            folder.check(out)
+            header = Header(plan=plan.id, environment=facts["id"], cnnbench=__version__)
+            with Journal(folder.journal, header) as journal:
+                try:
+                    new = _Run(plan, folder, journal, observer, data_dir, facts["id"]).do(cells)
+                except BaseException:
+                    with contextlib.suppress(OSError, UserError, MemoryError):
+                        finish(folder.path)  # what went wrong first is what is said
+                    raise
+                finish(folder.path)
+                return RunResult(folder.path, tuple(journal.records), tuple(new))
+    except OSError as error:
+        raise UserError(
+            f"the run cannot go on: {error.strerror}",
+            str(error.filename or out),
+            "everything recorded so far is kept; the same command goes on from there",
+        ) from None
 
 
 class _Run:

@@ -35,9 +35,11 @@ def prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when the one that forked it ends."""
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when ``parent``, which forked it, ends."""
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the kernel was asked
+        os._exit(1)
 
 
 def serve(channel: socket.socket) -> None:
@@ -49,9 +51,10 @@ def serve(channel: socket.socket) -> None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     orders = channel.makefile("rb")
     while line := orders.readline():
+        server = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _work(line.decode(), channel, woken, wake)
+            _work(line.decode(), server, channel, woken, wake)
         exit_code = _wait(pid, channel, woken)
         _kill_children()
         # A worker killed while it spoke leaves half a line: begin a new one.
@@ -59,7 +62,7 @@ def serve(channel: socket.socket) -> None:
         channel.sendall(b"\n")
 
 
-def _work(order: str, channel: socket.socket, woken: int, wake: int) -> NoReturn:
+def _work(order: str, server: int, channel: socket.socket, woken: int, wake: int) -> NoReturn:
     from cnnbench.running import worker
 
     signal.set_wakeup_fd(-1)
@@ -67,7 +70,7 @@ def _work(order: str, channel: socket.socket, woken: int, wake: int) -> NoReturn
     os.close(woken)
     os.close(wake)
     os.setsid()
-    die_with_parent()
+    die_with_parent(server)
     worker.main(order, channel)
 
 

@@ -18,6 +18,9 @@ from cnnbench.running import runner
 class _Silent:
     """An observer that tells nobody."""
 
+    def waits(self, holder: str) -> None:
+        """Nothing."""
+
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
         """Nothing."""
 

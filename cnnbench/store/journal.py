@@ -19,6 +19,9 @@ from cnnbench.core.record import SCHEMA_VERSION, Record
 
 FILE_NAME = "records.jsonl"
 
+# A worker's result is at most as long; a file of one endless line must not fill the memory.
+_LONGEST_LINE = 64 * 2**20
+
 
 @dataclass(frozen=True)
 class Header:
@@ -39,13 +42,11 @@ class Journal:
     def __init__(self, file: Path, header: Header) -> None:
         """Open ``file``, write the header where it is new, drop a torn last line where not."""
         self._file = file
-        is_new = not file.exists() or _cut_torn_line(file) == 0
-        self.records: list[Record] = [] if is_new else read(file)[1]
+        if not file.exists() or _cut_torn_line(file) == 0:
+            _begin(file, header)
+        self.records = read(file)[1]
         self._attempts = Counter(record.key for record in self.records)
         self._stream = file.open("ab", buffering=0)
-        if is_new:
-            self._write(header.to_json())
-            _sync_folder(file.parent)
 
     def append(self, record: Record) -> None:
         """Write one record and return when it is on the disk."""
@@ -114,9 +115,12 @@ def read_header(file: Path) -> Header:
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
     try:
         with file.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
+            lines = iter(lambda: stream.readline(_LONGEST_LINE), b"")
+            for number, line in enumerate(lines, start=1):
                 if line.endswith(b"\n"):
                     yield number, line.decode("utf-8")
+                elif len(line) == _LONGEST_LINE:
+                    raise UserError("a line too long for a journal", f"{file}:{number}")
     except UnicodeDecodeError:
         raise UserError("not UTF-8 text, so not a journal", str(file)) from None
     except OSError as error:
@@ -160,6 +164,17 @@ def _cut_torn_line(file: Path) -> int:
             stream.truncate(end)
             os.fsync(stream.fileno())
         return end
+
+
+def _begin(file: Path, header: Header) -> None:
+    """Write the header in one step: a journal is there with its header or not at all."""
+    part = file.with_name(f".{file.name}.part")
+    with part.open("wb") as stream:
+        stream.write(header.to_json().encode() + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(file)
+    _sync_folder(file.parent)
 
 
 def _sync_folder(folder: Path) -> None:
