@@ -88,7 +88,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a suite, in the order of the suite's models and `PROBE_ORDER`."""
+    """The cells of a suite: by probe (`PROBE_ORDER`), stage and model."""
 
     suite: Suite
     cells: tuple[Cell, ...]
@@ -126,18 +126,21 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
     cells: list[Cell] = []
     problems: list[UserError] = []
     for probe, spec in sorted(suite.probes, key=lambda item: PROBE_ORDER.index(item[0])):
-        rule = spec.stopping_rule()
         spec = spec.located(suite.search_path, data_dir)
         for model in suite.models_of(spec):
             try:
-                settings = list(spec.settings(model))
+                found = list(spec.cells(model))
             except UserError as error:
                 where = error.where or suite.source.where(("probes", probe))
                 problems.append(UserError(f"{model.label}: {error.what}", where, error.hint))
                 continue
-            cells.extend(Cell(model, "float32", probe, setting, rule) for setting in settings)
+            cells.extend(
+                Cell(setting.network(model), setting.variant_name(), probe, setting, rule)
+                for setting, rule in found
+            )
     if problems:
         raise problems[0] if len(problems) == 1 else UserErrors(problems)
+    cells.sort(key=lambda cell: (PROBE_ORDER.index(cell.probe), cell.setting.stage()))
     return Plan(suite, tuple(_without_repeats(cells)))
 
 

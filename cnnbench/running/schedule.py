@@ -49,7 +49,7 @@ class Schedule:
 
     def __iter__(self) -> Iterator[Job]:
         """The next job, until none is left; `add` must be called between two."""
-        for _, group in groupby(self._cells, key=lambda cell: cell.probe):
+        for _, group in groupby(self._cells, key=_stage):
             yield from self._rounds(list(group))
 
     def left(self) -> Iterator[Job]:
@@ -111,3 +111,7 @@ class Schedule:
                 cell.rule.precision,
             )
         return self._converged[state]
+
+
+def _stage(cell: Cell) -> tuple[str, int]:
+    return cell.probe, cell.setting.stage()

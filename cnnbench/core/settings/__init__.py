@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnbench.core.settings.accuracy import AccuracySetting, AccuracySpec
 from cnnbench.core.settings.base import Setting, Spec, StoppingRule
+from cnnbench.core.settings.compression import CompressionSetting, CompressionSpec
 from cnnbench.core.settings.latency import LatencySetting, LatencySpec
 from cnnbench.core.settings.memory import MemorySetting, MemorySpec
 from cnnbench.core.settings.static import StaticSetting, StaticSpec
@@ -16,12 +17,14 @@ SPECS: dict[str, type[Spec]] = {
     "latency": LatencySpec,
     "memory": MemorySpec,
     "accuracy": AccuracySpec,
+    "compression": CompressionSpec,
 }
 SETTINGS: dict[str, type[Setting]] = {
     "static": StaticSetting,
     "latency": LatencySetting,
     "memory": MemorySetting,
     "accuracy": AccuracySetting,
+    "compression": CompressionSetting,
 }
 
 

@@ -82,6 +82,18 @@ class Setting(Form):
         """Whether a ``prepare`` job comes before the first repeat."""
         return False
 
+    def variant_name(self) -> str:
+        """What was done to the network."""
+        return "float32"
+
+    def network(self, model: Any) -> Any:
+        """The network that is measured: ``model`` itself, or it with another input or classes."""
+        return model
+
+    def stage(self) -> int:
+        """Cells of a probe are measured stage by stage: what later ones need, earlier ones make."""
+        return 0
+
     def label(self) -> str:
         """The setting behind the ``@``: axes in a fixed order, those at their default left out."""
         raise NotImplementedError
@@ -113,6 +125,12 @@ class Spec(Form):
     def settings(self, model: ModelFacts) -> Iterator[Setting]:
         """The settings of this probe for one model, every default filled in."""
         raise NotImplementedError
+
+    def cells(self, model: ModelFacts) -> Iterator[tuple[Setting, StoppingRule]]:
+        """The settings, each with how often its cell is measured."""
+        rule = self.stopping_rule()
+        for setting in self.settings(model):
+            yield setting, rule
 
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
         """The same with the hashes of the files it names, which decide the result as well."""

@@ -1,0 +1,294 @@
+"""Settings of the ``compression`` probe: one trained network and what is done to it.
+
+A form becomes cells in four parts: the float32 network is trained once, every variant is made of
+it and converted, then the files are opened and run, for memory and for latency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from cnnbench.core.errors import UserError
+from cnnbench.core.settings import files, variants
+from cnnbench.core.settings.accuracy import (
+    FOLDER,
+    AccuracySetting,
+    AccuracySpec,
+    Count,
+    Epochs,
+    ImageSize,
+    Rate,
+    Schedule,
+)
+from cnnbench.core.settings.base import (
+    Distinct,
+    Fraction,
+    ModelFacts,
+    Setting,
+    Spec,
+    StoppingRule,
+)
+from cnnbench.core.settings.latency import LatencySetting, Rounds, Threads
+from cnnbench.core.settings.variants import Variant
+
+Part = Literal["train", "convert", "memory", "latency"]
+PARTS: tuple[Part, ...] = ("train", "convert", "memory", "latency")
+# Of the named data sets; a folder's classes are its subfolders.
+CLASSES = {"fashion_mnist": 10, "digits": 10, "tf_flowers": 5}
+
+
+def _canonical(text: str) -> str:
+    try:
+        return variants.canonical(text)
+    except UserError as error:
+        raise ValueError(error.one_line()) from None
+
+
+def _distinct(names: list[str]) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"'{name}' stands in the list twice")
+    return names
+
+
+VariantName = Annotated[str, AfterValidator(_canonical)]
+VariantNames = Annotated[
+    list[VariantName],
+    BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
+    Field(min_length=1),
+    AfterValidator(_distinct),
+]
+
+
+class Training(Schedule):
+    """How the float32 network is trained: a schedule of the ``accuracy`` probe, with one seed.
+
+    Attributes:
+        image_size: side in px; by default the data set's own, or the model's smallest.
+    """
+
+    image_size: ImageSize | None = None
+
+    def setting(self, model: ModelFacts, dataset_sha256: str, weights_sha256: str) -> Any:
+        """The same with every default filled in for ``model``.
+
+        Raises:
+            UserError: the model cannot take the image size.
+        """
+        spec = AccuracySpec(
+            **{name: getattr(self, name) for name in self.model_fields_set},
+            dataset_sha256=dataset_sha256,
+            weights_sha256=weights_sha256,
+        )
+        return next(spec.settings(model))
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A suite's model at the input and with the classes that it is trained for."""
+
+    model: Any
+    input_shape: tuple[int, ...]
+    classes: int
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+
+class CompressionSetting(Setting):
+    """One part of the work on one variant.
+
+    Attributes:
+        part: ``train`` the network, ``convert`` a variant and judge it, measure its ``memory``
+            or its ``latency``.
+        variant: what is done to the network.
+        training: how it is trained, or on which data a weights file was; None for seeded random
+            weights and random images, of which no accuracy can be told.
+        weights: a file with the weights of the whole trained network, or ''.
+        weights_sha256: of that file.
+        classes: of the data set; 0 where only reading it tells.
+        representative: how many training images the ranges of int8 activations are read from.
+        fine_tune_epochs, fine_tune_rate: of the toolkit's variants.
+        threads: of the interpreter.
+    """
+
+    probe: ClassVar[str] = "compression"
+    part: Part
+    variant: str = variants.FLOAT32
+    training: AccuracySetting | None = None
+    weights: str = ""
+    weights_sha256: str = ""
+    classes: int = 0
+    representative: int = 0
+    fine_tune_epochs: int = 0
+    fine_tune_rate: float = 0.0
+    threads: Threads = "all"
+
+    def variant_name(self) -> str:
+        return self.variant
+
+    def stage(self) -> int:
+        return PARTS.index(self.part)
+
+    def network(self, model: Any) -> Any:
+        if self.training is None:
+            return model
+        size, channels = self.training.image_size, model.input_shape[-1:]
+        shape = (size, size, 3 if channels == (3,) else 1)
+        return TrainedNetwork(model, shape, self.classes)
+
+    def label(self) -> str:
+        match self.part:
+            case "train":
+                return "float32 training" if self.training else "seeded weights"
+            case "convert":
+                return "conversion"
+            case "memory":
+                return "memory litert/b1"
+            case "latency":
+                return f"latency {self.latency().label()}"
+
+    def label_for(self, metric: str) -> str:
+        if metric.startswith("memory_"):
+            return "litert/b1"
+        if metric in ("top1", "top5", "ece", "loss", "agreement") and self.training:
+            return f"{self.training.label()}/litert"
+        if metric in ("train_s", "epoch_s", "images_per_s") and self.training:
+            return self.training.label()
+        if super().label_for(metric) == "":
+            return ""
+        return self.latency().label()
+
+    def latency(self) -> LatencySetting:
+        """The call path that the file is timed in."""
+        return LatencySetting(runtime="litert", threads=self.threads)
+
+    def primary_metrics(self) -> tuple[str, ...]:
+        match self.part:
+            case "train":
+                return ()
+            case "convert":
+                return ("file_bytes", "top1") if self.training else ("file_bytes",)
+            case "memory":
+                return ("memory_infer_peak_bytes",)
+            case "latency":
+                return ("latency_p50_s", "latency_location_s")
+
+
+class CompressionSpec(Spec):
+    """``compression: {training: {dataset: digits, epochs: 5}, variants: [ptq-int8, pruned-80]}``
+
+    Attributes:
+        variants: in the words of `variants.GRAMMAR`; ``float32``, of which all are made and with
+            which all are compared, is always among them.
+        training: how the float32 network is trained; left out, its weights are random.
+        weights: a file with the weights of the whole trained network; ``training`` then only
+            says on which data (and, by its recipe, how the network looks).
+        representative: images that post-training int8 reads its ranges from.
+        fine_tune_epochs, fine_tune_rate: of pruning, clustering and quantisation-aware training.
+        threads: of the interpreter, for latency.
+        precision, min_rounds, max_rounds: as of ``latency``.
+        memory_repeats: processes that memory is measured in.
+        weights_sha256, dataset_sha256: what the files must be; by default what they are.
+    """
+
+    variants: VariantNames = ["float32", "ptq-dynamic", "ptq-float16", "ptq-int8"]
+    training: Training | None = None
+    weights: Annotated[str, Field(min_length=1)] | None = None
+    representative: Count = 100
+    fine_tune_epochs: Epochs = 2
+    fine_tune_rate: Rate = 0.0001
+    threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]
+    precision: Fraction = 0.05
+    min_rounds: Rounds = 6
+    max_rounds: Rounds = 12
+    memory_repeats: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
+    weights_sha256: str = ""
+    dataset_sha256: str = ""
+    backbone_sha256: str = ""
+    folder_classes: int = 0
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if self.min_rounds > self.max_rounds:
+            raise ValueError(
+                f"min_rounds is {self.min_rounds}, more than max_rounds, {self.max_rounds}"
+            )
+        if self.weights and self.training is None:
+            raise ValueError("weights needs 'training: {dataset: ...}': what were they trained on?")
+        return self
+
+    def cells(self, model: ModelFacts) -> Iterator[tuple[Setting, StoppingRule]]:
+        once = StoppingRule()
+        network = self._network(model)
+        yield CompressionSetting(part="train", **network), once
+        names = dict.fromkeys([variants.FLOAT32, *self.variants])
+        for name in names:
+            made = network | self._making(variants.parse(name)) | {"variant": name}
+            yield CompressionSetting(part="convert", **made), once
+            several = StoppingRule(at_least=self.memory_repeats, at_most=self.memory_repeats)
+            yield CompressionSetting(part="memory", **made), several
+            for threads in self.threads:
+                timed = CompressionSetting(part="latency", **made, threads=threads)
+                yield timed, self.stopping_rule()
+
+    def stopping_rule(self) -> StoppingRule:
+        return StoppingRule(
+            at_least=self.min_rounds, at_most=self.max_rounds, precision=self.precision
+        )
+
+    def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
+        """The same with the hashes of the files and the folder that are found now."""
+        update: dict[str, Any] = {}
+        folders = files.weights_folders(search_path, data_dir)
+        if self.weights and not self.weights_sha256:
+            update["weights_sha256"] = _hash_of(self.weights, folders)
+        if self.training is not None:
+            located = AccuracySpec(
+                **{name: getattr(self.training, name) for name in self.training.model_fields_set}
+            ).located(search_path, data_dir)
+            update["backbone_sha256"] = self.backbone_sha256 or located.weights_sha256
+            update["dataset_sha256"] = self.dataset_sha256 or located.dataset_sha256
+            update["folder_classes"] = _classes_of(self.training.dataset, search_path)
+        return self.model_copy(update=update)
+
+    def _network(self, model: ModelFacts) -> dict[str, Any]:
+        """What decides the float32 network."""
+        if self.training is None:
+            return {}
+        dataset = self.training.dataset
+        return {
+            "training": self.training.setting(model, self.dataset_sha256, self.backbone_sha256),
+            "weights": self.weights or "",
+            "weights_sha256": self.weights_sha256,
+            "classes": CLASSES.get(dataset, self.folder_classes),
+        }
+
+    def _making(self, variant: Variant) -> dict[str, Any]:
+        """What decides the variant that is made of it."""
+        found: dict[str, Any] = {}
+        if variant.quantisation == "ptq-int8":
+            found["representative"] = self.representative
+        if variant.is_trained_further:
+            found["fine_tune_epochs"] = self.fine_tune_epochs
+            found["fine_tune_rate"] = self.fine_tune_rate
+        return found
+
+
+def _hash_of(name: str, folders: Iterable[Path | None]) -> str:
+    found = files.find(name, folders)
+    return files.sha256(found) if found else ""
+
+
+def _classes_of(dataset: str, search_path: Sequence[Path]) -> int:
+    """How many subfolders with files in them a ``folder:PATH`` has; 0 for what is none."""
+    found = files.find(dataset.removeprefix(FOLDER), search_path) if FOLDER in dataset else None
+    if found is None or not found.is_dir():
+        return CLASSES.get(dataset, 0)
+    tops = {file.relative_to(found).parts[0] for file in files.visible_files(found)}
+    return sum((found / top).is_dir() for top in tops)
