@@ -7,6 +7,10 @@ from pathlib import Path
 
 import click
 
+from cnnbench.core.errors import UserError
+
+_STDOUT = "-"
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
@@ -14,19 +18,51 @@ import click
     "--format",
     "form",
     type=click.Choice(["text", "md", "csv"]),
-    default="text",
-    show_default=True,
-    help="For people, for a README, or for a spreadsheet.",
+    help="For people (text, the default), for a README, or for a spreadsheet.",
 )
+@click.option("--html", metavar="FILE", help="Write the page with its plots; - is stdout.")
+@click.option("--svg", metavar="FILE", help="Draw the trade-off for a README; - is stdout.")
+@click.option("--x", metavar="METRIC", default="", help="The SVG's axis across [a latency].")
+@click.option("--y", metavar="METRIC", default="", help="The SVG's axis up [an accuracy].")
 @click.option("--metric", multiple=True, help="Only this column; may be repeated.")
-def command(run: Path, form: str, metric: tuple[str, ...]) -> None:
-    """Show the table of RUN: a run's folder, a suite's folder (its newest run) or a report.csv."""
+def command(
+    run: Path,
+    form: str | None,
+    html: str | None,
+    svg: str | None,
+    x: str,
+    y: str,
+    metric: tuple[str, ...],
+) -> None:
+    """Show the table of RUN: a run's folder, a suite's folder (its newest run) or a report.csv.
+
+    With --html or --svg that file is written, and the table shown only where --format asks for it.
+    """
     from cnnbench.report import files
 
+    if (x or y) and svg is None:
+        raise click.UsageError("--x and --y are the axes of --svg FILE")
+    if html is not None:
+        _write(files.page(run), html)
+    if svg is not None:
+        _write(files.picture(run, x, y), svg)
+    if form is None and (html is not None or svg is not None):
+        return
     text = files.text(
         run,
-        form,  # type: ignore[arg-type]
+        form or "text",  # type: ignore[arg-type]
         metrics=metric,
         terminal_width=sys.stdout.isatty(),
     )
     click.echo(text, nl=False)
+
+
+def _write(text: str, name: str) -> None:
+    if name == _STDOUT:
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", name) from None
+    click.echo(f"Written: {name}", err=True)

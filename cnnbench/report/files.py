@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from cnnbench.report import table
+from cnnbench.report import html, table
 from cnnbench.store import tables
 from cnnbench.store.tables import Run
 
@@ -16,24 +16,41 @@ _WIDTH_WITHOUT_TERMINAL = 160
 
 
 def write(folder: Path) -> None:
-    """Make ``records.csv``, ``report.csv`` and ``report.md`` anew from the journal.
+    """Make the tables and ``report.html`` anew from the journal.
 
     A file is replaced in one step. Raises OSError where the folder cannot be written.
     """
     run = tables.load(folder)
     for name, text in contents(run).items():
-        part = folder / f".{name}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / name)
+        _replace(folder / name, text)
+    _replace(folder / "report.html", html.page(run))
+
+
+def _replace(file: Path, text: str) -> None:
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
 
 
 def contents(run: Run) -> dict[str, str]:
-    """Every file that `write` makes, by name."""
+    """The tables that `write` makes, by file name."""
     return {
         "records.csv": tables.to_csv(run.records),
         "report.csv": tables.to_csv(run.report),
         "report.md": table.as_markdown(run.report, run.environment),
     }
+
+
+def page(path: Path) -> str:
+    """``report.html`` of a run, or of a bare ``report.csv``."""
+    return html.page(tables.load(path))
+
+
+def picture(path: Path, across: str = "", up: str = "") -> str:
+    """The trade-off plot of a run as SVG; `cnnbench.report.plots`."""
+    from cnnbench.report import plots
+
+    return plots.tradeoff_svg(tables.load(path).report, across, up)
 
 
 def text(

@@ -1,0 +1,39 @@
+"""``report.html``: one file that opens with no network, on a screen, a phone and paper.
+
+Templates, style and scripts lie in ``page/``; the run itself is a block of JSON in the page.
+
+The charts are some 400 lines of our own SVG rather than plotly, though a library is the rule of
+this project: plotly.js would make every report 4.7 MB in place of 0.1 MB, needs a looser content
+policy than "nothing but what is in this file", and its charts neither take part in the page's
+light, dark and print styles nor can be read with a keyboard or by a touch. matplotlib draws the
+static picture (`cnnbench.report.plots`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+
+from cnnbench.report import html_data
+from cnnbench.store.tables import Run
+
+_PAGE = Path(__file__).parent / "page"
+_SCRIPTS = ("units.js", "svg.js", "table.js", "tradeoff.js", "charts.js", "main.js")
+
+
+def page(run: Run) -> str:
+    """The whole page of a run, or of a bare report."""
+    environment = Environment(loader=FileSystemLoader(_PAGE), autoescape=True)
+    data = html_data.payload(run)
+    text = environment.get_template("page.html").render(
+        data=data,
+        style=_own("page.css"),
+        scripts=[_own(name) for name in _SCRIPTS],
+    )
+    return text + "\n"
+
+
+def _own(name: str) -> str:
+    """One of the page's own files: no user's text, so that the template takes it as it is."""
+    return (_PAGE / name).read_text(encoding="utf-8")

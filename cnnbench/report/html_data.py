@@ -1,0 +1,166 @@
+"""What ``report.html`` knows: a run as plain JSON, numbers in base units, texts as they are.
+
+The page shows all of it as text, never as markup; see ``page/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cnnbench import __version__
+from cnnbench.core.errors import UserError
+from cnnbench.core.metrics import METRICS, of_column, split
+from cnnbench.core.record import Record
+from cnnbench.core.settings import setting
+from cnnbench.report import layout, merge
+from cnnbench.report.layout import GROUPS
+from cnnbench.store import journal
+from cnnbench.store.tables import Run
+
+_OTHER = (
+    ("s", "Other times"),
+    ("per_s", "Rates"),
+    ("bytes", "Other memory and sizes"),
+    ("fraction", "Other accuracies"),
+)
+
+
+def payload(run: Run) -> dict[str, Any]:
+    """Everything that the page shows of ``run``."""
+    rows = merge.rows_of(run.report)
+    columns = list(_columns(run.report))
+    return {
+        "version": __version__,
+        "title": _title(run.path),
+        "suite": _text(run.path, "suite.yaml"),
+        "columns": columns,
+        "rows": [
+            {
+                "name": row.name,
+                "model": row.model,
+                "variant": row.variant,
+                "facts": row.facts,
+                "cells": [_cell(row, str(column["name"])) for column in columns],
+            }
+            for row in rows
+        ],
+        "remarks": list(layout.remarks(run.report)),
+        "curves": list(_curves(_records(run.path))),
+        "environment": _environment(run.environment),
+    }
+
+
+def _columns(report: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    usual = {column.name: column.group for column in layout.columns(report)}
+    order = [*usual, *(name for name in report.columns if name not in usual)]
+    for name in order:
+        metric = of_column(name)
+        if metric is None or not _has_something(report, name):
+            continue
+        yield {
+            "name": name,
+            "metric": metric.name,
+            "title": metric.title,
+            "label": split(name)[1],
+            "unit": metric.unit,
+            "better": metric.better,
+            "group": usual.get(name) or _group(metric.name),
+            "shown": name in usual,
+            "published": metric.name.startswith("published_"),
+        }
+
+
+def _has_something(report: pd.DataFrame, name: str) -> bool:
+    return bool(pd.to_numeric(report[name], errors="coerce").notna().any())
+
+
+def _group(metric: str) -> str:
+    for group, metrics in GROUPS.items():
+        if metric in metrics:
+            return group
+    unit = METRICS[metric].unit
+    return next((group for kind, group in _OTHER if kind == unit), "Other counts")
+
+
+def _cell(row: merge.Row, name: str) -> list[Any] | None:
+    """``[value, low, high, verdict, status]``; None where nothing is known."""
+    found = row.read(name)
+    if found.value is None and not found.status:
+        return None
+    return [found.value, found.low, found.high, found.verdict, found.status]
+
+
+def _curves(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """The learning curve of every seed: a mapping an epoch, of numbers alone."""
+    for record in records:
+        points = record.details.get("curve")
+        if record.status != "ok" or not isinstance(points, list) or not points:
+            continue
+        yield {
+            "name": record.model
+            if record.variant == "float32"
+            else f"{record.model} {record.variant}",
+            "label": setting(record.probe, record.setting).label(),
+            "seed": record.repeat,
+            "points": [_numbers(point) for point in points if isinstance(point, Mapping)],
+        }
+
+
+def _numbers(point: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        str(name): float(value)
+        for name, value in point.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _environment(environment: Mapping[str, Any]) -> list[list[str]]:
+    """Pairs of a fact's name and its text, nested facts by their path."""
+    facts: list[list[str]] = []
+
+    def walk(prefix: str, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if isinstance(value, Mapping):
+                walk(f"{prefix}{name} ", value)
+            elif value is not None:
+                facts.append([f"{prefix}{name}".replace("_", " "), _words(value)])
+
+    walk("", {k: v for k, v in environment.items() if k != "fingerprint"})
+    fingerprint = environment.get("fingerprint")
+    if isinstance(fingerprint, Mapping):
+        walk("", fingerprint)
+    return facts
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_words(item) for item in value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _records(path: Path) -> list[Record]:
+    try:
+        return journal.read(path / journal.FILE_NAME)[1] if path.is_dir() else []
+    except UserError:
+        return []
+
+
+def _text(path: Path, name: str) -> str:
+    try:
+        return (path / name).read_text(encoding="utf-8") if path.is_dir() else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _title(path: Path) -> str:
+    """``mobile, 20261124T062948Z``: the suite and the run; of a CSV its file name."""
+    folder = path.resolve()
+    if not path.is_dir():
+        return folder.name
+    return (
+        folder.name if folder.parent.name == "published" else f"{folder.parent.name}, {folder.name}"
+    )

@@ -1,0 +1,61 @@
+// Put together what the page has, and draw it again when its width changes.
+const REPLACED = { published_top1: "top1", weight_bytes: "file_bytes" };
+
+function drawGlance() {
+  const wanted = [["top1", "Most accurate"], ["published_top1", "Most accurate, published"],
+    ["latency_p50_s", "Fastest"], ["file_bytes", "Smallest file"], ["weight_bytes", "Fewest bytes of weights"],
+    ["macs", "Fewest MACs"], ["memory_infer_peak_bytes", "Least memory"]];
+  const place = document.getElementById("glance");
+  for (const [metric, words] of wanted) {
+    const columns = columnsOf((column) => column.metric === metric);
+    const column = columns.find((one) => one.label.includes("litert")) || columns[columns.length - 1];
+    if (!column || (REPLACED[metric] && columnsOf((one) => one.metric === REPLACED[metric]).length)) continue;
+    const value = best(column.index);
+    const row = data.rows.find((one) => one.cells[column.index] && one.cells[column.index][0] === value);
+    if (value === null || !row || place.children.length >= 5) continue;
+    place.append(make("div", { class: "tile" }, make("div", { class: "what" }, words), make("div", { class: "who" }, ...breakable(row.name)),
+      make("div", { class: "value", title: column.label }, show(value, column.unit),
+        ...(column.label ? [" · ", ...breakable(short(column.label, 600))] : []))));
+  }
+}
+
+function drawHeader() {
+  const facts = new Map(data.environment);
+  const words = [`${data.rows.length} rows`, facts.get("cpu"), facts.has("cores") ? `${facts.get("cores")} cores` : null,
+    facts.has("ram gib") ? `${facts.get("ram gib")} GiB` : null, (facts.get("recorded") || "").slice(0, 10)];
+  document.getElementById("machine").textContent = words.filter(Boolean).join(" · ");
+  const nav = document.querySelector("nav");
+  for (const section of document.querySelectorAll("main section[data-title]")) {
+    if (!section.hidden) nav.append(make("a", { href: `#${section.id}` }, section.dataset.title));
+  }
+}
+
+function drawPlots() {
+  if (tradeoff.x !== null) drawTradeoff();
+  drawLatency();
+  drawMemory();
+}
+
+const axes = plottable();
+if (axes.length > 1) chooseAxes(axes);
+else document.getElementById("tradeoff").hidden = true;
+drawTable();
+drawColumnMenu();
+drawGlance();
+drawPlots();
+drawLearning();
+drawHeader();
+
+// Paper cannot be clicked: what is folded away is unfolded for it, and folded again afterwards.
+let folded = [];
+addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("main details:not(.menu):not([open])")];
+  for (const one of folded) one.open = true;
+});
+addEventListener("afterprint", () => { for (const one of folded) one.open = false; });
+
+document.getElementById("find").addEventListener("input", (event) => { table.find = event.target.value; drawTable(); });
+document.getElementById("intervals").addEventListener("change", (event) => { table.intervals = event.target.checked; drawTable(); });
+document.getElementById("copy").addEventListener("click", copyCsv);
+let lastWidth = innerWidth;
+addEventListener("resize", () => { if (innerWidth !== lastWidth) { lastWidth = innerWidth; drawPlots(); } });

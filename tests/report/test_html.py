@@ -1,0 +1,228 @@
+"""``report.html`` in a real browser: it sorts, filters, plots, and asks nobody for anything."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnnbench.core.settings.memory import MemorySetting
+from cnnbench.report import html
+from cnnbench.store import tables
+from cnnbench.store.tables import Run
+from tests.report.made import DIGITS, Book
+
+HOSTILE = "<img src=x onerror=hacked=1></script><script>hacked=1</script>"
+FORMULA = "=1+1"
+_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    book = Book()
+    # The one that wins every count is last by latency, so that the Pareto front has two.
+    for name, macs, seconds, top1 in [
+        ("Big", 5e8, 0.020, 0.90),
+        ("Small", 1e8, 0.005, 0.80),
+        ("Worse", 6e8, 0.030, 0.70),
+        (HOSTILE, 2e8, 0.010, 0.85),
+        (FORMULA, 3e8, 0.012, 0.60),
+    ]:
+        book.static(name, macs=macs, params=macs / 100, activation_infer_peak_bytes=macs / 50)
+        book.latency(name, seconds)
+        details: dict[str, object] = {
+            "n_test": 1000,
+            "chance": 0.1,
+            "curve": [
+                {"epoch": e, "phase": 1, "loss": 2 / e, "top1": top1 - 0.1 / e} for e in (1, 2)
+            ],
+        }
+        for seed in (0, 1):
+            book.record(name, DIGITS, seed, {"top1": top1}, details=details)
+        memory = {"memory_infer_peak_bytes": macs / 48}
+        book.record(name, MemorySetting(batch_size=1), 0, memory)
+    book.static("Broken", macs=9e9).failed("Broken", "oom", "out of memory at 2 GiB")
+    folder = book.write(tmp_path_factory.mktemp("html") / "suite" / "run")
+    (folder / "suite.yaml").write_text(f"name: suite  # {HOSTILE}\n")
+    return tables.load(folder)
+
+
+@pytest.fixture(scope="module")
+def file(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("page") / "report.html"
+    file.write_text(html.page(run), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_OPTIONS)
+        yield browser
+        browser.close()
+
+
+class Seen:
+    """A page, and what it did that it should not do."""
+
+    def __init__(self, browser: Any, file: Path, **options: Any) -> None:
+        self.page = browser.new_page(**options)
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(file.as_uri())
+
+    def names(self) -> list[str]:
+        return list(self.page.locator("#table tbody th").all_inner_texts())
+
+    def sort(self, head: str) -> None:
+        self.page.locator("#table thead button").filter(has_text=re.compile(f"^{head}")).click()
+
+    def choose(self, label: str, text: str) -> None:
+        self.page.get_by_label(label, exact=True).select_option(label=text)
+
+
+@pytest.fixture
+def seen(browser: Any, file: Path) -> Iterator[Seen]:
+    seen = Seen(browser, file)
+    yield seen
+    assert seen.errors == []
+    assert [url for url in seen.requests if url != file.as_uri() and url != "data:,"] == []
+    assert seen.page.evaluate("typeof hacked") == "undefined"
+    seen.page.close()
+
+
+def test_it_sorts_both_ways_with_blanks_last(seen: Seen) -> None:
+    assert seen.names()[:3] == ["Big", "Small", "Worse"]
+    seen.sort("Latency p50")
+    assert seen.names() == ["Small", HOSTILE, FORMULA, "Big", "Worse", "Broken"]
+    seen.sort("Latency p50")
+    assert seen.names() == ["Worse", "Big", FORMULA, HOSTILE, "Small", "Broken"]
+    seen.sort("Model")
+    assert seen.names()[-1] == "Worse"
+
+
+def test_it_filters_by_name(seen: Seen) -> None:
+    seen.page.fill("#find", "sma")
+    assert seen.names() == ["Small"]
+    seen.page.fill("#find", "")
+    assert len(seen.names()) == 6
+
+
+def test_columns_and_intervals_can_be_shown_and_hidden(seen: Seen) -> None:
+    heads = seen.page.locator("#table thead button")
+    before = heads.count()
+    seen.page.get_by_text("Columns", exact=True).click()
+    seen.page.locator("#columns").get_by_label("MACs", exact=True).uncheck()
+    assert heads.count() == before - 1
+    seen.page.locator("#columns").get_by_label("Latency p90 cpu/litert/b1", exact=True).check()
+    assert heads.count() == before
+    seen.page.keyboard.press("Escape")
+    assert "±" in seen.page.locator("#table tbody").inner_text()
+    seen.page.uncheck("#intervals")
+    assert "±" not in seen.page.locator("#table tbody").inner_text()
+
+
+def test_the_reader_picks_the_axes_and_the_front_follows(seen: Seen) -> None:
+    plot = seen.page.locator("#tradeoff .plot")
+    assert "Top-1" in plot.inner_text()
+    assert seen.page.locator("#tradeoff [data-model]").count() == 5
+    # By latency and top-1: Small, the hostile one and Big; the other two are beaten.
+    assert seen.page.locator("#tradeoff .bubble.on").count() == 3
+    seen.choose("Across", "MACs")
+    assert "MACs →" in plot.inner_text()
+    seen.choose("Up", "Params")
+    # Params are MACs / 100: the smallest is best in both.
+    assert seen.page.locator("#tradeoff .bubble.on").count() == 1
+    seen.page.locator("#tradeoff [data-model=Big]").focus()
+    tip = seen.page.locator("#tip").inner_text()
+    assert tip.startswith("Big")
+    assert "500 M" in tip
+
+
+def test_it_copies_what_is_shown_as_csv(seen: Seen) -> None:
+    seen.sort("MACs")
+    rows = list(csv.DictReader(io.StringIO(seen.page.evaluate("tableAsCsv()"))))
+    assert [row["model"] for row in rows][:3] == ["Small", HOSTILE, "'" + FORMULA]
+    assert float(rows[0]["macs"]) == 1e8
+    assert float(rows[0]["latency_p50_s_ci_low@cpu/litert/b1"]) < 0.005 * 2
+    seen.page.click("#copy")
+    seen.page.get_by_text("6 rows copied").wait_for()
+
+
+def test_what_failed_says_why(seen: Seen) -> None:
+    row = seen.page.locator("#table tbody tr").filter(has_text="Broken")
+    assert "oom: out of memory at 2 GiB" in row.inner_text()
+
+
+def test_every_section_is_there_and_enough_to_run_it_again(seen: Seen) -> None:
+    heads = seen.page.locator("h2:visible").all_inner_texts()
+    assert heads == [
+        "Trade-off",
+        "Table",
+        "Latency by runtime",
+        "Memory, measured and predicted",
+        "Learning curves",
+        "How it was measured",
+    ]
+    assert seen.page.locator("#memory circle").count() == 10  # five measured, five predicted
+    assert seen.page.locator("#learning svg").count() == 5
+    text = seen.page.locator("#how").inner_text()
+    for words in ("Test CPU", "libraries tensorflow", "2.21.0", "multiply-add", "cnnbench run"):
+        assert words in text
+    assert HOSTILE in (seen.page.locator("details pre").text_content() or "")
+
+
+def test_a_phone_needs_no_sideways_scrolling_and_the_dark_is_dark(browser: Any, file: Path) -> None:
+    options = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+    seen = Seen(browser, file, **options)
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
+    ground = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(int(part) for part in re.findall(r"\d+", ground)) < 60
+    seen.page.emulate_media(media="print")
+    assert not seen.page.locator("nav").is_visible()
+    assert seen.errors == []
+    seen.page.close()
+
+
+def test_a_bare_report_has_a_page_too(browser: Any, run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "report.csv"
+    table.write_text(tables.to_csv(run.report))
+    page = tmp_path / "page.html"
+    page.write_text(html.page(tables.load(table)))
+    seen = Seen(browser, page)
+    assert len(seen.names()) == 6
+    assert not seen.page.locator("#learning").is_visible()
+    assert seen.errors == []
+    seen.page.close()
+
+
+def test_the_page_is_one_file_that_holds_its_data(run: Run) -> None:
+    text = html.page(run)
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", text)
+    block = re.search(r'<script type="application/json" id="data">(.*?)</script>', text)
+    assert block is not None
+    data = json.loads(block[1])
+    assert [row["model"] for row in data["rows"]][3] == HOSTILE
+    assert text.count("<script") == 2

@@ -1,0 +1,44 @@
+"""The picture for a README."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pandas as pd
+import pytest
+
+from cnnbench.core.errors import UserError
+from cnnbench.report.plots import tradeoff_svg
+
+REPORT = pd.DataFrame(
+    {
+        "model": ["A", "<b>$x$", "C"],
+        "variant": "float32",
+        "params": [1e6, 2e6, 3e6],
+        "macs": [1e8, 2e8, 0],
+        "published_top1": [0.7, 0.8, None],
+        "latency_p50_s@cpu/litert/b1": [0.01, 0.02, 0.03],
+    }
+)
+
+
+def test_the_picture_is_the_same_every_time_and_well_formed() -> None:
+    text = tradeoff_svg(REPORT)
+    assert text == tradeoff_svg(REPORT)
+    assert ET.fromstring(text).tag.endswith("svg")
+    assert "A" in text
+    assert "<b>" not in text
+
+
+def test_the_axes_can_be_named() -> None:
+    text = tradeoff_svg(REPORT, "params", "macs")
+    assert text != tradeoff_svg(REPORT)
+
+
+def test_axes_that_nothing_has_are_an_error() -> None:
+    with pytest.raises(UserError, match="no metric 'nothing'"):
+        tradeoff_svg(REPORT, "nothing", "macs")
+    with pytest.raises(UserError, match="no top1 in this report"):
+        tradeoff_svg(REPORT.drop(columns="published_top1"))
+    with pytest.raises(UserError, match="no network has both"):
+        tradeoff_svg(REPORT.iloc[2:], "params", "published_top1")
