@@ -26,6 +26,7 @@ def run(subject: Subject, setting: MemorySetting, context: Context) -> Finding:
     """
     if setting.device == "gpu":
         require_gpu()
+    peak.without_tensorflow_pool()
     peak.return_freed_memory()
     context.say("building")
     model = subject.build()

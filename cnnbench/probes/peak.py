@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,14 @@ class Peak:
 
 _M_MMAP_THRESHOLD = -3  # malloc.h
 _LARGE = 64 * 2**10
+_LARGEST_HOLE = 64 * 2**20
+_MALLINFO2 = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+
+
+class _Mallinfo2(ctypes.Structure):
+    """``struct mallinfo2`` of malloc.h; ``hblks`` counts the blocks that have a mapping each."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in _MALLINFO2.split()]
 
 
 def return_freed_memory() -> None:
@@ -38,24 +47,50 @@ def return_freed_memory() -> None:
 
     By default it keeps them, and a later need for as much is met unseen: MobileNetV2's 9.7 MB for
     one image showed as 4 MB after a warm-up. Slower; so only where memory is what is measured.
-    What was freed before lies in the heap still: its pages are given back now.
+
+    What was freed before lies in holes of the heap, which are used before a
+    mapping is asked for, and whose pages stay when they are freed once more. Their pages are given
+    back now, and they are filled with blocks that nobody touches and nobody frees.
     """
     with suppress(OSError, AttributeError):  # a C library without them
         library = ctypes.CDLL(None)
         library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
         library.malloc_trim(0)
+        _fill_holes(library)
+
+
+def without_tensorflow_pool() -> None:
+    """Have TensorFlow ask the C library for its memory; only before its first tensor.
+
+    On CPUs with VNNI it computes with oneDNN by default, and then has a pool that gives nothing
+    back and rounds up: 121 MB where 101 MB were alive.
+    """
+    os.environ["TF_ONEDNN_USE_SYSTEM_ALLOCATOR"] = "1"
+
+
+def _fill_holes(library: ctypes.CDLL) -> None:
+    library.mallinfo2.restype = _Mallinfo2
+    library.malloc.restype = ctypes.c_void_p
+    size = _LARGEST_HOLE
+    while size >= _LARGE:
+        mappings = library.mallinfo2().hblks
+        block = library.malloc(ctypes.c_size_t(size))
+        if not block or library.mallinfo2().hblks > mappings:  # no hole is as large as that
+            library.free(ctypes.c_void_p(block))
+            size //= 2
 
 
 def of_process(work: Callable[[], Any]) -> Peak:
     """Do ``work`` and return its peak in the resident set: exact, nothing is sampled.
 
-    What earlier work freed must be back with the system (`return_freed_memory`), or its pages
-    are used again unseen.
+    Memory that threads of earlier work freed is seen only where `return_freed_memory` was called
+    before they started.
 
     Raises:
         Unavailable: the system keeps no such mark (only Linux does).
     """
     gc.collect()
+    return_freed_memory()
     try:
         _CLEAR.write_text(_RESET_PEAK)
     except OSError:
