@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from cnnbench.core.suite import Model, Suite
 
 # What a user sees first comes first, and what disturbs the machine's temper least.
 PROBE_ORDER = ("static", "memory", "latency", "accuracy", "compression")
+
+# A few long lists multiply to more than any machine can measure, or hold in its memory.
+_MOST_CELLS = 100_000
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
         spec = spec.located(suite.search_path, data_dir)
         for model in suite.models_of(spec):
             try:
-                found = list(spec.cells(model))
+                found = list(islice(spec.cells(model), _MOST_CELLS + 1 - len(cells)))
             except UserError as error:
                 where = error.where or suite.source.where(("probes", probe))
                 problems.append(UserError(f"{model.label}: {error.what}", where, error.hint))
@@ -138,6 +142,9 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
                 Cell(setting.network(model), setting.variant_name(), probe, setting, rule)
                 for setting, rule in found
             )
+            if len(cells) > _MOST_CELLS:
+                where = suite.source.where(("probes", probe))
+                raise UserError(f"more than {_MOST_CELLS} cells; make it several suites", where)
     if problems:
         raise problems[0] if len(problems) == 1 else UserErrors(problems)
     cells.sort(key=lambda cell: (PROBE_ORDER.index(cell.probe), cell.setting.stage()))

@@ -11,7 +11,7 @@ from cnnbench.core.errors import UserError
 
 Value = int | float | bool | str | tuple[int, ...] | None
 
-_WHOLE = re.compile(r"\s*(?P<name>[^\[\]]+?)\s*(?:\[(?P<parameters>.*)\])?\s*", re.DOTALL)
+_WHOLE = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<parameters>.*)\])?", re.DOTALL)
 _KEY = re.compile(r"[A-Za-z_]\w*")
 _SHAPE = re.compile(r"\d+x\d+(?:x\d+)?")
 _INTEGER = re.compile(r"[+-]?\d+")
@@ -19,6 +19,7 @@ _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?")
 _WORDS: dict[str, Value] = {"true": True, "false": False, "none": None}
 _BARE = re.compile(r"[^\s,=\[\]'\"\\](?:[^,=\[\]'\"\\]*[^\s,=\[\]'\"\\])?")
 _PART = re.compile(r"""(?:[^,'"]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
+_LONGEST = 1000
 _SYNTAX = "write Name or Name[parameter=value,...], for example MobileNetV2[alpha=0.5]"
 
 
@@ -50,8 +51,10 @@ def parse(text: str) -> Reference:
     Raises:
         UserError: an unbalanced bracket, a parameter without a value, or one that stands twice.
     """
-    match = _WHOLE.fullmatch(text)
-    if not match:
+    if len(text) > _LONGEST:
+        raise UserError(f"'{text[:40]}...' is too long for a model ({_LONGEST} characters)")
+    match = _WHOLE.fullmatch(text.strip())
+    if not match or not match["name"].strip():
         raise UserError(f"'{text}' is not the name of a model", hint=_SYNTAX)
     parameters: dict[str, Value] = {}
     for part in _parts(match["parameters"], text):
@@ -61,7 +64,7 @@ def parse(text: str) -> Reference:
         if key in parameters:
             raise UserError(f"the parameter '{key}' stands twice in '{text}'")
         parameters[key] = read(value)
-    return Reference(match["name"], tuple(parameters.items()))
+    return Reference(match["name"].strip(), tuple(parameters.items()))
 
 
 def read(text: str) -> Value:

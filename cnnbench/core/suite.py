@@ -56,6 +56,8 @@ class Limits(Form):
     cell: Seconds | None = None
 
 
+_MOST_PROBLEMS = 50
+
 _F = TypeVar("_F", bound=BaseModel)
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
@@ -132,6 +134,11 @@ def _models(
     for index, text in enumerate(names if isinstance(names, list) else []):
         if not isinstance(text, str):
             continue  # already reported by the schema
+        if len(problems) >= _MOST_PROBLEMS:
+            problems.append(
+                UserError("too many mistakes to look further", source.where(("models",)))
+            )
+            return
         where = source.where(("models", index))
         try:
             model = catalogue.resolve(text, search_path)
@@ -225,9 +232,7 @@ def _worded(form: type[BaseModel], item: Any, path: Path_, source: Source) -> Us
 
 def _is_key(part: str | int, source: Source) -> bool:
     """Whether a part of a pydantic location stands in the file (union branches do not)."""
-    return (
-        isinstance(part, int) or any(part in path for path in source.lines) or part.isidentifier()
-    )
+    return isinstance(part, int) or part in source.keys or part.isidentifier()
 
 
 def _fields_at(form: type[BaseModel], location: Path_) -> list[str]:

@@ -43,6 +43,7 @@ _EXAMPLES = {
     "per_s": "100/s",
     "ratio": "1.1, 110%",
 }
+_LONGEST = 100
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
 
 
@@ -62,7 +63,9 @@ def parse(text: str | float, unit: Unit, where: str = "") -> float:
     if isinstance(text, int | float):
         value, suffix = float(text), "s" if unit == "s" else "B" if unit == "bytes" else ""
     else:
-        match = _NUMBER.fullmatch(str(text))
+        if len(text) > _LONGEST:
+            raise UserError(f"{text[:20]!r}... is too long for a quantity", where)
+        match = _NUMBER.fullmatch(text)
         if not match:
             raise UserError(
                 f"{text!r} is not a quantity", where, f"write for example {_EXAMPLES[unit]}"
@@ -114,3 +117,11 @@ def _scaled(value: float, scales: list[tuple[float, str]]) -> str:
 def _three_digits(value: float) -> str:
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:.{digits}f}"
+
+
+def exact_bytes(size: int) -> str:
+    """``size`` without rounding, in the unit with the fewest digits: ``2GiB``, ``500MB``."""
+    units = [(factor, name) for name, factor in _SUFFIXES["bytes"].items() if name != "KB"]
+    whole = [(size // int(factor), name) for factor, name in units if size % int(factor) == 0]
+    count, name = min(whole)
+    return f"{count}{name}"

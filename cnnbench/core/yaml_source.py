@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from cnnbench.core.errors import UserError, UserErrors
 
 Path_ = tuple[str | int, ...]
 
-_MAX_BYTES = 2**20
+_MAX_BYTES = 2**18
 _MAX_NODES = 20_000
+# Longer ones exist to hang a reader: hexadecimal and sexagesimal integers have no limit in Python.
+_MAX_DIGITS = 100
+_NUMBERS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float"))
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,11 @@ class Source:
     text: str
     data: Any
     lines: dict[Path_, int]
+
+    @cached_property
+    def keys(self) -> frozenset[str | int]:
+        """Every key and every index that stands in it, at any depth."""
+        return frozenset(part for path in self.lines for part in path)
 
     def where(self, path: Path_ = ()) -> str:
         """``suites/mobile.yaml:7`` for the value at ``path``, or its nearest parent."""
@@ -40,7 +49,7 @@ def read(file: Path) -> Source:
     """
     try:
         if file.stat().st_size > _MAX_BYTES:
-            raise UserError("larger than 1 MiB, so not a suite", str(file))
+            raise UserError(f"larger than {_MAX_BYTES // 2**10} KiB, so not a suite", str(file))
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"not UTF-8 text (byte {error.start})", str(file)) from None
@@ -94,6 +103,8 @@ def _index(
     if len(lines) > _MAX_NODES:
         raise UserError(f"more than {_MAX_NODES} values (aliases count at each use)", name)
     lines[path] = line
+    if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
+        problems.append(UserError(f"a number of {len(node.value)} digits", f"{name}:{line}"))
     parents = parents | {id(node)}
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):

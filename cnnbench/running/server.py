@@ -25,8 +25,13 @@ from typing import NoReturn
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
-# TensorFlow alone, not Keras: a worker still chooses its Keras generation and thread counts.
-PRELOAD = ("numpy", "tensorflow")
+# Not Keras: a worker still chooses its Keras generation and thread counts.
+PRELOAD = (
+    "numpy",
+    "tensorflow",
+    "cnnbench.running.worker",
+    "cnnbench.models.registry",
+)
 
 
 def prctl(option: int, value: int) -> None:

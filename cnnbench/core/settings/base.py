@@ -31,9 +31,11 @@ def _parsed(unit: units.Unit) -> BeforeValidator:
 
 
 def _no_repeats(values: list[Any]) -> list[Any]:
-    for value in values:
-        if values.count(value) > 1:
-            raise ValueError(f"{value!r} stands in the list twice")
+    seen: set[str] = set()
+    for word in map(repr, values):
+        if word in seen:
+            raise ValueError(f"{word} stands in the list twice")
+        seen.add(word)
     return values
 
 
