@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from cnnbench.report import html, table
+from cnnbench.report import html, published_text, table
 from cnnbench.store import tables
 from cnnbench.store.tables import Run
 
@@ -37,7 +37,7 @@ def contents(run: Run) -> dict[str, str]:
     return {
         "records.csv": tables.to_csv(run.records),
         "report.csv": tables.to_csv(run.report),
-        "report.md": table.as_markdown(run.report, run.environment),
+        "report.md": _markdown(run),
     }
 
 
@@ -64,11 +64,18 @@ def text(
     if form == "csv":
         return tables.to_csv(run.report)
     if form == "md":
-        return table.as_markdown(run.report, run.environment, metrics)
+        return _markdown(run, metrics)
     width = shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
-    return table.as_text(
+    shown = table.as_text(
         run.report,
         run.environment,
         width if terminal_width else _WIDTH_WITHOUT_TERMINAL,
         metrics,
     )
+    return shown if metrics else shown + published_text.as_text(run.report)
+
+
+def _markdown(run: Run, metrics: Sequence[str] = ()) -> str:
+    """The table, and what was published beside it where no columns are asked for."""
+    shown = table.as_markdown(run.report, run.environment, metrics)
+    return shown if metrics else shown + published_text.as_markdown(run.report)

@@ -24,8 +24,14 @@ DIGITS = AccuracySetting(dataset="digits", image_size=32, epochs=2)
 class Book:
     """Collects records and writes them as a run's folder."""
 
-    def __init__(self, facts: dict[str, object] = FACTS, seed: int = 0) -> None:
-        self.facts = facts
+    def __init__(
+        self,
+        facts: dict[str, object] = FACTS,
+        seed: int = 0,
+        shape: tuple[int, ...] = (32, 32, 3),
+        classes: int = 10,
+    ) -> None:
+        self.facts, self.shape, self.classes = facts, shape, classes
         self.records: list[Record] = []
         self.random = np.random.default_rng(seed)
 
@@ -39,8 +45,8 @@ class Book:
         variant: str = "float32",
         status: Status = "ok",
         reason: str = "",
-        shape: tuple[int, ...] = (32, 32, 3),
-        classes: int = 10,
+        shape: tuple[int, ...] | None = None,
+        classes: int | None = None,
         samples: dict[str, list[float]] | None = None,
         details: dict[str, object] | None = None,
     ) -> None:
@@ -55,8 +61,8 @@ class Book:
                 repeat=repeat,
                 status=status,
                 reason=reason,
-                input_shape=shape,
-                classes=classes,
+                input_shape=shape or self.shape,
+                classes=classes or self.classes,
                 metrics=metrics,
                 samples=samples or {},
                 details=details or {},

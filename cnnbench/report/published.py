@@ -1,0 +1,223 @@
+"""What others published beside what was measured here: Table 14-3 and keras.io, row by row.
+
+Table 14-3 (*Hands-On Machine Learning*, 3rd ed., ch. 14) prints keras.io's figures, its parameters
+rounded to 0.1 M, so that one set of published numbers stands for both (tested). Neither prints
+MACs; those are the papers', where a paper's network is Keras' own graph. A published time is of a
+step, a batch of 32 on other hardware: a label to rank by.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import pandas as pd
+
+from cnnbench.core.metrics import column, split
+from cnnbench.core.units import show
+from cnnbench.report.merge import Row, rows_of
+from cnnbench.store.ranks import FEWEST_RANKS, Correlation, ranks, spearman
+
+MIB = 2**20
+_STEP = 32  # images
+_A100_FLOPS = 156e12  # the published card's dense TF32 peak, its fastest for float32 networks
+# Weights files hold a little more than the weights, and are printed in whole MiB.
+_SIZE_AGREES = (0.92, 1.15)
+_MACS_AGREE, _ROUNDING = 0.03, 0.06
+
+
+@dataclass(frozen=True)
+class Times:
+    """One published time and one measured, of the networks that have both.
+
+    Attributes:
+        published: the column, ``published_cpu_s`` or ``published_gpu_s``.
+        setting: ``cpu/litert/b1``, or in words what was put together.
+        names: the networks.
+        theirs, ours: seconds.
+    """
+
+    published: str
+    setting: str
+    names: tuple[str, ...]
+    theirs: tuple[float, ...]
+    ours: tuple[float, ...]
+
+    @property
+    def correlation(self) -> Correlation:
+        return spearman(self.theirs, self.ours)
+
+    @property
+    def places(self) -> dict[str, tuple[int, int]]:
+        """name -> its place by the published times, and by those measured here."""
+        return dict(
+            zip(self.names, zip(ranks(self.theirs), ranks(self.ours), strict=True), strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Everything that stands side by side.
+
+    Attributes:
+        rows: the networks that something is published of.
+        settings: the measured settings in order; ``cpu/litert/b1``.
+        times: for each device the measured times together, then setting by setting.
+        notes: what disagrees, and why.
+    """
+
+    rows: tuple[Row, ...]
+    settings: tuple[str, ...]
+    times: tuple[Times, ...]
+    notes: tuple[str, ...]
+
+
+def beside(report: pd.DataFrame) -> Beside | None:
+    """Published and measured side by side; None with too few networks to say anything of ranks."""
+    rows = [row for row in rows_of(report) if _is_published(row)]
+    settings = [
+        split(str(name))[1]
+        for name in report.columns
+        if split(str(name))[0] == "latency_p50_s" and report[name].notna().any()
+    ]
+    times = (_times(rows, setting) for setting in settings)
+    enough = [pairs for pairs in times if len(pairs.names) >= FEWEST_RANKS]
+    if not enough:
+        return None
+    together = [pairs for device in ("cpu", "gpu") for pairs in _together(device, enough)]
+    notes = [*_notes_on_counts(rows), *_notes_on_steps(rows), *_notes_on_places(rows, enough)]
+    return Beside(tuple(rows), tuple(settings), (*together, *enough), tuple(notes))
+
+
+def measured_time(row: Row, setting: str) -> float | None:
+    """Seconds a call: the drift-corrected location where there is one, else the median."""
+    for metric in ("latency_location_s", "latency_p50_s"):
+        value = row.read(column(metric, setting)).value
+        if value is not None:
+            return value
+    return None
+
+
+def published_macs(row: Row) -> float | None:
+    """What the paper prints, where its network is this very graph."""
+    found = _macs_of_papers().get(row.model)
+    return found[0] if found else None
+
+
+@cache
+def _macs_of_papers() -> Mapping[str, tuple[float, str]]:
+    file = Path(__file__).with_name("published_macs.csv")
+    with file.open(encoding="utf-8", newline="") as stream:
+        return {
+            line["model"]: (float(line["macs"]), line["source"]) for line in csv.DictReader(stream)
+        }
+
+
+def _is_published(row: Row) -> bool:
+    return row.variant == "float32" and row.read("published_size_bytes").value is not None
+
+
+def _times(rows: Sequence[Row], setting: str) -> Times:
+    published = f"published_{setting.split('/')[0]}_s"
+    pairs = [
+        (row.name, theirs, ours)
+        for row in rows
+        if (theirs := row.read(published).value) is not None
+        and (ours := measured_time(row, setting)) is not None
+    ]
+    names, theirs_of, ours_of = zip(*pairs, strict=True) if pairs else ((), (), ())
+    return Times(published, setting, names, theirs_of, ours_of)
+
+
+def _together(device: str, times: Sequence[Times]) -> Iterator[Times]:
+    """The geometric mean over a device's settings, of the networks that have all of them."""
+    members = [pairs for pairs in times if pairs.setting.split("/")[0] == device]
+    if len(members) < 2:
+        return
+    values = [dict(zip(pairs.names, pairs.ours, strict=True)) for pairs in members]
+    theirs = dict(zip(members[0].names, members[0].theirs, strict=True))
+    names = [name for name in theirs if all(name in ours for ours in values)]
+    if len(names) < FEWEST_RANKS:
+        return
+    means = [math.exp(sum(math.log(ours[name]) for ours in values) / len(values)) for name in names]
+    yield Times(
+        members[0].published,
+        f"all on the {device.upper()}",
+        tuple(names),
+        tuple(theirs[name] for name in names),
+        tuple(means),
+    )
+
+
+def _notes_on_counts(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        size, weights = row.read("published_size_bytes").value, row.read("weight_bytes").value
+        params, counted = row.read("published_params").value, row.read("params").value
+        if size and weights and not _SIZE_AGREES[0] <= size / weights <= _SIZE_AGREES[1]:
+            yield (
+                f"{row.name}: the published size, {size / MIB:.0f} MiB, is {size / weights:.2f} "
+                f"times its float32 weights ({weights / MIB:.1f} MiB); the others lie within "
+                f"0.98 and 1.13. The published figure is wrong, and the book has copied it."
+            )
+        if params and counted and params != counted:
+            yield f"{row.name}: {params:,.0f} parameters published, {counted:,.0f} counted here."
+        theirs, ours = published_macs(row), row.read("macs").value
+        if theirs and ours and abs(ours / theirs - 1) > _MACS_AGREE:
+            is_rounding = abs(ours / theirs - 1) < _ROUNDING
+            why = ": the paper's figure is rounded" if is_rounding else ""
+            yield (
+                f"{row.name}: {show(theirs, 'count')} MACs in {_macs_of_papers()[row.model][1]}, "
+                f"{ours:,.0f} counted here ({100 * (ours / theirs - 1):+.1f} %){why}."
+            )
+
+
+def _notes_on_steps(rows: Sequence[Row]) -> Iterator[str]:
+    """A published GPU time that no such GPU can reach."""
+    for row in rows:
+        seconds, macs = row.read("published_gpu_s").value, row.read("macs").value
+        needed = 2 * macs * _STEP / seconds if seconds and macs else 0.0
+        if needed > _A100_FLOPS:
+            yield (
+                f"{row.name}: the published {show(seconds, 's')} a GPU step cannot be: a batch of "
+                f"{_STEP} in that time needs {needed / 1e12:.0f} TFLOP/s, and the A100 that it "
+                f"names does {_A100_FLOPS / 1e12:.0f} at most."
+            )
+
+
+def _notes_on_places(rows: Sequence[Row], times: Sequence[Times]) -> Iterator[str]:
+    """A network whose place moved by a quarter of the table, and on which side it is odd.
+
+    Odd is a time a MAC far from the table's median: the network suits that machine and call path
+    better or worse than its arithmetic says.
+    """
+    macs = {row.name: value for row in rows if (value := row.read("macs").value)}
+    moved: dict[tuple[str, str], list[str]] = {}
+    for pairs in times:
+        far = max(3, math.ceil(len(pairs.names) / 4))
+        device = pairs.published.removeprefix("published_").removesuffix("_s").upper()
+        theirs, ours = (_by_arithmetic(pairs.names, s, macs) for s in (pairs.theirs, pairs.ours))
+        for name, (there, here) in pairs.places.items():
+            if abs(there - here) < far:
+                continue
+            odd = f" (a MAC of it: {theirs[name]:.1f} times the median)" if name in theirs else ""
+            head = f"place {there} of {len(pairs.names)} by the published {device} time{odd}"
+            odd = f" ({ours[name]:.1f} times)" if name in ours else ""
+            moved.setdefault((name, head), []).append(f"{here} in {pairs.setting}{odd}")
+    for (name, head), places in moved.items():
+        yield f"{name}: {head}, here {', '.join(places)}."
+
+
+def _by_arithmetic(
+    names: Sequence[str], seconds: Sequence[float], macs: Mapping[str, float]
+) -> dict[str, float]:
+    """name -> its time a MAC, relative to the median of all."""
+    each = {
+        name: time / macs[name] for name, time in zip(names, seconds, strict=True) if name in macs
+    }
+    middle = median(each.values()) if each else 1.0
+    return {name: value / middle for name, value in each.items()}
