@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from types import NoneType
 from typing import Any, Literal
 
 SCHEMA_VERSION = 1
@@ -72,7 +73,7 @@ class Record:
         Raises:
             ValueError: the line is not a record (a field is missing, or of the wrong type).
         """
-        data = json.loads(line)
+        data = json.loads(line, parse_constant=_no_number)
         if not isinstance(data, dict):
             raise ValueError("not a JSON object")
         known = {f.name for f in fields(cls)}
@@ -86,10 +87,26 @@ class Record:
 
     def _check(self) -> None:
         for name, kinds in _TYPES.items():
-            if not isinstance(getattr(self, name), kinds):
-                raise ValueError(f"'{name}' is {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise ValueError(f"'{name}' is {_short(value)}")
         if self.status not in STATUSES:
-            raise ValueError(f"'status' is {self.status!r}")
+            raise ValueError(f"'status' is {_short(self.status)}")
+        if isinstance(self.repeat, str) and self.repeat != PREPARE:
+            raise ValueError(f"'repeat' is {_short(self.repeat)}")
+        _numbers("input_shape", self.input_shape, int)
+        _numbers("counts", (self.attempt, self.classes, self.repeat), int, str)
+        _numbers("duration_s", (self.duration_s,))
+        _numbers("metrics", self.metrics.values())
+        for name, values in self.samples.items():
+            if not isinstance(values, list):
+                raise ValueError(f"'samples.{name}' is {_short(values)}")
+            _numbers(f"samples.{name}", values)
+        for name in _NUMBERS_IN_DETAILS & self.details.keys():
+            _numbers(f"details.{name}", (self.details[name],))
+        flags = self.details.get("flags", [])
+        if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
+            raise ValueError(f"'details.flags' is {_short(flags)}")
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -104,11 +121,39 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "metrics": dict,
     "samples": dict,
     "details": dict,
+    "error": str,
     "environment": str,
+    "started": str,
     "duration_s": (int, float),
     "input_shape": (list, tuple),
     "classes": int,
 }
+# Details that tables are computed from.
+_NUMBERS_IN_DETAILS = frozenset({"precision", "n_test", "chance"})
+_LARGEST = 2.0**63
+
+
+def _numbers(name: str, values: Iterable[Any], *kinds: type) -> None:
+    """Raise `ValueError` unless all are numbers that a table can hold; null is a missing one."""
+    allowed = kinds or (int, float, NoneType)
+    for value in values:
+        kind = type(value)
+        if kind not in allowed or (kind is int and not 0 <= abs(value) < _LARGEST):
+            raise ValueError(f"'{name}' holds {_short(value)}")
+        if kind is float and value - value != 0:
+            raise ValueError(f"'{name}' holds a number that is not finite")
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python shows
+        return "a number without end"
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def job_key(

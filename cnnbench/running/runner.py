@@ -142,7 +142,7 @@ class _Run:
         return new
 
     def _record(self, job: Job, executor: LocalExecutor) -> Record:
-        attempt = self._journal.attempts(job.key) + 1
+        attempt = len(self._journal.of(job.key)) + 1
         order = self._order(job, attempt)
         started = datetime.datetime.now(datetime.UTC)
         clock = time.monotonic()
@@ -207,7 +207,7 @@ class _Run:
 
     def _is_news(self, record: Record) -> bool:
         """Not a second ``ok`` (artifacts made again), nor the same ``skipped`` as last time."""
-        earlier = [r for r in self._journal.records if r.key == record.key]
+        earlier = self._journal.of(record.key)
         if any(r.status == "ok" for r in earlier):
             return False
         last = earlier[-1] if earlier else None

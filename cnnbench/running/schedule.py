@@ -12,7 +12,7 @@ from itertools import groupby, zip_longest
 
 from cnnbench.core.plan import Cell, Job
 from cnnbench.core.record import PREPARE, Record
-from cnnbench.store import statistics
+from cnnbench.store import statistics, summaries
 
 
 class Schedule:
@@ -105,10 +105,9 @@ class Schedule:
             return False
         state = (cell.key, len(done))
         if state not in self._converged:
+            locations, references = summaries.located(done)
             self._converged[state] = statistics.converged(
-                [record.metrics["latency_location_s"] for record in done],
-                [record.metrics["reference_s"] for record in done],
-                cell.rule.precision,
+                locations, references, cell.rule.precision
             )
         return self._converged[state]
 

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
+from pydantic import ValidationError
+
 from cnnbench.core.errors import UserError
 from cnnbench.core.record import SCHEMA_VERSION, Record
+from cnnbench.core.settings import Setting
+from cnnbench.core.settings import setting as read_setting
 
 FILE_NAME = "records.jsonl"
 
@@ -45,18 +50,20 @@ class Journal:
         if not file.exists() or _cut_torn_line(file) == 0:
             _begin(file, header)
         self.records = read(file)[1]
-        self._attempts = Counter(record.key for record in self.records)
+        self._by_key: dict[str, list[Record]] = defaultdict(list)
+        for record in self.records:
+            self._by_key[record.key].append(record)
         self._stream = file.open("ab", buffering=0)
 
     def append(self, record: Record) -> None:
         """Write one record and return when it is on the disk."""
         self._write(record.to_json())
         self.records.append(record)
-        self._attempts[record.key] += 1
+        self._by_key[record.key].append(record)
 
-    def attempts(self, key: str) -> int:
-        """How many records there are of ``key``."""
-        return self._attempts[key]
+    def of(self, key: str) -> Sequence[Record]:
+        """The records of ``key``, in the order of its attempts."""
+        return self._by_key.get(key, ())
 
     def close(self) -> None:
         self._stream.close()
@@ -97,14 +104,37 @@ def read(file: Path) -> tuple[Header, list[Record]]:
     records: list[Record] = []
     for number, line in lines:
         try:
-            records.append(Record.from_json(line))
+            record = Record.from_json(line)
+            setting_of(record)
+            records.append(record)
         except (ValueError, RecursionError) as error:
             raise UserError(
-                f"a damaged record: {error}",
+                f"a damaged record: {' '.join(str(error).split())}",
                 f"{file}:{number}",
                 "take the line out to go on with the rest",
             ) from None
     return header, records
+
+
+def setting_of(record: Record) -> Setting:
+    """The setting of a record, as an object.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _setting(record.probe, json.dumps(record.setting, sort_keys=True))
+
+
+@lru_cache(maxsize=4096)
+def _setting(probe: str, text: str) -> Setting:
+    try:
+        return read_setting(probe, json.loads(text))
+    except KeyError:
+        raise ValueError(f"unknown probe '{probe}'") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"setting {where}: {first['msg']}") from None
 
 
 def read_header(file: Path) -> Header:

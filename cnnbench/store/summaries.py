@@ -5,7 +5,7 @@ Nothing of this is ever stored: it follows from the records every time a table i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 
@@ -53,6 +53,17 @@ def summarise(setting: Setting, records: Sequence[Record]) -> dict[str, Summary]
     return summaries
 
 
+def located(records: Iterable[Record]) -> tuple[list[float], list[float]]:
+    """Latency locations and the references beside them, of the records that have both."""
+    pairs = [
+        (location, reference)
+        for record in records
+        if (location := record.metrics.get("latency_location_s") or 0) > 0
+        and (reference := record.metrics.get("reference_s") or 0) > 0
+    ]
+    return [location for location, _ in pairs], [reference for _, reference in pairs]
+
+
 def _status(records: Sequence[Record]) -> str:
     """``ok``, or the last answer of a job that never became ok."""
     ok = {record.key for record in records if record.status == "ok"}
@@ -89,8 +100,9 @@ def _plain(records: Sequence[Record], status: str) -> dict[str, Summary]:
 
 def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """Locations corrected for drift; percentiles of all calls of all rounds together."""
-    samples = _samples(records)
-    locations, references = samples["latency_location_s"], samples["reference_s"]
+    locations, references = located(records)
+    if not locations:
+        return _plain(records, status)
     precision = records[-1].details.get("precision")
     flags = [record.details.get("flags", []) for record in records]
     verdict = statistics.verdict(locations, references, precision, flags)
@@ -98,12 +110,9 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
         name: replace(summary, verdict=verdict if name.startswith("latency_") else "")
         for name, summary in _plain(records, status).items()
     }
-    located = statistics.estimate(locations, references)
+    found = statistics.estimate(locations, references)
     summaries["latency_location_s"] = replace(
-        summaries["latency_location_s"],
-        value=located.value,
-        ci_low=located.low,
-        ci_high=located.high,
+        summaries["latency_location_s"], value=found.value, ci_low=found.low, ci_high=found.high
     )
     for q in statistics.CALLS_NEEDED:
         name = f"latency_p{q}_s"
@@ -114,7 +123,12 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
 def _percentile(
     q: int, records: Sequence[Record], by_process: Summary | None, status: str
 ) -> Summary:
-    calls = [seconds for record in records for seconds in record.samples.get("latency_s", [])]
+    calls = [
+        seconds
+        for record in records
+        for seconds in record.samples.get("latency_s", [])
+        if seconds is not None
+    ]
     value = statistics.percentile(calls, q)
     if value is None:
         missing = statistics.calls_missing(len(calls), q)

@@ -6,24 +6,29 @@ Intervals and verdicts are computed here, from the records, every time a table i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS, column, split
 from cnnbench.core.record import SCHEMA_VERSION, Record
-from cnnbench.core.settings import setting
 from cnnbench.store import journal
 from cnnbench.store.summaries import Summary, summarise
 
 ROW = ("model", "variant", "input_shape", "classes")
 _LEADING = (*ROW, "environment", "schema_version")
+_TIDY = (
+    *("key", "attempt", *ROW, "probe", "setting", "repeat", "status", "reason"),
+    *("environment", "started", "duration_s", "metric", "value"),
+)
 _NAMES = ("model", "variant", "input_shape", "environment")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 @dataclass(frozen=True)
@@ -61,29 +66,30 @@ def load(path: Path | str) -> Run:
 
 def tidy(records: Iterable[Record]) -> pd.DataFrame:
     """A row a record and metric, in the order of the journal; a record without has one row."""
-    rows: list[dict[str, Any]] = []
+    columns: dict[str, list[Any]] = {name: [] for name in _TIDY}
     for record in records:
-        shared = {
-            "key": record.key,
-            "attempt": record.attempt,
-            "model": record.model,
-            "variant": record.variant,
-            "input_shape": _shape(record.input_shape),
-            "classes": record.classes,
-            "probe": record.probe,
-            "setting": json.dumps(record.setting, sort_keys=True),
-            "repeat": str(record.repeat),
-            "status": record.status,
-            "reason": record.reason,
-            "environment": record.environment,
-            "started": record.started,
-            "duration_s": record.duration_s,
-        }
-        words = setting(record.probe, record.setting)
+        words = journal.setting_of(record)
+        shared = (
+            record.key,
+            record.attempt,
+            record.model,
+            record.variant,
+            _shape(record.input_shape),
+            record.classes,
+            record.probe,
+            json.dumps(record.setting, sort_keys=True),
+            str(record.repeat),
+            record.status,
+            record.reason,
+            record.environment,
+            record.started,
+            record.duration_s,
+        )
         for metric, value in record.metrics.items() or [("", None)]:
             name = column(metric, words.label_for(metric)) if metric else ""
-            rows.append({**shared, "metric": name, "value": value})
-    return pd.DataFrame(rows)
+            for values, cell in zip(columns.values(), (*shared, name, value), strict=True):
+                values.append(cell)
+    return pd.DataFrame(columns)
 
 
 def report(records: Iterable[Record]) -> pd.DataFrame:
@@ -104,9 +110,9 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
 
 def to_csv(frame: pd.DataFrame) -> str:
     """CSV whose text cells cannot be taken for a spreadsheet's formula."""
-    safe = frame.copy()
-    for name in safe.columns:
-        safe[name] = safe[name].map(_neutral)
+    texts = [name for name in frame.columns if not is_numeric_dtype(frame[name])]
+    safe = frame.assign(**{name: frame[name].map(_neutral) for name in texts})
+    safe.columns = [_neutral(name) for name in safe.columns]
     return safe.to_csv(index=False, lineterminator="\n")
 
 
@@ -123,6 +129,7 @@ def read_csv(file: Path) -> pd.DataFrame:
         frame = pd.read_csv(file, dtype=texts, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise UserError(f"not a report: {' '.join(str(error).split())}", str(file)) from None
+    frame.columns = [_plain(name) for name in frame.columns]
     missing = [name for name in ("model", "variant") if name not in frame.columns]
     if missing:
         raise UserError(f"not a report: no column '{missing[0]}'", str(file))
@@ -148,7 +155,7 @@ def _values(records: list[Record]) -> dict[str, Any]:
         by_cell.setdefault(cell, []).append(record)
     values: dict[str, Any] = {}
     for group in by_cell.values():
-        words = setting(group[0].probe, group[0].setting)
+        words = journal.setting_of(group[0])
         for metric, summary in summarise(words, group).items():
             _put(values, metric, words.label_for(metric), summary)
     return values
@@ -218,10 +225,12 @@ def _is_text(name: str) -> bool:
 
 
 def _neutral(value: Any) -> Any:
-    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """An apostrophe before what a spreadsheet would run; one more where there are some already."""
+    return "'" + value if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] == "'" and value[1:].startswith(_FORMULA):
+    """What `_neutral` was given."""
+    if isinstance(value, str) and value.startswith("'") and _FORMULA.match(value):
         return value[1:]
     return value

@@ -30,7 +30,7 @@ def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
     with Journal(file, HEADER) as journal:
         journal.append(RECORD)
         journal.append(replace(RECORD, repeat="prepare", attempt=2, reason='a "quoted"\nline'))
-        assert journal.attempts("k") == 2
+        assert len(journal.of("k")) == 2
     header, records = read(file)
     assert header == HEADER
     assert records == [
