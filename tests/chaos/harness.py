@@ -1,0 +1,189 @@
+"""A suite run from the shell, its processes, and what must hold of its folder at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from cnnbench.core.record import Record
+from cnnbench.store.journal import read
+from tests.conftest import ROOT
+
+STAND_IN = Path(__file__).with_name("stand_in")
+_TOKEN = "CNNBENCH_CHAOS"
+_ENDS_WITHIN_S = 120.0
+
+Victim = Literal["parent", "server", "worker"]
+
+SUITE = """
+name: tiny
+models: [nets:net, "nets:net[classes=5]", "nets:net[classes=6]"]
+probes:
+  static: {batch_sizes: [1, 2]}
+  latency: {runtimes: [graph], min_rounds: 2, max_rounds: 2}
+limits: {timeout: 60s, memory: 2GiB}
+"""
+NETS = "def net(input_shape=(8, 8, 1), classes=4): ...\n"
+
+
+@dataclass
+class Ended:
+    """How a command ended; the exit code is below 0 where a signal killed it."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Workplace:
+    """A folder with a suite, and the commands that run it there."""
+
+    folder: Path
+    suite: str = "tiny.yaml"
+    out: str = "results"
+    is_light: bool = True
+    variables: dict[str, str] = field(default_factory=dict)
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @classmethod
+    def make(cls, folder: Path) -> Workplace:
+        """A new folder with the tiny suite."""
+        folder.mkdir(parents=True)
+        (folder / "tiny.yaml").write_text(SUITE)
+        (folder / "nets.py").write_text(NETS)
+        return cls(folder)
+
+    @property
+    def results(self) -> Path:
+        return self.folder / self.out
+
+    def start(self, *options: str) -> Command:
+        """Start ``cnnbench run``, leader of a session as under a terminal of its own."""
+        path = [str(STAND_IN), str(ROOT)] if self.is_light else [str(ROOT)]
+        environment = {**os.environ, **self.variables, _TOKEN: self.token}
+        environment["PYTHONPATH"] = os.pathsep.join(path)
+        words = [sys.executable, "-m", "cnnbench", "run", self.suite, "--out", self.out, *options]
+        return Command(
+            self,
+            subprocess.Popen(
+                words,
+                cwd=self.folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            ),
+        )
+
+    def run(self, *options: str) -> Ended:
+        """Run the command to its end."""
+        return self.start(*options).end()
+
+    def journals(self) -> dict[Path, bytes]:
+        """The bytes of every journal that there is."""
+        return {path: path.read_bytes() for path in self.results.glob("*/*/records.jsonl")}
+
+    def processes(self) -> list[int]:
+        """Every living process that was started from here, however far it has wandered."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                mine = f"{_TOKEN}={self.token}".encode() in (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if mine and _is_alive(int(folder.name)):
+                found.append(int(folder.name))
+        return found
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder)
+
+
+@dataclass
+class Command:
+    """A command that is running."""
+
+    workplace: Workplace
+    process: subprocess.Popen[str]
+
+    def pid(self, victim: Victim) -> int | None:
+        """The process of one kind, or None where there is none now."""
+        if self.process.poll() is not None:
+            return None
+        if victim == "parent":
+            return self.process.pid
+        server = next(iter(_children(self.process.pid)), None)
+        if victim == "server" or server is None:
+            return server
+        return next(iter(_children(server)), None)
+
+    def is_over(self) -> bool:
+        return self.process.poll() is not None
+
+    def end(self) -> Ended:
+        """Wait for the end."""
+        stdout, stderr = self.process.communicate(timeout=_ENDS_WITHIN_S)
+        return Ended(self.process.returncode, stdout, stderr)
+
+
+def check_kept(before: dict[Path, bytes], after: dict[Path, bytes]) -> None:
+    """No record lost: every whole line that a journal had it still has, in its place."""
+    for path, text in before.items():
+        whole = text[: text.rfind(b"\n") + 1]
+        assert after[path].startswith(whole), f"{path} lost something"
+
+
+def check_journals(journals: dict[Path, bytes]) -> list[Record]:
+    """None twice, none torn (but for a last line that nobody has waited for); all records."""
+    records: list[Record] = []
+    for path, text in journals.items():
+        header, found = read(path)
+        assert header.plan, path
+        for line in text[: text.rfind(b"\n") + 1].splitlines():
+            json.loads(line)
+        oks = Counter(record.key for record in found if record.status == "ok")
+        assert not [key for key, count in oks.items() if count > 1], f"{path}: an ok twice"
+        tries = Counter((record.key, record.attempt) for record in found)
+        assert not [key for key, count in tries.items() if count > 1], f"{path}: a try twice"
+        records += found
+    return records
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait for ``condition``; False where it did not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

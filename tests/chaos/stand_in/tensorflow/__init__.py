@@ -1,0 +1,65 @@
+"""Stands in for TensorFlow in the fork server, so that a run takes a second and not ten.
+
+First on ``PYTHONPATH`` it is what the server imports; it brings a light ``static`` and a light
+``latency`` probe along. Everything else is the real thing: command line, planner, executor, fork
+server, workers, journal, tables. The numbers follow from the job alone, so that every run that is
+complete has the same table, to the byte.
+"""
+
+import sys
+import time
+import zlib
+from types import ModuleType
+
+from cnnbench.core.errors import JobFailed
+from cnnbench.core.subject import Finding
+
+_PAUSE = 0.02
+_PIECES = 4
+
+
+def _number(*words):
+    return 1 + zlib.crc32(repr(words).encode()) % 10_000
+
+
+def _static(subject, setting, context):
+    print("counting", subject.label)
+    context.say("half way")
+    time.sleep(_PAUSE)
+    return Finding(
+        metrics={
+            "params": _number(subject.label),
+            "macs": _number(subject.label, "macs"),
+            "activation_infer_peak_bytes": _number(subject.label, setting.batch_size),
+        }
+    )
+
+
+def _prepare(subject, setting, context):
+    with (context.artifacts / "made").open("w") as file:
+        for piece in range(_PIECES):
+            file.write(f"{subject.label} {piece}\n")
+            file.flush()
+            time.sleep(_PAUSE / _PIECES)
+    return Finding()
+
+
+def _latency(subject, setting, context):
+    made = (context.artifacts / "made").read_text()
+    if made.count(subject.label) != _PIECES:
+        raise JobFailed(f"what prepare made is torn: {made!r}")
+    time.sleep(_PAUSE)
+    seconds = _number(subject.label, context.repeat) / 1e6
+    return Finding(
+        metrics={"latency_location_s": seconds, "latency_p50_s": seconds, "reference_s": 1e-3},
+        samples={"latency_s": [seconds] * 20},
+    )
+
+
+for _name, _functions in {
+    "static": {"run": _static},
+    "latency": {"prepare": _prepare, "run": _latency},
+}.items():
+    _probe = ModuleType(f"cnnbench.probes.{_name}")
+    _probe.__dict__.update(_functions)
+    sys.modules[_probe.__name__] = _probe

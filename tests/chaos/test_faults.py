@@ -1,0 +1,112 @@
+"""Random faults over many short runs: after each, the same command gives the complete table.
+
+``CNNBENCH_FAULTS`` says how many, ``CNNBENCH_SEED`` repeats a sequence that went wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import faults
+from tests.chaos.faults import Fault
+from tests.chaos.harness import Ended, Workplace, check_journals, check_kept, wait_until
+
+FAULTS = int(os.environ.get("CNNBENCH_FAULTS", "200"))
+SEED = int(os.environ.get("CNNBENCH_SEED", "0")) or secrets.randbits(32)
+
+
+@pytest.mark.slow
+def test_random_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = random.Random(SEED)
+    undisturbed, seconds = measure_undisturbed(tmp_path / "undisturbed")
+    clock = faults.wrong_clock(tmp_path)
+    with faults.small_disk(tmp_path / "probe") as can_mount:
+        makers = faults.all_faults(can_mount, clock)
+    struck: Counter[str] = Counter()
+    missed = 0
+    with capsys.disabled():
+        print(f"\nseed {SEED}, {FAULTS} faults, a run takes {seconds:.1f} s")
+        if not can_mount:
+            print("no full disk, no read-only folder: this user cannot mount")
+        if clock is None:
+            print("no clock jump: no C compiler (cc) here")
+    trial = 0
+    try:
+        while struck.total() < FAULTS:
+            trial += 1
+            workplace = Workplace.make(tmp_path / f"trial{trial}")
+            where = f"seed {SEED}, trial {trial}"
+            with faults.small_disk(workplace.results) if can_mount else nullcontext():
+                for _ in range(rng.choice([1, 1, 2])):
+                    fault = rng.choice(makers)(rng)
+                    delay = rng.uniform(0, 0.95 * seconds)
+                    if strike(workplace, fault, delay, f"{where}: {fault.name}"):
+                        struck[fault.name] += 1
+                    else:
+                        missed += 1
+                complete(workplace, undisturbed, where)
+            workplace.remove()
+    finally:
+        with capsys.disabled():
+            print(f"{struck.total()} faults in {trial} trials ({missed} more came too late):")
+            for name, count in sorted(struck.items()):
+                print(f"  {count:4d}  {name}")
+
+
+def measure_undisturbed(folder: Path) -> tuple[dict[str, str], float]:
+    """The table that every run must end with, and how long it takes."""
+    workplace = Workplace.make(folder)
+    workplace.run()
+    clock = time.monotonic()
+    ended = workplace.run("--fresh")
+    assert ended.code == 0, ended.stderr
+    return tables(workplace, ended), time.monotonic() - clock
+
+
+def strike(workplace: Workplace, fault: Fault, delay: float, where: str) -> bool:
+    """Run the suite, let the fault strike after ``delay`` seconds; check what is left."""
+    fault.arrange(workplace)
+    before = workplace.journals()
+    command = workplace.start()
+    wait_until(command.is_over, delay)
+    has_struck = fault.strike(command)
+    ended = command.end()
+    fault.mend(workplace)
+    assert "Traceback" not in ended.stderr, f"{where}\n{ended.stderr}"
+    assert ended.code in fault.codes, f"{where}: exit code {ended.code}\n{ended.stderr}"
+    gone = wait_until(lambda: not workplace.processes(), 10)
+    assert gone, f"{where}: processes {workplace.processes()} are left behind"
+    after = workplace.journals()
+    check_kept(before, after)
+    check_journals(after)
+    return has_struck
+
+
+def complete(workplace: Workplace, undisturbed: dict[str, str], where: str) -> None:
+    """The same command again: complete, and the same table as if nothing had happened."""
+    before = workplace.journals()
+    ended = workplace.run()
+    assert ended.code == 0, f"{where}\n{ended.stderr}"
+    check_kept(before, workplace.journals())
+    check_journals(workplace.journals())
+    found = tables(workplace, ended)
+    for name, text in undisturbed.items():
+        assert found[name] == text, f"{where}: {name} is another"
+
+
+def tables(workplace: Workplace, ended: Ended) -> dict[str, str]:
+    """What is shown, and the report of the newest run."""
+    newest = max(workplace.results.glob("tiny/*/report.csv"))
+    return {
+        "stdout": ended.stdout,
+        "report.csv": newest.read_text(),
+        "report.md": (newest.parent / "report.md").read_text(),
+    }

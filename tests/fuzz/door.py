@@ -1,0 +1,58 @@
+"""The command line inside this process, and what no input may bring it to."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from cnnbench.cli import group
+from cnnbench.core.errors import CnnbenchError
+
+HANGS_AFTER_S = 20
+MOST_BYTES = 2**30
+
+
+def survives(*arguments: str) -> None:
+    """Give a command: it may succeed or refuse in words; anything else raises here."""
+    shown, said = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said), bounded():
+        try:
+            group.main(list(arguments), prog_name="cnnbench", standalone_mode=False)
+        except click.ClickException as error:
+            assert error.format_message().strip()
+        except CnnbenchError as error:
+            assert str(error).strip()
+            assert len(str(error)) < 100_000, "an error longer than anybody reads"
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Raise where the body hangs, or wants more memory than any such input deserves."""
+
+    def hangs(_signal: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"hangs: over {HANGS_AFTER_S} s")
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    earlier = signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(HANGS_AFTER_S)
+    resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + MOST_BYTES, hard))
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, earlier)
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _data_bytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    words = next(line for line in lines if line.startswith("VmData:")).split()
+    return int(words[1]) * 2**10
