@@ -7,6 +7,7 @@ optimisation and the kernels' own start are over before the call that counts.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,35 +15,60 @@ import numpy as np
 
 from cnnbench.core.settings.memory import MemorySetting
 from cnnbench.core.subject import Context, Finding, Subject
-from cnnbench.probes import peak
+from cnnbench.probes import peak, timeline
 from cnnbench.probes.runtimes.base import require_gpu
 
 
 def run(subject: Subject, setting: MemorySetting, context: Context) -> Finding:
-    """Measure one peak, in this fresh process.
+    """Measure one peak in this fresh process, or find the largest batch under a limit.
+
+    ``samples`` hold the resident set over the time of the whole job, from before the network was
+    built: ``timeline_s`` and ``timeline_bytes``; ``details["phases"]`` says when what began.
 
     Raises:
         Unavailable: no GPU where one is asked for, or a system without a high-water mark.
     """
     if setting.device == "gpu":
         require_gpu()
+    if setting.limit is not None:
+        from cnnbench.probes import max_batch
+
+        return max_batch.find(subject, setting, context)
     peak.without_tensorflow_pool()
     peak.return_freed_memory()
-    context.say("building")
+    phases: list[list[Any]] = []
+    finding, seconds, sizes = timeline.of(lambda: _measure(subject, setting, context, phases))
+    finding.samples = {"timeline_s": seconds, "timeline_bytes": sizes}
+    return finding
+
+
+def _measure(
+    subject: Subject, setting: MemorySetting, context: Context, phases: list[list[Any]]
+) -> Finding:
+    began = time.perf_counter()
+
+    def begin(phase: str) -> None:
+        phases.append([phase, round(time.perf_counter() - began, 3)])
+        context.say(phase)
+
+    begin("building")
     model = subject.build()
     predicted = predict(model, subject, setting)
     context.say(f"predicted-peak {peak.resident() + predicted}")
     step = steps(model, setting.mode)
     one, full = (random_batch(subject, size) for size in (1, setting.batch_size))
+    begin("first image")
     step(one)
+    begin(f"batch of {setting.batch_size}")
     counter = peak.of_gpu if setting.device == "gpu" else peak.of_process
     found = counter(lambda: step(full))
+    begin("done")
     return Finding(
         metrics={
             f"memory_{setting.mode}_peak_bytes": found.bytes,
             "memory_ratio": found.bytes / predicted,
         },
-        details={"predicted_bytes": predicted, "before_bytes": found.before},
+        details={"predicted_bytes": predicted, "before_bytes": found.before, "phases": phases},
     )
 
 

@@ -127,6 +127,14 @@ def resident() -> int:
         return 0
 
 
+def data_segment() -> int:
+    """What ``RLIMIT_DATA`` is held against, in bytes; 0 where the system does not tell."""
+    try:
+        return _status("VmData")
+    except OSError:
+        return 0
+
+
 def _status(name: str) -> int:
     for line in _STATUS.read_text().splitlines():
         if line.startswith(f"{name}:"):

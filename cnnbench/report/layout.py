@@ -17,7 +17,13 @@ from cnnbench.core.units import show
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Network": ("weight_bytes", "file_bytes", "params", "depth", "macs"),
-    "Memory": ("activation_infer_peak_bytes", "memory_infer_peak_bytes", "memory_train_peak_bytes"),
+    "Memory": (
+        "activation_infer_peak_bytes",
+        "memory_infer_peak_bytes",
+        "memory_train_peak_bytes",
+        "memory_ratio",
+        "max_batch",
+    ),
     "Latency": ("latency_p50_s",),
     "Accuracy": ("top1", "top5"),
     "Published by Keras, measured elsewhere": (

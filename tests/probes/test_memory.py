@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cnnbench.probes import peak
+from cnnbench.probes import peak, timeline
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="the high-water mark is Linux' own"
@@ -38,7 +39,7 @@ class Wide(Tiny):
 said = []
 context = Context(0, Path("."), Path("."), say=said.append)
 found = memory.run(Wide(), MemorySetting(batch_size=32), context)
-print(json.dumps([found.metrics, found.details, said]))
+print(json.dumps([found.metrics, found.details, found.samples, said]))
 """
 
 
@@ -68,7 +69,7 @@ def test_measured_peak_of_a_network_counted_by_hand() -> None:
         [sys.executable, "-c", _NETWORK], cwd=_ROOT, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    metrics, details, said = json.loads(done.stdout.splitlines()[-1])
+    metrics, details, samples, said = json.loads(done.stdout.splitlines()[-1])
     # At the concatenation: 256 x 256 x 4 come in and 256 x 256 x 8 go out, 32 images, 4 bytes.
     by_hand = 32 * 256 * 256 * (4 + 8) * 4
     assert details["predicted_bytes"] == by_hand
@@ -77,3 +78,34 @@ def test_measured_peak_of_a_network_counted_by_hand() -> None:
     assert metrics["memory_ratio"] == pytest.approx(ratio)
     (announced,) = [words for words in said if words.startswith("predicted-peak ")]
     assert int(announced.split()[1]) > by_hand
+    # The resident set over the whole job: what the batch found there, then less than its peak.
+    seconds, sizes = samples["timeline_s"], samples["timeline_bytes"]
+    assert len(seconds) == len(sizes) > 10
+    assert seconds == sorted(seconds)
+    assert details["before_bytes"] * 0.9 < max(sizes) < details["before_bytes"] + 1.1 * by_hand
+    names, moments = zip(*details["phases"], strict=True)
+    assert names == ("building", "first image", "batch of 32", "done")
+    assert list(moments) == sorted(moments) and moments[-1] <= seconds[-1] + 0.2
+
+
+def test_timeline_shows_what_work_holds_and_when() -> None:
+    def work() -> int:
+        time.sleep(0.2)
+        held = np.ones(100 * _MB, np.uint8)
+        time.sleep(0.2)
+        return len(held)
+
+    result, seconds, sizes = timeline.of(work)
+    assert result == 100 * _MB
+    assert max(sizes) - sizes[0] == pytest.approx(100 * _MB, rel=0.05)
+    assert seconds[sizes.index(max(sizes))] > 0.15
+    kept = timeline._thinned(range(10), [1, 9, 2, 3, 4, 8, 5, 6, 7, 0], 2)
+    assert kept == ([1, 5], [9, 8])
+
+
+def test_short_work_is_done_once_and_its_exception_passes() -> None:
+    calls = []
+    assert timeline.of(lambda: calls.append(1))[0] is None
+    assert len(calls) == 1
+    with pytest.raises(ZeroDivisionError):
+        timeline.of(lambda: 1 / 0)

@@ -1,4 +1,7 @@
-"""Settings of the ``memory`` probe: the peak that the operating system saw."""
+"""Settings of the ``memory`` probe: the peak that the operating system saw, or the batch that fits.
+
+A setting with a ``limit`` asks for the largest batch of a process that may use so much and no more.
+"""
 
 from __future__ import annotations
 
@@ -10,39 +13,54 @@ from pydantic import Field
 from cnnbench.core.settings.base import (
     BatchSize,
     BatchSizes,
+    Bytes,
     Distinct,
     ModelFacts,
     Setting,
     Spec,
     StoppingRule,
 )
+from cnnbench.core.units import exact_bytes
 
 Mode = Literal["infer", "train"]
 
 
 class MemorySetting(Setting):
-    """One first full-batch call (``infer``) or training step (``train``) in a fresh process."""
+    """One first full-batch call (``infer``) or training step (``train``) in a fresh process.
+
+    With a ``limit`` (bytes, of the whole process): the largest batch that does not exceed it;
+    ``batch_size`` then says nothing.
+    """
 
     probe: ClassVar[str] = "memory"
     mode: Mode = "infer"
     device: Literal["cpu", "gpu"] = "cpu"
     batch_size: BatchSize = 1
+    limit: Bytes | None = None
 
     def label(self) -> str:
-        return (
-            f"b{self.batch_size}" if self.device == "cpu" else f"{self.device}/b{self.batch_size}"
-        )
+        parts = [self.device] if self.device != "cpu" else []
+        parts.append(f"b{self.batch_size}" if self.limit is None else exact_bytes(self.limit))
+        return "/".join(parts)
+
+    def label_for(self, metric: str) -> str:
+        """What does not name the mode itself (``memory_train_peak_bytes``) says it."""
+        label = super().label_for(metric)
+        if metric in ("memory_ratio", "max_batch") and self.mode != "infer":
+            return f"{self.mode}/{label}"
+        return label
 
     def primary_metrics(self) -> tuple[str, ...]:
-        return (f"memory_{self.mode}_peak_bytes",)
+        return (f"memory_{self.mode}_peak_bytes",) if self.limit is None else ("max_batch",)
 
 
 class MemorySpec(Spec):
-    """``memory: {batch_sizes: [1, 32], modes: [infer, train]}``"""
+    """``memory: {batch_sizes: [1, 32], modes: [infer, train], max_batch: [2GiB]}``"""
 
     modes: Annotated[list[Mode], Distinct, Field(min_length=1)] = ["infer"]
     devices: Annotated[list[Literal["cpu", "gpu"]], Distinct, Field(min_length=1)] = ["cpu"]
     batch_sizes: BatchSizes = [1]
+    max_batch: Annotated[list[Bytes], Distinct] = []
     repeats: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
 
     def settings(self, model: ModelFacts) -> Iterator[MemorySetting]:
@@ -50,6 +68,8 @@ class MemorySpec(Spec):
             for device in self.devices:
                 for batch_size in self.batch_sizes:
                     yield MemorySetting(mode=mode, device=device, batch_size=batch_size)
+            for limit in self.max_batch:
+                yield MemorySetting(mode=mode, limit=limit)
 
     def stopping_rule(self) -> StoppingRule:
         return StoppingRule(at_least=self.repeats, at_most=self.repeats)

@@ -1,0 +1,48 @@
+"""How much memory a piece of work held at which time, by memory_profiler, from a process beside it.
+
+A sample now and then misses short peaks, so that the peaks of tables never come from here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+INTERVAL_S = 0.02
+# A record stays small; of the samples that fall together the highest is kept.
+_MOST = 400
+
+T = TypeVar("T")
+
+
+def of(work: Callable[[], T], most: int = _MOST) -> tuple[T, list[float], list[float]]:
+    """Do ``work`` and return what it returned, and the resident set over its time.
+
+    The sampler is forked first, so TensorFlow must not have made a tensor yet.
+
+    Returns:
+        The result; seconds since the beginning; bytes at each of them (equally many).
+    """
+    from memory_profiler import memory_usage
+
+    began = time.time()
+    # Without max_iterations short work would be done again, for more samples of it.
+    samples, result = memory_usage(
+        (work, (), {}), interval=INTERVAL_S, timestamps=True, retval=True, max_iterations=1
+    )
+    seconds = [when - began for _, when in samples]
+    sizes = [mib * 2**20 for mib, _ in samples]
+    return result, *_thinned(seconds, sizes, most)
+
+
+def _thinned(
+    seconds: Sequence[float], sizes: Sequence[float], most: int
+) -> tuple[list[float], list[float]]:
+    count = min(most, len(sizes))
+    edges = [place * len(sizes) // count for place in range(count + 1)]
+    kept = [
+        max(range(low, high), key=lambda place: sizes[place])
+        for low, high in zip(edges, edges[1:], strict=False)
+    ]
+    return [round(max(0.0, seconds[p]), 3) for p in kept], [float(round(sizes[p])) for p in kept]

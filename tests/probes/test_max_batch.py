@@ -1,0 +1,131 @@
+"""The largest batch under a limit: the search, the limited process, and a whole network."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnbench.core.errors import JobFailed, Unavailable
+from cnnbench.core.settings.memory import MemorySetting, MemorySpec
+from cnnbench.core.subject import Context
+from cnnbench.probes import max_batch
+from cnnbench.probes.limited import attempt
+from tests.probes.tiny import Tiny
+
+_ROOT = Path(__file__).parents[2]
+_MB = 10**6
+_NETWORK = """
+import json
+from pathlib import Path
+import tensorflow as tf
+from cnnbench.core.settings.memory import MemorySetting
+from cnnbench.core.subject import Context
+from cnnbench.probes import max_batch
+from tests.probes.tiny import Tiny
+
+class Wide(Tiny):
+    # At the concatenation 8 times the image (twice the sides), and 4 times before it, are alive.
+    input_shape = (128, 128, 4)
+    def build(self, **_):
+        inputs = tf.keras.Input(self.input_shape)
+        x = tf.keras.layers.UpSampling2D(2)(inputs)
+        x = tf.keras.layers.Concatenate()([x, x])
+        return tf.keras.Model(inputs, tf.keras.layers.GlobalAveragePooling2D()(x))
+
+here = Path({folder!r})
+found = max_batch.find(Wide(), MemorySetting(limit={limit}), Context(0, here, here))
+print(json.dumps([found.metrics, found.details]))
+"""
+
+
+@given(st.integers(0, 3000), st.integers(1, 3000))
+def test_the_search_ends_within_a_hundredth_of_the_largest(largest: int, guess: int) -> None:
+    tried: list[int] = []
+
+    def fits(batch: int) -> bool:
+        tried.append(batch)
+        return batch <= largest
+
+    found = max_batch.bisect(fits, guess, most=3000)
+    assert largest - max(1, largest // 100) < found <= largest or found == largest
+    assert len(tried) == len(set(tried))
+    assert all(1 <= batch <= 3000 for batch in tried)
+    assert len(tried) <= 20
+
+
+def test_a_right_guess_is_confirmed_in_few_tries() -> None:
+    tried: list[int] = []
+    assert max_batch.bisect(lambda batch: tried.append(batch) or batch <= 40, 40) == 40  # type: ignore[func-returns-value]
+    assert len(tried) <= 4
+
+
+def test_nothing_above_the_most_is_tried() -> None:
+    assert max_batch.bisect(lambda batch: True, 7, most=100) == 100
+
+
+def test_work_that_fits_gives_its_value_and_its_output(tmp_path: Path) -> None:
+    found = attempt(lambda: {"answer": len(bytearray(20 * _MB))}, 10**9, tmp_path / "log")
+    assert found.ended_well and found.value == {"answer": 20 * _MB}
+    assert not (tmp_path / "log").exists()
+
+
+def test_running_out_of_memory_is_an_ending_with_evidence(tmp_path: Path) -> None:
+    found = attempt(lambda: len(bytearray(2 * 10**9)), 10**9, tmp_path / "log")
+    assert not found.ended_well
+    assert "MemoryError" in found.ending and found.evidence == "MemoryError"
+
+
+def test_a_signal_is_an_ending_without_evidence(tmp_path: Path) -> None:
+    found = attempt(lambda: os.kill(os.getpid(), signal.SIGKILL), None, tmp_path / "log")
+    assert found.ending == "signal 9" and not found.evidence
+
+
+def test_what_fails_far_below_the_limit_is_not_called_out_of_memory(tmp_path: Path) -> None:
+    class Broken(Tiny):
+        def build(self, **_: object) -> object:
+            raise ValueError("no such layer")
+
+    context = Context(0, tmp_path, tmp_path)
+    need = max_batch.Need(base=100, per_image=1)
+    tries = max_batch._Tries(Broken(), MemorySetting(limit=10**9), context, need)
+    with pytest.raises(JobFailed, match="a batch of 3 failed where 0% of the limit.*no such layer"):
+        tries.fits(3)
+
+
+def test_a_limit_above_that_of_the_suite_is_told_before_anything_is_built(tmp_path: Path) -> None:
+    context = Context(0, tmp_path, tmp_path, memory_limit=2**30)
+    with pytest.raises(Unavailable, match=r"asks about 2GiB, more than limits.memory, 1GiB"):
+        max_batch.find(Tiny(), MemorySetting(limit=2**31), context)
+
+
+def test_a_limit_is_a_cell_of_its_own() -> None:
+    spec = MemorySpec.model_validate({"max_batch": "2GiB", "modes": ["infer", "train"]})
+    labels = [setting.label_for("max_batch") for setting in spec.settings(Tiny()) if setting.limit]  # type: ignore[arg-type]
+    assert labels == ["2GiB", "train/2GiB"]
+
+
+@pytest.mark.slow
+def test_a_network_whose_need_is_known(tmp_path: Path) -> None:
+    limit = 1000 * _MB
+    script = _NETWORK.replace("{folder!r}", repr(str(tmp_path))).replace("{limit}", str(limit))
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=_ROOT, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    metrics, details = json.loads(done.stdout.splitlines()[-1])
+    image = 128 * 128 * 4 * 4
+    assert details["predicted_bytes_per_image"] == image * (1 + 4 + 8)
+    # The network is a few operations, so nearly all that is left is for its batch.
+    left = limit - details["predicted_base_bytes"]
+    assert metrics["max_batch"] == pytest.approx(left / (image * 13), rel=0.05)
+    tries = details["tries"]
+    assert max(t["batch"] for t in tries if t["fits"]) == metrics["max_batch"]
+    assert any(not t["fits"] for t in tries)
