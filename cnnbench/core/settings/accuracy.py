@@ -75,6 +75,8 @@ class Schedule(Form):
         keep_weights: save the trained weights among the run's artifacts.
         weights: of a ``transfer``: ``imagenet`` or a file.
         dropout: before the new head of a ``transfer``.
+        augment_head: whether ``augment`` changes the images of a ``transfer``'s phase one too;
+            without it the backbone's features are computed once, and phase one takes seconds.
         fine_tune_epochs: length of phase two of a ``transfer``; 0 leaves the backbone frozen.
         fine_tune_rate: the learning rate that phase two begins with.
         unfreeze_from: the first layer that phase two trains: an index, a name, or a fraction of
@@ -102,6 +104,7 @@ class Schedule(Form):
     keep_weights: bool = False
     weights: Annotated[str, Field(min_length=1)] = IMAGENET
     dropout: Share = 0.2
+    augment_head: bool = True
     fine_tune_epochs: Annotated[int, Field(strict=True, ge=0, le=10000)] = 0
     fine_tune_rate: Rate = 0.0001
     unfreeze_from: (
@@ -130,8 +133,9 @@ class Schedule(Form):
         return bool(getattr(self, name) != type(self).model_fields[name].default)
 
 
-_TRANSFER_ONLY = frozenset({"weights", "dropout", "fine_tune_epochs", "fine_tune_rate"}) | {
-    "unfreeze_from"
+_TRANSFER_ONLY = frozenset({"weights", "dropout", "augment_head", "unfreeze_from"}) | {
+    "fine_tune_epochs",
+    "fine_tune_rate",
 }
 # These stand in a column's name in a form of their own, or (keep_weights) decide no number.
 _WORDED = frozenset({"dataset", "recipe", "image_size", "epochs", "train_examples", "keep_weights"})

@@ -39,11 +39,18 @@ class Task:
     def classes(self) -> int:
         return len(self.dataset.classes)
 
-    def training_batches(self, part: Part, preprocess: Callable[[Any], Any]) -> Any:
-        """``part`` in shuffled batches, augmented as the setting says."""
+    def augment(self, phase: Phase) -> Augment:
+        """How ``phase`` changes its training images."""
         setting = self.setting
-        augment = setting.augment if part.images.ndim == 4 else Augment()
-        return pipeline.TrainingBatches(part, self.classes, setting.batch_size, augment, preprocess)
+        is_plain_head = setting.recipe == "transfer" and phase.number == 1
+        return Augment() if is_plain_head and not setting.augment_head else setting.augment
+
+    def training_batches(
+        self, part: Part, preprocess: Callable[[Any], Any], augment: Augment
+    ) -> pipeline.TrainingBatches:
+        """``part`` in shuffled batches, augmented."""
+        size = self.setting.batch_size
+        return pipeline.TrainingBatches(part, self.classes, size, augment, preprocess)
 
     def evaluation_batches(self, part: Part | None, preprocess: Callable[[Any], Any]) -> Any:
         """``part`` in order and unchanged, or None."""
@@ -73,7 +80,7 @@ def from_pretrained(task: Task, training: Training, cache_features: bool | None 
     nets = transfer.build(task.subject, setting, task.classes, task.weights, task.seed)
     head_only = Phase(1, setting.epochs, setting.learning_rate)
     if cache_features is None:
-        cache_features = setting.augment.is_off()
+        cache_features = task.augment(head_only).is_off()
     if not training.has_passed(head_only):
         if cache_features:
             _fit_features(task, training, nets, head_only)
@@ -96,7 +103,7 @@ def _fit_images(task: Task, training: Training, model: Any, phase: Phase) -> Non
     preprocess = task.subject.preprocess
     training.fit(
         model,
-        task.training_batches(task.dataset.train, preprocess),
+        task.training_batches(task.dataset.train, preprocess, task.augment(phase)),
         task.evaluation_batches(task.dataset.validation, preprocess),
         phase,
     )
@@ -110,7 +117,7 @@ def _fit_features(task: Task, training: Training, nets: transfer.Transfer, phase
     held = task.dataset.validation
     training.fit(
         nets.head,
-        task.training_batches(seen(task.dataset.train), _unchanged),
+        task.training_batches(seen(task.dataset.train), _unchanged, Augment()),
         task.evaluation_batches(seen(held) if held is not None else None, _unchanged),
         phase,
     )
