@@ -31,6 +31,23 @@ def run(subject: Subject, setting: AccuracySetting, context: Context) -> Finding
         Unavailable: the data or the weights are not here and cannot be had.
         JobFailed: the training diverged.
     """
+    task, training = lesson(subject, setting, context)
+    model = RECIPES[setting.recipe](task, training)
+    context.say(f"testing on {len(task.dataset.test):,} images")
+    finding = judged(model, task, training)
+    if setting.keep_weights:
+        context.artifacts.mkdir(parents=True, exist_ok=True)
+        model.save_weights(str(context.artifacts / f"seed-{context.repeat}.weights.h5"))
+    training.checkpoint.remove()
+    return finding
+
+
+def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tuple[Task, Training]:
+    """What there is to learn, read into memory, and the loop that goes on where it was cut off.
+
+    Raises:
+        Unavailable: the data or the weights are not here and cannot be had.
+    """
     import tensorflow as tf
 
     weights = _weights(setting, context)
@@ -40,15 +57,7 @@ def run(subject: Subject, setting: AccuracySetting, context: Context) -> Finding
     task = Task(subject, setting, dataset, context.repeat, weights)
     identity = json.dumps([subject.label, setting.model_dump(mode="json"), context.repeat])
     checkpoint = Checkpoint(context.scratch / "training.npz", identity)
-    training = Training(setting, context.repeat, checkpoint, context.say)
-    model = RECIPES[setting.recipe](task, training)
-    context.say(f"testing on {len(dataset.test):,} images")
-    finding = _judged(model, task, training)
-    if setting.keep_weights:
-        context.artifacts.mkdir(parents=True, exist_ok=True)
-        model.save_weights(str(context.artifacts / f"seed-{context.repeat}.weights.h5"))
-    checkpoint.remove()
-    return finding
+    return task, Training(setting, context.repeat, checkpoint, context.say)
 
 
 def _weights(setting: AccuracySetting, context: Context) -> str | Path:
@@ -68,7 +77,12 @@ def _wanted(subject: Subject, setting: AccuracySetting) -> catalog.Wanted:
     )
 
 
-def _judged(model: Any, task: Task, training: Training) -> Finding:
+def judged(model: Any, task: Task, training: Training) -> Finding:
+    """How good a trained ``model`` is on the test images, and what its training took.
+
+    Raises:
+        JobFailed: its outputs are not numbers.
+    """
     dataset = task.dataset
     batches = task.evaluation_batches(dataset.test, task.subject.preprocess)
     outputs = np.asarray(model.predict(batches, verbose=0))

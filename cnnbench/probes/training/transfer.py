@@ -44,7 +44,7 @@ class Transfer:
 
 
 def build(
-    subject: Subject, setting: AccuracySetting, classes: int, weights: str | Path, seed: int
+    subject: Subject, setting: AccuracySetting, classes: int, weights: str | Path | None, seed: int
 ) -> Transfer:
     """Put a fresh head on the pretrained backbone, which is frozen.
 

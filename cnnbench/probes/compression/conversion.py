@@ -1,0 +1,170 @@
+"""Part ``convert``: make a variant, convert it, read the file back, judge it through LiteRT."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
+from cnnbench.core.settings.variants import Variant, parse
+from cnnbench.core.subject import Context, Finding, Subject
+from cnnbench.probes import specimen
+from cnnbench.probes.compression import (
+    converter,
+    coverage,
+    flatbuffer,
+    material,
+    networks,
+    places,
+    source,
+    toolkit,
+)
+from cnnbench.probes.compression.fine_tuning import FineTuning
+from cnnbench.probes.compression.interpreter import File, answers
+from cnnbench.probes.compression.layer_by_layer import Left
+from cnnbench.probes.training import scores
+
+CARD = "card.json"
+# Only float32 arithmetic must agree with Keras; rounding is what quantisation is about.
+_TOLERANCE = 1e-3
+
+
+def make(subject: Subject, setting: CompressionSetting, context: Context) -> Finding:
+    """Make, read back and judge one variant.
+
+    Raises:
+        Unavailable: the float32 network is not there, or the toolkit does not take it.
+        JobFailed: too little representative data, or the conversion failed.
+    """
+    variant = parse(setting.variant)
+    if variant.is_trained_further:
+        networks.use_keras_2()
+    folder = places.converted(subject, setting, context)
+    with places.reasoned(folder):
+        trained = places.network(subject, setting, context)
+        card = source.card(trained)
+        network = TrainedNetwork(subject, tuple(card["input_shape"]), card["classes"])
+        return _make(network, setting, variant, context, card, trained, folder)
+
+
+def _make(
+    subject: Any,
+    setting: CompressionSetting,
+    variant: Variant,
+    context: Context,
+    card: dict[str, Any],
+    trained: Path,
+    folder: Path,
+) -> Finding:
+    images = material.gather(subject, setting, context)
+    model = networks.fresh_copy(subject, setting.training, trained)
+    left = Left()
+    if variant.is_trained_further:
+        tuning = FineTuning(
+            lessons=images.lessons(model),
+            epochs=setting.fine_tune_epochs,
+            rate=setting.fine_tune_rate,
+            on_labels=setting.training is not None or card["gives_probabilities"],
+            from_logits=not card["gives_probabilities"],
+            say=context.say,
+        )
+        model = toolkit.treated(model, variant, tuning, left)
+    context.say("converting")
+    began = time.perf_counter()
+    shape = (1, *subject.input_shape)
+    content = converter.convert(
+        model, shape, variant, lambda: images.representative(setting.representative)
+    )
+    convert_s = time.perf_counter() - began
+    part = folder / f".{places.MODEL}.part"
+    part.write_bytes(content)
+    file = File(part)
+    finding = _read_back(content, variant)
+    finding.metrics |= {"convert_s": convert_s} | _beside_keras(subject, model, file, folder)
+    finding.details |= {"left": left.layers, "left_kinds": dict(left.kinds)}
+    if not variant.quantisation and finding.metrics["output_max_abs_diff"] > _TOLERANCE:
+        finding.details["flags"] = ["output disagrees with Keras"]
+    if isinstance(images, material.Pictures):
+        _judge(finding, file, images, card, trained, context)
+    _write_card(folder, subject, setting, card, content, finding)
+    part.replace(folder / places.MODEL)
+    return finding
+
+
+def _read_back(content: bytes, variant: Variant) -> Finding:
+    """Sizes, and what the stored weights are like."""
+    kernels = flatbuffer.kernels(content)
+    sizes = {
+        "file_bytes": len(content),
+        "file_gzip_bytes": len(gzip.compress(content, compresslevel=6, mtime=0)),
+    }
+    return Finding(
+        metrics=sizes | coverage.metrics(kernels, variant),
+        details=coverage.details(kernels, variant)
+        | {"sha256": hashlib.sha256(content).hexdigest()},
+    )
+
+
+def _beside_keras(subject: Subject, model: Any, file: File, folder: Path) -> dict[str, float]:
+    """How far the file is from the Keras model it was made of; its own answers go to ``folder``.
+
+    The processes that time the file compare theirs with these.
+    """
+    images = specimen.random_inputs(subject, 2, seed=2)
+    pairs = zip(file(images), specimen.answers(model, images), strict=True)
+    difference = max(float(np.abs(a.astype(np.float64) - b).max()) for a, b in pairs)
+    specimen.write_expected(subject, file, 1, folder)
+    return {"output_max_abs_diff": difference}
+
+
+def _judge(
+    finding: Finding,
+    file: File,
+    images: material.Pictures,
+    card: dict[str, Any],
+    trained: Path,
+    context: Context,
+) -> None:
+    """Accuracy on the test images, and how often the class is the one that float32 gave."""
+    labels = images.test.labels
+    outputs = answers(file, images.test.images, images.preprocessed, context.say)
+    probs = scores.probabilities(outputs, not card["gives_probabilities"])
+    float32 = np.load(trained / source.OUTPUTS)
+    finding.metrics |= scores.metrics(probs, labels)
+    finding.metrics["agreement"] = float((outputs.argmax(1) == float32.argmax(1)).mean())
+    finding.details |= scores.details(probs, labels)
+
+
+def _write_card(
+    folder: Path,
+    subject: Subject,
+    setting: CompressionSetting,
+    card: dict[str, Any],
+    content: bytes,
+    finding: Finding,
+) -> None:
+    """What was done, from what, with which counts and hashes."""
+    kept = ("kernels", "kernels_uncovered", "uncovered", "left", "left_kinds", "flags")
+    facts = {
+        "model": subject.label,
+        "variant": setting.variant,
+        "input_shape": list(subject.input_shape),
+        "classes": subject.classes,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "made": {
+            "representative_images": setting.representative,
+            "fine_tune_epochs": setting.fine_tune_epochs,
+            "fine_tune_rate": setting.fine_tune_rate,
+        },
+        "from": {name: value for name, value in card.items() if name not in ("model",)},
+        "metrics": finding.metrics,
+        "read_back": {name: finding.details[name] for name in kept if name in finding.details},
+    }
+    (folder / CARD).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

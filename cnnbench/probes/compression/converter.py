@@ -1,0 +1,63 @@
+"""From a Keras model to a flatbuffer, by TensorFlow's own converter."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.errors import CnnbenchError, JobFailed
+from cnnbench.core.settings.variants import Variant
+from cnnbench.probes.runtimes import saved_graph
+
+Representative = Callable[[], Iterator[list[np.ndarray]]]
+
+_PREFIX = re.compile(r"^(<unknown>|loc\(.*?\)|.*?\.(cc|py|h):\d+:?)?:?\s*(error:)?\s*", re.DOTALL)
+
+
+def convert(
+    model: Any, shape: tuple[int, ...], variant: Variant, representative: Representative
+) -> bytes:
+    """The flatbuffer of ``model``, quantised as ``variant`` says.
+
+    Input and output stay float32; what the converter cannot make int8 stays float.
+
+    Args:
+        model: of either Keras.
+        shape: of the input, with the batch axis.
+        variant: only its last step counts here.
+        representative: images for the ranges of int8 activations.
+
+    Raises:
+        JobFailed: the converter's own reason, in one line; all of it goes to stderr.
+    """
+    import tensorflow as tf
+
+    concrete = saved_graph.trace(model, shape)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+    converter.experimental_lower_to_saved_model = False  # see `runtimes.litert.convert`
+    if variant.quantisation:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if variant.quantisation == "ptq-float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if variant.quantisation == "ptq-int8":
+        converter.representative_dataset = representative
+    try:
+        flatbuffer: bytes = converter.convert()
+    except CnnbenchError:  # of reading the representative images
+        raise
+    except Exception as error:
+        print(error, file=sys.stderr)  # noqa: T201 - to the job's log
+        raise JobFailed(f"the converter refuses it: {reason(error)}") from error
+    return flatbuffer
+
+
+def reason(error: BaseException) -> str:
+    """The line of the converter's output that says why."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "error:" in line] or lines or [type(error).__name__]
+    words = telling[0].rpartition("error:")[2].strip() or telling[0]
+    return words[:300]

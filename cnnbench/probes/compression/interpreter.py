@@ -1,0 +1,41 @@
+"""A converted file that answers like a model: image by image, through LiteRT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.environment import usable_cores
+
+
+class File:
+    """A flatbuffer for one image a call, opened."""
+
+    def __init__(self, path: Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(model_path=str(path), num_threads=usable_cores())
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+
+    def __call__(self, images: np.ndarray, training: bool = False) -> list[np.ndarray]:
+        """The outputs for float32 ``images``, ``(n, h, w, c)``, each ``(n, ...)``."""
+        answers = []
+        for image in np.asarray(images, np.float32):
+            self._interpreter.set_tensor(self._input, image[None])
+            self._interpreter.invoke()
+            answers.append([self._interpreter.get_tensor(index) for index in self._outputs])
+        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+
+
+def answers(file: File, images: np.ndarray, preprocess: Any, say: Any) -> np.ndarray:
+    """What ``file`` says to uint8 ``images``: ``(n, classes)``."""
+    parts = []
+    step = 256
+    for start in range(0, len(images), step):
+        say(f"testing in LiteRT, image {start + 1:,} of {len(images):,}")
+        parts.append(file(preprocess(images[start : start + step]))[0])
+    return np.concatenate(parts)

@@ -1,0 +1,118 @@
+"""The images that a variant is fine-tuned, calibrated and judged with.
+
+Where the network was trained on a data set they are that data set's; where its weights are
+random, they are random images, and what there is to learn is what the network says already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.errors import JobFailed
+from cnnbench.core.settings.compression import CompressionSetting
+from cnnbench.core.subject import Context, Subject
+from cnnbench.data.pictures import Part
+from cnnbench.probes import accuracy, specimen
+from cnnbench.probes.training.recipes import Task
+
+FEWEST_REPRESENTATIVE = 10
+_RANDOM_IMAGES, _RANDOM_BATCH = 64, 8
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What fine-tuning goes through.
+
+    Attributes:
+        epoch: number of the epoch, from 1 -> a `tf.data.Dataset` of ``(images, targets)``.
+        steps: batches an epoch.
+    """
+
+    epoch: Callable[[int], Any]
+    steps: int
+
+
+class Pictures:
+    """A data set's images, preprocessed for the network."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    @property
+    def test(self) -> Part:
+        """The test images, as they were read."""
+        return self._task.dataset.test
+
+    def preprocessed(self, images: np.ndarray) -> np.ndarray:
+        """``(n, h, w, c)`` uint8 as float32 that the network takes."""
+        return np.asarray(self._task.subject.preprocess(images.astype(np.float32)), np.float32)
+
+    def representative(self, count: int) -> Iterator[list[np.ndarray]]:
+        """Training images, one at a time, every class in its share.
+
+        Raises:
+            JobFailed: there are not so many.
+        """
+        part = self._task.dataset.train
+        if count > len(part):
+            raise JobFailed(
+                f"too little representative data: {count} images wanted, "
+                f"{self._task.setting.dataset} has {len(part)} training images"
+            )
+        chosen = np.random.default_rng(0).permutation(len(part))[:count]
+        for index in chosen:
+            yield [self.preprocessed(part.images[index : index + 1])]
+
+    def lessons(self, model: Any) -> Lessons:
+        """The training images, augmented as the network was trained."""
+        batches = self._task.training_batches(
+            self._task.dataset.train, self._task.subject.preprocess
+        )
+        return Lessons(lambda epoch: batches.epoch(self._task.seed, 1000 + epoch), batches.steps)
+
+
+class RandomImages:
+    """Seeded random images, for a network with random weights."""
+
+    test = None
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+
+    def representative(self, count: int) -> Iterator[list[np.ndarray]]:
+        """Random images, one at a time."""
+        for seed in range(count):
+            yield [specimen.random_inputs(self._subject, 1, seed=100 + seed)]
+
+    def lessons(self, model: Any) -> Lessons:
+        """The network's own answers are the targets."""
+        import tensorflow as tf
+
+        images = specimen.random_inputs(self._subject, _RANDOM_IMAGES, seed=10)
+        targets = specimen.answers(model, images)[0]
+        dataset = tf.data.Dataset.from_tensor_slices((images, targets)).batch(_RANDOM_BATCH)
+        return Lessons(lambda epoch: dataset, _RANDOM_IMAGES // _RANDOM_BATCH)
+
+
+def gather(
+    subject: Subject, setting: CompressionSetting, context: Context
+) -> Pictures | RandomImages:
+    """Read what the setting asks for.
+
+    Raises:
+        Unavailable: the data is not here.
+        JobFailed: too few representative images are asked for.
+    """
+    if 0 < setting.representative < FEWEST_REPRESENTATIVE:
+        raise JobFailed(
+            f"too little representative data: {setting.representative} images, at least "
+            f"{FEWEST_REPRESENTATIVE} are needed to know the ranges of the activations"
+        )
+    if setting.training is None:
+        return RandomImages(subject)
+    task, _ = accuracy.lesson(subject, setting.training, replace(context, repeat=0))
+    return Pictures(task)

@@ -1,0 +1,61 @@
+"""Parts ``memory`` and ``latency``: the converted file, opened and run in a fresh process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cnnbench.core.settings.compression import CompressionSetting
+from cnnbench.core.subject import Context, Finding, Subject
+from cnnbench.probes import latency as timed
+from cnnbench.probes import peak, specimen
+from cnnbench.probes.compression import places
+from cnnbench.probes.runtimes import litert
+
+
+def latency(subject: Subject, setting: CompressionSetting, context: Context) -> Finding:
+    """One round of the ``latency`` probe's own loop, on the variant's file.
+
+    Raises:
+        Unavailable: there is no such file.
+    """
+    folder = _folder(subject, setting, context)
+    path = litert.Runtime(subject, setting.latency(), folder)
+    finding = timed.measured(path, folder, timed.EFFORT)
+    # Against the file's own answers in the process that made it: a check, not a property.
+    finding.details["answers_differ_by"] = finding.metrics.pop("output_max_abs_diff")
+    return finding
+
+
+def memory(subject: Subject, setting: CompressionSetting, context: Context) -> Finding:
+    """What opening the file and its first answer need on top of this process.
+
+    Weights, packed weights and activations are all in it, unlike in the ``memory`` probe, whose
+    network is there already.
+
+    Raises:
+        Unavailable: there is no such file, or no high-water mark on this system.
+    """
+    import ai_edge_litert.interpreter  # noqa: F401 - its own code is not the network's
+
+    folder = _folder(subject, setting, context)
+    path = litert.Runtime(subject, setting.latency(), folder)
+    image = np.array(specimen.read_expected(folder).inputs[0])
+
+    def first_answer() -> None:
+        path.load()
+        path.compile(image)
+        path.call(path.feed(image))
+
+    peak.return_freed_memory()
+    found = peak.of_process(first_answer)
+    return Finding(
+        metrics={"memory_infer_peak_bytes": found.bytes}, details={"before_bytes": found.before}
+    )
+
+
+def _folder(subject: Subject, setting: CompressionSetting, context: Context) -> Path:
+    folder = places.converted(subject, setting, context)
+    places.required(folder, places.MODEL, "not converted")
+    return folder

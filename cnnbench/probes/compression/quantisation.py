@@ -1,0 +1,126 @@
+"""Quantisation-aware training with the toolkit, layer by layer.
+
+Source: Jacob et al., 2018, Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference, arXiv:1712.05877, section 3.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnbench.core.settings.variants import Variant
+from cnnbench.probes.compression.fine_tuning import FineTuning
+from cnnbench.probes.compression.layer_by_layer import Left, cloned, refusals
+from cnnbench.probes.training import network
+
+# They have no weights and the toolkit has no rule for them; without a range for their output the
+# convolution behind them would take floats.
+_RANGE_ONLY = ("Multiply", "Subtract", "Average", "Maximum", "Minimum")
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
+_ACTIVATIONS = ("relu", "swish", "gelu", "relu6", "linear", "softmax", "sigmoid", "tanh")
+
+
+def aware(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any:
+    """A copy of ``model`` that was fine-tuned as if it computed in int8.
+
+    What was pruned stays zero, what was clustered stays clustered.
+
+    Raises:
+        Unavailable: the toolkit does not take the network.
+    """
+    import tensorflow_model_optimization as tfmot
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_registry as registry,
+    )
+
+    keras = tfmot.quantization.keras
+    known = registry.Default8BitQuantizeRegistry()
+    after_convolution = _batchnorms_after_convolutions(model)
+    output_range = _output_range(keras)
+
+    def annotated(layer: Any) -> Any:
+        kind = type(layer).__name__
+        if kind in _RANGE_ONLY:
+            return keras.quantize_annotate_layer(layer, output_range())
+        if layer.name in after_convolution or (known.supports(layer) and _is_known(layer)):
+            return keras.quantize_annotate_layer(layer)
+        left.note(layer, "quantisation")
+        return layer
+
+    with keras.quantize_scope({output_range.__name__: output_range}):
+        marked = cloned(model, annotated)
+        if marked is None:
+            return model
+        with refusals():
+            fake = keras.quantize_apply(marked, _scheme(variant))
+    tuning.fit(fake, "quantisation-aware training")
+    return fake
+
+
+def _scheme(variant: Variant) -> Any:
+    """How weights are quantised so that what earlier steps did to them survives."""
+    from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.cluster_preserve import (  # noqa: E501
+        default_8bit_cluster_preserve_quantize_scheme as clusters,
+    )
+    from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.prune_preserve import (  # noqa: E501
+        default_8bit_prune_preserve_quantize_scheme as zeros,
+    )
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_scheme as plain,
+    )
+
+    if variant.clusters is not None:
+        return clusters.Default8BitClusterPreserveQuantizeScheme(variant.is_pruned)
+    if variant.is_pruned:
+        return zeros.Default8BitPrunePreserveQuantizeScheme()
+    return plain.Default8BitQuantizeScheme()
+
+
+def _batchnorms_after_convolutions(model: Any) -> set[str]:
+    """Names of those that the toolkit folds: directly after a convolution, and its only reader."""
+    found = set()
+    for layer in model.layers:
+        if not network.is_batchnorm(layer):
+            continue
+        before = [node.inbound_layers for node in layer.inbound_nodes]
+        if len(before) == 1 and not isinstance(before[0], list | tuple):
+            source = before[0]
+            if type(source).__name__ in _CONVOLUTIONS and len(source.outbound_nodes) == 1:
+                found.add(layer.name)
+    return found
+
+
+def _is_known(layer: Any) -> bool:
+    """Whether the toolkit has a rule for the activation in ``layer``, if it is one."""
+    if type(layer).__name__ != "Activation":
+        return True
+    return getattr(layer.activation, "__name__", "") in _ACTIVATIONS
+
+
+def _output_range(keras: Any) -> Any:
+    class OutputRange(keras.QuantizeConfig):  # type: ignore[misc]
+        """Only the range of the layer's output is learned."""
+
+        def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
+            return []
+
+        def get_activations_and_quantizers(self, layer: Any) -> list[Any]:
+            return []
+
+        def set_quantize_weights(self, layer: Any, quantize_weights: Any) -> None:
+            """It has none."""
+
+        def set_quantize_activations(self, layer: Any, quantize_activations: Any) -> None:
+            """It has none."""
+
+        def get_output_quantizers(self, layer: Any) -> list[Any]:
+            return [
+                keras.quantizers.MovingAverageQuantizer(
+                    num_bits=8, per_axis=False, symmetric=False, narrow_range=False
+                )
+            ]
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    return OutputRange

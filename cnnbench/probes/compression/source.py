@@ -1,0 +1,155 @@
+"""Part ``train``: the float32 network that every variant is made of, trained once.
+
+It leaves its weights (for either Keras, and as a file that `cnnbench export` takes), what it says
+to the test images, and a card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.errors import JobFailed, Unavailable
+from cnnbench.core.settings import files
+from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
+from cnnbench.core.subject import Context, Finding, Subject
+from cnnbench.probes import accuracy, specimen
+from cnnbench.probes.compression import networks, places
+from cnnbench.probes.training import network, transfer
+from cnnbench.probes.training.recipes import RECIPES, Task
+
+CARD, OUTPUTS, FILE = "network.json", "outputs.npy", "trained.weights.h5"
+
+
+def make(subject: Subject, setting: CompressionSetting, context: Context) -> Finding:
+    """Train (or load, or seed) the network.
+
+    Raises:
+        Unavailable: the data or the weights are not here.
+        JobFailed: the training diverged, or the weights are not those of the plan.
+    """
+    folder = places.network(subject, setting, context)
+    with places.reasoned(folder):
+        if setting.training is None:
+            return _seeded(subject, folder)
+        return _trained(subject, setting, context, folder)
+
+
+def card(folder: Path) -> dict[str, Any]:
+    """What `make` left.
+
+    Raises:
+        Unavailable: the network is not there.
+    """
+    file = places.required(folder, CARD, "the float32 network is not there")
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def _seeded(subject: Subject, folder: Path) -> Finding:
+    """Random weights, drawn so that the outputs differ from image to image."""
+    model = specimen.build(subject)
+    networks.save_weights(model, folder)
+    facts = {
+        "model": subject.label,
+        "input_shape": list(subject.input_shape),
+        "classes": int(model.outputs[0].shape[-1]),
+        "weights": "random, seeded",
+        "gives_probabilities": network.gives_probabilities(model),
+    }
+    _write_card(folder, facts)
+    return Finding(details={"weights": facts["weights"]})
+
+
+def _trained(
+    subject: Subject, setting: CompressionSetting, context: Context, folder: Path
+) -> Finding:
+    training = setting.training
+    assert training is not None
+    file = _weights_file(setting, context)
+    task, loop = accuracy.lesson(subject, training, replace(context, repeat=0))
+    classes = len(task.dataset.classes)
+    size = (training.image_size, training.image_size, network.channels(subject))
+    flat = networks.build(TrainedNetwork(subject, size, classes), training)
+    if file is not None:
+        _load(flat, file, task)
+        finding = Finding(details={"weights": f"from {file.name}"})
+    else:
+        model = RECIPES[training.recipe](task, loop)
+        finding = _of_training(accuracy.judged(model, task, loop))
+        flat.set_weights(model.get_weights())
+    _write(flat, task, folder)
+    facts = {
+        "model": subject.label,
+        "input_shape": list(size),
+        "classes": classes,
+        "class_names": list(task.dataset.classes)[:1000],
+        "weights": finding.details["weights"],
+        "training": training.model_dump(mode="json"),
+        "gives_probabilities": network.gives_probabilities(flat),
+    }
+    _write_card(folder, facts)
+    loop.checkpoint.remove()
+    return finding
+
+
+def _of_training(finding: Finding) -> Finding:
+    """What the training took; how good the network is, its converted file will tell."""
+    kept = ("train_s", "epoch_s", "images_per_s")
+    details = {"weights": "trained here", "keras_top1": finding.metrics["top1"]}
+    return Finding(
+        metrics={name: finding.metrics[name] for name in kept},
+        details=details | {"curve": finding.details["curve"]},
+    )
+
+
+def _load(flat: Any, file: Path, task: Task) -> None:
+    """Give ``flat`` the weights in ``file``, saved from it or from what the recipe trains."""
+    try:
+        flat.load_weights(str(file))
+        return
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+    try:
+        if task.setting.recipe != "transfer":
+            raise JobFailed(reason)
+        whole = transfer.build(task.subject, task.setting, task.classes, None, task.seed).whole
+        whole.load_weights(str(file))
+        flat.set_weights(whole.get_weights())
+    except Exception:
+        raise JobFailed(
+            f"the weights in {file.name} do not fit {task.subject.label} with "
+            f"{task.classes} classes at {task.setting.image_size} px: {reason}"
+        ) from None
+
+
+def _write(flat: Any, task: Task, folder: Path) -> None:
+    flat.save_weights(str(folder / FILE))
+    networks.save_weights(flat, folder)
+    batches = task.evaluation_batches(task.dataset.test, task.subject.preprocess)
+    np.save(folder / OUTPUTS, np.asarray(flat.predict(batches, verbose=0), np.float32))
+
+
+def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
+    if not setting.weights:
+        return None
+    folders = files.weights_folders(context.search_path, context.data_dir)
+    file = files.find(setting.weights, folders)
+    if file is None or not file.is_file():
+        raise Unavailable(f"no weights file '{setting.weights}' beside the suite or in weights/")
+    if setting.weights_sha256 and files.sha256(file) != setting.weights_sha256:
+        raise JobFailed(f"the weights in '{setting.weights}' are not those of the plan; run again")
+    return file
+
+
+def _write_card(folder: Path, facts: dict[str, Any]) -> None:
+    weights = (folder / networks.WEIGHTS).read_bytes()
+    facts = facts | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
+    part = folder / f".{CARD}.part"
+    part.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    part.replace(folder / CARD)
