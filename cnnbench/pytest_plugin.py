@@ -137,19 +137,35 @@ class Budget:
                 ``activation_infer_peak="20MB"``), or a latency and its limits by runtime
                 (``latency_p50={"litert": "15ms"}``).
 
+        An unknown network, metric or runtime, and a unit that does not fit, fail the test with
+        a line that says so.
+
         Returns:
             A report with a row for the network, and one for the reference.
-
-        Raises:
-            UserError: an unknown network or metric, or a unit that does not fit.
         """
+        from cnnbench.core.errors import UserError
+
+        if (relative_to is None) != (latency_ratio is None):
+            pytest.fail("cnn_budget: relative_to and latency_ratio go together", pytrace=False)
+        try:
+            return self._check(model, relative_to, latency_ratio, rounds, budgets)
+        except UserError as error:
+            pytest.fail(f"cnn_budget: {error}", pytrace=False)
+
+    def _check(
+        self,
+        model: Any,
+        relative_to: Any,
+        latency_ratio: float | None,
+        rounds: int,
+        budgets: Mapping[str, Any],
+    ) -> pd.DataFrame:
         from cnnbench.report import budget
         from cnnbench.store import tables
 
-        if (relative_to is None) != (latency_ratio is None):
-            raise pytest.UsageError("relative_to and latency_ratio go together")
-        times = {name: limit for name, limit in budgets.items() if isinstance(limit, Mapping)}
-        counts = {name: limit for name, limit in budgets.items() if name not in times}
+        timed = {name: limit for name, limit in budgets.items() if isinstance(limit, Mapping)}
+        counts = {name: limit for name, limit in budgets.items() if name not in timed}
+        times = budget.time_limits(timed)
         network = _Network(model, self._folder, self._search_path)
         self._judge(network.label, budget.broken_counts(network.inspection, counts))
 
@@ -255,7 +271,9 @@ class _Network:
         )
 
 
-def _over(report: pd.DataFrame, model: str, times: Mapping[str, Any]) -> Iterator[str]:
+def _over(
+    report: pd.DataFrame, model: str, times: Mapping[str, Mapping[str, float]]
+) -> Iterator[str]:
     from cnnbench.report import budget
 
     for metric, limits in times.items():

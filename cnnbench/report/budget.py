@@ -48,16 +48,29 @@ def broken_counts(found: Inspection, budgets: Budgets) -> Iterator[str]:
             yield "\n".join(lines)
 
 
+def time_limits(budgets: Mapping[str, Budgets]) -> dict[str, dict[str, float]]:
+    """``{"latency_p50": {"litert": "15ms"}}`` -> ``{"latency_p50_s": {"litert": 0.015}}``.
+
+    Raises:
+        UserError: an unknown or ambiguous latency, or a unit that does not fit.
+    """
+    return {
+        _time(metric): {
+            runtime: units.parse(text, "s", f"{metric}[{runtime}]")
+            for runtime, text in limits.items()
+        }
+        for metric, limits in budgets.items()
+    }
+
+
 def broken_times(
-    report: pd.DataFrame, model: str, metric: str, budgets: Budgets
+    report: pd.DataFrame, model: str, name: str, limits: Mapping[str, float]
 ) -> Iterator[tuple[str, bool]]:
-    """What is over, and whether surely: a pair for each runtime of ``budgets`` that is over.
+    """What is over, and whether surely: a pair for each runtime of ``limits`` that is over.
 
     A time is surely over where its whole interval is (with few rounds: every round).
     """
-    name = _time(metric)
-    for runtime, text in budgets.items():
-        limit = units.parse(text, "s", f"{metric}[{runtime}]")
+    for runtime, limit in limits.items():
         found = timed(report, model, name, runtime)
         low = min(found.samples) if found.low is None and found.samples else found.low
         if found.value is not None and found.value > limit:

@@ -45,10 +45,18 @@ def test_peak(cnn_budget):
     cnn_budget(tiny(4), activation_infer_peak="1kB")
 def test_unknown(cnn_budget):
     cnn_budget(tiny(4), paramz="2k")
+def test_unit(cnn_budget):
+    cnn_budget(tiny(4), latency_p50={"litert": "15MB"})
+def test_model(cnn_budget):
+    cnn_budget("LeNet6", params="2k")
 """
     done = run(tmp_path, body)
     assert done.returncode == 1
-    assert "3 failed, 1 passed" in done.stdout
+    assert "5 failed, 1 passed" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "pytest_plugin.py" not in done.stdout, "a user's mistake needs no stack"
+    assert "cnn_budget: latency_p50[litert]: '15MB' has no unit that fits" in done.stdout
+    assert "did you mean 'LeNet5'?" in done.stdout
     # 8 * (9 + 1) + 2 * (14 * 14 * 8 + 1) = 3,218, of which the dense layer has 3,138: 97.5 %.
     assert "tiny breaks its budget" in done.stdout
     assert "params is 3,218, 1,218 (60.9 %) over 2,000" in done.stdout
