@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 INTERVAL_S = 0.02
 # A record stays small; of the samples that fall together the highest is kept.
-_MOST = 400
+_MOST = 200
 
 T = TypeVar("T")
 
@@ -41,8 +42,5 @@ def _thinned(
 ) -> tuple[list[float], list[float]]:
     count = min(most, len(sizes))
     edges = [place * len(sizes) // count for place in range(count + 1)]
-    kept = [
-        max(range(low, high), key=lambda place: sizes[place])
-        for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    kept = [max(range(low, high), key=lambda place: sizes[place]) for low, high in pairwise(edges)]
     return [round(max(0.0, seconds[p]), 3) for p in kept], [float(round(sizes[p])) for p in kept]

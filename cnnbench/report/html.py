@@ -19,7 +19,7 @@ from cnnbench.report import html_data, published_text
 from cnnbench.store.tables import Run
 
 _PAGE = Path(__file__).parent / "page"
-_SCRIPTS = ("units.js", "svg.js", "table.js", "tradeoff.js", "charts.js", "main.js")
+_SCRIPTS = ("units.js", "svg.js", "table.js", "tradeoff.js", "charts.js", "timeline.js", "main.js")
 
 
 def page(run: Run) -> str:

@@ -33,6 +33,7 @@ def payload(run: Run) -> dict[str, Any]:
     """Everything that the page shows of ``run``."""
     rows = merge.rows_of(run.report)
     columns = list(_columns(run.report))
+    records = _records(run.path)
     return {
         "version": __version__,
         "title": _title(run.path),
@@ -49,7 +50,8 @@ def payload(run: Run) -> dict[str, Any]:
             for row in rows
         ],
         "remarks": list(layout.remarks(run.report)),
-        "curves": list(_curves(_records(run.path))),
+        "curves": list(_curves(records)),
+        "timelines": list(_timelines(records)),
         "environment": _environment(run.environment),
     }
 
@@ -101,13 +103,33 @@ def _curves(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
         if record.status != "ok" or not isinstance(points, list) or not points:
             continue
         yield {
-            "name": record.model
-            if record.variant == "float32"
-            else f"{record.model} {record.variant}",
+            "name": _network(record),
             "label": setting(record.probe, record.setting).label(),
             "seed": record.repeat,
             "points": [_numbers(point) for point in points if isinstance(point, Mapping)],
         }
+
+
+def _timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """The memory of every memory job over its time: ``[seconds, bytes]``, and what began when."""
+    for record in records:
+        times = record.samples.get("timeline_s", [])
+        sizes = record.samples.get("timeline_bytes", [])
+        if record.status != "ok" or not times or len(times) != len(sizes):
+            continue
+        mode = record.setting.get("mode", "infer")
+        yield {
+            "name": _network(record),
+            "label": f"{mode} {setting(record.probe, record.setting).label()}",
+            "points": [list(point) for point in zip(times, sizes, strict=True)],
+            "phases": [
+                [str(words), float(when)] for words, when in record.details.get("phases", [])
+            ],
+        }
+
+
+def _network(record: Record) -> str:
+    return record.model if record.variant == "float32" else f"{record.model} {record.variant}"
 
 
 def _numbers(point: Mapping[str, Any]) -> dict[str, float]:

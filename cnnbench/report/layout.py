@@ -161,12 +161,10 @@ def remarks(report: pd.DataFrame) -> Iterator[str]:
 
 def row_names(report: pd.DataFrame) -> list[str]:
     """The model and, where it is not plain float32, the variant of every row."""
-    return [_row_name(row) for row in report.itertuples()]
-
-
-def _row_name(row: object) -> str:
-    model, variant = str(getattr(row, "model", "")), str(getattr(row, "variant", ""))
-    return model if variant in ("", "float32") else f"{model} {variant}"
+    return [
+        str(model) if variant in ("", "float32") else f"{model} {variant}"
+        for model, variant in zip(report["model"], report["variant"].fillna(""), strict=True)
+    ]
 
 
 def _companion(report: pd.DataFrame, name: str, ending: str) -> pd.Series:

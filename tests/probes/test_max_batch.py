@@ -96,7 +96,9 @@ def test_what_fails_far_below_the_limit_is_not_called_out_of_memory(tmp_path: Pa
     context = Context(0, tmp_path, tmp_path)
     need = max_batch.Need(base=100, per_image=1)
     tries = max_batch._Tries(Broken(), MemorySetting(limit=10**9), context, need)
-    with pytest.raises(JobFailed, match="a batch of 3 failed where 0% of the limit.*no such layer"):
+    with pytest.raises(
+        JobFailed, match=r"a batch of 3 failed where 0% of the limit.*no such layer"
+    ):
         tries.fits(3)
 
 

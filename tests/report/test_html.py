@@ -21,6 +21,10 @@ from tests.report.made import DIGITS, Book
 
 HOSTILE = "<img src=x onerror=hacked=1></script><script>hacked=1</script>"
 FORMULA = "=1+1"
+TIMELINE: dict[str, Any] = {
+    "samples": {"timeline_s": [0.0, 0.1, 0.2, 0.3], "timeline_bytes": [5e8, 5.5e8, 9e8, 6e8]},
+    "details": {"phases": [["building", 0.01], ["first image", 0.12], ["batch of 1", 0.18]]},
+}
 _OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -55,7 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         for seed in (0, 1):
             book.record(name, DIGITS, seed, {"top1": top1}, details=details)
         memory = {"memory_infer_peak_bytes": macs / 48}
-        book.record(name, MemorySetting(batch_size=1), 0, memory)
+        book.record(name, MemorySetting(batch_size=1), 0, memory, **TIMELINE)
     book.static("Broken", macs=9e9).failed("Broken", "oom", "out of memory at 2 GiB")
     folder = book.write(tmp_path_factory.mktemp("html") / "suite" / "run")
     (folder / "suite.yaml").write_text(f"name: suite  # {HOSTILE}\n")
@@ -183,11 +187,17 @@ def test_every_section_is_there_and_enough_to_run_it_again(seen: Seen) -> None:
         "Table",
         "Latency by runtime",
         "Memory, measured and predicted",
+        "Memory over time",
         "Learning curves",
         "How it was measured",
     ]
     assert seen.page.locator("#memory circle").count() == 10  # five measured, five predicted
     assert seen.page.locator("#learning svg").count() == 5
+    over_time = seen.page.locator("#timelines svg")
+    assert over_time.count() == 5
+    assert over_time.first.locator("path").first.get_attribute("d").count("L") == 3
+    phase = over_time.first.get_by_label("batch of 1")
+    assert "most in it 900 MB" in phase.get_attribute("aria-label")
     text = seen.page.locator("#how").inner_text()
     for words in ("Test CPU", "libraries tensorflow", "2.21.0", "multiply-add", "cnnbench run"):
         assert words in text
@@ -214,6 +224,7 @@ def test_a_bare_report_has_a_page_too(browser: Any, run: Run, tmp_path: Path) ->
     seen = Seen(browser, page)
     assert len(seen.names()) == 6
     assert not seen.page.locator("#learning").is_visible()
+    assert not seen.page.locator("#timelines").is_visible()
     assert seen.errors == []
     seen.page.close()
 

@@ -39,7 +39,7 @@ class MemorySetting(Setting):
     limit: Bytes | None = None
 
     def label(self) -> str:
-        parts = [self.device] if self.device != "cpu" else []
+        parts: list[str] = [self.device] if self.device != "cpu" else []
         parts.append(f"b{self.batch_size}" if self.limit is None else exact_bytes(self.limit))
         return "/".join(parts)
 

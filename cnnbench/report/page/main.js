@@ -43,6 +43,7 @@ drawTable();
 drawColumnMenu();
 drawGlance();
 drawPlots();
+drawTimelines();
 drawLearning();
 drawHeader();
 
