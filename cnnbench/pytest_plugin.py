@@ -11,6 +11,7 @@ the fixture is used.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -62,6 +63,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture
 def cnn_budget(request: pytest.FixtureRequest, tmp_path: Path) -> Budget:
     """Inspect and time a network, and fail the test where it breaks a budget; see `Budget`."""
+    from cnnbench.core.quiet import quiet
+
+    with quiet():  # a failure shows layers, not what TensorFlow says while it is loaded
+        importlib.import_module("tensorflow")
     search_path = (request.path.parent, request.config.rootpath)
     return Budget(tmp_path / "cnnbench", search_path, request.config.stash[_BASELINE])
 
@@ -150,7 +155,8 @@ class Budget:
         try:
             return self._check(model, relative_to, latency_ratio, rounds, budgets)
         except UserError as error:
-            pytest.fail(f"cnn_budget: {error}", pytrace=False)
+            mistake = str(error)
+        pytest.fail(f"cnn_budget: {mistake}", pytrace=False)
 
     def _check(
         self,

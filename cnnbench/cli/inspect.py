@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import click
 
 from cnnbench.core import units
 from cnnbench.core.errors import CnnbenchError, UserError
+from cnnbench.core.quiet import quiet
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
@@ -84,7 +84,7 @@ def command(
     if batch < 1:
         raise UserError(f"a batch of {batch}", "--batch", "at least one image is needed")
     limit = units.parse(fit, "bytes", "--fit") if fit else None
-    with _quiet():
+    with quiet():
         found = _inspect(model, layer, input_shape, batch, options)
     if limit is not None:
         found.metrics["max_batch"] = found.max_batch(limit)
@@ -208,26 +208,3 @@ def _opened(name: str) -> Iterator[Any]:
             yield stream
     except OSError as error:
         raise UserError(f"cannot write {name}: {error.strerror}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """TensorFlow's own lines go nowhere, and neither does what a builder prints.
-
-    They are written to the file descriptors by C++, before Python could filter them.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for number, copy in zip((1, 2), saved, strict=True):
-                os.dup2(copy, number)
-                os.close(copy)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnnbench.cli.quiet import quiet
 from cnnbench.core.errors import UserError
+from cnnbench.core.quiet import quiet
 
 if TYPE_CHECKING:
     import numpy as np

@@ -54,6 +54,8 @@ def test_model(cnn_budget):
     assert done.returncode == 1
     assert "5 failed, 1 passed" in done.stdout
     assert "Traceback" not in done.stdout
+    assert "another exception" not in done.stdout
+    assert "TensorFlow" not in done.stdout
     assert "pytest_plugin.py" not in done.stdout, "a user's mistake needs no stack"
     assert "cnn_budget: latency_p50[litert]: '15MB' has no unit that fits" in done.stdout
     assert "did you mean 'LeNet5'?" in done.stdout

@@ -1,4 +1,4 @@
-"""Silence for what TensorFlow, Keras and a user's builder print while a verb works in-process."""
+"""Silence for what TensorFlow, Keras and a user's builder print while they work in this process."""
 
 from __future__ import annotations
 
