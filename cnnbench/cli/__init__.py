@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 import traceback
 from typing import NoReturn
@@ -51,6 +52,7 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FINE
     except BaseException as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends already: impatience changes nothing
         if debug and not isinstance(error, SystemExit):
             traceback.print_exc()
         code = _explain(error)

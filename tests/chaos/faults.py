@@ -30,6 +30,7 @@ class Fault:
         mend: takes it back before the same command is given again.
         arrange: prepares the workplace before the command is started.
         codes: the exit codes that the struck command may end with.
+        leaves_words: whether the command can still say what went wrong.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Fault:
     mend: Callable[[Workplace], None] = lambda workplace: None
     arrange: Callable[[Workplace], None] = lambda workplace: None
     codes: frozenset[int] = field(default=_ANY)
+    leaves_words: bool = True
 
 
 def kill(victim: Victim, signals: tuple[signal.Signals, ...]) -> Fault:
@@ -81,7 +83,10 @@ def out_of_memory(victim: Victim) -> Fault:
 
     # Python without memory may end by a signal of its own.
     killed = {-int(one) for one in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGKILL)}
-    return Fault(f"no memory for the {victim}", strike, codes=_ANY | killed)
+    is_parent = victim == "parent"
+    return Fault(
+        f"no memory for the {victim}", strike, codes=_ANY | killed, leaves_words=not is_parent
+    )
 
 
 def full_disk() -> Fault:

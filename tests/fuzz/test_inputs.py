@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from cnnbench.core import metrics, units
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS
+from cnnbench.core.record import Record
 from cnnbench.models import registry
 from cnnbench.store import tables
 from cnnbench.store.journal import Header
@@ -70,10 +71,11 @@ EXPRESSIONS = [
 ]  # fmt: skip
 
 
-def some_records() -> list[dict[str, object]]:
-    """A record of every probe, as JSON."""
+def some_records() -> list[Record]:
+    """A record of every probe."""
     timed = {"latency_location_s": 0.01, "latency_p50_s": 0.01, "reference_s": 0.001}
-    records = [
+    accuracy = {"dataset": "digits", "image_size": 32}
+    return [
         record("A", "static", params=10, macs=5, activation_infer_peak_bytes=4.0),
         record("B", "static", status="oom", reason="out of memory: signal 9"),
         record("A", "memory", setting={"batch_size": 8}, memory_infer_peak_bytes=1e6),
@@ -83,16 +85,18 @@ def some_records() -> list[dict[str, object]]:
             for repeat in range(3)
         ),
         record("A", "latency", "prepare", file_bytes=100),
-        record("A", "accuracy", setting={"dataset": "digits", "image_size": 32}, top1=0.9, top5=1.0,
+        record("A", "accuracy", setting=accuracy, top1=0.9, top5=1.0,
                details={"n_test": 360, "chance": 0.1}),
     ]  # fmt: skip
-    return [json.loads(each.to_json()) for each in records]
 
 
 HEADER = Header(plan="p", environment="e", cnnbench="0").to_json()
-RECORDS = some_records()
+RECORDS = [json.loads(each.to_json()) for each in some_records()]
 JOURNAL = "\n".join([HEADER, *map(json.dumps, RECORDS)]).encode() + b"\n"
-REPORTS = [file.read_bytes() for file in sorted((ROOT / "results/published").glob("*/report.csv"))]
+SMALL = tables.to_csv(tables.report(some_records())).encode()
+PUBLISHED = [
+    file.read_bytes() for file in sorted((ROOT / "results/published").glob("*/report.csv"))
+]
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +106,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "nets.py").write_text("def net(input_shape=(8, 8, 1), classes=4): ...\n")
     (place / "network.keras").write_bytes(b"not a zip")
     (place / "run").mkdir()
-    (place / "report.csv").write_bytes(REPORTS[0])
+    (place / "report.csv").write_bytes(SMALL)
     return place
 
 
@@ -141,8 +145,8 @@ def check_journal(text: bytes, folder: Path) -> None:
     tried["journals"] += 1
     (folder / "run" / "records.jsonl").write_bytes(text)
     run = str(folder / "run")
-    for form in ("text", "md", "csv"):
-        survives("report", run, "--format", form)
+    survives("report", run)
+    survives("report", run, "--format", "csv")
     survives("choose", run, "--minimize", "params", "--max", "latency_p50=1s")
     survives("compare", run, str(folder / "report.csv"))
 
@@ -151,8 +155,8 @@ def check_csv(text: bytes, folder: Path) -> None:
     tried["CSV files"] += 1
     file = folder / "mutated.csv"
     file.write_bytes(text)
-    for form in ("text", "md", "csv"):
-        survives("report", str(file), "--format", form)
+    survives("report", str(file))
+    survives("report", str(file), "--format", "md")
     survives("choose", str(file), "--minimize", "params", "--max", "macs=1G", "--json")
     survives("compare", str(folder / "report.csv"), str(file), "--force")
 
@@ -189,7 +193,8 @@ def journals() -> st.SearchStrategy[bytes]:
 
 
 def csv_files() -> st.SearchStrategy[bytes]:
-    return mutations.bytes_of(REPORTS)
+    # The small one most of the time: what a real one has more of is more of the same.
+    return mutations.bytes_of([SMALL] * 20 + PUBLISHED)
 
 
 TARGETS = {
@@ -219,7 +224,7 @@ def test_a_mutated_input_is_refused_in_words_or_gives_a_result(
 
 
 def test_texts_that_a_spreadsheet_would_run_come_back_from_csv_as_they_were(tmp_path: Path) -> None:
-    @profile(200)
+    @profile(100)
     @given(
         st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), max_size=20)
         | st.sampled_from(
