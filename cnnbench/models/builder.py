@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.core.errors import Unavailable, UserError
+from cnnbench.core.reference import show
 from cnnbench.models import preprocessing
 from cnnbench.models.locate import Location
 from cnnbench.models.model import Request
@@ -85,7 +86,7 @@ def _with_known_shapes(model: Any, request: Request) -> Any:
             hint="the builder returns the model",
         )
     if getattr(model, "inputs", None):
-        return model
+        return _as_asked(model, request)
     if not request.input_shape:
         raise UserError(
             f"the input of {request.label} is not known",
@@ -93,3 +94,21 @@ def _with_known_shapes(model: Any, request: Request) -> Any:
         )
     inputs = tf.keras.Input(request.input_shape)
     return tf.keras.Model(inputs, model(inputs), name=model.name)
+
+
+def _as_asked(model: Any, request: Request) -> Any:
+    """``model``, unless a shape was asked for that its builder could not be told."""
+    shapes = [tuple(given.shape[1:]) for given in model.inputs]
+    asked = request.input_shape
+    if asked and not any(_fits(asked, shape) for shape in shapes):
+        raise UserError(
+            f"{request.label} has the input {' and '.join(map(show, shapes))}, not {show(asked)}",
+            hint="give the builder a parameter 'input_shape'",
+        )
+    return model
+
+
+def _fits(asked: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
+    return len(asked) == len(shape) and all(
+        size in (None, wanted) for wanted, size in zip(asked, shape, strict=True)
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -128,6 +129,9 @@ def _from_module(
     module, _, function = where.rpartition(":")
     location = locate.module(module, search_path)
     taken = signature.read(location.file, function)
+    maker = Builder(location, function, taken, hashed=True)
+    if not taken.takes("input_shape"):  # then it is told to the network, not to its builder
+        taken = replace(taken, defaults={**taken.defaults, "input_shape": None})
     name = label or taken.registered or f"{location.module}:{function}"
     shape, classes = taken.defaults.get("input_shape"), taken.defaults.get("classes")
     known = isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
@@ -139,7 +143,7 @@ def _from_module(
     )
     # A worker resolves the text again, and only this process knows the names registered in it.
     again = text if label not in _registered else text.replace(written.name, where, 1)
-    return _model(again, written, entry, taken, Builder(location, function, taken, hashed=True))
+    return _model(again, written, entry, taken, maker)
 
 
 def _from_file(text: str, written: Reference, search_path: Sequence[Path]) -> Model:
