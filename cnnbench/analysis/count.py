@@ -45,7 +45,8 @@ def _count(op: Op, convention: Convention, batch: int) -> Counted:
 
 def _work(op: Op) -> tuple[Work, tuple[str, ...]]:
     """The arithmetic of one operation, and the names of what could not be counted in it."""
-    work = op.rule.count(op) if op.rule is not None else None
+    plain = op.rule is not None and not getattr(op.layer, "lora_enabled", False)
+    work = op.rule.count(op) if op.rule is not None and plain else None
     if work is not None:
         return work, ()
     from cnnbench.analysis.trace import count_graph, trace

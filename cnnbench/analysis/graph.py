@@ -101,12 +101,14 @@ class Graph:
 
     Attributes:
         batch: the batch size for which every shape is, or None where it is left open.
+        entered: the layers that were entered and the position of the first operation inside.
     """
 
     inputs: tuple[Tensor, ...]
     ops: list[Op] = field(default_factory=list)
     outputs: tuple[Tensor, ...] = ()
     batch: int | None = None
+    entered: list[tuple[int, Any]] = field(default_factory=list)
 
     def consumers(self) -> dict[Tensor, list[int]]:
         """Tensor -> the positions of the operations that read it."""

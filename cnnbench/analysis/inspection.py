@@ -86,7 +86,7 @@ class Inspection:
         batch.
         """
         moved = sum(
-            tensor.bytes(self.batch_size)
+            tensor.bytes(self.batch_size, self.dtype)
             for op in self.graph.ops
             if op.rule is None or op.rule.storage is not Storage.ALIAS
             for tensor in (*op.inputs, *op.outputs)

@@ -7,9 +7,10 @@ generation of Keras the process uses.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from math import prod
 from typing import Any
 
@@ -104,6 +105,27 @@ def replace(structure: Any, mapping: Callable[[Any], Any]) -> Any:
 def is_symbolic(value: Any) -> bool:
     """Whether ``value`` is a symbolic tensor of either Keras."""
     return type(value).__name__.endswith("KerasTensor") or hasattr(value, "_keras_history")
+
+
+def is_variable(value: Any) -> bool:
+    """Whether ``value`` is a variable of either Keras."""
+    return hasattr(value, "trainable") and hasattr(value, "assign")
+
+
+def at_inference(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """``kwargs`` with ``training=False``, where a layer's ``call`` takes that and was not told.
+
+    Some layers train by default when their ``call`` is called alone (augmentation in Keras 3).
+    """
+    call = getattr(layer, "call", None)
+    if call is None or not hasattr(layer, "weights") or kwargs.get("training") is not None:
+        return dict(kwargs)
+    try:
+        names = list(signature(call).parameters)
+    except (TypeError, ValueError):  # written in C: it has no such argument
+        return dict(kwargs)
+    given = "training" in names and names.index("training") < len(args)
+    return {**kwargs, "training": False} if "training" in names and not given else dict(kwargs)
 
 
 def shape_of(tensor: Any) -> tuple[int | None, ...]:

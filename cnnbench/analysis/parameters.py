@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import ITEM_BYTES, Graph, is_float
 
 
@@ -45,9 +46,15 @@ def parameters(model: Any, graph: Graph) -> Parameters:
     seen: set[int] = set()
     by_op = []
     for op in graph.ops:
-        own = _unique([*_weights(op.layer), *(leaf for leaf in op.args if _is_variable(leaf))])
+        operands = keras_api.flatten([list(op.args), dict(op.kwargs)])
+        own = _unique([*_weights(op.layer), *filter(keras_api.is_variable, operands)])
         by_op.append(sum(_elements(v) for v in own if id(v) not in seen))
         seen.update(map(id, own))
+    for position, layer in reversed(graph.entered):  # what no operation inside it names
+        own = [v for v in _unique(_weights(layer)) if id(v) not in seen]
+        if position < len(by_op):
+            by_op[position] += sum(map(_elements, own))
+            seen.update(map(id, own))
     return Parameters(
         sizes=tuple((_elements(v), _dtype(v)) for v in variables),
         trainable=sum(_elements(v) for v in _unique(model.trainable_weights)),
@@ -62,10 +69,6 @@ def _unique(variables: Iterable[Any]) -> list[Any]:
 
 def _weights(layer: Any) -> list[Any]:
     return list(getattr(layer, "weights", None) or ())
-
-
-def _is_variable(leaf: Any) -> bool:
-    return hasattr(leaf, "trainable") and hasattr(leaf, "assign")
 
 
 def _elements(variable: Any) -> int:

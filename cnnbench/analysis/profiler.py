@@ -22,10 +22,10 @@ def profiler_flops(op: Op) -> int | None:
     if graph is None:
         return None
     total = 0
-    for node in nodes(graph):
+    for node, times in nodes(graph):
         try:
             statistics = ops.get_stats_for_node_def(node.graph, node.node_def, "flops")
         except ValueError:  # a shape is not known: the profiler leaves it out as well
             continue
-        total += int(statistics.value or 0)
+        total += times * int(statistics.value or 0)
     return total

@@ -14,12 +14,12 @@ otherwise make every field "the whole image", whatever its convolutions do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 
 from cnnbench.analysis.graph import Graph, Op, Tensor
-from cnnbench.analysis.rule import Window
+from cnnbench.analysis.rule import Window, Windows
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,13 @@ class Field:
     Attributes:
         axes: one interval a spatial axis (of the last tensor that had such axes).
         sees_all: the name of the first operation on the way that mixes every position, or "".
+        lost: the name of the first one that windows cannot follow (a traced convolution, a turned
+            image), or ""; from there on the pixels are a lower bound.
     """
 
     axes: tuple[Axis, ...]
     sees_all: str = ""
+    lost: str = ""
 
     @property
     def pixels(self) -> int:
@@ -97,10 +100,10 @@ class Field:
     def joined(self, other: Field) -> Field:
         """The field of what depends on both."""
         if len(self.axes) != len(other.axes):
-            longer = max(self, other, key=lambda field: len(field.axes))
-            return Field(longer.axes, self.sees_all or other.sees_all)
-        axes = tuple(a.joined(b) for a, b in zip(self.axes, other.axes, strict=True))
-        return Field(axes, self.sees_all or other.sees_all)
+            axes = max(self, other, key=lambda field: len(field.axes)).axes
+        else:
+            axes = tuple(a.joined(b) for a, b in zip(self.axes, other.axes, strict=True))
+        return Field(axes, self.sees_all or other.sees_all, self.lost or other.lost)
 
 
 def receptive_fields(graph: Graph) -> dict[Tensor, Field]:
@@ -118,12 +121,30 @@ def _after(op: Op, sources: list[Field]) -> Field:
     field = sources[0]
     for other in sources[1:]:
         field = field.joined(other)
-    if op.rule is not None and op.rule.windows is not None:
-        windows = op.rule.windows(op)
-        if len(windows) == len(field.axes):
-            axes = tuple(a.through(w) for a, w in zip(field.axes, windows, strict=True))
-            field = Field(axes, field.sees_all)
     flattened = op.input.spatial and not op.output.spatial
-    if (op.rule is not None and op.rule.sees_all) or flattened:
-        return Field(field.axes, field.sees_all or op.name)
-    return field
+    if flattened or _sees_all(op):
+        return replace(field, sees_all=field.sees_all or op.name)
+    windows = _windows(op, field)
+    if windows is None:
+        return replace(field, lost=field.lost or op.name)
+    axes = tuple(a.through(w) for a, w in zip(field.axes, windows, strict=True))
+    return replace(field, axes=axes)
+
+
+def _sees_all(op: Op) -> bool:
+    sees_all = op.rule.sees_all if op.rule is not None else False
+    return sees_all(op) if callable(sees_all) else sees_all
+
+
+def _windows(op: Op, field: Field) -> Windows | None:
+    """One window an axis of ``field``; None where the operation cannot be followed."""
+    stay = (Window(),) * len(field.axes)
+    if op.rule is None:
+        from cnnbench.analysis.trace import trace_stays
+
+        return stay if trace_stays(op) else None
+    windows = op.rule.windows(op) if op.rule.windows is not None else stay
+    if windows is None or len(windows) == len(stay):
+        return windows
+    moved = any(window != Window() for window in windows)
+    return None if moved and stay else stay

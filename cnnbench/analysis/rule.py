@@ -49,8 +49,9 @@ class Rule:
 
     Attributes:
         count: the arithmetic of one image; None where this very call must be traced.
-        windows: what an output sees along each spatial axis; None for element by element.
-        sees_all: every output depends on every position of the input.
+        windows: what an output sees along each spatial axis, and None from it where that cannot
+            be said; no function at all for element by element.
+        sees_all: every output depends on every position of the input; or whether it does.
         storage: where the output lives.
         keeps: what the gradient needs again: ``input``, ``output``, both or neither.
         keeps_inside: how many elements more it needs that are made on the way.
@@ -59,8 +60,8 @@ class Rule:
     """
 
     count: Callable[[Op], Work | None] = no_work
-    windows: Callable[[Op], Windows] | None = None
-    sees_all: bool = False
+    windows: Callable[[Op], Windows | None] | None = None
+    sees_all: bool | Callable[[Op], bool] = False
     storage: Storage = Storage.NEW
     keeps: frozenset[str] = frozenset()
     keeps_inside: Callable[[Op], int] | None = None

@@ -8,16 +8,19 @@ not taken for its parent. What is not here is entered or traced.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from cnnbench.analysis import keras_api, rules_conv, rules_dense, rules_simple
+from cnnbench.analysis import keras_api, rules_conv, rules_dense, rules_moving, rules_simple
 from cnnbench.analysis.rule import Rule, Storage, no_work
 
 INPUT, OUTPUT = frozenset({"input"}), frozenset({"output"})
 BOTH = INPUT | OUTPUT
-RESHAPING = Rule(storage=Storage.ALIAS)
-MOVING = Rule()
+RESHAPING = Rule(windows=rules_moving.reshaped, storage=Storage.ALIAS)
+_moving = Rule(windows=rules_moving.stays)
+_joining = Rule(windows=rules_moving.joined)
+_turning = Rule(windows=rules_moving.turned)
 
 _conv = Rule(rules_conv.convolution, rules_conv.conv_windows, keeps=INPUT, weighted=True)
 _transposed = Rule(rules_conv.transposed, rules_conv.transposed_windows, keeps=INPUT, weighted=True)
@@ -41,6 +44,7 @@ _shift = Rule(no_work, rules_conv.shift_windows)
 _batch_norm = Rule(rules_simple.batch_norm, storage=Storage.IN_PLACE, keeps=INPUT)
 _layer_norm = Rule(
     rules_simple.layer_norm,
+    sees_all=rules_moving.normalises_positions,
     storage=Storage.IN_PLACE,
     keeps=INPUT,
     keeps_inside=rules_simple.output_elements,
@@ -54,7 +58,7 @@ _add = Rule(rules_simple.merge, storage=Storage.IN_PLACE)
 _multiply = Rule(rules_simple.merge, storage=Storage.IN_PLACE, keeps=INPUT)
 _binary = Rule(rules_simple.binary, storage=Storage.IN_PLACE)
 _product = Rule(rules_simple.binary, storage=Storage.IN_PLACE, keeps=INPUT)
-_reduction = Rule(rules_simple.reduction, sees_all=True)
+_reduction = Rule(rules_simple.reduction, sees_all=rules_moving.mixes_positions)
 _recurrent = Rule(rules_dense.recurrent, sees_all=True, keeps=BOTH, weighted=True)
 _conv_lstm = Rule(rules_dense.conv_lstm, sees_all=True, keeps=BOTH, weighted=True)
 
@@ -91,7 +95,7 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         "MultiHeadAttention": Rule(
             rules_dense.multi_head_attention, sees_all=True, keeps=BOTH, weighted=True
         ),
-        "GroupQueryAttention": Rule(
+        "GroupedQueryAttention": Rule(
             rules_dense.grouped_query_attention, sees_all=True, keeps=BOTH, weighted=True
         ),
         "Attention": Rule(rules_dense.attention, sees_all=True, keeps=INPUT),
@@ -105,7 +109,7 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         "BatchNormalization": _batch_norm,
         "SyncBatchNormalization": _batch_norm,
         "LayerNormalization": _layer_norm,
-        "GroupNormalization": _layer_norm,
+        "GroupNormalization": replace(_layer_norm, sees_all=True),
         "RMSNormalization": _layer_norm,
         "UnitNormalization": _layer_norm,
         "Normalization": Rule(rules_simple.rescaling, storage=Storage.IN_PLACE),
@@ -117,21 +121,22 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         "PReLU": _by_input,
         "ThresholdedReLU": _by_input,
         "Activation": _activation,
+        "Masking": Rule(rules_simple.masking, keeps=INPUT),
         "Add": _add,
         "Subtract": _add,
         "Multiply": _multiply,
         "Maximum": _multiply,
         "Minimum": _multiply,
         "Average": Rule(rules_simple.average, storage=Storage.IN_PLACE),
-        "Concatenate": MOVING,
-        "Permute": MOVING,
-        "RepeatVector": MOVING,
+        "Concatenate": _joining,
+        "Permute": _turning,
+        "RepeatVector": Rule(),
         "Flatten": RESHAPING,
         "Reshape": RESHAPING,
         **dict.fromkeys(_names("Dropout AlphaDropout GaussianDropout GaussianNoise"), _noise),
         **dict.fromkeys(
             _names(
-                "InputLayer Identity ActivityRegularization Masking RandomFlip RandomRotation "
+                "InputLayer Identity ActivityRegularization RandomFlip RandomRotation "
                 "RandomZoom "
                 "RandomTranslation RandomContrast RandomBrightness RandomHeight RandomWidth "
                 "RandomGrayscale RandomHue RandomSaturation RandomSharpness RandomShear "
@@ -159,21 +164,40 @@ OPERATIONS: Mapping[str, Rule] = MappingProxyType(
             _by_input,
         ),
         **dict.fromkeys(_names("Mean Sum Max Min Var Std"), _reduction),
-        **dict.fromkeys(_names("Reshape Squeeze ExpandDims Identity StopGradient"), RESHAPING),
-        **dict.fromkeys(_names("Transpose Concatenate Stack Pad GetItem Repeat Tile Roll"), MOVING),
+        **dict.fromkeys(_names("Reshape Squeeze ExpandDims"), RESHAPING),
+        **dict.fromkeys(_names("Identity StopGradient"), _free),
+        **dict.fromkeys(_names("Repeat Tile"), _moving),
+        **dict.fromkeys(_names("Stack Roll"), Rule(windows=rules_moving.unknown)),
+        "Concatenate": _joining,
+        "Transpose": _turning,
+        "Pad": Rule(windows=rules_moving.padded),
+        "GetItem": Rule(windows=rules_moving.sliced),
     }
+)
+
+
+# What a subclass may write anew and still compute what its parent computes.
+HARMLESS = frozenset(
+    _names(
+        "build build_from_config get_build_config get_config from_config compute_mask "
+        "compute_output_shape compute_output_spec save_own_variables load_own_variables "
+        "save_assets load_assets"
+    )
 )
 
 
 def find_rule(layer: Any) -> Rule | None:
     """The rule for a layer or operation, or None where there is none.
 
-    A class derived from a Keras layer counts as that layer as long as it keeps its ``call``.
+    A class derived from a Keras layer counts as that layer as long as it overrides nothing that
+    the parent computes with: neither ``call`` nor what that calls (``convolution_op``).
     """
+    own: set[str] = set()
     for cls in type(layer).__mro__:
         if keras_api.comes_with_keras(cls):
+            if any(hasattr(cls, name) for name in own):
+                return None
             table = LAYERS if hasattr(layer, "weights") else OPERATIONS
             return table.get(cls.__name__)
-        if "call" in vars(cls):
-            return None
+        own |= {name for name in vars(cls) if name[:2] != "__"} - HARMLESS
     return None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from cnnbench.analysis.graph import Op
+from cnnbench.analysis.graph import Op, Tensor
 from cnnbench.analysis.rules_conv import ending, is_active, split
 from cnnbench.analysis.work import NOTHING, Work
 
@@ -50,15 +50,26 @@ def dot(op: Op) -> Work | None:
     return Work(macs=op.output.elements * op.input.sizes[axis])
 
 
-def matmul(op: Op) -> Work:
+def matmul(op: Op) -> Work | None:
     """``outputs x (the last axis of the first operand)``."""
-    return Work(macs=op.output.elements * op.input.sizes[-1])
+    shapes = _operands(op)
+    return Work(macs=op.output.elements * shapes[0][-1]) if shapes and shapes[0] else None
 
 
 def einsum(op: Op) -> Work | None:
     """``outputs x (product of the axes that are summed over)``."""
-    summed = contracted(op.layer.subscripts, [tensor.sizes for tensor in op.inputs])
+    shapes = _operands(op)
+    summed = contracted(op.layer.subscripts, shapes) if shapes else None
     return None if summed is None else Work(macs=op.output.elements * summed)
+
+
+def _operands(op: Op) -> list[tuple[int, ...]] | None:
+    """The sizes of all operands, weights among them; None where one has no known shape."""
+    sizes = [
+        arg.sizes if isinstance(arg, Tensor) else tuple(getattr(arg, "shape", ())) or (None,)
+        for arg in op.args
+    ]
+    return None if any(None in one for one in sizes) else sizes
 
 
 def multi_head_attention(op: Op) -> Work:

@@ -27,6 +27,11 @@ def activation(op: Op) -> Work:
     return Work(elementwise=op.output.elements if is_active(op.layer) else 0)
 
 
+def masking(op: Op) -> Work:
+    """Every element is compared; a step is kept if any differs; every element is multiplied."""
+    return Work(elementwise=2 * op.output.elements, pooling=op.input.elements)
+
+
 def rescaling(op: Op) -> Work:
     """A multiplication and an addition an element."""
     return Work(elementwise=2 * op.output.elements)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import prod
+from math import log2, prod
 from types import MappingProxyType
 from typing import Any
 
@@ -114,6 +114,27 @@ def _add_n(node: Any) -> Work | None:
     return None if outputs is None else Work(elementwise=outputs * (len(node.inputs) - 1))
 
 
+def _fourier(times: float) -> NodeRule:
+    """``times x n log2 n`` a transform of ``n`` points, as FFTW states its speed (Frigo, Johnson
+    2005): 5 for complex numbers, half of it for real ones."""
+
+    def rule(node: Any) -> Work | None:
+        real = next((t for t in (*node.outputs, *node.inputs) if t.dtype.is_floating), None)
+        sizes = _sizes(node.inputs[0] if real is None else real)
+        if sizes is None or not sizes[-1]:
+            return None
+        return Work(elementwise=round(times * prod(sizes) * log2(sizes[-1])))
+
+    return rule
+
+
+def _bucketize(node: Any) -> Work | None:
+    """A binary search among the boundaries an element."""
+    outputs = _elements(node.outputs[0])
+    steps = len(node.get_attr("boundaries")).bit_length()
+    return None if outputs is None else Work(elementwise=outputs * steps)
+
+
 def _names(text: str) -> list[str]:
     return text.split()
 
@@ -129,7 +150,22 @@ FREE = frozenset(
         "DepthToSpace Cast Bitcast BroadcastTo BroadcastArgs BroadcastGradientArgs Range LinSpace "
         "Select SelectV2 Where OneHot ResizeNearestNeighbor Assert CheckNumerics "
         "EnsureShape InvertPermutation TensorListFromTensor TensorListStack ScatterNd "
-        "TensorScatterUpdate MatrixDiag MatrixBandPart"
+        "TensorScatterUpdate MatrixDiag MatrixBandPart Real Imag Conj Complex TensorListReserve "
+        "TensorListGetItem TensorListSetItem TensorListLength TensorListPushBack"
+    )
+)
+
+# One operation an output element.
+_ELEMENTWISE = frozenset(
+    _names(
+        "Add AddV2 Sub Mul Div RealDiv DivNoNan FloorDiv FloorMod Mod Pow Maximum Minimum "
+        "SquaredDifference Neg Abs Sign Square Sqrt Rsqrt Reciprocal Inv Exp Expm1 Log "
+        "Log1p Sin Cos Tan Asin Acos Atan Atan2 Sinh Cosh Tanh Sigmoid Erf Erfc Erfinv "
+        "Relu Relu6 LeakyRelu Elu Selu Softplus Softsign Softmax LogSoftmax Floor Ceil "
+        "Round Rint ClipByValue Greater GreaterEqual Less LessEqual Equal NotEqual "
+        "Xlogy Xlog1py Xdivy MulNoNan IsNan IsInf IsFinite LogicalAnd LogicalOr LogicalNot "
+        "StatelessRandomUniformV2 StatelessRandomNormalV2 StatelessTruncatedNormalV2 RandomUniform "
+        "RandomStandardNormal TruncatedNormal"
     )
 )
 
@@ -162,20 +198,40 @@ RULES: Mapping[str, NodeRule] = MappingProxyType(
         "ScaleAndTranslate": _each_output(4),
         "L2Loss": _each_input("pooling"),
         "AddN": _add_n,
+        "FFT": _fourier(5),
+        "IFFT": _fourier(5),
+        "RFFT": _fourier(2.5),
+        "IRFFT": _fourier(2.5),
+        "Bucketize": _bucketize,
+        "ComplexAbs": _each_output(4),
+        **dict.fromkeys(
+            _names("Bincount DenseBincount HistogramFixedWidth UnsortedSegmentSum SegmentSum"),
+            _each_input("pooling"),
+        ),
         **dict.fromkeys(
             _names("Sum Mean Max Min Prod All Any EuclideanNorm ArgMax ArgMin Cumsum Cumprod"),
             _each_input("pooling"),
         ),
         **dict.fromkeys(
-            _names(
-                "Add AddV2 Sub Mul Div RealDiv DivNoNan FloorDiv FloorMod Mod Pow Maximum Minimum "
-                "SquaredDifference Neg Abs Sign Square Sqrt Rsqrt Reciprocal Inv Exp Expm1 Log "
-                "Log1p Sin Cos Tan Asin Acos Atan Atan2 Sinh Cosh Tanh Sigmoid Erf Erfc Erfinv "
-                "Relu Relu6 LeakyRelu Elu Selu Softplus Softsign Softmax LogSoftmax Floor Ceil "
-                "Round Rint ClipByValue Greater GreaterEqual Less LessEqual Equal NotEqual "
-                "Xlogy Xlog1py Xdivy MulNoNan IsNan IsInf IsFinite LogicalAnd LogicalOr LogicalNot"
-            ),
+            _ELEMENTWISE,
             _each_output(1),
         ),
     }
 )
+
+# Counted whatever the type of their operands: quantised products are multiply-adds as well.
+PRODUCTS = frozenset(
+    kind
+    for kind, rule in RULES.items()
+    if rule in (_convolution, _depthwise, _transposed, _matmul, _einsum)
+)
+
+# What moves positions, and what leaves every position where it is.
+MOVING = frozenset(
+    _names(
+        "Pad PadV2 MirrorPad Tile Reverse ReverseV2 Roll SpaceToBatchND BatchToSpaceND "
+        "SpaceToDepth DepthToSpace Transpose Gather GatherV2 GatherNd StridedSlice Slice "
+        "ResizeNearestNeighbor ScatterNd TensorScatterUpdate"
+    )
+)
+IN_PLACE = frozenset({"BiasAdd", "FusedBatchNormV3", "LRN", *_ELEMENTWISE})

@@ -82,6 +82,7 @@ class Walker:
     def __init__(self) -> None:
         self.ops: list[Op] = []
         self.calls: Counter[str] = Counter()
+        self.entered: list[tuple[int, Any]] = []
 
     def run_graph(self, model: Any, own: Any) -> Graph:
         """The graph of a functional model exactly as it was built."""
@@ -90,7 +91,8 @@ class Walker:
         ]
         known = {id(symbol): tensor for symbol, tensor in zip(own.inputs, inputs, strict=True)}
         self._run_nodes(keras_api.graph_nodes(own), known, "")
-        return Graph(tuple(inputs), self.ops, tuple(known[id(out)] for out in own.outputs))
+        outputs = tuple(known[id(out)] for out in own.outputs)
+        return Graph(tuple(inputs), self.ops, outputs, entered=self.entered)
 
     def run_model(self, model: Any, shapes: list[Shape], own: Any) -> Graph:
         """The graph of a model called anew with inputs of the given shapes."""
@@ -99,7 +101,7 @@ class Walker:
         inputs = [Tensor(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
         structure: Any = inputs if len(inputs) > 1 else inputs[0]
         outputs = self._descend(model.call, model, (structure,), {}, "")
-        return Graph(tuple(inputs), self.ops, tuple(outputs))
+        return Graph(tuple(inputs), self.ops, tuple(outputs), entered=self.entered)
 
     def _run_nodes(
         self, nodes: Iterable[keras_api.Node], known: dict[int, Tensor], path: str
@@ -139,11 +141,12 @@ class Walker:
         if _is_time_distributed(layer):
             return self._each_step(layer, inputs, node, name)
         if find_rule(layer) is None and _is_layer(layer):
-            listed, counted = len(self.ops), self.calls.copy()
+            listed, entered, counted = len(self.ops), len(self.entered), self.calls.copy()
+            self.entered.append((listed, layer))
             try:
                 return self._descend(layer.call, layer, args, kwargs, f"{name}/")
             except Exception:  # whatever a user's code does with a symbol: it is traced instead
-                del self.ops[listed:]
+                del self.ops[listed:], self.entered[entered:]
                 self.calls = counted
         return self._emit(layer, name, args, kwargs, inputs, node.outputs)
 
@@ -192,6 +195,7 @@ class Walker:
 
         fresh_args = tuple(keras_api.replace(arg, symbol) for arg in args)
         fresh_kwargs = {name: keras_api.replace(arg, symbol) for name, arg in kwargs.items()}
+        fresh_kwargs = keras_api.at_inference(layer, fresh_args, fresh_kwargs)
         with keras_api.without_warnings():
             outputs = keras_api.flatten(call(*fresh_args, **fresh_kwargs))
         nodes = keras_api.nodes_between(symbols, outputs)

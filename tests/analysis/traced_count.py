@@ -6,6 +6,7 @@ the sizes of kernels and operands, where the package works from layer configurat
 
 from __future__ import annotations
 
+import sys
 from math import prod
 from typing import Any
 
@@ -15,9 +16,10 @@ from tensorflow.python.framework.function_def_to_graph import function_def_to_gr
 
 def traced_macs(model: Any) -> int:
     """Multiply-adds of one image through a Keras 3 model built in a ``StatelessScope``."""
+    images = [tf.TensorSpec((1, *x.shape[1:]), x.dtype) for x in model.inputs]
+
     trainable = [tf.TensorSpec(v.shape, v.dtype) for v in model.trainable_variables]
     others = [tf.TensorSpec(v.shape, v.dtype) for v in model.non_trainable_variables]
-    images = [tf.TensorSpec((1, *x.shape[1:]), x.dtype) for x in model.inputs]
 
     @tf.function
     def forward(a: Any, b: Any, x: Any) -> Any:
@@ -26,17 +28,52 @@ def traced_macs(model: Any) -> int:
     return _macs(forward.get_concrete_function(trainable, others, images).graph)
 
 
-def _macs(graph: Any) -> int:
+def _macs(graph: Any, *outside: Any) -> int:
     total = 0
-    for op in graph.get_operations():
+    for op in _reached(graph):
         if op.type in ("PartitionedCall", "StatefulPartitionedCall"):
-            definition = graph._get_function(op.get_attr("f").name).cached_definition
-            total += _macs(function_def_to_graph(definition, [x.shape for x in op.inputs]))
+            total += _macs(_body(op, "f", graph, *outside), graph, *outside)
+        elif op.type in ("While", "StatelessWhile"):
+            total += _steps(op) * _macs(_body(op, "body", graph, *outside), graph, *outside)
         elif op.type in _COUNTS:
             total += _COUNTS[op.type](op)
         else:
             assert not any(word in op.type for word in ("Conv", "MatMul", "Einsum")), op.type
     return total
+
+
+def _reached(graph: Any) -> list[Any]:
+    """The operations on the way to an output; TensorFlow cuts off all others before it runs."""
+    seen: dict[Any, None] = {}
+
+    def visit(ops: list[Any]) -> None:
+        for op in ops:
+            if op not in seen:
+                seen[op] = None
+                visit([x.op for x in op.inputs] + list(op.control_inputs))
+
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, 10 * len(graph.get_operations())))
+    visit([x.op for x in graph.outputs])
+    sys.setrecursionlimit(limit)
+    return list(seen)
+
+
+def _body(op: Any, attribute: str, *graphs: Any) -> Any:
+    """The graph of the function that ``op`` calls or repeats, for the shapes it is given."""
+    name = op.get_attr(attribute).name
+    function = next(f for graph in graphs if (f := graph._get_function(name)) is not None)
+    body = getattr(function, "graph", None)
+    if body is not None and all(x.shape.is_fully_defined() for x in body.inputs):
+        return body
+    return function_def_to_graph(function.cached_definition, [x.shape for x in op.inputs])
+
+
+def _steps(loop: Any) -> int:
+    """The length of the sequence: the leading axis of the list that the loop reads."""
+    lists = [x.op for x in loop.inputs if x.op.type == "TensorListFromTensor"]
+    (steps,) = {int(one.inputs[0].shape[0]) for one in lists}
+    return steps
 
 
 def _dims(tensor: Any) -> list[int]:
