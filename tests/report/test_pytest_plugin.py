@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
+
 _TINY = """
 def tiny(filters):
     import keras
@@ -100,3 +102,14 @@ def test_fine(cnn_budget):
     assert "2 failed, 1 passed" in done.stdout, done.stdout
     assert "times as long as LeNet5" in done.stdout
     assert "litert: latency_p50_s is" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_readme_s_example_holds_and_its_message_is_the_tool_s(tmp_path: Path) -> None:
+    section = (ROOT / "README.md").read_text().split("## A budget in CI")[1].split("\n## ")[0]
+    example, message = section.split("```")[1::2]
+    example = example.removeprefix("python\n")
+    assert run(tmp_path, example).returncode == 0
+    broken = run(tmp_path, example.replace('macs="320M"', 'macs="300M"'), "-k", "small")
+    assert broken.returncode == 1
+    assert message.strip() in broken.stdout
