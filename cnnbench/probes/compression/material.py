@@ -69,10 +69,11 @@ class Pictures:
 
     def lessons(self, model: Any) -> Lessons:
         """The training images, augmented as the network was trained."""
-        batches = self._task.training_batches(
-            self._task.dataset.train, self._task.subject.preprocess
+        task = self._task
+        batches = task.training_batches(
+            task.dataset.train, task.subject.preprocess, task.setting.augment
         )
-        return Lessons(lambda epoch: batches.epoch(self._task.seed, 1000 + epoch), batches.steps)
+        return Lessons(lambda epoch: batches.epoch(task.seed, 1000 + epoch), batches.steps)
 
 
 class RandomImages:

@@ -37,6 +37,8 @@ def memory(subject: Subject, setting: CompressionSetting, context: Context) -> F
     Raises:
         Unavailable: there is no such file, or no high-water mark on this system.
     """
+    peak.without_tensorflow_pool()
+    peak.return_freed_memory()
     import ai_edge_litert.interpreter  # noqa: F401 - its own code is not the network's
 
     folder = _folder(subject, setting, context)
@@ -48,7 +50,6 @@ def memory(subject: Subject, setting: CompressionSetting, context: Context) -> F
         path.compile(image)
         path.call(path.feed(image))
 
-    peak.return_freed_memory()
     found = peak.of_process(first_answer)
     return Finding(
         metrics={"memory_infer_peak_bytes": found.bytes}, details={"before_bytes": found.before}
