@@ -130,9 +130,10 @@ class Training:
         total = setting.epochs + (setting.fine_tune_epochs if setting.recipe == "transfer" else 0)
         watch = watching.callback(rate, self.say, epoch, total, batches.steps)
         started = time.perf_counter()
-        history = model.fit(
-            batches.epoch(self.seed, epoch), shuffle=False, verbose=0, callbacks=[watch]
-        ).history
+        with optimisation.graphs_as_traced():
+            history = model.fit(
+                batches.epoch(self.seed, epoch), shuffle=False, verbose=0, callbacks=[watch]
+            ).history
         seconds = time.perf_counter() - started
         loss = float(history["loss"][-1])
         if not math.isfinite(loss):
