@@ -14,6 +14,7 @@ import pandas as pd
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.metrics import METRICS, Metric, column, short_name, split
 from cnnbench.core.units import show
+from cnnbench.store.compression import COLUMN as COMPRESSION
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Network": ("weight_bytes", "file_bytes", "params", "depth", "macs"),
@@ -26,6 +27,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Latency": ("latency_p50_s",),
     "Accuracy": ("top1", "top5"),
+    "Compression": (
+        "file_gzip_bytes",
+        "sparsity",
+        "distinct_weights",
+        "coverage_macs",
+        "coverage_params",
+        "agreement",
+    ),
     "Published by Keras, measured elsewhere": (
         "published_size_bytes",
         "published_top1",
@@ -128,11 +137,12 @@ def cells(report: pd.DataFrame, shown: Column) -> list[Cell]:
 
 
 def remarks(report: pd.DataFrame) -> Iterator[str]:
-    """What was skipped, failed or is doubtful, and why.
+    """What compressing bought; what was skipped, failed or is doubtful, and why.
 
     What has no value is a line a reason, with its models; what is doubtful a line a column, with
     the reasons of each model.
     """
+    yield from compressed(report)
     absent: dict[tuple[str, str], list[str]] = {}
     doubtful: dict[str, list[str]] = {}
     for name in report.columns:
@@ -157,6 +167,14 @@ def remarks(report: pd.DataFrame) -> Iterator[str]:
         yield f"{', '.join(whats)}: {words} ({'all models' if everyone else ', '.join(who)})"
     for what, reasons in doubtful.items():
         yield f"{what}, doubtful: {', '.join(reasons)}"
+
+
+def compressed(report: pd.DataFrame) -> Iterator[str]:
+    """What each compressed row bought, a line a row."""
+    if COMPRESSION in report.columns:
+        for name, words in zip(row_names(report), report[COMPRESSION].fillna(""), strict=True):
+            if words:
+                yield f"{name}: {words}"
 
 
 def row_names(report: pd.DataFrame) -> list[str]:

@@ -157,7 +157,29 @@ def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
     return summaries
 
 
+def _judged_file(records: Sequence[Record], status: str) -> dict[str, Summary]:
+    """One converted file on all test images: the interval is of the images alone."""
+    summaries = _plain(records, status)
+    details = records[-1].details
+    for name in ("top1", "top5", "agreement"):
+        if name in summaries and "n_test" in details:
+            chance = details.get("chance", 0.0) if name == "top1" else 0.0
+            found = statistics.accuracy(summaries[name].samples[:1], details["n_test"])
+            verdict = "unstable: not above chance" if found.low <= chance else "stable"
+            summaries[name] = replace(
+                summaries[name], ci_low=found.low, ci_high=found.high, verdict=verdict
+            )
+    return summaries
+
+
+def _compression(records: Sequence[Record], status: str) -> dict[str, Summary]:
+    """Each part as what it measures is summarised elsewhere."""
+    by_part = {"convert": _judged_file, "latency": _latency}
+    return by_part.get(records[-1].setting.get("part", ""), _plain)(records, status)
+
+
 _BY_PROBE: dict[str, Callable[[Sequence[Record], str], dict[str, Summary]]] = {
     "latency": _latency,
     "accuracy": _accuracy,
+    "compression": _compression,
 }

@@ -18,7 +18,7 @@ from pandas.api.types import is_numeric_dtype
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS, column, split
 from cnnbench.core.record import SCHEMA_VERSION, Record
-from cnnbench.store import journal
+from cnnbench.store import compression, journal
 from cnnbench.store.summaries import Summary, summarise
 
 ROW = ("model", "variant", "input_shape", "classes")
@@ -104,6 +104,8 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
         | _values(group)
         for row, group in by_row.items()
     ]
+    for place, words in compression.verdicts(rows).items():
+        rows[place][compression.COLUMN] = words
     frame = pd.DataFrame(rows, columns=list(_LEADING) if not rows else None)
     return frame[[*_LEADING, *sorted(set(frame.columns) - set(_LEADING), key=_column_order(frame))]]
 

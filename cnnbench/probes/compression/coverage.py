@@ -60,7 +60,8 @@ def covers(kernel: Kernel, variant: Variant) -> bool:
     wanted = (variant.sparsity or 0.0) - _SPARSITY_SLACK
     if variant.is_pruned and not variant.two_of_four and kernel.zeros < wanted * kernel.params:
         return False
-    if variant.clusters is not None and kernel.distinct > variant.clusters + variant.is_pruned:
+    clusters = (variant.clusters or 0) + variant.is_pruned  # zero is one more
+    if variant.clusters is not None and not kernel.has_clusters(clusters):
         return False
     match variant.quantisation:
         case "ptq-int8" | "qat-int8":

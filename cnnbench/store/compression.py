@@ -1,0 +1,167 @@
+"""What a compressed row bought, in words: beside the float32 row of the same trained network.
+
+Like every verdict it is computed when tables are made; it needs both rows and is never stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnnbench.core.metrics import column, split
+from cnnbench.core.settings.variants import FLOAT32, Variant, parse
+from cnnbench.store import statistics
+
+COLUMN = "compression_verdict"
+# MLPerf Inference, rules, section "Benchmarks": a closed-division result keeps 99 % of the
+# accuracy of the float32 reference.
+GATE = 0.99
+COVERED = 0.9
+_LEAST_SMALLER = 1.1  # a file or its gzip that is smaller by less is not called smaller
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """A compressed row and the float32 row that it is compared with."""
+
+    place: int
+    row: Row
+    base: Row
+    variant: Variant
+
+
+def verdicts(rows: Sequence[Row]) -> dict[int, str]:
+    """Place of a row -> its verdict, for every row that is no float32 row.
+
+    Args:
+        rows: of a report, column -> cell. All latencies are one family of tests.
+    """
+    pairs = list(_pairs(rows))
+    speeds = _speeds(pairs)
+    return {
+        pair.place: "; ".join(_words(pair, speeds.get(pair.place, []))) or "nothing was measured"
+        for pair in pairs
+    }
+
+
+def _pairs(rows: Sequence[Row]) -> Iterator[_Beside]:
+    names = ("model", "input_shape", "classes")
+    bases = {tuple(row[name] for name in names): row for row in rows if row["variant"] == FLOAT32}
+    for place, row in enumerate(rows):
+        base = bases.get(tuple(row[name] for name in names))
+        if row["variant"] != FLOAT32 and base is not None:
+            yield _Beside(place, row, base, parse(row["variant"]))
+
+
+def _words(pair: _Beside, speeds: Sequence[str]) -> Iterator[str]:
+    why = _why_absent(pair.row)
+    if why:
+        yield why
+        return
+    yield from _accuracy(pair)
+    yield from speeds
+    yield from _size(pair)
+    yield from _coverage(pair)
+
+
+def _why_absent(row: Row) -> str:
+    """``not applicable: …`` where there is no file, or how making it ended."""
+    status = str(row.get("file_bytes_status") or "")
+    if row.get("file_bytes") is not None or not status:
+        return ""
+    kind, _, reason = status.partition(": ")
+    return f"not applicable: {reason}" if kind == "skipped" else status
+
+
+def _accuracy(pair: _Beside) -> Iterator[str]:
+    for name, value in pair.row.items():
+        base = pair.base.get(name)
+        if split(name)[0] != "top1" or value is None or not base:
+            continue
+        if "not above chance" in str(pair.base.get(f"top1_verdict@{split(name)[1]}")):
+            yield "float32 itself is not above chance"
+            continue
+        kept = value / base
+        gate = "keeps" if kept >= GATE else "loses accuracy: keeps only"
+        yield f"{gate} {100 * kept:.1f} % of float32's accuracy"
+
+
+def _speeds(pairs: Sequence[_Beside]) -> dict[int, list[str]]:
+    """Place -> what is known of its speed, one phrase a call path."""
+    found = [
+        (pair, label, base, new)
+        for pair in pairs
+        for label in _labels(pair.row)
+        if (base := _ratios(pair.base, label)) and (new := _ratios(pair.row, label))
+    ]
+    tests = statistics.compare([(base, new) for _, _, base, new in found])
+    words: dict[int, list[str]] = {}
+    for (pair, label, base, new), test in zip(found, tests, strict=True):
+        several = len(_labels(pair.row)) > 1
+        phrase = _speed(test, min(len(base), len(new)))
+        words.setdefault(pair.place, []).append(f"{phrase} [{label}]" if several else phrase)
+    return words
+
+
+def _speed(test: statistics.Comparison, processes: int) -> str:
+    up, low, high = 1 / test.ratio, 1 / test.high, 1 / test.low
+    interval = f"{up:.2f}x, {low:.2f}-{high:.2f}"
+    match test.verdict:
+        case "lower":
+            return f"faster than float32 here ({interval})"
+        case "higher":
+            return f"slower than float32 here ({interval})"
+        case "too few processes":
+            need = statistics.FEWEST_PROCESSES
+            return f"speed unknown: {processes} of at least {need} processes ({interval} seen)"
+    return f"no real speed-up ({interval})"
+
+
+def _size(pair: _Beside) -> Iterator[str]:
+    file, zipped = (_times_smaller(pair, f"file{kind}_bytes") for kind in ("", "_gzip"))
+    if file >= _LEAST_SMALLER:
+        yield f"file {file:.1f}x smaller"
+    elif zipped >= _LEAST_SMALLER:
+        yield f"smaller only when compressed (gzip {zipped:.1f}x)"
+    elif file:
+        yield "file no smaller"
+
+
+def _coverage(pair: _Beside) -> Iterator[str]:
+    """What was left as it was, where that is more than a tenth of the work or of the weights."""
+    macs, params = (pair.row.get(f"coverage_{of}") for of in ("macs", "params"))
+    if macs is None or params is None or min(macs, params) >= COVERED:
+        return
+    word = "partly float" if pair.variant.quantisation else "partly untouched"
+    yield f"{word}: {100 * (1 - macs):.0f} % of the MACs, {100 * (1 - params):.0f} % of the weights"
+
+
+def _labels(row: Row) -> list[str]:
+    return [
+        split(name)[1]
+        for name, value in row.items()
+        if split(name)[0] == "latency_location_s" and "/litert/" in name and value is not None
+    ]
+
+
+def _ratios(row: Row, label: str) -> list[float]:
+    """Location ÷ reference of every process that timed both."""
+    times, references = (
+        [
+            float(part)
+            for part in str(row.get(column(f"{name}_samples", label)) or "").split(";")
+            if part
+        ]
+        for name in ("latency_location_s", "reference_s")
+    )
+    if len(times) != len(references):
+        return []
+    return [time / reference for time, reference in zip(times, references, strict=True)]
+
+
+def _times_smaller(pair: _Beside, name: str) -> float:
+    base, new = pair.base.get(name), pair.row.get(name)
+    return base / new if base and new else 0.0
