@@ -32,12 +32,18 @@ class UserError(CnnbenchError):
         return f"{text} ({self.hint})" if self.hint else text
 
 
+_MOST_SHOWN = 50
+
+
 class UserErrors(UserError):
     """Several mistakes of one input, reported together, a line each."""
 
     def __init__(self, errors: Iterable[UserError]) -> None:
         self.errors = tuple(errors)
-        super().__init__("\n".join(error.one_line() for error in self.errors))
+        lines = [error.one_line() for error in self.errors[:_MOST_SHOWN]]
+        if more := len(self.errors) - len(lines):
+            lines.append(f"and {more} more")
+        super().__init__("\n".join(lines))
 
 
 class Unavailable(CnnbenchError):

@@ -15,6 +15,7 @@ Path_ = tuple[str | int, ...]
 
 _MAX_BYTES = 2**18
 _MAX_NODES = 20_000
+_DEEPEST = 50
 # Longer ones exist to hang a reader: hexadecimal and sexagesimal integers have no limit in Python.
 _MAX_DIGITS = 100
 _NUMBERS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float"))
@@ -41,6 +42,17 @@ class Source:
         return f"{self.name}:{self.lines.get(path, 1)}"
 
 
+class _Loader(yaml.SafeLoader):
+    """The safe loader with a bound on nesting: PyYAML's time grows with the square of the depth."""
+
+    def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:  # noqa: N803
+        if self.flow_level >= _DEEPEST:
+            raise yaml.MarkedYAMLError(
+                problem="nested too deeply to be a suite", problem_mark=self.get_mark()
+            )
+        super().fetch_flow_collection_start(TokenClass)
+
+
 def read(file: Path) -> Source:
     """Read a YAML file: safe tags only, no duplicate keys, no alias bombs.
 
@@ -62,7 +74,7 @@ def read(file: Path) -> Source:
 def parse(text: str, name: str) -> Source:
     """`read` for text that is already at hand; ``name`` stands for the file in messages."""
     # The C loader parses faster but loses the column in some errors; suites are small.
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:
