@@ -17,7 +17,7 @@ from cnnbench.core.errors import CnnbenchError, UserError
 
 EXIT_FINE, EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-_VERBS = ("models", "inspect", "run", "report", "choose", "compare", "predict", "doctor")
+_VERBS = ("models", "inspect", "run", "report", "choose", "compare", "predict", "export", "doctor")
 
 
 class _Verbs(click.Group):

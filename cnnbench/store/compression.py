@@ -135,8 +135,15 @@ def _coverage(pair: _Beside) -> Iterator[str]:
     macs, params = (pair.row.get(f"coverage_{of}") for of in ("macs", "params"))
     if macs is None or params is None or min(macs, params) >= COVERED:
         return
-    word = "partly float" if pair.variant.quantisation else "partly untouched"
-    yield f"{word}: {100 * (1 - macs):.0f} % of the MACs, {100 * (1 - params):.0f} % of the weights"
+    variant = pair.variant
+    kinds = {
+        "float": variant.quantisation,
+        "dense": variant.is_pruned,
+        "unclustered": variant.clusters,
+    }
+    word = " or ".join(kind for kind, asked in kinds.items() if asked)
+    left = f"{100 * (1 - macs):.0f} % of the MACs, {100 * (1 - params):.0f} % of the weights"
+    yield f"partly {word}: {left}"
 
 
 def _labels(row: Row) -> list[str]:

@@ -30,7 +30,6 @@ from cnnbench.probes.compression.interpreter import File, answers
 from cnnbench.probes.compression.layer_by_layer import Left
 from cnnbench.probes.training import scores
 
-CARD = "card.json"
 # Only float32 arithmetic must agree with Keras; rounding is what quantisation is about.
 _TOLERANCE = 1e-3
 
@@ -163,8 +162,9 @@ def _write_card(
             "fine_tune_epochs": setting.fine_tune_epochs,
             "fine_tune_rate": setting.fine_tune_rate,
         },
-        "from": {name: value for name, value in card.items() if name not in ("model",)},
+        "from": {name: value for name, value in card.items() if name != "model"}
+        | {"weights_file_sha256": setting.weights_sha256},
         "metrics": finding.metrics,
         "read_back": {name: finding.details[name] for name in kept if name in finding.details},
     }
-    (folder / CARD).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (folder / places.CARD).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from cnnbench.core.errors import JobFailed, Unavailable
 from cnnbench.core.settings.compression import CompressionSetting
 from cnnbench.core.subject import Context, Subject
 
-MODEL = "model.tflite"
+MODEL, CARD = "model.tflite", "card.json"
 _REASON = "reason.txt"
 _OF_THE_NETWORK = {"training", "weights", "weights_sha256", "classes"}
 _NOT_OF_THE_FILE = {"part", "threads"}

@@ -36,7 +36,7 @@ def make(subject: Subject, setting: CompressionSetting, context: Context) -> Fin
     folder = places.network(subject, setting, context)
     with places.reasoned(folder):
         if setting.training is None:
-            return _seeded(subject, folder)
+            return _untrained(subject, _weights_file(setting, context), folder)
         return _trained(subject, setting, context, folder)
 
 
@@ -51,15 +51,16 @@ def card(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _seeded(subject: Subject, folder: Path) -> Finding:
-    """Random weights, drawn so that the outputs differ from image to image."""
-    model = specimen.build(subject)
+def _untrained(subject: Subject, file: Path | None, folder: Path) -> Finding:
+    """The weights of ``file``, or random ones, drawn so that outputs differ between images."""
+    model = subject.build(weights=file) if file else specimen.build(subject)
+    words = f"from {file.name}" if file else "random, seeded"
     networks.save_weights(model, folder)
     facts = {
         "model": subject.label,
         "input_shape": list(subject.input_shape),
         "classes": int(model.outputs[0].shape[-1]),
-        "weights": "random, seeded",
+        "weights": words,
         "gives_probabilities": network.gives_probabilities(model),
     }
     _write_card(folder, facts)

@@ -1,0 +1,198 @@
+"""``cnnbench export``: a compressed network as a file, with a card that says what it is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnnbench.core.errors import UserError
+
+if TYPE_CHECKING:
+    from cnnbench.core.settings.compression import CompressionSetting
+    from cnnbench.core.settings.variants import Variant
+    from cnnbench.models.model import Model
+
+# Beside the weights that a run of the `compression` probe keeps.
+_NETWORK_CARD = "network.json"
+
+
+@click.command()
+@click.argument("model")
+@click.option("--variant", required=True, metavar="V", help="ptq-int8, pruned-50+qat-int8, ...")
+@click.option(
+    "--weights",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Of the trained network: .weights.h5, .h5 or .keras.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The flatbuffer; the card is FILE with .json.",
+)
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    help="What it was trained on: calibrates, fine-tunes and judges (fashion_mnist, folder:PATH).",
+)
+@click.option("--image-size", type=click.IntRange(4, 4096), help="Side of its images, px.")
+@click.option(
+    "--recipe",
+    type=click.Choice(["scratch", "transfer"]),
+    help="How it was trained: transfer has a head of its own.",
+)
+@click.option("--representative", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--fine-tune-epochs", type=click.IntRange(1, 10000), default=2, show_default=True)
+@click.option("--fine-tune-rate", type=float, default=0.0001, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The card on stdout.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="CNNBENCH_DATA",
+    help="Folder with keras/ and tensorflow_datasets/  [env: CNNBENCH_DATA]",
+)
+def command(
+    model: str,
+    variant: str,
+    weights: Path,
+    out: Path,
+    dataset: str | None,
+    image_size: int | None,
+    recipe: str | None,
+    representative: int,
+    fine_tune_epochs: int,
+    fine_tune_rate: float,
+    as_json: bool,
+    data_dir: Path | None,
+) -> None:
+    """Make variant V of the trained MODEL, and write it as a LiteRT file.
+
+    What has to see images (int8 ranges, fine-tuning) needs the data set; weights that a run kept
+    (trained.weights.h5) know theirs. With a data set the file is judged too, in the card.
+    """
+    from cnnbench.core.settings import variants
+    from cnnbench.models import registry
+
+    subject = registry.resolve(model, [Path.cwd()])
+    try:
+        parsed = variants.parse(variant)
+    except UserError as error:
+        raise UserError(error.what, "--variant", error.hint) from None
+    _check_files(weights, out)
+    given = {"dataset": dataset, "image_size": image_size, "recipe": recipe}
+    training = _training(subject, weights, {k: v for k, v in given.items() if v is not None})
+    making = {
+        "representative": representative,
+        "fine_tune_epochs": fine_tune_epochs,
+        "fine_tune_rate": fine_tune_rate,
+    }
+    setting = _setting(subject, parsed, weights, training, making)
+
+    from cnnbench.running import export as exporting
+
+    data_dir = data_dir.resolve() if data_dir else None
+    exported = exporting.export(subject.text, setting, out.resolve(), [Path.cwd()], data_dir, _say)
+    click.echo(json.dumps(exported.card, indent=1) if as_json else _summary(exported.card, out))
+
+
+def _check_files(weights: Path, out: Path) -> None:
+    if not weights.is_file():
+        raise UserError("no such file", str(weights), "--weights takes .weights.h5, .h5 or .keras")
+    if out.suffix == ".json":
+        raise UserError("the card gets the ending .json", str(out), "name it model.tflite, say")
+    if not out.resolve().parent.is_dir():
+        raise UserError("no such folder", str(out.parent), "make it, or name another --out")
+
+
+def _training(subject: Model, weights: Path, given: dict[str, Any]) -> Any:
+    """The schedule behind the weights: as the card beside them or the options say, or None."""
+    from pydantic import ValidationError
+
+    from cnnbench.core.settings.compression import Training
+
+    known = _beside(weights, subject.label)
+    if given.get("dataset", known.get("dataset")) != known.get("dataset"):
+        known = {}  # of another data set: the options say all of it
+    fields = known | given
+    if "dataset" not in fields:
+        if given:
+            raise UserError(
+                "is missing", "--dataset", "--image-size and --recipe are of its images"
+            )
+        return None
+    try:
+        training = Training(**fields)
+        return training.setting(subject, "", "")
+    except ValidationError as error:
+        words = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UserError(words, "--dataset") from None
+
+
+def _beside(weights: Path, label: str) -> dict[str, Any]:
+    """What the card of a run's own weights says of their training."""
+    try:
+        card = json.loads((weights.parent / _NETWORK_CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(card, dict) or card.get("model") != label:
+        return {}
+    training = card.get("training")
+    if not isinstance(training, dict):
+        return {}
+    hashes = ("weights_sha256", "dataset_sha256")
+    return {name: value for name, value in training.items() if name not in hashes}
+
+
+def _setting(
+    subject: Model, variant: Variant, weights: Path, training: Any, making: dict[str, Any]
+) -> CompressionSetting:
+    from cnnbench.core.settings import files
+    from cnnbench.core.settings.compression import CompressionSetting
+
+    needs_images = variant.is_trained_further or variant.quantisation == "ptq-int8"
+    if needs_images and training is None:
+        raise UserError(
+            f"{variant} must see images of what {subject.label} was trained on",
+            "--dataset",
+            "name it: fashion_mnist, tf_flowers, digits, or folder:PATH",
+        )
+    wanted = {}
+    if variant.quantisation == "ptq-int8":
+        wanted["representative"] = making["representative"]
+    if variant.is_trained_further:
+        wanted |= {name: making[name] for name in ("fine_tune_epochs", "fine_tune_rate")}
+    return CompressionSetting(
+        part="convert",
+        variant=str(variant),
+        training=training,
+        weights=str(weights.resolve()),
+        weights_sha256=files.sha256(weights.resolve()),
+        **wanted,
+    )
+
+
+def _summary(card: dict[str, Any], out: Path) -> str:
+    from cnnbench.core.units import show
+
+    found = card["metrics"]
+    words = [f"{out}: {card['model']} {card['variant']}, {show(card['bytes'], 'bytes')}"]
+    if "top1" in found:
+        words.append(
+            f"top-1 {show(found['top1'], 'fraction')}, "
+            f"agreement with float32 {show(found['agreement'], 'fraction')}"
+        )
+    if "coverage_macs" in found:
+        words.append(f"{show(found['coverage_macs'], 'fraction')} of the MACs covered")
+    return "; ".join([*words, f"card in {out.with_suffix('.json')}"])
+
+
+def _say(message: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{message}", nl=False, err=True)

@@ -1,0 +1,117 @@
+"""One variant of one network as files: the two jobs of a suite, in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnbench import __version__
+from cnnbench.core.errors import CnnbenchError, UserError
+from cnnbench.core.settings.compression import CompressionSetting
+from cnnbench.probes.compression import places
+from cnnbench.running.local import LocalExecutor
+from cnnbench.running.worker import Order, Outcome
+
+_NO_LIMIT_S = 30 * 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The artefact, the card beside it, and what the card says."""
+
+    file: Path
+    card_file: Path
+    card: dict[str, Any]
+
+
+def export(
+    model: str,
+    setting: CompressionSetting,
+    out: Path,
+    search_path: Sequence[Path],
+    data_dir: Path | None,
+    say: Callable[[str], None],
+) -> Exported:
+    """Make ``out`` and its card, ``out`` with the ending ``.json``.
+
+    Args:
+        model: as the registry resolves it.
+        setting: part ``convert``, with the weights file.
+        out: the flatbuffer; what is there is replaced at the end only.
+        search_path: where models and data are looked up.
+        data_dir: holds data sets, or None.
+        say: takes progress messages.
+
+    Raises:
+        UserError: the weights do not fit, or ``out`` cannot be written.
+        CnnbenchError: the variant cannot be made; the log is kept beside ``out``.
+    """
+    with tempfile.TemporaryDirectory(prefix="cnnbench-export-") as temporary:
+        work = Path(temporary)
+        log = work / "export.log"
+        with LocalExecutor(work / "server.log") as executor:
+            for part in ("train", "convert"):
+                order = _order(model, setting, part, work, log, search_path, data_dir)
+                outcome = executor.run(order, _NO_LIMIT_S, say)
+                if outcome.status != "ok":
+                    raise _failure(outcome, part, log, out)
+        made = next(work.glob(f"artifacts/converted-*/{places.MODEL}"))
+        card = json.loads((made.parent / places.CARD).read_text(encoding="utf-8"))
+        card = {"cnnbench": __version__} | card
+        try:
+            return _put(made, card, out)
+        except OSError as error:
+            raise UserError(f"cannot be written: {error.strerror}", str(out)) from None
+
+
+def _order(
+    model: str,
+    setting: CompressionSetting,
+    part: str,
+    work: Path,
+    log: Path,
+    search_path: Sequence[Path],
+    data_dir: Path | None,
+) -> Order:
+    artifacts, scratch = work / "artifacts" / part, work / "scratch"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(exist_ok=True)
+    return Order(
+        model=model,
+        search_path=tuple(str(folder) for folder in search_path),
+        probe="compression",
+        setting=setting.model_copy(update={"part": part}).model_dump(mode="json"),
+        repeat=0,
+        artifacts=str(artifacts),
+        scratch=str(scratch),
+        log=str(log),
+        data_dir=str(data_dir) if data_dir else None,
+        memory_limit=None,
+    )
+
+
+def _failure(outcome: Outcome, part: str, log: Path, out: Path) -> CnnbenchError:
+    """One line that says why, and where the whole output is."""
+    if part == "train" and outcome.status in ("failed", "skipped"):
+        return UserError(outcome.reason, "--weights")
+    kept = out.with_name(f"{out.name}.log")
+    words = "not applicable: " if outcome.status == "skipped" else f"{outcome.status}: "
+    try:
+        shutil.copyfile(log, kept)
+    except OSError:
+        return CnnbenchError(f"{words}{outcome.reason}")
+    return CnnbenchError(f"{words}{outcome.reason} (all of its output is in {kept})")
+
+
+def _put(made: Path, card: dict[str, Any], out: Path) -> Exported:
+    card_file = out.with_suffix(".json")
+    part = out.with_name(f".{out.name}.part")
+    shutil.copyfile(made, part)
+    part.replace(out)
+    card_file.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    return Exported(out, card_file, card)
