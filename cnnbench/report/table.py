@@ -16,6 +16,7 @@ from cnnbench.report import layout
 from cnnbench.report.layout import Cell, Column
 
 _HEAD_WIDTH = 22
+_EMPTY = "There is nothing in this run yet: no job has left a record."
 _LEGEND = "* best of its column   ? doubtful, see below   ± half the 95 % interval"
 
 
@@ -26,6 +27,8 @@ def as_text(
     metrics: Sequence[str] = (),
 ) -> str:
     """The report as plain text: a block a group of columns, then what failed and why."""
+    if report.empty:
+        return f"{_EMPTY}\n"
     stream = io.StringIO()
     console = Console(file=stream, width=width, highlight=False, no_color=True)
     for group, shown in groupby(layout.columns(report, metrics), key=lambda column: column.group):
@@ -42,6 +45,8 @@ def as_markdown(
     report: pd.DataFrame, environment: Mapping[str, Any], metrics: Sequence[str] = ()
 ) -> str:
     """The report as one Markdown table, what others published at its right end in italics."""
+    if report.empty:
+        return f"{_EMPTY}\n"
     shown = layout.columns(report, metrics)
     heads = ["Model", *(_markdown_head(column) for column in shown)]
     rows = [[markdown(name) for name in layout.row_names(report)]]

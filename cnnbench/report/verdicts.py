@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cnnbench.core import units
 from cnnbench.core.metrics import Metric
 from cnnbench.report.measured import Measured
 from cnnbench.store import statistics
@@ -87,9 +88,10 @@ def _exact(pair: Pair) -> Judged:
     ratio = _ratio(pair)
     if pair.base.value == pair.new.value:
         return Judged("same", ratio)
+    by = f"by {_difference(pair)}"  # 4.25 M and 4.25 M look the same
     if pair.metric.better is None:
-        return Judged("cannot tell", ratio, note="it changed; neither way is better")
-    return Judged(_direction(pair.metric, _is_higher(pair)), ratio)
+        return Judged("cannot tell", ratio, note=f"{by}; neither way is better")
+    return Judged(_direction(pair.metric, _is_higher(pair)), ratio, note=by)
 
 
 def _by_intervals(pair: Pair) -> Judged:
@@ -149,6 +151,14 @@ def _ratio(pair: Pair) -> float | None:
     if pair.base.value is None or pair.new.value is None or not pair.base.value:
         return None
     return pair.new.value / pair.base.value
+
+
+def _difference(pair: Pair) -> str:
+    """``+1,000``, ``-12 B``: what is new less what was, in full."""
+    by = (pair.new.value or 0.0) - (pair.base.value or 0.0)
+    if pair.metric.unit in ("count", "bytes") and by.is_integer():
+        return f"{by:+,.0f}" + (" B" if pair.metric.unit == "bytes" else "")
+    return ("+" if by > 0 else "") + units.show(by, pair.metric.unit)
 
 
 def _is_higher(pair: Pair) -> bool:

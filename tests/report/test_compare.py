@@ -131,6 +131,13 @@ def test_accuracies_compare_by_their_intervals(
     assert row.verdict == verdict
 
 
+def test_a_difference_that_rounding_hides_is_written_out() -> None:
+    base = table(model=["A"], params=[4_253_864], file_bytes=[14_000_100.0])
+    new = table(model=["A"], params=[4_254_864], file_bytes=[14_000_088.0])
+    notes = {row.metric: row.note for row in cnnbench.compare(base, new).rows}
+    assert notes == {"params": "by +1,000", "file_bytes": "by -12 B"}
+
+
 def test_a_model_on_one_side_only_and_a_changed_setting_are_shown() -> None:
     base = table(model=["A", "B"], macs=[1, 2], **{"latency_p50_s@cpu/graph/b1": [0.1, 0.2]})
     new = table(model=["A", "C"], macs=[1, 2], **{"latency_p50_s@cpu/graph/b1/t1": [0.1, 0.2]})

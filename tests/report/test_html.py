@@ -229,6 +229,53 @@ def test_a_bare_report_has_a_page_too(browser: Any, run: Run, tmp_path: Path) ->
     seen.page.close()
 
 
+def test_an_empty_run_says_so(browser: Any, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(html.page(tables.load(Book().write(tmp_path / "run"))))
+    seen = Seen(browser, page)
+    assert "There is nothing in this run yet" in seen.page.locator("main").inner_text()
+    assert not seen.page.locator("#table").is_visible()
+    assert seen.errors == []
+    seen.page.close()
+
+
+def test_published_and_measured_stand_in_the_page_too(browser: Any, tmp_path: Path) -> None:
+    book = Book()
+    for place, name in enumerate(["VGG16", HOSTILE, "C", "D", "E"], 1):
+        facts = {"published_cpu_s": 0.01 * place, "published_size_bytes": 4e6 * place}
+        book.static(name, weight_bytes=4e6 * place, macs=1e8, **facts).latency(name, 0.01 * place)
+    page = tmp_path / "page.html"
+    page.write_text(html.page(tables.load(book.write(tmp_path / "run"))))
+    seen = Seen(browser, page)
+    text = seen.page.locator("#published").inner_text()
+    assert "Spearman" in text
+    assert "1.00" in text
+    assert HOSTILE in text
+    assert seen.page.evaluate("typeof hacked") == "undefined"
+    assert seen.errors == []
+    seen.page.close()
+
+
+def test_a_touch_tells_what_a_hover_tells(browser: Any, file: Path) -> None:
+    options = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    seen = Seen(browser, file, **options)
+    seen.page.locator("#tradeoff [data-model=Small] circle").tap()
+    assert seen.page.locator("#tip").inner_text().startswith("Small")
+    seen.page.close()
+
+
+def test_paper_shows_what_is_folded_away(browser: Any, file: Path) -> None:
+    seen = Seen(browser, file)
+    suite = seen.page.locator("details pre")
+    assert not suite.is_visible()
+    seen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert suite.is_visible()
+    seen.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not suite.is_visible()
+    assert len(seen.page.pdf()) > 20_000
+    seen.page.close()
+
+
 def test_the_page_is_one_file_that_holds_its_data(run: Run) -> None:
     text = html.page(run)
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", text)
