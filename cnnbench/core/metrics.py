@@ -85,10 +85,12 @@ def _metrics() -> Iterable[Metric]:
     yield Metric("file_gzip_bytes", "bytes", low, title="Gzipped file")
     # measured: accuracy
     yield Metric("top1", "fraction", high, "setting", title="Top-1")
+    yield Metric("top1_tier", "count", None, "setting", primary=False, title="Tier")
     yield Metric("top5", "fraction", high, "setting", title="Top-5")
     yield Metric("ece", "fraction", low, "setting", title="Calibration error")
     yield Metric("loss", "ratio", low, "setting", title="Loss")
     yield Metric("train_s", "s", low, "setting", title="Training")
+    yield Metric("time_to_target_s", "s", low, "setting", title="Time to target")
     yield Metric("epoch_s", "s", low, "setting", title="Epoch")
     yield Metric("images_per_s", "per_s", high, "setting", title="Training images/s")
     # measured: compression
@@ -109,7 +111,7 @@ def _metrics() -> Iterable[Metric]:
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _metrics()}
 
-COMPANIONS = ("_ci_low", "_ci_high", "_verdict", "_status", "_samples")
+COMPANIONS = ("_ci_low", "_ci_high", "_verdict", "_status", "_samples", "_ranking")
 
 
 def column(metric: str, label: str) -> str:
@@ -155,7 +157,8 @@ def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
             raise UserError(
                 f"the metric '{expression}' is ambiguous", where, "one of: " + ", ".join(found)
             )
-    hint = nearest(expression, values) or "this table has: " + ", ".join(values)
+    bases = list(dict.fromkeys(split(name)[0] for name in values))
+    hint = nearest(expression, [*bases, *values]) or "this table has: " + ", ".join(bases)
     raise UserError(f"no metric '{expression}' in this table", where, hint)
 
 

@@ -26,7 +26,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "max_batch",
     ),
     "Latency": ("latency_p50_s",),
-    "Accuracy": ("top1", "top5"),
+    "Accuracy": ("top1", "top1_tier", "top5"),
     "Compression": (
         "file_gzip_bytes",
         "sparsity",
@@ -143,6 +143,7 @@ def remarks(report: pd.DataFrame) -> Iterator[str]:
     the reasons of each model.
     """
     yield from compressed(report)
+    yield from unsettled(report)
     absent: dict[tuple[str, str], list[str]] = {}
     doubtful: dict[str, list[str]] = {}
     for name in report.columns:
@@ -167,6 +168,21 @@ def remarks(report: pd.DataFrame) -> Iterator[str]:
         yield f"{', '.join(whats)}: {words} ({'all models' if everyone else ', '.join(who)})"
     for what, reasons in doubtful.items():
         yield f"{what}, doubtful: {', '.join(reasons)}"
+
+
+def unsettled(report: pd.DataFrame) -> Iterator[str]:
+    """Which networks share a tier of accuracy, and what would tell them apart, a line a tier."""
+    for name in report.columns:
+        metric, label = split(name)
+        if not metric.endswith("_ranking"):
+            continue
+        sharing: dict[str, list[str]] = {}
+        for model, words in zip(row_names(report), report[name].fillna(""), strict=True):
+            if words:
+                sharing.setdefault(words, []).append(model)
+        title = METRICS[metric.removesuffix("_ranking")].title
+        for words, models in sorted(sharing.items()):
+            yield f"{title} {label}, {words} ({', '.join(models)})"
 
 
 def compressed(report: pd.DataFrame) -> Iterator[str]:

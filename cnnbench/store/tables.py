@@ -18,7 +18,7 @@ from pandas.api.types import is_numeric_dtype
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS, column, split
 from cnnbench.core.record import SCHEMA_VERSION, Record
-from cnnbench.store import compression, journal
+from cnnbench.store import compression, journal, ranking
 from cnnbench.store.summaries import Summary, summarise
 
 ROW = ("model", "variant", "input_shape", "classes")
@@ -27,6 +27,7 @@ _TIDY = (
     *("key", "attempt", *ROW, "probe", "setting", "repeat", "status", "reason"),
     *("environment", "started", "duration_s", "metric", "value"),
 )
+_TEXTS = ("_verdict", "_status", "_samples", "_ranking")
 _NAMES = ("model", "variant", "input_shape", "environment")
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
@@ -106,6 +107,8 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
     ]
     for place, words in compression.verdicts(rows).items():
         rows[place][compression.COLUMN] = words
+    for values, ranked in zip(rows, ranking.columns(list(by_row.values())), strict=True):
+        values |= ranked
     frame = pd.DataFrame(rows, columns=list(_LEADING) if not rows else None)
     return frame[[*_LEADING, *sorted(set(frame.columns) - set(_LEADING), key=_column_order(frame))]]
 
@@ -223,7 +226,7 @@ def _is_text(name: str) -> bool:
     Left to guess, pandas takes the environment ``853876591e20`` for 8.5e28, and a single sample
     for a number.
     """
-    return name in _NAMES or split(name)[0].endswith(("_verdict", "_status", "_samples"))
+    return name in _NAMES or split(name)[0].endswith(_TEXTS)
 
 
 def _neutral(value: Any) -> Any:

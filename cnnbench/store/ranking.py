@@ -1,0 +1,246 @@
+"""Which networks a training schedule can tell apart, and what it would take where it cannot.
+
+Two networks that were judged on the same images are compared image by image, so that what makes
+an image hard for both cancels. Computed from records every time a table is made, never stored.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.metrics import column
+from cnnbench.core.record import Record
+from cnnbench.store import statistics
+from cnnbench.store.journal import setting_of
+from cnnbench.store.robust import CONFIDENCE
+
+TIER, RANKING = "top1_tier", "top1_ranking"
+_MOST_SEEDS = 50  # beyond that a longer schedule is the cheaper way
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One network under one schedule.
+
+    Attributes:
+        shares: of right answers, one a seed.
+        examples: the test images.
+        correct: ``(seeds, examples)``, which images were right, or None where not known.
+        same_images: says which test images; only equal ones are compared image by image.
+        chance: the share that the largest class alone would give.
+    """
+
+    shares: tuple[float, ...]
+    examples: int
+    correct: np.ndarray | None = None
+    same_images: str = ""
+    chance: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.shares))
+
+    @property
+    def of_seeds(self) -> float:
+        """The variance between its seeds; 0 with one."""
+        return float(np.var(self.shares, ddof=1)) if len(self.shares) > 1 else 0.0
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether its interval excludes chance."""
+        return statistics.accuracy(self.shares, self.examples).low > self.chance
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a contender stands: its tier, 1 the best, and what the tier leaves open."""
+
+    tier: int
+    open: str = ""
+
+
+def columns(rows: Sequence[Iterable[Record]]) -> list[dict[str, Any]]:
+    """For every row of a report its tier and what is open, one pair of columns a schedule."""
+    found: list[dict[str, Any]] = [{} for _ in rows]
+    by_label: dict[str, dict[int, Contender]] = defaultdict(dict)
+    for place, records in enumerate(rows):
+        for label, contender in _contenders(records).items():
+            by_label[label][place] = contender
+    for label, contenders in by_label.items():
+        ranked = {place: one for place, one in contenders.items() if one.is_ranked}
+        if len(ranked) < 2:
+            continue
+        for place, stands in zip(ranked, places(list(ranked.values())), strict=True):
+            found[place][column(TIER, label)] = stands.tier
+            found[place][column(RANKING, label)] = stands.open
+    return found
+
+
+def places(contenders: Sequence[Contender]) -> list[Place]:
+    """The place of each, all above chance; those that cannot be told apart share a tier.
+
+    A tier is led by its best, and holds those that are not shown to be worse than the leader
+    (all pairs are one family of tests, Holm-corrected).
+    """
+    field = _Field(contenders)
+    order = sorted(range(len(contenders)), key=lambda place: -contenders[place].mean)
+    pairs = list(combinations(order, 2))
+    p_values = [field.difference(a, b).p() for a, b in pairs]
+    worse = {
+        pair for pair, p in zip(pairs, statistics.holm(p_values), strict=True) if p < 1 - CONFIDENCE
+    }
+    tiers: list[list[int]] = []
+    for place in order:
+        if not tiers or (tiers[-1][0], place) in worse:
+            tiers.append([])
+        tiers[-1].append(place)
+    found = [Place(0)] * len(contenders)
+    for number, tier in enumerate(tiers, 1):
+        words = _open(field, tier, number, len(pairs))
+        for place in tier:
+            found[place] = Place(number, words)
+    return found
+
+
+@dataclass(frozen=True)
+class _Field:
+    """All that compete under one schedule, and the variance between seeds that they share.
+
+    A few seeds a network say little of its own variance, so it is pooled over all of them (the
+    one-way analysis of variance); one that varies more than that keeps its own.
+    """
+
+    contenders: Sequence[Contender]
+
+    @cached_property
+    def freedom(self) -> int:
+        """Degrees of freedom of the pooled variance."""
+        return sum(len(one.shares) - 1 for one in self.contenders)
+
+    @cached_property
+    def pooled(self) -> float:
+        squares = sum(float(np.sum((np.array(c.shares) - c.mean) ** 2)) for c in self.contenders)
+        return squares / self.freedom if self.freedom else math.nan
+
+    def difference(self, a: int, b: int) -> _Difference:
+        """Contender ``a`` minus ``b``.
+
+        On the same images, the images' share of the error is that of the differences image by
+        image. It still holds some of the seeds' noise, so that the error is rather too large.
+        """
+        one, other = self.contenders[a], self.contenders[b]
+        is_paired = one.same_images == other.same_images
+        if is_paired and one.correct is not None and other.correct is not None:
+            differences = one.correct.mean(axis=0) - other.correct.mean(axis=0)
+            of_images = float(differences.var(ddof=1)) / len(differences)
+        else:
+            of_images = sum(c.mean * (1 - c.mean) / c.examples for c in (one, other))
+        of_seeds = [max(self.pooled, c.of_seeds) for c in (one, other)]
+        seeds = [len(c.shares) for c in (one, other)]
+        return _Difference(self, one.mean - other.mean, of_images, of_seeds, seeds)
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """Of two means: the gap, and the variances that add up to its error.
+
+    ``of_images`` is common to all seeds, and more seeds do not make it smaller.
+    """
+
+    field: _Field
+    gap: float
+    of_images: float
+    of_seeds: list[float]
+    seeds: list[int]
+
+    def p(self, more: int = 0) -> float:
+        """Two-sided, were there so many ``more`` seeds of everything and all else the same.
+
+        1 where every network has a single seed, which says nothing of the next.
+        """
+        from scipy.special import stdtr
+
+        freedom = self.field.freedom + more * len(self.field.contenders)
+        if not self.field.freedom:
+            return 1.0
+        part = sum(v / (n + more) for v, n in zip(self.of_seeds, self.seeds, strict=True))
+        error = math.sqrt(part + self.of_images)
+        if not error:
+            return 0.0 if self.gap else 1.0
+        # Satterthwaite: the images' share is as good as known.
+        effective = min(freedom * ((part + self.of_images) / part) ** 2, 1e6) if part else 1e6
+        return float(2 * stdtr(effective, -abs(self.gap) / error))
+
+    def seeds_needed(self, alpha: float) -> int | None:
+        """How many more seeds would show the gap; None where `_MOST_SEEDS` would not."""
+        return next((n for n in range(1, _MOST_SEEDS + 1) if self.p(n) < alpha), None)
+
+
+def _open(field: _Field, tier: Sequence[int], number: int, pairs: int) -> str:
+    """What would settle the order inside a tier, for the hardest of its neighbours."""
+    if len(tier) < 2:
+        return ""
+    head = f"tier {number} is not settled"
+    if not field.freedom:
+        return f"{head}: 2 seeds at least"
+    differences = [field.difference(a, b) for a, b in pairwise(tier)]
+    # Bonferroni's share of the error, a little stricter than Holm's.
+    needed = [one.seeds_needed((1 - CONFIDENCE) / pairs) for one in differences]
+    counts = [count for count in needed if count is not None]
+    if len(counts) == len(needed):
+        count = max(counts)
+        return f"{head}: about {count} more seed{'s' * (count != 1)} would settle it"
+    smallest = 100 * min(abs(one.gap) for one in differences)
+    images = min(field.contenders[place].examples for place in tier)
+    return (
+        f"{head}: {_MOST_SEEDS} more seeds would not do ({smallest:.1f} % apart on {images:,} "
+        "test images); train longer, twice the epochs to begin with"
+    )
+
+
+def _contenders(records: Iterable[Record]) -> dict[str, Contender]:
+    """label -> the contender, from the accuracies of one row."""
+    by_label: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.probe == "accuracy" and record.status == "ok" and _is_complete(record):
+            by_label[setting_of(record).label()].append(record)
+    return {label: _contender(group) for label, group in by_label.items()}
+
+
+def _is_complete(record: Record) -> bool:
+    examples = record.details.get("n_test")
+    is_known = isinstance(examples, int) and examples > 0
+    return is_known and record.metrics.get("top1") is not None
+
+
+def _contender(records: Sequence[Record]) -> Contender:
+    details: Mapping[str, Any] = records[-1].details
+    examples = details["n_test"]
+    answers = [_unpacked(record.details.get("correct"), examples) for record in records]
+    known = [one for one in answers if one is not None]
+    return Contender(
+        shares=tuple(float(record.metrics["top1"]) for record in records),
+        examples=examples,
+        correct=np.array(known) if len(known) == len(records) else None,
+        same_images=str(details.get("test_labels_sha256", "")),
+        chance=float(details.get("chance", 0.0)),
+    )
+
+
+def _unpacked(text: Any, count: int) -> np.ndarray | None:
+    """One bit a test image, as the accuracy probe packs them; None where there are too few."""
+    try:
+        packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
+    except (TypeError, ValueError, binascii.Error):
+        return None
+    return np.unpackbits(packed, count=count) if 8 * len(packed) >= count else None

@@ -1,0 +1,126 @@
+"""Tiers of accuracy, from seeds and images of known truth."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnbench.report import layout
+from cnnbench.store import ranking, tables
+from cnnbench.store.ranking import Contender
+from tests.store.records import record
+
+IMAGES = 2000
+
+
+def trained(
+    random: np.random.Generator, ease: np.ndarray, shift: float, seeds: int, noise: float = 0.0
+) -> Contender:
+    """A network that is right about image i with probability ease[i] + shift, more or less."""
+    rows = [
+        random.random(len(ease)) < np.clip(ease + shift + random.normal(0, noise), 0, 1)
+        for _ in range(seeds)
+    ]
+    correct = np.array(rows)
+    return Contender(tuple(correct.mean(axis=1)), len(ease), correct, "same", chance=0.1)
+
+
+def tiers(contenders: list[Contender]) -> list[int]:
+    return [place.tier for place in ranking.places(contenders)]
+
+
+def test_equal_networks_share_a_tier_in_nineteen_of_twenty_trials() -> None:
+    random = np.random.default_rng(0)
+    apart = 0
+    for _ in range(150):
+        ease = random.beta(2, 1, IMAGES)
+        apart += max(tiers([trained(random, ease, 0.0, 3, noise=0.01) for _ in range(4)])) > 1
+    assert apart / 150 <= 0.05
+
+
+def test_large_gaps_are_told_apart_by_three_seeds() -> None:
+    random = np.random.default_rng(1)
+    ease = random.beta(2, 1, IMAGES) * 0.8
+    field = [trained(random, ease, shift, 3, noise=0.005) for shift in (0.0, 0.1, 0.1, 0.2)]
+    assert tiers(field) == [3, 2, 2, 1]
+
+
+def test_the_same_images_show_what_other_images_would_not() -> None:
+    random = np.random.default_rng(2)
+    ease = (random.random(IMAGES) < 0.7) * 0.98  # most images are easy or hard for both
+    a, b = (trained(random, ease, shift, 3) for shift in (0.0, 0.02))
+    assert tiers([a, b]) == [2, 1]
+    elsewhere = Contender(b.shares, IMAGES, b.correct, "others", 0.1)
+    assert tiers([a, elsewhere]) == [1, 1]
+
+
+def test_so_many_more_seeds_do_settle_it() -> None:
+    shares = {3: ((0.70, 0.72, 0.74), (0.73, 0.75, 0.77))}
+    few = [Contender(one, 100_000) for one in shares[3]]
+    words = ranking.places(few)[0].open
+    assert words == "tier 1 is not settled: about 2 more seeds would settle it"
+    # Five seeds a side with the same means and the same variances between seeds.
+    spread = np.array([-1, -0.5, 0, 0.5, 1]) * 0.02 * np.sqrt(4 / 2.5)
+    assert np.var(spread, ddof=1) == pytest.approx(0.02**2)
+    many = [Contender(tuple(mean + spread), 100_000) for mean in (0.72, 0.75)]
+    assert tiers(many) == [2, 1]
+
+
+def test_what_no_number_of_seeds_can_show_is_said() -> None:
+    near = [Contender((0.700, 0.702), 1000), Contender((0.701, 0.703), 1000)]
+    assert ranking.places(near)[1].open == (
+        "tier 1 is not settled: 50 more seeds would not do (0.1 % apart on 1,000 test images); "
+        "train longer, twice the epochs to begin with"
+    )
+
+
+def test_one_seed_says_nothing_of_the_next() -> None:
+    single = [Contender((0.5,), 1000), Contender((0.9,), 1000)]
+    assert [(p.tier, p.open) for p in ranking.places(single)] == [
+        (1, "tier 1 is not settled: 2 seeds at least")
+    ] * 2
+
+
+def accuracy(model: str, seed: int, correct: int, images: int = 1000) -> Any:
+    bits = np.arange(images) < correct
+    return record(
+        model,
+        "accuracy",
+        seed,
+        setting={"dataset": "digits", "image_size": 32},
+        details={
+            "n_test": images,
+            "chance": 0.1,
+            "correct": base64.b64encode(np.packbits(bits).tobytes()).decode(),
+            "test_labels_sha256": "x",
+        },
+        top1=correct / images,
+    )
+
+
+def test_the_table_has_tiers_and_says_what_is_open_but_never_ranks_chance() -> None:
+    scores = {"A": (900, 904), "B": (902, 906), "C": (600, 604), "Blind": (100, 110)}
+    records = [
+        accuracy(model, seed, correct)
+        for model, seeds in scores.items()
+        for seed, correct in enumerate(seeds)
+    ]
+    report = tables.report(records)
+    found = dict(zip(report["model"], report["top1_tier@digits/scratch/32px"], strict=True))
+    assert (found["A"], found["B"], found["C"]) == (1, 1, 2)
+    assert np.isnan(found["Blind"])
+    lines = list(layout.remarks(report))
+    assert any("tier 1 is not settled" in line and line.endswith("(A, B)") for line in lines)
+    assert any("Blind (not above chance)" in line for line in lines)
+    best = [cell.is_best for cell in layout.cells(report, layout.columns(report)[0])]
+    assert best == [False, True, False, False]
+
+
+def test_damaged_details_do_not_stop_a_table() -> None:
+    broken = accuracy("A", 0, 900)
+    broken.details["correct"] = "not base64!"
+    whole = [broken, accuracy("A", 1, 910), accuracy("B", 0, 500), accuracy("B", 1, 510)]
+    assert list(tables.report(whole)["top1_tier@digits/scratch/32px"]) == [1, 2]
