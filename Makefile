@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-all check format published clean
+.PHONY: run test test-all check format published audit clean
 
 run: $(READY)
 	$(BIN)/cnnbench run suites/mobile.yaml
@@ -29,6 +29,13 @@ format: $(READY)
 # Every published table and every table in a page, made anew from the journals by today's code.
 published: $(READY)
 	$(BIN)/python -m tests.published
+
+# The installed versions against published advisories; pip-audit has an environment of its own.
+audit: $(READY)
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip list --format=freeze --exclude-editable > $(VENV)/audit/installed.txt
+	$(VENV)/audit/bin/pip-audit --no-deps --disable-pip -r $(VENV)/audit/installed.txt
 
 # The marker is written last, so that an interrupted installation is taken up again.
 $(READY): pyproject.toml
