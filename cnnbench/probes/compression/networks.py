@@ -15,6 +15,7 @@ import numpy as np
 from cnnbench.core.errors import Unavailable, UserError
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.subject import Subject
+from cnnbench.probes.training import network
 
 WEIGHTS = "weights.npz"
 
@@ -83,6 +84,10 @@ def load_weights(model: Any, file: Path) -> None:
             f"{len(own)} arrays, the first difference at {place}"
         )
     model.set_weights(arrays)
+    for layer in network.all_layers(model):
+        # Of Keras 3: it computes with copies of its weights, made when it is told to.
+        if type(layer).__name__ == "Normalization" and layer.weights:
+            layer.finalize_state()
 
 
 def fresh_copy(subject: Subject, training: AccuracySetting | None, folder: Path) -> Any:

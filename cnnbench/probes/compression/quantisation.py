@@ -16,6 +16,8 @@ from cnnbench.probes.training import network
 # They have no weights and the toolkit has no rule for them; without a range for their output the
 # convolution behind them would take floats.
 _RANGE_ONLY = ("Multiply", "Subtract", "Average", "Maximum", "Minimum")
+# Their output has the scale of their input; with a range of its own the converter refuses them.
+_SAME_SCALE = ("AveragePooling1D", "AveragePooling2D")
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 _ACTIVATIONS = ("relu", "swish", "gelu", "relu6", "linear", "softmax", "sigmoid", "tanh")
 
@@ -40,6 +42,8 @@ def aware(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any:
 
     def annotated(layer: Any) -> Any:
         kind = type(layer).__name__
+        if kind in _SAME_SCALE:
+            return layer
         if kind in _RANGE_ONLY:
             return keras.quantize_annotate_layer(layer, output_range())
         if layer.name in after_convolution or (known.supports(layer) and _is_known(layer)):

@@ -1,0 +1,48 @@
+"""One Keras generation's part of carrying weights over: a program, in a process of its own.
+
+``python -m tests.probes.carry_over FOLDER keras3|keras2 NAME...``: Keras 3 builds each network,
+saves its weights as the compression probe does and writes what it answers; Keras 2 (second) builds
+a fresh copy from these weights and writes what that answers.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.models import registry
+from cnnbench.probes import specimen
+from cnnbench.probes.compression import networks
+
+_SIZE = 64
+
+
+def subject_of(name: str) -> Any:
+    """The network at a small size, so that the whole registry can be run."""
+    known = registry.resolve(name)
+    size = max(known.min_size or 1, min(_SIZE, *known.input_shape[:2]))
+    return registry.resolve(f"{name}[input_shape={size}x{size}x{known.input_shape[-1]},classes=10]")
+
+
+def main(folder: Path, generation: str, names: list[str]) -> None:
+    if generation == "keras2":
+        networks.use_keras_2()
+    for name in names:
+        subject, place = subject_of(name), folder / name
+        if generation == "keras3":
+            place.mkdir()
+            model = specimen.build(subject)
+            networks.save_weights(model, place)
+        else:
+            model = networks.fresh_copy(subject, None, place)
+        images = specimen.random_inputs(subject, 2, seed=5)
+        np.save(place / f"{generation}.npy", specimen.answers(model, images)[0])
+        print(name, flush=True)
+        del model
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])

@@ -1,0 +1,46 @@
+"""Weights go from Keras 3 to the toolkit's Keras 2 and the network answers the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnbench.models import catalog
+
+_TOLERANCE = 1e-5  # of probabilities
+_FAMILIES = sorted({entry.family for entry in catalog.ENTRIES.values()})
+
+
+def _differences(folder: Path, names: list[str]) -> dict[str, float]:
+    for generation in ("keras3", "keras2"):
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.probes.carry_over", str(folder), generation, *names],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    found = {}
+    for name in names:
+        first, second = (np.load(folder / name / f"keras{n}.npy") for n in (3, 2))
+        assert np.ptp(first, axis=0).max() > 1e-3, f"{name} says the same to every image"
+        found[name] = float(np.abs(first - second).max())
+    return found
+
+
+def test_small_networks_answer_the_same_in_both_generations(tmp_path: Path) -> None:
+    found = _differences(tmp_path, ["LeNet5", "BasicCNN"])
+    assert max(found.values()) < _TOLERANCE, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", _FAMILIES)
+def test_the_whole_registry_answers_the_same_in_both_generations(
+    family: str, tmp_path: Path
+) -> None:
+    names = [name for name, entry in catalog.ENTRIES.items() if entry.family == family]
+    found = _differences(tmp_path, names)
+    assert max(found.values()) < _TOLERANCE, found
