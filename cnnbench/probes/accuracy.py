@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.errors import JobFailed
-from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting
+from cnnbench.core.settings.accuracy import IMAGENET, PRETRAINED, AccuracySetting
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.data import catalog
-from cnnbench.probes.training import network, scores, transfer
+from cnnbench.probes.training import network, pretrained, scores, transfer
 from cnnbench.probes.training.checkpoint import Checkpoint
 from cnnbench.probes.training.loop import Training
 from cnnbench.probes.training.recipes import RECIPES, Task
@@ -31,6 +31,8 @@ def run(subject: Subject, setting: AccuracySetting, context: Context) -> Finding
         Unavailable: the data or the weights are not here and cannot be had.
         JobFailed: the training diverged.
     """
+    if setting.recipe == PRETRAINED:
+        return pretrained.judged(subject, setting, context)
     task, training = lesson(subject, setting, context)
     model = RECIPES[setting.recipe](task, training)
     context.say(f"testing on {len(task.dataset.test):,} images")

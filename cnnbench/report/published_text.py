@@ -207,7 +207,9 @@ def _percent(value: float) -> str:
 
 
 def _is_imagenet(label: str) -> bool:
-    return "imagenet" in label.split("/")[0].lower()
+    """Whether an accuracy is of the published weights on a folder of the user's."""
+    parts = label.split("/")
+    return parts[1:2] == ["pretrained"] and not any(part.startswith("weights") for part in parts)
 
 
 def _short(name: str) -> str:

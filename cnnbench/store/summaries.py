@@ -138,6 +138,8 @@ def _percentile(
 
 def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """The mean over seeds; the interval covers the choice of seeds and of test images."""
+    if records[-1].setting.get("recipe") == "pretrained":
+        return _judged_as_it_is(records, status)  # nothing was trained: no seed to choose
     summaries = {
         name: replace(summary, value=fmean(summary.samples))
         for name, summary in _plain(records, status).items()
@@ -157,8 +159,8 @@ def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
     return summaries
 
 
-def _judged_file(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """One converted file on all test images: the interval is of the images alone."""
+def _judged_as_it_is(records: Sequence[Record], status: str) -> dict[str, Summary]:
+    """One fixed network on all test images: the interval is of the images alone."""
     summaries = _plain(records, status)
     details = records[-1].details
     for name in ("top1", "top5", "agreement"):
@@ -174,7 +176,7 @@ def _judged_file(records: Sequence[Record], status: str) -> dict[str, Summary]:
 
 def _compression(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """Each part as what it measures is summarised elsewhere."""
-    by_part = {"convert": _judged_file, "latency": _latency}
+    by_part = {"convert": _judged_as_it_is, "latency": _latency}
     return by_part.get(records[-1].setting.get("part", ""), _plain)(records, status)
 
 

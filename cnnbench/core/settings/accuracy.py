@@ -20,6 +20,7 @@ from cnnbench.core.settings.base import Form, ModelFacts, Setting, Spec, Stoppin
 NATIVE_PX: Mapping[str, int] = {"fashion_mnist": 28, "digits": 8, "tf_flowers": 224}
 FOLDER = "folder:"
 IMAGENET = "imagenet"
+PRETRAINED = "pretrained"
 _FOLDER_PX = 224
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -60,7 +61,8 @@ class Schedule(Form):
 
     Attributes:
         dataset: a name in `NATIVE_PX`, or ``folder:PATH`` (a class a subfolder).
-        recipe: ``scratch``, or ``transfer`` from pretrained ``weights``.
+        recipe: ``scratch``, ``transfer`` from pretrained ``weights``, or ``pretrained``: nothing is
+            trained, and the network is judged on all images of a folder as it comes.
         train_examples: a stratified subset of the training images, or all.
         test_examples: a stratified subset of the test images, or all.
         validation: the share of the training images held out where the data set brings no
@@ -73,7 +75,7 @@ class Schedule(Form):
         batchnorm_momentum: of every BatchNormalization; Keras' defaults (0.99, 0.999) never let
             the moving statistics arrive in a short schedule.
         keep_weights: save the trained weights among the run's artifacts.
-        weights: of a ``transfer``: ``imagenet`` or a file.
+        weights: of a ``transfer`` or a ``pretrained`` network: ``imagenet`` or a file.
         dropout: before the new head of a ``transfer``.
         augment_head: whether ``augment`` changes the images of a ``transfer``'s phase one too;
             without it the backbone's features are computed once, and phase one takes seconds.
@@ -84,7 +86,7 @@ class Schedule(Form):
     """
 
     dataset: str
-    recipe: Literal["scratch", "transfer"] = "scratch"
+    recipe: Literal["scratch", "transfer", "pretrained"] = "scratch"
     epochs: Epochs = 5
     train_examples: Count | None = None
     test_examples: Count | None = None
@@ -123,11 +125,20 @@ class Schedule(Form):
             raise ValueError(f"'{FOLDER}' needs a path behind it: {FOLDER}photos")
         if self.early_stop and not self.validation and self.dataset != "tf_flowers":
             raise ValueError("early_stop needs validation images: say validation: 0.1")
+        if self.recipe == PRETRAINED:
+            self._trains_nothing()
         if self.recipe == "scratch" and (extra := _TRANSFER_ONLY & self.model_fields_set):
             changed = [name for name in sorted(extra) if self._is_changed(name)]
             if changed:
                 raise ValueError(f"{', '.join(changed)}: only with recipe: transfer")
         return self
+
+    def _trains_nothing(self) -> None:
+        if not self.dataset.startswith(FOLDER):
+            raise ValueError(f"recipe: {PRETRAINED} is judged on a folder of images: {FOLDER}PATH")
+        fields = set(Schedule.model_fields) & self.model_fields_set - _JUDGED_BY
+        if changed := [name for name in sorted(fields) if self._is_changed(name)]:
+            raise ValueError(f"{', '.join(changed)}: recipe: {PRETRAINED} trains nothing")
 
     def _is_changed(self, name: str) -> bool:
         return bool(getattr(self, name) != type(self).model_fields[name].default)
@@ -137,6 +148,8 @@ _TRANSFER_ONLY = frozenset({"weights", "dropout", "augment_head", "unfreeze_from
     "fine_tune_epochs",
     "fine_tune_rate",
 }
+# All that a network that is not trained can be asked.
+_JUDGED_BY = frozenset({"dataset", "recipe", "weights", "test_examples"})
 # These stand in a column's name in a form of their own, or (keep_weights) decide no number.
 _WORDED = frozenset({"dataset", "recipe", "image_size", "epochs", "train_examples", "keep_weights"})
 
@@ -146,7 +159,7 @@ class AccuracySetting(Schedule, Setting):
 
     Attributes:
         image_size: side of the square images, in px.
-        weights_sha256: of the weights file of a ``transfer``; empty for ``imagenet``.
+        weights_sha256: of the weights file; empty for ``imagenet``.
         dataset_sha256: of a folder's images; empty for the named data sets.
     """
 
@@ -157,7 +170,7 @@ class AccuracySetting(Schedule, Setting):
 
     def label(self) -> str:
         parts = [_short_name(self.dataset), self.recipe]
-        if self.image_size != native_px(self.dataset):
+        if self.image_size != native_px(self.dataset) and self.recipe != PRETRAINED:
             parts.append(f"{self.image_size}px")
         if self._is_changed("epochs"):
             parts.append(f"{self.epochs}ep")
@@ -190,6 +203,7 @@ class AccuracySpec(Schedule, Spec):
 
     def settings(self, model: ModelFacts) -> Iterator[AccuracySetting]:
         smallest = model.min_size or 1
+        own = self._own_size(model) if self.recipe == PRETRAINED else None
         if self.image_size is not None and self.image_size < smallest:
             raise UserError(
                 f"image_size is {self.image_size}, but it takes {smallest} px at least",
@@ -198,13 +212,24 @@ class AccuracySpec(Schedule, Spec):
         fields = {name: getattr(self, name) for name in Schedule.model_fields}
         yield AccuracySetting(
             **fields,
-            image_size=self.image_size or max(native_px(self.dataset), smallest),
+            image_size=own or self.image_size or max(native_px(self.dataset), smallest),
             weights_sha256=self.weights_sha256,
             dataset_sha256=self.dataset_sha256,
         )
 
+    def _own_size(self, model: ModelFacts) -> int:
+        """The side of the images that a pretrained network was made for."""
+        height, width = model.input_shape[:2]
+        if self.image_size is not None or height != width:
+            raise UserError(
+                "a pretrained network is judged at its own input, which must be square",
+                hint="leave image_size out",
+            )
+        return height
+
     def stopping_rule(self) -> StoppingRule:
-        return StoppingRule(at_least=self.seeds, at_most=self.seeds)
+        times = 1 if self.recipe == PRETRAINED else self.seeds  # nothing in it is random
+        return StoppingRule(at_least=times, at_most=times)
 
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
         """The same with the hashes of the weights file and the folder that are found now.
@@ -213,7 +238,7 @@ class AccuracySpec(Schedule, Spec):
         states stays.
         """
         hashes: dict[str, str] = {}
-        if self.recipe == "transfer" and self.weights != IMAGENET and not self.weights_sha256:
+        if self.recipe != "scratch" and self.weights != IMAGENET and not self.weights_sha256:
             folders = files.weights_folders(search_path, data_dir)
             hashes["weights_sha256"] = _hash_of(self.weights, folders)
         if self.dataset.startswith(FOLDER) and not self.dataset_sha256:
