@@ -1,0 +1,160 @@
+"""Does LiteRT's latency agree with ``litert-benchmark``, which ships in the same package?
+
+Both drive the CompiledModel API over the same file with the same threads, each round in two fresh
+processes, which go first in turns: the tool, and the loop that times models in cnnbench. The ratio
+of their medians, one a round, has its interval over the rounds; it must lie within 5 % of one.
+Beside it the interpreter's API, by which the ``litert`` runtime calls.
+
+    python benchmarks/litert_agreement.py [--rounds 12] [--threads 2] [--quick] [MODEL...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.environment import usable_cores
+from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.models import registry
+from cnnbench.probes import specimen
+from cnnbench.probes.runtimes import find, litert
+from cnnbench.probes.timing.loop import Effort, measure, warm_up
+from cnnbench.probes.timing.reference import reference
+from cnnbench.store import statistics as sampled
+
+# Its result has two decimals of a millisecond: a network of 2 ms and more is read to 0.5 %.
+MODELS = ("MobileNetV2", "ResNet50")
+WITHIN = 0.05
+
+
+class Compiled(litert.Runtime):
+    """The flatbuffer through the CompiledModel API; inputs lie in its buffers already."""
+
+    def load(self) -> None:
+        from ai_edge_litert.compiled_model import CompiledModel
+        from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+        from ai_edge_litert.options import CpuOptions, Options
+
+        options = Options(
+            hardware_accelerators=HardwareAccelerator.CPU,
+            cpu_options=CpuOptions(num_threads=self.threads),
+        )
+        self._compiled = CompiledModel.from_file(str(self._file), options=options)
+
+    def compile(self, images: np.ndarray) -> None:
+        self._key = next(iter(self._compiled.get_signature_list()))
+        inputs = self._compiled.get_input_tensor_details(self._key)
+        outputs = self._compiled.get_output_tensor_details(self._key)
+        make = self._compiled
+        self._in = {name: make.create_input_buffer_by_name(self._key, name) for name in inputs}
+        self._out = {name: make.create_output_buffer_by_name(self._key, name) for name in outputs}
+        for buffer in self._in.values():
+            buffer.write(images)
+
+    def call(self, fed: np.ndarray) -> list[np.ndarray]:
+        self._compiled.run_by_name(self._key, self._in, self._out)
+        return []
+
+    def close(self) -> None:
+        del self._in, self._out, self._compiled
+
+
+def by_loop(model: str, threads: int, folder: Path, api: str, seconds: float) -> dict[str, float]:
+    """The median of cnnbench's own loop in milliseconds, and its calls; in this process."""
+    kind = {"compiled": Compiled, "interpreter": litert.Runtime}[api]
+    subject = registry.resolve(model)
+    path = kind(subject, LatencySetting(runtime="litert", threads=threads), folder)
+    effort = Effort(seconds=seconds)
+    images = specimen.random_inputs(subject, 1, seed=0)
+    path.start()
+    path.load()
+    path.compile(images)
+    with reference(threads) as work:
+        warm = warm_up(path.call, [images], effort)
+        timing = measure(path.call, [images], work, warm.windows[-1], effort)
+    path.close()
+    return {"median_ms": 1e3 * statistics.median(timing.calls), "calls": len(timing.calls)}
+
+
+def in_process(model: str, threads: int, folder: Path, api: str, seconds: float) -> dict[str, Any]:
+    """`by_loop` in a process of its own."""
+    command = [sys.executable, __file__, model, "--threads", str(threads)]
+    command += ["--api", api, "--folder", str(folder), "--seconds", str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def by_tool(folder: Path, threads: int, calls: int) -> float:
+    """The median that ``litert-benchmark`` says, in milliseconds."""
+    result = folder / "tool.json"
+    command = [sys.executable, "-m", "ai_edge_litert.tools.benchmark_litert_model"]
+    command += ["--model", str(folder / "model.tflite"), "--num_threads", str(threads)]
+    command += ["--num_runs", str(calls), "--warmup_runs", str(max(5, calls // 5))]
+    command += ["--result_json", str(result)]
+    subprocess.run(command, capture_output=True, check=True)
+    return float(json.loads(result.read_text())["latency"]["median_ms"])
+
+
+def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
+    """Print what one model shows; whether the interval lies within `WITHIN` of one."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        subject = registry.resolve(model)
+        setting = LatencySetting(runtime="litert", threads=threads)
+        find("litert")(subject, setting, folder).prepare(specimen.build(subject))
+        calls = int(in_process(model, threads, folder, "compiled", seconds)["calls"])
+        found: dict[str, list[float]] = {"tool": [], "compiled": [], "interpreter": []}
+        for number in range(rounds):
+            for way in list(found) if number % 2 else reversed(found):
+                found[way].append(
+                    by_tool(folder, threads, calls)
+                    if way == "tool"
+                    else in_process(model, threads, folder, way, seconds)["median_ms"]
+                )
+            print(f"{model}: round {number + 1} of {rounds}", file=sys.stderr)
+    tool = statistics.median(found["tool"])
+    print(f"{model}, {threads} threads, {rounds} rounds: litert-benchmark {tool:.2f} ms")
+    is_within = True
+    for way, words in (("compiled", "same API"), ("interpreter", "interpreter's API")):
+        pairs = zip(found[way], found["tool"], strict=True)
+        ratio = sampled.estimate([ours / theirs for ours, theirs in pairs])
+        print(f"  cnnbench ÷ tool, {words}: {ratio.value:.3f} ({ratio.low:.3f} ... {ratio.high:.3f})")
+        if way == "compiled":
+            is_within = 1 - WITHIN <= ratio.low and ratio.high <= 1 + WITHIN
+            print(f"  {'within' if is_within else 'NOT within'} {WITHIN:.0%} of one")
+    return is_within
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--seconds", type=float, default=2.0, help="of calls in a process")
+    parser.add_argument("--quick", action="store_true", help="is the way clear? two short rounds")
+    parser.add_argument("--api", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.api:
+        (model,) = arguments.models
+        found = by_loop(
+            model, arguments.threads, arguments.folder, arguments.api, arguments.seconds
+        )
+        print(json.dumps(found))
+        return
+    rounds, seconds = (2, 0.2) if arguments.quick else (arguments.rounds, arguments.seconds)
+    agree = [compare(model, arguments.threads, rounds, seconds) for model in arguments.models]
+    sys.exit(0 if all(agree) or arguments.quick else 1)
+
+
+if __name__ == "__main__":
+    main()
