@@ -127,9 +127,11 @@ def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
     for way, words in (("compiled", "same API"), ("interpreter", "interpreter's API")):
         pairs = zip(found[way], found["tool"], strict=True)
         ratio = sampled.estimate([ours / theirs for ours, theirs in pairs])
-        print(f"  cnnbench ÷ tool, {words}: {ratio.value:.3f} ({ratio.low:.3f} ... {ratio.high:.3f})")
+        print(
+            f"  cnnbench ÷ tool, {words}: {ratio.value:.3f} ({ratio.low:.3f} ... {ratio.high:.3f})"
+        )
         if way == "compiled":
-            is_within = 1 - WITHIN <= ratio.low and ratio.high <= 1 + WITHIN
+            is_within = ratio.low >= 1 - WITHIN and ratio.high <= 1 + WITHIN
             print(f"  {'within' if is_within else 'NOT within'} {WITHIN:.0%} of one")
     return is_within
 

@@ -43,12 +43,16 @@ def prepare(subject: Subject, setting: LatencySetting, context: Context) -> Find
     runtime = find(setting.runtime)
     runtime.check(setting)
     path = runtime(subject, setting, context.artifacts)
+    import keras  # noqa: F401 - not part of the work
+
+    begin = time.perf_counter()
     context.say("building")
     model = specimen.build(subject)
     context.say("asking Keras")
     specimen.write_expected(subject, model, setting.batch_size, context.artifacts)
     context.say("converting")
-    return Finding(metrics=path.prepare(specimen.in_precision(subject, model, setting.dtype)))
+    metrics = path.prepare(specimen.in_precision(subject, model, setting.dtype))
+    return Finding(metrics, details={"work_s": round(time.perf_counter() - begin, 3)})
 
 
 def run(subject: Subject, setting: LatencySetting, context: Context) -> Finding:
@@ -66,6 +70,7 @@ def measured(path: CallPath, folder: Path, effort: Effort) -> Finding:
     """Measure an unopened call path, whose expected output lies in ``folder``."""
     expected = specimen.read_expected(folder)
     metrics: dict[str, float] = {}
+    begin = time.perf_counter()
     path.start()
     metrics["load_s"], _ = _seconds(path.load)
     metrics["compile_s"], _ = _seconds(lambda: path.compile(expected.inputs[0]))
@@ -80,6 +85,7 @@ def measured(path: CallPath, folder: Path, effort: Effort) -> Finding:
         before = machine.now()
         timing = measure(path.call, inputs, work, warm.windows[-1], effort)
         meanwhile = machine.between(before, machine.now())
+    work_s = time.perf_counter() - begin
     threads_in_use = path.threads_in_use()
     path.close()
 
@@ -96,6 +102,7 @@ def measured(path: CallPath, folder: Path, effort: Effort) -> Finding:
         details={
             "flags": flags,
             "calls": len(timing.calls),
+            "work_s": round(work_s, 3),
             "threads": path.threads,
             "threads_in_use": threads_in_use,
             "warm_up_windows_s": thinned(warm.windows, 50),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cnnbench.core.environment import usable_cores
 from cnnbench.core.errors import JobFailed, Unavailable
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.subject import Context
@@ -23,6 +24,8 @@ from tests.probes.tiny import Tiny
 _ROOT = Path(__file__).parents[2]
 _NEEDS = {"onnxruntime": ("onnxruntime", "tf2onnx"), "openvino": ("openvino",)}
 
+_EXTRA = {"onnxruntime": "onnx", "openvino": "openvino"}
+
 
 def _context(folder: Path) -> Context:
     return Context(repeat=0, artifacts=folder, scratch=folder)
@@ -31,7 +34,7 @@ def _context(folder: Path) -> Context:
 def _require(runtime: str) -> None:
     for module in _NEEDS.get(runtime, ()):
         if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed")
+            pytest.skip(f'{module} is not installed: pip install "cnnbench[{_EXTRA[runtime]}]"')
 
 
 def _prepare_and_run(
@@ -57,6 +60,15 @@ def test_prepare_then_run_slower_paths(runtime: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["graph", "litert", "onnxruntime", "openvino"])
+def test_two_threads_are_what_the_runtime_computes_with(runtime: str, tmp_path: Path) -> None:
+    if usable_cores() < 2:
+        pytest.skip("one core")
+    found = _check_runtime(LatencySetting(runtime=runtime, threads=2), tmp_path)
+    assert found["details"]["threads_in_use"] == 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["graph", "eager"])
 def test_bfloat16_differs_but_within_its_tolerance(runtime: str, tmp_path: Path) -> None:
     setting = LatencySetting(runtime=runtime, dtype="bfloat16", batch_size=2)
@@ -65,7 +77,7 @@ def test_bfloat16_differs_but_within_its_tolerance(runtime: str, tmp_path: Path)
     assert not any("disagrees" in flag for flag in found["details"]["flags"])
 
 
-def _check_runtime(setting: LatencySetting, folder: Path) -> None:
+def _check_runtime(setting: LatencySetting, folder: Path) -> dict[str, Any]:
     _require(setting.runtime)
     made, found = _prepare_and_run(setting, folder)
     if setting.runtime == "litert":
@@ -78,10 +90,13 @@ def _check_runtime(setting: LatencySetting, folder: Path) -> None:
         assert metrics[name] > 0
     assert 0 < metrics["latency_location_s"] <= metrics["latency_p50_s"]
     assert metrics["throughput_per_s"] == pytest.approx(1 / metrics["latency_mean_s"])
-    assert details["threads"] == 1
-    assert details["threads_in_use"] in (None, 1)
+    assert details["threads"] == setting.threads
+    assert details["threads_in_use"] in (None, setting.threads)
+    assert 0 < metrics["first_call_s"] < details["work_s"]
+    assert made["details"]["work_s"] > made["metrics"].get("convert_s", 0)
     assert len(found["samples"]["latency_s"]) == min(details["calls"], 1000)
     assert len(json.dumps(found)) < 30_000
+    return found
 
 
 def test_gpu_is_said_to_be_missing_before_anything_is_built(

@@ -93,6 +93,14 @@ def threads_of(setting: LatencySetting) -> int:
     return usable_cores() if setting.threads == "all" else int(setting.threads)
 
 
+def threads_of_process() -> int | None:
+    """The threads that this process has; None where the system does not tell (only Linux does)."""
+    try:
+        return len(list(Path("/proc/self/task").iterdir()))
+    except OSError:
+        return None
+
+
 def require_gpu() -> None:
     """Raises `Unavailable` where TensorFlow sees no GPU."""
     import tensorflow as tf

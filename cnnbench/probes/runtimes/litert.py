@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.probes.runtimes import saved_graph
-from cnnbench.probes.runtimes.base import CallPath
+from cnnbench.probes.runtimes.base import CallPath, threads_of_process
 
 
 class Runtime(CallPath):
@@ -38,17 +38,24 @@ class Runtime(CallPath):
     def load(self) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
+        self._others = threads_of_process() or 0
         self._interpreter = Interpreter(model_path=str(self._file), num_threads=self.threads)
 
     def compile(self, images: np.ndarray) -> None:
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
+        now = threads_of_process()
+        self._threads_in_use = None if now is None else now - self._others + 1
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
 
     def call(self, fed: np.ndarray) -> list[np.ndarray]:
         self._interpreter.set_tensor(self._input, fed)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+    def threads_in_use(self) -> int | None:
+        """The calling thread and those that came with the interpreter, which does not tell."""
+        return self._threads_in_use
 
     def close(self) -> None:
         del self._interpreter

@@ -1,0 +1,127 @@
+"""How well is the peak of an inference predicted? All of keras.applications, a process a model.
+
+Batch 32, by the ``memory`` probe, with oneDNN's blocked layouts off (``TF_ENABLE_ONEDNN_OPTS=0``);
+with ``--onednn`` as TensorFlow comes. At least 30 of the 40 must be measured within 25 % of the
+prediction. Exact to the page and untimed, so that a busy machine does not disturb it.
+
+What was measured is kept in ``--out`` as it comes; run again, only what is missing is measured.
+
+    python benchmarks/memory_prediction.py [--batch 32] [--onednn] [--quick] [--out FILE] [MODEL...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from cnnbench.core.settings.memory import MemorySetting
+from cnnbench.core.subject import Context
+from cnnbench.models import catalog, registry
+
+WITHIN, WANTED = 0.25, 30
+QUICK = ("MobileNetV2", "MobileNetV3Small", "NASNetMobile")
+
+
+def measure(model: str, batch: int) -> dict[str, Any]:
+    """One peak and its prediction, in this process."""
+    from cnnbench.probes import memory
+
+    subject = registry.resolve(model)
+    with tempfile.TemporaryDirectory() as name:
+        context = Context(0, Path(name), Path(name))
+        found = memory.run(subject, MemorySetting(batch_size=batch), context)
+    return {
+        "model": model,
+        "measured_bytes": found.metrics["memory_infer_peak_bytes"],
+        "predicted_bytes": found.details["predicted_bytes"],
+        "in_place_bytes": in_place(subject, batch),
+        "ratio": found.metrics["memory_ratio"],
+    }
+
+
+def in_place(subject: Any, batch: int) -> float:
+    """The prediction for a runtime whose element-wise layers overwrite their input."""
+    from cnnbench.analysis import inspect
+
+    found = inspect(
+        subject.architecture(), batch_size=batch, input_shape=subject.input_shape, in_place=True
+    )
+    return float(found.metrics["activation_infer_peak_bytes"])
+
+
+def in_process(model: str, batch: int, onednn: bool) -> dict[str, Any]:
+    """`measure` in a process of its own; a process that died says so."""
+    environment = os.environ | {
+        "TF_ENABLE_ONEDNN_OPTS": "1" if onednn else "0",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
+    }
+    command = [sys.executable, __file__, "--one", "--batch", str(batch), model]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        return {"model": model, "failed": f"exit code {done.returncode}: {last[:200]}"}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def show(rows: list[dict[str, Any]]) -> bool:
+    """Print the table and whether enough are within; it is Markdown."""
+    good = sorted((row for row in rows if "ratio" in row), key=lambda row: row["ratio"])
+    print("| model | measured, MB | predicted, MB | ratio | predicted in place, MB | ratio |")
+    print("|---|---|---|---|---|---|")
+    for row in good:
+        measured, predicted, in_place = (
+            row[name] / 1e6 for name in ("measured_bytes", "predicted_bytes", "in_place_bytes")
+        )
+        print(
+            f"| {row['model']} | {measured:,.0f} | {predicted:,.0f} | {row['ratio']:.2f} "
+            f"| {in_place:,.0f} | {measured / in_place:.2f} |"
+        )
+    for row in rows:
+        if "failed" in row:
+            print(f"{row['model']}: {row['failed']}")
+    within = sum(abs(row["ratio"] - 1) <= WITHIN for row in good)
+    print(f"{within} of {len(rows)} within {WITHIN:.0%} ({WANTED} of 40 wanted)")
+    return within >= WANTED
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", metavar="MODEL")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--onednn", action="store_true", help="leave TensorFlow as it comes")
+    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}")
+    parser.add_argument("--out", type=Path, default=Path("results/memory_prediction.jsonl"))
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(arguments.models[0], arguments.batch)))
+        return
+    keras_40 = [
+        entry.name for entry in catalog.ENTRIES.values() if entry.source == "keras.applications"
+    ]
+    models = arguments.models or (QUICK if arguments.quick else keras_40)
+    out, setting = arguments.out, {"batch": arguments.batch, "onednn": arguments.onednn}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    known = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    rows = [row for row in known if row["model"] in models and row["setting"] == setting]
+    for model in models:
+        if any(row["model"] == model for row in rows):
+            continue
+        print(f"{model} ({len(rows) + 1} of {len(models)})", file=sys.stderr)
+        rows.append(in_process(model, arguments.batch, arguments.onednn) | {"setting": setting})
+        with out.open("a") as stream:
+            stream.write(json.dumps(rows[-1]) + "\n")
+    enough = show(rows)
+    sys.exit(0 if enough or len(models) < 40 else 1)
+
+
+if __name__ == "__main__":
+    main()
