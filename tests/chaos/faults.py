@@ -110,16 +110,28 @@ def full_disk() -> Fault:
 def read_only() -> Fault:
     """The results folder becomes read-only under the running command."""
 
+    def shadow(workplace: Workplace) -> str:
+        return str(workplace.folder / "shadow")
+
+    def arrange(workplace: Workplace) -> None:
+        """A read-only view of the folder, to be put over it in one step."""
+        Path(shadow(workplace)).mkdir(exist_ok=True)
+        _mount("--bind", str(workplace.results), shadow(workplace))
+        _mount("-o", "remount,bind,ro", shadow(workplace))
+
     def strike(command: Command) -> bool:
-        here = str(command.workplace.results)
-        subprocess.run(["mount", "--bind", here, here], check=True)
-        subprocess.run(["mount", "-o", "remount,bind,ro", here], check=True)
+        _mount("--bind", shadow(command.workplace), str(command.workplace.results))
         return not command.is_over()
 
     def mend(workplace: Workplace) -> None:
-        subprocess.run(["umount", str(workplace.results)], check=True)
+        for folder in (str(workplace.results), shadow(workplace)):
+            subprocess.run(["umount", folder], check=True)
 
-    return Fault("results folder read-only", strike, mend)
+    return Fault("results folder read-only", strike, mend, arrange)
+
+
+def _mount(*words: str) -> None:
+    subprocess.run(["mount", *words], check=True)
 
 
 def clock_jump(clock: Path, rng: random.Random) -> Fault:
