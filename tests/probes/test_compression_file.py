@@ -1,0 +1,182 @@
+"""What is read back from a converted file, against arithmetic that is written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnbench.core.errors import JobFailed, Unavailable
+from cnnbench.core.settings.variants import Variant, parse
+from cnnbench.probes.compression import converter, coverage, flatbuffer
+from cnnbench.probes.compression.flatbuffer import Kernel
+from cnnbench.probes.compression.interpreter import File
+
+_SHAPE = (1, 8, 8, 4)
+# conv 3x3x4x8 on 8x8, depthwise 3x3x8 on 4x4 (stride 2), dense 8 -> 5
+_PARAMS = {"CONV_2D": 3 * 3 * 4 * 8, "DEPTHWISE_CONV_2D": 3 * 3 * 8, "FULLY_CONNECTED": 8 * 5}
+_MACS = {
+    "CONV_2D": 8 * 8 * 3 * 3 * 4 * 8,
+    "DEPTHWISE_CONV_2D": 4 * 4 * 3 * 3 * 8,
+    "FULLY_CONNECTED": 8 * 5,
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    """A network whose first kernel is half zeros, two of every four input channels."""
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(0)
+    layers = tf.keras.layers
+    made = tf.keras.Sequential(
+        [
+            tf.keras.Input(_SHAPE[1:]),
+            layers.Conv2D(8, 3, padding="same", activation="relu"),
+            layers.DepthwiseConv2D(3, strides=2, padding="same"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(5, activation="softmax"),
+        ]
+    )
+    kernel, bias = made.layers[0].get_weights()
+    kernel[:, :, 1::2] = 0  # (height, width, input, output): every other input channel
+    made.layers[0].set_weights([kernel, bias])
+    return made
+
+
+def _images() -> Iterator[list[np.ndarray]]:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        yield [rng.random(_SHAPE, np.float32)]
+
+
+def _kernels(model: Any, variant: str) -> dict[str, Kernel]:
+    content = converter.convert(model, _SHAPE, parse(variant), _images)
+    return {kernel.op: kernel for kernel in flatbuffer.kernels(content)}
+
+
+@pytest.mark.parametrize(
+    ("variant", "dtype", "data"),
+    [
+        ("float32", "FLOAT32", "FLOAT32"),
+        ("ptq-float16", "FLOAT16", "FLOAT32"),
+        ("ptq-int8", "INT8", "INT8"),
+    ],
+)
+def test_kernels_work_and_types(model: Any, variant: str, dtype: str, data: str) -> None:
+    found = _kernels(model, variant)
+    assert {op: kernel.params for op, kernel in found.items()} == _PARAMS
+    assert {op: kernel.macs for op, kernel in found.items()} == _MACS
+    assert {kernel.dtype for kernel in found.values()} == {dtype}
+    assert {kernel.data_dtype for kernel in found.values()} == {data}
+
+
+@pytest.mark.parametrize("variant", ["float32", "ptq-float16", "ptq-int8"])
+def test_zeros_survive_and_are_counted(model: Any, variant: str) -> None:
+    kernel = _kernels(model, variant)["CONV_2D"]
+    assert kernel.zeros >= kernel.params // 2
+    assert kernel.is_two_of_four
+    assert not _kernels(model, variant)["FULLY_CONNECTED"].is_two_of_four
+
+
+def test_the_file_answers_as_keras_does(model: Any, tmp_path: Any) -> None:
+    file = tmp_path / "m.tflite"
+    file.write_bytes(converter.convert(model, _SHAPE, Variant(), _images))
+    images = np.concatenate([image for [image] in _images()])
+    answers = File(file)(images)[0]
+    np.testing.assert_allclose(answers, np.asarray(model(images)), atol=1e-5)
+
+
+def _kernel(values: Any, dtype: str = "FLOAT32", data: str = "FLOAT32", **more: Any) -> Kernel:
+    array = np.asarray(values)
+    return Kernel("CONV_2D", "k", dtype, data, array, 0, int(array.size) * 10, **more)
+
+
+def test_coverage_is_a_share_of_weights_and_of_work() -> None:
+    whole = _kernel(np.ones((2, 8), np.int8), "INT8", "INT8")
+    left = Kernel("CONV_2D", "left", "FLOAT32", "FLOAT32", np.ones((2, 24), np.float32), 0, 480)
+    variant = parse("qat-int8")
+    found = coverage.metrics([whole, left], variant)
+    assert found["coverage_params"] == 16 / 64
+    assert found["coverage_macs"] == 160 / 640
+    named = coverage.details([whole, left], variant)
+    assert (named["kernels"], named["kernels_uncovered"]) == (2, 1)
+    assert named["uncovered"][0]["name"] == "left"
+
+
+def test_int8_weights_on_float_data_are_dynamic_and_no_int8() -> None:
+    hybrid = _kernel(np.ones((2, 8), np.int8), "INT8", "FLOAT32")
+    assert coverage.covers(hybrid, parse("ptq-dynamic"))
+    assert not coverage.covers(hybrid, parse("ptq-int8"))
+
+
+def test_sparse_means_as_sparse_as_asked() -> None:
+    values = np.arange(100) >= 50  # half of them zero
+    assert coverage.covers(_kernel(values), parse("pruned-50"))
+    assert not coverage.covers(_kernel(values), parse("pruned-80"))
+    assert not coverage.covers(_kernel(values.reshape(25, 4)), parse("pruned-2x4"))
+    assert coverage.covers(_kernel(np.tile([0, 3, 0, 5], (25, 1))), parse("pruned-2x4"))
+
+
+def test_clusters_are_counted_a_channel_where_scales_are_a_channels() -> None:
+    rows = np.stack([np.tile(np.arange(4) + 10 * row, 8) for row in range(6)]).astype(np.int8)
+    shared, own = _kernel(rows, "INT8"), _kernel(rows, "INT8", scale_axis=0)
+    assert shared.distinct == own.distinct > 4
+    assert not coverage.covers(shared, parse("clustered-4"))
+    assert coverage.covers(own, parse("clustered-4"))
+    tiny = _kernel(np.arange(18).reshape(6, 3), "INT8", scale_axis=0)
+    assert not coverage.covers(tiny, parse("clustered-4")), "three weights a channel say nothing"
+
+
+def test_distinct_weights_are_those_of_a_typical_weights_kernel() -> None:
+    large, small = _kernel(np.arange(16).repeat(64)), _kernel(np.arange(100))
+    assert coverage.metrics([large, small], Variant())["distinct_weights"] == 16
+
+
+def test_the_converters_own_reason_in_one_line() -> None:
+    text = (
+        "Could not translate MLIR to FlatBuffer.<unknown>:0: error: loc(callsite(...)): "
+        "'tf.Bucketize' op is neither a custom op nor a flex op\n<unknown>:0: note: see there\n"
+    )
+    found = converter.reason(RuntimeError(text))
+    assert "'tf.Bucketize' op is neither a custom op nor a flex op" in found
+    assert "\n" not in found
+
+
+def test_a_network_that_the_converter_refuses(capfd: pytest.CaptureFixture[str]) -> None:
+    import tensorflow as tf
+
+    inputs = tf.keras.Input((4,))
+
+    class Odd(tf.keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return tf.raw_ops.Betainc(a=x, b=x, x=x)
+
+    odd = tf.keras.Model(inputs, Odd()(inputs))
+    with pytest.raises(JobFailed, match=r"the converter refuses it: .*Betainc") as caught:
+        converter.convert(odd, (1, 4), Variant(), _images)
+    assert "\n" not in str(caught.value)
+    assert "Betainc" in capfd.readouterr().err, "its full output goes to the log"
+
+
+def test_keras_3_in_use_is_said_and_not_worked_around(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cnnbench.probes.compression import networks
+
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "0")
+    with pytest.raises(RuntimeError, match="Keras 3 already"):
+        networks.use_keras_2()
+
+
+def test_weights_of_another_network_are_refused(model: Any, tmp_path: Any) -> None:
+    import tensorflow as tf
+
+    from cnnbench.probes.compression import networks
+
+    networks.save_weights(model, tmp_path)
+    other = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(3)])
+    with pytest.raises(Unavailable, match="the first difference at 0"):
+        networks.load_weights(other, tmp_path / networks.WEIGHTS)

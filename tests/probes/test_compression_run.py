@@ -1,0 +1,193 @@
+"""Whole runs of the compression probe: a small network, real digits, real files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnnbench.store import tables
+
+pytestmark = pytest.mark.slow
+
+_NETWORKS = """
+import tensorflow as tf
+
+
+def preprocess_input(images):
+    return images / 255.0
+
+
+def small(input_shape=(8, 8, 1), classes=10):
+    layers = tf.keras.layers
+    inputs = x = tf.keras.Input(input_shape)
+    for filters in (16, 32):
+        x = layers.Conv2D(filters, 3, padding="same")(x)
+        x = layers.BatchNormalization()(x)
+        x = layers.ReLU()(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(32, activation="relu")(x)
+    return tf.keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+
+class Odd(tf.keras.layers.Layer):
+    def call(self, x):
+        return tf.raw_ops.Betainc(a=x + 1.0, b=x + 1.0, x=tf.sigmoid(x))
+
+
+def odd(input_shape=(8, 8, 1), classes=10):
+    inputs = tf.keras.Input(input_shape)
+    x = tf.keras.layers.Flatten()(Odd()(inputs))
+    return tf.keras.Model(inputs, tf.keras.layers.Dense(classes, activation="softmax")(x))
+
+
+def of_keras_3_only(input_shape=(8, 8, 1), classes=10):
+    import keras
+
+    inputs = keras.Input(input_shape)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3)(inputs))
+    return keras.Model(inputs, keras.layers.Dense(classes, activation="softmax")(x))
+"""
+
+
+def _run(folder: Path, suite: str) -> tuple[int, Any, list[dict[str, Any]]]:
+    (folder / "nets.py").write_text(_NETWORKS)
+    (folder / "s.yaml").write_text(suite)
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", "run", "s.yaml"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    found = tables.load(folder / "results" / "s")
+    lines = (found.path / "records.jsonl").read_text().splitlines()[1:]
+    return done.returncode, found.report.set_index("variant"), [json.loads(line) for line in lines]
+
+
+_VARIANTS = """
+name: s
+models: ["nets:small"]
+probes:
+  compression:
+    training: {dataset: digits, epochs: 20, train_examples: 800}
+    variants: [ptq-dynamic, ptq-float16, ptq-int8, qat-int8, pruned-75, pruned-2x4, clustered-8,
+      pruned-50+ptq-int8, pruned-50+qat-int8, clustered-8+qat-int8,
+      pruned-50+clustered-8+qat-int8]
+    fine_tune_epochs: 3
+    fine_tune_rate: 0.001
+    min_rounds: 1
+    max_rounds: 1
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Any, list[dict[str, Any]]]:
+    return _run(tmp_path_factory.mktemp("compression"), _VARIANTS)
+
+
+def test_every_variant_is_a_row_with_all_its_numbers(made: Any) -> None:
+    code, report, records = made
+    assert code == 0, [record["reason"] for record in records if record["status"] != "ok"]
+    assert len(report) == 12
+    label = "digits/scratch/20ep/n800/litert"
+    for name in (
+        "file_bytes",
+        "file_gzip_bytes",
+        "sparsity",
+        "distinct_weights",
+        f"top1@{label}",
+        f"agreement@{label}",
+        "memory_infer_peak_bytes@litert/b1",
+        "latency_location_s@cpu/litert/b1",
+    ):
+        assert report[name].notna().all(), name
+    assert (report[f"agreement@{label}"].drop("pruned-75") > 0.9).all()
+    assert report.loc["float32", f"agreement@{label}"] == 1.0
+    assert (report[f"top1@{label}"] > 0.5).all()
+
+
+def test_what_was_asked_for_is_in_the_file(made: Any) -> None:
+    _, report, _ = made
+    assert report.loc["ptq-int8", "coverage_macs"] == 1.0
+    assert report.loc["qat-int8", "coverage_macs"] == 1.0
+    assert report.loc["pruned-75", "sparsity"] == pytest.approx(0.75, abs=0.01)
+    assert report.loc["pruned-50+qat-int8", "sparsity"] >= 0.5
+    assert report.loc["clustered-8", "distinct_weights"] <= 8
+    assert report.loc["pruned-50+clustered-8+qat-int8", "coverage_params"] > 0.9
+    # The first kernel has one input channel and cannot be cut into groups of four.
+    assert 0.9 < report.loc["pruned-2x4", "coverage_params"] < 1
+    assert report.loc["ptq-int8", "file_bytes"] < 0.6 * report.loc["float32", "file_bytes"]
+
+
+def test_every_variant_starts_from_the_same_weights(made: Any) -> None:
+    _, _, records = made
+    trained = [r for r in records if r["setting"]["part"] == "train"]
+    assert len(trained) == 1
+    assert trained[0]["details"]["weights"] == "trained here"
+    assert trained[0]["metrics"]["train_s"] > 0
+
+
+def test_every_row_has_a_verdict_in_words(made: Any) -> None:
+    _, report, _ = made
+    words = report["compression_verdict"].drop("float32")
+    assert words.str.contains("speed unknown: 1 of at least 6 processes").all()
+    assert "smaller only when compressed" in words["pruned-75"]
+
+
+_HARD = """
+name: s
+models: ["nets:small", "nets:odd", "nets:of_keras_3_only"]
+probes:
+  compression:
+    - models: ["nets:small"]
+      training: {dataset: digits, epochs: 1, train_examples: 50}
+      variants: [ptq-int8]
+      representative: 51
+      min_rounds: 1
+      max_rounds: 1
+    - models: ["nets:small"]
+      variants: [ptq-int8]
+      representative: 3
+      min_rounds: 1
+      max_rounds: 1
+    - models: ["nets:odd", "nets:of_keras_3_only"]
+      variants: [qat-int8]
+      fine_tune_epochs: 1
+      min_rounds: 1
+      max_rounds: 1
+"""
+
+
+def test_what_fails_is_a_row_and_the_suite_goes_on(tmp_path: Path) -> None:
+    code, _, records = _run(tmp_path, _HARD)
+    assert code == 1, "some job failed"
+    answers = {
+        (r["model"], r["variant"], r["setting"]["representative"]): (r["status"], r["reason"])
+        for r in records
+        if r["setting"]["part"] == "convert"
+    }
+    status, reason = answers["nets:small", "ptq-int8", 51]
+    assert (status, reason) == (
+        "failed",
+        "too little representative data: 51 images wanted, digits has 50 training images",
+    )
+    status, reason = answers["nets:small", "ptq-int8", 3]
+    assert status == "failed"
+    assert "at least 10 are needed" in reason
+    status, reason = answers["nets:odd", "float32", 0]
+    assert status == "failed"
+    assert "Betainc" in reason
+    log = next((tmp_path / "results").glob("s/*/logs/*odd*conversion*"))
+    assert "Betainc" in log.read_text()
+    status, reason = answers["nets:of_keras_3_only", "qat-int8", 0]
+    assert status == "skipped"
+    assert "cannot be built in Keras 2, which the toolkit needs" in reason
+    assert answers["nets:of_keras_3_only", "float32", 0][0] == "ok"
+    later = [r for r in records if r["setting"]["part"] == "latency" and r["model"] == "nets:odd"]
+    assert later
+    assert all(r["status"] == "skipped" and "not converted: " in r["reason"] for r in later)

@@ -1,0 +1,105 @@
+"""What a compressed row bought, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cnnbench.store.compression import verdicts
+
+_LABEL = "cpu/litert/b1"
+_NOISE = (1.0, 1.01, 0.99, 1.005, 0.995, 1.002)
+
+
+def _row(variant: str, seconds: float = 1.0, **cells: Any) -> dict[str, Any]:
+    times = [seconds * factor for factor in _NOISE]
+    return {
+        "model": "Net",
+        "variant": variant,
+        "input_shape": "8x8x1",
+        "classes": 10,
+        "file_bytes": 1000,
+        "file_gzip_bytes": 900,
+        "top1@digits/scratch/litert": 0.9,
+        f"latency_location_s@{_LABEL}": seconds,
+        f"latency_location_s_samples@{_LABEL}": ";".join(map(str, times)),
+        f"reference_s_samples@{_LABEL}": ";".join(["1.0"] * len(times)),
+    } | cells
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    rows = [_row("float32"), row]
+    found = verdicts(rows)
+    assert set(found) == {1}, "float32 is what the others are compared with"
+    return found[1]
+
+
+def test_faster_with_its_interval() -> None:
+    words = _verdict(_row("ptq-int8", 0.5, coverage_macs=1.0, coverage_params=1.0, file_bytes=260))
+    assert "faster than float32 here (2.00x, 1.9" in words
+    assert "file 3.8x smaller" in words
+    assert "keeps 100.0 % of float32's accuracy" in words
+    assert "partly" not in words
+
+
+def test_slower_and_no_real_speed_up() -> None:
+    assert "slower than float32 here (0.50x" in _verdict(_row("ptq-dynamic", 2.0))
+    assert "no real speed-up (0.99x" in _verdict(_row("pruned-50", 1.01))
+
+
+def test_a_difference_below_the_least_effect_is_no_speed_up() -> None:
+    assert "no real speed-up" in _verdict(_row("pruned-50", 0.97))
+
+
+def test_too_few_processes_promise_nothing() -> None:
+    row = _row("ptq-int8", 0.5)
+    for name in ("latency_location_s_samples", "reference_s_samples"):
+        row[f"{name}@{_LABEL}"] = "0.5"
+    assert "speed unknown: 1 of at least 6 processes" in _verdict(row)
+
+
+def test_smaller_only_when_compressed() -> None:
+    words = _verdict(_row("pruned-80", file_bytes=1000, file_gzip_bytes=300))
+    assert "smaller only when compressed (gzip 3.0x)" in words
+    assert "file no smaller" in _verdict(_row("pruned-80"))
+
+
+@pytest.mark.parametrize(
+    ("top1", "words"),
+    [
+        (0.892, "keeps 99.1 %"),
+        (0.88, "loses accuracy: keeps only 97.8 % of float32's accuracy"),
+    ],
+)
+def test_the_gate_of_99_per_cent(top1: float, words: str) -> None:
+    assert words in _verdict(_row("ptq-int8", **{"top1@digits/scratch/litert": top1}))
+
+
+@pytest.mark.parametrize(
+    ("variant", "macs", "params", "words"),
+    [
+        ("qat-int8", 0.82, 0.95, "partly float: 18 % of the MACs, 5 % of the weights"),
+        ("qat-int8", 0.95, 0.70, "partly float: 5 % of the MACs, 30 % of the weights"),
+        ("pruned-50", 0.5, 0.5, "partly dense: 50 %"),
+        ("clustered-16+ptq-int8", 0.5, 0.5, "partly float or unclustered: 50 %"),
+    ],
+)
+def test_what_was_left_as_it_was(variant: str, macs: float, params: float, words: str) -> None:
+    assert words in _verdict(_row(variant, coverage_macs=macs, coverage_params=params))
+
+
+def test_nine_tenths_are_enough() -> None:
+    assert "partly" not in _verdict(_row("qat-int8", coverage_macs=0.9, coverage_params=0.95))
+
+
+def test_why_there_is_no_file() -> None:
+    absent = {"model": "Net", "input_shape": "8x8x1", "classes": 10, "variant": "qat-int8"}
+    skipped = _verdict(absent | {"file_bytes_status": "skipped: the toolkit refuses it: a reason"})
+    assert skipped == "not applicable: the toolkit refuses it: a reason"
+    failed = _verdict(absent | {"file_bytes_status": "failed: the converter refuses it: why"})
+    assert failed == "failed: the converter refuses it: why"
+
+
+def test_a_row_without_its_float32_row_has_no_verdict() -> None:
+    assert verdicts([_row("float32"), _row("ptq-int8") | {"classes": 5}]) == {}
