@@ -21,6 +21,7 @@ from cnnbench.probes.training.checkpoint import Checkpoint
 from cnnbench.probes.training.loop import Training
 from cnnbench.probes.training.recipes import RECIPES, Task
 
+_MOST_PROBLEMS = 200
 _MOST_POINTS = 60  # of a learning curve that a record keeps; a long one is thinned out
 
 
@@ -52,9 +53,11 @@ def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tupl
     """
     import tensorflow as tf
 
-    weights = _weights(setting, context)
+    weights = _weights(subject, setting, context)
     context.say(f"reading {setting.dataset}")
     dataset = catalog.load(_wanted(subject, setting), context.data_dir, context.search_path)
+    if dataset.problems:
+        context.say(f"{len(dataset.problems)} files of {setting.dataset} cannot be used")
     tf.keras.utils.set_random_seed(context.repeat)
     task = Task(subject, setting, dataset, context.repeat, weights)
     identity = json.dumps([subject.label, setting.model_dump(mode="json"), context.repeat])
@@ -62,10 +65,15 @@ def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tupl
     return task, Training(setting, context.repeat, checkpoint, context.say)
 
 
-def _weights(setting: AccuracySetting, context: Context) -> str | Path:
+def _weights(subject: Subject, setting: AccuracySetting, context: Context) -> str | Path:
+    """What a ``transfer`` begins with, known to be here before the images are read."""
     if setting.recipe != "transfer":
         return IMAGENET
-    return transfer.locate_weights(setting, context.search_path, context.data_dir)
+    weights = transfer.locate_weights(setting, context.search_path, context.data_dir)
+    if weights == IMAGENET:
+        context.say("looking for ImageNet weights")
+        transfer.backbone(subject, setting, weights)
+    return weights
 
 
 def _wanted(subject: Subject, setting: AccuracySetting) -> catalog.Wanted:
@@ -93,24 +101,41 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
     probs = scores.probabilities(outputs, not network.gives_probabilities(model))
     labels = dataset.test.labels
     return Finding(
-        metrics=scores.metrics(probs, labels) | _pace(training.curve, len(dataset.train)),
+        metrics=scores.metrics(probs, labels)
+        | _pace(training, len(dataset.train))
+        | _time_to_target(training),
         details=scores.details(probs, labels)
         | {
             "curve": _thinned(training.curve),
+            "features_s": round(training.features_s, 4),
             "n_train": len(dataset.train),
             "classes": list(dataset.classes)[:50],
-            "problems": list(dataset.problems)[:20],
+            "problems": list(dataset.problems)[:_MOST_PROBLEMS],
             "n_problems": len(dataset.problems),
         },
     )
 
 
-def _pace(curve: list[dict[str, Any]], images: int) -> dict[str, float]:
-    """Seconds, and images a second, of the last phase; its first epoch, which traces, left out."""
-    train_s = sum(float(point["seconds"]) for point in curve)
+def _pace(training: Training, images: int) -> dict[str, float]:
+    """Seconds in all (of features, too), and of an epoch and images a second in the last phase.
+
+    A phase's first epoch, which traces the graph, is left out of its pace.
+    """
+    curve = training.curve
+    train_s = training.features_s + sum(float(point["seconds"]) for point in curve)
     last = [float(point["seconds"]) for point in curve if point["phase"] == curve[-1]["phase"]]
     epoch_s = statistics.median(last[1:] or last)
     return {"train_s": train_s, "epoch_s": epoch_s, "images_per_s": images / epoch_s}
+
+
+def _time_to_target(training: Training) -> dict[str, float]:
+    """Training seconds until the validation images first reached the target, where they did."""
+    target, seconds = training.setting.target_top1, training.features_s
+    for point in training.curve if target else ():
+        seconds += float(point["seconds"])
+        if point["val_top1"] >= target:
+            return {"time_to_target_s": seconds}
+    return {}
 
 
 def _thinned(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "max_batch",
     ),
     "Latency": ("latency_p50_s",),
-    "Accuracy": ("top1", "top1_tier", "top5"),
+    "Accuracy": ("top1", "top1_tier", "top5", "time_to_target_s"),
     "Compression": (
         "file_gzip_bytes",
         "sparsity",

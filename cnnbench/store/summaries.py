@@ -11,7 +11,10 @@ from statistics import fmean, median
 
 from cnnbench.core.record import PREPARE, Record
 from cnnbench.core.settings import Setting
+from cnnbench.core.units import show
 from cnnbench.store import statistics
+
+_NAMED = 5  # files that a table names; a record names more
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
         return _plain(records, status)
     precision = records[-1].details.get("precision")
     flags = [record.details.get("flags", []) for record in records]
-    verdict = statistics.verdict(locations, references, precision, flags)
+    verdict = statistics.verdict(locations, references, precision, flags, _capped(records))
     summaries = {
         name: replace(summary, verdict=verdict if name.startswith("latency_") else "")
         for name, summary in _plain(records, status).items()
@@ -118,6 +121,14 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
         name = f"latency_p{q}_s"
         summaries[name] = _percentile(q, records, summaries.get(name), status)
     return summaries
+
+
+def _capped(records: Sequence[Record]) -> str:
+    """The limit of time that ended the rounds, in words; empty where none did."""
+    limit = records[-1].details.get("cell_limit_s")
+    if limit is None or sum(record.duration_s for record in records) < limit:
+        return ""
+    return show(limit, "s")
 
 
 def _percentile(
@@ -156,7 +167,27 @@ def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
                 ci_high=found.high,
                 verdict=statistics.accuracy_verdict(samples, details["n_test"], chance),
             )
-    return summaries
+    if (unused := details.get("n_problems")) and status == "ok" and "top1" in summaries:
+        words = _unused_files(unused, details.get("problems", []))
+        summaries["top1"] = replace(summaries["top1"], status=words)
+    return summaries | _time_to_target(records, summaries.get("time_to_target_s"))
+
+
+def _unused_files(count: int, problems: Sequence[str]) -> str:
+    """``7 files not used: red/notes.txt: not a picture; and 6 more``."""
+    named = "; ".join(problems[:_NAMED])
+    more = f"; and {count - _NAMED} more, see records.jsonl" if count > _NAMED else ""
+    return f"{count} file{'s' * (count != 1)} not used: {named}{more}"
+
+
+def _time_to_target(records: Sequence[Record], found: Summary | None) -> dict[str, Summary]:
+    """A time only where every seed reached the target; else how many did."""
+    target = records[-1].setting.get("target_top1")
+    reached = len(found.samples) if found else 0
+    if target is None or reached == len(records):
+        return {}
+    words = f"{reached} of {len(records)} seeds reached {100 * target:g} %"
+    return {"time_to_target_s": Summary(None, words)}
 
 
 def _judged_as_it_is(records: Sequence[Record], status: str) -> dict[str, Summary]:

@@ -44,3 +44,20 @@ def test_training_ends_early_where_the_validation_loss_stops_falling(tmp_path: P
     losses = [point["val_loss"] for point in found.details["curve"]]
     assert len(losses) < 40
     assert losses[-1] > min(losses) == losses[-2]
+
+
+def test_the_time_to_a_target_ends_with_the_epoch_that_reaches_it(tmp_path: Path) -> None:
+    wording = {"dataset": "digits", "epochs": 4, "learning_rate": 0.02, "validation": 0.2}
+    chosen = setting(**wording, target_top1=0.7)
+    found = accuracy.run(SmallNet(), chosen, Context(0, tmp_path, tmp_path))
+    curve = found.details["curve"]
+    first = next(i for i, point in enumerate(curve) if point["val_top1"] >= 0.7)
+    seconds = sum(point["seconds"] for point in curve[: first + 1])
+    assert found.metrics["time_to_target_s"] == pytest.approx(seconds)
+    assert found.metrics["time_to_target_s"] <= found.metrics["train_s"]
+
+
+def test_a_target_that_is_never_reached_has_no_time(tmp_path: Path) -> None:
+    chosen = setting(dataset="digits", epochs=1, validation=0.2, target_top1=0.999)
+    found = accuracy.run(SmallNet(), chosen, Context(0, tmp_path, tmp_path))
+    assert "time_to_target_s" not in found.metrics

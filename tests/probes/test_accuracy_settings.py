@@ -63,6 +63,7 @@ def test_an_image_smaller_than_the_network_takes_is_refused() -> None:
         ({"dataset": "fashon_mnist"}, "did you mean 'fashion_mnist'"),
         ({"dataset": "folder:"}, "needs a path"),
         ({"early_stop": 3}, "early_stop needs validation images"),
+        ({"target_top1": 0.9}, "target_top1 needs validation images"),
         ({"dropout": 0.5}, "dropout: only with recipe: transfer"),
         ({"epochs": 0}, "greater than or equal to 1"),
         ({"schedule": "cosin"}, "'constant', 'linear', 'cosine' or 'exponential'"),

@@ -124,3 +124,21 @@ def test_damaged_details_do_not_stop_a_table() -> None:
     broken.details["correct"] = "not base64!"
     whole = [broken, accuracy("A", 1, 910), accuracy("B", 0, 500), accuracy("B", 1, 510)]
     assert list(tables.report(whole)["top1_tier@digits/scratch/32px"]) == [1, 2]
+
+
+def test_files_that_were_not_used_stand_below_the_table() -> None:
+    problems = [f"red/{n}.jpg: not a picture" for n in range(7)]
+    one = accuracy("A", 0, 900)
+    one.details.update({"n_problems": 7, "problems": problems})
+    (line,) = (line for line in layout.remarks(tables.report([one])) if "not used" in line)
+    assert "7 files not used: red/0.jpg: not a picture; red/1.jpg" in line
+    assert "; and 2 more, see records.jsonl" in line
+
+
+def test_a_target_that_some_seeds_missed_is_said() -> None:
+    both = [accuracy("A", seed, 900) for seed in range(2)]
+    for one in both:
+        one.setting.update({"target_top1": 0.95, "validation": 0.1})
+    both[0].metrics["time_to_target_s"] = 12.0
+    (line,) = (line for line in layout.remarks(tables.report(both)) if "reached" in line)
+    assert "1 of 2 seeds reached 95 %" in line

@@ -14,7 +14,14 @@ from pydantic import Field, model_validator
 
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.settings import files
-from cnnbench.core.settings.base import Form, ModelFacts, Setting, Spec, StoppingRule
+from cnnbench.core.settings.base import (
+    Form,
+    Fraction,
+    ModelFacts,
+    Setting,
+    Spec,
+    StoppingRule,
+)
 
 # What each data set's images measure, shorter side, in px; a folder's are taken as photographs.
 NATIVE_PX: Mapping[str, int] = {"fashion_mnist": 28, "digits": 8, "tf_flowers": 224}
@@ -72,6 +79,7 @@ class Schedule(Form):
         weight_decay: decoupled from the gradient (AdamW, where the optimiser is Adam).
         clip_norm: largest global norm of a gradient, or None.
         early_stop: epochs without a better validation loss before training ends, or None.
+        target_top1: the time until the validation images reach this share is measured, or None.
         batchnorm_momentum: of every BatchNormalization; Keras' defaults (0.99, 0.999) never let
             the moving statistics arrive in a short schedule.
         keep_weights: save the trained weights among the run's artifacts.
@@ -102,6 +110,7 @@ class Schedule(Form):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     augment: Augment = Augment()
     early_stop: Epochs | None = None
+    target_top1: Fraction | None = None
     batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
     keep_weights: bool = False
     weights: Annotated[str, Field(min_length=1)] = IMAGENET
@@ -123,8 +132,10 @@ class Schedule(Form):
             raise ValueError(f"unknown data set '{self.dataset}' ({hint})")
         if self.dataset == FOLDER:
             raise ValueError(f"'{FOLDER}' needs a path behind it: {FOLDER}photos")
-        if self.early_stop and not self.validation and self.dataset != "tf_flowers":
-            raise ValueError("early_stop needs validation images: say validation: 0.1")
+        if not self.validation and self.dataset != "tf_flowers":
+            for name in ("early_stop", "target_top1"):
+                if getattr(self, name):
+                    raise ValueError(f"{name} needs validation images: say validation: 0.1")
         if self.recipe == PRETRAINED:
             self._trains_nothing()
         if self.recipe == "scratch" and (extra := _TRANSFER_ONLY & self.model_fields_set):

@@ -21,12 +21,14 @@ class State:
         curve: one dictionary an epoch, over all phases.
         variables: of the model and the optimiser, in their order.
         best: the weights of the best epoch so far, where training may stop early.
+        features_s: seconds that computing features took.
     """
 
     phase: int
     curve: list[dict[str, Any]]
     variables: list[Any]
     best: list[Any]
+    features_s: float = 0.0
 
 
 class Checkpoint:
@@ -39,7 +41,12 @@ class Checkpoint:
 
     def save(self, state: State) -> None:
         """Write ``state``; a kill leaves either the old or the new one whole."""
-        facts = {"identity": self._identity, "phase": state.phase, "curve": state.curve}
+        facts = {
+            "identity": self._identity,
+            "phase": state.phase,
+            "curve": state.curve,
+            "features_s": state.features_s,
+        }
         new = self._file.with_suffix(".new.npz")
         arrays = _named("v", state.variables) | _named("b", state.best)
         np.savez(new, facts=np.array(json.dumps(facts)), **arrays)
@@ -53,7 +60,11 @@ class Checkpoint:
                 if facts["identity"] != self._identity:
                     return None
                 return State(
-                    facts["phase"], facts["curve"], _listed("v", stored), _listed("b", stored)
+                    facts["phase"],
+                    facts["curve"],
+                    _listed("v", stored),
+                    _listed("b", stored),
+                    facts["features_s"],
                 )
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return None

@@ -46,6 +46,7 @@ class Training:
         checkpoint: where the state is kept between epochs.
         say: takes progress messages.
         curve: what each epoch gave, oldest first.
+        features_s: seconds that a frozen backbone took to compute its features.
     """
 
     setting: AccuracySetting
@@ -53,12 +54,14 @@ class Training:
     checkpoint: Checkpoint
     say: Say
     curve: list[Point] = field(default_factory=list)
+    features_s: float = 0.0
     _found: State | None = None
 
     def __post_init__(self) -> None:
         self._found = self.checkpoint.load()
         if self._found is not None:
             self.curve = list(self._found.curve)
+            self.features_s = self._found.features_s
 
     def has_passed(self, phase: Phase) -> bool:
         """Whether an earlier attempt was already in a later phase."""
@@ -87,7 +90,9 @@ class Training:
             points.append(point)
             if self.setting.early_stop and _best(points) == len(points) - 1:
                 best = model.get_weights()
-            self.checkpoint.save(State(phase.number, self.curve, _values(model), best))
+            self.checkpoint.save(
+                State(phase.number, self.curve, _values(model), best, self.features_s)
+            )
         if best:
             model.set_weights(best)
 

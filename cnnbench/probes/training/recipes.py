@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,17 +111,17 @@ def _fit_images(task: Task, training: Training, model: Any, phase: Phase) -> Non
 
 
 def _fit_features(task: Task, training: Training, nets: transfer.Transfer, phase: Phase) -> None:
+    started = time.perf_counter()
+
     def seen(part: Part) -> Part:
         training.say(f"computing the backbone's features of {len(part):,} images")
         return transfer.pooled_features(nets, task.subject, part, task.classes)
 
-    held = task.dataset.validation
-    training.fit(
-        nets.head,
-        task.training_batches(seen(task.dataset.train), _unchanged, Augment()),
-        task.evaluation_batches(seen(held) if held is not None else None, _unchanged),
-        phase,
-    )
+    train, held = seen(task.dataset.train), task.dataset.validation
+    validation = task.evaluation_batches(seen(held) if held is not None else None, _unchanged)
+    training.features_s = time.perf_counter() - started
+    batches = task.training_batches(train, _unchanged, Augment())
+    training.fit(nets.head, batches, validation, phase)
 
 
 def _unchanged(features: Any) -> Any:

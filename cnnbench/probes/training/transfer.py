@@ -54,12 +54,10 @@ def build(
     import tensorflow as tf
 
     layers = tf.keras.layers
-    shape = (setting.image_size, setting.image_size, network.channels(subject))
-    with download.no_endless_waits():
-        backbone = subject.build(input_shape=shape, include_top=False, weights=weights)
-    backbone.trainable = False
-    images = tf.keras.Input(shape)
-    maps = _in_inference_mode(backbone)(images)
+    frozen = backbone(subject, setting, weights)
+    frozen.trainable = False
+    images = tf.keras.Input(frozen.input_shape[1:])
+    maps = _in_inference_mode(frozen)(images)
     pooled = layers.GlobalAveragePooling2D()(maps) if len(maps.shape) == 4 else maps
     features = tf.keras.Model(images, pooled)
     head = tf.keras.Sequential(
@@ -73,7 +71,18 @@ def build(
             ),
         ]
     )
-    return Transfer(backbone, features, head, tf.keras.Model(images, head(pooled)))
+    return Transfer(frozen, features, head, tf.keras.Model(images, head(pooled)))
+
+
+def backbone(subject: Subject, setting: AccuracySetting, weights: str | Path | None) -> Any:
+    """The network without its top, for images of the setting's size.
+
+    Raises:
+        Unavailable: the weights are not here and cannot be downloaded.
+    """
+    shape = (setting.image_size, setting.image_size, network.channels(subject))
+    with download.no_endless_waits():
+        return subject.build(input_shape=shape, include_top=False, weights=weights)
 
 
 def pooled_features(transfer: Transfer, subject: Subject, part: Part, classes: int) -> Part:

@@ -1,0 +1,72 @@
+"""A training that is killed goes on from its last epoch; two processes find the same numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SUITE = """
+name: digits
+models: ["MobileNetV2[alpha=0.35]"]
+probes:
+  accuracy:
+    dataset: digits
+    image_size: 32
+    train_examples: 320
+    epochs: {epochs}
+    batch_size: 32
+    augment: {{flip: horizontal, rotation: 0.05, crop: 0.1, contrast: 0.2}}
+    seeds: 1
+limits: {{timeout: 10min, memory: 4GiB}}
+"""
+
+
+def start(folder: Path, out: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "cnnbench", "run", str(folder / "suite.yaml")]
+    return subprocess.Popen(
+        [*command, "--out", str(folder / out)], cwd=folder, stderr=subprocess.DEVNULL
+    )
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    (journal,) = folder.glob("digits/*/records.jsonl")
+    (record,) = (json.loads(line) for line in journal.read_text().splitlines()[1:])
+    return dict(record)
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(SUITE.format(epochs=4))
+    assert start(tmp_path, "whole").wait() == 0
+    killed = start(tmp_path, "killed")
+    state = "killed/digits/*/artifacts/*/scratch-0/training.npz"
+    deadline = time.monotonic() + 300
+    while not list(tmp_path.glob(state)):  # the first epoch is done
+        assert killed.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    (journal,) = (tmp_path / "killed").glob("digits/*/records.jsonl")
+    assert len(journal.read_text().splitlines()) == 1  # the header alone
+    saved = next(iter(tmp_path.glob(state))).stat().st_mtime_ns
+    assert start(tmp_path, "killed").wait() == 0
+    whole, resumed = record_of(tmp_path / "whole"), record_of(tmp_path / "killed")
+    assert resumed["key"] == whole["key"]
+    for metric in ("top1", "loss", "ece"):
+        assert resumed["metrics"][metric] == whole["metrics"][metric]
+    assert resumed["details"]["correct"] == whole["details"]["correct"]
+    # The first epoch's time is that of the killed process: it was not trained again.
+    assert resumed["details"]["curve"][0]["epoch"] == 1
+    began = resumed["started"]
+    first_ended = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(saved / 1e9))
+    assert first_ended <= began
+    assert not list(tmp_path.glob(state))
