@@ -83,11 +83,11 @@ def _drawn(points: Sequence[_Point], x: str, y: str) -> str:
         if all((point.x.low or point.x.value or 0) > 0 for point in points):
             axes.set_xscale("log")
         on_front = pareto.front([(_badness(p.x, across), _badness(p.y, up)) for p in points])
-        _front(axes, [p for p, here in zip(points, on_front, strict=True) if here], across)
         largest = max((point.params or 0 for point in points), default=0) or 1
         for point, here in zip(points, on_front, strict=True):
             _bubble(axes, point, largest, _ORANGE if here else _BLUE)
         _dress(axes, across, up, x, y)
+        _front(axes, [p for p, here in zip(points, on_front, strict=True) if here], across, up)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": "cnnbench"})
     return out.getvalue()
@@ -98,10 +98,18 @@ def _badness(found: Measured, metric: Metric) -> float:
     return -value if metric.better == "higher" else value
 
 
-def _front(axes: Any, points: list[_Point], across: Metric) -> None:
+def _front(axes: Any, points: list[_Point], across: Metric, up: Metric) -> None:
+    """A step from edge to edge, so that it bounds everything that is beaten."""
     ordered = sorted(points, key=lambda point: _badness(point.x, across))
-    values = [[point.x.value for point in ordered], [point.y.value for point in ordered]]
-    axes.step(*values, where="post", color=_ORANGE, linewidth=1.5, linestyle="--", zorder=1)
+    limits = axes.get_xlim(), axes.get_ylim()
+    worst_x, worst_y = (
+        ends[0] if metric.better == "higher" else ends[1]
+        for ends, metric in zip(limits, (across, up), strict=True)
+    )
+    xs = [ordered[0].x.value, *(point.x.value for point in ordered), worst_x]
+    ys = [worst_y, *(point.y.value for point in ordered), ordered[-1].y.value]
+    axes.step(xs, ys, where="post", color=_ORANGE, linewidth=1.5, linestyle="--", zorder=1)
+    axes.set(xlim=limits[0], ylim=limits[1])
 
 
 def _bubble(axes: Any, point: _Point, largest: float, color: str) -> None:
