@@ -3,10 +3,10 @@
 Templates, style and scripts lie in ``page/``; the run itself is a block of JSON in the page.
 
 The charts are some 400 lines of our own SVG rather than plotly, though a library is the rule of
-this project: plotly.js would make every report several MB in place of 0.1 MB, needs a looser content
-policy than "nothing but what is in this file", and its charts neither take part in the page's
-light, dark and print styles nor can be read with a keyboard or by a touch. matplotlib draws the
-static picture (`cnnbench.report.plots`).
+this project: plotly.js would make every report several MB in place of 0.1 MB, needs a looser
+content policy than "nothing but what is in this file", and its charts neither take part in the
+page's light, dark and print styles nor can be read with a keyboard or by a touch. matplotlib draws
+the static picture (`cnnbench.report.plots`).
 """
 
 from __future__ import annotations
