@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cnnbench.core.errors import JobFailed, Unavailable
+from cnnbench.core.errors import CnnbenchError, Unavailable
 from cnnbench.core.settings.compression import CompressionSetting
 from cnnbench.core.subject import Context, Subject
 
@@ -53,7 +53,7 @@ def reasoned(folder: Path) -> Iterator[None]:
     (folder / _REASON).unlink(missing_ok=True)
     try:
         yield
-    except (Unavailable, JobFailed) as error:
+    except CnnbenchError as error:
         (folder / _REASON).write_text(" ".join(str(error).split()), encoding="utf-8")
         raise
 
