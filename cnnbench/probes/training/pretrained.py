@@ -38,12 +38,13 @@ def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Find
         model = subject.build(weights=weights)
     known = np.concatenate([splits.train.labels, splits.test.labels])
     chosen = stratified.subset(known, setting.test_examples)
-    outputs = []
+    outputs: list[np.ndarray] = []
     for images in _batches(splits, chosen, setting.image_size, network.channels(subject)):
-        context.say(f"testing on {len(chosen):,} images, {sum(map(len, outputs)):,} done")
-        outputs.append(model.predict_on_batch(subject.preprocess(images.astype(np.float32))))
-    answers = np.concatenate([np.asarray(one) for one in outputs])
-    probs = scores.probabilities(answers, not network.gives_probabilities(model))
+        done = sum(len(one) for one in outputs)
+        context.say(f"testing on {len(chosen):,} images, {done:,} done")
+        answers = model.predict_on_batch(subject.preprocess(images.astype(np.float32)))
+        outputs.append(np.asarray(answers))
+    probs = scores.probabilities(np.concatenate(outputs), not network.gives_probabilities(model))
     return Finding(
         metrics=scores.metrics(probs, known[chosen]),
         details=scores.details(probs, known[chosen])
