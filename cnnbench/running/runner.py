@@ -182,7 +182,11 @@ class _Run:
     def _as_record(
         self, job: Job, attempt: int, outcome: Outcome, started: str, duration: float
     ) -> Record:
-        precision = job.cell.rule.precision
+        # What was asked for, so that a table can say whether it was reached.
+        asked = {
+            "precision": job.cell.rule.precision,
+            "cell_limit_s": self._plan.suite.limits.cell if job.cell.rule.at_most > 1 else None,
+        }
         return Record(
             key=job.key,
             attempt=attempt,
@@ -197,8 +201,7 @@ class _Run:
             classes=job.cell.model.classes,
             metrics=outcome.metrics or {},
             samples=outcome.samples or {},
-            # What was asked for, so that a table can say whether it was reached.
-            details=(outcome.details or {}) | ({"precision": precision} if precision else {}),
+            details=(outcome.details or {}) | {name: x for name, x in asked.items() if x},
             error=outcome.error,
             environment=self._environment_id,
             started=started,

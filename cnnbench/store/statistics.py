@@ -107,6 +107,7 @@ def verdict(
     references: Sequence[float],
     precision: float | None = None,
     flags: Sequence[Sequence[str]] = (),
+    capped: str = "",
 ) -> str:
     """``stable``, or ``unstable: `` and every reason.
 
@@ -116,6 +117,8 @@ def verdict(
         flags: what each process had to say against itself (``drifting: +14 %``); the words before
             a colon or a bracket name the kind, and a kind counts when over a third of the
             processes carry it.
+        capped: the limit of time that ended the rounds (``3 min``), where one did; a reason only
+            where there are too few of them.
     """
     reasons = []
     if len(locations) < FEWEST_PROCESSES:
@@ -127,6 +130,8 @@ def verdict(
             reasons.append(
                 f"too noisy: ±{reached:.1%} after {len(locations)} rounds, ±{precision:.1%} wanted"
             )
+    if reasons and capped:
+        reasons.append(f"capped at {capped} a cell")
     reasons += concerns(flags)
     return f"unstable: {'; '.join(reasons)}" if reasons else "stable"
 

@@ -94,6 +94,8 @@ def test_verdict_names_every_reason() -> None:
     assert words.startswith("unstable: too noisy: ±") and "±5.0% wanted" in words
     flags = [["drifting: +14%"], ["drifting: -20%"], ["drifting: +12%"], [], [], []]
     assert st.verdict(steady, [0.003] * 6, 0.05, flags) == "unstable: drifting in 3 of 6 rounds"
+    assert st.verdict(steady, [0.003] * 6, 0.05, capped="3 min") == "stable"  # enough all the same
+    assert st.verdict(wild, [0.003] * 6, 0.05, capped="3 min").endswith("; capped at 3 min a cell")
 
 
 def test_a_flag_of_a_third_of_the_rounds_is_no_concern() -> None:
