@@ -6,17 +6,18 @@ import csv
 import io
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.settings.memory import MemorySetting
 from cnnbench.report import html
 from cnnbench.store import tables
 from cnnbench.store.tables import Run
+from tests.report.browsing import Seen, chromium
 from tests.report.made import DIGITS, Book
 
 HOSTILE = "<img src=x onerror=hacked=1></script><script>hacked=1</script>"
@@ -25,15 +26,6 @@ TIMELINE: dict[str, Any] = {
     "samples": {"timeline_s": [0.0, 0.1, 0.2, 0.3], "timeline_bytes": [5e8, 5.5e8, 9e8, 6e8]},
     "details": {"phases": [["building", 0.01], ["first image", 0.12], ["batch of 1", 0.18]]},
 }
-_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
@@ -75,36 +67,8 @@ def file(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_OPTIONS)
+    with chromium() as browser:
         yield browser
-        browser.close()
-
-
-class Seen:
-    """A page, and what it did that it should not do."""
-
-    def __init__(self, browser: Any, file: Path, **options: Any) -> None:
-        self.page = browser.new_page(**options)
-        self.errors: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.errors.append(message.text))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(file.as_uri())
-
-    def names(self) -> list[str]:
-        return list(self.page.locator("#table tbody th").all_inner_texts())
-
-    def sort(self, head: str) -> None:
-        self.page.locator("#table thead button").filter(has_text=re.compile(f"^{head}")).click()
-
-    def choose(self, label: str, text: str) -> None:
-        self.page.get_by_label(label, exact=True).select_option(label=text)
 
 
 @pytest.fixture
@@ -225,6 +189,31 @@ def test_a_bare_report_has_a_page_too(browser: Any, run: Run, tmp_path: Path) ->
     assert len(seen.names()) == 6
     assert not seen.page.locator("#learning").is_visible()
     assert not seen.page.locator("#timelines").is_visible()
+    assert seen.errors == []
+    seen.page.close()
+
+
+def test_runtime_and_batch_are_the_reader_s_choice(browser: Any, tmp_path: Path) -> None:
+    book = Book()
+    graph = LatencySetting(runtime="graph", batch_size=32)
+    for place, name in enumerate(["A", "B"], 1):
+        book.static(name, macs=1e8 * place, params=1e6)
+        book.latency(name, 0.01 * place).latency(name, 0.5 / place, setting=graph)
+        memory = {"memory_infer_peak_bytes": 8e6 * place, "memory_ratio": 2.0}
+        book.record(name, MemorySetting(batch_size=8), 0, memory)
+    page = tmp_path / "page.html"
+    page.write_text(html.page(tables.load(book.write(tmp_path / "run"))))
+    seen = Seen(browser, page)
+    seen.choose("Up", "MACs")
+    seen.choose("Across: setting", "cpu/graph/b32")
+    assert "Latency p50 cpu/graph/b32 →" in seen.page.locator("#tradeoff .plot").inner_text()
+    assert seen.page.locator("#tradeoff .bubble.on").count() == 2  # A has fewer MACs, B is faster
+    seen.choose("Across: setting", "cpu/litert/b1")
+    assert seen.page.locator("#tradeoff .bubble.on").count() == 1
+    assert seen.page.locator("#latency circle").count() == 4
+    # Nothing was counted at b8: measured ÷ (measured ÷ predicted) is what was predicted.
+    seen.page.locator("#memory [tabindex]").nth(1).focus()
+    assert "4 MB" in seen.page.locator("#tip").inner_text()
     assert seen.errors == []
     seen.page.close()
 

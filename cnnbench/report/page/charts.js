@@ -79,11 +79,25 @@ function drawMemory() {
   document.querySelector("#memory .controls").replaceChildren(
     select("Show", names, memory.batch, (name) => { memory.batch = name; drawMemory(); }));
   const chosen = measured.find((column) => column.name === memory.batch);
-  const kind = chosen.metric.includes("train") ? "activation_train_bytes" : "activation_infer_peak_bytes";
   const series = [{ name: "measured", cell: (row) => row.cells[chosen.index] }];
-  const [predicted] = columnsOf((column) => column.metric === kind && column.label === chosen.label);
-  if (predicted) series.push({ name: "predicted", cell: (row) => row.cells[predicted.index] });
+  const predicted = prediction(chosen);
+  if (predicted) series.push({ name: "predicted", cell: predicted });
   drawDots(document.querySelector("#memory .plot"), series, "bytes", false);
+}
+
+// What the counts predict of a measured column: counted at this batch, else by measured ÷ predicted.
+function prediction(chosen) {
+  const isTraining = chosen.metric.includes("train");
+  const kind = isTraining ? "activation_train_bytes" : "activation_infer_peak_bytes";
+  const [counted] = columnsOf((column) => column.metric === kind && column.label === chosen.label);
+  if (counted) return (row) => row.cells[counted.index];
+  const label = isTraining ? `train/${chosen.label}` : chosen.label;
+  const [ratio] = columnsOf((column) => column.metric === "memory_ratio" && column.label === label);
+  if (!ratio) return null;
+  return (row) => {
+    const [found, times] = [row.cells[chosen.index], row.cells[ratio.index]];
+    return found?.[0] && times?.[0] ? [found[0] / times[0], null, null, "", ""] : null;
+  };
 }
 
 const learning = { label: null, what: null };
