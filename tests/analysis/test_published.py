@@ -117,7 +117,15 @@ def test_tf_profiler_beside_the_profiler_itself(name: str) -> None:
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
     printed = tf.compat.v1.profiler.profile(graph=graph, cmd="op", options=options)
-    assert inspect(model, convention="tf-profiler").metrics["flops"] == printed.total_float_ops
+    found = inspect(model, convention="tf-profiler")
+    # Grouped convolutions hide in a function, which the profiler does not enter.
+    hidden = sum(
+        2 * row.macs
+        for op, row in zip(found.graph.ops, found.rows, strict=True)
+        if op.kind == "Conv2D" and op.layer.groups > 1
+    )
+    assert (hidden > 0) == (name == "ConvNeXtTiny")
+    assert found.metrics["flops"] - hidden == printed.total_float_ops
 
 
 def test_parameters_depth_and_field_of_well_known_networks() -> None:
