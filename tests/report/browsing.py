@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -24,8 +25,8 @@ _OPTIONS = [
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A headless Chromium that asks nobody for anything; the test is skipped where there is none."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    """A headless browser that asks nobody for anything; without one the test is skipped."""
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if found is None:
         pytest.skip("no Chromium is installed: apt-get install chromium")
     api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
