@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnbench.core.settings.variants import Variant
 from cnnbench.probes.compression.fine_tuning import FineTuning
-from cnnbench.probes.compression.layer_by_layer import Left, cloned
+from cnnbench.probes.compression.layer_by_layer import Left, cloned, fresh
 
 
 def cluster(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any:
@@ -44,7 +44,7 @@ def cluster(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any
     if clustered is None:
         return model
     tuning.fit(clustered, "clustering")
-    return keras.strip_clustering(clustered)
+    return fresh(keras.strip_clustering(clustered))
 
 
 def _size(layer: Any, name: str) -> int:

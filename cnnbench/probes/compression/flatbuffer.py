@@ -45,7 +45,6 @@ class Kernel:
         values: as stored, in the file's layout: input channels last.
         zero: the stored value that stands for 0.
         macs: multiply-adds for one image.
-        scale_axis: along which every channel has a scale of its own, or None.
     """
 
     op: str
@@ -55,7 +54,6 @@ class Kernel:
     values: np.ndarray
     zero: int
     macs: int
-    scale_axis: int | None = None
 
     @property
     def params(self) -> int:
@@ -72,16 +70,16 @@ class Kernel:
         return len(np.unique(self.values))
 
     def has_clusters(self, count: int) -> bool:
-        """Whether there are no more than ``count`` different weights.
+        """Whether no more than ``count`` different weights are in it, or in each output channel.
 
-        Where every channel has a scale of its own one weight is stored as different integers, so
-        they are counted channel by channel (as far as a channel has more weights than that).
+        A batch normalisation folded into a kernel multiplies every channel, and int8 has a scale
+        for each: the values are shared within a channel then. (A channel with no more weights
+        than that says nothing.)
         """
-        if self.scale_axis is None or self.distinct <= count:
-            return self.distinct <= count
-        channels = np.moveaxis(self.values, self.scale_axis, 0).reshape(
-            self.values.shape[self.scale_axis], -1
-        )
+        if self.distinct <= count:
+            return True
+        axis = -1 if self.op == "DEPTHWISE_CONV_2D" else 0
+        channels = np.moveaxis(self.values, axis, 0).reshape(self.values.shape[axis], -1)
         return channels.shape[1] > count and all(len(np.unique(c)) <= count for c in channels)
 
     @cached_property
@@ -138,7 +136,6 @@ def _kernel(
     values = np.frombuffer(bytes(data), _NUMPY[dtype]).reshape(tensor.shape)
     quantised = tensor.quantization
     zeros = quantised.zeroPoint if quantised is not None else None
-    scales = quantised.scale if quantised is not None else None
     yield Kernel(
         op=name,
         name=bytes(tensor.name).decode(errors="replace").split(";")[0],
@@ -147,7 +144,6 @@ def _kernel(
         values=values,
         zero=int(zeros[0]) if zeros is not None and len(zeros) else 0,
         macs=_macs(name, values, graph.tensors, op),
-        scale_axis=quantised.quantizedDimension if scales is not None and len(scales) > 1 else None,
     )
 
 

@@ -58,6 +58,20 @@ def cloned(model: Any, wrap: Callable[[Any], Any]) -> Any | None:
     return copy if changed else None
 
 
+def fresh(model: Any) -> Any:
+    """A copy of ``model`` that shares no layer with another model.
+
+    What is left when wrappers are taken off still hangs in the models that it was in before, and
+    a layer's readers could not be told from its former ones.
+    """
+    import tensorflow as tf
+
+    with refusals():
+        copy = tf.keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+    return copy
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """What the toolkit raises while it wraps a network, as one line."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from cnnbench.core.settings.variants import Variant
 from cnnbench.probes.compression.fine_tuning import FineTuning
-from cnnbench.probes.compression.layer_by_layer import Left, cloned, has_kernel
+from cnnbench.probes.compression.layer_by_layer import Left, cloned, fresh, has_kernel
 
 _RISING = 0.7  # of all steps; then the masks stay as they are
 _UPDATES = 20  # of the masks while the sparsity rises
@@ -54,7 +54,7 @@ def prune(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any:
     if pruned is None:
         return model
     tuning.fit(pruned, "pruning", [keras.UpdatePruningStep()])
-    return keras.strip_pruning(pruned)
+    return fresh(keras.strip_pruning(pruned))
 
 
 def _fits(layer: Any) -> bool:
