@@ -6,8 +6,12 @@ worker waits, busily, after the runtime has answered): at least 95 % of the comp
 with slow runs must find 20 %, and blame no other model. How many rounds it takes to find 10 % is
 read from the plain runs alone, by multiplying the samples of each model in turn.
 
-    python benchmarks/aa.py run   [--runs 10] [--rounds 12] [--out DIR]
-    python benchmarks/aa.py run   --slow MobileNetV2 [--factor 1.2] [--runs 10] [--out DIR]
+Run again, it goes on where it was; runs of both kinds take turns, so that drift hits both alike.
+
+    python benchmarks/aa.py all   [--runs 10] [--slow MobileNetV2] [--factor 1.2] [--out DIR]
+    python benchmarks/aa.py all   --quick    is the way clear? two runs of two small models each
+    python benchmarks/aa.py plain [--runs 10] [--rounds 12] [--out DIR]
+    python benchmarks/aa.py slow  [--slow MobileNetV2] [--factor 1.1] [--runs 10] [--out DIR]
     python benchmarks/aa.py judge [--out DIR]
 """
 
@@ -19,13 +23,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from cnnbench.core.record import PREPARE
 from cnnbench.store import journal, statistics
 
 SUITE = """name: aa
-description: Five small models, run again and again.
-models: [LeNet5, BasicCNN, MobileNetV2, MobileNetV3Small, MobileNet]
+description: Small models, run again and again.
+models: [%s]
 probes:
   latency: {runtimes: [litert]%s}
 limits: {timeout: 5min, memory: 8GiB}
@@ -47,24 +53,47 @@ def slow(self, fed):
 
 litert.Runtime.call = slow
 """
+MODELS = ("LeNet5", "BasicCNN", "MobileNetV2", "MobileNetV3Small", "MobileNet")
+QUICK = MODELS[:2]
 Cells = dict[str, list[float]]
 
 
-def run(out: Path, runs: int, rounds: int | None, slow: str, factor: float) -> None:
-    """Run the suite ``runs`` times, under the default settings where no ``rounds`` are given."""
-    out = out / (f"slow-{slow}" if slow else "plain")
-    out.mkdir(parents=True, exist_ok=True)
-    environment = dict(os.environ)
-    if slow:
-        (out / "sitecustomize.py").write_text(SLOW.format(model=slow, factor=factor))
-        environment["PYTHONPATH"] = str(out.resolve())
-    suite = out / "aa.yaml"
-    fixed = f", min_rounds: {rounds}, max_rounds: {rounds}" if rounds else ""
-    suite.write_text(SUITE % fixed)
-    for number in range(1, runs + 1):
-        print(f"run {number} of {runs}", file=sys.stderr)
-        command = [sys.executable, "-m", "cnnbench", "run", suite, "--fresh", "--out", out]
+@dataclass(frozen=True)
+class Kind:
+    """Runs of one kind: plain ones, or with one model made slower."""
+
+    folder: Path
+    models: Sequence[str]
+    rounds: int | None = None
+    slow: str = ""
+    factor: float = 1.0
+
+    def complete(self) -> int:
+        """How many runs are there already."""
+        return len(list((self.folder / "aa").glob("*/report.csv")))
+
+    def run_once(self) -> None:
+        """One run under the default settings, or of as many ``rounds``."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        environment = dict(os.environ)
+        if self.slow:
+            words = SLOW.format(model=self.slow, factor=self.factor)
+            (self.folder / "sitecustomize.py").write_text(words)
+            environment["PYTHONPATH"] = str(self.folder.resolve())
+        suite = self.folder / "aa.yaml"
+        fixed = f", min_rounds: {self.rounds}, max_rounds: {self.rounds}" if self.rounds else ""
+        suite.write_text(SUITE % (", ".join(self.models), fixed))
+        command = [sys.executable, "-m", "cnnbench", "run", suite, "--fresh", "--out", self.folder]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+
+
+def run(kinds: Sequence[Kind], runs: int) -> None:
+    """Make ``runs`` of every kind, in turns; what is there already counts."""
+    for number in range(1, runs + 1):
+        for kind in kinds if number % 2 else reversed(kinds):
+            if kind.complete() < number:
+                print(f"{kind.folder.name}: run {number} of {runs}", file=sys.stderr)
+                kind.run_once()
 
 
 def read(out: Path) -> list[Cells]:
@@ -78,6 +107,20 @@ def read(out: Path) -> list[Cells]:
                 cells.setdefault(record.model, []).append(ratio)
         found.append(cells)
     return found
+
+
+def minutes(out: Path, runs: int) -> tuple[float, float]:
+    """What a run took before its rounds, and a round of all its models, on average."""
+    records = [
+        record
+        for file in (out / "aa").glob(f"*/{journal.FILE_NAME}")
+        for record in journal.read(file)[1]
+    ]
+    made = sum(record.duration_s for record in records if record.repeat == PREPARE)
+    whole = sum(record.duration_s for record in records if record.repeat != PREPARE)
+    rounds = [record for record in records if record.repeat != PREPARE]
+    models = len({record.model for record in rounds})
+    return made / runs / 60, whole / max(1, len(rounds)) * models / 60
 
 
 def verdicts(base: Cells, new: Cells, slowed: str = "", factor: float = 1.0) -> dict[str, str]:
@@ -138,31 +181,52 @@ def judge(out: Path) -> None:
     print(f"{len(runs)} runs, {min(rounds)} to {max(rounds)} rounds a cell")
     print(f"equal models called different: {false_alarms(runs):.1%} (at most 5 %)")
     for folder in sorted(out.glob("slow-*")):
-        model = folder.name.removeprefix("slow-")
-        found, blamed = really_slow(runs, read(folder), model)
-        print(f"{model} really slower: found {found:.1%}, another model blamed {blamed:.1%}")
+        model, factor = folder.name.removeprefix("slow-").rsplit("-", 1)
+        slow = read(folder)
+        found, blamed = really_slow(runs, slow, model)
+        print(
+            f"{model} really slower by {factor}, {len(slow)} runs: found {found:.1%} "
+            f"(at least 95 %), another model blamed {blamed:.1%}"
+        )
     for factor in (1.2, 1.1):
         found, blamed = detection(runs, factor)
         print(f"samples times {factor}: found {found:.1%}, another model blamed {blamed:.1%}")
-    print("rounds  equal, called different  20 % found  10 % found")
+    before, each = minutes(out / "plain", len(runs))
+    print("rounds  minutes a run  equal, called different  20 % found  10 % found")
     for count in range(statistics.FEWEST_PROCESSES, min(rounds) + 1):
         cut = [{model: values[:count] for model, values in cells.items()} for cells in runs]
         shares = [false_alarms(cut), detection(cut, 1.2)[0], detection(cut, 1.1)[0]]
-        print(f"{count:6}  {shares[0]:22.1%}  {shares[1]:10.1%}  {shares[2]:10.1%}")
+        print(
+            f"{count:6}  {before + count * each:13.1f}  {shares[0]:22.1%}  {shares[1]:10.1%}"
+            f"  {shares[2]:10.1%}"
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("verb", choices=["run", "judge"])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("verb", choices=["all", "plain", "slow", "judge"], nargs="?", default="all")
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--rounds", type=int, help="as many in every cell, without stopping early")
-    parser.add_argument("--slow", default="", metavar="MODEL", help="make this one slower")
+    parser.add_argument(
+        "--slow", default="MobileNetV2", metavar="MODEL", help="the one made slower"
+    )
     parser.add_argument("--factor", type=float, default=1.2, help="by so much")
+    parser.add_argument("--quick", action="store_true", help="two runs of two small models each")
     parser.add_argument("--out", type=Path, default=Path("results/aa"))
     arguments = parser.parse_args()
-    if arguments.verb == "run":
-        run(arguments.out, arguments.runs, arguments.rounds, arguments.slow, arguments.factor)
-    judge(arguments.out)
+    models, runs, slow, out = MODELS, arguments.runs, arguments.slow, arguments.out
+    if arguments.quick:
+        models, runs, slow, out = QUICK, 2, QUICK[1], out.with_name(f"{out.name}-quick")
+    name = f"slow-{slow}-{arguments.factor:g}"
+    kinds = {
+        "plain": Kind(out / "plain", models, arguments.rounds),
+        "slow": Kind(out / name, models, arguments.rounds, slow, arguments.factor),
+    }
+    if arguments.verb != "judge":
+        run(list(kinds.values()) if arguments.verb == "all" else [kinds[arguments.verb]], runs)
+    judge(out)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pandas as pd
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.metrics import METRICS, Metric, column, short_name, split
 from cnnbench.core.units import show
+from cnnbench.report import drift
 from cnnbench.store.compression import COLUMN as COMPRESSION
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -168,6 +169,7 @@ def remarks(report: pd.DataFrame) -> Iterator[str]:
         yield f"{', '.join(whats)}: {words} ({'all models' if everyone else ', '.join(who)})"
     for what, reasons in doubtful.items():
         yield f"{what}, doubtful: {', '.join(reasons)}"
+    yield from drift.cancelled(report)
 
 
 def unsettled(report: pd.DataFrame) -> Iterator[str]:
