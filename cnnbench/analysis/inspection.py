@@ -120,11 +120,13 @@ class Inspection:
         return pd.DataFrame([asdict(row) for row in self.rows])
 
     def to_json(self) -> dict[str, Any]:
-        """``{model, input_shape, batch_size, metrics, layers, uncounted_ops}``, plain values."""
+        """Plain values: model, input_shape, batch_size, convention, metrics, layers, ..."""
         return {
             "model": self.model,
             "input_shape": list(self.input_shape),
             "batch_size": self.batch_size,
+            "convention": self.convention,
+            "peak_layer": self.peak_layer,
             "metrics": dict(self.metrics),
             "layers": [
                 {**asdict(row), "output_shape": list(row.output_shape)} for row in self.rows

@@ -93,6 +93,9 @@ def traced_training_bytes(
     with respect to every trainable weight, and the tensors that cross from the forward into the
     backward part are added up: each buffer once, however many views of it cross. The images and
     the weights themselves (and what is computed from weights alone) are not activations.
+
+    Raises:
+        ValueError: a loop hands lists of unknown size to its gradient (recurrent layers).
     """
     import tensorflow as tf
 
@@ -108,6 +111,7 @@ def traced_training_bytes(
     others = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in keras_api.fixed_state(model)]
     traced = tf.function(run).get_concrete_function(trainable, others, images).graph
     count = len(tf.nest.flatten(trainable)) + len(others)
+    _refuse_lists(traced, forward)
     activations = _depending(forward, traced.inputs[count : count + len(images)])
     kept = _crossing(traced, forward)
     unique = {_buffer(tensor): tensor for tensor in kept if tensor.op in activations}
@@ -134,6 +138,15 @@ def _crossing(graph: Any, forward: Iterable[Any]) -> list[Any]:
         for tensor in op.inputs
         if tensor.op in before and tensor.dtype.size > 0
     ]
+
+
+def _refuse_lists(graph: Any, forward: Iterable[Any]) -> None:
+    """What a loop keeps of every turn is in lists whose size the graph does not say."""
+    before = set(forward)
+    for op in graph.get_operations():
+        for tensor in op.inputs if op not in before else ():
+            if tensor.dtype.name == "variant" and tensor.op in before:
+                raise ValueError(f"{tensor.op.name} keeps lists for the backward pass")
 
 
 def _buffer(tensor: Any) -> str:

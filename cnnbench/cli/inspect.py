@@ -164,6 +164,8 @@ def _text(found: Inspection, layers: bool, fit: str | None) -> str:
         ("sees the whole image from", found.field.sees_all or "nowhere"),
         ("FLOPs per byte moved", f"{found.arithmetic_intensity:.1f}"),
     ]
+    if found.field.lost:
+        facts.append(("field at least; lost at", found.field.lost))
     if fit:
         facts.append(("largest batch in " + fit, f"{found.metrics['max_batch']:,}"))
     data = found.to_json()

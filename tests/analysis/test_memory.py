@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from cnnbench.analysis import inspect, weightless
 from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
-from tests.analysis.nets import layers, one
+from tests.analysis.nets import RawConvolution, layers, one
 
 
 def test_the_chapters_convolution() -> None:
@@ -146,3 +146,38 @@ def test_fields_against_gradients() -> None:
     jacobian = tape.jacobian(centre, image)[:, 0, :, :, 0].numpy()
     widest = max((row.any(axis=0)).sum() for row in jacobian[8:25])
     assert inspect(model).metrics["receptive_field_px"] == widest
+
+
+def test_a_field_that_windows_cannot_follow_is_named() -> None:
+    with weightless():
+        x = tf.keras.Input((9, 9, 2))
+        y = RawConvolution(name="raw")(layers.Conv2D(2, 3)(x))
+        found = inspect(tf.keras.Model(x, y))
+        assert (found.field.lost, found.metrics["receptive_field_px"]) == ("raw", 3)
+        # position by position, whatever it computes
+        y = layers.Lambda(lambda z: tf.nn.relu(z) * 2.0)(layers.Conv2D(2, 3)(x))
+        assert inspect(tf.keras.Model(x, y)).field.lost == ""
+
+
+def test_slices_and_padding_move_the_field() -> None:
+    ops = tf.keras.ops
+    with weightless():
+        x = tf.keras.Input((9, 9, 2))
+        y = ops.pad(x, ((0, 0), (2, 1), (2, 1), (0, 0)))[:, 1::2, 1::2]
+        found = inspect(tf.keras.Model(x, layers.Conv2D(2, 3)(y)))
+        rows, _ = found.field.axes
+        # position 0 is row 1 of the padded image, row -1 of the image; every second row is read
+        assert (rows.start, rows.end, rows.stride) == (-1, 3, 2)
+        y = layers.Permute((2, 1, 3), name="turned")(x)
+        assert inspect(tf.keras.Model(x, layers.Conv2D(2, 3)(y))).field.lost == "turned"
+        y = layers.Dense(4)(ops.mean(x, axis=-1, keepdims=True))
+        assert inspect(tf.keras.Model(x, y)).field.sees_all == ""
+        y = layers.GroupNormalization(1, name="group")(x)
+        assert inspect(tf.keras.Model(x, y)).field.sees_all == "group"
+
+
+def test_what_a_loop_keeps_is_estimated_and_said_to_be() -> None:
+    with weightless():
+        found = inspect(one(layers.LSTM(3), 6, 4), trace_training=True)
+    assert found.training_method == "estimate"
+    assert found.metrics["activation_train_bytes"] > 0
