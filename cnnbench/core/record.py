@@ -76,14 +76,15 @@ class Record:
         data = json.loads(line, parse_constant=_no_number)
         if not isinstance(data, dict):
             raise ValueError("not a JSON object")
-        known = {f.name for f in fields(cls)}
-        values = {name: value for name, value in data.items() if name in known}
+        values = {name: data[name] for name in _FIELDS & data.keys()}
+        if isinstance(values.get("input_shape"), list):
+            values["input_shape"] = tuple(values["input_shape"])
         try:
             record = cls(**values)
         except TypeError as error:
             raise ValueError(str(error)) from None
         record._check()
-        return cls(**{**values, "input_shape": tuple(record.input_shape)})
+        return record
 
     def _check(self) -> None:
         for name, kinds in _TYPES.items():
@@ -125,9 +126,10 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "environment": str,
     "started": str,
     "duration_s": (int, float),
-    "input_shape": (list, tuple),
+    "input_shape": tuple,
     "classes": int,
 }
+_FIELDS = frozenset(f.name for f in fields(Record))
 # Details that tables are computed from.
 _NUMBERS_IN_DETAILS = frozenset({"precision", "n_test", "chance"})
 _LARGEST = 2.0**63

@@ -12,13 +12,11 @@ from typing import Any
 import pandas as pd
 
 from cnnbench import __version__
-from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS, of_column, split
 from cnnbench.core.record import Record
 from cnnbench.core.settings import setting
 from cnnbench.report import layout, merge
 from cnnbench.report.layout import GROUPS
-from cnnbench.store import journal
 from cnnbench.store.tables import Run
 
 _OTHER = (
@@ -33,7 +31,6 @@ def payload(run: Run) -> dict[str, Any]:
     """Everything that the page shows of ``run``."""
     rows = merge.rows_of(run.report)
     columns = list(_columns(run.report))
-    records = _records(run.path)
     return {
         "version": __version__,
         "title": _title(run.path),
@@ -50,8 +47,8 @@ def payload(run: Run) -> dict[str, Any]:
             for row in rows
         ],
         "remarks": list(layout.remarks(run.report)),
-        "curves": list(_curves(records)),
-        "timelines": list(_timelines(records)),
+        "curves": list(_curves(run.raw)),
+        "timelines": list(_timelines(run.raw)),
         "environment": _environment(run.environment),
     }
 
@@ -162,13 +159,6 @@ def _words(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_words(item) for item in value)
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _records(path: Path) -> list[Record]:
-    try:
-        return journal.read(path / journal.FILE_NAME)[1] if path.is_dir() else []
-    except UserError:
-        return []
 
 
 def _text(path: Path, name: str) -> str:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
@@ -38,15 +40,20 @@ class Run:
 
     Attributes:
         path: the run's folder, or the CSV file.
-        records: a row a record and metric (empty where only a CSV was read).
         report: a row a model and variant.
+        raw: the records of the journal (none where only a CSV was read).
         environment: ``environment.json``, or an empty mapping.
     """
 
     path: Path
     report: pd.DataFrame
-    records: pd.DataFrame = field(default_factory=pd.DataFrame)
+    raw: Sequence[Record] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """A row a record and metric."""
+        return tidy(self.raw)
 
 
 def load(path: Path | str) -> Run:
@@ -59,7 +66,7 @@ def load(path: Path | str) -> Run:
     if path.is_dir():
         folder = _run_in(path)
         records = journal.read(folder / journal.FILE_NAME)[1]
-        return Run(folder, report(records), tidy(records), _environment(folder))
+        return Run(folder, report(records), records, _environment(folder))
     if not path.exists():
         raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
     return Run(path, read_csv(path))
@@ -116,7 +123,7 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
 def to_csv(frame: pd.DataFrame) -> str:
     """CSV whose text cells cannot be taken for a spreadsheet's formula."""
     texts = [name for name in frame.columns if not is_numeric_dtype(frame[name])]
-    safe = frame.assign(**{name: frame[name].map(_neutral) for name in texts})
+    safe = frame.assign(**{name: _neutral_column(frame[name]) for name in texts})
     safe.columns = [_neutral(name) for name in safe.columns]
     return safe.to_csv(index=False, lineterminator="\n")
 
@@ -227,6 +234,13 @@ def _is_text(name: str) -> bool:
     for a number.
     """
     return name in _NAMES or split(name)[0].endswith(_TEXTS)
+
+
+def _neutral_column(column: pd.Series) -> pd.Series:
+    """`_neutral` of every cell; a column of many rows has few different texts."""
+    codes, texts = pd.factorize(column, use_na_sentinel=True)
+    safe = np.array([*map(_neutral, texts), None], dtype=object)  # the last is for what is missing
+    return pd.Series(safe[codes], index=column.index, dtype=object)
 
 
 def _neutral(value: Any) -> Any:

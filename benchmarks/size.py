@@ -1,0 +1,146 @@
+"""How cnnbench stands large suites: the time to plan one, and to read and report a long run.
+
+A suite of 40 models × 7 runtimes × 5 batch sizes × 10 rounds is planned, and a run of 100,000
+records (of the same cells, with 30 calls each) is read, tabulated and reported, each in a process
+of its own whose largest memory is printed. The records are made up; nothing is measured.
+
+    python benchmarks/size.py [--records 100000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from cnnbench.core import plan as planning
+from cnnbench.core import suite as suites
+from cnnbench.core import yaml_source
+from cnnbench.core.plan import Plan
+from cnnbench.core.record import PREPARE, Record
+from cnnbench.models import registry
+from cnnbench.running import runner
+from cnnbench.store import tables
+from cnnbench.store.journal import FILE_NAME, Header
+
+MODELS, BATCH_SIZES, ROUNDS = 40, [1, 2, 4, 8, 16], 10
+RUNTIMES = ["predict", "eager", "graph", "xla", "litert", "onnxruntime", "openvino"]
+_CALLS = 30
+
+_T = TypeVar("_T")
+
+
+def large_plan(rounds: int = ROUNDS) -> Plan:
+    """The plan of the large suite, read from its text as any other."""
+    latency = {
+        "runtimes": RUNTIMES,
+        "batch_sizes": BATCH_SIZES,
+        "min_rounds": rounds,
+        "max_rounds": rounds,
+    }
+    models = registry.names()[:MODELS]
+    document = {"name": "large", "models": models, "probes": {"latency": latency}}
+    return planning.plan(suites.check(yaml_source.parse(json.dumps(document), "large"), registry))
+
+
+def jobs_of_large_plan() -> int:
+    """How many jobs are to do: planned, keyed and scheduled."""
+    plan = large_plan()
+    return len(list(runner.todo(plan, plan.cells, [], None).left()))
+
+
+def made_up(count: int) -> Iterator[Record]:
+    """Records as a run of the large suite would hold, round by round."""
+    rng = random.Random(0)
+    cells = large_plan().cells
+    rounds = itertools.chain([PREPARE], range(count))
+    places = ((repeat, cell) for repeat in rounds for cell in cells)
+    for repeat, cell in itertools.islice(places, count):
+        seconds = rng.lognormvariate(-4, 0.1)
+        timed = {
+            "latency_location_s": seconds,
+            "latency_mean_s": seconds,
+            "latency_p50_s": seconds,
+            "reference_s": 1e-3,
+            "throughput_per_s": 1 / seconds,
+            "first_call_s": 2 * seconds,
+        }
+        is_made = repeat == PREPARE
+        yield Record(
+            key=f"{cell.key}{repeat}",
+            attempt=1,
+            model=cell.model.label,
+            variant=cell.variant,
+            probe=cell.probe,
+            setting=cell.setting_json,
+            repeat=repeat,
+            status="ok",
+            reason="",
+            input_shape=tuple(cell.model.input_shape),
+            classes=cell.model.classes,
+            metrics={"convert_s": 1.0} if is_made else timed,
+            samples={} if is_made else {"latency_s": [seconds] * _CALLS},
+            details={"flags": [], "precision": 0.05},
+            environment="made-up",
+            started="2026-01-01T00:00:00+00:00",
+            duration_s=1.0,
+        )
+
+
+def write_run(folder: Path, count: int) -> None:
+    """A run's folder with ``count`` records."""
+    with (folder / FILE_NAME).open("w", encoding="utf-8") as file:
+        file.write(Header(plan="large", environment="made-up", cnnbench="0").to_json() + "\n")
+        for record in made_up(count):
+            file.write(record.to_json() + "\n")
+
+
+def _report(folder: Path) -> None:
+    """Read, tabulate and report one run; how long each took and the memory of it all, printed."""
+    from cnnbench.report import files
+
+    run = _timed("read and tabulated", lambda: tables.load(folder))
+    print(f"  {len(run.records):,} rows of records, {run.report.shape[1]:,} columns of the report")
+    _timed("all files written", lambda: files.write(folder))
+    text = _timed("shown as text", lambda: files.text(folder))
+    print(f"  {len(text.splitlines()):,} lines")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(f"largest memory: {peak / 1e6:,.0f} MB")
+
+
+def _timed(what: str, act: Callable[[], _T]) -> _T:
+    clock, processor = time.perf_counter(), time.process_time()
+    result = act()
+    seconds, of_cpu = time.perf_counter() - clock, time.process_time() - processor
+    print(f"{what}: {seconds:.2f} s ({of_cpu:.2f} s of CPU)", flush=True)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--report", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.report:
+        _report(options.report)
+        return
+    jobs = _timed("planned", jobs_of_large_plan)
+    print(f"  {jobs:,} jobs")
+    with tempfile.TemporaryDirectory() as folder:
+        write_run(Path(folder), options.records)
+        size = (Path(folder) / FILE_NAME).stat().st_size
+        print(f"a journal of {options.records:,} records, {size / 1e6:.0f} MB")
+        subprocess.run([sys.executable, __file__, "--report", folder], check=True)
+
+
+if __name__ == "__main__":
+    main()
