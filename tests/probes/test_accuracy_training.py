@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +118,27 @@ def test_batchnorm_momentum_reaches_nested_layers() -> None:
     outer = tf.keras.Sequential([tf.keras.layers.Input((8, 8, 1)), inner])
     assert network.set_batchnorm_momentum(outer, 0.9) == 2
     assert inner.get_layer("bn1").momentum == 0.9
+
+
+_KERAS_2 = """
+import tensorflow as tf
+from cnnbench.probes.training import network
+from tests.probes.small import SmallNet
+
+assert tf.keras.layers.Layer.__module__.startswith("tf_keras")
+inner = SmallNet().build(include_top=False)
+outer = tf.keras.Sequential([tf.keras.layers.Input((8, 8, 1)), inner])
+assert network.set_batchnorm_momentum(outer, 0.9) == 2
+big = tf.keras.applications.MobileNetV3Small(weights=None, input_shape=(32, 32, 3))
+assert network.set_batchnorm_momentum(big, 0.9) == 34
+assert {l.momentum for l in big.layers if network.is_batchnorm(l)} == {0.9}
+"""
+
+
+@pytest.mark.slow
+def test_batchnorm_momentum_in_keras_2() -> None:
+    environment = os.environ | {"TF_USE_LEGACY_KERAS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", _KERAS_2], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

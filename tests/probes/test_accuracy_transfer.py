@@ -126,3 +126,43 @@ def test_the_probe_keeps_the_trained_weights_on_request(weights: Path, tmp_path:
     found = accuracy.run(SmallNet(), setting(keep_weights=True), context)
     assert found.metrics["top1"] > found.details["chance"]
     assert (tmp_path / "kept" / "seed-0.weights.h5").exists()
+
+
+def test_killed_in_phase_two_it_goes_on_there(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wording = {"fine_tune_epochs": 2, "fine_tune_rate": 0.01, "unfreeze_from": "conv2"}
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole, _ = trained(weights, tmp_path / "whole", None, **wording)
+    epoch, phases = Training._epoch, []
+
+    def killed_in_the_last(self: Training, model: Any, batches: Any, phase: Any, done: int) -> Any:
+        if phase.number == 2 and done == 1 and not phases:
+            raise KeyboardInterrupt
+        if phases:
+            phases.append(phase.number)
+        return epoch(self, model, batches, phase, done)
+
+    monkeypatch.setattr(Training, "_epoch", killed_in_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        trained(weights, tmp_path / "killed", None, **wording)
+    phases.append(0)
+    resumed, training = trained(weights, tmp_path / "killed", None, **wording)
+    assert phases == [0, 2]  # nothing but the last epoch
+    assert training.features_s > 0
+    for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-6)
+
+
+def test_phase_one_alone_may_be_free_of_augmentation(weights: Path) -> None:
+    from cnnbench.core.settings.accuracy import Augment
+    from cnnbench.probes.training.loop import Phase
+
+    data = catalog.load(catalog.Wanted("digits", 8, 1, train_examples=100))
+    flips = {"augment": {"flip": "horizontal"}}
+    both = recipes.Task(SmallNet(), setting(**flips), data, 0, weights)
+    second = recipes.Task(SmallNet(), setting(**flips, augment_head=False), data, 0, weights)
+    one, two = Phase(1, 1, 0.1), Phase(2, 1, 0.1)
+    assert both.augment(one) == both.augment(two) == second.augment(two) != Augment()
+    assert second.augment(one) == Augment()
