@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnnbench.core.errors import UserError
+from cnnbench.core.errors import Unavailable, UserError
 from cnnbench.core.quiet import quiet
 
 if TYPE_CHECKING:
@@ -67,15 +68,29 @@ def command(
     pictures = _pictures(images, height, subject.input_shape[-1])
     if data_dir is not None:  # Keras reads it when it is imported
         os.environ["KERAS_HOME"] = str(data_dir.resolve() / "keras")
+    chosen = _weights(subject, weights, data_dir)
     with quiet():
         from cnnbench.models import prediction
 
         network = subject.build(
-            weights=_weights(subject, weights, data_dir),
+            weights=chosen,
             classes=len(names) if names and len(names) != subject.classes else None,
         )
-        guesses = prediction.predict(subject, network, pictures, top, names)
-    _show(images, guesses, as_json)
+        rows = prediction.probabilities(subject, network, pictures)
+        note = ""
+        if not names and rows.shape[1] == prediction.IMAGENET_CLASSES:
+            try:
+                names = prediction.imagenet_names()
+            except Unavailable as error:
+                note = f"{error}; until then classes are numbers"
+    if names and len(names) != rows.shape[1]:
+        raise UserError(
+            f"{subject.label} tells {rows.shape[1]} classes apart, not {len(names)}",
+            str(class_names),
+        )
+    _show(images, [prediction.best(row, top, names) for row in rows], as_json)
+    if note:
+        click.echo(f"cnnbench: {note}", err=True)
 
 
 def _sides(subject: Model) -> tuple[int, ...]:
@@ -85,13 +100,20 @@ def _sides(subject: Model) -> tuple[int, ...]:
 
 
 def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | Path | None:
-    """ImageNet's unless the model brings its own; a file is looked for in ``weights/`` too."""
+    """ImageNet's unless the model brings its own; a file is looked for in ``weights/`` too.
+
+    Raises:
+        UserError: no such file.
+    """
     if asked is None:
         return None if subject.entry.builder.endswith(".keras") else "imagenet"
     if asked == "imagenet":
         return asked
-    folders = [Path(), *([data_dir / "weights"] if data_dir else [])]
-    return next((folder / asked for folder in folders if (folder / asked).is_file()), Path(asked))
+    files = [folder / asked for folder in (Path(), *([data_dir / "weights"] if data_dir else []))]
+    if (found := next((file for file in files if file.is_file()), None)) is not None:
+        return found
+    looked = " or ".join(str(file) for file in files)
+    raise UserError(f"no weights file {asked}", "--weights", f"put it at {looked}")
 
 
 def _pictures(files: tuple[Path, ...], size: int, channels: int) -> np.ndarray:
@@ -126,7 +148,7 @@ def _show(files: tuple[Path, ...], guesses: list[list[Guess]], as_json: bool) ->
         rows: list[dict[str, Any]] = [
             {
                 "image": str(file),
-                "classes": [{"name": g.name, "probability": g.probability} for g in best],
+                "classes": [asdict(guess) for guess in best],
             }
             for file, best in zip(files, guesses, strict=True)
         ]

@@ -90,7 +90,8 @@ def _with_known_shapes(model: Any, request: Request) -> Any:
     if not request.input_shape:
         raise UserError(
             f"the input of {request.label} is not known",
-            hint="start the model with keras.Input, or write [input_shape=HxWxC]",
+            hint="start the model with keras.Input, or write [input_shape=HxWxC] behind its name "
+            "(inspect: --input-shape HxWxC)",
         )
     inputs = tf.keras.Input(request.input_shape)
     return tf.keras.Model(inputs, model(inputs), name=model.name)

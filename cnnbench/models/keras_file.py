@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import json
@@ -91,7 +92,9 @@ class KerasFile:
         # So that Keras finds the layers of our own that the file may name.
         importlib.import_module("cnnbench.models.families.lrn")
         try:
-            return tf.keras.utils.deserialize_keras_object(self.config, safe_mode=True)
+            # Keras takes apart what it is given, and it may be asked again.
+            config = copy.deepcopy(self.config)
+            return tf.keras.utils.deserialize_keras_object(config, safe_mode=True)
         except Exception as error:
             raise self._refused(error) from error
 
@@ -110,12 +113,25 @@ class KerasFile:
         return {"source_sha256": hashlib.sha256(self.file.read_bytes()).hexdigest()}
 
     def _refused(self, error: Exception) -> UserError:
+        own = sorted({name for part in _dictionaries(self.config) if (name := _own_class(part))})
+        if own:
+            return UserError(
+                f"Keras cannot load it in safe mode without {' and '.join(own)}",
+                str(self.file),
+                "layers of your own must be registered (keras.saving) and importable",
+            )
         reason = " ".join(str(error).split())[:300]
-        return UserError(
-            f"Keras cannot load it in safe mode: {reason}",
-            str(self.file),
-            "layers of your own must be registered (keras.saving) and importable",
-        )
+        return UserError(f"Keras cannot load it in safe mode: {reason}", str(self.file))
+
+
+def _own_class(part: Mapping[str, Any]) -> str:
+    """The class in ``part`` where it is registered by name and not Keras' own, else nothing."""
+    if not part.get("registered_name"):
+        return ""
+    name, module = part.get("class_name"), part.get("module")
+    if not isinstance(module, str):
+        return str(name)
+    return "" if module.partition(".")[0] in ("keras", "builtins") else f"{name} of {module}"
 
 
 def _layers(config: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -20,43 +20,62 @@ class Guess:
     """One class that an image may be of.
 
     Attributes:
+        number: of the class, from 0.
         name: of the class, for people.
         probability: between 0 and 1.
     """
 
+    number: int
     name: str
     probability: float
 
 
-def predict(
-    model: Model, network: Any, images: np.ndarray, top: int, names: Sequence[str] = ()
-) -> list[list[Guess]]:
-    """The ``top`` most probable classes of every image, best first.
+def probabilities(model: Model, network: Any, images: np.ndarray) -> np.ndarray:
+    """What ``network`` makes of images: ``(n, classes)``, each row adding up to 1.
 
     Args:
         model: preprocesses the images.
         network: its ``keras.Model``; of several outputs the first counts.
         images: float32 ``(n, height, width, channels)`` in 0..255.
-        top: classes an image; fewer where there are not so many.
-        names: of the classes, in order. Without any, ImageNet's for a network of 1,000 classes.
 
     Raises:
-        UserError: the network has another number of classes than ``names``, or no classes.
-        Unavailable: ImageNet's class names are not on this machine.
+        UserError: the output is no row of classes.
     """
     outputs = network.predict(model.preprocess(images), verbose=0)
     first = np.asarray(outputs[0] if isinstance(outputs, list) else outputs, dtype=np.float64)
     if first.ndim != 2:
         raise UserError(f"{model.label} gives maps, not classes", hint="predict with a classifier")
-    if names and len(names) != first.shape[1]:
-        raise UserError(
-            f"{model.label} tells {first.shape[1]} classes apart, but {len(names)} are named"
-        )
-    named = names or _names(first.shape[1])
+    return _probabilities(first)
+
+
+def best(row: np.ndarray, top: int, names: Sequence[str] | None) -> list[Guess]:
+    """The ``top`` most probable classes of one image, best first; fewer where there are fewer.
+
+    Args:
+        row: a probability a class.
+        top: how many.
+        names: of the classes, in order; None gives them numbers.
+    """
     return [
-        [Guess(named[i], float(row[i])) for i in np.argsort(-row, kind="stable")[:top]]
-        for row in _probabilities(first)
+        Guess(int(i), names[i] if names else f"class {i}", float(row[i]))
+        for i in np.argsort(-row, kind="stable")[:top]
     ]
+
+
+def imagenet_names() -> list[str]:
+    """The names of ImageNet's 1,000 classes, in order.
+
+    Raises:
+        Unavailable: Keras' list of them is not on this machine and cannot be downloaded.
+    """
+    import tensorflow as tf
+
+    # Probabilities that make them come in their order.
+    ranked = np.arange(IMAGENET_CLASSES, 0, -1, dtype=np.float32)[None]
+    decode = tf.keras.applications.imagenet_utils.decode_predictions
+    with weights.explained("ImageNet's class names"):
+        decoded = decode(ranked, top=IMAGENET_CLASSES)
+    return [name for _, name, _ in decoded[0]]
 
 
 def _probabilities(outputs: np.ndarray) -> np.ndarray:
@@ -65,14 +84,3 @@ def _probabilities(outputs: np.ndarray) -> np.ndarray:
         return outputs
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
-
-
-def _names(classes: int) -> list[str]:
-    if classes != IMAGENET_CLASSES:
-        return [f"class {number}" for number in range(classes)]
-    import tensorflow as tf
-
-    ranked = np.arange(classes, 0, -1, dtype=np.float32)[None]  # so that they come in their order
-    with weights.explained("ImageNet's class names"):
-        decoded = tf.keras.applications.imagenet_utils.decode_predictions(ranked, top=classes)
-    return [name for _, name, _ in decoded[0]]

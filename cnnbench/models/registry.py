@@ -70,7 +70,7 @@ def entries(family: str | None = None) -> list[Entry]:
     Raises:
         UserError: no such family.
     """
-    known = [ENTRIES[name] if name in ENTRIES else resolve(name).entry for name in names()]
+    known = [_entry(name) for name in names()]
     if family is None:
         return known
     chosen = [entry for entry in known if _plain(entry.family) == _plain(family)]
@@ -79,6 +79,15 @@ def entries(family: str | None = None) -> list[Entry]:
         hint = nearest(family, families) or "one of: " + ", ".join(families)
         raise UserError(f"unknown family '{family}'", "--family", hint)
     return chosen
+
+
+def _entry(name: str) -> Entry:
+    if name in ENTRIES:
+        return ENTRIES[name]
+    try:
+        return replace(resolve(name).entry, name=name)
+    except UserError:  # whoever asks for it is told; the list stays whole
+        return _user_entry(name, (), 0, _shipped()[name])
 
 
 def register(builder: _F | str | None = None, *, name: str | None = None) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.core.errors import Unavailable, UserError
+from cnnbench.models.downloads import impatient
 
 _FETCH_FAILED = re.compile(r"URL fetch failure on (?P<url>\S+?):? ")
 
@@ -48,7 +49,8 @@ def _load_whole(model: Any, file: Path) -> None:
 def explained(label: str) -> Iterator[None]:
     """Turn Keras' failure to download a file into one line: which file, and where to put it."""
     try:
-        yield
+        with impatient():
+            yield
     except Exception as error:
         file = _wanted_file(error)
         if file is None:

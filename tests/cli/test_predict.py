@@ -1,0 +1,186 @@
+"""``cnnbench predict``: images in, named classes and probabilities out."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from cnnbench.cli.predict import command
+
+PHOTOGRAPHS = files("sklearn.datasets.images")
+CHINA, FLOWER = (str(PHOTOGRAPHS / name) for name in ("china.jpg", "flower.jpg"))
+SMALL = "SqueezeNet1_1[input_shape=32x32x3,classes=3]"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(command, list(arguments))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seeded weights of `SMALL`, in Keras' own format."""
+    import tensorflow as tf
+
+    from cnnbench.models import registry
+
+    tf.keras.utils.set_random_seed(3)
+    network = registry.resolve(SMALL).build()
+    *others, bias = network.get_weights()
+    # So that images tell, and that the ReLU at its end is not dead.
+    network.set_weights([*(1.3 * value for value in others), bias + 300])
+    file = tmp_path_factory.mktemp("weights") / "seeded.weights.h5"
+    network.save_weights(str(file))
+    return file
+
+
+def test_the_photographs_of_scikit_learn(weights: Path) -> None:
+    from cnnbench.models import registry
+
+    done = run(SMALL, CHINA, FLOWER, "--weights", str(weights), "--top", "2", "--json")
+    china, flower = json.loads(done.stdout)
+    assert (china["image"], flower["image"]) == (CHINA, FLOWER)
+    assert len(china["classes"]) == len(flower["classes"]) == 2
+
+    # The same by hand: the centred square, resized, minus ImageNet's mean colour.
+    with Image.open(CHINA) as picture:
+        left = (picture.width - picture.height) // 2
+        square = picture.crop((left, 0, left + picture.height, picture.height))
+        pixels = np.asarray(square.resize((32, 32), Image.Resampling.BILINEAR), np.float32)
+    network = registry.resolve(SMALL).build(weights=weights)
+    expected = network.predict(pixels[None] - [123.675, 116.28, 103.53], verbose=0)[0]
+    assert np.ptp(expected) > 0.01
+    for guess in china["classes"]:
+        assert guess["name"] == f"class {guess['number']}"
+        assert guess["probability"] == pytest.approx(expected[guess["number"]], abs=0.02)
+    assert china["classes"][0]["number"] == expected.argmax()
+
+
+def test_classes_are_named_by_a_file_and_shown_best_first(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("temple\ndaisy\nbridge\n", encoding="utf-8")
+    done = run(SMALL, FLOWER, "--weights", str(weights), "--class-names", f"{tmp_path}/names.txt")
+    first, *rows = done.stdout.splitlines()
+    assert first == FLOWER
+    shares = [float(re.fullmatch(r" +([\d.]+) %  (temple|daisy|bridge)", row)[1]) for row in rows]  # type: ignore[index]
+    assert len(shares) == 3
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(100, abs=0.2)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_centre_is_cut_out_and_nothing_is_stretched(axis: int) -> None:
+    from cnnbench.data import photographs
+
+    # Red at both ends of the longer side, a green square in the middle: only green is left.
+    picture = np.zeros((120, 360, 3), np.uint8)
+    picture[:, :, 0], picture[:, 119:241] = 255, (0, 255, 0)
+    buffer = io.BytesIO()
+    Image.fromarray(picture if axis else picture.transpose(1, 0, 2)).save(buffer, "PNG")
+    seen = photographs.decoded(buffer.getvalue(), 8, 3).astype(int)
+    np.testing.assert_allclose(seen, np.broadcast_to([0, 255, 0], seen.shape), atol=32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((SMALL, "nowhere.jpg"), "nowhere.jpg: cannot be read: No such file or directory"),
+        ((SMALL, __file__, "--weights", "x.h5"), f"{__file__}: cannot be read: not a picture"),
+        ((SMALL, CHINA, "--weights", "x.h5"), "--weights: no weights file x.h5 (put it at x.h5)"),
+        (("MobileNetV9", CHINA), "unknown model 'MobileNetV9' (did you mean 'MobileNetV2'?)"),
+        (("LeNet5[input_shape=32x32x2]", CHINA), "no picture has 2 channels (1 or 3)"),
+        (("ResNet18", CHINA), "no ImageNet weights are published for ResNet18 here"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], words: str) -> None:
+    done = run(*arguments)
+    assert done.exception is not None
+    assert words in str(done.exception)
+    assert "\n" not in str(done.exception)
+
+
+def test_a_file_of_another_network_is_refused(weights: Path) -> None:
+    done = run("LeNet5[input_shape=32x32x3,classes=3]", CHINA, "--weights", str(weights))
+    assert f"the weights in {weights} do not fit LeNet5" in str(done.exception)
+
+
+def test_what_keras_cannot_download_is_named_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    from cnnbench.core.errors import Unavailable
+    from cnnbench.models import weights
+
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{_closed_port()}")
+    url = "https://weights.invalid/net.h5"
+    with pytest.raises(Unavailable) as caught, weights.explained("MyNet"):
+        tf.keras.utils.get_file("mine.h5", url, cache_subdir="models", cache_dir=str(tmp_path))
+    assert str(caught.value) == (
+        "MyNet: mine.h5 is not cached and cannot be downloaded; "
+        f"put it at {tmp_path / 'models' / 'mine.h5'} (from {url})"
+    )
+
+
+@pytest.mark.slow
+def test_a_silent_network_is_given_up_on(tmp_path: Path) -> None:
+    # Whoever connects is accepted by the system and then never hears a word.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        begun = time.monotonic()
+        done = _in_shell(tmp_path, proxy, "MobileNetV2", CHINA)
+    name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5"
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert f"{name} is not cached and cannot be downloaded" in done.stderr
+    assert f"put it at {tmp_path}/keras/models/{name}" in done.stderr
+    assert time.monotonic() - begun < 300  # it would be the system's own patience, or for ever
+
+
+@pytest.mark.slow
+def test_without_imagenets_names_classes_are_numbers(tmp_path: Path) -> None:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    file = tmp_path / "any.weights.h5"
+    keras.applications.MobileNetV2(weights=None).save_weights(str(file))
+    proxy = f"http://127.0.0.1:{_closed_port()}"
+    done = _in_shell(tmp_path, proxy, "MobileNetV2", CHINA, "--weights", str(file))
+    assert done.returncode == 0
+    assert re.search(r"  \d\.\d %  class \d+\n", done.stdout)
+    index = tmp_path / "keras" / "models" / "imagenet_class_index.json"
+    assert done.stderr.count("\n") == 1
+    assert f"put it at {index}" in done.stderr
+
+    # With the file where the line says, they have names.
+    index.parent.mkdir(parents=True)
+    index.write_text(json.dumps({str(n): [f"n{n:08d}", f"thing_{n}"] for n in range(1000)}))
+    named = _in_shell(tmp_path, proxy, "MobileNetV2", CHINA, "--weights", str(file))
+    assert named.stderr == ""
+    assert re.search(r"%  thing_\d+\n", named.stdout)
+
+
+def _in_shell(data: Path, proxy: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cnnbench", "predict", *arguments, "--data-dir", str(data)],
+        env={**os.environ, "https_proxy": proxy},
+        capture_output=True,
+        text=True,
+    )
+
+
+def _closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
