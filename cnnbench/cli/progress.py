@@ -6,18 +6,17 @@ timed, nothing else may run on the machine.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from cnnbench.core.plan import Job
-from cnnbench.core.record import PREPARE, Record
+from cnnbench.core.record import Record
 from cnnbench.core.units import show
+from cnnbench.running.estimate import Pace, time_left
 
 _BAR_WIDTH = 12
 _FIXED_WIDTH = 28  # the time left, the count and the spaces between
@@ -30,7 +29,7 @@ class Progress:
         self.had_work = False
         self._console = Console(stderr=True, highlight=False)
         self._is_terminal = self._console.is_terminal
-        self._records: list[Record] = []
+        self._pace = Pace()
         self._left: list[Job] = []
         self._bar = Bar(
             TextColumn("{task.fields[left]:>14}"),
@@ -51,7 +50,7 @@ class Progress:
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
         """The run is open."""
         self._left = list(left)
-        self._records = list(records)
+        self._pace = Pace(records)
         self.had_work = bool(left)
         word = "continues" if records else "begins"
         self._console.print(
@@ -71,7 +70,7 @@ class Progress:
 
     def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
         """A record was written; what is left may have become less or more."""
-        self._records.append(record)
+        self._pace.add(record)
         self._left = list(left)
         if record.status not in ("ok", "skipped"):
             self._console.print(
@@ -87,36 +86,9 @@ class Progress:
     def _show(self, what: str) -> None:
         if not self._is_terminal:
             return
-        seconds = time_left(self._left, self._records)
+        seconds = time_left(self._left, self._pace)
         left = f"{show(seconds, 's')} left" if seconds is not None else ""
         room = max(20, self._console.width - _BAR_WIDTH - _FIXED_WIDTH)
         short = what if len(what) <= room else what[: room - 1] + "…"
         self._bar.update(self._task, description=short, left=left)
         self._bar.refresh()
-
-
-def time_left(left: Iterable[Job], records: Iterable[Record]) -> float | None:
-    """Seconds that ``left`` will take, judged by what such jobs took; None where nothing is known.
-
-    By model and kind of job where there is one, else by kind over all models.
-    """
-    known: dict[tuple[str, ...], list[float]] = defaultdict(list)
-    for record in records:
-        if record.status != "skipped":
-            kind = _kind(record.probe, record.repeat == PREPARE)
-            known[(kind, record.model)].append(record.duration_s)
-            known[(kind,)].append(record.duration_s)
-    total, unknown = 0.0, 0
-    jobs = list(left)
-    for job in jobs:
-        kind = _kind(job.cell.probe, job.repeat == PREPARE)
-        seconds = known.get((kind, job.cell.model.label)) or known.get((kind,))
-        if seconds:
-            total += fmean(seconds)
-        else:
-            unknown += 1
-    return total if jobs and unknown < len(jobs) / 2 else None
-
-
-def _kind(probe: str, is_prepare: bool) -> str:
-    return f"{probe} prepare" if is_prepare else probe

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cnnbench.cli.progress import Progress
-    from cnnbench.core.plan import Cell, Plan
+    from cnnbench.core.plan import Cell, Job, Plan
     from cnnbench.core.record import Record
     from cnnbench.running.runner import RunResult
 
@@ -139,8 +139,6 @@ def _same_command(suite: Path, out: Path, data_dir: Path | None) -> str:
 
 
 def _list_jobs(plan: Plan, cells: Sequence[Cell], out: Path, fresh: bool) -> None:
-    from cnnbench.cli.progress import time_left
-    from cnnbench.core.units import show
     from cnnbench.running import runner
     from cnnbench.store import journal
 
@@ -155,12 +153,29 @@ def _list_jobs(plan: Plan, cells: Sequence[Cell], out: Path, fresh: bool) -> Non
                 click.echo(f"done   {job.title()}")
     for job in left:
         click.echo(f"to do  {job.title()}")
-    adaptive = sum(cell.rule.at_most > cell.rule.at_least for cell in cells)
-    click.echo(f"{schedule.done()} jobs done, {len(left)} to do", nl=False)
-    click.echo(f" (and more rounds of {adaptive} cells until precise)" if adaptive else "")
-    seconds = time_left(left, records)
-    if left and seconds is not None:
-        click.echo(f"about {show(seconds, 's')}, from what earlier jobs took")
+    click.echo(f"{schedule.done()} jobs done, {len(left)} to do")
+    if left:
+        most = [job for cell in cells for job in cell.jobs() if job.key not in ok]
+        click.echo(_how_long(left, most, records, out))
+
+
+def _how_long(
+    left: Sequence[Job], most: Sequence[Job], records: Sequence[Record], out: Path
+) -> str:
+    from cnnbench.core import environment
+    from cnnbench.core.units import show
+    from cnnbench.running import estimate
+
+    here = environment.environment_id(environment.fingerprint())
+    pace, elsewhere = (estimate.Pace(r) for r in (records, estimate.earlier(out, here)))
+    seconds, longest = (estimate.time_left(jobs, pace, elsewhere) for jobs in (left, most))
+    if seconds is None or longest is None:
+        return "how long that takes is not known yet: nothing like it was run here"
+    words = f"about {show(seconds, 's')}, from what earlier jobs took"
+    more = len(most) - len(left)
+    return words + (
+        f"; {show(longest, 's')} if {more} more rounds are needed to be precise" if more > 0 else ""
+    )
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
