@@ -54,7 +54,7 @@ def export(
     with tempfile.TemporaryDirectory(prefix="cnnbench-export-") as temporary:
         work = Path(temporary)
         log = work / "export.log"
-        with LocalExecutor(work / "server.log") as executor:
+        with LocalExecutor(work / "server.log", data_dir) as executor:
             for part in ("train", "convert"):
                 order = _order(model, setting, part, work, log, search_path, data_dir)
                 outcome = executor.run(order, _NO_LIMIT_S, say)

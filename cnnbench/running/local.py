@@ -33,9 +33,15 @@ _LARGEST_MESSAGE = 64 * 2**20
 class LocalExecutor:
     """Runs orders one after another, each in a process of its own. A context manager."""
 
-    def __init__(self, server_log: Path) -> None:
-        """Start the fork server, which goes on importing while the parent plans."""
+    def __init__(self, server_log: Path, data_dir: Path | None = None) -> None:
+        """Start the fork server, which goes on importing while the parent plans.
+
+        ``data_dir/keras`` is where Keras looks for weights, which it settles when it is imported.
+        """
         self._server_log = server_log
+        self._environment = dict(os.environ)
+        if data_dir is not None:
+            self._environment["KERAS_HOME"] = str(data_dir / "keras")
         self._start_server()
 
     def __enter__(self) -> LocalExecutor:
@@ -81,6 +87,7 @@ class LocalExecutor:
         with theirs, self._server_log.open("ab") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "cnnbench.running.server", str(theirs.fileno())],
+                env=self._environment,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -130,7 +130,7 @@ class _Run:
         if not left:
             return new
         self._folder.logs.mkdir(exist_ok=True)
-        with LocalExecutor(self._folder.logs / "server.log") as executor:
+        with LocalExecutor(self._folder.logs / "server.log", self._data_dir) as executor:
             for job in schedule:
                 self._observer.job_started(job)
                 record = self._record(job, executor)

@@ -88,8 +88,6 @@ def _become_a_worker(order: Order) -> None:
     for folder in reversed(order.search_path):
         if folder not in sys.path:
             sys.path.insert(0, folder)
-    if order.data_dir:  # where Keras looks for data sets and weights, before it is imported
-        os.environ["KERAS_HOME"] = str(Path(order.data_dir) / "keras")
     if order.memory_limit:
         # Not RLIMIT_AS: it counts reserved address space, of which TensorFlow takes plenty.
         resource.setrlimit(resource.RLIMIT_DATA, (order.memory_limit, order.memory_limit))

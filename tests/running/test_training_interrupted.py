@@ -70,3 +70,30 @@ def test_killed_in_the_middle_it_ends_as_if_it_had_not_been(tmp_path: Path) -> N
     first_ended = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(saved / 1e9))
     assert first_ended <= began
     assert not list(tmp_path.glob(state))
+
+
+TRANSFER = """
+name: transfer
+models: [MobileNetV2]
+probes:
+  accuracy: {dataset: digits, recipe: transfer, weights: imagenet, image_size: 32, seeds: 2}
+"""
+
+
+@pytest.mark.slow
+def test_weights_that_cannot_be_had_are_skipped_and_wanted_in_the_data_folder(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "suite.yaml").write_text(TRANSFER)
+    (tmp_path / "data").mkdir()
+    nowhere = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", "run", "suite.yaml", "--data-dir", "data"],
+        cwd=tmp_path,
+        env=os.environ | nowhere,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    wanted = tmp_path / "data" / "keras" / "models" / "mobilenet_v2_weights"
+    assert f"cannot be downloaded; put it at {wanted}" in " ".join(done.stdout.split())
