@@ -21,8 +21,6 @@ from tests.conftest import ROOT
 
 STAND_IN = Path(__file__).with_name("stand_in")
 _TOKEN = "CNNBENCH_CHAOS"
-_ENDS_WITHIN_S = 120.0
-
 Victim = Literal["parent", "server", "worker"]
 
 SUITE = """
@@ -53,6 +51,7 @@ class Workplace:
     suite: str = "tiny.yaml"
     out: str = "results"
     is_light: bool = True
+    ends_within_s: float = 120.0
     variables: dict[str, str] = field(default_factory=dict)
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -134,7 +133,7 @@ class Command:
 
     def end(self) -> Ended:
         """Wait for the end."""
-        stdout, stderr = self.process.communicate(timeout=_ENDS_WITHIN_S)
+        stdout, stderr = self.process.communicate(timeout=self.workplace.ends_within_s)
         return Ended(self.process.returncode, stdout, stderr)
 
 
