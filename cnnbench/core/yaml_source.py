@@ -73,6 +73,22 @@ def read(file: Path) -> Source:
 
 def parse(text: str, name: str) -> Source:
     """`read` for text that is already at hand; ``name`` stands for the file in messages."""
+    try:
+        return _source(text, name)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        what = " ".join(part for part in (error.problem, error.context) if part)
+        raise UserError(f"not valid YAML: {what}", f"{name}:{line}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"not valid YAML: {' '.join(str(error).split())}", name) from None
+    except RecursionError:
+        raise UserError("nested too deeply to be a suite", name) from None
+    except ValueError as error:  # an impossible date, an integer of a million digits
+        raise UserError(f"not valid YAML: {error}", name) from None
+
+
+def _source(text: str, name: str) -> Source:
     # The C loader parses faster but loses the column in some errors; suites are small.
     loader = _Loader(text)
     try:
@@ -85,17 +101,6 @@ def parse(text: str, name: str) -> Source:
         if problems:
             raise problems[0] if len(problems) == 1 else UserErrors(problems)
         return Source(name, text, loader.construct_document(node), lines)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        what = " ".join(part for part in (error.problem, error.context) if part)
-        raise UserError(f"not valid YAML: {what}", f"{name}:{line}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"not valid YAML: {' '.join(str(error).split())}", name) from None
-    except RecursionError:
-        raise UserError("nested too deeply to be a suite", name) from None
-    except ValueError as error:  # an impossible date, an integer of a million digits
-        raise UserError(f"not valid YAML: {error}", name) from None
     finally:
         loader.dispose()
 

@@ -71,6 +71,8 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
     [
         ("", "a suite is a mapping"),
         ("- a\n- b", "a suite is a mapping"),
+        ("\x00name: x", "not valid YAML: unacceptable character"),
+        ("name: x\nmodels: [0x" + "f" * 5000 + "]", "s.yaml:2: a number of 5002 digits"),
         ("name: x\nmodels: [Alpha]", "'probes' is missing"),
         ("name: x\nmodels: []\nprobes: {static: }", "'models' is []"),
         ("name: x\nname: y\nmodels: [Alpha]\nprobes: {static: }", "s.yaml:2: 'name' stands"),
