@@ -59,8 +59,8 @@ def liveness(
     size: dict[int, int] = {}  # buffer -> bytes
     death: dict[int, int] = {}  # buffer -> the last position at which any view of it is read
     for tensor in graph.inputs:
-        buffers[tensor] = len(size)
-        size[len(size)], death[len(size)] = 0, last[tensor]
+        buffer = len(size)
+        buffers[tensor], size[buffer], death[buffer] = buffer, 0, last[tensor]
     made, births = [], []
     for position, op in enumerate(graph.ops):
         fresh = []

@@ -61,6 +61,7 @@ def _metrics() -> Iterable[Metric]:
     # measured: memory
     yield Metric("memory_infer_peak_bytes", "bytes", low, "setting", title="Inference memory")
     yield Metric("memory_train_peak_bytes", "bytes", low, "setting", title="Training memory")
+    yield Metric("memory_predicted_bytes", "bytes", low, "setting", title="Predicted memory")
     yield Metric("memory_ratio", "ratio", None, "setting", title="Measured ÷ predicted")
     yield Metric("max_batch", "count", high, "setting", title="Largest batch")
     # measured: latency

@@ -66,17 +66,24 @@ def _measure(
     return Finding(
         metrics={
             f"memory_{setting.mode}_peak_bytes": found.bytes,
+            "memory_predicted_bytes": predicted,
             "memory_ratio": found.bytes / predicted,
         },
-        details={"predicted_bytes": predicted, "before_bytes": found.before, "phases": phases},
+        details={"before_bytes": found.before, "phases": phases},
     )
 
 
 def predict(model: Any, subject: Subject, setting: MemorySetting) -> int:
-    """The predicted peak in bytes: of the activations, and in training of the gradients too."""
+    """The predicted peak in bytes: of the activations, and in training of the gradients too.
+
+    TensorFlow's element-wise kernels overwrite an input that nobody needs again, so that this may
+    lie below the network's ``activation_infer_peak_bytes``, which makes no such assumption.
+    """
     from cnnbench.analysis import inspect
 
-    found = inspect(model, batch_size=setting.batch_size, input_shape=subject.input_shape)
+    found = inspect(
+        model, batch_size=setting.batch_size, input_shape=subject.input_shape, in_place=True
+    )
     if setting.mode == "infer":
         return int(found.metrics["activation_infer_peak_bytes"])
     gradients = 4 * found.metrics["trainable_params"]

@@ -181,3 +181,12 @@ def test_what_a_loop_keeps_is_estimated_and_said_to_be() -> None:
         found = inspect(one(layers.LSTM(3), 6, 4), trace_training=True)
     assert found.training_method == "estimate"
     assert found.metrics["activation_train_bytes"] > 0
+
+
+def test_in_place_never_overwrites_the_callers_input() -> None:
+    with weightless():
+        inputs = tf.keras.Input((8, 8, 3))
+        x = layers.ReLU()(layers.Rescaling(2.0)(inputs))  # element-wise from the input on
+        model = tf.keras.Model(inputs, x)
+        found = inspect(model, in_place=True)
+    assert found.metrics["activation_infer_peak_bytes"] == 8 * 8 * 3 * 4

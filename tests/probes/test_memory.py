@@ -72,7 +72,7 @@ def test_measured_peak_of_a_network_counted_by_hand() -> None:
     metrics, details, samples, said = json.loads(done.stdout.splitlines()[-1])
     # At the concatenation: 256 x 256 x 4 come in and 256 x 256 x 8 go out, 32 images, 4 bytes.
     by_hand = 32 * 256 * 256 * (4 + 8) * 4
-    assert details["predicted_bytes"] == by_hand
+    assert metrics["memory_predicted_bytes"] == by_hand
     assert metrics["memory_infer_peak_bytes"] == pytest.approx(by_hand, rel=0.05)
     ratio = metrics["memory_infer_peak_bytes"] / by_hand
     assert metrics["memory_ratio"] == pytest.approx(ratio)

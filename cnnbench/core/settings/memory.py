@@ -24,6 +24,8 @@ from cnnbench.core.units import exact_bytes
 
 Mode = Literal["infer", "train"]
 
+_OF_EITHER_MODE = ("memory_predicted_bytes", "memory_ratio", "max_batch")
+
 
 class MemorySetting(Setting):
     """One first full-batch call (``infer``) or training step (``train``) in a fresh process.
@@ -46,7 +48,7 @@ class MemorySetting(Setting):
     def label_for(self, metric: str) -> str:
         """What does not name the mode itself (``memory_train_peak_bytes``) says it."""
         label = super().label_for(metric)
-        if metric in ("memory_ratio", "max_batch") and self.mode != "infer":
+        if metric in _OF_EITHER_MODE and self.mode != "infer":
             return f"{self.mode}/{label}"
         return label
 

@@ -85,13 +85,15 @@ function drawMemory() {
   drawDots(document.querySelector("#memory .plot"), series, "bytes", false);
 }
 
-// What the counts predict of a measured column: counted at this batch, else by measured ÷ predicted.
+// What was predicted of a measured column: beside it, else counted at this batch, else by the ratio.
 function prediction(chosen) {
   const isTraining = chosen.metric.includes("train");
+  const label = isTraining ? `train/${chosen.label}` : chosen.label;
+  const [beside] = columnsOf((column) => column.metric === "memory_predicted_bytes" && column.label === label);
+  if (beside) return (row) => row.cells[beside.index];
   const kind = isTraining ? "activation_train_bytes" : "activation_infer_peak_bytes";
   const [counted] = columnsOf((column) => column.metric === kind && column.label === chosen.label);
   if (counted) return (row) => row.cells[counted.index];
-  const label = isTraining ? `train/${chosen.label}` : chosen.label;
   const [ratio] = columnsOf((column) => column.metric === "memory_ratio" && column.label === label);
   if (!ratio) return null;
   return (row) => {
