@@ -66,7 +66,7 @@ class Progress:
 
     def job_says(self, job: Job, message: str) -> None:
         """A long job reports how far it is."""
-        self._show(f"{job.title()}: {message}")
+        self._show(job.title(), f": {message}")
 
     def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
         """A record was written; what is left may have become less or more."""
@@ -83,12 +83,14 @@ class Progress:
         """Take the bar away; harmless when done twice."""
         self._bar.stop()
 
-    def _show(self, what: str) -> None:
+    def _show(self, what: str, message: str = "") -> None:
+        """Draw the bar; where the line is too short for both, the job's name gives way."""
         if not self._is_terminal:
             return
         seconds = time_left(self._left, self._pace)
         left = f"{show(seconds, 's')} left" if seconds is not None else ""
         room = max(20, self._console.width - _BAR_WIDTH - _FIXED_WIDTH)
+        room = max(12, room - len(message))
         short = what if len(what) <= room else what[: room - 1] + "…"
-        self._bar.update(self._task, description=short, left=left)
+        self._bar.update(self._task, description=short + message, left=left)
         self._bar.refresh()
