@@ -126,7 +126,7 @@ def _build(text: str, shape: Shape | None) -> tuple[Any, str]:
     resizable = shape is not None and _takes_shape(subject)
     with analysis.full_tracebacks():
         try:
-            model = subject.architecture(input_shape=shape if resizable else None)
+            model = _architecture(subject, text, shape, resizable)
         except Exception as error:  # a builder is the user's code: it raises what it likes
             if shape is not None and resizable and not _is_clear(error):
                 raise analysis.refusal(
@@ -140,6 +140,19 @@ def _build(text: str, shape: Shape | None) -> tuple[Any, str]:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise UserError(f"{subject.label} cannot be built: {reason}") from error
     return model, subject.label
+
+
+def _architecture(subject: Any, text: str, shape: Shape | None, resizable: bool) -> Any:
+    """The network; a subclassed one, which has no input of its own, is called on ``shape``."""
+    from cnnbench.models.registry import resolve
+
+    try:
+        return subject.architecture(input_shape=shape if resizable else None)
+    except UserError:
+        if shape is None or resizable or "[" in text or hasattr(subject.maker, "file"):
+            raise
+    sizes = "x".join(map(str, shape))
+    return resolve(f"{text}[input_shape={sizes}]", (Path.cwd(),)).architecture()
 
 
 def _takes_shape(subject: Any) -> bool:
