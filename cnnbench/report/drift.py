@@ -9,7 +9,7 @@ from statistics import median, stdev
 import pandas as pd
 
 from cnnbench.core.metrics import split
-from cnnbench.report import measured
+from cnnbench.report.merge import rows_of
 
 _LOCATION = "latency_location_s"
 _FEWEST = 6  # of fewer processes a spread says little
@@ -32,9 +32,9 @@ def cancelled(report: pd.DataFrame) -> Iterator[str]:
 def _spreads(report: pd.DataFrame) -> Iterator[tuple[float, float]]:
     """Of every cell the spread of its locations, and of their ratios to the reference."""
     names = [name for name in report.columns if split(name)[0] == _LOCATION]
-    for _, row in report.iterrows():
+    for row in rows_of(report):
         for name in names:
-            found = measured.read(row, name)
+            found = row.read(name)
             samples, reference = found.samples, found.reference
             if len(samples) >= _FEWEST and len(samples) == len(reference):
                 ratios = [one / other for one, other in zip(samples, reference, strict=True)]
