@@ -158,6 +158,29 @@ def test_a_keras_file_with_code_in_it_is_refused_before_keras_sees_it(tmp_path: 
         registry.resolve(str(file), (tmp_path,))
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        [1], 3, None, {"config": []}, {"config": {"layers": 5}}, {"class_name": ["x"]},
+        {"config": {"layers": [3, {"class_name": "InputLayer"}]}},
+        {"config": {"layers": [{"class_name": "InputLayer", "config": {"batch_shape": 5}}]}},
+        {"config": {"layers": [{"class_name": "Dense", "config": {"units": -5}}]}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_keras_file_with_any_json_in_it_is_refused_in_words_or_described(
+    tmp_path: Path, config: object
+) -> None:
+    file = tmp_path / "odd.keras"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+    try:
+        model = registry.resolve(str(file), (tmp_path,))
+        assert (model.input_shape, model.classes) == ((), 0)
+    except UserError as error:
+        assert "not a .keras file" in error.what
+
+
 @pytest.mark.slow
 def test_a_keras_file_that_names_a_function_of_the_system_calls_nothing(tmp_path: Path) -> None:
     trace = tmp_path / "trace"

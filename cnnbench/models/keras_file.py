@@ -42,41 +42,45 @@ class KerasFile:
                 if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
                     raise UserError("its config.json is too large", str(self.file))
                 config = json.loads(archive.read("config.json"))
+            if not isinstance(config, dict):
+                raise ValueError("its config.json holds no network")
+            names = [part.get("class_name") for part in _dictionaries(config)]
         except (zipfile.BadZipFile, KeyError, OSError, ValueError, RecursionError) as error:
             raise UserError(
                 f"not a .keras file: {error}", str(self.file), "save it with model.save()"
             ) from None
-        for part in _dictionaries(config):
-            if (name := part.get("class_name")) in _UNSAFE:
+        for name in names:
+            if isinstance(name, str) and name in _UNSAFE:
                 raise UserError(
                     f"a {_UNSAFE[name]} layer in it carries Python code that loading would run",
                     str(self.file),
                     "replace it by a registered layer of your own and save the model again",
                 )
-        return dict(config)
+        return config
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Of its only input, without the batch axis; () where only loading tells."""
         shapes = [
-            shape
-            for part in _layers(self.config)
-            if part.get("class_name") == "InputLayer"
-            and (
-                shape := part["config"].get("batch_shape", part["config"].get("batch_input_shape"))
-            )
+            layer.get("batch_shape", layer.get("batch_input_shape"))
+            for kind, layer in _layers(self.config)
+            if kind == "InputLayer"
         ]
-        known = [tuple(shape[1:]) for shape in shapes if all(shape[1:])]
+        known = [
+            tuple(shape[1:])
+            for shape in shapes
+            if isinstance(shape, list) and all(_is_size(size) for size in shape[1:])
+        ]
         return known[0] if len(shapes) == len(known) == 1 else ()
 
     @property
     def classes(self) -> int:
         """The width of its last layer that has one; 0 where only loading tells."""
         widths = [
-            part["config"][key]
-            for part in _layers(self.config)
+            layer[key]
+            for _, layer in _layers(self.config)
             for key in _SIZE_OF_OUTPUT
-            if isinstance(part.get("config"), dict) and isinstance(part["config"].get(key), int)
+            if _is_size(layer.get(key))
         ]
         return widths[-1] if widths else 0
 
@@ -106,8 +110,9 @@ class KerasFile:
 
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
         """Nothing where the network rescales or normalises by itself, else 0..255 to 0..1."""
-        names = {part.get("class_name") for part in _dictionaries(self.config)}
-        return images if names & _SCALES_ITSELF else preprocessing.unit(images)
+        kinds = (part.get("class_name") for part in _dictionaries(self.config))
+        scales_itself = any(isinstance(kind, str) and kind in _SCALES_ITSELF for kind in kinds)
+        return images if scales_itself else preprocessing.unit(images)
 
     def fingerprint(self) -> Mapping[str, str]:
         return {"source_sha256": hashlib.sha256(self.file.read_bytes()).hexdigest()}
@@ -134,9 +139,17 @@ def _own_class(part: Mapping[str, Any]) -> str:
     return "" if module.partition(".")[0] in ("keras", "builtins") else f"{name} of {module}"
 
 
-def _layers(config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    layers = config.get("config", {}).get("layers", [])
-    return [layer for layer in layers if isinstance(layer, dict)]
+def _layers(config: Mapping[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Kind and configuration of every layer; what is no layer is passed over."""
+    inner = config.get("config")
+    layers = inner.get("layers") if isinstance(inner, dict) else None
+    for layer in layers if isinstance(layers, list) else []:
+        if isinstance(layer, dict) and isinstance(layer.get("config"), dict):
+            yield layer.get("class_name"), layer["config"]
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
