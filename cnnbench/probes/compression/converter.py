@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,8 +13,6 @@ from cnnbench.core.settings.variants import Variant
 from cnnbench.probes.runtimes import saved_graph
 
 Representative = Callable[[], Iterator[list[np.ndarray]]]
-
-_PREFIX = re.compile(r"^(<unknown>|loc\(.*?\)|.*?\.(cc|py|h):\d+:?)?:?\s*(error:)?\s*", re.DOTALL)
 
 
 def convert(

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.errors import JobFailed
+from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.compression import CompressionSetting
 from cnnbench.core.subject import Context, Subject
 from cnnbench.data.pictures import Part
 from cnnbench.probes import accuracy, specimen
+from cnnbench.probes.training.loop import Training
 from cnnbench.probes.training.recipes import Task
 
 FEWEST_REPRESENTATIVE = 10
@@ -115,5 +117,17 @@ def gather(
         )
     if setting.training is None:
         return RandomImages(subject)
-    task, _ = accuracy.lesson(subject, setting.training, replace(context, repeat=0))
+    task, _ = lesson(subject, setting.training, context, with_backbone=False)
     return Pictures(task)
+
+
+def lesson(
+    subject: Subject, training: AccuracySetting, context: Context, with_backbone: bool
+) -> tuple[Task, Training]:
+    """`accuracy.lesson` of the first seed: the compression of a network is that of one network.
+
+    Where only the images are wanted, the backbone of a transfer need not be there.
+    """
+    if not with_backbone:
+        training = training.model_copy(update={"recipe": "scratch"})
+    return accuracy.lesson(subject, training, replace(context, repeat=0))

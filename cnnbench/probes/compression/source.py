@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,11 @@ import numpy as np
 
 from cnnbench.core.errors import JobFailed, Unavailable
 from cnnbench.core.settings import files
+from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.probes import accuracy, specimen
-from cnnbench.probes.compression import networks, places
+from cnnbench.probes.compression import material, networks, places
 from cnnbench.probes.training import network, transfer
 from cnnbench.probes.training.recipes import RECIPES, Task
 
@@ -73,12 +73,12 @@ def _trained(
     training = setting.training
     assert training is not None
     file = _weights_file(setting, context)
-    task, loop = accuracy.lesson(subject, training, replace(context, repeat=0))
+    task, loop = material.lesson(subject, training, context, with_backbone=file is None)
     classes = len(task.dataset.classes)
     size = (training.image_size, training.image_size, network.channels(subject))
     flat = networks.build(TrainedNetwork(subject, size, classes), training)
     if file is not None:
-        _load(flat, file, task)
+        _load(flat, file, task, training)
         finding = Finding(details={"weights": f"from {file.name}"})
     else:
         model = RECIPES[training.recipe](task, loop)
@@ -109,7 +109,7 @@ def _of_training(finding: Finding) -> Finding:
     )
 
 
-def _load(flat: Any, file: Path, task: Task) -> None:
+def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
     """Give ``flat`` the weights in ``file``, saved from it or from what the recipe trains."""
     try:
         flat.load_weights(str(file))
@@ -117,15 +117,15 @@ def _load(flat: Any, file: Path, task: Task) -> None:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
     try:
-        if task.setting.recipe != "transfer":
+        if training.recipe != "transfer":
             raise JobFailed(reason)
-        whole = transfer.build(task.subject, task.setting, task.classes, None, task.seed).whole
+        whole = transfer.build(task.subject, training, task.classes, None, task.seed).whole
         whole.load_weights(str(file))
         flat.set_weights(whole.get_weights())
     except Exception:
         raise JobFailed(
             f"the weights in {file.name} do not fit {task.subject.label} with "
-            f"{task.classes} classes at {task.setting.image_size} px: {reason}"
+            f"{task.classes} classes at {training.image_size} px: {reason}"
         ) from None
 
 
