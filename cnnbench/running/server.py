@@ -120,8 +120,12 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    # While it imports it cannot see that the parent is gone, so the kernel sees to that; later the
+    # server must live a moment longer than the parent, to kill what its worker has forked.
+    die_with_parent(os.getppid())
     for module in PRELOAD:
         importlib.import_module(module)
+    prctl(_PR_SET_PDEATHSIG, 0)
     serve(channel)
 
 
