@@ -122,6 +122,8 @@ def _index(
     lines[path] = line
     if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
         problems.append(UserError(f"a number of {len(node.value)} digits", f"{name}:{line}"))
+    if isinstance(node, yaml.ScalarNode):
+        _check_text(node, problems, name)
     parents = parents | {id(node)}
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
@@ -135,5 +137,14 @@ def _index(
                     UserError(f"'{word}' stands here twice", f"{name}:{key.start_mark.line + 1}")
                 )
             seen.add(word)
+            if isinstance(key, yaml.ScalarNode):
+                _check_text(key, problems, name)
             _index(item, (*path, word), lines, problems, name, parents)
             lines[(*path, word)] = key.start_mark.line + 1
+
+
+def _check_text(node: yaml.ScalarNode, problems: list[UserError], name: str) -> None:
+    """JSON writes some characters as two escapes, each of which YAML takes for half a one."""
+    if any("\ud800" <= character <= "\udfff" for character in node.value):
+        where = f"{name}:{node.start_mark.line + 1}"
+        problems.append(UserError("half a character (\\ud800 to \\udfff)", where, "write it whole"))

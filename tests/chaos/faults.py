@@ -45,7 +45,7 @@ def kill(victim: Victim, signals: tuple[signal.Signals, ...]) -> Fault:
     """Send signals to one process, one right after the other."""
 
     def strike(command: Command) -> bool:
-        pid = command.pid(victim)
+        pid = command.wait_for(victim)
         with contextlib.suppress(ProcessLookupError):
             for one in signals:
                 os.kill(pid or 0, one) if pid else None
@@ -73,7 +73,7 @@ def out_of_memory(victim: Victim) -> Fault:
     """From now on the process gets no more memory: what it asks for is refused."""
 
     def strike(command: Command) -> bool:
-        pid = command.pid(victim)
+        pid = command.wait_for(victim)
         if pid is None:
             return False
         with contextlib.suppress(ProcessLookupError, OSError):

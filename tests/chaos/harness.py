@@ -128,6 +128,13 @@ class Command:
             return server
         return next(iter(_children(server)), None)
 
+    def wait_for(self, victim: Victim) -> int | None:
+        """Its process, as soon as there is one; None where the command ends before."""
+        pid = None
+        while pid is None and not self.is_over():
+            pid = self.pid(victim)
+        return pid
+
     def is_over(self) -> bool:
         return self.process.poll() is not None
 

@@ -71,6 +71,8 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
     [
         ("", "a suite is a mapping"),
         ("- a\n- b", "a suite is a mapping"),
+        ('name: "\\ud83d\\ude00"', "s.yaml:1: half a character"),
+        ('"\\ud83d": x', "s.yaml:1: half a character"),
         ("\x00name: x", "not valid YAML: unacceptable character"),
         ("name: x\nmodels: [0x" + "f" * 5000 + "]", "s.yaml:2: a number of 5002 digits"),
         ("name: x\nmodels: [Alpha]", "'probes' is missing"),
