@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import subprocess
+import sys
 
 from click.testing import CliRunner
 
@@ -45,3 +47,21 @@ def test_a_family_alone_and_one_that_is_not_there() -> None:
     assert "VGG16" not in shown
     wrong = CliRunner().invoke(command, ["--family", "MobilNet"])
     assert "did you mean 'MobileNet'" in str(wrong.exception)
+
+
+def test_it_comes_from_the_catalogue_alone() -> None:
+    """No TensorFlow: in a fresh process, so that nothing was imported before."""
+    heavy = "{'tensorflow', 'keras', 'tf_keras', 'pandas'} & set(sys.modules)"
+    code = (
+        "import sys; from cnnbench.cli.models import command; "
+        f"command(['--json'], standalone_mode=False); print({heavy}, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert len(json.loads(done.stdout)) >= 60
+    assert done.stderr == "set()\n"
+
+
+def test_the_table_shows_what_the_catalogue_knows() -> None:
+    (row,) = CliRunner().invoke(command, ["--family", "AlexNet"]).stdout.splitlines()[1:]
+    for cell in ("AlexNet", "2012", "227x227x3", "62,378,344", "doi:10.1145/3065386"):
+        assert cell in row
