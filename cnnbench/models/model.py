@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,6 +97,11 @@ class Model:
         if self.classes != self.entry.classes:
             given["classes"] = self.classes
         return str(Reference(self.entry.name, tuple(given.items())))
+
+    def with_interface(self, input_shape: Shape, classes: int) -> Model:
+        """The same network, of which only building it told what it takes and gives."""
+        entry = replace(self.entry, input_shape=input_shape, classes=classes)
+        return replace(self, entry=entry, input_shape=input_shape, classes=classes)
 
     @property
     def family(self) -> str:

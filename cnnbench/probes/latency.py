@@ -22,6 +22,9 @@ from cnnbench.probes.timing.loop import Effort, Timing, WarmUp, location, measur
 from cnnbench.probes.timing.reference import reference
 from cnnbench.store.statistics import percentile
 
+# Of a network that says neither, the worker asks what it takes and gives before it is run.
+NEEDS_AN_IMAGE = True
+
 EFFORT = Effort()
 
 # The largest difference from Keras' output, relative to the largest output, that rounding in this

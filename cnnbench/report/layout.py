@@ -18,7 +18,7 @@ from cnnbench.report import drift
 from cnnbench.store.compression import COLUMN as COMPRESSION
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Network": ("weight_bytes", "file_bytes", "params", "depth", "macs"),
+    "Network": ("weight_bytes", "file_bytes", "file_gzip_bytes", "params", "depth", "macs"),
     "Memory": (
         "activation_infer_peak_bytes",
         "memory_infer_peak_bytes",
@@ -29,7 +29,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Latency": ("latency_p50_s",),
     "Accuracy": ("top1", "top1_tier", "top5", "time_to_target_s"),
     "Compression": (
-        "file_gzip_bytes",
         "sparsity",
         "distinct_weights",
         "coverage_macs",

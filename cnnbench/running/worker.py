@@ -23,6 +23,7 @@ from cnnbench.core.errors import JobFailed, Unavailable, UserError
 from cnnbench.core.record import PREPARE, Repeat, Status
 from cnnbench.core.settings import setting as read_setting
 from cnnbench.core.subject import Context, Finding
+from cnnbench.running.settling import settled
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ def _find(order: Order, say: Callable[[str], None]) -> Finding:
     search_path = tuple(Path(folder) for folder in order.search_path)
     subject = registry.resolve(order.model, search_path)
     probe = importlib.import_module(f"cnnbench.probes.{order.probe}")
+    if getattr(probe, "NEEDS_AN_IMAGE", False):
+        subject = settled(subject)
     act = probe.prepare if order.repeat == PREPARE else probe.run
     context = Context(
         repeat=0 if order.repeat == PREPARE else int(order.repeat),

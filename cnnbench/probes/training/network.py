@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnbench.core.errors import JobFailed
 from cnnbench.core.subject import Subject
 
 
@@ -16,9 +17,15 @@ def channels(subject: Subject) -> int:
 
 
 def scratch(subject: Subject, image_size: int, classes: int, batchnorm_momentum: float) -> Any:
-    """The whole network with fresh weights for square images of ``image_size`` px."""
+    """The whole network with fresh weights for square images of ``image_size`` px.
+
+    Raises:
+        JobFailed: it has several outputs.
+    """
     shape = (image_size, image_size, channels(subject))
     model = subject.build(input_shape=shape, classes=classes)
+    if len(model.outputs) != 1:
+        raise JobFailed(f"it has {len(model.outputs)} outputs; images are classified by one")
     set_batchnorm_momentum(model, batchnorm_momentum)
     return model
 
