@@ -101,32 +101,34 @@ def command(
 def _inspect(
     model: str | None, layer: str | None, shape: Shape | None, batch: int, options: dict[str, Any]
 ) -> Inspection:
+    from cnnbench.models.registry import resolve
+
+    # Before TensorFlow is loaded, so that a misspelt name is answered at once.
+    subject = resolve(model, (Path.cwd(),)) if model is not None else None
     from cnnbench import analysis
 
     analysis.check_options(batch, options["convention"], options["dtype"])
     with analysis.weightless():
-        if layer is None:
-            built, name = _build(str(model), shape)
+        if subject is not None:
+            built, name = _build(subject, shape), subject.label
         elif shape is None:
             raise UserError("one layer needs --input-shape", "--layer", "for example 150x100x3")
         else:
-            built, name = analysis.one_layer_model(layer, shape), layer
+            built, name = analysis.one_layer_model(str(layer), shape), str(layer)
         return analysis.inspect(built, batch, input_shape=shape, name=name, **options)
 
 
-def _build(text: str, shape: Shape | None) -> tuple[Any, str]:
-    """The network, in the weightless scope that is open, and its name.
+def _build(subject: Any, shape: Shape | None) -> Any:
+    """The network, in the weightless scope that is open.
 
     A network that cannot be built for ``shape`` is built as it is: the analysis calls it anew.
     """
     from cnnbench import analysis
-    from cnnbench.models.registry import resolve
 
-    subject = resolve(text, (Path.cwd(),))
     resizable = shape is not None and _takes_shape(subject)
     with analysis.full_tracebacks():
         try:
-            model = _architecture(subject, text, shape, resizable)
+            return _architecture(subject, shape, resizable)
         except Exception as error:  # a builder is the user's code: it raises what it likes
             if shape is not None and resizable and not _is_clear(error):
                 raise analysis.refusal(
@@ -139,20 +141,19 @@ def _build(text: str, shape: Shape | None) -> tuple[Any, str]:
                 raise
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise UserError(f"{subject.label} cannot be built: {reason}") from error
-    return model, subject.label
 
 
-def _architecture(subject: Any, text: str, shape: Shape | None, resizable: bool) -> Any:
+def _architecture(subject: Any, shape: Shape | None, resizable: bool) -> Any:
     """The network; a subclassed one, which has no input of its own, is called on ``shape``."""
     from cnnbench.models.registry import resolve
 
     try:
         return subject.architecture(input_shape=shape if resizable else None)
     except UserError:
-        if shape is None or resizable or "[" in text or hasattr(subject.maker, "file"):
+        if shape is None or resizable or "[" in subject.text or hasattr(subject.maker, "file"):
             raise
     sizes = "x".join(map(str, shape))
-    return resolve(f"{text}[input_shape={sizes}]", (Path.cwd(),)).architecture()
+    return resolve(f"{subject.text}[input_shape={sizes}]", (Path.cwd(),)).architecture()
 
 
 def _takes_shape(subject: Any) -> bool:
