@@ -1,0 +1,42 @@
+"""The whole registry is counted in one process that has not room for the largest one's weights."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cnnbench.models.catalog import ENTRIES
+
+_PROGRAM = """
+import json, resource, sys
+from cnnbench.analysis import inspect, weightless
+from cnnbench.core.quiet import quiet
+from cnnbench.models import registry
+
+params = {}
+with quiet():
+    import tensorflow as tf
+    for name in registry.names():
+        tf.keras.backend.clear_session()
+        with weightless():
+            found = inspect(registry.resolve(name).architecture())
+        params[name] = found.metrics["params"]
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({"params": params, "peak": peak}))
+"""
+
+
+@pytest.mark.slow
+def test_every_name_is_counted_without_allocating_its_weights() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["params"] == {name: entry.params for name, entry in ENTRIES.items()}
+    assert len(found["params"]) >= 60
+    assert len({entry.family for entry in ENTRIES.values()}) >= 15
+    largest = 4 * max(found["params"].values())
+    assert found["peak"] < 1e9 < largest
