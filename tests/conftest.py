@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,8 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data: {folder} does not exist; set CNNBENCH_DATA")
     return folder
+
+
+# A shell that starts the tests in its background has children ignore Ctrl-C, and so would every
+# run that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
