@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,8 +59,18 @@ def explained(label: str) -> Iterator[None]:
         fetch = _FETCH_FAILED.match(f"{error} ")
         source = f" (from {fetch['url']})" if fetch else ""
         raise Unavailable(
-            f"{label}: {file.name} is not cached and cannot be downloaded; put it at {file}{source}"
+            f"{label}: {file.name} is not cached and cannot be downloaded; {_place(file)}{source}"
         ) from error
+
+
+def _place(file: Path) -> str:
+    """Where a file goes, in words that hold on every machine: they end up in records."""
+    cache = os.environ.get("KERAS_HOME")
+    if cache and Path(cache).name == "keras" and file.is_relative_to(cache):
+        return f"put it at keras/{file.relative_to(cache)} in the data folder"
+    if file.is_relative_to(Path.home()):
+        return f"put it at ~/{file.relative_to(Path.home())}"
+    return f"put it at {file}"
 
 
 def _wanted_file(error: Exception) -> Path | None:
