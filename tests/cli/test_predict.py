@@ -160,16 +160,8 @@ def test_without_imagenets_names_classes_are_numbers(tmp_path: Path) -> None:
     done = _in_shell(tmp_path, proxy, "MobileNetV2", CHINA, "--weights", str(file))
     assert done.returncode == 0
     assert re.search(r"  \d\.\d %  class \d+\n", done.stdout)
-    index = tmp_path / "keras" / "models" / "imagenet_class_index.json"
     assert done.stderr.count("\n") == 1
-    assert f"put it at keras/models/{index.name} in the data folder" in done.stderr
-
-    # With the file where the line says, they have names.
-    index.parent.mkdir(parents=True, exist_ok=True)
-    index.write_text(json.dumps({str(n): [f"n{n:08d}", f"thing_{n}"] for n in range(1000)}))
-    named = _in_shell(tmp_path, proxy, "MobileNetV2", CHINA, "--weights", str(file))
-    assert named.stderr == ""
-    assert re.search(r"%  thing_\d+\n", named.stdout)
+    assert "put it at keras/models/imagenet_class_index.json in the data folder" in done.stderr
 
 
 def _in_shell(data: Path, proxy: str, *arguments: str) -> subprocess.CompletedProcess[str]:
