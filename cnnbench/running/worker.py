@@ -102,8 +102,10 @@ def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
     except (JobFailed, UserError) as error:
         return Outcome("failed", _one_line(error), error=_traceback())
     except BaseException as error:  # SystemExit of a user's builder included
-        out_of_memory = isinstance(error, MemoryError) or (
-            type(error).__name__ == "ResourceExhaustedError"
+        out_of_memory = (
+            isinstance(error, MemoryError)
+            or type(error).__name__ == "ResourceExhaustedError"
+            or "std::bad_alloc" in str(error)  # from C++, through the converter
         )
         status: Status = "oom" if out_of_memory else "failed"
         return Outcome(status, f"{type(error).__name__}: {_one_line(error)}", error=_traceback())
