@@ -136,12 +136,13 @@ def cells(report: pd.DataFrame, shown: Column) -> list[Cell]:
     ]
 
 
-def remarks(report: pd.DataFrame) -> Iterator[str]:
+def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
     """What compressing bought; what was skipped, failed or is doubtful, and why.
 
     What has no value is a line a reason, with its models; what is doubtful a line a column, with
-    the reasons of each model.
+    the reasons of each model. ``wanted`` are the metrics of `columns`: nothing is said of others.
     """
+    whole, report = report, _about(wanted, report)
     yield from compressed(report)
     yield from unsettled(report)
     absent: dict[tuple[str, str], list[str]] = {}
@@ -168,7 +169,24 @@ def remarks(report: pd.DataFrame) -> Iterator[str]:
         yield f"{', '.join(whats)}: {words} ({'all models' if everyone else ', '.join(who)})"
     for what, reasons in doubtful.items():
         yield f"{what}, doubtful: {', '.join(reasons)}"
-    yield from drift.cancelled(report)
+    if any(name.startswith("latency_") for name in report.columns):
+        yield from drift.cancelled(whole)
+
+
+def _about(wanted: Sequence[str], report: pd.DataFrame) -> pd.DataFrame:
+    """The columns of ``wanted`` metrics with their companions, and those of no metric."""
+    if not wanted:
+        return report
+    asked = [split(expression) for expression in wanted]
+
+    def is_asked(name: str) -> bool:
+        base, label = split(name)
+        metric = max((m for m in METRICS if base.startswith(m)), key=len, default="")
+        return not metric or any(
+            one in (metric, short_name(metric)) and at in ("", label) for one, at in asked
+        )
+
+    return report[[name for name in report.columns if is_asked(name)]]
 
 
 def unsettled(report: pd.DataFrame) -> Iterator[str]:

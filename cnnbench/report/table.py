@@ -36,7 +36,7 @@ def as_text(
         console.print()
     console.print(_LEGEND, markup=False)
     console.print(machine(environment), markup=False, soft_wrap=True)
-    for line in layout.remarks(report):
+    for line in layout.remarks(report, metrics):
         console.print(f"- {line}", markup=False, soft_wrap=True)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
@@ -60,7 +60,7 @@ def as_markdown(
         "Bold: best of its column. ?: doubtful, see below. ±: half the 95 % interval. "
         "In italics: published by Keras, measured elsewhere."
     ]
-    remarks = [f"- {markdown(line)}" for line in layout.remarks(report)]
+    remarks = [f"- {markdown(line)}" for line in layout.remarks(report, metrics)]
     return "\n".join([*lines, *([""] if remarks else []), *remarks]) + "\n"
 
 
