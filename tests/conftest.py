@@ -21,6 +21,10 @@ def data_dir() -> Path:
     return folder
 
 
-# A shell that starts the tests in its background has children ignore Ctrl-C, and so would every
-# run that a test interrupts.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard() -> None:
+    """Whoever ignores Ctrl-C hands that on to the processes it starts, and tests interrupt some.
+
+    A shell's background job ignores it, and so does `cnnbench.cli.main` once it has ended here.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
