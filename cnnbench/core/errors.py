@@ -6,7 +6,13 @@ Every message is one line and answers: what, where, what was expected, what to d
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+# What the output of a process says when memory ran out: evidence for the status ``oom``.
+OUT_OF_MEMORY = re.compile(
+    rb"ResourceExhausted|RESOURCE_EXHAUSTED|bad_alloc|OOM when allocating|MemoryError"
+)
 
 
 class CnnbenchError(Exception):

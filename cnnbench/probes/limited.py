@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-_WORDS = re.compile(
-    rb"ResourceExhausted|RESOURCE_EXHAUSTED|bad_alloc|OOM when allocating|MemoryError"
-)
+from cnnbench.core.errors import OUT_OF_MEMORY
+
 _TAIL = 16384
 
 
@@ -90,7 +88,7 @@ def _work(work: Callable[[], Any], limit: int | None, log: Path, writer: int) ->
 
 
 def _judge(said: bytes, code: int, output: bytes) -> Attempt:
-    found = _WORDS.search(output)
+    found = OUT_OF_MEMORY.search(output)
     evidence = found[0].decode() if found else ""
     try:
         answer = json.loads(said)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import select
 import signal
 import socket
@@ -20,11 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cnnbench.core.errors import OUT_OF_MEMORY
 from cnnbench.running.worker import Order, Outcome
 
-_OOM_WORDS = re.compile(
-    rb"ResourceExhausted|RESOURCE_EXHAUSTED|bad_alloc|OOM when allocating|MemoryError"
-)
 # What the server may take to import TensorFlow, on top of the first job's own timeout.
 _SERVER_START_S = 180.0
 _LARGEST_MESSAGE = 64 * 2**20
@@ -174,7 +171,7 @@ def _ending(exit_code: int) -> str:
 
 def _oom_evidence(log_tail: bytes, predicted_peak: float, limit: int | None) -> str:
     """Why a death by signal is called out of memory; empty where nothing says so."""
-    found = _OOM_WORDS.search(log_tail)
+    found = OUT_OF_MEMORY.search(log_tail)
     if found:
         return f"'{found[0].decode()}' in its log"
     if limit and predicted_peak >= 0.8 * limit:

@@ -124,7 +124,7 @@ def _find(order: Order, say: Callable[[str], None]) -> Finding:
     subject = registry.resolve(order.model, search_path)
     probe = importlib.import_module(f"cnnbench.probes.{order.probe}")
     if getattr(probe, "NEEDS_AN_IMAGE", False):
-        subject = settled(subject)
+        subject = settled(subject, Path(order.scratch))
     act = probe.prepare if order.repeat == PREPARE else probe.run
     context = Context(
         repeat=0 if order.repeat == PREPARE else int(order.repeat),

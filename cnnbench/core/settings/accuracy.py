@@ -6,7 +6,7 @@ filled in from the model, and says how all of it is written in a column.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -251,16 +251,11 @@ class AccuracySpec(Schedule, Spec):
         hashes: dict[str, str] = {}
         if self.recipe != "scratch" and self.weights != IMAGENET and not self.weights_sha256:
             folders = files.weights_folders(search_path, data_dir)
-            hashes["weights_sha256"] = _hash_of(self.weights, folders)
+            hashes["weights_sha256"] = files.hash_of(self.weights, folders)
         if self.dataset.startswith(FOLDER) and not self.dataset_sha256:
             name = self.dataset.removeprefix(FOLDER)
-            hashes["dataset_sha256"] = _hash_of(name, search_path)
+            hashes["dataset_sha256"] = files.hash_of(name, search_path)
         return self.model_copy(update=hashes)
-
-
-def _hash_of(name: str, folders: Iterable[Path | None]) -> str:
-    found = files.find(name, folders)
-    return files.sha256(found) if found else ""
 
 
 def native_px(dataset: str) -> int:

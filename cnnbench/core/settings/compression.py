@@ -6,7 +6,7 @@ it and converted, then the files are opened and run, for memory and for latency.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -27,13 +27,11 @@ from cnnbench.core.settings.accuracy import (
 )
 from cnnbench.core.settings.base import (
     Distinct,
-    Fraction,
     ModelFacts,
     Setting,
-    Spec,
     StoppingRule,
 )
-from cnnbench.core.settings.latency import LatencySetting, Rounds, Threads
+from cnnbench.core.settings.latency import LatencySetting, Threads, TimedSpec
 from cnnbench.core.settings.variants import Variant
 
 Part = Literal["train", "convert", "memory", "latency"]
@@ -180,7 +178,7 @@ class CompressionSetting(Setting):
                 return ("latency_p50_s", "latency_location_s")
 
 
-class CompressionSpec(Spec):
+class CompressionSpec(TimedSpec):
     """``compression: {training: {dataset: digits, epochs: 5}, variants: [ptq-int8, pruned-80]}``
 
     Attributes:
@@ -204,9 +202,6 @@ class CompressionSpec(Spec):
     fine_tune_epochs: Epochs = 2
     fine_tune_rate: Rate = 0.0001
     threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]
-    precision: Fraction = 0.05
-    min_rounds: Rounds = 6
-    max_rounds: Rounds = 12
     memory_repeats: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
     weights_sha256: str = ""
     dataset_sha256: str = ""
@@ -215,10 +210,6 @@ class CompressionSpec(Spec):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if self.min_rounds > self.max_rounds:
-            raise ValueError(
-                f"min_rounds is {self.min_rounds}, more than max_rounds, {self.max_rounds}"
-            )
         if self.weights and self.training is None:
             raise ValueError("weights needs 'training: {dataset: ...}': what were they trained on?")
         return self
@@ -237,17 +228,12 @@ class CompressionSpec(Spec):
                 timed = CompressionSetting(part="latency", **made, threads=threads)
                 yield timed, self.stopping_rule()
 
-    def stopping_rule(self) -> StoppingRule:
-        return StoppingRule(
-            at_least=self.min_rounds, at_most=self.max_rounds, precision=self.precision
-        )
-
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
         """The same with the hashes of the files and the folder that are found now."""
         update: dict[str, Any] = {}
         folders = files.weights_folders(search_path, data_dir)
         if self.weights and not self.weights_sha256:
-            update["weights_sha256"] = _hash_of(self.weights, folders)
+            update["weights_sha256"] = files.hash_of(self.weights, folders)
         if self.training is not None:
             located = AccuracySpec(
                 **{name: getattr(self.training, name) for name in self.training.model_fields_set}
@@ -278,11 +264,6 @@ class CompressionSpec(Spec):
             found["fine_tune_epochs"] = self.fine_tune_epochs
             found["fine_tune_rate"] = self.fine_tune_rate
         return found
-
-
-def _hash_of(name: str, folders: Iterable[Path | None]) -> str:
-    found = files.find(name, folders)
-    return files.sha256(found) if found else ""
 
 
 def _classes_of(dataset: str, search_path: Sequence[Path]) -> int:

@@ -29,6 +29,12 @@ def sha256(path: Path) -> str:
     return _sha256(str(path), stamps)
 
 
+def hash_of(name: str, folders: Iterable[Path | None]) -> str:
+    """The `sha256` of what `find` finds; empty where it finds nothing."""
+    found = find(name, folders)
+    return sha256(found) if found else ""
+
+
 def visible_files(folder: Path) -> Iterable[Path]:
     """Every file below ``folder`` whose way there has no hidden part."""
     for file in folder.rglob("*"):

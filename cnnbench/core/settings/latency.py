@@ -52,14 +52,14 @@ class LatencySetting(Setting):
         return ("latency_p50_s", "latency_location_s")
 
 
-class LatencySpec(Spec):
-    """``latency: {runtimes: [graph, litert], devices: [cpu, gpu], precision: 5%}``"""
+class TimedSpec(Spec):
+    """What is timed in rounds, until the interval is as narrow as ``precision``.
 
-    runtimes: Annotated[list[Runtime], Distinct, Field(min_length=1)] = ["graph"]
-    devices: Annotated[list[Device], Distinct, Field(min_length=1)] = ["cpu"]
-    batch_sizes: BatchSizes = [1]
-    threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]
-    dtypes: Annotated[list[Dtype], Distinct, Field(min_length=1)] = ["float32"]
+    Attributes:
+        precision: the relative half-width that is wanted.
+        min_rounds, max_rounds: fresh processes of a cell.
+    """
+
     precision: Fraction = 0.05
     min_rounds: Rounds = 6
     max_rounds: Rounds = 12
@@ -72,6 +72,21 @@ class LatencySpec(Spec):
             )
         return self
 
+    def stopping_rule(self) -> StoppingRule:
+        return StoppingRule(
+            at_least=self.min_rounds, at_most=self.max_rounds, precision=self.precision
+        )
+
+
+class LatencySpec(TimedSpec):
+    """``latency: {runtimes: [graph, litert], devices: [cpu, gpu], precision: 5%}``"""
+
+    runtimes: Annotated[list[Runtime], Distinct, Field(min_length=1)] = ["graph"]
+    devices: Annotated[list[Device], Distinct, Field(min_length=1)] = ["cpu"]
+    batch_sizes: BatchSizes = [1]
+    threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]
+    dtypes: Annotated[list[Dtype], Distinct, Field(min_length=1)] = ["float32"]
+
     def settings(self, model: ModelFacts) -> Iterator[LatencySetting]:
         axes = (self.runtimes, self.devices, self.batch_sizes, self.threads, self.dtypes)
         for runtime, device, batch_size, threads, dtype in product(*axes):
@@ -82,8 +97,3 @@ class LatencySpec(Spec):
                 threads=threads,
                 dtype=dtype,
             )
-
-    def stopping_rule(self) -> StoppingRule:
-        return StoppingRule(
-            at_least=self.min_rounds, at_most=self.max_rounds, precision=self.precision
-        )
