@@ -61,11 +61,10 @@ def command(
     from cnnbench.models import registry
 
     subject = registry.resolve(model, [Path.cwd()])
-    height, width = _sides(subject)
-    if height != width:
-        raise UserError(f"the input of {subject.label} is not square", hint="add [input_shape=...]")
+    if len(subject.input_shape) != 3:
+        raise UserError(f"the input of {subject.label} is no image", hint="add [input_shape=HxWxC]")
     names = _class_names(class_names) if class_names else []
-    pictures = _pictures(images, height, subject.input_shape[-1])
+    pictures = _pictures(images, *subject.input_shape)
     if data_dir is not None:  # Keras reads it when it is imported
         os.environ["KERAS_HOME"] = str(data_dir.resolve() / "keras")
     chosen = _weights(subject, weights, data_dir)
@@ -93,12 +92,6 @@ def command(
         click.echo(f"cnnbench: {note}", err=True)
 
 
-def _sides(subject: Model) -> tuple[int, ...]:
-    if len(subject.input_shape) != 3:
-        raise UserError(f"the input of {subject.label} is no image", hint="add [input_shape=HxWxC]")
-    return subject.input_shape[:2]
-
-
 def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | Path | None:
     """ImageNet's unless the model brings its own; a file is looked for in ``weights/`` too.
 
@@ -116,7 +109,7 @@ def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | 
     raise UserError(f"no weights file {asked}", "--weights", f"put it at {looked}")
 
 
-def _pictures(files: tuple[Path, ...], size: int, channels: int) -> np.ndarray:
+def _pictures(files: tuple[Path, ...], height: int, width: int, channels: int) -> np.ndarray:
     import numpy as np
 
     from cnnbench.data import photographs
@@ -126,7 +119,7 @@ def _pictures(files: tuple[Path, ...], size: int, channels: int) -> np.ndarray:
     pictures = []
     for file in files:
         try:
-            pictures.append(photographs.decoded(file, size, channels))
+            pictures.append(photographs.decoded(file, height, width, channels))
         except (OSError, SyntaxError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not a picture"
             raise UserError(f"cannot be read: {reason}", str(file)) from None

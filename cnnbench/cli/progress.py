@@ -1,11 +1,13 @@
 """Progress on stderr: what runs now, how many jobs are left, and for how long.
 
 The bar is drawn when a job starts, says something or ends, never by a timer: while a job is
-timed, nothing else may run on the machine.
+timed, nothing else may run on the machine. Where stderr is no terminal (a log), a line a minute
+says the same.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from cnnbench.core.record import Record
 from cnnbench.core.units import show
 from cnnbench.running.estimate import Pace, time_left
 
+_LOG_EVERY_S = 60.0
 _BAR_WIDTH = 12
 _FIXED_WIDTH = 28  # the time left, the count and the spaces between
 
@@ -31,6 +34,7 @@ class Progress:
         self._is_terminal = self._console.is_terminal
         self._pace = Pace()
         self._left: list[Job] = []
+        self._logged = time.monotonic()
         self._bar = Bar(
             TextColumn("{task.fields[left]:>14}"),
             BarColumn(bar_width=_BAR_WIDTH),
@@ -78,6 +82,14 @@ class Progress:
             )
         done = self._bar.tasks[0].completed + (record.status == "ok")
         self._bar.update(self._task, completed=done, total=done + len(left))
+        if not self._is_terminal and left and time.monotonic() - self._logged >= _LOG_EVERY_S:
+            self._logged = time.monotonic()
+            self._console.print(
+                f"{done:.0f} of {done + len(left):.0f} jobs done{self._time_left(', {} left')}, "
+                f"last: {job.title()}",
+                markup=False,
+                soft_wrap=True,
+            )
 
     def close(self) -> None:
         """Take the bar away; harmless when done twice."""
@@ -87,10 +99,13 @@ class Progress:
         """Draw the bar; where the line is too short for both, the job's name gives way."""
         if not self._is_terminal:
             return
-        seconds = time_left(self._left, self._pace)
-        left = f"{show(seconds, 's')} left" if seconds is not None else ""
+        left = self._time_left("{} left")
         room = max(20, self._console.width - _BAR_WIDTH - _FIXED_WIDTH)
         room = max(12, room - len(message))
         short = what if len(what) <= room else what[: room - 1] + "…"
         self._bar.update(self._task, description=short + message, left=left)
         self._bar.refresh()
+
+    def _time_left(self, words: str) -> str:
+        seconds = time_left(self._left, self._pace)
+        return words.format(show(seconds, "s")) if seconds is not None else ""

@@ -25,6 +25,11 @@ _STDOUT = "-"
 @click.option("--x", metavar="METRIC", default="", help="The SVG's axis across [a latency].")
 @click.option("--y", metavar="METRIC", default="", help="The SVG's axis up [an accuracy].")
 @click.option("--metric", multiple=True, help="Only this column; may be repeated.")
+@click.option(
+    "--section",
+    type=click.Choice(["call_paths", "published"]),
+    help="Only this section of those below the table.",
+)
 def command(
     run: Path,
     form: str | None,
@@ -33,6 +38,7 @@ def command(
     x: str,
     y: str,
     metric: tuple[str, ...],
+    section: str | None,
 ) -> None:
     """Show the table of RUN: a run's folder, a suite's folder (its newest run) or a report.csv.
 
@@ -42,11 +48,16 @@ def command(
 
     if (x or y) and svg is None:
         raise click.UsageError("--x and --y are the axes of --svg FILE")
+    if section is not None and (metric or form == "csv"):
+        raise click.UsageError("--section is text or md, and has no columns to choose")
     if html is not None:
         _write(files.page(run), html)
     if svg is not None:
         _write(files.picture(run, x, y), svg)
     if form is None and (html is not None or svg is not None):
+        return
+    if section is not None:
+        click.echo(files.section(run, section, form or "text"), nl=False)  # type: ignore[arg-type]
         return
     text = files.text(
         run,

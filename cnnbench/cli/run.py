@@ -155,8 +155,7 @@ def _list_jobs(plan: Plan, cells: Sequence[Cell], out: Path, fresh: bool) -> Non
         click.echo(f"to do  {job.title()}")
     click.echo(f"{schedule.done()} jobs done, {len(left)} to do")
     if left:
-        most = [job for cell in cells for job in cell.jobs() if job.key not in ok]
-        click.echo(_how_long(left, most, records, out))
+        click.echo(_how_long(left, list(schedule.left(at_most=True)), records, out))
 
 
 def _how_long(
@@ -172,10 +171,12 @@ def _how_long(
     if seconds is None or longest is None:
         return "how long that takes is not known yet: nothing like it was run here"
     words = f"about {show(seconds, 's')}, from what earlier jobs took"
-    more = len(most) - len(left)
-    return words + (
-        f"; {show(longest, 's')} if {more} more rounds are needed to be precise" if more > 0 else ""
-    )
+    rounds, further = ([job for job in jobs if not pace.skips(job)] for jobs in (left, most))
+    if (more := len(further) - len(rounds)) > 0:
+        words += f"; {show(longest, 's')} if {more} more rounds are needed to be precise"
+    if skipped := len(left) - len(rounds):
+        words += f"; {skipped} jobs of what was skipped before are not counted"
+    return words
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

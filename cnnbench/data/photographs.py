@@ -24,7 +24,7 @@ class Photographs:
 
     def read(self, indices: Labels, size: int, channels: int) -> Images:
         def one(index: int) -> Images:
-            return decoded(self._sources[index], size, channels)
+            return decoded(self._sources[index], size, size, channels)
 
         out = np.empty((len(indices), size, size, channels), np.uint8)
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -33,11 +33,15 @@ class Photographs:
         return out
 
 
-def decoded(source: Path | bytes, size: int, channels: int) -> Images:
-    """One picture upright, its centred square resized to ``(size, size, channels)``."""
+def decoded(source: Path | bytes, height: int, width: int, channels: int) -> Images:
+    """One picture upright, as much of its centre as fits, as ``(height, width, channels)``.
+
+    Nothing is stretched: of the picture, what is beyond the aspect ratio asked for is cut off.
+    """
+    side = max(height, width)
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
-        picture.draft("RGB", (size, size))  # a large JPEG is decoded at a fraction of its size
+        picture.draft("RGB", (side, side))  # a large JPEG is decoded at a fraction of its size
         upright = ImageOps.exif_transpose(picture)
         colours = upright.convert("RGB" if channels == 3 else "L")
-        square = ImageOps.fit(colours, (size, size), Image.Resampling.BILINEAR)
-    return np.asarray(square, np.uint8).reshape(size, size, channels)
+        fitted = ImageOps.fit(colours, (width, height), Image.Resampling.BILINEAR)
+    return np.asarray(fitted, np.uint8).reshape(height, width, channels)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from cnnbench.report import html, published_text, table
+from cnnbench.core.errors import UserError
+from cnnbench.report import html, table
+from cnnbench.report.sections import sections
 from cnnbench.store import tables
 from cnnbench.store.tables import Run
 
@@ -72,10 +74,23 @@ def text(
         width if terminal_width else _WIDTH_WITHOUT_TERMINAL,
         metrics,
     )
-    return shown if metrics else shown + published_text.as_text(run.report)
+    return shown if metrics else "".join([shown, *(s.as_text() for s in sections(run.report))])
+
+
+def section(path: Path, name: str, form: Literal["text", "md"] = "text") -> str:
+    """One section of those below the table.
+
+    Raises:
+        UserError: the report has too few numbers for it.
+    """
+    found = next((one for one in sections(tables.load(path).report) if one.name == name), None)
+    if found is None:
+        what = "latencies of the same networks by two call paths, or by one and by Keras"
+        raise UserError(f"no section '{name}' in this report", str(path), f"it needs {what}")
+    return (found.as_markdown() if form == "md" else found.as_text()).lstrip("\n")
 
 
 def _markdown(run: Run, metrics: Sequence[str] = ()) -> str:
-    """The table, and what was published beside it where no columns are asked for."""
+    """The table, and the sections below it where no columns are asked for."""
     shown = table.as_markdown(run.report, run.environment, metrics)
-    return shown if metrics else shown + published_text.as_markdown(run.report)
+    return shown if metrics else "".join([shown, *(s.as_markdown() for s in sections(run.report))])

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
 
-from cnnbench.report import html_data, published_text
+from cnnbench.report import html_data
+from cnnbench.report.sections import sections
 from cnnbench.store.tables import Run
 
 _PAGE = Path(__file__).parent / "page"
@@ -28,8 +29,7 @@ def page(run: Run) -> str:
     data = html_data.payload(run)
     text = environment.get_template("page.html").render(
         data=data,
-        beside=published_text.section(run.report),
-        introduction=published_text.INTRODUCTION,
+        sections=sections(run.report),
         style=_own("page.css"),
         scripts=[_own(name) for name in _SCRIPTS],
     )

@@ -18,8 +18,8 @@ from statistics import median
 
 import pandas as pd
 
-from cnnbench.core.metrics import column, split
 from cnnbench.core.units import show
+from cnnbench.report.latencies import measured_time, settings_of
 from cnnbench.report.merge import Row, rows_of
 from cnnbench.store.ranks import FEWEST_RANKS, Correlation, ranks, spearman
 
@@ -80,11 +80,7 @@ class Beside:
 def beside(report: pd.DataFrame) -> Beside | None:
     """Published and measured side by side; None with too few networks to say anything of ranks."""
     rows = [row for row in rows_of(report) if _is_published(row)]
-    settings = [
-        split(str(name))[1]
-        for name in report.columns
-        if split(str(name))[0] == "latency_p50_s" and report[name].notna().any()
-    ]
+    settings = settings_of(report)
     times = (_times(rows, setting) for setting in settings)
     enough = [pairs for pairs in times if len(pairs.names) >= FEWEST_RANKS]
     if not enough:
@@ -92,15 +88,6 @@ def beside(report: pd.DataFrame) -> Beside | None:
     together = [pairs for device in ("cpu", "gpu") for pairs in _together(device, enough)]
     notes = [*_notes_on_counts(rows), *_notes_on_steps(rows), *_notes_on_places(rows, enough)]
     return Beside(tuple(rows), tuple(settings), (*together, *enough), tuple(notes))
-
-
-def measured_time(row: Row, setting: str) -> float | None:
-    """Seconds a call: the drift-corrected location where there is one, else the median."""
-    for metric in ("latency_location_s", "latency_p50_s"):
-        value = row.read(column(metric, setting)).value
-        if value is not None:
-            return value
-    return None
 
 
 def published_macs(row: Row) -> float | None:

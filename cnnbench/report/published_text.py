@@ -1,49 +1,25 @@
-"""Published beside measured as blocks of words, the same for a terminal, Markdown and HTML."""
+"""Published beside measured, as a section of a report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from cnnbench.core.metrics import column, split
 from cnnbench.core.units import show
+from cnnbench.report.latencies import is_doubtful, measured_time
 from cnnbench.report.merge import Row
-from cnnbench.report.published import (
-    MIB,
-    Beside,
-    Times,
-    beside,
-    measured_time,
-    published_macs,
-)
-from cnnbench.report.table import markdown
+from cnnbench.report.published import MIB, Beside, Times, beside, published_macs
+from cnnbench.report.section import Block, Section
 
-TITLE = "Published beside measured"
-INTRODUCTION = (
+_TITLE = "Published beside measured"
+_INTRODUCTION = (
     "Published: Table 14-3 of the book and keras.io, which agree in every figure; MACs are the "
     "papers'. A published time is of a step, a batch of 32, on a 92-core AMD EPYC and a Tesla "
     "A100. In brackets: the place, the fastest first."
 )
 _CORRELATION = "Rank correlation of published and measured times (Spearman, 95 % interval)"
-
-
-@dataclass(frozen=True)
-class Block:
-    """A table of words; its first column is left-aligned."""
-
-    title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class Section:
-    """What is shown: tables, then what disagrees and why."""
-
-    blocks: tuple[Block, ...]
-    notes: tuple[str, ...]
 
 
 def section(report: pd.DataFrame) -> Section | None:
@@ -52,44 +28,15 @@ def section(report: pd.DataFrame) -> Section | None:
     if found is None:
         return None
     blocks = (_counts(found), _times(found), _accuracies(found, report), _correlations(found))
-    return Section(blocks, found.notes)
-
-
-def as_text(report: pd.DataFrame) -> str:
-    """The section as plain text, or nothing."""
-    found = section(report)
-    return "\n".join(["", *_text_lines(found)]) + "\n" if found else ""
-
-
-def as_markdown(report: pd.DataFrame) -> str:
-    """The section as Markdown, or nothing."""
-    found = section(report)
-    return "\n".join(["", *_markdown_lines(found)]) + "\n" if found else ""
-
-
-def _text_lines(found: Section) -> Iterator[str]:
-    yield from (TITLE, "", INTRODUCTION)
-    for block in found.blocks:
-        lines = [block.heads, *block.rows]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(block.heads))]
-        yield from ("", block.title)
-        for first, *rest in lines:
-            cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-            yield "  ".join([first.ljust(widths[0]), *cells]).rstrip()
-    if found.notes:
-        yield from ("", "What disagrees, and why", *(f"- {note}" for note in found.notes))
-
-
-def _markdown_lines(found: Section) -> Iterator[str]:
-    yield from (f"## {TITLE}", "", markdown(INTRODUCTION))
-    for block in found.blocks:
-        yield from ("", f"**{markdown(block.title)}**", "")
-        yield "| " + " | ".join(markdown(head) for head in block.heads) + " |"
-        yield "|---" + "|---:" * (len(block.heads) - 1) + "|"
-        yield from ("| " + " | ".join(map(markdown, row)) + " |" for row in block.rows)
-    if found.notes:
-        yield from ("", "**What disagrees, and why**", "")
-        yield from (f"- {markdown(note)}" for note in found.notes)
+    return Section(
+        "published",
+        "Published",
+        _TITLE,
+        _INTRODUCTION,
+        blocks,
+        "What disagrees, and why",
+        found.notes,
+    )
 
 
 def _counts(found: Beside) -> Block:
@@ -172,12 +119,11 @@ def _placed(row: Row, name: str, pairs: Times | None) -> str:
 
 
 def _timed(row: Row, setting: str, pairs: Times | None) -> str:
-    found = row.read(column("latency_p50_s", setting))
     value = measured_time(row, setting)
     if value is None:
-        return found.status.split(":")[0] or "-"
+        return row.read(column("latency_p50_s", setting)).status.split(":")[0] or "-"
     place = pairs.places.get(row.name) if pairs else None
-    doubt = " ?" if found.verdict.startswith("unstable") else ""
+    doubt = " ?" if is_doubtful(row, setting) else ""
     return show(value, "s") + (f" ({place[1]})" if place else "") + doubt
 
 

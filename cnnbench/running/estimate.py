@@ -34,17 +34,25 @@ class Pace:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._sums: dict[_Place, tuple[float, int]] = {}
+        self._skipped: set[_Place] = set()
         for record in records:
             self.add(record)
 
     def add(self, record: Record) -> None:
         """Learn from one more; what was skipped says nothing of how long it takes."""
-        if record.status == "skipped":
-            return
         words = json.dumps(record.setting, sort_keys=True)
+        cell = (record.probe, record.model, words)
+        if record.status == "skipped":
+            self._skipped.add(cell)
+            return
+        self._skipped.discard(cell)
         for place in _places(record.probe, record.repeat, record.model, words):
             total, count = self._sums.get(place, (0.0, 0))
             self._sums[place] = total + record.duration_s, count + 1
+
+    def skips(self, job: Job) -> bool:
+        """Whether its cell was skipped when it was last tried."""
+        return (job.cell.probe, job.cell.model.label, job.cell.setting_text) in self._skipped
 
     def of(self, job: Job) -> float | None:
         """Seconds that ``job`` will take, by the closest that is known."""
@@ -59,9 +67,12 @@ class Pace:
 def time_left(left: Iterable[Job], pace: Pace, elsewhere: Pace | None = None) -> float | None:
     """Seconds that ``left`` will take; None where nothing like half of the jobs was ever run.
 
-    ``pace`` is of this run; where it knows nothing of a job, ``elsewhere`` is asked.
+    ``pace`` is of this run; where it knows nothing of a job, ``elsewhere`` is asked. What was
+    skipped when last tried is expected to be skipped again, in no time.
     """
-    jobs = list(left)
+    jobs = [job for job in left if not pace.skips(job)]
+    if not jobs:
+        return 0.0
     asked = [pace, *([elsewhere] if elsewhere else [])]
     found = (next((s for p in asked if (s := p.of(job)) is not None), None) for job in jobs)
     seconds = [one for one in found if one is not None]

@@ -6,6 +6,7 @@ models alike, and so that an interrupted suite has something of everything.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, zip_longest
@@ -52,19 +53,37 @@ class Schedule:
         for _, group in groupby(self._cells, key=_stage):
             yield from self._rounds(list(group))
 
-    def left(self) -> Iterator[Job]:
-        """What is still to do as far as is known now: no more rounds than the rule demands."""
+    def left(self, at_most: bool = False) -> Iterator[Job]:
+        """What is still to do as far as is known now.
+
+        No more rounds than the rule demands, or ``at_most`` all that it allows; and no more than
+        the time that a cell is given will hold, judged by its rounds so far.
+        """
         for cell in self._cells:
             if self._is_finished(cell) or cell.key in self._closed:
                 continue
             if cell.prepare and self._needs_prepare(cell):
                 yield cell.prepare
             missing = [job for job in cell.repeats if job.key not in self._ok]
-            yield from missing[: max(1, cell.rule.at_least - len(self._done[cell.key]))]
+            wanted = (cell.rule.at_most if at_most else cell.rule.at_least) - self._count(cell)
+            yield from missing[: max(1, min(wanted, self._affordable(cell)))]
 
     def done(self) -> int:
         """How many jobs of these cells are ``ok``."""
         return sum(1 for key in self._ok if key in self._cell_of)
+
+    def _count(self, cell: Cell) -> int:
+        return len(self._done[cell.key])
+
+    def _seconds(self, cell: Cell) -> float:
+        return sum(record.duration_s for record in self._done[cell.key])
+
+    def _affordable(self, cell: Cell) -> int:
+        """How many more rounds begin before the cell's time is over."""
+        spent = self._seconds(cell)
+        if not self._cell_seconds or not spent:
+            return cell.rule.at_most
+        return math.ceil((self._cell_seconds - spent) / (spent / self._count(cell)))
 
     def _note_ok(self, record: Record) -> None:
         if record.status != "ok":
@@ -99,7 +118,7 @@ class Schedule:
         done = self._done[cell.key]
         if len(done) >= cell.rule.at_most:
             return True
-        if self._cell_seconds and sum(r.duration_s for r in done) >= self._cell_seconds:
+        if self._cell_seconds and self._seconds(cell) >= self._cell_seconds:
             return bool(done)
         if len(done) < cell.rule.at_least or cell.rule.precision is None:
             return False

@@ -23,6 +23,7 @@ from cnnbench.core.errors import JobFailed, Unavailable, UserError
 from cnnbench.core.record import PREPARE, Repeat, Status
 from cnnbench.core.settings import setting as read_setting
 from cnnbench.core.subject import Context, Finding
+from cnnbench.core.units import exact_bytes
 from cnnbench.running.settling import settled
 
 
@@ -108,7 +109,10 @@ def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
             or "std::bad_alloc" in str(error)  # from C++, through the converter
         )
         status: Status = "oom" if out_of_memory else "failed"
-        return Outcome(status, f"{type(error).__name__}: {_one_line(error)}", error=_traceback())
+        reason = f"{type(error).__name__}: {_one_line(error)}".removesuffix(": ")
+        if out_of_memory and order.memory_limit:
+            reason += f" (the job's limit is {exact_bytes(order.memory_limit)})"
+        return Outcome(status, reason, error=_traceback())
     return Outcome(
         "ok",
         metrics={name: float(value) for name, value in finding.metrics.items()},
@@ -144,8 +148,14 @@ def _one_line(error: BaseException) -> str:
 
 
 def _traceback() -> str:
-    """The traceback, which the log gets whole and the record its end."""
+    """The traceback, which the log gets whole and the record its end.
+
+    A journal may be published, so that in the record a file is named from where it is imported:
+    ``keras/src/...``, not somebody's home folder.
+    """
     text = traceback.format_exc()
     with contextlib.suppress(Exception):
         sys.stderr.write(text)
+    for folder in sorted(filter(None, sys.path), key=len, reverse=True):
+        text = text.replace(f'File "{folder.rstrip("/")}/', 'File "')
     return text[-4000:]

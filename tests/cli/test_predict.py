@@ -88,8 +88,22 @@ def test_the_centre_is_cut_out_and_nothing_is_stretched(axis: int) -> None:
     picture[:, :, 0], picture[:, 119:241] = 255, (0, 255, 0)
     buffer = io.BytesIO()
     Image.fromarray(picture if axis else picture.transpose(1, 0, 2)).save(buffer, "PNG")
-    seen = photographs.decoded(buffer.getvalue(), 8, 3).astype(int)
+    seen = photographs.decoded(buffer.getvalue(), 8, 8, 3).astype(int)
     np.testing.assert_allclose(seen, np.broadcast_to([0, 255, 0], seen.shape), atol=32)
+
+
+def test_an_input_that_is_not_square_sees_more_of_the_longer_side() -> None:
+    from cnnbench.data import photographs
+
+    # Thirds of red, green and blue: an input as wide as two of them ends in the middle of each.
+    picture = np.zeros((120, 360, 3), np.uint8)
+    for third in range(3):
+        picture[:, 120 * third : 120 * (third + 1), third] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    seen = photographs.decoded(buffer.getvalue(), 8, 16, 3)
+    assert seen.shape == (8, 16, 3)
+    assert seen[4].argmax(-1).tolist() == [0] * 4 + [1] * 8 + [2] * 4
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ def test_a_wide_picture_is_cut_at_its_centre(tmp_path: Path) -> None:
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = 250
     Image.fromarray(wide).save(tmp_path / "wide.png")
-    assert (decoded(tmp_path / "wide.png", 10, 3) == 250).all()
-    assert decoded(tmp_path / "wide.png", 5, 1).shape == (5, 5, 1)
+    assert (decoded(tmp_path / "wide.png", 10, 10, 3) == 250).all()
+    assert decoded(tmp_path / "wide.png", 5, 5, 1).shape == (5, 5, 1)
 
 
 def test_a_rotated_photograph_is_set_upright(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_rotated_photograph_is_set_upright(tmp_path: Path) -> None:
     exif = picture.getexif()
     exif[0x0112] = 3  # upside down
     picture.save(tmp_path / "down.png", exif=exif)
-    upright = decoded(tmp_path / "down.png", 8, 1)
+    upright = decoded(tmp_path / "down.png", 8, 8, 1)
     assert upright[0].mean() > 200 > 50 > upright[-1].mean()
 
 

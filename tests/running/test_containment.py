@@ -68,6 +68,7 @@ def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
     assert "the builder is broken" in ways["fail"][1]
     assert ways["killed"] == ("failed", "signal 9 (SIGKILL), no result")
     assert ways["eat"][0] == "oom"
+    assert ways["eat"][1].endswith("(the job's limit is 2GiB)")
     for builder in ("breed", "fork_twice", "chatter"):
         assert ways[builder] == ("ok", ""), builder
     assert not processes_with("cnnbench-orphan")
@@ -75,6 +76,8 @@ def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
         assert reason in done.stdout, "the table says why"
     assert list(load(folder).report["model"]) == [f"bad_models:{b}" for b in builders]
     assert "ValueError" in records["fail"].error
+    assert 'File "bad_models.py", line' in records["fail"].error
+    assert str(tmp_path) not in records["fail"].error and sys.prefix not in records["fail"].error
 
 
 def test_running_again_tries_only_what_failed(tmp_path: Path) -> None:

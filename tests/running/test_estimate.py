@@ -52,6 +52,13 @@ def test_nothing_is_said_of_what_was_never_run() -> None:
     assert time_left([replace(took(7.0), status="skipped")], []) is None
 
 
+def test_what_was_skipped_when_last_tried_is_told_apart() -> None:
+    skipped = replace(took(0.1), status="skipped")
+    assert [Pace([skipped]).skips(job) for job in JOBS] == [True, False, False, False]
+    assert not Pace([skipped, took(7.0)]).skips(JOBS[0])
+    assert time_left([skipped], [took(7.0)]) == 3 * 7
+
+
 def test_other_runs_of_this_environment_are_read_before_those_of_another(tmp_path: Path) -> None:
     def write(suite: str, time: str, environment: str, seconds: float) -> None:
         folder = tmp_path / suite / time

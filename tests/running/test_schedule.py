@@ -139,6 +139,18 @@ def test_a_cells_time_is_capped(precise_after: Callable[[int], None]) -> None:
     assert [repeat for model, repeat in done if model == "Alpha"] == [PREPARE, 0, 1, 2]
 
 
+def test_what_is_left_is_no_more_than_a_cells_time_holds() -> None:
+    cell = PLAN.cells[0]
+    records = [record_of(job) for job in list(cell.jobs())[:2]]  # prepare, and a round of a second
+
+    def left(seconds: float | None, at_most: bool) -> int:
+        schedule = Schedule([cell], records, seconds, lambda cell: True)
+        return len(list(schedule.left(at_most)))
+
+    assert (left(None, False), left(None, True)) == (1, 3)
+    assert (left(2.5, False), left(2.5, True)) == (1, 2), "the third begins before 2.5 s are over"
+
+
 def test_old_failures_do_not_close_a_cell() -> None:
     job = next(PLAN.cells[0].jobs())
     schedule = Schedule(PLAN.cells, [record_of(job, "failed")], None, lambda cell: False)

@@ -30,6 +30,8 @@ class Unit:
     def __call__(self, x: Any, filters: int, strides: int, name: str) -> Any:
         """Add the unit to ``x``; ``filters`` is the stage's 64, 128, 256 or 512."""
         outputs = 4 * filters if self.bottleneck else filters
+        if self.se_ratio > outputs:
+            raise ValueError(f"se_ratio is at most {outputs}, the narrowest stage's maps")
         residual = (self._bottleneck if self.bottleneck else self._basic)(x, filters, strides, name)
         if self.se_ratio:
             residual = squeeze_excite(residual, outputs // self.se_ratio, f"{name}_se")

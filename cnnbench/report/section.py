@@ -1,0 +1,69 @@
+"""A section of a report below its table: the same words for a terminal, Markdown and HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cnnbench.report.table import markdown
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table of words; its first column is left-aligned."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Tables, then remarks on them.
+
+    Attributes:
+        name: its anchor in the page.
+        short: its title in the page's menu.
+        title, introduction: what is shown, and how to read it.
+        blocks: the tables.
+        notes_title, notes: what they show, a line each.
+    """
+
+    name: str
+    short: str
+    title: str
+    introduction: str
+    blocks: tuple[Block, ...]
+    notes_title: str = ""
+    notes: tuple[str, ...] = ()
+
+    def as_text(self) -> str:
+        """As plain text, an empty line first."""
+        return "\n".join(["", *self._text_lines()]) + "\n"
+
+    def as_markdown(self) -> str:
+        """As Markdown, an empty line first."""
+        return "\n".join(["", *self._markdown_lines()]) + "\n"
+
+    def _text_lines(self) -> Iterator[str]:
+        yield from (self.title, "", self.introduction)
+        for block in self.blocks:
+            lines = [block.heads, *block.rows]
+            widths = [max(len(line[i]) for line in lines) for i in range(len(block.heads))]
+            yield from ("", block.title)
+            for first, *rest in lines:
+                cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+                yield "  ".join([first.ljust(widths[0]), *cells]).rstrip()
+        if self.notes:
+            yield from ("", self.notes_title, *(f"- {note}" for note in self.notes))
+
+    def _markdown_lines(self) -> Iterator[str]:
+        yield from (f"## {self.title}", "", markdown(self.introduction))
+        for block in self.blocks:
+            yield from ("", f"**{markdown(block.title)}**", "")
+            yield "| " + " | ".join(markdown(head) for head in block.heads) + " |"
+            yield "|---" + "|---:" * (len(block.heads) - 1) + "|"
+            yield from ("| " + " | ".join(map(markdown, row)) + " |" for row in block.rows)
+        if self.notes:
+            yield from ("", f"**{markdown(self.notes_title)}**", "")
+            yield from (f"- {markdown(note)}" for note in self.notes)

@@ -1,0 +1,14 @@
+"""Which sections a report has below its table."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cnnbench.report import call_paths, published_text
+from cnnbench.report.section import Section
+
+
+def sections(report: pd.DataFrame) -> list[Section]:
+    """Those that the report has enough numbers for, in order."""
+    found = (make(report) for make in (call_paths.section, published_text.section))
+    return [one for one in found if one is not None]

@@ -1,0 +1,36 @@
+"""What a user sees while a suite runs: a bar on a terminal, a line a minute in a log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cnnbench.cli import progress
+from cnnbench.core import plan as planning
+from cnnbench.core import suite as suites
+from cnnbench.models import registry
+from tests.conftest import ROOT
+from tests.store.records import record
+
+
+def test_a_log_gets_a_line_a_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    plan = planning.plan(suites.load(ROOT / "suites/mobile.yaml", registry))
+    jobs = [job for cell in plan.cells for job in cell.jobs()]
+    shown = progress.Progress()
+    shown.begin(Path("results/mobile/now"), 0, jobs, [])
+    for number, job in enumerate(jobs[:8]):
+        now += 25
+        shown.job_started(job)
+        shown.job_ended(job, record(job.cell.model.label, "static"), jobs[number + 1 :])
+    shown.close()
+    first, *lines = capsys.readouterr().err.splitlines()
+    assert first == f"results/mobile/now begins: 0 jobs done, {len(jobs)} to do"
+    assert [line.split(" jobs done")[0] for line in lines] == [
+        f"{done} of {len(jobs)}" for done in (3, 6)
+    ]
+    assert lines[0].endswith(f"last: {jobs[2].title()}")

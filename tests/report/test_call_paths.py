@@ -1,0 +1,98 @@
+"""How far the call path moves the ranking: places, correlations and what moves, by hand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cnnbench.core.errors import UserError
+from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.report import call_paths, files
+from cnnbench.report.section import Section
+from cnnbench.store import tables
+from tests.report.made import LITERT, Book
+
+GRAPH, LARGE = LatencySetting(runtime="graph"), LatencySetting(runtime="graph", batch_size=32)
+# Far enough apart for the drift of the made processes, which is 20 %.
+MS = {"A": (1, 5), "B": (2, 10), "C": (4, 20), "D": (8, 40), "E": (16, 80), "F": (60, 2)}
+
+
+def report(names: str = "ABCDEF", batches: bool = False) -> pd.DataFrame:
+    book = Book()
+    for name in names:
+        litert, graph = MS[name]
+        book.static(name, macs=5)
+        book.latency(name, litert / 1000, setting=LITERT, noise=0.001)
+        book.latency(name, graph / 1000, setting=GRAPH, noise=0.001)
+        if batches and name != "F":
+            book.latency(name, graph / 50, setting=LARGE, noise=0.001)
+    return tables.report(book.records)
+
+
+def section(frame: pd.DataFrame) -> Section:
+    found = call_paths.section(frame)
+    assert found is not None
+    return found
+
+
+def test_places_and_the_cost_of_the_wrong_path() -> None:
+    times, correlation = section(report()).blocks
+    assert times.heads == ("Model", "cpu/litert/b1", "cpu/graph/b1", "Slowest ÷ fastest")
+    rows = {row[0]: row[1:] for row in times.rows}
+    places = {name: [int(p) for p in re.findall(r"\((\d)\)", " ".join(rows[name]))] for name in MS}
+    assert places == {"A": [1, 2], "B": [2, 3], "C": [3, 4], "D": [4, 5], "E": [5, 6], "F": [6, 1]}
+    assert float(rows["A"][-1]) == pytest.approx(5, rel=0.3)
+    assert float(rows["F"][-1]) == pytest.approx(30, rel=0.3)
+    # d = 1 five times and 5 once: 1 - 6 * 30 / (6 * 35).
+    ((pair, count, rho, interval),) = correlation.rows
+    assert (pair, count, rho) == ("cpu/litert/b1 and cpu/graph/b1", "6", "0.14")
+    low, high = (float(end) for end in interval.split(" to "))
+    assert -1 < low < 0.14 < high < 1
+
+
+def test_what_moves_is_named() -> None:
+    spread, *moved = section(report()).notes
+    assert "the fastest call path is cpu/litert/b1 for 5, cpu/graph/b1 for 1" in spread
+    least, most, middle = (float(word) for word in re.findall(r"\d+\.\d", spread))
+    assert 3.5 < least <= middle < 7 and 20 < most < 40
+    assert moved == ["F: place 1 of 6 in cpu/graph/b1, 6 in cpu/litert/b1."]
+
+
+def test_other_batch_sizes_are_correlated_and_never_put_in_one_order() -> None:
+    times, correlation = section(report(batches=True)).blocks
+    assert "b32" not in " ".join(times.heads)
+    assert {row[0]: row[1:3] for row in correlation.rows} == {
+        "cpu/litert/b1 and cpu/graph/b1": ("6", "0.14"),
+        "cpu/litert/b1 and cpu/graph/b32": ("5", "1.00"),
+        "cpu/graph/b1 and cpu/graph/b32": ("5", "1.00"),
+    }
+
+
+def test_one_path_or_four_networks_have_no_section() -> None:
+    assert call_paths.section(report("ABCD")) is None
+    book = Book()
+    for name in MS:
+        book.latency(name, MS[name][0] / 1000, setting=LITERT)
+    assert call_paths.section(tables.report(book.records)) is None
+
+
+def test_text_and_markdown_say_the_same() -> None:
+    found = section(report())
+    text, markdown = found.as_text(), found.as_markdown()
+    for words in (found.title, found.introduction, *found.notes):
+        assert words in text and words in markdown
+    assert "| F | " in markdown
+
+
+def test_one_section_alone_of_a_bare_table(tmp_path: Path) -> None:
+    many, few = tmp_path / "many.csv", tmp_path / "few.csv"
+    many.write_text(tables.to_csv(report()))
+    few.write_text(tables.to_csv(report("ABCD")))
+    found = section(report())
+    assert files.section(many, "call_paths", "md") == found.as_markdown().lstrip("\n")
+    assert files.section(many, "call_paths") == found.as_text().lstrip("\n")
+    with pytest.raises(UserError, match="no section 'call_paths' in this report"):
+        files.section(few, "call_paths")
