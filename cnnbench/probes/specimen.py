@@ -27,6 +27,8 @@ _COARSE = 4  # squares a side of the pattern in a random image
 # What Keras is given at once: eight images of 224 px. Its eager call keeps every activation to the
 # end: 4 GB for one image of EfficientNetB7.
 _CHUNK_BYTES = 8 * 224 * 224 * 3 * 4
+# Images that BatchNormalization's statistics are set from.
+_SEEN = 4
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def build(subject: Subject) -> Any:
     tf.keras.utils.set_random_seed(_SEED)
     model = subject.build()
     # Judged on other images than those that the statistics were set to: saturation must show.
-    seen, unseen = random_inputs(subject, 4, seed=1), random_inputs(subject, 2, seed=2)
+    seen, unseen = random_inputs(subject, _SEEN, seed=1), random_inputs(subject, 2, seed=2)
     # BatchNormalization is told what it sees first; what has none gets wider kernels before, and
     # where these drive a softmax to one class for every image, a calmer classifier.
     steps = (_nothing, calibrate_batchnorms, _wider_kernels, *[_calmer_classifier] * 3)
@@ -59,6 +61,11 @@ def build(subject: Subject) -> Any:
     raise JobFailed(
         "the outputs are the same for every input, or not finite: runtimes cannot be compared"
     )
+
+
+def is_large(subject: Subject) -> bool:
+    """Whether its images are so large (317 px and more) that activations fill the memory."""
+    return _SEEN * 4 * int(np.prod(subject.input_shape)) > _CHUNK_BYTES
 
 
 def in_precision(subject: Subject, model: Any, dtype: str) -> Any:
