@@ -43,7 +43,21 @@ class Source:
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader with a bound on nesting: PyYAML's time grows with the square of the depth."""
+    """The safe loader, which refuses what PyYAML hangs on or has no word for.
+
+    Its time grows with the square of the depth; and a value that is not what its tag says
+    (``!!bool maybe``, the 99th of a month) is whatever exception comes of it.
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+        except (AttributeError, LookupError, ValueError) as error:
+            if not isinstance(node, yaml.ScalarNode):
+                raise
+            kind = node.tag.rpartition(":")[2]
+            problem = f"'{node.value[:_MAX_DIGITS]}' is no {kind}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
     def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:  # noqa: N803
         if self.flow_level >= _DEEPEST:
@@ -84,8 +98,8 @@ def parse(text: str, name: str) -> Source:
         raise UserError(f"not valid YAML: {' '.join(str(error).split())}", name) from None
     except RecursionError:
         raise UserError("nested too deeply to be a suite", name) from None
-    except ValueError as error:  # an impossible date, an integer of a million digits
-        raise UserError(f"not valid YAML: {error}", name) from None
+    except (ValueError, OverflowError):  # of chr(), in the scanner
+        raise UserError("not valid YAML: an escape that is no character", name) from None
 
 
 def _source(text: str, name: str) -> Source:

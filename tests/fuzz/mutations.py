@@ -17,6 +17,7 @@ _ODD_TEXTS = [
 _ODD_NUMBERS = [0, 1, -1, 2, 2**31, 2**63, -(2**63), 10**400, 0.5, -0.0, 1e308, 1e-320]
 _ODD_TOKENS = [
     *(b"*a", b"&a ", b"<<: *a", b"!!python/object/apply:os.system [ls]", b"!!binary x", b"? "),
+    *(b"!!timestamp 2026-99-99x", b"!!bool maybe", b"!!int ''", b'"\\UFFFFFFFF"'),
     *(b"!!timestamp 2026-99-99", b"---\n", b"...\n", b"\t", b"%YAML 9.9\n", b"|\n", b">\n", b"~"),
     *(
         b"[",
