@@ -53,7 +53,7 @@ def paths(report: pd.DataFrame) -> list[Paths]:
     settings = sorted(settings_of(report), key=_alike)
     found = []
     for title, group in groupby(settings, key=_alike):
-        members = [setting for setting in group if _count(rows, [setting]) >= FEWEST_RANKS]
+        members = [setting for setting in group if _count(rows, setting) >= FEWEST_RANKS]
         common = [row for row in rows if all(measured_time(row, s) for s in members)]
         if len(members) > 1 and len(common) >= FEWEST_RANKS:
             seconds = {
@@ -83,8 +83,8 @@ def _alike(setting: str) -> str:
     return ", ".join([device, *rest])
 
 
-def _count(rows: Sequence[Row], settings: Sequence[str]) -> int:
-    return sum(all(measured_time(row, setting) for setting in settings) for row in rows)
+def _count(rows: Sequence[Row], setting: str) -> int:
+    return sum(measured_time(row, setting) is not None for row in rows)
 
 
 def _times(group: Paths) -> Block:
@@ -112,15 +112,7 @@ def _correlations(report: pd.DataFrame) -> Block | None:
         ]
         if first.split("/")[0] != second.split("/")[0] or len(pairs) < FEWEST_RANKS:
             continue
-        one = spearman(*zip(*pairs, strict=True))
-        lines.append(
-            (
-                f"{first} and {second}",
-                str(one.count),
-                f"{one.rho:.2f}",
-                f"{one.low:.2f} to {one.high:.2f}",
-            )
-        )
+        lines.append((f"{first} and {second}", *spearman(*zip(*pairs, strict=True)).words))
     heads = ("Call paths", "Models", "rho", "Interval")
     return Block("Rank correlation of two call paths", heads, tuple(lines)) if lines else None
 

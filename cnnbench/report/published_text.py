@@ -98,18 +98,8 @@ def _accuracies(found: Beside, report: pd.DataFrame) -> Block:
 
 
 def _correlations(found: Beside) -> Block:
-    rows = []
-    for pairs in found.times:
-        one = pairs.correlation
-        rows.append(
-            (
-                pairs.setting,
-                str(one.count),
-                f"{one.rho:.2f}",
-                f"{one.low:.2f} to {one.high:.2f}",
-            )
-        )
-    return Block(_CORRELATION, ("Measured", "Models", "rho", "Interval"), tuple(rows))
+    rows = tuple((pairs.setting, *pairs.correlation.words) for pairs in found.times)
+    return Block(_CORRELATION, ("Measured", "Models", "rho", "Interval"), rows)
 
 
 def _placed(row: Row, name: str, pairs: Times | None) -> str:

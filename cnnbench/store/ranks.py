@@ -21,6 +21,11 @@ class Correlation:
     high: float
     count: int
 
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """As a table shows it: how many, rho, the interval."""
+        return str(self.count), f"{self.rho:.2f}", f"{self.low:.2f} to {self.high:.2f}"
+
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> Correlation:
     """The rank correlation of pairs, ties at their mean rank.
