@@ -166,8 +166,8 @@ def _how_long(
     from cnnbench.running import estimate
 
     here = environment.environment_id(environment.fingerprint())
-    pace, elsewhere = (estimate.Pace(r) for r in (records, estimate.earlier(out, here)))
-    seconds, longest = (estimate.time_left(jobs, pace, elsewhere) for jobs in (left, most))
+    pace, *others = (estimate.Pace(r) for r in (records, *estimate.earlier(out, here)))
+    seconds, longest = (estimate.time_left(jobs, pace, *others) for jobs in (left, most))
     if seconds is None or longest is None:
         return "how long that takes is not known yet: nothing like it was run here"
     words = f"about {show(seconds, 's')}, from what earlier jobs took"

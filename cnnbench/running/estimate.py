@@ -4,36 +4,69 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cnnbench.core.errors import CnnbenchError
 from cnnbench.core.plan import Job
 from cnnbench.core.record import PREPARE, Record, Repeat
+from cnnbench.core.settings.accuracy import PRETRAINED, TRAINING_IMAGES, Augment
 from cnnbench.store import journal
 
 # Older runs say little that newer ones do not, and each is a file to read.
 _RUNS_READ = 20
 
+# Of a folder that was not read yet; one seen before is judged by what it took.
+_FOLDER_IMAGES = 3000
+
 _Place = tuple[str, ...]
 
 
-def earlier(out: Path, environment_id: str) -> list[Record]:
-    """The records of the newest runs of all suites in ``out``: of this environment, else of any."""
+def earlier(out: Path, environment_id: str) -> tuple[list[Record], list[Record]]:
+    """The records of the newest runs in ``out``, whatever suite: of this environment, of others."""
     files = sorted(out.glob(f"*/*/{journal.FILE_NAME}"), key=lambda file: file.parent.name)
-    runs: list[tuple[journal.Header, list[Record]]] = []
+    here: list[Record] = []
+    others: list[Record] = []
     for file in files[-_RUNS_READ:]:
         with contextlib.suppress(CnnbenchError):  # a damaged run is no reason to fail
-            runs.append(journal.read(file))
-    here = [records for header, records in runs if header.environment == environment_id]
-    return [record for records in here or [r for _, r in runs] for record in records]
+            header, records = journal.read(file)
+            (here if header.environment == environment_id else others).extend(records)
+    return here, others
+
+
+@dataclass
+class _Took:
+    """Sums over jobs: the seconds of training and the work done in them, and all other seconds."""
+
+    jobs: int = 0
+    other_s: float = 0.0
+    training_s: float = 0.0
+    training_work: float = 0.0
+
+    def add(self, record: Record, work: float) -> None:
+        """One more."""
+        training_s = _training_s(record) if work else 0.0
+        self.jobs += 1
+        self.other_s += record.duration_s - training_s
+        self.training_s += training_s
+        self.training_work += work
+
+    def seconds(self, work: float) -> float:
+        """What one job with so much training will take."""
+        rate = self.training_s / self.training_work if self.training_work else 0.0
+        return self.other_s / self.jobs + work * rate
 
 
 class Pace:
-    """What jobs took, by how close they are to another: its setting, its model, its probe."""
+    """What jobs took, by how close they are to another: its setting, its model, its probe.
+
+    Training takes longer the more epochs, images and pixels there are, and is scaled by them.
+    """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
-        self._sums: dict[_Place, tuple[float, int]] = {}
+        self._sums: dict[_Place, _Took] = {}
         self._skipped: set[_Place] = set()
         for record in records:
             self.add(record)
@@ -46,9 +79,10 @@ class Pace:
             self._skipped.add(cell)
             return
         self._skipped.discard(cell)
-        for place in _places(record.probe, record.repeat, record.model, words):
-            total, count = self._sums.get(place, (0.0, 0))
-            self._sums[place] = total + record.duration_s, count + 1
+        work = _training_work(record.probe, record.setting)
+        kind = _kind(record.probe, record.repeat, record.setting)
+        for place in _places(kind, record.model, words):
+            self._sums.setdefault(place, _Took()).add(record, work)
 
     def skips(self, job: Job) -> bool:
         """Whether its cell was skipped when it was last tried."""
@@ -57,23 +91,23 @@ class Pace:
     def of(self, job: Job) -> float | None:
         """Seconds that ``job`` will take, by the closest that is known."""
         cell = job.cell
-        for place in _places(cell.probe, job.repeat, cell.model.label, cell.setting_text):
+        kind = _kind(cell.probe, job.repeat, cell.setting_json)
+        for place in _places(kind, cell.model.label, cell.setting_text):
             if place in self._sums:
-                total, count = self._sums[place]
-                return total / count
+                return self._sums[place].seconds(_training_work(cell.probe, cell.setting_json))
         return None
 
 
-def time_left(left: Iterable[Job], pace: Pace, elsewhere: Pace | None = None) -> float | None:
+def time_left(left: Iterable[Job], pace: Pace, *elsewhere: Pace) -> float | None:
     """Seconds that ``left`` will take; None where nothing like half of the jobs was ever run.
 
-    ``pace`` is of this run; where it knows nothing of a job, ``elsewhere`` is asked. What was
-    skipped when last tried is expected to be skipped again, in no time.
+    ``pace`` is of this run; where it knows nothing of a job, ``elsewhere`` is asked in turn. What
+    was skipped when last tried is expected to be skipped again, in no time.
     """
     jobs = [job for job in left if not pace.skips(job)]
     if not jobs:
         return 0.0
-    asked = [pace, *([elsewhere] if elsewhere else [])]
+    asked = (pace, *elsewhere)
     found = (next((s for p in asked if (s := p.of(job)) is not None), None) for job in jobs)
     seconds = [one for one in found if one is not None]
     if len(seconds) <= len(jobs) / 2:
@@ -81,9 +115,35 @@ def time_left(left: Iterable[Job], pace: Pace, elsewhere: Pace | None = None) ->
     return sum(seconds) * len(jobs) / len(seconds)
 
 
-def _places(probe: str, repeat: Repeat, model: str, setting: str) -> Iterator[_Place]:
+def _training_s(record: Record) -> float:
+    """The part of a job that grows with its training: without the first epoch's tracing."""
+    seconds = record.metrics.get("train_s", 0.0)
+    if record.setting["recipe"] == "scratch":
+        seconds = min(seconds, record.metrics.get("epoch_s", seconds) * record.setting["epochs"])
+    return min(seconds, record.duration_s)
+
+
+def _kind(probe: str, repeat: Repeat, setting: Mapping[str, Any]) -> str:
+    """Jobs that do the same: those of a probe, of a training by one recipe."""
+    if repeat == PREPARE:
+        return f"{probe} {PREPARE}"
+    return f"{probe} {setting['recipe']}" if probe == "accuracy" else probe
+
+
+def _places(kind: str, model: str, setting: str) -> Iterator[_Place]:
     """What a job's duration is kept under, the closest first."""
-    kind = f"{probe} {PREPARE}" if repeat == PREPARE else probe
     yield kind, model, setting
     yield kind, model
     yield (kind,)
+
+
+def _training_work(probe: str, setting: Mapping[str, Any]) -> float:
+    """How many pixels a training passes through its network, those of a pass for features too."""
+    if probe != "accuracy" or setting["recipe"] == PRETRAINED:
+        return 0.0
+    images = setting["train_examples"] or TRAINING_IMAGES.get(setting["dataset"], _FOLDER_IMAGES)
+    passes = setting["epochs"]
+    if setting["recipe"] == "transfer":
+        through_backbone = setting["augment_head"] and not Augment(**setting["augment"]).is_off()
+        passes = (passes if through_backbone else 1) + setting["fine_tune_epochs"]
+    return float(passes * images * setting["image_size"] ** 2)

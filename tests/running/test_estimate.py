@@ -52,6 +52,41 @@ def test_nothing_is_said_of_what_was_never_run() -> None:
     assert time_left([replace(took(7.0), status="skipped")], []) is None
 
 
+TRAINED = plan_of("""
+name: trained
+models: [Alpha, Beta]
+probes:
+  accuracy:
+    - {dataset: digits, epochs: 2, train_examples: 500, seeds: 1}
+    - {dataset: digits, epochs: 6, train_examples: 1000, seeds: 1}
+    - {dataset: digits, epochs: 6, train_examples: 1000, seeds: 1, image_size: 64}
+""")
+
+
+def trained(setting: dict[str, object], seconds: float, **metrics: float) -> Record:
+    return replace(record("Alpha", "accuracy", setting=setting, **metrics), duration_s=seconds)
+
+
+def test_training_is_scaled_by_epochs_images_and_pixels() -> None:
+    jobs = [job for cell in TRAINED.cells[::2] for job in cell.jobs()]
+    seen = trained(jobs[0].cell.setting_json, seconds=15.0, train_s=12.0, epoch_s=5.0)
+    size = jobs[0].cell.setting_json["image_size"]
+    assert [time_left([seen], [], [job]) for job in jobs] == pytest.approx(
+        [15, 5 + 10 * 3 * 2, 5 + 10 * 3 * 2 * (64 / size) ** 2]
+    ), "an epoch takes 5 s, all else 5 s: among it 2 s to trace the first"
+
+
+def test_a_pass_for_features_is_not_taken_for_an_epoch_of_training() -> None:
+    scratch = TRAINED.cells[0]
+    transfer = {**scratch.setting_json, "recipe": "transfer"}
+    seen = trained(transfer, seconds=9.0, train_s=8.0)
+    assert time_left([seen], [], list(scratch.jobs())) is None
+
+    fine_tuned = replace(seen, setting={**transfer, "fine_tune_epochs": 3})
+    cell = replace(scratch, setting=type(scratch.setting).model_validate(fine_tuned.setting))
+    assert time_left([seen], [], list(cell.jobs())) == 1 + 8 * (1 + 3)
+
+
 def test_what_was_skipped_when_last_tried_is_told_apart() -> None:
     skipped = replace(took(0.1), status="skipped")
     assert [Pace([skipped]).skips(job) for job in JOBS] == [True, False, False, False]
@@ -59,7 +94,7 @@ def test_what_was_skipped_when_last_tried_is_told_apart() -> None:
     assert time_left([skipped], [took(7.0)]) == 3 * 7
 
 
-def test_other_runs_of_this_environment_are_read_before_those_of_another(tmp_path: Path) -> None:
+def test_runs_of_this_environment_are_told_from_those_of_others(tmp_path: Path) -> None:
     def write(suite: str, time: str, environment: str, seconds: float) -> None:
         folder = tmp_path / suite / time
         folder.mkdir(parents=True)
@@ -67,11 +102,18 @@ def test_other_runs_of_this_environment_are_read_before_those_of_another(tmp_pat
         with Journal(folder / "records.jsonl", header) as journal:
             journal.append(took(seconds))
 
-    assert estimate.earlier(tmp_path, "here") == []
+    assert estimate.earlier(tmp_path, "here") == ([], [])
     write("a", "20260101T000000Z", "elsewhere", 100.0)
-    assert [r.duration_s for r in estimate.earlier(tmp_path, "here")] == [100]
     write("b", "20260101T000001Z", "here", 1.0)
     write("c", "20260101T000002Z", "here", 2.0)
     (tmp_path / "c" / "broken").mkdir()
     (tmp_path / "c" / "broken" / "records.jsonl").write_text("{}\n")
-    assert [r.duration_s for r in estimate.earlier(tmp_path, "here")] == pytest.approx([1, 2])
+    here, others = estimate.earlier(tmp_path, "here")
+    assert [[r.duration_s for r in each] for each in (here, others)] == [[1, 2], [100]]
+
+
+def test_where_a_job_is_known_nowhere_nearer_other_machines_are_asked() -> None:
+    paces = (Pace([took(1.0)]), Pace([took(5.0, batch_size=32)]), Pace([took(7.0, "Beta")]))
+    assert estimate.time_left(JOBS, *paces) == 4 * 1, "this run knows the probe"
+    assert estimate.time_left(JOBS, *paces[1:]) == 4 * 5
+    assert estimate.time_left(JOBS, Pace(), Pace(), *paces[2:]) == 4 * 7

@@ -25,6 +25,8 @@ from cnnbench.core.settings.base import (
 
 # What each data set's images measure, shorter side, in px; a folder's are taken as photographs.
 NATIVE_PX: Mapping[str, int] = {"fashion_mnist": 28, "digits": 8, "tf_flowers": 224}
+# What is trained on where a suite does not ask for fewer: enough to judge how long it will take.
+TRAINING_IMAGES: Mapping[str, int] = {"fashion_mnist": 60000, "digits": 1438, "tf_flowers": 2752}
 FOLDER = "folder:"
 IMAGENET = "imagenet"
 PRETRAINED = "pretrained"
