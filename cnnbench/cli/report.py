@@ -42,7 +42,8 @@ def command(
 ) -> None:
     """Show the table of RUN: a run's folder, a suite's folder (its newest run) or a report.csv.
 
-    With --html or --svg that file is written, and the table shown only where --format asks for it.
+    With --html or --svg that file is written, and the table shown only where --format (or a
+    --section) asks for it.
     """
     from cnnbench.report import files
 
@@ -54,7 +55,7 @@ def command(
         _write(files.page(run), html)
     if svg is not None:
         _write(files.picture(run, x, y), svg)
-    if form is None and (html is not None or svg is not None):
+    if form is None and section is None and (html is not None or svg is not None):
         return
     if section is not None:
         click.echo(files.section(run, section, form or "text"), nl=False)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from cnnbench.core.errors import UserError
-from cnnbench.report import html, table
+from cnnbench.report import html, layout, table
 from cnnbench.report.sections import sections
 from cnnbench.store import tables
 from cnnbench.store.tables import Run
@@ -60,11 +60,12 @@ def text(
 ) -> str:
     """The report of a run (or of a bare ``report.csv``) as it is printed.
 
-    ``metrics`` chooses the columns of the text and Markdown forms; the CSV is always whole.
+    ``metrics`` chooses the columns; the CSV keeps what belongs to them (intervals, samples,
+    status), so that it can be compared.
     """
     run = tables.load(path)
     if form == "csv":
-        return tables.to_csv(run.report)
+        return tables.to_csv(layout.about(metrics, run.report))
     if form == "md":
         return _markdown(run, metrics)
     width = shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns

@@ -116,6 +116,27 @@ def _wanted(expression: str, report: pd.DataFrame) -> list[Column]:
     return found_with_values
 
 
+def about(wanted: Sequence[str], report: pd.DataFrame) -> pd.DataFrame:
+    """``report`` with the columns of ``wanted`` metrics, their companions, and those of no metric.
+
+    Raises:
+        UserError: as `columns`.
+    """
+    if not wanted:
+        return report
+    columns(report, wanted)
+    asked = [split(expression) for expression in wanted]
+
+    def is_asked(name: str) -> bool:
+        base, label = split(name)
+        metric = max((m for m in METRICS if base.startswith(m)), key=len, default="")
+        return not metric or any(
+            one in (metric, short_name(metric)) and at in ("", label) for one, at in asked
+        )
+
+    return report[[name for name in report.columns if is_asked(name)]]
+
+
 def _group_of(metric: str) -> str:
     return next((group for group, metrics in GROUPS.items() if metric in metrics), "Measured")
 
@@ -142,7 +163,7 @@ def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
     What has no value is a line a reason, with its models; what is doubtful a line a column, with
     the reasons of each model. ``wanted`` are the metrics of `columns`: nothing is said of others.
     """
-    whole, report = report, _about(wanted, report)
+    whole, report = report, about(wanted, report)
     yield from compressed(report)
     yield from unsettled(report)
     absent: dict[tuple[str, str], list[str]] = {}
@@ -171,22 +192,6 @@ def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
         yield f"{what}, doubtful: {', '.join(reasons)}"
     if any(name.startswith("latency_") for name in report.columns):
         yield from drift.cancelled(whole)
-
-
-def _about(wanted: Sequence[str], report: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``wanted`` metrics with their companions, and those of no metric."""
-    if not wanted:
-        return report
-    asked = [split(expression) for expression in wanted]
-
-    def is_asked(name: str) -> bool:
-        base, label = split(name)
-        metric = max((m for m in METRICS if base.startswith(m)), key=len, default="")
-        return not metric or any(
-            one in (metric, short_name(metric)) and at in ("", label) for one, at in asked
-        )
-
-    return report[[name for name in report.columns if is_asked(name)]]
 
 
 def unsettled(report: pd.DataFrame) -> Iterator[str]:

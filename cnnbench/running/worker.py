@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cnnbench.core.errors import JobFailed, Unavailable, UserError
+from cnnbench.core.errors import OUT_OF_MEMORY, JobFailed, Unavailable, UserError
 from cnnbench.core.record import PREPARE, Repeat, Status
 from cnnbench.core.settings import setting as read_setting
 from cnnbench.core.subject import Context, Finding
@@ -103,13 +103,9 @@ def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
     except (JobFailed, UserError) as error:
         return Outcome("failed", _one_line(error), error=_traceback())
     except BaseException as error:  # SystemExit of a user's builder included
-        out_of_memory = (
-            isinstance(error, MemoryError)
-            or type(error).__name__ == "ResourceExhaustedError"
-            or "std::bad_alloc" in str(error)  # from C++, through the converter
-        )
-        status: Status = "oom" if out_of_memory else "failed"
         reason = f"{type(error).__name__}: {_one_line(error)}".removesuffix(": ")
+        out_of_memory = isinstance(error, MemoryError) or OUT_OF_MEMORY.search(reason.encode())
+        status: Status = "oom" if out_of_memory else "failed"
         if out_of_memory and order.memory_limit:
             reason += f" (the job's limit is {exact_bytes(order.memory_limit)})"
         return Outcome(status, reason, error=_traceback())

@@ -1,0 +1,69 @@
+"""``cnnbench report``: what goes to the terminal, what to a file, and what does not go together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cnnbench.cli import group
+from cnnbench.core.errors import UserError
+from tests.conftest import ROOT
+
+RUN = str(ROOT / "results" / "published" / "table_14_3")
+
+
+def _report(*arguments: str) -> Result:
+    return CliRunner().invoke(group, ["report", RUN, *arguments])
+
+
+def test_a_section_alone() -> None:
+    found = _report("--section", "call_paths").stdout
+    assert found.startswith("How far the call path moves the ranking\n")
+    assert "Published beside measured" not in found
+    assert _report("--section", "published", "--format", "md").stdout.startswith("## Published")
+
+
+def test_a_page_is_written_and_only_what_is_asked_for_is_shown(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    alone = _report("--html", str(page))
+    assert (alone.stdout, alone.stderr) == ("", f"Written: {page}\n")
+    assert page.read_text().startswith("<!doctype html>")
+    for asked in (["--section", "published"], ["--format", "md"]):
+        both = _report("--html", str(page), *asked)
+        assert both.stdout == _report(*asked).stdout != ""
+
+
+def test_one_metric_in_a_csv_that_can_be_compared(tmp_path: Path) -> None:
+    asked = _report("--metric", "latency_p50@cpu/graph/b1", "--format", "csv").stdout
+    names = [name for name in asked.splitlines()[0].split(",") if "@" in name]
+    assert names == [
+        f"latency_p50_s{companion}@cpu/graph/b1"
+        for companion in ("", "_ci_high", "_ci_low", "_samples", "_status", "_verdict")
+    ]
+    for at in ("before.csv", "after.csv"):
+        (tmp_path / at).write_text(asked)
+    both = (str(tmp_path / "before.csv"), str(tmp_path / "after.csv"))
+    assert CliRunner().invoke(group, ["compare", *both]).exit_code == 0
+
+
+def test_a_metric_that_the_report_does_not_have() -> None:
+    for form in ("text", "md", "csv"):
+        error = _report("--metric", "latency_p5", "--format", form).exception
+        assert isinstance(error, UserError)
+        assert "no metric 'latency_p5' in this report" in error.one_line()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--x", "params"], "--x and --y are the axes of --svg FILE"),
+        (["--section", "published", "--format", "csv"], "--section is text or md"),
+        (["--section", "published", "--metric", "params"], "has no columns to choose"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(arguments: list[str], message: str) -> None:
+    found = _report(*arguments)
+    assert found.exit_code == 2
+    assert message in found.stderr
