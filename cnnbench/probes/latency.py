@@ -54,7 +54,7 @@ def prepare(subject: Subject, setting: LatencySetting, context: Context) -> Find
 
     begin = time.perf_counter()
     context.say("building")
-    model = specimen.build(subject)
+    model = specimen.build(subject, shared=context.artifacts.parent)
     context.say("asking Keras")
     specimen.write_expected(subject, model, setting.batch_size, context.artifacts)
     context.say("converting")

@@ -7,10 +7,13 @@ runtimes agree. Weights whose outputs vary already (trained ones) are left as th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -39,8 +42,12 @@ class Expected:
     outputs: list[np.ndarray]
 
 
-def build(subject: Subject) -> Any:
+def build(subject: Subject, shared: Path | None = None) -> Any:
     """Build ``subject`` with seeded weights, scaled so that its output is not constant.
+
+    Args:
+        subject: the network.
+        shared: a folder in which the weights, once scaled, are left for the next of its cells.
 
     Raises:
         JobFailed: the outputs are constant or not finite, whatever the weights.
@@ -49,14 +56,21 @@ def build(subject: Subject) -> Any:
 
     tf.keras.utils.set_random_seed(_SEED)
     model = subject.build()
+    file = shared and shared / f"weights-{sha256(subject.label.encode()).hexdigest()[:16]}.npz"
     # Judged on other images than those that the statistics were set to: saturation must show.
     seen, unseen = random_inputs(subject, _SEEN, seed=1), random_inputs(subject, 2, seed=2)
     # BatchNormalization is told what it sees first; what has none gets wider kernels before, and
     # where these drive a softmax to one class for every image, a calmer classifier.
-    steps = (_nothing, calibrate_batchnorms, _wider_kernels, *[_calmer_classifier] * 3)
-    for prepare in steps:
-        prepare(model, seen)
+    scaling = (calibrate_batchnorms, _wider_kernels, *[_calmer_classifier] * 3)
+    if file is not None:
+        _take_over(model, file)
+    if variation(model, unseen) > _VARIED:
+        return model
+    for scale in scaling:
+        scale(model, seen)
         if variation(model, unseen) > _VARIED:
+            if file is not None:
+                _leave(model, file)
             return model
     raise JobFailed(
         "the outputs are the same for every input, or not finite: runtimes cannot be compared"
@@ -168,8 +182,19 @@ def calibrate_batchnorms(model: Any, images: np.ndarray) -> None:
         layer.momentum = momentum
 
 
-def _nothing(model: Any, images: np.ndarray) -> None:
-    """The weights as they were built."""
+def _take_over(model: Any, file: Path) -> None:
+    """Give ``model`` the weights in ``file``, where there are some and they are its own."""
+    with suppress(OSError, ValueError, BadZipFile), np.load(file) as archive:
+        weights = [archive[name] for name in archive.files]
+        if [w.shape for w in weights] == [w.shape for w in model.get_weights()]:
+            model.set_weights(weights)
+
+
+def _leave(model: Any, file: Path) -> None:
+    """Write the weights of ``model`` to ``file``, whole or not at all."""
+    half = file.with_suffix(".part.npz")
+    np.savez(half, *model.get_weights())
+    half.replace(file)
 
 
 def _wider_kernels(model: Any, images: np.ndarray) -> None:

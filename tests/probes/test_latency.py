@@ -180,8 +180,31 @@ def test_deep_network_without_normalisation_gets_weights_that_tell_something() -
     assert specimen.variation(model, images) > 0.01
 
 
-def test_weights_that_vary_already_are_left_alone() -> None:
+def test_weights_that_vary_already_are_left_alone(tmp_path: Path) -> None:
     trained = Tiny(trained=True)
     before = trained.build().get_weights()
-    after = specimen.build(trained).get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert _same(before, specimen.build(trained, shared=tmp_path).get_weights())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scaled_weights_are_made_once_for_all_cells_of_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scale = specimen._wider_kernels
+    calls = []
+    monkeypatch.setattr(specimen, "_wider_kernels", lambda *of: calls.append(of) or scale(*of))
+    first = specimen.build(Tiny(depth=12), shared=tmp_path).get_weights()
+    (file,) = tmp_path.iterdir()
+    assert _same(first, specimen.build(Tiny(depth=12), shared=tmp_path).get_weights())
+    assert len(calls) == 1
+
+    # Another network of that name, or a file cut short, is no reason to fail.
+    assert len(specimen.build(Tiny(depth=13), shared=tmp_path).get_weights()) > len(first)
+    file.write_bytes(file.read_bytes()[:1000])
+    assert _same(first, specimen.build(Tiny(depth=12), shared=tmp_path).get_weights())
+    assert len(calls) == 3
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def _same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(some, others, strict=True))

@@ -74,7 +74,9 @@ def _job(what: str) -> NoReturn:
     try:
         setting, folder = sys.argv[1:]
         latency.EFFORT = Effort(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
-        context = Context(repeat=0, artifacts=Path(folder), scratch=Path(folder))
+        cell = Path(folder) / "cell"  # beside it lies what cells share
+        cell.mkdir(exist_ok=True)
+        context = Context(repeat=0, artifacts=cell, scratch=cell)
         act = {"prepare": latency.prepare, "run": latency.run}[what]
         found = act(Tiny(), LatencySetting.model_validate_json(setting), context)
         print(json.dumps(asdict(found)), flush=True)
