@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cnnbench.core.errors import UserError
 from cnnbench.report.baseline import Baseline
 
 if TYPE_CHECKING:
@@ -51,15 +52,17 @@ def pytest_configure(config: pytest.Config) -> None:
     is_update = config.getoption("--cnnbench-update-baseline")
     if is_update and file is None:
         raise pytest.UsageError("--cnnbench-update-baseline needs --cnnbench-baseline FILE")
-    if file is not None and not is_update and not file.is_file():
-        raise pytest.UsageError(
-            f"--cnnbench-baseline: {file} does not exist; --cnnbench-update-baseline makes it"
-        )
-    config.stash[_BASELINE] = Baseline(file, is_update)
+    try:
+        config.stash[_BASELINE] = Baseline(file, is_update)
+    except UserError as error:
+        raise pytest.UsageError(f"--cnnbench-baseline: {error}") from None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    session.config.stash[_BASELINE].write()
+    try:
+        session.config.stash[_BASELINE].write()
+    except OSError as error:
+        raise pytest.UsageError(f"--cnnbench-baseline: {error}") from None
 
 
 @pytest.fixture
@@ -107,8 +110,6 @@ class Budget:
         Returns:
             A report with a row for the network, and one for the reference.
         """
-        from cnnbench.core.errors import UserError
-
         if (relative_to is None) != (latency_ratio is None):
             pytest.fail("cnn_budget: relative_to and latency_ratio go together", pytrace=False)
         try:
@@ -177,10 +178,11 @@ class Budget:
                 pytest.skip(record.reason)
             if record.status != "ok":
                 pytest.fail(f"{record.model}: {record.status}: {record.reason}", pytrace=False)
-        named = {network.file_name: network.label for network in networks}
+        # As their counts are called: a worker names a live network by its file, and a builder's
+        # defaults are not known before it is run.
+        named = {network.file_name or network.label: network for network in networks}
         return [
-            dataclasses.replace(record, model=named.get(record.model, record.model))
-            for record in records
+            dataclasses.replace(record, **named[record.model].identity) for record in records
         ]
 
 
@@ -212,25 +214,29 @@ class _Network:
         self.text, self.file_name = str(file), file.name
 
     @property
+    def identity(self) -> dict[str, Any]:
+        """What every record of it is called: one row of a report."""
+        shape = tuple(int(size) for size in self.inspection.input_shape if size is not None)
+        classes = int(self.inspection.rows[-1].output_shape[-1] or 0)
+        return {"model": self.label, "input_shape": shape, "classes": classes}
+
+    @property
     def record(self) -> Record:
         """What was counted, as a job would have recorded it."""
         from cnnbench.core import environment
         from cnnbench.core.record import Record
         from cnnbench.core.settings.static import StaticSetting
 
-        shape = tuple(int(size) for size in self.inspection.input_shape if size is not None)
         return Record(
+            **self.identity,
             key=self.label,
             attempt=1,
-            model=self.label,
             variant="float32",
             probe="static",
             setting=StaticSetting().model_dump(),
             repeat=0,
             status="ok",
             reason="",
-            input_shape=shape,
-            classes=int(self.inspection.rows[-1].output_shape[-1] or 0),
             metrics={name: float(value) for name, value in self.inspection.metrics.items()},
             environment=environment.environment_id(environment.fingerprint()),
         )

@@ -10,48 +10,77 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cnnbench.core.errors import UserError
+
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cnnbench.report.merge import Row
 
 
 class Baseline:
     """The table that ``--cnnbench-baseline`` names."""
 
     def __init__(self, file: Path | None, is_update: bool) -> None:
+        """Read the table that there is.
+
+        Raises:
+            UserError: it is damaged, is not there, or could not be written when it is due.
+        """
         self._file, self._is_update = file, is_update
+        self._base: pd.DataFrame | None = None
         self._found: list[pd.DataFrame] = []
+        if file is None:
+            return
+        if file.is_file():
+            from cnnbench.store.tables import read_csv
+
+            self._base = read_csv(file)
+        elif not is_update:
+            raise UserError(f"{file} does not exist; --cnnbench-update-baseline makes it")
+        elif not file.parent.is_dir():
+            raise UserError(f"the folder {file.parent} does not exist")
 
     def check(self, report: pd.DataFrame) -> Iterator[str]:
         """What got worse since the baseline; nothing where there is none or it is updated."""
-        if self._file is None:
-            return
         if self._is_update:
             self._found.append(report)
             return
+        if self._base is None:
+            return
         from cnnbench.report.compare import compare
-        from cnnbench.store.tables import read_csv
 
-        base = read_csv(self._file)
-        if report["model"].iloc[0] not in set(base["model"]):
+        if report["model"].iloc[0] not in set(self._base["model"]):
             warnings.warn(
                 f"{report['model'].iloc[0]} is not in {self._file}", UserWarning, stacklevel=4
             )
             return
-        for row in compare(base, report).regressions:
+        for row in compare(self._base, report).regressions:
             note = f" ({row.note})" if row.note else ""
             yield f"{row.metric} was {row.show(row.base)}, is {row.show(row.new)}{note}"
 
     def write(self) -> None:
-        """Put what was found into the file; its other rows stay."""
+        """Put what was found into the file; its other rows, and other numbers of a row, stay."""
         if self._file is None or not self._found:
             return
         import pandas as pd
 
-        from cnnbench.store.tables import read_csv, to_csv
+        from cnnbench.report.merge import merge
+        from cnnbench.store.tables import to_csv
 
-        found = pd.concat(self._found).drop_duplicates(["model", "variant"], keep="last")
-        if self._file.is_file():
-            old = read_csv(self._file)
-            is_kept = ~old["model"].isin(found["model"])
-            found = pd.concat([old[is_kept], found])
-        self._file.write_text(to_csv(found), encoding="utf-8")
+        old = [] if self._base is None else [_without_stale(self._base, merge(self._found)[0])]
+        rows, _ = merge([*old, *self._found])
+        table = pd.DataFrame([row.cells for row in rows])
+        self._file.write_text(to_csv(table), encoding="utf-8")
+
+
+def _without_stale(base: pd.DataFrame, found: list[Row]) -> pd.DataFrame:
+    """The rows of ``base`` but those of a network that is another by now, or measured elsewhere."""
+    from cnnbench.report.merge import rows_of
+
+    def identity(row: Row) -> tuple[object, ...]:
+        return row.model, row.variant, row.facts, row.cells.get("environment")
+
+    names, identities = {row.model for row in found}, [identity(row) for row in found]
+    is_kept = [row.model not in names or identity(row) in identities for row in rows_of(base)]
+    return base[is_kept]

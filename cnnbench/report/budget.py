@@ -68,12 +68,15 @@ def broken_times(
 ) -> Iterator[tuple[str, bool]]:
     """What is over, and whether surely: a pair for each runtime of ``limits`` that is over.
 
-    A time is surely over where its whole interval is (with few rounds: every round).
+    A time is surely over where its whole interval is (with few rounds: every round). One that
+    could not be had keeps no budget: a pair says why.
     """
     for runtime, limit in limits.items():
         found = timed(report, model, name, runtime)
         low = min(found.samples) if found.low is None and found.samples else found.low
-        if found.value is not None and found.value > limit:
+        if found.value is None:
+            yield f"{runtime}: {name} has no value: {found.why_absent}", True
+        elif found.value > limit:
             words = f"{runtime}: {_exceeded(name, found.value, limit)}"
             yield words, low is None or low > limit
 

@@ -10,6 +10,7 @@ from typing import Any
 from cnnbench.core.metrics import COMPANIONS, METRICS, Metric, column, split
 
 NOT_ABOVE_CHANCE = "not above chance"
+DRIFTING = ("s", "per_s")  # units of what a slower machine changes
 _FAILURES = ("failed", "timeout", "oom")
 
 
@@ -23,7 +24,8 @@ class Measured:
         verdict: ``stable``, ``unstable: why``, or empty.
         status: ``ok``, why there is no value, or empty where the report does not say.
         samples: one value a process or seed.
-        reference: the reference kernel's seconds in the same processes, for a latency.
+        reference: what each sample is divided by to take the drift out of it: of a time the
+            reference kernel's seconds in the same process, of a rate their inverse.
     """
 
     value: float | None
@@ -73,8 +75,16 @@ def read(row: Mapping[str, Any], name: str) -> Measured:
         verdict=words(companion("_verdict")),
         status=words(companion("_status")) or _status_of_setting(row, label),
         samples=numbers(companion("_samples")),
-        reference=numbers(row.get(column("reference_s_samples", label))),
+        reference=_reference(row, base, label),
     )
+
+
+def _reference(row: Mapping[str, Any], base: str, label: str) -> tuple[float, ...]:
+    unit = METRICS[base].unit if base in METRICS else ""
+    seconds = numbers(row.get(column("reference_s_samples", label))) if unit in DRIFTING else ()
+    if unit == "per_s":
+        return tuple(1 / one for one in seconds) if all(seconds) else ()
+    return seconds
 
 
 def _status_of_setting(row: Mapping[str, Any], label: str) -> str:

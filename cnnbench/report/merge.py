@@ -131,10 +131,10 @@ def _take(row: Row, twin: Row) -> list[str]:
 
 
 def _group(name: str) -> list[str]:
-    """A column, its companions, and for a latency the reference behind it."""
+    """A column, its companions, and for what drifts the reference behind it."""
     base, label = split(name)
     group = [name, *(column(base + ending, label) for ending in COMPANIONS)]
-    if METRICS[base].unit == "s":
+    if METRICS[base].unit in measured.DRIFTING:
         group.append(column("reference_s_samples", label))
     return group
 

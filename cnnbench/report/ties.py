@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 
 from cnnbench.core.metrics import Metric
@@ -11,6 +12,7 @@ from cnnbench.report.measured import Measured
 from cnnbench.store import statistics
 
 _NORMAL = NormalDist()
+_SMALLEST_LOG = math.log1p(statistics.MINIMUM_EFFECT)
 _HALF_WIDTH = _NORMAL.inv_cdf((1 + statistics.CONFIDENCE) / 2)
 
 
@@ -25,43 +27,48 @@ def ties(
     """
     if metric.depends_on != "setting":
         return [0.5 if other.value == best.value else None for other in others]
-    chances = [_chance(best, other, metric, smaller_is_better) for other in others]
-    known = [2 * min(chance, 1 - chance) for chance in chances if chance is not None]
+    tests = [_test(best, other, metric, smaller_is_better) for other in others]
+    known = [2 * min(test.chance, 1 - test.chance) for test in tests if test is not None]
     adjusted = iter(statistics.holm(known))
     found: list[float | None] = []
-    for other, chance in zip(others, chances, strict=True):
-        if chance is None:  # neither interval nor samples: only equality is a tie
+    for other, test in zip(others, tests, strict=True):
+        if test is None:  # neither interval nor samples: only equality is a tie
             found.append(0.5 if other.value == best.value else None)
             continue
-        is_apart = next(adjusted) < 1 - statistics.CONFIDENCE
-        is_tie = not (is_apart and _is_large(best, other, metric))
-        found.append(chance if is_tie else None)
+        is_worse = next(adjusted) < 1 - statistics.CONFIDENCE and test.chance < 0.5
+        found.append(None if is_worse and test.is_large else test.chance)
     return found
 
 
-def _is_large(best: Measured, other: Measured, metric: Metric) -> bool:
-    if metric.unit == "fraction" or not best.value or not other.value:
-        return best.value != other.value
-    return abs(math.log(abs(other.value / best.value))) > math.log1p(statistics.MINIMUM_EFFECT)
+@dataclass(frozen=True)
+class _Test:
+    """The probability that the other is truly better, and whether the two differ by enough."""
+
+    chance: float
+    is_large: bool
 
 
-def _chance(
+def _test(
     best: Measured, other: Measured, metric: Metric, smaller_is_better: bool
-) -> float | None:
-    """The probability that ``other`` is truly better, or None where nothing says how sure."""
+) -> _Test | None:
+    """None where nothing says how sure the two numbers are."""
     samples = [_logs(one) for one in (best, other)] if metric.unit != "fraction" else []
     if samples and all(len(logs) > 1 for logs in samples):
         difference, error, freedom = statistics.yuen(*samples)
         one_tail = float(statistics.t_test(difference, error, freedom)) / 2
         chance_smaller = one_tail if difference > 0 else 1 - one_tail
-        return chance_smaller if smaller_is_better else 1 - chance_smaller
+        is_large = abs(difference) > _SMALLEST_LOG
+        return _Test(chance_smaller if smaller_is_better else 1 - chance_smaller, is_large)
     centres, errors = zip(*(_centre(one) for one in (best, other)), strict=True)
     error = math.hypot(*errors)
     if math.isnan(error):
         return None
     gap = centres[1] - centres[0]
     score = math.copysign(math.inf, gap) if not error and gap else gap / error if error else 0.0
-    return _NORMAL.cdf(-score if smaller_is_better else score)
+    chance = _NORMAL.cdf(-score if smaller_is_better else score)
+    if metric.unit == "fraction" or not all(centres):
+        return _Test(chance, gap != 0)
+    return _Test(chance, abs(math.log(abs(centres[1] / centres[0]))) > _SMALLEST_LOG)
 
 
 def _logs(one: Measured) -> list[float]:

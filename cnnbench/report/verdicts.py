@@ -13,8 +13,11 @@ from typing import Literal
 
 from cnnbench.core import units
 from cnnbench.core.metrics import Metric
-from cnnbench.report.measured import Measured
+from cnnbench.report.measured import DRIFTING, Measured
 from cnnbench.store import statistics
+
+# Shares of the test images, whose intervals cover seeds and images both, however few the seeds.
+PROPORTIONS = ("top1", "top5", "agreement")
 
 Verdict = Literal["better", "worse", "same", "cannot tell", "not comparable"]
 
@@ -41,7 +44,7 @@ class Judged:
 
 def is_time(metric: Metric) -> bool:
     """Whether a metric depends on how fast the machine is."""
-    return metric.unit in ("s", "per_s") and metric.depends_on == "setting"
+    return metric.unit in DRIFTING and metric.depends_on == "setting"
 
 
 def judge(pairs: Sequence[Pair], threshold: float) -> list[Judged]:
@@ -58,10 +61,10 @@ def judge(pairs: Sequence[Pair], threshold: float) -> list[Judged]:
 def _settled(pair: Pair) -> Judged | None:
     """The verdict where no test is needed, or none is possible."""
     base, new = pair.base, pair.new
-    if not pair.is_comparable:
-        return Judged("not comparable", _ratio(pair), note="measured in another environment")
     if base.value is None or new.value is None:
         return _one_sided(pair)
+    if not pair.is_comparable:
+        return Judged("not comparable", _ratio(pair), note="measured in another environment")
     if pair.metric.depends_on != "setting":
         return _exact(pair)
     if pair.metric.better is None:
@@ -103,6 +106,8 @@ def _by_intervals(pair: Pair) -> Judged:
     base, new, ratio = pair.base, pair.new, _ratio(pair)
     if not (base.is_ranked and new.is_ranked):
         return Judged("cannot tell", ratio, note=_not_above_chance(base, new))
+    if pair.metric.name not in PROPORTIONS and not _enough(pair):
+        return _too_few(pair, ratio)  # their interval is a mere range
     if base.value is None or new.value is None or not (base.has_interval and new.has_interval):
         return Judged("cannot tell", ratio, note="no interval: one seed says nothing of the next")
     gap = new.value - base.value
@@ -126,12 +131,24 @@ def _tested(pair: Pair, test: statistics.Comparison, threshold: float) -> Judged
         verdict = _direction(pair.metric, test.verdict == "higher")
         return Judged(verdict, test.ratio, interval, f"p = {test.p_adjusted:.2g}")
     if test.verdict == "too few processes":
-        counts = f"{len(pair.base.samples)} and {len(pair.new.samples)} processes"
-        note = f"{counts}, {statistics.FEWEST_PROCESSES} a side are needed"
-        return Judged("cannot tell", test.ratio, interval, note)
+        return _too_few(pair, test.ratio, interval)
     if 1 / (1 + threshold) <= test.low and test.high <= 1 + threshold:
         return Judged("same", test.ratio, interval)
     return Judged("cannot tell", test.ratio, interval)
+
+
+def _enough(pair: Pair) -> bool:
+    fewest = min(len(pair.base.samples), len(pair.new.samples))
+    return fewest >= statistics.FEWEST_PROCESSES
+
+
+def _too_few(
+    pair: Pair, ratio: float | None, interval: tuple[float, float] | None = None
+) -> Judged:
+    what = "seeds" if pair.metric.unit == "fraction" else "processes"
+    counts = f"{len(pair.base.samples)} and {len(pair.new.samples)} {what}"
+    note = f"{counts}, {statistics.FEWEST_PROCESSES} a side are needed"
+    return Judged("cannot tell", ratio, interval, note)
 
 
 def _samples(pair: Pair) -> tuple[Sequence[float], Sequence[float]]:

@@ -125,6 +125,25 @@ def test_a_winner_that_cannot_be_told_from_the_next_is_a_tie(tmp_path: Path) -> 
     assert choice.to_json()["tie_with"][0]["probability_better"] == tie.tie_probability
 
 
+def test_a_winner_that_was_only_timed_in_better_hours_is_a_tie() -> None:
+    def row(model: str, seconds: float, machine: float) -> dict[str, object]:
+        noise = [0.99, 1.0, 1.01, 1.0, 0.99, 1.01]
+        samples = ";".join(str(seconds * n) for n in noise)
+        reference = ";".join([str(machine)] * len(noise))
+        return {
+            "model": model,
+            LATENCY: seconds,
+            "latency_p90_s_samples@cpu/litert/b1": samples,
+            "reference_s_samples@cpu/litert/b1": reference,
+        }
+
+    # A took 12 ms while everything took 20 % longer: of itself it is the faster one, by 10 %.
+    choice = cnnbench.choose(table(row("A", 0.012, 1.2), row("B", 0.011, 1.0)), minimize=LATENCY)
+    assert choice.winner is not None
+    assert choice.winner.name == "B"
+    assert [(c.name, c.tie_probability) for c in choice.ties] == [("A", pytest.approx(1.0, abs=1e-3))]
+
+
 def test_a_clear_winner_is_no_tie(tmp_path: Path) -> None:
     run = tables.load(Book().latency("A", 0.01).latency("B", 0.012).write(tmp_path / "run"))
     choice = cnnbench.choose(run, minimize="latency_location")

@@ -74,6 +74,27 @@ def test_a_difference_below_the_threshold_is_none(tmp_path: Path) -> None:
     assert cnnbench.compare(base, new, threshold=0.1, metrics=[LOCATION]).regressions
 
 
+@pytest.mark.parametrize(
+    ("metric", "slower"), [("latency_mean_s", 1.2), ("throughput_per_s", 1 / 1.2)]
+)
+def test_a_machine_that_was_slower_as_a_whole_is_no_difference(metric: str, slower: float) -> None:
+    def side(of_machine: float, of_metric: float) -> pd.DataFrame:
+        noise = [0.99, 1.0, 1.01, 1.0, 0.99, 1.01]
+        return table(
+            model=["A"],
+            **{
+                f"{metric}@cpu/litert/b1": [of_metric],
+                f"{metric}_samples@cpu/litert/b1": [";".join(str(of_metric * n) for n in noise)],
+                "reference_s_samples@cpu/litert/b1": [";".join([str(of_machine)] * len(noise))],
+            },
+        )
+
+    for of_machine, verdict in ((1.2, "same"), (1.0, "worse")):
+        new = side(of_machine, slower)
+        (row,) = cnnbench.compare(side(1.0, 1.0), new, metrics=[f"{metric}@cpu/litert/b1"]).rows
+        assert row.verdict == verdict
+
+
 def test_another_machine_is_shown_and_its_times_do_not_count(tmp_path: Path) -> None:
     base = Book(seed=1).latency("A", 0.01).static("A", macs=5).write(tmp_path / "base")
     other = {**FACTS, "cores": 4}
@@ -131,6 +152,23 @@ def test_accuracies_compare_by_their_intervals(
     assert row.verdict == verdict
 
 
+def test_the_range_of_a_few_seeds_is_no_interval() -> None:
+    def side(values: list[float]) -> pd.DataFrame:
+        columns = {
+            "ece@d/s": sum(values) / len(values),
+            "ece_ci_low@d/s": min(values),
+            "ece_ci_high@d/s": max(values),
+            "ece_samples@d/s": ";".join(map(str, values)),
+        }
+        return table(model=["A"], **{name: [cell] for name, cell in columns.items()})
+
+    base, new = [0.010, 0.011, 0.012], [0.020, 0.021, 0.022]
+    (row,) = cnnbench.compare(side(base), side(new)).rows
+    assert (row.verdict, row.note) == ("cannot tell", "3 and 3 seeds, 6 a side are needed")
+    (row,) = cnnbench.compare(side(2 * base), side(2 * new)).rows
+    assert row.verdict == "worse"
+
+
 def test_a_difference_that_rounding_hides_is_written_out() -> None:
     base = table(model=["A"], params=[4_253_864], file_bytes=[14_000_100.0])
     new = table(model=["A"], params=[4_254_864], file_bytes=[14_000_088.0])
@@ -161,6 +199,11 @@ def test_what_now_fails_is_a_regression(tmp_path: Path) -> None:
     ]
     back = cnnbench.compare(tables.load(new), tables.load(base))
     assert back.regressions == ()
+    elsewhere = Book({**FACTS, "cores": 4}).failed("A", "failed", "the converter's reason")
+    found = cnnbench.compare(tables.load(base), tables.load(elsewhere.write(tmp_path / "other")))
+    assert [(row.verdict, row.note) for row in found.regressions] == [
+        ("worse", "now failed: the converter's reason")
+    ], "times of two machines are not comparable, a failure is"
 
 
 def test_a_table_compared_with_itself_is_the_same(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""The budgets' baseline: what a test run leaves in the file, and what it does not take away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cnnbench.core.errors import UserError
+from cnnbench.report.baseline import Baseline
+from cnnbench.store import tables
+from tests.report.made import FACTS, Book
+
+P50 = "latency_p50_s@cpu/litert/b1"
+
+
+def written(file: Path, *books: Book) -> list[dict[str, object]]:
+    baseline = Baseline(file, is_update=True)
+    for book in books:
+        assert list(baseline.check(tables.report(book.records))) == []
+    baseline.write()
+    return tables.read_csv(file).to_dict("records")  # type: ignore[return-value]
+
+
+def test_a_network_that_two_tests_look_at_keeps_what_both_found(tmp_path: Path) -> None:
+    fast = Book().static("A", params=5.0).latency("A", 0.010)
+    (row,) = written(tmp_path / "base.csv", fast, Book().static("A", params=5.0))
+    assert (row["params"], row[P50] is not None) == (5, True)
+    assert row[P50] == pytest.approx(0.01, rel=0.5)
+
+
+def test_what_this_run_did_not_look_at_stays_and_what_changed_goes(tmp_path: Path) -> None:
+    file = tmp_path / "base.csv"
+    written(file, Book().static("A", params=5.0).latency("A", 0.010), Book().static("B", params=7.0))
+    a, b = written(file, Book().static("A", params=6.0))
+    assert (a["params"], b["params"]) == (6, 7)
+    assert a[P50] == pytest.approx(0.01, rel=0.5)
+
+    # Another input is another network, and another machine has other times.
+    for other in (Book(shape=(64, 64, 3)), Book({**FACTS, "cpu": "Other CPU"})):
+        b, a = written(file, other.static("A", params=6.0))
+        assert (a["model"], b["model"]) == ("A", "B")
+        assert a.get(P50) is None or a[P50] != a[P50]
+
+
+def test_what_cannot_be_read_or_written_is_said_before_anything_is_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist; --cnnbench-update-baseline makes it"):
+        Baseline(tmp_path / "base.csv", is_update=False)
+    with pytest.raises(UserError, match="the folder .*nowhere does not exist"):
+        Baseline(tmp_path / "nowhere" / "base.csv", is_update=True)
+    (tmp_path / "base.csv").write_text('"')
+    with pytest.raises(UserError, match=r"base\.csv"):
+        Baseline(tmp_path / "base.csv", is_update=True)
