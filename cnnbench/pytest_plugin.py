@@ -181,9 +181,7 @@ class Budget:
         # As their counts are called: a worker names a live network by its file, and a builder's
         # defaults are not known before it is run.
         named = {network.file_name or network.label: network for network in networks}
-        return [
-            dataclasses.replace(record, **named[record.model].identity) for record in records
-        ]
+        return [dataclasses.replace(record, **named[record.model].identity) for record in records]
 
 
 class _Network:

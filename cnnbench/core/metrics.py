@@ -78,6 +78,7 @@ def _metrics() -> Iterable[Metric]:
         ("latency_p99_s", "Latency p99"),
     ]:
         yield Metric(name, "s", low, "setting", title=title)
+    yield Metric("latency_tier", "count", None, "setting", primary=False, title="Latency tier")
     yield Metric("reference_s", "s", None, "setting", primary=False, title="Reference")
     yield Metric("throughput_per_s", "per_s", high, "setting", title="Images/s")
     yield Metric("achieved_flops_per_s", "per_s", high, "setting", title="FLOP/s")

@@ -228,13 +228,12 @@ def _with_front(
 
 def _point(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[float, ...] | None:
     """Where a network stands, smaller is better on every axis; None where a number is missing."""
-    found = [c.row.read(limit.column).value for limit in wanted]
-    goal = c.objective.value if c.objective.is_ranked else None
-    if goal is None or any(value is None for value in found):
+    found = [c.objective, *(c.row.read(limit.column) for limit in wanted)]
+    known = [one.value for one in found if one.value is not None and one.is_ranked]
+    if len(known) < len(found):
         return None
-    excesses = [
-        limit.excess(value) for limit, value in zip(wanted, found, strict=True) if value is not None
-    ]
+    goal, *values = known
+    excesses = (limit.excess(value) for limit, value in zip(wanted, values, strict=True))
     return (objective.badness(goal), *excesses)
 
 

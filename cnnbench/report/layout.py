@@ -14,7 +14,7 @@ import pandas as pd
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.metrics import METRICS, Metric, column, short_name, split
 from cnnbench.core.units import show
-from cnnbench.report import drift
+from cnnbench.report import drift, merge
 from cnnbench.store.compression import COLUMN as COMPRESSION
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -26,7 +26,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "memory_ratio",
         "max_batch",
     ),
-    "Latency": ("latency_p50_s",),
+    "Latency": ("latency_p50_s", "latency_tier"),
     "Accuracy": ("top1", "top1_tier", "top5", "time_to_target_s"),
     "Compression": (
         "sparsity",
@@ -146,12 +146,13 @@ def cells(report: pd.DataFrame, shown: Column) -> list[Cell]:
     values = pd.to_numeric(report[shown.name], errors="coerce")
     verdicts = _companion(report, shown.name, "_verdict")
     low, high = (_companion(report, shown.name, end) for end in ("_ci_low", "_ci_high"))
-    best = _best(values, verdicts, shown)
+    best = _best(values, shown)
+    doubtful = [str(verdict).startswith(UNSTABLE) for verdict in verdicts]
     return [
         Cell(
             _text(value, low.iloc[i], high.iloc[i], shown.metric) if pd.notna(value) else "",
-            is_best=best is not None and pd.notna(value) and value == best,
-            is_doubtful=str(verdicts.iloc[i]).startswith(UNSTABLE),
+            is_best=best is not None and value == best and not doubtful[i],
+            is_doubtful=doubtful[i],
         )
         for i, value in enumerate(values)
     ]
@@ -168,13 +169,14 @@ def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
     yield from unsettled(report)
     absent: dict[tuple[str, str], list[str]] = {}
     doubtful: dict[str, list[str]] = {}
+    names = row_names(report)
     for name in report.columns:
         metric, label = split(name)
         base, _, kind = metric.rpartition("_")
-        if kind not in ("status", "verdict") or base not in _SHOWN:
+        if kind not in ("status", "verdict") or base not in (METRICS if wanted else _SHOWN):
             continue
         what = f"{METRICS[base].title} {label}".strip()
-        for model, words in zip(row_names(report), report[name].fillna(""), strict=True):
+        for model, words in zip(names, report[name].fillna(""), strict=True):
             if not words or words in ("ok", "stable"):
                 continue
             if kind == "verdict":
@@ -218,11 +220,8 @@ def compressed(report: pd.DataFrame) -> Iterator[str]:
 
 
 def row_names(report: pd.DataFrame) -> list[str]:
-    """The model and, where it is not plain float32, the variant of every row."""
-    return [
-        str(model) if variant in ("", "float32") else f"{model} {variant}"
-        for model, variant in zip(report["model"], report["variant"].fillna(""), strict=True)
-    ]
+    """What each row is called: the model, its variant, and what tells it from another like it."""
+    return [row.name for row in merge.rows_of(report)]
 
 
 def _companion(report: pd.DataFrame, name: str, ending: str) -> pd.Series:
@@ -233,11 +232,11 @@ def _companion(report: pd.DataFrame, name: str, ending: str) -> pd.Series:
     )
 
 
-def _best(values: pd.Series, verdicts: pd.Series, shown: Column) -> float | None:
-    sound = values[~verdicts.astype(str).str.startswith(UNSTABLE).to_numpy()].dropna()
-    if shown.metric.better is None or sound.nunique() < 2:
+def _best(values: pd.Series, shown: Column) -> float | None:
+    """Of all, the doubtful too: what a doubtful one beats is not the best."""
+    if shown.metric.better is None or values.nunique() < 2:
         return None
-    return float(sound.min() if shown.metric.better == "lower" else sound.max())
+    return float(values.min() if shown.metric.better == "lower" else values.max())
 
 
 def _text(value: float, low: object, high: object, metric: Metric) -> str:

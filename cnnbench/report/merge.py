@@ -26,6 +26,7 @@ class Row:
         facts: ``input_shape`` and ``classes``, where known.
         cells: column -> cell, companions included.
         environments: column -> id of the environment that its value was measured in.
+        apart: the facts that tell it from others of its model and variant; empty where none are.
     """
 
     model: str
@@ -33,11 +34,13 @@ class Row:
     facts: dict[str, str] = field(default_factory=dict)
     cells: dict[str, Any] = field(default_factory=dict)
     environments: dict[str, str] = field(default_factory=dict)
+    apart: str = ""
 
     @property
     def name(self) -> str:
-        """The model and, where it is not plain float32, the variant."""
-        return self.model if self.variant in ("", "float32") else f"{self.model} {self.variant}"
+        """The model; where it is not plain float32, the variant; and what tells it apart."""
+        variant = "" if self.variant in ("", "float32") else f" {self.variant}"
+        return f"{self.model}{variant}{self.apart}"
 
     def read(self, name: str) -> Measured:
         """The number of column ``name``."""
@@ -72,7 +75,7 @@ def rows_of(frame: pd.DataFrame) -> list[Row]:
                 {name: environment for name in values if environment and of_column(name)},
             )
         )
-    return found
+    return _told_apart(found)
 
 
 def merge(frames: Sequence[pd.DataFrame]) -> tuple[list[Row], list[str]]:
@@ -93,7 +96,7 @@ def merge(frames: Sequence[pd.DataFrame]) -> tuple[list[Row], list[str]]:
                 continue
             for name in _take(row, twin):
                 twice.setdefault(name, []).append(row.name)
-    return rows, [
+    return _told_apart(rows), [
         f"{name} stands in several tables, the last one is taken: {', '.join(models)}"
         for name, models in twice.items()
     ]
@@ -102,6 +105,21 @@ def merge(frames: Sequence[pd.DataFrame]) -> tuple[list[Row], list[str]]:
 def value_columns(frames: Iterable[pd.DataFrame]) -> list[str]:
     """All columns of several reports, in order, each once."""
     return list(dict.fromkeys(str(name) for frame in frames for name in frame.columns))
+
+
+def _told_apart(rows: list[Row]) -> list[Row]:
+    """Give rows of one model and variant the facts in which they differ as part of their names."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        row.apart = ""
+        groups.setdefault((row.model, row.variant), []).append(row)
+    for group in groups.values():
+        differing = [fact for fact in _FACTS if len({row.facts.get(fact) for row in group}) > 1]
+        for row in group:
+            known = [row.facts[fact] for fact in differing if fact in row.facts]
+            words = [f"{one} classes" if one.isdigit() else one for one in known]
+            row.apart = f" ({', '.join(words)})" if words else ""
+    return rows
 
 
 def _is_same(row: Row, other: Row) -> bool:

@@ -82,7 +82,7 @@ def _drawn(points: Sequence[_Point], x: str, y: str) -> str:
         across, up = METRICS[split(x)[0]], METRICS[split(y)[0]]
         if all((point.x.low or point.x.value or 0) > 0 for point in points):
             axes.set_xscale("log")
-        on_front = pareto.front([(_badness(p.x, across), _badness(p.y, up)) for p in points])
+        on_front = pareto.front([_place(p, across, up) for p in points])
         largest = max((point.params or 0 for point in points), default=0) or 1
         for point, here in zip(points, on_front, strict=True):
             _bubble(axes, point, largest, _ORANGE if here else _BLUE)
@@ -91,6 +91,13 @@ def _drawn(points: Sequence[_Point], x: str, y: str) -> str:
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": "cnnbench"})
     return out.getvalue()
+
+
+def _place(point: _Point, across: Metric, up: Metric) -> tuple[float, ...] | None:
+    """Smaller is better on both axes; None for what is never ranked."""
+    if not (point.x.is_ranked and point.y.is_ranked):
+        return None
+    return _badness(point.x, across), _badness(point.y, up)
 
 
 def _badness(found: Measured, metric: Metric) -> float:

@@ -17,7 +17,10 @@ from cnnbench.report.layout import Cell, Column
 
 _HEAD_WIDTH = 22
 _EMPTY = "There is nothing in this run yet: no job has left a record."
-_LEGEND = "* best of its column   ? doubtful, see below   ± half the 95 % interval"
+_LEGEND = (
+    "* best of its column   ? doubtful, see below   "
+    "± half the 95 % interval (of fewer than six processes: half their range)"
+)
 
 
 def as_text(
@@ -57,7 +60,8 @@ def as_markdown(
     lines += ["| " + " | ".join(row) + " |" for row in zip(*rows, strict=True)]
     lines += ["", markdown(machine(environment)), ""]
     lines += [
-        "Bold: best of its column. ?: doubtful, see below. ±: half the 95 % interval. "
+        "Bold: best of its column. ?: doubtful, see below. ±: half the 95 % interval "
+        "(of fewer than six processes: half their range). "
         "In italics: published by Keras, measured elsewhere."
     ]
     remarks = [f"- {markdown(line)}" for line in layout.remarks(report, metrics)]

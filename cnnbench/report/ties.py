@@ -48,9 +48,7 @@ class _Test:
     is_large: bool
 
 
-def _test(
-    best: Measured, other: Measured, metric: Metric, smaller_is_better: bool
-) -> _Test | None:
+def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bool) -> _Test | None:
     """None where nothing says how sure the two numbers are."""
     samples = [_logs(one) for one in (best, other)] if metric.unit != "fraction" else []
     if samples and all(len(logs) > 1 for logs in samples):

@@ -61,8 +61,11 @@ class Comparison:
 
 def percentile(calls: Sequence[float], q: int) -> float | None:
     """The ``q``-th percentile (inclusive), or None where there are too few calls for it."""
-    if len(calls) < CALLS_NEEDED[q]:
-        return None
+    return quantile(calls, q) if len(calls) >= CALLS_NEEDED[q] else None
+
+
+def quantile(calls: Sequence[float], q: int) -> float:
+    """The ``q``-th percentile (inclusive) of however few calls."""
     return float(np.percentile(np.asarray(calls, float), q))
 
 

@@ -118,8 +118,7 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
         summaries["latency_location_s"], value=found.value, ci_low=found.low, ci_high=found.high
     )
     for q in statistics.CALLS_NEEDED:
-        name = f"latency_p{q}_s"
-        summaries[name] = _percentile(q, records, summaries.get(name), status)
+        summaries[f"latency_p{q}_s"] = _percentile(q, records, verdict, status)
     return summaries
 
 
@@ -131,20 +130,31 @@ def _capped(records: Sequence[Record]) -> str:
     return show(limit, "s")
 
 
-def _percentile(
-    q: int, records: Sequence[Record], by_process: Summary | None, status: str
-) -> Summary:
-    calls = [
-        seconds
-        for record in records
-        for seconds in record.samples.get("latency_s", [])
-        if seconds is not None
-    ]
-    value = statistics.percentile(calls, q)
+def _percentile(q: int, records: Sequence[Record], verdict: str, status: str) -> Summary:
+    """Of all calls of all rounds together; the interval is that of the processes' own percentiles.
+
+    A process says where its percentile lies with however few calls. The interval holds the value,
+    which one disturbed process moves further than their robust mean.
+    """
+    name = f"latency_p{q}_s"
+    calls = {id(r): [s for s in r.samples.get("latency_s", []) if s is not None] for r in records}
+    pooled = [seconds for one in calls.values() for seconds in one]
+    value = statistics.percentile(pooled, q)
     if value is None:
-        missing = statistics.calls_missing(len(calls), q)
+        missing = statistics.calls_missing(len(pooled), q)
         return Summary(None, f"{missing} more calls needed for p{q}")
-    return replace(by_process or Summary(None, status), value=value)
+    samples = tuple(
+        own
+        if (own := record.metrics.get(name)) is not None
+        else statistics.quantile(calls[id(record)], q)
+        for record in records
+        if calls[id(record)]
+    )
+    found = Summary(value, status, verdict=verdict, samples=samples)
+    if len(samples) == 1:
+        return found
+    interval = statistics.estimate(samples)
+    return replace(found, ci_low=min(interval.low, value), ci_high=max(interval.high, value))
 
 
 def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:

@@ -20,7 +20,7 @@ from pandas.api.types import is_numeric_dtype
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS, column, split
 from cnnbench.core.record import SCHEMA_VERSION, Record
-from cnnbench.store import compression, journal, ranking
+from cnnbench.store import compression, journal, ranking, speeds
 from cnnbench.store.summaries import Summary, summarise
 
 ROW = ("model", "variant", "input_shape", "classes")
@@ -116,6 +116,8 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
         rows[place][compression.COLUMN] = words
     for values, ranked in zip(rows, ranking.columns(list(by_row.values())), strict=True):
         values |= ranked
+    for values, derived in zip(rows, speeds.columns(rows), strict=True):
+        values |= derived
     frame = pd.DataFrame(rows, columns=list(_LEADING) if not rows else None)
     return frame[[*_LEADING, *sorted(set(frame.columns) - set(_LEADING), key=_column_order(frame))]]
 

@@ -129,6 +129,24 @@ def test_the_reader_picks_the_axes_and_the_front_follows(seen: Seen) -> None:
     assert "500 M" in tip
 
 
+def test_a_redraw_leaves_the_keyboard_where_it_was(seen: Seen) -> None:
+    def focused() -> str:
+        words = "document.activeElement.ariaLabel || document.activeElement.textContent"
+        return str(seen.page.evaluate(words))
+
+    seen.page.locator("#table thead button").nth(2).focus()
+    before = focused()
+    seen.page.keyboard.press("Enter")
+    assert focused() == before != ""
+    for place in ("#latency", "#memory", "#tradeoff"):
+        seen.page.locator(f"{place} .controls select").first.focus()
+        seen.page.keyboard.press("ArrowDown")
+        assert seen.page.evaluate("document.activeElement.tagName") == "SELECT"
+    seen.page.locator("#latency .controls input").focus()
+    seen.page.keyboard.press("Space")
+    assert seen.page.evaluate("document.activeElement.type") == "checkbox"
+
+
 def test_it_copies_what_is_shown_as_csv(seen: Seen) -> None:
     seen.sort("MACs")
     rows = list(csv.DictReader(io.StringIO(seen.page.evaluate("tableAsCsv()"))))

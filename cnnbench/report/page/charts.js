@@ -60,7 +60,7 @@ function drawLatency() {
   document.getElementById("latency").hidden = false;
   const log = make("input", { type: "checkbox", checked: latency.log });
   log.addEventListener("change", () => { latency.log = log.checked; drawLatency(); });
-  document.querySelector("#latency .controls").replaceChildren(
+  refill(document.querySelector("#latency .controls"),
     select("Show", [...metrics], latency.metric, (metric) => { latency.metric = metric; drawLatency(); }),
     make("label", { class: "check" }, log, "logarithmic"));
   const series = columnsOf((column) => column.metric === latency.metric)
@@ -76,7 +76,7 @@ function drawMemory() {
   document.getElementById("memory").hidden = false;
   const names = measured.map((column) => [column.name, `${column.title} ${column.label}`]);
   memory.batch ??= names[names.length - 1][0];
-  document.querySelector("#memory .controls").replaceChildren(
+  refill(document.querySelector("#memory .controls"),
     select("Show", names, memory.batch, (name) => { memory.batch = name; drawMemory(); }));
   const chosen = measured.find((column) => column.name === memory.batch);
   const series = [{ name: "measured", cell: (row) => row.cells[chosen.index] }];
@@ -116,7 +116,7 @@ function drawLearning() {
   const controls = [select("Show", numbers.map((name) => [name, WORDS[name] || name.replaceAll("_", " ")]), learning.what,
     (name) => { learning.what = name; drawLearning(); })];
   if (labels.length > 1) controls.push(select("Setting", labels.map((label) => [label, label]), learning.label, (label) => { learning.label = label; drawLearning(); }));
-  document.querySelector("#learning .controls").replaceChildren(...controls);
+  refill(document.querySelector("#learning .controls"), ...controls);
   const all = curves.flatMap((curve) => curve.points);
   document.querySelector("#learning .small-multiples").replaceChildren(
     ...[...new Set(curves.map((curve) => curve.name))].map((name) => curvesOf(name, curves.filter((curve) => curve.name === name), all)));

@@ -14,7 +14,7 @@ function drawGlance() {
     const row = data.rows.find((one) => one.cells[column.index] && one.cells[column.index][0] === value);
     if (value === null || !row || place.children.length >= 5) continue;
     place.append(make("div", { class: "tile" }, make("div", { class: "what" }, words), make("div", { class: "who" }, ...breakable(row.name)),
-      make("div", { class: "value", title: column.label }, show(value, column.unit),
+      make("div", { class: "value", title: column.label }, show(value, column.unit), isDoubtful(row.cells[column.index]) ? " ?" : "",
         ...(column.label ? [" · ", ...breakable(short(column.label, 600))] : []))));
   }
 }

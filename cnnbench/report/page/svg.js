@@ -11,6 +11,15 @@ function make(tag, attributes = {}, ...children) {
   element.append(...children.filter((child) => child !== null));
   return element;
 }
+
+// As replaceChildren; where a control in it had the focus, the one in its place gets it.
+function refill(place, ...children) {
+  const controls = () => [...place.querySelectorAll("button, select, input")];
+  const at = controls().indexOf(document.activeElement);
+  place.replaceChildren(...children);
+  if (at >= 0) controls()[at]?.focus();
+}
+
 // Text that may be broken where a name has a joint: after / [ , =
 function breakable(text) {
   return text.split(/(?<=[/[,=])/).flatMap((part) => [part, make("wbr")]).slice(0, -1);

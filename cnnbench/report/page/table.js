@@ -3,11 +3,13 @@ const table = { sort: null, descending: false, find: "", intervals: true,
   shown: new Set(data.columns.filter((column) => column.shown).map((column) => column.name)) };
 
 function isDoubtful(cell) { return Boolean(cell) && cell[3].startsWith("unstable"); }
+function isRanked(cell) { return !cell[3].includes("not above chance"); }
 
+// Of all, the doubtful too: what a doubtful one beats is not the best.
 function best(index) {
   const column = data.columns[index];
   const values = data.rows.map((row) => row.cells[index])
-    .filter((cell) => cell && cell[0] !== null && !isDoubtful(cell)).map((cell) => cell[0]);
+    .filter((cell) => cell && cell[0] !== null).map((cell) => cell[0]);
   if (!column.better || new Set(values).size < 2) return null;
   return column.better === "lower" ? Math.min(...values) : Math.max(...values);
 }
@@ -53,7 +55,7 @@ function cellOf(cell, column, bestValue) {
     return make("td", {}, make("span", { class: kind }, status));
   }
   const doubt = isDoubtful(cell);
-  const classes = [column.published ? "published" : "", value === bestValue ? "best" : ""].join(" ").trim();
+  const classes = [column.published ? "published" : "", value === bestValue && !doubt ? "best" : ""].join(" ").trim();
   const range = table.intervals ? halfInterval(cell, column.unit) : "";
   return make("td", { class: classes || null, title: doubt ? verdict : null }, show(value, column.unit),
     doubt ? make("span", { class: "doubt" }, " ?") : null, range ? make("small", {}, range) : null);
@@ -77,7 +79,7 @@ function drawTable() {
   const bests = columns.map((column) => best(column.index));
   const body = visibleRows().map((row) => make("tr", {}, make("th", { scope: "row", class: "name" }, ...breakable(row.name)),
     ...columns.map((column, i) => cellOf(row.cells[column.index], column, bests[i]))));
-  document.querySelector("#table .scroll").replaceChildren(
+  refill(document.querySelector("#table .scroll"),
     make("table", { class: "grid" }, make("thead", {}, groupRow(columns), heads), make("tbody", {}, ...body)));
 }
 

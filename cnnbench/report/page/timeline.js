@@ -6,7 +6,7 @@ function drawTimelines() {
   document.getElementById("timelines").hidden = false;
   const labels = [...new Set(data.timelines.map((one) => one.label))];
   timelines.label ??= labels[labels.length - 1];
-  document.querySelector("#timelines .controls").replaceChildren(
+  refill(document.querySelector("#timelines .controls"),
     select("Show", labels.map((label) => [label, label]), timelines.label, (label) => { timelines.label = label; drawTimelines(); }));
   const shown = data.timelines.filter((one) => one.label === timelines.label);
   const sizes = shown.flatMap((one) => one.points.map(([, size]) => size));

@@ -44,7 +44,7 @@ function points(xColumn, yColumn) {
     const [x, y] = [row.cells[xColumn], row.cells[yColumn]];
     if (!x || !y || x[0] === null || y[0] === null) return [];
     const size = params >= 0 && row.cells[params] ? row.cells[params][0] : null;
-    return [{ row, x, y, size, doubtful: isDoubtful(x) || isDoubtful(y) }];
+    return [{ row, x, y, size, doubtful: isDoubtful(x) || isDoubtful(y), ranked: isRanked(x) && isRanked(y) }];
   });
 }
 
@@ -52,7 +52,8 @@ function markFront(all, xColumn, yColumn) {
   const badness = (value, column) => (column.better === "lower" ? value : -value);
   for (const point of all) {
     const [a, b] = [badness(point.x[0], xColumn), badness(point.y[0], yColumn)];
-    point.onFront = !all.some((other) => {
+    point.onFront = point.ranked && !all.some((other) => {
+      if (!other.ranked) return false;
       const [c, d] = [badness(other.x[0], xColumn), badness(other.y[0], yColumn)];
       return c <= a && d <= b && (c < a || d < b);
     });
@@ -67,11 +68,8 @@ function drawTradeoff() {
   const columns = plottable();
   const log = make("input", { type: "checkbox", checked: tradeoff.log });
   log.addEventListener("change", () => { tradeoff.log = log.checked; drawTradeoff(); });
-  const controls = document.querySelector("#tradeoff .controls");
-  const focused = document.activeElement && document.activeElement.getAttribute("aria-label");
-  controls.replaceChildren(...axisControls("y", "Up", columns), ...axisControls("x", "Across", columns),
-    make("label", { class: "check" }, log, "logarithmic across"));
-  if (focused) [...controls.querySelectorAll("select")].find((box) => box.getAttribute("aria-label") === focused)?.focus();
+  refill(document.querySelector("#tradeoff .controls"), ...axisControls("y", "Up", columns),
+    ...axisControls("x", "Across", columns), make("label", { class: "check" }, log, "logarithmic across"));
   drawBubbles(document.querySelector("#tradeoff .plot"));
 }
 
