@@ -84,6 +84,9 @@ def command(
     if batch < 1:
         raise UserError(f"a batch of {batch}", "--batch", "at least one image is needed")
     limit = units.parse(fit, "bytes", "--fit") if fit else None
+    to_stdout = [html_file == "-", csv_file == "-", as_json]
+    if sum(to_stdout) > 1:
+        raise UserError("--html -, --csv - and --json all go to stdout", hint="name a file for one")
     with quiet():
         found = _inspect(model, layer, input_shape, batch, options)
     if limit is not None:
@@ -94,7 +97,7 @@ def command(
         _write_csv(found, csv_file)
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
-    elif csv_file != "-":
+    elif not any(to_stdout):
         click.echo(_text(found, layers, fit), nl=False)
 
 
@@ -197,9 +200,12 @@ def _geometry(found: Inspection) -> str:
 
 
 def _write_csv(found: Inspection, name: str) -> None:
+    from cnnbench.store.tables import neutral
+
     rows = found.to_json()["layers"]
     for row in rows:
         row["output_shape"] = "x".join(str(size) for size in row["output_shape"])
+        row |= {key: neutral(value) for key, value in row.items()}
     with _opened(name) as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -36,7 +36,8 @@ def _spreads(report: pd.DataFrame) -> Iterator[tuple[float, float]]:
         for name in names:
             found = row.read(name)
             samples, reference = found.samples, found.reference
-            if len(samples) >= _FEWEST and len(samples) == len(reference):
+            is_paired = len(samples) >= _FEWEST and len(samples) == len(reference)
+            if is_paired and min(*samples, *reference) > 0:
                 ratios = [one / other for one, other in zip(samples, reference, strict=True)]
                 yield _spread(samples), _spread(ratios)
 

@@ -9,11 +9,14 @@ from cnnbench.report.merge import Row
 
 
 def settings_of(report: pd.DataFrame) -> list[str]:
-    """The settings that anything was measured in, in order: ``cpu/litert/b1``."""
+    """The settings that anything was measured in, in order: ``cpu/litert/b1``.
+
+    A time in a table made by hand may have none, or one that names no call path: it is no setting.
+    """
     return [
-        split(str(name))[1]
-        for name in report.columns
-        if split(str(name))[0] == "latency_p50_s" and report[name].notna().any()
+        label
+        for metric, label, name in ((*split(str(name)), name) for name in report.columns)
+        if metric == "latency_p50_s" and "/" in label and report[name].notna().any()
     ]
 
 

@@ -126,7 +126,7 @@ def to_csv(frame: pd.DataFrame) -> str:
     """CSV whose text cells cannot be taken for a spreadsheet's formula."""
     texts = [name for name in frame.columns if not is_numeric_dtype(frame[name])]
     safe = frame.assign(**{name: _neutral_column(frame[name]) for name in texts})
-    safe.columns = [_neutral(name) for name in safe.columns]
+    safe.columns = [neutral(name) for name in safe.columns]
     return safe.to_csv(index=False, lineterminator="\n")
 
 
@@ -239,19 +239,19 @@ def _is_text(name: str) -> bool:
 
 
 def _neutral_column(column: pd.Series) -> pd.Series:
-    """`_neutral` of every cell; a column of many rows has few different texts."""
+    """`neutral` of every cell; a column of many rows has few different texts."""
     codes, texts = pd.factorize(column, use_na_sentinel=True)
-    safe = np.array([*map(_neutral, texts), None], dtype=object)  # the last is for what is missing
+    safe = np.array([*map(neutral, texts), None], dtype=object)  # the last is for what is missing
     return pd.Series(safe[codes], index=column.index, dtype=object)
 
 
-def _neutral(value: Any) -> Any:
+def neutral(value: Any) -> Any:
     """An apostrophe before what a spreadsheet would run; one more where there are some already."""
     return "'" + value if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _plain(value: Any) -> Any:
-    """What `_neutral` was given."""
+    """What `neutral` was given."""
     if isinstance(value, str) and value.startswith("'") and _FORMULA.match(value):
         return value[1:]
     return value

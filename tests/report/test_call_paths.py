@@ -96,3 +96,9 @@ def test_one_section_alone_of_a_bare_table(tmp_path: Path) -> None:
     assert files.section(many, "call_paths") == found.as_text().lstrip("\n")
     with pytest.raises(UserError, match="no section 'call_paths' in this report"):
         files.section(few, "call_paths")
+
+
+def test_times_without_a_call_path_are_no_setting() -> None:
+    frame = report()
+    frame["latency_p50_s"] = 0.001
+    assert section(frame) == section(report())
