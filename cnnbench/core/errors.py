@@ -15,6 +15,15 @@ OUT_OF_MEMORY = re.compile(
 )
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, whoever raised it.
+
+    A block that turns any exception into words of its own raises such a one again, as it is.
+    """
+    words = f"{type(error).__name__}: {error}"
+    return isinstance(error, MemoryError) or OUT_OF_MEMORY.search(words.encode()) is not None
+
+
 class CnnbenchError(Exception):
     """The base of every error that this package raises on purpose."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -65,10 +65,11 @@ class Cell:
         yield from self.repeats
 
     def _job_key(self, repeat: Repeat) -> str:
-        return job_key(self._identity, self.variant, self.probe, self.setting_json, repeat)
+        return job_key(self.identity, self.variant, self.probe, self.setting_json, repeat)
 
     @cached_property
-    def _identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Mapping[str, Any]:
+        """Of its model as it was planned: a user's file may have changed since."""
         return self.model.identity()
 
     def title(self) -> str:
@@ -153,14 +154,33 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
     if problems:
         raise problems[0] if len(problems) == 1 else UserErrors(problems)
     cells.sort(key=lambda cell: (PROBE_ORDER.index(cell.probe), cell.setting.stage()))
-    return Plan(suite, tuple(_without_repeats(cells)))
+    cells = _without_repeats(cells)
+    _check_columns(suite, cells)
+    return Plan(suite, tuple(cells))
 
 
-def _without_repeats(cells: list[Cell]) -> Iterator[Cell]:
-    """Two forms of one probe may name the same cell; it is measured once, by the stricter rule."""
-    strictest: dict[str, Cell] = {}
+def _without_repeats(cells: list[Cell]) -> list[Cell]:
+    """Two forms of one probe may name the same cell; it is measured once, by what satisfies both."""
+    known: dict[str, Cell] = {}
     for cell in cells:
-        known = strictest.get(cell.key)
-        if known is None or cell.rule.at_most > known.rule.at_most:
-            strictest[cell.key] = cell
-    yield from strictest.values()
+        twin = known.get(cell.key)
+        known[cell.key] = replace(cell, rule=cell.rule.stricter(twin.rule)) if twin else cell
+    return list(known.values())
+
+
+def _check_columns(suite: Suite, cells: Iterable[Cell]) -> None:
+    """Two cells that differ in what no column says would hide one another in the table."""
+    known: dict[tuple[Any, ...], Cell] = {}
+    for cell in cells:
+        model = cell.model
+        place = (model.label, model.input_shape, model.classes, cell.variant, cell.title())
+        twin = known.setdefault((cell.probe, *place), cell)
+        if twin is not cell:
+            ours, theirs = cell.setting_json, twin.setting_json
+            names = sorted(name for name in ours if ours[name] != theirs.get(name))
+            raise UserError(
+                f"two forms measure '{cell.title()}' and differ in {', '.join(names)}, which its "
+                "column does not tell: one would hide the other",
+                suite.source.where(("probes", cell.probe)),
+                "make them two suites",
+            )

@@ -122,12 +122,14 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
 def _pace(training: Training, images: int) -> dict[str, float]:
     """Seconds in all (of features, too), and of an epoch and images a second in the last phase.
 
-    A phase's first epoch, which traces the graph, is left out of its pace.
+    An epoch that traced the graph, the first of a phase and of every attempt, is left out of its
+    pace where there is another.
     """
     curve = training.curve
     train_s = training.features_s + sum(float(point["seconds"]) for point in curve)
-    last = [float(point["seconds"]) for point in curve if point["phase"] == curve[-1]["phase"]]
-    epoch_s = statistics.median(last[1:] or last)
+    last = [point for point in curve if point["phase"] == curve[-1]["phase"]]
+    steady = [point for point in last if "traced" not in point] or last
+    epoch_s = statistics.median(float(point["seconds"]) for point in steady)
     return {"train_s": train_s, "epoch_s": epoch_s, "images_per_s": images / epoch_s}
 
 

@@ -27,9 +27,6 @@ NEEDS_AN_IMAGE = True
 
 EFFORT = Effort()
 
-# The largest difference from Keras' output, relative to the largest output, that rounding in this
-# precision explains over some hundred layers.
-TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.02}
 # Thinned evenly: a record stays below some 20 kB, and a table pools those of all rounds.
 _MOST_SAMPLES = 1000
 # Relative change of the ratio to the reference between the first and the last third of blocks.
@@ -83,7 +80,7 @@ def measured(path: CallPath, folder: Path, effort: Effort) -> Finding:
     metrics["compile_s"], _ = _seconds(lambda: path.compile(expected.inputs[0]))
     inputs = [path.feed(images) for images in expected.inputs]
     metrics["first_call_s"], result = _seconds(lambda: path.call(inputs[0]))
-    difference, scale = _difference(path.outputs(result), expected.outputs)
+    difference, scale = specimen.difference(path.outputs(result), expected.outputs)
     metrics["output_max_abs_diff"] = difference
 
     with reference(path.threads) as work:
@@ -152,7 +149,7 @@ def _flags(
     setting: LatencySetting, difference: float, scale: float, warm: WarmUp, timing: Timing
 ) -> list[str]:
     found = []
-    if not difference <= TOLERANCE[setting.dtype] * scale:  # a NaN disagrees too
+    if not difference <= specimen.TOLERANCE[setting.dtype] * scale:  # a NaN disagrees too
         found.append(
             f"output disagrees with Keras by {difference:.2g} (largest output {scale:.2g})"
         )
@@ -175,15 +172,6 @@ def _drift(timing: Timing) -> float:
     if not third or (min(last) <= max(first) and min(first) <= max(last)):
         return 0.0  # they overlap: scattered, not drifting
     return float(np.median(last) / np.median(first)) - 1
-
-
-def _difference(outputs: list[np.ndarray], expected: list[np.ndarray]) -> tuple[float, float]:
-    """The largest absolute difference, and the largest absolute value that was expected."""
-    scale = max(float(np.abs(array).max()) for array in expected)
-    if [array.shape for array in outputs] != [array.shape for array in expected]:
-        return float("inf"), scale
-    pairs = zip(outputs, expected, strict=True)
-    return max(float(np.abs(o.astype(np.float64) - e).max()) for o, e in pairs), scale
 
 
 def _seconds(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -83,6 +83,7 @@ def find(subject: Subject, setting: MemorySetting, context: Context) -> Finding:
     Raises:
         Unavailable: ``limits.memory`` of the suite lies below the limit that is asked about.
         JobFailed: a try failed for another reason than memory.
+        MemoryError: there is too little of it to predict.
     """
     limit = setting.limit or 0
     if context.memory_limit is not None and limit > context.memory_limit:
@@ -94,7 +95,8 @@ def find(subject: Subject, setting: MemorySetting, context: Context) -> Finding:
     context.say("predicting")
     tried = attempt(lambda: _predict(subject, setting), None, context.scratch / "try.log")
     if not tried.ended_well:
-        raise JobFailed(f"the network could not be measured before its batches: {tried.ending}")
+        words = f"the network could not be measured before its batches: {tried.ending}"
+        raise MemoryError(words) if tried.evidence else JobFailed(words)
     need = Need(**tried.value)
     tries = _Tries(subject, setting, context, need)
     largest = bisect(tries.fits, need.largest(limit))

@@ -6,7 +6,7 @@ runtimes agree. Weights whose outputs vary already (trained ones) are left as th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,9 @@ _COARSE = 4  # squares a side of the pattern in a random image
 # What Keras is given at once: eight images of 224 px. Its eager call keeps every activation to the
 # end: 4 GB for one image of EfficientNetB7.
 _CHUNK_BYTES = 8 * 224 * 224 * 3 * 4
+# The largest difference from Keras' output, relative to the largest output, that rounding in this
+# precision explains over some hundred layers.
+TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.02}
 # Images that BatchNormalization's statistics are set from.
 _SEEN = 4
 
@@ -143,6 +146,20 @@ def answers(model: Any, images: np.ndarray) -> list[np.ndarray]:
         for at in range(0, len(images), size)
     ]
     return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+
+def difference(
+    outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
+) -> tuple[float, float]:
+    """The largest absolute difference, and the largest absolute value that was expected.
+
+    NaN where one of them is; infinite where the shapes differ.
+    """
+    scale = max(float(np.abs(array).max()) for array in expected)
+    if [array.shape for array in outputs] != [array.shape for array in expected]:
+        return float("inf"), scale
+    pairs = zip(outputs, expected, strict=True)
+    return float(np.max([np.abs(o.astype(np.float64) - e).max() for o, e in pairs])), scale
 
 
 def write_expected(subject: Subject, model: Any, batch_size: int, folder: Path) -> None:

@@ -79,7 +79,7 @@ class Pace:
             self._skipped.add(cell)
             return
         self._skipped.discard(cell)
-        work = _training_work(record.probe, record.setting)
+        work = _training_work(record.probe, record.setting) if record.status == "ok" else 0.0
         kind = _kind(record.probe, record.repeat, record.setting)
         for place in _places(kind, record.model, words):
             self._sums.setdefault(place, _Took()).add(record, work)
@@ -124,10 +124,11 @@ def _training_s(record: Record) -> float:
 
 
 def _kind(probe: str, repeat: Repeat, setting: Mapping[str, Any]) -> str:
-    """Jobs that do the same: those of a probe, of a training by one recipe."""
+    """Jobs that do the same: of a probe, of a training one recipe, of a compression one part."""
     if repeat == PREPARE:
         return f"{probe} {PREPARE}"
-    return f"{probe} {setting['recipe']}" if probe == "accuracy" else probe
+    way = {"accuracy": "recipe", "compression": "part"}.get(probe)
+    return f"{probe} {setting[way]}" if way else probe
 
 
 def _places(kind: str, model: str, setting: str) -> Iterator[_Place]:

@@ -21,7 +21,7 @@ from cnnbench.running import run_folder
 from cnnbench.running.local import LocalExecutor
 from cnnbench.running.run_folder import RunFolder
 from cnnbench.running.schedule import Schedule
-from cnnbench.running.worker import Order, Outcome
+from cnnbench.running.worker import Order, Outcome, identity_text
 from cnnbench.store.journal import Header, Journal
 
 _READY = ".complete"
@@ -177,6 +177,7 @@ class _Run:
             log=str(log),
             data_dir=str(self._data_dir) if self._data_dir else None,
             memory_limit=suite.limits.memory,
+            identity=identity_text(cell.identity),
         )
 
     def _as_record(
@@ -211,12 +212,10 @@ class _Run:
     def _is_news(self, record: Record) -> bool:
         """Not a second ``ok`` (artifacts made again), nor the same ``skipped`` as last time."""
         earlier = self._journal.of(record.key)
-        if any(r.status == "ok" for r in earlier):
-            return False
-        last = earlier[-1] if earlier else None
-        return not (
-            last and record.status == last.status == "skipped" and record.reason == last.reason
-        )
+        if not earlier or record.status != earlier[-1].status:
+            return True
+        is_same_skip = record.status == "skipped" and record.reason == earlier[-1].reason
+        return not (record.status == "ok" or is_same_skip)
 
 
 def todo(

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from cnnbench.core.errors import CnnbenchError, JobFailed, Unavailable
+from cnnbench.core.errors import CnnbenchError, JobFailed, Unavailable, is_out_of_memory
 from cnnbench.probes import limited
 
 
@@ -19,12 +19,14 @@ def settled(subject: Any, scratch: Path) -> Any:
     Raises:
         Unavailable: not a network of one image of known size, which alone can be run.
         JobFailed: it cannot be built.
+        MemoryError: there is too little memory to build it.
     """
     if subject.input_shape and subject.classes:
         return subject
     found = limited.attempt(lambda: _answer(subject), None, scratch / "building.log")
     if not found.ended_well:
-        raise JobFailed(f"{subject.label} cannot be built: its process ended with {found.ending}")
+        words = f"{subject.label} cannot be built: its process ended with {found.ending}"
+        raise MemoryError(words) if found.evidence else JobFailed(words)
     answer = found.value
     if "interface" not in answer:
         raise Unavailable(answer["skipped"]) if "skipped" in answer else JobFailed(answer["failed"])
@@ -42,6 +44,8 @@ def _answer(subject: Any) -> dict[str, Any]:
     except CnnbenchError as error:
         return {"failed": str(error)}
     except BaseException as error:  # a builder is the user's code: it raises what it likes
+        if is_out_of_memory(error):
+            raise
         traceback.print_exc()
         words = " ".join(f"{type(error).__name__}: {error}".split())
         return {"failed": f"{subject.label} cannot be built: {words}"}

@@ -14,12 +14,12 @@ import resource
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cnnbench.core.errors import OUT_OF_MEMORY, JobFailed, Unavailable, UserError
+from cnnbench.core.errors import JobFailed, Unavailable, UserError, is_out_of_memory
 from cnnbench.core.record import PREPARE, Repeat, Status
 from cnnbench.core.settings import setting as read_setting
 from cnnbench.core.subject import Context, Finding
@@ -29,7 +29,11 @@ from cnnbench.running.settling import settled
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker is told: everything as plain JSON."""
+    """What a worker is told: everything as plain JSON.
+
+    ``identity`` is that of the model when the suite was planned, in one line of canonical JSON;
+    empty where there is no plan.
+    """
 
     model: str
     search_path: tuple[str, ...]
@@ -41,6 +45,7 @@ class Order:
     log: str
     data_dir: str | None
     memory_limit: int | None
+    identity: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -104,7 +109,7 @@ def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
         return Outcome("failed", _one_line(error), error=_traceback())
     except BaseException as error:  # SystemExit of a user's builder included
         reason = f"{type(error).__name__}: {_one_line(error)}".removesuffix(": ")
-        out_of_memory = isinstance(error, MemoryError) or OUT_OF_MEMORY.search(reason.encode())
+        out_of_memory = is_out_of_memory(error)
         status: Status = "oom" if out_of_memory else "failed"
         if out_of_memory and order.memory_limit:
             reason += f" (the job's limit is {exact_bytes(order.memory_limit)})"
@@ -122,6 +127,8 @@ def _find(order: Order, say: Callable[[str], None]) -> Finding:
 
     search_path = tuple(Path(folder) for folder in order.search_path)
     subject = registry.resolve(order.model, search_path)
+    if order.identity and identity_text(subject.identity()) != order.identity:
+        raise JobFailed(f"{order.model} was changed since the suite was planned: run it again")
     probe = importlib.import_module(f"cnnbench.probes.{order.probe}")
     if getattr(probe, "NEEDS_AN_IMAGE", False):
         subject = settled(subject, Path(order.scratch))
@@ -137,6 +144,11 @@ def _find(order: Order, say: Callable[[str], None]) -> Finding:
     )
     finding: Finding = act(subject, read_setting(order.probe, order.setting), context)
     return finding
+
+
+def identity_text(identity: Mapping[str, Any]) -> str:
+    """A model's identity in one line of canonical JSON."""
+    return json.dumps(identity, sort_keys=True)
 
 
 def _one_line(error: BaseException) -> str:

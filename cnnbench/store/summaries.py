@@ -68,11 +68,11 @@ def located(records: Iterable[Record]) -> tuple[list[float], list[float]]:
 
 
 def _status(records: Sequence[Record]) -> str:
-    """``ok``, or the last answer of a job that never became ok."""
-    ok = {record.key for record in records if record.status == "ok"}
-    bad = [record for record in records if record.key not in ok]
+    """``ok``, or the last answer of a job that is not ok (a ``prepare`` may be no longer)."""
+    last = {record.key: record for record in records}
+    bad = [record for record in records if last[record.key] is record and record.status != "ok"]
     if not bad:
-        return "ok" if ok else "not measured"
+        return "ok" if records else "not measured"
     return f"{bad[-1].status}: {bad[-1].reason}" if bad[-1].reason else bad[-1].status
 
 

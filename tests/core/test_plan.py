@@ -67,6 +67,36 @@ probes: {static: [{batch_sizes: [1, 2]}, {batch_sizes: [2, 4]}]}
     assert [cell.setting.label() for cell in plan.cells] == ["b1", "b2", "b4"]
 
 
+def test_a_cell_that_two_forms_name_is_measured_by_what_satisfies_both() -> None:
+    plan = plan_of("""
+name: twice
+models: [Alpha]
+probes:
+  latency:
+    - {runtimes: [graph], precision: 5%, max_rounds: 12}
+    - {runtimes: [graph], precision: 2%, min_rounds: 8, max_rounds: 10}
+""")
+    (cell,) = plan.cells
+    rule = cell.rule
+    assert (rule.at_least, rule.at_most, rule.precision) == (8, 12, pytest.approx(0.02))
+
+
+def test_two_forms_whose_columns_would_hide_one_another_are_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        plan_of("""
+name: hidden
+models: [Alpha]
+probes:
+  compression:
+    - {variants: [pruned-50], fine_tune_epochs: 1}
+    - {variants: [pruned-50], fine_tune_epochs: 5}
+""")
+    words = str(caught.value)
+    assert "two forms measure 'Alpha pruned-50 compression conversion'" in words
+    assert "differ in fine_tune_epochs" in words
+    assert "make them two suites" in words
+
+
 def test_a_form_may_be_for_some_of_the_models_only() -> None:
     plan = plan_of("""
 name: some

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from cnnbench.core.errors import JobFailed
 from cnnbench.probes.training import scores
 
 PROBS = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
@@ -45,6 +46,13 @@ def test_confusion_has_labels_in_rows() -> None:
 def test_logits_become_probabilities_without_overflow() -> None:
     probs = scores.probabilities(np.array([[1000.0, 1000.0], [0.0, math.log(3)]]), True)
     assert probs == pytest.approx(np.array([[0.5, 0.5], [0.25, 0.75]]))
+
+
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_what_is_no_number_is_never_judged(from_logits: bool) -> None:
+    """A row of NaN would have every class among its first five."""
+    with pytest.raises(JobFailed, match="its outputs are not numbers"):
+        scores.probabilities(np.array([[0.1, 0.9], [np.nan, np.nan]]), from_logits)
 
 
 def test_top5_only_where_it_means_something() -> None:

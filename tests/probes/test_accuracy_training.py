@@ -82,6 +82,10 @@ def test_a_killed_training_goes_on_from_its_last_epoch(
     assert epochs == [2]
     assert resumed.metrics["loss"] == pytest.approx(trained.metrics["loss"], rel=1e-6)
     assert resumed.details["correct"] == trained.details["correct"]
+    # The third epoch traced its graph again: the second alone says how long one takes.
+    curve = resumed.details["curve"]
+    assert [point["epoch"] for point in curve if "traced" in point] == [1, 3]
+    assert resumed.metrics["epoch_s"] == curve[1]["seconds"]
     assert list(tmp_path.iterdir()) == []
 
 

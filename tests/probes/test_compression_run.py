@@ -144,7 +144,7 @@ def test_every_row_has_a_verdict_in_words(made: Any) -> None:
 
 _HARD = """
 name: s
-models: ["nets:small", "nets:odd", "nets:of_keras_3_only"]
+models: ["nets:small", "nets:small[classes=9]", "nets:odd", "nets:of_keras_3_only"]
 probes:
   compression:
     - models: ["nets:small"]
@@ -153,7 +153,7 @@ probes:
       representative: 51
       min_rounds: 1
       max_rounds: 1
-    - models: ["nets:small"]
+    - models: ["nets:small[classes=9]"]
       variants: [ptq-int8]
       representative: 3
       min_rounds: 1
@@ -179,7 +179,7 @@ def test_what_fails_is_a_row_and_the_suite_goes_on(tmp_path: Path) -> None:
         "failed",
         "too little representative data: 51 images wanted, digits has 50 training images",
     )
-    status, reason = answers["nets:small", "ptq-int8", 3]
+    status, reason = answers["nets:small[classes=9]", "ptq-int8", 3]
     assert status == "failed"
     assert "at least 10 are needed" in reason
     status, reason = answers["nets:odd", "float32", 0]

@@ -165,8 +165,15 @@ def test_thinned_keeps_ends_and_four_digits() -> None:
 
 
 def test_shapes_that_differ_disagree_beyond_measure() -> None:
-    difference, scale = latency._difference([np.zeros((1, 3))], [np.ones((1, 4))])
+    difference, scale = specimen.difference([np.zeros((1, 3))], [np.ones((1, 4))])
     assert difference == float("inf") and scale == 1
+
+
+def test_a_nan_in_any_output_disagrees() -> None:
+    sound, broken = np.ones((1, 3)), np.array([[1.0, np.nan, 1.0]])
+    for outputs in ([sound, broken], [broken, sound]):
+        difference, _ = specimen.difference(outputs, [sound, sound])
+        assert np.isnan(difference)
 
 
 def test_constant_outputs_are_refused() -> None:

@@ -73,6 +73,15 @@ class StoppingRule(Form):
     at_most: int = 1
     precision: float | None = None
 
+    def stricter(self, other: StoppingRule) -> StoppingRule:
+        """What satisfies both."""
+        wanted = (self.precision, other.precision)
+        return StoppingRule(
+            at_least=max(self.at_least, other.at_least),
+            at_most=max(self.at_most, other.at_most),
+            precision=None if None in wanted else min(one for one in wanted if one),
+        )
+
 
 class Setting(Form):
     """One cell's setting. Subclasses add their fields and say how it is written in a column."""

@@ -30,10 +30,6 @@ from cnnbench.probes.compression.interpreter import File, answers
 from cnnbench.probes.compression.layer_by_layer import Left
 from cnnbench.probes.training import scores
 
-# Only float32 arithmetic must agree with Keras; rounding is what quantisation is about.
-_TOLERANCE = 1e-3
-
-
 def make(subject: Subject, setting: CompressionSetting, context: Context) -> Finding:
     """Make, read back and judge one variant.
 
@@ -85,9 +81,11 @@ def _make(
     part.write_bytes(content)
     file = File(part)
     finding = _read_back(content, variant)
-    finding.metrics |= {"convert_s": convert_s} | _beside_keras(subject, model, file, folder)
+    difference, scale = _beside_keras(subject, model, file, folder)
+    finding.metrics |= {"convert_s": convert_s, "output_max_abs_diff": difference}
     finding.details |= {"left": left.layers, "left_kinds": dict(left.kinds)}
-    if not variant.quantisation and finding.metrics["output_max_abs_diff"] > _TOLERANCE:
+    # Only float32 arithmetic must agree with Keras; rounding is what quantisation is about.
+    if not variant.quantisation and not difference <= specimen.TOLERANCE["float32"] * scale:
         finding.details["flags"] = ["output disagrees with Keras"]
     if isinstance(images, material.Pictures):
         _judge(finding, file, images, card, trained, context)
@@ -110,16 +108,16 @@ def _read_back(content: bytes, variant: Variant) -> Finding:
     )
 
 
-def _beside_keras(subject: Subject, model: Any, file: File, folder: Path) -> dict[str, float]:
+def _beside_keras(
+    subject: Subject, model: Any, file: File, folder: Path
+) -> tuple[float, float]:
     """How far the file is from the Keras model it was made of; its own answers go to ``folder``.
 
     The processes that time the file compare theirs with these.
     """
     images = specimen.random_inputs(subject, 2, seed=2)
-    pairs = zip(file(images), specimen.answers(model, images), strict=True)
-    difference = max(float(np.abs(a.astype(np.float64) - b).max()) for a, b in pairs)
     specimen.write_expected(subject, file, 1, folder)
-    return {"output_max_abs_diff": difference}
+    return specimen.difference(file(images), specimen.answers(model, images))
 
 
 def _judge(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import CnnbenchError, JobFailed
+from cnnbench.core.errors import CnnbenchError, JobFailed, is_out_of_memory
 from cnnbench.core.settings.variants import Variant
 from cnnbench.probes.runtimes import saved_graph
 
@@ -47,6 +47,8 @@ def convert(
     except CnnbenchError:  # of reading the representative images
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         print(error, file=sys.stderr)  # noqa: T201 - to the job's log
         raise JobFailed(f"the converter refuses it: {reason(error)}") from error
     return flatbuffer

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnnbench.core.errors import JobFailed, Unavailable
+from cnnbench.core.errors import JobFailed, Unavailable, is_out_of_memory
 
 
 @dataclass
@@ -80,6 +80,8 @@ def refusals() -> Iterator[None]:
     except (Unavailable, JobFailed):
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         words = " ".join(str(error).split())[:300]
         reason = f"{type(error).__name__}: {words}" if words else type(error).__name__
         raise Unavailable(f"the model-optimization toolkit refuses it: {reason}") from error

@@ -42,7 +42,8 @@ def required(folder: Path, file: str, what: str) -> Path:
     if (folder / file).is_file():
         return folder / file
     reason = folder / _REASON
-    words = reason.read_text(encoding="utf-8") if reason.is_file() else "its job has not succeeded"
+    unknown = "its job has not succeeded, or its file is gone (--fresh makes all of it again)"
+    words = reason.read_text(encoding="utf-8") if reason.is_file() else unknown
     raise Unavailable(f"{what}: {words}")
 
 

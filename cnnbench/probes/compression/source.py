@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed, Unavailable
+from cnnbench.core.errors import JobFailed, Unavailable, is_out_of_memory
 from cnnbench.core.settings import files
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
@@ -115,6 +115,8 @@ def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
         flat.load_weights(str(file))
         return
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         reason = " ".join(str(error).split())[:200]
     try:
         if training.recipe != "transfer":
@@ -122,7 +124,9 @@ def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
         whole = transfer.build(task.subject, training, task.classes, None, task.seed).whole
         whole.load_weights(str(file))
         flat.set_weights(whole.get_weights())
-    except Exception:
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise JobFailed(
             f"the weights in {file.name} do not fit {task.subject.label} with "
             f"{task.classes} classes at {training.image_size} px: {reason}"

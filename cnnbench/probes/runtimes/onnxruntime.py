@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed
+from cnnbench.core.errors import JobFailed, is_out_of_memory
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.probes.runtimes import saved_graph
 from cnnbench.probes.runtimes.base import CallPath, require_package
@@ -60,6 +60,8 @@ class Runtime(CallPath):
                 str(self._file), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's own errors share no base
+            if is_out_of_memory(error):
+                raise
             words = " ".join(str(error).split())
             raise JobFailed(f"ONNX Runtime refuses the converted network: {words}") from error
         self._input = self._session.get_inputs()[0].name

@@ -82,8 +82,11 @@ class Training:
         self._compile(model, phase)
         best = self._restored_best(model, phase)
         points = [point for point in self.curve if point["phase"] == phase.number]
+        known = len(points)
         while len(points) < phase.epochs and not self._is_over(points):
             point = self._epoch(model, batches, phase, len(points))
+            if len(points) == known:  # its time says little: the graph was traced in it
+                point["traced"] = True
             if validation is not None:
                 point |= _judged(model, validation)
             self.curve.append(point)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cnnbench.core.errors import JobFailed
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -17,8 +19,14 @@ _TOP5_FROM_CLASSES = 10  # with fewer, five guesses are nearly all there are
 
 
 def probabilities(outputs: Floats, from_logits: bool) -> Floats:
-    """``(n, classes)`` that sum to one, from logits or from what a softmax gave."""
+    """``(n, classes)`` that sum to one, from logits or from what a softmax gave.
+
+    Raises:
+        JobFailed: some are no numbers; no share of right answers would tell.
+    """
     outputs = np.asarray(outputs, np.float64)
+    if not np.isfinite(outputs).all():
+        raise JobFailed("its outputs are not numbers")
     if from_logits:
         outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return np.asarray(outputs / outputs.sum(axis=1, keepdims=True), np.float64)

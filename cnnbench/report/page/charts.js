@@ -111,7 +111,7 @@ function drawLearning() {
   learning.label ??= labels[0];
   const curves = data.curves.filter((curve) => curve.label === learning.label);
   const numbers = [...new Set(curves.flatMap((curve) => curve.points.flatMap(Object.keys)))]
-    .filter((name) => !["epoch", "phase", "seconds"].includes(name));
+    .filter((name) => !["epoch", "phase", "seconds", "traced"].includes(name));
   if (!numbers.includes(learning.what)) learning.what = ["validation_top1", "val_top1", "top1"].find((name) => numbers.includes(name)) || numbers[0];
   const controls = [select("Show", numbers.map((name) => [name, WORDS[name] || name.replaceAll("_", " ")]), learning.what,
     (name) => { learning.what = name; drawLearning(); })];
