@@ -136,8 +136,8 @@ def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
     """Return the one column that ``expression`` names.
 
     In this order: the exact column; the exact base with the unit suffix dropped (``file`` is
-    ``file_bytes``), with or without a setting; a unique prefix among primary metrics.
-    Companions match by full name only.
+    ``file_bytes``); a unique prefix among primary metrics. Both with or without a setting, of which
+    its beginning is enough (``top1@fashion_mnist``). Companions match by full name only.
 
     Raises:
         UserError: nothing or several match; the candidates are listed.
@@ -148,11 +148,7 @@ def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
     base, label = split(expression)
     values = [name for name in columns if of_column(name) is not None]
     for match in (_is_base, _is_prefix):
-        found = [
-            name
-            for name in values
-            if match(base, METRICS[split(name)[0]]) and label in ("", split(name)[1])
-        ]
+        found = with_label(label, [v for v in values if match(base, METRICS[split(v)[0]])])
         if len(found) == 1:
             return found[0]
         if found:
@@ -162,6 +158,16 @@ def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
     bases = list(dict.fromkeys(split(name)[0] for name in values))
     hint = nearest(expression, [*bases, *values]) or "this table has: " + ", ".join(bases)
     raise UserError(f"no metric '{expression}' in this table", where, hint)
+
+
+def with_label(wanted: str, columns: Iterable[str]) -> list[str]:
+    """Those of ``columns`` under the setting ``wanted``, else under settings that begin with it.
+
+    All of them where ``wanted`` is empty.
+    """
+    columns = list(columns)
+    exact = [name for name in columns if wanted in ("", split(name)[1])]
+    return exact or [name for name in columns if split(name)[1].startswith(f"{wanted}/")]
 
 
 def short_name(metric: str) -> str:

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cnnbench.core.errors import UserError, nearest
-from cnnbench.core.metrics import METRICS, Metric, column, short_name, split
+from cnnbench.core.metrics import (
+    METRICS,
+    Metric,
+    column,
+    of_column,
+    short_name,
+    split,
+    with_label,
+)
 from cnnbench.core.units import show
 from cnnbench.report import drift, merge
 from cnnbench.store.compression import COLUMN as COMPRESSION
@@ -101,19 +109,23 @@ def columns(report: pd.DataFrame, wanted: Sequence[str] = ()) -> list[Column]:
 
 
 def _wanted(expression: str, report: pd.DataFrame) -> list[Column]:
-    base, label = split(expression)
-    found = [
+    return [
         Column(name, _group_of(split(name)[0]), METRICS[split(name)[0]])
-        for name in report.columns
-        if split(name)[0] in METRICS
-        and base in (split(name)[0], short_name(split(name)[0]))
-        and label in ("", split(name)[1])
+        for name in _named(expression, report)
+        if report[name].notna().any()
     ]
-    found_with_values = [column for column in found if report[column.name].notna().any()]
+
+
+def _named(expression: str, report: pd.DataFrame) -> list[str]:
+    base, label = split(expression)
+    values = [str(name) for name in report.columns if of_column(str(name)) is not None]
+    of_metric = [name for name in values if base in (split(name)[0], short_name(split(name)[0]))]
+    found = with_label(label, of_metric)
     if not found:
-        hint = nearest(expression, [name for name in report.columns if split(name)[0] in METRICS])
-        raise UserError(f"no metric '{expression}' in this report", "--metric", hint)
-    return found_with_values
+        raise UserError(
+            f"no metric '{expression}' in this report", "--metric", nearest(expression, values)
+        )
+    return found
 
 
 def about(wanted: Sequence[str], report: pd.DataFrame) -> pd.DataFrame:
@@ -124,17 +136,14 @@ def about(wanted: Sequence[str], report: pd.DataFrame) -> pd.DataFrame:
     """
     if not wanted:
         return report
-    columns(report, wanted)
-    asked = [split(expression) for expression in wanted]
+    chosen = {name for expression in wanted for name in _named(expression, report)}
 
     def is_asked(name: str) -> bool:
         base, label = split(name)
         metric = max((m for m in METRICS if base.startswith(m)), key=len, default="")
-        return not metric or any(
-            one in (metric, short_name(metric)) and at in ("", label) for one, at in asked
-        )
+        return not metric or column(metric, label) in chosen
 
-    return report[[name for name in report.columns if is_asked(name)]]
+    return report[[name for name in report.columns if is_asked(str(name))]]
 
 
 def _group_of(metric: str) -> str:

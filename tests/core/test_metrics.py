@@ -28,6 +28,8 @@ COLUMNS = [
         ("latency_p50@cpu/litert/b1", "latency_p50_s@cpu/litert/b1"),
         ("latency_p50_s@cpu/graph/b1", "latency_p50_s@cpu/graph/b1"),
         ("top", "top1@fashion_mnist/scratch/32px"),
+        ("top1@fashion_mnist", "top1@fashion_mnist/scratch/32px"),
+        ("latency_p50@cpu/graph", "latency_p50_s@cpu/graph/b1"),
         ("latency_p50_s_ci_low@cpu/litert/b1", "latency_p50_s_ci_low@cpu/litert/b1"),
     ],
 )
@@ -38,6 +40,15 @@ def test_resolve(expression: str, column: str) -> None:
 def test_an_ambiguous_name_lists_its_candidates() -> None:
     with pytest.raises(UserError, match=r"ambiguous.*cpu/graph/b1.*cpu/litert/b1"):
         metrics.resolve("latency_p50", COLUMNS)
+
+
+def test_a_settings_beginning_ends_at_a_joint_and_a_whole_one_comes_first() -> None:
+    columns = ["top1@a/b", "top1@a/b/c", "top1@ab/c"]
+    assert metrics.with_label("a/b", columns) == ["top1@a/b"]
+    assert metrics.with_label("a", columns) == ["top1@a/b", "top1@a/b/c"]
+    assert metrics.with_label("", columns) == columns
+    with pytest.raises(UserError, match=r"ambiguous.*top1@a/b, top1@a/b/c"):
+        metrics.resolve("top1@a", columns)
 
 
 def test_companions_match_by_full_name_only() -> None:

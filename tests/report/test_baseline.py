@@ -31,7 +31,9 @@ def test_a_network_that_two_tests_look_at_keeps_what_both_found(tmp_path: Path) 
 
 def test_what_this_run_did_not_look_at_stays_and_what_changed_goes(tmp_path: Path) -> None:
     file = tmp_path / "base.csv"
-    written(file, Book().static("A", params=5.0).latency("A", 0.010), Book().static("B", params=7.0))
+    written(
+        file, Book().static("A", params=5.0).latency("A", 0.010), Book().static("B", params=7.0)
+    )
     a, b = written(file, Book().static("A", params=6.0))
     assert (a["params"], b["params"]) == (6, 7)
     assert a[P50] == pytest.approx(0.01, rel=0.5)

@@ -141,7 +141,9 @@ def test_a_winner_that_was_only_timed_in_better_hours_is_a_tie() -> None:
     choice = cnnbench.choose(table(row("A", 0.012, 1.2), row("B", 0.011, 1.0)), minimize=LATENCY)
     assert choice.winner is not None
     assert choice.winner.name == "B"
-    assert [(c.name, c.tie_probability) for c in choice.ties] == [("A", pytest.approx(1.0, abs=1e-3))]
+    assert [(c.name, c.tie_probability) for c in choice.ties] == [
+        ("A", pytest.approx(1.0, abs=1e-3))
+    ]
 
 
 def test_a_clear_winner_is_no_tie(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ def test_networks_that_cannot_be_told_apart_share_a_tier() -> None:
 
 
 def test_achieved_flops_are_those_of_an_image_times_images_a_second() -> None:
-    rates = [record("A", "latency", n, throughput_per_s=rate) for n, rate in enumerate([90.0, 110.0])]
+    rates = [
+        record("A", "latency", n, throughput_per_s=rate) for n, rate in enumerate([90.0, 110.0])
+    ]
     report = tables.report([record("A", "static", flops=5e6), *rates, record("B", "latency")])
     label = rates[0].setting["device"] + "/graph/b1"
     assert report.loc[0, f"achieved_flops_per_s@{label}"] == pytest.approx(500e6)

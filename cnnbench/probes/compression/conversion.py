@@ -30,6 +30,7 @@ from cnnbench.probes.compression.interpreter import File, answers
 from cnnbench.probes.compression.layer_by_layer import Left
 from cnnbench.probes.training import scores
 
+
 def make(subject: Subject, setting: CompressionSetting, context: Context) -> Finding:
     """Make, read back and judge one variant.
 
@@ -108,9 +109,7 @@ def _read_back(content: bytes, variant: Variant) -> Finding:
     )
 
 
-def _beside_keras(
-    subject: Subject, model: Any, file: File, folder: Path
-) -> tuple[float, float]:
+def _beside_keras(subject: Subject, model: Any, file: File, folder: Path) -> tuple[float, float]:
     """How far the file is from the Keras model it was made of; its own answers go to ``folder``.
 
     The processes that time the file compare theirs with these.
