@@ -92,11 +92,16 @@ def adaptive_pooling(op: Op) -> Work:
     return Work(pooling=op.input.sizes[0] * reads * channels)
 
 
-def up_sampling(op: Op) -> Work:
-    """Nearest copies; bilinear weighs 4 neighbours an output, bicubic 16."""
-    taps = {"nearest": 0, "bilinear": 4, "bicubic": 16}
-    reads = taps.get(getattr(op.layer, "interpolation", "nearest"))
-    return Work(elementwise=op.output.elements * (0 if reads is None else reads))
+# Inputs that an output weighs along an axis; of other ways the call is traced.
+_TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4, "lanczos3": 6, "lanczos5": 10}
+
+
+def up_sampling(op: Op) -> Work | None:
+    """Nearest copies; what is smooth weighs so many neighbours an output in each direction."""
+    taps = _TAPS.get(getattr(op.layer, "interpolation", "nearest"))
+    if taps is None:
+        return None
+    return Work(elementwise=op.output.elements * (taps**2 if taps > 1 else 0))
 
 
 def conv_windows(op: Op) -> Windows:
@@ -137,11 +142,14 @@ def transposed_windows(op: Op) -> Windows:
     return tuple(found)
 
 
-def resize_windows(op: Op) -> Windows:
-    """Up-sampling: ``scale`` outputs share an input (bilinear: two inputs)."""
-    scale = _each(op.layer.size, op)
-    smooth = getattr(op.layer, "interpolation", "nearest") != "nearest"
-    return tuple(Window(2 if smooth else 1, 1, 0, scale=factor) for factor in scale)
+def resize_windows(op: Op) -> Windows | None:
+    """Up-sampling: ``scale`` outputs share the inputs that each weighs."""
+    taps = _TAPS.get(getattr(op.layer, "interpolation", "nearest"))
+    if taps is None:
+        return None
+    return tuple(
+        Window(taps, 1, max(0, taps // 2 - 1), scale=factor) for factor in _each(op.layer.size, op)
+    )
 
 
 def shift_windows(op: Op) -> Windows:

@@ -111,6 +111,7 @@ def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | 
 
 def _pictures(files: tuple[Path, ...], height: int, width: int, channels: int) -> np.ndarray:
     import numpy as np
+    from PIL import Image
 
     from cnnbench.data import photographs
 
@@ -120,7 +121,7 @@ def _pictures(files: tuple[Path, ...], height: int, width: int, channels: int) -
     for file in files:
         try:
             pictures.append(photographs.decoded(file, height, width, channels))
-        except (OSError, SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             reason = getattr(error, "strerror", None) or "not a picture"
             raise UserError(f"cannot be read: {reason}", str(file)) from None
     return np.stack(pictures).astype(np.float32)

@@ -160,7 +160,7 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
 
 
 def _without_repeats(cells: list[Cell]) -> list[Cell]:
-    """Two forms of one probe may name the same cell; it is measured once, by what satisfies both."""
+    """A cell that two forms of a probe name is measured once, by what satisfies both."""
     known: dict[str, Cell] = {}
     for cell in cells:
         twin = known.get(cell.key)

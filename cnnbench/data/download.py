@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import threading
 import urllib.error
@@ -15,21 +16,24 @@ _STALLED_AFTER_S = 30.0
 
 def reachable(url: str) -> bool:
     """Whether anything answers at ``url`` within five seconds, look-up of the name included."""
-    answered = threading.Event()
+    outcome: queue.Queue[bool] = queue.Queue()
 
     def ask() -> None:
         request = urllib.request.Request(url, method="HEAD")
         try:
             urllib.request.urlopen(request, timeout=_ANSWER_WITHIN_S).close()
+            outcome.put(True)
         except urllib.error.HTTPError:
-            pass  # an answer all the same
+            outcome.put(True)  # an answer all the same
         except (OSError, ValueError):
-            return
-        answered.set()
+            outcome.put(False)
 
     # A thread, because the look-up of a name has no timeout of its own.
     threading.Thread(target=ask, daemon=True).start()
-    return answered.wait(_ANSWER_WITHIN_S)
+    try:
+        return outcome.get(timeout=_ANSWER_WITHIN_S)
+    except queue.Empty:
+        return False
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnnbench.core.errors import Unavailable, UserError
+from cnnbench.core.errors import CnnbenchError, Unavailable, UserError, is_out_of_memory
 from cnnbench.core.reference import show
 from cnnbench.models import preprocessing
 from cnnbench.models.locate import Location
@@ -37,7 +37,11 @@ class Builder:
             raise UserError(f"'{self.name}' cannot be called", str(self.location.file))
         try:
             made = builder(**self._arguments(request))
-        except (ValueError, TypeError) as error:
+        except CnnbenchError:
+            raise
+        except Exception as error:  # a user's code raises what it likes
+            if is_out_of_memory(error):
+                raise
             raise request.refused(error) from error
         return _with_known_shapes(made, request)
 

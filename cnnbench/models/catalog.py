@@ -51,12 +51,6 @@ class Entry:
         """The ``published_*`` metrics, in base units, or nothing."""
         return _published().get(self.name, {})
 
-    @property
-    def depth(self) -> int | None:
-        """The published depth (Keras counts activations and normalisations too), or None."""
-        depth = self.published.get("published_depth")
-        return None if depth is None else int(depth)
-
 
 def _keras(
     name: str, family: Family, module: str, px: int, params: int, min_size: int = 32

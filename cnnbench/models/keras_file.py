@@ -94,7 +94,7 @@ class KerasFile:
         import tensorflow as tf
 
         # So that Keras finds the layers of our own that the file may name.
-        importlib.import_module("cnnbench.models.families.lrn")
+        importlib.import_module("cnnbench.models.families.own_layers")
         try:
             # Keras takes apart what it is given, and it may be asked again.
             config = copy.deepcopy(self.config)

@@ -41,6 +41,8 @@ class Request:
     def refused(self, error: Exception) -> UserError:
         """What a builder objected to, in one line: Keras' messages have colours and many lines."""
         words = " ".join(_COLOURS.sub("", str(error)).partition("Arguments received")[0].split())
+        if not isinstance(error, ValueError | TypeError):  # of which the words alone say little
+            words = f"{type(error).__name__}: {words}".removesuffix(": ")
         return UserError(f"{self.label} cannot be built: {words[:300]}")
 
 
@@ -102,14 +104,6 @@ class Model:
         """The same network, of which only building it told what it takes and gives."""
         entry = replace(self.entry, input_shape=input_shape, classes=classes)
         return replace(self, entry=entry, input_shape=input_shape, classes=classes)
-
-    @property
-    def family(self) -> str:
-        return self.entry.family
-
-    @property
-    def year(self) -> int | None:
-        return self.entry.year
 
     @property
     def min_size(self) -> int | None:

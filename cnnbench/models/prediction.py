@@ -31,7 +31,10 @@ class Guess:
 
 
 def probabilities(model: Model, network: Any, images: np.ndarray) -> np.ndarray:
-    """What ``network`` makes of images: ``(n, classes)``, each row adding up to 1.
+    """What ``network`` makes of images: ``(n, classes)``.
+
+    Each row adds up to 1, unless its classes do not exclude one another (a sigmoid for each). A
+    single sigmoid tells two classes apart, the second with the probability that it gives.
 
     Args:
         model: preprocesses the images.
@@ -80,7 +83,11 @@ def imagenet_names() -> list[str]:
 
 def _probabilities(outputs: np.ndarray) -> np.ndarray:
     """The outputs themselves where they are probabilities, else their softmax."""
-    if outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-3):
+    are_shares = outputs.min() >= 0 and outputs.max() <= 1
+    if outputs.shape[1] == 1:
+        second = outputs if are_shares else 1 / (1 + np.exp(-outputs))
+        return np.concatenate([1 - second, second], axis=1)
+    if are_shares:
         return outputs
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)

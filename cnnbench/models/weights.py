@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +31,10 @@ def load(model: Any, file: Path, label: str) -> None:
             _load_whole(model, file)
         else:
             model.load_weights(str(file))
-    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+    except (
+        *(ValueError, OSError, KeyError, TypeError, AttributeError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"the weights in {file} do not fit {label}: {reason}",
@@ -40,7 +45,6 @@ def load(model: Any, file: Path, label: str) -> None:
 def _load_whole(model: Any, file: Path) -> None:
     """A ``.keras`` file holds its weights in a member of its own, which Keras loads by itself."""
     import tempfile
-    import zipfile
 
     with zipfile.ZipFile(file) as archive, tempfile.TemporaryDirectory() as folder:
         model.load_weights(archive.extract("model.weights.h5", folder))

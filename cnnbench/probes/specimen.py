@@ -6,7 +6,7 @@ runtimes agree. Weights whose outputs vary already (trained ones) are left as th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ import numpy as np
 
 from cnnbench.core.errors import JobFailed
 from cnnbench.core.subject import Subject
+from cnnbench.probes.training import network
 
 _SEED = 0
 # Relative to the largest output, by which two random images must differ somewhere.
@@ -185,7 +186,9 @@ def calibrate_batchnorms(model: Any, images: np.ndarray) -> None:
     import tensorflow as tf
 
     norms = [
-        layer for layer in _layers(model) if isinstance(layer, tf.keras.layers.BatchNormalization)
+        layer
+        for layer in network.all_layers(model)
+        if isinstance(layer, tf.keras.layers.BatchNormalization)
     ]
     momenta = [layer.momentum for layer in norms]
     for layer in norms:
@@ -242,8 +245,3 @@ def _calmer_classifier(model: Any, images: np.ndarray) -> None:
     last = max(place for place, value in enumerate(weights) if value.ndim >= 2)
     weights[last] = weights[last] / 10
     model.set_weights(weights)
-
-
-def _layers(model: Any) -> Iterator[Any]:
-    """Every layer at any depth; both generations of Keras have the method."""
-    yield from model._flatten_layers(include_self=False, recursive=True)

@@ -65,6 +65,9 @@ CASES: list[tuple[str, tuple[int, ...], int, int]] = [
     ("UpSampling2D(2)", (3, 3, 1), 0, 0),
     # four neighbours an output
     ("UpSampling2D(2, interpolation='bilinear')", (3, 3, 1), 0, 36 * 4),
+    ("UpSampling2D(2, interpolation='bicubic')", (3, 3, 1), 0, 36 * 16),
+    ("UpSampling2D(2, interpolation='lanczos3')", (3, 3, 1), 0, 36 * 36),
+    ("UpSampling2D(2, interpolation='lanczos5')", (3, 3, 1), 0, 36 * 100),
 ]
 
 

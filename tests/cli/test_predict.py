@@ -19,6 +19,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from cnnbench.cli.predict import command
+from cnnbench.core.errors import UserError
+from cnnbench.models import prediction
 
 PHOTOGRAPHS = files("sklearn.datasets.images")
 CHINA, FLOWER = (str(PHOTOGRAPHS / name) for name in ("china.jpg", "flower.jpg"))
@@ -122,6 +124,31 @@ def test_a_mistake_is_one_line(arguments: tuple[str, ...], words: str) -> None:
     assert done.exception is not None
     assert words in str(done.exception)
     assert "\n" not in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "shares"),
+    [
+        ([[0.2, 0.8]], [[0.2, 0.8]]),
+        ([[0.0, 0.0]], [[0.0, 0.0]]),  # of sigmoids that see nothing
+        ([[0.9, 0.7]], [[0.9, 0.7]]),  # classes that do not exclude one another
+        ([[-1.0, 1.0]], [[1 / (1 + np.exp(2)), 1 / (1 + np.exp(-2))]]),
+        ([[0.3]], [[0.7, 0.3]]),  # one sigmoid, two classes
+        ([[-2.0]], [[1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))]]),
+    ],
+)
+def test_outputs_become_probabilities(outputs: list[list[float]], shares: object) -> None:
+    np.testing.assert_allclose(prediction._probabilities(np.array(outputs)), shares)
+
+
+def test_a_damaged_file_and_a_bomb_are_the_users_to_mend(tmp_path: Path, weights: Path) -> None:
+    damaged, bomb = tmp_path / "damaged.keras", tmp_path / "bomb.png"
+    damaged.write_bytes(b"PK\x03\x04" + bytes(50))
+    assert "do not fit" in str(run(SMALL, CHINA, "--weights", str(damaged)).exception)
+    Image.new("1", (20_000, 20_000)).save(bomb)
+    found = run(SMALL, str(bomb), "--weights", str(weights)).exception
+    assert isinstance(found, UserError)
+    assert f"{bomb}: cannot be read" in str(found)
 
 
 def test_a_file_of_another_network_is_refused(weights: Path) -> None:

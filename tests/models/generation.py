@@ -41,7 +41,7 @@ def account(folder: Path, name: str, legacy: bool) -> None:
     model = registry.resolve(
         f"{name}[input_shape={shape},classes={CLASSES},classifier_activation=none]"
     )
-    tf.keras.backend.set_floatx("float32" if known.family in _SINGLE else "float64")
+    tf.keras.backend.set_floatx("float32" if known.entry.family in _SINGLE else "float64")
     network = model.build()
     inputs = specimen.random_inputs(model, _IMAGES, seed=0)
     _give(network, _drawn(network.get_weights()))

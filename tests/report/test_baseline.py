@@ -48,7 +48,7 @@ def test_what_this_run_did_not_look_at_stays_and_what_changed_goes(tmp_path: Pat
 def test_what_cannot_be_read_or_written_is_said_before_anything_is_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist; --cnnbench-update-baseline makes it"):
         Baseline(tmp_path / "base.csv", is_update=False)
-    with pytest.raises(UserError, match="the folder .*nowhere does not exist"):
+    with pytest.raises(UserError, match=r"the folder .*nowhere does not exist"):
         Baseline(tmp_path / "nowhere" / "base.csv", is_update=True)
     (tmp_path / "base.csv").write_text('"')
     with pytest.raises(UserError, match=r"base\.csv"):

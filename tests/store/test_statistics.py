@@ -117,7 +117,7 @@ def test_intervals_cover_the_truth(noise: object, processes: int) -> None:
 
 @pytest.mark.parametrize("spread", [0.01, 0.03, 0.05, 0.08, 0.12])
 def test_intervals_cover_the_truth_where_rounds_end_once_they_are_narrow(spread: float) -> None:
-    """A cell stops at the first of 6 to 12 rounds with ±5 %: that favours samples too close by luck.
+    """A cell stops at the first of 6 to 12 rounds with ±5 %: that favours samples close by luck.
 
     Never mind: 0.90 of them hold the truth at the worst spread, 0.95 where six rounds do.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnbench.models import preprocessing
 from cnnbench.models.families.layers import layers, model, pooled_classifier, tf
-from cnnbench.models.families.lrn import LocalResponseNormalization
+from cnnbench.models.families.own_layers import LocalResponseNormalization
 
 preprocess_input = preprocessing.centred
 

@@ -28,10 +28,17 @@ def LeNet5(  # noqa: N802
     Args:
         input_shape: images of less than 32 pixels are padded with zeros to 32, as the paper pads
             its characters of 28.
-        modern: ReLU and max pooling instead of tanh and average pooling.
+        modern: ReLU and max pooling instead of tanh, behind the subsampling layers too, and
+            average pooling.
     """
     activation = "relu" if modern else "tanh"
-    pooling = layers.MaxPooling2D if modern else layers.AveragePooling2D
+
+    def subsampled(x: Any, name: str) -> Any:
+        if modern:
+            return layers.MaxPooling2D(2, name=name)(x)
+        return layers.Activation("tanh", name=f"{name}_tanh")(
+            layers.AveragePooling2D(2, name=name)(x)
+        )
 
     inputs = x = tf.keras.Input(input_shape)
     missing = [max(0, 32 - size) for size in input_shape[:2]]
@@ -39,9 +46,9 @@ def LeNet5(  # noqa: N802
         border = tuple((pixels // 2, pixels - pixels // 2) for pixels in missing)
         x = layers.ZeroPadding2D(border, name="pad")(x)
     x = layers.Conv2D(6, 5, activation=activation, name="C1")(x)
-    x = pooling(2, name="S2")(x)
+    x = subsampled(x, "S2")
     x = layers.Conv2D(16, 5, activation=activation, name="C3")(x)
-    x = pooling(2, name="S4")(x)
+    x = subsampled(x, "S4")
     x = layers.Conv2D(120, 5, activation=activation, name="C5")(x)
     if include_top:
         x = layers.Flatten(name="flatten")(x)

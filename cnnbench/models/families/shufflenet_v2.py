@@ -14,6 +14,7 @@ from cnnbench.models.families.layers import (
     pooled_classifier,
     tf,
 )
+from cnnbench.models.families.own_layers import ChannelSlice
 
 preprocess_input = preprocessing.standardised
 
@@ -54,24 +55,6 @@ def ShuffleNetV2(  # noqa: N802
     if include_top:
         x = pooled_classifier(x, classes, classifier_activation)
     return model(inputs, x, "shufflenet_v2", weights)
-
-
-@tf.keras.utils.register_keras_serializable(package="cnnbench")
-class ChannelSlice(tf.keras.layers.Layer):  # type: ignore[misc]
-    """The channels from ``start`` up to, not including, ``stop``."""
-
-    def __init__(self, start: int, stop: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.start, self.stop = start, stop
-
-    def call(self, inputs: Any) -> Any:
-        return inputs[..., self.start : self.stop]
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return (*input_shape[:-1], self.stop - self.start)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "start": self.start, "stop": self.stop}
 
 
 def _unit(x: Any, filters: int, name: str) -> Any:

@@ -5,7 +5,7 @@ The path to a GPU is the path to any device of TensorFlow, so that it is tested 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -62,11 +62,6 @@ class Device:
             tensor = tf.identity(tf.constant(images))
         self._synchronise()
         return tensor
-
-    @staticmethod
-    def fetch(outputs: Sequence[Any]) -> list[np.ndarray]:
-        """The tensors in the host's memory, which waits for the device."""
-        return [tensor.numpy() for tensor in outputs]
 
     @staticmethod
     def threads_in_use() -> int:

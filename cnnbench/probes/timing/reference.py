@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 
 # Three milliseconds or so on two cores: long beside the clock, short beside a block of calls.
 SIZE = 512
-FLOPS = 2 * SIZE**3
 
 
 @contextmanager

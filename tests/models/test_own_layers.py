@@ -1,7 +1,10 @@
-"""Local response normalisation against the equation of AlexNet's section 3.3."""
+"""Layers of our own: their arithmetic, and that whoever loads a file with them finds them."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 
 
 def test_a_window_of_five_channels_by_hand() -> None:
-    from cnnbench.models.families.lrn import LocalResponseNormalization
+    from cnnbench.models.families.own_layers import LocalResponseNormalization
 
     activations = np.arange(1, 9, dtype=np.float32).reshape(1, 1, 1, 8) * 30
     found = np.asarray(LocalResponseNormalization()(activations))[0, 0, 0]
@@ -35,8 +38,23 @@ def test_alexnet_is_saved_and_loaded_in_safe_mode(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again(image), network(image))
 
 
+def test_another_process_finds_the_layers_that_a_file_names(tmp_path: Path) -> None:
+    """One in which no builder has been imported that would have registered them."""
+    from cnnbench.models import registry
+
+    file = tmp_path / "shuffled.keras"
+    network = registry.resolve("ShuffleNetV2[input_shape=32x32x3,classes=3]").build()
+    network.save(file)
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", "inspect", str(file), "--json"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"]["params"] == network.count_params()
+
+
 def test_an_even_window_is_refused() -> None:
-    from cnnbench.models.families.lrn import LocalResponseNormalization
+    from cnnbench.models.families.own_layers import LocalResponseNormalization
 
     with pytest.raises(ValueError, match="odd, not 4"):
         LocalResponseNormalization(4)

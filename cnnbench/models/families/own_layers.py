@@ -1,4 +1,4 @@
-"""Local response normalisation, as a layer that can be saved (AlexNet, sec. 3.3)."""
+"""Layers that Keras does not have, made so that a network with them can be saved and loaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 @tf.keras.utils.register_keras_serializable(package="cnnbench")
 class LocalResponseNormalization(tf.keras.layers.Layer):  # type: ignore[misc]
-    """Divide each activation by what its neighbours in the channel axis add up to.
+    """Divide each activation by what its neighbours in the channel axis add up to (AlexNet, 3.3).
 
     ``b_i = a_i / (k + alpha * sum_j a_j ** 2) ** beta``, the sum over the window of ``size``
     channels around i. The paper's equation has no division of ``alpha`` by the window's size.
@@ -39,3 +39,21 @@ class LocalResponseNormalization(tf.keras.layers.Layer):  # type: ignore[misc]
     def get_config(self) -> dict[str, Any]:
         own = {"size": self.size, "alpha": self.alpha, "beta": self.beta, "k": self.k}
         return {**super().get_config(), **own}
+
+
+@tf.keras.utils.register_keras_serializable(package="cnnbench")
+class ChannelSlice(tf.keras.layers.Layer):  # type: ignore[misc]
+    """The channels from ``start`` up to, not including, ``stop``."""
+
+    def __init__(self, start: int, stop: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.start, self.stop = start, stop
+
+    def call(self, inputs: Any) -> Any:
+        return inputs[..., self.start : self.stop]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape[:-1], self.stop - self.start)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "start": self.start, "stop": self.stop}
