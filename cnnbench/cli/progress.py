@@ -71,6 +71,7 @@ class Progress:
     def job_says(self, job: Job, message: str) -> None:
         """A long job reports how far it is."""
         self._show(job.title(), f": {message}")
+        self._log(f"now: {job.title()}: {message}")
 
     def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
         """A record was written; what is left may have become less or more."""
@@ -82,18 +83,22 @@ class Progress:
             )
         done = self._bar.tasks[0].completed + (record.status == "ok")
         self._bar.update(self._task, completed=done, total=done + len(left))
-        if not self._is_terminal and left and time.monotonic() - self._logged >= _LOG_EVERY_S:
-            self._logged = time.monotonic()
-            self._console.print(
-                f"{done:.0f} of {done + len(left):.0f} jobs done{self._time_left(', {} left')}, "
-                f"last: {job.title()}",
-                markup=False,
-                soft_wrap=True,
-            )
+        if left:
+            self._log(f"last: {job.title()}")
 
     def close(self) -> None:
         """Take the bar away; harmless when done twice."""
         self._bar.stop()
+
+    def _log(self, what: str) -> None:
+        """A line a minute at most, where no bar is drawn."""
+        if self._is_terminal or time.monotonic() - self._logged < _LOG_EVERY_S:
+            return
+        self._logged = time.monotonic()
+        task = self._bar.tasks[0]
+        count = f"{task.completed:.0f} of {task.total:.0f} jobs done"
+        words = f"{count}{self._time_left(', {} left')}, {what}"
+        self._console.print(words, markup=False, soft_wrap=True)
 
     def _show(self, what: str, message: str = "") -> None:
         """Draw the bar; where the line is too short for both, the job's name gives way."""

@@ -27,10 +27,14 @@ def test_a_log_gets_a_line_a_minute(
         now += 25
         shown.job_started(job)
         shown.job_ended(job, record(job.cell.model.label, "static"), jobs[number + 1 :])
+    now += 61
+    for epoch in (1, 2):
+        shown.job_says(jobs[8], f"epoch {epoch}/10")
     shown.close()
     first, *lines = capsys.readouterr().err.splitlines()
     assert first == f"results/mobile/now begins: 0 jobs done, {len(jobs)} to do"
     assert [line.split(" jobs done")[0] for line in lines] == [
-        f"{done} of {len(jobs)}" for done in (3, 6)
+        f"{done} of {len(jobs)}" for done in (3, 6, 8)
     ]
+    assert lines[-1].endswith(f"now: {jobs[8].title()}: epoch 1/10")
     assert lines[0].endswith(f"last: {jobs[2].title()}")

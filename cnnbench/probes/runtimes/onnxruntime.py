@@ -15,7 +15,7 @@ import numpy as np
 from cnnbench.core.errors import JobFailed, is_out_of_memory
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.probes.runtimes import saved_graph
-from cnnbench.probes.runtimes.base import CallPath, require_package
+from cnnbench.probes.runtimes.base import CallPath, require_package, threads_of_process
 
 _OPSET = 18
 
@@ -55,6 +55,7 @@ class Runtime(CallPath):
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        others = threads_of_process()
         try:
             self._session = onnxruntime.InferenceSession(
                 str(self._file), options, providers=["CPUExecutionProvider"]
@@ -64,6 +65,8 @@ class Runtime(CallPath):
                 raise
             words = " ".join(str(error).split())
             raise JobFailed(f"ONNX Runtime refuses the converted network: {words}") from error
+        now = threads_of_process()
+        self._threads_in_use = None if others is None or now is None else now - others + 1
         self._input = self._session.get_inputs()[0].name
 
     def compile(self, images: np.ndarray) -> None:
@@ -73,5 +76,6 @@ class Runtime(CallPath):
         outputs: list[np.ndarray] = self._session.run(None, {self._input: fed})
         return outputs
 
-    def threads_in_use(self) -> int:
-        return int(self._session.get_session_options().intra_op_num_threads)
+    def threads_in_use(self) -> int | None:
+        """The calling thread and those of the session's pool; it only repeats what it was told."""
+        return self._threads_in_use

@@ -65,7 +65,7 @@ class Device:
 
     @staticmethod
     def threads_in_use() -> int:
-        """What TensorFlow says that it computes one operation with."""
+        """What TensorFlow was told; that it came too late would have been an error."""
         import tensorflow as tf
 
         return int(tf.config.threading.get_intra_op_parallelism_threads())
