@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,8 +15,6 @@ from cnnbench.models.model import Request
 
 # They subtract statistics of three channels and cannot take images of another number.
 _RGB_ONLY = frozenset({"vgg16", "vgg19", "resnet", "densenet"})
-# With `include_preprocessing=False` they want what their first layers would have computed.
-_STANDARDISED_INSIDE = ("ConvNeXt", "EfficientNetV2B")
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,21 @@ class Application:
         the preprocessing layers, what these layers compute is computed here.
         """
         if parameters.get("include_preprocessing") is False:
-            inside = self.name.startswith(_STANDARDISED_INSIDE)
-            return (preprocessing.standardised if inside else preprocessing.signed)(images)
+            return self._inside(images.shape[-1])(images)
         if self.module in _RGB_ONLY and images.shape[-1] != 3:
             return preprocessing.signed(images)
         # Keras' functions write into the NumPy array that they are given.
         copied = images.copy() if hasattr(images, "copy") else images
         return getattr(_applications(), self.module).preprocess_input(copied)
+
+    def _inside(self, channels: int) -> Callable[[Any], Any]:
+        """What its first layers compute where it has them."""
+        if self.name.startswith("ConvNeXt"):
+            return preprocessing.standardised
+        if self.name.startswith("EfficientNetV2"):
+            is_standardised = self.name.startswith("EfficientNetV2B") and channels == 3
+            return preprocessing.standardised if is_standardised else preprocessing.signed_by_128
+        return preprocessing.signed
 
     def fingerprint(self) -> Mapping[str, str]:
         return {}

@@ -21,6 +21,11 @@ def signed(images: Any) -> Any:
     return images / np.float32(127.5) - np.float32(1)
 
 
+def signed_by_128(images: Any) -> Any:
+    """Scale 0..255 to -1..0.992, as EfficientNetV2-S, -M and -L do."""
+    return images / np.float32(128) - np.float32(1)
+
+
 def centred(images: Any) -> Any:
     """Subtract ImageNet's mean colour (AlexNet, sec. 2; GoogLeNet, sec. 6); not scaled."""
     return images - _per_channel(MEAN, images) * np.float32(255)

@@ -53,12 +53,18 @@ def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tupl
 
     Raises:
         Unavailable: the data or the weights are not here and cannot be had.
+        JobFailed: too few images for what is asked.
     """
     import tensorflow as tf
 
     weights = _weights(subject, setting, context)
     context.say(f"reading {setting.dataset}")
     dataset = catalog.load(_wanted(subject, setting), context.data_dir, context.search_path)
+    if dataset.validation is None and (setting.early_stop or setting.target_top1):
+        raise JobFailed(
+            f"validation: {setting.validation:g} holds out none of {len(dataset.train):,} images, "
+            "and early_stop and target_top1 need some"
+        )
     if dataset.problems:
         context.say(f"{len(dataset.problems)} files of {setting.dataset} cannot be used")
     tf.keras.utils.set_random_seed(context.repeat)

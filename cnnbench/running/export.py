@@ -97,7 +97,7 @@ def _order(
 
 def _failure(outcome: Outcome, part: str, log: Path, out: Path) -> CnnbenchError:
     """One line that says why, and where the whole output is."""
-    if part == "train" and outcome.status in ("failed", "skipped"):
+    if part == "train" and "do not fit" in outcome.reason:
         return UserError(outcome.reason, "--weights")
     kept = out.with_name(f"{out.name}.log")
     words = "not applicable: " if outcome.status == "skipped" else f"{outcome.status}: "

@@ -68,7 +68,7 @@ class LocalExecutor:
             in_time = True  # the channel broke: judged by what was heard
         if not talk.ended:
             _kill_session(talk.pid)
-        return _judge(talk, in_time, order, timeout)
+        return _judge(talk, in_time, order, timeout, self._server_log)
 
     def close(self) -> None:
         """Kill the server, its worker and what that forked; nothing is left when this returns."""
@@ -145,15 +145,16 @@ class _Talk:
                     self._say(" ".join(words))
 
 
-def _judge(talk: _Talk, in_time: bool, order: Order, timeout: float) -> Outcome:
+def _judge(talk: _Talk, in_time: bool, order: Order, timeout: float, server_log: Path) -> Outcome:
     if talk.result is not None:
         return Outcome(**talk.result)
     if not in_time:
         return Outcome("timeout", f"took longer than the limit of {timeout:g} s")
     tail = _tail(Path(order.log))
     error = tail.decode(errors="replace")[-4000:]
-    if not talk.ended:
-        return Outcome("failed", "the fork server died", error=error)
+    if not talk.ended:  # perhaps it never came up: then its own output says why
+        of_server = _tail(server_log).decode(errors="replace")
+        return Outcome("failed", "the fork server died", error=f"{error}{of_server}"[-4000:])
     ending = _ending(talk.exit_code or 0)
     evidence = _oom_evidence(tail, talk.predicted_peak, order.memory_limit)
     if (talk.exit_code or 0) < 0 and evidence:

@@ -159,8 +159,8 @@ def _percentile(q: int, records: Sequence[Record], verdict: str, status: str) ->
 
 def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """The mean over seeds; the interval covers the choice of seeds and of test images."""
-    if records[-1].setting.get("recipe") == "pretrained":
-        return _judged_as_it_is(records, status)  # nothing was trained: no seed to choose
+    if records[-1].setting.get("recipe") == "pretrained":  # nothing was trained: no seed to choose
+        return _named_unused(records, status, _judged_as_it_is(records, status))
     summaries = {
         name: replace(summary, value=fmean(summary.samples))
         for name, summary in _plain(records, status).items()
@@ -177,10 +177,19 @@ def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
                 ci_high=found.high,
                 verdict=statistics.accuracy_verdict(samples, details["n_test"], chance),
             )
-    if (unused := details.get("n_problems")) and status == "ok" and "top1" in summaries:
-        words = _unused_files(unused, details.get("problems", []))
-        summaries["top1"] = replace(summaries["top1"], status=words)
+    summaries = _named_unused(records, status, summaries)
     return summaries | _time_to_target(records, summaries.get("time_to_target_s"))
+
+
+def _named_unused(
+    records: Sequence[Record], status: str, summaries: dict[str, Summary]
+) -> dict[str, Summary]:
+    """``summaries`` with the files of a folder that could not be used as the accuracy's status."""
+    unused = records[-1].details.get("n_problems")
+    if not unused or status != "ok" or "top1" not in summaries:
+        return summaries
+    words = _unused_files(unused, records[-1].details.get("problems", []))
+    return summaries | {"top1": replace(summaries["top1"], status=words)}
 
 
 def _unused_files(count: int, problems: Sequence[str]) -> str:
