@@ -36,6 +36,9 @@ ALEXNET = Family(
     "ImageNet Classification with Deep Convolutional Neural Networks, "
     "doi:10.1145/3065386, sec. 3.5",
 )
+ZFNET = Family(
+    "ZF Net", 2013, "Visualizing and Understanding Convolutional Networks, arXiv:1311.2901, fig. 3"
+)
 GOOGLENET = Family("GoogLeNet", 2014, "Going Deeper with Convolutions, arXiv:1409.4842, Table 1")
 VGG = Family(
     "VGG",
@@ -69,6 +72,12 @@ INCEPTION = Family(
     "Inception",
     2015,
     "Rethinking the Inception Architecture for Computer Vision, arXiv:1512.00567, Table 1",
+)
+INCEPTION_V4 = Family(
+    "Inception",
+    2016,
+    "Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning, "
+    "arXiv:1602.07261, sec. 3.1",
 )
 INCEPTION_RESNET = Family(
     "Inception-ResNet",

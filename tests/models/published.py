@@ -37,11 +37,16 @@ PUBLISHED = (
     Published("AlexNet", "Table 14-2 without groups", 62_378_344, macs=1_135_256_096),
     # "61M and 724M" in Sze et al. 2017, arXiv:1703.09039; the abstract of 2012 says 60 million.
     Published("AlexNet[groups=2]", "Table 14-2 with two groups", 60_965_224, macs=724_406_816),
+    # The maps of the figure (110, 26, 13, 6 a side) times the filters that it prints.
+    Published("ZFNet", "arXiv:1311.2901 fig. 3, by arithmetic", 62_357_608, macs=1_168_032_896),
     # The paper's Table 1 adds up to 6.798 M and 1.502 G, but its first row (2.7K parameters, 34M
     # operations) cannot be 7x7x3x64: that is 9.4K and 118M. This is the graph's true count.
     Published("GoogLeNet", "arXiv:1409.4842 Table 1, corrected", 6_998_552, macs=1_582_671_872),
+    # 2 C²/16 + C/16 + C of each module's 256, 480, 512, 512, 512, 528, 832, 832, 1,024 maps.
+    Published("GoogLeNet[se_ratio=16]", "arXiv:1709.01507 fig. 2, r = 16", 6_998_552 + 480_103),
     Published("VGG11", TORCHVISION, 132_863_336, macs=7_609_090_048),
     Published("VGG13", TORCHVISION, 133_047_848, macs=11_308_466_176),
+    Published("InceptionV4", TIMM, None, 42_679_816, 12_253_974_624),
     Published("ResNet18", TORCHVISION, 11_699_112, 11_689_512, 1_814_073_344),
     # The paper prints 3.6e9 multiply-adds; ch. 14's notebook ends in 10 classes.
     Published("ResNet34", TORCHVISION, 21_814_696, 21_797_672, 3_663_761_408),

@@ -14,7 +14,7 @@ from cnnbench.models.weightless import weightless
 CLASSES = 10
 SMALL, GREY, OBLONG = (32, 32, 3), (28, 28, 1), (96, 80, 4)
 # Their first dense layer sees every pixel of the last maps: parameters depend on the input size.
-FLATTENED = {"BasicCNN", "LeNet5", "AlexNet", "VGG11", "VGG13", "VGG16", "VGG19"}
+FLATTENED = {"BasicCNN", "LeNet5", "AlexNet", "ZFNet", "VGG11", "VGG13", "VGG16", "VGG19"}
 # The smallest of each family of ours, and a few of Keras', are built by the fast tests.
 FAST = {"BasicCNN", "LeNet5", "AlexNet", "GoogLeNet", "VGG11", "ResNet18", "SEResNet34"}
 FAST |= {"ResNeXt50", "CSPResNet50", "SqueezeNet", "SqueezeNet1_1", "ShuffleNetV2"}

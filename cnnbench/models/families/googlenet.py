@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
-from cnnbench.models.families.layers import layers, model, pooled_classifier, tf
+from cnnbench.models.families.layers import layers, model, pooled_classifier, squeeze_excite, tf
 from cnnbench.models.families.own_layers import LocalResponseNormalization
 
 preprocess_input = preprocessing.centred
@@ -35,6 +35,7 @@ def GoogLeNet(  # noqa: N802
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
     aux_heads: bool = False,
+    se_ratio: int = 0,
 ) -> Any:
     """22 layers with weights, nine of them inception modules two deep.
 
@@ -44,6 +45,8 @@ def GoogLeNet(  # noqa: N802
     Args:
         aux_heads: two more classifiers, on 4a and 4d (sec. 5): outputs ``[main, 4a, 4d]``, to be
             trained with loss weights 1, 0.3, 0.3.
+        se_ratio: reduction of a squeeze-and-excitation block behind every module, 0 for none:
+            SE-Inception with 16 (arXiv:1709.01507, fig. 2).
     """
     if aux_heads and min(input_shape[:2]) < _AUX_MIN_SIZE:
         size = f"{_AUX_MIN_SIZE}x{_AUX_MIN_SIZE}"
@@ -62,6 +65,8 @@ def GoogLeNet(  # noqa: N802
         if name in ("4a", "5a"):
             x = layers.MaxPooling2D(3, 2, padding="same", name=f"pool{int(name[0]) - 1}")(x)
         x = _inception(x, filters, f"inception_{name}")
+        if se_ratio:
+            x = squeeze_excite(x, se_ratio, f"inception_{name}_se")
         if aux_heads and include_top and name in ("4a", "4d"):
             heads.append(_aux_head(x, classes, classifier_activation, f"aux_{name}"))
     if include_top:

@@ -79,6 +79,22 @@ def pooled_classifier(x: Any, classes: int, activation: str | None, *, dropout: 
     return layers.Dense(classes, activation=activation, name="predictions")(x)
 
 
+def squeeze_excite(x: Any, ratio: int, name: str) -> Any:
+    """Scale every map by a number in 0..1 that all maps together decide (arXiv:1709.01507).
+
+    Args:
+        ratio: of the maps to the units that they are squeezed to.
+    """
+    channels = x.shape[-1]
+    if ratio > channels:
+        raise ValueError(f"se_ratio is at most {channels}, the narrowest stage's maps")
+    scale = layers.GlobalAveragePooling2D(name=f"{name}_squeeze")(x)
+    scale = layers.Dense(channels // ratio, activation="relu", name=f"{name}_reduce")(scale)
+    scale = layers.Dense(channels, activation="sigmoid", name=f"{name}_expand")(scale)
+    scale = layers.Reshape((1, 1, channels), name=f"{name}_reshape")(scale)
+    return layers.Multiply(name=f"{name}_excite")([x, scale])
+
+
 def model(inputs: Any, outputs: Any, name: str, weights: str | Path | None) -> Any:
     """The ``keras.Model``, with the weights of a file if one is named."""
     made = tf.keras.Model(inputs, outputs, name=name)

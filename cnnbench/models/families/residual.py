@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnbench.models.families.layers import conv_bn, layers, model, pooled_classifier, tf
+from cnnbench.models.families.layers import (
+    conv_bn,
+    layers,
+    model,
+    pooled_classifier,
+    squeeze_excite,
+    tf,
+)
 
 
 @dataclass(frozen=True)
@@ -30,11 +37,9 @@ class Unit:
     def __call__(self, x: Any, filters: int, strides: int, name: str) -> Any:
         """Add the unit to ``x``; ``filters`` is the stage's 64, 128, 256 or 512."""
         outputs = 4 * filters if self.bottleneck else filters
-        if self.se_ratio > outputs:
-            raise ValueError(f"se_ratio is at most {outputs}, the narrowest stage's maps")
         residual = (self._bottleneck if self.bottleneck else self._basic)(x, filters, strides, name)
         if self.se_ratio:
-            residual = squeeze_excite(residual, outputs // self.se_ratio, f"{name}_se")
+            residual = squeeze_excite(residual, self.se_ratio, f"{name}_se")
         if strides != 1 or x.shape[-1] != outputs:
             x = conv_bn(x, outputs, 1, strides=strides, activation=None, name=f"{name}_0")
         x = layers.Add(name=f"{name}_add")([x, residual])
@@ -50,16 +55,6 @@ class Unit:
         x = conv_bn(x, width, 1, strides=first, name=f"{name}_1")
         x = conv_bn(x, width, 3, strides=second, groups=self.groups, name=f"{name}_2")
         return conv_bn(x, 4 * filters, 1, activation=None, name=f"{name}_3")
-
-
-def squeeze_excite(x: Any, units: int, name: str) -> Any:
-    """Scale every map by a number in 0..1 that all maps together decide (arXiv:1709.01507)."""
-    channels = x.shape[-1]
-    scale = layers.GlobalAveragePooling2D(name=f"{name}_squeeze")(x)
-    scale = layers.Dense(units, activation="relu", name=f"{name}_reduce")(scale)
-    scale = layers.Dense(channels, activation="sigmoid", name=f"{name}_expand")(scale)
-    scale = layers.Reshape((1, 1, channels), name=f"{name}_reshape")(scale)
-    return layers.Multiply(name=f"{name}_excite")([x, scale])
 
 
 def residual_network(
