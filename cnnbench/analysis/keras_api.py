@@ -57,8 +57,24 @@ def weightless() -> Iterator[None]:
         import keras
 
         # Without the argument, leaving the scope initialises every weight after all.
-        with keras.StatelessScope(initialize_variables=False):
+        with _forgotten(), keras.StatelessScope(initialize_variables=False):
             yield
+
+
+@contextmanager
+def _forgotten() -> Iterator[None]:
+    """Keras 3 notes every weight without a value, and keeps it, for the next scope to give it one.
+
+    Any later scope, of a recurrent layer for example, would allocate all networks ever counted.
+    """
+    from keras.src.backend.common import global_state
+
+    name = "uninitialized_variables"
+    noted = list(global_state.get_global_attribute(name) or ())
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(name, noted)
 
 
 def _unallocated(create: Callable[..., Any], **wanted: Any) -> Any:

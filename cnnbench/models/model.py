@@ -167,7 +167,7 @@ class Model:
         classes: int | None = None,
         include_top: bool = True,
     ) -> Any:
-        """`build` that gives no weight a value of its own; see `weightless.weightless`."""
+        """`build` that gives no weight a value of its own; see `cnnbench.analysis.weightless`."""
         return self.maker.architecture(self._request(input_shape, classes, include_top))
 
     def _request(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.core.errors import CnnbenchError, JobFailed, Unavailable, is_out_of_memory
+from cnnbench.core.reference import show
 from cnnbench.probes import limited
 
 
@@ -35,10 +36,8 @@ def settled(subject: Any, scratch: Path) -> Any:
 
 
 def _answer(subject: Any) -> dict[str, Any]:
-    from cnnbench.models import weightless
-
     try:
-        return {"interface": weightless.interface(subject)}
+        return {"interface": _interface(subject)}
     except Unavailable as error:
         return {"skipped": str(error)}
     except CnnbenchError as error:
@@ -49,3 +48,19 @@ def _answer(subject: Any) -> dict[str, Any]:
         traceback.print_exc()
         words = " ".join(f"{type(error).__name__}: {error}".split())
         return {"failed": f"{subject.label} cannot be built: {words}"}
+
+
+def _interface(subject: Any) -> tuple[tuple[int, ...], int]:
+    """The input shape, ``(height, width, channels)``, and the classes."""
+    from cnnbench import analysis
+
+    with analysis.weightless():
+        built = subject.architecture()
+        shapes = [tuple(given.shape[1:]) for given in built.inputs]
+        classes = built.outputs[0].shape[-1] or 0
+    if len(shapes) != 1 or len(shapes[0]) != 3 or None in shapes[0]:
+        inputs = " and ".join(map(show, shapes))
+        raise Unavailable(
+            f"only counted, not run: it takes {inputs}, not one image of a known size (HxWxC)"
+        )
+    return shapes[0], classes

@@ -42,3 +42,27 @@ def test_every_name_is_counted_without_allocating_its_weights() -> None:
     assert len({entry.family for entry in ENTRIES.values()}) >= 15
     largest = 4 * max(found["params"].values())
     assert found["peak"] < 1e9 < largest
+
+
+def test_what_was_counted_is_forgotten_and_never_allocated_after_all() -> None:
+    """Keras keeps a list of what has no value yet, and the next scope gives it one."""
+    import gc
+    import weakref
+
+    import keras
+
+    from cnnbench.analysis import inspect, weightless
+    from cnnbench.models import registry
+
+    with weightless():
+        network = registry.resolve("VGG16").architecture()
+        inspect(network)
+    kernel = network.get_layer("fc1").kernel
+    with keras.StatelessScope():
+        pass
+    assert kernel._value is None, "400 MB of random numbers"
+    gone = weakref.ref(network)
+    del network, kernel
+    keras.backend.clear_session()
+    gc.collect()
+    assert gone() is None

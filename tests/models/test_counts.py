@@ -7,7 +7,7 @@ import math
 import pytest
 
 from cnnbench.models import registry
-from cnnbench.models.weightless import weightless
+from tests.models.built import weightless
 from tests.models.published import LITE_MADDS, PUBLISHED, ROUNDED_MACS, Published
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from cnnbench.models import registry
-from cnnbench.models.weightless import weightless
 from tests.conftest import ROOT
+from tests.models.built import weightless
 
 EXAMPLE = ROOT / "examples" / "own_network.py"
 

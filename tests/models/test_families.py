@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cnnbench.models import registry
-from cnnbench.models.weightless import weightless
+from tests.models.built import weightless
 
 # The chapter's Table 14-2: layer, maps, size, kernel, stride, padding, activation.
 TABLE_14_2 = [

@@ -13,8 +13,8 @@ import pytest
 from cnnbench.analysis import inspect
 from cnnbench.core.errors import UserError
 from cnnbench.models import registry
-from cnnbench.models.weightless import weightless
 from tests.conftest import ROOT
+from tests.models.built import weightless
 
 NETS = """
 from tensorflow import keras

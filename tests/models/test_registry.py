@@ -9,7 +9,7 @@ import pytest
 from cnnbench.core.errors import UserError
 from cnnbench.models import registry
 from cnnbench.models.catalog import ENTRIES, Entry
-from cnnbench.models.weightless import weightless
+from tests.models.built import weightless
 
 CLASSES = 10
 SMALL, GREY, OBLONG = (32, 32, 3), (28, 28, 1), (96, 80, 4)
