@@ -28,7 +28,7 @@ SMALL = "SqueezeNet1_1[input_shape=32x32x3,classes=3]"
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(command, list(arguments))
+    return CliRunner().invoke(command, list(arguments), env={"CNNBENCH_DATA": None})
 
 
 @pytest.fixture(scope="module")
