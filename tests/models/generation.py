@@ -30,7 +30,7 @@ SIZE = 64
 _SIZES = {"ConvNeXt": 32}
 # Enough for statistics that no later image is far from.
 _IMAGES = 8
-_SINGLE = ("AlexNet", "GoogLeNet")
+_SINGLE = ("AlexNet", "ZF Net", "GoogLeNet")
 
 
 def account(folder: Path, name: str, legacy: bool) -> None:
