@@ -172,9 +172,8 @@ def _check_columns(suite: Suite, cells: Iterable[Cell]) -> None:
     """Two cells that differ in what no column says would hide one another in the table."""
     known: dict[tuple[Any, ...], Cell] = {}
     for cell in cells:
-        model = cell.model
-        place = (model.label, model.input_shape, model.classes, cell.variant, cell.title())
-        twin = known.setdefault((cell.probe, *place), cell)
+        place = (cell.title(), cell.model.input_shape, cell.model.classes)
+        twin = known.setdefault(place, cell)
         if twin is not cell:
             ours, theirs = cell.setting_json, twin.setting_json
             names = sorted(name for name in ours if ours[name] != theirs.get(name))

@@ -207,12 +207,13 @@ def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
 
 def unsettled(report: pd.DataFrame) -> Iterator[str]:
     """Which networks share a tier of accuracy, and what would tell them apart, a line a tier."""
+    names = row_names(report)
     for name in report.columns:
         metric, label = split(name)
         if not metric.endswith("_ranking"):
             continue
         sharing: dict[str, list[str]] = {}
-        for model, words in zip(row_names(report), report[name].fillna(""), strict=True):
+        for model, words in zip(names, report[name].fillna(""), strict=True):
             if words:
                 sharing.setdefault(words, []).append(model)
         title = METRICS[metric.removesuffix("_ranking")].title

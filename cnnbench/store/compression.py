@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnnbench.core.metrics import column, split
+from cnnbench.core.metrics import split
 from cnnbench.core.settings.variants import FLOAT32, Variant, parse
-from cnnbench.store import statistics
+from cnnbench.store import speeds, statistics
 
 COLUMN = "compression_verdict"
 # MLPerf Inference, rules, section "Benchmarks": a closed-division result keeps 99 % of the
@@ -95,7 +95,7 @@ def _speeds(pairs: Sequence[_Beside]) -> dict[int, list[str]]:
         (pair, label, base, new)
         for pair in pairs
         for label in _labels(pair.row)
-        if (base := _ratios(pair.base, label)) and (new := _ratios(pair.row, label))
+        if (base := speeds.ratios(pair.base, label)) and (new := speeds.ratios(pair.row, label))
     ]
     tests = statistics.compare([(base, new) for _, _, base, new in found])
     words: dict[int, list[str]] = {}
@@ -152,21 +152,6 @@ def _labels(row: Row) -> list[str]:
         for name, value in row.items()
         if split(name)[0] == "latency_location_s" and "/litert/" in name and value is not None
     ]
-
-
-def _ratios(row: Row, label: str) -> list[float]:
-    """Location ÷ reference of every process that timed both."""
-    times, references = (
-        [
-            float(part)
-            for part in str(row.get(column(f"{name}_samples", label)) or "").split(";")
-            if part
-        ]
-        for name in ("latency_location_s", "reference_s")
-    )
-    if len(times) != len(references):
-        return []
-    return [time / reference for time, reference in zip(times, references, strict=True)]
 
 
 def _times_smaller(pair: _Beside, name: str) -> float:

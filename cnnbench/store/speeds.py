@@ -22,8 +22,8 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         split(name)[1] for row in rows for name in row if _is_of(name, _LOCATION)
     )
     for label in labels:
-        ratios = {place: _ratios(row, label) for place, row in enumerate(rows)}
-        ranked = {p: one for p, one in ratios.items() if len(one) >= statistics.FEWEST_PROCESSES}
+        every = {place: ratios(row, label) for place, row in enumerate(rows)}
+        ranked = {p: one for p, one in every.items() if len(one) >= statistics.FEWEST_PROCESSES}
         if len(ranked) < 2:
             continue
         for place, tier in zip(ranked, statistics.tiers(list(ranked.values())), strict=True):
@@ -48,7 +48,7 @@ def _achieved(row: Mapping[str, Any]) -> dict[str, Any]:
     return added
 
 
-def _ratios(row: Mapping[str, Any], label: str) -> list[float]:
+def ratios(row: Mapping[str, Any], label: str) -> list[float]:
     """Location ÷ reference, one a process; nothing where the one was not timed beside the other."""
     locations, references = (
         [

@@ -137,18 +137,16 @@ def _percentile(q: int, records: Sequence[Record], verdict: str, status: str) ->
     which one disturbed process moves further than their robust mean.
     """
     name = f"latency_p{q}_s"
-    calls = {id(r): [s for s in r.samples.get("latency_s", []) if s is not None] for r in records}
-    pooled = [seconds for one in calls.values() for seconds in one]
+    calls = [[s for s in r.samples.get("latency_s", []) if s is not None] for r in records]
+    pooled = [seconds for one in calls for seconds in one]
     value = statistics.percentile(pooled, q)
     if value is None:
         missing = statistics.calls_missing(len(pooled), q)
         return Summary(None, f"{missing} more calls needed for p{q}")
     samples = tuple(
-        own
-        if (own := record.metrics.get(name)) is not None
-        else statistics.quantile(calls[id(record)], q)
-        for record in records
-        if calls[id(record)]
+        own if (own := record.metrics.get(name)) is not None else statistics.quantile(one, q)
+        for record, one in zip(records, calls, strict=True)
+        if one
     )
     found = Summary(value, status, verdict=verdict, samples=samples)
     if len(samples) == 1:
