@@ -113,6 +113,8 @@ def _metrics() -> Iterable[Metric]:
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _metrics()}
 
+MORE = "/…"  # stands for the rest of a setting, in reports
+
 COMPANIONS = ("_ci_low", "_ci_high", "_verdict", "_status", "_samples", "_ranking")
 
 
@@ -163,11 +165,32 @@ def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
 def with_label(wanted: str, columns: Iterable[str]) -> list[str]:
     """Those of ``columns`` under the setting ``wanted``, else under settings that begin with it.
 
-    All of them where ``wanted`` is empty.
+    All of them where ``wanted`` is empty. A report writes a beginning with ``/…`` behind it, which
+    is taken as well.
     """
-    columns = list(columns)
+    columns, wanted = list(columns), wanted.removesuffix(MORE)
     exact = [name for name in columns if wanted in ("", split(name)[1])]
     return exact or [name for name in columns if split(name)[1].startswith(f"{wanted}/")]
+
+
+def beginnings(labels: Iterable[str]) -> dict[str, str]:
+    """The shortest beginning of each setting that names it alone: what `with_label` takes.
+
+    The parts without a ``=``, which every setting of a probe begins with, are never left out.
+    """
+    everything = list(dict.fromkeys(labels))
+
+    def begins_another(beginning: str, own: str) -> bool:
+        others = (label for label in everything if label != own)
+        return any(f"{label}/".startswith(f"{beginning}/") for label in others)
+
+    found = {}
+    for label in everything:
+        parts = label.split("/")
+        least = next((i for i, part in enumerate(parts) if "=" in part), len(parts))
+        starts = ("/".join(parts[:count]) for count in range(max(least, 1), len(parts)))
+        found[label] = next((s for s in starts if not begins_another(s, label)), label)
+    return found
 
 
 def short_name(metric: str) -> str:

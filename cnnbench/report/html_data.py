@@ -17,6 +17,7 @@ from cnnbench.core.record import Record
 from cnnbench.core.settings import setting
 from cnnbench.report import layout, merge
 from cnnbench.report.layout import GROUPS
+from cnnbench.report.remarks import remarks
 from cnnbench.store.tables import Run
 
 _OTHER = (
@@ -46,7 +47,7 @@ def payload(run: Run) -> dict[str, Any]:
             }
             for row in rows
         ],
-        "remarks": list(layout.remarks(run.report)),
+        "remarks": list(remarks(run.report)),
         "curves": list(_curves(run.raw)),
         "timelines": list(_timelines(run.raw)),
         "environment": _environment(run.environment),
@@ -55,6 +56,7 @@ def payload(run: Run) -> dict[str, Any]:
 
 def _columns(report: pd.DataFrame) -> Iterator[dict[str, Any]]:
     usual = {column.name: column.group for column in layout.columns(report)}
+    labels = layout.short_labels(report)
     order = [*usual, *(name for name in report.columns if name not in usual)]
     for name in order:
         metric = of_column(name)
@@ -65,6 +67,7 @@ def _columns(report: pd.DataFrame) -> Iterator[dict[str, Any]]:
             "metric": metric.name,
             "title": metric.title,
             "label": split(name)[1],
+            "short": labels[split(name)[1]],
             "unit": metric.unit,
             "better": metric.better,
             "group": usual.get(name) or _group(metric.name),

@@ -6,7 +6,7 @@ parameters, depth, work, memory, time. What others published stands apart, at th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,7 +14,9 @@ import pandas as pd
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.metrics import (
     METRICS,
+    MORE,
     Metric,
+    beginnings,
     column,
     of_column,
     short_name,
@@ -22,8 +24,7 @@ from cnnbench.core.metrics import (
     with_label,
 )
 from cnnbench.core.units import show
-from cnnbench.report import drift, merge
-from cnnbench.store.compression import COLUMN as COMPRESSION
+from cnnbench.report import merge
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Network": ("weight_bytes", "file_bytes", "file_gzip_bytes", "params", "depth", "macs"),
@@ -56,20 +57,18 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 UNSTABLE = "unstable"
 
-_SHOWN = frozenset(metric for metrics in GROUPS.values() for metric in metrics)
-
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the shown table: where its values are and what stands over them."""
+    """One column of the shown table: where its values are and what stands over them.
+
+    ``label`` is its setting, or as much of it as tells it from the others, and then ``/…``.
+    """
 
     name: str
     group: str
     metric: Metric
-
-    @property
-    def label(self) -> str:
-        return split(self.name)[1]
+    label: str
 
     @property
     def head(self) -> str:
@@ -98,8 +97,9 @@ def columns(report: pd.DataFrame, wanted: Sequence[str] = ()) -> list[Column]:
     Raises:
         UserError: a wanted metric that the report does not have.
     """
+    labels = short_labels(report)
     usual = [
-        Column(name, group, METRICS[metric])
+        Column(name, group, METRICS[metric], labels[split(name)[1]])
         for group, metrics in GROUPS.items()
         for metric in metrics
         for name in report.columns
@@ -108,9 +108,16 @@ def columns(report: pd.DataFrame, wanted: Sequence[str] = ()) -> list[Column]:
     return [column for name in wanted for column in _wanted(name, report)] if wanted else usual
 
 
+def short_labels(report: pd.DataFrame) -> dict[str, str]:
+    """How every setting of ``report`` is written for people: cut where its beginning is enough."""
+    cut = beginnings(split(str(name))[1] for name in report.columns)
+    return {label: label if label == short else f"{short}{MORE}" for label, short in cut.items()}
+
+
 def _wanted(expression: str, report: pd.DataFrame) -> list[Column]:
+    labels = short_labels(report)
     return [
-        Column(name, _group_of(split(name)[0]), METRICS[split(name)[0]])
+        Column(name, _group_of(split(name)[0]), METRICS[split(name)[0]], labels[split(name)[1]])
         for name in _named(expression, report)
         if report[name].notna().any()
     ]
@@ -165,68 +172,6 @@ def cells(report: pd.DataFrame, shown: Column) -> list[Cell]:
         )
         for i, value in enumerate(values)
     ]
-
-
-def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
-    """What compressing bought; what was skipped, failed or is doubtful, and why.
-
-    What has no value is a line a reason, with its models; what is doubtful a line a column, with
-    the reasons of each model. ``wanted`` are the metrics of `columns`: nothing is said of others.
-    """
-    whole, report = report, about(wanted, report)
-    yield from compressed(report)
-    yield from unsettled(report)
-    absent: dict[tuple[str, str], list[str]] = {}
-    doubtful: dict[str, list[str]] = {}
-    names = row_names(report)
-    for name in report.columns:
-        metric, label = split(name)
-        base, _, kind = metric.rpartition("_")
-        if kind not in ("status", "verdict") or base not in (METRICS if wanted else _SHOWN):
-            continue
-        what = f"{METRICS[base].title} {label}".strip()
-        for model, words in zip(names, report[name].fillna(""), strict=True):
-            if not words or words in ("ok", "stable"):
-                continue
-            if kind == "verdict":
-                reasons = words.removeprefix(UNSTABLE).removeprefix(": ")
-                doubtful.setdefault(what, []).append(f"{model} ({reasons})")
-            else:
-                absent.setdefault((words, what), []).append(model)
-    columns_of: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (words, what), models in absent.items():
-        columns_of.setdefault((words, tuple(models)), []).append(what)
-    for (words, who), whats in columns_of.items():
-        everyone = len(who) == len(report) > 1
-        yield f"{', '.join(whats)}: {words} ({'all models' if everyone else ', '.join(who)})"
-    for what, reasons in doubtful.items():
-        yield f"{what}, doubtful: {', '.join(reasons)}"
-    if any(name.startswith("latency_") for name in report.columns):
-        yield from drift.cancelled(whole)
-
-
-def unsettled(report: pd.DataFrame) -> Iterator[str]:
-    """Which networks share a tier of accuracy, and what would tell them apart, a line a tier."""
-    names = row_names(report)
-    for name in report.columns:
-        metric, label = split(name)
-        if not metric.endswith("_ranking"):
-            continue
-        sharing: dict[str, list[str]] = {}
-        for model, words in zip(names, report[name].fillna(""), strict=True):
-            if words:
-                sharing.setdefault(words, []).append(model)
-        title = METRICS[metric.removesuffix("_ranking")].title
-        for words, models in sorted(sharing.items()):
-            yield f"{title} {label}, {words} ({', '.join(models)})"
-
-
-def compressed(report: pd.DataFrame) -> Iterator[str]:
-    """What each compressed row bought, a line a row."""
-    if COMPRESSION in report.columns:
-        for name, words in zip(row_names(report), report[COMPRESSION].fillna(""), strict=True):
-            if words:
-                yield f"{name}: {words}"
 
 
 def row_names(report: pd.DataFrame) -> list[str]:

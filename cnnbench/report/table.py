@@ -14,6 +14,7 @@ from rich.table import Table
 
 from cnnbench.report import layout
 from cnnbench.report.layout import Cell, Column
+from cnnbench.report.remarks import remarks
 
 _HEAD_WIDTH = 22
 _EMPTY = "There is nothing in this run yet: no job has left a record."
@@ -39,7 +40,7 @@ def as_text(
         console.print()
     console.print(_LEGEND, markup=False)
     console.print(machine(environment), markup=False, soft_wrap=True)
-    for line in layout.remarks(report, metrics):
+    for line in remarks(report, metrics):
         console.print(f"- {line}", markup=False, soft_wrap=True)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
@@ -64,8 +65,8 @@ def as_markdown(
         "(of fewer than six processes: half their range). "
         "In italics: published by Keras, measured elsewhere."
     ]
-    remarks = [f"- {markdown(line)}" for line in layout.remarks(report, metrics)]
-    return "\n".join([*lines, *([""] if remarks else []), *remarks]) + "\n"
+    said = [f"- {markdown(line)}" for line in remarks(report, metrics)]
+    return "\n".join([*lines, *([""] if said else []), *said]) + "\n"
 
 
 def machine(environment: Mapping[str, Any]) -> str:

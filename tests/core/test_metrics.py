@@ -51,6 +51,25 @@ def test_a_settings_beginning_ends_at_a_joint_and_a_whole_one_comes_first() -> N
         metrics.resolve("top1@a", columns)
 
 
+def test_the_shortest_beginning_of_a_setting_names_it_alone() -> None:
+    labels = ["f/32px/2ep/a=1/b=2", "f/32px/2ep/a=1/b=3", "f/32px/2ep", "cpu/graph/b1", "f/a=1", ""]
+    cut = metrics.beginnings(labels)
+    assert cut == {
+        "f/32px/2ep/a=1/b=2": "f/32px/2ep/a=1/b=2",
+        "f/32px/2ep/a=1/b=3": "f/32px/2ep/a=1/b=3",
+        "f/32px/2ep": "f/32px/2ep",
+        "cpu/graph/b1": "cpu/graph/b1",
+        "f/a=1": "f/a=1",
+        "": "",
+    }
+    more = ["f/32px/2ep/a=1/b=2", "f/32px/2ep/b=2/c=3", "g/1ep/a=1"]
+    cut = metrics.beginnings(more)
+    assert list(cut.values()) == ["f/32px/2ep/a=1", "f/32px/2ep/b=2", "g/1ep"]
+    columns = [f"top1@{label}" for label in more]
+    for label, beginning in cut.items():
+        assert metrics.with_label(beginning + metrics.MORE, columns) == [f"top1@{label}"]
+
+
 def test_companions_match_by_full_name_only() -> None:
     with pytest.raises(UserError, match="no metric 'latency_p50_s_ci'"):
         metrics.resolve("latency_p50_s_ci", COLUMNS)

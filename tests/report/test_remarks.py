@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from cnnbench.report import layout
+from cnnbench.report.remarks import remarks
 
 REPORT = pd.DataFrame(
     {
@@ -22,7 +23,7 @@ REPORT = pd.DataFrame(
 
 
 def test_a_reason_is_said_once_and_doubts_stand_a_line_a_column() -> None:
-    assert list(layout.remarks(REPORT)) == [
+    assert list(remarks(REPORT)) == [
         "Latency p50 gpu/graph/b1: skipped: no GPU (all models)",
         "Top-1 digits/scratch: failed: diverged at epoch 2 (A)",
         "Latency p50 cpu/graph/b1, doubtful: B (drifting in 3 of 6 rounds)",
@@ -30,11 +31,32 @@ def test_a_reason_is_said_once_and_doubts_stand_a_line_a_column() -> None:
     ]
 
 
+def test_a_long_setting_is_cut_where_its_beginning_names_it_and_stands_once_in_full() -> None:
+    long, other = "digits/scratch/9ep/optimizer=sgd/clip_norm=none", "digits/scratch/3ep"
+    report = pd.DataFrame(
+        {
+            "model": ["A"],
+            "variant": ["float32"],
+            f"top1@{long}": [0.9],
+            f"top1_verdict@{long}": ["unstable: one seed, 2 at least"],
+            f"top1@{other}": [0.8],
+        }
+    )
+    assert [column.head for column in layout.columns(report)] == [
+        "Top-1 digits/scratch/9ep/…",
+        "Top-1 digits/scratch/3ep",
+    ]
+    assert list(remarks(report)) == [
+        "Top-1 digits/scratch/9ep/…, doubtful: A (one seed, 2 at least)",
+        f"digits/scratch/9ep/…: in full {long}",
+    ]
+
+
 def test_of_a_part_of_the_columns_only_theirs_are_said() -> None:
-    assert list(layout.remarks(REPORT, ["top1"])) == [
+    assert list(remarks(REPORT, ["top1"])) == [
         "Top-1 digits/scratch: failed: diverged at epoch 2 (A)",
         "Top-1 digits/scratch, doubtful: B (one seed, 2 at least)",
     ]
-    assert list(layout.remarks(REPORT, ["latency_p50@gpu/graph/b1"])) == [
+    assert list(remarks(REPORT, ["latency_p50@gpu/graph/b1"])) == [
         "Latency p50 gpu/graph/b1: skipped: no GPU (all models)"
     ]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cnnbench.report import layout
+from cnnbench.report.remarks import remarks
 from cnnbench.store import ranking, tables
 from cnnbench.store.ranking import Contender
 from tests.store.records import record
@@ -112,7 +113,7 @@ def test_the_table_has_tiers_and_says_what_is_open_but_never_ranks_chance() -> N
     found = dict(zip(report["model"], report["top1_tier@digits/scratch/32px"], strict=True))
     assert (found["A"], found["B"], found["C"]) == (1, 1, 2)
     assert np.isnan(found["Blind"])
-    lines = list(layout.remarks(report))
+    lines = list(remarks(report))
     assert any("tier 1 is not settled" in line and line.endswith("(A, B)") for line in lines)
     assert any("Blind (not above chance)" in line for line in lines)
     best = [cell.is_best for cell in layout.cells(report, layout.columns(report)[0])]
@@ -130,7 +131,7 @@ def test_files_that_were_not_used_stand_below_the_table() -> None:
     problems = [f"red/{n}.jpg: not a picture" for n in range(7)]
     one = accuracy("A", 0, 900)
     one.details.update({"n_problems": 7, "problems": problems})
-    (line,) = (line for line in layout.remarks(tables.report([one])) if "not used" in line)
+    (line,) = (line for line in remarks(tables.report([one])) if "not used" in line)
     assert "7 files not used: red/0.jpg: not a picture; red/1.jpg" in line
     assert "; and 2 more, see records.jsonl" in line
 
@@ -140,5 +141,5 @@ def test_a_target_that_some_seeds_missed_is_said() -> None:
     for one in both:
         one.setting.update({"target_top1": 0.95, "validation": 0.1})
     both[0].metrics["time_to_target_s"] = 12.0
-    (line,) = (line for line in layout.remarks(tables.report(both)) if "reached" in line)
+    (line,) = (line for line in remarks(tables.report(both)) if "reached" in line)
     assert "1 of 2 seeds reached 95 %" in line

@@ -40,11 +40,11 @@ function sortBy(key) {
   drawTable();
 }
 
-function head(text, label, key, classes) {
+function head(text, label, key, classes, whole) {
   const order = table.sort === key ? (table.descending ? "descending" : "ascending") : "none";
   const button = make("button", { type: "button" }, text, label ? make("small", {}, ...breakable(label)) : null);
   button.addEventListener("click", () => sortBy(key));
-  return make("th", { scope: "col", "aria-sort": order, class: classes }, button);
+  return make("th", { scope: "col", "aria-sort": order, class: classes, title: whole || null }, button);
 }
 
 function cellOf(cell, column, bestValue) {
@@ -75,7 +75,8 @@ function groupRow(columns) {
 function drawTable() {
   const columns = visibleColumns();
   const heads = make("tr", {}, head("Model", "", "name", "name"),
-    ...columns.map((column) => head(column.title, column.label, column.index, column.published ? "published" : null)));
+    ...columns.map((column) => head(column.title, column.short, column.index, column.published ? "published" : null,
+      column.short === column.label ? null : column.label)));
   const bests = columns.map((column) => best(column.index));
   const body = visibleRows().map((row) => make("tr", {}, make("th", { scope: "row", class: "name" }, ...breakable(row.name)),
     ...columns.map((column, i) => cellOf(row.cells[column.index], column, bests[i]))));
