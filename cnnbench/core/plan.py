@@ -39,11 +39,6 @@ class Cell:
         return self.setting.model_dump(mode="json")
 
     @cached_property
-    def setting_text(self) -> str:
-        """The setting as one line of canonical JSON."""
-        return json.dumps(self.setting_json, sort_keys=True)
-
-    @cached_property
     def key(self) -> str:
         """The name of the cell's folder under ``artifacts/`` and in ``logs/``."""
         return self._job_key(PREPARE)[:16]

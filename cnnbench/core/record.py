@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from types import NoneType
 from typing import Any, Literal
+
+from cnnbench.core.metrics import METRICS
 
 SCHEMA_VERSION = 1
 
@@ -99,15 +101,16 @@ class Record:
         _numbers("counts", (self.attempt, self.classes, self.repeat), int, str)
         _numbers("duration_s", (self.duration_s,))
         _numbers("metrics", self.metrics.values())
+        for name in _SHARES & self.metrics.keys():
+            if not 0 <= (self.metrics[name] or 0) <= 1:
+                raise ValueError(f"'metrics.{name}' is {_short(self.metrics[name])}, not a share")
         for name, values in self.samples.items():
             if not isinstance(values, list):
                 raise ValueError(f"'samples.{name}' is {_short(values)}")
             _numbers(f"samples.{name}", values)
-        for name in _NUMBERS_IN_DETAILS & self.details.keys():
-            _numbers(f"details.{name}", (self.details[name],))
-        flags = self.details.get("flags", [])
-        if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
-            raise ValueError(f"'details.flags' is {_short(flags)}")
+        for name, is_right in _DETAILS.items():
+            if name in self.details and not is_right(self.details[name]):
+                raise ValueError(f"'details.{name}' is {_short(self.details[name])}")
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -130,9 +133,39 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "classes": int,
 }
 _FIELDS = frozenset(f.name for f in fields(Record))
-# Details that tables are computed from.
-_NUMBERS_IN_DETAILS = frozenset({"precision", "n_test", "chance"})
+_SHARES = frozenset(metric.name for metric in METRICS.values() if metric.unit == "fraction")
 _LARGEST = 2.0**63
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < _LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < _LARGEST
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _are_phases(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, list) and len(item) == 2 and _is_number(item[1]) for item in value
+    )
+
+
+# What tables and pages are computed from.
+_DETAILS: dict[str, Callable[[Any], bool]] = {
+    "precision": lambda value: value is None or _is_number(value),
+    "cell_limit_s": lambda value: value is None or _is_number(value),
+    "n_test": lambda value: _is_count(value) and value > 0,
+    "chance": lambda value: _is_number(value) and 0 <= value <= 1,
+    "n_problems": _is_count,
+    "flags": _are_words,
+    "problems": _are_words,
+    "phases": _are_phases,
+}
 
 
 def _numbers(name: str, values: Iterable[Any], *kinds: type) -> None:

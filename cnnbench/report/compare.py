@@ -38,6 +38,9 @@ class Compared:
     """One number on both sides.
 
     Attributes:
+        name: model and variant as tables name the row; where several share them, by what they
+            differ (``MobileNetV2 (96x96x3)``).
+        input_shape, classes: of the base's row, where known.
         metric: the column, setting included.
         base, new: in base units; None where one side has no number.
         ratio: new ÷ base; of times drift-corrected by the reference.
@@ -46,8 +49,11 @@ class Compared:
         note: why, where the verdict does not explain itself.
     """
 
+    name: str
     model: str
     variant: str
+    input_shape: str
+    classes: str
     metric: str
     base: float | None
     new: float | None
@@ -55,10 +61,6 @@ class Compared:
     ratio_ci: tuple[float, float] | None
     verdict: Verdict
     note: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.model if self.variant in ("", "float32") else f"{self.model} {self.variant}"
 
     def show(self, value: float | None) -> str:
         """``value`` as people read it."""
@@ -83,6 +85,7 @@ class Comparison:
 
     @property
     def regressions(self) -> tuple[Compared, ...]:
+        """The rows that got worse."""
         return tuple(row for row in self.rows if row.verdict == "worse")
 
     @property
@@ -219,8 +222,11 @@ def _is_usual(name: str) -> bool:
 
 def _compared(row: Row, name: str, pair: Pair, judged: Judged) -> Compared:
     return Compared(
+        row.name,
         row.model,
         row.variant,
+        row.facts.get("input_shape", ""),
+        row.facts.get("classes", ""),
         name,
         pair.base.value,
         pair.new.value,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -99,13 +100,13 @@ def _block(report: pd.DataFrame, group: str, shown: list[Column]) -> Table:
 
 
 def _folded(label: str) -> list[str]:
-    """A long setting over several lines, broken at its slashes."""
+    """A long setting over several lines, broken at its slashes, and within a part where it must be."""
     lines: list[str] = []
     for part in label.split("/") if label else []:
         if lines and len(lines[-1]) + len(part) < _HEAD_WIDTH:
             lines[-1] += f"/{part}"
         else:
-            lines.append(f"/{part}" if lines else part)
+            lines += textwrap.wrap(f"/{part}" if lines else part, _HEAD_WIDTH)
     return lines
 
 

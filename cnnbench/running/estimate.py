@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,14 @@ from typing import Any
 from cnnbench.core.errors import CnnbenchError
 from cnnbench.core.plan import Job
 from cnnbench.core.record import PREPARE, Record, Repeat
-from cnnbench.core.settings.accuracy import PRETRAINED, TRAINING_IMAGES, Augment
+from cnnbench.core.settings import Setting
+from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.store import journal
 
 # Older runs say little that newer ones do not, and each is a file to read.
 _RUNS_READ = 20
 
-# Of a folder that was not read yet; one seen before is judged by what it took.
-_FOLDER_IMAGES = 3000
-
-_Place = tuple[str, ...]
+_Place = tuple[Any, ...]
 
 
 def earlier(out: Path, environment_id: str) -> tuple[list[Record], list[Record]]:
@@ -45,16 +42,17 @@ class _Took:
     training_s: float = 0.0
     training_work: float = 0.0
 
-    def add(self, record: Record, work: float) -> None:
+    def add(self, record: Record, setting: Setting) -> None:
         """One more."""
-        training_s = _training_s(record) if work else 0.0
+        work = setting.training_pixels() if record.status == "ok" else 0.0
+        training_s = _training_s(record, setting) if work else 0.0
         self.jobs += 1
         self.other_s += record.duration_s - training_s
         self.training_s += training_s
         self.training_work += work
 
     def seconds(self, work: float) -> float:
-        """What one job with so much training will take."""
+        """What one job that trains on so many pixels will take."""
         rate = self.training_s / self.training_work if self.training_work else 0.0
         return self.other_s / self.jobs + work * rate
 
@@ -67,34 +65,31 @@ class Pace:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._sums: dict[_Place, _Took] = {}
-        self._skipped: set[_Place] = set()
+        self._skipped: set[tuple[str, Setting]] = set()
         for record in records:
             self.add(record)
 
     def add(self, record: Record) -> None:
         """Learn from one more; what was skipped says nothing of how long it takes."""
-        words = json.dumps(record.setting, sort_keys=True)
-        cell = (record.probe, record.model, words)
+        setting = journal.setting_of(record)
+        cell = (record.model, setting)
         if record.status == "skipped":
             self._skipped.add(cell)
             return
         self._skipped.discard(cell)
-        work = _training_work(record.probe, record.setting) if record.status == "ok" else 0.0
-        kind = _kind(record.probe, record.repeat, record.setting)
-        for place in _places(kind, record.model, words):
-            self._sums.setdefault(place, _Took()).add(record, work)
+        for place in _places(record.repeat, record.model, setting):
+            self._sums.setdefault(place, _Took()).add(record, setting)
 
     def skips(self, job: Job) -> bool:
         """Whether its cell was skipped when it was last tried."""
-        return (job.cell.probe, job.cell.model.label, job.cell.setting_text) in self._skipped
+        return (job.cell.model.label, job.cell.setting) in self._skipped
 
     def of(self, job: Job) -> float | None:
         """Seconds that ``job`` will take, by the closest that is known."""
         cell = job.cell
-        kind = _kind(cell.probe, job.repeat, cell.setting_json)
-        for place in _places(kind, cell.model.label, cell.setting_text):
+        for place in _places(job.repeat, cell.model.label, cell.setting):
             if place in self._sums:
-                return self._sums[place].seconds(_training_work(cell.probe, cell.setting_json))
+                return self._sums[place].seconds(cell.setting.training_pixels())
         return None
 
 
@@ -115,36 +110,17 @@ def time_left(left: Iterable[Job], pace: Pace, *elsewhere: Pace) -> float | None
     return sum(seconds) * len(jobs) / len(seconds)
 
 
-def _training_s(record: Record) -> float:
+def _training_s(record: Record, setting: Setting) -> float:
     """The part of a job that grows with its training: without the first epoch's tracing."""
     seconds = record.metrics.get("train_s", 0.0)
-    if record.setting["recipe"] == "scratch":
-        seconds = min(seconds, record.metrics.get("epoch_s", seconds) * record.setting["epochs"])
+    if isinstance(setting, AccuracySetting) and setting.recipe == "scratch":
+        seconds = min(seconds, record.metrics.get("epoch_s", seconds) * setting.epochs)
     return min(seconds, record.duration_s)
 
 
-def _kind(probe: str, repeat: Repeat, setting: Mapping[str, Any]) -> str:
-    """Jobs that do the same: of a probe, of a training one recipe, of a compression one part."""
-    if repeat == PREPARE:
-        return f"{probe} {PREPARE}"
-    way = {"accuracy": "recipe", "compression": "part"}.get(probe)
-    return f"{probe} {setting[way]}" if way else probe
-
-
-def _places(kind: str, model: str, setting: str) -> Iterator[_Place]:
+def _places(repeat: Repeat, model: str, setting: Setting) -> Iterator[_Place]:
     """What a job's duration is kept under, the closest first."""
+    kind = f"{setting.probe} {PREPARE}" if repeat == PREPARE else setting.kind()
     yield kind, model, setting
     yield kind, model
     yield (kind,)
-
-
-def _training_work(probe: str, setting: Mapping[str, Any]) -> float:
-    """How many pixels a training passes through its network, those of a pass for features too."""
-    if probe != "accuracy" or setting["recipe"] == PRETRAINED:
-        return 0.0
-    images = setting["train_examples"] or TRAINING_IMAGES.get(setting["dataset"], _FOLDER_IMAGES)
-    passes = setting["epochs"]
-    if setting["recipe"] == "transfer":
-        through_backbone = setting["augment_head"] and not Augment(**setting["augment"]).is_off()
-        passes = (passes if through_backbone else 1) + setting["fine_tune_epochs"]
-    return float(passes * images * setting["image_size"] ** 2)

@@ -87,7 +87,11 @@ def some_records() -> list[Record]:
         ),
         record("A", "latency", "prepare", file_bytes=100),
         record("A", "accuracy", setting=accuracy, top1=0.9, top5=1.0,
-               details={"n_test": 360, "chance": 0.1}),
+               details={"n_test": 360, "chance": 0.1, "n_problems": 1, "problems": ["a: damaged"],
+                        "curve": [{"loss": 0.5, "top1": 0.9, "seconds": 1.0}]}),
+        record("A", "memory", setting={"batch_size": 1}, memory_infer_peak_bytes=1e6,
+               samples={"timeline_s": [0.0, 1.0], "timeline_bytes": [1e6, 2e6]},
+               details={"phases": [["opened", 0.5]], "cell_limit_s": 60}),
     ]  # fmt: skip
 
 

@@ -190,6 +190,18 @@ def test_a_model_on_one_side_only_and_a_changed_setting_are_shown() -> None:
     assert text.index("Only in base") < text.index("Verdict")
 
 
+def test_rows_of_one_model_are_named_by_what_they_differ_in() -> None:
+    both = table(model=["A", "A"], macs=[1, 2], input_shape=["32x32x3", "64x64x3"])
+    found = cnnbench.compare(both, both.assign(macs=[1, 3]))
+    assert [(row.name, row.verdict) for row in found.rows] == [
+        ("A (32x32x3)", "same"),
+        ("A (64x64x3)", "worse"),
+    ]
+    (worse,) = found.to_json()["regressions"]
+    assert (worse["model"], worse["input_shape"]) == ("A", "64x64x3")
+    assert "A (64x64x3)" in compare_text.as_text(found, 120)
+
+
 def test_what_now_fails_is_a_regression(tmp_path: Path) -> None:
     base = Book().latency("A", 0.01).write(tmp_path / "base")
     new = Book().failed("A", "timeout", "longer than 10 min").write(tmp_path / "new")

@@ -76,6 +76,12 @@ def test_training_is_scaled_by_epochs_images_and_pixels() -> None:
     ), "an epoch takes 5 s, all else 5 s: among it 2 s to trace the first"
 
 
+def test_an_older_journal_that_knew_fewer_fields_is_learnt_from() -> None:
+    old = {"dataset": "digits", "image_size": TRAINED.cells[0].setting_json["image_size"]}
+    seen = trained(old, seconds=15.0, train_s=10.0, epoch_s=2.0)
+    assert time_left([seen], [], list(TRAINED.cells[0].jobs())) is not None
+
+
 def test_a_pass_for_features_is_not_taken_for_an_epoch_of_training() -> None:
     scratch = TRAINED.cells[0]
     transfer = {**scratch.setting_json, "recipe": "transfer"}

@@ -104,6 +104,36 @@ def test_what_is_no_journal_is_refused(tmp_path: Path, text: str, complaint: str
         read(file)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("phases", [["opened", "late"]]),
+        ("phases", 3),
+        ("cell_limit_s", "3min"),
+        ("n_problems", "many"),
+        ("problems", [1]),
+        ("flags", "drifting"),
+        ("n_test", 0),
+        ("chance", None),
+    ],
+)
+def test_a_detail_that_tables_are_made_of_is_checked(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    file = tmp_path / "records.jsonl"
+    lines = [HEADER.to_json(), replace(RECORD, details={name: value}).to_json()]
+    file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError, match=rf"records\.jsonl:2: a damaged record: 'details\.{name}'"):
+        read(file)
+
+
+def test_a_share_above_one_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    file.write_text(f"{HEADER.to_json()}\n{replace(RECORD, metrics={'top1': 5.0}).to_json()}\n")
+    with pytest.raises(UserError, match=r"'metrics\.top1' is 5\.0, not a share"):
+        read(file)
+
+
 def test_a_missing_journal_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         read(tmp_path / "records.jsonl")

@@ -31,6 +31,8 @@ FOLDER = "folder:"
 IMAGENET = "imagenet"
 PRETRAINED = "pretrained"
 _FOLDER_PX = 224
+# Of a folder that was not read yet; one seen before is judged by what it took.
+_FOLDER_IMAGES = 3000
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Epochs = Annotated[int, Field(strict=True, ge=1, le=10000)]
@@ -180,6 +182,19 @@ class AccuracySetting(Schedule, Setting):
     image_size: ImageSize
     weights_sha256: str = ""
     dataset_sha256: str = ""
+
+    def kind(self) -> str:
+        return f"{self.probe} {self.recipe}"
+
+    def training_pixels(self) -> float:
+        if self.recipe == PRETRAINED:
+            return 0.0
+        images = self.train_examples or TRAINING_IMAGES.get(self.dataset, _FOLDER_IMAGES)
+        passes = self.epochs
+        if self.recipe == "transfer":
+            through_backbone = self.augment_head and not self.augment.is_off()
+            passes = (passes if through_backbone else 1) + self.fine_tune_epochs
+        return float(passes * images * self.image_size**2)
 
     def label(self) -> str:
         parts = [_short_name(self.dataset), self.recipe]

@@ -101,6 +101,14 @@ class Setting(Form):
         """The network that is measured: ``model`` itself, or it with another input or classes."""
         return model
 
+    def kind(self) -> str:
+        """Jobs of a kind do the same, and so take about the same time."""
+        return self.probe
+
+    def training_pixels(self) -> float:
+        """How many pixels a job trains its network on, over all epochs; 0 where nothing trains."""
+        return 0.0
+
     def stage(self) -> int:
         """Cells of a probe are measured stage by stage: what later ones need, earlier ones make."""
         return 0

@@ -130,6 +130,9 @@ class CompressionSetting(Setting):
     def variant_name(self) -> str:
         return self.variant
 
+    def kind(self) -> str:
+        return f"{self.probe} {self.part}"
+
     def stage(self) -> int:
         return PARTS.index(self.part)
 
