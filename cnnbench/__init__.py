@@ -6,7 +6,14 @@ The public API, loaded at first use so that ``import cnnbench`` costs nothing.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cnnbench.analysis import inspect
+    from cnnbench.models.registry import register
+    from cnnbench.report.choose import choose
+    from cnnbench.report.compare import compare
+    from cnnbench.store.tables import load
 
 __version__ = "0.1.0"
 
@@ -18,7 +25,7 @@ _WHERE = {
     "compare": "cnnbench.report.compare",
 }
 
-__all__ = ["__version__", *sorted(_WHERE)]
+__all__ = ["__version__", "choose", "compare", "inspect", "load", "register"]
 
 
 def __getattr__(name: str) -> Any:

@@ -56,6 +56,9 @@ class Limits(Form):
     cell: Seconds | None = None
 
 
+# The suites that come with the package.
+SHIPPED = Path(__file__).parents[1] / "suites"
+
 _MOST_PROBLEMS = 50
 
 _F = TypeVar("_F", bound=BaseModel)
@@ -90,13 +93,25 @@ class Suite:
 
 
 def load(file: Path, catalogue: Catalogue) -> Suite:
-    """Read, check and resolve the suite in ``file``.
+    """Read, check and resolve the suite in ``file``, or the one of that name that is shipped.
 
     Raises:
         UserError: one or more mistakes, all of them, each with its line.
     """
+    file = _shipped(file) or file
     search_path = (file.resolve().parent, Path.cwd())
     return check(yaml_source.read(file), catalogue, search_path)
+
+
+def _shipped(name: Path) -> Path | None:
+    """The suite ``smoke`` that comes with the package, where no file is called so."""
+    if name.exists() or len(name.parts) != 1 or name.suffix:
+        return None
+    suites = {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
+    if str(name) not in suites:
+        hint = nearest(str(name), suites) or f"a YAML file, or one of: {', '.join(suites)}"
+        raise UserError(f"no suite '{name}'", hint=hint)
+    return suites[str(name)]
 
 
 def check(source: Source, catalogue: Catalogue, search_path: tuple[Path, ...] = ()) -> Suite:

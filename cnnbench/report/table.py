@@ -100,7 +100,7 @@ def _block(report: pd.DataFrame, group: str, shown: list[Column]) -> Table:
 
 
 def _folded(label: str) -> list[str]:
-    """A long setting over several lines, broken at its slashes, and within a part where it must be."""
+    """A long setting over several lines, broken at its slashes, else where it must be."""
     lines: list[str] = []
     for part in label.split("/") if label else []:
         if lines and len(lines[-1]) + len(part) < _HEAD_WIDTH:

@@ -12,6 +12,7 @@ import pytest
 
 from cnnbench.core import plan as planning
 from cnnbench.core import suite as suites
+from cnnbench.core.errors import UserError
 from cnnbench.models import registry
 from cnnbench.store import journal, tables
 from tests.conftest import ROOT
@@ -51,6 +52,20 @@ def test_every_suite_that_is_shipped_can_be_planned(file: Path) -> None:
     plan = planning.plan(suites.load(file, registry))
     assert plan.cells
     assert plan.suite.name == file.stem
+
+
+def test_a_suite_that_is_shipped_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert suites.load(Path("smoke"), registry).name == "smoke"
+    with pytest.raises(UserError, match=r"no suite 'smok' \(did you mean 'smoke'\?\)"):
+        suites.load(Path("smok"), registry)
+    with pytest.raises(UserError, match=r"no suite 'x' \(a YAML file, or one of: .*smoke"):
+        suites.load(Path("x"), registry)
+    (tmp_path / "smoke").write_text("name: own")
+    with pytest.raises(UserError, match=r"smoke:1.*models"):
+        suites.load(Path("smoke"), registry)
 
 
 def test_the_fifteen_models_of_table_14_3() -> None:
