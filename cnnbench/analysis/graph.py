@@ -110,14 +110,6 @@ class Graph:
     batch: int | None = None
     entered: list[tuple[int, Any]] = field(default_factory=list)
 
-    def consumers(self) -> dict[Tensor, list[int]]:
-        """Tensor -> the positions of the operations that read it."""
-        readers: dict[Tensor, list[int]] = {}
-        for position, op in enumerate(self.ops):
-            for tensor in dict.fromkeys(op.inputs):
-                readers.setdefault(tensor, []).append(position)
-        return readers
-
     def tensors(self) -> Iterator[Tensor]:
         """The outputs of all operations, in order of execution."""
         for op in self.ops:

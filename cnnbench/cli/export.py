@@ -88,18 +88,21 @@ def command(
     _check_files(weights, out)
     given = {"dataset": dataset, "image_size": image_size, "recipe": recipe}
     training = _training(subject, weights, {k: v for k, v in given.items() if v is not None})
-    making = {
-        "representative": representative,
-        "fine_tune_epochs": fine_tune_epochs,
-        "fine_tune_rate": fine_tune_rate,
-    }
-    setting = _setting(subject, parsed, weights, training, making)
+    setting = _setting(
+        subject,
+        parsed,
+        weights,
+        training,
+        representative=representative,
+        fine_tune_epochs=fine_tune_epochs,
+        fine_tune_rate=fine_tune_rate,
+    )
 
     from cnnbench.running import export as exporting
 
     data_dir = data_dir.resolve() if data_dir else None
-    exported = exporting.export(subject.text, setting, out.resolve(), [Path.cwd()], data_dir, _say)
-    click.echo(json.dumps(exported.card, indent=1) if as_json else _summary(exported.card, out))
+    card = exporting.export(subject.text, setting, out.resolve(), [Path.cwd()], data_dir, _say)
+    click.echo(json.dumps(card, indent=1) if as_json else _summary(card, out))
 
 
 def _check_files(weights: Path, out: Path) -> None:
@@ -151,24 +154,18 @@ def _beside(weights: Path, label: str) -> dict[str, Any]:
 
 
 def _setting(
-    subject: Model, variant: Variant, weights: Path, training: Any, making: dict[str, Any]
+    subject: Model, variant: Variant, weights: Path, training: Any, **making: float
 ) -> CompressionSetting:
-    from cnnbench.core.settings import files
-    from cnnbench.core.settings.compression import CompressionSetting
+    from cnnbench.core.settings import compression, files
 
-    needs_images = variant.is_trained_further or variant.quantisation == "ptq-int8"
-    if needs_images and training is None:
+    wanted = compression.making(variant, **making)
+    if wanted and training is None:
         raise UserError(
             f"{variant} must see images of what {subject.label} was trained on",
             "--dataset",
             "name it: fashion_mnist, tf_flowers, digits, or folder:PATH",
         )
-    wanted = {}
-    if variant.quantisation == "ptq-int8":
-        wanted["representative"] = making["representative"]
-    if variant.is_trained_further:
-        wanted |= {name: making[name] for name in ("fine_tune_epochs", "fine_tune_rate")}
-    return CompressionSetting(
+    return compression.CompressionSetting(
         part="convert",
         variant=str(variant),
         training=training,

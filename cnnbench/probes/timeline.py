@@ -17,7 +17,7 @@ _MOST = 200
 T = TypeVar("T")
 
 
-def of(work: Callable[[], T], most: int = _MOST) -> tuple[T, list[float], list[float]]:
+def of(work: Callable[[], T]) -> tuple[T, list[float], list[float]]:
     """Do ``work`` and return what it returned, and the resident set over its time.
 
     The sampler is forked first, so TensorFlow must not have made a tensor yet.
@@ -34,11 +34,11 @@ def of(work: Callable[[], T], most: int = _MOST) -> tuple[T, list[float], list[f
     )
     seconds = [when - began for _, when in samples]
     sizes = [mib * 2**20 for mib, _ in samples]
-    return result, *_thinned(seconds, sizes, most)
+    return result, *_thinned(seconds, sizes)
 
 
 def _thinned(
-    seconds: Sequence[float], sizes: Sequence[float], most: int
+    seconds: Sequence[float], sizes: Sequence[float], most: int = _MOST
 ) -> tuple[list[float], list[float]]:
     count = min(most, len(sizes))
     edges = [place * len(sizes) // count for place in range(count + 1)]

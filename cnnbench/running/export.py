@@ -6,7 +6,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,6 @@ from cnnbench.running.worker import Order, Outcome
 _NO_LIMIT_S = 30 * 24 * 3600.0
 
 
-@dataclass(frozen=True)
-class Exported:
-    """The artefact, the card beside it, and what the card says."""
-
-    file: Path
-    card_file: Path
-    card: dict[str, Any]
-
-
 def export(
     model: str,
     setting: CompressionSetting,
@@ -36,8 +26,8 @@ def export(
     search_path: Sequence[Path],
     data_dir: Path | None,
     say: Callable[[str], None],
-) -> Exported:
-    """Make ``out`` and its card, ``out`` with the ending ``.json``.
+) -> dict[str, Any]:
+    """Make ``out`` and its card, ``out`` with the ending ``.json``; return what the card says.
 
     Args:
         model: as the registry resolves it.
@@ -64,9 +54,10 @@ def export(
         card = json.loads((made.parent / places.CARD).read_text(encoding="utf-8"))
         card = {"cnnbench": __version__} | card
         try:
-            return _put(made, card, out)
+            _put(made, card, out)
         except OSError as error:
             raise UserError(f"cannot be written: {error.strerror}", str(out)) from None
+    return card
 
 
 def _order(
@@ -108,10 +99,9 @@ def _failure(outcome: Outcome, part: str, log: Path, out: Path) -> CnnbenchError
     return CnnbenchError(f"{words}{outcome.reason} (all of its output is in {kept})")
 
 
-def _put(made: Path, card: dict[str, Any], out: Path) -> Exported:
-    card_file = out.with_suffix(".json")
+def _put(made: Path, card: dict[str, Any], out: Path) -> None:
     part = out.with_name(f".{out.name}.part")
     shutil.copyfile(made, part)
     part.replace(out)
-    card_file.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    return Exported(out, card_file, card)
+    text = json.dumps(card, indent=1) + "\n"
+    out.with_suffix(".json").write_text(text, encoding="utf-8")

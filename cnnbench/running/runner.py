@@ -43,11 +43,10 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class RunResult:
-    """Where the run is and what it holds: all its records, and those written just now."""
+    """Where the run is, and all records that it holds."""
 
     folder: Path
     records: tuple[Record, ...]
-    new: tuple[Record, ...]
 
 
 def open_run(plan: Plan, out: Path, fresh: bool = False) -> RunFolder | None:
@@ -92,13 +91,13 @@ def run(
             header = Header(plan=plan.id, environment=facts["id"], cnnbench=__version__)
             with Journal(folder.journal, header) as journal:
                 try:
-                    new = _Run(plan, folder, journal, observer, data_dir, facts["id"]).do(cells)
+                    _Run(plan, folder, journal, observer, data_dir, facts["id"]).do(cells)
                 except BaseException:
                     with contextlib.suppress(OSError, UserError, MemoryError):
                         finish(folder.path)  # what went wrong first is what is said
                     raise
                 finish(folder.path)
-                return RunResult(folder.path, tuple(journal.records), tuple(new))
+                return RunResult(folder.path, tuple(journal.records))
     except OSError as error:
         raise UserError(
             f"the run cannot go on: {error.strerror}",
@@ -122,13 +121,12 @@ class _Run:
         self._plan, self._folder, self._journal = plan, folder, journal
         self._observer, self._data_dir, self._environment_id = observer, data_dir, environment_id
 
-    def do(self, cells: Sequence[Cell]) -> list[Record]:
+    def do(self, cells: Sequence[Cell]) -> None:
         schedule = todo(self._plan, cells, self._journal.records, self._folder)
         left = list(schedule.left())
         self._observer.begin(self._folder.path, schedule.done(), left, self._journal.records)
-        new: list[Record] = []
         if not left:
-            return new
+            return
         self._folder.logs.mkdir(exist_ok=True)
         with LocalExecutor(self._folder.logs / "server.log", self._data_dir) as executor:
             for job in schedule:
@@ -136,10 +134,8 @@ class _Run:
                 record = self._record(job, executor)
                 if self._is_news(record):
                     self._journal.append(record)
-                    new.append(record)
                 schedule.add(record)
                 self._observer.job_ended(job, record, list(schedule.left()))
-        return new
 
     def _record(self, job: Job, executor: LocalExecutor) -> Record:
         attempt = len(self._journal.of(job.key)) + 1

@@ -226,7 +226,7 @@ def _is_complete(record: Record) -> bool:
 def _contender(records: Sequence[Record]) -> Contender:
     details: Mapping[str, Any] = records[-1].details
     examples = details["n_test"]
-    answers = [_unpacked(record.details.get("correct"), examples) for record in records]
+    answers = [unpacked(record.details.get("correct"), examples) for record in records]
     known = [one for one in answers if one is not None]
     return Contender(
         shares=tuple(float(record.metrics["top1"]) for record in records),
@@ -237,8 +237,8 @@ def _contender(records: Sequence[Record]) -> Contender:
     )
 
 
-def _unpacked(text: Any, count: int) -> np.ndarray | None:
-    """One bit a test image, as the accuracy probe packs them; None where there are too few."""
+def unpacked(text: Any, count: int) -> np.ndarray | None:
+    """One bit a test image, as the accuracy probe packs them, ``(count,)``; None if too few."""
     try:
         packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
     except (TypeError, ValueError, binascii.Error):

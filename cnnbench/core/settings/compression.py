@@ -223,7 +223,13 @@ class CompressionSpec(TimedSpec):
         yield CompressionSetting(part="train", **network), once
         names = dict.fromkeys([variants.FLOAT32, *self.variants])
         for name in names:
-            made = network | self._making(variants.parse(name)) | {"variant": name}
+            steps = making(
+                variants.parse(name),
+                representative=self.representative,
+                fine_tune_epochs=self.fine_tune_epochs,
+                fine_tune_rate=self.fine_tune_rate,
+            )
+            made = network | steps | {"variant": name}
             yield CompressionSetting(part="convert", **made), once
             several = StoppingRule(at_least=self.memory_repeats, at_most=self.memory_repeats)
             yield CompressionSetting(part="memory", **made), several
@@ -258,15 +264,18 @@ class CompressionSpec(TimedSpec):
             "classes": CLASSES.get(dataset, self.folder_classes),
         }
 
-    def _making(self, variant: Variant) -> dict[str, Any]:
-        """What decides the variant that is made of it."""
-        found: dict[str, Any] = {}
-        if variant.quantisation == "ptq-int8":
-            found["representative"] = self.representative
-        if variant.is_trained_further:
-            found["fine_tune_epochs"] = self.fine_tune_epochs
-            found["fine_tune_rate"] = self.fine_tune_rate
-        return found
+
+def making(
+    variant: Variant, *, representative: float, fine_tune_epochs: float, fine_tune_rate: float
+) -> dict[str, Any]:
+    """Of these, what the making of ``variant`` depends on, as fields of a `CompressionSetting`."""
+    found: dict[str, Any] = {}
+    if variant.quantisation == "ptq-int8":
+        found["representative"] = representative
+    if variant.is_trained_further:
+        found["fine_tune_epochs"] = fine_tune_epochs
+        found["fine_tune_rate"] = fine_tune_rate
+    return found
 
 
 def _classes_of(dataset: str, search_path: Sequence[Path]) -> int:

@@ -52,11 +52,6 @@ class Variant:
         """Whether the model-optimization toolkit fine-tunes it before it is converted."""
         return self.is_pruned or self.clusters is not None or self.quantisation == "qat-int8"
 
-    @property
-    def is_int8(self) -> bool:
-        """Whether weights and activations both shall be int8."""
-        return self.quantisation in ("ptq-int8", "qat-int8")
-
     def __str__(self) -> str:
         steps = []
         if self.two_of_four:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
-from cnnbench.models.families.layers import layers, model, tf
+from cnnbench.models.families.layers import layers, tf
 
 preprocess_input = preprocessing.unit
 
@@ -16,7 +15,6 @@ _BLOCKS = ((64, (7,)), (128, (3, 3)), (256, (3, 3)))
 
 def BasicCNN(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (28, 28, 1),
     classes: int = 10,
     classifier_activation: str | None = "softmax",
@@ -40,4 +38,4 @@ def BasicCNN(  # noqa: N802
             x = layers.Dense(units, name=f"dense{number}", **settings)(x)
             x = layers.Dropout(dropout, name=f"dropout{number}")(x)
         x = layers.Dense(classes, activation=classifier_activation, name="predictions")(x)
-    return model(inputs, x, "basic_cnn", weights)
+    return tf.keras.Model(inputs, x, name="basic_cnn")

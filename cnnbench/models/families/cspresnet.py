@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
-from cnnbench.models.families.layers import conv_bn, layers, model, pooled_classifier, tf
+from cnnbench.models.families.layers import conv_bn, layers, pooled_classifier, tf
 
 preprocess_input = preprocessing.standardised
 
@@ -16,7 +15,6 @@ _STAGES = ((128, 3), (256, 3), (512, 5), (1024, 2))
 
 def CSPResNet50(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (256, 256, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -29,7 +27,7 @@ def CSPResNet50(  # noqa: N802
         x = _stage(x, filters, units, strides=1 if number == 2 else 2, name=f"stage{number}")
     if include_top:
         x = pooled_classifier(x, classes, classifier_activation)
-    return model(inputs, x, "cspresnet50", weights)
+    return tf.keras.Model(inputs, x, name="cspresnet50")
 
 
 def _stage(x: Any, filters: int, units: int, strides: int, name: str) -> Any:

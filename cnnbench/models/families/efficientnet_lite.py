@@ -8,7 +8,6 @@ activations too: 3 to 6 % more than the multiply-adds of convolutions and dense 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from cnnbench.models.families.layers import (
     conv_bn,
     depthwise_bn,
     layers,
-    model,
     pooled_classifier,
     tf,
 )
@@ -42,7 +40,6 @@ def preprocess_input(images: Any) -> Any:
 
 def EfficientNetLite0(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -54,7 +51,6 @@ def EfficientNetLite0(  # noqa: N802
         depth=1.0,
         dropout=0.2,
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -63,7 +59,6 @@ def EfficientNetLite0(  # noqa: N802
 
 def EfficientNetLite1(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (240, 240, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -75,7 +70,6 @@ def EfficientNetLite1(  # noqa: N802
         depth=1.1,
         dropout=0.2,
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -84,7 +78,6 @@ def EfficientNetLite1(  # noqa: N802
 
 def EfficientNetLite2(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (260, 260, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -96,7 +89,6 @@ def EfficientNetLite2(  # noqa: N802
         depth=1.2,
         dropout=0.3,
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -105,7 +97,6 @@ def EfficientNetLite2(  # noqa: N802
 
 def EfficientNetLite3(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (280, 280, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -117,7 +108,6 @@ def EfficientNetLite3(  # noqa: N802
         depth=1.4,
         dropout=0.3,
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -126,7 +116,6 @@ def EfficientNetLite3(  # noqa: N802
 
 def EfficientNetLite4(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (300, 300, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -138,7 +127,6 @@ def EfficientNetLite4(  # noqa: N802
         depth=1.8,
         dropout=0.3,
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -151,7 +139,6 @@ def _efficientnet_lite(
     depth: float,
     dropout: float,
     include_top: bool,
-    weights: str | Path | None,
     input_shape: tuple[int, int, int],
     classes: int,
     classifier_activation: str | None,
@@ -172,7 +159,7 @@ def _efficientnet_lite(
     x = conv_bn(x, 1280, 1, activation="relu6", name="head", **_BATCH_NORM)
     if include_top:
         x = pooled_classifier(x, classes, classifier_activation, dropout=dropout)
-    return model(inputs, x, name, weights)
+    return tf.keras.Model(inputs, x, name=name)
 
 
 def _unit(x: Any, filters: int, kernel_size: int, strides: int, expansion: int, name: str) -> Any:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
-from cnnbench.models.families.layers import layers, model, pooled_classifier, squeeze_excite, tf
+from cnnbench.models.families.layers import layers, pooled_classifier, squeeze_excite, tf
 from cnnbench.models.families.own_layers import LocalResponseNormalization
 
 preprocess_input = preprocessing.centred
@@ -30,7 +29,6 @@ _AUX_MIN_SIZE = 65
 
 def GoogLeNet(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -71,7 +69,7 @@ def GoogLeNet(  # noqa: N802
             heads.append(_aux_head(x, classes, classifier_activation, f"aux_{name}"))
     if include_top:
         x = pooled_classifier(x, classes, classifier_activation, dropout=0.4)
-    return model(inputs, [x, *heads] if heads else x, "googlenet", weights)
+    return tf.keras.Model(inputs, [x, *heads] if heads else x, name="googlenet")
 
 
 def _conv(x: Any, filters: int, kernel_size: int, name: str, strides: int = 1) -> Any:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
-from cnnbench.models.families.layers import layers, model, pooled_classifier, tf
+from cnnbench.models.families.layers import layers, pooled_classifier, tf
 
 preprocess_input = preprocessing.signed
 
@@ -36,7 +35,6 @@ _HALVING_B: tuple[_Branch, ...] = (  # fig. 8
 
 def InceptionV4(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (299, 299, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -57,7 +55,7 @@ def InceptionV4(  # noqa: N802
         x = _widest(x, f"c{number}")
     if include_top:
         x = pooled_classifier(x, classes, classifier_activation, dropout=0.2)
-    return model(inputs, x, "inception_v4", weights)
+    return tf.keras.Model(inputs, x, name="inception_v4")
 
 
 def _conv(

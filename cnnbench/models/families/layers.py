@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -93,11 +92,3 @@ def squeeze_excite(x: Any, ratio: int, name: str) -> Any:
     scale = layers.Dense(channels, activation="sigmoid", name=f"{name}_expand")(scale)
     scale = layers.Reshape((1, 1, channels), name=f"{name}_reshape")(scale)
     return layers.Multiply(name=f"{name}_excite")([x, scale])
-
-
-def model(inputs: Any, outputs: Any, name: str, weights: str | Path | None) -> Any:
-    """The ``keras.Model``, with the weights of a file if one is named."""
-    made = tf.keras.Model(inputs, outputs, name=name)
-    if weights is not None:
-        made.load_weights(str(weights))
-    return made

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
-from cnnbench.models.families.layers import layers, model, tf
+from cnnbench.models.families.layers import layers, tf
 
 preprocess_input = preprocessing.unit
 
 
 def LeNet5(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (32, 32, 1),
     classes: int = 10,
     classifier_activation: str | None = "softmax",
@@ -54,4 +52,4 @@ def LeNet5(  # noqa: N802
         x = layers.Flatten(name="flatten")(x)
         x = layers.Dense(84, activation=activation, name="F6")(x)
         x = layers.Dense(classes, activation=classifier_activation, name="predictions")(x)
-    return model(inputs, x, "lenet5", weights)
+    return tf.keras.Model(inputs, x, name="lenet5")

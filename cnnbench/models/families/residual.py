@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models.families.layers import (
     conv_bn,
     layers,
-    model,
     pooled_classifier,
     squeeze_excite,
     tf,
@@ -63,7 +61,6 @@ def residual_network(
     unit: Unit,
     *,
     include_top: bool,
-    weights: str | Path | None,
     input_shape: tuple[int, int, int],
     classes: int,
     classifier_activation: str | None,
@@ -74,7 +71,7 @@ def residual_network(
         name: of the model.
         repeats: units in each of the four stages.
         unit: what they are.
-        include_top, weights, input_shape, classes, classifier_activation: as in every builder.
+        include_top, input_shape, classes, classifier_activation: as in every builder.
     """
     inputs = x = tf.keras.Input(input_shape)
     x = conv_bn(x, 64, 7, strides=2, name="conv1")
@@ -85,4 +82,4 @@ def residual_network(
             x = unit(x, 64 * 2**stage, strides, f"conv{stage + 2}_block{number + 1}")
     if include_top:
         x = pooled_classifier(x, classes, classifier_activation)
-    return model(inputs, x, name, weights)
+    return tf.keras.Model(inputs, x, name=name)

@@ -8,7 +8,6 @@ squeeze-and-excitation to any of them.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
@@ -19,7 +18,6 @@ preprocess_input = preprocessing.standardised
 
 def ResNet18(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -31,7 +29,6 @@ def ResNet18(  # noqa: N802
         (2, 2, 2, 2),
         Unit(bottleneck=False, se_ratio=se_ratio),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -40,7 +37,6 @@ def ResNet18(  # noqa: N802
 
 def ResNet34(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -52,7 +48,6 @@ def ResNet34(  # noqa: N802
         (3, 4, 6, 3),
         Unit(bottleneck=False, se_ratio=se_ratio),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -61,7 +56,6 @@ def ResNet34(  # noqa: N802
 
 def ResNet50V1_5(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -73,7 +67,6 @@ def ResNet50V1_5(  # noqa: N802
         (3, 4, 6, 3),
         Unit(bottleneck=True, se_ratio=se_ratio),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -82,7 +75,6 @@ def ResNet50V1_5(  # noqa: N802
 
 def ResNet101V1_5(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -94,7 +86,6 @@ def ResNet101V1_5(  # noqa: N802
         (3, 4, 23, 3),
         Unit(bottleneck=True, se_ratio=se_ratio),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -103,7 +94,6 @@ def ResNet101V1_5(  # noqa: N802
 
 def ResNet152V1_5(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -115,7 +105,6 @@ def ResNet152V1_5(  # noqa: N802
         (3, 8, 36, 3),
         Unit(bottleneck=True, se_ratio=se_ratio),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,

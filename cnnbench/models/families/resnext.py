@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
@@ -16,7 +15,6 @@ preprocess_input = preprocessing.standardised
 
 def ResNeXt50(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -30,7 +28,6 @@ def ResNeXt50(  # noqa: N802
         (3, 4, 6, 3),
         Unit(bottleneck=True, groups=cardinality, group_width=group_width, se_ratio=se_ratio),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -39,7 +36,6 @@ def ResNeXt50(  # noqa: N802
 
 def ResNeXt101(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -53,7 +49,6 @@ def ResNeXt101(  # noqa: N802
         (3, 4, 23, 3),
         Unit(bottleneck=True, groups=cardinality, group_width=group_width, se_ratio=se_ratio),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,

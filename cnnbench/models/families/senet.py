@@ -5,7 +5,6 @@ For the strides of v1.5 write ``ResNet50V1_5[se_ratio=16]``.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
@@ -16,7 +15,6 @@ preprocess_input = preprocessing.standardised
 
 def SEResNet34(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -28,7 +26,6 @@ def SEResNet34(  # noqa: N802
         (3, 4, 6, 3),
         Unit(bottleneck=False, se_ratio=se_ratio),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -37,7 +34,6 @@ def SEResNet34(  # noqa: N802
 
 def SEResNet50(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -49,7 +45,6 @@ def SEResNet50(  # noqa: N802
         (3, 4, 6, 3),
         Unit(bottleneck=True, stride_on_3x3=False, se_ratio=se_ratio),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -58,7 +53,6 @@ def SEResNet50(  # noqa: N802
 
 def SEResNet101(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -70,7 +64,6 @@ def SEResNet101(  # noqa: N802
         (3, 4, 23, 3),
         Unit(bottleneck=True, stride_on_3x3=False, se_ratio=se_ratio),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
@@ -10,7 +9,6 @@ from cnnbench.models.families.layers import (
     conv_bn,
     depthwise_bn,
     layers,
-    model,
     pooled_classifier,
     tf,
 )
@@ -30,7 +28,6 @@ _UNITS = (4, 8, 4)
 
 def ShuffleNetV2(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -54,7 +51,7 @@ def ShuffleNetV2(  # noqa: N802
     x = conv_bn(x, last, 1, name="conv5")
     if include_top:
         x = pooled_classifier(x, classes, classifier_activation)
-    return model(inputs, x, "shufflenet_v2", weights)
+    return tf.keras.Model(inputs, x, name="shufflenet_v2")
 
 
 def _unit(x: Any, filters: int, name: str) -> Any:

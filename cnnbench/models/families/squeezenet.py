@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
-from cnnbench.models.families.layers import layers, model, tf
+from cnnbench.models.families.layers import layers, tf
 
 preprocess_input = preprocessing.centred
 
@@ -25,7 +24,6 @@ _FIRES = (
 
 def SqueezeNet(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (227, 227, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -36,7 +34,6 @@ def SqueezeNet(  # noqa: N802
         first=(96, 7),
         pool_after=(4, 8),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -45,7 +42,6 @@ def SqueezeNet(  # noqa: N802
 
 def SqueezeNet1_1(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -56,7 +52,6 @@ def SqueezeNet1_1(  # noqa: N802
         first=(64, 3),
         pool_after=(3, 5),
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -68,7 +63,6 @@ def _squeezenet(
     first: tuple[int, int],
     pool_after: tuple[int, int],
     include_top: bool,
-    weights: str | Path | None,
     input_shape: tuple[int, int, int],
     classes: int,
     classifier_activation: str | None,
@@ -86,7 +80,7 @@ def _squeezenet(
         x = layers.Conv2D(classes, 1, activation="relu", name="conv10")(x)
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         x = layers.Activation(classifier_activation, name="predictions")(x)
-    return model(inputs, x, name, weights)
+    return tf.keras.Model(inputs, x, name=name)
 
 
 def _fire(x: Any, squeeze: int, expand: int, name: str) -> Any:

@@ -5,11 +5,10 @@ Without the dropout behind the two hidden dense layers that the paper trains wit
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
-from cnnbench.models.families.layers import layers, model, tf
+from cnnbench.models.families.layers import layers, tf
 
 preprocess_input = preprocessing.centred
 
@@ -19,7 +18,6 @@ _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2)}
 
 def VGG11(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -29,7 +27,6 @@ def VGG11(  # noqa: N802
         "vgg11",
         _CONVOLUTIONS[11],
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -38,7 +35,6 @@ def VGG11(  # noqa: N802
 
 def VGG13(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -48,7 +44,6 @@ def VGG13(  # noqa: N802
         "vgg13",
         _CONVOLUTIONS[13],
         include_top=include_top,
-        weights=weights,
         input_shape=input_shape,
         classes=classes,
         classifier_activation=classifier_activation,
@@ -59,7 +54,6 @@ def _vgg(
     name: str,
     convolutions: tuple[int, ...],
     include_top: bool,
-    weights: str | Path | None,
     input_shape: tuple[int, int, int],
     classes: int,
     classifier_activation: str | None,
@@ -78,4 +72,4 @@ def _vgg(
         x = layers.Dense(4096, activation="relu", name="fc1")(x)
         x = layers.Dense(4096, activation="relu", name="fc2")(x)
         x = layers.Dense(classes, activation=classifier_activation, name="predictions")(x)
-    return model(inputs, x, name, weights)
+    return tf.keras.Model(inputs, x, name=name)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cnnbench.models import preprocessing
-from cnnbench.models.families.layers import layers, model, tf
+from cnnbench.models.families.layers import layers, tf
 from cnnbench.models.families.own_layers import LocalResponseNormalization
 
 preprocess_input = preprocessing.centred
@@ -14,7 +13,6 @@ preprocess_input = preprocessing.centred
 
 def ZFNet(  # noqa: N802
     include_top: bool = True,
-    weights: str | Path | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
@@ -45,4 +43,4 @@ def ZFNet(  # noqa: N802
             x = layers.Dense(4096, activation="relu", name=f"dense{number}")(x)
             x = layers.Dropout(dropout, name=f"dropout{number}")(x)
         x = layers.Dense(classes, activation=classifier_activation, name="predictions")(x)
-    return model(inputs, x, "zfnet", weights)
+    return tf.keras.Model(inputs, x, name="zfnet")

@@ -17,13 +17,12 @@ import numpy as np
 _GRAPH, _VALUES, _NAMES = "graph.pb", "values.npz", "graph.json"
 
 
-def trace(model: Any, shape: tuple[int, ...], dtype: str = "float32") -> Any:
-    """The concrete function of ``model`` in inference mode for one input of ``shape``.
+def trace(model: Any, shape: tuple[int, ...]) -> Any:
+    """The concrete function of ``model`` in inference mode for one float32 input.
 
     Args:
         model: a Keras model with one input.
         shape: with the batch axis.
-        dtype: of the input.
 
     Returns:
         A concrete function that returns the list of the model's outputs.
@@ -34,7 +33,7 @@ def trace(model: Any, shape: tuple[int, ...], dtype: str = "float32") -> Any:
     function = tf.function(
         lambda images: tf.nest.flatten(model(images, training=False)), autograph=False
     )
-    return function.get_concrete_function(tf.TensorSpec(shape, dtype))
+    return function.get_concrete_function(tf.TensorSpec(shape, "float32"))
 
 
 def save(concrete: Any, folder: Path) -> None:

@@ -81,7 +81,7 @@ def details(probs: Floats, labels: Ints) -> dict[str, Any]:
 
     ``correct`` is one bit a test image, in the order of the test set, packed most significant
     first and written in base64 (10,000 images: 1,668 characters); ``test_labels_sha256`` says
-    whether two records' bits belong to the same images. `unpack` reads the bits back.
+    whether two records' bits belong to the same images.
     """
     predicted = probs.argmax(axis=1)
     classes = probs.shape[1]
@@ -95,9 +95,3 @@ def details(probs: Floats, labels: Ints) -> dict[str, Any]:
     if classes <= 50:  # a larger matrix does not fit a record
         found["confusion"] = confusion(predicted, labels, classes).tolist()
     return found
-
-
-def unpack(correct: str, count: int) -> npt.NDArray[np.bool_]:
-    """The bits of `details`, ``(count,)``."""
-    packed = np.frombuffer(base64.b64decode(correct), np.uint8)
-    return np.unpackbits(packed, count=count).astype(bool)
