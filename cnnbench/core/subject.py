@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 
 class Subject(Protocol):
-    """A network that can be built: what ``cnnbench.models.resolve`` returns.
+    """A network that can be built: what ``cnnbench.models.registry.resolve`` returns.
 
     Probes see only this, so that they never import the registry.
     """
@@ -36,8 +36,10 @@ class Subject(Protocol):
     ) -> Any:
         """Return a ``keras.Model`` (of the Keras generation of this process)."""
 
-    def architecture(self, *, input_shape: tuple[int, ...] | None = None) -> Any:
-        """As ``build``, but no weight is given a value of its own: for counting."""
+    def architecture(
+        self, *, input_shape: tuple[int, ...] | None = None, classes: int | None = None
+    ) -> Any:
+        """As ``build``, with no weights but those that its initialisers draw."""
 
     def preprocess(self, images: Any) -> Any:
         """Map float32 images in 0..255, ``(n, h, w, c)``, to what the network was made for."""

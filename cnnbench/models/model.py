@@ -167,7 +167,10 @@ class Model:
         classes: int | None = None,
         include_top: bool = True,
     ) -> Any:
-        """`build` that gives no weight a value of its own; see `cnnbench.analysis.weightless`."""
+        """`build` with no weights but those that its initialisers draw: to train, or to count.
+
+        Inside `cnnbench.analysis.weightless` these draw nothing either.
+        """
         return self.maker.architecture(self._request(input_shape, classes, include_top))
 
     def _request(

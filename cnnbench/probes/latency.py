@@ -17,6 +17,7 @@ from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.probes import peak, specimen
 from cnnbench.probes.runtimes import CallPath, find
+from cnnbench.probes.runtimes.tensorflow_device import show_gpu
 from cnnbench.probes.timing import machine
 from cnnbench.probes.timing.loop import Effort, Timing, WarmUp, location, measure, warm_up
 from cnnbench.probes.timing.reference import reference
@@ -43,6 +44,7 @@ def prepare(subject: Subject, setting: LatencySetting, context: Context) -> Find
     runtime = find(setting.runtime)
     runtime.check(setting)
     path = runtime(subject, setting, context.artifacts)
+    show_gpu(setting.device == "gpu")
     if specimen.is_large(subject):
         # Else the converter lacks what the eager calls needed: 9 GB of EfficientNetB7.
         peak.without_tensorflow_pool()
@@ -96,7 +98,7 @@ def measured(path: CallPath, folder: Path, effort: Effort) -> Finding:
     flags = meanwhile.flags(path.threads)
     flags += _flags(path.setting, difference, scale, warm, timing)
     if threads_in_use not in (None, path.threads):
-        flags.append(f"{threads_in_use} threads in use, not {path.threads}")
+        flags.append(f"threads in use are not those asked for ({threads_in_use}, {path.threads})")
     return Finding(
         metrics=metrics | summary(timing, path.setting.batch_size),
         samples={

@@ -17,6 +17,7 @@ from cnnbench.core.settings.memory import MemorySetting
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.probes import peak, timeline
 from cnnbench.probes.runtimes.base import require_gpu
+from cnnbench.probes.runtimes.tensorflow_device import show_gpu
 
 # Of a network that says neither, the worker asks what it takes and gives before it is run.
 NEEDS_AN_IMAGE = True
@@ -33,6 +34,7 @@ def run(subject: Subject, setting: MemorySetting, context: Context) -> Finding:
     """
     if setting.device == "gpu":
         require_gpu()
+    show_gpu(setting.device == "gpu")
     if setting.limit is not None:
         from cnnbench.probes import max_batch
 

@@ -50,6 +50,11 @@ class SmallNet:
             model.load_weights(str(weights))
         return model
 
+    def architecture(
+        self, *, input_shape: tuple[int, ...] | None = None, classes: int | None = None
+    ) -> Any:
+        return self.build(input_shape=input_shape, classes=classes)
+
     def preprocess(self, images: Any) -> Any:
         return images / 127.5 - 1.0
 

@@ -15,6 +15,7 @@ import pytest
 from cnnbench.core.errors import JobFailed
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.subject import Context, Finding
+from cnnbench.models import registry
 from cnnbench.probes import accuracy
 from cnnbench.probes.training import network
 from tests.probes.small import SmallNet
@@ -53,6 +54,23 @@ def test_the_seed_decides_everything(trained: Finding, tmp_path: Path) -> None:
     measured = ("top1", "loss", "ece")
     assert [again.metrics[m] for m in measured] == [trained.metrics[m] for m in measured]
     assert other.metrics["loss"] != trained.metrics["loss"]
+
+
+def test_from_scratch_a_keras_file_does_not_begin_with_its_own_weights(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    net = SmallNet().build()
+    for layer in net.layers:
+        layer.set_weights([np.full_like(weight, 7.0) for weight in layer.get_weights()])
+    net.save(tmp_path / "net.keras")
+    subject = registry.resolve(str(tmp_path / "net.keras"))
+    kernels = []
+    for seed in (1, 2):
+        tf.keras.utils.set_random_seed(seed)
+        model = network.scratch(subject, 8, 10, batchnorm_momentum=0.9)
+        kernels.append(model.get_layer("conv1").get_weights()[0])
+    assert not np.any(kernels[0] == 7.0)
+    assert not np.array_equal(*kernels)
 
 
 def test_a_killed_training_goes_on_from_its_last_epoch(

@@ -15,8 +15,13 @@ from typing import Any
 import pytest
 
 from cnnbench.core.errors import Unavailable
-from cnnbench.probes import peak
+from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.core.settings.memory import MemorySetting
+from cnnbench.core.subject import Context
+from cnnbench.probes import latency, memory, peak
 from cnnbench.probes.runtimes import base
+from cnnbench.probes.runtimes.tensorflow_device import show_gpu
+from tests.probes.tiny import Tiny
 
 _ROOT = Path(__file__).parents[2]
 _SCRIPT = """
@@ -107,6 +112,41 @@ def test_peak_of_a_gpu_is_what_the_counter_rose_by() -> None:
         counter.peak = 1700
 
     assert peak.of_gpu(work, counter).bytes == 1000
+
+
+class _Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_what_is_asked_of_the_cpu_sees_no_gpu(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    import tensorflow as tf
+
+    seen: list[Any] = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["first", "second"])
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *shown: seen.append(shown))
+    monkeypatch.setattr(
+        tf.config.experimental, "set_memory_growth", lambda *grows: seen.append(grows)
+    )
+    show_gpu(device == "gpu")
+    hidden, one = [([], "GPU")], [(["first"], "GPU"), ("first", True)]
+    assert seen == (one if device == "gpu" else hidden)
+
+    def stop(*_: object, **__: object) -> None:
+        raise _Stop
+
+    # Both probes say so before they build anything.
+    monkeypatch.setattr(memory.peak, "without_tensorflow_pool", stop)
+    monkeypatch.setattr(latency.specimen, "is_large", stop)
+    context = Context(0, Path(), Path())
+    for work in (
+        lambda: memory.run(Tiny(), MemorySetting.model_validate({"device": device}), context),
+        lambda: latency.prepare(Tiny(), LatencySetting.model_validate({"device": device}), context),
+    ):
+        seen.clear()
+        with pytest.raises(_Stop):
+            work()
+        assert seen == (one if device == "gpu" else hidden)
 
 
 def test_no_gpu_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from cnnbench.probes.timing import machine
 from cnnbench.probes.timing.loop import Effort, Timing, location, measure, timed, warm_up
 from cnnbench.probes.timing.machine import Meanwhile, Moment
 from cnnbench.probes.timing.reference import reference
+from cnnbench.store import statistics
 
 QUICK = Effort(seconds=0.02, calls=11, blocks=4, window_s=0.002, warm_up_s=0.05, settle_s=0.001)
 
@@ -95,8 +96,18 @@ def test_meanwhile_by_hand() -> None:
     assert found.flags(threads=1) == [
         "another process used the CPU (0.25 cores)",
         "the hypervisor took the CPU away (0.10 cores)",
-        "throttled 3 times by the container's CPU limit",
-        "used 1.5 cores, more than its 1 threads",
+        "throttled by the container's CPU limit (3 times)",
+        "used more cores than its threads (1.5 of 1)",
+    ]
+
+
+def test_what_disturbs_every_round_by_another_amount_is_one_reason() -> None:
+    rounds = [Meanwhile(2 + n, 0.2 + n, 0.1 + n, 1 + n).flags(threads=1) for n in range(6)]
+    assert statistics.concerns(rounds) == [
+        "another process used the CPU in 6 of 6 rounds",
+        "the hypervisor took the CPU away in 6 of 6 rounds",
+        "throttled in 6 of 6 rounds",
+        "used more cores than its threads in 6 of 6 rounds",
     ]
 
 

@@ -46,6 +46,29 @@ print(json.dumps([found.metrics, found.details, found.samples, said]))
 """
 
 
+_TRAINED = """
+import json
+from pathlib import Path
+import tensorflow as tf
+from cnnbench.core.settings.memory import MemorySetting
+from cnnbench.core.subject import Context
+from cnnbench.probes import memory
+from tests.probes.tiny import Tiny
+
+class Plain(Tiny):
+    input_shape = (128, 128, 3)
+    def build(self, **_):
+        layers = tf.keras.layers
+        inputs = x = tf.keras.Input(self.input_shape)
+        for _ in range(3):
+            x = layers.Conv2D(16, 3, padding="same", activation="sigmoid")(x)
+        return tf.keras.Model(inputs, layers.Dense(5)(layers.GlobalAveragePooling2D()(x)))
+
+setting = MemorySetting(batch_size=32, mode="train")
+print(json.dumps(memory.run(Plain(), setting, Context(0, Path("."), Path("."))).metrics))
+"""
+
+
 def _peaks_after_freeing() -> list[int]:
     # Freed memory between used blocks, as a process that has worked before has it in its heap.
     blocks = [bytearray(100_000) for _ in range(1000)]
@@ -79,6 +102,20 @@ def _in_a_fresh_process(function: Callable[[], list[int]]) -> list[int]:
 def test_peak_sees_memory_that_is_gone_again() -> None:
     for found in _in_a_fresh_process(_peaks_after_freeing):
         assert found == pytest.approx(50 * _MB, rel=0.05)
+
+
+def test_a_training_step_holds_what_the_way_back_needs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _TRAINED], cwd=_ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    metrics = json.loads(done.stdout.splitlines()[-1])
+    # The sigmoid of every convolution is kept for its gradient: 128 x 128 x 16, 32 images, 4 bytes.
+    kept = 3 * 32 * 128 * 128 * 16 * 4
+    assert kept < metrics["memory_train_peak_bytes"] < 2.5 * kept
+    assert metrics["memory_predicted_bytes"] == pytest.approx(
+        metrics["memory_train_peak_bytes"], rel=0.5
+    )
 
 
 def test_what_was_there_before_does_not_count() -> None:

@@ -32,9 +32,6 @@ class Device:
     def start(self) -> None:
         """Set threads and devices; only before TensorFlow's first tensor.
 
-        Other devices are hidden; a GPU's memory grows as it is needed, or TensorFlow would take
-        all of it.
-
         Raises:
             RuntimeError: TensorFlow has started already.
         """
@@ -42,11 +39,7 @@ class Device:
 
         tf.config.threading.set_intra_op_parallelism_threads(self.threads)
         tf.config.threading.set_inter_op_parallelism_threads(self.threads)
-        gpus = tf.config.list_physical_devices("GPU")
-        used = gpus[:1] if self.name.startswith("GPU") else []
-        tf.config.set_visible_devices(used, "GPU")
-        for gpu in used:
-            tf.config.experimental.set_memory_growth(gpu, True)
+        show_gpu(self.name.startswith("GPU"))
 
     def scope(self) -> Any:
         """What is made or traced inside is on this device."""
@@ -69,6 +62,22 @@ class Device:
         import tensorflow as tf
 
         return int(tf.config.threading.get_intra_op_parallelism_threads())
+
+
+def show_gpu(is_wanted: bool) -> None:
+    """Leave TensorFlow one GPU, or none: else what is asked of the CPU is computed on a GPU.
+
+    Its memory grows as it is needed, or TensorFlow would take all of it.
+
+    Raises:
+        RuntimeError: TensorFlow has started already.
+    """
+    import tensorflow as tf
+
+    used = tf.config.list_physical_devices("GPU")[:1] if is_wanted else []
+    tf.config.set_visible_devices(used, "GPU")
+    for gpu in used:
+        tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def device_of(kind: str, threads: int) -> Device:

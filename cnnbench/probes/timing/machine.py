@@ -47,16 +47,16 @@ class Meanwhile:
     throttled: int
 
     def flags(self, threads: int) -> list[str]:
-        """What makes the numbers doubtful, in words."""
+        """What makes the numbers doubtful, in words; what differs each time stands in brackets."""
         found = []
         if self.other_cores is not None and self.other_cores > _OTHERS:
             found.append(f"another process used the CPU ({self.other_cores:.2f} cores)")
         if self.stolen_cores is not None and self.stolen_cores > _STOLEN:
             found.append(f"the hypervisor took the CPU away ({self.stolen_cores:.2f} cores)")
         if self.throttled:
-            found.append(f"throttled {self.throttled} times by the container's CPU limit")
+            found.append(f"throttled by the container's CPU limit ({self.throttled} times)")
         if self.own_cores > threads + 0.2:
-            found.append(f"used {self.own_cores:.1f} cores, more than its {threads} threads")
+            found.append(f"used more cores than its threads ({self.own_cores:.1f} of {threads})")
         return found
 
 

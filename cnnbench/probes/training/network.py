@@ -23,7 +23,8 @@ def scratch(subject: Subject, image_size: int, classes: int, batchnorm_momentum:
         JobFailed: it has several outputs.
     """
     shape = (image_size, image_size, channels(subject))
-    model = subject.build(input_shape=shape, classes=classes)
+    # Not `build`, which gives a .keras file the trained weights that it comes with.
+    model = subject.architecture(input_shape=shape, classes=classes)
     if len(model.outputs) != 1:
         raise JobFailed(f"it has {len(model.outputs)} outputs; images are classified by one")
     set_batchnorm_momentum(model, batchnorm_momentum)
