@@ -47,7 +47,7 @@ def _winner(choice: Choice) -> Iterator[str]:
     limits = "".join(f", {limit}" for limit in choice.limits)
     word = "Tie" if choice.ties else "Winner"
     yield f"{word}: {winner.name}, the {best} {goal.column}{limits}: {_value(winner, choice)}"
-    if winner.objective.verdict.startswith("unstable"):
+    if winner.objective.is_doubtful:
         yield f"  doubtful: {winner.objective.verdict}"
     for c in choice.ties:
         yield (

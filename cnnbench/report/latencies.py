@@ -31,4 +31,4 @@ def measured_time(row: Row, setting: str) -> float | None:
 
 def is_doubtful(row: Row, setting: str) -> bool:
     """Whether the report marks the time with a question mark."""
-    return row.read(column("latency_p50_s", setting)).verdict.startswith("unstable")
+    return row.read(column("latency_p50_s", setting)).is_doubtful

@@ -25,6 +25,7 @@ from cnnbench.core.metrics import (
 )
 from cnnbench.core.units import show
 from cnnbench.report import merge
+from cnnbench.store.statistics import UNSTABLE
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Network": ("weight_bytes", "file_bytes", "file_gzip_bytes", "params", "depth", "macs"),
@@ -54,8 +55,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "published_gpu_s",
     ),
 }
-
-UNSTABLE = "unstable"
 
 
 @dataclass(frozen=True)

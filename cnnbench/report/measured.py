@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.core.metrics import COMPANIONS, METRICS, Metric, column, split
+from cnnbench.store.statistics import NOT_ABOVE_CHANCE, UNSTABLE
 
-NOT_ABOVE_CHANCE = "not above chance"
 DRIFTING = ("s", "per_s")  # units of what a slower machine changes
 _FAILURES = ("failed", "timeout", "oom")
 
@@ -44,6 +44,11 @@ class Measured:
     def has_failed(self) -> bool:
         """Whether it was tried and went wrong; skipped is not failed."""
         return self.value is None and self.status.startswith(_FAILURES)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether its own verdict says so."""
+        return self.verdict.startswith(UNSTABLE)
 
     @property
     def is_ranked(self) -> bool:

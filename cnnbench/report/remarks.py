@@ -9,6 +9,7 @@ import pandas as pd
 from cnnbench.core.metrics import METRICS, split
 from cnnbench.report import drift, layout
 from cnnbench.store.compression import COLUMN as COMPRESSION
+from cnnbench.store.statistics import UNSTABLE
 
 _SHOWN = frozenset(metric for metrics in layout.GROUPS.values() for metric in metrics)
 
@@ -63,7 +64,7 @@ def _doubtful(found: Iterable[tuple[str, str, str]]) -> Iterator[str]:
     """A line a column, with the reasons of each model."""
     doubts: dict[str, list[str]] = {}
     for what, model, words in found:
-        reasons = words.removeprefix(layout.UNSTABLE).removeprefix(": ")
+        reasons = words.removeprefix(UNSTABLE).removeprefix(": ")
         doubts.setdefault(what, []).append(f"{model} ({reasons})")
     for what, reasons_of in doubts.items():
         yield f"{what}, doubtful: {', '.join(reasons_of)}"

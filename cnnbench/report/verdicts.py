@@ -122,7 +122,7 @@ def _by_intervals(pair: Pair) -> Judged:
 def _not_above_chance(base: Measured, new: Measured) -> str:
     """Which of the two accuracies is not above chance."""
     sides = [word for word, side in (("base", base), ("new", new)) if not side.is_ranked]
-    return f"not above chance: {' and '.join(sides)}"
+    return f"{statistics.NOT_ABOVE_CHANCE}: {' and '.join(sides)}"
 
 
 def _tested(pair: Pair, test: statistics.Comparison, threshold: float) -> Judged:

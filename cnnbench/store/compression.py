@@ -81,8 +81,8 @@ def _accuracy(pair: _Beside) -> Iterator[str]:
         base = pair.base.get(name)
         if split(name)[0] != "top1" or value is None or not base:
             continue
-        if "not above chance" in str(pair.base.get(f"top1_verdict@{split(name)[1]}")):
-            yield "float32 itself is not above chance"
+        if statistics.NOT_ABOVE_CHANCE in str(pair.base.get(f"top1_verdict@{split(name)[1]}")):
+            yield f"float32 itself is {statistics.NOT_ABOVE_CHANCE}"
             continue
         kept = value / base
         gate = "keeps" if kept >= GATE else "loses accuracy: keeps only"

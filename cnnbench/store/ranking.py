@@ -20,6 +20,7 @@ import numpy as np
 
 from cnnbench.core.metrics import column
 from cnnbench.core.record import Record
+from cnnbench.core.settings.accuracy import PRETRAINED
 from cnnbench.store import statistics
 from cnnbench.store.journal import setting_of
 from cnnbench.store.robust import CONFIDENCE
@@ -38,6 +39,8 @@ class Contender:
         correct: ``(seeds, examples)``, which images were right, or None where not known.
         same_images: says which test images; only equal ones are compared image by image.
         chance: the share that the largest class alone would give.
+        is_trained: by seeds of which another set would give other shares; one that came with its
+            weights is the same every time, and its images alone are a sample.
     """
 
     shares: tuple[float, ...]
@@ -45,6 +48,7 @@ class Contender:
     correct: np.ndarray | None = None
     same_images: str = ""
     chance: float = 0.0
+    is_trained: bool = True
 
     @property
     def mean(self) -> float:
@@ -123,8 +127,10 @@ class _Field:
     contenders: Sequence[Contender]
 
     @cached_property
-    def freedom(self) -> int:
-        """Degrees of freedom of the pooled variance."""
+    def freedom(self) -> float:
+        """Degrees of freedom of the pooled variance; without end where no seed was drawn."""
+        if not any(one.is_trained for one in self.contenders):
+            return math.inf
         return sum(len(one.shares) - 1 for one in self.contenders)
 
     @cached_property
@@ -202,6 +208,8 @@ def _open(field: _Field, tier: Sequence[int], number: int, pairs: int) -> str:
         return f"{head}: about {count} more seed{'s' * (count != 1)} would settle it"
     smallest = 100 * min(abs(one.gap) for one in differences)
     images = min(field.contenders[place].examples for place in tier)
+    if math.isinf(field.freedom):
+        return f"{head}: {smallest:.1f} % apart, which takes more than {images:,} test images"
     return (
         f"{head}: {_MOST_SEEDS} more seeds would not do ({smallest:.1f} % apart on {images:,} "
         "test images); train longer, twice the epochs to begin with"
@@ -234,6 +242,7 @@ def _contender(records: Sequence[Record]) -> Contender:
         correct=np.array(known) if len(known) == len(records) else None,
         same_images=str(details.get("test_labels_sha256", "")),
         chance=float(details.get("chance", 0.0)),
+        is_trained=records[-1].setting.get("recipe") != PRETRAINED,
     )
 
 

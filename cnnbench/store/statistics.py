@@ -16,6 +16,11 @@ import numpy as np
 
 from cnnbench.store.robust import CONFIDENCE, t_quantile, t_test, trimmed, yuen
 
+# How a verdict is worded; tables, pages and choices look for these words.
+STABLE, UNSTABLE = "stable", "unstable"
+NOT_ABOVE_CHANCE = "not above chance"
+BLIND = f"{UNSTABLE}: {NOT_ABOVE_CHANCE}"
+
 FEWEST_PROCESSES = 6
 MINIMUM_EFFECT = 0.05
 
@@ -136,7 +141,7 @@ def verdict(
     if reasons and capped:
         reasons.append(f"capped at {capped} a cell")
     reasons += concerns(flags)
-    return f"unstable: {'; '.join(reasons)}" if reasons else "stable"
+    return f"{UNSTABLE}: {'; '.join(reasons)}" if reasons else STABLE
 
 
 def concerns(flags: Sequence[Sequence[str]]) -> list[str]:
@@ -238,8 +243,8 @@ def accuracy(shares: Sequence[float], examples: int) -> Estimate:
 def accuracy_verdict(shares: Sequence[float], examples: int, chance: float) -> str:
     """``stable``, or ``unstable``: not above chance, or one seed only."""
     if accuracy(shares, examples).low <= chance:
-        return "unstable: not above chance"
-    return "stable" if len(shares) > 1 else "unstable: one seed, 2 at least"
+        return BLIND
+    return STABLE if len(shares) > 1 else f"{UNSTABLE}: one seed, 2 at least"
 
 
 def _test(base: np.ndarray, new: np.ndarray) -> tuple[Estimate, float | None]:

@@ -11,6 +11,7 @@ from statistics import fmean, median
 
 from cnnbench.core.record import PREPARE, Record
 from cnnbench.core.settings import Setting
+from cnnbench.core.settings.accuracy import PRETRAINED
 from cnnbench.core.units import show
 from cnnbench.store import statistics
 
@@ -157,7 +158,7 @@ def _percentile(q: int, records: Sequence[Record], verdict: str, status: str) ->
 
 def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """The mean over seeds; the interval covers the choice of seeds and of test images."""
-    if records[-1].setting.get("recipe") == "pretrained":  # nothing was trained: no seed to choose
+    if records[-1].setting.get("recipe") == PRETRAINED:  # nothing was trained: no seed to choose
         return _named_unused(records, status, _judged_as_it_is(records, status))
     summaries = {
         name: replace(summary, value=fmean(summary.samples))
@@ -175,7 +176,7 @@ def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
                 ci_high=found.high,
                 verdict=statistics.accuracy_verdict(samples, details["n_test"], chance),
             )
-    summaries = _named_unused(records, status, summaries)
+    summaries = _named_unused(records, status, _with_chance_said(summaries))
     return summaries | _time_to_target(records, summaries.get("time_to_target_s"))
 
 
@@ -215,11 +216,20 @@ def _judged_as_it_is(records: Sequence[Record], status: str) -> dict[str, Summar
         if name in summaries and "n_test" in details:
             chance = details.get("chance", 0.0) if name == "top1" else 0.0
             found = statistics.accuracy(summaries[name].samples[:1], details["n_test"])
-            verdict = "unstable: not above chance" if found.low <= chance else "stable"
+            verdict = statistics.BLIND if found.low <= chance else statistics.STABLE
             summaries[name] = replace(
                 summaries[name], ci_low=found.low, ci_high=found.high, verdict=verdict
             )
-    return summaries
+    return _with_chance_said(summaries)
+
+
+def _with_chance_said(summaries: dict[str, Summary]) -> dict[str, Summary]:
+    """What has learnt nothing has no good calibration either, nor a top-5 worth a rank."""
+    top1 = summaries.get("top1")
+    if top1 is None or top1.verdict != statistics.BLIND:
+        return summaries
+    others = summaries.keys() & {"top5", "ece", "loss"}
+    return summaries | {name: replace(summaries[name], verdict=top1.verdict) for name in others}
 
 
 def _compression(records: Sequence[Record], status: str) -> dict[str, Summary]:

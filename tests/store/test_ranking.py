@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cnnbench.core.settings import setting
 from cnnbench.report import layout
+from cnnbench.report.choose import choose
 from cnnbench.report.remarks import remarks
 from cnnbench.store import ranking, tables
 from cnnbench.store.ranking import Contender
@@ -85,6 +88,11 @@ def test_one_seed_says_nothing_of_the_next() -> None:
     ] * 2
 
 
+PUBLISHED_ONE = setting(
+    "accuracy", {"dataset": "folder:photos", "recipe": "pretrained", "image_size": 224}
+).model_dump(mode="json")
+
+
 def accuracy(model: str, seed: int, correct: int, images: int = 1000) -> Any:
     bits = np.arange(images) < correct
     return record(
@@ -118,6 +126,32 @@ def test_the_table_has_tiers_and_says_what_is_open_but_never_ranks_chance() -> N
     assert any("Blind (not above chance)" in line for line in lines)
     best = [cell.is_best for cell in layout.cells(report, layout.columns(report)[0])]
     assert best == [False, True, False, False]
+
+
+def test_what_learnt_nothing_is_not_ranked_by_its_calibration_either() -> None:
+    blind = replace(accuracy("Blind", 0, 100), metrics={"top1": 0.1, "top5": 0.5, "ece": 0.001})
+    sharp = replace(accuracy("Sharp", 0, 900), metrics={"top1": 0.9, "top5": 0.99, "ece": 0.05})
+    report = tables.report([blind, sharp])
+    for metric in ("top1", "top5", "ece"):
+        verdict = report[f"{metric}_verdict@digits/scratch/32px"][0]
+        assert verdict == "unstable: not above chance", metric
+    choice = choose(report, minimize="ece")
+    assert choice.winner is not None
+    assert choice.winner.name == "Sharp"
+
+
+def test_networks_that_came_trained_are_told_apart_by_their_images() -> None:
+    """One fixed network has no seeds to vary: 1,000 images tell 60 from 90 %, not 90 from 90.2."""
+    rows = [
+        replace(accuracy(model, 0, correct), setting={**PUBLISHED_ONE})
+        for model, correct in (("A", 900), ("B", 902), ("C", 600))
+    ]
+    label = "photos/pretrained"
+    report = tables.report(rows)
+    assert list(report[f"top1_tier@{label}"]) == [1, 1, 2]
+    (line,) = (line for line in remarks(report) if "not settled" in line)
+    assert "0.2 % apart, which takes more than 1,000 test images" in line
+    assert "seed" not in line
 
 
 def test_damaged_details_do_not_stop_a_table() -> None:
