@@ -30,6 +30,7 @@ class Wanted:
         train_examples: how many training images, stratified, or all.
         test_examples: likewise.
         validation: share of the training images held out where there is no official split.
+        sha256: what a folder was when the suite was planned; empty where that is not known.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Wanted:
     train_examples: int | None = None
     test_examples: int | None = None
     validation: float = 0.0
+    sha256: str = ""
 
 
 def load(wanted: Wanted, data_dir: Path | None = None, search_path: Sequence[Path] = ()) -> Dataset:
@@ -50,10 +52,10 @@ def load(wanted: Wanted, data_dir: Path | None = None, search_path: Sequence[Pat
 
     Raises:
         Unavailable: the data is not here and cannot be had; says how to provide it.
-        JobFailed: more examples are asked for than there are.
+        JobFailed: more examples are asked for than there are, or a folder was changed.
     """
     if wanted.name.startswith(FOLDER):
-        splits = folder.load(wanted.name.removeprefix(FOLDER), list(search_path))
+        splits = folder.load(wanted.name.removeprefix(FOLDER), list(search_path), wanted.sha256)
     else:
         splits = _LOADERS[wanted.name](data_dir)
     train, held = _training_indices(splits, wanted)

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cnnbench.core.errors import JobFailed, Unavailable
+from cnnbench.core.errors import JobFailed, Unavailable, is_out_of_memory
 from cnnbench.core.settings import files
 from cnnbench.data import stratified
-from cnnbench.data.photographs import Photographs
+from cnnbench.data.photographs import Photographs, decoded
 from cnnbench.data.pictures import Splits
 
 _TEST_SHARE = 0.2
-_SMALLEST_CLASS = 5  # so that a fifth is a picture
+SMALLEST_CLASS = 5  # so that a fifth is a picture
 _THREADS = 4
 
 
@@ -37,22 +37,32 @@ class _Found:
     problem: str
 
 
-def load(name: str, search_path: list[Path]) -> Splits:
+def load(
+    name: str, search_path: list[Path], sha256: str = "", smallest_class: int = SMALLEST_CLASS
+) -> Splits:
     """Four fifths for training, one fifth for the test, every class in its share.
+
+    Args:
+        name: of the folder.
+        search_path: where it is looked up.
+        sha256: what the folder was when the suite was planned; empty where that is not known.
+        smallest_class: a class of fewer pictures is left out.
 
     Raises:
         Unavailable: there is no such folder.
-        JobFailed: fewer than two classes have enough pictures.
+        JobFailed: fewer than two classes have enough pictures, or the folder was changed.
     """
     folder = files.find(name, search_path)
     if folder is None or not folder.is_dir():
         raise Unavailable(f"no folder '{name}' beside the suite; make it, one subfolder a class")
+    if sha256 and files.sha256(folder) != sha256:
+        raise JobFailed(f"the pictures in '{name}' are not those of the plan; run again")
     problems: list[str] = []
-    chosen = _usable(folder, problems)
+    chosen = _usable(folder, problems, smallest_class)
     classes = tuple(sorted(chosen))
     if len(classes) < 2:
         raise JobFailed(
-            f"'{name}' has {len(classes)} classes with {_SMALLEST_CLASS} pictures or more; "
+            f"'{name}' has {len(classes)} classes with {smallest_class} pictures or more; "
             f"two are needed ({len(problems)} problems: {'; '.join(problems[:3]) or 'none'})"
         )
     pictures = [file for label in classes for file in chosen[label]]
@@ -66,7 +76,7 @@ def load(name: str, search_path: list[Path]) -> Splits:
     )
 
 
-def _usable(folder: Path, problems: list[str]) -> dict[str, list[Path]]:
+def _usable(folder: Path, problems: list[str], smallest_class: int) -> dict[str, list[Path]]:
     """The pictures of every class that has enough; all else goes into ``problems``."""
     with ThreadPoolExecutor(_THREADS) as pool:
         found = list(pool.map(lambda file: _examined(folder, file), _files(folder)))
@@ -89,7 +99,7 @@ def _usable(folder: Path, problems: list[str]) -> dict[str, list[Path]]:
         else:
             seen.add(one.digest)
             chosen[one.label].append(one.file)
-    return dict(_large_enough(chosen, problems))
+    return dict(_large_enough(chosen, problems, smallest_class))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -97,13 +107,13 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _large_enough(
-    chosen: dict[str, list[Path]], problems: list[str]
+    chosen: dict[str, list[Path]], problems: list[str], smallest: int
 ) -> Iterator[tuple[str, list[Path]]]:
     for label, members in chosen.items():
-        if len(members) >= _SMALLEST_CLASS:
+        if len(members) >= smallest:
             yield label, members
         else:
-            problems.append(f"{label}/: only {len(members)} pictures, {_SMALLEST_CLASS} are needed")
+            problems.append(f"{label}/: only {len(members)} pictures, {smallest} are needed")
 
 
 def _examined(folder: Path, file: Path) -> _Found:
@@ -113,8 +123,11 @@ def _examined(folder: Path, file: Path) -> _Found:
     try:
         with Image.open(file) as picture:
             picture.load()
+        decoded(file, 8, 8, 3)  # as it will be read: its orientation may be what is damaged
     except UnidentifiedImageError:
         return _Found(file, label, "", "not a picture")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return _Found(file, label, "", f"unreadable ({' '.join(str(error).split())})")
+    except Exception as error:  # Pillow's readers raise what they like
+        if is_out_of_memory(error):
+            raise
+        return _Found(file, label, "", f"unreadable ({' '.join(str(error).split())[:200]})")
     return _Found(file, label, hashlib.sha256(file.read_bytes()).hexdigest(), "")

@@ -18,6 +18,9 @@ from cnnbench.data.pictures import Part
 
 Preprocess = Callable[[Any], Any]
 
+# Of a batch that nothing is learnt from, so that large images need no more memory than others.
+_EVALUATION_PIXELS = 64 * 224**2
+
 
 class TrainingBatches:
     """Shuffled batches of one part, epoch by epoch, the last incomplete one left out.
@@ -30,6 +33,8 @@ class TrainingBatches:
     ) -> None:
         self.batch_size = min(batch_size, len(part))
         self.steps = len(part) // self.batch_size
+        # In an epoch; of features, which is what a frozen backbone made of them, none.
+        self.n_images = self.steps * self.batch_size if part.images.ndim == 4 else 0
         self._count = len(part)
         self._size = part.images.shape[1]
         self._augment = augment
@@ -54,17 +59,27 @@ class TrainingBatches:
         return tf.data.Dataset.from_tensor_slices(batches).map(batch).prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation_batches(part: Part, classes: int, batch_size: int, preprocess: Preprocess) -> Any:
-    """All of ``part``, in order and unchanged, as ``(images, one-hot labels)``."""
+def evaluation_batches(part: Part, classes: int, preprocess: Preprocess, most: int = 256) -> Any:
+    """All of ``part``, in order and unchanged, as ``(images, one-hot labels)``.
+
+    Args:
+        part: images or features.
+        classes: the width of the labels.
+        preprocess: what the network makes of images in 0..255.
+        most: to a batch; of large images fewer go together.
+    """
     import tensorflow as tf
 
+    size = most
+    if part.images.ndim == 4:
+        size = max(1, min(most, _EVALUATION_PIXELS // part.images.shape[1] ** 2))
     images, targets = _on_host(part, classes)
 
     def batch(indices: Any) -> tuple[Any, Any]:
         chosen = tf.cast(tf.gather(images, indices), tf.float32)
         return preprocess(chosen), tf.gather(targets, indices)
 
-    order = tf.data.Dataset.range(len(part)).batch(batch_size)
+    order = tf.data.Dataset.range(len(part)).batch(size)
     return order.map(batch).prefetch(tf.data.AUTOTUNE)
 
 

@@ -93,6 +93,7 @@ def _wanted(subject: Subject, setting: AccuracySetting) -> catalog.Wanted:
         train_examples=setting.train_examples,
         test_examples=setting.test_examples,
         validation=setting.validation,
+        sha256=setting.dataset_sha256,
     )
 
 
@@ -110,9 +111,7 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
     probs = scores.probabilities(outputs, not network.gives_probabilities(model))
     labels = dataset.test.labels
     return Finding(
-        metrics=scores.metrics(probs, labels)
-        | _pace(training, len(dataset.train))
-        | _time_to_target(training),
+        metrics=scores.metrics(probs, labels) | _pace(training) | _time_to_target(training),
         details=scores.details(probs, labels)
         | {
             "curve": _thinned(training.curve),
@@ -125,18 +124,19 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
     )
 
 
-def _pace(training: Training, images: int) -> dict[str, float]:
+def _pace(training: Training) -> dict[str, float]:
     """Seconds in all (of features, too), and of an epoch and images a second in the last phase.
 
-    An epoch that traced the graph, the first of a phase and of every attempt, is left out of its
-    pace where there is another.
+    A head that was trained on features saw no images. An epoch that traced the graph, the first of
+    a phase and of every attempt, is left out of its pace where there is another.
     """
     curve = training.curve
     train_s = training.features_s + sum(float(point["seconds"]) for point in curve)
     last = [point for point in curve if point["phase"] == curve[-1]["phase"]]
     steady = [point for point in last if "traced" not in point] or last
     epoch_s = statistics.median(float(point["seconds"]) for point in steady)
-    return {"train_s": train_s, "epoch_s": epoch_s, "images_per_s": images / epoch_s}
+    found = {"train_s": train_s, "epoch_s": epoch_s}
+    return found | ({"images_per_s": training.images / epoch_s} if training.images else {})
 
 
 def _time_to_target(training: Training) -> dict[str, float]:

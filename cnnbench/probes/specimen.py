@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed
+from cnnbench.core.errors import JobFailed, Unavailable
 from cnnbench.core.subject import Subject
 from cnnbench.probes.training import network
 
@@ -87,10 +87,16 @@ def is_large(subject: Subject) -> bool:
 
 
 def in_precision(subject: Subject, model: Any, dtype: str) -> Any:
-    """``model`` itself for float32, else the same weights computed with in ``dtype``."""
+    """``model`` itself for float32, else the same weights computed with in ``dtype``.
+
+    Raises:
+        Unavailable: its layers say themselves in what they compute, as those of a ``.keras`` file.
+    """
     if dtype == "float32":
         return model
     other = with_policy(subject.build, dtype)
+    if not any(layer.compute_dtype == dtype for layer in network.all_layers(other)):
+        raise Unavailable(f"{subject.label} fixes the precision of its layers; measure a builder")
     other.set_weights(model.get_weights())
     return other
 
@@ -154,13 +160,18 @@ def difference(
 ) -> tuple[float, float]:
     """The largest absolute difference, and the largest absolute value that was expected.
 
-    NaN where one of them is; infinite where the shapes differ.
+    Of several outputs, those of the one that differs by most of its own scale. NaN where a
+    difference is; infinite where the shapes differ.
     """
-    scale = max(float(np.abs(array).max()) for array in expected)
+    scales = [float(np.abs(array).max()) for array in expected]
     if [array.shape for array in outputs] != [array.shape for array in expected]:
-        return float("inf"), scale
+        return float("inf"), max(scales)
+    scales = [scale or max(scales) for scale in scales]  # one that is all zero has none of its own
     pairs = zip(outputs, expected, strict=True)
-    return float(np.max([np.abs(o.astype(np.float64) - e).max() for o, e in pairs])), scale
+    found = [float(np.abs(o.astype(np.float64) - e).max()) for o, e in pairs]
+    # NumPy takes NaN for the largest, and so do we.
+    worst = int(np.argmax([d / (scale or 1) for d, scale in zip(found, scales, strict=True)]))
+    return found[worst], scales[worst]
 
 
 def write_expected(subject: Subject, model: Any, batch_size: int, folder: Path) -> None:
@@ -204,7 +215,7 @@ def calibrate_batchnorms(model: Any, images: np.ndarray) -> None:
 
 def _take_over(model: Any, file: Path) -> None:
     """Give ``model`` the weights in ``file``, where there are some and they are its own."""
-    with suppress(OSError, ValueError, BadZipFile), np.load(file) as archive:
+    with suppress(OSError, EOFError, ValueError, BadZipFile), np.load(file) as archive:
         weights = [archive[name] for name in archive.files]
         if [w.shape for w in weights] == [w.shape for w in model.get_weights()]:
             model.set_weights(weights)

@@ -64,6 +64,22 @@ def test_what_cannot_be_used_is_named(photos: Path) -> None:
     assert len(splits.train.labels) + len(splits.test.labels) == 9 + 9
 
 
+def test_a_picture_whose_orientation_is_damaged_is_named_and_not_fatal(photos: Path) -> None:
+    odd = photos / "red" / "odd.jpg"
+    Image.new("RGB", (12, 10), (9, 9, 9)).save(odd, dpi=(72, 72), exif=b"Exif\0\0garbage!")
+    data = catalog.load(catalog.Wanted("folder:photos", size=8, channels=3), None, [photos.parent])
+    (problem,) = data.problems
+    assert problem.startswith("red/odd.jpg: unreadable (")
+
+
+def test_a_folder_that_was_changed_since_the_plan_is_refused(photos: Path) -> None:
+    planned = files.sha256(photos)
+    assert folder.load("photos", [photos.parent], planned).classes == ("blue", "red")
+    paint(photos / "red" / "new.png", (1, 2, 3))
+    with pytest.raises(JobFailed, match="not those of the plan; run again"):
+        folder.load("photos", [photos.parent], planned)
+
+
 def test_no_folder_and_no_classes_are_said(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="no folder 'photos' beside the suite"):
         folder.load("photos", [tmp_path])

@@ -43,11 +43,21 @@ def test_labels_follow_their_pictures() -> None:
 
 
 def test_evaluation_is_in_order_complete_and_preprocessed() -> None:
-    batches = evaluation_batches(PART, 3, 4, lambda images: images * 2)
+    batches = evaluation_batches(PART, 3, lambda images: images * 2, most=4)
     assert levels(batches) == [[0, 2, 4, 6], [8, 10, 12, 14], [16, 18]]
 
 
-@pytest.mark.parametrize(
+def test_large_images_are_judged_fewer_at_a_time() -> None:
+    def first_batch(size: int, most: int) -> int:
+        images = np.zeros((300, size, size, 1), np.uint8)
+        part = Part(images, np.zeros(300, np.int64))
+        return len(next(iter(evaluation_batches(part, 1, same, most)))[0])
+
+    assert [first_batch(size, 256) for size in (8, 112, 224, 448)] == [256, 256, 64, 16]
+    assert first_batch(112, 64) == 64
+
+
+AUGMENTATIONS = pytest.mark.parametrize(
     "augment",
     [
         {"flip": "horizontal"},
@@ -60,6 +70,18 @@ def test_evaluation_is_in_order_complete_and_preprocessed() -> None:
     ],
     ids=lambda augment: next(iter(augment)),
 )
+
+
+@AUGMENTATIONS
+def test_every_batch_is_augmented_by_a_draw_of_its_own(augment: dict[str, Any]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 1), dtype=np.uint8)
+    part = Part(np.repeat(picture, 40, axis=0), np.zeros(40, np.int64))
+    batches = TrainingBatches(part, 1, 10, Augment(**augment), same).epoch(0, 0)
+    drawn = [np.asarray(images) for images, _ in batches]
+    assert len({one.tobytes() for one in drawn}) == len(drawn) == 4
+
+
+@AUGMENTATIONS
 def test_each_augmentation_changes_pictures_and_follows_the_seed(augment: dict[str, Any]) -> None:
     random = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
     part = Part(random, np.zeros(6, np.int64))

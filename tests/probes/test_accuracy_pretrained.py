@@ -74,6 +74,17 @@ def test_a_part_of_the_images_has_every_class_in_its_share(place: Path) -> None:
     assert found.details["n_test"] == 20
 
 
+def test_a_class_needs_no_more_than_one_picture(tmp_path: Path, place: Path) -> None:
+    for label in range(10):
+        one = tmp_path / "photos" / f"class{label}" / "0.png"
+        one.parent.mkdir(parents=True)
+        one.write_bytes((place / "photos" / f"class{label}" / "0.png").read_bytes())
+    weights = (place / "net.weights.h5").read_bytes()
+    (tmp_path / "net.weights.h5").write_bytes(weights)
+    found = accuracy.run(SmallNet(channels=3), setting(weights="net.weights.h5"), context(tmp_path))
+    assert found.details["n_test"] == 10
+
+
 def test_large_images_come_in_smaller_batches_with_their_middle() -> None:
     assert pretrained._PIXELS // 600**2 == 8
     assert (round(224 / pretrained._CROP) - 224) // 2 == 16

@@ -17,7 +17,8 @@ from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.subject import Context, Finding
 from cnnbench.models import registry
 from cnnbench.probes import accuracy
-from cnnbench.probes.training import network
+from cnnbench.probes.training import loop, network
+from cnnbench.probes.training.checkpoint import Checkpoint
 from tests.probes.small import SmallNet
 
 SHORT: dict[str, Any] = {"dataset": "digits", "image_size": 8, "epochs": 3, "learning_rate": 0.02}
@@ -117,6 +118,26 @@ def test_a_diverged_training_is_a_failure_in_words(tmp_path: Path) -> None:
             warmup=0.0,
             subject=Exploding(),
         )
+
+
+def test_a_validation_loss_that_is_no_number_is_a_failure_too() -> None:
+    class Blind:
+        def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+            return {"loss": float("nan"), "top1": 0.1}
+
+    with pytest.raises(JobFailed, match="diverged at epoch 3: the validation loss is nan"):
+        loop._judged(Blind(), None, 3)
+
+
+def test_images_a_second_are_of_those_that_were_trained_on(tmp_path: Path) -> None:
+    found = train(tmp_path, train_examples=100, batch_size=64, epochs=2)
+    assert found.metrics["images_per_s"] * found.metrics["epoch_s"] == pytest.approx(64)
+
+
+def test_a_checkpoint_that_a_power_cut_left_empty_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "training.npz"
+    file.touch()
+    assert Checkpoint(file, "t").load() is None
 
 
 class Exploding(SmallNet):

@@ -104,6 +104,20 @@ def test_a_layer_that_is_not_there_is_named_with_the_nearest(weights: Path) -> N
         transfer.unfreeze(nets, 7)
 
 
+def test_it_is_named_before_phase_one_is_trained(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(JobFailed, match="no layer 'conv3'"):
+        trained(weights, tmp_path, None, fine_tune_epochs=1, unfreeze_from="conv3")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_head_trained_on_features_counts_no_images(weights: Path, tmp_path: Path) -> None:
+    _, training = trained(weights, tmp_path, True)
+    assert training.images == 0
+    (tmp_path / "fine").mkdir()
+    _, training = trained(weights, tmp_path / "fine", True, fine_tune_epochs=1)
+    assert training.images > 250
+
+
 def test_weights_are_found_beside_the_suite_then_in_the_data_folder(
     weights: Path, tmp_path: Path
 ) -> None:

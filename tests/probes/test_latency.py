@@ -169,6 +169,14 @@ def test_shapes_that_differ_disagree_beyond_measure() -> None:
     assert difference == float("inf") and scale == 1
 
 
+def test_a_small_output_is_held_against_its_own_scale() -> None:
+    large, small = np.full((1, 3), 100.0), np.full((1, 3), 1.0)
+    assert specimen.difference([large + 0.05, small + 0.09], [large, small]) == (
+        pytest.approx(0.09),
+        1.0,
+    )
+
+
 def test_a_nan_in_any_output_disagrees() -> None:
     sound, broken = np.ones((1, 3)), np.array([[1.0, np.nan, 1.0]])
     for outputs in ([sound, broken], [broken, sound]):

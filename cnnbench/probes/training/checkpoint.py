@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +50,10 @@ class Checkpoint:
         }
         new = self._file.with_suffix(".new.npz")
         arrays = _named("v", state.variables) | _named("b", state.best)
-        np.savez(new, facts=np.array(json.dumps(facts)), **arrays)
+        with new.open("wb") as stream:
+            np.savez(stream, facts=np.array(json.dumps(facts)), **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())  # else a power cut may leave the new name without its bytes
         new.replace(self._file)
 
     def load(self) -> State | None:
@@ -66,7 +70,7 @@ class Checkpoint:
                     _listed("b", stored),
                     facts["features_s"],
                 )
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
 
     def remove(self) -> None:

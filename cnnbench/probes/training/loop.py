@@ -47,6 +47,7 @@ class Training:
         say: takes progress messages.
         curve: what each epoch gave, oldest first.
         features_s: seconds that a frozen backbone took to compute its features.
+        images: that an epoch of the newest phase trains on; 0 where it trains on features.
     """
 
     setting: AccuracySetting
@@ -55,6 +56,7 @@ class Training:
     say: Say
     curve: list[Point] = field(default_factory=list)
     features_s: float = 0.0
+    images: int = 0
     _found: State | None = None
 
     def __post_init__(self) -> None:
@@ -77,9 +79,10 @@ class Training:
             phase: how long and how fast.
 
         Raises:
-            JobFailed: the loss is no longer a number.
+            JobFailed: the loss is no longer a number, in training or on the validation images.
         """
         self._compile(model, phase)
+        self.images = batches.n_images
         best = self._restored_best(model, phase)
         points = [point for point in self.curve if point["phase"] == phase.number]
         known = len(points)
@@ -88,7 +91,7 @@ class Training:
             if len(points) == known:  # its time says little: the graph was traced in it
                 point["traced"] = True
             if validation is not None:
-                point |= _judged(model, validation)
+                point |= _judged(model, validation, point["epoch"])
             self.curve.append(point)
             points.append(point)
             if self.setting.early_stop and _best(points) == len(points) - 1:
@@ -159,8 +162,10 @@ class Training:
         return bool(patience and points and len(points) - 1 - _best(points) >= patience)
 
 
-def _judged(model: Any, validation: Any) -> Point:
+def _judged(model: Any, validation: Any, epoch: int) -> Point:
     found = model.evaluate(validation, verbose=0, return_dict=True)
+    if not math.isfinite(found["loss"]):  # the smallest of some losses, to NumPy
+        raise JobFailed(f"diverged at epoch {epoch}: the validation loss is {found['loss']}")
     return {"val_loss": _rounded(found["loss"]), "val_top1": _rounded(found["top1"])}
 
 

@@ -32,7 +32,12 @@ def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Find
     """
     weights = transfer.locate_weights(setting, context.search_path, context.data_dir)
     context.say(f"reading {setting.dataset}")
-    splits = folder.load(setting.dataset.removeprefix(FOLDER), list(context.search_path))
+    splits = folder.load(
+        setting.dataset.removeprefix(FOLDER),
+        list(context.search_path),
+        setting.dataset_sha256,
+        smallest_class=1,  # nothing is held out
+    )
     _check_classes(splits.classes, subject, setting)
     with download.no_endless_waits():
         model = subject.build(weights=weights)

@@ -15,8 +15,6 @@ from cnnbench.data.pictures import Dataset, Part
 from cnnbench.probes.training import network, transfer
 from cnnbench.probes.training.loop import Phase, Training
 
-EVALUATION_BATCH = 256
-
 
 @dataclass(frozen=True)
 class Task:
@@ -57,7 +55,7 @@ class Task:
         """``part`` in order and unchanged, or None."""
         if part is None:
             return None
-        return pipeline.evaluation_batches(part, self.classes, EVALUATION_BATCH, preprocess)
+        return pipeline.evaluation_batches(part, self.classes, preprocess)
 
 
 def scratch(task: Task, training: Training) -> Any:
@@ -79,6 +77,8 @@ def from_pretrained(task: Task, training: Training, cache_features: bool | None 
     """
     setting = task.setting
     nets = transfer.build(task.subject, setting, task.classes, task.weights, task.seed)
+    if setting.fine_tune_epochs:
+        transfer.first_unfrozen(nets, setting.unfreeze_from)  # a mistake in it costs no phase one
     head_only = Phase(1, setting.epochs, setting.learning_rate)
     if cache_features is None:
         cache_features = task.augment(head_only).is_off()

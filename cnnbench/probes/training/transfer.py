@@ -87,7 +87,7 @@ def backbone(subject: Subject, setting: AccuracySetting, weights: str | Path | N
 
 def pooled_features(transfer: Transfer, subject: Subject, part: Part, classes: int) -> Part:
     """``part`` as the backbone sees it: its images become float32 features ``(n, d)``."""
-    batches = pipeline.evaluation_batches(part, classes, _BATCH, subject.preprocess)
+    batches = pipeline.evaluation_batches(part, classes, subject.preprocess, _BATCH)
     return Part(np.asarray(transfer.features.predict(batches, verbose=0)), part.labels)
 
 
@@ -98,7 +98,7 @@ def unfreeze(transfer: Transfer, first: int | float | str) -> int:
         JobFailed: there is no such layer.
     """
     layers = transfer.backbone.layers
-    start = _index(layers, first)
+    start = first_unfrozen(transfer, first)
     transfer.backbone.trainable = True
     for layer in layers[:start]:
         layer.trainable = False
@@ -148,7 +148,13 @@ def _in_inference_mode(backbone: Any) -> Any:
     return InferenceMode()
 
 
-def _index(layers: Sequence[Any], first: int | float | str) -> int:
+def first_unfrozen(transfer: Transfer, first: int | float | str) -> int:
+    """The place of the layer that ``first`` names: an index, a name, or a fraction of all.
+
+    Raises:
+        JobFailed: there is no such layer.
+    """
+    layers = transfer.backbone.layers
     names = [layer.name for layer in layers]
     if isinstance(first, str):
         if first not in names:
