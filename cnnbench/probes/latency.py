@@ -57,7 +57,9 @@ def prepare(subject: Subject, setting: LatencySetting, context: Context) -> Find
     context.say("asking Keras")
     specimen.write_expected(subject, model, setting.batch_size, context.artifacts)
     context.say("converting")
-    metrics = path.prepare(specimen.in_precision(subject, model, setting.dtype))
+    if not runtime.lowers_precision:
+        model = specimen.in_precision(subject, model, setting.dtype)
+    metrics = path.prepare(model)
     return Finding(metrics, details={"work_s": round(time.perf_counter() - begin, 3)})
 
 

@@ -20,7 +20,16 @@ from cnnbench.report.sections import sections
 from cnnbench.store.tables import Run
 
 _PAGE = Path(__file__).parent / "page"
-_SCRIPTS = ("units.js", "svg.js", "table.js", "tradeoff.js", "charts.js", "timeline.js", "main.js")
+_SCRIPTS = (
+    "units.js",
+    "svg.js",
+    "table.js",
+    "tradeoff.js",
+    "charts.js",
+    "confusion.js",
+    "timeline.js",
+    "main.js",
+)
 
 
 def page(run: Run) -> str:

@@ -5,7 +5,7 @@ The page shows all of it as text, never as markup; see ``page/``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,7 @@ import pandas as pd
 
 from cnnbench import __version__
 from cnnbench.core.metrics import METRICS, of_column, split
-from cnnbench.core.record import Record
-from cnnbench.core.settings import setting
-from cnnbench.report import layout, merge
+from cnnbench.report import html_records, layout, merge
 from cnnbench.report.layout import GROUPS
 from cnnbench.report.remarks import remarks
 from cnnbench.store.tables import Run
@@ -48,8 +46,9 @@ def payload(run: Run) -> dict[str, Any]:
             for row in rows
         ],
         "remarks": list(remarks(run.report)),
-        "curves": list(_curves(run.raw)),
-        "timelines": list(_timelines(run.raw)),
+        "curves": list(html_records.curves(run.raw)),
+        "confusions": list(html_records.confusions(run.raw)),
+        "timelines": list(html_records.timelines(run.raw)),
         "environment": _environment(run.environment),
     }
 
@@ -94,50 +93,6 @@ def _cell(row: merge.Row, name: str) -> list[Any] | None:
     if found.value is None and not found.status:
         return None
     return [found.value, found.low, found.high, found.verdict, found.status]
-
-
-def _curves(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
-    """The learning curve of every seed: a mapping an epoch, of numbers alone."""
-    for record in records:
-        points = record.details.get("curve")
-        if record.status != "ok" or not isinstance(points, list) or not points:
-            continue
-        yield {
-            "name": _network(record),
-            "label": setting(record.probe, record.setting).label(),
-            "seed": record.repeat,
-            "points": [_numbers(point) for point in points if isinstance(point, Mapping)],
-        }
-
-
-def _timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
-    """The memory of every memory job over its time: ``[seconds, bytes]``, and what began when."""
-    for record in records:
-        times = record.samples.get("timeline_s", [])
-        sizes = record.samples.get("timeline_bytes", [])
-        if record.status != "ok" or not times or len(times) != len(sizes):
-            continue
-        mode = record.setting.get("mode", "infer")
-        yield {
-            "name": _network(record),
-            "label": f"{mode} {setting(record.probe, record.setting).label()}",
-            "points": [list(point) for point in zip(times, sizes, strict=True)],
-            "phases": [
-                [str(words), float(when)] for words, when in record.details.get("phases", [])
-            ],
-        }
-
-
-def _network(record: Record) -> str:
-    return record.model if record.variant == "float32" else f"{record.model} {record.variant}"
-
-
-def _numbers(point: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        str(name): float(value)
-        for name, value in point.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
 
 
 def _environment(environment: Mapping[str, Any]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""What a choice mixes: numbers of different machines, or of networks that differ."""
+"""What a choice mixes and rests on: several machines, networks that differ, too few processes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,43 @@ from collections.abc import Iterator, Sequence
 
 from cnnbench.core.metrics import METRICS, split
 from cnnbench.core.settings.accuracy import native_px
+from cnnbench.report.measured import DRIFTING
 from cnnbench.report.merge import Row
+from cnnbench.store.statistics import FEWEST_PROCESSES
 
 _SIDE = re.compile(r"(\d+)px")
 
 
 def warnings(rows: Sequence[Row], used: Sequence[str]) -> list[str]:
     """What to know about a choice by the columns ``used``, a line each."""
-    return [*_machines(rows, used), *_sizes(rows, used), *_variants(rows, used)]
+    return [
+        *_machines(rows, used),
+        *_processes(rows, used),
+        *_sizes(rows, used),
+        *_variants(rows, used),
+    ]
+
+
+def _times(used: Sequence[str]) -> Iterator[str]:
+    for name in used:
+        metric = METRICS.get(split(name)[0])
+        if metric and metric.unit in DRIFTING and metric.depends_on == "setting":
+            yield name
+
+
+def _processes(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
+    """Of fewer processes than an interval takes there is a range, which is narrower."""
+    for name in _times(used):
+        few = [row.name for row in rows if 0 < len(row.read(name).samples) < FEWEST_PROCESSES]
+        if few:
+            yield (
+                f"{name} rests on fewer than {FEWEST_PROCESSES} processes, whose range stands for "
+                f"the interval: {', '.join(few)}"
+            )
 
 
 def _machines(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
-    for name in used:
-        metric = METRICS.get(split(name)[0])
-        if metric is None or metric.unit not in ("s", "per_s") or metric.depends_on != "setting":
-            continue
+    for name in _times(used):
         places = {
             row.environments[name]
             for row in rows

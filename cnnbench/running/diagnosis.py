@@ -20,10 +20,19 @@ _RUNTIMES = {
     "onnxruntime": (("onnxruntime", "tf2onnx"), "onnx"),
     "openvino": (("openvino",), "openvino"),
 }
+# data set -> its folder in a data folder, the variable and the folder of its library's own place,
+# and a file that only the whole of it has
 _DATA = {
-    "fashion_mnist": "keras/datasets/fashion-mnist",
-    "tf_flowers": "tensorflow_datasets/tf_flowers",
-    "weights": "weights",
+    "fashion_mnist": (
+        "keras/datasets/fashion-mnist",
+        ("KERAS_HOME", "~/.keras", "datasets/fashion-mnist"),
+        "train-images-idx3-ubyte.gz",
+    ),
+    "tf_flowers": (
+        "tensorflow_datasets/tf_flowers",
+        ("TFDS_DATA_DIR", "~/tensorflow_datasets", "tf_flowers"),
+        "*/dataset_info.json",
+    ),
 }
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "MKL_NUM_THREADS")
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -60,15 +69,17 @@ def runtimes() -> Iterator[tuple[str, str]]:
 
 
 def data_sets(data_dir: Path | None) -> Iterator[tuple[str, str]]:
-    """``(data set, where it is or that it is missing)``."""
+    """``(data set, where it is or that it is missing)``; by default in its library's own place."""
     yield "digits", "comes with scikit-learn"
+    for name, (place, (variable, home, below), evidence) in _DATA.items():
+        own = Path(os.environ.get(variable, home)).expanduser() / below
+        folder = data_dir / place if data_dir else own
+        yield name, str(folder) if any(folder.glob(evidence)) else f"missing: {folder}"
     if data_dir is None:
-        yield "folder", "none given (--data-dir or CNNBENCH_DATA): the libraries' own are used"
+        yield "weights", "beside a suite alone: --data-dir or CNNBENCH_DATA names a data folder"
         return
-    for name, place in _DATA.items():
-        folder = data_dir / place
-        is_there = folder.is_dir() and any(folder.iterdir())
-        yield name, str(folder) if is_there else f"missing: {folder}"
+    files = sorted(file.name for file in (data_dir / "weights").glob("*.h5"))
+    yield "weights", ", ".join(files) or f"none in {data_dir / 'weights'}"
 
 
 def _caches() -> Iterator[str]:

@@ -38,6 +38,10 @@ class RunFolder:
     def logs(self) -> Path:
         return self.path / "logs"
 
+    def write_suite(self, plan: Plan) -> None:
+        """Keep the suite as it is worded now: it may ask for more seeds than when the run began."""
+        (self.path / "suite.yaml").write_text(plan.suite.source.text, encoding="utf-8")
+
     def check(self, out: Path) -> None:
         """Make sure that what is written into the folder stays in it.
 
@@ -93,7 +97,6 @@ def create(out: Path, plan: Plan, environment: dict[str, Any]) -> RunFolder:
     run.path.mkdir()
     run.artifacts.mkdir()
     run.logs.mkdir()
-    (run.path / "suite.yaml").write_text(plan.suite.source.text, encoding="utf-8")
     facts = json.dumps(environment, indent=2) + "\n"
     (run.path / "environment.json").write_text(facts, encoding="utf-8")
     return run

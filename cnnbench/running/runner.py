@@ -88,6 +88,7 @@ def run(
         with run_folder.held(out, plan.suite.name, observer.waits if wait else None):
             folder = open_run(plan, out, fresh) or run_folder.create(out, plan, facts)
             folder.check(out)
+            folder.write_suite(plan)
             header = Header(plan=plan.id, environment=facts["id"], cnnbench=__version__)
             with Journal(folder.journal, header) as journal:
                 try:

@@ -19,9 +19,24 @@ def test_doctor_shows_machine_runtimes_and_data(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert f"tensorflow {metadata.version('tensorflow')}" in result.output
     assert f"missing: {tmp_path / 'keras/datasets/fashion-mnist'}" in result.output
-    assert str(tmp_path / "weights") in result.output
+    assert "one.h5" in result.output
     for word in ("CPU:", "caches:", "RAM:", "GPU:", "container limits:", "thread variables:"):
         assert word in result.output or word == "caches:"
+
+
+def test_without_a_data_folder_the_libraries_own_places_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    there = tmp_path / "datasets" / "fashion-mnist"
+    there.mkdir(parents=True)
+    (there / "t10k-labels-idx1-ubyte.gz").touch()  # a part of it is not it
+    assert dict(diagnosis.data_sets(None))["fashion_mnist"] == f"missing: {there}"
+    (there / "train-images-idx3-ubyte.gz").touch()
+    found = dict(diagnosis.data_sets(None))
+    assert found["fashion_mnist"] == str(there)
+    assert found["tf_flowers"] == f"missing: {tmp_path / 'tfds' / 'tf_flowers'}"
 
 
 def test_a_runtime_that_is_missing_comes_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,6 +198,14 @@ def test_times_of_two_machines_are_warned_of(tmp_path: Path) -> None:
     assert "measured in 2 environments" in " ".join(choice.warnings)
 
 
+def test_a_choice_by_times_of_few_processes_says_so(tmp_path: Path) -> None:
+    few = Book().latency("A", 0.01, rounds=2).latency("B", 0.02, rounds=2).latency("C", 0.03)
+    run = tables.load(few.write(tmp_path / "run"))
+    (warning,) = cnnbench.choose(run, minimize="latency_p50").warnings
+    assert "rests on fewer than 6 processes" in warning
+    assert warning.endswith(": A, B")
+
+
 def test_an_accuracy_on_another_size_is_warned_of() -> None:
     mixed = table(
         {

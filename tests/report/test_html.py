@@ -47,6 +47,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             "curve": [
                 {"epoch": e, "phase": 1, "loss": 2 / e, "top1": top1 - 0.1 / e} for e in (1, 2)
             ],
+            "classes": ["cat", HOSTILE, "dog"],
+            "confusion": [[300, 30, 3], [10, 320, 3], [0, 0, 334]],
         }
         for seed in (0, 1):
             book.record(name, DIGITS, seed, {"top1": top1}, details=details)
@@ -96,6 +98,16 @@ def test_it_filters_by_name(seen: Seen) -> None:
     assert seen.names() == ["Small"]
     seen.page.fill("#find", "")
     assert len(seen.names()) == 6
+
+
+def test_which_class_is_taken_for_which(seen: Seen) -> None:
+    section = seen.page.locator("#confusion")
+    assert section.locator("tbody tr").first.inner_text().split("\t") == ["cat", "600", "60", "6"]
+    mistakes = section.locator("#mistakes li").all_inner_texts()
+    assert mistakes[0] == f"cat named {HOSTILE}: 9.0 % (60 of 666)"
+    assert mistakes[-1] == "2 seeds added up"
+    section.get_by_label("Network").last.select_option("Small")
+    assert section.locator("tbody tr").count() == 3
 
 
 def test_columns_and_intervals_can_be_shown_and_hidden(seen: Seen) -> None:

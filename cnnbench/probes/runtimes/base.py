@@ -26,6 +26,8 @@ class CallPath(ABC):
 
     dtypes: ClassVar[tuple[str, ...]] = ("float32",)
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    # Whether the runtime itself computes in another precision, on the float32 network.
+    lowers_precision: ClassVar[bool] = False
 
     def __init__(self, subject: Subject, setting: LatencySetting, folder: Path) -> None:
         self.subject, self.setting, self.folder = subject, setting, folder

@@ -25,6 +25,7 @@ class Runtime(CallPath):
     """``compiled(images)``; arrays go in and are copied out."""
 
     dtypes = ("float32", "bfloat16", "float16")
+    lowers_precision = True
 
     @classmethod
     def check(cls, setting: LatencySetting) -> None:

@@ -12,8 +12,15 @@ from cnnbench.core.subject import Subject
 
 
 def channels(subject: Subject) -> int:
-    """How many channels the network takes: 3 where it was made for colour, else 1."""
-    return 3 if subject.input_shape[-1] == 3 else 1
+    """How many channels the network takes: 3 where it was made for colour, 1 where for grey.
+
+    Raises:
+        JobFailed: pictures have another number.
+    """
+    count = subject.input_shape[-1]
+    if count not in (1, 3):
+        raise JobFailed(f"it takes images of {count} channels; pictures have 1 or 3")
+    return count
 
 
 def scratch(subject: Subject, image_size: int, classes: int, batchnorm_momentum: float) -> Any:

@@ -45,6 +45,7 @@ drawGlance();
 drawPlots();
 drawTimelines();
 drawLearning();
+drawConfusion();
 drawHeader();
 
 // Paper cannot be clicked: what is folded away is unfolded for it, and folded again afterwards.
