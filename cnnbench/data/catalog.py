@@ -1,4 +1,4 @@
-"""Every data set by its name; a new one is one file and one line here."""
+"""Every data set by its name; a new one is one file, a line here and its facts in `datasets`."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cnnbench.core import downloads
 from cnnbench.core.errors import Unavailable
-from cnnbench.data import download
 from cnnbench.data.arrays import ArrayPictures
 from cnnbench.data.pictures import Splits
 
@@ -76,11 +76,11 @@ def _fetch(home: Path, name: str) -> None:
     import tensorflow as tf
 
     unavailable = Unavailable(_HOW.format(folder=home / _SUBFOLDER))
-    if not download.reachable(_URL + name):
+    if not downloads.reachable(_URL + name):
         raise unavailable
     try:
         home.mkdir(parents=True, exist_ok=True)  # where it is missing, Keras would take /tmp
-        with download.no_endless_waits():
+        with downloads.impatient():
             tf.keras.utils.get_file(
                 name, origin=_URL + name, cache_dir=str(home), cache_subdir=_SUBFOLDER
             )

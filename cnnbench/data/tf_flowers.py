@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnbench.core import downloads
 from cnnbench.core.errors import Unavailable
-from cnnbench.data import download
 from cnnbench.data.photographs import Photographs
 from cnnbench.data.pictures import Splits
 
@@ -51,10 +51,10 @@ def _fetch(builder: Any) -> None:
         "tf_flowers is not here and cannot be downloaded; prepare it with TFDS elsewhere and copy "
         f"its folder to {builder.data_dir}"
     )
-    if not download.reachable(_URL):
+    if not downloads.reachable(_URL):
         raise unavailable
     try:
-        with download.no_endless_waits():
+        with downloads.impatient():
             builder.download_and_prepare()
     except Exception as error:  # TFDS raises its own kinds, a different one for each layer
         raise unavailable from error

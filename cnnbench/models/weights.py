@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cnnbench.core.downloads import impatient
 from cnnbench.core.errors import Unavailable, UserError
-from cnnbench.models.downloads import impatient
 
 _FETCH_FAILED = re.compile(r"URL fetch failure on (?P<url>\S+?):? ")
 

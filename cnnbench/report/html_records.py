@@ -33,7 +33,7 @@ def confusions(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for record in records:
         counts, names = record.details.get("confusion"), record.details.get("classes")
-        if record.status != "ok" or not _is_square(counts):
+        if record.status != "ok" or not isinstance(counts, list) or not _is_square(counts):
             continue
         place = (_network(record), setting_of(record).label_for("top1"))
         known = found.setdefault(place, {"counts": 0, "seeds": 0, "classes": None})
@@ -76,11 +76,10 @@ def _network(record: Record) -> str:
     return record.model if record.variant == "float32" else f"{record.model} {record.variant}"
 
 
-def _is_square(counts: Any) -> bool:
+def _is_square(counts: list[Any]) -> bool:
     """Whether it is a matrix of counts, as many rows as columns."""
     return (
-        isinstance(counts, list)
-        and bool(counts)
+        bool(counts)
         and all(isinstance(row, list) and len(row) == len(counts) for row in counts)
         and all(type(count) is int and 0 <= count < 2**31 for row in counts for count in row)
     )

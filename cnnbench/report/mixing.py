@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from cnnbench.core import datasets
 from cnnbench.core.metrics import METRICS, split
-from cnnbench.core.settings.accuracy import native_px
 from cnnbench.report.measured import DRIFTING
 from cnnbench.report.merge import Row
 from cnnbench.store.statistics import FEWEST_PROCESSES
@@ -102,4 +102,4 @@ def _is_trained(name: str) -> bool:
 
 def _image_side(label: str) -> int:
     found = _SIDE.search(label)
-    return int(found[1]) if found else native_px(label.split("/")[0])
+    return int(found[1]) if found else datasets.facts(label.split("/")[0]).px

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from cnnbench.core import environment
+from cnnbench.core import datasets, environment
 
 # runtime -> the packages that it needs, and the extra that brings them
 _RUNTIMES = {
@@ -19,20 +19,6 @@ _RUNTIMES = {
     "litert": (("ai-edge-litert",), ""),
     "onnxruntime": (("onnxruntime", "tf2onnx"), "onnx"),
     "openvino": (("openvino",), "openvino"),
-}
-# data set -> its folder in a data folder, the variable and the folder of its library's own place,
-# and a file that only the whole of it has
-_DATA = {
-    "fashion_mnist": (
-        "keras/datasets/fashion-mnist",
-        ("KERAS_HOME", "~/.keras", "datasets/fashion-mnist"),
-        "train-images-idx3-ubyte.gz",
-    ),
-    "tf_flowers": (
-        "tensorflow_datasets/tf_flowers",
-        ("TFDS_DATA_DIR", "~/tensorflow_datasets", "tf_flowers"),
-        "*/dataset_info.json",
-    ),
 }
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "MKL_NUM_THREADS")
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -70,11 +56,14 @@ def runtimes() -> Iterator[tuple[str, str]]:
 
 def data_sets(data_dir: Path | None) -> Iterator[tuple[str, str]]:
     """``(data set, where it is or that it is missing)``; by default in its library's own place."""
-    yield "digits", "comes with scikit-learn"
-    for name, (place, (variable, home, below), evidence) in _DATA.items():
-        own = Path(os.environ.get(variable, home)).expanduser() / below
-        folder = data_dir / place if data_dir else own
-        yield name, str(folder) if any(folder.glob(evidence)) else f"missing: {folder}"
+    for name, facts in datasets.NAMED.items():
+        place = facts.place
+        if place is None:
+            yield name, "comes with a package that is installed"
+            continue
+        home = Path(os.environ.get(place.variable, place.home)).expanduser()
+        folder = data_dir / place.below if data_dir else home / place.below_home
+        yield name, str(folder) if any(folder.glob(place.evidence)) else f"missing: {folder}"
     if data_dir is None:
         yield "weights", "beside a suite alone: --data-dir or CNNBENCH_DATA names a data folder"
         return

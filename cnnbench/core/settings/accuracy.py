@@ -6,12 +6,13 @@ filled in from the model, and says how all of it is written in a column.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cnnbench.core import datasets
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.settings import files
 from cnnbench.core.settings.base import (
@@ -23,16 +24,9 @@ from cnnbench.core.settings.base import (
     StoppingRule,
 )
 
-# What each data set's images measure, shorter side, in px; a folder's are taken as photographs.
-NATIVE_PX: Mapping[str, int] = {"fashion_mnist": 28, "digits": 8, "tf_flowers": 224}
-# What is trained on where a suite does not ask for fewer: enough to judge how long it will take.
-TRAINING_IMAGES: Mapping[str, int] = {"fashion_mnist": 60000, "digits": 1438, "tf_flowers": 2752}
 FOLDER = "folder:"
 IMAGENET = "imagenet"
 PRETRAINED = "pretrained"
-_FOLDER_PX = 224
-# Of a folder that was not read yet; one seen before is judged by what it took.
-_FOLDER_IMAGES = 3000
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Epochs = Annotated[int, Field(strict=True, ge=1, le=10000)]
@@ -71,7 +65,7 @@ class Schedule(Form):
     """How a network is trained: everything but the image size and the weights' hash.
 
     Attributes:
-        dataset: a name in `NATIVE_PX`, or ``folder:PATH`` (a class a subfolder).
+        dataset: a name in `datasets.NAMED`, or ``folder:PATH`` (a class a subfolder).
         recipe: ``scratch``, ``transfer`` from pretrained ``weights``, or ``pretrained``: nothing is
             trained, and the network is judged on all images of a folder as it comes.
         train_examples: a stratified subset of the training images, or all.
@@ -130,9 +124,9 @@ class Schedule(Form):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if not self.dataset.startswith(FOLDER) and self.dataset not in NATIVE_PX:
-            known = ", ".join([*NATIVE_PX, f"{FOLDER}PATH"])
-            hint = nearest(self.dataset, NATIVE_PX) or f"one of: {known}"
+        if not self.dataset.startswith(FOLDER) and self.dataset not in datasets.NAMED:
+            known = ", ".join([*datasets.NAMED, f"{FOLDER}PATH"])
+            hint = nearest(self.dataset, datasets.NAMED) or f"one of: {known}"
             raise ValueError(f"unknown data set '{self.dataset}' ({hint})")
         if self.dataset == FOLDER:
             raise ValueError(f"'{FOLDER}' needs a path behind it: {FOLDER}photos")
@@ -189,7 +183,7 @@ class AccuracySetting(Schedule, Setting):
     def training_pixels(self) -> float:
         if self.recipe == PRETRAINED:
             return 0.0
-        images = self.train_examples or TRAINING_IMAGES.get(self.dataset, _FOLDER_IMAGES)
+        images = self.train_examples or datasets.facts(self.dataset).training_images
         passes = self.epochs
         if self.recipe == "transfer":
             through_backbone = self.augment_head and not self.augment.is_off()
@@ -198,7 +192,7 @@ class AccuracySetting(Schedule, Setting):
 
     def label(self) -> str:
         parts = [_short_name(self.dataset), self.recipe]
-        if self.image_size != native_px(self.dataset) and self.recipe != PRETRAINED:
+        if self.image_size != datasets.facts(self.dataset).px and self.recipe != PRETRAINED:
             parts.append(f"{self.image_size}px")
         if self._is_changed("epochs"):
             parts.append(f"{self.epochs}ep")
@@ -240,7 +234,7 @@ class AccuracySpec(Schedule, Spec):
         fields = {name: getattr(self, name) for name in Schedule.model_fields}
         yield AccuracySetting(
             **fields,
-            image_size=own or self.image_size or max(native_px(self.dataset), smallest),
+            image_size=own or self.image_size or max(datasets.facts(self.dataset).px, smallest),
             weights_sha256=self.weights_sha256,
             dataset_sha256=self.dataset_sha256,
         )
@@ -273,11 +267,6 @@ class AccuracySpec(Schedule, Spec):
             name = self.dataset.removeprefix(FOLDER)
             hashes["dataset_sha256"] = files.hash_of(name, search_path)
         return self.model_copy(update=hashes)
-
-
-def native_px(dataset: str) -> int:
-    """The side of a data set's images in px."""
-    return NATIVE_PX.get(dataset, _FOLDER_PX)
 
 
 def _short_name(dataset: str) -> str:

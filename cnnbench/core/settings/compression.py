@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from cnnbench.core import datasets
 from cnnbench.core.errors import UserError
 from cnnbench.core.settings import files, variants
 from cnnbench.core.settings.accuracy import (
@@ -36,8 +37,6 @@ from cnnbench.core.settings.variants import Variant
 
 Part = Literal["train", "convert", "memory", "latency"]
 PARTS: tuple[Part, ...] = ("train", "convert", "memory", "latency")
-# Of the named data sets; a folder's classes are its subfolders.
-CLASSES = {"fashion_mnist": 10, "digits": 10, "tf_flowers": 5}
 
 
 def _canonical(text: str) -> str:
@@ -261,7 +260,7 @@ class CompressionSpec(TimedSpec):
             "training": self.training.setting(model, self.dataset_sha256, self.backbone_sha256),
             "weights": self.weights or "",
             "weights_sha256": self.weights_sha256,
-            "classes": CLASSES.get(dataset, self.folder_classes),
+            "classes": datasets.facts(dataset).classes or self.folder_classes,
         }
 
 
@@ -282,6 +281,6 @@ def _classes_of(dataset: str, search_path: Sequence[Path]) -> int:
     """How many subfolders with files in them a ``folder:PATH`` has; 0 for what is none."""
     found = files.find(dataset.removeprefix(FOLDER), search_path) if FOLDER in dataset else None
     if found is None or not found.is_dir():
-        return CLASSES.get(dataset, 0)
+        return datasets.facts(dataset).classes
     tops = {file.relative_to(found).parts[0] for file in files.visible_files(found)}
     return sum((found / top).is_dir() for top in tops)

@@ -14,7 +14,7 @@ import numpy as np
 from cnnbench.core.errors import JobFailed
 from cnnbench.core.settings.accuracy import FOLDER, IMAGENET, AccuracySetting
 from cnnbench.core.subject import Context, Finding, Subject
-from cnnbench.data import download, folder, stratified
+from cnnbench.data import folder, stratified
 from cnnbench.data.pictures import Images, Labels, Splits
 from cnnbench.probes.training import network, scores, transfer
 
@@ -39,8 +39,7 @@ def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Find
         smallest_class=1,  # nothing is held out
     )
     _check_classes(splits.classes, subject, setting)
-    with download.no_endless_waits():
-        model = subject.build(weights=weights)
+    model = subject.build(weights=weights)
     known = np.concatenate([splits.train.labels, splits.test.labels])
     chosen = stratified.subset(known, setting.test_examples)
     outputs: list[np.ndarray] = []

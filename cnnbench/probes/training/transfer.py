@@ -19,7 +19,7 @@ from cnnbench.core.errors import JobFailed, Unavailable, nearest
 from cnnbench.core.settings import files
 from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting
 from cnnbench.core.subject import Subject
-from cnnbench.data import download, pipeline
+from cnnbench.data import pipeline
 from cnnbench.data.pictures import Part
 from cnnbench.probes.training import network
 
@@ -81,8 +81,7 @@ def backbone(subject: Subject, setting: AccuracySetting, weights: str | Path | N
         Unavailable: the weights are not here and cannot be downloaded.
     """
     shape = (setting.image_size, setting.image_size, network.channels(subject))
-    with download.no_endless_waits():
-        return subject.build(input_shape=shape, include_top=False, weights=weights)
+    return subject.build(input_shape=shape, include_top=False, weights=weights)
 
 
 def pooled_features(transfer: Transfer, subject: Subject, part: Part, classes: int) -> Part:
