@@ -40,7 +40,7 @@ def fingerprint() -> dict[str, Any]:
         "libc": " ".join(platform.libc_ver()),
         "gpu": _gpu_driver(),
         "python": platform.python_version(),
-        "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
+        "libraries": {name: version for name in LIBRARIES if (version := version_of(name))},
         "threads": usable_cores(),
     }
 
@@ -51,7 +51,7 @@ def describe() -> dict[str, Any]:
     return {
         "id": environment_id(facts),
         "fingerprint": facts,
-        "cnnbench": _version("cnnbench") or "unknown",
+        "cnnbench": version_of("cnnbench") or "unknown",
         "recorded": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "cpu_governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
@@ -92,7 +92,8 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _version(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """The version of an installed distribution, or None."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -8,18 +8,13 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
+from typing import get_args
 
 from cnnbench.core import datasets, environment
+from cnnbench.core.settings.latency import Runtime
+from cnnbench.probes.runtimes import find
 
-# runtime -> the packages that it needs, and the extra that brings them
-_RUNTIMES = {
-    "predict, eager, graph, xla": (("tensorflow", "keras"), ""),
-    "litert": (("ai-edge-litert",), ""),
-    "onnxruntime": (("onnxruntime", "tf2onnx"), "onnx"),
-    "openvino": (("openvino",), "openvino"),
-}
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "MKL_NUM_THREADS")
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
@@ -46,12 +41,19 @@ def machine() -> Iterator[tuple[str, str]]:
 
 def runtimes() -> Iterator[tuple[str, str]]:
     """``(runtime, versions or how to get it)``."""
-    for name, (packages, extra) in _RUNTIMES.items():
-        versions = [_version(package) for package in packages]
+    names: dict[tuple[str, ...], list[str]] = {}
+    extras = {}
+    for name in get_args(Runtime):
+        path = find(name)
+        names.setdefault(path.packages, []).append(name)
+        extras[path.packages] = path.extra
+    for packages, found in names.items():
+        versions = [environment.version_of(package) for package in packages]
         if all(versions):
-            yield name, ", ".join(f"{p} {v}" for p, v in zip(packages, versions, strict=True))
+            words = ", ".join(f"{p} {v}" for p, v in zip(packages, versions, strict=True))
         else:
-            yield name, f'not installed: pip install "cnnbench[{extra}]"'
+            words = f'not installed: pip install "cnnbench[{extras[packages]}]"'
+        yield ", ".join(found), words
 
 
 def data_sets(data_dir: Path | None) -> Iterator[tuple[str, str]]:
@@ -104,10 +106,3 @@ def _gpu() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return "; ".join(done.stdout.split("\n")).strip("; ") if done.returncode == 0 else ""
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from cnnbench.cli.doctor import command
+from cnnbench.core import environment
 from cnnbench.running import diagnosis
 
 
@@ -40,7 +41,7 @@ def test_without_a_data_folder_the_libraries_own_places_are_looked_at(
 
 
 def test_a_runtime_that_is_missing_comes_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diagnosis, "_version", lambda package: None)
+    monkeypatch.setattr(environment, "version_of", lambda package: None)
     assert dict(diagnosis.runtimes())["openvino"] == (
         'not installed: pip install "cnnbench[openvino]"'
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.core.environment import usable_cores
+from cnnbench.core.environment import usable_cores, version_of
 from cnnbench.core.errors import JobFailed, Unavailable
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.subject import Context
@@ -22,9 +21,6 @@ from cnnbench.probes.timing.loop import Timing, WarmUp
 from tests.probes.tiny import Tiny
 
 _ROOT = Path(__file__).parents[2]
-_NEEDS = {"onnxruntime": ("onnxruntime", "tf2onnx"), "openvino": ("openvino",)}
-
-_EXTRA = {"onnxruntime": "onnx", "openvino": "openvino"}
 
 
 def _context(folder: Path) -> Context:
@@ -32,9 +28,10 @@ def _context(folder: Path) -> Context:
 
 
 def _require(runtime: str) -> None:
-    for module in _NEEDS.get(runtime, ()):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f'{module} is not installed: pip install "cnnbench[{_EXTRA[runtime]}]"')
+    path = find(runtime)
+    for package in path.packages:
+        if version_of(package) is None:
+            pytest.skip(f'{package} is not installed: pip install "cnnbench[{path.extra}]"')
 
 
 def _prepare_and_run(
@@ -124,7 +121,7 @@ def test_what_a_runtime_cannot_do_is_unavailable(monkeypatch: pytest.MonkeyPatch
 def test_a_missing_package_names_the_command_that_brings_it(
     runtime: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(base, "version_of", lambda name: None)
     with pytest.raises(Unavailable, match=rf'pip install "cnnbench\[{extra}\]"'):
         find(runtime).check(LatencySetting(runtime=runtime))
 

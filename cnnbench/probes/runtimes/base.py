@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from cnnbench.core.environment import usable_cores
+from cnnbench.core.environment import usable_cores, version_of
 from cnnbench.core.errors import Unavailable
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.subject import Subject
@@ -22,11 +21,19 @@ class CallPath(ABC):
 
     A round makes one in a fresh process and calls ``start``, ``load``, ``compile``, ``feed`` and
     ``call``, each timed apart.
+
+    Attributes:
+        packages: the distributions that it needs.
+        extra: the extra of this package that brings them; empty where it always does.
+        dtypes, devices: what it can be measured in and on.
+        lowers_precision: whether the runtime itself computes in another precision, on the float32
+            network.
     """
 
+    packages: ClassVar[tuple[str, ...]]
+    extra: ClassVar[str] = ""
     dtypes: ClassVar[tuple[str, ...]] = ("float32",)
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
-    # Whether the runtime itself computes in another precision, on the float32 network.
     lowers_precision: ClassVar[bool] = False
 
     def __init__(self, subject: Subject, setting: LatencySetting, folder: Path) -> None:
@@ -41,6 +48,11 @@ class CallPath(ABC):
         Raises:
             Unavailable: the runtime is not installed, or cannot do what ``setting`` asks.
         """
+        for package in cls.packages if cls.extra else ():
+            if version_of(package) is None:
+                raise Unavailable(
+                    f'{package} is not installed: pip install "cnnbench[{cls.extra}]"'
+                )
         if setting.device == "gpu":
             require_gpu()
         if setting.device not in cls.devices:
@@ -109,9 +121,3 @@ def require_gpu() -> None:
 
     if not tf.config.list_physical_devices("GPU"):
         raise Unavailable("no GPU visible to TensorFlow")
-
-
-def require_package(module: str, extra: str) -> None:
-    """Raises `Unavailable`, with the command that brings it, where ``module`` is not installed."""
-    if importlib.util.find_spec(module) is None:
-        raise Unavailable(f'{module} is not installed: pip install "cnnbench[{extra}]"')

@@ -10,28 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.settings.latency import LatencySetting
-from cnnbench.core.subject import Subject
 from cnnbench.probes import specimen
-from cnnbench.probes.runtimes.base import CallPath
-from cnnbench.probes.runtimes.tensorflow_device import Device, device_of
+from cnnbench.probes.runtimes.tensorflow_path import TensorFlowPath
 
 
-class Runtime(CallPath):
+class Runtime(TensorFlowPath):
     """``model(tensor, training=False)``; the inputs lie on the device, outputs go to the host."""
-
-    dtypes = ("float32", "bfloat16", "float16")
-    devices = ("cpu", "gpu")
-
-    def __init__(
-        self,
-        subject: Subject,
-        setting: LatencySetting,
-        folder: Path,
-        device: Device | None = None,
-    ) -> None:
-        super().__init__(subject, setting, folder)
-        self._device = device or device_of(setting.device, self.threads)
 
     @property
     def _file(self) -> Path:
@@ -40,9 +24,6 @@ class Runtime(CallPath):
     def prepare(self, model: Any) -> dict[str, float]:
         np.savez(self._file, *model.get_weights())
         return {}
-
-    def start(self) -> None:
-        self._device.start()
 
     def load(self) -> None:
         with np.load(self._file) as archive, self._device.scope():
@@ -53,14 +34,8 @@ class Runtime(CallPath):
     def compile(self, images: np.ndarray) -> None:
         """Nothing is compiled."""
 
-    def feed(self, images: np.ndarray) -> Any:
-        return self._device.put(images)
-
     def call(self, fed: Any) -> list[np.ndarray]:
         import tensorflow as tf
 
         with self._device.scope():
             return [output.numpy() for output in tf.nest.flatten(self._model(fed, training=False))]
-
-    def threads_in_use(self) -> int:
-        return self._device.threads_in_use()

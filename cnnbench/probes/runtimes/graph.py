@@ -8,34 +8,18 @@ already; outputs are brought to the host.
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from cnnbench.core.settings.latency import LatencySetting
-from cnnbench.core.subject import Subject
 from cnnbench.probes.runtimes import saved_graph
-from cnnbench.probes.runtimes.base import CallPath
-from cnnbench.probes.runtimes.tensorflow_device import Device, device_of
+from cnnbench.probes.runtimes.tensorflow_path import TensorFlowPath
 
 
-class Runtime(CallPath):
+class Runtime(TensorFlowPath):
     """``tf.function(model)(tensor)``."""
 
-    dtypes = ("float32", "bfloat16", "float16")
-    devices = ("cpu", "gpu")
     jit_compile: ClassVar[bool] = False
-
-    def __init__(
-        self,
-        subject: Subject,
-        setting: LatencySetting,
-        folder: Path,
-        device: Device | None = None,
-    ) -> None:
-        super().__init__(subject, setting, folder)
-        self._device = device or device_of(setting.device, self.threads)
 
     def prepare(self, model: Any) -> dict[str, float]:
         begin = time.perf_counter()
@@ -43,9 +27,6 @@ class Runtime(CallPath):
         convert_s = time.perf_counter() - begin
         saved_graph.save(concrete, self.folder)
         return {"convert_s": convert_s}
-
-    def start(self) -> None:
-        self._device.start()
 
     def load(self) -> None:
         with self._device.scope():
@@ -60,11 +41,5 @@ class Runtime(CallPath):
         with self._device.scope():
             self._function.get_concrete_function(tf.TensorSpec(images.shape, images.dtype))
 
-    def feed(self, images: np.ndarray) -> Any:
-        return self._device.put(images)
-
     def call(self, fed: Any) -> list[np.ndarray]:
         return [tensor.numpy() for tensor in self._function(fed)]
-
-    def threads_in_use(self) -> int:
-        return self._device.threads_in_use()

@@ -20,6 +20,8 @@ from cnnbench.probes.runtimes.base import CallPath, threads_of_process
 class Runtime(CallPath):
     """``set_tensor``, ``invoke``, ``get_tensor``."""
 
+    packages = ("ai-edge-litert",)
+
     @property
     def _file(self) -> Path:
         return self.folder / "model.tflite"

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.errors import JobFailed, is_out_of_memory
-from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.probes.runtimes import saved_graph
-from cnnbench.probes.runtimes.base import CallPath, require_package, threads_of_process
+from cnnbench.probes.runtimes.base import CallPath, threads_of_process
 
 _OPSET = 18
 
@@ -23,11 +22,8 @@ _OPSET = 18
 class Runtime(CallPath):
     """``session.run(None, {input: images})``."""
 
-    @classmethod
-    def check(cls, setting: LatencySetting) -> None:
-        super().check(setting)
-        for module in ("onnxruntime", "tf2onnx"):
-            require_package(module, "onnx")
+    packages = ("onnxruntime", "tf2onnx")
+    extra = "onnx"
 
     @property
     def _file(self) -> Path:

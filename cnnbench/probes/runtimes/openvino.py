@@ -15,7 +15,7 @@ import numpy as np
 from cnnbench.core.errors import Unavailable
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.probes.runtimes import saved_graph
-from cnnbench.probes.runtimes.base import CallPath, require_package
+from cnnbench.probes.runtimes.base import CallPath
 
 _PRECISION = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _CAPABILITY = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16"}
@@ -24,13 +24,14 @@ _CAPABILITY = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16"}
 class Runtime(CallPath):
     """``compiled(images)``; arrays go in and are copied out."""
 
+    packages = ("openvino",)
+    extra = "openvino"
     dtypes = ("float32", "bfloat16", "float16")
     lowers_precision = True
 
     @classmethod
     def check(cls, setting: LatencySetting) -> None:
         super().check(setting)
-        require_package("openvino", "openvino")
         if setting.dtype != "float32":
             import openvino
 

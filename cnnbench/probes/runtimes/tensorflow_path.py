@@ -1,0 +1,40 @@
+"""What the call paths through TensorFlow itself share: the device that they compute on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.core.subject import Subject
+from cnnbench.probes.runtimes.base import CallPath
+from cnnbench.probes.runtimes.tensorflow_device import Device, device_of
+
+
+class TensorFlowPath(CallPath):
+    """Inputs lie on the device before a call; outputs are on the host after it."""
+
+    packages = ("tensorflow", "keras")
+    dtypes = ("float32", "bfloat16", "float16")
+    devices = ("cpu", "gpu")
+
+    def __init__(
+        self,
+        subject: Subject,
+        setting: LatencySetting,
+        folder: Path,
+        device: Device | None = None,
+    ) -> None:
+        super().__init__(subject, setting, folder)
+        self._device = device or device_of(setting.device, self.threads)
+
+    def start(self) -> None:
+        self._device.start()
+
+    def feed(self, images: np.ndarray) -> Any:
+        return self._device.put(images)
+
+    def threads_in_use(self) -> int:
+        return self._device.threads_in_use()
