@@ -6,6 +6,8 @@ A page marks a table so, and the command between the two comments makes it:
     ...
     <!-- end -->
 
+What is no Markdown stands there as it is in a terminal.
+
 ``make published`` (this file as a program) makes all of it anew with today's code.
 """
 
@@ -40,7 +42,8 @@ def output_of(command: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    return done.stdout.strip() + "\n"
+    text = done.stdout.strip() + "\n"
+    return text if "md" in words else f"```\n{text}```\n"
 
 
 def _make_page(page: Path) -> None:
