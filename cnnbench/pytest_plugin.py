@@ -33,6 +33,7 @@ _DEFAULT_RUNTIME = "litert"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """The two options of the baseline."""
     group = parser.getgroup("cnnbench")
     group.addoption(
         "--cnnbench-baseline",
@@ -48,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Read the baseline before the first test."""
     file = config.getoption("--cnnbench-baseline")
     is_update = config.getoption("--cnnbench-update-baseline")
     if is_update and file is None:
@@ -59,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the baseline that was asked for."""
     try:
         session.config.stash[_BASELINE].write()
     except OSError as error:

@@ -19,14 +19,15 @@ from cnnbench.core.plan import Job
 from cnnbench.core.record import Record
 from cnnbench.core.units import show
 from cnnbench.running.estimate import Pace, time_left
+from cnnbench.running.runner import Observer
 
 _LOG_EVERY_S = 60.0
 _BAR_WIDTH = 12
 _FIXED_WIDTH = 28  # the time left, the count and the spaces between
 
 
-class Progress:
-    """Told by the runner how the run goes on (an `Observer`); shows it."""
+class Progress(Observer):
+    """Shows how the run goes on: a bar in a terminal, else a line a minute."""
 
     def __init__(self) -> None:
         self.had_work = False

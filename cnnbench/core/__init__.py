@@ -1,0 +1,1 @@
+"""The words that every other room uses: suites, plans, settings, metrics, records, errors."""

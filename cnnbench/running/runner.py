@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from cnnbench import __version__
 from cnnbench.core import environment
@@ -27,8 +26,8 @@ from cnnbench.store.journal import Header, Journal
 _READY = ".complete"
 
 
-class Observer(Protocol):
-    """Who is told how the run goes on. Nothing here prints."""
+class Observer:
+    """Who is told how the run goes on; this one tells nobody."""
 
     def waits(self, holder: str) -> None:
         """Another process (its id) runs this suite; this one goes on when that has ended."""
@@ -36,9 +35,14 @@ class Observer(Protocol):
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
         """The run is open and ``left`` jobs are to do."""
 
-    def job_started(self, job: Job) -> None: ...
-    def job_says(self, job: Job, message: str) -> None: ...
-    def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None: ...
+    def job_started(self, job: Job) -> None:
+        """A job begins."""
+
+    def job_says(self, job: Job, message: str) -> None:
+        """How far it is, in words."""
+
+    def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
+        """A job has ended with ``record``, and ``left`` are to do."""
 
 
 @dataclass(frozen=True)

@@ -9,29 +9,9 @@ from pathlib import Path
 from cnnbench.core import plan as planning
 from cnnbench.core import suite as suites
 from cnnbench.core import yaml_source
-from cnnbench.core.plan import Job
 from cnnbench.core.record import Record
 from cnnbench.core.suite import Catalogue
 from cnnbench.running import runner
-
-
-class _Silent:
-    """An observer that tells nobody."""
-
-    def waits(self, holder: str) -> None:
-        """Nothing."""
-
-    def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
-        """Nothing."""
-
-    def job_started(self, job: Job) -> None:
-        """Nothing."""
-
-    def job_says(self, job: Job, message: str) -> None:
-        """Nothing."""
-
-    def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
-        """Nothing."""
 
 
 def timed(
@@ -59,4 +39,4 @@ def timed(
     document = {"name": "timed", "models": list(models), "probes": {"latency": latency}}
     source = yaml_source.parse(json.dumps(document), "budget")
     plan = planning.plan(suites.check(source, catalogue, search_path))
-    return runner.run(plan, plan.cells, folder, _Silent()).records
+    return runner.run(plan, plan.cells, folder, runner.Observer()).records

@@ -1,0 +1,1 @@
+"""What was found: the journal, its statistics, and the tables that follow from it."""
