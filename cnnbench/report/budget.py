@@ -85,11 +85,9 @@ def ratio(
     report: pd.DataFrame, model: str, reference_model: str, runtime: str
 ) -> statistics.Estimate:
     """``model``'s latency ÷ ``reference_model``'s, round by round, drift taken out of both."""
-    sides = [
-        timed(report, name, "latency_location_s", runtime) for name in (model, reference_model)
-    ]
     ours, theirs = (
-        [s / r for s, r in zip(side.samples, side.reference, strict=True)] for side in sides
+        timed(report, name, "latency_location_s", runtime).ratios
+        for name in (model, reference_model)
     )
     return statistics.estimate([a / b for a, b in zip(ours, theirs, strict=False)])
 

@@ -10,9 +10,9 @@ import pandas as pd
 
 from cnnbench.core.metrics import split
 from cnnbench.report.merge import rows_of
+from cnnbench.store.statistics import FEWEST_PROCESSES
 
 _LOCATION = "latency_location_s"
-_FEWEST = 6  # of fewer processes a spread says little
 
 
 def cancelled(report: pd.DataFrame) -> Iterator[str]:
@@ -35,11 +35,8 @@ def _spreads(report: pd.DataFrame) -> Iterator[tuple[float, float]]:
     for row in rows_of(report):
         for name in names:
             found = row.read(name)
-            samples, reference = found.samples, found.reference
-            is_paired = len(samples) >= _FEWEST and len(samples) == len(reference)
-            if is_paired and min(*samples, *reference) > 0:
-                ratios = [one / other for one, other in zip(samples, reference, strict=True)]
-                yield _spread(samples), _spread(ratios)
+            if len(found.ratios) >= FEWEST_PROCESSES:
+                yield _spread(found.samples), _spread(found.ratios)
 
 
 def _spread(values: Sequence[float]) -> float:

@@ -41,6 +41,14 @@ class Measured:
         return self.low is not None and self.high is not None
 
     @property
+    def ratios(self) -> tuple[float, ...]:
+        """Sample ÷ reference, one a process; none where no reference was timed beside each."""
+        both = (*self.samples, *self.reference)
+        if len(self.samples) != len(self.reference) or min(both, default=0.0) <= 0:
+            return ()
+        return tuple(s / r for s, r in zip(self.samples, self.reference, strict=True))
+
+    @property
     def has_failed(self) -> bool:
         """Whether it was tried and went wrong; skipped is not failed."""
         return self.value is None and self.status.startswith(_FAILURES)

@@ -71,12 +71,8 @@ def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bo
 
 def _logs(one: Measured) -> list[float]:
     """Logarithms of the process samples, drift taken out where a reference was timed with each."""
-    references = one.reference if len(one.reference) == len(one.samples) else ()
-    if not one.samples or min((*one.samples, *references)) <= 0:
-        return []
-    if not references:
-        return [math.log(sample) for sample in one.samples]
-    return [math.log(s / r) for s, r in zip(one.samples, references, strict=True)]
+    samples = one.ratios or one.samples
+    return [math.log(sample) for sample in samples] if min(samples, default=0.0) > 0 else []
 
 
 def _centre(one: Measured) -> tuple[float, float]:

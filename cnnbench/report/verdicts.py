@@ -153,13 +153,9 @@ def _too_few(
 
 def _samples(pair: Pair) -> tuple[Sequence[float], Sequence[float]]:
     """What is tested: sample ÷ reference where both sides timed one with each sample."""
+    if pair.base.ratios and pair.new.ratios:
+        return pair.base.ratios, pair.new.ratios
     sides = (pair.base, pair.new)
-    if all(side.reference and len(side.reference) == len(side.samples) for side in sides):
-        base, new = (
-            [s / r for s, r in zip(side.samples, side.reference, strict=True) if s > 0 < r]
-            for side in sides
-        )
-        return base, new
     base, new = ([sample for sample in side.samples if sample > 0] for side in sides)
     return base, new
 

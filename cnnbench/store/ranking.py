@@ -21,7 +21,7 @@ import numpy as np
 from cnnbench.core.metrics import column
 from cnnbench.core.record import Record
 from cnnbench.core.settings.accuracy import PRETRAINED
-from cnnbench.store import statistics
+from cnnbench.store import proportions, statistics
 from cnnbench.store.journal import setting_of
 from cnnbench.store.robust import CONFIDENCE
 
@@ -62,7 +62,7 @@ class Contender:
     @property
     def is_ranked(self) -> bool:
         """Whether its interval excludes chance."""
-        return statistics.accuracy(self.shares, self.examples).low > self.chance
+        return proportions.estimate(self.shares, self.examples).low > self.chance
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,8 @@ def places(contenders: Sequence[Contender]) -> list[Place]:
     worse = {
         pair for pair, p in zip(pairs, statistics.holm(p_values), strict=True) if p < 1 - CONFIDENCE
     }
-    tiers: list[list[int]] = []
-    for place in order:
-        if not tiers or (tiers[-1][0], place) in worse:
-            tiers.append([])
-        tiers[-1].append(place)
     found = [Place(0)] * len(contenders)
-    for number, tier in enumerate(tiers, 1):
+    for number, tier in enumerate(statistics.grouped(order, worse), 1):
         words = _open(field, tier, number, len(pairs))
         for place in tier:
             found[place] = Place(number, words)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -199,52 +199,26 @@ def tiers(cells: Sequence[Sequence[float]], minimum_effect: float = MINIMUM_EFFE
     places = [(a, b) for rank, a in enumerate(order) for b in order[rank + 1 :]]
     found = compare([(cells[a], cells[b]) for a, b in places], minimum_effect)
     higher = {pair for pair, one in zip(places, found, strict=True) if one.verdict == "higher"}
-    result, leader = [0] * len(cells), -1
-    tier = 0
-    for place in order:
-        if leader < 0 or (leader, place) in higher:
-            leader, tier = place, tier + 1
-        result[place] = tier
+    result = [0] * len(cells)
+    for number, tier in enumerate(grouped(order, higher), 1):
+        for place in tier:
+            result[place] = number
     return result
 
 
-def accuracy(shares: Sequence[float], examples: int) -> Estimate:
-    """The mean share of right answers over seeds, with its 95 % interval.
+def grouped(order: Sequence[int], worse: Collection[tuple[int, int]]) -> list[list[int]]:
+    """Tiers of places, each led by its first and ended by what is shown to be worse than that.
 
     Args:
-        shares: one a seed, each in 0..1.
-        examples: the test images, the same for every seed.
-
-    What the choice of images does is common to all seeds, so it is not divided by their number:
-    the variance is ``s² / k + p (1 - p) / n``, with Welch's degrees of freedom (Welch 1947;
-    Satterthwaite 1946). One seed has Wilson's interval (Wilson 1927), of the images alone.
+        order: places, the best first.
+        worse: ``(better, worse)`` pairs that a test tells apart.
     """
-    from scipy.special import ndtri
-
-    values = np.asarray(shares, float)
-    count = len(values)
-    if not count:
-        raise ValueError("no samples")
-    mean, z = float(values.mean()), float(ndtri((1 + CONFIDENCE) / 2))
-    centre = (mean + z**2 / (2 * examples)) / (1 + z**2 / examples)
-    if count == 1:
-        spread = math.sqrt(mean * (1 - mean) / examples + z**2 / (4 * examples**2))
-        half = z * spread / (1 + z**2 / examples)
-        return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half))
-    of_seeds = float(values.var(ddof=1)) / count
-    # Wilson's centre, so that a perfect score is not free of doubt.
-    of_images = centre * (1 - centre) / examples
-    total = of_seeds + of_images
-    freedom = (count - 1) * (total / of_seeds) ** 2 if of_seeds > 0 else math.inf
-    half = (float(t_quantile(freedom)) if freedom < 1e6 else z) * math.sqrt(total)
-    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half))
-
-
-def accuracy_verdict(shares: Sequence[float], examples: int, chance: float) -> str:
-    """``stable``, or ``unstable``: not above chance, or one seed only."""
-    if accuracy(shares, examples).low <= chance:
-        return BLIND
-    return STABLE if len(shares) > 1 else f"{UNSTABLE}: one seed, 2 at least"
+    found: list[list[int]] = []
+    for place in order:
+        if not found or (found[-1][0], place) in worse:
+            found.append([])
+        found[-1].append(place)
+    return found
 
 
 def _test(base: np.ndarray, new: np.ndarray) -> tuple[Estimate, float | None]:

@@ -13,7 +13,7 @@ from cnnbench.core.record import PREPARE, Record
 from cnnbench.core.settings import Setting
 from cnnbench.core.settings.accuracy import PRETRAINED
 from cnnbench.core.units import show
-from cnnbench.store import statistics
+from cnnbench.store import proportions, statistics
 
 _NAMED = 5  # files that a table names; a record names more
 
@@ -169,12 +169,12 @@ def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
         if name in summaries and "n_test" in details:
             chance = details.get("chance", 0.0) if name == "top1" else 0.0
             samples = summaries[name].samples
-            found = statistics.accuracy(samples, details["n_test"])
+            found = proportions.estimate(samples, details["n_test"])
             summaries[name] = replace(
                 summaries[name],
                 ci_low=found.low,
                 ci_high=found.high,
-                verdict=statistics.accuracy_verdict(samples, details["n_test"], chance),
+                verdict=proportions.verdict(samples, details["n_test"], chance),
             )
     summaries = _named_unused(records, status, _with_chance_said(summaries))
     return summaries | _time_to_target(records, summaries.get("time_to_target_s"))
@@ -215,7 +215,7 @@ def _judged_as_it_is(records: Sequence[Record], status: str) -> dict[str, Summar
     for name in ("top1", "top5", "agreement"):
         if name in summaries and "n_test" in details:
             chance = details.get("chance", 0.0) if name == "top1" else 0.0
-            found = statistics.accuracy(summaries[name].samples[:1], details["n_test"])
+            found = proportions.estimate(summaries[name].samples[:1], details["n_test"])
             verdict = statistics.BLIND if found.low <= chance else statistics.STABLE
             summaries[name] = replace(
                 summaries[name], ci_low=found.low, ci_high=found.high, verdict=verdict

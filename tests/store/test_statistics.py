@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cnnbench.store import robust
+from cnnbench.store import proportions, robust
 from cnnbench.store import statistics as st
 
 TRIALS = 4000
@@ -210,7 +210,7 @@ def test_a_chain_of_small_steps_is_not_one_tier() -> None:
 
 def test_accuracy_interval_of_one_seed_is_wilsons() -> None:
     # Wilson 1927: (p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n), p = 0.9, n = 100, z = 1.96
-    found = st.accuracy([0.9], 100)
+    found = proportions.estimate([0.9], 100)
     assert (found.low, found.high) == pytest.approx((0.8256, 0.9448), abs=1e-4)
 
 
@@ -222,14 +222,14 @@ def test_accuracy_covers_seed_and_test_set_together() -> None:
         # what the shared test set does to all seeds alike
         shared = rng.normal(0, math.sqrt(0.8 * 0.2 / 300))
         seeds = np.clip(0.8 + shared + rng.normal(0, 0.02, 3), 0, 1)
-        found = st.accuracy(seeds, 300)
+        found = proportions.estimate(seeds, 300)
         covered += found.low <= 0.8 <= found.high
     assert covered >= 0.93 * 1500
 
 
 def test_chance_is_never_stable() -> None:
     def verdict(shares: list[float]) -> str:
-        return st.accuracy_verdict(shares, 10_000, chance=0.1)
+        return proportions.verdict(shares, 10_000, chance=0.1)
 
     assert verdict([0.10, 0.11, 0.09]) == "unstable: not above chance"
     assert verdict([0.80, 0.81, 0.79]) == "stable"

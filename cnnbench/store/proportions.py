@@ -1,0 +1,50 @@
+"""Shares of right answers over seeds: their interval, and whether chance explains them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnbench.store.robust import CONFIDENCE, t_quantile
+from cnnbench.store.statistics import BLIND, STABLE, UNSTABLE, Estimate
+
+
+def estimate(shares: Sequence[float], examples: int) -> Estimate:
+    """The mean share of right answers over seeds, with its 95 % interval.
+
+    Args:
+        shares: one a seed, each in 0..1.
+        examples: the test images, the same for every seed.
+
+    What the choice of images does is common to all seeds, so it is not divided by their number:
+    the variance is ``s² / k + p (1 - p) / n``, with Welch's degrees of freedom (Welch 1947;
+    Satterthwaite 1946). One seed has Wilson's interval (Wilson 1927), of the images alone.
+    """
+    from scipy.special import ndtri
+
+    values = np.asarray(shares, float)
+    count = len(values)
+    if not count:
+        raise ValueError("no samples")
+    mean, z = float(values.mean()), float(ndtri((1 + CONFIDENCE) / 2))
+    centre = (mean + z**2 / (2 * examples)) / (1 + z**2 / examples)
+    if count == 1:
+        spread = math.sqrt(mean * (1 - mean) / examples + z**2 / (4 * examples**2))
+        half = z * spread / (1 + z**2 / examples)
+        return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half))
+    of_seeds = float(values.var(ddof=1)) / count
+    # Wilson's centre, so that a perfect score is not free of doubt.
+    of_images = centre * (1 - centre) / examples
+    total = of_seeds + of_images
+    freedom = (count - 1) * (total / of_seeds) ** 2 if of_seeds > 0 else math.inf
+    half = (float(t_quantile(freedom)) if freedom < 1e6 else z) * math.sqrt(total)
+    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half))
+
+
+def verdict(shares: Sequence[float], examples: int, chance: float) -> str:
+    """``stable``, or ``unstable``: not above chance, or one seed only."""
+    if estimate(shares, examples).low <= chance:
+        return BLIND
+    return STABLE if len(shares) > 1 else f"{UNSTABLE}: one seed, 2 at least"
