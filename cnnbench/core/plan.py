@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.core.errors import UserError, UserErrors, one_of
+from cnnbench.core.model import Model
 from cnnbench.core.record import PREPARE, Repeat, job_key
 from cnnbench.core.settings import Setting, StoppingRule
-from cnnbench.core.suite import Model, Suite
+from cnnbench.core.suite import Suite
 
 # What a user sees first comes first, and what disturbs the machine's temper least.
 PROBE_ORDER = ("static", "memory", "latency", "accuracy", "compression")

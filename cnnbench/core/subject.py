@@ -7,24 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from cnnbench.core.model import Model
 
-class Subject(Protocol):
+
+class Subject(Model, Protocol):
     """A network that can be built: what ``cnnbench.models.registry.resolve`` returns.
 
     Probes see only this, so that they never import the registry.
     """
-
-    @property
-    def label(self) -> str:
-        """The canonical name with its parameters: ``MobileNetV2[alpha=0.5]``."""
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The input without the batch axis: ``(height, width, channels)``."""
-
-    @property
-    def classes(self) -> int:
-        """How many classes the network tells apart."""
 
     def build(
         self,
@@ -40,6 +30,9 @@ class Subject(Protocol):
         self, *, input_shape: tuple[int, ...] | None = None, classes: int | None = None
     ) -> Any:
         """As ``build``, with no weights but those that its initialisers draw."""
+
+    def with_interface(self, input_shape: tuple[int, ...], classes: int) -> Subject:
+        """The same network, of which only building it told what it takes and gives."""
 
     def preprocess(self, images: Any) -> Any:
         """Map float32 images in 0..255, ``(n, h, w, c)``, to what the network was made for."""

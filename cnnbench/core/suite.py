@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
@@ -11,28 +11,10 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from cnnbench.core import yaml_source
 from cnnbench.core.errors import UserError, UserErrors, nearest, one_of
+from cnnbench.core.model import Model
 from cnnbench.core.settings import SPECS, Spec
 from cnnbench.core.settings.base import Bytes, Form, Seconds
 from cnnbench.core.yaml_source import Path_, Source
-
-
-class Model(Protocol):
-    """What a suite knows of a model: enough to plan, nothing that needs TensorFlow."""
-
-    @property
-    def text(self) -> str:
-        """As the suite wrote it; a worker resolves it again from this."""
-
-    @property
-    def label(self) -> str: ...
-    @property
-    def input_shape(self) -> tuple[int, ...]: ...
-    @property
-    def classes(self) -> int: ...
-    @property
-    def min_size(self) -> int | None: ...
-    def identity(self) -> Mapping[str, Any]:
-        """Everything of the model that decides a result, as JSON."""
 
 
 class Catalogue(Protocol):

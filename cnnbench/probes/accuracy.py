@@ -21,9 +21,6 @@ from cnnbench.probes.training.checkpoint import Checkpoint
 from cnnbench.probes.training.loop import Training
 from cnnbench.probes.training.recipes import RECIPES, Task
 
-# Of a network that says neither, the worker asks what it takes and gives before it is run.
-NEEDS_AN_IMAGE = True
-
 _MOST_PROBLEMS = 200
 _MOST_POINTS = 60  # of a learning curve that a record keeps; a long one is thinned out
 

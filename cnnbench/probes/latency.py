@@ -23,9 +23,6 @@ from cnnbench.probes.timing.loop import Effort, Timing, WarmUp, location, measur
 from cnnbench.probes.timing.reference import reference
 from cnnbench.store.statistics import percentile
 
-# Of a network that says neither, the worker asks what it takes and gives before it is run.
-NEEDS_AN_IMAGE = True
-
 EFFORT = Effort()
 
 # Thinned evenly: a record stays below some 20 kB, and a table pools those of all rounds.

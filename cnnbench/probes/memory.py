@@ -19,9 +19,6 @@ from cnnbench.probes import peak, timeline
 from cnnbench.probes.runtimes.base import require_gpu
 from cnnbench.probes.runtimes.tensorflow_device import show_gpu
 
-# Of a network that says neither, the worker asks what it takes and gives before it is run.
-NEEDS_AN_IMAGE = True
-
 
 def run(subject: Subject, setting: MemorySetting, context: Context) -> Finding:
     """Measure one peak in this fresh process, or find the largest batch under a limit.

@@ -6,6 +6,9 @@ from typing import Any
 
 from cnnbench.core.subject import Context, Finding, Subject
 
+# Networks that are run must say what they take and give, and where they do not the worker asks.
+COUNTS_ONLY = True
+
 
 def run(subject: Subject, setting: Any, context: Context) -> Finding:
     """Build ``subject`` without weights and count it.

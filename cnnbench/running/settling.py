@@ -11,10 +11,11 @@ from typing import Any
 
 from cnnbench.core.errors import CnnbenchError, JobFailed, Unavailable, is_out_of_memory
 from cnnbench.core.reference import show
+from cnnbench.core.subject import Subject
 from cnnbench.probes import limited
 
 
-def settled(subject: Any, scratch: Path) -> Any:
+def settled(subject: Subject, scratch: Path) -> Subject:
     """``subject`` with its input shape and its classes; ``scratch`` is a folder to write in.
 
     Raises:
@@ -35,7 +36,7 @@ def settled(subject: Any, scratch: Path) -> Any:
     return subject.with_interface(tuple(shape), classes)
 
 
-def _answer(subject: Any) -> dict[str, Any]:
+def _answer(subject: Subject) -> dict[str, Any]:
     try:
         return {"interface": _interface(subject)}
     except Unavailable as error:
@@ -50,7 +51,7 @@ def _answer(subject: Any) -> dict[str, Any]:
         return {"failed": f"{subject.label} cannot be built: {words}"}
 
 
-def _interface(subject: Any) -> tuple[tuple[int, ...], int]:
+def _interface(subject: Subject) -> tuple[tuple[int, ...], int]:
     """The input shape, ``(height, width, channels)``, and the classes."""
     from cnnbench import analysis
 

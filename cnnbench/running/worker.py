@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from cnnbench.core.errors import JobFailed, Unavailable, UserError, is_out_of_memory
 from cnnbench.core.record import PREPARE, Repeat, Status
 from cnnbench.core.settings import setting as read_setting
-from cnnbench.core.subject import Context, Finding
+from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.core.units import exact_bytes
 from cnnbench.running.settling import settled
 
@@ -126,11 +126,11 @@ def _find(order: Order, say: Callable[[str], None]) -> Finding:
     from cnnbench.models import registry
 
     search_path = tuple(Path(folder) for folder in order.search_path)
-    subject = registry.resolve(order.model, search_path)
+    subject: Subject = registry.resolve(order.model, search_path)
     if order.identity and identity_text(subject.identity()) != order.identity:
         raise JobFailed(f"{order.model} was changed since the suite was planned: run it again")
     probe = importlib.import_module(f"cnnbench.probes.{order.probe}")
-    if getattr(probe, "NEEDS_AN_IMAGE", False):
+    if not getattr(probe, "COUNTS_ONLY", False):
         subject = settled(subject, Path(order.scratch))
     act = probe.prepare if order.repeat == PREPARE else probe.run
     context = Context(

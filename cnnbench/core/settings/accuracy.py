@@ -14,11 +14,11 @@ from pydantic import Field, model_validator
 
 from cnnbench.core import datasets
 from cnnbench.core.errors import UserError, nearest
+from cnnbench.core.model import Model
 from cnnbench.core.settings import files
 from cnnbench.core.settings.base import (
     Form,
     Fraction,
-    ModelFacts,
     Setting,
     Spec,
     StoppingRule,
@@ -223,7 +223,7 @@ class AccuracySpec(Schedule, Spec):
     weights_sha256: str = ""
     dataset_sha256: str = ""
 
-    def settings(self, model: ModelFacts) -> Iterator[AccuracySetting]:
+    def settings(self, model: Model) -> Iterator[AccuracySetting]:
         smallest = model.min_size or 1
         own = self._own_size(model) if self.recipe == PRETRAINED else None
         if self.image_size is not None and self.image_size < smallest:
@@ -239,7 +239,7 @@ class AccuracySpec(Schedule, Spec):
             dataset_sha256=self.dataset_sha256,
         )
 
-    def _own_size(self, model: ModelFacts) -> int:
+    def _own_size(self, model: Model) -> int:
         """The side of the images that a pretrained network was made for."""
         height, width = model.input_shape[:2]
         if self.image_size is not None or height != width:

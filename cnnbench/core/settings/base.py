@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Protocol, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from cnnbench.core import units
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS
+from cnnbench.core.model import Model
 
 
 def _parsed(unit: units.Unit) -> BeforeValidator:
@@ -51,15 +52,6 @@ class Form(BaseModel):
     """The base of everything that is read from a suite: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelFacts(Protocol):
-    """What a spec may ask of a model to fill in a default."""
-
-    @property
-    def input_shape(self) -> tuple[int, ...]: ...
-    @property
-    def min_size(self) -> int | None: ...
 
 
 class StoppingRule(Form):
@@ -141,11 +133,11 @@ class Spec(Form):
 
     models: Annotated[list[str], Distinct, Field(min_length=1)] | None = None
 
-    def settings(self, model: ModelFacts) -> Iterator[Setting]:
+    def settings(self, model: Model) -> Iterator[Setting]:
         """The settings of this probe for one model, every default filled in."""
         raise NotImplementedError
 
-    def cells(self, model: ModelFacts) -> Iterator[tuple[Setting, StoppingRule]]:
+    def cells(self, model: Model) -> Iterator[tuple[Setting, StoppingRule]]:
         """The settings, each with how often its cell is measured."""
         rule = self.stopping_rule()
         for setting in self.settings(model):

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cnnbench.core import datasets
 from cnnbench.core.errors import UserError
+from cnnbench.core.model import Model
 from cnnbench.core.settings import files, variants
 from cnnbench.core.settings.accuracy import (
     FOLDER,
@@ -28,7 +29,6 @@ from cnnbench.core.settings.accuracy import (
 )
 from cnnbench.core.settings.base import (
     Distinct,
-    ModelFacts,
     Setting,
     StoppingRule,
 )
@@ -71,7 +71,7 @@ class Training(Schedule):
 
     image_size: ImageSize | None = None
 
-    def setting(self, model: ModelFacts, dataset_sha256: str, weights_sha256: str) -> Any:
+    def setting(self, model: Model, dataset_sha256: str, weights_sha256: str) -> Any:
         """The same with every default filled in for ``model``.
 
         Raises:
@@ -216,7 +216,7 @@ class CompressionSpec(TimedSpec):
             raise ValueError("weights needs 'training: {dataset: ...}': what were they trained on?")
         return self
 
-    def cells(self, model: ModelFacts) -> Iterator[tuple[Setting, StoppingRule]]:
+    def cells(self, model: Model) -> Iterator[tuple[Setting, StoppingRule]]:
         once = StoppingRule()
         network = self._network(model)
         yield CompressionSetting(part="train", **network), once
@@ -251,7 +251,7 @@ class CompressionSpec(TimedSpec):
             update["folder_classes"] = _classes_of(self.training.dataset, search_path)
         return self.model_copy(update=update)
 
-    def _network(self, model: ModelFacts) -> dict[str, Any]:
+    def _network(self, model: Model) -> dict[str, Any]:
         """What decides the float32 network."""
         if self.training is None:
             return {}

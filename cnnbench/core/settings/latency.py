@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cnnbench.core.model import Model
 from cnnbench.core.settings.base import (
     BatchSize,
     BatchSizes,
     Distinct,
     Fraction,
-    ModelFacts,
     Setting,
     Spec,
     StoppingRule,
@@ -87,7 +87,7 @@ class LatencySpec(TimedSpec):
     threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]
     dtypes: Annotated[list[Dtype], Distinct, Field(min_length=1)] = ["float32"]
 
-    def settings(self, model: ModelFacts) -> Iterator[LatencySetting]:
+    def settings(self, model: Model) -> Iterator[LatencySetting]:
         axes = (self.runtimes, self.devices, self.batch_sizes, self.threads, self.dtypes)
         for runtime, device, batch_size, threads, dtype in product(*axes):
             yield LatencySetting(

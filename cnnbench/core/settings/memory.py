@@ -10,12 +10,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from cnnbench.core.model import Model
 from cnnbench.core.settings.base import (
     BatchSize,
     BatchSizes,
     Bytes,
     Distinct,
-    ModelFacts,
     Setting,
     Spec,
     StoppingRule,
@@ -65,7 +65,7 @@ class MemorySpec(Spec):
     max_batch: Annotated[list[Bytes], Distinct] = []
     repeats: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
 
-    def settings(self, model: ModelFacts) -> Iterator[MemorySetting]:
+    def settings(self, model: Model) -> Iterator[MemorySetting]:
         for mode in self.modes:
             for device in self.devices:
                 for batch_size in self.batch_sizes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from cnnbench.core.settings.base import BatchSize, BatchSizes, ModelFacts, Setting, Spec
+from cnnbench.core.model import Model
+from cnnbench.core.settings.base import BatchSize, BatchSizes, Setting, Spec
 
 
 class StaticSetting(Setting):
@@ -26,6 +27,6 @@ class StaticSpec(Spec):
 
     batch_sizes: BatchSizes = [1]
 
-    def settings(self, model: ModelFacts) -> Iterator[StaticSetting]:
+    def settings(self, model: Model) -> Iterator[StaticSetting]:
         for batch_size in self.batch_sizes:
             yield StaticSetting(batch_size=batch_size)

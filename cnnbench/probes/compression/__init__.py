@@ -10,9 +10,6 @@ from __future__ import annotations
 from cnnbench.core.settings.compression import CompressionSetting
 from cnnbench.core.subject import Context, Finding, Subject
 
-# Of a network that says neither, the worker asks what it takes and gives before it is run.
-NEEDS_AN_IMAGE = True
-
 
 def run(subject: Subject, setting: CompressionSetting, context: Context) -> Finding:
     """Do one part.

@@ -1,0 +1,33 @@
+"""What the rooms that do not build networks know of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Model(Protocol):
+    """Enough to plan with, nothing that needs TensorFlow."""
+
+    @property
+    def text(self) -> str:
+        """As the suite wrote it; a worker resolves it again from this."""
+
+    @property
+    def label(self) -> str:
+        """The canonical name with its parameters: ``MobileNetV2[alpha=0.5]``."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """``(height, width, channels)``; () where only building it tells."""
+
+    @property
+    def classes(self) -> int:
+        """How many classes it tells apart; 0 where only building it tells."""
+
+    @property
+    def min_size(self) -> int | None:
+        """The smallest height and width that it can be built at, or None where unknown."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """Everything of the model that decides a result, as JSON."""
