@@ -14,11 +14,10 @@ from typing import Any
 from cnnbench.core.errors import UserError, UserErrors, one_of
 from cnnbench.core.model import Model
 from cnnbench.core.record import PREPARE, Repeat, job_key
-from cnnbench.core.settings import Setting, StoppingRule
+from cnnbench.core.settings import SPECS, Setting, StoppingRule
 from cnnbench.core.suite import Suite
 
-# What a user sees first comes first, and what disturbs the machine's temper least.
-PROBE_ORDER = ("static", "memory", "latency", "accuracy", "compression")
+PROBE_ORDER = tuple(SPECS)
 
 # A few long lists multiply to more than any machine can measure, or hold in its memory.
 _MOST_CELLS = 100_000

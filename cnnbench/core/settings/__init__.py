@@ -12,20 +12,17 @@ from cnnbench.core.settings.latency import LatencySetting, LatencySpec
 from cnnbench.core.settings.memory import MemorySetting, MemorySpec
 from cnnbench.core.settings.static import StaticSetting, StaticSpec
 
-SPECS: dict[str, type[Spec]] = {
-    "static": StaticSpec,
-    "latency": LatencySpec,
-    "memory": MemorySpec,
-    "accuracy": AccuracySpec,
-    "compression": CompressionSpec,
-}
-SETTINGS: dict[str, type[Setting]] = {
-    "static": StaticSetting,
-    "latency": LatencySetting,
-    "memory": MemorySetting,
-    "accuracy": AccuracySetting,
-    "compression": CompressionSetting,
-}
+# In the order that a suite is worked off: what a user sees first comes first, and what disturbs
+# the machine's temper least.
+_PROBES: tuple[tuple[type[Setting], type[Spec]], ...] = (
+    (StaticSetting, StaticSpec),
+    (MemorySetting, MemorySpec),
+    (LatencySetting, LatencySpec),
+    (AccuracySetting, AccuracySpec),
+    (CompressionSetting, CompressionSpec),
+)
+SETTINGS: dict[str, type[Setting]] = {setting.probe: setting for setting, _ in _PROBES}
+SPECS: dict[str, type[Spec]] = {setting.probe: spec for setting, spec in _PROBES}
 
 
 def setting(probe: str, values: Mapping[str, Any]) -> Setting:
