@@ -34,6 +34,15 @@ def small(input_shape=(8, 8, 1), classes=10):
     return tf.keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
 
 
+def separable(input_shape=(8, 8, 3), classes=10):
+    layers = tf.keras.layers
+    inputs = tf.keras.Input(input_shape)
+    x = layers.Conv2D(8, 3, activation="relu", name="three_channels")(inputs)
+    x = layers.SeparableConv2D(16, 3, activation="relu")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return tf.keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+
 class Odd(tf.keras.layers.Layer):
     def call(self, x):
         return tf.raw_ops.Betainc(a=x + 1.0, b=x + 1.0, x=tf.sigmoid(x))
@@ -194,3 +203,25 @@ def test_what_fails_is_a_row_and_the_suite_goes_on(tmp_path: Path) -> None:
     later = [r for r in records if r["setting"]["part"] == "latency" and r["model"] == "nets:odd"]
     assert later
     assert all(r["status"] == "skipped" and "not converted: " in r["reason"] for r in later)
+
+
+_SEPARABLE = """
+name: s
+models: ["nets:separable"]
+probes:
+  compression: {variants: [pruned-2x4], fine_tune_epochs: 1, min_rounds: 1, max_rounds: 1}
+"""
+
+
+def test_of_a_separable_convolution_the_pointwise_kernel_is_pruned_2x4(tmp_path: Path) -> None:
+    code, report, records = _run(tmp_path, _SEPARABLE)
+    assert code == 0, [record["reason"] for record in records if record["status"] != "ok"]
+    (made,) = (
+        r for r in records if r["setting"]["part"] == "convert" and r["variant"] == "pruned-2x4"
+    )
+    assert made["details"]["left"] == {
+        "2:4 pruning (no groups of four input channels)": ["three_channels"]
+    }
+    dense = 3 * 3 * 3 * 8 + 3 * 3 * 8  # the first kernel, and the depthwise half of the separable
+    pruned = 8 * 16 + 16 * 10
+    assert report.loc["pruned-2x4", "coverage_params"] == pytest.approx(pruned / (pruned + dense))
