@@ -187,6 +187,7 @@ def _summary(card: dict[str, Any], out: Path) -> str:
         )
     if "coverage_macs" in found:
         words.append(f"{show(found['coverage_macs'], 'fraction')} of the MACs covered")
+    words += card["read_back"].get("flags", [])
     return "; ".join([*words, f"card in {out.with_suffix('.json')}"])
 
 

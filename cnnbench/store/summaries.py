@@ -208,18 +208,30 @@ def _time_to_target(records: Sequence[Record], found: Summary | None) -> dict[st
 
 
 def _judged_as_it_is(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """One fixed network on all test images: the interval is of the images alone."""
+    """One fixed network on all test images: the interval is of the images alone.
+
+    What its job flagged, a converted file that disagrees with Keras, makes its answers doubtful.
+    """
     summaries = _plain(records, status)
     details = records[-1].details
+    flags = details.get("flags", [])
+    if flags and "output_max_abs_diff" in summaries:
+        difference = summaries["output_max_abs_diff"]
+        summaries["output_max_abs_diff"] = replace(difference, verdict=_unstable(flags))
     for name in ("top1", "top5", "agreement"):
         if name in summaries and "n_test" in details:
             chance = details.get("chance", 0.0) if name == "top1" else 0.0
             found = statistics.accuracy(summaries[name].samples[:1], details["n_test"])
-            verdict = "unstable: not above chance" if found.low <= chance else "stable"
+            reasons = ["not above chance", *flags] if found.low <= chance else flags
+            verdict = _unstable(reasons) if reasons else "stable"
             summaries[name] = replace(
                 summaries[name], ci_low=found.low, ci_high=found.high, verdict=verdict
             )
     return summaries
+
+
+def _unstable(reasons: Sequence[str]) -> str:
+    return f"unstable: {'; '.join(reasons)}"
 
 
 def _compression(records: Sequence[Record], status: str) -> dict[str, Summary]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,18 @@ def test_the_file_answers_as_keras_does(model: Any, tmp_path: Any) -> None:
     images = np.concatenate([image for [image] in _images()])
     answers = File(file)(images)[0]
     np.testing.assert_allclose(answers, np.asarray(model(images)), atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", ["float32", "ptq-float16"])
+def test_a_file_whose_answers_are_no_numbers_is_refused(variant: str, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    broken = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(3)])
+    broken.set_weights([np.full((4, 3), np.nan, np.float32), np.zeros(3, np.float32)])
+    file = tmp_path / "m.tflite"
+    file.write_bytes(converter.convert(broken, (1, 4), parse(variant), _images))
+    with pytest.raises(JobFailed, match="its outputs are not numbers"):
+        File(file)(np.ones((1, 4), np.float32))
 
 
 def _kernel(values: Any, dtype: str = "FLOAT32", data: str = "FLOAT32", **more: Any) -> Kernel:

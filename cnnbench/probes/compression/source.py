@@ -156,5 +156,5 @@ def _write_card(folder: Path, facts: dict[str, Any]) -> None:
     weights = (folder / networks.WEIGHTS).read_bytes()
     facts = facts | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
     part = folder / f".{CARD}.part"
-    part.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    part.write_text(json.dumps(facts, indent=1, allow_nan=False), encoding="utf-8")
     part.replace(folder / CARD)
