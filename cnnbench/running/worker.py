@@ -53,10 +53,15 @@ class Order:
 
 @dataclass
 class Outcome:
-    """How a job ended, in the words of a record."""
+    """How a job ended, in the words of a record.
+
+    ``is_users_mistake`` tells what was given to the job (its reason is a `UserError`'s) from what
+    came of it.
+    """
 
     status: Status
     reason: str = ""
+    is_users_mistake: bool = False
     metrics: dict[str, float] | None = None
     samples: dict[str, list[float]] | None = None
     details: dict[str, Any] | None = None
@@ -106,7 +111,8 @@ def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
     except Unavailable as error:
         return Outcome("skipped", _one_line(error))
     except (JobFailed, UserError) as error:
-        return Outcome("failed", _one_line(error), error=_traceback())
+        is_users = isinstance(error, UserError)
+        return Outcome("failed", _one_line(error), is_users, error=_traceback())
     except BaseException as error:  # SystemExit of a user's builder included
         reason = f"{type(error).__name__}: {_one_line(error)}".removesuffix(": ")
         out_of_memory = is_out_of_memory(error)
