@@ -2,81 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cnnbench.store import tables
+from tests.probes.compressed import run
 
 pytestmark = pytest.mark.slow
-
-_NETWORKS = """
-import tensorflow as tf
-
-
-def preprocess_input(images):
-    return images / 255.0
-
-
-def small(input_shape=(8, 8, 1), classes=10):
-    layers = tf.keras.layers
-    inputs = x = tf.keras.Input(input_shape)
-    for filters in (16, 32):
-        x = layers.Conv2D(filters, 3, padding="same")(x)
-        x = layers.BatchNormalization()(x)
-        x = layers.ReLU()(x)
-    x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dense(32, activation="relu")(x)
-    return tf.keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
-
-
-def separable(input_shape=(8, 8, 3), classes=10):
-    layers = tf.keras.layers
-    inputs = tf.keras.Input(input_shape)
-    x = layers.Conv2D(8, 3, activation="relu", name="three_channels")(inputs)
-    x = layers.SeparableConv2D(16, 3, activation="relu")(x)
-    x = layers.GlobalAveragePooling2D()(x)
-    return tf.keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
-
-
-class Odd(tf.keras.layers.Layer):
-    def call(self, x):
-        return tf.raw_ops.Betainc(a=x + 1.0, b=x + 1.0, x=tf.sigmoid(x))
-
-
-def odd(input_shape=(8, 8, 1), classes=10):
-    inputs = tf.keras.Input(input_shape)
-    x = tf.keras.layers.Flatten()(Odd()(inputs))
-    return tf.keras.Model(inputs, tf.keras.layers.Dense(classes, activation="softmax")(x))
-
-
-def of_keras_3_only(input_shape=(8, 8, 1), classes=10):
-    import keras
-
-    inputs = keras.Input(input_shape)
-    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3)(inputs))
-    return keras.Model(inputs, keras.layers.Dense(classes, activation="softmax")(x))
-"""
-
-
-def _run(folder: Path, suite: str) -> tuple[int, Any, list[dict[str, Any]]]:
-    (folder / "nets.py").write_text(_NETWORKS)
-    (folder / "s.yaml").write_text(suite)
-    done = subprocess.run(
-        [sys.executable, "-m", "cnnbench", "run", "s.yaml"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    found = tables.load(folder / "results" / "s")
-    lines = (found.path / "records.jsonl").read_text().splitlines()[1:]
-    return done.returncode, found.report.set_index("variant"), [json.loads(line) for line in lines]
-
 
 _VARIANTS = """
 name: s
@@ -96,7 +29,7 @@ probes:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Any, list[dict[str, Any]]]:
-    return _run(tmp_path_factory.mktemp("compression"), _VARIANTS)
+    return run(tmp_path_factory.mktemp("compression"), _VARIANTS)
 
 
 def test_every_variant_is_a_row_with_all_its_numbers(made: Any) -> None:
@@ -176,7 +109,7 @@ probes:
 
 
 def test_what_fails_is_a_row_and_the_suite_goes_on(tmp_path: Path) -> None:
-    code, _, records = _run(tmp_path, _HARD)
+    code, _, records = run(tmp_path, _HARD)
     assert code == 1, "some job failed"
     answers = {
         (r["model"], r["variant"], r["setting"]["representative"]): (r["status"], r["reason"])
@@ -203,25 +136,3 @@ def test_what_fails_is_a_row_and_the_suite_goes_on(tmp_path: Path) -> None:
     later = [r for r in records if r["setting"]["part"] == "latency" and r["model"] == "nets:odd"]
     assert later
     assert all(r["status"] == "skipped" and "not converted: " in r["reason"] for r in later)
-
-
-_SEPARABLE = """
-name: s
-models: ["nets:separable"]
-probes:
-  compression: {variants: [pruned-2x4], fine_tune_epochs: 1, min_rounds: 1, max_rounds: 1}
-"""
-
-
-def test_of_a_separable_convolution_the_pointwise_kernel_is_pruned_2x4(tmp_path: Path) -> None:
-    code, report, records = _run(tmp_path, _SEPARABLE)
-    assert code == 0, [record["reason"] for record in records if record["status"] != "ok"]
-    (made,) = (
-        r for r in records if r["setting"]["part"] == "convert" and r["variant"] == "pruned-2x4"
-    )
-    assert made["details"]["left"] == {
-        "2:4 pruning (no groups of four input channels)": ["three_channels"]
-    }
-    dense = 3 * 3 * 3 * 8 + 3 * 3 * 8  # the first kernel, and the depthwise half of the separable
-    pruned = 8 * 16 + 16 * 10
-    assert report.loc["pruned-2x4", "coverage_params"] == pytest.approx(pruned / (pruned + dense))
