@@ -208,36 +208,41 @@ def _time_to_target(records: Sequence[Record], found: Summary | None) -> dict[st
 
 
 def _judged_as_it_is(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """One fixed network on all test images: the interval is of the images alone.
-
-    What its job flagged, a converted file that disagrees with Keras, makes its answers doubtful.
-    """
+    """One fixed network on all test images: the interval is of the images alone."""
     summaries = _plain(records, status)
     details = records[-1].details
-    flags = details.get("flags", [])
-    if flags and "output_max_abs_diff" in summaries:
-        difference = summaries["output_max_abs_diff"]
-        summaries["output_max_abs_diff"] = replace(difference, verdict=_unstable(flags))
     for name in ("top1", "top5", "agreement"):
         if name in summaries and "n_test" in details:
             chance = details.get("chance", 0.0) if name == "top1" else 0.0
             found = statistics.accuracy(summaries[name].samples[:1], details["n_test"])
-            reasons = ["not above chance", *flags] if found.low <= chance else flags
-            verdict = _unstable(reasons) if reasons else "stable"
+            verdict = "unstable: not above chance" if found.low <= chance else "stable"
             summaries[name] = replace(
                 summaries[name], ci_low=found.low, ci_high=found.high, verdict=verdict
             )
     return summaries
 
 
-def _unstable(reasons: Sequence[str]) -> str:
-    return f"unstable: {'; '.join(reasons)}"
-
-
 def _compression(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """Each part as what it measures is summarised elsewhere."""
-    by_part = {"convert": _judged_as_it_is, "latency": _latency}
+    by_part = {"convert": _converted, "latency": _latency}
     return by_part.get(records[-1].setting.get("part", ""), _plain)(records, status)
+
+
+def _converted(records: Sequence[Record], status: str) -> dict[str, Summary]:
+    """A converted file, judged as it is; what its job flagged makes its answers doubtful."""
+    summaries = _judged_as_it_is(records, status)
+    flags = records[-1].details.get("flags")
+    if not flags:
+        return summaries
+    of_answers = summaries.keys() & {"top1", "top5", "agreement", "output_max_abs_diff"}
+    return summaries | {name: _doubted(summaries[name], flags) for name in of_answers}
+
+
+def _doubted(summary: Summary, reasons: Sequence[str]) -> Summary:
+    """``summary`` with more reasons why it is unstable."""
+    _, _, already = summary.verdict.partition("unstable: ")
+    words = "; ".join([*filter(None, [already]), *reasons])
+    return replace(summary, verdict=f"unstable: {words}")
 
 
 _BY_PROBE: dict[str, Callable[[Sequence[Record], str], dict[str, Summary]]] = {

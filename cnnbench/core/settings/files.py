@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from cnnbench.core.errors import JobFailed, Unavailable
-
 
 def find(name: str, folders: Iterable[Path | None]) -> Path | None:
     """The first of ``folders`` in which ``name`` exists, or ``name`` itself where absolute."""
@@ -22,26 +20,6 @@ def find(name: str, folders: Iterable[Path | None]) -> Path | None:
 def weights_folders(search_path: Sequence[Path], data_dir: Path | None) -> list[Path]:
     """Where a weights file is looked up: beside the suite, then in the data folder."""
     return [*search_path, *([data_dir / "weights"] if data_dir else [])]
-
-
-def weights(
-    name: str, planned_sha256: str, search_path: Sequence[Path], data_dir: Path | None
-) -> Path:
-    """The weights file ``name``: that of the plan, where a plan says which.
-
-    Raises:
-        Unavailable: no such file.
-        JobFailed: it is not the file that the run was planned with.
-    """
-    file = find(name, weights_folders(search_path, data_dir))
-    if file is None or not file.is_file():
-        raise Unavailable(
-            f"no weights file '{name}'; put it beside the suite or into the data folder's "
-            "weights/ (--data-dir or CNNBENCH_DATA names the data folder)"
-        )
-    if planned_sha256 and sha256(file) != planned_sha256:
-        raise JobFailed(f"the weights in '{name}' are not those of the plan; run again")
-    return file
 
 
 def sha256(path: Path) -> str:

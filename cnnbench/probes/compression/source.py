@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.errors import UserError, is_out_of_memory
-from cnnbench.core.settings import files
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
 from cnnbench.core.subject import Context, Finding, Subject
-from cnnbench.probes import accuracy, specimen
+from cnnbench.probes import accuracy, specimen, weights_file
 from cnnbench.probes.compression import material, networks, places
 from cnnbench.probes.training import network, transfer
 from cnnbench.probes.training.recipes import RECIPES, Task
@@ -149,7 +148,7 @@ def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
     if not setting.weights:
         return None
     where = (context.search_path, context.data_dir)
-    return files.weights(setting.weights, setting.weights_sha256, *where)
+    return weights_file.located(setting.weights, setting.weights_sha256, *where)
 
 
 def _write_card(folder: Path, facts: dict[str, Any]) -> None:

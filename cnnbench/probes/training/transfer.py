@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.errors import JobFailed, nearest
-from cnnbench.core.settings import files
 from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting
 from cnnbench.core.subject import Subject
 from cnnbench.data import download, pipeline
 from cnnbench.data.pictures import Part
+from cnnbench.probes import weights_file
 from cnnbench.probes.training import network
 
 _BATCH = 64
@@ -111,11 +111,11 @@ def locate_weights(
     """``imagenet``, or the file that ``setting.weights`` names.
 
     Raises:
-        Unavailable, JobFailed: as `files.weights`.
+        Unavailable, JobFailed: as `weights_file.located`.
     """
     if setting.weights == IMAGENET:
         return IMAGENET
-    return files.weights(setting.weights, setting.weights_sha256, search_path, data_dir)
+    return weights_file.located(setting.weights, setting.weights_sha256, search_path, data_dir)
 
 
 def _in_inference_mode(backbone: Any) -> Any:
