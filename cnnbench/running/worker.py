@@ -61,11 +61,11 @@ class Outcome:
 
     status: Status
     reason: str = ""
-    is_users_mistake: bool = False
     metrics: dict[str, float] | None = None
     samples: dict[str, list[float]] | None = None
     details: dict[str, Any] | None = None
     error: str = ""
+    is_users_mistake: bool = False
 
 
 def main(order_json: str, channel: socket.socket) -> NoReturn:
@@ -111,8 +111,12 @@ def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
     except Unavailable as error:
         return Outcome("skipped", _one_line(error))
     except (JobFailed, UserError) as error:
-        is_users = isinstance(error, UserError)
-        return Outcome("failed", _one_line(error), is_users, error=_traceback())
+        return Outcome(
+            "failed",
+            _one_line(error),
+            error=_traceback(),
+            is_users_mistake=isinstance(error, UserError),
+        )
     except BaseException as error:  # SystemExit of a user's builder included
         reason = f"{type(error).__name__}: {_one_line(error)}".removesuffix(": ")
         out_of_memory = is_out_of_memory(error)

@@ -159,7 +159,7 @@ def test_whose_mistake_it_was_decides_the_exit_code(
     is_users: bool, error: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exporting, "LocalExecutor", _Executor)
-    monkeypatch.setattr(_Executor, "failure", Outcome("failed", "why", is_users))
+    monkeypatch.setattr(_Executor, "failure", Outcome("failed", "why", is_users_mistake=is_users))
     with pytest.raises(CnnbenchError, match="why") as caught:
         _exported(tmp_path / "m.tflite")
     assert caught.type is error
