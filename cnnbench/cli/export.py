@@ -48,8 +48,8 @@ _NETWORK_CARD = "network.json"
     type=click.Choice(["scratch", "transfer"]),
     help="How it was trained: transfer has a head of its own.",
 )
-@click.option("--representative", type=click.IntRange(1), default=100, show_default=True)
-@click.option("--fine-tune-epochs", type=click.IntRange(1, 10000), default=2, show_default=True)
+@click.option("--representative", type=int, default=100, show_default=True)
+@click.option("--fine-tune-epochs", type=int, default=2, show_default=True)
 @click.option("--fine-tune-rate", type=float, default=0.0001, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The card on stdout.")
 @click.option(
@@ -158,6 +158,7 @@ def _setting(
 ) -> CompressionSetting:
     from cnnbench.core.settings import compression, files
 
+    _check_bounds(making)
     wanted = compression.making(variant, **making)
     if wanted and training is None:
         raise UserError(
@@ -175,6 +176,20 @@ def _setting(
     )
 
 
+def _check_bounds(making: dict[str, float]) -> None:
+    """An option takes what a suite's key of that name takes."""
+    from pydantic import ValidationError
+
+    from cnnbench.core.settings.compression import CompressionSpec
+
+    try:
+        CompressionSpec.model_validate(making)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = f"--{first['loc'][0]}".replace("_", "-")
+        raise UserError(f"it is {first['input']}", option, first["msg"]) from None
+
+
 def _summary(card: dict[str, Any], out: Path) -> str:
     from cnnbench.core.units import show
 
@@ -187,6 +202,7 @@ def _summary(card: dict[str, Any], out: Path) -> str:
         )
     if "coverage_macs" in found:
         words.append(f"{show(found['coverage_macs'], 'fraction')} of the MACs covered")
+    words += card["read_back"].get("flags", [])
     return "; ".join([*words, f"card in {out.with_suffix('.json')}"])
 
 

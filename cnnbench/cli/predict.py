@@ -98,14 +98,17 @@ def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | 
     Raises:
         UserError: no such file.
     """
+    from cnnbench.core.settings import files
+
     if asked is None:
         return None if subject.entry.builder.endswith(".keras") else "imagenet"
     if asked == "imagenet":
         return asked
-    files = [folder / asked for folder in (Path(), *([data_dir / "weights"] if data_dir else []))]
-    if (found := next((file for file in files if file.is_file()), None)) is not None:
+    folders = files.weights_folders([Path()], data_dir)
+    found = files.find(asked, folders)
+    if found is not None and found.is_file():
         return found
-    looked = " or ".join(str(file) for file in files)
+    looked = " or ".join(str(folder / asked) for folder in folders)
     raise UserError(f"no weights file {asked}", "--weights", f"put it at {looked}")
 
 

@@ -149,11 +149,7 @@ def thinned(seconds: Sequence[float], most: int) -> list[float]:
 def _flags(
     setting: LatencySetting, difference: float, scale: float, warm: WarmUp, timing: Timing
 ) -> list[str]:
-    found = []
-    if not difference <= specimen.TOLERANCE[setting.dtype] * scale:  # a NaN disagrees too
-        found.append(
-            f"output disagrees with Keras by {difference:.2g} (largest output {scale:.2g})"
-        )
+    found = specimen.disagreement(difference, scale, setting.dtype)
     if not warm.agreed:
         found.append("never warm: successive windows differed to the end of the warm-up")
     drift = _drift(timing)

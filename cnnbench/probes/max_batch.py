@@ -7,6 +7,7 @@ and computes one full batch; that it ran out of memory is the answer sought.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -152,7 +153,5 @@ def _predict(subject: Subject, setting: MemorySetting) -> dict[str, float]:
         for size in (1, 2)
     )
     memory.steps(model, setting.mode)(blank_batch(subject, 1))
-    image = 4
-    for size in subject.input_shape:
-        image *= size
+    image = 4 * math.prod(subject.input_shape)
     return {"base": peak.data_segment() + one - (two - one), "per_image": two - one + image}

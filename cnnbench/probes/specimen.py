@@ -174,6 +174,13 @@ def difference(
     return found[worst], scales[worst]
 
 
+def disagreement(difference: float, scale: float, dtype: str = "float32") -> list[str]:
+    """The flag of outputs that are further from Keras' than rounding in ``dtype`` explains."""
+    if difference <= TOLERANCE[dtype] * scale:  # not the other way round: a NaN disagrees too
+        return []
+    return [f"output disagrees with Keras by {difference:.2g} (largest output {scale:.2g})"]
+
+
 def write_expected(subject: Subject, model: Any, batch_size: int, folder: Path) -> None:
     """Write the rotating inputs, and the plain Keras outputs for the first of them."""
     one = random_inputs(subject, batch_size, seed=2)

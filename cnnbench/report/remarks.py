@@ -12,6 +12,8 @@ from cnnbench.store.compression import COLUMN as COMPRESSION
 from cnnbench.store.statistics import UNSTABLE
 
 _SHOWN = frozenset(metric for metrics in layout.GROUPS.values() for metric in metrics)
+# Not shown, but a doubt about it is one about everything that the network answers.
+_ANSWERS = "output_max_abs_diff"
 
 
 def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
@@ -24,7 +26,7 @@ def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
     yield from _compressed(asked)
     yield from _unsettled(asked, labels)
     yield from _absent(_words(asked, "status", metrics, labels), len(asked))
-    yield from _doubtful(_words(asked, "verdict", metrics, labels))
+    yield from _doubtful(_words(asked, "verdict", metrics | {_ANSWERS}, labels))
     if any(name.startswith("latency_") for name in asked.columns):
         yield from drift.cancelled(report)
     settings = dict.fromkeys(split(str(name))[1] for name in asked.columns)

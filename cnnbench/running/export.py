@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from cnnbench.running.local import LocalExecutor
 from cnnbench.running.worker import Order, Outcome
 
 _NO_LIMIT_S = 30 * 24 * 3600.0
+_IDENTIFIER = b"TFL3"  # of a network's flatbuffer, behind its first four bytes
+_KEYS = {"cnnbench", "variant", "sha256"}  # of a card of ours, among others
 
 
 def export(
@@ -38,9 +41,10 @@ def export(
         say: takes progress messages.
 
     Raises:
-        UserError: the weights do not fit, or ``out`` cannot be written.
+        UserError: the weights do not fit, ``out`` cannot be written, or another file is there.
         CnnbenchError: the variant cannot be made; the log is kept beside ``out``.
     """
+    _check_free(out)
     with tempfile.TemporaryDirectory(prefix="cnnbench-export-") as temporary:
         work = Path(temporary)
         log = work / "export.log"
@@ -49,7 +53,7 @@ def export(
                 order = _order(model, setting, part, work, log, search_path, data_dir)
                 outcome = executor.run(order, _NO_LIMIT_S, say)
                 if outcome.status != "ok":
-                    raise _failure(outcome, part, log, out)
+                    raise _failure(outcome, log, out)
         made = next(work.glob(f"artifacts/converted-*/{places.MODEL}"))
         card = json.loads((made.parent / places.CARD).read_text(encoding="utf-8"))
         card = {"cnnbench": __version__} | card
@@ -86,10 +90,10 @@ def _order(
     )
 
 
-def _failure(outcome: Outcome, part: str, log: Path, out: Path) -> CnnbenchError:
+def _failure(outcome: Outcome, log: Path, out: Path) -> CnnbenchError:
     """One line that says why, and where the whole output is."""
-    if part == "train" and "do not fit" in outcome.reason:
-        return UserError(outcome.reason, "--weights")
+    if outcome.is_users_mistake:
+        return UserError(outcome.reason)
     kept = out.with_name(f"{out.name}.log")
     words = "not applicable: " if outcome.status == "skipped" else f"{outcome.status}: "
     try:
@@ -99,9 +103,47 @@ def _failure(outcome: Outcome, part: str, log: Path, out: Path) -> CnnbenchError
     return CnnbenchError(f"{words}{outcome.reason} (all of its output is in {kept})")
 
 
+def _check_free(out: Path) -> None:
+    """Only what an earlier export made is replaced: not the weights, nor a run's own card.
+
+    Raises:
+        UserError: something else lies where the flatbuffer or its card would.
+    """
+    for file, is_ours, kind in (
+        (out, _is_flatbuffer, "LiteRT file"),
+        (_card_of(out), _is_card, "card of an export"),
+    ):
+        if file.exists() and not is_ours(file):
+            raise UserError(f"is there already, and is no {kind}", str(file), "name another --out")
+
+
+def _is_flatbuffer(file: Path) -> bool:
+    with suppress(OSError), file.open("rb") as stream:
+        return stream.read(8)[4:] == _IDENTIFIER
+    return False
+
+
+def _is_card(file: Path) -> bool:
+    with suppress(OSError, ValueError):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return isinstance(found, dict) and found.keys() >= _KEYS
+    return False
+
+
+def _card_of(out: Path) -> Path:
+    return out.with_suffix(".json")
+
+
 def _put(made: Path, card: dict[str, Any], out: Path) -> None:
-    part = out.with_name(f".{out.name}.part")
-    shutil.copyfile(made, part)
-    part.replace(out)
-    text = json.dumps(card, indent=1) + "\n"
-    out.with_suffix(".json").write_text(text, encoding="utf-8")
+    """Write ``out`` and its card whole, then put both into their places."""
+    files = (out, _card_of(out))
+    parts = [file.with_name(f".{file.name}.part") for file in files]
+    try:
+        shutil.copyfile(made, parts[0])
+        text = json.dumps(card, indent=1, allow_nan=False)
+        parts[1].write_text(f"{text}\n", encoding="utf-8")
+        for part, file in zip(parts, files, strict=True):
+            part.replace(file)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)

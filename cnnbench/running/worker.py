@@ -53,7 +53,11 @@ class Order:
 
 @dataclass
 class Outcome:
-    """How a job ended, in the words of a record."""
+    """How a job ended, in the words of a record.
+
+    ``is_users_mistake`` tells what was given to the job (its reason is a `UserError`'s) from what
+    came of it.
+    """
 
     status: Status
     reason: str = ""
@@ -61,6 +65,7 @@ class Outcome:
     samples: dict[str, list[float]] | None = None
     details: dict[str, Any] | None = None
     error: str = ""
+    is_users_mistake: bool = False
 
 
 def main(order_json: str, channel: socket.socket) -> NoReturn:
@@ -106,7 +111,12 @@ def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
     except Unavailable as error:
         return Outcome("skipped", _one_line(error))
     except (JobFailed, UserError) as error:
-        return Outcome("failed", _one_line(error), error=_traceback())
+        return Outcome(
+            "failed",
+            _one_line(error),
+            error=_traceback(),
+            is_users_mistake=isinstance(error, UserError),
+        )
     except BaseException as error:  # SystemExit of a user's builder included
         reason = f"{type(error).__name__}: {_one_line(error)}".removesuffix(": ")
         out_of_memory = is_out_of_memory(error)

@@ -61,6 +61,7 @@ def _words(pair: _Beside, speeds: Sequence[str]) -> Iterator[str]:
     if why:
         yield why
         return
+    yield from _disagreement(pair.row)
     yield from _accuracy(pair)
     yield from speeds
     yield from _size(pair)
@@ -74,6 +75,13 @@ def _why_absent(row: Row) -> str:
         return ""
     kind, _, reason = status.partition(": ")
     return f"not applicable: {reason}" if kind == "skipped" else status
+
+
+def _disagreement(row: Row) -> Iterator[str]:
+    """That the file does not say what the network it was made of says, where nothing rounds it."""
+    for name, words in row.items():
+        if split(name)[0] == "output_max_abs_diff_verdict" and words:
+            yield words.removeprefix("unstable: ")
 
 
 def _accuracy(pair: _Beside) -> Iterator[str]:

@@ -234,8 +234,25 @@ def _with_chance_said(summaries: dict[str, Summary]) -> dict[str, Summary]:
 
 def _compression(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """Each part as what it measures is summarised elsewhere."""
-    by_part = {"convert": _judged_as_it_is, "latency": _latency}
+    by_part = {"convert": _converted, "latency": _latency}
     return by_part.get(records[-1].setting.get("part", ""), _plain)(records, status)
+
+
+def _converted(records: Sequence[Record], status: str) -> dict[str, Summary]:
+    """A converted file, judged as it is; what its job flagged makes its answers doubtful."""
+    summaries = _judged_as_it_is(records, status)
+    flags = records[-1].details.get("flags")
+    if not flags:
+        return summaries
+    of_answers = summaries.keys() & {"top1", "top5", "agreement", "output_max_abs_diff"}
+    return summaries | {name: _doubted(summaries[name], flags) for name in of_answers}
+
+
+def _doubted(summary: Summary, reasons: Sequence[str]) -> Summary:
+    """``summary`` with more reasons why it is unstable."""
+    _, _, already = summary.verdict.partition("unstable: ")
+    words = "; ".join([*filter(None, [already]), *reasons])
+    return replace(summary, verdict=f"unstable: {words}")
 
 
 _BY_PROBE: dict[str, Callable[[Sequence[Record], str], dict[str, Summary]]] = {

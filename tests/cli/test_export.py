@@ -12,7 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from cnnbench.cli import group
-from cnnbench.core.errors import UserError
+from cnnbench.core.errors import CnnbenchError, UserError
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.compression import CompressionSetting
+from cnnbench.running import export as exporting
+from cnnbench.running.worker import Order, Outcome
 
 _NET = """
 import tensorflow as tf
@@ -76,19 +80,167 @@ def test_an_unknown_data_set_and_a_size_that_is_too_small(weights: str) -> None:
     assert "takes 32 px at least" in words
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--fine-tune-rate", "nan", "finite number"),
+        ("--fine-tune-rate", "-1", "greater than 0"),
+        ("--fine-tune-epochs", "0", "greater than or equal to 1"),
+        ("--representative", "0", "greater than or equal to 1"),
+    ],
+)
+def test_an_option_takes_what_a_suites_key_takes(
+    option: str, value: str, words: str, weights: str
+) -> None:
+    common = ("--variant", "ptq-dynamic", "--weights", weights, "--out", "m.tflite")
+    refused = _refused("BasicCNN", *common, option, value)
+    assert refused.startswith(f"{option}: it is {value}")
+    assert words in refused
+
+
+def test_what_is_no_export_is_not_replaced(weights: str, tmp_path: Path) -> None:
+    common = ("BasicCNN", "--variant", "float32", "--weights", weights)
+    words = _refused(*common, "--out", weights)
+    assert words.startswith(f"{weights}: is there already, and is no LiteRT file")
+    card = tmp_path / "network.json"
+    card.write_text('{"model": "BasicCNN", "weights_sha256": "0"}')
+    words = _refused(*common, "--out", str(tmp_path / "network.tflite"))
+    assert words.startswith(f"{card}: is there already, and is no card of an export")
+    assert sorted(tmp_path.iterdir()) == [card, Path(weights)]
+
+
+class _Executor:
+    """Does no job: a variant's file and card lie there, or ``failure`` is how it ended."""
+
+    content, card = b"\x1c\0\0\0TFL3 and so on", '{"variant": "float32", "sha256": "0"}'
+    failure: Outcome | None = None
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __enter__(self) -> _Executor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def run(self, order: Order, *_: object) -> Outcome:
+        folder = Path(order.artifacts).parent / "converted-0"
+        folder.mkdir(exist_ok=True)
+        (folder / "model.tflite").write_bytes(self.content)
+        (folder / "card.json").write_text(self.card)
+        return self.failure or Outcome("ok")
+
+
+def _exported(out: Path) -> None:
+    setting = CompressionSetting(part="convert", weights="w.weights.h5")
+    exporting.export("BasicCNN", setting, out, [], None, lambda text: None)
+
+
+def test_file_and_card_are_replaced_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "LocalExecutor", _Executor)
+    out = tmp_path / "m.tflite"
+    _exported(out)
+    first = (tmp_path / "m.json").read_text()
+    assert json.loads(first)["variant"] == "float32"
+    monkeypatch.setattr(_Executor, "content", _Executor.content + b", but new")
+    monkeypatch.setattr(_Executor, "card", '{"variant": "float32", "sha256": NaN}')
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        _exported(out)
+    assert out.read_bytes().endswith(b"and so on")
+    assert (tmp_path / "m.json").read_text() == first
+    assert len(list(tmp_path.iterdir())) == 2, "no part of a file is left behind"
+
+
+@pytest.mark.parametrize(("is_users", "error"), [(True, UserError), (False, CnnbenchError)])
+def test_whose_mistake_it_was_decides_the_exit_code(
+    is_users: bool, error: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "LocalExecutor", _Executor)
+    monkeypatch.setattr(_Executor, "failure", Outcome("failed", "why", is_users_mistake=is_users))
+    with pytest.raises(CnnbenchError, match="why") as caught:
+        _exported(tmp_path / "m.tflite")
+    assert caught.type is error
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[CompressionSetting]:
+    """What `exporting.export` was asked for."""
+    found: list[CompressionSetting] = []
+
+    def export(model: str, setting: CompressionSetting, *_: object) -> dict[str, object]:
+        found.append(setting)
+        facts: dict[str, object] = {"model": model, "variant": setting.variant, "bytes": 1}
+        return facts | {"metrics": {}, "read_back": {"flags": ["output disagrees with Keras"]}}
+
+    monkeypatch.setattr(exporting, "export", export)
+    return found
+
+
+def _network_card(folder: Path, model: str) -> None:
+    training = AccuracySetting(dataset="digits", image_size=28, epochs=3)
+    facts = {"model": model, "training": training.model_dump(mode="json")}
+    (folder / "network.json").write_text(json.dumps(facts))
+
+
+@pytest.mark.parametrize(
+    ("options", "dataset", "image_size", "epochs"),
+    [
+        ((), "digits", 28, 3),
+        (("--image-size", "32"), "digits", 32, 3),
+        (("--dataset", "digits"), "digits", 28, 3),
+        (("--dataset", "fashion_mnist"), "fashion_mnist", 28, 5),  # of which the card knows nothing
+    ],
+)
+def test_weights_that_a_run_kept_know_their_training(
+    options: tuple[str, ...],
+    dataset: str,
+    image_size: int,
+    epochs: int,
+    weights: str,
+    tmp_path: Path,
+    asked: list[CompressionSetting],
+) -> None:
+    _network_card(tmp_path, "BasicCNN")
+    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
+    done = CliRunner().invoke(group, ["export", "BasicCNN", *common, *options])
+    assert "output disagrees with Keras" in done.stdout
+    (setting,) = asked
+    assert setting.training is not None
+    found = (setting.training.dataset, setting.training.image_size, setting.training.epochs)
+    assert found == (dataset, image_size, epochs)
+
+
+def test_a_card_of_another_network_says_nothing(weights: str, tmp_path: Path) -> None:
+    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
+    for write in (
+        lambda: _network_card(tmp_path, "LeNet5"),
+        lambda: (tmp_path / "network.json").write_text("{"),
+    ):
+        write()
+        assert _refused("BasicCNN", *common).startswith("--dataset: ptq-int8 must see images")
+
+
 @pytest.mark.slow
 def test_the_artefact_and_its_card(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(_NET)
-    saved = (
-        "import tensorflow as tf, net; tf.keras.utils.set_random_seed(0); "
-        "net.small().save_weights('w.weights.h5')"
-    )
+    saved = """
+import tensorflow as tf, net
+tf.keras.utils.set_random_seed(0)
+small = net.small()
+small.save_weights("w.weights.h5")
+small.set_weights([weight * float("nan") for weight in small.get_weights()])
+small.save_weights("nan.weights.h5")
+net.small(classes=7).save_weights("seven.weights.h5")
+"""
     subprocess.run([sys.executable, "-c", saved], cwd=tmp_path, check=True, capture_output=True)
 
-    def export(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def export(*arguments: str, weights: str = "w.weights.h5") -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "cnnbench", "export", "net:small", *arguments]
         return subprocess.run(
-            [*command, "--weights", "w.weights.h5"], cwd=tmp_path, capture_output=True, text=True
+            [*command, "--weights", weights], cwd=tmp_path, capture_output=True, text=True
         )
 
     done = export("--variant", "ptq-dynamic", "--out", "dynamic.tflite")
@@ -120,3 +272,12 @@ def test_the_artefact_and_its_card(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
     assert (tmp_path / "x.tflite.log").is_file()
     assert not (tmp_path / "x.tflite").exists()
+
+    done = export("--variant", "ptq-float16", "--out", "x.tflite", weights="nan.weights.h5")
+    assert done.returncode == 1
+    assert "its outputs are not numbers" in done.stderr
+    assert not (tmp_path / "x.tflite").exists()
+
+    done = export("--variant", "float32", "--out", "x.tflite", weights="seven.weights.h5")
+    assert done.returncode == 2
+    assert "seven.weights.h5 do not fit net:small" in done.stderr

@@ -101,6 +101,23 @@ def test_all_mistakes_of_a_suite_stand_at_their_lines() -> None:
     assert "did you mean 'variants'" in lines[4]
 
 
+@pytest.mark.parametrize(
+    ("training", "words"),
+    [
+        ("recipe: pretrained", "'pretrained': input should be 'scratch' or 'transfer'"),
+        ("seeds: 3", "unknown key 'probes.compression.training.seeds'"),
+    ],
+)
+def test_what_the_training_of_one_network_cannot_be_stands_at_its_line(
+    training: str, words: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        plan_of(f"{_SUITE}\n    training:\n      dataset: folder:x\n      {training}\n")
+    (line,) = caught.value.one_line().splitlines()
+    assert line.startswith("s.yaml:9: ")
+    assert words in line
+
+
 def test_variants_are_rows_of_the_trained_network_and_float32_is_always_one() -> None:
     plan = plan_of(
         _SUITE

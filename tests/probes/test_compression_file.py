@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,14 +92,29 @@ def test_the_file_answers_as_keras_does(model: Any, tmp_path: Any) -> None:
     np.testing.assert_allclose(answers, np.asarray(model(images)), atol=1e-5)
 
 
-def _kernel(values: Any, dtype: str = "FLOAT32", data: str = "FLOAT32", **more: Any) -> Kernel:
+@pytest.mark.parametrize("variant", ["float32", "ptq-float16"])
+def test_a_file_whose_answers_are_no_numbers_is_refused(variant: str, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    broken = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(3)])
+    broken.set_weights([np.full((4, 3), np.nan, np.float32), np.zeros(3, np.float32)])
+    file = tmp_path / "m.tflite"
+    file.write_bytes(converter.convert(broken, (1, 4), parse(variant), _images))
+    with pytest.raises(JobFailed, match="its outputs are not numbers"):
+        File(file)(np.ones((1, 4), np.float32))
+
+
+_buffers = count()
+
+
+def _kernel(values: Any, dtype: str = "FLOAT32", data: str = "FLOAT32") -> Kernel:
     array = np.asarray(values)
-    return Kernel("CONV_2D", "k", dtype, data, array, 0, int(array.size) * 10, **more)
+    return Kernel("CONV_2D", "k", dtype, data, array, 0, int(array.size) * 10, next(_buffers))
 
 
 def test_coverage_is_a_share_of_weights_and_of_work() -> None:
     whole = _kernel(np.ones((2, 8), np.int8), "INT8", "INT8")
-    left = Kernel("CONV_2D", "left", "FLOAT32", "FLOAT32", np.ones((2, 24), np.float32), 0, 480)
+    left = replace(_kernel(np.ones((2, 24), np.float32)), name="left")
     variant = parse("qat-int8")
     found = coverage.metrics([whole, left], variant)
     assert found["coverage_params"] == 16 / 64
@@ -104,6 +122,30 @@ def test_coverage_is_a_share_of_weights_and_of_work() -> None:
     named = coverage.details([whole, left], variant)
     assert (named["kernels"], named["kernels_uncovered"]) == (2, 1)
     assert named["uncovered"][0]["name"] == "left"
+
+
+def test_shared_weights_count_once_and_their_work_at_every_use() -> None:
+    shared = _kernel(np.tile(np.array([0, 3], np.int8), (4, 5)), "INT8", "INT8")
+    again = replace(shared, macs=1000)
+    left = _kernel(np.ones((2, 5), np.float32))  # 10 weights, 100 multiply-adds
+    found = coverage.metrics([shared, again, left], parse("qat-int8"))
+    assert found["sparsity"] == 20 / 50
+    assert found["distinct_weights"] == 2
+    assert found["coverage_params"] == 40 / 50
+    assert found["coverage_macs"] == (400 + 1000) / (400 + 1000 + 100)
+    named = coverage.details([left, replace(left, macs=7), shared, again], parse("qat-int8"))
+    assert (named["kernels"], named["kernels_uncovered"]) == (2, 1)
+
+
+def test_a_shared_layer_is_stored_once() -> None:
+    import tensorflow as tf
+
+    inputs = tf.keras.Input((8,))
+    shared = tf.keras.layers.Dense(8, activation="relu")
+    twice = tf.keras.Model(inputs, shared(shared(inputs)))
+    first, again = flatbuffer.kernels(converter.convert(twice, (1, 8), Variant(), _images))
+    assert first.buffer == again.buffer
+    assert coverage.details([first, again], Variant()) == {"kernels": 1}
 
 
 def test_int8_weights_on_float_data_are_dynamic_and_no_int8() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cnnbench.report import layout
+from cnnbench.report import layout, table
 from cnnbench.report.remarks import remarks
 
 REPORT = pd.DataFrame(
@@ -60,3 +60,18 @@ def test_of_a_part_of_the_columns_only_theirs_are_said() -> None:
     assert list(remarks(REPORT, ["latency_p50@gpu/graph/b1"])) == [
         "Latency p50 gpu/graph/b1: skipped: no GPU (all models)"
     ]
+
+
+def test_what_compressing_bought_stands_below_the_table_in_text_and_in_markdown() -> None:
+    words = "keeps 99.4 % of float32's accuracy; file 3.9x smaller"
+    report = pd.DataFrame(
+        {
+            "model": ["A", "A"],
+            "variant": ["float32", "ptq-int8"],
+            "file_bytes": [4e6, 1e6],
+            "compression_verdict": [None, words],
+        }
+    )
+    assert list(remarks(report)) == [f"A ptq-int8: {words}"]
+    assert f"- A ptq-int8: {words}\n" in table.as_text(report, {}, 160)
+    assert f"- A ptq-int8: {words}\n" in table.as_markdown(report, {})

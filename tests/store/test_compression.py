@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from cnnbench.core.record import Record
+from cnnbench.report.remarks import remarks
+from cnnbench.store import tables
 from cnnbench.store.compression import verdicts
+from tests.store.records import record
 
 _LABEL = "cpu/litert/b1"
 _NOISE = (1.0, 1.01, 0.99, 1.005, 0.995, 1.002)
@@ -103,3 +108,46 @@ def test_why_there_is_no_file() -> None:
 
 def test_a_row_without_its_float32_row_has_no_verdict() -> None:
     assert verdicts([_row("float32"), _row("ptq-int8") | {"classes": 5}]) == {}
+
+
+_FLAG = "output disagrees with Keras by 0.3 (largest output 1)"
+
+
+def _converted(variant: str, flags: list[str], **metrics: float) -> Record:
+    words = {
+        "part": "convert",
+        "variant": variant,
+        "training": {"dataset": "digits", "image_size": 8},
+        "classes": 10,
+    }
+    details = {"flags": flags, "n_test": 359, "chance": 0.1}
+    found = {"file_bytes": 1000, "file_gzip_bytes": 900, "output_max_abs_diff": 0.0} | metrics
+    made = record("Net", "compression", setting=words, details=details, **found)
+    return replace(made, variant=variant)
+
+
+def test_a_file_that_disagrees_with_keras_is_doubtful_and_its_verdict_says_so() -> None:
+    report = tables.report(
+        [
+            _converted("float32", [], top1=0.9, agreement=1.0),
+            _converted("pruned-50", [_FLAG], top1=0.9, agreement=0.9, output_max_abs_diff=0.3),
+        ]
+    )
+    whole, pruned = (row for _, row in report.iterrows())
+    assert whole["output_max_abs_diff_verdict@cpu/litert/b1"] == ""
+    for name in ("top1", "agreement"):
+        assert whole[f"{name}_verdict@digits/scratch/litert"] == "stable"
+        assert pruned[f"{name}_verdict@digits/scratch/litert"] == f"unstable: {_FLAG}"
+    assert pruned["compression_verdict"].startswith(f"{_FLAG}; keeps 100.0 %")
+
+
+def test_a_doubtful_file_without_a_data_set_stands_below_the_table() -> None:
+    report = tables.report([_converted("float32", [_FLAG], output_max_abs_diff=0.3)])
+    doubt = f"Output difference cpu/litert/b1, doubtful: Net ({_FLAG})"
+    assert list(remarks(report)) == [doubt]
+
+
+def test_at_chance_and_in_disagreement_is_both() -> None:
+    report = tables.report([_converted("float32", [_FLAG], top1=0.1)])
+    words = report.loc[0, "top1_verdict@digits/scratch/litert"]
+    assert words == f"unstable: not above chance; {_FLAG}"

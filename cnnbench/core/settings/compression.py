@@ -66,9 +66,11 @@ class Training(Schedule):
     """How the float32 network is trained: a schedule of the ``accuracy`` probe, with one seed.
 
     Attributes:
+        recipe: those that train; the weights of a file are said beside it (`CompressionSpec`).
         image_size: side in px; by default the data set's own, or the model's smallest.
     """
 
+    recipe: Literal["scratch", "transfer"] = "scratch"
     image_size: ImageSize | None = None
 
     def setting(self, model: Model, dataset_sha256: str, weights_sha256: str) -> Any:

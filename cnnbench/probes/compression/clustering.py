@@ -5,6 +5,7 @@ Source: Han, Mao and Dally, 2016, Deep Compression, arXiv:1510.00149, section 3.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cnnbench.core.settings.variants import Variant
@@ -35,7 +36,7 @@ def cluster(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any
         if not names:
             left.note(layer, "clustering")
             return layer
-        if any(_size(layer, name) <= count for name in names):
+        if any(math.prod(getattr(layer, name).shape) <= count for name in names):
             left.note(layer, f"clustering (no more than {count} weights)")
             return layer
         return experimental.cluster_weights(layer, **options)
@@ -45,10 +46,3 @@ def cluster(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any
         return model
     tuning.fit(clustered, "clustering")
     return fresh(keras.strip_clustering(clustered))
-
-
-def _size(layer: Any, name: str) -> int:
-    count = 1
-    for size in getattr(layer, name).shape:
-        count *= int(size)
-    return count

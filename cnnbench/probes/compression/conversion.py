@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cnnbench.core.errors import JobFailed
 from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
 from cnnbench.core.settings.variants import Variant, parse
 from cnnbench.core.subject import Context, Finding, Subject
@@ -36,7 +38,8 @@ def make(subject: Subject, setting: CompressionSetting, context: Context) -> Fin
 
     Raises:
         Unavailable: the float32 network is not there, or the toolkit does not take it.
-        JobFailed: too little representative data, or the conversion failed.
+        JobFailed: too little representative data, the conversion failed, or what the file says
+            are no numbers.
     """
     variant = parse(setting.variant)
     if variant.is_trained_further:
@@ -86,8 +89,8 @@ def _make(
     finding.metrics |= {"convert_s": convert_s, "output_max_abs_diff": difference}
     finding.details |= {"left": left.layers, "left_kinds": dict(left.kinds)}
     # Only float32 arithmetic must agree with Keras; rounding is what quantisation is about.
-    if not variant.quantisation and not difference <= specimen.TOLERANCE["float32"] * scale:
-        finding.details["flags"] = ["output disagrees with Keras"]
+    if not variant.quantisation:
+        finding.details["flags"] = specimen.disagreement(difference, scale)
     if isinstance(images, material.Pictures):
         _judge(finding, file, images, card, trained, context)
     _write_card(folder, subject, setting, card, content, finding)
@@ -113,10 +116,16 @@ def _beside_keras(subject: Subject, model: Any, file: File, folder: Path) -> tup
     """How far the file is from the Keras model it was made of; its own answers go to ``folder``.
 
     The processes that time the file compare theirs with these.
+
+    Raises:
+        JobFailed: they cannot be compared.
     """
     images = specimen.random_inputs(subject, 2, seed=2)
     specimen.write_expected(subject, file, 1, folder)
-    return specimen.difference(file(images), specimen.answers(model, images))
+    difference, scale = specimen.difference(file(images), specimen.answers(model, images))
+    if not math.isfinite(difference):
+        raise JobFailed("the outputs of Keras are not numbers, or not as many as the file's")
+    return difference, scale
 
 
 def _judge(
@@ -164,4 +173,5 @@ def _write_card(
         "metrics": finding.metrics,
         "read_back": {name: finding.details[name] for name in kept if name in finding.details},
     }
-    (folder / places.CARD).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(facts, indent=1, allow_nan=False)
+    (folder / places.CARD).write_text(f"{text}\n", encoding="utf-8")

@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnbench.core.errors import CnnbenchError, JobFailed, is_out_of_memory
 from cnnbench.core.settings.variants import Variant
-from cnnbench.probes.runtimes import saved_graph
+from cnnbench.probes.runtimes import litert
 
 Representative = Callable[[], Iterator[list[np.ndarray]]]
 
@@ -33,9 +33,7 @@ def convert(
     """
     import tensorflow as tf
 
-    concrete = saved_graph.trace(model, shape)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
-    converter.experimental_lower_to_saved_model = False  # see `runtimes.litert.convert`
+    converter = litert.converter(model, shape)
     if variant.quantisation:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant.quantisation == "ptq-float16":

@@ -18,34 +18,36 @@ _MOST_NAMED = 40
 def metrics(kernels: Sequence[Kernel], variant: Variant) -> dict[str, float]:
     """``sparsity``, ``distinct_weights``, and for all but float32 ``coverage_*``.
 
+    Weights that several operations share count once, their work at every use.
     ``distinct_weights`` is the number of different stored values in the kernel that a typical
     weight belongs to: the median over weights.
     """
-    params = sum(kernel.params for kernel in kernels)
+    stored = _stored(kernels)
+    params = sum(kernel.params for kernel in stored)
     if not params:
         return {}
     found = {
-        "sparsity": sum(kernel.zeros for kernel in kernels) / params,
-        "distinct_weights": float(_median_distinct(kernels)),
+        "sparsity": sum(kernel.zeros for kernel in stored) / params,
+        "distinct_weights": float(_median_distinct(stored)),
     }
     if variant != Variant():
         done = [kernel for kernel in kernels if covers(kernel, variant)]
         macs = sum(kernel.macs for kernel in kernels)
-        found["coverage_params"] = sum(kernel.params for kernel in done) / params
+        found["coverage_params"] = sum(kernel.params for kernel in _stored(done)) / params
         found["coverage_macs"] = sum(kernel.macs for kernel in done) / macs
     return found
 
 
 def details(kernels: Sequence[Kernel], variant: Variant) -> dict[str, Any]:
     """The kernels that are not what the variant says, counted and named, the largest first."""
+    count = {"kernels": len(_stored(kernels))}
     if variant == Variant():
-        return {"kernels": len(kernels)}
+        return count
     rest = sorted(
         (kernel for kernel in kernels if not covers(kernel, variant)), key=lambda k: -k.params
     )
-    return {
-        "kernels": len(kernels),
-        "kernels_uncovered": len(rest),
+    return count | {
+        "kernels_uncovered": len(_stored(rest)),
         "uncovered": [
             {"op": k.op, "name": k.name, "dtype": k.dtype, "params": k.params, "macs": k.macs}
             for k in rest[:_MOST_NAMED]
@@ -71,6 +73,11 @@ def covers(kernel: Kernel, variant: Variant) -> bool:
         case "ptq-float16":
             return kernel.dtype == "FLOAT16"
     return True
+
+
+def _stored(kernels: Sequence[Kernel]) -> list[Kernel]:
+    """Each of them once, however many operations use it."""
+    return list({kernel.buffer: kernel for kernel in kernels}.values())
 
 
 def _median_distinct(kernels: Sequence[Kernel]) -> int:

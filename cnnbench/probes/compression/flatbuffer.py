@@ -35,7 +35,7 @@ _UNPACKING = ("DEQUANTIZE", "DENSIFY", "QUANTIZE")
 
 @dataclass(frozen=True)
 class Kernel:
-    """The weights of one operation, as they are stored.
+    """The weights of one operation, as they are stored; several operations may share them.
 
     Attributes:
         op: the operation, in the schema's words (``CONV_2D``).
@@ -44,7 +44,8 @@ class Kernel:
         data_dtype: of what the kernel is applied to.
         values: as stored, in the file's layout: input channels last.
         zero: the stored value that stands for 0.
-        macs: multiply-adds for one image.
+        macs: multiply-adds of the operation for one image.
+        buffer: where in the file they are stored.
     """
 
     op: str
@@ -54,6 +55,7 @@ class Kernel:
     values: np.ndarray
     zero: int
     macs: int
+    buffer: int
 
     @property
     def params(self) -> int:
@@ -92,7 +94,7 @@ class Kernel:
 
 
 def kernels(flatbuffer: bytes) -> list[Kernel]:
-    """Every constant kernel of the file, in the order of its operations.
+    """The constant kernel of every operation of the file, in their order.
 
     Raises:
         ValueError: a kernel is stored in a way that is not known here.
@@ -144,6 +146,7 @@ def _kernel(
         values=values,
         zero=int(zeros[0]) if zeros is not None and len(zeros) else 0,
         macs=_macs(name, values, graph.tensors, op),
+        buffer=int(tensor.buffer),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.environment import usable_cores
+from cnnbench.core.errors import JobFailed
 
 
 class File:
@@ -22,17 +23,28 @@ class File:
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
 
     def __call__(self, images: np.ndarray, training: bool = False) -> list[np.ndarray]:
-        """The outputs for float32 ``images``, ``(n, h, w, c)``, each ``(n, ...)``."""
+        """The outputs for float32 ``images``, ``(n, h, w, c)``, each ``(n, ...)``.
+
+        Raises:
+            JobFailed: some are no numbers, as where a weight is too large for float16.
+        """
         answers = []
         for image in np.asarray(images, np.float32):
             self._interpreter.set_tensor(self._input, image[None])
             self._interpreter.invoke()
             answers.append([self._interpreter.get_tensor(index) for index in self._outputs])
-        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+        outputs = [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise JobFailed("its outputs are not numbers")
+        return outputs
 
 
 def answers(file: File, images: np.ndarray, preprocess: Any, say: Any) -> np.ndarray:
-    """What ``file`` says to uint8 ``images``: ``(n, classes)``."""
+    """What ``file`` says to uint8 ``images``: ``(n, classes)``.
+
+    Raises:
+        JobFailed: as `File`.
+    """
     parts = []
     step = 256
     for start in range(0, len(images), step):

@@ -6,11 +6,12 @@ rises with a cubic polynomial, then the rest of the training mends what was brok
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from cnnbench.core.settings.variants import Variant
 from cnnbench.probes.compression.fine_tuning import FineTuning
-from cnnbench.probes.compression.layer_by_layer import Left, cloned, fresh, has_kernel
+from cnnbench.probes.compression.layer_by_layer import Left, cloned, fresh
 
 _RISING = 0.7  # of all steps; then the masks stay as they are
 _UPDATES = 20  # of the masks while the sparsity rises
@@ -45,8 +46,9 @@ def prune(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any:
         if not names:
             left.note(layer, "pruning")
             return layer
-        if variant.two_of_four and not _fits(layer):
-            left.note(layer, "2:4 pruning (input channels are no multiple of 4)")
+        kernels = [attrgetter(name)(layer) for name in names]  # a name may be a path: "a.kernel"
+        if variant.two_of_four and not all(_has_groups(kernel) for kernel in kernels):
+            left.note(layer, "2:4 pruning (no groups of four input channels)")
             return layer
         return keras.prune_low_magnitude(layer, **options)
 
@@ -57,6 +59,9 @@ def prune(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any:
     return fresh(keras.strip_pruning(pruned))
 
 
-def _fits(layer: Any) -> bool:
-    """Whether the input channels of a kernel can be cut into groups of four."""
-    return has_kernel(layer) and int(layer.kernel.shape[-2]) % _GROUP == 0
+def _has_groups(kernel: Any) -> bool:
+    """Whether the toolkit can cut the input channels of a kernel into groups of four.
+
+    It takes matrices and the kernels of two-dimensional convolutions.
+    """
+    return len(kernel.shape) in (2, 4) and int(kernel.shape[-2]) % _GROUP == 0

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed, Unavailable, is_out_of_memory
-from cnnbench.core.settings import files
+from cnnbench.core.errors import UserError, is_out_of_memory
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
 from cnnbench.core.subject import Context, Finding, Subject
-from cnnbench.probes import accuracy, specimen
+from cnnbench.probes import accuracy, specimen, weights_file
 from cnnbench.probes.compression import material, networks, places
 from cnnbench.probes.training import network, transfer
 from cnnbench.probes.training.recipes import RECIPES, Task
@@ -31,6 +30,7 @@ def make(subject: Subject, setting: CompressionSetting, context: Context) -> Fin
 
     Raises:
         Unavailable: the data or the weights are not here.
+        UserError: the weights do not fit the network.
         JobFailed: the training diverged, or the weights are not those of the plan.
     """
     folder = places.network(subject, setting, context)
@@ -110,7 +110,11 @@ def _of_training(finding: Finding) -> Finding:
 
 
 def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
-    """Give ``flat`` the weights in ``file``, saved from it or from what the recipe trains."""
+    """Give ``flat`` the weights in ``file``, saved from it or from what the recipe trains.
+
+    Raises:
+        UserError: they are of another network.
+    """
     try:
         flat.load_weights(str(file))
         return
@@ -120,14 +124,14 @@ def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
         reason = " ".join(str(error).split())[:200]
     try:
         if training.recipe != "transfer":
-            raise JobFailed(reason)
+            raise ValueError(reason)
         whole = transfer.build(task.subject, training, task.classes, None, task.seed).whole
         whole.load_weights(str(file))
         flat.set_weights(whole.get_weights())
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise JobFailed(
+        raise UserError(
             f"the weights in {file.name} do not fit {task.subject.label} with "
             f"{task.classes} classes at {training.image_size} px: {reason}"
         ) from None
@@ -143,18 +147,13 @@ def _write(flat: Any, task: Task, folder: Path) -> None:
 def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
     if not setting.weights:
         return None
-    folders = files.weights_folders(context.search_path, context.data_dir)
-    file = files.find(setting.weights, folders)
-    if file is None or not file.is_file():
-        raise Unavailable(f"no weights file '{setting.weights}' beside the suite or in weights/")
-    if setting.weights_sha256 and files.sha256(file) != setting.weights_sha256:
-        raise JobFailed(f"the weights in '{setting.weights}' are not those of the plan; run again")
-    return file
+    where = (context.search_path, context.data_dir)
+    return weights_file.located(setting.weights, setting.weights_sha256, *where)
 
 
 def _write_card(folder: Path, facts: dict[str, Any]) -> None:
     weights = (folder / networks.WEIGHTS).read_bytes()
     facts = facts | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
     part = folder / f".{CARD}.part"
-    part.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    part.write_text(json.dumps(facts, indent=1, allow_nan=False), encoding="utf-8")
     part.replace(folder / CARD)

@@ -28,7 +28,7 @@ class Runtime(CallPath):
 
     def prepare(self, model: Any) -> dict[str, float]:
         begin = time.perf_counter()
-        flatbuffer = convert(model, self.shape)
+        flatbuffer = converter(model, self.shape).convert()
         convert_s = time.perf_counter() - begin
         self._file.write_bytes(flatbuffer)
         return {
@@ -63,14 +63,13 @@ class Runtime(CallPath):
         del self._interpreter
 
 
-def convert(model: Any, shape: tuple[int, ...]) -> bytes:
-    """The float32 flatbuffer of ``model`` for inputs of ``shape`` (with the batch axis)."""
+def converter(model: Any, shape: tuple[int, ...]) -> Any:
+    """TensorFlow's own, of ``model`` for inputs of ``shape`` (with the batch axis)."""
     import tensorflow as tf
 
     concrete = saved_graph.trace(model, shape)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+    found = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
     # By way of a SavedModel it takes four times as long, most of it in walking Keras' objects,
     # and the weights were missing from the flatbuffer (MobileNetV2: 0.19 MB instead of 14).
-    converter.experimental_lower_to_saved_model = False
-    flatbuffer: bytes = converter.convert()
-    return flatbuffer
+    found.experimental_lower_to_saved_model = False
+    return found

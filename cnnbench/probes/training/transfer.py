@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed, Unavailable, nearest
-from cnnbench.core.settings import files
+from cnnbench.core.errors import JobFailed, nearest
 from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting
 from cnnbench.core.subject import Subject
 from cnnbench.data import pipeline
 from cnnbench.data.pictures import Part
+from cnnbench.probes import weights_file
 from cnnbench.probes.training import network
 
 _BATCH = 64
@@ -110,21 +110,11 @@ def locate_weights(
     """``imagenet``, or the file that ``setting.weights`` names.
 
     Raises:
-        Unavailable: no such file.
-        JobFailed: it is not the file that the run was planned with.
+        Unavailable, JobFailed: as `weights_file.located`.
     """
     if setting.weights == IMAGENET:
         return IMAGENET
-    folders = files.weights_folders(search_path, data_dir)
-    file = files.find(setting.weights, folders)
-    if file is None or not file.is_file():
-        raise Unavailable(
-            f"no weights file '{setting.weights}'; put it beside the suite or into the data "
-            "folder's weights/ (--data-dir or CNNBENCH_DATA names the data folder)"
-        )
-    if setting.weights_sha256 and files.sha256(file) != setting.weights_sha256:
-        raise JobFailed(f"the weights in '{setting.weights}' are not those of the plan; run again")
-    return file
+    return weights_file.located(setting.weights, setting.weights_sha256, search_path, data_dir)
 
 
 def _in_inference_mode(backbone: Any) -> Any:
