@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader, Template
 
 from cnnbench.report import html_data
 from cnnbench.report.sections import sections
@@ -34,15 +34,19 @@ _SCRIPTS = (
 
 def page(run: Run) -> str:
     """The whole page of a run, or of a bare report."""
-    environment = Environment(loader=FileSystemLoader(_PAGE), autoescape=True)
     data = html_data.payload(run)
-    text = environment.get_template("page.html").render(
+    text = template("page.html").render(
         data=data,
         sections=sections(run.report),
         style=_own("page.css"),
         scripts=[_own(name) for name in _SCRIPTS],
     )
     return text + "\n"
+
+
+def template(name: str) -> Template:
+    """One of the pages' templates; every text that is put into it is escaped."""
+    return Environment(loader=FileSystemLoader(_PAGE), autoescape=True).get_template(name)
 
 
 def _own(name: str) -> str:
