@@ -93,7 +93,7 @@ def run(
                 try:
                     _Run(plan, folder, journal, observer, data_dir, facts["id"]).do(cells)
                 except BaseException:
-                    with contextlib.suppress(OSError, UserError, MemoryError):
+                    with contextlib.suppress(Exception):
                         finish(folder.path)  # what went wrong first is what is said
                     raise
                 finish(folder.path)

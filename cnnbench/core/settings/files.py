@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -50,7 +51,8 @@ def _sha256(path: str, stamps: tuple[tuple[str, int, int], ...]) -> str:
     for name, size, _ in stamps:
         file = Path(name)
         if file != Path(path):
-            digest.update(f"{file.relative_to(path).as_posix()}\0{size}\0".encode())
+            # The name's own bytes: not every file system's names are UTF-8.
+            digest.update(os.fsencode(file.relative_to(path)) + f"\0{size}\0".encode())
         with file.open("rb") as stream:
             while block := stream.read(2**20):
                 digest.update(block)

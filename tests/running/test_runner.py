@@ -1,0 +1,53 @@
+"""From jobs to records, with an executor that only says how they ended: nothing is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cnnbench.running import runner
+from cnnbench.running.side_by_side import _Silent
+from cnnbench.running.worker import Order, Outcome
+from tests.core.fake import plan_of
+
+PLAN = plan_of("name: s\nmodels: [Alpha]\nprobes: {static: }\n")
+
+
+class Executor:
+    """Stands in for the real one: every order ends as `answer` says."""
+
+    orders: list[Order]
+    answer: Callable[[Order], Outcome]
+
+    def __init__(self, *_: object) -> None: ...
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def run(self, order: Order, *_: object) -> Outcome:
+        type(self).orders.append(order)
+        return type(self).answer(order)
+
+
+@pytest.fixture
+def executor(monkeypatch: pytest.MonkeyPatch) -> type[Executor]:
+    Executor.orders = []
+    Executor.answer = staticmethod(lambda order: Outcome("ok", metrics={"params": 1.0}))
+    monkeypatch.setattr(runner, "LocalExecutor", Executor)
+    return Executor
+
+
+def test_what_went_wrong_first_is_what_is_said(tmp_path: Path, executor: type[Executor]) -> None:
+    def interrupt(order: Order) -> Outcome:
+        raise KeyboardInterrupt
+
+    def broken(folder: Path) -> None:
+        raise ValueError("no table can be made")
+
+    executor.answer = staticmethod(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(PLAN, PLAN.cells, tmp_path, _Silent(), finish=broken)
