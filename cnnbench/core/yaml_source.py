@@ -109,56 +109,87 @@ def _source(text: str, name: str) -> Source:
         node = loader.get_single_node()
         if node is None:
             return Source(name, text, None, {(): 1})
-        lines: dict[Path_, int] = {}
-        problems: list[UserError] = []
-        _index(node, (), lines, problems, name, set())
-        if problems:
-            raise problems[0] if len(problems) == 1 else UserErrors(problems)
-        return Source(name, text, loader.construct_document(node), lines)
+        index = _Index(name)
+        index.walk(node)
+        index.complain()
+        return Source(name, text, loader.construct_document(node), index.lines)
     finally:
         loader.dispose()
 
 
-def _index(
-    node: yaml.Node,
-    path: Path_,
-    lines: dict[Path_, int],
-    problems: list[UserError],
-    name: str,
-    parents: set[int],
-) -> None:
-    """Fill ``lines`` by walking the node tree; an alias is walked at every use, so bombs show."""
-    line = node.start_mark.line + 1
-    if id(node) in parents:
-        raise UserError("an alias that contains itself", f"{name}:{line}")
-    if len(lines) > _MAX_NODES:
-        raise UserError(f"more than {_MAX_NODES} values (aliases count at each use)", name)
-    lines[path] = line
-    if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
-        problems.append(UserError(f"a number of {len(node.value)} digits", f"{name}:{line}"))
-    if isinstance(node, yaml.ScalarNode):
-        _check_text(node, problems, name)
-    parents = parents | {id(node)}
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _index(item, (*path, index), lines, problems, name, parents)
-    elif isinstance(node, yaml.MappingNode):
+class _Index:
+    """The line of every value in a tree of nodes, and what is wrong with the tree itself."""
+
+    def __init__(self, name: str) -> None:
+        self.lines: dict[Path_, int] = {}
+        self._name = name
+        self._visits = 0
+        # By its words: a mistake behind an anchor is met at every alias and told once.
+        self._problems: dict[str, UserError] = {}
+
+    def walk(
+        self, node: yaml.Node, path: Path_ = (), parents: frozenset[int] = frozenset()
+    ) -> None:
+        """Note the lines of ``node`` and all below it; an alias is walked at every use.
+
+        Raises:
+            UserError: an alias bomb, or an alias that contains itself.
+        """
+        if id(node) in parents:
+            raise UserError("an alias that contains itself", self._where(node))
+        self._count()
+        self.lines[path] = _line(node)
+        parents = parents | {id(node)}
+        if isinstance(node, yaml.ScalarNode):
+            self._check_scalar(node)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                self.walk(item, (*path, index), parents)
+        elif isinstance(node, yaml.MappingNode):
+            self._walk_mapping(node, path, parents)
+
+    def complain(self) -> None:
+        """Raise a `UserError` where anything is wrong."""
+        found = list(self._problems.values())
+        if found:
+            raise found[0] if len(found) == 1 else UserErrors(found)
+
+    def _walk_mapping(self, node: yaml.MappingNode, path: Path_, parents: frozenset[int]) -> None:
         seen: set[str] = set()
         for key, item in node.value:
-            word = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
-            if word in seen:
-                problems.append(
-                    UserError(f"'{word}' stands here twice", f"{name}:{key.start_mark.line + 1}")
-                )
-            seen.add(word)
+            word = "?"
             if isinstance(key, yaml.ScalarNode):
-                _check_text(key, problems, name)
-            _index(item, (*path, word), lines, problems, name, parents)
-            lines[(*path, word)] = key.start_mark.line + 1
+                word = str(key.value)
+                self._check_scalar(key)
+            if word in seen:
+                self._count()
+                self._note(f"'{word}' stands here twice", key)
+                continue
+            seen.add(word)
+            self.walk(item, (*path, word), parents)
+            self.lines[(*path, word)] = _line(key)
+
+    def _check_scalar(self, node: yaml.ScalarNode) -> None:
+        if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
+            self._note(f"a number of {len(node.value)} digits", node)
+        # JSON writes some characters as two escapes; YAML takes each for half a one.
+        if any("\ud800" <= character <= "\udfff" for character in node.value):
+            self._note("half a character (\\ud800 to \\udfff)", node, "write it whole")
+
+    def _count(self) -> None:
+        self._visits += 1
+        if self._visits > _MAX_NODES:
+            raise UserError(
+                f"more than {_MAX_NODES} values (aliases count at each use)", self._name
+            )
+
+    def _note(self, what: str, node: yaml.Node, hint: str = "") -> None:
+        problem = UserError(what, self._where(node), hint)
+        self._problems.setdefault(problem.one_line(), problem)
+
+    def _where(self, node: yaml.Node) -> str:
+        return f"{self._name}:{_line(node)}"
 
 
-def _check_text(node: yaml.ScalarNode, problems: list[UserError], name: str) -> None:
-    """JSON writes some characters as two escapes, each of which YAML takes for half a one."""
-    if any("\ud800" <= character <= "\udfff" for character in node.value):
-        where = f"{name}:{node.start_mark.line + 1}"
-        problems.append(UserError("half a character (\\ud800 to \\udfff)", where, "write it whole"))
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1

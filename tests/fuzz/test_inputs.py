@@ -61,7 +61,14 @@ BOMB = b"a: &a [x, x]\n" + b"".join(
     b"b%d: &b%d [*%s, *%s]\n" % (i, i, name, name)
     for i, name in enumerate([b"a", *(b"b%d" % i for i in range(30))])
 )
-ODD_SUITES = [BOMB, BOMB + SUITES[0], b"a: &a {<<: *a}\n", b"[" * 3000, b"? [a]\n: b\n"]
+# Every key twice: what is counted by its path alone is counted once.
+TWIN_BOMB = b"a0: &a0 {x: 1, x: 1}\n" + b"".join(
+    b"a%d: &a%d {x: *a%d, x: *a%d}\n" % (i, i, i - 1, i - 1) for i in range(1, 31)
+)
+ODD_SUITES = [
+    *(BOMB, BOMB + SUITES[0], TWIN_BOMB, TWIN_BOMB + SUITES[0]),
+    *(b"a: &a {<<: *a}\n", b"[" * 3000, b"? [a]\n: b\n"),
+]
 NAMES = [
     "MobileNetV2[alpha=0.5,input_shape=128x128x3]", "lenet-5", "nets:net", "nets.py:net[classes=3]",
     "network.keras", "ResNet50[weights='a, b']", "EfficientNetB0[classifier_activation=none]",
@@ -245,6 +252,11 @@ def test_a_mutated_input_is_refused_in_words_or_gives_a_result(
         check(mutated, folder)  # type: ignore[operator]
 
     try_one()
+
+
+@pytest.mark.parametrize("text", ODD_SUITES)
+def test_a_suite_made_to_hang_is_refused_in_words(text: bytes, folder: Path) -> None:
+    check_suite(text, folder)
 
 
 def test_texts_that_a_spreadsheet_would_run_come_back_from_csv_as_they_were(tmp_path: Path) -> None:
