@@ -135,6 +135,15 @@ def test_a_csv_that_is_no_report_is_refused(tmp_path: Path, text: str, complaint
         tables.load(file)
 
 
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zip"])
+def test_a_packed_csv_is_not_unpacked(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"model": ["A"], "variant": ["float32"]})
+    file = tmp_path / f"report.csv.{ending}"
+    frame.to_csv(file, index=False)
+    with pytest.raises(UserError, match="not a report"):
+        tables.load(file)
+
+
 def test_an_empty_folder_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no records\.jsonl"):
         tables.load(tmp_path)
