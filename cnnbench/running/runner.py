@@ -168,9 +168,10 @@ class _Run:
             probe=cell.probe,
             setting=cell.setting_json,
             repeat=job.repeat,
-            artifacts=str(artifacts),
-            scratch=str(scratch),
-            log=str(log),
+            # Whole paths: a builder may change the worker's directory.
+            artifacts=str(artifacts.resolve()),
+            scratch=str(scratch.resolve()),
+            log=str(log.resolve()),
             data_dir=str(self._data_dir) if self._data_dir else None,
             memory_limit=suite.limits.memory,
             identity=identity_text(cell.identity),

@@ -80,6 +80,21 @@ def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
     assert str(tmp_path) not in records["fail"].error and sys.prefix not in records["fail"].error
 
 
+def test_a_builder_that_changes_its_process_changes_no_other_and_no_place(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    suite = write_suite(tmp_path, ["wander", "unsettle", "good"], "limits: {timeout: 60s}\n")
+    rounds = "{runtimes: [graph], min_rounds: 1, max_rounds: 1}"
+    suite.write_text(suite.read_text().replace("static: ", f"static: , latency: {rounds}"))
+    run(suite)
+    folder = next((tmp_path / "results" / "bad").iterdir())
+    records = journal.read(folder / "records.jsonl")[1]
+    of = {name: [r for r in records if r.model.endswith(name)] for name in ("wander", "good")}
+    assert [(r.status, r.reason) for r in of["wander"]] == [("ok", "")] * 3
+    assert [(r.status, r.reason) for r in of["good"]] == [("ok", "")] * 3
+    assert of["wander"][0].metrics == of["good"][0].metrics
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_running_again_tries_only_what_failed(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, ["good", "fail"])
     assert run(suite).returncode == 1

@@ -41,6 +41,17 @@ def executor(monkeypatch: pytest.MonkeyPatch) -> type[Executor]:
     return Executor
 
 
+def test_a_worker_is_told_whole_paths_and_the_user_those_that_he_gave(
+    tmp_path: Path, executor: type[Executor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = runner.run(PLAN, PLAN.cells, Path("results"), _Silent())
+    assert result.folder.parent == Path("results/s")
+    (order,) = executor.orders
+    for place in (order.artifacts, order.scratch, order.log):
+        assert Path(place).is_relative_to(tmp_path / result.folder)
+
+
 def test_what_went_wrong_first_is_what_is_said(tmp_path: Path, executor: type[Executor]) -> None:
     def interrupt(order: Order) -> Outcome:
         raise KeyboardInterrupt
