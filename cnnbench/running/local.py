@@ -101,6 +101,7 @@ class _Talk:
         self.result: dict[str, Any] | None = None
         self.ended = False
         self.exit_code: int | None = None
+        self.killed_for = ""
         self.predicted_peak = 0.0
         self._channel, self._say = channel, say
         self._heard = b""
@@ -137,6 +138,7 @@ class _Talk:
                 self.result = message
             case "ended":
                 self.ended, self.exit_code = True, int(message["exit_code"])
+                self.killed_for = str(message["killed_for"])
             case "message":
                 words = str(message["text"]).split()
                 if words[:1] == ["predicted-peak"]:
@@ -155,6 +157,8 @@ def _judge(talk: _Talk, in_time: bool, order: Order, timeout: float, server_log:
     if not talk.ended:  # perhaps it never came up: then its own output says why
         of_server = _tail(server_log).decode(errors="replace")
         return Outcome("failed", "the fork server died", error=f"{error}{of_server}"[-4000:])
+    if talk.killed_for:
+        return Outcome("failed", talk.killed_for, error=error)
     ending = _ending(talk.exit_code or 0)
     evidence = _oom_evidence(tail, talk.predicted_peak, order.memory_limit)
     if (talk.exit_code or 0) < 0 and evidence:

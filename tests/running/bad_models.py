@@ -94,6 +94,16 @@ def chatter(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> 
     return good(input_shape, classes)
 
 
+def flood(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    while True:
+        print("flood " * 1000)
+
+
+def flood_unasked(rate: float = 0.5) -> Any:
+    """One of unknown size, which the worker has built by a child to know it."""
+    return flood()
+
+
 def slow(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
     time.sleep(20)
     return good(input_shape, classes)

@@ -95,6 +95,24 @@ def test_a_builder_that_changes_its_process_changes_no_other_and_no_place(tmp_pa
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+def test_output_without_end_is_cut_and_named(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, ["flood", "flood_unasked", "good"], "limits: {timeout: 60s}\n")
+    memory = "{batch_sizes: [1]}"  # which asks for the size of a network that does not say it
+    suite.write_text(suite.read_text().replace("static: ", f"static: , memory: {memory}"))
+    assert run(suite).returncode == 1
+    folder = next((tmp_path / "results" / "bad").iterdir())
+    ways = {
+        (r.model.rpartition(":")[2], r.probe): r for r in journal.read(folder / "records.jsonl")[1]
+    }
+    for (builder, _), record in ways.items():
+        expected = ("ok", "") if builder == "good" else ("failed", "printed more than 32 MiB")
+        assert (record.status, record.reason) == expected
+    assert len(ways) == 6
+    assert "flood flood" in ways["flood", "static"].error
+    assert all(log.stat().st_size <= 32 * 2**20 for log in (folder / "logs").iterdir())
+    assert sum(file.stat().st_size for file in folder.rglob("*")) < 200 * 2**20
+
+
 def test_running_again_tries_only_what_failed(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, ["good", "fail"])
     assert run(suite).returncode == 1
