@@ -20,7 +20,7 @@ from pandas.api.types import is_numeric_dtype
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS, column, split
 from cnnbench.core.record import SCHEMA_VERSION, Record
-from cnnbench.store import compression, journal, ranking, speeds
+from cnnbench.store import compression, facts, journal, ranking, speeds
 from cnnbench.store.summaries import Summary, summarise
 
 ROW = ("model", "variant", "input_shape", "classes")
@@ -66,7 +66,7 @@ def load(path: Path | str) -> Run:
     if path.is_dir():
         folder = _run_in(path)
         records = journal.read(folder / journal.FILE_NAME)[1]
-        return Run(folder, report(records), records, _environment(folder))
+        return Run(folder, report(records), records, facts.read(folder))
     if not path.exists():
         raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
     return Run(path, read_csv(path))
@@ -219,14 +219,6 @@ def _run_in(folder: Path) -> Path:
             f"no {journal.FILE_NAME} in it", str(folder), "a run's or a suite's folder is expected"
         )
     return runs[-1]
-
-
-def _environment(folder: Path) -> dict[str, Any]:
-    try:
-        environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return environment if isinstance(environment, dict) else {}
 
 
 def _shape(shape: Iterable[int]) -> str:
