@@ -20,6 +20,7 @@ from pandas.api.types import is_numeric_dtype
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS, column, split
 from cnnbench.core.record import SCHEMA_VERSION, Record
+from cnnbench.core.settings.files import seen
 from cnnbench.store import compression, facts, journal, ranking, speeds
 from cnnbench.store.summaries import Summary, summarise
 
@@ -63,11 +64,11 @@ def load(path: Path | str) -> Run:
         UserError: nothing there, or not a run.
     """
     path = Path(path)
-    if path.is_dir():
+    if seen(path.is_dir):
         folder = _run_in(path)
         records = journal.read(folder / journal.FILE_NAME)[1]
         return Run(folder, report(records), records, facts.read(folder))
-    if not path.exists():
+    if not seen(path.exists):
         raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
     return Run(path, read_csv(path))
 
