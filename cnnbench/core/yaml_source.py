@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,8 @@ _MAX_NODES = 20_000
 _DEEPEST = 50
 # Longer ones exist to hang a reader: hexadecimal and sexagesimal integers have no limit in Python.
 _MAX_DIGITS = 100
+_HALF = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but the tab and the end of a line
 _NUMBERS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float"))
 
 
@@ -173,8 +176,10 @@ class _Index:
         if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
             self._note(f"a number of {len(node.value)} digits", node)
         # JSON writes some characters as two escapes; YAML takes each for half a one.
-        if any("\ud800" <= character <= "\udfff" for character in node.value):
+        if _HALF.search(node.value):
             self._note("half a character (\\ud800 to \\udfff)", node, "write it whole")
+        if _CONTROL.search(node.value):  # a terminal would obey a model's name
+            self._note("a control character", node, "take it out")
 
     def _count(self) -> None:
         self._visits += 1

@@ -73,6 +73,8 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
         ("- a\n- b", "a suite is a mapping"),
         ('name: "\\ud83d\\ude00"', "s.yaml:1: half a character"),
         ('"\\ud83d": x', "s.yaml:1: half a character"),
+        ('name: x\nmodels: ["\\e[2J"]', "s.yaml:2: a control character"),
+        ('"\\x9b2J": x', "s.yaml:1: a control character"),
         ("\x00name: x", "not valid YAML: unacceptable character"),
         ("name: x\nmodels: [0x" + "f" * 5000 + "]", "s.yaml:2: a number of 5002 digits"),
         ("name: x\n? 0x" + "f" * 5000 + "\n: 1", "s.yaml:2: a number of 5002 digits"),
