@@ -14,7 +14,7 @@ from cnnbench.core.errors import UserError, UserErrors
 
 Path_ = tuple[str | int, ...]
 
-_MAX_BYTES = 2**18
+MOST_BYTES = 2**18
 _MAX_NODES = 20_000
 _DEEPEST = 50
 # Longer ones exist to hang a reader: hexadecimal and sexagesimal integers have no limit in Python.
@@ -77,8 +77,8 @@ def read(file: Path) -> Source:
         UserError: no such file, not UTF-8, not YAML, or too large.
     """
     try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise UserError(f"larger than {_MAX_BYTES // 2**10} KiB, so not a suite", str(file))
+        if file.stat().st_size > MOST_BYTES:
+            raise UserError(f"larger than {MOST_BYTES // 2**10} KiB, so not a suite", str(file))
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"not UTF-8 text (byte {error.start})", str(file)) from None

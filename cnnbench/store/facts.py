@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.core import plain_json
+from cnnbench.store import foreign
 
 _FILE = "environment.json"
 
@@ -19,9 +20,7 @@ def read(folder: Path) -> dict[str, Any]:
     Tables are made without it too: where they were measured is then not known.
     """
     try:
-        with (folder / _FILE).open("rb") as stream:
-            content = stream.read(_MOST_BYTES)
-        environment = plain_json.loads(content.decode("utf-8"))
+        environment = plain_json.loads(foreign.read(folder / _FILE, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return environment if _is_environment(environment) else {}
