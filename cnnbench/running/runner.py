@@ -50,7 +50,12 @@ class RunResult:
 
 
 def open_run(plan: Plan, out: Path, fresh: bool = False) -> RunFolder | None:
-    """The run that ``run`` would continue, or None where it would begin a new one."""
+    """The run that ``run`` would continue, or None where it would begin a new one.
+
+    Raises:
+        UserError: a suite of that name is neither continued nor begun.
+    """
+    run_folder.check_name(plan)
     if fresh:
         return None
     return run_folder.newest(out, plan, environment.environment_id(environment.fingerprint()))

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from cnnbench.core import environment
+from cnnbench.core.errors import UserError
 from cnnbench.running import runner
 from cnnbench.running.side_by_side import _Silent
 from cnnbench.running.worker import Order, Outcome
+from cnnbench.store.journal import FILE_NAME, Header
 from tests.core.fake import plan_of
 
 PLAN = plan_of("name: s\nmodels: [Alpha]\nprobes: {static: }\n")
@@ -50,6 +53,24 @@ def test_a_worker_is_told_whole_paths_and_the_user_those_that_he_gave(
     (order,) = executor.orders
     for place in (order.artifacts, order.scratch, order.log):
         assert Path(place).is_relative_to(tmp_path / result.folder)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_what_is_published_is_never_continued(
+    tmp_path: Path, executor: type[Executor], fresh: bool
+) -> None:
+    plan = plan_of("name: published\nmodels: [Alpha]\nprobes: {static: }\n")
+    kept = tmp_path / "published" / "alpha" / FILE_NAME
+    kept.parent.mkdir(parents=True)
+    here = environment.environment_id(environment.fingerprint())
+    kept.write_text(Header(plan.id, here, "0").to_json() + "\n")
+    before = kept.read_bytes()
+    with pytest.raises(UserError, match=r"s\.yaml:1: a suite cannot be called 'published'"):
+        runner.run(plan, plan.cells, tmp_path, _Silent(), fresh=fresh)
+    with pytest.raises(UserError, match="cannot be called 'published'"):
+        runner.open_run(plan, tmp_path, fresh)
+    assert kept.read_bytes() == before and not executor.orders
+    assert [path.name for path in kept.parent.parent.iterdir()] == ["alpha"]
 
 
 def test_what_went_wrong_first_is_what_is_said(tmp_path: Path, executor: type[Executor]) -> None:
