@@ -117,9 +117,15 @@ def _run(
 
 def _failed(cells: Sequence[Cell], records: Sequence[Record]) -> bool:
     """Whether a job of these cells has ended badly and not been mended since."""
-    keys = {job.key for cell in cells for job in cell.jobs()}
-    last = {record.key: record for record in records if record.key in keys}
-    return any(record.status in ("failed", "timeout", "oom") for record in last.values())
+    from cnnbench.store.summaries import unmended
+
+    cell_of = {job.key: cell.key for cell in cells for job in cell.jobs()}
+    of_cell: dict[str, list[Record]] = {}
+    for record in records:
+        if record.key in cell_of:
+            of_cell.setdefault(cell_of[record.key], []).append(record)
+    bad = (record for found in of_cell.values() for record in unmended(found))
+    return any(record.status in ("failed", "timeout", "oom") for record in bad)
 
 
 def _say_what_next(folder: Path, nothing_new: bool) -> None:

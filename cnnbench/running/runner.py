@@ -214,10 +214,11 @@ class _Run:
     def _is_news(self, record: Record) -> bool:
         """Not a second ``ok`` (artifacts made again), nor the same ``skipped`` as last time."""
         earlier = self._journal.of(record.key)
-        if not earlier or record.status != earlier[-1].status:
+        if record.status == "ok":
+            return not any(other.status == "ok" for other in earlier)
+        if not earlier or record.status != "skipped":
             return True
-        is_same_skip = record.status == "skipped" and record.reason == earlier[-1].reason
-        return not (record.status == "ok" or is_same_skip)
+        return (earlier[-1].status, earlier[-1].reason) != ("skipped", record.reason)
 
 
 def todo(

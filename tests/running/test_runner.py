@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cnnbench.cli import run as cli_run
 from cnnbench.core import environment
 from cnnbench.core.errors import UserError
+from cnnbench.core.record import Record, Status
 from cnnbench.running import runner
 from cnnbench.running.side_by_side import _Silent
 from cnnbench.running.worker import Order, Outcome
+from cnnbench.store import tables
 from cnnbench.store.journal import FILE_NAME, Header
 from tests.core.fake import plan_of
 
@@ -71,6 +75,38 @@ def test_what_is_published_is_never_continued(
         runner.open_run(plan, tmp_path, fresh)
     assert kept.read_bytes() == before and not executor.orders
     assert [path.name for path in kept.parent.parent.iterdir()] == ["alpha"]
+
+
+def test_a_prepare_done_again_leaves_no_second_ok_and_its_failure_is_mended(
+    tmp_path: Path, executor: type[Executor]
+) -> None:
+    plan = plan_of(
+        "name: s\nmodels: [Alpha]\n"
+        "probes: {latency: {runtimes: [graph], min_rounds: 2, max_rounds: 2}}\n"
+    )
+    (cell,) = plan.cells
+
+    def ends(*statuses: Status) -> tuple[Record, ...]:
+        """Run the suite, its jobs ending so; whatever an earlier prepare has made is lost."""
+        left = iter(statuses)
+        timed = {"latency_location_s": 1.0, "reference_s": 1.0}
+        executor.answer = staticmethod(lambda order: Outcome(next(left), "so", metrics=timed))
+        for run in tmp_path.glob("s/*"):
+            shutil.rmtree(run / "artifacts" / cell.key, ignore_errors=True)
+        return runner.run(plan, plan.cells, tmp_path, _Silent()).records
+
+    assert not cli_run._failed(plan.cells, ends("ok", "skipped"))
+    assert not cli_run._failed(plan.cells, ends("skipped"))
+    records = ends("failed")
+    assert cli_run._failed(plan.cells, records)
+    assert tables.report(records)["latency_p50_s_status@cpu/graph/b1"][0] == "failed: so"
+    records = ends("ok", "ok", "ok")
+    assert not cli_run._failed(plan.cells, records)
+    assert "ok" in set(tables.report(records)["latency_location_s_status@cpu/graph/b1"])
+    assert [(r.repeat, r.status) for r in records] == [
+        ("prepare", "ok"), (0, "skipped"), ("prepare", "skipped"), ("prepare", "failed"),
+        (0, "ok"), (1, "ok"),
+    ]  # fmt: skip
 
 
 def test_what_went_wrong_first_is_what_is_said(tmp_path: Path, executor: type[Executor]) -> None:
