@@ -11,7 +11,7 @@ from types import ModuleType
 
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.settings.files import seen
-from cnnbench.models import signature
+from cnnbench.models import signature, untouched
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,12 @@ class Location:
     file: Path
 
     def load(self) -> ModuleType:
-        """Import the module.
+        """Import the module; nothing is written where it lies.
 
         Raises:
             UserError: it raises while it is imported, or another module has its name.
         """
+        untouched.leave(self.root)
         # At the front, so that a user's `resnet.py` is found before anything installed.
         if str(self.root) not in sys.path:
             sys.path.insert(0, str(self.root))
