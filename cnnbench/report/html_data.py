@@ -20,7 +20,7 @@ from cnnbench.report import layout, merge
 from cnnbench.report.layout import GROUPS
 from cnnbench.report.remarks import remarks
 from cnnbench.store import foreign
-from cnnbench.store.tables import Run
+from cnnbench.store.tables import FORMULA, Run
 
 _OTHER = (
     ("s", "Other times"),
@@ -38,6 +38,7 @@ def payload(run: Run) -> dict[str, Any]:
         "version": __version__,
         "title": _title(run.path),
         "suite": _suite(run.path),
+        "formula": FORMULA.pattern,
         "columns": columns,
         "rows": [
             {

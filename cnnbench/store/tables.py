@@ -32,7 +32,8 @@ _TIDY = (
 )
 _TEXTS = ("_verdict", "_status", "_samples", "_ranking")
 _NAMES = ("model", "variant", "input_shape", "environment")
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+# How a text begins that a spreadsheet would run; the page copies its table by the same rule.
+FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 @dataclass(frozen=True)
@@ -244,11 +245,11 @@ def _neutral_column(column: pd.Series) -> pd.Series:
 
 def neutral(value: Any) -> Any:
     """An apostrophe before what a spreadsheet would run; one more where there are some already."""
-    return "'" + value if isinstance(value, str) and _FORMULA.match(value) else value
+    return "'" + value if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def _plain(value: Any) -> Any:
     """What `neutral` was given."""
-    if isinstance(value, str) and value.startswith("'") and _FORMULA.match(value):
+    if isinstance(value, str) and value.startswith("'") and FORMULA.match(value):
         return value[1:]
     return value
