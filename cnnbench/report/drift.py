@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from statistics import median, stdev
 
 import pandas as pd
 
 from cnnbench.core.metrics import split
 from cnnbench.report.merge import rows_of
+from cnnbench.store import statistics
 
 _LOCATION = "latency_location_s"
 _FEWEST = 6  # of fewer processes a spread says little
@@ -38,9 +38,7 @@ def _spreads(report: pd.DataFrame) -> Iterator[tuple[float, float]]:
             samples, reference = found.samples, found.reference
             is_paired = len(samples) >= _FEWEST and len(samples) == len(reference)
             if is_paired and min(*samples, *reference) > 0:
-                ratios = [one / other for one, other in zip(samples, reference, strict=True)]
-                yield _spread(samples), _spread(ratios)
-
-
-def _spread(values: Sequence[float]) -> float:
-    return stdev(math.log(value) for value in values)
+                yield (
+                    stdev(statistics.log_ratios(samples).tolist()),
+                    stdev(statistics.log_ratios(samples, reference).tolist()),
+                )

@@ -74,9 +74,7 @@ def _logs(one: Measured) -> list[float]:
     references = one.reference if len(one.reference) == len(one.samples) else ()
     if not one.samples or min((*one.samples, *references)) <= 0:
         return []
-    if not references:
-        return [math.log(sample) for sample in one.samples]
-    return [math.log(s / r) for s, r in zip(one.samples, references, strict=True)]
+    return statistics.log_ratios(one.samples, references or None).tolist()
 
 
 def _centre(one: Measured) -> tuple[float, float]:
