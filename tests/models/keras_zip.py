@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import IO, TypeVar
+
+File = TypeVar("File", Path, IO[bytes])
 
 NETWORK = {
     "module": "keras",
@@ -24,7 +27,7 @@ NETWORK = {
 }
 
 
-def write(file: Path, config: object = NETWORK, packed: int = zipfile.ZIP_STORED) -> Path:
+def write(file: File, config: object = NETWORK, packed: int = zipfile.ZIP_STORED) -> File:
     """Write ``config`` as a ``.keras`` file, packed as `zipfile` says; return ``file``."""
     with zipfile.ZipFile(file, "w", packed) as archive:
         archive.writestr("metadata.json", json.dumps({"keras_version": "3.0.0"}))
