@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +139,13 @@ def read_csv(file: Path) -> pd.DataFrame:
         UserError: not a report, or of a newer schema.
     """
     # Not unpacked by its name's ending either: a few KB of gzip can hold any number of GB.
-    read = partial(pd.read_csv, file, compression=None)
     try:
-        names = read(nrows=0).columns
+        names = pd.read_csv(file, compression=None, nrows=0).columns
         # A blank cell is the only missing one: a model may be called "NA".
         texts = {name: str for name in names if _is_text(name)}
-        frame = read(dtype=texts, keep_default_na=False, na_values=[""])
+        frame = pd.read_csv(
+            file, compression=None, dtype=texts, keep_default_na=False, na_values=[""]
+        )
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise UserError(f"not a report: {' '.join(str(error).split())}", str(file)) from None
     frame.columns = [_plain(name) for name in frame.columns]
