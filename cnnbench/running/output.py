@@ -21,6 +21,7 @@ class Output:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         self._log, self._left = log, MOST_BYTES
+        self._write(b"")  # every job has a log
 
     def fileno(self) -> int:
         """The end of the pipe that is ready to be read when something was printed."""
@@ -44,9 +45,7 @@ class Output:
             data = os.read(self._reader, 2**16)
         except BlockingIOError:
             return False
-        # A full disk takes no log; the job may go on.
-        with contextlib.suppress(OSError), self._log.open("ab") as log:
-            log.write(data[: max(0, self._left)])
+        self._write(data[: max(0, self._left)])
         self._left -= len(data)
         return True
 
@@ -56,3 +55,8 @@ class Output:
             pass
         os.close(self._reader)
         os.close(self._writer)
+
+    def _write(self, data: bytes) -> None:
+        # A full disk takes no log; the job may go on.
+        with contextlib.suppress(OSError), self._log.open("ab") as log:
+            log.write(data)
