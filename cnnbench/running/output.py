@@ -50,8 +50,8 @@ class Output:
         return True
 
     def close(self) -> None:
-        """Put what is left into the log; nobody may be printing any more."""
-        while self.pass_on():
+        """Put what is left into the log, also where somebody is printing still."""
+        while not self.is_too_much and self.pass_on():
             pass
         os.close(self._reader)
         os.close(self._writer)
