@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ from cnnbench.store import tables
 from cnnbench.store.tables import Run
 from tests.chaos.harness import Workplace
 from tests.conftest import ROOT
-from tests.fuzz.door import survives
+from tests.fuzz.door import bounded, survives
+from tests.report.made import Book
 from tests.store.records import record
 
 SOURCES = sorted((ROOT / "cnnbench").rglob("*.py"))
@@ -112,6 +114,32 @@ def test_nothing_is_written_through_a_symbolic_link(tmp_path: Path, link: str) -
     assert "symbolic link" in ended.stderr
     assert [file.name for file in elsewhere.iterdir()] == ["precious"]
     assert (elsewhere / "precious").read_text() == "as it was"
+
+
+@pytest.mark.parametrize("name", ["suite.yaml", "environment.json"])
+def test_no_file_of_this_machine_comes_into_a_report_through_a_link(
+    tmp_path: Path, name: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text('{"cpu": "a secret of this machine"}')
+    run = Book().static("A", params=1).write(tmp_path / "run")
+    (run / name).unlink(missing_ok=True)
+    (run / name).write_text(secret.read_text())
+    assert "a secret of this machine" in html.page(tables.load(run)), (
+        "it is shown where it is there"
+    )
+    (run / name).unlink()
+    (run / name).symlink_to(secret)
+    assert "a secret of this machine" not in html.page(tables.load(run))
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    with bounded():
+        html.page(tables.load(run))
+    (run / name).unlink()
+    with (run / name).open("wb") as file:
+        file.truncate(2**33)
+    with bounded():
+        html.page(tables.load(run))
 
 
 def test_a_builder_runs_in_no_command_that_only_reads(tmp_path: Path) -> None:

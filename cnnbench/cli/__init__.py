@@ -13,6 +13,7 @@ import click
 
 from cnnbench import __version__
 from cnnbench.core.errors import CnnbenchError, UserError
+from cnnbench.core.terminal import printable_lines
 
 EXIT_FINE, EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -68,25 +69,30 @@ def _explain(error: BaseException) -> int:
             click.echo("interrupted", err=True)
             return EXIT_INTERRUPTED
         case click.UsageError():
-            click.echo(f"cnnbench: {error.format_message()}", err=True)
+            _say(error.format_message())
             command = error.ctx.command_path if error.ctx else "cnnbench"
             click.echo(f"'{command} --help' shows what it takes", err=True)
             return EXIT_USER
         case click.ClickException():
-            click.echo(f"cnnbench: {error.format_message()}", err=True)
+            _say(error.format_message())
             return EXIT_USER
         case UserError():
-            for line in error.one_line().splitlines():
-                click.echo(f"cnnbench: {line}", err=True)
+            for line in error.one_line().split("\n"):
+                _say(line)
             return EXIT_USER
         case CnnbenchError():
-            click.echo(f"cnnbench: {error}", err=True)
+            _say(str(error))
             return EXIT_FAILED
         case MemoryError():
-            click.echo("cnnbench: out of memory; every record written is kept", err=True)
+            _say("out of memory; every record written is kept")
             return EXIT_FAILED
         case _:
             words = " ".join(f"{type(error).__name__}: {error}".split())
-            click.echo(f"cnnbench: an error of cnnbench's own: {words}", err=True)
+            _say(f"an error of cnnbench's own: {words}")
             click.echo("the same command with --debug shows where; please report it", err=True)
             return EXIT_FAILED
+
+
+def _say(what: str) -> None:
+    """On stderr; a message may quote a file from anywhere."""
+    click.echo(f"cnnbench: {printable_lines(what)}", err=True)

@@ -15,6 +15,7 @@ import click
 from cnnbench.core import units
 from cnnbench.core.errors import CnnbenchError, UserError
 from cnnbench.core.quiet import quiet
+from cnnbench.core.terminal import printable_lines
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
@@ -98,7 +99,7 @@ def command(
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     elif not any(to_stdout):
-        click.echo(_text(found, layers, fit), nl=False)
+        click.echo(printable_lines(_text(found, layers, fit)), nl=False)
 
 
 def _inspect(

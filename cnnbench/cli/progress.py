@@ -17,6 +17,7 @@ from rich.progress import Progress as Bar
 
 from cnnbench.core.plan import Job
 from cnnbench.core.record import Record
+from cnnbench.core.terminal import printable
 from cnnbench.core.units import show
 from cnnbench.running.estimate import Pace, time_left
 from cnnbench.running.runner import Observer
@@ -79,9 +80,8 @@ class Progress(Observer):
         self._pace.add(record)
         self._left = list(left)
         if record.status not in ("ok", "skipped"):
-            self._console.print(
-                f"{record.status}: {job.title()}: {record.reason}", markup=False, soft_wrap=True
-            )
+            words = printable(f"{record.status}: {job.title()}: {record.reason}")
+            self._console.print(words, markup=False, soft_wrap=True)
         done = self._bar.tasks[0].completed + (record.status == "ok")
         self._bar.update(self._task, completed=done, total=done + len(left))
         if left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from functools import partial
 from pathlib import Path
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from cnnbench.core.record import Record
     from cnnbench.running.runner import RunResult
 
+_OUT = Path("results")
+
 
 @click.command()
 @click.argument("suite", type=click.Path(path_type=Path))
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
+    default=_OUT,
     show_default=True,
     help="Where runs are kept.",
 )
@@ -84,7 +87,7 @@ def command(
         data_dir=data_dir,
         finish=files.write,
     )
-    return _run(measure, cells, repeat, _same_command(suite, out, data_dir))
+    return _run(measure, cells, repeat, _to_go_on(suite, out, only, probe, data_dir))
 
 
 def _run(
@@ -117,25 +120,39 @@ def _run(
 
 def _failed(cells: Sequence[Cell], records: Sequence[Record]) -> bool:
     """Whether a job of these cells has ended badly and not been mended since."""
-    keys = {job.key for cell in cells for job in cell.jobs()}
-    last = {record.key: record for record in records if record.key in keys}
-    return any(record.status in ("failed", "timeout", "oom") for record in last.values())
+    from cnnbench.store.summaries import unmended
+
+    cell_of = {job.key: cell.key for cell in cells for job in cell.jobs()}
+    of_cell: dict[str, list[Record]] = {}
+    for record in records:
+        if record.key in cell_of:
+            of_cell.setdefault(cell_of[record.key], []).append(record)
+    bad = (record for found in of_cell.values() for record in unmended(found))
+    return any(record.status in ("failed", "timeout", "oom") for record in bad)
 
 
 def _say_what_next(folder: Path, nothing_new: bool) -> None:
     if nothing_new:
         click.echo("Nothing was left to do; --fresh measures everything again.", err=True)
     click.echo(f"Kept in {folder}: report.html, report.md, report.csv, records.jsonl", err=True)
-    click.echo(f"Show it again:  cnnbench report {folder}", err=True)
+    again = shlex.join(["cnnbench", "report", str(folder)])
+    click.echo(f"Show it again:  {again}", err=True)
 
 
-def _same_command(suite: Path, out: Path, data_dir: Path | None) -> str:
+def _to_go_on(
+    suite: Path, out: Path, only: Sequence[str], probe: Sequence[str], data_dir: Path | None
+) -> str:
+    """The command that continues this run: the same, but for what would begin a new one."""
     words = ["cnnbench", "run", str(suite)]
-    if out != Path("results"):
+    if out != _OUT:
         words += ["--out", str(out)]
+    for model in only:
+        words += ["--only", model]
+    for name in probe:
+        words += ["--probe", name]
     if data_dir is not None:
         words += ["--data-dir", str(data_dir)]
-    return " ".join(words)
+    return shlex.join(words)
 
 
 def _list_jobs(plan: Plan, cells: Sequence[Cell], out: Path, fresh: bool) -> None:

@@ -21,7 +21,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     A block that turns any exception into words of its own raises such a one again, as it is.
     """
     words = f"{type(error).__name__}: {error}"
-    return isinstance(error, MemoryError) or OUT_OF_MEMORY.search(words.encode()) is not None
+    said = OUT_OF_MEMORY.search(words.encode(errors="replace"))
+    return isinstance(error, MemoryError) or said is not None
 
 
 class CnnbenchError(Exception):

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from types import NoneType
 from typing import Any, Literal
 
+from cnnbench.core import plain_json
 from cnnbench.core.metrics import METRICS
 
 SCHEMA_VERSION = 1
@@ -66,7 +67,7 @@ class Record:
 
     def to_json(self) -> str:
         """One line of JSON; a number that is not finite becomes null."""
-        return json.dumps(_finite(asdict(self)), separators=(",", ":"), ensure_ascii=False)
+        return plain_json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, line: str) -> Record:
@@ -75,7 +76,7 @@ class Record:
         Raises:
             ValueError: the line is not a record (a field is missing, or of the wrong type).
         """
-        data = json.loads(line, parse_constant=_no_number)
+        data = plain_json.loads(line)
         if not isinstance(data, dict):
             raise ValueError("not a JSON object")
         values = {name: data[name] for name in _FIELDS & data.keys()}
@@ -179,10 +180,6 @@ def _numbers(name: str, values: Iterable[Any], *kinds: type) -> None:
             raise ValueError(f"'{name}' holds a number that is not finite")
 
 
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
-
-
 def _short(value: Any) -> str:
     try:
         text = repr(value)
@@ -209,13 +206,3 @@ def job_key(
     }
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if value - value == 0 else None
-    if isinstance(value, dict):
-        return {str(name): _finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

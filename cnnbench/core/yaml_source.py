@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +14,13 @@ from cnnbench.core.errors import UserError, UserErrors
 
 Path_ = tuple[str | int, ...]
 
-_MAX_BYTES = 2**18
+MOST_BYTES = 2**18
 _MAX_NODES = 20_000
 _DEEPEST = 50
 # Longer ones exist to hang a reader: hexadecimal and sexagesimal integers have no limit in Python.
 _MAX_DIGITS = 100
+_HALF = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but the tab and the end of a line
 _NUMBERS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float"))
 
 
@@ -74,8 +77,8 @@ def read(file: Path) -> Source:
         UserError: no such file, not UTF-8, not YAML, or too large.
     """
     try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise UserError(f"larger than {_MAX_BYTES // 2**10} KiB, so not a suite", str(file))
+        if file.stat().st_size > MOST_BYTES:
+            raise UserError(f"larger than {MOST_BYTES // 2**10} KiB, so not a suite", str(file))
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"not UTF-8 text (byte {error.start})", str(file)) from None
@@ -109,56 +112,89 @@ def _source(text: str, name: str) -> Source:
         node = loader.get_single_node()
         if node is None:
             return Source(name, text, None, {(): 1})
-        lines: dict[Path_, int] = {}
-        problems: list[UserError] = []
-        _index(node, (), lines, problems, name, set())
-        if problems:
-            raise problems[0] if len(problems) == 1 else UserErrors(problems)
-        return Source(name, text, loader.construct_document(node), lines)
+        index = _Index(name)
+        index.walk(node)
+        index.complain()
+        return Source(name, text, loader.construct_document(node), index.lines)
     finally:
         loader.dispose()
 
 
-def _index(
-    node: yaml.Node,
-    path: Path_,
-    lines: dict[Path_, int],
-    problems: list[UserError],
-    name: str,
-    parents: set[int],
-) -> None:
-    """Fill ``lines`` by walking the node tree; an alias is walked at every use, so bombs show."""
-    line = node.start_mark.line + 1
-    if id(node) in parents:
-        raise UserError("an alias that contains itself", f"{name}:{line}")
-    if len(lines) > _MAX_NODES:
-        raise UserError(f"more than {_MAX_NODES} values (aliases count at each use)", name)
-    lines[path] = line
-    if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
-        problems.append(UserError(f"a number of {len(node.value)} digits", f"{name}:{line}"))
-    if isinstance(node, yaml.ScalarNode):
-        _check_text(node, problems, name)
-    parents = parents | {id(node)}
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _index(item, (*path, index), lines, problems, name, parents)
-    elif isinstance(node, yaml.MappingNode):
+class _Index:
+    """The line of every value in a tree of nodes, and what is wrong with the tree itself."""
+
+    def __init__(self, name: str) -> None:
+        self.lines: dict[Path_, int] = {}
+        self._name = name
+        self._visits = 0
+        # By its words: a mistake behind an anchor is met at every alias and told once.
+        self._problems: dict[str, UserError] = {}
+
+    def walk(
+        self, node: yaml.Node, path: Path_ = (), parents: frozenset[int] = frozenset()
+    ) -> None:
+        """Note the lines of ``node`` and all below it; an alias is walked at every use.
+
+        Raises:
+            UserError: an alias bomb, or an alias that contains itself.
+        """
+        if id(node) in parents:
+            raise UserError("an alias that contains itself", self._where(node))
+        self._count()
+        self.lines[path] = _line(node)
+        parents = parents | {id(node)}
+        if isinstance(node, yaml.ScalarNode):
+            self._check_scalar(node)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                self.walk(item, (*path, index), parents)
+        elif isinstance(node, yaml.MappingNode):
+            self._walk_mapping(node, path, parents)
+
+    def complain(self) -> None:
+        """Raise a `UserError` where anything is wrong."""
+        found = list(self._problems.values())
+        if found:
+            raise found[0] if len(found) == 1 else UserErrors(found)
+
+    def _walk_mapping(self, node: yaml.MappingNode, path: Path_, parents: frozenset[int]) -> None:
         seen: set[str] = set()
         for key, item in node.value:
-            word = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
-            if word in seen:
-                problems.append(
-                    UserError(f"'{word}' stands here twice", f"{name}:{key.start_mark.line + 1}")
-                )
-            seen.add(word)
+            word = "?"
             if isinstance(key, yaml.ScalarNode):
-                _check_text(key, problems, name)
-            _index(item, (*path, word), lines, problems, name, parents)
-            lines[(*path, word)] = key.start_mark.line + 1
+                word = str(key.value)
+                self._check_scalar(key)
+            if word in seen:
+                self._count()
+                self._note(f"'{word}' stands here twice", key)
+                continue
+            seen.add(word)
+            self.walk(item, (*path, word), parents)
+            self.lines[(*path, word)] = _line(key)
+
+    def _check_scalar(self, node: yaml.ScalarNode) -> None:
+        if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
+            self._note(f"a number of {len(node.value)} digits", node)
+        # JSON writes some characters as two escapes; YAML takes each for half a one.
+        if _HALF.search(node.value):
+            self._note("half a character (\\ud800 to \\udfff)", node, "write it whole")
+        if _CONTROL.search(node.value):  # a terminal would obey a model's name
+            self._note("a control character", node, "take it out")
+
+    def _count(self) -> None:
+        self._visits += 1
+        if self._visits > _MAX_NODES:
+            raise UserError(
+                f"more than {_MAX_NODES} values (aliases count at each use)", self._name
+            )
+
+    def _note(self, what: str, node: yaml.Node, hint: str = "") -> None:
+        problem = UserError(what, self._where(node), hint)
+        self._problems.setdefault(problem.one_line(), problem)
+
+    def _where(self, node: yaml.Node) -> str:
+        return f"{self._name}:{_line(node)}"
 
 
-def _check_text(node: yaml.ScalarNode, problems: list[UserError], name: str) -> None:
-    """JSON writes some characters as two escapes, each of which YAML takes for half a one."""
-    if any("\ud800" <= character <= "\udfff" for character in node.value):
-        where = f"{name}:{node.start_mark.line + 1}"
-        problems.append(UserError("half a character (\\ud800 to \\udfff)", where, "write it whole"))
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import importlib
 import json
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.core.errors import Unavailable, UserError
+from cnnbench.core.settings import files
 from cnnbench.models import preprocessing, weights
 from cnnbench.models.model import Request
 
 _MAX_CONFIG_BYTES = 64 * 2**20
+# What `zipfile` and `json` make of a damaged file: a stream that cannot be unpacked, a password,
+# a way of packing that nobody knows (both a RuntimeError), an end that comes too early.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(KeyError, ValueError, RuntimeError),
+)
 # What Keras refuses in safe mode: they carry Python code that loading the file would run.
 _UNSAFE = {"__lambda__": "Lambda", "TorchModuleWrapper": "TorchModuleWrapper"}
 _SCALES_ITSELF = frozenset({"Rescaling", "Normalization"})
@@ -45,7 +53,7 @@ class KerasFile:
             if not isinstance(config, dict):
                 raise ValueError("its config.json holds no network")
             names = [part.get("class_name") for part in _dictionaries(config)]
-        except (zipfile.BadZipFile, KeyError, OSError, ValueError, RecursionError) as error:
+        except _DAMAGED as error:
             raise UserError(
                 f"not a .keras file: {error}", str(self.file), "save it with model.save()"
             ) from None
@@ -115,7 +123,7 @@ class KerasFile:
         return images if scales_itself else preprocessing.unit(images)
 
     def fingerprint(self) -> Mapping[str, str]:
-        return {"source_sha256": hashlib.sha256(self.file.read_bytes()).hexdigest()}
+        return {"source_sha256": files.sha256(self.file)}
 
     def _refused(self, error: Exception) -> UserError:
         own = sorted({name for part in _dictionaries(self.config) if (name := _own_class(part))})

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 from cnnbench.core.errors import UserError, nearest
-from cnnbench.models import signature
+from cnnbench.core.settings.files import seen
+from cnnbench.models import signature, untouched
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,12 @@ class Location:
     file: Path
 
     def load(self) -> ModuleType:
-        """Import the module.
+        """Import the module; nothing is written where it lies.
 
         Raises:
             UserError: it raises while it is imported, or another module has its name.
         """
+        untouched.leave(self.root)
         # At the front, so that a user's `resnet.py` is found before anything installed.
         if str(self.root) not in sys.path:
             sys.path.insert(0, str(self.root))
@@ -61,7 +63,7 @@ def module(name: str, search_path: Sequence[Path]) -> Location:
     for root in _roots(search_path):
         stem = root.joinpath(*parts)
         for candidate in (stem / "__init__.py", stem.with_name(stem.name + ".py")):
-            if candidate.is_file():
+            if seen(candidate.is_file):
                 return Location(root, name, candidate)
     here = [*dict.fromkeys(search_path)] or [Path.cwd()]
     known = [path.stem for root in here for path in root.glob("*.py")]
@@ -77,7 +79,7 @@ def file(name: str, search_path: Sequence[Path]) -> Path:
         UserError: not found.
     """
     for root in [*search_path, Path.cwd()]:
-        if (found := root / name).is_file():
+        if seen((found := root / name).is_file):
             return found
     raise UserError(f"no file '{name}'", hint="the path is relative to the suite or to here")
 

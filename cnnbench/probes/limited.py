@@ -6,17 +6,19 @@ TensorFlow's threads do not survive a fork.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
+import select
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 from cnnbench.core.errors import OUT_OF_MEMORY
 
 _TAIL = 16384
+_PIECE = 2**20  # more than a pipe holds, so that one reading empties it
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,12 @@ class Attempt:
         return not self.ending
 
 
-def attempt(work: Callable[[], Any], limit: int | None, log: Path) -> Attempt:
-    """Do ``work`` in a process of its own and tell how it ended.
+def attempt(work: Callable[[], Any], limit: int | None) -> Attempt:
+    """Do ``work`` in a process of its own and tell how it ended; its output goes where ours goes.
 
     Args:
         work: returns something that JSON can say.
         limit: bytes of private memory (``RLIMIT_DATA``: what is reserved only does not count).
-        log: where its output goes; added to the output of this process, then deleted.
 
     Raises:
         ValueError: ``limit`` is above what this process itself may use.
@@ -52,26 +53,44 @@ def attempt(work: Callable[[], Any], limit: int | None, log: Path) -> Attempt:
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     if limit is not None and hard != resource.RLIM_INFINITY and limit > hard:
         raise ValueError(f"{limit} bytes are above the limit of this process, {hard}")
-    reader, writer = os.pipe()
+    answers, writer = os.pipe()
+    printed, output = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(reader)
-        _work(work, limit, log, writer)
+        _work(work, limit, writer, output)
     os.close(writer)
-    with os.fdopen(reader, "rb") as stream:
-        said = stream.read()
+    said, tail = _listen(answers, printed)
+    for descriptor in (answers, printed, output):
+        os.close(descriptor)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    output = log.read_bytes() if log.exists() else b""
-    os.write(2, output)
-    log.unlink(missing_ok=True)
-    return _judge(said, code, output[-_TAIL:])
+    return _judge(said, code, tail)
 
 
-def _work(work: Callable[[], Any], limit: int | None, log: Path, writer: int) -> NoReturn:
+def _listen(answers: int, printed: int) -> tuple[bytes, bytes]:
+    """All that the child answers, and the end of what it prints, which is passed on as it comes.
+
+    It is over when the answer is: the output may be held open by what the child has started.
+    """
+    os.set_blocking(printed, False)
+    said = tail = b""
+    is_over = False
+    while not is_over:
+        ready, _, _ = select.select([answers, printed], [], [])
+        if answers in ready:
+            piece = os.read(answers, _PIECE)
+            said += piece
+            is_over = not piece
+        with contextlib.suppress(BlockingIOError):  # where nothing was printed
+            piece = os.read(printed, _PIECE)
+            os.write(2, piece)
+            tail = (tail + piece)[-_TAIL:]
+    return said, tail
+
+
+def _work(work: Callable[[], Any], limit: int | None, writer: int, output: int) -> NoReturn:
     """The child; it never returns to what called it."""
     code = 1
     try:
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(output, 1)
         os.dup2(output, 2)
         if limit is not None:
@@ -81,7 +100,7 @@ def _work(work: Callable[[], Any], limit: int | None, log: Path, writer: int) ->
         code = 0
     except BaseException as error:
         words = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        os.write(2, words.encode() + b"\n")
+        os.write(2, words.encode(errors="replace") + b"\n")
         os.write(writer, json.dumps({"ending": words}).encode())
     finally:
         os._exit(code)

@@ -75,7 +75,7 @@ class _Tries:
             step(blank_batch(self.subject, 1))
             step(blank_batch(self.subject, batch))
 
-        return attempt(work, self.setting.limit, self.context.scratch / "try.log")
+        return attempt(work, self.setting.limit)
 
 
 def find(subject: Subject, setting: MemorySetting, context: Context) -> Finding:
@@ -94,7 +94,7 @@ def find(subject: Subject, setting: MemorySetting, context: Context) -> Finding:
         )
     peak.without_tensorflow_pool()  # which reserves regions of doubling size, used or not
     context.say("predicting")
-    tried = attempt(lambda: _predict(subject, setting), None, context.scratch / "try.log")
+    tried = attempt(lambda: _predict(subject, setting), None)
     if not tried.ended_well:
         words = f"the network could not be measured before its batches: {tried.ending}"
         raise MemoryError(words) if tried.evidence else JobFailed(words)

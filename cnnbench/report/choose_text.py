@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cnnbench.core.metrics import Metric
+from cnnbench.core.terminal import printable
 from cnnbench.core.units import show
 from cnnbench.report.choose import Candidate, Choice
 from cnnbench.report.measured import Measured
@@ -14,7 +15,7 @@ from cnnbench.report.violation import Violation
 
 def as_text(choice: Choice) -> str:
     """The whole answer as plain text."""
-    return "\n".join(_lines(choice)) + "\n"
+    return "\n".join(map(printable, _lines(choice))) + "\n"
 
 
 def _lines(choice: Choice) -> Iterator[str]:

@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from cnnbench.core.metrics import METRICS, split
+from cnnbench.core.terminal import printable
 from cnnbench.report.compare import Compared, Comparison
-from cnnbench.report.table import markdown
+from cnnbench.report.markdown import markdown
 from cnnbench.report.verdicts import Verdict
 
 _HEADS = ("Model", "Metric", "Base", "New", "New ÷ base", "Verdict")
@@ -26,14 +27,14 @@ def as_text(comparison: Comparison, width: int) -> str:
     for head, lines in _changes(comparison):
         console.print(head, markup=False, soft_wrap=True)
         for line in lines:
-            console.print(f"  {line}", markup=False, soft_wrap=True)
+            console.print(f"  {printable(line)}", markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for head in _HEADS:
         table.add_column(
             head, justify="left" if head in ("Model", "Metric", "Verdict") else "right"
         )
     for row in _ordered(comparison):
-        table.add_row(*(escape(text) for text in _cells(row)))
+        table.add_row(*(escape(printable(text)) for text in _cells(row)))
     console.print(table)
     console.print(_sum(comparison), markup=False, soft_wrap=True)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from statistics import median, stdev
 
@@ -10,7 +9,7 @@ import pandas as pd
 
 from cnnbench.core.metrics import split
 from cnnbench.report.merge import rows_of
-from cnnbench.store.statistics import FEWEST_PROCESSES
+from cnnbench.store import statistics
 
 _LOCATION = "latency_location_s"
 
@@ -35,9 +34,9 @@ def _spreads(report: pd.DataFrame) -> Iterator[tuple[float, float]]:
     for row in rows_of(report):
         for name in names:
             found = row.read(name)
-            if len(found.ratios) >= FEWEST_PROCESSES:
+            if len(found.ratios) >= statistics.FEWEST_PROCESSES:
                 yield _spread(found.samples), _spread(found.ratios)
 
 
 def _spread(values: Sequence[float]) -> float:
-    return stdev(math.log(value) for value in values)
+    return stdev(statistics.log_ratios(values).tolist())

@@ -12,11 +12,13 @@ from typing import Any
 import pandas as pd
 
 from cnnbench import __version__
+from cnnbench.core import yaml_source
 from cnnbench.core.metrics import METRICS, of_column, split
 from cnnbench.report import html_records, layout, merge
 from cnnbench.report.layout import GROUPS
 from cnnbench.report.remarks import remarks
-from cnnbench.store.tables import Run
+from cnnbench.store import foreign
+from cnnbench.store.tables import FORMULA, Run
 
 _OTHER = (
     ("s", "Other times"),
@@ -33,7 +35,8 @@ def payload(run: Run) -> dict[str, Any]:
     return {
         "version": __version__,
         "title": _title(run.path),
-        "suite": _text(run.path, "suite.yaml"),
+        "suite": _suite(run.path),
+        "formula": FORMULA.pattern,
         "columns": columns,
         "rows": [
             {
@@ -119,10 +122,11 @@ def _words(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _text(path: Path, name: str) -> str:
+def _suite(path: Path) -> str:
+    """The suite of the run in ``path``; empty where there is none."""
     try:
-        return (path / name).read_text(encoding="utf-8") if path.is_dir() else ""
-    except (OSError, UnicodeDecodeError):
+        return foreign.read(path / "suite.yaml", yaml_source.MOST_BYTES)
+    except (OSError, ValueError):
         return ""
 
 

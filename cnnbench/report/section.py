@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cnnbench.report.table import markdown
+from cnnbench.core.terminal import printable
+from cnnbench.report.markdown import markdown
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Section:
 
     def as_text(self) -> str:
         """As plain text, an empty line first."""
-        return "\n".join(["", *self._text_lines()]) + "\n"
+        return "\n".join(["", *map(printable, self._text_lines())]) + "\n"
 
     def as_markdown(self) -> str:
         """As Markdown, an empty line first."""

@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cnnbench.core.terminal import printable
 from cnnbench.report import layout
 from cnnbench.report.layout import Cell, Column
+from cnnbench.report.markdown import markdown
 from cnnbench.report.remarks import remarks
 
 _HEAD_WIDTH = 22
@@ -40,9 +42,9 @@ def as_text(
         console.print(_block(report, group, list(shown)))
         console.print()
     console.print(_LEGEND, markup=False)
-    console.print(machine(environment), markup=False, soft_wrap=True)
+    console.print(printable(machine(environment)), markup=False, soft_wrap=True)
     for line in remarks(report, metrics):
-        console.print(f"- {line}", markup=False, soft_wrap=True)
+        console.print(f"- {printable(line)}", markup=False, soft_wrap=True)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
@@ -91,11 +93,12 @@ def _block(report: pd.DataFrame, group: str, shown: list[Column]) -> Table:
     table = Table(title=group, title_justify="left", box=None, pad_edge=False, title_style="bold")
     table.add_column("Model", no_wrap=True)
     for column in shown:
-        head = "\n".join([column.metric.title, *_folded(column.label)])
+        head = "\n".join([column.metric.title, *_folded(printable(column.label))])
         table.add_column(head, justify="right", no_wrap=True, overflow="fold")
     values = [[_text_cell(cell) for cell in layout.cells(report, column)] for column in shown]
     for index, name in enumerate(layout.row_names(report)):
-        table.add_row(escape(name), *(escape(column[index]) for column in values))
+        row = (name, *(column[index] for column in values))
+        table.add_row(*(escape(printable(cell)) for cell in row))
     return table
 
 
@@ -117,7 +120,8 @@ def _text_cell(cell: Cell) -> str:
 
 
 def _markdown_head(column: Column) -> str:
-    return f"*{column.head}*" if column.is_published else markdown(column.head)
+    head = markdown(column.head)
+    return f"*{head}*" if column.is_published else head
 
 
 def _markdown_cell(cell: Cell, column: Column) -> str:
@@ -125,17 +129,3 @@ def _markdown_cell(cell: Cell, column: Column) -> str:
     if column.is_published and text:
         return f"*{text}*"
     return f"**{text}**" if cell.is_best else text
-
-
-def markdown(text: str) -> str:
-    """Text that cannot become markup: pipes, HTML and line ends neutralised."""
-    for character, harmless in (
-        ("&", "&amp;"),
-        ("<", "&lt;"),
-        (">", "&gt;"),
-        ("|", "\\|"),
-        ("\n", " "),
-        ("\r", " "),
-    ):
-        text = text.replace(character, harmless)
-    return text

@@ -72,7 +72,7 @@ def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bo
 def _logs(one: Measured) -> list[float]:
     """Logarithms of the process samples, drift taken out where a reference was timed with each."""
     samples = one.ratios or one.samples
-    return [math.log(sample) for sample in samples] if min(samples, default=0.0) > 0 else []
+    return statistics.log_ratios(samples).tolist() if min(samples, default=0.0) > 0 else []
 
 
 def _centre(one: Measured) -> tuple[float, float]:

@@ -15,7 +15,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from cnnbench.running.worker import Order, Outcome
 # What the server may take to import TensorFlow, on top of the first job's own timeout.
 _SERVER_START_S = 180.0
 _LARGEST_MESSAGE = 64 * 2**20
+# In the environment of the server, and so of all that its workers start.
+_MARK = "CNNBENCH_SERVER"
+_SCANS = 20  # a process that forks may have done so while it was looked for
 
 
 class LocalExecutor:
@@ -36,7 +40,8 @@ class LocalExecutor:
         ``data_dir/keras`` is where Keras looks for weights, which it settles when it is imported.
         """
         self._server_log = server_log
-        self._environment = dict(os.environ)
+        self._mark = uuid.uuid4().hex
+        self._environment = {**os.environ, _MARK: self._mark}
         if data_dir is not None:
             self._environment["KERAS_HOME"] = str(data_dir / "keras")
         self._start_server()
@@ -78,6 +83,7 @@ class LocalExecutor:
             self._server.wait(timeout=1.0)
         self._server.kill()
         self._server.wait()
+        _kill_marked(self._mark)
 
     def _start_server(self) -> None:
         self._channel, theirs = socket.socketpair()
@@ -101,6 +107,7 @@ class _Talk:
         self.result: dict[str, Any] | None = None
         self.ended = False
         self.exit_code: int | None = None
+        self.killed_for = ""
         self.predicted_peak = 0.0
         self._channel, self._say = channel, say
         self._heard = b""
@@ -137,6 +144,7 @@ class _Talk:
                 self.result = message
             case "ended":
                 self.ended, self.exit_code = True, int(message["exit_code"])
+                self.killed_for = str(message["killed_for"])
             case "message":
                 words = str(message["text"]).split()
                 if words[:1] == ["predicted-peak"]:
@@ -155,6 +163,8 @@ def _judge(talk: _Talk, in_time: bool, order: Order, timeout: float, server_log:
     if not talk.ended:  # perhaps it never came up: then its own output says why
         of_server = _tail(server_log).decode(errors="replace")
         return Outcome("failed", "the fork server died", error=f"{error}{of_server}"[-4000:])
+    if talk.killed_for:
+        return Outcome("failed", talk.killed_for, error=error)
     ending = _ending(talk.exit_code or 0)
     evidence = _oom_evidence(tail, talk.predicted_peak, order.memory_limit)
     if (talk.exit_code or 0) < 0 and evidence:
@@ -187,6 +197,27 @@ def _tail(file: Path, size: int = 16384) -> bytes:
             return stream.read()
     except OSError:
         return b""
+
+
+def _kill_marked(mark: str) -> None:
+    """Kill what a worker left in a session of its own, where the server was killed before it could.
+
+    Such a process has neither parent nor group in common with the worker, but its environment.
+    """
+    for _ in range(_SCANS):
+        found = list(_marked(f"{_MARK}={mark}".encode()))
+        if not found:
+            return
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _marked(words: bytes) -> Iterator[int]:
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if words in environment.read_bytes():
+                yield int(environment.parent.name)
 
 
 def _kill_session(pid: int | None) -> None:

@@ -63,6 +63,20 @@ class RunFolder:
                 )
 
 
+def check_name(plan: Plan) -> None:
+    """Make sure that no run is begun, or continued, where finished ones are kept.
+
+    Raises:
+        UserError: the suite has the name that is kept for them.
+    """
+    if plan.suite.name == PUBLISHED:
+        raise UserError(
+            f"a suite cannot be called '{PUBLISHED}'",
+            plan.suite.source.where(("name",)),
+            "runs kept as evidence live there",
+        )
+
+
 def newest(out: Path, plan: Plan, environment_id: str) -> RunFolder | None:
     """The newest run of this very plan in this very environment, or None."""
     for folder in sorted(_runs(out, plan), reverse=True):
@@ -77,15 +91,8 @@ def create(out: Path, plan: Plan, environment: dict[str, Any]) -> RunFolder:
     """Make the folder of a new run; its name sorts after those of all earlier runs.
 
     Raises:
-        UserError: the suite has a name that is kept for something else.
         OSError: the folder cannot be written.
     """
-    if plan.suite.name == PUBLISHED:
-        raise UserError(
-            f"a suite cannot be called '{PUBLISHED}'",
-            plan.suite.source.where(("name",)),
-            "runs kept as evidence live there",
-        )
     suite = out / plan.suite.name
     suite.mkdir(parents=True, exist_ok=True)
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)

@@ -54,7 +54,12 @@ class RunResult:
 
 
 def open_run(plan: Plan, out: Path, fresh: bool = False) -> RunFolder | None:
-    """The run that ``run`` would continue, or None where it would begin a new one."""
+    """The run that ``run`` would continue, or None where it would begin a new one.
+
+    Raises:
+        UserError: a suite of that name is neither continued nor begun.
+    """
+    run_folder.check_name(plan)
     if fresh:
         return None
     return run_folder.newest(out, plan, environment.environment_id(environment.fingerprint()))
@@ -98,7 +103,7 @@ def run(
                 try:
                     _Run(plan, folder, journal, observer, data_dir, facts["id"]).do(cells)
                 except BaseException:
-                    with contextlib.suppress(OSError, UserError, MemoryError):
+                    with contextlib.suppress(Exception):
                         finish(folder.path)  # what went wrong first is what is said
                     raise
                 finish(folder.path)
@@ -173,9 +178,10 @@ class _Run:
             probe=cell.probe,
             setting=cell.setting_json,
             repeat=job.repeat,
-            artifacts=str(artifacts),
-            scratch=str(scratch),
-            log=str(log),
+            # Whole paths: a builder may change the worker's directory.
+            artifacts=str(artifacts.resolve()),
+            scratch=str(scratch.resolve()),
+            log=str(log.resolve()),
             data_dir=str(self._data_dir) if self._data_dir else None,
             memory_limit=suite.limits.memory,
             identity=identity_text(cell.identity),
@@ -213,10 +219,11 @@ class _Run:
     def _is_news(self, record: Record) -> bool:
         """Not a second ``ok`` (artifacts made again), nor the same ``skipped`` as last time."""
         earlier = self._journal.of(record.key)
-        if not earlier or record.status != earlier[-1].status:
+        if record.status == "ok":
+            return not any(other.status == "ok" for other in earlier)
+        if not earlier or record.status != "skipped":
             return True
-        is_same_skip = record.status == "skipped" and record.reason == earlier[-1].reason
-        return not (record.status == "ok" or is_same_skip)
+        return (earlier[-1].status, earlier[-1].reason) != ("skipped", record.reason)
 
 
 def todo(

@@ -22,6 +22,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from cnnbench.running.output import MOST_BYTES, Output
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -57,19 +59,25 @@ def serve(channel: socket.socket) -> None:
     orders = channel.makefile("rb")
     while line := orders.readline():
         server = os.getpid()
+        output = Output(Path(json.loads(line)["log"]))
         pid = os.fork()
         if pid == 0:
-            _work(line.decode(), server, channel, woken, wake)
-        exit_code = _wait(pid, channel, woken)
+            _work(line.decode(), server, channel, output, woken, wake)
+        exit_code = _wait(pid, channel, output, woken)
         _kill_children()
+        output.close()
+        too_much = f"printed more than {MOST_BYTES // 2**20} MiB" if output.is_too_much else ""
+        ended = {"event": "ended", "exit_code": exit_code, "killed_for": too_much}
         # A worker killed while it spoke leaves half a line: begin a new one.
-        channel.sendall(b"\n" + json.dumps({"event": "ended", "exit_code": exit_code}).encode())
-        channel.sendall(b"\n")
+        channel.sendall(b"\n" + json.dumps(ended).encode() + b"\n")
 
 
-def _work(order: str, server: int, channel: socket.socket, woken: int, wake: int) -> NoReturn:
+def _work(
+    order: str, server: int, channel: socket.socket, output: Output, woken: int, wake: int
+) -> NoReturn:
     from cnnbench.running import worker
 
+    output.redirect()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.close(woken)
@@ -79,16 +87,21 @@ def _work(order: str, server: int, channel: socket.socket, woken: int, wake: int
     worker.main(order, channel)
 
 
-def _wait(pid: int, channel: socket.socket, woken: int) -> int:
-    """Wait for the worker; where the parent goes away first, kill everything and end."""
+def _wait(pid: int, channel: socket.socket, output: Output, woken: int) -> int:
+    """Wait for the worker, passing on what it prints; kill it where that is too much.
+
+    Where the parent goes away first, kill everything and end.
+    """
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
-        ready, _, _ = select.select([channel.fileno(), woken], [], [])
+        ready, _, _ = select.select([channel.fileno(), output.fileno(), woken], [], [])
         if woken in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 4096)
+        if output.fileno() in ready and output.pass_on() and output.is_too_much:
+            os.kill(pid, signal.SIGKILL)
         if channel.fileno() in ready:
             _kill_children()
             os._exit(0)

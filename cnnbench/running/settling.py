@@ -6,7 +6,6 @@ Building starts TensorFlow; a probe that sets its threads or its allocator must 
 from __future__ import annotations
 
 import traceback
-from pathlib import Path
 from typing import Any
 
 from cnnbench.core.errors import CnnbenchError, JobFailed, Unavailable, is_out_of_memory
@@ -15,8 +14,8 @@ from cnnbench.core.subject import Subject
 from cnnbench.probes import limited
 
 
-def settled(subject: Subject, scratch: Path) -> Subject:
-    """``subject`` with its input shape and its classes; ``scratch`` is a folder to write in.
+def settled(subject: Subject) -> Subject:
+    """``subject`` with its input shape and its classes.
 
     Raises:
         Unavailable: not a network of one image of known size, which alone can be run.
@@ -25,7 +24,7 @@ def settled(subject: Subject, scratch: Path) -> Subject:
     """
     if subject.input_shape and subject.classes:
         return subject
-    found = limited.attempt(lambda: _answer(subject), None, scratch / "building.log")
+    found = limited.attempt(lambda: _answer(subject), None)
     if not found.ended_well:
         words = f"{subject.label} cannot be built: its process ended with {found.ending}"
         raise MemoryError(words) if found.evidence else JobFailed(words)

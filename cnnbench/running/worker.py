@@ -1,7 +1,7 @@
 """The child process: one job from its order to its result. Here a model meets a probe.
 
 Order and result are JSON, a line each, over the channel that the fork server hands on. Whatever
-the job prints goes to its log file.
+the job prints goes to its log file, by way of the server.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from cnnbench.core.record import PREPARE, Repeat, Status
 from cnnbench.core.settings import setting as read_setting
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.core.units import exact_bytes
+from cnnbench.models import untouched
 from cnnbench.running.settling import settled
 
 
@@ -93,11 +94,8 @@ def main(order_json: str, channel: socket.socket) -> NoReturn:
 
 
 def _become_a_worker(order: Order) -> None:
-    log = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
     for folder in reversed(order.search_path):
+        untouched.leave(Path(folder))
         if folder not in sys.path:
             sys.path.insert(0, folder)
     if order.memory_limit:
@@ -141,7 +139,7 @@ def _find(order: Order, say: Callable[[str], None]) -> Finding:
         raise JobFailed(f"{order.model} was changed since the suite was planned: run it again")
     probe = importlib.import_module(f"cnnbench.probes.{order.probe}")
     if not getattr(probe, "COUNTS_ONLY", False):
-        subject = settled(subject, Path(order.scratch))
+        subject = settled(subject)
     act = probe.prepare if order.repeat == PREPARE else probe.run
     context = Context(
         repeat=0 if order.repeat == PREPARE else int(order.repeat),

@@ -28,6 +28,9 @@ MINIMUM_EFFECT = 0.05
 # q**n + n * (1 - q) * q**(n - 1) <= 0.01, for independent calls (as MLPerf's early stopping).
 CALLS_NEEDED = {50: 11, 90: 64, 95: 130, 99: 662}
 
+# A table from elsewhere may hold any number; what is computed of them stays one that can be shown.
+_SMALLEST, _LARGEST = 1e-300, 1e300
+
 # A flag that more than this share of a cell's rounds carry makes the cell unstable.
 _FLAGGED = 1 / 3
 
@@ -92,7 +95,7 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     Raises:
         ValueError: no samples, or not as many references.
     """
-    logs = _log_ratios(samples, references)
+    logs = log_ratios(samples, references)
     scale = 1.0 if references is None else float(np.median(np.asarray(references, float)))
     centre, error, freedom = trimmed(logs)
     if len(logs) < FEWEST_PROCESSES:
@@ -100,7 +103,23 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     else:
         half = t_quantile(freedom) * error
         low, high = float(centre - half), float(centre + half)
-    return Estimate(*(scale * math.exp(log) for log in (float(centre), low, high)))
+    return Estimate(*(_bounded(scale * _exp(log)) for log in (float(centre), low, high)))
+
+
+def log_ratios(samples: Sequence[float], references: Sequence[float] | None = None) -> np.ndarray:
+    """``log(sample / reference)``, one a process, however large or small they are.
+
+    Raises:
+        ValueError: no samples, or not as many references.
+    """
+    logs = _logs(samples)
+    if not len(logs):
+        raise ValueError("no samples")
+    if references is None:
+        return logs
+    if len(references) != len(samples):
+        raise ValueError(f"{len(samples)} samples and {len(references)} references")
+    return np.asarray(logs - _logs(references))
 
 
 def converged(locations: Sequence[float], references: Sequence[float], precision: float) -> bool:
@@ -167,7 +186,7 @@ def compare(
     Two cells differ when Yuen's t-test of the logarithms, Holm-corrected over ``pairs``,
     is below 5 % *and* the ratio is beyond the minimum effect.
     """
-    tests = [_test(*(np.log(np.asarray(side, float)) for side in pair)) for pair in pairs]
+    tests = [_test(*(_logs(side) for side in pair)) for pair in pairs]
     adjusted = iter(holm([p for _, p in tests if p is not None]))
     return [
         _judged(ratio, p, 1.0 if p is None else next(adjusted), minimum_effect)
@@ -194,7 +213,7 @@ def tiers(cells: Sequence[Sequence[float]], minimum_effect: float = MINIMUM_EFFE
     Args:
         cells: process samples, positive; of a latency location ÷ reference each.
     """
-    centres = [float(trimmed(np.log(np.asarray(cell, float)))[0]) for cell in cells]
+    centres = [float(trimmed(_logs(cell))[0]) for cell in cells]
     order = sorted(range(len(cells)), key=lambda place: centres[place])
     places = [(a, b) for rank, a in enumerate(order) for b in order[rank + 1 :]]
     found = compare([(cells[a], cells[b]) for a, b in places], minimum_effect)
@@ -229,7 +248,7 @@ def _test(base: np.ndarray, new: np.ndarray) -> tuple[Estimate, float | None]:
     else:
         half = t_quantile(freedom) * error
         ends, p = (difference - half, difference + half), float(t_test(difference, error, freedom))
-    return Estimate(math.exp(difference), math.exp(ends[0]), math.exp(ends[1])), p
+    return Estimate(*map(_exp, (difference, *ends))), p
 
 
 def _judged(
@@ -247,15 +266,16 @@ def _judged(
     )
 
 
-def _log_ratios(samples: Sequence[float], references: Sequence[float] | None) -> np.ndarray:
-    logs = np.log(np.asarray(samples, float))
-    if not len(logs):
-        raise ValueError("no samples")
-    if references is None:
-        return logs
-    if len(references) != len(samples):
-        raise ValueError(f"{len(samples)} samples and {len(references)} references")
-    return np.asarray(logs - np.log(np.asarray(references, float)))
+def _logs(values: Sequence[float]) -> np.ndarray:
+    return np.asarray(np.log(np.clip(np.asarray(values, float), _SMALLEST, _LARGEST)))
+
+
+def _exp(log: float) -> float:
+    return math.exp(min(max(log, math.log(_SMALLEST)), math.log(_LARGEST)))
+
+
+def _bounded(value: float) -> float:
+    return min(max(value, _SMALLEST), _LARGEST)
 
 
 def _kind(flag: str) -> str:

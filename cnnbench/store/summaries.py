@@ -68,10 +68,25 @@ def located(records: Iterable[Record]) -> tuple[list[float], list[float]]:
     return [location for location, _ in pairs], [reference for _, reference in pairs]
 
 
+def unmended(records: Iterable[Record]) -> list[Record]:
+    """Of one cell's records, in the journal's order, the last of every job that is not ok.
+
+    A job is mended by an ``ok`` of its own. A ``prepare`` that was done again, as what it had made
+    was lost, leaves no second one; that it went well is seen by a round, which cannot do without.
+    """
+    bad: dict[str, Record] = {}
+    for record in records:
+        bad.pop(record.key, None)
+        if record.status != "ok":
+            bad[record.key] = record
+        elif record.repeat != PREPARE:
+            bad = {key: other for key, other in bad.items() if other.repeat != PREPARE}
+    return list(bad.values())
+
+
 def _status(records: Sequence[Record]) -> str:
     """``ok``, or the last answer of a job that is not ok (a ``prepare`` may be no longer)."""
-    last = {record.key: record for record in records}
-    bad = [record for record in records if last[record.key] is record and record.status != "ok"]
+    bad = unmended(records)
     if not bad:
         return "ok" if records else "not measured"
     return f"{bad[-1].status}: {bad[-1].reason}" if bad[-1].reason else bad[-1].status

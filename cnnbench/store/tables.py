@@ -20,7 +20,8 @@ from pandas.api.types import is_numeric_dtype
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS, column, split
 from cnnbench.core.record import SCHEMA_VERSION, Record
-from cnnbench.store import compression, journal, ranking, speeds
+from cnnbench.core.settings.files import seen
+from cnnbench.store import compression, facts, journal, ranking, speeds
 from cnnbench.store.summaries import Summary, summarise
 
 ROW = ("model", "variant", "input_shape", "classes")
@@ -31,7 +32,8 @@ _TIDY = (
 )
 _TEXTS = ("_verdict", "_status", "_samples", "_ranking")
 _NAMES = ("model", "variant", "input_shape", "environment")
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+# How a text begins that a spreadsheet would run; the page copies its table by the same rule.
+FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,11 @@ def load(path: Path | str) -> Run:
         UserError: nothing there, or not a run.
     """
     path = Path(path)
-    if path.is_dir():
+    if seen(path.is_dir):
         folder = _run_in(path)
         records = journal.read(folder / journal.FILE_NAME)[1]
-        return Run(folder, report(records), records, _environment(folder))
-    if not path.exists():
+        return Run(folder, report(records), records, facts.read(folder))
+    if not seen(path.exists):
         raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
     return Run(path, read_csv(path))
 
@@ -136,11 +138,14 @@ def read_csv(file: Path) -> pd.DataFrame:
     Raises:
         UserError: not a report, or of a newer schema.
     """
+    # Not unpacked by its name's ending either: a few KB of gzip can hold any number of GB.
     try:
-        names = pd.read_csv(file, nrows=0).columns
+        names = pd.read_csv(file, compression=None, nrows=0).columns
         # A blank cell is the only missing one: a model may be called "NA".
         texts = {name: str for name in names if _is_text(name)}
-        frame = pd.read_csv(file, dtype=texts, keep_default_na=False, na_values=[""])
+        frame = pd.read_csv(
+            file, compression=None, dtype=texts, keep_default_na=False, na_values=[""]
+        )
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise UserError(f"not a report: {' '.join(str(error).split())}", str(file)) from None
     frame.columns = [_plain(name) for name in frame.columns]
@@ -219,14 +224,6 @@ def _run_in(folder: Path) -> Path:
     return runs[-1]
 
 
-def _environment(folder: Path) -> dict[str, Any]:
-    try:
-        environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return environment if isinstance(environment, dict) else {}
-
-
 def _shape(shape: Iterable[int]) -> str:
     return "x".join(str(size) for size in shape)
 
@@ -249,11 +246,11 @@ def _neutral_column(column: pd.Series) -> pd.Series:
 
 def neutral(value: Any) -> Any:
     """An apostrophe before what a spreadsheet would run; one more where there are some already."""
-    return "'" + value if isinstance(value, str) and _FORMULA.match(value) else value
+    return "'" + value if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def _plain(value: Any) -> Any:
     """What `neutral` was given."""
-    if isinstance(value, str) and value.startswith("'") and _FORMULA.match(value):
+    if isinstance(value, str) and value.startswith("'") and FORMULA.match(value):
         return value[1:]
     return value

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from cnnbench.cli import run as cli_run
 from cnnbench.core import plan as planning
 from cnnbench.core import suite as suites
 from cnnbench.core.errors import UserError
@@ -66,6 +68,19 @@ def test_a_suite_that_is_shipped_is_found_by_its_name(
     (tmp_path / "smoke").write_text("name: own")
     with pytest.raises(UserError, match=r"smoke:1.*models"):
         suites.load(Path("smoke"), registry)
+
+
+def test_the_command_to_go_on_is_the_one_that_was_given_and_can_be_pasted() -> None:
+    models = ("MobileNetV2[alpha=0.5]", "own:net[name='a b']")
+    words = cli_run._to_go_on(
+        Path("my suite.yaml"), Path("out put"), models, ("static",), Path("/da ta")
+    )
+    assert shlex.split(words) == [
+        "cnnbench", "run", "my suite.yaml", "--out", "out put", "--only", models[0],
+        "--only", models[1], "--probe", "static", "--data-dir", "/da ta",
+    ]  # fmt: skip
+    plain = cli_run._to_go_on(Path("tiny.yaml"), Path("results"), (), (), None)
+    assert plain == "cnnbench run tiny.yaml"
 
 
 def test_the_fifteen_models_of_table_14_3() -> None:

@@ -73,8 +73,11 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
         ("- a\n- b", "a suite is a mapping"),
         ('name: "\\ud83d\\ude00"', "s.yaml:1: half a character"),
         ('"\\ud83d": x', "s.yaml:1: half a character"),
+        ('name: x\nmodels: ["\\e[2J"]', "s.yaml:2: a control character"),
+        ('"\\x9b2J": x', "s.yaml:1: a control character"),
         ("\x00name: x", "not valid YAML: unacceptable character"),
         ("name: x\nmodels: [0x" + "f" * 5000 + "]", "s.yaml:2: a number of 5002 digits"),
+        ("name: x\n? 0x" + "f" * 5000 + "\n: 1", "s.yaml:2: a number of 5002 digits"),
         ("name: x\nmodels: [Alpha]", "'probes' is missing"),
         ("name: x\nmodels: []\nprobes: {static: }", "'models' is []"),
         ("name: x\nname: y\nmodels: [Alpha]\nprobes: {static: }", "s.yaml:2: 'name' stands"),
@@ -108,6 +111,16 @@ def test_an_alias_bomb_is_refused() -> None:
     )
     assert "more than 20000 values" in complaints(bomb)[0]
     assert "contains itself" in complaints("a: &a [*a]")[0]
+
+
+def test_an_alias_bomb_through_keys_that_stand_twice_is_refused() -> None:
+    bomb = "a0: &a0 {x: 1, x: 1}\n" + "".join(
+        f"a{i}: &a{i} {{x: *a{i - 1}, x: *a{i - 1}}}\n" for i in range(1, 31)
+    )
+    lines = complaints(bomb)
+    assert lines == [f"s.yaml:{line}: 'x' stands here twice" for line in range(1, 32)]
+    wide = "a: &a {" + "x: 1, " * 300 + "}\nb: [" + "*a, " * 300 + "]\n"
+    assert "more than 20000 values" in complaints(wide)[0]
 
 
 def test_deep_nesting_is_refused() -> None:

@@ -1,13 +1,15 @@
 """Inputs mutated by Hypothesis: a clear error or a result; no traceback, hang or flood of memory.
 
-A small profile runs with `make test`; the slow one tries ``CNNBENCH_FUZZ`` inputs (10,500). Both
+A small profile runs with `make test`; the slow one tries ``CNNBENCH_FUZZ`` inputs (13,500). Both
 print how many they tried.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,17 +23,27 @@ from hypothesis import strategies as st
 from cnnbench.core import metrics, units
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS
-from cnnbench.core.record import Record
 from cnnbench.models import registry
 from cnnbench.store import tables
-from cnnbench.store.journal import Header
-from tests.conftest import ROOT
 from tests.fuzz import mutations
 from tests.fuzz.door import bounded, survives
+from tests.fuzz.seeds import (
+    ENVIRONMENTS,
+    EXPRESSIONS,
+    HEADER,
+    JOURNAL,
+    NAMES,
+    ODD_SUITES,
+    PUBLISHED,
+    RECORDS,
+    SMALL,
+    SUITES,
+)
+from tests.models import keras_zip
 from tests.store.records import record
 
 FEW = 25
-MANY = int(os.environ.get("CNNBENCH_FUZZ", "10500"))
+MANY = int(os.environ.get("CNNBENCH_FUZZ", "13500"))
 
 tried: Counter[str] = Counter()
 Check = Callable[[Callable[[], None]], Callable[[], None]]
@@ -56,54 +68,6 @@ def profile(examples: int) -> settings:
     )
 
 
-SUITES = [file.read_bytes() for file in sorted((ROOT / "suites").glob("*.yaml"))]
-BOMB = b"a: &a [x, x]\n" + b"".join(
-    b"b%d: &b%d [*%s, *%s]\n" % (i, i, name, name)
-    for i, name in enumerate([b"a", *(b"b%d" % i for i in range(30))])
-)
-ODD_SUITES = [BOMB, BOMB + SUITES[0], b"a: &a {<<: *a}\n", b"[" * 3000, b"? [a]\n: b\n"]
-NAMES = [
-    "MobileNetV2[alpha=0.5,input_shape=128x128x3]", "lenet-5", "nets:net", "nets.py:net[classes=3]",
-    "network.keras", "ResNet50[weights='a, b']", "EfficientNetB0[classifier_activation=none]",
-]  # fmt: skip
-EXPRESSIONS = [
-    "latency_p90@cpu/litert/b1=20ms", "file=10MB", "top1=90%", "params=4M", "latency_p50_s=1.5s",
-    "memory_infer_peak_bytes@b8=1GiB", "macs=300000",
-]  # fmt: skip
-
-
-def some_records() -> list[Record]:
-    """A record of every probe."""
-    timed = {"latency_location_s": 0.01, "latency_p50_s": 0.01, "reference_s": 0.001}
-    accuracy = {"dataset": "digits", "image_size": 32}
-    return [
-        record("A", "static", params=10, macs=5, activation_infer_peak_bytes=4.0),
-        record("B", "static", status="oom", reason="out of memory: signal 9"),
-        record("A", "memory", setting={"batch_size": 8}, memory_infer_peak_bytes=1e6),
-        *(
-            record("A", "latency", repeat, samples={"latency_s": [0.01] * 12},
-                   details={"precision": 0.05, "flags": ["drifting: +14 %"]}, **timed)
-            for repeat in range(3)
-        ),
-        record("A", "latency", "prepare", file_bytes=100),
-        record("A", "accuracy", setting=accuracy, top1=0.9, top5=1.0,
-               details={"n_test": 360, "chance": 0.1, "n_problems": 1, "problems": ["a: damaged"],
-                        "curve": [{"loss": 0.5, "top1": 0.9, "seconds": 1.0}]}),
-        record("A", "memory", setting={"batch_size": 1}, memory_infer_peak_bytes=1e6,
-               samples={"timeline_s": [0.0, 1.0], "timeline_bytes": [1e6, 2e6]},
-               details={"phases": [["opened", 0.5]], "cell_limit_s": 60}),
-    ]  # fmt: skip
-
-
-HEADER = Header(plan="p", environment="e", cnnbench="0").to_json()
-RECORDS = [json.loads(each.to_json()) for each in some_records()]
-JOURNAL = "\n".join([HEADER, *map(json.dumps, RECORDS)]).encode() + b"\n"
-SMALL = tables.to_csv(tables.report(some_records())).encode()
-PUBLISHED = [
-    file.read_bytes() for file in sorted((ROOT / "results/published").glob("*/report.csv"))
-]
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the inputs are put; what a name may find is there."""
@@ -111,6 +75,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "nets.py").write_text("def net(input_shape=(8, 8, 1), classes=4): ...\n")
     (place / "network.keras").write_bytes(b"not a zip")
     (place / "run").mkdir()
+    (place / "elsewhere").mkdir()
+    (place / "elsewhere" / "records.jsonl").write_bytes(JOURNAL)
     (place / "report.csv").write_bytes(SMALL)
     return place
 
@@ -180,6 +146,31 @@ def check_csv(text: bytes, folder: Path) -> None:
     )
 
 
+def check_keras_file(content: bytes, folder: Path) -> None:
+    tried[".keras files"] += 1
+    (folder / "mutated.keras").write_bytes(content)
+    with bounded():
+        try:
+            model = registry.resolve("mutated.keras", (folder,))
+            assert model.identity()["source_sha256"]
+            assert all(size > 0 for size in model.input_shape) and model.classes >= 0
+        except UserError as error:
+            assert error.what
+
+
+def check_environment(text: bytes, folder: Path) -> None:
+    tried["environments"] += 1
+    run = str(folder / "elsewhere")
+    (folder / "elsewhere" / "environment.json").write_bytes(text)
+    one_of(
+        text,
+        ("report", run),
+        ("report", run, "--format", "md"),
+        ("report", run, "--html", str(folder / "report.html")),
+        ("compare", run, str(folder / "report.csv")),
+    )
+
+
 def one_of(text: bytes, *commands: tuple[str, ...]) -> None:
     """Give one of the commands, always the same for one input."""
     survives(*commands[zlib.crc32(text) % len(commands)])
@@ -221,6 +212,24 @@ def csv_files() -> st.SearchStrategy[bytes]:
     return mutations.bytes_of([SMALL] * 20 + PUBLISHED)
 
 
+def keras_files() -> st.SearchStrategy[bytes]:
+    def packed(config: object, way: int = zipfile.ZIP_STORED) -> bytes:
+        stream = io.BytesIO()
+        keras_zip.write(stream, config, way)
+        return stream.getvalue()
+
+    ways = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+    whole = [packed(keras_zip.NETWORK, way) for way in ways]
+    return mutations.bytes_of(whole) | mutations.tree_of([keras_zip.NETWORK]).map(packed)
+
+
+def environments() -> st.SearchStrategy[bytes]:
+    trees = [json.loads(text) for text in ENVIRONMENTS]
+    return mutations.bytes_of(ENVIRONMENTS) | mutations.tree_of(trees).map(
+        lambda tree: json.dumps(tree).encode()
+    )
+
+
 # What is cheap to try is tried more often: the share of all inputs.
 TARGETS = {
     "names": (names, check_name, 6),
@@ -228,6 +237,8 @@ TARGETS = {
     "suites": (suites, check_suite, 4),
     "journals": (journals, check_journal, 3),
     "csv": (csv_files, check_csv, 3),
+    "keras files": (keras_files, check_keras_file, 4),
+    "environments": (environments, check_environment, 2),
 }
 SHARES = sum(share for _, _, share in TARGETS.values())
 
@@ -245,6 +256,11 @@ def test_a_mutated_input_is_refused_in_words_or_gives_a_result(
         check(mutated, folder)  # type: ignore[operator]
 
     try_one()
+
+
+@pytest.mark.parametrize("text", ODD_SUITES)
+def test_a_suite_made_to_hang_is_refused_in_words(text: bytes, folder: Path) -> None:
+    check_suite(text, folder)
 
 
 def test_texts_that_a_spreadsheet_would_run_come_back_from_csv_as_they_were(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,20 +80,51 @@ def _a_gigabyte() -> int:
     return int(line.split()[1]) * 1024 + 10**9
 
 
-def test_work_that_fits_gives_its_value_and_its_output(tmp_path: Path) -> None:
-    found = attempt(lambda: {"answer": len(bytearray(20 * _MB))}, _a_gigabyte(), tmp_path / "log")
+def test_work_that_fits_gives_its_value_and_its_output(capfd: pytest.CaptureFixture[str]) -> None:
+    def work() -> dict[str, int]:
+        os.write(1, b"working\n")
+        return {"answer": len(bytearray(20 * _MB))}
+
+    found = attempt(work, _a_gigabyte())
     assert found.ended_well and found.value == {"answer": 20 * _MB}
-    assert not (tmp_path / "log").exists()
+    assert capfd.readouterr().err == "working\n"
 
 
-def test_running_out_of_memory_is_an_ending_with_evidence(tmp_path: Path) -> None:
-    found = attempt(lambda: len(bytearray(2 * 10**9)), _a_gigabyte(), tmp_path / "log")
+def test_output_without_end_takes_neither_memory_nor_disk(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def work() -> None:
+        for _ in range(2_000):
+            os.write(2, b"x" * 10_000)
+        os.write(2, b"std::bad_alloc")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = attempt(work, None)
+    assert found.ending == "signal 9" and found.evidence == "bad_alloc"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10 * 1024
+    assert len(capfd.readouterr().err) == 20_000_000 + 14
+
+
+def test_what_the_work_leaves_behind_is_not_waited_for() -> None:
+    def work() -> int:
+        subprocess.Popen(["sleep", "60"], start_new_session=True)
+        os.close(1)
+        return 7
+
+    begin = time.monotonic()
+    assert attempt(work, None).value == 7
+    assert time.monotonic() - begin < 30
+
+
+def test_running_out_of_memory_is_an_ending_with_evidence() -> None:
+    found = attempt(lambda: len(bytearray(2 * 10**9)), _a_gigabyte())
     assert not found.ended_well
     assert "MemoryError" in found.ending and found.evidence == "MemoryError"
 
 
-def test_a_signal_is_an_ending_without_evidence(tmp_path: Path) -> None:
-    found = attempt(lambda: os.kill(os.getpid(), signal.SIGKILL), None, tmp_path / "log")
+def test_a_signal_is_an_ending_without_evidence() -> None:
+    found = attempt(lambda: os.kill(os.getpid(), signal.SIGKILL), None)
     assert found.ending == "signal 9" and not found.evidence
 
 

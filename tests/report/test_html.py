@@ -169,6 +169,17 @@ def test_it_copies_what_is_shown_as_csv(seen: Seen) -> None:
     seen.page.get_by_text("6 rows copied").wait_for()
 
 
+def test_a_copied_cell_is_what_the_csv_has(seen: Seen) -> None:
+    texts = [
+        "=1", "'=1", "''=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠x",
+        "1=1", "'", "'x", "", "a,b", 'say "x"',
+    ]  # fmt: skip
+    for text in texts:
+        copied = seen.page.evaluate("text => csvCell(text)", text)
+        ((cell,),) = csv.reader(io.StringIO(f"{copied or chr(34) * 2}\n", newline=""))
+        assert cell == tables.neutral(text)
+
+
 def test_what_failed_says_why(seen: Seen) -> None:
     row = seen.page.locator("#table tbody tr").filter(has_text="Broken")
     assert "oom: out of memory at 2 GiB" in row.inner_text()

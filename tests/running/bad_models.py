@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -69,10 +70,38 @@ def fork_twice(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) 
     return good(input_shape, classes)
 
 
+def wander(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    """Leave the worker in another folder and without its environment."""
+    model = good(input_shape, classes)
+    os.chdir(Path(__file__).with_name("elsewhere"))
+    os.environ.clear()
+    return model
+
+
+def unsettle(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    """Change what Keras takes for granted in its whole process."""
+    import tensorflow as tf
+
+    tf.keras.backend.set_floatx("float64")
+    tf.keras.backend.set_image_data_format("channels_first")
+    tf.keras.backend.set_epsilon(0.5)
+    return good(input_shape, classes)
+
+
 def chatter(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
     for _ in range(20_000):
         print("chatter " * 12)
     return good(input_shape, classes)
+
+
+def flood(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    while True:
+        print("flood " * 1000)
+
+
+def flood_unasked(rate: float = 0.5) -> Any:
+    """One of unknown size, which the worker has built by a child to know it."""
+    return flood()
 
 
 def slow(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:

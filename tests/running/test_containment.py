@@ -17,6 +17,7 @@ from cnnbench.store.tables import load
 
 BAD = Path(__file__).with_name("bad_models.py")
 CNNBENCH = [sys.executable, "-m", "cnnbench"]
+MARK = "CNNBENCH_TEST_PLACE"
 
 
 def write_suite(folder: Path, builders: list[str], limits: str = "") -> Path:
@@ -30,19 +31,36 @@ def write_suite(folder: Path, builders: list[str], limits: str = "") -> Path:
 def run(suite: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*CNNBENCH, "run", suite.name, *options],
-        cwd=suite.parent, capture_output=True, text=True, timeout=240,
+        cwd=suite.parent, env=marked(suite.parent), capture_output=True, text=True, timeout=240,
     )  # fmt: skip
 
 
-def processes_with(word: str) -> list[str]:
+def start(suite: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*CNNBENCH, "run", suite.name],
+        cwd=suite.parent, env=marked(suite.parent), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def marked(place: Path) -> dict[str, str]:
+    """The environment of a command, which all that it starts has too.
+
+    A worker has no command line of its own, and an orphan neither its parent nor its session.
+    """
+    return {**os.environ, MARK: str(place)}
+
+
+def processes_of(place: Path) -> list[int]:
+    """Every living process that was started by a command in ``place``."""
+    mark = f"{MARK}={place}".encode()
     found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            command = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            is_ours = mark in (folder / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if word in command:
-            found.append(command)
+        if is_ours and alive(int(folder.name)):
+            found.append(int(folder.name))
     return found
 
 
@@ -71,13 +89,46 @@ def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
     assert ways["eat"][1].endswith("(the job's limit is 2GiB)")
     for builder in ("breed", "fork_twice", "chatter"):
         assert ways[builder] == ("ok", ""), builder
-    assert not processes_with("cnnbench-orphan")
+    assert not processes_of(tmp_path)
     for reason in ("took longer than the limit of 8 s", "exit code 7", "the builder is broken"):
         assert reason in done.stdout, "the table says why"
     assert list(load(folder).report["model"]) == [f"bad_models:{b}" for b in builders]
     assert "ValueError" in records["fail"].error
     assert 'File "bad_models.py", line' in records["fail"].error
     assert str(tmp_path) not in records["fail"].error and sys.prefix not in records["fail"].error
+
+
+def test_a_builder_that_changes_its_process_changes_no_other_and_no_place(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    suite = write_suite(tmp_path, ["wander", "unsettle", "good"], "limits: {timeout: 60s}\n")
+    rounds = "{runtimes: [graph], min_rounds: 1, max_rounds: 1}"
+    suite.write_text(suite.read_text().replace("static: ", f"static: , latency: {rounds}"))
+    run(suite)
+    folder = next((tmp_path / "results" / "bad").iterdir())
+    records = journal.read(folder / "records.jsonl")[1]
+    of = {name: [r for r in records if r.model.endswith(name)] for name in ("wander", "good")}
+    assert [(r.status, r.reason) for r in of["wander"]] == [("ok", "")] * 3
+    assert [(r.status, r.reason) for r in of["good"]] == [("ok", "")] * 3
+    assert of["wander"][0].metrics == of["good"][0].metrics
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_output_without_end_is_cut_and_named(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, ["flood", "flood_unasked", "good"], "limits: {timeout: 60s}\n")
+    memory = "{batch_sizes: [1]}"  # which asks for the size of a network that does not say it
+    suite.write_text(suite.read_text().replace("static: ", f"static: , memory: {memory}"))
+    assert run(suite).returncode == 1
+    folder = next((tmp_path / "results" / "bad").iterdir())
+    ways = {
+        (r.model.rpartition(":")[2], r.probe): r for r in journal.read(folder / "records.jsonl")[1]
+    }
+    for (builder, _), record in ways.items():
+        expected = ("ok", "") if builder == "good" else ("failed", "printed more than 32 MiB")
+        assert (record.status, record.reason) == expected
+    assert len(ways) == 6
+    assert "flood flood" in ways["flood", "static"].error
+    assert all(log.stat().st_size <= 32 * 2**20 for log in (folder / "logs").iterdir())
+    assert sum(file.stat().st_size for file in folder.rglob("*")) < 200 * 2**20
 
 
 def test_running_again_tries_only_what_failed(tmp_path: Path) -> None:
@@ -106,17 +157,15 @@ def test_killing_the_parent_or_the_server_leaves_no_process_and_no_gap(
     tmp_path: Path, victim: str
 ) -> None:
     suite = write_suite(tmp_path, ["good", "slow"], "limits: {timeout: 60s}\n")
-    process = subprocess.Popen(
-        [*CNNBENCH, "run", suite.name], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
+    process = start(suite)
     journal_file = wait_for(lambda: next(tmp_path.glob("results/bad/*/records.jsonl"), None), 60)
     wait_for(lambda: journal_file.read_text().count("\n") >= 2 or None, 60)
+    wait_for(lambda: len(processes_of(tmp_path)) >= 3 or None, 60)  # the worker is seen too
     time.sleep(0.5)  # the slow model is being built now
     server = next(pid for pid in children(process.pid) if "running.server" in command_of(pid))
     os.kill(process.pid if victim == "parent" else server, signal.SIGKILL)
     process.communicate(timeout=60)
-    wait_for(lambda: not alive(server) or None, 5)
-    wait_for(lambda: not processes_with("bad.yaml") or None, 5)
+    wait_for(lambda: not processes_of(tmp_path) or None, 5)
     done = run(suite, "--only", "bad_models:good")
     assert done.returncode == 0
     assert "Nothing was left to do" in done.stderr
@@ -128,28 +177,23 @@ def test_killing_the_parent_or_the_server_leaves_no_process_and_no_gap(
 
 def test_ctrl_c_ends_in_under_two_seconds_and_says_how_to_resume(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, ["good", "slow"], "limits: {timeout: 60s}\n")
-    process = subprocess.Popen(
-        [*CNNBENCH, "run", suite.name], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
+    process = start(suite)
     journal_file = wait_for(lambda: next(tmp_path.glob("results/bad/*/records.jsonl"), None), 60)
     wait_for(lambda: journal_file.read_text().count("\n") >= 2 or None, 60)
     time.sleep(0.5)
-    server = next(pid for pid in children(process.pid) if "running.server" in command_of(pid))
     asked = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert time.monotonic() - asked < 2
     assert process.returncode == 130
     assert "cnnbench run bad.yaml" in errors
-    assert not alive(server)
+    assert not processes_of(tmp_path)
     assert (journal_file.parent / "report.csv").exists()
 
 
 def test_two_runs_never_share_a_journal(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, ["slow"], "limits: {timeout: 60s}\n")
-    first = subprocess.Popen(
-        [*CNNBENCH, "run", suite.name], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
+    first = start(suite)
     wait_for(lambda: next(tmp_path.glob("results/bad/*/records.jsonl"), None), 60)
     second = run(suite)
     assert second.returncode == 2

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cnnbench.core.errors import UserError
 from cnnbench.core.record import SCHEMA_VERSION, Record
+from cnnbench.report import files
 from cnnbench.store.journal import Header, Journal, read
 
 HEADER = Header(plan="p", environment="e", cnnbench="0.1.0")
@@ -65,6 +66,28 @@ def test_a_number_that_is_not_finite_becomes_null(tmp_path: Path) -> None:
         journal.append(replace(RECORD, metrics={"loss": math.nan}))
     assert b"NaN" not in file.read_bytes()
     assert read(file)[1][0].metrics == {"loss": None}
+
+
+def test_half_a_character_is_written_out_and_costs_no_record(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    odd = replace(RECORD, reason="no file 'caf\udce9'", details={"problems\udce9": ["\ud800", 1.5]})
+    with Journal(file, HEADER) as journal:
+        journal.append(odd)
+        journal.append(replace(RECORD, reason="caf\u00e9 \U0001f600"))
+    first, second = read(file)[1]
+    assert first.reason == "no file 'caf\\udce9'"
+    assert first.details == {"problems\\udce9": ["\\ud800", 1.5]}
+    assert second.reason == "caf\u00e9 \U0001f600"
+
+
+def test_half_a_character_from_elsewhere_can_be_shown(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    odd = replace(RECORD, status="failed", reason="REASON", setting={"batch_size": 1})
+    line = odd.to_json().replace("REASON", r"\ud800 \ud83d\ude00")
+    file.write_text(f"{HEADER.to_json()}\n{line}\n")
+    assert read(file)[1][0].reason == "\\ud800 \U0001f600"
+    files.text(tmp_path).encode()
+    files.write(tmp_path)
 
 
 def test_a_full_disk_leaves_the_journal_whole(

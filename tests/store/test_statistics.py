@@ -32,6 +32,33 @@ def contaminated(rng: np.random.Generator, *shape: int) -> NDArray[np.float64]:
 NOISES = [normal, skewed, contaminated]
 
 
+@pytest.mark.parametrize(
+    "samples",
+    [
+        [1e-300, 1e-200, 1e-100, 1e100, 1e200, 1e300],
+        [1e308] * 3 + [5e-324] * 3,
+        [float("inf"), 1.0, 1.0, 1.0, 1.0, 1.0],
+    ],
+)
+def test_whatever_the_samples_are_the_result_is_bounded(samples: list[float]) -> None:
+    ones = [1.0] * 6
+    for estimate in (
+        st.estimate(samples),
+        st.estimate(samples[:2]),
+        st.estimate(samples, ones),
+        st.estimate(ones, samples),
+        st.estimate(samples, samples[::-1]),
+    ):
+        assert all(1e-300 <= x <= 1e300 for x in (estimate.low, estimate.value, estimate.high))
+        assert estimate.low <= estimate.value <= estimate.high
+        assert estimate.precision >= 0
+    assert st.verdict(samples, ones, 0.05)
+    assert st.tiers([samples, ones])
+    for base, new in ((samples, ones), (ones, samples), (samples, samples), (samples[:2], ones)):
+        (found,) = st.compare([(base, new)])
+        assert all(math.isfinite(x) and x > 0 for x in (found.ratio, found.low, found.high))
+
+
 @pytest.mark.parametrize("q", [50, 90, 95, 99])
 def test_calls_needed_is_the_smallest_count_with_two_calls_above_at_99_percent(q: int) -> None:
     def fewer_than_two_above(n: int) -> float:

@@ -8,8 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import cnnbench
 from cnnbench.core.errors import UserError
+from cnnbench.report import compare_text, files
 from cnnbench.store import tables
+from tests.report.made import LITERT, Book
 from tests.store.records import record
 
 
@@ -66,6 +69,20 @@ def test_a_measured_metric_brings_its_companions() -> None:
     assert row["memory_infer_peak_bytes_status@b8"] == "ok"
     for companion in ("ci_low", "ci_high", "verdict"):
         assert f"memory_infer_peak_bytes_{companion}@b8" in report.columns
+
+
+def test_latencies_of_any_size_are_shown(tmp_path: Path) -> None:
+    book = Book()
+    for model, references in (("A", [1.0] * 6), ("B", [1e300, 1e-300] * 3)):
+        for repeat, seconds in enumerate([1e-300, 1e-200, 1e-100, 1e100, 1e200, 1e300]):
+            found = {"latency_location_s": seconds, "throughput_per_s": seconds, "flops": 1e300}
+            found["reference_s"] = references[repeat]
+            book.record(model, LITERT, repeat, found, samples={"latency_s": [seconds] * 12})
+    run = book.write(tmp_path / "run")
+    files.write(run)
+    assert "cpu/litert/b1" in files.text(run)
+    compared = cnnbench.compare(cnnbench.load(run), cnnbench.load(run))
+    compare_text.as_text(compared, 200)
 
 
 def test_tidy_has_a_row_a_record_and_metric() -> None:
@@ -132,6 +149,15 @@ def test_a_csv_that_is_no_report_is_refused(tmp_path: Path, text: str, complaint
     file = tmp_path / "report.csv"
     file.write_text(text)
     with pytest.raises(UserError, match=complaint):
+        tables.load(file)
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zip"])
+def test_a_packed_csv_is_not_unpacked(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"model": ["A"], "variant": ["float32"]})
+    file = tmp_path / f"report.csv.{ending}"
+    frame.to_csv(file, index=False)
+    with pytest.raises(UserError, match="not a report"):
         tables.load(file)
 
 

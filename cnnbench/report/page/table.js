@@ -84,10 +84,12 @@ function drawTable() {
     make("table", { class: "grid" }, make("thead", {}, groupRow(columns), heads), make("tbody", {}, ...body)));
 }
 
-// What a spreadsheet would take for a formula gets a quote in front, as in report.csv.
+// What a spreadsheet would take for a formula gets a quote in front, as in report.csv: by its rule.
+const formula = new RegExp(`^(?:${data.formula})`);
+
 function csvCell(value) {
   const text = String(value ?? "");
-  const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = typeof value === "string" && formula.test(text) ? `'${text}` : text;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 

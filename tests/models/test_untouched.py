@@ -1,0 +1,42 @@
+"""A user's own modules are imported and nothing is left beside them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from cnnbench.models import locate
+
+beside, elsewhere = map(Path, sys.argv[1:])
+sys.path.append(str(beside / "site-packages"))
+module = locate.module("nets.deep.net", [beside]).load()
+module.late()
+locate.module(str(elsewhere / "own.py"), [beside]).load()
+"""
+
+
+def test_importing_a_builder_leaves_no_bytecode_beside_it(tmp_path: Path) -> None:
+    beside, elsewhere = tmp_path / "beside", tmp_path / "elsewhere"
+    for folder in (beside / "nets" / "deep", beside / "site-packages", elsewhere):
+        folder.mkdir(parents=True)
+    (beside / "nets" / "__init__.py").write_text("import helper\n")
+    (beside / "nets" / "deep" / "net.py").write_text("def late():\n    import later, installed\n")
+    for name in ("helper.py", "later.py", "site-packages/installed.py"):
+        (beside / name).touch()
+    (elsewhere / "own.py").touch()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(beside), str(elsewhere)],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+    )
+    left = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("__pycache__")}
+    assert left == {"beside/site-packages/__pycache__"}

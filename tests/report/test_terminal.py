@@ -1,0 +1,74 @@
+"""Whatever a journal or a CSV has in it, a terminal is told nothing but to show text."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnbench.cli import main
+from cnnbench.store.journal import FILE_NAME
+from tests.report.made import FACTS, Book
+
+EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31m\rWinner: E\x85\x00vil\nWinner: Evil"
+OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    book = Book({**FACTS, "cpu": EVIL})
+    for model, seconds in ((f"A{EVIL}", 0.01), (f"B{EVIL}", 0.02), ("C", 0.03)):
+        book.static(model, params=1e6 * seconds, macs=5e6).latency(model, seconds, rounds=3)
+    book.failed("D", "failed", EVIL)
+    return book.write(tmp_path_factory.mktemp("evil") / "run")
+
+
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("evil") / "report.csv"
+    row = f'"A{EVIL}",float32,1,"{EVIL}","unstable: {EVIL}"'.replace("\x00", "")
+    file.write_text(f"model,variant,params@{EVIL[:3]},macs_status,params_verdict\n{row}\n")
+    return file
+
+
+def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
+    """Everything that a command prints, on stdout and on stderr."""
+    monkeypatch.setattr(sys, "argv", ["cnnbench", *words])
+    with pytest.raises(SystemExit):
+        main()
+    return "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "report RUN", "report RUN --format md", "report CSV", "report CSV --format md",
+        "choose RUN --minimize params", "choose RUN --minimize latency_p50 --max params=15000",
+        "choose CSV --minimize params", "compare RUN RUN", "compare RUN RUN --format md",
+        "compare CSV RUN", "report RUN --metric nothing",
+    ],
+)  # fmt: skip
+def test_nothing_that_is_shown_is_obeyed(
+    run: Path,
+    csv: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    places = {"RUN": str(run), "CSV": str(csv)}
+    text = shown(capsys, monkeypatch, *(places.get(word, word) for word in command.split()))
+    assert text.strip()
+    assert not OBEYED.search(text)
+    assert "\nWinner: Evil" not in text
+
+
+def test_an_error_that_quotes_a_file_is_not_obeyed(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (run / FILE_NAME).read_text().replace('"probe":"static"', r'"probe":"\u001b[2J"', 1)
+    (tmp_path / FILE_NAME).write_text(text)
+    said = shown(capsys, monkeypatch, "report", str(tmp_path))
+    assert r"unknown probe '\x1b[2J'" in said
+    assert not OBEYED.search(said)

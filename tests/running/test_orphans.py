@@ -1,0 +1,61 @@
+"""What a model leaves in a session of its own dies with the fork server, however that dies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.running.test_containment import marked, processes_of
+
+# Stands in for TensorFlow in the server, and brings a probe that leaves an orphan.
+STAND_IN = """
+import subprocess, sys, time
+from types import ModuleType
+
+def run(subject, setting, context):
+    subprocess.Popen(["sleep", "300"], start_new_session=True)
+    context.say("left")
+    time.sleep(300)
+
+module = sys.modules["cnnbench.probes.static"] = ModuleType("cnnbench.probes.static")
+module.run = run
+"""
+PROGRAM = """
+import os, signal, sys
+from cnnbench.core.settings.static import StaticSetting
+from cnnbench.running.local import LocalExecutor
+from cnnbench.running.worker import Order
+from pathlib import Path
+
+def strike(message):
+    if sys.argv[1] == "server":
+        os.kill(executor._server.pid, signal.SIGKILL)
+
+order = Order(
+    model="LeNet5", search_path=(), probe="static", setting=StaticSetting().model_dump(mode="json"),
+    repeat=0, artifacts=".", scratch=".", log="job.log", data_dir=None, memory_limit=None,
+)
+with LocalExecutor(Path("server.log")) as executor:
+    print(executor.run(order, 2.0, strike).reason)
+"""
+
+
+@pytest.mark.parametrize(
+    ("victim", "reason"),
+    [("server", "the fork server died"), ("none", "took longer than the limit of 2 s")],
+)
+def test_an_orphan_is_not_left_behind(tmp_path: Path, victim: str, reason: str) -> None:
+    (tmp_path / "tensorflow.py").write_text(STAND_IN)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, victim],
+        cwd=tmp_path, env=marked(tmp_path) | {"PYTHONPATH": path},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == reason
+    assert not processes_of(tmp_path)

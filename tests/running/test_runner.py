@@ -1,0 +1,121 @@
+"""From jobs to records, with an executor that only says how they ended: nothing is measured."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cnnbench.cli import run as cli_run
+from cnnbench.core import environment
+from cnnbench.core.errors import UserError
+from cnnbench.core.record import Record, Status
+from cnnbench.running import runner
+from cnnbench.running.side_by_side import _Silent
+from cnnbench.running.worker import Order, Outcome
+from cnnbench.store import tables
+from cnnbench.store.journal import FILE_NAME, Header
+from tests.core.fake import plan_of
+
+PLAN = plan_of("name: s\nmodels: [Alpha]\nprobes: {static: }\n")
+
+
+class Executor:
+    """Stands in for the real one: every order ends as `answer` says."""
+
+    orders: list[Order]
+    answer: Callable[[Order], Outcome]
+
+    def __init__(self, *_: object) -> None: ...
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def run(self, order: Order, *_: object) -> Outcome:
+        type(self).orders.append(order)
+        return type(self).answer(order)
+
+
+@pytest.fixture
+def executor(monkeypatch: pytest.MonkeyPatch) -> type[Executor]:
+    Executor.orders = []
+    Executor.answer = staticmethod(lambda order: Outcome("ok", metrics={"params": 1.0}))
+    monkeypatch.setattr(runner, "LocalExecutor", Executor)
+    return Executor
+
+
+def test_a_worker_is_told_whole_paths_and_the_user_those_that_he_gave(
+    tmp_path: Path, executor: type[Executor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = runner.run(PLAN, PLAN.cells, Path("results"), _Silent())
+    assert result.folder.parent == Path("results/s")
+    (order,) = executor.orders
+    for place in (order.artifacts, order.scratch, order.log):
+        assert Path(place).is_relative_to(tmp_path / result.folder)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_what_is_published_is_never_continued(
+    tmp_path: Path, executor: type[Executor], fresh: bool
+) -> None:
+    plan = plan_of("name: published\nmodels: [Alpha]\nprobes: {static: }\n")
+    kept = tmp_path / "published" / "alpha" / FILE_NAME
+    kept.parent.mkdir(parents=True)
+    here = environment.environment_id(environment.fingerprint())
+    kept.write_text(Header(plan.id, here, "0").to_json() + "\n")
+    before = kept.read_bytes()
+    with pytest.raises(UserError, match=r"s\.yaml:1: a suite cannot be called 'published'"):
+        runner.run(plan, plan.cells, tmp_path, _Silent(), fresh=fresh)
+    with pytest.raises(UserError, match="cannot be called 'published'"):
+        runner.open_run(plan, tmp_path, fresh)
+    assert kept.read_bytes() == before and not executor.orders
+    assert [path.name for path in kept.parent.parent.iterdir()] == ["alpha"]
+
+
+def test_a_prepare_done_again_leaves_no_second_ok_and_its_failure_is_mended(
+    tmp_path: Path, executor: type[Executor]
+) -> None:
+    plan = plan_of(
+        "name: s\nmodels: [Alpha]\n"
+        "probes: {latency: {runtimes: [graph], min_rounds: 2, max_rounds: 2}}\n"
+    )
+    (cell,) = plan.cells
+
+    def ends(*statuses: Status) -> tuple[Record, ...]:
+        """Run the suite, its jobs ending so; whatever an earlier prepare has made is lost."""
+        left = iter(statuses)
+        timed = {"latency_location_s": 1.0, "reference_s": 1.0}
+        executor.answer = staticmethod(lambda order: Outcome(next(left), "so", metrics=timed))
+        for run in tmp_path.glob("s/*"):
+            shutil.rmtree(run / "artifacts" / cell.key, ignore_errors=True)
+        return runner.run(plan, plan.cells, tmp_path, _Silent()).records
+
+    assert not cli_run._failed(plan.cells, ends("ok", "skipped"))
+    assert not cli_run._failed(plan.cells, ends("skipped"))
+    records = ends("failed")
+    assert cli_run._failed(plan.cells, records)
+    assert tables.report(records)["latency_p50_s_status@cpu/graph/b1"][0] == "failed: so"
+    records = ends("ok", "ok", "ok")
+    assert not cli_run._failed(plan.cells, records)
+    assert "ok" in set(tables.report(records)["latency_location_s_status@cpu/graph/b1"])
+    assert [(r.repeat, r.status) for r in records] == [
+        ("prepare", "ok"), (0, "skipped"), ("prepare", "skipped"), ("prepare", "failed"),
+        (0, "ok"), (1, "ok"),
+    ]  # fmt: skip
+
+
+def test_what_went_wrong_first_is_what_is_said(tmp_path: Path, executor: type[Executor]) -> None:
+    def interrupt(order: Order) -> Outcome:
+        raise KeyboardInterrupt
+
+    def broken(folder: Path) -> None:
+        raise ValueError("no table can be made")
+
+    executor.answer = staticmethod(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(PLAN, PLAN.cells, tmp_path, _Silent(), finish=broken)
