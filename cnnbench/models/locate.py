@@ -11,7 +11,7 @@ from types import ModuleType
 
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.settings.files import seen
-from cnnbench.models import signature, untouched
+from cnnbench.models import signature
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,22 @@ class Location:
     file: Path
 
     def load(self) -> ModuleType:
-        """Import the module; nothing is written where it lies.
+        """Import the module; no bytecode is written where it lies.
 
         Raises:
             UserError: it raises while it is imported, or another module has its name.
         """
-        untouched.leave(self.root)
         # At the front, so that a user's `resnet.py` is found before anything installed.
         if str(self.root) not in sys.path:
             sys.path.insert(0, str(self.root))
+        before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         try:
             module = importlib.import_module(self.module)
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise UserError(f"importing it failed: {reason}", str(self.file)) from error
+        finally:
+            sys.dont_write_bytecode = before
         if module.__file__ is None or not self.file.samefile(module.__file__):
             raise UserError(
                 f"another module '{self.module}' is already loaded from {module.__file__}",

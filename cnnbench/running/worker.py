@@ -24,7 +24,6 @@ from cnnbench.core.record import PREPARE, Repeat, Status
 from cnnbench.core.settings import setting as read_setting
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.core.units import exact_bytes
-from cnnbench.models import untouched
 from cnnbench.running.settling import settled
 
 
@@ -95,7 +94,6 @@ def main(order_json: str, channel: socket.socket) -> NoReturn:
 
 def _become_a_worker(order: Order) -> None:
     for folder in reversed(order.search_path):
-        untouched.leave(Path(folder))
         if folder not in sys.path:
             sys.path.insert(0, folder)
     if order.memory_limit:

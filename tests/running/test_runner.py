@@ -13,7 +13,7 @@ from cnnbench.core import environment
 from cnnbench.core.errors import UserError
 from cnnbench.core.record import Record, Status
 from cnnbench.running import runner
-from cnnbench.running.side_by_side import _Silent
+from cnnbench.running.runner import Observer
 from cnnbench.running.worker import Order, Outcome
 from cnnbench.store import tables
 from cnnbench.store.journal import FILE_NAME, Header
@@ -52,7 +52,7 @@ def test_a_worker_is_told_whole_paths_and_the_user_those_that_he_gave(
     tmp_path: Path, executor: type[Executor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = runner.run(PLAN, PLAN.cells, Path("results"), _Silent())
+    result = runner.run(PLAN, PLAN.cells, Path("results"), Observer())
     assert result.folder.parent == Path("results/s")
     (order,) = executor.orders
     for place in (order.artifacts, order.scratch, order.log):
@@ -70,7 +70,7 @@ def test_what_is_published_is_never_continued(
     kept.write_text(Header(plan.id, here, "0").to_json() + "\n")
     before = kept.read_bytes()
     with pytest.raises(UserError, match=r"s\.yaml:1: a suite cannot be called 'published'"):
-        runner.run(plan, plan.cells, tmp_path, _Silent(), fresh=fresh)
+        runner.run(plan, plan.cells, tmp_path, Observer(), fresh=fresh)
     with pytest.raises(UserError, match="cannot be called 'published'"):
         runner.open_run(plan, tmp_path, fresh)
     assert kept.read_bytes() == before and not executor.orders
@@ -93,7 +93,7 @@ def test_a_prepare_done_again_leaves_no_second_ok_and_its_failure_is_mended(
         executor.answer = staticmethod(lambda order: Outcome(next(left), "so", metrics=timed))
         for run in tmp_path.glob("s/*"):
             shutil.rmtree(run / "artifacts" / cell.key, ignore_errors=True)
-        return runner.run(plan, plan.cells, tmp_path, _Silent()).records
+        return runner.run(plan, plan.cells, tmp_path, Observer()).records
 
     assert not cli_run._failed(plan.cells, ends("ok", "skipped"))
     assert not cli_run._failed(plan.cells, ends("skipped"))
@@ -118,4 +118,4 @@ def test_what_went_wrong_first_is_what_is_said(tmp_path: Path, executor: type[Ex
 
     executor.answer = staticmethod(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        runner.run(PLAN, PLAN.cells, tmp_path, _Silent(), finish=broken)
+        runner.run(PLAN, PLAN.cells, tmp_path, Observer(), finish=broken)
