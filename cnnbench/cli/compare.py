@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 
 import click
 
-_WIDTH_WITHOUT_TERMINAL = 160
+from cnnbench.cli import options
 
 
 @click.command()
@@ -58,7 +56,5 @@ def command(
     elif form == "md":
         click.echo(compare_text.as_markdown(found), nl=False)
     else:
-        width = shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
-        width = width if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
-        click.echo(compare_text.as_text(found, width), nl=False)
+        click.echo(compare_text.as_text(found, options.width()), nl=False)
     return EXIT_FAILED if found.regressions else EXIT_FINE

@@ -7,14 +7,11 @@ from pathlib import Path
 
 import click
 
+from cnnbench.cli import options
+
 
 @click.command()
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="CNNBENCH_DATA",
-    help="Folder with keras/, tensorflow_datasets/ and weights/  [env: CNNBENCH_DATA]",
-)
+@options.data_dir("keras/, tensorflow_datasets/ and weights/")
 @click.option("--noise/--no-noise", default=True, help="The self-test takes some ten seconds.")
 def command(data_dir: Path | None, noise: bool) -> None:
     """Show the machine, the runtimes and the data sets, and test how noisy it is here."""

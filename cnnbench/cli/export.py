@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnnbench.cli import options
 from cnnbench.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,12 +53,7 @@ _NETWORK_CARD = "network.json"
 @click.option("--fine-tune-epochs", type=int, default=2, show_default=True)
 @click.option("--fine-tune-rate", type=float, default=0.0001, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The card on stdout.")
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="CNNBENCH_DATA",
-    help="Folder with keras/ and tensorflow_datasets/  [env: CNNBENCH_DATA]",
-)
+@options.data_dir("keras/ and tensorflow_datasets/")
 def command(
     model: str,
     variant: str,

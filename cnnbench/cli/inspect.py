@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnnbench.cli import options
 from cnnbench.core import units
 from cnnbench.core.errors import CnnbenchError, UserError
 from cnnbench.core.quiet import quiet
@@ -73,7 +71,7 @@ def command(
     csv_file: str | None,
     html_file: str | None,
     fit: str | None,
-    **options: Any,
+    **counting: Any,
 ) -> None:
     """Count MODEL: parameters, MACs, FLOPs, activation memory, receptive field.
 
@@ -85,11 +83,11 @@ def command(
     if batch < 1:
         raise UserError(f"a batch of {batch}", "--batch", "at least one image is needed")
     limit = units.parse(fit, "bytes", "--fit") if fit else None
-    to_stdout = [html_file == "-", csv_file == "-", as_json]
+    to_stdout = [html_file == options.STDOUT, csv_file == options.STDOUT, as_json]
     if sum(to_stdout) > 1:
         raise UserError("--html -, --csv - and --json all go to stdout", hint="name a file for one")
     with quiet():
-        found = _inspect(model, layer, input_shape, batch, options)
+        found = _inspect(model, layer, input_shape, batch, counting)
     if limit is not None:
         found.metrics["max_batch"] = found.max_batch(limit)
     if html_file:
@@ -103,7 +101,7 @@ def command(
 
 
 def _inspect(
-    model: str | None, layer: str | None, shape: Shape | None, batch: int, options: dict[str, Any]
+    model: str | None, layer: str | None, shape: Shape | None, batch: int, counting: dict[str, Any]
 ) -> Inspection:
     from cnnbench.models.registry import resolve
 
@@ -111,7 +109,7 @@ def _inspect(
     subject = resolve(model, (Path.cwd(),)) if model is not None else None
     from cnnbench import analysis
 
-    analysis.check_options(batch, options["convention"], options["dtype"])
+    analysis.check_options(batch, counting["convention"], counting["dtype"])
     with analysis.weightless():
         if subject is not None:
             built, name = _build(subject, shape), subject.label
@@ -119,7 +117,7 @@ def _inspect(
             raise UserError("one layer needs --input-shape", "--layer", "for example 150x100x3")
         else:
             built, name = analysis.one_layer_model(str(layer), shape), str(layer)
-        return analysis.inspect(built, batch, input_shape=shape, name=name, **options)
+        return analysis.inspect(built, batch, input_shape=shape, name=name, **counting)
 
 
 def _build(subject: Any, shape: Shape | None) -> Any:
@@ -207,7 +205,7 @@ def _write_csv(found: Inspection, name: str) -> None:
     for row in rows:
         row["output_shape"] = "x".join(str(size) for size in row["output_shape"])
         row |= {key: neutral(value) for key, value in row.items()}
-    with _opened(name) as stream:
+    with options.opened(name) as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -217,17 +215,5 @@ def _write_html(found: Inspection, name: str) -> None:
     from cnnbench.analysis import CONVENTIONS
     from cnnbench.report.inspection_html import page
 
-    with _opened(name) as stream:
+    with options.opened(name) as stream:
         stream.write(page(found.to_json(), CONVENTIONS[found.convention].statement))
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[Any]:
-    if name == "-":
-        yield sys.stdout
-        return
-    try:
-        with Path(name).open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-    except OSError as error:
-        raise UserError(f"cannot write {name}: {error.strerror}") from error

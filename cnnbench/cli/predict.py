@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnnbench.cli import options
 from cnnbench.core.errors import Unavailable, UserError
 from cnnbench.core.quiet import quiet
 
@@ -38,12 +39,7 @@ if TYPE_CHECKING:
     help="Names of the classes, one a line, in the order of the network's outputs.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="CNNBENCH_DATA",
-    help="Folder with keras/models/ and weights/  [env: CNNBENCH_DATA]",
-)
+@options.data_dir("keras/models/ and weights/")
 def command(
     model: str,
     images: tuple[Path, ...],

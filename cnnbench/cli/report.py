@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from cnnbench.core.errors import UserError
-
-_STDOUT = "-"
+from cnnbench.cli import options
 
 
 @click.command()
@@ -64,17 +61,13 @@ def command(
         run,
         form or "text",  # type: ignore[arg-type]
         metrics=metric,
-        terminal_width=sys.stdout.isatty(),
+        width=options.width(),
     )
     click.echo(text, nl=False)
 
 
 def _write(text: str, name: str) -> None:
-    if name == _STDOUT:
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", name) from None
-    click.echo(f"Written: {name}", err=True)
+    with options.opened(name) as stream:
+        stream.write(text)
+    if name != options.STDOUT:
+        click.echo(f"Written: {name}", err=True)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnnbench.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -43,12 +45,7 @@ _OUT = Path("results")
     help="Measure N times, each time in a new run.",
 )
 @click.option("--wait", is_flag=True, help="Wait where the same suite is being run already.")
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="CNNBENCH_DATA",
-    help="Folder with keras/, tensorflow_datasets/ and weights/  [env: CNNBENCH_DATA]",
-)
+@options.data_dir("keras/, tensorflow_datasets/ and weights/")
 def command(
     suite: Path,
     out: Path,
@@ -113,7 +110,7 @@ def _run(
         has_failed |= _failed(cells, result.records)
         if number < repeat:
             click.echo(f"{number} of {repeat} runs done", err=True)
-    click.echo(files.text(result.folder, terminal_width=True), nl=False)
+    click.echo(files.text(result.folder, width=options.width()), nl=False)
     _say_what_next(result.folder, nothing_new=not progress.had_work)
     return EXIT_FAILED if has_failed else EXIT_FINE
 

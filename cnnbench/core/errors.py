@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 # What the output of a process says when memory ran out: evidence for the status ``oom``.
 OUT_OF_MEMORY = re.compile(
@@ -48,6 +49,20 @@ class UserError(CnnbenchError):
         return f"{text} ({self.hint})" if self.hint else text
 
 
+def shown(value: Any) -> str:
+    """A value as a message quotes it: cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python shows
+        return "a number without end"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def all_of(problems: Sequence[UserError]) -> UserError:
+    """One mistake as it is, several together."""
+    return problems[0] if len(problems) == 1 else UserErrors(problems)
+
+
 _MOST_SHOWN = 50
 
 
@@ -78,9 +93,9 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
     Case, ``_`` and ``-`` do not count in the comparison.
     """
-    plain = {_plain(candidate): candidate for candidate in valid}
-    close = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
-    return f"did you mean '{plain[close[0]]}'?" if close else ""
+    known = {plain(candidate): candidate for candidate in valid}
+    close = difflib.get_close_matches(plain(name), known, n=1, cutoff=0.6)
+    return f"did you mean '{known[close[0]]}'?" if close else ""
 
 
 def one_of(name: str, valid: Iterable[str], where: str, of_what: str) -> str:
@@ -90,12 +105,13 @@ def one_of(name: str, valid: Iterable[str], where: str, of_what: str) -> str:
         UserError: none of them; the nearest is named, or all of them.
     """
     candidates = list(dict.fromkeys(valid))
-    found = {_plain(candidate): candidate for candidate in candidates}.get(_plain(name))
+    found = {plain(candidate): candidate for candidate in candidates}.get(plain(name))
     if found is None:
         hint = nearest(name, candidates) or "one of: " + ", ".join(candidates)
         raise UserError(f"'{name}' is not in {of_what}", where, hint)
     return found
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """``name`` without what does not count when names are compared: case, ``_`` and ``-``."""
     return name.lower().replace("_", "").replace("-", "")

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cnnbench.core.errors import UserError, UserErrors, one_of
+from cnnbench.core.errors import UserError, all_of, one_of
 from cnnbench.core.model import Model
 from cnnbench.core.record import PREPARE, Repeat, job_key
 from cnnbench.core.settings import SPECS, Setting, StoppingRule
@@ -150,7 +150,7 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
                 where = suite.source.where(("probes", probe))
                 raise UserError(f"more than {_MOST_CELLS} cells; make it several suites", where)
     if problems:
-        raise problems[0] if len(problems) == 1 else UserErrors(problems)
+        raise all_of(problems)
     cells.sort(key=lambda cell: (PROBE_ORDER.index(cell.probe), cell.setting.stage()))
     cells = _without_repeats(cells)
     _check_columns(suite, cells)

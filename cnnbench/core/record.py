@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any, Literal
 
 from cnnbench.core import plain_json
+from cnnbench.core.errors import shown
 from cnnbench.core.metrics import METRICS
 
 SCHEMA_VERSION = 1
@@ -93,25 +94,25 @@ class Record:
         for name, kinds in _TYPES.items():
             value = getattr(self, name)
             if not isinstance(value, kinds) or isinstance(value, bool):
-                raise ValueError(f"'{name}' is {_short(value)}")
+                raise ValueError(f"'{name}' is {shown(value)}")
         if self.status not in STATUSES:
-            raise ValueError(f"'status' is {_short(self.status)}")
+            raise ValueError(f"'status' is {shown(self.status)}")
         if isinstance(self.repeat, str) and self.repeat != PREPARE:
-            raise ValueError(f"'repeat' is {_short(self.repeat)}")
+            raise ValueError(f"'repeat' is {shown(self.repeat)}")
         _numbers("input_shape", self.input_shape, int)
         _numbers("counts", (self.attempt, self.classes, self.repeat), int, str)
         _numbers("duration_s", (self.duration_s,))
         _numbers("metrics", self.metrics.values())
         for name in _SHARES & self.metrics.keys():
             if not 0 <= (self.metrics[name] or 0) <= 1:
-                raise ValueError(f"'metrics.{name}' is {_short(self.metrics[name])}, not a share")
+                raise ValueError(f"'metrics.{name}' is {shown(self.metrics[name])}, not a share")
         for name, values in self.samples.items():
             if not isinstance(values, list):
-                raise ValueError(f"'samples.{name}' is {_short(values)}")
+                raise ValueError(f"'samples.{name}' is {shown(values)}")
             _numbers(f"samples.{name}", values)
         for name, is_right in _DETAILS.items():
             if name in self.details and not is_right(self.details[name]):
-                raise ValueError(f"'details.{name}' is {_short(self.details[name])}")
+                raise ValueError(f"'details.{name}' is {shown(self.details[name])}")
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -175,17 +176,9 @@ def _numbers(name: str, values: Iterable[Any], *kinds: type) -> None:
     for value in values:
         kind = type(value)
         if kind not in allowed or (kind is int and not 0 <= abs(value) < _LARGEST):
-            raise ValueError(f"'{name}' holds {_short(value)}")
+            raise ValueError(f"'{name}' holds {shown(value)}")
         if kind is float and value - value != 0:
             raise ValueError(f"'{name}' holds a number that is not finite")
-
-
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of more digits than Python shows
-        return "a number without end"
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def job_key(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from cnnbench.core import yaml_source
-from cnnbench.core.errors import UserError, UserErrors, nearest, one_of
+from cnnbench.core.errors import UserError, UserErrors, all_of, nearest, one_of, shown
 from cnnbench.core.model import Model
 from cnnbench.core.settings import SPECS, Spec
 from cnnbench.core.settings.base import Bytes, Form, Seconds
@@ -109,7 +109,7 @@ def check(source: Source, catalogue: Catalogue, search_path: tuple[Path, ...] = 
     probes = list(_probes(source, models, problems))
     if problems or top is None:
         problems.sort(key=lambda problem: _line_of(problem.where))
-        raise problems[0] if len(problems) == 1 else UserErrors(problems)
+        raise all_of(problems)
     return Suite(
         name=top.name,
         description=top.description,
@@ -224,7 +224,7 @@ def _worded(form: type[BaseModel], item: Any, path: Path_, source: Source) -> Us
             )
     message = item["msg"].removeprefix("Value error, ")
     return UserError(
-        f"'{name}' is {_short(item['input'])}: {message[:1].lower()}{message[1:]}", where
+        f"'{name}' is {shown(item['input'])}: {message[:1].lower()}{message[1:]}", where
     )
 
 
@@ -240,11 +240,6 @@ def _fields_at(form: type[BaseModel], location: Path_) -> list[str]:
             break
         form = annotation
     return list(form.model_fields)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _line_of(where: str) -> int:

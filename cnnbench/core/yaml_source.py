@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from cnnbench.core.errors import UserError, UserErrors
+from cnnbench.core.errors import UserError, all_of
 
 Path_ = tuple[str | int, ...]
 
@@ -155,7 +155,7 @@ class _Index:
         """Raise a `UserError` where anything is wrong."""
         found = list(self._problems.values())
         if found:
-            raise found[0] if len(found) == 1 else UserErrors(found)
+            raise all_of(found)
 
     def _walk_mapping(self, node: yaml.MappingNode, path: Path_, parents: frozenset[int]) -> None:
         seen: set[str] = set()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cnnbench.core import reference
-from cnnbench.core.errors import UserError, nearest
+from cnnbench.core.errors import UserError, nearest, plain
 from cnnbench.core.reference import Reference
 from cnnbench.models import locate, signature
 from cnnbench.models.applications import Application
@@ -50,10 +50,10 @@ def resolve(text: str, search_path: Sequence[Path] = ()) -> Model:
         return _from_file(text, written, search_path)
     if ":" in name:
         return _from_module(text, written, name, search_path)
-    if (known := _plain_names().get(_plain(name))) is not None:
+    if (known := _plain_names().get(plain(name))) is not None:
         return _from_catalogue(text, written, ENTRIES[known])
     own = _users_own(search_path)
-    if (found := {_plain(each): each for each in own}.get(_plain(name))) is not None:
+    if (found := {plain(each): each for each in own}.get(plain(name))) is not None:
         return _from_module(text, written, own[found], search_path, label=found)
     hint = nearest(name, [*ENTRIES, *own]) or "`cnnbench models` lists them"
     raise UserError(f"unknown model '{name}'", hint=hint)
@@ -73,7 +73,7 @@ def entries(family: str | None = None) -> list[Entry]:
     known = [_entry(name) for name in names()]
     if family is None:
         return known
-    chosen = [entry for entry in known if _plain(entry.family) == _plain(family)]
+    chosen = [entry for entry in known if plain(entry.family) == plain(family)]
     if not chosen:
         families = list(dict.fromkeys(entry.family for entry in known))
         hint = nearest(family, families) or "one of: " + ", ".join(families)
@@ -103,7 +103,7 @@ def register(builder: _F | str | None = None, *, name: str | None = None) -> Any
     if builder is None or isinstance(builder, str):
         return lambda function: register(function, name=builder or name)
     chosen = name or builder.__name__
-    if _plain(chosen) in _plain_names():
+    if plain(chosen) in _plain_names():
         raise UserError(f"'{chosen}' is a name of the catalogue", hint="register another name")
     file = inspect.getsourcefile(builder)
     if file is None or not Path(file).is_file():
@@ -195,11 +195,7 @@ def _shipped() -> Mapping[str, str]:
 
 @cache
 def _plain_names() -> Mapping[str, str]:
-    return {_plain(name): name for name in ENTRIES}
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
+    return {plain(name): name for name in ENTRIES}
 
 
 def _own_location(module: str) -> Location:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -14,7 +13,6 @@ from cnnbench.store import tables
 from cnnbench.store.tables import Run
 
 Format = Literal["text", "md", "csv"]
-_WIDTH_WITHOUT_TERMINAL = 160
 
 
 def write(folder: Path) -> None:
@@ -56,25 +54,19 @@ def picture(path: Path, across: str = "", up: str = "") -> str:
 
 
 def text(
-    path: Path, form: Format = "text", *, metrics: Sequence[str] = (), terminal_width: bool = False
+    path: Path, form: Format = "text", *, metrics: Sequence[str] = (), width: int = 160
 ) -> str:
     """The report of a run (or of a bare ``report.csv``) as it is printed.
 
-    ``metrics`` chooses the columns; the CSV keeps what belongs to them (intervals, samples,
-    status), so that it can be compared.
+    ``width`` is that of a text, in characters. ``metrics`` chooses the columns; the CSV keeps what
+    belongs to them (intervals, samples, status), so that it can be compared.
     """
     run = tables.load(path)
     if form == "csv":
         return tables.to_csv(layout.about(metrics, run.report))
     if form == "md":
         return _markdown(run, metrics)
-    width = shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
-    shown = table.as_text(
-        run.report,
-        run.environment,
-        width if terminal_width else _WIDTH_WITHOUT_TERMINAL,
-        metrics,
-    )
+    shown = table.as_text(run.report, run.environment, width, metrics)
     return shown if metrics else "".join([shown, *(s.as_text() for s in sections(run.report))])
 
 

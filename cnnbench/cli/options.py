@@ -1,0 +1,53 @@
+"""What several verbs share: options, and where their output goes."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from cnnbench.core.errors import UserError
+
+STDOUT = "-"
+_WIDTH_WITHOUT_TERMINAL = 160
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def data_dir(content: str) -> Callable[[F], F]:
+    """``--data-dir``, or the environment's ``CNNBENCH_DATA``; ``content`` is what is looked for."""
+    return click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="CNNBENCH_DATA",
+        help=f"Folder with {content}  [env: CNNBENCH_DATA]",
+    )
+
+
+@contextmanager
+def opened(name: str) -> Iterator[Any]:
+    """The file ``name`` to write text into, or stdout for ``-``.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    if name == STDOUT:
+        yield sys.stdout
+        return
+    try:
+        with Path(name).open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", name) from error
+
+
+def width() -> int:
+    """Columns for a table: the terminal's, or of a pipe what an editor shows."""
+    if not sys.stdout.isatty():
+        return _WIDTH_WITHOUT_TERMINAL
+    return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
