@@ -28,9 +28,9 @@ def command(
     --min top1=90% --maximize top1. Exit code 1 says that nothing fits.
     """
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE
-    from cnnbench.report import choose_text
     from cnnbench.report.choose import choose
-    from cnnbench.report.limits import read_option
+    from cnnbench.report.choose import text as choose_text
+    from cnnbench.report.choose.limits import read_option
     from cnnbench.store.tables import load
 
     choice = choose(

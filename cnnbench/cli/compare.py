@@ -44,8 +44,8 @@ def command(
     intervals. Exit code 1 says that something got worse.
     """
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE
-    from cnnbench.report import compare_text
     from cnnbench.report.compare import compare
+    from cnnbench.report.compare import text as compare_text
     from cnnbench.store.tables import load
 
     found = compare(load(base), load(new), metrics=metric, threshold=threshold, force=force)

@@ -213,7 +213,7 @@ def _write_csv(found: Inspection, name: str) -> None:
 
 def _write_html(found: Inspection, name: str) -> None:
     from cnnbench.analysis import CONVENTIONS
-    from cnnbench.report.inspection_html import page
+    from cnnbench.report.html.inspection import page
 
     with options.opened(name) as stream:
         stream.write(page(found.to_json(), CONVENTIONS[found.convention].statement))

@@ -14,7 +14,8 @@ import pandas as pd
 from cnnbench.core import metrics, units
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS, Metric, of_column, split
-from cnnbench.report import layout, merge, pareto
+from cnnbench.report import layout, merge
+from cnnbench.report.choose import pareto
 from cnnbench.report.measured import Measured
 
 _UP = ("top1", "published_top1", "agreement")

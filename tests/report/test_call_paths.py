@@ -10,8 +10,9 @@ import pytest
 
 from cnnbench.core.errors import UserError
 from cnnbench.core.settings.latency import LatencySetting
-from cnnbench.report import call_paths, files
-from cnnbench.report.section import Section
+from cnnbench.report import files
+from cnnbench.report.sections import call_paths
+from cnnbench.report.sections.section import Section
 from cnnbench.store import tables
 from tests.report.made import LITERT, Book
 

@@ -9,7 +9,7 @@ import pytest
 
 import cnnbench
 from cnnbench.core.errors import UserError
-from cnnbench.report import choose_text
+from cnnbench.report.choose import text as choose_text
 from cnnbench.store import tables
 from tests.report.made import Book
 

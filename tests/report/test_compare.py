@@ -9,8 +9,8 @@ import pytest
 
 import cnnbench
 from cnnbench.core.errors import UserError
-from cnnbench.report import compare_text
 from cnnbench.report.compare import Comparison
+from cnnbench.report.compare import text as compare_text
 from cnnbench.store import tables
 from tests.report.made import FACTS, Book
 

@@ -12,7 +12,7 @@ import pytest
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.settings.static import StaticSetting
 from cnnbench.models import catalog
-from cnnbench.report import published, published_text
+from cnnbench.report.sections import published, published_text
 from cnnbench.store import tables
 from tests.report.made import LITERT, Book
 

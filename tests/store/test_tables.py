@@ -10,7 +10,8 @@ import pytest
 
 import cnnbench
 from cnnbench.core.errors import UserError
-from cnnbench.report import compare_text, files
+from cnnbench.report import files
+from cnnbench.report.compare import text as compare_text
 from cnnbench.store import tables
 from tests.report.made import LITERT, Book
 from tests.store.records import record

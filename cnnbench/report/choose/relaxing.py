@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.report.limits import Limit
+from cnnbench.report.choose.limits import Limit
 
 if TYPE_CHECKING:
-    from cnnbench.report.choose import Candidate
+    from cnnbench.report.choose.choice import Candidate
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import pandas as pd
 
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import Metric
-from cnnbench.report import mixing, pareto, ties
-from cnnbench.report.limits import Limit, Standing, contradictions, limits, numeric_column
+from cnnbench.report.choose import mixing, pareto, ties
+from cnnbench.report.choose.limits import Limit, Standing, contradictions, limits, numeric_column
+from cnnbench.report.choose.relaxing import Relaxation, nearest, relaxations
+from cnnbench.report.choose.violation import Violation, violations
 from cnnbench.report.measured import Measured
 from cnnbench.report.merge import Row, frame_of, merge, value_columns
-from cnnbench.report.relaxing import Relaxation, nearest, relaxations
-from cnnbench.report.violation import Violation, violations
 from cnnbench.store.tables import Run
 
 Wanted = Mapping[str, str | float] | Iterable[tuple[str, str | float]]

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from cnnbench.core.metrics import Metric
 from cnnbench.core.terminal import printable
 from cnnbench.core.units import show
-from cnnbench.report.choose import Candidate, Choice
+from cnnbench.report.choose.choice import Candidate, Choice
+from cnnbench.report.choose.relaxing import Relaxation
+from cnnbench.report.choose.violation import Violation
 from cnnbench.report.measured import Measured
-from cnnbench.report.relaxing import Relaxation
-from cnnbench.report.violation import Violation
 
 
 def as_text(choice: Choice) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.core.metrics import Metric
-from cnnbench.report.limits import Limit
+from cnnbench.report.choose.limits import Limit
 from cnnbench.report.measured import Measured
 from cnnbench.report.merge import Row
 

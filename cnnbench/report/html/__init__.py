@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, Template
 
-from cnnbench.report import html_data
+from cnnbench.report.html import data as html_data
 from cnnbench.report.sections import sections
 from cnnbench.store.tables import Run
 

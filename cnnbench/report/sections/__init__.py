@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cnnbench.report import call_paths, published_text
-from cnnbench.report.section import Section
+from cnnbench.report.sections import call_paths, published_text
+from cnnbench.report.sections.section import Section
 
 
 def sections(report: pd.DataFrame) -> list[Section]:

@@ -14,7 +14,8 @@ import pandas as pd
 from cnnbench import __version__
 from cnnbench.core import yaml_source
 from cnnbench.core.metrics import METRICS, of_column, split
-from cnnbench.report import html_records, layout, merge
+from cnnbench.report import layout, merge
+from cnnbench.report.html import records as html_records
 from cnnbench.report.layout import GROUPS
 from cnnbench.report.remarks import remarks
 from cnnbench.store import foreign

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from cnnbench.core.metrics import METRICS, split
 from cnnbench.core.terminal import printable
-from cnnbench.report.compare import Compared, Comparison
+from cnnbench.report.compare.comparison import Compared, Comparison
+from cnnbench.report.compare.verdicts import Verdict
 from cnnbench.report.markdown import markdown
-from cnnbench.report.verdicts import Verdict
 
 _HEADS = ("Model", "Metric", "Base", "New", "New ÷ base", "Verdict")
 _ORDER: tuple[Verdict, ...] = ("worse", "better", "cannot tell", "not comparable", "same")

@@ -19,8 +19,8 @@ from statistics import median
 import pandas as pd
 
 from cnnbench.core.units import show
-from cnnbench.report.latencies import measured_time, settings_of
 from cnnbench.report.merge import Row, rows_of
+from cnnbench.report.sections.latencies import measured_time, settings_of
 from cnnbench.store.ranks import FEWEST_RANKS, Correlation, ranks, spearman
 
 MIB = 2**20

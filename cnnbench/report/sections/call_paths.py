@@ -12,9 +12,9 @@ from statistics import median
 import pandas as pd
 
 from cnnbench.core.units import show
-from cnnbench.report.latencies import is_doubtful, measured_time, settings_of
 from cnnbench.report.merge import Row, rows_of
-from cnnbench.report.section import Block, Section
+from cnnbench.report.sections.latencies import is_doubtful, measured_time, settings_of
+from cnnbench.report.sections.section import Block, Section
 from cnnbench.store.ranks import FEWEST_RANKS, ranks, spearman
 
 _TITLE = "How far the call path moves the ranking"

@@ -8,10 +8,10 @@ import pandas as pd
 
 from cnnbench.core.metrics import column, split
 from cnnbench.core.units import show
-from cnnbench.report.latencies import is_doubtful, measured_time
 from cnnbench.report.merge import Row
-from cnnbench.report.published import MIB, Beside, Times, beside, published_macs
-from cnnbench.report.section import Block, Section
+from cnnbench.report.sections.latencies import is_doubtful, measured_time
+from cnnbench.report.sections.published import MIB, Beside, Times, beside, published_macs
+from cnnbench.report.sections.section import Block, Section
 
 _TITLE = "Published beside measured"
 _INTRODUCTION = (

@@ -16,9 +16,9 @@ from cnnbench.core import metrics as names
 from cnnbench.core import units
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS, of_column, split
-from cnnbench.report.changes import Changes, changes, is_same_environment
+from cnnbench.report.compare.changes import Changes, changes, is_same_environment
+from cnnbench.report.compare.verdicts import Judged, Pair, Verdict, is_time, judge
 from cnnbench.report.merge import Row, frame_of, rows_of
-from cnnbench.report.verdicts import Judged, Pair, Verdict, is_time, judge
 from cnnbench.store.statistics import MINIMUM_EFFECT
 from cnnbench.store.tables import Run
 

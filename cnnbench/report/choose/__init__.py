@@ -1,0 +1,7 @@
+"""The choice of a network: what fits, what is best, how sure that is, and why not another."""
+
+from __future__ import annotations
+
+from cnnbench.report.choose.choice import Candidate, Choice, Objective, choose
+
+__all__ = ["Candidate", "Choice", "Objective", "choose"]
