@@ -194,6 +194,7 @@ def test_every_section_is_there_and_enough_to_run_it_again(seen: Seen) -> None:
         "Memory, measured and predicted",
         "Memory over time",
         "Learning curves",
+        "Which class is taken for which",
         "How it was measured",
     ]
     assert seen.page.locator("#memory circle").count() == 10  # five measured, five predicted
