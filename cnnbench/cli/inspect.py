@@ -13,10 +13,12 @@ from cnnbench.cli import options
 from cnnbench.core import units
 from cnnbench.core.errors import CnnbenchError, UserError
 from cnnbench.core.quiet import quiet
+from cnnbench.core.reference import show
 from cnnbench.core.terminal import printable_lines
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
+    from cnnbench.models.model import Model
 
 Shape = tuple[int, ...]
 _HOW = {
@@ -120,14 +122,14 @@ def _inspect(
         return analysis.inspect(built, batch, input_shape=shape, name=name, **counting)
 
 
-def _build(subject: Any, shape: Shape | None) -> Any:
+def _build(subject: Model, shape: Shape | None) -> Any:
     """The network, in the weightless scope that is open.
 
     A network that cannot be built for ``shape`` is built as it is: the analysis calls it anew.
     """
     from cnnbench import analysis
 
-    resizable = shape is not None and _takes_shape(subject)
+    resizable = shape is not None and subject.maker.takes("input_shape")
     with analysis.full_tracebacks():
         try:
             return _architecture(subject, shape, resizable)
@@ -145,23 +147,16 @@ def _build(subject: Any, shape: Shape | None) -> Any:
             raise UserError(f"{subject.label} cannot be built: {reason}") from error
 
 
-def _architecture(subject: Any, shape: Shape | None, resizable: bool) -> Any:
+def _architecture(subject: Model, shape: Shape | None, resizable: bool) -> Any:
     """The network; a subclassed one, which has no input of its own, is called on ``shape``."""
     from cnnbench.models.registry import resolve
 
     try:
         return subject.architecture(input_shape=shape if resizable else None)
     except UserError:
-        if shape is None or resizable or "[" in subject.text or hasattr(subject.maker, "file"):
+        if shape is None or resizable or "[" in subject.text or subject.maker.is_trained:
             raise
-    sizes = "x".join(map(str, shape))
-    return resolve(f"{subject.text}[input_shape={sizes}]", (Path.cwd(),)).architecture()
-
-
-def _takes_shape(subject: Any) -> bool:
-    """Whether the builder has a parameter for the input shape; a file has a fixed one."""
-    signature = getattr(subject.maker, "signature", None)
-    return signature.takes("input_shape") if signature else not hasattr(subject.maker, "file")
+    return resolve(f"{subject.text}[input_shape={show(shape)}]", (Path.cwd(),)).architecture()
 
 
 def _is_clear(error: Exception) -> bool:

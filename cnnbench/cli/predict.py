@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnnbench.cli import options
-from cnnbench.core.errors import Unavailable, UserError
+from cnnbench.core.errors import Unavailable, UserError, is_out_of_memory
 from cnnbench.core.quiet import quiet
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | 
     from cnnbench.core.settings import files
 
     if asked is None:
-        return None if subject.entry.builder.endswith(".keras") else "imagenet"
+        return None if subject.maker.is_trained else "imagenet"
     if asked == "imagenet":
         return asked
     folders = files.weights_folders([Path()], data_dir)
@@ -110,7 +110,6 @@ def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | 
 
 def _pictures(files: tuple[Path, ...], height: int, width: int, channels: int) -> np.ndarray:
     import numpy as np
-    from PIL import Image
 
     from cnnbench.data import photographs
 
@@ -120,7 +119,9 @@ def _pictures(files: tuple[Path, ...], height: int, width: int, channels: int) -
     for file in files:
         try:
             pictures.append(photographs.decoded(file, height, width, channels))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except Exception as error:  # Pillow's readers raise what they like
+            if is_out_of_memory(error):
+                raise
             reason = getattr(error, "strerror", None) or "not a picture"
             raise UserError(f"cannot be read: {reason}", str(file)) from None
     return np.stack(pictures).astype(np.float32)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cnnbench.core.errors import UserError
 from cnnbench.models import preprocessing, weights
@@ -26,6 +26,11 @@ class Application:
 
     module: str
     name: str
+
+    is_trained: ClassVar[bool] = False
+
+    def takes(self, argument: str) -> bool:
+        return True
 
     def architecture(self, request: Request) -> Any:
         return self._call(request, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from cnnbench.core.errors import CnnbenchError, Unavailable, UserError, is_out_of_memory
 from cnnbench.core.reference import show
@@ -30,6 +30,11 @@ class Builder:
     name: str
     signature: Signature
     hashed: bool
+
+    is_trained: ClassVar[bool] = False
+
+    def takes(self, argument: str) -> bool:
+        return self.signature.takes(argument)
 
     def architecture(self, request: Request) -> Any:
         builder = getattr(self.location.load(), self.name, None)
@@ -64,7 +69,7 @@ class Builder:
         return {"source_sha256": hashlib.sha256(self.location.file.read_bytes()).hexdigest()}
 
     def _arguments(self, request: Request) -> dict[str, Any]:
-        refused = sorted(name for name in request.changed if not self.signature.takes(name))
+        refused = sorted(name for name in request.changed if not self.takes(name))
         if refused:
             raise UserError(
                 f"{request.label} cannot be built with another {refused[0]}",

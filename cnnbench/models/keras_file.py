@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cnnbench.core.errors import Unavailable, UserError
 from cnnbench.core.settings import files
@@ -91,6 +91,11 @@ class KerasFile:
             if _is_size(layer.get(key))
         ]
         return widths[-1] if widths else 0
+
+    is_trained: ClassVar[bool] = True
+
+    def takes(self, argument: str) -> bool:
+        return False
 
     def architecture(self, request: Request) -> Any:
         if request.changed:

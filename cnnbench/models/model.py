@@ -49,6 +49,13 @@ class Request:
 class Maker(Protocol):
     """One way in which a network comes into being."""
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether the network comes with weights of its own."""
+
+    def takes(self, argument: str) -> bool:
+        """Whether it can be built with another ``input_shape``, ``classes`` or ``include_top``."""
+
     def architecture(self, request: Request) -> Any:
         """The ``keras.Model``, its weights as initialised."""
 
