@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from cnnbench.core import metrics
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import COMPANIONS, METRICS, column, of_column, split
 from cnnbench.report import measured
@@ -102,9 +104,37 @@ def merge(frames: Sequence[pd.DataFrame]) -> tuple[list[Row], list[str]]:
     ]
 
 
-def value_columns(frames: Iterable[pd.DataFrame]) -> list[str]:
-    """All columns of several reports, in order, each once."""
-    return list(dict.fromkeys(str(name) for frame in frames for name in frame.columns))
+@dataclass(frozen=True)
+class Columns:
+    """All columns of several reports, in order, each once.
+
+    Attributes:
+        names: of all.
+        filled: of those with a value in some row.
+    """
+
+    names: tuple[str, ...]
+    filled: tuple[str, ...]
+
+    @classmethod
+    def of(cls, frames: Sequence[pd.DataFrame]) -> Columns:
+        """The columns of ``frames``."""
+        names = tuple(dict.fromkeys(str(name) for frame in frames for name in frame.columns))
+        has_value = {str(n) for frame in frames for n in frame.columns[frame.notna().any()]}
+        return cls(names, tuple(name for name in names if name in has_value))
+
+    def resolve(self, expression: str, where: str) -> str:
+        """The one column that ``expression`` means; an empty one only where no other is meant.
+
+        Raises:
+            UserError: none or several.
+        """
+        try:
+            return metrics.resolve(expression, self.filled, where)
+        except UserError:
+            with contextlib.suppress(UserError):
+                return metrics.resolve(expression, self.names, where)
+            raise
 
 
 def _told_apart(rows: list[Row]) -> list[Row]:

@@ -198,6 +198,25 @@ def test_times_of_two_machines_are_warned_of(tmp_path: Path) -> None:
     assert "measured in 2 environments" in " ".join(choice.warnings)
 
 
+def test_a_column_without_a_number_makes_no_name_ambiguous() -> None:
+    gpu = "latency_p90_s@gpu/litert/b1"
+    skipped = SIMPLE.assign(**{gpu: None, gpu.replace("_s@", "_s_status@"): "skipped: no GPU"})
+    assert cnnbench.choose(skipped, minimize="latency_p90").objective.column == LATENCY
+    named = cnnbench.choose(skipped, minimize="latency_p90@gpu")
+    assert named.winner is None
+    assert "skipped: no GPU" in choose_text.as_text(named)
+
+
+def test_a_long_setting_stands_in_full_in_the_first_line_alone() -> None:
+    long = "top1@digits/scratch/2ep/batch_size=32/optimizer=sgd"
+    table_ = SIMPLE.assign(**{long: SIMPLE["published_top1"]})
+    choice = cnnbench.choose(table_, at_most={"file": "10MB"}, maximize="top1@digits")
+    first, *rest = choose_text.as_text(choice).splitlines()
+    assert long in first
+    assert any("Pareto front over top1@digits/scratch/2ep/…, file_bytes" in line for line in rest)
+    assert not any(long in line for line in rest)
+
+
 def test_a_choice_by_times_of_few_processes_says_so(tmp_path: Path) -> None:
     few = Book().latency("A", 0.01, rounds=2).latency("B", 0.02, rounds=2).latency("C", 0.03)
     run = tables.load(few.write(tmp_path / "run"))

@@ -19,7 +19,7 @@ from cnnbench.report.choose.limits import Limit, Standing, contradictions, limit
 from cnnbench.report.choose.relaxing import Relaxation, nearest, relaxations
 from cnnbench.report.choose.violation import Violation, violations
 from cnnbench.report.measured import Measured
-from cnnbench.report.merge import Row, frame_of, merge, value_columns
+from cnnbench.report.merge import Columns, Row, frame_of, merge
 from cnnbench.store.tables import Run
 
 Wanted = Mapping[str, str | float] | Iterable[tuple[str, str | float]]
@@ -169,7 +169,7 @@ def choose(
     rows, warnings = merge(frames)
     if not rows:
         raise UserError("the table is empty: there is nothing to choose from")
-    columns = value_columns(frames)
+    columns = Columns.of(frames)
     objective = _objective(maximize, minimize, columns)
     wanted = [*limits(at_most, "max", columns), *limits(at_least, "min", columns)]
     contradictions(wanted)
@@ -195,7 +195,7 @@ def choose(
     )
 
 
-def _objective(maximize: str | None, minimize: str | None, columns: list[str]) -> Objective:
+def _objective(maximize: str | None, minimize: str | None, columns: Columns) -> Objective:
     if (maximize is None) == (minimize is None):
         raise UserError(
             "exactly one of --maximize and --minimize says what decides",

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cnnbench.core import metrics, units
+from cnnbench.core import units
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import Metric
 from cnnbench.report import measured
 from cnnbench.report.measured import Measured
+from cnnbench.report.merge import Columns
 
 Side = Literal["max", "min"]
 Standing = Literal["fits", "borderline", "excluded", "unknown"]
@@ -63,31 +64,30 @@ def read_option(text: str, option: str) -> tuple[str, str]:
 def limits(
     wanted: Mapping[str, str | float] | Iterable[tuple[str, str | float]],
     side: Side,
-    columns: Iterable[str],
+    columns: Columns,
 ) -> list[Limit]:
     """Resolve limits against a table's columns and check their units.
 
     Raises:
         UserError: an unknown or ambiguous metric, or a unit that does not fit it.
     """
-    columns = list(columns)
     pairs = wanted.items() if isinstance(wanted, Mapping) else wanted
     return [_limit(name, value, side, columns) for name, value in pairs]
 
 
-def _limit(name: str, value: str | float, side: Side, columns: list[str]) -> Limit:
+def _limit(name: str, value: str | float, side: Side, columns: Columns) -> Limit:
     where = f"--{side}"
     column, metric = numeric_column(name, columns, where)
     return Limit(column, metric, side, units.parse(value, metric.unit, f"{where} {name}"))
 
 
-def numeric_column(name: str, columns: Iterable[str], where: str) -> tuple[str, Metric]:
+def numeric_column(name: str, columns: Columns, where: str) -> tuple[str, Metric]:
     """The one column that ``name`` means, and its metric.
 
     Raises:
         UserError: unknown, ambiguous, or a column of words.
     """
-    column = metrics.resolve(name, columns, where)
+    column = columns.resolve(name, where)
     metric = measured.metric_of(column)
     if metric is None:
         raise UserError(f"'{column}' is no number", where, "name a metric, for example file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnnbench.core.metrics import Metric
+from cnnbench.core.metrics import MORE, Metric, beginnings, column, split
 from cnnbench.core.terminal import printable
 from cnnbench.core.units import show
 from cnnbench.report.choose.choice import Candidate, Choice
@@ -14,8 +14,23 @@ from cnnbench.report.measured import Measured
 
 
 def as_text(choice: Choice) -> str:
-    """The whole answer as plain text."""
-    return "\n".join(map(printable, _lines(choice))) + "\n"
+    """The whole answer as plain text; the first line names every setting in full, the rest cut."""
+    first, *rest = map(printable, _lines(choice))
+    text = "\n".join(rest)
+    for whole, short in _cut(choice).items():
+        text = text.replace(whole, short)
+    return f"{first}\n{text}\n"
+
+
+def _cut(choice: Choice) -> dict[str, str]:
+    """Column -> its name with only so much of the setting as tells it from the others."""
+    used = [choice.objective.column, *(limit.column for limit in choice.limits)]
+    labels = beginnings(split(name)[1] for name in used)
+    return {
+        name: f"{column(split(name)[0], short)}{MORE}"
+        for name in used
+        if (short := labels[split(name)[1]]) != split(name)[1]
+    }
 
 
 def _lines(choice: Choice) -> Iterator[str]:
