@@ -39,10 +39,22 @@ def run(subject: Subject, setting: AccuracySetting, context: Context) -> Finding
     context.say(f"testing on {len(task.dataset.test):,} images")
     finding = judged(model, task, training)
     if setting.keep_weights:
-        context.artifacts.mkdir(parents=True, exist_ok=True)
-        model.save_weights(str(context.artifacts / f"seed-{context.repeat}.weights.h5"))
+        _keep(model, setting, context)
     training.checkpoint.remove()
     return finding
+
+
+def _keep(model: Any, setting: AccuracySetting, context: Context) -> None:
+    """Save the weights, and of a network trained from scratch the whole of it.
+
+    What a transfer trains has a layer of our own around its backbone, which no ``.keras`` file in
+    safe mode can bring back.
+    """
+    context.artifacts.mkdir(parents=True, exist_ok=True)
+    file = context.artifacts / f"seed-{context.repeat}"
+    model.save_weights(f"{file}.weights.h5")
+    if setting.recipe == "scratch":
+        model.save(f"{file}.keras")
 
 
 def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tuple[Task, Training]:

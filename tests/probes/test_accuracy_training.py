@@ -74,6 +74,14 @@ def test_from_scratch_a_keras_file_does_not_begin_with_its_own_weights(tmp_path:
     assert not np.array_equal(*kernels)
 
 
+def test_what_is_kept_can_be_named_as_a_model_with_its_weights(tmp_path: Path) -> None:
+    train(tmp_path, epochs=1, keep_weights=True)
+    kept = registry.resolve(str(tmp_path / "seed-0.keras")).build()
+    by_weights = SmallNet().build(weights=tmp_path / "seed-0.weights.h5")
+    for ours, theirs in zip(kept.get_weights(), by_weights.get_weights(), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
 def test_a_killed_training_goes_on_from_its_last_epoch(
     trained: Finding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

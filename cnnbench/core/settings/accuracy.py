@@ -80,7 +80,8 @@ class Schedule(Form):
         target_top1: the time until the validation images reach this share is measured, or None.
         batchnorm_momentum: of every BatchNormalization; Keras' defaults (0.99, 0.999) never let
             the moving statistics arrive in a short schedule.
-        keep_weights: save the trained weights among the run's artifacts.
+        keep_weights: save the trained weights among the run's artifacts, and from scratch the
+            network as a ``.keras`` file, which any suite can name as a model.
         weights: of a ``transfer`` or a ``pretrained`` network: ``imagenet`` or a file.
         dropout: before the new head of a ``transfer``.
         augment_head: whether ``augment`` changes the images of a ``transfer``'s phase one too;
