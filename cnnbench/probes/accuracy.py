@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed
+from cnnbench.core.errors import JobFailed, is_out_of_memory
 from cnnbench.core.settings.accuracy import IMAGENET, PRETRAINED, AccuracySetting
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.data import catalog
@@ -39,22 +39,33 @@ def run(subject: Subject, setting: AccuracySetting, context: Context) -> Finding
     context.say(f"testing on {len(task.dataset.test):,} images")
     finding = judged(model, task, training)
     if setting.keep_weights:
-        _keep(model, setting, context)
+        _keep(model, task, context)
     training.checkpoint.remove()
     return finding
 
 
-def _keep(model: Any, setting: AccuracySetting, context: Context) -> None:
+def _keep(model: Any, task: Task, context: Context) -> None:
     """Save the weights, and of a network trained from scratch the whole of it.
 
     What a transfer trains has a layer of our own around its backbone, which no ``.keras`` file in
     safe mode can bring back.
     """
     context.artifacts.mkdir(parents=True, exist_ok=True)
-    file = context.artifacts / f"seed-{context.repeat}"
+    file, setting = context.artifacts / f"seed-{context.repeat}", task.setting
     model.save_weights(f"{file}.weights.h5")
-    if setting.recipe == "scratch":
-        model.save(f"{file}.keras")
+    if setting.recipe != "scratch":
+        return
+    # Not the trained object, which would bring its optimiser along.
+    whole = network.scratch(
+        task.subject, setting.image_size, task.classes, setting.batchnorm_momentum
+    )
+    whole.set_weights(model.get_weights())
+    try:
+        whole.save(f"{file}.keras")
+    except Exception as error:  # layers of the user's own that cannot say what they are made of
+        if is_out_of_memory(error):
+            raise
+        context.say(f"kept as weights alone: {' '.join(str(error).split())[:200]}")
 
 
 def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tuple[Task, Training]:
