@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Errors alone: pip and what it builds with warn of much that is nobody's concern here.
+QUIET := --quiet --quiet
 
 .PHONY: run test test-all check lint format published audit clean
 
@@ -41,8 +43,8 @@ audit: $(READY)
 # The marker is written last, so that an interrupted installation is taken up again.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install $(QUIET) --upgrade pip
+	$(BIN)/python -m pip install $(QUIET) --editable ".[dev]"
 	touch $@
 
 clean:
