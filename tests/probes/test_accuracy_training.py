@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.subject import Context, Finding
 from cnnbench.models import registry
 from cnnbench.probes import accuracy
-from cnnbench.probes.training import loop, network
+from cnnbench.probes.training import loop, network, watch
 from cnnbench.probes.training.checkpoint import Checkpoint
 from tests.probes.small import SmallNet
 
@@ -72,6 +73,20 @@ def test_from_scratch_a_keras_file_does_not_begin_with_its_own_weights(tmp_path:
         kernels.append(model.get_layer("conv1").get_weights()[0])
     assert not np.any(kernels[0] == 7.0)
     assert not np.array_equal(*kernels)
+
+
+def test_it_says_which_epoch_and_step_and_how_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_SAY_EVERY_S", 0.0)
+    said: list[str] = []
+    setting = AccuracySetting.model_validate({**SHORT, "train_examples": 320, "epochs": 2})
+    accuracy.run(SmallNet(), setting, Context(0, tmp_path, tmp_path, say=said.append))
+    steps = [words for words in said if words.startswith("epoch ")]
+    assert steps[0] == "epoch 1/2"
+    assert re.fullmatch(r"epoch 1/2, step 1/5, \d+ s left", steps[1])
+    assert steps[-1] == "epoch 2/2, step 5/5, 0 s left"
+    assert said[-1] == "testing on 359 images"
 
 
 def test_what_is_kept_can_be_named_as_a_model_with_its_weights(tmp_path: Path) -> None:
