@@ -81,11 +81,11 @@ def out_of_memory(victim: Victim) -> Fault:
             return True
         return False
 
-    # Python without memory may end by a signal of its own.
+    # Python without memory may end by a signal of its own, or by its C library's 127.
     killed = {-int(one) for one in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGKILL)}
     is_parent = victim == "parent"
     return Fault(
-        f"no memory for the {victim}", strike, codes=_ANY | killed, leaves_words=not is_parent
+        f"no memory for the {victim}", strike, codes=_ANY | killed | {127}, leaves_words=not is_parent
     )
 
 
