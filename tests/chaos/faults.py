@@ -85,7 +85,10 @@ def out_of_memory(victim: Victim) -> Fault:
     killed = {-int(one) for one in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGKILL)}
     is_parent = victim == "parent"
     return Fault(
-        f"no memory for the {victim}", strike, codes=_ANY | killed | {127}, leaves_words=not is_parent
+        f"no memory for the {victim}",
+        strike,
+        codes=_ANY | killed | {127},
+        leaves_words=not is_parent,
     )
 
 
