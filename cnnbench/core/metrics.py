@@ -193,6 +193,14 @@ def beginnings(labels: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def cut(labels: Iterable[str]) -> dict[str, str]:
+    """How each setting is written for people: its `beginnings`, with ``/…`` where more follows."""
+    return {
+        label: label if label == beginning else f"{beginning}{MORE}"
+        for label, beginning in beginnings(labels).items()
+    }
+
+
 def short_name(metric: str) -> str:
     """The metric's name with its unit suffix dropped: ``file`` for ``file_bytes``."""
     for suffix in ("_bytes", "_per_s", "_px", "_s"):

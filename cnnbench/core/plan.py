@@ -15,6 +15,7 @@ from cnnbench.core.errors import UserError, all_of, one_of
 from cnnbench.core.model import Model
 from cnnbench.core.record import PREPARE, Repeat, job_key
 from cnnbench.core.settings import SPECS, Setting, StoppingRule
+from cnnbench.core.settings.variants import named
 from cnnbench.core.suite import Suite
 
 PROBE_ORDER = tuple(SPECS)
@@ -69,8 +70,7 @@ class Cell:
 
     def title(self) -> str:
         """``MobileNetV2 latency cpu/litert/b1``."""
-        variant = "" if self.variant == "float32" else f" {self.variant}"
-        return f"{self.model.label}{variant} {self.probe} {self.setting.label()}"
+        return f"{named(self.model.label, self.variant)} {self.probe} {self.setting.label()}"
 
 
 @dataclass(frozen=True)

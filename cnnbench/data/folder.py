@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from cnnbench.core.errors import JobFailed, Unavailable, is_out_of_memory
 from cnnbench.core.settings import files
 from cnnbench.data import stratified
-from cnnbench.data.photographs import Photographs, decoded
+from cnnbench.data.photographs import Photographs, fitted
 from cnnbench.data.pictures import Splits
 
 _TEST_SHARE = 0.2
@@ -123,7 +123,7 @@ def _examined(folder: Path, file: Path) -> _Found:
     try:
         with Image.open(file) as picture:
             picture.load()
-        decoded(file, 8, 8, 3)  # as it will be read: its orientation may be what is damaged
+            fitted(picture, 8, 8, 3)  # as it will be: its orientation may be what is damaged
     except UnidentifiedImageError:
         return _Found(file, label, "", "not a picture")
     except Exception as error:  # Pillow's readers raise what they like

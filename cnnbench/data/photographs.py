@@ -41,7 +41,12 @@ def decoded(source: Path | bytes, height: int, width: int, channels: int) -> Ima
     side = max(height, width)
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
         picture.draft("RGB", (side, side))  # a large JPEG is decoded at a fraction of its size
-        upright = ImageOps.exif_transpose(picture)
-        colours = upright.convert("RGB" if channels == 3 else "L")
-        fitted = ImageOps.fit(colours, (width, height), Image.Resampling.BILINEAR)
-    return np.asarray(fitted, np.uint8).reshape(height, width, channels)
+        return fitted(picture, height, width, channels)
+
+
+def fitted(picture: Image.Image, height: int, width: int, channels: int) -> Images:
+    """`decoded` for a picture that is open already."""
+    upright = ImageOps.exif_transpose(picture)
+    colours = upright.convert("RGB" if channels == 3 else "L")
+    cut = ImageOps.fit(colours, (width, height), Image.Resampling.BILINEAR)
+    return np.asarray(cut, np.uint8).reshape(height, width, channels)

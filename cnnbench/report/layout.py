@@ -6,7 +6,7 @@ parameters, depth, work, memory, time. What others published stands apart, at th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,10 +14,9 @@ import pandas as pd
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.metrics import (
     METRICS,
-    MORE,
     Metric,
-    beginnings,
     column,
+    cut,
     of_column,
     short_name,
     split,
@@ -25,7 +24,7 @@ from cnnbench.core.metrics import (
 )
 from cnnbench.core.units import show
 from cnnbench.report import merge
-from cnnbench.store.statistics import UNSTABLE
+from cnnbench.store.statistics import is_unstable
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Network": ("weight_bytes", "file_bytes", "file_gzip_bytes", "params", "depth", "macs"),
@@ -104,17 +103,15 @@ def columns(report: pd.DataFrame, wanted: Sequence[str] = ()) -> list[Column]:
         for name in report.columns
         if split(name)[0] == metric and report[name].notna().any()
     ]
-    return [column for name in wanted for column in _wanted(name, report)] if wanted else usual
+    return [c for name in wanted for c in _wanted(name, report, labels)] if wanted else usual
 
 
 def short_labels(report: pd.DataFrame) -> dict[str, str]:
     """How every setting of ``report`` is written for people: cut where its beginning is enough."""
-    cut = beginnings(split(str(name))[1] for name in report.columns)
-    return {label: label if label == short else f"{short}{MORE}" for label, short in cut.items()}
+    return cut(split(str(name))[1] for name in report.columns)
 
 
-def _wanted(expression: str, report: pd.DataFrame) -> list[Column]:
-    labels = short_labels(report)
+def _wanted(expression: str, report: pd.DataFrame, labels: Mapping[str, str]) -> list[Column]:
     return [
         Column(name, _group_of(split(name)[0]), METRICS[split(name)[0]], labels[split(name)[1]])
         for name in _named(expression, report)
@@ -162,7 +159,7 @@ def cells(report: pd.DataFrame, shown: Column) -> list[Cell]:
     verdicts = _companion(report, shown.name, "_verdict")
     low, high = (_companion(report, shown.name, end) for end in ("_ci_low", "_ci_high"))
     best = _best(values, shown)
-    doubtful = [str(verdict).startswith(UNSTABLE) for verdict in verdicts]
+    doubtful = [is_unstable(str(verdict)) for verdict in verdicts]
     return [
         Cell(
             _text(value, low.iloc[i], high.iloc[i], shown.metric) if pd.notna(value) else "",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.core.metrics import COMPANIONS, METRICS, Metric, column, split
-from cnnbench.store.statistics import NOT_ABOVE_CHANCE, UNSTABLE
+from cnnbench.store.statistics import NOT_ABOVE_CHANCE, is_unstable, ratios
 
 DRIFTING = ("s", "per_s")  # units of what a slower machine changes
 _FAILURES = ("failed", "timeout", "oom")
@@ -43,10 +43,7 @@ class Measured:
     @property
     def ratios(self) -> tuple[float, ...]:
         """Sample ÷ reference, one a process; none where no reference was timed beside each."""
-        both = (*self.samples, *self.reference)
-        if len(self.samples) != len(self.reference) or min(both, default=0.0) <= 0:
-            return ()
-        return tuple(s / r for s, r in zip(self.samples, self.reference, strict=True))
+        return ratios(self.samples, self.reference)
 
     @property
     def has_failed(self) -> bool:
@@ -56,7 +53,7 @@ class Measured:
     @property
     def is_doubtful(self) -> bool:
         """Whether its own verdict says so."""
-        return self.verdict.startswith(UNSTABLE)
+        return is_unstable(self.verdict)
 
     @property
     def is_ranked(self) -> bool:

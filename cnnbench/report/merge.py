@@ -12,6 +12,7 @@ import pandas as pd
 from cnnbench.core import metrics
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import COMPANIONS, METRICS, column, of_column, split
+from cnnbench.core.settings.variants import named
 from cnnbench.report import measured
 from cnnbench.report.measured import Measured
 from cnnbench.store.tables import Run
@@ -41,8 +42,7 @@ class Row:
     @property
     def name(self) -> str:
         """The model; where it is not plain float32, the variant; and what tells it apart."""
-        variant = "" if self.variant in ("", "float32") else f" {self.variant}"
-        return f"{self.model}{variant}{self.apart}"
+        return f"{named(self.model, self.variant)}{self.apart}"
 
     def read(self, name: str) -> Measured:
         """The number of column ``name``."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from cnnbench.core.metrics import METRICS, split
 from cnnbench.report import drift, layout
 from cnnbench.store.compression import COLUMN as COMPRESSION
-from cnnbench.store.statistics import UNSTABLE
+from cnnbench.store.statistics import STABLE, reasons_of
 
 _SHOWN = frozenset(metric for metrics in layout.GROUPS.values() for metric in metrics)
+# Row and words of one column, where there are any.
+Said = list[tuple[str, str]]
 # Not shown, but a doubt about it is one about everything that the network answers.
 _ANSWERS = "output_max_abs_diff"
 
@@ -23,10 +25,18 @@ def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
     """
     asked, labels = layout.about(wanted, report), layout.short_labels(report)
     metrics = frozenset(METRICS) if wanted else _SHOWN
-    yield from _compressed(asked)
-    yield from _unsettled(asked, labels)
-    yield from _absent(_words(asked, "status", metrics, labels), len(asked))
-    yield from _doubtful(_words(asked, "verdict", metrics | {_ANSWERS}, labels))
+    names = layout.row_names(asked)
+
+    def said(column: str) -> Said:
+        pairs = zip(names, asked[column].fillna(""), strict=True)
+        return [(name, words) for name, words in pairs if words]
+
+    if COMPRESSION in asked.columns:
+        yield from (f"{name}: {words}" for name, words in said(COMPRESSION))
+    yield from _unsettled(asked.columns, said, labels)
+    yield from _absent(_words(asked.columns, "status", metrics, said, labels), len(asked))
+    doubts = metrics | {_ANSWERS}
+    yield from _doubtful(_words(asked.columns, "verdict", doubts, said, labels))
     if any(name.startswith("latency_") for name in asked.columns):
         yield from drift.cancelled(report)
     settings = dict.fromkeys(split(str(name))[1] for name in asked.columns)
@@ -34,19 +44,20 @@ def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
 
 
 def _words(
-    report: pd.DataFrame, kind: str, metrics: Collection[str], labels: Mapping[str, str]
+    columns: Iterable[str],
+    kind: str,
+    metrics: Collection[str],
+    said: Callable[[str], Said],
+    labels: Mapping[str, str],
 ) -> Iterator[tuple[str, str, str]]:
     """Column for people, network and words of every status or verdict that is not as it should."""
-    names = layout.row_names(report)
-    for name in report.columns:
+    for name in columns:
         metric, label = split(name)
         base, _, ending = metric.rpartition("_")
         if ending != kind or base not in metrics:
             continue
         what = f"{METRICS[base].title} {labels[label]}".strip()
-        for model, words in zip(names, report[name].fillna(""), strict=True):
-            if words and words not in ("ok", "stable"):
-                yield what, model, words
+        yield from ((what, row, words) for row, words in said(name) if words not in ("ok", STABLE))
 
 
 def _absent(found: Iterable[tuple[str, str, str]], rows: int) -> Iterator[str]:
@@ -66,32 +77,22 @@ def _doubtful(found: Iterable[tuple[str, str, str]]) -> Iterator[str]:
     """A line a column, with the reasons of each model."""
     doubts: dict[str, list[str]] = {}
     for what, model, words in found:
-        reasons = words.removeprefix(UNSTABLE).removeprefix(": ")
-        doubts.setdefault(what, []).append(f"{model} ({reasons})")
-    for what, reasons_of in doubts.items():
-        yield f"{what}, doubtful: {', '.join(reasons_of)}"
+        doubts.setdefault(what, []).append(f"{model} ({reasons_of(words)})")
+    for what, models in doubts.items():
+        yield f"{what}, doubtful: {', '.join(models)}"
 
 
-def _unsettled(report: pd.DataFrame, labels: Mapping[str, str]) -> Iterator[str]:
+def _unsettled(
+    columns: Iterable[str], said: Callable[[str], Said], labels: Mapping[str, str]
+) -> Iterator[str]:
     """Which networks share a tier of accuracy, and what would tell them apart, a line a tier."""
-    names = layout.row_names(report)
-    for name in report.columns:
+    for name in columns:
         metric, label = split(name)
         if not metric.endswith("_ranking"):
             continue
         sharing: dict[str, list[str]] = {}
-        for model, words in zip(names, report[name].fillna(""), strict=True):
-            if words:
-                sharing.setdefault(words, []).append(model)
+        for model, words in said(name):
+            sharing.setdefault(words, []).append(model)
         title = METRICS[metric.removesuffix("_ranking")].title
         for words, models in sorted(sharing.items()):
             yield f"{title} {labels[label]}, {words} ({', '.join(models)})"
-
-
-def _compressed(report: pd.DataFrame) -> Iterator[str]:
-    """What each compressed row bought, a line a row."""
-    if COMPRESSION in report.columns:
-        found = zip(layout.row_names(report), report[COMPRESSION].fillna(""), strict=True)
-        for name, words in found:
-            if words:
-                yield f"{name}: {words}"

@@ -81,7 +81,7 @@ def _disagreement(row: Row) -> Iterator[str]:
     """That the file does not say what the network it was made of says, where nothing rounds it."""
     for name, words in row.items():
         if split(name)[0] == "output_max_abs_diff_verdict" and words:
-            yield words.removeprefix("unstable: ")
+            yield statistics.reasons_of(words)
 
 
 def _accuracy(pair: _Beside) -> Iterator[str]:

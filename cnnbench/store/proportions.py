@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnbench.store.robust import CONFIDENCE, t_quantile
-from cnnbench.store.statistics import BLIND, STABLE, UNSTABLE, Estimate
+from cnnbench.store.statistics import BLIND, STABLE, Estimate, unstable
 
 
 def estimate(shares: Sequence[float], examples: int) -> Estimate:
@@ -43,8 +43,13 @@ def estimate(shares: Sequence[float], examples: int) -> Estimate:
     return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half))
 
 
-def verdict(shares: Sequence[float], examples: int, chance: float) -> str:
-    """``stable``, or ``unstable``: not above chance, or one seed only."""
+def verdict(
+    shares: Sequence[float], examples: int, chance: float, *, has_seeds: bool = True
+) -> str:
+    """``stable``, or ``unstable``: not above chance, or one seed only.
+
+    Without seeds (nothing was trained) one share is all that there can be.
+    """
     if estimate(shares, examples).low <= chance:
         return BLIND
-    return STABLE if len(shares) > 1 else f"{UNSTABLE}: one seed, 2 at least"
+    return STABLE if len(shares) > 1 or not has_seeds else unstable("one seed, 2 at least")

@@ -48,7 +48,7 @@ def _achieved(row: Mapping[str, Any]) -> dict[str, Any]:
     return added
 
 
-def ratios(row: Mapping[str, Any], label: str) -> list[float]:
+def ratios(row: Mapping[str, Any], label: str) -> tuple[float, ...]:
     """Location ÷ reference, one a process; nothing where the one was not timed beside the other."""
     locations, references = (
         [
@@ -58,9 +58,7 @@ def ratios(row: Mapping[str, Any], label: str) -> list[float]:
         ]
         for name in (_LOCATION, "reference_s")
     )
-    if len(locations) != len(references) or min((*locations, *references), default=0.0) <= 0:
-        return []
-    return [one / other for one, other in zip(locations, references, strict=True)]
+    return statistics.ratios(locations, references)
 
 
 def _is_of(name: str, metric: str) -> bool:

@@ -19,7 +19,6 @@ from cnnbench.store.robust import CONFIDENCE, t_quantile, t_test, trimmed, yuen
 # How a verdict is worded; tables, pages and choices look for these words.
 STABLE, UNSTABLE = "stable", "unstable"
 NOT_ABOVE_CHANCE = "not above chance"
-BLIND = f"{UNSTABLE}: {NOT_ABOVE_CHANCE}"
 
 FEWEST_PROCESSES = 6
 MINIMUM_EFFECT = 0.05
@@ -33,6 +32,24 @@ _SMALLEST, _LARGEST = 1e-300, 1e300
 
 # A flag that more than this share of a cell's rounds carry makes the cell unstable.
 _FLAGGED = 1 / 3
+
+
+def unstable(*reasons: str) -> str:
+    """The verdict ``unstable: `` and every reason; `reasons_of` reads them back."""
+    return f"{UNSTABLE}: {'; '.join(reasons)}"
+
+
+def reasons_of(verdict: str) -> str:
+    """Why a verdict is not `STABLE`, in words; empty where it is, or where there is none."""
+    return "" if verdict == STABLE else verdict.removeprefix(UNSTABLE).removeprefix(": ")
+
+
+def is_unstable(verdict: str) -> bool:
+    """Whether a verdict says that its number is not to be trusted."""
+    return verdict.startswith(UNSTABLE)
+
+
+BLIND = unstable(NOT_ABOVE_CHANCE)
 
 
 @dataclass(frozen=True)
@@ -106,6 +123,13 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     return Estimate(*(_bounded(scale * _exp(log)) for log in (float(centre), low, high)))
 
 
+def ratios(samples: Sequence[float], references: Sequence[float]) -> tuple[float, ...]:
+    """Sample ÷ reference, one a process; none where no reference was timed beside each."""
+    if len(samples) != len(references) or min((*samples, *references), default=0.0) <= 0:
+        return ()
+    return tuple(s / r for s, r in zip(samples, references, strict=True))
+
+
 def log_ratios(samples: Sequence[float], references: Sequence[float] | None = None) -> np.ndarray:
     """``log(sample / reference)``, one a process, however large or small they are.
 
@@ -160,7 +184,7 @@ def verdict(
     if reasons and capped:
         reasons.append(f"capped at {capped} a cell")
     reasons += concerns(flags)
-    return f"{UNSTABLE}: {'; '.join(reasons)}" if reasons else STABLE
+    return unstable(*reasons) if reasons else STABLE
 
 
 def concerns(flags: Sequence[Sequence[str]]) -> list[str]:

@@ -5,9 +5,10 @@ Nothing of this is ever stored: it follows from the records every time a table i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, median
+from typing import Any
 
 from cnnbench.core.record import PREPARE, Record
 from cnnbench.core.settings import Setting
@@ -179,19 +180,8 @@ def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
         name: replace(summary, value=fmean(summary.samples))
         for name, summary in _plain(records, status).items()
     }
-    details = records[-1].details
-    for name in ("top1", "top5"):
-        if name in summaries and "n_test" in details:
-            chance = details.get("chance", 0.0) if name == "top1" else 0.0
-            samples = summaries[name].samples
-            found = proportions.estimate(samples, details["n_test"])
-            summaries[name] = replace(
-                summaries[name],
-                ci_low=found.low,
-                ci_high=found.high,
-                verdict=proportions.verdict(samples, details["n_test"], chance),
-            )
-    summaries = _named_unused(records, status, _with_chance_said(summaries))
+    summaries = _with_intervals(summaries, records[-1].details, has_seeds=True)
+    summaries = _named_unused(records, status, summaries)
     return summaries | _time_to_target(records, summaries.get("time_to_target_s"))
 
 
@@ -225,17 +215,26 @@ def _time_to_target(records: Sequence[Record], found: Summary | None) -> dict[st
 
 def _judged_as_it_is(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """One fixed network on all test images: the interval is of the images alone."""
-    summaries = _plain(records, status)
-    details = records[-1].details
-    for name in ("top1", "top5", "agreement"):
-        if name in summaries and "n_test" in details:
-            chance = details.get("chance", 0.0) if name == "top1" else 0.0
-            found = proportions.estimate(summaries[name].samples[:1], details["n_test"])
-            verdict = statistics.BLIND if found.low <= chance else statistics.STABLE
-            summaries[name] = replace(
-                summaries[name], ci_low=found.low, ci_high=found.high, verdict=verdict
-            )
-    return _with_chance_said(summaries)
+    return _with_intervals(_plain(records, status), records[-1].details, has_seeds=False)
+
+
+def _with_intervals(
+    summaries: dict[str, Summary], details: Mapping[str, Any], *, has_seeds: bool
+) -> dict[str, Summary]:
+    """``summaries`` with an interval and a verdict for every share of the test images."""
+    examples = details.get("n_test")
+    if examples is None:
+        return summaries
+    judged = {}
+    for name in summaries.keys() & {"top1", "top5", "agreement"}:
+        chance = details.get("chance", 0.0) if name == "top1" else 0.0
+        shares = summaries[name].samples if has_seeds else summaries[name].samples[:1]
+        found = proportions.estimate(shares, examples)
+        verdict = proportions.verdict(shares, examples, chance, has_seeds=has_seeds)
+        judged[name] = replace(
+            summaries[name], ci_low=found.low, ci_high=found.high, verdict=verdict
+        )
+    return _with_chance_said(summaries | judged)
 
 
 def _with_chance_said(summaries: dict[str, Summary]) -> dict[str, Summary]:
@@ -265,9 +264,8 @@ def _converted(records: Sequence[Record], status: str) -> dict[str, Summary]:
 
 def _doubted(summary: Summary, reasons: Sequence[str]) -> Summary:
     """``summary`` with more reasons why it is unstable."""
-    _, _, already = summary.verdict.partition("unstable: ")
-    words = "; ".join([*filter(None, [already]), *reasons])
-    return replace(summary, verdict=f"unstable: {words}")
+    already = filter(None, [statistics.reasons_of(summary.verdict)])
+    return replace(summary, verdict=statistics.unstable(*already, *reasons))
 
 
 _BY_PROBE: dict[str, Callable[[Sequence[Record], str], dict[str, Summary]]] = {

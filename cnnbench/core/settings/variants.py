@@ -26,6 +26,11 @@ _EXAMPLES = (FLOAT32, *QUANTISATIONS, "pruned-50", "pruned-2x4", "clustered-16")
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,6})?")
 
 
+def named(model: str, variant: str) -> str:
+    """A network as tables and messages name it: the variant where it is not plain float32."""
+    return model if variant in ("", FLOAT32) else f"{model} {variant}"
+
+
 @dataclass(frozen=True)
 class Variant:
     """What is done to the trained network.

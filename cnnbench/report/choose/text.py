@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnnbench.core.metrics import MORE, Metric, beginnings, column, split
+from cnnbench.core.metrics import Metric, column, cut, split
 from cnnbench.core.terminal import printable
 from cnnbench.core.units import show
 from cnnbench.report.choose.choice import Candidate, Choice
@@ -25,12 +25,8 @@ def as_text(choice: Choice) -> str:
 def _cut(choice: Choice) -> dict[str, str]:
     """Column -> its name with only so much of the setting as tells it from the others."""
     used = [choice.objective.column, *(limit.column for limit in choice.limits)]
-    labels = beginnings(split(name)[1] for name in used)
-    return {
-        name: f"{column(split(name)[0], short)}{MORE}"
-        for name in used
-        if (short := labels[split(name)[1]]) != split(name)[1]
-    }
+    labels = cut(split(name)[1] for name in used)
+    return {name: column(base, labels[label]) for name in used for base, label in [split(name)]}
 
 
 def _lines(choice: Choice) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.record import Record
+from cnnbench.core.settings.variants import named
 from cnnbench.store.journal import setting_of
 
 
@@ -21,7 +22,7 @@ def curves(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
         if record.status != "ok" or not isinstance(points, list) or not points:
             continue
         yield {
-            "name": _network(record),
+            "name": named(record.model, record.variant),
             "label": setting_of(record).label(),
             "seed": record.repeat,
             "points": [_numbers(point) for point in points if isinstance(point, Mapping)],
@@ -35,7 +36,7 @@ def confusions(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
         counts, names = record.details.get("confusion"), record.details.get("classes")
         if record.status != "ok" or not isinstance(counts, list) or not _is_square(counts):
             continue
-        place = (_network(record), setting_of(record).label_for("top1"))
+        place = (named(record.model, record.variant), setting_of(record).label_for("top1"))
         known = found.setdefault(place, {"counts": 0, "seeds": 0, "classes": None})
         if known["seeds"] and np.shape(known["counts"]) != np.shape(counts):
             continue
@@ -63,17 +64,13 @@ def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
             continue
         mode = record.setting.get("mode", "infer")
         yield {
-            "name": _network(record),
+            "name": named(record.model, record.variant),
             "label": f"{mode} {setting_of(record).label()}",
             "points": [list(point) for point in zip(times, sizes, strict=True)],
             "phases": [
                 [str(words), float(when)] for words, when in record.details.get("phases", [])
             ],
         }
-
-
-def _network(record: Record) -> str:
-    return record.model if record.variant == "float32" else f"{record.model} {record.variant}"
 
 
 def _is_square(counts: list[Any]) -> bool:
