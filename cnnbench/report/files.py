@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cnnbench.core.errors import UserError
+from cnnbench.core.writing import replace_text
 from cnnbench.report import html, layout, table
 from cnnbench.report.sections import sections
 from cnnbench.store import tables
@@ -22,14 +23,8 @@ def write(folder: Path) -> None:
     """
     run = tables.load(folder)
     for name, text in contents(run).items():
-        _replace(folder / name, text)
-    _replace(folder / "report.html", html.page(run))
-
-
-def _replace(file: Path, text: str) -> None:
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
+        replace_text(folder / name, text)
+    replace_text(folder / "report.html", html.page(run))
 
 
 def contents(run: Run) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from cnnbench.core.errors import CnnbenchError, UserError
 from cnnbench.core.plan import Plan
+from cnnbench.core.writing import replace_text
 from cnnbench.store import journal
 
 _TIME = "%Y%m%dT%H%M%SZ"
@@ -40,7 +41,7 @@ class RunFolder:
 
     def write_suite(self, plan: Plan) -> None:
         """Keep the suite as it is worded now: it may ask for more seeds than when the run began."""
-        (self.path / "suite.yaml").write_text(plan.suite.source.text, encoding="utf-8")
+        replace_text(self.path / "suite.yaml", plan.suite.source.text)
 
     def check(self, out: Path) -> None:
         """Make sure that what is written into the folder stays in it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,18 @@ from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.settings.memory import MemorySetting
 from cnnbench.core.settings.static import StaticSetting
+from cnnbench.store import tables
 from cnnbench.store.journal import FILE_NAME, Header, Journal
+from cnnbench.store.tables import Run
 
 FACTS = {"cpu": "Test CPU", "cores": 2, "libraries": {"tensorflow": "2.21.0"}, "threads": 2}
 LITERT = LatencySetting(runtime="litert")
+HOSTILE = "<img src=x onerror=hacked=1></script><script>hacked=1</script>"
+FORMULA = "=1+1"
+TIMELINE: dict[str, Any] = {
+    "samples": {"timeline_s": [0.0, 0.1, 0.2, 0.3], "timeline_bytes": [5e8, 5.5e8, 9e8, 6e8]},
+    "details": {"phases": [["building", 0.01], ["first image", 0.12], ["batch of 1", 0.18]]},
+}
 DIGITS = AccuracySetting(dataset="digits", image_size=32, epochs=2)
 
 
@@ -120,3 +129,35 @@ class Book:
             for record in self.records:
                 journal.append(record)
         return folder
+
+
+def everything(place: Path) -> Run:
+    """A run with something for every section of the page, hostile names among it."""
+    book = Book()
+    # The one that wins every count is last by latency, so that the Pareto front has two.
+    for name, macs, seconds, top1 in [
+        ("Big", 5e8, 0.020, 0.90),
+        ("Small", 1e8, 0.005, 0.80),
+        ("Worse", 6e8, 0.030, 0.70),
+        (HOSTILE, 2e8, 0.010, 0.85),
+        (FORMULA, 3e8, 0.012, 0.60),
+    ]:
+        book.static(name, macs=macs, params=macs / 100, activation_infer_peak_bytes=macs / 50)
+        book.latency(name, seconds)
+        details: dict[str, object] = {
+            "n_test": 1000,
+            "chance": 0.1,
+            "curve": [
+                {"epoch": e, "phase": 1, "loss": 2 / e, "top1": top1 - 0.1 / e} for e in (1, 2)
+            ],
+            "classes": ["cat", HOSTILE, "dog"],
+            "confusion": [[300, 30, 3], [10, 320, 3], [0, 0, 334]],
+        }
+        for seed in (0, 1):
+            book.record(name, DIGITS, seed, {"top1": top1}, details=details)
+        memory = {"memory_infer_peak_bytes": macs / 48}
+        book.record(name, MemorySetting(batch_size=1), 0, memory, **TIMELINE)
+    book.static("Broken", macs=9e9).failed("Broken", "oom", "out of memory at 2 GiB")
+    folder = book.write(place)
+    (folder / "suite.yaml").write_text(f"name: suite  # {HOSTILE}\n")
+    return tables.load(folder)

@@ -18,46 +18,12 @@ from cnnbench.report import html
 from cnnbench.store import tables
 from cnnbench.store.tables import Run
 from tests.report.browsing import Seen, chromium
-from tests.report.made import DIGITS, Book
-
-HOSTILE = "<img src=x onerror=hacked=1></script><script>hacked=1</script>"
-FORMULA = "=1+1"
-TIMELINE: dict[str, Any] = {
-    "samples": {"timeline_s": [0.0, 0.1, 0.2, 0.3], "timeline_bytes": [5e8, 5.5e8, 9e8, 6e8]},
-    "details": {"phases": [["building", 0.01], ["first image", 0.12], ["batch of 1", 0.18]]},
-}
+from tests.report.made import FORMULA, HOSTILE, Book, everything
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    book = Book()
-    # The one that wins every count is last by latency, so that the Pareto front has two.
-    for name, macs, seconds, top1 in [
-        ("Big", 5e8, 0.020, 0.90),
-        ("Small", 1e8, 0.005, 0.80),
-        ("Worse", 6e8, 0.030, 0.70),
-        (HOSTILE, 2e8, 0.010, 0.85),
-        (FORMULA, 3e8, 0.012, 0.60),
-    ]:
-        book.static(name, macs=macs, params=macs / 100, activation_infer_peak_bytes=macs / 50)
-        book.latency(name, seconds)
-        details: dict[str, object] = {
-            "n_test": 1000,
-            "chance": 0.1,
-            "curve": [
-                {"epoch": e, "phase": 1, "loss": 2 / e, "top1": top1 - 0.1 / e} for e in (1, 2)
-            ],
-            "classes": ["cat", HOSTILE, "dog"],
-            "confusion": [[300, 30, 3], [10, 320, 3], [0, 0, 334]],
-        }
-        for seed in (0, 1):
-            book.record(name, DIGITS, seed, {"top1": top1}, details=details)
-        memory = {"memory_infer_peak_bytes": macs / 48}
-        book.record(name, MemorySetting(batch_size=1), 0, memory, **TIMELINE)
-    book.static("Broken", macs=9e9).failed("Broken", "oom", "out of memory at 2 GiB")
-    folder = book.write(tmp_path_factory.mktemp("html") / "suite" / "run")
-    (folder / "suite.yaml").write_text(f"name: suite  # {HOSTILE}\n")
-    return tables.load(folder)
+    return everything(tmp_path_factory.mktemp("html") / "suite" / "run")
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from cnnbench.core.errors import UserError, is_out_of_memory
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
 from cnnbench.core.subject import Context, Finding, Subject
+from cnnbench.core.writing import replace_text
 from cnnbench.probes import accuracy, specimen, weights_file
 from cnnbench.probes.compression import material, networks, places
 from cnnbench.probes.training import network, transfer
@@ -154,6 +155,4 @@ def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
 def _write_card(folder: Path, facts: dict[str, Any]) -> None:
     weights = (folder / networks.WEIGHTS).read_bytes()
     facts = facts | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
-    part = folder / f".{CARD}.part"
-    part.write_text(json.dumps(facts, indent=1, allow_nan=False), encoding="utf-8")
-    part.replace(folder / CARD)
+    replace_text(folder / CARD, json.dumps(facts, indent=1, allow_nan=False))

@@ -107,15 +107,12 @@ const learning = { label: null, what: null };
 function drawLearning() {
   if (!data.curves.length) return;
   document.getElementById("learning").hidden = false;
-  const labels = [...new Set(data.curves.map((curve) => curve.label))];
-  learning.label ??= labels[0];
-  const curves = data.curves.filter((curve) => curve.label === learning.label);
+  const [curves, setting] = ofSetting(data.curves, learning, drawLearning);
   const numbers = [...new Set(curves.flatMap((curve) => curve.points.flatMap(Object.keys)))]
     .filter((name) => !["epoch", "phase", "seconds", "traced"].includes(name));
   if (!numbers.includes(learning.what)) learning.what = ["validation_top1", "val_top1", "top1"].find((name) => numbers.includes(name)) || numbers[0];
   const controls = [select("Show", numbers.map((name) => [name, WORDS[name] || name.replaceAll("_", " ")]), learning.what,
-    (name) => { learning.what = name; drawLearning(); })];
-  if (labels.length > 1) controls.push(select("Setting", labels.map((label) => [label, label]), learning.label, (label) => { learning.label = label; drawLearning(); }));
+    (name) => { learning.what = name; drawLearning(); }), ...setting];
   refill(document.querySelector("#learning .controls"), ...controls);
   const all = curves.flatMap((curve) => curve.points);
   document.querySelector("#learning .small-multiples").replaceChildren(

@@ -4,14 +4,11 @@ const confusion = { label: null, name: null };
 function drawConfusion() {
   if (!data.confusions.length) return;
   document.getElementById("confusion").hidden = false;
-  const labels = [...new Set(data.confusions.map((one) => one.label))];
-  confusion.label ??= labels[0];
-  const shown = data.confusions.filter((one) => one.label === confusion.label);
+  const [shown, setting] = ofSetting(data.confusions, confusion, drawConfusion);
   const one = shown.find((other) => other.name === confusion.name) || shown[0];
-  const pick = (field) => (value) => { confusion[field] = value; drawConfusion(); };
-  const controls = [select("Network", shown.map((other) => [other.name, other.name]), one.name, pick("name"))];
-  if (labels.length > 1) controls.push(select("Setting", labels.map((label) => [label, label]), confusion.label, pick("label")));
-  refill(document.querySelector("#confusion .controls"), ...controls);
+  const pick = (name) => { confusion.name = name; drawConfusion(); };
+  const network = select("Network", shown.map((other) => [other.name, other.name]), one.name, pick);
+  refill(document.querySelector("#confusion .controls"), network, ...setting);
   document.querySelector("#confusion .scroll").replaceChildren(confusionTable(one));
   document.getElementById("mistakes").replaceChildren(...mistakesOf(one));
 }

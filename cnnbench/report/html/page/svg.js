@@ -42,6 +42,15 @@ function select(label, choices, chosen, onChange) {
   return make("label", {}, label, box);
 }
 
+// Those of one setting and, where there are several, the control that picks it.
+function ofSetting(all, state, draw) {
+  const labels = [...new Set(all.map((one) => one.label))];
+  state.label ??= labels[0];
+  const pick = (label) => { state.label = label; draw(); };
+  return [all.filter((one) => one.label === state.label),
+    labels.length > 1 ? [select("Setting", labels.map((label) => [label, label]), state.label, pick)] : []];
+}
+
 // A scale from data to pixels with its ticks; logarithmic only where all data is positive.
 function scale(values, from, to, isLog, unit) {
   const log = isLog && values.every((value) => value > 0);
