@@ -19,7 +19,7 @@ from cnnbench.core.plan import Job
 from cnnbench.core.record import Record
 from cnnbench.core.terminal import printable
 from cnnbench.core.units import show
-from cnnbench.running.estimate import Pace, time_left
+from cnnbench.running.estimate import Pace, outlook
 from cnnbench.running.runner import Observer
 
 _LOG_EVERY_S = 60.0
@@ -113,5 +113,5 @@ class Progress(Observer):
         self._bar.refresh()
 
     def _time_left(self, words: str) -> str:
-        seconds = time_left(self._left, self._pace)
+        seconds = outlook(self._left, [self._pace]).seconds
         return words.format(show(seconds, "s")) if seconds is not None else ""

@@ -169,27 +169,31 @@ def _list_jobs(plan: Plan, cells: Sequence[Cell], out: Path, fresh: bool) -> Non
         click.echo(f"to do  {job.title()}")
     click.echo(f"{schedule.done()} jobs done, {len(left)} to do")
     if left:
-        click.echo(_how_long(left, list(schedule.left(at_most=True)), records, out))
+        most = list(schedule.left(at_most=True))
+        click.echo(_how_long(left, most, plan.suite.limits.cell, records, out))
 
 
 def _how_long(
-    left: Sequence[Job], most: Sequence[Job], records: Sequence[Record], out: Path
+    left: Sequence[Job],
+    most: Sequence[Job],
+    cell_seconds: float | None,
+    records: Sequence[Record],
+    out: Path,
 ) -> str:
     from cnnbench.core import environment
     from cnnbench.core.units import show
     from cnnbench.running import estimate
 
     here = environment.environment_id(environment.fingerprint())
-    pace, *others = (estimate.Pace(r) for r in (records, *estimate.earlier(out, here)))
-    seconds, longest = (estimate.time_left(jobs, pace, *others) for jobs in (left, most))
-    if seconds is None or longest is None:
+    paces = [estimate.Pace(r) for r in (records, *estimate.earlier(out, here))]
+    rounds, further = (estimate.outlook(jobs, paces, cell_seconds) for jobs in (left, most))
+    if rounds.seconds is None or further.seconds is None:
         return "how long that takes is not known yet: nothing like it was run here"
-    words = f"about {show(seconds, 's')}, from what earlier jobs took"
-    rounds, further = ([job for job in jobs if not pace.skips(job)] for jobs in (left, most))
-    if (more := len(further) - len(rounds)) > 0:
-        words += f"; {show(longest, 's')} if {more} more rounds are needed to be precise"
-    if skipped := len(left) - len(rounds):
-        words += f"; {skipped} jobs of what was skipped before are not counted"
+    words = f"about {show(rounds.seconds, 's')}, from what earlier jobs took"
+    if (more := further.jobs - rounds.jobs) > 0:
+        words += f"; {show(further.seconds, 's')} if {more} more rounds are needed to be precise"
+    if rounds.skipped:
+        words += f"; {rounds.skipped} jobs of what was skipped before are not counted"
     return words
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cnnbench.core.errors import CnnbenchError
 from cnnbench.core.plan import Job
@@ -19,17 +20,24 @@ from cnnbench.store import journal
 _RUNS_READ = 20
 
 _Place = tuple[Any, ...]
+_T = TypeVar("_T")
 
 
 def earlier(out: Path, environment_id: str) -> tuple[list[Record], list[Record]]:
-    """The records of the newest runs in ``out``, whatever suite: of this environment, of others."""
+    """The records of the newest runs in ``out``, whatever suite: of this environment, of others.
+
+    What another environment skipped (no GPU, a package missing) says nothing of this one.
+    """
     files = sorted(out.glob(f"*/*/{journal.FILE_NAME}"), key=lambda file: file.parent.name)
     here: list[Record] = []
     others: list[Record] = []
     for file in files[-_RUNS_READ:]:
         with contextlib.suppress(CnnbenchError):  # a damaged run is no reason to fail
             header, records = journal.read(file)
-            (here if header.environment == environment_id else others).extend(records)
+            if header.environment == environment_id:
+                here.extend(records)
+            else:
+                others.extend(record for record in records if record.status != "skipped")
     return here, others
 
 
@@ -65,24 +73,22 @@ class Pace:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._sums: dict[_Place, _Took] = {}
-        self._skipped: set[tuple[str, Setting]] = set()
+        self._skipped: dict[tuple[str, Setting], bool] = {}
         for record in records:
             self.add(record)
 
     def add(self, record: Record) -> None:
         """Learn from one more; what was skipped says nothing of how long it takes."""
         setting = journal.setting_of(record)
-        cell = (record.model, setting)
+        self._skipped[record.model, setting] = record.status == "skipped"
         if record.status == "skipped":
-            self._skipped.add(cell)
             return
-        self._skipped.discard(cell)
         for place in _places(record.repeat, record.model, setting):
             self._sums.setdefault(place, _Took()).add(record, setting)
 
-    def skips(self, job: Job) -> bool:
-        """Whether its cell was skipped when it was last tried."""
-        return (job.cell.model.label, job.cell.setting) in self._skipped
+    def skips(self, job: Job) -> bool | None:
+        """Whether its cell was skipped when it was last tried; None where it never was tried."""
+        return self._skipped.get((job.cell.model.label, job.cell.setting))
 
     def of(self, job: Job) -> float | None:
         """Seconds that ``job`` will take, by the closest that is known."""
@@ -93,21 +99,49 @@ class Pace:
         return None
 
 
-def time_left(left: Iterable[Job], pace: Pace, *elsewhere: Pace) -> float | None:
-    """Seconds that ``left`` will take; None where nothing like half of the jobs was ever run.
+@dataclass(frozen=True)
+class Outlook:
+    """What is to come, as far as it can be told.
 
-    ``pace`` is of this run; where it knows nothing of a job, ``elsewhere`` is asked in turn. What
-    was skipped when last tried is expected to be skipped again, in no time.
+    Attributes:
+        jobs: how many will run.
+        skipped: how many belong to what was skipped when last tried; they take no time.
+        seconds: what the jobs will take; None where nothing like half of them was ever run.
     """
-    jobs = [job for job in left if not pace.skips(job)]
-    if not jobs:
-        return 0.0
-    asked = (pace, *elsewhere)
-    found = (next((s for p in asked if (s := p.of(job)) is not None), None) for job in jobs)
-    seconds = [one for one in found if one is not None]
-    if len(seconds) <= len(jobs) / 2:
-        return None
-    return sum(seconds) * len(jobs) / len(seconds)
+
+    jobs: int
+    skipped: int
+    seconds: float | None
+
+
+def outlook(
+    left: Iterable[Job], paces: Sequence[Pace], cell_seconds: float | None = None
+) -> Outlook:
+    """What ``left`` will take.
+
+    Args:
+        left: the jobs, in any order.
+        paces: the first that knows something of a job is its judge.
+        cell_seconds: no round of a cell begins after that much of its rounds.
+    """
+    skipped = 0
+    found: list[float | None] = []
+    spent: dict[str, float] = defaultdict(float)
+    for job in left:
+        if _first(pace.skips(job) for pace in paces):
+            skipped += 1
+            continue
+        seconds = _first(pace.of(job) for pace in paces)
+        if seconds and job.repeat != PREPARE:
+            if cell_seconds and spent[job.cell.key] >= cell_seconds:
+                continue
+            spent[job.cell.key] += seconds
+        found.append(seconds)
+    known = [one for one in found if one is not None]
+    if found and len(known) <= len(found) / 2:
+        return Outlook(len(found), skipped, None)
+    whole = sum(known) * len(found) / len(known) if known else 0.0
+    return Outlook(len(found), skipped, whole)
 
 
 def _training_s(record: Record, setting: Setting) -> float:
@@ -124,3 +158,7 @@ def _places(repeat: Repeat, model: str, setting: Setting) -> Iterator[_Place]:
     yield kind, model, setting
     yield kind, model
     yield (kind,)
+
+
+def _first(found: Iterable[_T | None]) -> _T | None:
+    return next((one for one in found if one is not None), None)

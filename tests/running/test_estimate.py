@@ -31,7 +31,7 @@ def took(
 
 
 def time_left(own: list[Record], others: list[Record], jobs: list[Job] = JOBS) -> float | None:
-    return estimate.time_left(jobs, Pace(own), Pace(others))
+    return estimate.outlook(jobs, [Pace(own), Pace(others)]).seconds
 
 
 def test_the_closest_job_is_the_judge() -> None:
@@ -95,9 +95,32 @@ def test_a_pass_for_features_is_not_taken_for_an_epoch_of_training() -> None:
 
 def test_what_was_skipped_when_last_tried_is_told_apart() -> None:
     skipped = replace(took(0.1), status="skipped")
-    assert [Pace([skipped]).skips(job) for job in JOBS] == [True, False, False, False]
+    assert [Pace([skipped]).skips(job) for job in JOBS] == [True, None, None, None]
     assert not Pace([skipped, took(7.0)]).skips(JOBS[0])
     assert time_left([skipped], [took(7.0)]) == 3 * 7
+    assert time_left([], [skipped, took(7.0, batch_size=32)]) == 3 * 7, "an earlier run skipped it"
+    assert time_left([took(1.0)], [skipped]) == 4 * 1, "but this run did not"
+    told = estimate.outlook(JOBS, [Pace([skipped]), Pace([took(7.0)])])
+    assert (told.jobs, told.skipped) == (3, 1)
+
+
+ROUNDS = plan_of("""
+name: rounds
+models: [Alpha, Beta]
+probes: {latency: {runtimes: [eager]}}
+""")
+
+
+def test_no_round_begins_after_the_time_that_a_cell_is_given() -> None:
+    setting = ROUNDS.cells[0].setting_json
+    made = replace(record("Alpha", "latency", setting=setting, repeat="prepare"), duration_s=100.0)
+    timed = replace(record("Alpha", "latency", setting=setting, repeat=1), duration_s=20.0)
+    paces = [Pace([made, timed])]
+    jobs = [job for cell in ROUNDS.cells for job in (cell.prepare, *cell.repeats[:6]) if job]
+    whole = estimate.outlook(jobs, paces)
+    assert (whole.jobs, whole.seconds) == (14, 2 * (100 + 6 * 20))
+    capped = estimate.outlook(jobs, paces, cell_seconds=50)
+    assert (capped.jobs, capped.seconds) == (8, 2 * (100 + 3 * 20)), "the third begins after 40 s"
 
 
 def test_runs_of_this_environment_are_told_from_those_of_others(tmp_path: Path) -> None:
@@ -120,6 +143,6 @@ def test_runs_of_this_environment_are_told_from_those_of_others(tmp_path: Path) 
 
 def test_where_a_job_is_known_nowhere_nearer_other_machines_are_asked() -> None:
     paces = (Pace([took(1.0)]), Pace([took(5.0, batch_size=32)]), Pace([took(7.0, "Beta")]))
-    assert estimate.time_left(JOBS, *paces) == 4 * 1, "this run knows the probe"
-    assert estimate.time_left(JOBS, *paces[1:]) == 4 * 5
-    assert estimate.time_left(JOBS, Pace(), Pace(), *paces[2:]) == 4 * 7
+    assert estimate.outlook(JOBS, paces).seconds == 4 * 1, "this run knows the probe"
+    assert estimate.outlook(JOBS, paces[1:]).seconds == 4 * 5
+    assert estimate.outlook(JOBS, paces[2:]).seconds == 4 * 7
