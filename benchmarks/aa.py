@@ -27,7 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnbench.core.record import PREPARE
-from cnnbench.store import journal, statistics
+from cnnbench.store import journal, references, statistics
+from cnnbench.store.robust import FEWEST_PROCESSES
 
 SUITE = """name: aa
 description: Small models, run again and again.
@@ -63,7 +64,8 @@ litert.Runtime.compile = compile
 """
 MODELS = ("LeNet5", "BasicCNN", "MobileNetV2", "MobileNetV3Small", "MobileNet")
 QUICK = MODELS[:2]
-Cells = dict[str, list[float]]
+# Location and reference of every process, by model.
+Cells = dict[str, list[tuple[float, float]]]
 
 
 @dataclass(frozen=True)
@@ -105,14 +107,14 @@ def run(kinds: Sequence[Kind], runs: int) -> None:
 
 
 def read(out: Path) -> list[Cells]:
-    """Location ÷ reference of every process, by model, for every run."""
+    """The cells of every run."""
     found = []
     for file in sorted((out / "aa").glob(f"*/{journal.FILE_NAME}")):
         cells: Cells = {}
         for record in journal.read(file)[1]:
             if record.status == "ok" and "latency_location_s" in record.metrics:
-                ratio = record.metrics["latency_location_s"] / record.metrics["reference_s"]
-                cells.setdefault(record.model, []).append(ratio)
+                pair = record.metrics["latency_location_s"], record.metrics["reference_s"]
+                cells.setdefault(record.model, []).append(pair)
         found.append(cells)
     return found
 
@@ -134,9 +136,15 @@ def minutes(out: Path, runs: int) -> tuple[float, float]:
 def verdicts(base: Cells, new: Cells, slowed: str = "", factor: float = 1.0) -> dict[str, str]:
     """The verdict on every model, ``slowed`` being slower by ``factor`` on the new side."""
     models = sorted(base.keys() & new.keys())
-    pairs = [(base[m], [v * (factor if m == slowed else 1) for v in new[m]]) for m in models]
+    pairs = [(ratios(base[m]), ratios(new[m], factor if m == slowed else 1)) for m in models]
     compared = statistics.compare(pairs)
     return {model: one.verdict for model, one in zip(models, compared, strict=True)}
+
+
+def ratios(processes: Sequence[tuple[float, float]], factor: float = 1.0) -> tuple[float, ...]:
+    """Location times ``factor`` ÷ reference of the processes that count."""
+    locations, beside = zip(*processes, strict=True)
+    return references.ratios([factor * seconds for seconds in locations], beside)
 
 
 def false_alarms(runs: Sequence[Cells]) -> float:
@@ -201,7 +209,7 @@ def judge(out: Path) -> None:
         print(f"samples times {factor}: found {found:.1%}, another model blamed {blamed:.1%}")
     before, each = minutes(out / "plain", len(runs))
     print("rounds  minutes a run  equal, called different  20 % found  10 % found")
-    for count in range(statistics.FEWEST_PROCESSES, min(rounds) + 1):
+    for count in range(FEWEST_PROCESSES, min(rounds) + 1):
         cut = [{model: values[:count] for model, values in cells.items()} for cells in runs]
         shares = [false_alarms(cut), detection(cut, 1.2)[0], detection(cut, 1.1)[0]]
         print(

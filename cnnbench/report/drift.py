@@ -8,35 +8,44 @@ from statistics import median, stdev
 import pandas as pd
 
 from cnnbench.core.metrics import split
+from cnnbench.report.measured import Measured
 from cnnbench.report.merge import rows_of
-from cnnbench.store import statistics
+from cnnbench.store.references import logarithms
+from cnnbench.store.robust import FEWEST_PROCESSES
 
 _LOCATION = "latency_location_s"
 
 
 def cancelled(report: pd.DataFrame) -> Iterator[str]:
-    """One line over all latency cells with enough processes; none where there is no such cell."""
-    spreads = list(_spreads(report))
-    if not spreads:
+    """What holds over all latency cells with enough processes; nothing where there is no such."""
+    found = list(_cells(report))
+    if not found:
         return
-    plain, beside = (median(values) for values in zip(*spreads, strict=True))
-    cells = f"{len(spreads)} cell{'s' * (len(spreads) != 1)}"
+    plain = median(_spread(cell.samples) for cell in found)
+    beside = median(_spread(cell.ratios) for cell in found)
+    cells = f"{len(found)} cell{'s' * (len(found) != 1)}"
     yield (
         f"The processes of one latency cell differ by {plain:.1%} (standard deviation, median of "
         f"{cells}); divided by the reference timed beside in each, by {beside:.1%}: by that are "
         "intervals of the location, comparisons and tiers made"
     )
+    rounds = sum(len(cell.samples) for cell in found)
+    if left_out := rounds - sum(len(cell.ratios) for cell in found):
+        yield (
+            f"{left_out} of {rounds} rounds do not count: the machine was slowed down in them (the "
+            "reference took over a quarter longer than in the fastest round of its cell)"
+        )
 
 
-def _spreads(report: pd.DataFrame) -> Iterator[tuple[float, float]]:
-    """Of every cell the spread of its locations, and of their ratios to the reference."""
+def _cells(report: pd.DataFrame) -> Iterator[Measured]:
+    """The locations that enough processes of counted."""
     names = [name for name in report.columns if split(name)[0] == _LOCATION]
     for row in rows_of(report):
         for name in names:
             found = row.read(name)
-            if len(found.ratios) >= statistics.FEWEST_PROCESSES:
-                yield _spread(found.samples), _spread(found.ratios)
+            if len(found.ratios) >= FEWEST_PROCESSES:
+                yield found
 
 
 def _spread(values: Sequence[float]) -> float:
-    return stdev(statistics.log_ratios(values).tolist())
+    return stdev(logarithms(values).tolist())

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.core.metrics import COMPANIONS, METRICS, Metric, column, split
-from cnnbench.store.statistics import NOT_ABOVE_CHANCE, is_unstable, ratios
+from cnnbench.store.references import ratios
+from cnnbench.store.statistics import NOT_ABOVE_CHANCE, is_unstable
 
 DRIFTING = ("s", "per_s")  # units of what a slower machine changes
 _FAILURES = ("failed", "timeout", "oom")
@@ -24,8 +25,9 @@ class Measured:
         verdict: ``stable``, ``unstable: why``, or empty.
         status: ``ok``, why there is no value, or empty where the report does not say.
         samples: one value a process or seed.
-        reference: what each sample is divided by to take the drift out of it: of a time the
-            reference kernel's seconds in the same process, of a rate their inverse.
+        references: seconds of the reference in the process of each sample; none where a slower
+            machine does not change the number.
+        is_rate: whether it grows as seconds shrink.
     """
 
     value: float | None
@@ -34,7 +36,8 @@ class Measured:
     verdict: str = ""
     status: str = ""
     samples: tuple[float, ...] = ()
-    reference: tuple[float, ...] = ()
+    references: tuple[float, ...] = ()
+    is_rate: bool = False
 
     @property
     def has_interval(self) -> bool:
@@ -42,8 +45,8 @@ class Measured:
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Sample ÷ reference, one a process; none where no reference was timed beside each."""
-        return ratios(self.samples, self.reference)
+        """The samples without drift, one a process that counts; none without references."""
+        return ratios(self.samples, self.references, of_rate=self.is_rate)
 
     @property
     def has_failed(self) -> bool:
@@ -71,6 +74,7 @@ class Measured:
 def read(row: Mapping[str, Any], name: str) -> Measured:
     """The number of column ``name`` in one row of a report, with its companions."""
     base, label = split(name)
+    unit = METRICS[base].unit if base in METRICS else ""
 
     def companion(ending: str) -> Any:
         return row.get(column(base + ending, label))
@@ -85,16 +89,11 @@ def read(row: Mapping[str, Any], name: str) -> Measured:
         verdict=words(companion("_verdict")),
         status=words(companion("_status")) or _status_of_setting(row, label),
         samples=numbers(companion("_samples")),
-        reference=_reference(row, base, label),
+        references=numbers(row.get(column("reference_s_samples", label)))
+        if unit in DRIFTING
+        else (),
+        is_rate=unit == "per_s",
     )
-
-
-def _reference(row: Mapping[str, Any], base: str, label: str) -> tuple[float, ...]:
-    unit = METRICS[base].unit if base in METRICS else ""
-    seconds = numbers(row.get(column("reference_s_samples", label))) if unit in DRIFTING else ()
-    if unit == "per_s":
-        return tuple(1 / one for one in seconds) if all(seconds) else ()
-    return seconds
 
 
 def _status_of_setting(row: Mapping[str, Any], label: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from cnnbench.core.environment import usable_cores
 from cnnbench.store import robust, statistics
+from cnnbench.store.references import log_ratios
 
 PROCESSES = 8
 # Beyond this many rounds a cell is not worth its time.
@@ -25,7 +26,7 @@ class Noise:
 
     Attributes:
         plain, corrected: the standard deviation between processes of the logarithm of the
-            location, alone and divided by the reference.
+            location: alone; and divided by the reference, of those that count.
         expected: rounds -> the relative half-width to be expected of a cell's interval.
         rounds_needed: for ±5 %, or None where that takes more than a hundred.
         concerns: what disturbed over a third of the processes.
@@ -62,12 +63,12 @@ def judge(
     locations: Sequence[float], references: Sequence[float], flags: Sequence[Sequence[str]] = ()
 ) -> Noise:
     """What samples of some processes promise for more of them."""
-    plain = np.log(np.asarray(locations, float))
-    ratios = plain - np.log(np.asarray(references, float))
+    plain = log_ratios(locations)
+    ratios = log_ratios(locations, references)
     expected = {rounds: expected_precision(ratios, rounds) for rounds in (6, 12)}
     enough = (
         rounds
-        for rounds in range(statistics.FEWEST_PROCESSES, _MOST_ROUNDS + 1)
+        for rounds in range(robust.FEWEST_PROCESSES, _MOST_ROUNDS + 1)
         if expected_precision(ratios, rounds) <= _WANTED
     )
     return Noise(

@@ -12,6 +12,7 @@ from typing import Any
 from cnnbench.core.metrics import split
 from cnnbench.core.settings.variants import FLOAT32, Variant, parse
 from cnnbench.store import speeds, statistics
+from cnnbench.store.robust import FEWEST_PROCESSES
 
 COLUMN = "compression_verdict"
 # MLPerf Inference, rules, section "Benchmarks": a closed-division result keeps 99 % of the
@@ -123,7 +124,7 @@ def _speed(test: statistics.Comparison, processes: int) -> str:
         case "higher":
             return f"slower than float32 here ({interval})"
         case "too few processes":
-            need = statistics.FEWEST_PROCESSES
+            need = FEWEST_PROCESSES
             return f"speed unknown: {processes} of at least {need} processes ({interval} seen)"
     return f"no real speed-up ({interval})"
 

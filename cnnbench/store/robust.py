@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 CONFIDENCE = 0.95
+FEWEST_PROCESSES = 6  # that an interval is made of
 
 _TRIM = 0.25
 

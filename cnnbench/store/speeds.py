@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnbench.core.metrics import column, split
-from cnnbench.store import statistics
+from cnnbench.store import references, statistics
+from cnnbench.store.robust import FEWEST_PROCESSES
 
 _LOCATION, _RATE, _ACHIEVED = "latency_location_s", "throughput_per_s", "achieved_flops_per_s"
 TIER = "latency_tier"
@@ -23,7 +24,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     )
     for label in labels:
         every = {place: ratios(row, label) for place, row in enumerate(rows)}
-        ranked = {p: one for p, one in every.items() if len(one) >= statistics.FEWEST_PROCESSES}
+        ranked = {p: one for p, one in every.items() if len(one) >= FEWEST_PROCESSES}
         if len(ranked) < 2:
             continue
         for place, tier in zip(ranked, statistics.tiers(list(ranked.values())), strict=True):
@@ -49,8 +50,8 @@ def _achieved(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ratios(row: Mapping[str, Any], label: str) -> tuple[float, ...]:
-    """Location ÷ reference, one a process; nothing where the one was not timed beside the other."""
-    locations, references = (
+    """Location ÷ reference of every process that counts; nothing where none was timed beside."""
+    locations, beside = (
         [
             float(part)
             for part in str(row.get(column(f"{name}_samples", label)) or "").split(";")
@@ -58,7 +59,7 @@ def ratios(row: Mapping[str, Any], label: str) -> tuple[float, ...]:
         ]
         for name in (_LOCATION, "reference_s")
     )
-    return statistics.ratios(locations, references)
+    return references.ratios(locations, beside)
 
 
 def _is_of(name: str, metric: str) -> bool:

@@ -14,21 +14,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnbench.store.robust import CONFIDENCE, t_quantile, t_test, trimmed, yuen
+from cnnbench.store.references import (
+    LARGEST,
+    SMALLEST,
+    counted,
+    log_ratios,
+    logarithms,
+    undisturbed,
+)
+from cnnbench.store.robust import CONFIDENCE, FEWEST_PROCESSES, t_quantile, t_test, trimmed, yuen
 
 # How a verdict is worded; tables, pages and choices look for these words.
 STABLE, UNSTABLE = "stable", "unstable"
 NOT_ABOVE_CHANCE = "not above chance"
 
-FEWEST_PROCESSES = 6
 MINIMUM_EFFECT = 0.05
 
 # At least two calls lie above the percentile with 99 % confidence: the smallest n with
 # q**n + n * (1 - q) * q**(n - 1) <= 0.01, for independent calls (as MLPerf's early stopping).
 CALLS_NEEDED = {50: 11, 90: 64, 95: 130, 99: 662}
-
-# A table from elsewhere may hold any number; what is computed of them stays one that can be shown.
-_SMALLEST, _LARGEST = 1e-300, 1e300
 
 # A flag that more than this share of a cell's rounds carry makes the cell unstable.
 _FLAGGED = 1 / 3
@@ -104,8 +108,9 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
 
     Args:
         samples: one a process, positive.
-        references: the reference timed beside each; then what drifts cancels, and the result is
-            the trimmed geometric mean of the ratios times the median reference.
+        references: the reference timed beside each; then what drifts cancels, a process on a
+            machine that others slowed down does not count (`references.counted`), and the result
+            is the trimmed geometric mean of the ratios times the median reference.
 
     With fewer than `FEWEST_PROCESSES` samples the interval is their range.
 
@@ -113,7 +118,7 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
         ValueError: no samples, or not as many references.
     """
     logs = log_ratios(samples, references)
-    scale = 1.0 if references is None else float(np.median(np.asarray(references, float)))
+    scale = 1.0 if references is None else _median(references)
     centre, error, freedom = trimmed(logs)
     if len(logs) < FEWEST_PROCESSES:
         low, high = float(logs.min()), float(logs.max())
@@ -123,32 +128,12 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     return Estimate(*(_bounded(scale * _exp(log)) for log in (float(centre), low, high)))
 
 
-def ratios(samples: Sequence[float], references: Sequence[float]) -> tuple[float, ...]:
-    """Sample ÷ reference, one a process; none where no reference was timed beside each."""
-    if len(samples) != len(references) or min((*samples, *references), default=0.0) <= 0:
-        return ()
-    return tuple(s / r for s, r in zip(samples, references, strict=True))
-
-
-def log_ratios(samples: Sequence[float], references: Sequence[float] | None = None) -> np.ndarray:
-    """``log(sample / reference)``, one a process, however large or small they are.
-
-    Raises:
-        ValueError: no samples, or not as many references.
-    """
-    logs = _logs(samples)
-    if not len(logs):
-        raise ValueError("no samples")
-    if references is None:
-        return logs
-    if len(references) != len(samples):
-        raise ValueError(f"{len(samples)} samples and {len(references)} references")
-    return np.asarray(logs - _logs(references))
-
-
 def converged(locations: Sequence[float], references: Sequence[float], precision: float) -> bool:
-    """Whether the interval's relative half-width is within ``precision``."""
-    if len(locations) < FEWEST_PROCESSES:
+    """Whether the interval's relative half-width is within ``precision``.
+
+    Of undisturbed processes: as long as there are too few of them, more are worth their time.
+    """
+    if len(undisturbed(references)) < FEWEST_PROCESSES:
         return False
     return estimate(locations, references).precision <= precision
 
@@ -181,10 +166,19 @@ def verdict(
             reasons.append(
                 f"too noisy: ±{reached:.1%} after {len(locations)} rounds, ±{precision:.1%} wanted"
             )
+            reasons += _slowed(references)
     if reasons and capped:
         reasons.append(f"capped at {capped} a cell")
     reasons += concerns(flags)
     return unstable(*reasons) if reasons else STABLE
+
+
+def _slowed(references: Sequence[float]) -> list[str]:
+    """That disturbed processes had to count, as there were too few others."""
+    rounds, left = len(references), len(undisturbed(references))
+    if left >= FEWEST_PROCESSES or left == rounds:
+        return []
+    return [f"the machine was slowed down in {rounds - left} of {rounds} rounds"]
 
 
 def concerns(flags: Sequence[Sequence[str]]) -> list[str]:
@@ -210,7 +204,7 @@ def compare(
     Two cells differ when Yuen's t-test of the logarithms, Holm-corrected over ``pairs``,
     is below 5 % *and* the ratio is beyond the minimum effect.
     """
-    tests = [_test(*(_logs(side) for side in pair)) for pair in pairs]
+    tests = [_test(*(logarithms(side) for side in pair)) for pair in pairs]
     adjusted = iter(holm([p for _, p in tests if p is not None]))
     return [
         _judged(ratio, p, 1.0 if p is None else next(adjusted), minimum_effect)
@@ -237,7 +231,7 @@ def tiers(cells: Sequence[Sequence[float]], minimum_effect: float = MINIMUM_EFFE
     Args:
         cells: process samples, positive; of a latency location ÷ reference each.
     """
-    centres = [float(trimmed(_logs(cell))[0]) for cell in cells]
+    centres = [float(trimmed(logarithms(cell))[0]) for cell in cells]
     order = sorted(range(len(cells)), key=lambda place: centres[place])
     places = [(a, b) for rank, a in enumerate(order) for b in order[rank + 1 :]]
     found = compare([(cells[a], cells[b]) for a, b in places], minimum_effect)
@@ -290,16 +284,16 @@ def _judged(
     )
 
 
-def _logs(values: Sequence[float]) -> np.ndarray:
-    return np.asarray(np.log(np.clip(np.asarray(values, float), _SMALLEST, _LARGEST)))
-
-
 def _exp(log: float) -> float:
-    return math.exp(min(max(log, math.log(_SMALLEST)), math.log(_LARGEST)))
+    return math.exp(min(max(log, math.log(SMALLEST)), math.log(LARGEST)))
+
+
+def _median(references: Sequence[float]) -> float:
+    return float(np.median(np.asarray(references, float)[counted(references)]))
 
 
 def _bounded(value: float) -> float:
-    return min(max(value, _SMALLEST), _LARGEST)
+    return min(max(value, SMALLEST), LARGEST)
 
 
 def _kind(flag: str) -> str:

@@ -15,6 +15,7 @@ from cnnbench.core.settings import Setting
 from cnnbench.core.settings.accuracy import PRETRAINED
 from cnnbench.core.units import show
 from cnnbench.store import proportions, statistics
+from cnnbench.store.references import counted
 
 _NAMED = 5  # files that a table names; a record names more
 
@@ -119,24 +120,44 @@ def _plain(records: Sequence[Record], status: str) -> dict[str, Summary]:
 
 
 def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """Locations corrected for drift; percentiles of all calls of all rounds together."""
+    """Locations corrected for drift; percentiles of all calls of all rounds together.
+
+    Of the rounds that count (`references.counted`); the samples are of all.
+    """
     locations, references = located(records)
     if not locations:
         return _plain(records, status)
+    those = _counted(records)
     precision = records[-1].details.get("precision")
-    flags = [record.details.get("flags", []) for record in records]
+    flags = [record.details.get("flags", []) for record in those]
     verdict = statistics.verdict(locations, references, precision, flags, _capped(records))
+    samples = _samples(records)
     summaries = {
-        name: replace(summary, verdict=verdict if name.startswith("latency_") else "")
-        for name, summary in _plain(records, status).items()
+        name: replace(
+            summary,
+            verdict=verdict if name.startswith("latency_") else "",
+            samples=samples[name],
+        )
+        for name, summary in _plain(those, status).items()
     }
-    found = statistics.estimate(locations, references)
+    location = statistics.estimate(locations, references)
     summaries["latency_location_s"] = replace(
-        summaries["latency_location_s"], value=found.value, ci_low=found.low, ci_high=found.high
+        summaries["latency_location_s"],
+        value=location.value,
+        ci_low=location.low,
+        ci_high=location.high,
     )
     for q in statistics.CALLS_NEEDED:
-        summaries[f"latency_p{q}_s"] = _percentile(q, records, verdict, status)
+        found = _percentile(q, those, verdict, status)
+        every = _of_rounds(q, records) if found.value is not None else ()
+        summaries[f"latency_p{q}_s"] = replace(found, samples=every)
     return summaries
+
+
+def _counted(records: Sequence[Record]) -> Sequence[Record]:
+    """The rounds that count: not those of a machine that others slowed down."""
+    seconds = [record.metrics.get("reference_s") or 0.0 for record in records]
+    return [records[place] for place in counted(seconds)] if min(seconds) > 0 else records
 
 
 def _capped(records: Sequence[Record]) -> str:
@@ -148,28 +169,35 @@ def _capped(records: Sequence[Record]) -> str:
 
 
 def _percentile(q: int, records: Sequence[Record], verdict: str, status: str) -> Summary:
-    """Of all calls of all rounds together; the interval is that of the processes' own percentiles.
+    """Of all calls of ``records`` together; the interval is that of the rounds' own percentiles.
 
-    A process says where its percentile lies with however few calls. The interval holds the value,
-    which one disturbed process moves further than their robust mean.
+    The interval holds the value, which one disturbed process moves further than their robust mean.
     """
-    name = f"latency_p{q}_s"
-    calls = [[s for s in r.samples.get("latency_s", []) if s is not None] for r in records]
-    pooled = [seconds for one in calls for seconds in one]
+    pooled = [seconds for record in records for seconds in _calls(record)]
     value = statistics.percentile(pooled, q)
     if value is None:
         missing = statistics.calls_missing(len(pooled), q)
         return Summary(None, f"{missing} more calls needed for p{q}")
-    samples = tuple(
-        own if (own := record.metrics.get(name)) is not None else statistics.quantile(one, q)
-        for record, one in zip(records, calls, strict=True)
-        if one
-    )
+    samples = _of_rounds(q, records)
     found = Summary(value, status, verdict=verdict, samples=samples)
     if len(samples) == 1:
         return found
     interval = statistics.estimate(samples)
     return replace(found, ci_low=min(interval.low, value), ci_high=max(interval.high, value))
+
+
+def _of_rounds(q: int, records: Sequence[Record]) -> tuple[float, ...]:
+    """Each round's own percentile: a round says where it lies with however few calls."""
+    name = f"latency_p{q}_s"
+    return tuple(
+        own if (own := record.metrics.get(name)) is not None else statistics.quantile(calls, q)
+        for record in records
+        if (calls := _calls(record))
+    )
+
+
+def _calls(record: Record) -> list[float]:
+    return [seconds for seconds in record.samples.get("latency_s", []) if seconds is not None]
 
 
 def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:

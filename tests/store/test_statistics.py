@@ -151,7 +151,7 @@ def test_intervals_cover_the_truth_where_rounds_end_once_they_are_narrow(spread:
     rng = np.random.default_rng(4)
     logs = spread * rng.standard_normal((TRIALS, 12))
     is_open, covered = np.ones(TRIALS, bool), np.zeros(TRIALS, bool)
-    for rounds in range(st.FEWEST_PROCESSES, 13):
+    for rounds in range(robust.FEWEST_PROCESSES, 13):
         centre, error, freedom = robust.trimmed(logs[:, :rounds])
         half = robust.t_quantile(freedom) * error
         ends = is_open & ((np.sinh(half) <= 0.05) | (rounds == 12))

@@ -9,7 +9,7 @@ from cnnbench.core import datasets
 from cnnbench.core.metrics import METRICS, split
 from cnnbench.report.measured import DRIFTING
 from cnnbench.report.merge import Row
-from cnnbench.store.statistics import FEWEST_PROCESSES
+from cnnbench.store.robust import FEWEST_PROCESSES
 
 _SIDE = re.compile(r"(\d+)px")
 

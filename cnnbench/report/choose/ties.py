@@ -10,6 +10,7 @@ from statistics import NormalDist
 from cnnbench.core.metrics import Metric
 from cnnbench.report.measured import Measured
 from cnnbench.store import statistics
+from cnnbench.store.references import logarithms
 
 _NORMAL = NormalDist()
 _SMALLEST_LOG = math.log1p(statistics.MINIMUM_EFFECT)
@@ -72,7 +73,7 @@ def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bo
 def _logs(one: Measured) -> list[float]:
     """Logarithms of the process samples, drift taken out where a reference was timed with each."""
     samples = one.ratios or one.samples
-    return statistics.log_ratios(samples).tolist() if min(samples, default=0.0) > 0 else []
+    return logarithms(samples).tolist() if min(samples, default=0.0) > 0 else []
 
 
 def _centre(one: Measured) -> tuple[float, float]:

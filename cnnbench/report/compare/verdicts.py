@@ -15,6 +15,7 @@ from cnnbench.core import units
 from cnnbench.core.metrics import Metric
 from cnnbench.report.measured import DRIFTING, Measured
 from cnnbench.store import statistics
+from cnnbench.store.robust import FEWEST_PROCESSES
 
 # Shares of the test images, whose intervals cover seeds and images both, however few the seeds.
 PROPORTIONS = ("top1", "top5", "agreement")
@@ -139,7 +140,7 @@ def _tested(pair: Pair, test: statistics.Comparison, threshold: float) -> Judged
 
 def _enough(pair: Pair) -> bool:
     fewest = min(len(pair.base.samples), len(pair.new.samples))
-    return fewest >= statistics.FEWEST_PROCESSES
+    return fewest >= FEWEST_PROCESSES
 
 
 def _too_few(
@@ -147,7 +148,7 @@ def _too_few(
 ) -> Judged:
     what = "seeds" if pair.metric.unit == "fraction" else "processes"
     counts = f"{len(pair.base.samples)} and {len(pair.new.samples)} {what}"
-    note = f"{counts}, {statistics.FEWEST_PROCESSES} a side are needed"
+    note = f"{counts}, {FEWEST_PROCESSES} a side are needed"
     return Judged("cannot tell", ratio, interval, note)
 
 
