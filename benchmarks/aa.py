@@ -25,6 +25,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean as mean
 
 from cnnbench.core.record import PREPARE
 from cnnbench.store import journal, references, statistics
@@ -64,6 +65,7 @@ litert.Runtime.compile = compile
 """
 MODELS = ("LeNet5", "BasicCNN", "MobileNetV2", "MobileNetV3Small", "MobileNet")
 QUICK = MODELS[:2]
+CALLED = ("higher", "lower")
 # Location and reference of every process, by model.
 Cells = dict[str, list[tuple[float, float]]]
 
@@ -149,33 +151,32 @@ def ratios(processes: Sequence[tuple[float, float]], factor: float = 1.0) -> tup
 
 def false_alarms(runs: Sequence[Cells]) -> float:
     """The share of all comparisons of equal models that call a difference."""
-    calls = [
-        words in ("higher", "lower")
-        for base, new in itertools.combinations(runs, 2)
-        for words in verdicts(base, new).values()
-    ]
-    return sum(calls) / len(calls)
+    return mean(
+        [
+            said in CALLED
+            for base, new in itertools.combinations(runs, 2)
+            for said in verdicts(base, new).values()
+        ]
+    )
 
 
-def detection(runs: Sequence[Cells], factor: float) -> tuple[float, float]:
-    """Over all pairs and models: how often a slow-down is found, and how often another is blamed.
+def detection(runs: Sequence[Cells], factor: float) -> tuple[dict[str, float], float]:
+    """Over all pairs: how often a slow-down of a model is found, and how often another is blamed.
 
     A pair in which another model is called different *without* the slow-down too is no blame: the
     false alarm is counted by `false_alarms`.
     """
-    found, blamed = [], []
+    found: dict[str, list[bool]] = {}
+    blamed = []
     for base, new in itertools.combinations(runs, 2):
         before = verdicts(base, new)
         for slowed in before:
             words = verdicts(base, new, slowed, factor)
-            found.append(words.pop(slowed) == "higher")
+            found.setdefault(slowed, []).append(words.pop(slowed) == "higher")
             blamed.append(
-                any(
-                    said in ("higher", "lower") and said != before[model]
-                    for model, said in words.items()
-                )
+                any(said in CALLED and said != before[model] for model, said in words.items())
             )
-    return sum(found) / len(found), sum(blamed) / len(blamed)
+    return {model: mean(calls) for model, calls in found.items()}, mean(blamed)
 
 
 def really_slow(plain: Sequence[Cells], slow: Sequence[Cells], model: str) -> tuple[float, float]:
@@ -184,8 +185,18 @@ def really_slow(plain: Sequence[Cells], slow: Sequence[Cells], model: str) -> tu
     for base, new in itertools.product(plain, slow):
         words = verdicts(base, new)
         found.append(words.pop(model) == "higher")
-        blamed.append(any(said in ("higher", "lower") for said in words.values()))
-    return sum(found) / len(found), sum(blamed) / len(blamed)
+        blamed.append(any(said in CALLED for said in words.values()))
+    return mean(found), mean(blamed)
+
+
+def others_called(runs: Sequence[Cells], model: str) -> float:
+    """Over all pairs of plain runs: how often a model other than ``model`` is called different."""
+    return mean(
+        [
+            any(said in CALLED for other, said in verdicts(base, new).items() if other != model)
+            for base, new in itertools.combinations(runs, 2)
+        ]
+    )
 
 
 def judge(out: Path) -> None:
@@ -197,21 +208,26 @@ def judge(out: Path) -> None:
     print(f"{len(runs)} runs, {min(rounds)} to {max(rounds)} rounds a cell")
     print(f"equal models called different: {false_alarms(runs):.1%} (at most 5 %)")
     for folder in sorted(out.glob("slow-*")):
-        model, factor = folder.name.removeprefix("slow-").rsplit("-", 1)
+        model, by = folder.name.removeprefix("slow-").rsplit("-", 1)
         slow = read(folder)
-        found, blamed = really_slow(runs, slow, model)
+        share, blamed = really_slow(runs, slow, model)
         print(
-            f"{model} really slower by {factor}, {len(slow)} runs: found {found:.1%} "
-            f"(at least 95 %), another model blamed {blamed:.1%}"
+            f"{model} really slower by {by}, {len(slow)} runs: found {share:.1%} (at least "
+            f"95 %); another model called different in {blamed:.1%} of the pairs, "
+            f"{others_called(runs, model):.1%} where nothing was slowed"
         )
     for factor in (1.2, 1.1):
         found, blamed = detection(runs, factor)
-        print(f"samples times {factor}: found {found:.1%}, another model blamed {blamed:.1%}")
+        by_model = ", ".join(f"{model} {share:.0%}" for model, share in found.items())
+        print(
+            f"samples times {factor}: found {mean(found.values()):.1%} ({by_model}), "
+            f"another model blamed {blamed:.1%}"
+        )
     before, each = minutes(out / "plain", len(runs))
     print("rounds  minutes a run  equal, called different  20 % found  10 % found")
     for count in range(FEWEST_PROCESSES, min(rounds) + 1):
         cut = [{model: values[:count] for model, values in cells.items()} for cells in runs]
-        shares = [false_alarms(cut), detection(cut, 1.2)[0], detection(cut, 1.1)[0]]
+        shares = [false_alarms(cut), *(mean(detection(cut, f)[0].values()) for f in (1.2, 1.1))]
         print(
             f"{count:6}  {before + count * each:13.1f}  {shares[0]:22.1%}  {shares[1]:10.1%}"
             f"  {shares[2]:10.1%}"
