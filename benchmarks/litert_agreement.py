@@ -3,9 +3,11 @@
 Both drive the CompiledModel API over the same file with the same threads, each round in two fresh
 processes, which go first in turns: the tool, and the loop that times models in cnnbench. The ratio
 of their medians, one a round, has its interval over the rounds; it must lie within 5 % of one.
+Between the processes the reference is timed, so that a round during which the machine was slowed
+down does not count, as in any cell of cnnbench.
 Beside it the interpreter's API, by which the ``litert`` runtime calls.
 
-    python benchmarks/litert_agreement.py [--rounds 12] [--threads 2] [--quick] [MODEL...]
+    python benchmarks/litert_agreement.py [--rounds 30] [--threads 2] [--quick] [MODEL...]
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.models import registry
 from cnnbench.probes import specimen
 from cnnbench.probes.runtimes import find, litert
-from cnnbench.probes.timing.loop import Effort, measure, warm_up
+from cnnbench.probes.timing.loop import Effort, location, measure, timed_plain, warm_up
 from cnnbench.probes.timing.reference import reference
+from cnnbench.store import references
 from cnnbench.store import statistics as sampled
 
 # Its result has two decimals of a millisecond: a network of 2 ms and more is read to 0.5 %.
@@ -104,6 +107,13 @@ def by_tool(folder: Path, threads: int, calls: int) -> float:
     return float(json.loads(result.read_text())["latency"]["median_ms"])
 
 
+def reference_s(threads: int) -> float:
+    """What the reference takes now."""
+    with reference(threads) as work:
+        work()
+        return location(timed_plain(work, 2 * Effort().reference_calls))
+
+
 def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
     """Print what one model shows; whether the interval lies within `WITHIN` of one."""
     with tempfile.TemporaryDirectory() as name:
@@ -113,20 +123,27 @@ def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
         find("litert")(subject, setting, folder).prepare(specimen.build(subject))
         calls = int(in_process(model, threads, folder, "compiled", seconds)["calls"])
         found: dict[str, list[float]] = {"tool": [], "compiled": [], "interpreter": []}
+        slowest = []
         for number in range(rounds):
+            beside = [reference_s(threads)]
             for way in list(found) if number % 2 else reversed(found):
                 found[way].append(
                     by_tool(folder, threads, calls)
                     if way == "tool"
                     else in_process(model, threads, folder, way, seconds)["median_ms"]
                 )
+                beside.append(reference_s(threads))
+            slowest.append(max(beside))
             print(f"{model}: round {number + 1} of {rounds}", file=sys.stderr)
-    tool = statistics.median(found["tool"])
-    print(f"{model}, {threads} threads, {rounds} rounds: litert-benchmark {tool:.2f} ms")
+    counted = references.counted(slowest)
+    tool = statistics.median(found["tool"][place] for place in counted)
+    print(
+        f"{model}, {threads} threads, {len(counted)} of {rounds} rounds count: "
+        f"litert-benchmark {tool:.2f} ms"
+    )
     is_within = True
     for way, words in (("compiled", "same API"), ("interpreter", "interpreter's API")):
-        pairs = zip(found[way], found["tool"], strict=True)
-        ratio = sampled.estimate([ours / theirs for ours, theirs in pairs])
+        ratio = sampled.estimate([found[way][place] / found["tool"][place] for place in counted])
         print(
             f"  cnnbench ÷ tool, {words}: {ratio.value:.3f} ({ratio.low:.3f} ... {ratio.high:.3f})"
         )
@@ -139,7 +156,7 @@ def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--seconds", type=float, default=2.0, help="of calls in a process")
     parser.add_argument("--quick", action="store_true", help="is the way clear? two short rounds")
