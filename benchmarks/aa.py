@@ -82,7 +82,7 @@ class Kind:
 
     def complete(self) -> int:
         """How many runs are there already."""
-        return len(list((self.folder / "aa").glob("*/report.csv")))
+        return len(read(self.folder))
 
     def run_once(self) -> None:
         """One run under the default settings, or of as many ``rounds``."""
@@ -109,7 +109,7 @@ def run(kinds: Sequence[Kind], runs: int) -> None:
 
 
 def read(out: Path) -> list[Cells]:
-    """The cells of every run."""
+    """The cells of every run that came to its end: one that was cut off proves nothing."""
     found = []
     for file in sorted((out / "aa").glob(f"*/{journal.FILE_NAME}")):
         cells: Cells = {}
@@ -117,7 +117,8 @@ def read(out: Path) -> list[Cells]:
             if record.status == "ok" and "latency_location_s" in record.metrics:
                 pair = record.metrics["latency_location_s"], record.metrics["reference_s"]
                 cells.setdefault(record.model, []).append(pair)
-        found.append(cells)
+        if min(map(len, cells.values()), default=0) >= FEWEST_PROCESSES:
+            found.append(cells)
     return found
 
 

@@ -118,7 +118,9 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
         ValueError: no samples, or not as many references.
     """
     logs = log_ratios(samples, references)
-    scale = 1.0 if references is None else _median(references)
+    scale = 1.0
+    if references is not None:
+        scale = float(np.median(np.asarray(references, float)[counted(references)]))
     centre, error, freedom = trimmed(logs)
     if len(logs) < FEWEST_PROCESSES:
         low, high = float(logs.min()), float(logs.max())
@@ -286,10 +288,6 @@ def _judged(
 
 def _exp(log: float) -> float:
     return math.exp(min(max(log, math.log(SMALLEST)), math.log(LARGEST)))
-
-
-def _median(references: Sequence[float]) -> float:
-    return float(np.median(np.asarray(references, float)[counted(references)]))
 
 
 def _bounded(value: float) -> float:

@@ -120,10 +120,7 @@ def _plain(records: Sequence[Record], status: str) -> dict[str, Summary]:
 
 
 def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """Locations corrected for drift; percentiles of all calls of all rounds together.
-
-    Of the rounds that count (`references.counted`); the samples are of all.
-    """
+    """Locations without drift, percentiles of all calls; of rounds that count, samples of all."""
     locations, references = located(records)
     if not locations:
         return _plain(records, status)
@@ -140,17 +137,14 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
         )
         for name, summary in _plain(those, status).items()
     }
-    location = statistics.estimate(locations, references)
-    summaries["latency_location_s"] = replace(
-        summaries["latency_location_s"],
-        value=location.value,
-        ci_low=location.low,
-        ci_high=location.high,
+    name, found = "latency_location_s", statistics.estimate(locations, references)
+    summaries[name] = replace(
+        summaries[name], value=found.value, ci_low=found.low, ci_high=found.high
     )
     for q in statistics.CALLS_NEEDED:
-        found = _percentile(q, those, verdict, status)
-        every = _of_rounds(q, records) if found.value is not None else ()
-        summaries[f"latency_p{q}_s"] = replace(found, samples=every)
+        pooled = _percentile(q, those, verdict, status)
+        every = _of_rounds(q, records) if pooled.value is not None else ()
+        summaries[f"latency_p{q}_s"] = replace(pooled, samples=every)
     return summaries
 
 
