@@ -49,14 +49,20 @@ def yuen(base: Any, new: Any) -> tuple[Any, Any, Any]:
     return centre_b - centre_a, np.sqrt(square), np.where(square > 0, freedom, smallest)
 
 
-def t_test(difference: Any, error: Any, freedom: Any) -> Any:
-    """The two-sided p of a difference; where the samples do not vary at all, 0 or 1."""
+def t_test(difference: Any, error: Any, freedom: Any, effect: float = 0.0) -> Any:
+    """The p of a difference as large, either way, were the true one no larger than ``effect``.
+
+    Hodges and Lehmann 1954, Testing the approximate validity of statistical hypotheses: the worst
+    such truth is ``effect`` itself. With 0 it is the usual two-sided p. Where the samples do not
+    vary at all it is 0 or 1.
+    """
     from scipy.special import stdtr
 
+    size = np.abs(difference)
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.abs(difference) / error
-    p = 2 * stdtr(freedom, -np.where(np.isfinite(statistic), statistic, 0.0))
-    return np.where(error > 0, p, np.where(difference == 0, 1.0, 0.0))
+        same_side, other_side = (size - effect) / error, (size + effect) / error
+    p = stdtr(freedom, -same_side) + stdtr(freedom, -other_side)
+    return np.where(error > 0, p, np.where(size <= effect, 1.0, 0.0))
 
 
 def t_quantile(freedom: Any) -> Any:

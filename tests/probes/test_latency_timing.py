@@ -18,9 +18,10 @@ from cnnbench.store import statistics
 QUICK = Effort(seconds=0.02, calls=11, blocks=4, window_s=0.002, warm_up_s=0.05, settle_s=0.001)
 
 
-def test_location_is_the_mean_of_the_fastest_half() -> None:
-    assert location([4.0, 1.0, 3.0, 2.0]) == 1.5
-    assert location([9.0, 1.0, 2.0]) == 1.5  # three values: two of them
+def test_location_is_the_mean_of_the_fastest_tenth() -> None:
+    assert location([float(call) for call in range(39, -1, -1)]) == 1.5  # 0 1 2 3 of forty
+    assert location([9.0, 1.0, 2.0, 3.0]) == 2.0  # three at least
+    assert location([9.0, 1.0]) == 5.0
     with pytest.raises(ValueError, match="no calls"):
         location([])
 
@@ -41,6 +42,23 @@ def test_warm_up_ends_when_two_windows_agree() -> None:
     warm = warm_up(cooling, [0], Effort(window_s=0.0, agreement=0.5, warm_up_s=5.0))
     assert warm.agreed
     assert warm.windows[0] > 2 * warm.windows[-1]
+
+
+def test_warm_up_looks_at_more_than_the_fastest_calls() -> None:
+    calls = count()
+
+    def mostly_cold(_: object) -> None:
+        number = next(calls)
+        time.sleep(0.0005 if number % 3 == 0 else max(0.004, 0.02 - 0.001 * number))
+
+    warm = warm_up(mostly_cold, [0], Effort(window_s=0.1, agreement=0.1, warm_up_s=5.0))
+    assert len(warm.windows) > 2, "two windows of equally fast calls agree at once"
+    assert warm.windows[0] > 1.5 * warm.windows[-1]
+
+
+def test_a_neighbour_of_most_of_a_round_does_not_move_the_location() -> None:
+    quiet = [0.001] * 100
+    assert location(quiet[:20] + [0.0015] * 80) == pytest.approx(location(quiet))
 
 
 def test_warm_up_gives_up_and_says_so() -> None:

@@ -7,6 +7,7 @@ readings of the clock nothing runs but the call; what is decided is decided betw
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,8 @@ class Effort:
         calls: at least.
         blocks: alternations with the reference (fewer where there are fewer calls).
         window_s: of calls in a warm-up window, at least.
-        agreement: two successive windows agree when their locations differ by less (relative).
+        agreement: two successive windows agree when the means of their fastest half differ by less
+            (relative): the fastest calls alone may be warm when most are not yet.
         warm_up_s: the longest warm-up; a window begun before it is finished.
         settle_s: what is left uncounted after a change to or from the reference, whose threads
             spin for some 25 ms before they sleep (OpenBLAS), as those of some runtimes do.
@@ -47,7 +49,7 @@ class Effort:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """The locations (seconds) of the warm-up windows, and whether the last two agreed."""
+    """The warm-up windows (mean of the fastest half, seconds), and whether the last two agreed."""
 
     windows: tuple[float, ...]
     agreed: bool
@@ -73,15 +75,24 @@ class Timing:
 
 
 def location(seconds: Sequence[float]) -> float:
-    """The mean of the fastest half: noise of other people's work only ever adds.
+    """The mean of the fastest tenth, of three calls at least: what the machine does undisturbed.
+
+    Noise of other people's work only ever adds. A neighbour that computes for part of a round
+    reaches the fastest half of the calls, and moves the network and the reference by unlike
+    shares; the fastest tenth hardly.
 
     Raises:
         ValueError: no values.
     """
+    return _fastest(seconds, 0.1, fewest=3)
+
+
+def _fastest(seconds: Sequence[float], share: float, fewest: int = 1) -> float:
+    """The mean of the fastest ``share`` of calls."""
     if not seconds:
         raise ValueError("no calls")
-    fastest = sorted(seconds)[: (len(seconds) + 1) // 2]
-    return sum(fastest) / len(fastest)
+    found = sorted(seconds)[: max(fewest, math.ceil(share * len(seconds)))]
+    return sum(found) / len(found)
 
 
 def warm_up(call: Call, inputs: Sequence[Any], effort: Effort) -> WarmUp:
@@ -90,7 +101,7 @@ def warm_up(call: Call, inputs: Sequence[Any], effort: Effort) -> WarmUp:
     windows: list[float] = []
     began = time.perf_counter()
     while True:
-        windows.append(location(_for(effort.window_s, call, rotation)))
+        windows.append(_fastest(_for(effort.window_s, call, rotation), 0.5))
         if len(windows) > 1 and abs(windows[-1] / windows[-2] - 1) < effort.agreement:
             return WarmUp(tuple(windows), True)
         if len(windows) > 1 and time.perf_counter() - began > effort.warm_up_s:

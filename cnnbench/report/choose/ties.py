@@ -12,9 +12,8 @@ from cnnbench.report.measured import Measured
 from cnnbench.store import statistics
 from cnnbench.store.references import logarithms
 
-_NORMAL = NormalDist()
 _SMALLEST_LOG = math.log1p(statistics.MINIMUM_EFFECT)
-_HALF_WIDTH = _NORMAL.inv_cdf((1 + statistics.CONFIDENCE) / 2)
+_HALF_WIDTH = NormalDist().inv_cdf((1 + statistics.CONFIDENCE) / 2)
 
 
 def ties(
@@ -22,31 +21,30 @@ def ties(
 ) -> list[float | None]:
     """For each of ``others`` the probability that it is better than ``best``; None: it is not.
 
-    Two measured numbers are told apart when a test says so, Holm-corrected over ``others``, and
-    (but for fractions, whose unit is one that people judge by) they differ by more than the
-    minimum effect. What is counted is told apart when it differs at all.
+    Two measured numbers are told apart when a test, Holm-corrected over ``others``, shows that they
+    differ by more than the minimum effect (fractions, whose unit is one that people judge by: at
+    all). What is counted is told apart when it differs at all.
     """
     if metric.depends_on != "setting":
         return [0.5 if other.value == best.value else None for other in others]
     tests = [_test(best, other, metric, smaller_is_better) for other in others]
-    known = [2 * min(test.chance, 1 - test.chance) for test in tests if test is not None]
-    adjusted = iter(statistics.holm(known))
+    adjusted = iter(statistics.holm([test.p for test in tests if test is not None]))
     found: list[float | None] = []
     for other, test in zip(others, tests, strict=True):
         if test is None:  # neither interval nor samples: only equality is a tie
             found.append(0.5 if other.value == best.value else None)
             continue
         is_worse = next(adjusted) < 1 - statistics.CONFIDENCE and test.chance < 0.5
-        found.append(None if is_worse and test.is_large else test.chance)
+        found.append(None if is_worse else test.chance)
     return found
 
 
 @dataclass(frozen=True)
 class _Test:
-    """The probability that the other is truly better, and whether the two differ by enough."""
+    """The probability that the other is truly better, and the p of the two's differing enough."""
 
     chance: float
-    is_large: bool
+    p: float
 
 
 def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bool) -> _Test | None:
@@ -54,20 +52,17 @@ def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bo
     samples = [_logs(one) for one in (best, other)] if metric.unit != "fraction" else []
     if samples and all(len(logs) > 1 for logs in samples):
         difference, error, freedom = statistics.yuen(*samples)
-        one_tail = float(statistics.t_test(difference, error, freedom)) / 2
-        chance_smaller = one_tail if difference > 0 else 1 - one_tail
-        is_large = abs(difference) > _SMALLEST_LOG
-        return _Test(chance_smaller if smaller_is_better else 1 - chance_smaller, is_large)
-    centres, errors = zip(*(_centre(one) for one in (best, other)), strict=True)
-    error = math.hypot(*errors)
-    if math.isnan(error):
-        return None
-    gap = centres[1] - centres[0]
-    score = math.copysign(math.inf, gap) if not error and gap else gap / error if error else 0.0
-    chance = _NORMAL.cdf(-score if smaller_is_better else score)
-    if metric.unit == "fraction" or not all(centres):
-        return _Test(chance, gap != 0)
-    return _Test(chance, abs(math.log(abs(centres[1] / centres[0]))) > _SMALLEST_LOG)
+        effect = _SMALLEST_LOG
+    else:
+        (base, new), errors = zip(*(_centre(one) for one in (best, other)), strict=True)
+        difference, error, freedom = new - base, math.hypot(*errors), math.inf
+        if math.isnan(error):
+            return None
+        effect = 0.0 if metric.unit == "fraction" else statistics.MINIMUM_EFFECT * abs(base)
+    one_tail = float(statistics.t_test(difference, error, freedom)) / 2
+    chance_smaller = one_tail if difference > 0 else 1 - one_tail
+    p = float(statistics.t_test(difference, error, freedom, effect))
+    return _Test(chance_smaller if smaller_is_better else 1 - chance_smaller, p)
 
 
 def _logs(one: Measured) -> list[float]:
