@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from cnnbench.analysis.graph import Graph, Op, Tensor
 from cnnbench.analysis.rule import Storage
 
+# Activations of several kernels, of which the last reads the input again.
+_COMPOSED = frozenset({"silu", "swish", "hard_silu", "hard_swish", "gelu", "mish"})
+
 
 @dataclass(frozen=True)
 class Liveness:
@@ -52,7 +55,7 @@ def liveness(
         batch: images in a batch.
         dtype: the type of all floating-point activations; their own by default.
         in_place: element-wise layers overwrite an input of the same size that nobody needs
-            again, as compilers and LiteRT do.
+            again, as compilers and LiteRT do; but for activations of several kernels (SiLU, GELU).
     """
     last = _last_uses(graph)
     buffers: dict[Tensor, int] = {}  # tensor -> its buffer
@@ -103,13 +106,18 @@ def _shared_buffer(
         return None
     if op.rule.storage is Storage.ALIAS:
         return buffers.get(op.input)
-    if op.rule.storage is Storage.IN_PLACE and in_place:
+    if op.rule.storage is Storage.IN_PLACE and in_place and not _reads_again(op):
         for source in op.inputs:
             buffer = buffers[source]
             dying = death[buffer] <= position
             if dying and size[buffer] and source.bytes(1) == tensor.bytes(1):
                 return buffer
     return None
+
+
+def _reads_again(op: Op) -> bool:
+    """Whether an activation of several kernels, as x · sigmoid(x), needs its input to the last."""
+    return getattr(getattr(op.layer, "activation", None), "__name__", "") in _COMPOSED
 
 
 def _sweep(births: list[list[int]], size: dict[int, int], death: dict[int, int]) -> tuple[int, ...]:

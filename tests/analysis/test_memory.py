@@ -190,3 +190,19 @@ def test_in_place_never_overwrites_the_callers_input() -> None:
         model = tf.keras.Model(inputs, x)
         found = inspect(model, in_place=True)
     assert found.metrics["activation_infer_peak_bytes"] == 8 * 8 * 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    # A ReLU overwrites its input; x * sigmoid(x) and GELU read it once more.
+    [("relu", 256), ("sigmoid", 256), ("silu", 512), ("gelu", 512), ("hard_silu", 512)],
+)
+def test_an_activation_of_several_kernels_overwrites_nothing(
+    activation: str, expected: int
+) -> None:
+    with weightless():
+        inputs = tf.keras.Input((8, 8, 1))
+        x = layers.Conv2D(1, 3, padding="same")(inputs)
+        model = tf.keras.Model(inputs, layers.Activation(activation)(x))
+        found = inspect(model, in_place=True)
+    assert found.metrics["activation_infer_peak_bytes"] == expected
