@@ -51,6 +51,7 @@ _layer_norm = Rule(
 )
 _by_output = Rule(rules_simple.unary, storage=Storage.IN_PLACE, keeps=OUTPUT)
 _by_input = Rule(rules_simple.unary, storage=Storage.IN_PLACE, keeps=INPUT)
+_composed = Rule(rules_simple.unary, keeps=INPUT)  # several kernels, as x · sigmoid(x)
 _activation = Rule(rules_simple.activation, storage=Storage.IN_PLACE)
 _free = Rule(storage=Storage.ALIAS)
 _noise = Rule(storage=Storage.ALIAS, training_only=True)
@@ -158,11 +159,12 @@ OPERATIONS: Mapping[str, Rule] = MappingProxyType(
         **dict.fromkeys(_names("Relu Relu6 Sigmoid Softmax Tanh Exp Sqrt Rsqrt Elu"), _by_output),
         **dict.fromkeys(
             _names(
-                "Silu Gelu HardSigmoid HardSilu LeakyRelu Softplus Softsign Mish Selu LogSoftmax "
+                "HardSigmoid LeakyRelu Softplus Softsign Selu LogSoftmax "
                 "Abs Negative Square Log Clip"
             ),
             _by_input,
         ),
+        **dict.fromkeys(_names("Silu Gelu HardSilu Mish"), _composed),
         **dict.fromkeys(_names("Mean Sum Max Min Var Std"), _reduction),
         **dict.fromkeys(_names("Reshape Squeeze ExpandDims"), RESHAPING),
         **dict.fromkeys(_names("Identity StopGradient"), _free),
