@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cnnbench.core.errors import UserError
+from cnnbench.core.metrics import column
 from cnnbench.core.record import PREPARE
 from tests.core.fake import plan_of
 
@@ -128,3 +129,28 @@ probes: {accuracy: {dataset: tf_flowers, recipe: transfer, weights: w.h5}}
     (elsewhere / "weights").mkdir(parents=True)
     (elsewhere / "weights" / "w.h5").write_bytes(b"one")
     assert plan_of(suite, elsewhere).id == first.id
+
+
+def test_the_memory_of_inference_and_of_training_stand_side_by_side() -> None:
+    plan = plan_of("""
+name: both
+models: [Alpha]
+probes:
+  memory: {modes: [infer, train], devices: [cpu, gpu], batch_sizes: [32], max_batch: [2GiB]}
+""")
+    assert [cell.title() for cell in plan.cells] == [
+        "Alpha memory b32",
+        "Alpha memory gpu/b32",
+        "Alpha memory 2GiB",
+        "Alpha memory train/b32",
+        "Alpha memory train/gpu/b32",
+        "Alpha memory train/2GiB",
+    ]
+    columns = [
+        column(metric, cell.setting.label_for(metric))
+        for cell in plan.cells
+        for metric in (*cell.setting.primary_metrics(), "memory_ratio")
+    ]
+    assert len(set(columns)) == len(columns)
+    assert "memory_train_peak_bytes@b32" in columns, "what names its mode does not say it twice"
+    assert "memory_ratio@train/b32" in columns

@@ -24,8 +24,6 @@ from cnnbench.core.units import exact_bytes
 
 Mode = Literal["infer", "train"]
 
-_OF_EITHER_MODE = ("memory_predicted_bytes", "memory_ratio", "max_batch")
-
 
 class MemorySetting(Setting):
     """One first full-batch call (``infer``) or training step (``train``) in a fresh process.
@@ -41,16 +39,17 @@ class MemorySetting(Setting):
     limit: Bytes | None = None
 
     def label(self) -> str:
-        parts: list[str] = [self.device] if self.device != "cpu" else []
-        parts.append(f"b{self.batch_size}" if self.limit is None else exact_bytes(self.limit))
-        return "/".join(parts)
+        return "/".join([self.mode] * (self.mode != "infer") + self._place())
 
     def label_for(self, metric: str) -> str:
-        """What does not name the mode itself (``memory_train_peak_bytes``) says it."""
-        label = super().label_for(metric)
-        if metric in _OF_EITHER_MODE and self.mode != "infer":
-            return f"{self.mode}/{label}"
-        return label
+        """The mode is left out where the metric names it: ``memory_train_peak_bytes b32``."""
+        if metric == f"memory_{self.mode}_peak_bytes":
+            return "/".join(self._place())
+        return super().label_for(metric)
+
+    def _place(self) -> list[str]:
+        size = f"b{self.batch_size}" if self.limit is None else exact_bytes(self.limit)
+        return [self.device] * (self.device != "cpu") + [size]
 
     def primary_metrics(self) -> tuple[str, ...]:
         return (f"memory_{self.mode}_peak_bytes",) if self.limit is None else ("max_batch",)
