@@ -101,11 +101,14 @@ def _trained(
 
 
 def _of_training(finding: Finding) -> Finding:
-    """What the training took; how good the network is, its converted file will tell."""
+    """What the training took; how good the network is, its converted file will tell.
+
+    A head that was trained on features saw no images, and so has no pace in images.
+    """
     kept = ("train_s", "epoch_s", "images_per_s")
     details = {"weights": "trained here", "keras_top1": finding.metrics["top1"]}
     return Finding(
-        metrics={name: finding.metrics[name] for name in kept},
+        metrics={name: finding.metrics[name] for name in kept if name in finding.metrics},
         details=details | {"curve": finding.details["curve"]},
     )
 
