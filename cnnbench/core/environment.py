@@ -1,6 +1,6 @@
 """Where a number was measured: facts about the machine and the libraries, without importing them.
 
-The *fingerprint* holds what decides whether two timings may be compared: CPU, cores, RAM,
+The *fingerprint* holds what decides whether two timings may be compared: CPU, cores, RAM, GPU,
 operating system, Python, library versions, threads. Load, time and environment variables are
 recorded beside it and never take part in it.
 """
@@ -12,7 +12,9 @@ import hashlib
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,11 @@ LIBRARIES = (
     "numpy",
     "onnxruntime",
     "openvino",
+    "nvidia-cublas-cu12",  # TensorFlow's ``[and-cuda]``; of a CUDA installed otherwise nothing says
+    "nvidia-cudnn-cu12",
 )
+
+_NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def fingerprint() -> dict[str, Any]:
@@ -38,7 +44,7 @@ def fingerprint() -> dict[str, Any]:
         "os": f"{platform.system()} {platform.machine()}",
         "kernel": platform.release(),
         "libc": " ".join(platform.libc_ver()),
-        "gpu": _gpu_driver(),
+        "gpu": _gpus(),
         "python": platform.python_version(),
         "libraries": {name: version for name in LIBRARIES if (version := version_of(name))},
         "threads": usable_cores(),
@@ -121,8 +127,20 @@ def _ram_bytes() -> int:
         return 0
 
 
-def _gpu_driver() -> str | None:
-    return _first_line(Path("/proc/driver/nvidia/version"))
+@cache
+def _gpus() -> str | None:
+    """Name, driver and memory of every NVIDIA card, or what the driver says of itself."""
+    command = [
+        "nvidia-smi",
+        "--query-gpu=name,driver_version,memory.total",
+        "--format=csv,noheader",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return _first_line(_NVIDIA_DRIVER)
+    cards = [", driver ".join(line.split(", ", 1)) for line in done.stdout.splitlines()]
+    return "; ".join(cards) if done.returncode == 0 and cards else _first_line(_NVIDIA_DRIVER)
 
 
 def _cgroup_limit() -> int | None:

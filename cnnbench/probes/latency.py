@@ -17,7 +17,7 @@ from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.probes import peak, specimen
 from cnnbench.probes.runtimes import CallPath, find
-from cnnbench.probes.runtimes.tensorflow_device import show_gpu
+from cnnbench.probes.runtimes.tensorflow_device import keep_float32_exact, show_gpu
 from cnnbench.probes.timing import machine
 from cnnbench.probes.timing.loop import Effort, Timing, WarmUp, location, measure, warm_up
 from cnnbench.probes.timing.reference import reference
@@ -42,6 +42,8 @@ def prepare(subject: Subject, setting: LatencySetting, context: Context) -> Find
     runtime.check(setting)
     path = runtime(subject, setting, context.artifacts)
     show_gpu(setting.device == "gpu")
+    if setting.device == "gpu":
+        keep_float32_exact()
     if specimen.is_large(subject):
         # Else the converter lacks what the eager calls needed: 9 GB of EfficientNetB7.
         peak.without_tensorflow_pool()
@@ -95,7 +97,8 @@ def measured(path: CallPath, folder: Path, effort: Effort) -> Finding:
     path.close()
 
     flags = meanwhile.flags(path.threads)
-    flags += _flags(path.setting, difference, scale, warm, timing)
+    flags += specimen.disagreement(difference, scale, path.arithmetic())
+    flags += _flags(warm, timing)
     if threads_in_use not in (None, path.threads):
         flags.append(f"threads in use are not those asked for ({threads_in_use}, {path.threads})")
     return Finding(
@@ -108,6 +111,7 @@ def measured(path: CallPath, folder: Path, effort: Effort) -> Finding:
             "flags": flags,
             "calls": len(timing.calls),
             "work_s": round(work_s, 3),
+            "arithmetic": path.arithmetic(),
             "threads": path.threads,
             "threads_in_use": threads_in_use,
             "warm_up_windows_s": thinned(warm.windows, 50),
@@ -146,10 +150,8 @@ def thinned(seconds: Sequence[float], most: int) -> list[float]:
     return [float(f"{value:.4g}") for value in seconds]
 
 
-def _flags(
-    setting: LatencySetting, difference: float, scale: float, warm: WarmUp, timing: Timing
-) -> list[str]:
-    found = specimen.disagreement(difference, scale, setting.dtype)
+def _flags(warm: WarmUp, timing: Timing) -> list[str]:
+    found = []
     if not warm.agreed:
         found.append("never warm: successive windows differed to the end of the warm-up")
     drift = _drift(timing)

@@ -79,6 +79,7 @@ def machine(environment: Mapping[str, Any]) -> str:
     words = [
         f"{facts.get('cpu', 'unknown CPU')}, {facts.get('cores', '?')} cores",
         f"{facts.get('ram_gib', '?')} GiB",
+        *([str(facts["gpu"])] if facts.get("gpu") else []),
         str(facts.get("os", "")),
         *(
             f"{name} {libraries[name]}"

@@ -6,7 +6,6 @@ Reading only; what cannot be read is left out.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -32,7 +31,7 @@ def machine() -> Iterator[tuple[str, str]]:
     yield "RAM", f"{fixed['ram_gib']} GiB"
     limit = facts["memory_limit_bytes"]
     yield "container limits", "; ".join(_limits(limit)) or "none found"
-    yield "GPU", _gpu() or fixed["gpu"] or "none visible"
+    yield "GPU", fixed["gpu"] or "none visible"
     yield "system", f"{fixed['os']}, kernel {fixed['kernel']}, Python {fixed['python']}"
     yield "libraries", ", ".join(f"{name} {v}" for name, v in fixed["libraries"].items())
     set_ = [f"{name}={os.environ[name]}" for name in _THREADS if name in os.environ]
@@ -93,16 +92,3 @@ def _limits(memory: int | None) -> Iterator[str]:
         return
     if quota.isdigit():
         yield f"CPU {int(quota) / int(period):.1f} cores"
-
-
-def _gpu() -> str:
-    command = [
-        "nvidia-smi",
-        "--query-gpu=name,driver_version,memory.total",
-        "--format=csv,noheader",
-    ]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return "; ".join(done.stdout.split("\n")).strip("; ") if done.returncode == 0 else ""

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from cnnbench.cli.doctor import command
 from cnnbench.core import environment
+from cnnbench.report import table
 from cnnbench.running import diagnosis
 
 
@@ -45,3 +46,20 @@ def test_a_runtime_that_is_missing_comes_with_its_command(monkeypatch: pytest.Mo
     assert dict(diagnosis.runtimes())["openvino"] == (
         'not installed: pip install "cnnbench[openvino]"'
     )
+
+
+def test_a_card_is_named_with_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'NVIDIA H100 80GB HBM3, 580.159.04, 81559 MiB'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    environment._gpus.cache_clear()
+    card = "NVIDIA H100 80GB HBM3, driver 580.159.04, 81559 MiB"
+    facts = environment.describe()
+    assert facts["fingerprint"]["gpu"] == card
+    assert card in table.machine(facts)
+    assert dict(diagnosis.machine())["GPU"] == card
+    program.write_text("#!/bin/sh\nexit 9\n")  # a driver that does not answer
+    environment._gpus.cache_clear()
+    assert environment.fingerprint()["gpu"] is None
+    environment._gpus.cache_clear()

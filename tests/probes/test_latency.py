@@ -17,7 +17,8 @@ from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.subject import Context
 from cnnbench.probes import latency, specimen
 from cnnbench.probes.runtimes import base, find
-from cnnbench.probes.timing.loop import Timing, WarmUp
+from cnnbench.probes.runtimes.tensorflow_device import Device
+from cnnbench.probes.timing.loop import Timing
 from tests.probes.tiny import Tiny
 
 _ROOT = Path(__file__).parents[2]
@@ -127,14 +128,25 @@ def test_a_missing_package_names_the_command_that_brings_it(
 
 
 def test_a_runtime_that_disagrees_is_flagged() -> None:
-    timing = Timing([[1.0]] * 6, [[1.0]] * 6)
-    warm = WarmUp((1.0, 1.0), True)
-    setting = LatencySetting()
-    assert latency._flags(setting, 1e-4, 0.5, warm, timing) == []
-    assert latency._flags(setting, 0.2, 0.5, warm, timing) == [
+    assert specimen.disagreement(1e-4, 0.5) == []
+    assert specimen.disagreement(0.2, 0.5) == [
         "output disagrees with Keras by 0.2 (largest output 0.5)"
     ]
-    assert latency._flags(setting, float("nan"), 0.5, warm, timing) != []
+    assert specimen.disagreement(float("nan"), 0.5) != []
+
+
+def test_what_a_gpu_rounds_float32_to_is_allowed_for() -> None:
+    # What an H100 made of InceptionV3.
+    assert specimen.disagreement(1.8e-4, 0.0078, "tensorfloat32") == []
+    assert specimen.disagreement(1.8e-4, 0.0078) != []
+    gpu, cpu = (Device(name, threads=1) for name in ("GPU:0", "CPU:0"))
+    assert (gpu.rounds_float32(), cpu.rounds_float32()) == (True, False)
+    for setting, arithmetic in (
+        ({}, "tensorfloat32"),
+        ({"dtype": "bfloat16"}, "bfloat16"),
+    ):
+        path = find("graph")(Tiny(), LatencySetting.model_validate(setting), Path(), gpu)
+        assert path.arithmetic() == arithmetic
 
 
 def test_drift_is_what_the_reference_does_not_explain() -> None:

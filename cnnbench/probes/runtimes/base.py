@@ -94,6 +94,10 @@ class CallPath(ABC):
         """What ``call`` returned as arrays, in the order of the network's outputs."""
         return [np.asarray(array) for array in result]
 
+    def arithmetic(self) -> str:
+        """What its products are rounded to: a dtype, or ``tensorfloat32``."""
+        return self.setting.dtype
+
     def threads_in_use(self) -> int | None:
         """How many threads the runtime says that it computes with; None where it does not say."""
         return None

@@ -56,6 +56,16 @@ class Device:
         self._synchronise()
         return tensor
 
+    def rounds_float32(self) -> bool:
+        """Whether products of float32 may be computed in TensorFloat-32, TensorFlow's default.
+
+        Cards before Ampere have none, and compute in float32 all the same.
+        """
+        import tensorflow as tf
+
+        enabled = tf.config.experimental.tensor_float_32_execution_enabled()
+        return self.name.startswith("GPU") and bool(enabled)
+
     @staticmethod
     def threads_in_use() -> int:
         """What TensorFlow was told; that it came too late would have been an error."""
@@ -78,6 +88,13 @@ def show_gpu(is_wanted: bool) -> None:
     tf.config.set_visible_devices(used, "GPU")
     for gpu in used:
         tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def keep_float32_exact() -> None:
+    """Have a GPU multiply float32 as float32: what others are compared with is not rounded."""
+    import tensorflow as tf
+
+    tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def device_of(kind: str, threads: int) -> Device:

@@ -36,5 +36,13 @@ class TensorFlowPath(CallPath):
     def feed(self, images: np.ndarray) -> Any:
         return self._device.put(images)
 
+    def arithmetic(self) -> str:
+        is_float32 = self.setting.dtype == "float32"
+        return (
+            "tensorfloat32"
+            if is_float32 and self._device.rounds_float32()
+            else super().arithmetic()
+        )
+
     def threads_in_use(self) -> int:
         return self._device.threads_in_use()
