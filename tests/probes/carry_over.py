@@ -1,8 +1,8 @@
 """One Keras generation's part of carrying weights over: a program, in a process of its own.
 
-``python -m tests.probes.carry_over FOLDER keras3|keras2 NAME...``: Keras 3 builds each network,
-saves its weights as the compression probe does and writes what it answers; Keras 2 (second) builds
-a fresh copy from these weights and writes what that answers.
+``python -m tests.probes.carry_over FOLDER keras3|keras2 DTYPE NAME...``: Keras 3 builds each
+network, saves its weights as the compression probe does and writes what it answers; Keras 2
+(second) builds a fresh copy from these weights and writes what that answers.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ def subject_of(name: str) -> Any:
     return registry.resolve(f"{name}[input_shape={size}x{size}x{known.input_shape[-1]},classes=10]")
 
 
-def main(folder: Path, generation: str, names: list[str]) -> None:
+def main(folder: Path, generation: str, dtype: str, names: list[str]) -> None:
     if generation == "keras2":
         networks.use_keras_2()
+    import tensorflow as tf
+
+    tf.keras.mixed_precision.set_global_policy(dtype)
     for name in names:
         subject, place = subject_of(name), folder / name
         if generation == "keras3":
@@ -45,4 +48,4 @@ def main(folder: Path, generation: str, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])

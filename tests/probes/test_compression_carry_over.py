@@ -15,10 +15,13 @@ _TOLERANCE = 1e-5  # of probabilities
 _FAMILIES = sorted({entry.family for entry in catalog.ENTRIES.values()})
 
 
-def _differences(folder: Path, names: list[str]) -> dict[str, float]:
+def _differences(folder: Path, names: list[str], dtype: str) -> dict[str, float]:
     for generation in ("keras3", "keras2"):
         done = subprocess.run(
-            [sys.executable, "-m", "tests.probes.carry_over", str(folder), generation, *names],
+            [
+                *(sys.executable, "-m", "tests.probes.carry_over"),
+                *(str(folder), generation, dtype, *names),
+            ],
             capture_output=True,
             text=True,
         )
@@ -32,7 +35,7 @@ def _differences(folder: Path, names: list[str]) -> dict[str, float]:
 
 
 def test_small_networks_answer_the_same_in_both_generations(tmp_path: Path) -> None:
-    found = _differences(tmp_path, ["LeNet5", "BasicCNN"])
+    found = _differences(tmp_path, ["LeNet5", "BasicCNN"], "float32")
     assert max(found.values()) < _TOLERANCE, found
 
 
@@ -41,6 +44,9 @@ def test_small_networks_answer_the_same_in_both_generations(tmp_path: Path) -> N
 def test_the_whole_registry_answers_the_same_in_both_generations(
     family: str, tmp_path: Path
 ) -> None:
+    """In float64: the generations normalise by other kernels, and in float32 what these round
+    differently grows through a hundred layers of random weights, to 2e-5 in the EfficientNets.
+    """
     names = [name for name, entry in catalog.ENTRIES.items() if entry.family == family]
-    found = _differences(tmp_path, names)
+    found = _differences(tmp_path, names, "float64")
     assert max(found.values()) < _TOLERANCE, found
