@@ -41,7 +41,7 @@ def main(folder: Path, generation: str, dtype: str, names: list[str]) -> None:
             networks.save_weights(model, place)
         else:
             model = networks.fresh_copy(subject, None, place)
-        images = specimen.random_inputs(subject, 2, seed=5)
+        images = specimen.random_inputs(subject, 2, seed=2)  # those whose answers `build` made vary
         np.save(place / f"{generation}.npy", specimen.answers(model, images)[0])
         print(name, flush=True)
         del model

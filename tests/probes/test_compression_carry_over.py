@@ -12,12 +12,11 @@ import pytest
 from cnnbench.models import catalog
 
 _TOLERANCE = 1e-5  # of probabilities
-# TensorFlow has no kernel of local response normalisation in float64.
-_NORMALISE_RESPONSES = ("AlexNet", "GoogLeNet", "ZF Net")
 _FAMILIES = sorted({entry.family for entry in catalog.ENTRIES.values()})
 
 
 def _differences(folder: Path, names: list[str], dtype: str) -> dict[str, float]:
+    folder.mkdir(exist_ok=True)
     for generation in ("keras3", "keras2"):
         done = subprocess.run(
             [
@@ -46,10 +45,12 @@ def test_small_networks_answer_the_same_in_both_generations(tmp_path: Path) -> N
 def test_the_whole_registry_answers_the_same_in_both_generations(
     family: str, tmp_path: Path
 ) -> None:
-    """In float64: the generations normalise by other kernels, and in float32 what these round
-    differently grows through a hundred layers of random weights, to 2e-5 in the EfficientNets.
+    """The generations normalise by other kernels. What these round differently in float32 grows
+    through the layers of random weights, until in the EfficientNets a saturated softmax may tip
+    over; there float64 must tell it from a mistake.
     """
     names = [name for name, entry in catalog.ENTRIES.items() if entry.family == family]
-    dtype = "float32" if family in _NORMALISE_RESPONSES else "float64"
-    found = _differences(tmp_path, names, dtype)
-    assert max(found.values()) < _TOLERANCE, found
+    found = _differences(tmp_path / "float32", names, "float32")
+    if far := [name for name in names if found[name] >= _TOLERANCE]:
+        found = _differences(tmp_path / "float64", far, "float64")
+        assert max(found.values()) < _TOLERANCE, found
