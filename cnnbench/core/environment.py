@@ -14,6 +14,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -31,8 +32,6 @@ LIBRARIES = (
     "nvidia-cublas-cu12",  # TensorFlow's ``[and-cuda]``; of a CUDA installed otherwise nothing says
     "nvidia-cudnn-cu12",
 )
-
-_NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def fingerprint() -> dict[str, Any]:
@@ -135,12 +134,11 @@ def _gpus() -> str | None:
         "--query-gpu=name,driver_version,memory.total",
         "--format=csv,noheader",
     ]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return _first_line(_NVIDIA_DRIVER)
-    cards = [", driver ".join(line.split(", ", 1)) for line in done.stdout.splitlines()]
-    return "; ".join(cards) if done.returncode == 0 and cards else _first_line(_NVIDIA_DRIVER)
+    cards: list[str] = []
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        cards = [", driver ".join(line.split(", ", 1)) for line in done.stdout.splitlines()]
+    return "; ".join(cards) or _first_line(Path("/proc/driver/nvidia/version"))
 
 
 def _cgroup_limit() -> int | None:
