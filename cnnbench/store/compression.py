@@ -6,13 +6,15 @@ Like every verdict it is computed when tables are made; it needs both rows and i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.core.metrics import split
+from cnnbench.core.record import Record
 from cnnbench.core.settings.variants import FLOAT32, Variant, parse
-from cnnbench.store import speeds, statistics
+from cnnbench.store import proportions, speeds, statistics
+from cnnbench.store.answers import Answers, answers_by_column
 from cnnbench.store.robust import FEWEST_PROCESSES
 
 COLUMN = "compression_verdict"
@@ -27,21 +29,24 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Beside:
-    """A compressed row and the float32 row that it is compared with."""
+    """A compressed row and the float32 row that it is compared with, each with its answers."""
 
     place: int
     row: Row
     base: Row
     variant: Variant
+    answers: Mapping[str, Answers]
+    base_answers: Mapping[str, Answers]
 
 
-def verdicts(rows: Sequence[Row]) -> dict[int, str]:
+def verdicts(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> dict[int, str]:
     """Place of a row -> its verdict, for every row that is no float32 row.
 
     Args:
         rows: of a report, column -> cell. All latencies are one family of tests.
+        records: what each row was made of.
     """
-    pairs = list(_pairs(rows))
+    pairs = list(_pairs(rows, records))
     speeds = _speeds(pairs)
     return {
         pair.place: "; ".join(_words(pair, speeds.get(pair.place, []))) or "nothing was measured"
@@ -49,13 +54,15 @@ def verdicts(rows: Sequence[Row]) -> dict[int, str]:
     }
 
 
-def _pairs(rows: Sequence[Row]) -> Iterator[_Beside]:
+def _pairs(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> Iterator[_Beside]:
     names = ("model", "input_shape", "classes")
-    bases = {tuple(row[name] for name in names): row for row in rows if row["variant"] == FLOAT32}
+    keys = [tuple(row[name] for name in names) for row in rows]
+    bases = {keys[place]: place for place, row in enumerate(rows) if row["variant"] == FLOAT32}
     for place, row in enumerate(rows):
-        base = bases.get(tuple(row[name] for name in names))
+        base = bases.get(keys[place])
         if row["variant"] != FLOAT32 and base is not None:
-            yield _Beside(place, row, base, parse(row["variant"]))
+            given = (answers_by_column(records[of]) for of in (place, base))
+            yield _Beside(place, row, rows[base], parse(row["variant"]), *given)
 
 
 def _words(pair: _Beside, speeds: Sequence[str]) -> Iterator[str]:
@@ -94,10 +101,25 @@ def _accuracy(pair: _Beside) -> Iterator[str]:
         if statistics.NOT_ABOVE_CHANCE in str(pair.base.get(f"top1_verdict@{split(name)[1]}")):
             yield f"float32 itself is {statistics.NOT_ABOVE_CHANCE}"
             continue
-        kept = value / base
-        gate = "keeps" if kept >= GATE else "loses accuracy: keeps only"
-        # Rounded down: what misses the gate must not read as if it met it.
-        yield f"{gate} {math.floor(1000 * kept) / 10:.1f} % of float32's accuracy"
+        yield _kept(value / base, base, pair.base_answers.get(name), pair.answers.get(name))
+
+
+def _kept(share: float, base: float, float32: Answers | None, new: Answers | None) -> str:
+    """On which side of the gate a share of float32's accuracy is, if the images can tell.
+
+    Where the single answers are not known, the share alone says so, as MLPerf has it.
+    """
+    # Rounded down: what misses the gate must not read as if it met it.
+    words = f"{math.floor(1000 * share + 1e-9) / 10:.1f} % of float32's accuracy"
+    low = high = share
+    if float32 and new and float32.same_images == new.same_images:
+        gain = proportions.gain(float32.right, new.right)
+        low, high = 1 + gain.low / base, 1 + gain.high / base
+        words += f" ({100 * low:.1f}-{100 * high:.1f} %"
+        if low < GATE <= high:
+            return f"keeps {words}; {len(new.right):,} test images cannot tell it from 99 %)"
+        words += ")"
+    return f"keeps {words}" if low >= GATE else f"loses accuracy: keeps only {words}"
 
 
 def _speeds(pairs: Sequence[_Beside]) -> dict[int, list[str]]:

@@ -53,3 +53,23 @@ def verdict(
     if estimate(shares, examples).low <= chance:
         return BLIND
     return STABLE if len(shares) > 1 or not has_seeds else unstable("one seed, 2 at least")
+
+
+def gain(base: np.ndarray, new: np.ndarray) -> Estimate:
+    """The share of right answers that ``new`` has above ``base``, on the same images.
+
+    Args:
+        base, new: ``(examples,)`` of bool, which images were right.
+
+    Only the images that one of them alone gets right tell the two apart. The 95 % interval is the
+    adjusted Wald interval of Bonett and Price (2012), with one such image added to each side, so
+    that equal answers on few images are not free of doubt.
+    """
+    from scipy.special import ndtri
+
+    examples = len(base)
+    won, lost = (int(np.sum(one & ~other)) for one, other in ((new, base), (base, new)))
+    total = examples + 2
+    centre, apart = (won - lost) / total, (won + lost + 2) / total
+    half = float(ndtri((1 + CONFIDENCE) / 2)) * math.sqrt((apart - centre**2) / total)
+    return Estimate((won - lost) / examples, centre - half, centre + half)

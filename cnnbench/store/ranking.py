@@ -6,8 +6,6 @@ an image hard for both cancels. Computed from records every time a table is made
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +20,7 @@ from cnnbench.core.metrics import column
 from cnnbench.core.record import Record
 from cnnbench.core.settings.accuracy import PRETRAINED
 from cnnbench.store import proportions, statistics
+from cnnbench.store.answers import answers_of
 from cnnbench.store.journal import setting_of
 from cnnbench.store.robust import CONFIDENCE
 
@@ -228,23 +227,12 @@ def _is_complete(record: Record) -> bool:
 
 def _contender(records: Sequence[Record]) -> Contender:
     details: Mapping[str, Any] = records[-1].details
-    examples = details["n_test"]
-    answers = [unpacked(record.details.get("correct"), examples) for record in records]
-    known = [one for one in answers if one is not None]
+    known = [found for record in records if (found := answers_of(record)) is not None]
     return Contender(
         shares=tuple(float(record.metrics["top1"]) for record in records),
-        examples=examples,
-        correct=np.array(known) if len(known) == len(records) else None,
+        examples=details["n_test"],
+        correct=np.array([one.right for one in known]) if len(known) == len(records) else None,
         same_images=str(details.get("test_labels_sha256", "")),
         chance=float(details.get("chance", 0.0)),
         is_trained=records[-1].setting.get("recipe") != PRETRAINED,
     )
-
-
-def unpacked(text: Any, count: int) -> np.ndarray | None:
-    """One bit a test image, as the accuracy probe packs them, ``(count,)``; None if too few."""
-    try:
-        packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
-    except (TypeError, ValueError, binascii.Error):
-        return None
-    return np.unpackbits(packed, count=count) if 8 * len(packed) >= count else None

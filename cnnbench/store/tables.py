@@ -114,9 +114,10 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
         | _values(group)
         for row, group in by_row.items()
     ]
-    for place, words in compression.verdicts(rows).items():
+    groups = list(by_row.values())
+    for place, words in compression.verdicts(rows, groups).items():
         rows[place][compression.COLUMN] = words
-    for values, ranked in zip(rows, ranking.columns(list(by_row.values())), strict=True):
+    for values, ranked in zip(rows, ranking.columns(groups), strict=True):
         values |= ranked
     for values, derived in zip(rows, speeds.columns(rows), strict=True):
         values |= derived

@@ -9,7 +9,8 @@ import pytest
 
 from cnnbench.core.errors import JobFailed
 from cnnbench.probes.training import scores
-from cnnbench.store import ranking
+from cnnbench.store.answers import answers_of
+from tests.store.records import record
 
 PROBS = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
 LABELS = np.array([0, 1, 1, 2])
@@ -63,7 +64,9 @@ def test_top5_only_where_it_means_something() -> None:
 
 def test_details_keep_which_images_were_right_in_a_few_bytes() -> None:
     found = scores.details(PROBS, LABELS)
-    assert np.array_equal(ranking.unpacked(found["correct"], 4), [True, True, False, True])
+    setting = {"dataset": "digits", "recipe": "scratch", "image_size": 8}
+    read = answers_of(record("A", "accuracy", setting=setting, details=found))
+    assert read is not None and read.right.tolist() == [True, True, False, True]
     assert (found["n_test"], found["n_correct"], found["chance"]) == (4, 3, 0.5)
     big = scores.details(np.tile(np.eye(10), (1000, 1)), np.tile(np.arange(10), 1000))
     assert len(big["correct"]) == 1668  # 1,250 bytes in base64

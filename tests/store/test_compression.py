@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cnnbench.core.record import Record
@@ -35,7 +37,7 @@ def _row(variant: str, seconds: float = 1.0, **cells: Any) -> dict[str, Any]:
 
 def _verdict(row: dict[str, Any]) -> str:
     rows = [_row("float32"), row]
-    found = verdicts(rows)
+    found = verdicts(rows, [[], []])
     assert set(found) == {1}, "float32 is what the others are compared with"
     return found[1]
 
@@ -108,20 +110,22 @@ def test_why_there_is_no_file() -> None:
 
 
 def test_a_row_without_its_float32_row_has_no_verdict() -> None:
-    assert verdicts([_row("float32"), _row("ptq-int8") | {"classes": 5}]) == {}
+    assert verdicts([_row("float32"), _row("ptq-int8") | {"classes": 5}], [[], []]) == {}
 
 
 _FLAG = "output disagrees with Keras by 0.3 (largest output 1)"
 
 
-def _converted(variant: str, flags: list[str], **metrics: float) -> Record:
+def _converted(
+    variant: str, flags: list[str], details: dict[str, Any] | None = None, **metrics: float
+) -> Record:
     words = {
         "part": "convert",
         "variant": variant,
         "training": {"dataset": "digits", "image_size": 8},
         "classes": 10,
     }
-    details = {"flags": flags, "n_test": 359, "chance": 0.1}
+    details = {"flags": flags, "n_test": 359, "chance": 0.1} | (details or {})
     found = {"file_bytes": 1000, "file_gzip_bytes": 900, "output_max_abs_diff": 0.0} | metrics
     made = record("Net", "compression", setting=words, details=details, **found)
     return replace(made, variant=variant)
@@ -152,3 +156,65 @@ def test_at_chance_and_in_disagreement_is_both() -> None:
     report = tables.report([_converted("float32", [_FLAG], top1=0.1)])
     words = report.loc[0, "top1_verdict@digits/scratch/litert"]
     assert words == f"unstable: not above chance; {_FLAG}"
+
+
+def _judged(variant: str, right: np.ndarray, images: str = "these") -> Record:
+    details = {
+        "n_test": len(right),
+        "correct": base64.b64encode(np.packbits(right).tobytes()).decode(),
+        "test_labels_sha256": images,
+    }
+    return _converted(variant, [], details, top1=float(right.mean()))
+
+
+def _flipped(right: np.ndarray, lost: int, won: int) -> np.ndarray:
+    """``right`` with so many of its right answers wrong, and so many of its wrong ones right."""
+    changed = right.copy()
+    changed[np.flatnonzero(right)[:lost]] = False
+    changed[np.flatnonzero(~right)[:won]] = True
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("examples", "lost", "won", "words"),
+    [
+        # By hand, of 400 images 360 right: (won - lost) / 402 = -0.02239, of which 11 + 1 and
+        # 2 + 1 tell apart; 1.96 * sqrt((15 / 402 - 0.02239 ** 2) / 402) = 0.01876. Over 0.9.
+        (
+            400,
+            11,
+            2,
+            "keeps 97.5 % of float32's accuracy (95.4-99.6 %; 400 test images cannot tell it from "
+            "99 %)",
+        ),
+        (400, 60, 2, "loses accuracy: keeps only 83.8 % of float32's accuracy (79.9-88.0 %)"),
+        # Equal answers on few images are not free of doubt.
+        (
+            400,
+            0,
+            0,
+            "keeps 100.0 % of float32's accuracy (99.2-100.8 %)",
+        ),
+        (
+            100,
+            0,
+            0,
+            "keeps 100.0 % of float32's accuracy (97.0-103.0 %; 100 test images cannot tell it "
+            "from 99 %)",
+        ),
+    ],
+)
+def test_the_gate_where_the_single_answers_are_known(
+    examples: int, lost: int, won: int, words: str
+) -> None:
+    right = np.arange(examples) < 0.9 * examples
+    both = [_judged("float32", right), _judged("ptq-int8", _flipped(right, lost, won))]
+    verdict = tables.report(both)["compression_verdict"][1]
+    assert verdict.split("; file")[0] == words
+
+
+def test_answers_to_other_images_are_not_paired() -> None:
+    right = np.arange(400) < 360
+    both = [_judged("float32", right), _judged("ptq-int8", right, images="others")]
+    verdict = tables.report(both)["compression_verdict"][1]
+    assert verdict.startswith("keeps 100.0 % of float32's accuracy; ")

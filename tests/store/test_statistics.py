@@ -279,6 +279,19 @@ def test_accuracy_covers_seed_and_test_set_together() -> None:
     assert covered >= 0.93 * 1500
 
 
+def test_a_gain_on_the_same_images_is_covered() -> None:
+    """Of 367 images, each won with 2 % and lost with 4 %: the truth is -0.02."""
+    rng = np.random.default_rng(6)
+    covered = 0
+    for _ in range(2000):
+        base = rng.random(367) < 0.9
+        draw = rng.random(367)
+        new = np.where(base, draw >= 0.04 / 0.9, draw < 0.02 / 0.1)
+        found = proportions.gain(base, new)
+        covered += found.low <= -0.02 <= found.high
+    assert 0.94 * 2000 <= covered <= 0.98 * 2000
+
+
 def test_chance_is_never_stable() -> None:
     def verdict(shares: list[float]) -> str:
         return proportions.verdict(shares, 10_000, chance=0.1)
