@@ -1,8 +1,8 @@
 """Where a number was measured: facts about the machine and the libraries, without importing them.
 
 The *fingerprint* holds what decides whether two timings may be compared: CPU, cores, RAM, GPU,
-operating system, Python, library versions, threads. Load, time and environment variables are
-recorded beside it and never take part in it.
+operating system, Python, library versions, threads, and the environment variables that change how
+fast TensorFlow is. Load and time are recorded beside it and never take part in it.
 """
 
 from __future__ import annotations
@@ -27,15 +27,24 @@ LIBRARIES = (
     "tensorflow-model-optimization",
     "ai-edge-litert",
     "numpy",
+    "tf2onnx",
     "onnxruntime",
     "openvino",
     "nvidia-cublas-cu12",  # TensorFlow's ``[and-cuda]``; of a CUDA installed otherwise nothing says
     "nvidia-cudnn-cu12",
 )
 
+# By these the same call on the same machine takes another time.
+VARIABLES = (
+    *("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    *("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "TF_XLA_FLAGS", "XLA_FLAGS"),
+    "NVIDIA_TF32_OVERRIDE",
+)
+
 
 def fingerprint() -> dict[str, Any]:
     """The facts that must agree before two timings are compared, as JSON."""
+    variables = {name: value for name in VARIABLES if (value := os.environ.get(name))}
     return {
         "cpu": _cpu_model(),
         "cores": usable_cores(),
@@ -47,6 +56,7 @@ def fingerprint() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: version for name in LIBRARIES if (version := version_of(name))},
         "threads": usable_cores(),
+        **({"variables": variables} if variables else {}),
     }
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cnnbench.core.errors import CnnbenchError, Unavailable, UserError, is_out_of_memory
 from cnnbench.core.reference import show
-from cnnbench.models import preprocessing
+from cnnbench.models import preprocessing, sources
 from cnnbench.models.locate import Location
 from cnnbench.models.model import Request
 from cnnbench.models.signature import Signature
@@ -23,7 +22,7 @@ class Builder:
         location: of the module.
         name: of the function or class.
         signature: of it, as its source says.
-        hashed: the source file is part of the model's identity (a user's own).
+        hashed: the source is part of the model's identity (a user's own).
     """
 
     location: Location
@@ -66,7 +65,7 @@ class Builder:
     def fingerprint(self) -> Mapping[str, str]:
         if not self.hashed:
             return {}
-        return {"source_sha256": hashlib.sha256(self.location.file.read_bytes()).hexdigest()}
+        return {"source_sha256": sources.sha256(self.location.file, self.location.root)}
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         refused = sorted(name for name in request.changed if not self.takes(name))

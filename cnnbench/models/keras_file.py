@@ -30,6 +30,7 @@ _DAMAGED = (
 _UNSAFE = {"__lambda__": "Lambda", "TorchModuleWrapper": "TorchModuleWrapper"}
 _SCALES_ITSELF = frozenset({"Rescaling", "Normalization"})
 _SIZE_OF_OUTPUT = ("units", "filters")
+_KEEP_WIDTH = ("Activation", "Softmax", "Dropout", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,10 @@ class KerasFile:
 
     @property
     def classes(self) -> int:
-        """The width of its last layer that has one; 0 where only loading tells."""
-        widths = [
-            layer[key]
-            for _, layer in _layers(self.config)
-            for key in _SIZE_OF_OUTPUT
-            if _is_size(layer.get(key))
-        ]
-        return widths[-1] if widths else 0
+        """The width of its last layer, those left out that keep it; 0 where only loading tells."""
+        layers = [(kind, layer) for kind, layer in _layers(self.config) if kind not in _KEEP_WIDTH]
+        _, last = layers[-1] if layers else ("", {})
+        return next((last[key] for key in _SIZE_OF_OUTPUT if _is_size(last.get(key))), 0)
 
     is_trained: ClassVar[bool] = True
 

@@ -13,6 +13,8 @@ from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.metrics import METRICS, column, short_name
 from cnnbench.report.measured import Measured, read
 from cnnbench.store import statistics
+from cnnbench.store.references import counted
+from cnnbench.store.robust import FEWEST_PROCESSES
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
@@ -86,10 +88,13 @@ def ratio(
 ) -> statistics.Estimate:
     """``model``'s latency ÷ ``reference_model``'s, round by round, drift taken out of both."""
     ours, theirs = (
-        timed(report, name, "latency_location_s", runtime).ratios
-        for name in (model, reference_model)
+        timed(report, name, "latency_location_s", runtime) for name in (model, reference_model)
     )
-    return statistics.estimate([a / b for a, b in zip(ours, theirs, strict=False)])
+    drift = [b / a for a, b in zip(ours.references, theirs.references, strict=False)]
+    ratios = [a / b * by for a, b, by in zip(ours.samples, theirs.samples, drift, strict=False)]
+    quiet = set(counted(ours.references)) & set(counted(theirs.references))
+    kept = [one for place, one in enumerate(ratios) if place in quiet]
+    return statistics.estimate(kept if len(kept) >= FEWEST_PROCESSES else ratios)
 
 
 def timed(report: pd.DataFrame, model: str, metric: str, runtime: str) -> Measured:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnbench.core.metrics import COMPANIONS, METRICS, Metric, column, split
 from cnnbench.store.references import ratios
-from cnnbench.store.statistics import NOT_ABOVE_CHANCE, is_unstable
+from cnnbench.store.statistics import NOT_ABOVE_CHANCE, ONE_SEED, ONE_TRAINING, is_unstable
 
 DRIFTING = ("s", "per_s")  # units of what a slower machine changes
 _FAILURES = ("failed", "timeout", "oom")
@@ -62,6 +62,11 @@ class Measured:
     def is_ranked(self) -> bool:
         """Whether it may be ranked: an accuracy that chance explains may not."""
         return self.value is not None and NOT_ABOVE_CHANCE not in self.verdict
+
+    @property
+    def is_one_draw(self) -> bool:
+        """Whether another training would give another number, and nothing says how far off."""
+        return ONE_SEED in self.verdict or self.verdict == ONE_TRAINING
 
     @property
     def why_absent(self) -> str:

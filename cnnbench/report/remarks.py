@@ -9,7 +9,7 @@ import pandas as pd
 from cnnbench.core.metrics import METRICS, split
 from cnnbench.report import drift, layout
 from cnnbench.store.compression import COLUMN as COMPRESSION
-from cnnbench.store.statistics import STABLE, reasons_of
+from cnnbench.store.statistics import ONE_TRAINING, STABLE, reasons_of
 
 _SHOWN = frozenset(metric for metrics in layout.GROUPS.values() for metric in metrics)
 # Row and words of one column, where there are any.
@@ -57,7 +57,8 @@ def _words(
         if ending != kind or base not in metrics:
             continue
         what = f"{METRICS[base].title} {labels[label]}".strip()
-        yield from ((what, row, words) for row, words in said(name) if words not in ("ok", STABLE))
+        fine = ("ok", STABLE, ONE_TRAINING)
+        yield from ((what, row, words) for row, words in said(name) if words not in fine)
 
 
 def _absent(found: Iterable[tuple[str, str, str]], rows: int) -> Iterator[str]:

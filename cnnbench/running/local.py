@@ -67,8 +67,9 @@ class LocalExecutor:
             in_time = talk.listen(timeout)
             if not in_time:
                 _kill_session(talk.pid)
-                if not talk.listen(10.0):
+                if not talk.listen(10.0, start=0.0):
                     self._server.kill()  # the kernel then kills the worker
+                    self._server.wait()  # so that the next job finds it gone
         except OSError:
             in_time = True  # the channel broke: judged by what was heard
         if not talk.ended:
@@ -112,9 +113,12 @@ class _Talk:
         self._channel, self._say = channel, say
         self._heard = b""
 
-    def listen(self, timeout: float) -> bool:
-        """Wait until the job has ended; False where it did not end in time."""
-        deadline = time.monotonic() + timeout + (0 if self.pid else _SERVER_START_S)
+    def listen(self, timeout: float, start: float = _SERVER_START_S) -> bool:
+        """Wait until the job has ended; False where it did not end in time.
+
+        ``start`` is what it may take to begin, on top of ``timeout``.
+        """
+        deadline = time.monotonic() + timeout + (0 if self.pid else start)
         while not self.ended:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._channel], [], [], left)[0]:

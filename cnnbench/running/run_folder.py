@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnbench import __version__
 from cnnbench.core.errors import CnnbenchError, UserError
 from cnnbench.core.plan import Plan
 from cnnbench.core.writing import replace_text
 from cnnbench.store import journal
 
-_TIME = "%Y%m%dT%H%M%SZ"
 PUBLISHED = "published"
 
 
@@ -79,11 +79,17 @@ def check_name(plan: Plan) -> None:
 
 
 def newest(out: Path, plan: Plan, environment_id: str) -> RunFolder | None:
-    """The newest run of this very plan in this very environment, or None."""
-    for folder in sorted(_runs(out, plan), reverse=True):
+    """The newest run of this very plan, environment and version of cnnbench, or None.
+
+    A copy under another name is kept as it is.
+    """
+    for folder in reversed(journal.runs(out / plan.suite.name)):
+        if journal.time_of(folder) is None:
+            continue
         with contextlib.suppress(CnnbenchError):  # a damaged or foreign run is not continued
             header = journal.read_header(folder / journal.FILE_NAME)
-            if header.plan == plan.id and header.environment == environment_id:
+            made_by = (header.plan, header.environment, header.cnnbench)
+            if made_by == (plan.id, environment_id, __version__):
                 return RunFolder(folder)
     return None
 
@@ -98,9 +104,9 @@ def create(out: Path, plan: Plan, environment: dict[str, Any]) -> RunFolder:
     suite.mkdir(parents=True, exist_ok=True)
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
     # A second run within one second, or a clock that was set back, must not sort before others.
-    earlier = [time for folder in suite.iterdir() if (time := _time_of(folder))]
+    earlier = [time for folder in suite.iterdir() if (time := journal.time_of(folder))]
     now = max([now, *(time + datetime.timedelta(seconds=1) for time in earlier)])
-    run = RunFolder(suite / now.strftime(_TIME))
+    run = RunFolder(suite / now.strftime(journal.RUN_NAME))
     run.check(out)
     run.path.mkdir()
     run.artifacts.mkdir()
@@ -147,15 +153,3 @@ def held(out: Path, suite: str, waiting: Callable[[str], None] | None = None) ->
         yield
     finally:
         os.close(descriptor)
-
-
-def _runs(out: Path, plan: Plan) -> Iterator[Path]:
-    with contextlib.suppress(OSError):
-        yield from (path.parent for path in (out / plan.suite.name).glob(f"*/{journal.FILE_NAME}"))
-
-
-def _time_of(folder: Path) -> datetime.datetime | None:
-    with contextlib.suppress(ValueError):
-        time = datetime.datetime.strptime(folder.name, _TIME)
-        return time if time.year < datetime.MAXYEAR else None
-    return None

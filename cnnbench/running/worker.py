@@ -98,12 +98,16 @@ def _become_a_worker(order: Order) -> None:
             sys.path.insert(0, folder)
     if order.memory_limit:
         # Not RLIMIT_AS: it counts reserved address space, of which TensorFlow takes plenty.
-        resource.setrlimit(resource.RLIMIT_DATA, (order.memory_limit, order.memory_limit))
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]  # of the shell, which none may raise
+        limit = (
+            order.memory_limit if hard == resource.RLIM_INFINITY else min(order.memory_limit, hard)
+        )
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
     try:
-        finding = _find(order, say)
+        return _found(_find(order, say))
     except Unavailable as error:
         return Outcome("skipped", _one_line(error))
     except (JobFailed, UserError) as error:
@@ -120,6 +124,9 @@ def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
         if out_of_memory and order.memory_limit:
             reason += f" (the job's limit is {exact_bytes(order.memory_limit)})"
         return Outcome(status, reason, error=_traceback())
+
+
+def _found(finding: Finding) -> Outcome:
     return Outcome(
         "ok",
         metrics={name: float(value) for name, value in finding.metrics.items()},

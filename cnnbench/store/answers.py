@@ -21,11 +21,18 @@ class Answers:
 
     Attributes:
         right: ``(examples,)`` of bool, in the order of the test set.
-        same_images: says which test images; only equal ones are compared image by image.
+        images: which test images, where the record says so.
     """
 
     right: np.ndarray
-    same_images: str
+    images: str
+
+    def is_paired_with(self, other: Answers) -> bool:
+        """Whether both are answers to the same test images, so that image can stand by image."""
+        return bool(self.images) and (self.images, len(self.right)) == (
+            other.images,
+            len(other.right),
+        )
 
 
 def answers_of(record: Record) -> Answers | None:

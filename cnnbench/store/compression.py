@@ -112,7 +112,7 @@ def _kept(share: float, base: float, float32: Answers | None, new: Answers | Non
     # Rounded down: what misses the gate must not read as if it met it.
     words = f"{math.floor(1000 * share + 1e-9) / 10:.1f} % of float32's accuracy"
     low = high = share
-    if float32 and new and float32.same_images == new.same_images:
+    if float32 and new and float32.is_paired_with(new):
         gain = proportions.gain(float32.right, new.right)
         low, high = 1 + gain.low / base, 1 + gain.high / base
         words += f" ({100 * low:.1f}-{100 * high:.1f} %"

@@ -6,6 +6,8 @@ record. A crash can only tear the last line; that one is dropped when the journa
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import json
 import os
 from collections import defaultdict
@@ -23,6 +25,7 @@ from cnnbench.core.settings import Setting
 from cnnbench.core.settings import setting as read_setting
 
 FILE_NAME = "records.jsonl"
+RUN_NAME = "%Y%m%dT%H%M%SZ"  # of a run's folder: the time at which it was begun
 
 # A worker's result is at most as long; a file of one endless line must not fill the memory.
 _LONGEST_LINE = 64 * 2**20
@@ -39,6 +42,20 @@ class Header:
 
     def to_json(self) -> str:
         return json.dumps(self.__dict__, separators=(",", ":"))
+
+
+def runs(suite: Path) -> list[Path]:
+    """The folders of a suite's runs, oldest first; one with another name, a copy say, is older."""
+    found = (path.parent for path in suite.glob(f"*/{FILE_NAME}"))
+    return sorted(found, key=lambda folder: (time_of(folder) is not None, folder.name))
+
+
+def time_of(folder: Path) -> datetime.datetime | None:
+    """When a run was begun, as its folder's name says; None where that is no time."""
+    with contextlib.suppress(ValueError):
+        time = datetime.datetime.strptime(folder.name, RUN_NAME)
+        return time if time.year < datetime.MAXYEAR else None
+    return None
 
 
 class Journal:
@@ -166,7 +183,7 @@ def _header(file: Path, line: str) -> Header:
             cnnbench=str(data["cnnbench"]),
             schema_version=int(data["schema_version"]),
         )
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise UserError("not a cnnbench journal: its first line is no header", str(file)) from None
     if header.schema_version > SCHEMA_VERSION:
         raise UserError(

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnbench.store.robust import CONFIDENCE, t_quantile
-from cnnbench.store.statistics import BLIND, STABLE, Estimate, unstable
+from cnnbench.store.statistics import BLIND, ONE_SEED, STABLE, Estimate, unstable
+
+# Metrics that are shares of the test images.
+SHARES = ("top1", "top5", "agreement")
 
 
 def estimate(shares: Sequence[float], examples: int) -> Estimate:
@@ -52,7 +55,7 @@ def verdict(
     """
     if estimate(shares, examples).low <= chance:
         return BLIND
-    return STABLE if len(shares) > 1 or not has_seeds else unstable("one seed, 2 at least")
+    return STABLE if len(shares) > 1 or not has_seeds else unstable(f"{ONE_SEED}, 2 at least")
 
 
 def gain(base: np.ndarray, new: np.ndarray) -> Estimate:

@@ -20,7 +20,7 @@ from cnnbench.core.metrics import column
 from cnnbench.core.record import Record
 from cnnbench.core.settings.accuracy import PRETRAINED
 from cnnbench.store import proportions, statistics
-from cnnbench.store.answers import answers_of
+from cnnbench.store.answers import Answers, answers_of
 from cnnbench.store.journal import setting_of
 from cnnbench.store.robust import CONFIDENCE
 
@@ -35,8 +35,7 @@ class Contender:
     Attributes:
         shares: of right answers, one a seed.
         examples: the test images.
-        correct: ``(seeds, examples)``, which images were right, or None where not known.
-        same_images: says which test images; only equal ones are compared image by image.
+        answers: of every seed, to the same images; none where they are not known.
         chance: the share that the largest class alone would give.
         is_trained: by seeds of which another set would give other shares; one that came with its
             weights is the same every time, and its images alone are a sample.
@@ -44,14 +43,18 @@ class Contender:
 
     shares: tuple[float, ...]
     examples: int
-    correct: np.ndarray | None = None
-    same_images: str = ""
+    answers: tuple[Answers, ...] = ()
     chance: float = 0.0
     is_trained: bool = True
 
     @property
     def mean(self) -> float:
         return float(np.mean(self.shares))
+
+    @property
+    def share_by_image(self) -> np.ndarray:
+        """``(examples,)``: the share of the seeds that got each image right."""
+        return np.mean([one.right for one in self.answers], axis=0)
 
     @property
     def of_seeds(self) -> float:
@@ -139,9 +142,8 @@ class _Field:
         image. It still holds some of the seeds' noise, so that the error is rather too large.
         """
         one, other = self.contenders[a], self.contenders[b]
-        is_paired = one.same_images == other.same_images
-        if is_paired and one.correct is not None and other.correct is not None:
-            differences = one.correct.mean(axis=0) - other.correct.mean(axis=0)
+        if one.answers and other.answers and one.answers[0].is_paired_with(other.answers[0]):
+            differences = one.share_by_image - other.share_by_image
             of_images = float(differences.var(ddof=1)) / len(differences)
         else:
             of_images = sum(c.mean * (1 - c.mean) / c.examples for c in (one, other))
@@ -228,11 +230,11 @@ def _is_complete(record: Record) -> bool:
 def _contender(records: Sequence[Record]) -> Contender:
     details: Mapping[str, Any] = records[-1].details
     known = [found for record in records if (found := answers_of(record)) is not None]
+    is_known = len(known) == len(records) and all(known[0].is_paired_with(one) for one in known)
     return Contender(
         shares=tuple(float(record.metrics["top1"]) for record in records),
         examples=details["n_test"],
-        correct=np.array([one.right for one in known]) if len(known) == len(records) else None,
-        same_images=str(details.get("test_labels_sha256", "")),
+        answers=tuple(known) if is_known else (),
         chance=float(details.get("chance", 0.0)),
         is_trained=records[-1].setting.get("recipe") != PRETRAINED,
     )

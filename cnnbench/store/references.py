@@ -47,7 +47,7 @@ def ratios(
         references: seconds of the reference in each.
 
     Returns:
-        None where no reference was timed beside each sample, or where one is no positive number.
+        Nothing where no reference was timed beside each sample, or where one is no positive number.
     """
     if len(samples) != len(references) or min((*samples, *references), default=0.0) <= 0:
         return ()

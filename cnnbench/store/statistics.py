@@ -26,6 +26,8 @@ from cnnbench.store.robust import CONFIDENCE, FEWEST_PROCESSES, t_quantile, t_te
 
 # How a verdict is worded; tables, pages and choices look for these words.
 STABLE, UNSTABLE = "stable", "unstable"
+# Said of a share of right answers: another training would give another.
+ONE_SEED, ONE_TRAINING = "one seed", f"{STABLE} for one training"
 NOT_ABOVE_CHANCE = "not above chance"
 
 MINIMUM_EFFECT = 0.05
@@ -44,8 +46,10 @@ def unstable(*reasons: str) -> str:
 
 
 def reasons_of(verdict: str) -> str:
-    """Why a verdict is not `STABLE`, in words; empty where it is, or where there is none."""
-    return "" if verdict == STABLE else verdict.removeprefix(UNSTABLE).removeprefix(": ")
+    """Why a verdict is not stable, in words; empty where it is, or where there is none."""
+    if verdict.startswith(STABLE):
+        return ""
+    return verdict.removeprefix(UNSTABLE).removeprefix(": ")
 
 
 def is_unstable(verdict: str) -> bool:

@@ -61,13 +61,12 @@ def summarise(setting: Setting, records: Sequence[Record]) -> dict[str, Summary]
 
 def located(records: Iterable[Record]) -> tuple[list[float], list[float]]:
     """Latency locations and the references beside them, of the records that have both."""
-    pairs = [
-        (location, reference)
-        for record in records
-        if (location := record.metrics.get("latency_location_s") or 0) > 0
-        and (reference := record.metrics.get("reference_s") or 0) > 0
-    ]
-    return [location for location, _ in pairs], [reference for _, reference in pairs]
+    timed = [record.metrics for record in records if _is_located(record)]
+    return [of["latency_location_s"] for of in timed], [of["reference_s"] for of in timed]
+
+
+def _is_located(record: Record) -> bool:
+    return all((record.metrics.get(f"{of}_s") or 0) > 0 for of in ("latency_location", "reference"))
 
 
 def unmended(records: Iterable[Record]) -> list[Record]:
@@ -114,7 +113,11 @@ def _plain(records: Sequence[Record], status: str) -> dict[str, Summary]:
         else:
             interval = statistics.estimate(values)
             summaries[name] = Summary(
-                median(values), status, interval.low, interval.high, samples=values
+                middle := median(values),
+                status,
+                min(interval.low, middle),
+                max(interval.high, middle),
+                samples=values,
             )
     return summaries
 
@@ -124,7 +127,7 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
     locations, references = located(records)
     if not locations:
         return _plain(records, status)
-    those = _counted(records)
+    those = _counted([record for record in records if _is_located(record)])
     precision = records[-1].details.get("precision")
     flags = [record.details.get("flags", []) for record in those]
     verdict = statistics.verdict(locations, references, precision, flags, _capped(records))
@@ -150,8 +153,7 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
 
 def _counted(records: Sequence[Record]) -> Sequence[Record]:
     """The rounds that count: not those of a machine that others slowed down."""
-    seconds = [record.metrics.get("reference_s") or 0.0 for record in records]
-    return [records[place] for place in counted(seconds)] if min(seconds) > 0 else records
+    return [records[place] for place in counted(located(records)[1])]
 
 
 def _capped(records: Sequence[Record]) -> str:
@@ -195,11 +197,13 @@ def _calls(record: Record) -> list[float]:
 
 
 def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """The mean over seeds; the interval covers the choice of seeds and of test images."""
+    """Shares of the test images are the mean over seeds; their interval covers both choices."""
     if records[-1].setting.get("recipe") == PRETRAINED:  # nothing was trained: no seed to choose
         return _named_unused(records, status, _judged_as_it_is(records, status))
     summaries = {
         name: replace(summary, value=fmean(summary.samples))
+        if name in proportions.SHARES
+        else summary
         for name, summary in _plain(records, status).items()
     }
     summaries = _with_intervals(summaries, records[-1].details, has_seeds=True)
@@ -248,7 +252,7 @@ def _with_intervals(
     if examples is None:
         return summaries
     judged = {}
-    for name in summaries.keys() & {"top1", "top5", "agreement"}:
+    for name in summaries.keys() & {*proportions.SHARES}:
         chance = details.get("chance", 0.0) if name == "top1" else 0.0
         shares = summaries[name].samples if has_seeds else summaries[name].samples[:1]
         found = proportions.estimate(shares, examples)
@@ -277,11 +281,20 @@ def _compression(records: Sequence[Record], status: str) -> dict[str, Summary]:
 def _converted(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """A converted file, judged as it is; what its job flagged makes its answers doubtful."""
     summaries = _judged_as_it_is(records, status)
+    setting = records[-1].setting
+    if setting.get("fine_tune_epochs") or not setting.get("weights"):
+        summaries = {name: _of_one_training(found) for name, found in summaries.items()}
     flags = records[-1].details.get("flags")
     if not flags:
         return summaries
-    of_answers = summaries.keys() & {"top1", "top5", "agreement", "output_max_abs_diff"}
+    of_answers = summaries.keys() & {*proportions.SHARES, "output_max_abs_diff"}
     return summaries | {name: _doubted(summaries[name], flags) for name in of_answers}
+
+
+def _of_one_training(summary: Summary) -> Summary:
+    """``summary``, said to be of a network of which another training would make another."""
+    is_stable = summary.verdict == statistics.STABLE
+    return replace(summary, verdict=statistics.ONE_TRAINING) if is_stable else summary
 
 
 def _doubted(summary: Summary, reasons: Sequence[str]) -> Summary:

@@ -217,7 +217,7 @@ def _column_order(frame: pd.DataFrame) -> Any:
 def _run_in(folder: Path) -> Path:
     if (folder / journal.FILE_NAME).exists():
         return folder
-    runs = sorted(path.parent for path in folder.glob(f"*/{journal.FILE_NAME}"))
+    runs = journal.runs(folder)
     if not runs:
         raise UserError(
             f"no {journal.FILE_NAME} in it", str(folder), "a run's or a suite's folder is expected"

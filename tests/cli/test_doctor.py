@@ -63,3 +63,15 @@ def test_a_card_is_named_with_its_driver(tmp_path: Path, monkeypatch: pytest.Mon
     environment._gpus.cache_clear()
     assert environment.fingerprint()["gpu"] is None
     environment._gpus.cache_clear()
+
+
+def test_what_makes_tensorflow_slower_is_part_of_the_fingerprint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in environment.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    plain = environment.fingerprint()
+    assert "variables" not in plain
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    found = environment.differences(plain, environment.fingerprint())
+    assert found == ["variables.TF_ENABLE_ONEDNN_OPTS: absent -> 0"]

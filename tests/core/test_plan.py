@@ -154,3 +154,24 @@ probes:
     assert len(set(columns)) == len(columns)
     assert "memory_train_peak_bytes@b32" in columns, "what names its mode does not say it twice"
     assert "memory_ratio@train/b32" in columns
+
+
+def test_the_batch_that_fits_is_not_asked_of_a_card() -> None:
+    with pytest.raises(UserError, match="max_batch is of the main memory"):
+        plan_of("""
+name: fits
+models: [Alpha]
+probes:
+  memory: {devices: [gpu], max_batch: [2GiB]}
+""")
+
+
+@pytest.mark.parametrize("field", ["target_top1: 0.9", "keep_weights: true"])
+def test_what_the_compression_would_drop_is_refused(field: str) -> None:
+    with pytest.raises(UserError, match="is of the accuracy probe"):
+        plan_of(f"""
+name: dropped
+models: [Alpha]
+probes:
+  compression: {{training: {{dataset: digits, validation: 0.1, {field}}}}}
+""")

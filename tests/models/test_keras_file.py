@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import zipfile
 from pathlib import Path
@@ -19,6 +20,18 @@ def test_it_is_described_however_it_is_packed(tmp_path: Path, packed: int) -> No
     keras_zip.write(tmp_path / "net.keras", packed=packed)
     model = registry.resolve("net.keras", (tmp_path,))
     assert (model.input_shape, model.classes) == ((8, 8, 1), 4)
+
+
+def test_the_classes_are_those_of_the_last_layer_or_not_known(tmp_path: Path) -> None:
+    def classes(*kinds: str) -> int:
+        last = [{"class_name": kind, "config": {"name": kind}} for kind in kinds]
+        network = copy.deepcopy(keras_zip.NETWORK)
+        network["config"]["layers"] += last  # type: ignore[index]
+        keras_zip.write(tmp_path / "net.keras", network)
+        return registry.resolve("net.keras", (tmp_path,)).classes
+
+    assert classes("Dropout", "Activation") == 4
+    assert classes("Sequential") == 0, "only building it tells how wide the network inside is"
 
 
 @pytest.mark.parametrize("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

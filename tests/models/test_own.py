@@ -76,8 +76,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _forget_modules() -> Any:
+def _forget_modules(monkeypatch: pytest.MonkeyPatch) -> Any:
     path = list(sys.path)
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
     yield
     sys.path[:] = path
     for name in [name for name in sys.modules if name == "pkg" or name.startswith("pkg.")]:
@@ -155,6 +156,7 @@ def test_resolving_imports_nothing_of_the_users(folder: Path) -> None:
     ],
 )
 def test_mistakes_are_found_without_building(text: str, words: str, folder: Path) -> None:
+    (folder / "beside.py").write_text(NETS)
     with pytest.raises(UserError) as caught:
         registry.resolve(text, [folder])
     assert words in str(caught.value)

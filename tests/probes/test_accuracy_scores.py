@@ -21,8 +21,18 @@ def test_top1_and_top2() -> None:
     assert scores.top_k(PROBS, LABELS, 2) == 1.0
 
 
-def test_a_tie_counts_against_the_label() -> None:
-    assert scores.top_k(np.array([[0.5, 0.5]]), np.array([0]), 1) == 0.0
+def test_of_equals_the_first_counts_as_argmax_has_it() -> None:
+    equal = np.full((10, 10), 0.1)
+    assert scores.top_k(equal, np.arange(10), 1) == 0.1
+    assert scores.top_k(equal, np.arange(10), 5) == 0.5
+    assert scores.metrics(equal, np.arange(10))["top1"] == (equal.argmax(1) == np.arange(10)).mean()
+
+
+def test_a_softmax_that_int8_rounded_to_nothing_has_no_preference() -> None:
+    rounded = scores.probabilities(np.array([[0.0, 0.0, 0.0, 0.0], [0.5, 0.25, 0.0, 0.0]]), False)
+    assert rounded[0] == pytest.approx(np.full(4, 0.25))
+    assert rounded[1] == pytest.approx([2 / 3, 1 / 3, 0, 0])
+    assert math.isfinite(scores.metrics(rounded, np.array([3, 0]))["loss"])
 
 
 def test_cross_entropy_is_the_mean_of_minus_log() -> None:

@@ -152,6 +152,30 @@ def test_accuracies_compare_by_their_intervals(
     assert row.verdict == verdict
 
 
+BLIND = "unstable: not above chance"
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "verdict", "note"),
+    [
+        ("stable", "unstable: one seed, 2 at least", "cannot tell", "one training says nothing"),
+        ("stable for one training", "stable", "cannot tell", "one training says nothing"),
+        ("stable", BLIND, "worse", "not above chance: new"),
+        ("unstable: one seed, 2 at least", BLIND, "worse", "not above chance: new"),
+        (BLIND, BLIND, "cannot tell", "not above chance: base and new"),
+    ],
+)
+def test_one_training_says_nothing_of_the_next_but_whether_anything_was_learnt(
+    base: str, new: str, verdict: str, note: str
+) -> None:
+    def side(value: float, words: str) -> pd.DataFrame:
+        cells = {"": value, "_ci_low": value - 0.01, "_ci_high": value + 0.01, "_verdict": words}
+        return table(model=["A"], **{f"top1{end}@d/s": [cell] for end, cell in cells.items()})
+
+    (row,) = cnnbench.compare(side(0.9, base), side(0.8, new)).rows
+    assert (row.verdict, row.note[: len(note)]) == (verdict, note)
+
+
 def test_the_range_of_a_few_seeds_is_no_interval() -> None:
     def side(values: list[float]) -> pd.DataFrame:
         columns = {

@@ -35,6 +35,11 @@ from pathlib import Path
 def strike(message):
     if sys.argv[1] == "server":
         os.kill(executor._server.pid, signal.SIGKILL)
+    elif sys.argv[1] == "stopped" and not struck:
+        os.kill(executor._server.pid, signal.SIGSTOP)
+    struck.append(message)
+
+struck = []
 
 order = Order(
     model="LeNet5", search_path=(), probe="static", setting=StaticSetting().model_dump(mode="json"),
@@ -42,7 +47,21 @@ order = Order(
 )
 with LocalExecutor(Path("server.log")) as executor:
     print(executor.run(order, 2.0, strike).reason)
+    if sys.argv[1] == "stopped":
+        print(executor.run(order, 2.0, strike).reason)
 """
+
+
+def _run(folder: Path, victim: str) -> str:
+    """What the program prints, with a stand-in for TensorFlow that is there at once."""
+    (folder / "tensorflow.py").write_text(STAND_IN)
+    path = os.pathsep.join([str(folder), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, victim],
+        cwd=folder, env=marked(folder) | {"PYTHONPATH": path},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return done.stdout
 
 
 @pytest.mark.parametrize(
@@ -50,12 +69,12 @@ with LocalExecutor(Path("server.log")) as executor:
     [("server", "the fork server died"), ("none", "took longer than the limit of 2 s")],
 )
 def test_an_orphan_is_not_left_behind(tmp_path: Path, victim: str, reason: str) -> None:
-    (tmp_path / "tensorflow.py").write_text(STAND_IN)
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, victim],
-        cwd=tmp_path, env=marked(tmp_path) | {"PYTHONPATH": path},
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
-    assert done.stdout.strip() == reason
+    assert _run(tmp_path, victim).strip() == reason
+    assert not processes_of(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_is_replaced_for_the_next_job(tmp_path: Path) -> None:
+    done = _run(tmp_path, "stopped")
+    assert done.splitlines() == ["took longer than the limit of 2 s"] * 2
     assert not processes_of(tmp_path)

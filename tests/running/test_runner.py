@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cnnbench import __version__
 from cnnbench.cli import run as cli_run
 from cnnbench.core import environment
 from cnnbench.core.errors import UserError
@@ -75,6 +76,29 @@ def test_what_is_published_is_never_continued(
         runner.open_run(plan, tmp_path, fresh)
     assert kept.read_bytes() == before and not executor.orders
     assert [path.name for path in kept.parent.parent.iterdir()] == ["alpha"]
+
+
+def test_a_run_goes_on_only_with_the_version_that_began_it(
+    tmp_path: Path, executor: type[Executor]
+) -> None:
+    first = runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder
+    assert runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder == first
+    journal = first / FILE_NAME
+    journal.write_text(journal.read_text().replace(__version__, "0.0.1", 1))
+    assert runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder != first
+
+
+def test_a_copy_under_another_name_is_neither_continued_nor_the_newest(
+    tmp_path: Path, executor: type[Executor]
+) -> None:
+    first = runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder
+    copy = first.with_name("before-tuning")
+    shutil.copytree(first, copy)
+    assert runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder == first
+    assert tables.load(tmp_path / "s").path == first
+    shutil.rmtree(first)
+    assert tables.load(tmp_path / "s").path == copy
+    assert runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder != copy
 
 
 def test_a_prepare_done_again_leaves_no_second_ok_and_its_failure_is_mended(

@@ -114,6 +114,7 @@ def test_a_full_disk_leaves_the_journal_whole(
         ("", "its first line is no header"),
         ("{}\n", "its first line is no header"),
         ("hello\n", "its first line is no header"),
+        (HEADER.to_json().replace(":1}", ":Infinity}") + "\n", "not a cnnbench journal"),
         (HEADER.to_json() + "\nhello\n{}\n", r"records\.jsonl:2: a damaged record"),
         (HEADER.to_json() + "\n{}\n", r"records\.jsonl:2: a damaged record"),
         (HEADER.to_json() + "\n[1]\n", "not a JSON object"),

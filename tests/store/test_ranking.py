@@ -14,6 +14,7 @@ from cnnbench.report import layout
 from cnnbench.report.choose import choose
 from cnnbench.report.remarks import remarks
 from cnnbench.store import ranking, tables
+from cnnbench.store.answers import Answers
 from cnnbench.store.ranking import Contender
 from tests.store.records import record
 
@@ -28,8 +29,8 @@ def trained(
         random.random(len(ease)) < np.clip(ease + shift + random.normal(0, noise), 0, 1)
         for _ in range(seeds)
     ]
-    correct = np.array(rows)
-    return Contender(tuple(correct.mean(axis=1)), len(ease), correct, "same", chance=0.1)
+    answers = tuple(Answers(np.array(right), "same") for right in rows)
+    return Contender(tuple(np.mean(rows, axis=1)), len(ease), answers, chance=0.1)
 
 
 def tiers(contenders: list[Contender]) -> list[int]:
@@ -57,7 +58,8 @@ def test_the_same_images_show_what_other_images_would_not() -> None:
     ease = (random.random(IMAGES) < 0.7) * 0.98  # most images are easy or hard for both
     a, b = (trained(random, ease, shift, 3) for shift in (0.0, 0.02))
     assert tiers([a, b]) == [2, 1]
-    elsewhere = Contender(b.shares, IMAGES, b.correct, "others", 0.1)
+    others = tuple(Answers(one.right, "others") for one in b.answers)
+    elsewhere = Contender(b.shares, IMAGES, others, 0.1)
     assert tiers([a, elsewhere]) == [1, 1]
 
 

@@ -73,6 +73,15 @@ class Training(Schedule):
     recipe: Literal["scratch", "transfer"] = "scratch"
     image_size: ImageSize | None = None
 
+    @model_validator(mode="after")
+    def _asks_for_weights_only(self) -> Self:
+        for name in ("target_top1", "keep_weights"):
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name} is of the accuracy probe; here the weights are kept anyway"
+                )
+        return self
+
     def setting(self, model: Model, dataset_sha256: str, weights_sha256: str) -> Any:
         """The same with every default filled in for ``model``.
 

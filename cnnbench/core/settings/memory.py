@@ -6,9 +6,9 @@ A setting with a ``limit`` asks for the largest batch of a process that may use 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cnnbench.core.model import Model
 from cnnbench.core.settings.base import (
@@ -63,6 +63,12 @@ class MemorySpec(Spec):
     batch_sizes: BatchSizes = [1]
     max_batch: Annotated[list[Bytes], Distinct] = []
     repeats: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
+
+    @model_validator(mode="after")
+    def _fits_are_of_the_cpu(self) -> Self:
+        if self.max_batch and "cpu" not in self.devices:
+            raise ValueError("max_batch is of the main memory: name cpu among the devices, too")
+        return self
 
     def settings(self, model: Model) -> Iterator[MemorySetting]:
         for mode in self.modes:

@@ -18,7 +18,7 @@ class State:
     """Where a training stands.
 
     Attributes:
-        phase: index of the phase that was being trained.
+        phase: number of the phase that was being trained, from 1.
         curve: one dictionary an epoch, over all phases.
         variables: of the model and the optimiser, in their order.
         best: the weights of the best epoch so far, where training may stop early.

@@ -15,10 +15,8 @@ from cnnbench.core import units
 from cnnbench.core.metrics import Metric
 from cnnbench.report.measured import DRIFTING, Measured
 from cnnbench.store import statistics
+from cnnbench.store.proportions import SHARES
 from cnnbench.store.robust import FEWEST_PROCESSES
-
-# Shares of the test images, whose intervals cover seeds and images both, however few the seeds.
-PROPORTIONS = ("top1", "top5", "agreement")
 
 Verdict = Literal["better", "worse", "same", "cannot tell", "not comparable"]
 
@@ -101,23 +99,29 @@ def _exact(pair: Pair) -> Judged:
 def _by_intervals(pair: Pair) -> Judged:
     """Accuracies differ when the interval of their difference excludes zero.
 
-    The interval is made of the two by the square-and-add rule (Newcombe 1998, Interval estimation
-    for the difference between independent proportions, method 10).
+    One training says nothing of the next, but for whether anything was learnt. The interval is made
+    of the two by the square-and-add rule (Newcombe 1998, Interval estimation for the difference
+    between independent proportions, method 10).
     """
     base, new, ratio = pair.base, pair.new, _ratio(pair)
-    if not (base.is_ranked and new.is_ranked):
+    sides_ranked = [base.is_ranked, new.is_ranked]
+    if not any(sides_ranked):
         return Judged("cannot tell", ratio, note=_not_above_chance(base, new))
-    if pair.metric.name not in PROPORTIONS and not _enough(pair):
+    # The intervals of shares cover seeds and images both, however few the seeds.
+    if pair.metric.name not in SHARES and not _enough(pair):
         return _too_few(pair, ratio)  # their interval is a mere range
     if base.value is None or new.value is None or not (base.has_interval and new.has_interval):
-        return Judged("cannot tell", ratio, note="no interval: one seed says nothing of the next")
+        return Judged("cannot tell", ratio, note="no interval")
     gap = new.value - base.value
     low = gap - math.hypot(new.value - (new.low or 0.0), (base.high or 0.0) - base.value)
     high = gap + math.hypot((new.high or 0.0) - new.value, base.value - (base.low or 0.0))
     interval = (1 + low / base.value, 1 + high / base.value) if base.value else None
-    if low > 0 or high < 0:
-        return Judged(_direction(pair.metric, low > 0), ratio, interval)
-    return Judged("cannot tell", ratio, interval)
+    note = "" if all(sides_ranked) else _not_above_chance(base, new)
+    if low <= 0 <= high:
+        return Judged("cannot tell", ratio, interval, note)
+    if all(sides_ranked) and (base.is_one_draw or new.is_one_draw):
+        return Judged("cannot tell", ratio, note="one training says nothing of the next")
+    return Judged(_direction(pair.metric, low > 0), ratio, interval, note)
 
 
 def _not_above_chance(base: Measured, new: Measured) -> str:
