@@ -129,6 +129,11 @@ def _build(subject: Model, shape: Shape | None) -> Any:
     """
     from cnnbench import analysis
 
+    own = subject.input_shape
+    if shape is not None and own and len(shape) != len(own):
+        raise UserError(
+            f"{subject.label} takes inputs like {show(own)}, not {show(shape)}", "--input-shape"
+        )
     resizable = shape is not None and subject.maker.takes("input_shape")
     with analysis.full_tracebacks():
         try:

@@ -47,7 +47,5 @@ def opened(name: str) -> Iterator[Any]:
 
 
 def width() -> int:
-    """Columns for a table: the terminal's, or of a pipe what an editor shows."""
-    if not sys.stdout.isatty():
-        return _WIDTH_WITHOUT_TERMINAL
+    """Columns for a table: ``COLUMNS``, the terminal's, or of a pipe what an editor shows."""
     return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns

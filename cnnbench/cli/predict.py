@@ -60,6 +60,12 @@ def command(
     if len(subject.input_shape) != 3:
         raise UserError(f"the input of {subject.label} is no image", hint="add [input_shape=HxWxC]")
     names = _class_names(class_names) if class_names else []
+    takes_classes = subject.maker.takes("classes")
+    if names and subject.classes not in (0, len(names)) and not takes_classes:
+        raise UserError(
+            f"{len(names)} names, but {subject.label} tells {subject.classes} classes apart",
+            str(class_names),
+        )
     pictures = _pictures(images, *subject.input_shape)
     if data_dir is not None:  # Keras reads it when it is imported
         os.environ["KERAS_HOME"] = str(data_dir.resolve() / "keras")
@@ -67,10 +73,8 @@ def command(
     with quiet():
         from cnnbench.models import prediction
 
-        network = subject.build(
-            weights=chosen,
-            classes=len(names) if names and len(names) != subject.classes else None,
-        )
+        is_another = takes_classes and len(names) not in (0, subject.classes)
+        network = subject.build(weights=chosen, classes=len(names) if is_another else None)
         rows = prediction.probabilities(subject, network, pictures)
         note = ""
         if not names and rows.shape[1] == prediction.IMAGENET_CLASSES:

@@ -72,7 +72,7 @@ def command(
     plan = planning.plan(suites.load(suite, registry), data_dir)
     cells = plan.part(only, probe)
     if dry_run:
-        _list_jobs(plan, cells, out, fresh)
+        _list_jobs(plan, cells, out, fresh, repeat)
         return 0
     measure = partial(
         runner.run,
@@ -152,11 +152,11 @@ def _to_go_on(
     return shlex.join(words)
 
 
-def _list_jobs(plan: Plan, cells: Sequence[Cell], out: Path, fresh: bool) -> None:
+def _list_jobs(plan: Plan, cells: Sequence[Cell], out: Path, fresh: bool, repeat: int) -> None:
     from cnnbench.running import runner
     from cnnbench.store import journal
 
-    folder = runner.open_run(plan, out, fresh)
+    folder = runner.open_run(plan, out, fresh or repeat > 1)
     records = journal.read(folder.journal)[1] if folder else []
     schedule = runner.todo(plan, cells, records, folder)
     left = list(schedule.left())
@@ -167,10 +167,12 @@ def _list_jobs(plan: Plan, cells: Sequence[Cell], out: Path, fresh: bool) -> Non
                 click.echo(f"done   {job.title()}")
     for job in left:
         click.echo(f"to do  {job.title()}")
-    click.echo(f"{schedule.done()} jobs done, {len(left)} to do")
+    of_each = f" in each of {repeat} runs" if repeat > 1 else ""
+    click.echo(f"{schedule.done()} jobs done, {len(left)} to do{of_each}")
     if left:
         most = list(schedule.left(at_most=True))
-        click.echo(_how_long(left, most, plan.suite.limits.cell, records, out))
+        took = _how_long(left, most, plan.suite.limits.cell, records, out)
+        click.echo(f"for each of them {took}" if repeat > 1 else took)
 
 
 def _how_long(

@@ -157,9 +157,26 @@ def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
             raise UserError(
                 f"the metric '{expression}' is ambiguous", where, "one of: " + ", ".join(found)
             )
-    bases = list(dict.fromkeys(split(name)[0] for name in values))
-    hint = nearest(expression, [*bases, *values]) or "this table has: " + ", ".join(bases)
-    raise UserError(f"no metric '{expression}' in this table", where, hint)
+    raise UserError(
+        f"no metric '{expression}' in this table", where, suggestion(expression, values)
+    )
+
+
+def suggestion(expression: str, columns: Iterable[str]) -> str:
+    """What of ``columns`` may be meant by an ``expression`` that names none of them, in words."""
+    wanted, label = split(expression)
+    columns = list(columns)
+    bases = list(dict.fromkeys(split(name)[0] for name in columns))
+    same = [name for name in columns if _is_base(wanted, METRICS[split(name)[0]])]
+    if same and label:
+        parts = [split(name)[1].split("/") for name in same]
+        beginnings = ["/".join(part[:end]) for part in parts for end in range(1, len(part) + 1)]
+        words = nearest(f"{wanted}@{label}", [f"{wanted}@{one}" for one in beginnings])
+        return words or "one of: " + ", ".join(same)
+    begun = [short_name(base) for base in bases if base.startswith(wanted)]
+    if begun:
+        return "one of: " + ", ".join(begun)
+    return nearest(expression, [*bases, *columns]) or "this table has: " + ", ".join(bases)
 
 
 def with_label(wanted: str, columns: Iterable[str]) -> list[str]:

@@ -144,7 +144,8 @@ def _models(
             problems.extend(UserError(e.what, where, e.hint) for e in several.errors)
             continue
         except UserError as error:
-            problems.append(UserError(error.what, where, error.hint))
+            name = "" if text in error.what else f"{text}: "
+            problems.append(UserError(f"{name}{error.what}", where, error.hint))
             continue
         if model.label in seen:
             problems.append(UserError(f"'{text}' is '{seen[model.label]}' again", where))
@@ -223,6 +224,8 @@ def _worded(form: type[BaseModel], item: Any, path: Path_, source: Source) -> Us
                 "letters, digits, '-', '_' and '.', at most 64, no '/'",
             )
     message = item["msg"].removeprefix("Value error, ")
+    if isinstance(item["input"], dict):  # of several keys together: the message names them
+        return UserError(f"'{name}': {message}", where)
     return UserError(
         f"'{name}' is {shown(item['input'])}: {message[:1].lower()}{message[1:]}", where
     )

@@ -6,7 +6,7 @@ Nothing here imports TensorFlow, Keras or a user's module: builders are checked 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import metadata
@@ -55,8 +55,16 @@ def resolve(text: str, search_path: Sequence[Path] = ()) -> Model:
     own = _users_own(search_path)
     if (found := {plain(each): each for each in own}.get(plain(name))) is not None:
         return _from_module(text, written, own[found], search_path, label=found)
-    hint = nearest(name, [*ENTRIES, *own]) or "`cnnbench models` lists them"
-    raise UserError(f"unknown model '{name}'", hint=hint)
+    raise UserError(f"unknown model '{name}'", hint=_meant(name, own))
+
+
+def _meant(name: str, own: Iterable[str]) -> str:
+    """What an unknown name may mean, in words."""
+    if name.endswith(".py"):
+        return f"say which function in it builds the network: {name}:builder"
+    if name.endswith((".h5", ".hdf5", ".pb", ".tflite", ".onnx", ".pt", ".pth")):
+        return "of files only .keras is read: save the network with model.save('net.keras')"
+    return nearest(name, [*ENTRIES, *own]) or "`cnnbench models` lists them"
 
 
 def names() -> list[str]:

@@ -11,6 +11,7 @@ from cnnbench.core.writing import replace_text
 from cnnbench.report import html, layout, table
 from cnnbench.report.sections import sections
 from cnnbench.store import tables
+from cnnbench.store.ranks import FEWEST_RANKS
 from cnnbench.store.tables import Run
 
 Format = Literal["text", "md", "csv"]
@@ -73,7 +74,7 @@ def section(path: Path, name: str, form: Literal["text", "md"] = "text") -> str:
     """
     found = next((one for one in sections(tables.load(path).report) if one.name == name), None)
     if found is None:
-        what = "latencies of the same networks by two call paths, or by one and by Keras"
+        what = f"latencies of {FEWEST_RANKS} networks by two call paths, or by one and by Keras"
         raise UserError(f"no section '{name}' in this report", str(path), f"it needs {what}")
     return (found.as_markdown() if form == "md" else found.as_text()).lstrip("\n")
 

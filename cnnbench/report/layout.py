@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cnnbench.core.errors import UserError, nearest
+from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import (
     METRICS,
     Metric,
@@ -20,6 +20,7 @@ from cnnbench.core.metrics import (
     of_column,
     short_name,
     split,
+    suggestion,
     with_label,
 )
 from cnnbench.core.units import show
@@ -125,9 +126,8 @@ def _named(expression: str, report: pd.DataFrame) -> list[str]:
     of_metric = [name for name in values if base in (split(name)[0], short_name(split(name)[0]))]
     found = with_label(label, of_metric)
     if not found:
-        raise UserError(
-            f"no metric '{expression}' in this report", "--metric", nearest(expression, values)
-        )
+        hint = suggestion(expression, values)
+        raise UserError(f"no metric '{expression}' in this report", "--metric", hint)
     return found
 
 

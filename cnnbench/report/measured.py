@@ -92,7 +92,9 @@ def read(row: Mapping[str, Any], name: str) -> Measured:
         low=low if is_interval else None,
         high=high if is_interval else None,
         verdict=words(companion("_verdict")),
-        status=words(companion("_status")) or _status_of_setting(row, label),
+        status=words(companion("_status"))
+        or _status_of_setting(row, label)
+        or ("not published" if base.startswith("published_") and value is None else ""),
         samples=numbers(companion("_samples")),
         references=numbers(row.get(column("reference_s_samples", label)))
         if unit in DRIFTING

@@ -80,8 +80,8 @@ def rows_of(frame: pd.DataFrame) -> list[Row]:
     return _told_apart(found)
 
 
-def merge(frames: Sequence[pd.DataFrame]) -> tuple[list[Row], list[str]]:
-    """All rows of several reports, and what is worth knowing about how they went together.
+def merge(frames: Sequence[pd.DataFrame]) -> tuple[list[Row], dict[str, list[str]]]:
+    """All rows of several reports, and column -> networks of which a number was replaced.
 
     The same network in several reports becomes one row. Of a number that stands in several of
     them the last is taken; a blank never hides a number.
@@ -98,10 +98,7 @@ def merge(frames: Sequence[pd.DataFrame]) -> tuple[list[Row], list[str]]:
                 continue
             for name in _take(row, twin):
                 twice.setdefault(name, []).append(row.name)
-    return _told_apart(rows), [
-        f"{name} stands in several tables, the last one is taken: {', '.join(models)}"
-        for name, models in twice.items()
-    ]
+    return _told_apart(rows), twice
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -37,12 +39,16 @@ def as_text(
     if report.empty:
         return f"{_EMPTY}\n"
     stream = io.StringIO()
-    console = Console(file=stream, width=width, highlight=False, no_color=True)
+    # Wider than any block: a name may be longer than the terminal is wide.
+    console = Console(file=stream, width=10_000, highlight=False, no_color=True)
+    names = [printable(name) for name in layout.row_names(report)]
     for group, shown in groupby(layout.columns(report, metrics), key=lambda column: column.group):
-        console.print(_block(report, group, list(shown)))
-        console.print()
-    console.print(_LEGEND, markup=False)
-    console.print(printable(machine(environment)), markup=False, soft_wrap=True)
+        for block in _blocks(names, [_printed(report, column) for column in shown], width):
+            console.print(_table(group, names, block))
+            console.print()
+    console.print(_LEGEND, markup=False, soft_wrap=True)
+    for line in machine(environment):
+        console.print(printable(line), markup=False, soft_wrap=True)
     for line in remarks(report, metrics):
         console.print(f"- {printable(line)}", markup=False, soft_wrap=True)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
@@ -62,7 +68,9 @@ def as_markdown(
     ]
     lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * len(shown) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in zip(*rows, strict=True)]
-    lines += ["", markdown(machine(environment)), ""]
+    lines += [""]
+    for line in machine(environment):
+        lines += [markdown(line), ""]
     lines += [
         "Bold: best of its column. ?: doubtful, see below. ±: half the 95 % interval "
         "(of fewer than six processes: half their range). "
@@ -72,9 +80,11 @@ def as_markdown(
     return "\n".join([*lines, *([""] if said else []), *said]) + "\n"
 
 
-def machine(environment: Mapping[str, Any]) -> str:
-    """Where it was measured, in a line."""
+def machine(environment: Mapping[str, Any]) -> list[str]:
+    """Where it was measured, in a line; none where a table alone is known."""
     facts = environment.get("fingerprint", {})
+    if not facts:
+        return []
     libraries = facts.get("libraries", {})
     words = [
         f"{facts.get('cpu', 'unknown CPU')}, {facts.get('cores', '?')} cores",
@@ -87,19 +97,48 @@ def machine(environment: Mapping[str, Any]) -> str:
             if name in libraries
         ),
     ]
-    return "Measured here: " + "; ".join(words)
+    return ["Measured here: " + "; ".join(words)]
 
 
-def _block(report: pd.DataFrame, group: str, shown: list[Column]) -> Table:
+@dataclass(frozen=True)
+class _Printed:
+    """A column as it stands on a terminal: the lines of its head, and its cells."""
+
+    head: list[str]
+    cells: list[str]
+
+    @property
+    def width(self) -> int:
+        return max(map(cell_len, (*self.head, *self.cells)))
+
+
+def _printed(report: pd.DataFrame, column: Column) -> _Printed:
+    cells = [printable(_text_cell(cell)) for cell in layout.cells(report, column)]
+    return _Printed([column.metric.title, *_folded(printable(column.label))], cells)
+
+
+def _blocks(names: list[str], columns: Iterable[_Printed], width: int) -> Iterator[list[_Printed]]:
+    """As many columns side by side as fit whole: a number that is cut off is another number."""
+    block: list[_Printed] = []
+    for column in columns:
+        if block and _width(names, [*block, column]) > width:
+            yield block
+            block = []
+        block.append(column)
+    yield block
+
+
+def _width(names: list[str], block: list[_Printed]) -> int:
+    return max(map(cell_len, ("Model", *names))) + sum(2 + column.width for column in block)
+
+
+def _table(group: str, names: list[str], block: list[_Printed]) -> Table:
     table = Table(title=group, title_justify="left", box=None, pad_edge=False, title_style="bold")
     table.add_column("Model", no_wrap=True)
-    for column in shown:
-        head = "\n".join([column.metric.title, *_folded(printable(column.label))])
-        table.add_column(head, justify="right", no_wrap=True, overflow="fold")
-    values = [[_text_cell(cell) for cell in layout.cells(report, column)] for column in shown]
-    for index, name in enumerate(layout.row_names(report)):
-        row = (name, *(column[index] for column in values))
-        table.add_row(*(escape(printable(cell)) for cell in row))
+    for column in block:
+        table.add_column(escape("\n".join(column.head)), justify="right", no_wrap=True)
+    for row in zip(names, *(column.cells for column in block), strict=True):
+        table.add_row(*map(escape, row))
     return table
 
 

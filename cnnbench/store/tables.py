@@ -148,11 +148,18 @@ def read_csv(file: Path) -> pd.DataFrame:
             file, compression=None, dtype=texts, keep_default_na=False, na_values=[""]
         )
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise UserError(f"not a report: {' '.join(str(error).split())}", str(file)) from None
+        why = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
+        raise UserError(
+            f"not a report: {why}", str(file), "a run's folder or its report.csv is expected"
+        ) from None
     frame.columns = [_plain(name) for name in frame.columns]
     missing = [name for name in ("model", "variant") if name not in frame.columns]
     if missing:
         raise UserError(f"not a report: no column '{missing[0]}'", str(file))
+    if {"metric", "value"} <= set(frame.columns):
+        raise UserError(
+            "not a report: a row a record and metric", str(file), "report.csv lies beside it"
+        )
     if "schema_version" in frame.columns:
         newest = pd.to_numeric(frame["schema_version"], errors="coerce").max()
         if newest > SCHEMA_VERSION:
@@ -163,8 +170,23 @@ def read_csv(file: Path) -> pd.DataFrame:
             )
     for name in frame.columns:
         if frame[name].dtype == object or str(frame[name].dtype).startswith("str"):
+            _check_numbers(frame, name, file)
             frame[name] = frame[name].map(_plain)
     return frame
+
+
+def _check_numbers(frame: pd.DataFrame, name: str, file: Path) -> None:
+    """Refuse words in a column of numbers: left as they are, they would be missing numbers."""
+    if split(name)[0] not in METRICS:
+        return
+    wrong = pd.to_numeric(frame[name], errors="coerce").isna() & frame[name].notna()
+    if wrong.any():
+        place = int(wrong.to_numpy().argmax())
+        raise UserError(
+            f"'{str(frame[name].iloc[place])[:40]}' is no number",
+            str(file),
+            f"the column '{name}' of {frame['model'].iloc[place]}",
+        )
 
 
 def _values(records: list[Record]) -> dict[str, Any]:
@@ -222,6 +244,9 @@ def _run_in(folder: Path) -> Path:
         raise UserError(
             f"no {journal.FILE_NAME} in it", str(folder), "a run's or a suite's folder is expected"
         )
+    if journal.time_of(runs[-1]) is None and len(runs) > 1:
+        names = ", ".join(run.name for run in runs)
+        raise UserError("several runs, and no name says which is the newest", str(folder), names)
     return runs[-1]
 
 

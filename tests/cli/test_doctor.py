@@ -57,7 +57,7 @@ def test_a_card_is_named_with_its_driver(tmp_path: Path, monkeypatch: pytest.Mon
     card = "NVIDIA H100 80GB HBM3, driver 580.159.04, 81559 MiB"
     facts = environment.describe()
     assert facts["fingerprint"]["gpu"] == card
-    assert card in table.machine(facts)
+    assert card in table.machine(facts)[0]
     assert dict(diagnosis.machine())["GPU"] == card
     program.write_text("#!/bin/sh\nexit 9\n")  # a driver that does not answer
     environment._gpus.cache_clear()

@@ -167,6 +167,8 @@ def test_a_dry_run_lists_the_jobs_and_how_many_are_done(
     fresh = cnnbench(folder, "run", "tiny.yaml", "--dry-run", "--fresh", "--only", "LeNet5")
     assert "to do  LeNet5 latency cpu/litert/b1, prepare" in fresh.stdout.splitlines()
     assert "classes=7" not in fresh.stdout
+    again = cnnbench(folder, "run", "tiny.yaml", "--dry-run", "--repeat", "3", "--probe", "static")
+    assert "0 jobs done, 4 to do in each of 3 runs" in again.stdout.splitlines()
 
 
 @pytest.mark.parametrize("form", ["text", "md", "csv"])

@@ -80,6 +80,19 @@ def test_a_misspelt_metric_names_the_nearest() -> None:
         metrics.resolve("parms", COLUMNS)
 
 
+@pytest.mark.parametrize(
+    ("expression", "hint"),
+    [
+        ("top1@fasion_mnist", "did you mean 'top1@fashion_mnist'?"),
+        ("latency", "one of: latency_p50, latency_p90"),
+        ("top1@elsewhere/x", "one of: top1@fashion_mnist/scratch/32px"),
+    ],
+)
+def test_what_may_be_meant(expression: str, hint: str) -> None:
+    columns = ["top1@fashion_mnist/scratch/32px", "latency_p50_s@a/b", "latency_p90_s@a/b"]
+    assert metrics.suggestion(expression, columns) == hint
+
+
 def test_every_name_carries_its_unit() -> None:
     suffixes = {"s": "_s", "bytes": "_bytes", "px": "_px", "per_s": "_per_s"}
     for metric in metrics.METRICS.values():

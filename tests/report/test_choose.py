@@ -76,8 +76,8 @@ def test_nothing_fits_names_the_nearest_and_what_would_admit_it() -> None:
         "B": pytest.approx(0.75),
     }
     text = choose_text.as_text(choice)
-    assert "Nothing fits; the nearest is B, which misses published_top1 by 4.0 %" in text
-    assert "relaxing file_bytes from 10 MB to 11.2 MB would admit C" in text
+    assert "Nothing fits; the nearest is B, which misses published_top1 by 4.0 points" in text
+    assert "relaxing file_bytes from 10 MB to 11.2 MB would surely admit C" in text
 
 
 def test_where_one_limit_is_not_enough_those_of_the_nearest_are_named_together() -> None:
@@ -265,3 +265,23 @@ def test_an_empty_table_is_an_error() -> None:
         cnnbench.choose(SIMPLE.iloc[:0], minimize="file")
     with pytest.raises(UserError, match="not a report"):
         cnnbench.choose(pd.DataFrame({"a": [1]}), minimize="file")
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ({"published_top1": "90"}, "no Top-1 is 9000.0 % (from 0 to 100 %, as 92% or 0.92)"),
+        ({"published_top1": "120%"}, "no Top-1 is 120.0 %"),
+        ({"file": "-1MB"}, "no File is -1 MB (0 at least)"),
+    ],
+)
+def test_a_limit_that_no_number_can_reach_is_a_mistake(limit: dict[str, str], words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        cnnbench.choose(SIMPLE, at_least=limit, minimize="file")
+    assert words in str(caught.value)
+
+
+def test_only_what_decides_is_warned_of() -> None:
+    other = SIMPLE.assign(file_bytes=SIMPLE["file_bytes"] + 1, published_top1=0.5)
+    found = cnnbench.choose([SIMPLE, other], minimize="file")
+    assert [words.partition(" stands")[0] for words in found.warnings] == ["file_bytes"]

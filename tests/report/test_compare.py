@@ -280,3 +280,8 @@ def test_markdown_is_harmless_and_folds_what_is_the_same() -> None:
     assert "&lt;b&gt;\\|x" in text
     assert text.startswith("**1 regression: 1 worse, 1 same**")
     assert "<details><summary>1 the same</summary>" in text
+
+
+def test_no_number_in_common_is_a_mistake_and_no_success() -> None:
+    with pytest.raises(UserError, match="no number in common"):
+        cnnbench.compare(table(model=["A"], params=[1]), table(model=["A"], macs=[2]))

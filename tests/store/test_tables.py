@@ -153,6 +153,24 @@ def test_a_csv_that_is_no_report_is_refused(tmp_path: Path, text: str, complaint
         tables.load(file)
 
 
+def test_words_among_numbers_are_refused_with_their_place(tmp_path: Path) -> None:
+    file = tmp_path / "report.csv"
+    file.write_text("model,variant,params,macs\nA,float32,1,2\nB,float32,abc,3\n")
+    with pytest.raises(UserError, match=r"'abc' is no number \(the column 'params' of B\)"):
+        tables.load(file)
+
+
+def test_the_long_table_and_several_suites_are_no_run(tmp_path: Path) -> None:
+    run = Book().static("A", params=1).write(tmp_path / "one")
+    files.write(run)
+    with pytest.raises(UserError, match=r"a row a record and metric \(report\.csv lies beside it"):
+        tables.load(run / "records.csv")
+    assert tables.load(tmp_path).path == run
+    Book().static("A", params=1).write(tmp_path / "two")
+    with pytest.raises(UserError, match=r"no name says which is the newest \(one, two\)"):
+        tables.load(tmp_path)
+
+
 @pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zip"])
 def test_a_packed_csv_is_not_unpacked(tmp_path: Path, ending: str) -> None:
     frame = pd.DataFrame({"model": ["A"], "variant": ["float32"]})

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from cnnbench.core import datasets
 from cnnbench.core.errors import UserError, nearest
@@ -61,6 +61,19 @@ class Augment(Form):
         return self == Augment()
 
 
+def _known(dataset: str) -> str:
+    if not dataset.startswith(FOLDER) and dataset not in datasets.NAMED:
+        known = ", ".join([*datasets.NAMED, f"{FOLDER}PATH"])
+        hint = nearest(dataset, datasets.NAMED) or f"one of: {known}"
+        raise ValueError(f"unknown data set ({hint})")
+    if dataset == FOLDER:
+        raise ValueError(f"a path is needed behind it: {FOLDER}photos")
+    return dataset
+
+
+DataSet = Annotated[str, AfterValidator(_known)]
+
+
 class Schedule(Form):
     """How a network is trained: everything but the image size and the weights' hash.
 
@@ -92,7 +105,7 @@ class Schedule(Form):
             the backbone's layers.
     """
 
-    dataset: str
+    dataset: DataSet
     recipe: Literal["scratch", "transfer", "pretrained"] = "scratch"
     epochs: Epochs = 5
     train_examples: Count | None = None
@@ -125,12 +138,6 @@ class Schedule(Form):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if not self.dataset.startswith(FOLDER) and self.dataset not in datasets.NAMED:
-            known = ", ".join([*datasets.NAMED, f"{FOLDER}PATH"])
-            hint = nearest(self.dataset, datasets.NAMED) or f"one of: {known}"
-            raise ValueError(f"unknown data set '{self.dataset}' ({hint})")
-        if self.dataset == FOLDER:
-            raise ValueError(f"'{FOLDER}' needs a path behind it: {FOLDER}photos")
         if not self.validation and self.dataset != "tf_flowers":
             for name in ("early_stop", "target_top1"):
                 if getattr(self, name):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from cnnbench.core import units
 from cnnbench.core.errors import UserError
@@ -40,8 +40,15 @@ def _no_repeats(values: list[Any]) -> list[Any]:
     return values
 
 
+def _large_enough(size: int) -> int:
+    """A process's memory; ``8`` where ``8GiB`` was meant would stop all of them."""
+    if size < 2**20:
+        raise ValueError(f"{size} bytes hold no process; write the unit, as 8GiB")
+    return size
+
+
 Seconds = Annotated[float, _parsed("s"), Field(gt=0, le=30 * 24 * 3600)]
-Bytes = Annotated[int, _parsed("bytes"), PlainSerializer(int), Field(gt=0)]
+Bytes = Annotated[int, _parsed("bytes"), PlainSerializer(int), AfterValidator(_large_enough)]
 Fraction = Annotated[float, _parsed("fraction"), Field(gt=0, lt=1)]
 BatchSize = Annotated[int, Field(strict=True, ge=1, le=65536)]
 Distinct = BeforeValidator(lambda value: _no_repeats(value if isinstance(value, list) else [value]))

@@ -166,7 +166,7 @@ def choose(
         UserError: an unknown or ambiguous metric, a unit that does not fit, an empty table.
     """
     frames = [frame_of(t) for t in ([tables] if isinstance(tables, pd.DataFrame | Run) else tables)]
-    rows, warnings = merge(frames)
+    rows, replaced = merge(frames)
     if not rows:
         raise UserError("the table is empty: there is nothing to choose from")
     columns = Columns.of(frames)
@@ -176,6 +176,11 @@ def choose(
     candidates = [_judged(row, objective, wanted) for row in rows]
     candidates = _with_front(candidates, objective, wanted)
     used = list(dict.fromkeys([objective.column, *(limit.column for limit in wanted)]))
+    warnings = [
+        f"{name} stands in several tables, the last one is taken: {', '.join(models)}"
+        for name, models in replaced.items()
+        if name in used
+    ]
     warnings += mixing.warnings(rows, used)
     fitting = [c for c in candidates if c.verdict == "fits"]
     if not fitting:

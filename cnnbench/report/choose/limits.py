@@ -78,7 +78,11 @@ def limits(
 def _limit(name: str, value: str | float, side: Side, columns: Columns) -> Limit:
     where = f"--{side}"
     column, metric = numeric_column(name, columns, where)
-    return Limit(column, metric, side, units.parse(value, metric.unit, f"{where} {name}"))
+    limit = units.parse(value, metric.unit, f"{where} {name}")
+    if limit < 0 or (metric.unit == "fraction" and limit > 1):
+        least = "from 0 to 100 %, as 92% or 0.92" if metric.unit == "fraction" else "0 at least"
+        raise UserError(f"no {metric.title} is {units.show(limit, metric.unit)}", where, least)
+    return Limit(column, metric, side, limit)
 
 
 def numeric_column(name: str, columns: Columns, where: str) -> tuple[str, Metric]:

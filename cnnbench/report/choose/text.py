@@ -76,10 +76,13 @@ def _nothing(choice: Choice) -> Iterator[str]:
         names = [c.name for c in choice.candidates if c.verdict == "borderline"]
         yield f"Nothing surely fits; borderline: {', '.join(names)}."
     else:
-        misses = [f"{v.column} by {show(v.excess, v.metric.unit)}" for v in best.violated]
+        misses = [
+            f"{v.column} by {_difference(v.excess, v.metric)}" if v.excess is not None else v.column
+            for v in best.violated
+        ]
         yield f"Nothing fits; the nearest is {best.name}, which misses {_joined(misses)}."
     for relaxation in choice.relaxations:
-        yield f"  relaxing {_wider(relaxation)} would admit {relaxation.candidate.name}"
+        yield f"  relaxing {_wider(relaxation)} would surely admit {relaxation.candidate.name}"
 
 
 def _section(choice: Choice, verdict: str, head: str) -> Iterator[str]:

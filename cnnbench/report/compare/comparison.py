@@ -136,6 +136,11 @@ def compare(
         raise UserError("the two have no model and variant in common: there is nothing to compare")
     facts = _fingerprint(base), _fingerprint(new)
     found = list(_pairs(joined, _wanted(metrics, (before, after)), facts, force))
+    if not found:
+        raise UserError(
+            "the two have no number in common: there is nothing to compare",
+            hint="the same probes and settings are compared",
+        )
     verdicts = judge([pair for _, _, pair in found], effect)
     rows = tuple(
         _compared(row, name, pair, judged)

@@ -19,9 +19,11 @@ from cnnbench.store.ranks import FEWEST_RANKS, ranks, spearman
 
 _TITLE = "How far the call path moves the ranking"
 _INTRODUCTION = (
-    "The same networks through every call path that was measured. In brackets: the place among "
-    "the networks that all of them have timed, the fastest first. A correlation is Spearman's, "
-    "with its 95 % interval over networks; the noise of a single time is not in it."
+    "The same networks through every call path that was measured. A time is the location: of each "
+    "process the mean of its fastest tenth of calls, drift taken out; medians stand in the table "
+    "above. In brackets: the place among the networks that all of them have timed, the fastest "
+    "first. A correlation is Spearman's, with its 95 % interval over networks; the noise of a "
+    "single time is not in it."
 )
 
 
