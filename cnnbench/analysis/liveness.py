@@ -9,6 +9,7 @@ image belongs to the caller and is left out, as in the chapter's exercise.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import add
 
 from cnnbench.analysis.graph import Graph, Op, Tensor
 from cnnbench.analysis.rule import Storage
@@ -23,7 +24,8 @@ class Liveness:
 
     Attributes:
         made: by operation, what it puts into new memory.
-        live: by operation, what is alive while it runs, its inputs and outputs included.
+        live: by operation, what is alive while it runs: its inputs, its outputs, and what it makes
+            for itself alone, as attention its scores.
     """
 
     made: tuple[int, ...]
@@ -64,7 +66,7 @@ def liveness(
     for tensor in graph.inputs:
         buffer = len(size)
         buffers[tensor], size[buffer], death[buffer] = buffer, 0, last[tensor]
-    made, births = [], []
+    made, births, inside = [], [], []
     for position, op in enumerate(graph.ops):
         fresh = []
         for tensor in op.outputs:
@@ -76,8 +78,10 @@ def liveness(
             buffers[tensor] = buffer
             death[buffer] = max(death.get(buffer, position), last.get(tensor, position))
         births.append(fresh)
+        inside.append(_inside(op, batch, dtype))
         made.append(sum(tensor.bytes(batch, dtype) for tensor in op.outputs) if _costs(op) else 0)
-    return Liveness(tuple(made), _sweep(births, size, death))
+    live = _sweep(births, size, death)
+    return Liveness(tuple(made), tuple(map(add, live, inside)))
 
 
 def _last_uses(graph: Graph) -> dict[Tensor, int]:
@@ -90,6 +94,14 @@ def _last_uses(graph: Graph) -> dict[Tensor, int]:
 
 def _costs(op: Op) -> bool:
     return op.rule is None or op.rule.storage is not Storage.ALIAS
+
+
+def _inside(op: Op, batch: int, dtype: str | None) -> int:
+    """The bytes that live inside ``op`` alone, of its output's type."""
+    if op.rule is None or op.rule.holds_inside is None:
+        return 0
+    item = op.output.bytes(batch, dtype) // max(op.output.elements * batch, 1)
+    return op.rule.holds_inside(op) * item * batch
 
 
 def _shared_buffer(

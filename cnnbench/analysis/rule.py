@@ -55,6 +55,7 @@ class Rule:
         storage: where the output lives.
         keeps: what the gradient needs again: ``input``, ``output``, both or neither.
         keeps_inside: how many elements more it needs that are made on the way.
+        holds_inside: how many elements of one image live while it runs, and inside it only.
         training_only: at inference the identity, in training an operation (dropout, noise).
         weighted: a layer in the sense of "a network of 16 layers": it has a kernel.
     """
@@ -65,5 +66,6 @@ class Rule:
     storage: Storage = Storage.NEW
     keeps: frozenset[str] = frozenset()
     keeps_inside: Callable[[Op], int] | None = None
+    holds_inside: Callable[[Op], int] | None = None
     training_only: bool = False
     weighted: bool = False

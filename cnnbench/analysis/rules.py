@@ -12,7 +12,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from cnnbench.analysis import keras_api, rules_conv, rules_dense, rules_moving, rules_simple
+from cnnbench.analysis import (
+    keras_api,
+    rules_attention,
+    rules_conv,
+    rules_dense,
+    rules_moving,
+    rules_simple,
+)
 from cnnbench.analysis.rule import Rule, Storage, no_work
 
 INPUT, OUTPUT = frozenset({"input"}), frozenset({"output"})
@@ -61,6 +68,13 @@ _binary = Rule(rules_simple.binary, storage=Storage.IN_PLACE)
 _product = Rule(rules_simple.binary, storage=Storage.IN_PLACE, keeps=INPUT)
 _reduction = Rule(rules_simple.reduction, sees_all=rules_moving.mixes_positions)
 _recurrent = Rule(rules_dense.recurrent, sees_all=True, keeps=BOTH, weighted=True)
+_attention = Rule(
+    rules_attention.plain,
+    sees_all=True,
+    keeps=INPUT,
+    keeps_inside=rules_attention.needed_by_plain,
+    holds_inside=rules_attention.held_by_plain,
+)
 _conv_lstm = Rule(rules_dense.conv_lstm, sees_all=True, keeps=BOTH, weighted=True)
 
 
@@ -94,13 +108,23 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         "EinsumDense": Rule(rules_dense.einsum_dense, keeps=INPUT, weighted=True),
         "Dot": Rule(rules_dense.dot, sees_all=True, keeps=INPUT),
         "MultiHeadAttention": Rule(
-            rules_dense.multi_head_attention, sees_all=True, keeps=BOTH, weighted=True
+            rules_attention.multi_head,
+            sees_all=True,
+            keeps=INPUT,
+            keeps_inside=rules_attention.needed_by_multi_head,
+            holds_inside=rules_attention.held_by_multi_head,
+            weighted=True,
         ),
         "GroupedQueryAttention": Rule(
-            rules_dense.grouped_query_attention, sees_all=True, keeps=BOTH, weighted=True
+            rules_attention.grouped_query,
+            sees_all=True,
+            keeps=INPUT,
+            keeps_inside=rules_attention.needed_by_grouped_query,
+            holds_inside=rules_attention.held_by_grouped_query,
+            weighted=True,
         ),
-        "Attention": Rule(rules_dense.attention, sees_all=True, keeps=INPUT),
-        "AdditiveAttention": Rule(rules_dense.attention, sees_all=True, keeps=INPUT),
+        "Attention": _attention,
+        "AdditiveAttention": _attention,
         "SimpleRNN": _recurrent,
         "LSTM": _recurrent,
         "GRU": _recurrent,

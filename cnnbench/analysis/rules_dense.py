@@ -1,4 +1,4 @@
-"""Dense layers, matrix products, attention and recurrence."""
+"""Dense layers, matrix products and recurrence."""
 
 from __future__ import annotations
 
@@ -70,98 +70,6 @@ def _operands(op: Op) -> list[tuple[int, ...]] | None:
         for arg in op.args
     ]
     return None if any(None in one for one in sizes) else sizes
-
-
-def multi_head_attention(op: Op) -> Work:
-    """Vaswani et al. 2017, section 3.2.2, with ``t`` queries, ``s`` keys, ``h`` heads.
-
-    Projections ``t h (d_q k + d_out v) + s h (d_k k + d_v v)``, scores ``t s h k``, weighted sum
-    ``t s h v``; then biases, the scaling of the queries and one softmax element a score.
-    """
-    layer = op.layer
-    query, value = op.inputs[0], op.inputs[1]
-    key = op.inputs[2] if len(op.inputs) > 2 and _is_argument(op, "key", 2) else value
-    heads, key_dim, value_dim = layer._num_heads, layer._key_dim, layer._value_dim
-    rank = len(query.shape)
-    axes = [axis % rank for axis in layer._attention_axes or range(1, rank - 1)]
-    kept = prod(query.sizes[axis] for axis in range(1, rank - 1) if axis not in axes)
-    kept *= query.sizes[0]
-    targets = prod(query.sizes[axis] for axis in axes)
-    sources = prod(value.sizes[axis] for axis in axes)
-    return _attention(
-        kept,
-        targets,
-        sources,
-        (query.sizes[-1], key.sizes[-1], value.sizes[-1], op.output.sizes[-1]),
-        (heads, heads),
-        (key_dim, value_dim),
-        biased=bool(layer._use_bias),
-    )
-
-
-def grouped_query_attention(op: Op) -> Work:
-    """As ``multi_head_attention``, keys and values shared by groups of query heads."""
-    layer = op.layer
-    query, value = op.inputs[0], op.inputs[1]
-    key = op.inputs[2] if len(op.inputs) > 2 and _is_argument(op, "key", 2) else value
-    return _attention(
-        query.sizes[0],
-        query.sizes[1],
-        value.sizes[1],
-        (query.sizes[-1], key.sizes[-1], value.sizes[-1], op.output.sizes[-1]),
-        (layer.num_query_heads, layer.num_key_value_heads),
-        (layer.head_dim, layer.head_dim),
-        biased=bool(layer.use_bias),
-    )
-
-
-def _is_argument(op: Op, name: str, place: int) -> bool:
-    return op.kwargs.get(name) is not None or (len(op.args) > place and op.args[place] is not None)
-
-
-def _attention(
-    kept: int,
-    targets: int,
-    sources: int,
-    widths: tuple[int, int, int, int],
-    heads: tuple[int, int],
-    dims: tuple[int, int],
-    biased: bool,
-) -> Work:
-    query, key, value, out = widths
-    query_heads, value_heads = heads
-    key_dim, value_dim = dims
-    projected = targets * query_heads * (
-        query * key_dim + value_dim * out
-    ) + sources * value_heads * (key * key_dim + value * value_dim)
-    scores = targets * sources * query_heads
-    bias = targets * (query_heads * key_dim + out) + sources * value_heads * (key_dim + value_dim)
-    return (
-        Work(
-            macs=projected + scores * (key_dim + value_dim),
-            bias=bias if biased else 0,
-            elementwise=targets * query_heads * key_dim + scores,
-        )
-        * kept
-    )
-
-
-def attention(op: Op) -> Work:
-    """Luong: ``t s d`` for the scores, ``t s v`` for the sum, one softmax element a score.
-
-    Additive (Bahdanau) has no product in its scores: add, tanh, scale and sum are 4 ``t s d``.
-    """
-    query, value = op.inputs[0], op.inputs[1]
-    batch, targets, depth = query.sizes[0], query.sizes[1], query.sizes[-1]
-    scores = batch * targets * value.sizes[1]
-    weighted = scores * value.sizes[-1]
-    if op.kind == "AdditiveAttention":
-        return Work(macs=weighted, elementwise=4 * scores * depth + scores)
-    concat = getattr(op.layer, "score_mode", "dot") == "concat"
-    scaled = scores if getattr(op.layer, "use_scale", False) else 0
-    if concat:
-        return Work(macs=weighted, elementwise=3 * scores * depth + 2 * scores + scaled)
-    return Work(macs=scores * depth + weighted, elementwise=scores + scaled)
 
 
 def recurrent(op: Op) -> Work | None:

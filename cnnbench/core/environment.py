@@ -27,7 +27,6 @@ LIBRARIES = (
     "tensorflow-model-optimization",
     "ai-edge-litert",
     "numpy",
-    "tf2onnx",
     "onnxruntime",
     "openvino",
     "nvidia-cublas-cu12",  # TensorFlow's ``[and-cuda]``; of a CUDA installed otherwise nothing says

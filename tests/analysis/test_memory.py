@@ -207,3 +207,21 @@ def test_an_activation_of_several_kernels_overwrites_nothing(
         outputs = layers.Activation(activation)(x), operation(x)
         found = [inspect(tf.keras.Model(inputs, one), in_place=True) for one in outputs]
     assert [one.metrics["activation_infer_peak_bytes"] for one in found] == [expected] * 2
+
+
+@pytest.mark.parametrize("kind", ["MultiHead", "MultiHeadDrop", "GroupQuery", "Luong", "Bahdanau"])
+def test_the_training_memory_of_attention_is_that_of_its_gradient_graph(kind: str) -> None:
+    made = {
+        "MultiHead": lambda x: layers.MultiHeadAttention(2, 4)(x, x),
+        "MultiHeadDrop": lambda x: layers.MultiHeadAttention(2, 4, dropout=0.1)(x, x),
+        "GroupQuery": lambda x: layers.GroupQueryAttention(4, 4, 2)(x, x),
+        "Luong": lambda x: layers.Attention()([x, x]),
+        "Bahdanau": lambda x: layers.AdditiveAttention()([x, x]),
+    }[kind]
+    with weightless():
+        images = tf.keras.Input((96, 8))
+        inside = layers.Dense(8)(images)
+        model = tf.keras.Model(images, layers.Add()([inside, made(inside)]))
+        estimated = inspect(model).metrics["activation_train_bytes"]
+        traced = inspect(model, trace_training=True).metrics["activation_train_bytes"]
+    assert estimated == pytest.approx(traced, rel=0.06)

@@ -96,6 +96,9 @@ def test_multi_head_attention_by_hand() -> None:
         model = tf.keras.Model([query, value], out)
         found = inspect(model).metrics
         assert found["macs"] == 240 + 252 + 336 + 210 + 280 + 320 == traced_macs(model)
+        # Alive while it runs: queries 5 x 6, keys 7 x 6, values 7 x 8, scores 5 x 7 x 2, output 40.
+        assert found["activation_infer_peak_bytes"] == 4 * (30 + 42 + 56 + 70 + 40)
+        assert inspect(model, 3, dtype="float16").metrics["activation_infer_peak_bytes"] == 1428
         assert inspect(model).uncounted_ops == []
 
 
@@ -106,7 +109,11 @@ def test_attention(kind: str) -> None:
         model = tf.keras.Model([query, value], getattr(layers, kind)()([query, value]))
         # Luong: scores 5 x 7 x 8 and the sum 5 x 7 x 8; Bahdanau's scores have no product
         expected = 560 if kind == "Attention" else 280
-        assert inspect(model).metrics["macs"] == expected == traced_macs(model)
+        found = inspect(model).metrics
+        assert found["macs"] == expected == traced_macs(model)
+        sums = 5 * 7 * 8 if kind == "AdditiveAttention" else 0
+        # sums, scores and output
+        assert found["activation_infer_peak_bytes"] == 4 * (sums + 5 * 7 + 5 * 8)
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,41 @@ probes:
 """
 
 
+_COMBINED = """
+name: s
+models:
+  - EfficientNetB0[input_shape=64x64x3]
+  - ResNet50[input_shape=32x32x3]
+probes:
+  compression:
+    variants: [pruned-50+qat-int8, clustered-16+qat-int8]
+    fine_tune_epochs: 1
+    min_rounds: 1
+    max_rounds: 1
+limits: {memory: 12GiB, timeout: 30min}
+"""
+
+
+def test_what_was_pruned_or_clustered_stays_so_in_int8(tmp_path: Path) -> None:
+    """A Normalization that the toolkit cannot wrap, and kernels large enough that every channel
+    holds all clusters: the one was refused, the other outgrew the memory.
+    """
+    code, _, records = run(tmp_path, _COMBINED)
+    assert code == 0, [record["reason"] for record in records if record["status"] != "ok"]
+    made = {
+        (record["model"].partition("[")[0], record["variant"]): record["metrics"]
+        for record in records
+        if record["setting"]["part"] == "convert"
+    }
+    for name, covered in (("EfficientNetB0", 0.8), ("ResNet50", 1.0)):
+        pruned, clustered = (
+            made[name, f"{step}+qat-int8"] for step in ("pruned-50", "clustered-16")
+        )
+        assert pruned["sparsity"] > 0.45
+        assert clustered["distinct_weights"] == 16
+        assert min(pruned["coverage_macs"], clustered["coverage_macs"]) >= covered
+
+
 def test_architectures_become_int8_as_far_as_the_page_says(tmp_path: Path) -> None:
     code, _, records = run(tmp_path, _ARCHITECTURES)
     assert code == 0, [record["reason"] for record in records if record["status"] == "failed"]

@@ -1,0 +1,174 @@
+"""Attention: its arithmetic, and its scores, which no output shows and which can be most of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from cnnbench.analysis.graph import ITEM_BYTES, Op
+from cnnbench.analysis.work import Work
+
+
+@dataclass(frozen=True)
+class _Attention:
+    """Scaled dot-product attention with projections (Vaswani et al. 2017, section 3.2.2).
+
+    Attributes:
+        kept: how often it is done: positions along the axes that it does not mix.
+        targets, sources: queries, and keys with values.
+        widths: of a query, a key, a value and the output.
+        heads: of the queries, and of the keys and values.
+        dims: of a key and a value in a head.
+        biased: the projections have biases.
+        drops: some of the scores are dropped in training.
+    """
+
+    kept: int
+    targets: int
+    sources: int
+    widths: tuple[int, int, int, int]
+    heads: tuple[int, int]
+    dims: tuple[int, int]
+    biased: bool
+    drops: bool
+
+    @property
+    def scores(self) -> int:
+        return self.targets * self.sources * self.heads[0]
+
+    def work(self) -> Work:
+        """Projections, scores and weighted sum; biases, the scaling and the softmax of scores."""
+        query, key, value, out = self.widths
+        query_heads, value_heads = self.heads
+        key_dim, value_dim = self.dims
+        to_heads = self.sources * value_heads
+        projected = self.targets * query_heads * (query * key_dim + value_dim * out)
+        projected += to_heads * (key * key_dim + value * value_dim)
+        bias = self.targets * (query_heads * key_dim + out) + to_heads * (key_dim + value_dim)
+        once = Work(
+            macs=projected + self.scores * (key_dim + value_dim),
+            bias=bias if self.biased else 0,
+            elementwise=self.targets * query_heads * key_dim + self.scores,
+        )
+        return once * self.kept
+
+    def held(self) -> int:
+        """Elements alive inside when the scores are made: queries, keys, values and scores.
+
+        Keys and values that groups of heads share are repeated for each of them.
+        """
+        of_head = self.targets * self.dims[0] + self.sources * sum(self.dims)
+        return self.kept * (of_head * self.heads[0] + self.scores)
+
+    def needed(self) -> int:
+        """Elements made inside that the gradient reads: those, the softmax, what it weighs."""
+        weighed = self.targets * self.heads[0] * self.dims[1]
+        mask = self.scores // ITEM_BYTES["float32"] if self.drops else 0  # a byte an element
+        return self.held() + self.kept * (self.scores + mask + weighed)
+
+
+def multi_head(op: Op) -> Work:
+    """Vaswani et al. 2017, section 3.2.2, with ``t`` queries, ``s`` keys, ``h`` heads.
+
+    Projections ``t h (d_q k + d_out v) + s h (d_k k + d_v v)``, scores ``t s h k``, weighted sum
+    ``t s h v``; then biases, the scaling of the queries and one softmax element a score.
+    """
+    return _multi_head(op).work()
+
+
+def held_by_multi_head(op: Op) -> int:
+    """Elements that live inside it only."""
+    return _multi_head(op).held()
+
+
+def needed_by_multi_head(op: Op) -> int:
+    """Elements made inside it that its gradient reads."""
+    return _multi_head(op).needed()
+
+
+def grouped_query(op: Op) -> Work:
+    """As ``multi_head``, keys and values shared by groups of query heads."""
+    return _grouped(op).work()
+
+
+def held_by_grouped_query(op: Op) -> int:
+    """Elements that live inside it only."""
+    return _grouped(op).held()
+
+
+def needed_by_grouped_query(op: Op) -> int:
+    """Elements made inside it that its gradient reads."""
+    return _grouped(op).needed()
+
+
+def _multi_head(op: Op) -> _Attention:
+    layer = op.layer
+    query, value = op.inputs[0], op.inputs[1]
+    rank = len(query.shape)
+    axes = [axis % rank for axis in layer._attention_axes or range(1, rank - 1)]
+    kept = prod(query.sizes[axis] for axis in range(1, rank - 1) if axis not in axes)
+    return _Attention(
+        kept * query.sizes[0],
+        prod(query.sizes[axis] for axis in axes),
+        prod(value.sizes[axis] for axis in axes),
+        _widths(op),
+        (layer._num_heads, layer._num_heads),
+        (layer._key_dim, layer._value_dim),
+        biased=bool(layer._use_bias),
+        drops=layer._dropout > 0,
+    )
+
+
+def _grouped(op: Op) -> _Attention:
+    layer = op.layer
+    query, value = op.inputs[0], op.inputs[1]
+    return _Attention(
+        query.sizes[0],
+        query.sizes[1],
+        value.sizes[1],
+        _widths(op),
+        (layer.num_query_heads, layer.num_key_value_heads),
+        (layer.head_dim, layer.head_dim),
+        biased=bool(layer.use_bias),
+        drops=layer.dropout > 0,
+    )
+
+
+def _widths(op: Op) -> tuple[int, int, int, int]:
+    query, value = op.inputs[0], op.inputs[1]
+    key = op.inputs[2] if len(op.inputs) > 2 and _is_argument(op, "key", 2) else value
+    return query.sizes[-1], key.sizes[-1], value.sizes[-1], op.output.sizes[-1]
+
+
+def _is_argument(op: Op, name: str, place: int) -> bool:
+    return op.kwargs.get(name) is not None or (len(op.args) > place and op.args[place] is not None)
+
+
+def plain(op: Op) -> Work:
+    """Luong: ``t s d`` for the scores, ``t s v`` for the sum, one softmax element a score.
+
+    Additive (Bahdanau) has no product in its scores: add, tanh, scale and sum are 4 ``t s d``.
+    """
+    query, value = op.inputs[0], op.inputs[1]
+    batch, targets, depth = query.sizes[0], query.sizes[1], query.sizes[-1]
+    scores = batch * targets * value.sizes[1]
+    weighted = scores * value.sizes[-1]
+    if op.kind == "AdditiveAttention":
+        return Work(macs=weighted, elementwise=4 * scores * depth + scores)
+    concat = getattr(op.layer, "score_mode", "dot") == "concat"
+    scaled = scores if getattr(op.layer, "use_scale", False) else 0
+    if concat:
+        return Work(macs=weighted, elementwise=3 * scores * depth + 2 * scores + scaled)
+    return Work(macs=scores * depth + weighted, elementwise=scores + scaled)
+
+
+def held_by_plain(op: Op) -> int:
+    """The scores, and of additive ones the sums that they are made of; they live inside only."""
+    query, value = op.inputs[0], op.inputs[1]
+    scores = query.sizes[0] * query.sizes[1] * value.sizes[1]
+    return scores * (1 + query.sizes[-1]) if op.kind == "AdditiveAttention" else scores
+
+
+def needed_by_plain(op: Op) -> int:
+    """Elements made inside it that its gradient reads: those, and what they weigh."""
+    return held_by_plain(op) + op.output.elements
