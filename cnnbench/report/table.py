@@ -23,10 +23,7 @@ from cnnbench.report.remarks import remarks
 
 _HEAD_WIDTH = 22
 _EMPTY = "There is nothing in this run yet: no job has left a record."
-_LEGEND = (
-    "* best of its column   ? doubtful, see below   "
-    "± half the 95 % interval (of fewer than six processes: half their range)"
-)
+_RANGE = "half the 95 % interval (of fewer than six processes: half their range)"
 
 
 def as_text(
@@ -42,11 +39,16 @@ def as_text(
     # Wider than any block: a name may be longer than the terminal is wide.
     console = Console(file=stream, width=10_000, highlight=False, no_color=True)
     names = [printable(name) for name in layout.row_names(report)]
-    for group, shown in groupby(layout.columns(report, metrics), key=lambda column: column.group):
+    columns = layout.columns(report, metrics)
+    for group, shown in groupby(columns, key=lambda column: column.group):
         for block in _blocks(names, [_printed(report, column) for column in shown], width):
             console.print(_table(group, names, block))
             console.print()
-    console.print(_LEGEND, markup=False, soft_wrap=True)
+    marks = {"*": "best of its column", "?": "doubtful, see below", "±": _RANGE}
+    used = _marks([cell for column in columns for cell in layout.cells(report, column)])
+    if used:
+        legend = "   ".join(f"{mark} {words}" for mark, words in marks.items() if mark in used)
+        console.print(legend, markup=False, soft_wrap=True)
     for line in machine(environment):
         console.print(printable(line), markup=False, soft_wrap=True)
     for line in remarks(report, metrics):
@@ -62,22 +64,34 @@ def as_markdown(
         return f"{_EMPTY}\n"
     shown = layout.columns(report, metrics)
     heads = ["Model", *(_markdown_head(column) for column in shown)]
+    cells = [layout.cells(report, column) for column in shown]
     rows = [[markdown(name) for name in layout.row_names(report)]]
     rows += [
-        [_markdown_cell(cell, column) for cell in layout.cells(report, column)] for column in shown
+        [_markdown_cell(cell, column) for cell in of]
+        for column, of in zip(shown, cells, strict=True)
     ]
     lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * len(shown) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in zip(*rows, strict=True)]
     lines += [""]
     for line in machine(environment):
         lines += [markdown(line), ""]
-    lines += [
-        "Bold: best of its column. ?: doubtful, see below. ±: half the 95 % interval "
-        "(of fewer than six processes: half their range). "
-        "In italics: published by Keras, measured elsewhere."
-    ]
+    marks = {"*": "Bold: best of its column.", "?": "?: doubtful, see below.", "±": f"±: {_RANGE}."}
+    used = _marks([cell for of in cells for cell in of])
+    legend = [words for mark, words in marks.items() if mark in used]
+    if any(column.is_published for column in shown):
+        legend.append("In italics: published by Keras, measured elsewhere.")
+    lines += [" ".join(legend)] if legend else []
     said = [f"- {markdown(line)}" for line in remarks(report, metrics)]
     return "\n".join([*lines, *([""] if said else []), *said]) + "\n"
+
+
+def _marks(cells: Iterable[Cell]) -> set[str]:
+    """Which marks stand in a table: only these are explained."""
+    found = set()
+    for cell in cells:
+        found |= {"?"} if cell.is_doubtful else {"*"} if cell.is_best else set()
+        found |= {"±"} if "±" in cell.text else set()
+    return found
 
 
 def machine(environment: Mapping[str, Any]) -> list[str]:

@@ -49,6 +49,14 @@ def test_a_family_alone_and_one_that_is_not_there() -> None:
     assert "did you mean 'MobileNet'" in str(wrong.exception)
 
 
+def test_a_part_of_the_name() -> None:
+    listed = json.loads(CliRunner().invoke(command, ["mobilenet-v3", "--json"]).stdout)
+    assert [entry["name"] for entry in listed] == ["MobileNetV3Small", "MobileNetV3Large"]
+    wrong = CliRunner().invoke(command, ["ResNet99"])
+    assert "no architecture has 'ResNet99' in its name" in str(wrong.exception)
+    assert "did you mean 'ResNet" in str(wrong.exception)
+
+
 def test_it_comes_from_the_catalogue_alone() -> None:
     """No TensorFlow: in a fresh process, so that nothing was imported before."""
     heavy = "{'tensorflow', 'keras', 'tf_keras', 'pandas'} & set(sys.modules)"
