@@ -183,7 +183,7 @@ def _text(found: Inspection, layers: bool, fit: str | None) -> str:
     if found.field.lost:
         facts.append(("field at least; lost at", found.field.lost))
     if fit:
-        facts.append(("largest batch in " + fit, f"{found.metrics['max_batch']:,}"))
+        facts.append(("max_batch is of inference in", fit))
     data = found.to_json()
     parts = [text.summary(data, facts, CONVENTIONS[found.convention].statement)]
     parts += [text.share_table(found.shares())]

@@ -30,7 +30,8 @@ def summary(found: Mapping[str, Any], facts: Sequence[tuple[str, str]], statemen
     table.add_column(no_wrap=True)
     for name, value in metrics.items():
         unit: Unit = "bytes" if name.endswith("_bytes") else "count"
-        table.add_row(name, f"{value:,}", show(value, unit) if value >= 1000 else "")
+        exact, rounded = f"{value:,}", show(value, unit)
+        table.add_row(name, exact, rounded if value >= 1000 and rounded != exact else "")
     for name, text in facts:
         table.add_row(name, text, "")
     shape = "x".join(str(size) for size in found["input_shape"])

@@ -93,9 +93,11 @@ def run(
         KeyboardInterrupt: passed on, after the worker was killed.
     """
     facts = environment.describe()
+    kept = ""
     try:
         with run_folder.held(out, plan.suite.name, observer.waits if wait else None):
             folder = open_run(plan, out, fresh) or run_folder.create(out, plan, facts)
+            kept = "everything recorded so far is kept; the same command goes on from there"
             folder.check(out)
             folder.write_suite(plan)
             header = Header(plan=plan.id, environment=facts["id"], cnnbench=__version__)
@@ -109,11 +111,9 @@ def run(
                 finish(folder.path)
                 return RunResult(folder.path, tuple(journal.records))
     except OSError as error:
-        raise UserError(
-            f"the run cannot go on: {error.strerror}",
-            str(error.filename or out),
-            "everything recorded so far is kept; the same command goes on from there",
-        ) from None
+        what = "the run cannot go on" if kept else "no run can be begun"
+        where = str(error.filename or out)
+        raise UserError(f"{what}: {error.strerror}", where, kept or "--out chooses another folder") from None
 
 
 class _Run:
