@@ -89,7 +89,8 @@ def _marks(cells: Iterable[Cell]) -> set[str]:
     """Which marks stand in a table: only these are explained."""
     found = set()
     for cell in cells:
-        found |= {"?"} if cell.is_doubtful else {"*"} if cell.is_best else set()
+        found |= {"?"} if cell.is_doubtful else set()
+        found |= {"*"} if cell.is_best else set()
         found |= {"±"} if "±" in cell.text else set()
     return found
 

@@ -127,7 +127,9 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
     locations, references = located(records)
     if not locations:
         return _plain(records, status)
-    those = _counted([record for record in records if _is_located(record)])
+    # Not those of a machine that others slowed down.
+    timed = [record for record in records if _is_located(record)]
+    those = [timed[place] for place in counted(references)]
     precision = records[-1].details.get("precision")
     flags = [record.details.get("flags", []) for record in those]
     verdict = statistics.verdict(locations, references, precision, flags, _capped(records))
@@ -149,11 +151,6 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
         every = _of_rounds(q, records) if pooled.value is not None else ()
         summaries[f"latency_p{q}_s"] = replace(pooled, samples=every)
     return summaries
-
-
-def _counted(records: Sequence[Record]) -> Sequence[Record]:
-    """The rounds that count: not those of a machine that others slowed down."""
-    return [records[place] for place in counted(located(records)[1])]
 
 
 def _capped(records: Sequence[Record]) -> str:
