@@ -112,8 +112,8 @@ def run(
                 return RunResult(folder.path, tuple(journal.records))
     except OSError as error:
         what = "the run cannot go on" if kept else "no run can be begun"
-        where = str(error.filename or out)
-        raise UserError(f"{what}: {error.strerror}", where, kept or "--out chooses another folder") from None
+        where, hint = str(error.filename or out), kept or "--out chooses another folder"
+        raise UserError(f"{what}: {error.strerror}", where, hint) from None
 
 
 class _Run:
