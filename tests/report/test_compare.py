@@ -273,6 +273,15 @@ def test_nothing_in_common_is_an_error() -> None:
         cnnbench.compare(table(model=["A"], macs=[1]), table(model=["B"], macs=[1]))
 
 
+def test_on_a_terminal_what_is_the_same_does_not_hide_what_is_not() -> None:
+    names = [f"N{number}" for number in range(30)]
+    base, new = (table(model=names, params=[first, *range(29)]) for first in (100, 200))
+    lines = compare_text.as_text(cnnbench.compare(base, new), 100).splitlines()
+    assert [line.split()[0] for line in lines] == ["Model", "N0", "1", "What"]
+    few = compare_text.as_text(cnnbench.compare(base[:20], new[:20]), 100).splitlines()
+    assert len(few) == 1 + 20 + 1
+
+
 def test_markdown_is_harmless_and_folds_what_is_the_same() -> None:
     base = table(model=["<b>|x"], macs=[1], params=[2])
     text = compare_text.as_markdown(cnnbench.compare(base, base.assign(macs=2)))

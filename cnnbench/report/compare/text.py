@@ -17,11 +17,15 @@ from cnnbench.report.compare.verdicts import Verdict
 from cnnbench.report.markdown import markdown
 
 _HEADS = ("Model", "Metric", "Base", "New", "New ÷ base", "Verdict")
+_SCREEN = 24
 _ORDER: tuple[Verdict, ...] = ("worse", "better", "cannot tell", "not comparable", "same")
 
 
 def as_text(comparison: Comparison, width: int) -> str:
-    """What changed first, then a row a number, regressions first, then the sum."""
+    """What changed first, then a row a number, regressions first, then the sum.
+
+    Of more rows than a screen has, those that are the same are only counted.
+    """
     stream = io.StringIO()
     console = Console(file=stream, width=width, highlight=False, no_color=True)
     for head, lines in _changes(comparison):
@@ -33,10 +37,18 @@ def as_text(comparison: Comparison, width: int) -> str:
         table.add_column(
             head, justify="left" if head in ("Model", "Metric", "Verdict") else "right"
         )
-    for row in _ordered(comparison):
+    rows = _ordered(comparison)
+    news = [row for row in rows if row.verdict != "same"]
+    is_long = len(rows) > _SCREEN
+    for row in news if is_long else rows:
         table.add_row(*(escape(printable(text)) for text in _cells(row)))
-    console.print(table)
+    if table.rows:
+        console.print(table)
     console.print(_sum(comparison), markup=False, soft_wrap=True)
+    if is_long and len(news) < len(rows):
+        console.print(
+            "What is the same is listed by --format md, --json or --metric.", markup=False
+        )
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
@@ -103,4 +115,4 @@ def _sum(comparison: Comparison) -> str:
     words = [f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts[verdict]]
     count = len(comparison.regressions)
     head = f"{count} regression{'s' * (count != 1)}" if count else "No regression"
-    return f"{head}: {', '.join(words) or 'nothing to compare'}"
+    return f"{head}: {', '.join(words)}"
