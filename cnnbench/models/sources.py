@@ -1,7 +1,7 @@
 """Which files a builder's module is made of: itself, and what it imports from where it lies.
 
 Read from their source, nothing is imported. What is found elsewhere, an installed package say, is
-not followed.
+not followed, nor is cnnbench.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 Name = tuple[str, ...]
@@ -38,19 +39,25 @@ def sources(file: Path, root: Path) -> list[Path]:
         path = left.pop()
         if path not in found:
             found.add(path)
-            left.extend(_imported(path, root))
+            package = path.relative_to(root).parent.parts
+            left += [there for name in _imported(path, package) for there in _files(root, name)]
     return sorted(found)
 
 
-def _imported(file: Path, root: Path) -> Iterator[Path]:
+def _imported(file: Path, package: Name) -> frozenset[Name]:
     try:
-        tree = ast.parse(file.read_bytes())
+        found = file.stat()
+        return _read(file, package, (found.st_mtime_ns, found.st_size))
     except (OSError, SyntaxError, ValueError, RecursionError):  # importing it will say so
-        return
-    package = file.relative_to(root).parent.parts
-    for node in ast.walk(tree):
-        for name in _names(node, package):
-            yield from _files(root, name)
+        return frozenset()
+
+
+@lru_cache(maxsize=1024)
+def _read(file: Path, package: Name, _stamp: tuple[int, int]) -> frozenset[Name]:
+    """The names that ``file`` imports; every cell of a suite asks for them."""
+    nodes = ast.walk(ast.parse(file.read_bytes()))
+    names = {name for node in nodes for name in _names(node, package)}
+    return frozenset(name for name in names if name[:1] != ("cnnbench",))
 
 
 def _names(node: ast.AST, package: Name) -> Iterator[Name]:
