@@ -146,3 +146,24 @@ def test_where_a_job_is_known_nowhere_nearer_other_machines_are_asked() -> None:
     assert estimate.outlook(JOBS, paces).seconds == 4 * 1, "this run knows the probe"
     assert estimate.outlook(JOBS, paces[1:]).seconds == 4 * 5
     assert estimate.outlook(JOBS, paces[2:]).seconds == 4 * 7
+
+
+def test_a_conversion_that_trains_is_not_judged_by_one_that_does_not() -> None:
+    plan = plan_of("""
+name: compressed
+models: [Alpha]
+probes: {compression: {variants: [ptq-int8, pruned-50, pruned-80, pruned-50+qat-int8]}}
+""")
+    conversions = [
+        cell for cell in plan.cells if cell.setting.kind().startswith("compression convert")
+    ]
+
+    def took_(variant: str, seconds: float) -> Record:
+        setting = next(c.setting for c in conversions if c.variant == variant)
+        found = record("Alpha", "compression", setting=setting.model_dump(mode="json"))
+        return replace(found, duration_s=seconds)
+
+    pace = Pace([took_("ptq-int8", 10.0), took_("pruned-50", 100.0)])
+    seconds = {cell.variant: pace.of(job) for cell in conversions for job in cell.jobs()}
+    assert (seconds["float32"], seconds["pruned-80"]) == (10.0, 100.0)
+    assert seconds["pruned-50+qat-int8"] is None, "two steps take longer than one"

@@ -141,7 +141,8 @@ class CompressionSetting(Setting):
         return self.variant
 
     def kind(self) -> str:
-        return f"{self.probe} {self.part}"
+        steps = variants.parse(self.variant).trained_steps if self.part == "convert" else 0
+        return f"{self.probe} {self.part}" + f", {steps} trained" * (steps > 0)
 
     def stage(self) -> int:
         return PARTS.index(self.part)

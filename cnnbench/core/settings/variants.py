@@ -53,9 +53,14 @@ class Variant:
         return self.sparsity is not None
 
     @property
+    def trained_steps(self) -> int:
+        """How often the model-optimization toolkit fine-tunes it before it is converted."""
+        return sum((self.is_pruned, self.clusters is not None, self.quantisation == "qat-int8"))
+
+    @property
     def is_trained_further(self) -> bool:
-        """Whether the model-optimization toolkit fine-tunes it before it is converted."""
-        return self.is_pruned or self.clusters is not None or self.quantisation == "qat-int8"
+        """Whether it is fine-tuned at all."""
+        return self.trained_steps > 0
 
     def __str__(self) -> str:
         steps = []
