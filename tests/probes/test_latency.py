@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from cnnbench.core.subject import Context
 from cnnbench.probes import latency, specimen
 from cnnbench.probes.runtimes import base, find
 from cnnbench.probes.runtimes.tensorflow_device import Device
-from cnnbench.probes.timing.loop import Timing
+from cnnbench.probes.timing import machine
+from cnnbench.probes.timing.loop import Effort, Timing
+from cnnbench.probes.timing.machine import Meanwhile
 from tests.probes.tiny import Tiny
 
 _ROOT = Path(__file__).parents[2]
@@ -232,3 +235,44 @@ def test_scaled_weights_are_made_once_for_all_cells_of_a_network(
 
 def _same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(some, others, strict=True))
+
+
+class _Wrong(base.CallPath):
+    """Answers with ones, computes on three threads, and is slower at every call."""
+
+    slept = 0.0
+
+    def prepare(self, model: Any) -> dict[str, float]:
+        return {}
+
+    def load(self) -> None: ...
+
+    def compile(self, images: np.ndarray) -> None: ...
+
+    def call(self, fed: Any) -> Any:
+        self.slept += 0.0005
+        time.sleep(self.slept)
+        return [np.ones((1, 5))]
+
+    def threads_in_use(self) -> int:
+        return 3
+
+
+def test_what_makes_a_round_doubtful_reaches_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [np.zeros((1, 16, 16, 3), np.float32)]
+    expected = specimen.Expected(images, [np.zeros((1, 5)) + 0.2])
+    monkeypatch.setattr(specimen, "read_expected", lambda folder: expected)
+    crowded = Meanwhile(own_cores=1.0, other_cores=0.5, stolen_cores=0.0, throttled=0)
+    monkeypatch.setattr(machine, "between", lambda before, after: crowded)
+    path = _Wrong(Tiny(), LatencySetting(runtime="graph", threads=1), tmp_path)
+    effort = Effort(seconds=0.05, calls=11, blocks=4, window_s=0.0, agreement=0.01, warm_up_s=0.01)
+    flags = latency.measured(path, tmp_path, effort).details["flags"]
+    assert [flag.partition(":")[0].partition(" (")[0] for flag in flags] == [
+        "another process used the CPU",
+        "output disagrees with Keras by 0.8",
+        "never warm",
+        "drifting",
+        "threads in use are not those asked for",
+    ]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from itertools import count, pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cnnbench.core.environment import usable_cores
 from cnnbench.probes.timing import machine
 from cnnbench.probes.timing.loop import Effort, Timing, location, measure, timed, warm_up
 from cnnbench.probes.timing.machine import Meanwhile, Moment
-from cnnbench.probes.timing.reference import reference
+from cnnbench.probes.timing.reference import SIZE, reference
 from cnnbench.store import statistics
 
 QUICK = Effort(seconds=0.02, calls=11, blocks=4, window_s=0.002, warm_up_s=0.05, settle_s=0.001)
@@ -96,13 +99,18 @@ def test_no_garbage_is_collected_while_something_is_timed() -> None:
     assert gc.isenabled()
 
 
-def test_reference_is_a_matrix_product_on_that_many_threads() -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_reference_is_a_matrix_product_on_that_many_threads(threads: int) -> None:
     from threadpoolctl import threadpool_info
 
-    with reference(1) as work:
-        assert np.isfinite(work()).all()
+    if threads > usable_cores():
+        pytest.skip("one core")
+    rng = np.random.default_rng(0)
+    left, right = (rng.standard_normal((SIZE, SIZE), dtype=np.float32) for _ in range(2))
+    with reference(threads) as work:
+        assert np.allclose(work(), left @ right, rtol=1e-4, atol=1e-3)
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-        assert {pool["num_threads"] for pool in pools} <= {1}
+        assert {pool["num_threads"] for pool in pools} == {threads}
 
 
 def test_meanwhile_by_hand() -> None:
@@ -135,12 +143,33 @@ def test_where_the_system_does_not_tell_nothing_is_claimed() -> None:
     assert found.flags(threads=1) == []
 
 
-def test_own_time_is_not_anothers() -> None:
+def test_own_time_is_that_of_this_process() -> None:
     before = machine.now()
     until = time.process_time() + 0.1
     while time.process_time() < until:
         pass
     assert machine.between(before, machine.now()).own_cores > 0.1
+
+
+def test_the_kernels_counters_by_hand(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    # user nice system idle iowait irq softirq steal guest guest_nice, in ticks of 10 ms
+    columns = "100 20 3 100000 40000 5000 600 7 9 9"
+    cores = [f"cpu{core} {columns}" for core in sorted(os.sched_getaffinity(0))]
+    stat.write_text("\n".join(["cpu 9 9 9 9 9 9 9 9 9 9", *cores, f"cpu4095 {columns}", "intr 5"]))
+    ticks = os.sysconf("SC_CLK_TCK")
+    busy, stolen = machine.cpu_seconds(stat)
+    assert busy == pytest.approx(len(cores) * (100 + 20 + 3 + 5000 + 600) / ticks)
+    assert stolen == pytest.approx(len(cores) * 7 / ticks)
+    assert machine.cpu_seconds(tmp_path / "none") == (None, None)
+    stat.write_text("cpu0 1 2 3 4\n")
+    assert machine.cpu_seconds(stat) == (None, None)
+
+
+def test_how_often_the_container_was_stopped(tmp_path: Path) -> None:
+    (tmp_path / "cpu.stat").write_text("usage_usec 5\nnr_periods 9\nnr_throttled 4\n")
+    assert machine.throttled([tmp_path / "none", tmp_path / "cpu.stat"]) == 4
+    assert machine.throttled([tmp_path / "none"]) == 0
 
 
 def test_blocks_are_kept_apart() -> None:

@@ -285,3 +285,60 @@ def test_only_what_decides_is_warned_of() -> None:
     other = SIMPLE.assign(file_bytes=SIMPLE["file_bytes"] + 1, published_top1=0.5)
     found = cnnbench.choose([SIMPLE, other], minimize="file")
     assert [words.partition(" stands")[0] for words in found.warnings] == ["file_bytes"]
+
+
+def test_accuracies_that_overlap_are_a_tie_by_their_intervals() -> None:
+    """0.80 ± 0.02 against 0.79 ± 0.02: standard errors of 0.0102 each, 0.01 apart, z = 0.693."""
+
+    def row(model: str, top1: float, half: float) -> dict[str, object]:
+        ends = {"_ci_low": top1 - half, "_ci_high": top1 + half}
+        return {"model": model, "top1@d/s": top1, **{f"top1{e}@d/s": v for e, v in ends.items()}}
+
+    rows = [row("A", 0.80, 0.02), row("B", 0.79, 0.02), row("C", 0.70, 0.02)]
+    choice = cnnbench.choose(table(*rows), maximize="top1")
+    assert choice.winner is not None
+    assert choice.winner.name == "A"
+    assert [(c.name, c.tie_probability) for c in choice.ties] == [
+        ("B", pytest.approx(0.244, abs=0.002))
+    ]
+
+
+def test_sizes_with_intervals_alone_are_a_tie_within_the_least_effect() -> None:
+    def row(model: str, size: float) -> dict[str, object]:
+        name = "memory_infer_peak_bytes"
+        return {
+            "model": model,
+            f"{name}@b1": size,
+            f"{name}_ci_low@b1": size - 1,
+            f"{name}_ci_high@b1": size + 1,
+        }
+
+    choice = cnnbench.choose(
+        table(row("A", 1000), row("B", 1040), row("C", 1060)), minimize="memory"
+    )
+    assert [c.name for c in choice.ties] == ["B"]
+
+
+def test_a_limit_that_is_suggested_truly_admits() -> None:
+    rows = [{"model": "A", "file_bytes": 11.234e6, "published_top1": 0.7546}]
+    for limits in ({"at_most": {"file": "10MB"}}, {"at_least": {"published_top1": "80%"}}):
+        choice = cnnbench.choose(table(*rows), minimize="file", **limits)  # type: ignore[arg-type]
+        ((limit, value),) = choice.relaxations[0].limits
+        assert value == pytest.approx(11.3e6 if limit.side == "max" else 0.754)
+        wider = {f"at_{'most' if limit.side == 'max' else 'least'}": {limit.column: value}}
+        again = cnnbench.choose(table(*rows), minimize="file", **wider)  # type: ignore[arg-type]
+        assert again.winner is not None
+
+
+def test_compressed_rows_of_another_size_are_warned_of_and_doubt_is_said() -> None:
+    rows = table(
+        {"model": "A", "variant": "float32", "file_bytes": 9, "input_shape": "224x224x3",
+         "classes": 1000, "top1@d/s": 0.8, "top1_verdict@d/s": "unstable: one seed, 2 at least"},
+        {"model": "A", "variant": "ptq-int8", "file_bytes": 3, "input_shape": "32x32x3",
+         "classes": 10},
+    )  # fmt: skip
+    assert any(
+        "compressed rows" in words for words in cnnbench.choose(rows, minimize="file").warnings
+    )
+    text = choose_text.as_text(cnnbench.choose(rows, maximize="top1"))
+    assert "  doubtful: unstable: one seed, 2 at least" in text.splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -155,3 +156,37 @@ def test_old_failures_do_not_close_a_cell() -> None:
     job = next(PLAN.cells[0].jobs())
     schedule = Schedule(PLAN.cells, [record_of(job, "failed")], None, lambda cell: False)
     assert next(iter(schedule)).key == job.key
+
+
+@pytest.mark.parametrize(
+    ("locations", "references", "rounds"),
+    [
+        ([1.00, 1.01, 0.99, 1.00, 1.01, 0.99], [1.0] * 6, 6),
+        ([1.0, 1.3, 0.8, 1.2, 0.7, 1.4], [1.0] * 6, 12),
+        ([1.0, 1.1, 1.2, 1.05, 1.15, 1.0], [1.0, 1.1, 1.2, 1.05, 1.15, 1.0], 6),
+    ],
+    ids=["precise", "noisy", "drifting with its reference"],
+)
+def test_a_cell_ends_when_its_interval_is_as_narrow_as_asked(
+    locations: list[float], references: list[float], rounds: int
+) -> None:
+    """With the very statistics: within 5 %, the drift that the reference shows taken out."""
+    plan = plan_of("""
+name: s
+models: [Alpha]
+probes: {latency: {runtimes: [litert], precision: 5%, min_rounds: 6, max_rounds: 12}}
+""")
+    schedule = Schedule(plan.cells, [], None, lambda cell: True)
+    done = 0
+    for job in schedule:
+        record = record_of(job)
+        if job.repeat != PREPARE:
+            place = done % len(locations)
+            timed = {
+                "latency_location_s": 0.01 * locations[place],
+                "reference_s": 0.003 * references[place],
+            }
+            record = replace(record, metrics=timed)
+            done += 1
+        schedule.add(record)
+    assert done == rounds

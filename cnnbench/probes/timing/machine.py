@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pathlib import Path
 _OTHERS = 0.10
 _STOLEN = 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
-_THROTTLING = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
+_THROTTLING = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Meanwhile:
 def now() -> Moment:
     """Read the counters."""
     times = os.times()
-    busy, stolen = _cpu_seconds()
-    return Moment(time.perf_counter(), times.user + times.system, busy, stolen, _throttled())
+    busy, stolen = cpu_seconds()
+    return Moment(time.perf_counter(), times.user + times.system, busy, stolen, throttled())
 
 
 def between(before: Moment, after: Moment) -> Meanwhile:
@@ -79,11 +80,11 @@ def between(before: Moment, after: Moment) -> Meanwhile:
     return Meanwhile(own / wall, others, stolen, after.throttled - before.throttled)
 
 
-def _cpu_seconds() -> tuple[float | None, float | None]:
-    """Busy and stolen seconds of the usable cores, from ``/proc/stat``."""
+def cpu_seconds(stat: Path = Path("/proc/stat")) -> tuple[float | None, float | None]:
+    """Busy and stolen seconds of the usable cores."""
     try:
         usable = {f"cpu{core}" for core in os.sched_getaffinity(0)}
-        lines = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
+        lines = [line.split() for line in stat.read_text().splitlines()]
     except (OSError, AttributeError):
         return None, None
     rows = [[int(ticks) for ticks in line[1:]] for line in lines if line and line[0] in usable]
@@ -94,10 +95,11 @@ def _cpu_seconds() -> tuple[float | None, float | None]:
     return busy / _TICKS, sum(row[7] for row in rows) / _TICKS
 
 
-def _throttled() -> int:
-    for path in _THROTTLING:
+def throttled(places: Sequence[Path] = _THROTTLING) -> int:
+    """How often the cgroup's quota stopped this process; 0 where nothing tells."""
+    for path in places:
         try:
-            lines = Path(path).read_text().splitlines()
+            lines = path.read_text().splitlines()
         except OSError:
             continue
         for line in lines:
