@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from cnnbench.cli import group
@@ -30,6 +32,11 @@ def test_what_goes_to_stdout_goes_there_alone(tmp_path: Path) -> None:
     page = _inspect("LeNet5", "--html", "-").stdout
     assert page.startswith("<!doctype html>")
     assert page.rstrip().endswith("</html>")
+    # MACs, parameters, output, alive. C1 has 6 kernels of 5 x 5 + 1, at 28 x 28: the widest map.
+    bars = re.findall(r'height="([0-9.]+)"><title>C1 \(Conv2D\): ([^<]*)', page)
+    assert [label for _, label in bars] == ["117,600", "156", "18.8 kB", "18.8 kB"]
+    assert float(bars[0][0]) == pytest.approx(160 * 117_600 / 240_000, abs=0.01)
+    assert float(bars[2][0]) == 160
     assert json.loads(_inspect("LeNet5", "--json").stdout)["metrics"]["params"] == 61_706
     text = _inspect("LeNet5", "--html", str(tmp_path / "page.html")).stdout
     assert "61,706" in text
@@ -45,3 +52,31 @@ def test_a_layer_cannot_be_a_formula(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(_inspect(f"{file}:hostile", "--csv", "-").stdout)))
     assert rows[-1]["name"] == "'=1+1"
     assert rows[-1]["params"] == str(64 * 2 + 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--batch", "3"], "batch 3"),
+        # 4,704 + 1,176 floats of C1 and its pooling, three images
+        (["--batch", "3"], "activation_infer_peak_bytes                          70,560"),
+        (["--dtype", "float16"], "weight_bytes                                        123,412"),
+        (["--convention", "tf-profiler"], "tf.compat.v1.profiler: FLOPs as"),
+        (["--fit", "10MB"], "max_batch                                                414"),
+        (["--fit", "10MB"], "max_batch is of inference in"),
+        (["--trace-training"], "the gradient graph"),
+        (["--input-shape", "28x28x1"], "input 28x28x1"),
+    ],
+)
+def test_an_option_changes_what_is_counted(options: list[str], words: str) -> None:
+    squeezed = " ".join(_inspect("LeNet5", *options).stdout.split())
+    assert " ".join(words.split()) in squeezed
+
+
+def test_a_shape_of_too_few_axes_and_a_file_of_another_kind_are_named() -> None:
+    for arguments, words in (
+        (["MobileNetV2", "--input-shape", "224"], "takes inputs like 224x224x3, not 224"),
+        (["net.h5"], "of files only .keras is read"),
+        (["nets.py"], "say which function in it builds the network: nets.py:builder"),
+    ):
+        assert words in str(_inspect(*arguments).exception)

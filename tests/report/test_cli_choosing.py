@@ -48,6 +48,11 @@ def csv(tmp_path: Path) -> Path:
     return file
 
 
+def test_choose_keeps_a_limit_from_below(cnnbench: Door, csv: Path) -> None:
+    done = cnnbench("choose", str(csv), "--min", "macs=6", "--maximize", "file", "--json")
+    assert json.loads(done.stdout)["winner"] == {"model": "B", "variant": "float32"}
+
+
 def test_choose_prints_json(cnnbench: Door, csv: Path) -> None:
     done = cnnbench("choose", str(csv), "--max", "file=600B", "--minimize", "macs", "--json")
     assert (done.returncode, done.stderr) == (0, "")
