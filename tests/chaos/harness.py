@@ -7,17 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from cnnbench.core.record import Record
 from cnnbench.store.journal import read
+from tests import processes
 from tests.conftest import ROOT
+from tests.processes import children
 
 STAND_IN = Path(__file__).with_name("stand_in")
 _TOKEN = "CNNBENCH_CHAOS"
@@ -96,15 +96,7 @@ class Workplace:
 
     def processes(self) -> list[int]:
         """Every living process that was started from here, however far it has wandered."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                mine = f"{_TOKEN}={self.token}".encode() in (folder / "environ").read_bytes()
-            except OSError:
-                continue
-            if mine and _is_alive(int(folder.name)):
-                found.append(int(folder.name))
-        return found
+        return processes.with_variable(_TOKEN, self.token)
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)
@@ -123,10 +115,10 @@ class Command:
             return None
         if victim == "parent":
             return self.process.pid
-        server = next(iter(_children(self.process.pid)), None)
+        server = next(iter(children(self.process.pid)), None)
         if victim == "server" or server is None:
             return server
-        return next(iter(_children(server)), None)
+        return next(iter(children(server)), None)
 
     def wait_for(self, victim: Victim) -> int | None:
         """Its process, as soon as there is one; None where the command ends before."""
@@ -165,31 +157,3 @@ def check_journals(journals: dict[Path, bytes]) -> list[Record]:
         assert not [key for key, count in tries.items() if count > 1], f"{path}: a try twice"
         records += found
     return records
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait for ``condition``; False where it did not come true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def _children(pid: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(stat.parent.name))
-        except OSError:
-            continue
-    return sorted(found)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False

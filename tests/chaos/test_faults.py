@@ -18,7 +18,8 @@ import pytest
 
 from tests.chaos import faults
 from tests.chaos.faults import Fault
-from tests.chaos.harness import Ended, Workplace, check_journals, check_kept, wait_until
+from tests.chaos.harness import Ended, Workplace, check_journals, check_kept
+from tests.processes import wait_until
 
 FAULTS = int(os.environ.get("CNNBENCH_FAULTS", "200"))
 SEED = int(os.environ.get("CNNBENCH_SEED", "0")) or secrets.randbits(32)

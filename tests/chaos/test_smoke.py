@@ -20,8 +20,9 @@ from cnnbench.core import suite as suites
 from cnnbench.core.metrics import of_column
 from cnnbench.models import registry
 from cnnbench.store import journal, tables
-from tests.chaos.harness import Command, Victim, Workplace, check_journals, check_kept, wait_until
+from tests.chaos.harness import Command, Victim, Workplace, check_journals, check_kept
 from tests.conftest import ROOT
+from tests.processes import wait_until
 
 SUITE = ROOT / "suites" / "smoke.yaml"
 FAULTS = int(os.environ.get("CNNBENCH_SMOKE_FAULTS", "6"))

@@ -105,5 +105,6 @@ def flood_unasked(rate: float = 0.5) -> Any:
 
 
 def slow(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    Path(__file__).with_name("slow.began").touch()
     time.sleep(20)
     return good(input_shape, classes)

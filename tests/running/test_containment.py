@@ -14,6 +14,8 @@ import pytest
 
 from cnnbench.store import journal
 from cnnbench.store.tables import load
+from tests import processes
+from tests.processes import wait_until
 
 BAD = Path(__file__).with_name("bad_models.py")
 CNNBENCH = [sys.executable, "-m", "cnnbench"]
@@ -43,25 +45,19 @@ def start(suite: Path) -> subprocess.Popen[str]:
 
 
 def marked(place: Path) -> dict[str, str]:
-    """The environment of a command, which all that it starts has too.
-
-    A worker has no command line of its own, and an orphan neither its parent nor its session.
-    """
+    """The environment of a command, which all that it starts has too."""
     return {**os.environ, MARK: str(place)}
 
 
 def processes_of(place: Path) -> list[int]:
     """Every living process that was started by a command in ``place``."""
-    mark = f"{MARK}={place}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            is_ours = mark in (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if is_ours and alive(int(folder.name)):
-            found.append(int(folder.name))
-    return found
+    return processes.with_variable(MARK, str(place))
+
+
+def slow_is_built(place: Path) -> Path:
+    """Wait until the slow model is being built; the journal, in which all before it stands."""
+    assert wait_until((place / "slow.began").exists, 60)
+    return next(place.glob("results/bad/*/records.jsonl"))
 
 
 def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
@@ -158,14 +154,12 @@ def test_killing_the_parent_or_the_server_leaves_no_process_and_no_gap(
 ) -> None:
     suite = write_suite(tmp_path, ["good", "slow"], "limits: {timeout: 60s}\n")
     process = start(suite)
-    journal_file = wait_for(lambda: next(tmp_path.glob("results/bad/*/records.jsonl"), None), 60)
-    wait_for(lambda: journal_file.read_text().count("\n") >= 2 or None, 60)
-    wait_for(lambda: len(processes_of(tmp_path)) >= 3 or None, 60)  # the worker is seen too
-    time.sleep(0.5)  # the slow model is being built now
-    server = next(pid for pid in children(process.pid) if "running.server" in command_of(pid))
+    journal_file = slow_is_built(tmp_path)
+    assert len(processes_of(tmp_path)) >= 3, "the worker is seen too"
+    (server,) = processes.children(process.pid)
     os.kill(process.pid if victim == "parent" else server, signal.SIGKILL)
     process.communicate(timeout=60)
-    wait_for(lambda: not processes_of(tmp_path) or None, 5)
+    assert wait_until(lambda: not processes_of(tmp_path), 5)
     done = run(suite, "--only", "bad_models:good")
     assert done.returncode == 0
     assert "Nothing was left to do" in done.stderr
@@ -178,9 +172,7 @@ def test_killing_the_parent_or_the_server_leaves_no_process_and_no_gap(
 def test_ctrl_c_ends_in_under_two_seconds_and_says_how_to_resume(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, ["good", "slow"], "limits: {timeout: 60s}\n")
     process = start(suite)
-    journal_file = wait_for(lambda: next(tmp_path.glob("results/bad/*/records.jsonl"), None), 60)
-    wait_for(lambda: journal_file.read_text().count("\n") >= 2 or None, 60)
-    time.sleep(0.5)
+    journal_file = slow_is_built(tmp_path)
     asked = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
@@ -194,41 +186,9 @@ def test_ctrl_c_ends_in_under_two_seconds_and_says_how_to_resume(tmp_path: Path)
 def test_two_runs_never_share_a_journal(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, ["slow"], "limits: {timeout: 60s}\n")
     first = start(suite)
-    wait_for(lambda: next(tmp_path.glob("results/bad/*/records.jsonl"), None), 60)
+    slow_is_built(tmp_path)
     second = run(suite)
     assert second.returncode == 2
     assert "is running this suite here already" in second.stderr
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=30)
-
-
-def wait_for(condition, seconds: float):  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = condition()
-        if value is not None:
-            return value
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
-
-
-def children(pid: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(stat.parent.name))
-        except OSError:
-            continue
-    return found
-
-
-def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-
-
-def alive(pid: int) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from cnnbench.core.record import PREPARE
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -43,20 +43,15 @@ def _records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[1:]]
 
 
-def _wait_for(folder: Path, repeat: int) -> None:
-    until = time.monotonic() + 300
-    while time.monotonic() < until:
-        if list(folder.glob("results/rounds/*/records.jsonl")) and any(
-            record["repeat"] == repeat for record in _records(folder)
-        ):
-            return
-        time.sleep(0.2)
-    pytest.fail(f"round {repeat} never came")
+def _has_round(folder: Path, repeat: int) -> bool:
+    return any(folder.glob("results/rounds/*/records.jsonl")) and any(
+        record["repeat"] == repeat for record in _records(folder)
+    )
 
 
 def test_interrupted_in_the_third_round_it_goes_on_there(tmp_path: Path) -> None:
     first = _start(tmp_path)
-    _wait_for(tmp_path, 2)
+    assert wait_until(lambda: _has_round(tmp_path, 2), 300)
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
     assert first.returncode == 130

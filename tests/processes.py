@@ -1,0 +1,54 @@
+"""Looking for processes, and waiting for what they do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def with_variable(name: str, value: str) -> list[int]:
+    """Every living process that was started with the environment variable, however far it strayed.
+
+    A worker has no command line of its own, and an orphan neither its parent nor its session.
+    """
+    mark = f"{name}={value}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            is_marked = mark in (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if is_marked and is_alive(int(folder.name)):
+            found.append(int(folder.name))
+    return found
+
+
+def children(pid: int) -> list[int]:
+    """The processes that ``pid`` has started, the oldest first."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it is there, and more than an entry that its parent has not read yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait for ``condition``; False where it did not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
