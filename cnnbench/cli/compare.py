@@ -12,7 +12,7 @@ from cnnbench.cli import options
 @click.command()
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
-@click.option("--metric", multiple=True, help="Only this metric; may be repeated.")
+@click.option("--metric", multiple=True, help="Only this metric, in all its settings; repeatable.")
 @click.option(
     "--threshold",
     default="5%",

@@ -137,26 +137,36 @@ def of_column(name: str) -> Metric | None:
 def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
     """Return the one column that ``expression`` names.
 
-    In this order: the exact column; the exact base with the unit suffix dropped (``file`` is
-    ``file_bytes``); a unique prefix among primary metrics. Both with or without a setting, of which
-    its beginning is enough (``top1@fashion_mnist``). Companions match by full name only.
-
     Raises:
         UserError: nothing or several match; the candidates are listed.
     """
+    found = matching(expression, columns, where)
+    if len(found) > 1:
+        raise UserError(
+            f"the metric '{expression}' is ambiguous", where, "one of: " + ", ".join(found)
+        )
+    return found[0]
+
+
+def matching(expression: str, columns: Iterable[str], where: str = "") -> list[str]:
+    """The columns that ``expression`` names, one at least.
+
+    In this order: the exact column; the exact base with the unit suffix dropped (``file`` is
+    ``file_bytes``); a prefix among primary metrics. Both with or without a setting, of which its
+    beginning is enough (``top1@fashion_mnist``). Companions match by full name only.
+
+    Raises:
+        UserError: nothing matches; the nearest is named.
+    """
     columns = list(columns)
     if expression in columns:
-        return expression
+        return [expression]
     base, label = split(expression)
     values = [name for name in columns if of_column(name) is not None]
     for match in (_is_base, _is_prefix):
         found = with_label(label, [v for v in values if match(base, METRICS[split(v)[0]])])
-        if len(found) == 1:
-            return found[0]
         if found:
-            raise UserError(
-                f"the metric '{expression}' is ambiguous", where, "one of: " + ", ".join(found)
-            )
+            return found
     raise UserError(
         f"no metric '{expression}' in this table", where, suggestion(expression, values)
     )

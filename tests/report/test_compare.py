@@ -294,3 +294,12 @@ def test_markdown_is_harmless_and_folds_what_is_the_same() -> None:
 def test_no_number_in_common_is_a_mistake_and_no_success() -> None:
     with pytest.raises(UserError, match="no number in common"):
         cnnbench.compare(table(model=["A"], params=[1]), table(model=["A"], macs=[2]))
+
+
+def test_a_metric_is_compared_in_every_setting_that_its_name_means() -> None:
+    columns = {f"memory_infer_peak_bytes@b{size}": [100.0 * size] for size in (1, 32)}
+    both = table(model=["A"], params=[1], **columns)
+    found = cnnbench.compare(both, both, metrics=["memory_infer_peak", "params"])
+    assert [row.metric for row in found.rows] == [*columns, "params"]
+    (one,) = cnnbench.compare(both, both, metrics=["memory_infer_peak@b32"]).rows
+    assert one.metric == "memory_infer_peak_bytes@b32"

@@ -119,13 +119,13 @@ def compare(
 
     Args:
         base, new: reports, or runs as `cnnbench.load` gives them.
-        metrics: only these, by name or column; by default everything that is counted, one
+        metrics: only these, by name (all columns that it means) or column; by default everything that is counted, one
             number a latency cell, the measured memory and the accuracies.
         threshold: the smallest relative difference of measured times and memory that counts.
         force: compare times although the environments differ.
 
     Raises:
-        UserError: an unknown or ambiguous metric, no model on both sides, an empty table.
+        UserError: an unknown metric, no model or no number on both sides, an empty table.
     """
     effect = units.parse(threshold, "fraction", "--threshold")
     if not 0 <= effect < 1:
@@ -179,7 +179,8 @@ def _wanted(metrics: Sequence[str], sides: Sequence[list[Row]]) -> list[str] | N
     if not metrics:
         return None
     columns = list(dict.fromkeys(name for rows in sides for row in rows for name in row.cells))
-    wanted = [names.resolve(metric, columns, "--metric") for metric in metrics]
+    found = [name for metric in metrics for name in names.matching(metric, columns, "--metric")]
+    wanted = list(dict.fromkeys(found))
     for name in wanted:
         if of_column(name) is None:
             raise UserError(f"'{name}' is no metric", "--metric", "name a metric, as latency_p50")
