@@ -119,8 +119,8 @@ def compare(
 
     Args:
         base, new: reports, or runs as `cnnbench.load` gives them.
-        metrics: only these, by name (all columns that it means) or column; by default everything that is counted, one
-            number a latency cell, the measured memory and the accuracies.
+        metrics: only these: a column, or a name that means several; by default everything that is
+            counted, one number a latency cell, the measured memory and the accuracies.
         threshold: the smallest relative difference of measured times and memory that counts.
         force: compare times although the environments differ.
 
