@@ -103,11 +103,15 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def report(records: Iterable[Record]) -> pd.DataFrame:
-    """A row a model and variant at its own input shape and classes, a column a metric@setting."""
-    by_row: dict[tuple[Any, ...], list[Record]] = {}
+    """A row a model and variant at its own input shape and classes, a column a metric@setting.
+
+    In the order in which they were first recorded, but the rows of a model together.
+    """
+    of_model: dict[str, dict[tuple[Any, ...], list[Record]]] = {}
     for record in records:
         row = (record.model, record.variant, _shape(record.input_shape), record.classes)
-        by_row.setdefault(row, []).append(record)
+        of_model.setdefault(record.model, {}).setdefault(row, []).append(record)
+    by_row = {row: group for found in of_model.values() for row, group in found.items()}
     rows = [
         dict(zip(ROW, row, strict=True))
         | {"environment": group[-1].environment, "schema_version": SCHEMA_VERSION}

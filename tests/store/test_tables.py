@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 import cnnbench
 from cnnbench.core.errors import UserError
+from cnnbench.core.record import Record
 from cnnbench.report import files
 from cnnbench.report.compare import text as compare_text
 from cnnbench.store import tables
@@ -44,6 +46,17 @@ def test_what_failed_is_a_row_with_its_reason_and_not_a_hole() -> None:
     assert list(report["model"]) == ["A", "B"]
     assert report.loc[1, "params_status"] == "oom: out of memory: signal 9"
     assert math.isnan(report.loc[1, "params"])
+
+
+def test_the_rows_of_a_model_stand_together() -> None:
+    def made(model: str, variant: str) -> Record:
+        return replace(record(model, "static", params=1), variant=variant)
+
+    order = [("B", "float32"), ("A", "float32"), ("B", "ptq-int8"), ("A", "ptq-int8")]
+    found = tables.report([made(*one) for one in order])
+    assert list(zip(found["model"], found["variant"], strict=True)) == [
+        ("B", "float32"), ("B", "ptq-int8"), ("A", "float32"), ("A", "ptq-int8"),
+    ]  # fmt: skip
 
 
 def test_a_retry_that_went_well_wipes_out_the_failure() -> None:
