@@ -76,6 +76,19 @@ def test_kernels_work_and_types(model: Any, variant: str, dtype: str, data: str)
     assert {kernel.data_dtype for kernel in found.values()} == {data}
 
 
+def test_a_transposed_convolution_works_at_the_positions_of_its_input() -> None:
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    upward = tf.keras.Sequential(
+        [tf.keras.Input((4, 6, 5)), layers.Conv2DTranspose(3, 2, strides=2, padding="same")]
+    )
+    content = converter.convert(upward, (1, 4, 6, 5), Variant(), _images)
+    (kernel,) = flatbuffer.kernels(content)
+    assert (kernel.op, kernel.params) == ("TRANSPOSE_CONV", 2 * 2 * 5 * 3)
+    assert kernel.macs == 4 * 6 * 2 * 2 * 5 * 3
+
+
 @pytest.mark.parametrize("variant", ["float32", "ptq-float16", "ptq-int8"])
 def test_zeros_survive_and_are_counted(model: Any, variant: str) -> None:
     kernel = _kernels(model, variant)["CONV_2D"]
