@@ -42,7 +42,7 @@ def _no_repeats(values: list[Any]) -> list[Any]:
 
 def _large_enough(size: int) -> int:
     """A process's memory; ``8`` where ``8GiB`` was meant would stop all of them."""
-    if size < 2**20:
+    if size < 10**6:
         raise ValueError(f"{size} bytes hold no process; write the unit, as 8GiB")
     return size
 
