@@ -67,7 +67,7 @@ def _known(dataset: str) -> str:
         hint = nearest(dataset, datasets.NAMED) or f"one of: {known}"
         raise ValueError(f"unknown data set ({hint})")
     if dataset == FOLDER:
-        raise ValueError(f"a path is needed behind it: {FOLDER}photos")
+        raise ValueError(f"needs a path behind it, as {FOLDER}photos")
     return dataset
 
 
