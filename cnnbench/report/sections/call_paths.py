@@ -105,13 +105,11 @@ def _times(group: Paths) -> Block:
 
 def _correlations(report: pd.DataFrame) -> Block | None:
     """Every two settings of a device, of other batch sizes too."""
-    rows, lines = rows_of(report), []
-    for first, second in combinations(settings_of(report), 2):
-        pairs = [
-            (a, b)
-            for row in rows
-            if (a := measured_time(row, first)) and (b := measured_time(row, second))
-        ]
+    rows, settings, lines = rows_of(report), settings_of(report), []
+    times = {setting: [measured_time(row, setting) for row in rows] for setting in settings}
+    for first, second in combinations(settings, 2):
+        both = zip(times[first], times[second], strict=True)
+        pairs = [(a, b) for a, b in both if a and b]
         if first.split("/")[0] != second.split("/")[0] or len(pairs) < FEWEST_RANKS:
             continue
         lines.append((f"{first} and {second}", *spearman(*zip(*pairs, strict=True)).words))

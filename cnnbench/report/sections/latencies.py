@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from cnnbench.core.metrics import column, split
+from cnnbench.report.measured import number
 from cnnbench.report.merge import Row
 
 
@@ -23,7 +24,7 @@ def settings_of(report: pd.DataFrame) -> list[str]:
 def measured_time(row: Row, setting: str) -> float | None:
     """Seconds a call: the drift-corrected location where there is one, else the median."""
     for metric in ("latency_location_s", "latency_p50_s"):
-        value = row.read(column(metric, setting)).value
+        value = number(row.cells.get(column(metric, setting)))
         if value is not None:
             return value
     return None
