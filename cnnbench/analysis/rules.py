@@ -7,7 +7,7 @@ not taken for its parent. What is not here is entered or traced.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,7 @@ from cnnbench.analysis import (
     rules_moving,
     rules_simple,
 )
+from cnnbench.analysis.graph import Op
 from cnnbench.analysis.rule import Rule, Storage, no_work
 
 INPUT, OUTPUT = frozenset({"input"}), frozenset({"output"})
@@ -78,6 +79,18 @@ _attention = Rule(
 _conv_lstm = Rule(rules_dense.conv_lstm, sees_all=True, keeps=BOTH, weighted=True)
 
 
+def _projected(read: Callable[[Op], rules_attention.Projected]) -> Rule:
+    """The rule of attention with projections, which ``read`` finds in a call."""
+    return Rule(
+        lambda op: read(op).work(),
+        sees_all=True,
+        keeps=INPUT,
+        keeps_inside=lambda op: read(op).needed(),
+        holds_inside=lambda op: read(op).held(),
+        weighted=True,
+    )
+
+
 def _ranked(name: str, rule: Rule) -> dict[str, Rule]:
     """The rule for one, two and three spatial axes: ``Conv{}D``."""
     return {name.format(rank): rule for rank in (1, 2, 3)}
@@ -107,22 +120,8 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         "Dense": Rule(rules_dense.dense, keeps=INPUT, weighted=True),
         "EinsumDense": Rule(rules_dense.einsum_dense, keeps=INPUT, weighted=True),
         "Dot": Rule(rules_dense.dot, sees_all=True, keeps=INPUT),
-        "MultiHeadAttention": Rule(
-            rules_attention.multi_head,
-            sees_all=True,
-            keeps=INPUT,
-            keeps_inside=rules_attention.needed_by_multi_head,
-            holds_inside=rules_attention.held_by_multi_head,
-            weighted=True,
-        ),
-        "GroupedQueryAttention": Rule(
-            rules_attention.grouped_query,
-            sees_all=True,
-            keeps=INPUT,
-            keeps_inside=rules_attention.needed_by_grouped_query,
-            holds_inside=rules_attention.held_by_grouped_query,
-            weighted=True,
-        ),
+        "MultiHeadAttention": _projected(rules_attention.multi_head),
+        "GroupedQueryAttention": _projected(rules_attention.grouped_query),
         "Attention": _attention,
         "AdditiveAttention": _attention,
         "SimpleRNN": _recurrent,

@@ -10,7 +10,7 @@ from cnnbench.analysis.work import Work
 
 
 @dataclass(frozen=True)
-class _Attention:
+class Projected:
     """Scaled dot-product attention with projections (Vaswani et al. 2017, section 3.2.2).
 
     Attributes:
@@ -37,7 +37,11 @@ class _Attention:
         return self.targets * self.sources * self.heads[0]
 
     def work(self) -> Work:
-        """Projections, scores and weighted sum; biases, the scaling and the softmax of scores."""
+        """The arithmetic, with ``t`` queries, ``s`` keys, ``h`` heads.
+
+        Projections ``t h (d_q k + d_out v) + s h (d_k k + d_v v)``, scores ``t s h k``, weighted
+        sum ``t s h v``; then biases, the scaling of the queries and one softmax element a score.
+        """
         query, key, value, out = self.widths
         query_heads, value_heads = self.heads
         key_dim, value_dim = self.dims
@@ -67,47 +71,14 @@ class _Attention:
         return self.held() + self.kept * (self.scores + mask + weighed)
 
 
-def multi_head(op: Op) -> Work:
-    """Vaswani et al. 2017, section 3.2.2, with ``t`` queries, ``s`` keys, ``h`` heads.
-
-    Projections ``t h (d_q k + d_out v) + s h (d_k k + d_v v)``, scores ``t s h k``, weighted sum
-    ``t s h v``; then biases, the scaling of the queries and one softmax element a score.
-    """
-    return _multi_head(op).work()
-
-
-def held_by_multi_head(op: Op) -> int:
-    """Elements that live inside it only."""
-    return _multi_head(op).held()
-
-
-def needed_by_multi_head(op: Op) -> int:
-    """Elements made inside it that its gradient reads."""
-    return _multi_head(op).needed()
-
-
-def grouped_query(op: Op) -> Work:
-    """As ``multi_head``, keys and values shared by groups of query heads."""
-    return _grouped(op).work()
-
-
-def held_by_grouped_query(op: Op) -> int:
-    """Elements that live inside it only."""
-    return _grouped(op).held()
-
-
-def needed_by_grouped_query(op: Op) -> int:
-    """Elements made inside it that its gradient reads."""
-    return _grouped(op).needed()
-
-
-def _multi_head(op: Op) -> _Attention:
+def multi_head(op: Op) -> Projected:
+    """What a ``MultiHeadAttention`` does for one image."""
     layer = op.layer
     query, value = op.inputs[0], op.inputs[1]
     rank = len(query.shape)
     axes = [axis % rank for axis in layer._attention_axes or range(1, rank - 1)]
     kept = prod(query.sizes[axis] for axis in range(1, rank - 1) if axis not in axes)
-    return _Attention(
+    return Projected(
         kept * query.sizes[0],
         prod(query.sizes[axis] for axis in axes),
         prod(value.sizes[axis] for axis in axes),
@@ -119,10 +90,11 @@ def _multi_head(op: Op) -> _Attention:
     )
 
 
-def _grouped(op: Op) -> _Attention:
+def grouped_query(op: Op) -> Projected:
+    """As ``multi_head``, keys and values shared by groups of query heads."""
     layer = op.layer
     query, value = op.inputs[0], op.inputs[1]
-    return _Attention(
+    return Projected(
         query.sizes[0],
         query.sizes[1],
         value.sizes[1],

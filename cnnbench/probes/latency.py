@@ -21,7 +21,7 @@ from cnnbench.probes.runtimes.tensorflow_device import keep_float32_exact, show_
 from cnnbench.probes.timing import machine
 from cnnbench.probes.timing.loop import Effort, Timing, WarmUp, location, measure, warm_up
 from cnnbench.probes.timing.reference import reference
-from cnnbench.store.statistics import percentile
+from cnnbench.store.percentiles import percentile
 
 EFFORT = Effort()
 

@@ -14,7 +14,7 @@ from cnnbench.core.record import PREPARE, Record
 from cnnbench.core.settings import Setting
 from cnnbench.core.settings.accuracy import PRETRAINED
 from cnnbench.core.units import show
-from cnnbench.store import proportions, statistics
+from cnnbench.store import percentiles, proportions, statistics
 from cnnbench.store.references import counted
 
 _NAMED = 5  # files that a table names; a record names more
@@ -146,7 +146,7 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
     summaries[name] = replace(
         summaries[name], value=found.value, ci_low=found.low, ci_high=found.high
     )
-    for q in statistics.CALLS_NEEDED:
+    for q in percentiles.CALLS_NEEDED:
         pooled = _percentile(q, those, verdict, status)
         every = _of_rounds(q, records) if pooled.value is not None else ()
         summaries[f"latency_p{q}_s"] = replace(pooled, samples=every)
@@ -167,9 +167,9 @@ def _percentile(q: int, records: Sequence[Record], verdict: str, status: str) ->
     The interval holds the value, which one disturbed process moves further than their robust mean.
     """
     pooled = [seconds for record in records for seconds in _calls(record)]
-    value = statistics.percentile(pooled, q)
+    value = percentiles.percentile(pooled, q)
     if value is None:
-        missing = statistics.calls_missing(len(pooled), q)
+        missing = percentiles.calls_missing(len(pooled), q)
         return Summary(None, f"{missing} more calls needed for p{q}")
     samples = _of_rounds(q, records)
     found = Summary(value, status, verdict=verdict, samples=samples)
@@ -183,7 +183,7 @@ def _of_rounds(q: int, records: Sequence[Record]) -> tuple[float, ...]:
     """Each round's own percentile: a round says where it lies with however few calls."""
     name = f"latency_p{q}_s"
     return tuple(
-        own if (own := record.metrics.get(name)) is not None else statistics.quantile(calls, q)
+        own if (own := record.metrics.get(name)) is not None else percentiles.quantile(calls, q)
         for record in records
         if (calls := _calls(record))
     )

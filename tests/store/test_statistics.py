@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cnnbench.store import proportions, robust
+from cnnbench.store import percentiles, proportions, robust
 from cnnbench.store import statistics as st
 
 TRIALS = 4000
@@ -65,19 +65,19 @@ def test_calls_needed_is_the_smallest_count_with_two_calls_above_at_99_percent(q
         p = q / 100
         return p**n + n * (1 - p) * p ** (n - 1)
 
-    n = st.CALLS_NEEDED[q]
+    n = percentiles.CALLS_NEEDED[q]
     assert fewer_than_two_above(n) <= 0.01 < fewer_than_two_above(n - 1)
 
 
 def test_percentiles_only_with_enough_calls() -> None:
-    assert st.percentile([1.0] * 10, 50) is None
+    assert percentiles.percentile([1.0] * 10, 50) is None
     # inclusive: rank 1 + 0.5 * (11 - 1) = 6
-    assert st.percentile(range(1, 12), 50) == 6
-    assert st.percentile(range(63), 90) is None
+    assert percentiles.percentile(range(1, 12), 50) == 6
+    assert percentiles.percentile(range(63), 90) is None
     # 0 + 0.9 * (101 - 1) = 90
-    assert st.percentile(range(101), 90) == 90
-    assert st.calls_missing(63, 90) == 1
-    assert st.calls_missing(662, 99) == 0
+    assert percentiles.percentile(range(101), 90) == 90
+    assert percentiles.calls_missing(63, 90) == 1
+    assert percentiles.calls_missing(662, 99) == 0
 
 
 def test_trimmed_mean_by_hand() -> None:
@@ -284,7 +284,7 @@ def test_percentiles_of_few_calls_are_numpys_to_the_last_bit() -> None:
     for count in (*range(1, 40), 199, 200, 201, 1000):
         calls = rng.lognormal(-4, 0.3, count).tolist()
         for q in (50, 90, 95, 99):
-            assert st.quantile(calls, q) == float(np.percentile(calls, q)), (count, q)
+            assert percentiles.quantile(calls, q) == float(np.percentile(calls, q)), (count, q)
 
 
 def test_a_gain_on_the_same_images_is_covered() -> None:
