@@ -6,7 +6,7 @@ A variant is up to three steps in this order, joined by ``+``: prune, cluster, q
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cnnbench.core.errors import UserError, nearest
@@ -61,6 +61,16 @@ class Variant:
     def is_trained_further(self) -> bool:
         """Whether it is fine-tuned at all."""
         return self.trained_steps > 0
+
+    @property
+    def tuned_stages(self) -> list[Variant]:
+        """The float networks on its way, each the one before and a step that trains.
+
+        ``pruned-50+clustered-16+qat-int8`` has ``pruned-50`` and ``pruned-50+clustered-16``.
+        """
+        pruned = Variant(self.sparsity, self.two_of_four)
+        clustered = replace(pruned, clusters=self.clusters)
+        return [pruned] * self.is_pruned + [clustered] * (self.clusters is not None)
 
     def __str__(self) -> str:
         steps = []

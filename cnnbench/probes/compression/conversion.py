@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def _make(
             from_logits=not card["gives_probabilities"],
             say=context.say,
         )
-        model = toolkit.treated(model, variant, tuning, left)
+        kept = partial(places.tuned, subject, setting, context)
+        model = toolkit.treated(model, variant, tuning, left, kept)
     context.say("converting")
     began = time.perf_counter()
     shape = (1, *subject.input_shape)

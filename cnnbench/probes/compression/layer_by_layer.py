@@ -28,6 +28,12 @@ class Left:
             self.layers.setdefault(step, []).append(layer.name)
             self.kinds[type(layer).__name__] += 1
 
+    def add(self, other: Left) -> None:
+        """Take over the notes of ``other``."""
+        for step, names in other.layers.items():
+            self.layers.setdefault(step, []).extend(names)
+        self.kinds.update(other.kinds)
+
 
 def has_kernel(layer: Any) -> bool:
     """Whether a layer has a weight of two axes or more: a convolution's or a product's."""

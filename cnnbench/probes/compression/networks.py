@@ -60,9 +60,15 @@ def build(subject: Subject, training: AccuracySetting | None) -> Any:
 
 
 def save_weights(model: Any, folder: Path) -> None:
-    """Write all weights of ``model`` into ``folder``, in the order of ``get_weights()``."""
+    """Write all weights of ``model`` into ``folder``, in the order of ``get_weights()``.
+
+    They are there whole or not at all.
+    """
     arrays = {f"w{index}": array for index, array in enumerate(model.get_weights())}
-    np.savez(folder / WEIGHTS, **arrays)
+    part = folder / f".{WEIGHTS}.part"
+    with part.open("wb") as file:
+        np.savez(file, **arrays)
+    part.replace(folder / WEIGHTS)
 
 
 def load_weights(model: Any, file: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cnnbench.core.errors import CnnbenchError, Unavailable
 from cnnbench.core.settings.compression import CompressionSetting
+from cnnbench.core.settings.variants import Variant
 from cnnbench.core.subject import Context, Subject
 
 MODEL, CARD = "model.tflite", "card.json"
@@ -31,6 +32,12 @@ def converted(subject: Subject, setting: CompressionSetting, context: Context) -
     """The folder of one variant's file."""
     fields = setting.model_dump(mode="json", exclude=_NOT_OF_THE_FILE)
     return context.artifacts.parent / f"converted-{_hash(subject.label, fields)}"
+
+
+def tuned(subject: Subject, setting: CompressionSetting, context: Context, stage: Variant) -> Path:
+    """The folder of a float network that a variant passes through: that of its own variant."""
+    own = setting.model_copy(update={"variant": str(stage), "representative": 0})
+    return converted(subject, own, context)
 
 
 def required(folder: Path, file: str, what: str) -> Path:
