@@ -11,17 +11,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import (
     METRICS,
     Metric,
     column,
     cut,
+    matching,
     of_column,
-    short_name,
     split,
-    suggestion,
-    with_label,
 )
 from cnnbench.core.units import show
 from cnnbench.report import merge
@@ -121,14 +118,8 @@ def _wanted(expression: str, report: pd.DataFrame, labels: Mapping[str, str]) ->
 
 
 def _named(expression: str, report: pd.DataFrame) -> list[str]:
-    base, label = split(expression)
     values = [str(name) for name in report.columns if of_column(str(name)) is not None]
-    of_metric = [name for name in values if base in (split(name)[0], short_name(split(name)[0]))]
-    found = with_label(label, of_metric)
-    if not found:
-        hint = suggestion(expression, values)
-        raise UserError(f"no metric '{expression}' in this report", "--metric", hint)
-    return found
+    return matching(expression, values, "--metric")
 
 
 def about(wanted: Sequence[str], report: pd.DataFrame) -> pd.DataFrame:

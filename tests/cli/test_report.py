@@ -48,11 +48,16 @@ def test_one_metric_in_a_csv_that_can_be_compared(tmp_path: Path) -> None:
     assert CliRunner().invoke(group, ["compare", *both]).exit_code == 0
 
 
+def test_the_beginning_of_a_metrics_name_is_enough() -> None:
+    asked = _report("--metric", "param", "--format", "csv").stdout
+    assert asked == _report("--metric", "params", "--format", "csv").stdout
+
+
 def test_a_metric_that_the_report_does_not_have() -> None:
     for form in ("text", "md", "csv"):
-        error = _report("--metric", "latency_p5", "--format", form).exception
+        error = _report("--metric", "latency_p7", "--format", form).exception
         assert isinstance(error, UserError)
-        assert "no metric 'latency_p5' in this report" in error.one_line()
+        assert "no metric 'latency_p7' in this table" in error.one_line()
 
 
 @pytest.mark.parametrize(
