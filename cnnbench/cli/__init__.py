@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -16,6 +19,7 @@ from cnnbench.core.errors import CnnbenchError, UserError
 from cnnbench.core.terminal import printable_lines
 
 EXIT_FINE, EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 _VERBS = ("models", "inspect", "run", "report", "choose", "compare", "predict", "export", "doctor")
 
@@ -44,6 +48,7 @@ def main() -> NoReturn:
     """Run the command line; every error is one line on stderr and an exit code."""
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    _take_any_text()
     try:
         code = group.main(arguments or ["--help"], prog_name="cnnbench", standalone_mode=False)
         sys.stdout.flush()
@@ -56,6 +61,14 @@ def main() -> NoReturn:
             traceback.print_exc()
         code = _explain(error)
     sys.exit(code if isinstance(code, int) else EXIT_FINE)
+
+
+def _take_any_text() -> None:
+    """What a stream's encoding lacks is written out; without a standard output nothing is said."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _explain(error: BaseException) -> int:
@@ -82,6 +95,9 @@ def _explain(error: BaseException) -> int:
             return EXIT_USER
         case CnnbenchError():
             _say(str(error))
+            return EXIT_FAILED
+        case OSError() if error.errno in _NO_ROOM:
+            _say(f"the output cannot be written: {error.strerror}")
             return EXIT_FAILED
         case MemoryError():
             _say("out of memory; every record written is kept")

@@ -13,7 +13,7 @@ from typing import Literal
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.units import Unit
 
-DependsOn = Literal["network", "batch", "setting"]
+DependsOn = Literal["network", "weights", "batch", "setting"]
 Better = Literal["lower", "higher"]
 
 
@@ -25,7 +25,8 @@ class Metric:
         name: with its unit as suffix where it has one (``_s``, ``_bytes``, ``_px``).
         unit: how it is parsed and shown.
         better: which way is better, or None where neither is.
-        depends_on: the network alone, the batch size, or the whole setting.
+        depends_on: the network alone, the weights that a training gave it, the batch size, or the
+            whole setting.
         primary: takes part in the short names of the command line.
         exact: the same on every machine, so that it compares exactly.
         title: a column head for people.
@@ -84,7 +85,7 @@ def _metrics() -> Iterable[Metric]:
     yield Metric("achieved_flops_per_s", "per_s", high, "setting", title="FLOP/s")
     yield Metric("output_max_abs_diff", "ratio", low, "setting", title="Output difference")
     yield Metric("file_bytes", "bytes", low, title="File")
-    yield Metric("file_gzip_bytes", "bytes", low, title="Gzipped file")
+    yield Metric("file_gzip_bytes", "bytes", low, "weights", title="Gzipped file")
     # measured: accuracy
     yield Metric("top1", "fraction", high, "setting", title="Top-1")
     yield Metric("top1_tier", "count", None, "setting", primary=False, title="Tier")
@@ -96,10 +97,10 @@ def _metrics() -> Iterable[Metric]:
     yield Metric("epoch_s", "s", low, "setting", title="Epoch")
     yield Metric("images_per_s", "per_s", high, "setting", title="Training images/s")
     # measured: compression
-    yield Metric("sparsity", "fraction", None, title="Sparsity")
-    yield Metric("distinct_weights", "count", low, title="Distinct weights")
-    yield Metric("coverage_params", "fraction", high, title="Params covered")
-    yield Metric("coverage_macs", "fraction", high, title="MACs covered")
+    yield Metric("sparsity", "fraction", None, "weights", title="Sparsity")
+    yield Metric("distinct_weights", "count", low, "weights", title="Distinct weights")
+    yield Metric("coverage_params", "fraction", high, "weights", title="Params covered")
+    yield Metric("coverage_macs", "fraction", high, "weights", title="MACs covered")
     yield Metric("agreement", "fraction", high, "setting", title="Agreement")
     # published by others, never mixed with what was measured here
     yield Metric("published_top1", "fraction", high, title="Top-1")

@@ -50,12 +50,15 @@ class Signature:
 def read(file: Path, builder: str) -> Signature:
     """The signature of the function or class ``builder`` at the top level of ``file``.
 
-    A name that is assigned or imported there cannot be looked into and takes anything.
+    A name that is assigned or imported there, or may be by an ``import *``, cannot be looked into
+    and takes anything.
 
     Raises:
         UserError: the file cannot be parsed, or has no such name (the nearest is given).
     """
     found = dict(_definitions(_parse(file)))
+    if builder not in found and _EVERYTHING in found:
+        return Signature(open=True)
     if builder not in found:
         builders = [name for name, node in found.items() if node and not name.startswith("_")]
         hint = nearest(builder, builders) or "it has: " + ", ".join(builders or ["no function"])
@@ -80,14 +83,17 @@ def _parse(file: Path) -> ast.Module:
         raise UserError(f"not valid Python: {error.msg}", f"{file}:{error.lineno}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"cannot be read: {error}", str(file)) from None
+    except (MemoryError, RecursionError):  # the parser's answer to thousands of brackets
+        raise UserError("cannot be read: nested too deeply", str(file)) from None
 
 
 Definition = ast.FunctionDef | ast.ClassDef
+_EVERYTHING = "*"
 
 
-def _definitions(module: ast.Module) -> Iterator[tuple[str, Definition | None]]:
+def _definitions(module: ast.AST) -> Iterator[tuple[str, Definition | None]]:
     """Every name at the top level, with its definition where it is a function or a class."""
-    for node in module.body:
+    for node in ast.iter_child_nodes(module):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name, node
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -95,8 +101,11 @@ def _definitions(module: ast.Module) -> Iterator[tuple[str, Definition | None]]:
                 yield alias.asname or alias.name.split(".")[0], None
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                if isinstance(target, ast.Name):
-                    yield target.id, None
+                for part in ast.walk(target):
+                    if isinstance(part, ast.Name):
+                        yield part.id, None
+        elif isinstance(node, ast.If | ast.Try | ast.With | ast.ExceptHandler):
+            yield from _definitions(node)
 
 
 def _signature(node: Definition | None) -> Signature:
@@ -134,7 +143,7 @@ def _default(node: ast.expr | None) -> Any:
         return REQUIRED
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):  # a list as a key, say
         return Expression(ast.unparse(node))
 
 

@@ -6,6 +6,7 @@ Intervals and verdicts are computed here, from the records, every time a table i
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -151,7 +152,8 @@ def read_csv(file: Path) -> pd.DataFrame:
         frame = pd.read_csv(
             file, compression=None, dtype=texts, keep_default_na=False, na_values=[""]
         )
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+    # pandas' parser errors are ValueErrors; a whole number of 400 digits overflows.
+    except (OSError, ValueError, OverflowError) as error:
         why = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
         raise UserError(
             f"not a report: {why}", str(file), "a run's folder or its report.csv is expected"
@@ -164,6 +166,10 @@ def read_csv(file: Path) -> pd.DataFrame:
         raise UserError(
             "not a report: a row a record and metric", str(file), "report.csv lies beside it"
         )
+    if frame["model"].isna().any():
+        raise UserError("a row without a model", str(file))
+    for name in frame.columns:
+        _check_numbers(frame, name, file)
     if "schema_version" in frame.columns:
         newest = pd.to_numeric(frame["schema_version"], errors="coerce").max()
         if newest > SCHEMA_VERSION:
@@ -174,16 +180,16 @@ def read_csv(file: Path) -> pd.DataFrame:
             )
     for name in frame.columns:
         if frame[name].dtype == object or str(frame[name].dtype).startswith("str"):
-            _check_numbers(frame, name, file)
             frame[name] = frame[name].map(_plain)
     return frame
 
 
 def _check_numbers(frame: pd.DataFrame, name: str, file: Path) -> None:
     """Refuse words in a column of numbers: left as they are, they would be missing numbers."""
-    if split(name)[0] not in METRICS:
+    base = split(name)[0].removesuffix("_ci_low").removesuffix("_ci_high")
+    if base not in METRICS and name != "schema_version":
         return
-    wrong = pd.to_numeric(frame[name], errors="coerce").isna() & frame[name].notna()
+    wrong = frame[name].notna() & ~frame[name].map(_is_number)
     if wrong.any():
         place = int(wrong.to_numpy().argmax())
         raise UserError(
@@ -191,6 +197,13 @@ def _check_numbers(frame: pd.DataFrame, name: str, file: Path) -> None:
             str(file),
             f"the column '{name}' of {frame['model'].iloc[place]}",
         )
+
+
+def _is_number(cell: Any) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except (ValueError, OverflowError):
+        return False
 
 
 def _values(records: list[Record]) -> dict[str, Any]:

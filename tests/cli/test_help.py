@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -79,3 +82,37 @@ def test_debug_shows_the_traceback() -> None:
     )
     assert done.returncode == 2
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "complaint"),
+    [
+        (">&-", 0, ""),
+        pytest.param(
+            "> /dev/full",
+            1,
+            "cnnbench: the output cannot be written: No space left on device\n",
+            marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here"),
+        ),
+    ],
+)
+def test_an_output_that_takes_nothing(redirection: str, code: int, complaint: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m cnnbench models {redirection}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (code, complaint)
+
+
+def test_an_encoding_that_lacks_a_sign_writes_it_out() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", "--help"],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    program = "import sys; from cnnbench import cli; cli._take_any_text(); print('\\u00b1')"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert done.stdout == b"\\xb1\n", done.stderr

@@ -143,6 +143,28 @@ def test_resolving_imports_nothing_of_the_users(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "from .nets import *",
+        "import os\nif os.name:\n    from .nets import shared_and_nested",
+        "try:\n    from .nets import shared_and_nested\nexcept ImportError:\n    pass",
+        "from . import nets\nshared_and_nested, other = nets.shared_and_nested, None",
+    ],
+)
+def test_a_name_that_a_module_gets_from_elsewhere(source: str, folder: Path) -> None:
+    (folder / "pkg" / "__init__.py").write_text(source)
+    assert registry.resolve("pkg:shared_and_nested[classes=7]", [folder]).classes == 7
+
+
+def test_sources_that_are_hard_to_read(folder: Path) -> None:
+    (folder / "hard.py").write_text("def net(sizes={[]: 1}, classes=3): ...")
+    assert registry.resolve("hard:net", [folder]).classes == 3
+    (folder / "harder.py").write_text("x = " + "-" * 50_000 + "1\ndef net(): ...")
+    with pytest.raises(UserError, match="nested too deeply"):
+        registry.resolve("harder:net", [folder])
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("pkg.nets:shared_and_neste", "did you mean 'shared_and_nested'?"),

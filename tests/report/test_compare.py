@@ -240,6 +240,23 @@ def test_what_now_fails_is_a_regression(tmp_path: Path) -> None:
     assert [(row.verdict, row.note) for row in found.regressions] == [
         ("worse", "now failed: the converter's reason")
     ], "times of two machines are not comparable, a failure is"
+    slow = Book({**FACTS, "cores": 4}).failed("A", "timeout", "longer than 10 min")
+    here, there = tables.load(base), tables.load(slow.write(tmp_path / "slow"))
+    for one, two, word in ((here, there, "now"), (there, here, "was")):
+        (row,) = cnnbench.compare(one, two).rows
+        assert row.verdict == "not comparable", "and neither is that it took too long"
+        assert row.note == f"{word} timeout: longer than 10 min, in another environment"
+
+
+def test_what_a_training_decides_differs_by_more_than_trainings_do() -> None:
+    base = table(model=["A"], file_gzip_bytes=[1000], distinct_weights=[16], file_bytes=[2000])
+    other = base.assign(file_gzip_bytes=1007, distinct_weights=17, file_bytes=2001)
+    found = {row.metric: (row.verdict, row.note) for row in cnnbench.compare(base, other).rows}
+    assert found == {
+        "file_bytes": ("worse", "by +1 B"),
+        "file_gzip_bytes": ("same", "by +7 B, as trainings differ"),
+        "distinct_weights": ("worse", "by +1"),  # 6 %, and the threshold is 5
+    }
 
 
 def test_a_table_compared_with_itself_is_the_same(tmp_path: Path) -> None:

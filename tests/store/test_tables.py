@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,6 +158,8 @@ def test_text_that_looks_like_a_number_stays_text(tmp_path: Path, name: str, tex
         ("a,b\n1,2\n", "no column 'model'"),
         ("model,variant,schema_version\nA,float32,99\n", "schema version 99, newer than"),
         ('"', "not a report"),
+        ("model,variant,macs\n,float32,1\n", "a row without a model"),
+        (f"model,variant,schema_version\nA,float32,{'9' * 400}\n", "is no number"),
     ],
 )
 def test_a_csv_that_is_no_report_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
@@ -166,10 +169,16 @@ def test_a_csv_that_is_no_report_is_refused(tmp_path: Path, text: str, complaint
         tables.load(file)
 
 
-def test_words_among_numbers_are_refused_with_their_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cell", ["abc", "1e400", "9" * 400])
+@pytest.mark.parametrize("column", ["params", "top1_ci_low@digits/scratch/1ep"])
+def test_what_is_no_number_among_numbers_is_refused_with_its_place(
+    tmp_path: Path, column: str, cell: str
+) -> None:
     file = tmp_path / "report.csv"
-    file.write_text("model,variant,params,macs\nA,float32,1,2\nB,float32,abc,3\n")
-    with pytest.raises(UserError, match=r"'abc' is no number \(the column 'params' of B\)"):
+    file.write_text(f"model,variant,{column},macs\nA,float32,1,2\nB,float32,{cell},3\n")
+    shown = "inf" if cell == "1e400" else cell[:40]
+    complaint = re.escape(f"'{shown}' is no number (the column '{column}' of B)")
+    with pytest.raises(UserError, match=complaint):
         tables.load(file)
 
 

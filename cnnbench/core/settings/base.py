@@ -120,7 +120,7 @@ class Setting(Form):
         """The part of the label that ``metric`` depends on."""
         known = METRICS.get(metric)
         depends_on = known.depends_on if known else "setting"
-        if depends_on == "network":
+        if depends_on in ("network", "weights"):
             return ""
         if depends_on == "batch":
             return f"b{getattr(self, 'batch_size', 1)}"

@@ -1,7 +1,9 @@
 """One number on two sides -> better, worse, same, cannot tell, or not comparable.
 
-Counts and sizes compare exactly. Times and measured memory are tested over process samples, one
-family of tests, Holm-corrected, with a minimum effect. Accuracies compare by their intervals.
+Counts and sizes compare exactly; those that the trained weights decide, but for a minimum effect,
+because another training moves them a little. Times and measured memory are tested over process
+samples, one family of tests, Holm-corrected, with a minimum effect. Accuracies compare by their
+intervals.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ def is_time(metric: Metric) -> bool:
 
 def judge(pairs: Sequence[Pair], threshold: float) -> list[Judged]:
     """The verdict of every pair; all tests among them are one family for Holm's correction."""
-    settled = [_settled(pair) for pair in pairs]
+    settled = [_settled(pair, threshold) for pair in pairs]
     open_pairs = [pair for pair, known in zip(pairs, settled, strict=True) if known is None]
     tests = iter(statistics.compare([_samples(pair) for pair in open_pairs], threshold))
     return [
@@ -57,7 +59,7 @@ def judge(pairs: Sequence[Pair], threshold: float) -> list[Judged]:
     ]
 
 
-def _settled(pair: Pair) -> Judged | None:
+def _settled(pair: Pair, threshold: float) -> Judged | None:
     """The verdict where no test is needed, or none is possible."""
     base, new = pair.base, pair.new
     if base.value is None or new.value is None:
@@ -65,7 +67,7 @@ def _settled(pair: Pair) -> Judged | None:
     if not pair.is_comparable:
         return Judged("not comparable", _ratio(pair), note="measured in another environment")
     if pair.metric.depends_on != "setting":
-        return _exact(pair)
+        return _exact(pair, threshold if pair.metric.depends_on == "weights" else 0.0)
     if pair.metric.better is None:
         return Judged("cannot tell", _ratio(pair), note="neither way is better")
     if base.value == new.value and base.samples == new.samples:
@@ -78,19 +80,29 @@ def _settled(pair: Pair) -> Judged | None:
 
 
 def _one_sided(pair: Pair) -> Judged:
-    if pair.new.has_failed:
-        return Judged("worse", note=f"now {pair.new.status}")
-    if pair.base.has_failed and pair.new.value is not None:
-        return Judged("better", note=f"was {pair.base.status}")
-    side, words = ("new", pair.new) if pair.new.value is None else ("base", pair.base)
+    base, new = pair.base, pair.new
+    if new.has_failed:
+        return _failure(pair, "worse", "now", new.status)
+    if base.has_failed and new.value is not None:
+        return _failure(pair, "better", "was", base.status)
+    side, words = ("new", new) if new.value is None else ("base", base)
     return Judged("cannot tell", note=f"{side}: {words.why_absent}")
 
 
-def _exact(pair: Pair) -> Judged:
+def _failure(pair: Pair, verdict: Verdict, word: str, status: str) -> Judged:
+    """Where times are not comparable, neither is that one took too long."""
+    if status.startswith("timeout") and not pair.is_comparable:
+        return Judged("not comparable", note=f"{word} {status}, in another environment")
+    return Judged(verdict, note=f"{word} {status}")
+
+
+def _exact(pair: Pair, threshold: float) -> Judged:
     ratio = _ratio(pair)
     if pair.base.value == pair.new.value:
         return Judged("same", ratio)
     by = f"by {_difference(pair)}"  # 4.25 M and 4.25 M look the same
+    if ratio is not None and 1 / (1 + threshold) <= ratio <= 1 + threshold:
+        return Judged("same", ratio, note=f"{by}, as trainings differ")
     if pair.metric.better is None:
         return Judged("cannot tell", ratio, note=f"{by}; neither way is better")
     return Judged(_direction(pair.metric, _is_higher(pair)), ratio, note=by)
