@@ -56,7 +56,8 @@ class Inspection:
         rows: one a layer call, in order of execution.
         uncounted_ops: names of what could not be counted.
         peak_layer: where ``activation_infer_peak_bytes`` is reached.
-        field: the receptive field of the output: start, end and stride an axis.
+        field: the receptive field of the output (of several the largest): start, end and stride an
+            axis.
         graph: the operations that were counted.
         dtype: the type that replaced that of activations and weights, if any.
         in_place: whether element-wise layers overwrite their inputs.
@@ -172,7 +173,7 @@ def inspect(
     total = sum((one.work for one in found), NOTHING)
     uncounted = [name for one in found for name in one.uncounted]
     _check_something_was_found(model, total == NOTHING and not uncounted, weights)
-    output = fields[graph.outputs[0]]
+    output = max((fields[tensor] for tensor in graph.outputs), key=lambda field: field.pixels)
     training, method = _training_bytes(model, graph, batch_size, dtype, trace_training)
     metrics: dict[str, int | float] = {
         "params": weights.total,

@@ -20,6 +20,7 @@ from math import floor
 
 from cnnbench.analysis.graph import Graph, Op, Tensor
 from cnnbench.analysis.rule import Window, Windows
+from cnnbench.analysis.rules_conv import split
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,15 @@ class Axis:
     def through(self, window: Window) -> Axis:
         """The field of what ``window`` makes of this.
 
-        Up-sampled position ``u`` reads ``floor(u / scale)``, at most ``(scale - 1) / scale`` of a
-        step before ``u / scale``: the interval is widened by that and ``size`` rounds down to
-        whole steps of what was up-sampled first.
+        Between two inputs that are up-sampled nothing is seen: ``size`` rounds down to whole steps
+        of what was up-sampled first. That is the field of the output that sees most; where strides
+        after it leave that one out, the size is an upper bound.
         """
         first = window.scale > 1 and self.grain == 1
         base, grain = (self.size, self.stride) if first else (self.base, self.grain)
         step = self.stride / window.scale
-        slack = self.stride * Fraction(window.scale - 1, window.scale)
         return Axis(
-            self.start - window.before * step - slack,
+            self.start - window.before * step,
             self.end + (window.extent - 1 - window.before) * step,
             step * window.stride,
             base,
@@ -106,11 +106,18 @@ class Field:
         return Field(axes, self.sees_all or other.sees_all, self.lost or other.lost)
 
 
+# What makes positions of an input that is a plain vector: of tokens, of the pixels of an image.
+_UNFOLDING = frozenset({"Embedding", "Reshape"})
+
+
 def receptive_fields(graph: Graph) -> dict[Tensor, Field]:
     """The field of every tensor with respect to the inputs."""
     fields = {tensor: Field((Axis(),) * max(len(tensor.shape) - 2, 0)) for tensor in graph.inputs}
+    images = set(graph.inputs)
     for op in graph.ops:
         field = _after(op, [fields[tensor] for tensor in op.inputs])
+        if op.kind in _UNFOLDING and images.issuperset(op.inputs) and not field.axes:
+            field = Field((Axis(),) * max(len(op.output.shape) - 2, 0))
         fields.update(dict.fromkeys(op.outputs, field))
     return fields
 
@@ -127,7 +134,11 @@ def _after(op: Op, sources: list[Field]) -> Field:
     windows = _windows(op, field)
     if windows is None:
         return replace(field, lost=field.lost or op.name)
-    axes = tuple(a.through(w) for a, w in zip(field.axes, windows, strict=True))
+    sizes, _ = split(op.layer, op.input)
+    axes = tuple(
+        axis if window.scale > 1 and sizes[place : place + 1] == (1,) else axis.through(window)
+        for place, (axis, window) in enumerate(zip(field.axes, windows, strict=True))
+    )  # a single position has no neighbours, however it is spread
     return replace(field, axes=axes)
 
 
@@ -146,5 +157,4 @@ def _windows(op: Op, field: Field) -> Windows | None:
     windows = op.rule.windows(op) if op.rule.windows is not None else stay
     if windows is None or len(windows) == len(stay):
         return windows
-    moved = any(window != Window() for window in windows)
-    return None if moved and stay else stay
+    return None if any(window != Window() for window in windows) else stay

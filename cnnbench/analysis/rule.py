@@ -26,7 +26,7 @@ class Window:
     """Which inputs one output sees along one axis.
 
     Output ``u`` reads inputs ``u * stride - before`` to ``u * stride - before + extent - 1``.
-    ``scale`` is how many outputs share one input (up-sampling); 1 elsewhere.
+    ``scale`` is how far the inputs are drawn apart before (up-sampling); 1 elsewhere.
     """
 
     extent: int = 1
@@ -57,6 +57,7 @@ class Rule:
         keeps_inside: how many elements more it needs that are made on the way.
         holds_inside: how many elements of one image live while it runs, and inside it only.
         training_only: at inference the identity, in training an operation (dropout, noise).
+        linear: in its inputs, as far as it keeps them: only the gradient of its weights needs them.
         weighted: a layer in the sense of "a network of 16 layers": it has a kernel.
     """
 
@@ -68,4 +69,5 @@ class Rule:
     keeps_inside: Callable[[Op], int] | None = None
     holds_inside: Callable[[Op], int] | None = None
     training_only: bool = False
+    linear: bool = False
     weighted: bool = False

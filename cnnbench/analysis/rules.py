@@ -30,15 +30,16 @@ _moving = Rule(windows=rules_moving.stays)
 _joining = Rule(windows=rules_moving.joined)
 _turning = Rule(windows=rules_moving.turned)
 
-_conv = Rule(rules_conv.convolution, rules_conv.conv_windows, keeps=INPUT, weighted=True)
-_transposed = Rule(rules_conv.transposed, rules_conv.transposed_windows, keeps=INPUT, weighted=True)
-_depthwise = Rule(rules_conv.depthwise, rules_conv.conv_windows, keeps=INPUT, weighted=True)
-_separable = Rule(
-    rules_conv.separable,
-    rules_conv.conv_windows,
-    keeps=INPUT,
+_kernel = Rule(keeps=INPUT, linear=True, weighted=True)
+_conv = replace(_kernel, count=rules_conv.convolution, windows=rules_conv.conv_windows)
+_transposed = replace(_kernel, count=rules_conv.transposed, windows=rules_conv.transposed_windows)
+_depthwise = replace(_kernel, count=rules_conv.depthwise, windows=rules_conv.conv_windows)
+_separable = replace(
+    _kernel,
+    count=rules_conv.separable,
+    windows=rules_conv.conv_windows,
     keeps_inside=rules_conv.depthwise_elements,
-    weighted=True,
+    holds_inside=rules_conv.held_between,
 )
 _max_pool = Rule(rules_conv.pooling, rules_conv.conv_windows, keeps=BOTH)
 _average_pool = Rule(rules_conv.pooling, rules_conv.conv_windows)
@@ -49,7 +50,7 @@ _adaptive_average = Rule(rules_conv.adaptive_pooling, sees_all=True)
 _resize = Rule(rules_conv.up_sampling, rules_conv.resize_windows)
 _shift = Rule(no_work, rules_conv.shift_windows)
 
-_batch_norm = Rule(rules_simple.batch_norm, storage=Storage.IN_PLACE, keeps=INPUT)
+_batch_norm = Rule(rules_simple.batch_norm, storage=Storage.IN_PLACE, keeps=INPUT, linear=True)
 _layer_norm = Rule(
     rules_simple.layer_norm,
     sees_all=rules_moving.normalises_positions,
@@ -117,8 +118,8 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         **_ranked("Cropping{}D", _shift),
         **_ranked("ConvLSTM{}D", _conv_lstm),
         **_ranked("SpatialDropout{}D", _noise),
-        "Dense": Rule(rules_dense.dense, keeps=INPUT, weighted=True),
-        "EinsumDense": Rule(rules_dense.einsum_dense, keeps=INPUT, weighted=True),
+        "Dense": replace(_kernel, count=rules_dense.dense),
+        "EinsumDense": replace(_kernel, count=rules_dense.einsum_dense),
         "Dot": Rule(rules_dense.dot, sees_all=True, keeps=INPUT),
         "MultiHeadAttention": _projected(rules_attention.multi_head),
         "GroupedQueryAttention": _projected(rules_attention.grouped_query),
@@ -190,7 +191,7 @@ OPERATIONS: Mapping[str, Rule] = MappingProxyType(
         **dict.fromkeys(_names("Silu Gelu HardSilu Mish"), _composed),
         **dict.fromkeys(_names("Mean Sum Max Min Var Std"), _reduction),
         **dict.fromkeys(_names("Reshape Squeeze ExpandDims"), RESHAPING),
-        **dict.fromkeys(_names("Identity StopGradient"), _free),
+        **dict.fromkeys(_names("Identity StopGradient ConvertToTensor"), _free),
         **dict.fromkeys(_names("Repeat Tile"), _moving),
         **dict.fromkeys(_names("Stack Roll"), Rule(windows=rules_moving.unknown)),
         "Concatenate": _joining,
@@ -223,6 +224,7 @@ def find_rule(layer: Any) -> Rule | None:
             if any(hasattr(cls, name) for name in own):
                 return None
             table = LAYERS if hasattr(layer, "weights") else OPERATIONS
-            return table.get(cls.__name__)
+            rule = table.get(cls.__name__)
+            return _free if rule is _activation and not rules_conv.is_active(layer) else rule
         own |= {name for name in vars(cls) if name[:2] != "__"} - HARMLESS
     return None

@@ -21,6 +21,8 @@ class Projected:
         dims: of a key and a value in a head.
         biased: the projections have biases.
         drops: some of the scores are dropped in training.
+        gated: what the values give is multiplied by the sigmoid of one more projection of the
+            queries (Qiu et al. 2025, Gated Attention, arXiv:2505.06708).
     """
 
     kept: int
@@ -31,10 +33,16 @@ class Projected:
     dims: tuple[int, int]
     biased: bool
     drops: bool
+    gated: bool
 
     @property
     def scores(self) -> int:
         return self.targets * self.sources * self.heads[0]
+
+    @property
+    def gate(self) -> int:
+        """Elements of the gate."""
+        return self.targets * self.heads[0] * self.dims[1] * self.gated
 
     def work(self) -> Work:
         """The arithmetic, with ``t`` queries, ``s`` keys, ``h`` heads.
@@ -49,10 +57,11 @@ class Projected:
         projected = self.targets * query_heads * (query * key_dim + value_dim * out)
         projected += to_heads * (key * key_dim + value * value_dim)
         bias = self.targets * (query_heads * key_dim + out) + to_heads * (key_dim + value_dim)
+        gate = self.gate
         once = Work(
-            macs=projected + self.scores * (key_dim + value_dim),
-            bias=bias if self.biased else 0,
-            elementwise=self.targets * query_heads * key_dim + self.scores,
+            macs=projected + self.scores * (key_dim + value_dim) + gate * query,
+            bias=bias + gate if self.biased else 0,
+            elementwise=self.targets * query_heads * key_dim + self.scores + 2 * gate,
         )
         return once * self.kept
 
@@ -65,10 +74,13 @@ class Projected:
         return self.kept * (of_head * self.heads[0] + self.scores)
 
     def needed(self) -> int:
-        """Elements made inside that the gradient reads: those, the softmax, what it weighs."""
+        """Elements made inside that the gradient reads: those (the softmax for the scores), what
+        it weighs, and where some are dropped the rest of them too.
+        """
         weighed = self.targets * self.heads[0] * self.dims[1]
-        mask = self.scores // ITEM_BYTES["float32"] if self.drops else 0  # a byte an element
-        return self.held() + self.kept * (self.scores + mask + weighed)
+        return self.held() + self.kept * (
+            weighed + 2 * self.gate + _dropped(self.scores) * self.drops
+        )
 
 
 def multi_head(op: Op) -> Projected:
@@ -87,6 +99,7 @@ def multi_head(op: Op) -> Projected:
         (layer._key_dim, layer._value_dim),
         biased=bool(layer._use_bias),
         drops=layer._dropout > 0,
+        gated=getattr(layer, "_use_gate", False),
     )
 
 
@@ -103,13 +116,15 @@ def grouped_query(op: Op) -> Projected:
         (layer.head_dim, layer.head_dim),
         biased=bool(layer.use_bias),
         drops=layer.dropout > 0,
+        gated=getattr(layer, "use_gate", False),
     )
 
 
 def _widths(op: Op) -> tuple[int, int, int, int]:
     query, value = op.inputs[0], op.inputs[1]
     key = op.inputs[2] if len(op.inputs) > 2 and _is_argument(op, "key", 2) else value
-    return query.sizes[-1], key.sizes[-1], value.sizes[-1], op.output.sizes[-1]
+    out = prod(op.output.sizes[len(query.sizes) - 1 :])  # several axes, where it is told so
+    return query.sizes[-1], key.sizes[-1], value.sizes[-1], out
 
 
 def _is_argument(op: Op, name: str, place: int) -> bool:
@@ -134,13 +149,23 @@ def plain(op: Op) -> Work:
     return Work(macs=scores * depth + weighted, elementwise=scores + scaled)
 
 
+def _dropped(scores: int) -> int:
+    """Elements of float32 that dropping some of the scores keeps: the rest, a mask of bytes."""
+    return scores + scores // ITEM_BYTES["float32"]
+
+
+def _scores(op: Op) -> int:
+    query, value = op.inputs[0], op.inputs[1]
+    return query.sizes[0] * query.sizes[1] * value.sizes[1]
+
+
 def held_by_plain(op: Op) -> int:
     """The scores, and of additive ones the sums that they are made of; they live inside only."""
-    query, value = op.inputs[0], op.inputs[1]
-    scores = query.sizes[0] * query.sizes[1] * value.sizes[1]
-    return scores * (1 + query.sizes[-1]) if op.kind == "AdditiveAttention" else scores
+    is_sum = op.kind == "AdditiveAttention" or getattr(op.layer, "score_mode", "dot") == "concat"
+    return _scores(op) * (1 + op.input.sizes[-1] * is_sum)
 
 
 def needed_by_plain(op: Op) -> int:
     """Elements made inside it that its gradient reads: those, and what they weigh."""
-    return held_by_plain(op) + op.output.elements
+    dropped = _dropped(_scores(op)) if getattr(op.layer, "dropout", 0) else 0
+    return held_by_plain(op) + op.output.elements + dropped

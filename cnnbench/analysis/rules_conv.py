@@ -71,6 +71,15 @@ def depthwise_elements(op: Op) -> int:
     return op.output.sizes[0] * prod(split(op.layer, op.output)[0]) * maps
 
 
+def held_between(op: Op) -> int:
+    """What lives inside a separable convolution only, beyond its input and its output.
+
+    Its halves are kernels of their own: the first holds the input and the maps between, the second
+    those and the output.
+    """
+    return max(depthwise_elements(op) - min(op.input.elements, op.output.elements), 0)
+
+
 def pooling(op: Op) -> Work:
     """``out_h x out_w x channels x (p_h x p_w)`` elements are read."""
     return Work(pooling=op.output.elements * prod(_each(op.layer.pool_size, op)))
@@ -143,12 +152,19 @@ def transposed_windows(op: Op) -> Windows:
 
 
 def resize_windows(op: Op) -> Windows | None:
-    """Up-sampling: ``scale`` outputs share the inputs that each weighs."""
+    """Up-sampling, as if zeros were put between the inputs: a copy is seen from ``scale`` outputs,
+    a smooth one from ``taps`` times as many.
+    """
     taps = _TAPS.get(getattr(op.layer, "interpolation", "nearest"))
     if taps is None:
         return None
     return tuple(
-        Window(taps, 1, max(0, taps // 2 - 1), scale=factor) for factor in _each(op.layer.size, op)
+        Window(
+            (taps - 1) * factor + (1 if taps > 1 else factor),
+            before=factor * max(taps // 2, 1) - 1,
+            scale=factor,
+        )
+        for factor in _each(op.layer.size, op)
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import Op, Tensor
 from cnnbench.analysis.rules_conv import ending, is_active, split
 from cnnbench.analysis.work import NOTHING, Work
@@ -31,9 +32,11 @@ def einsum_dense(op: Op) -> Work | None:
 def contracted(equation: str, shapes: list[tuple[int, ...]]) -> int | None:
     """The product of the sizes of the axes that ``equation`` sums over.
 
-    ``shapes`` are those of the first operands; None where an axis is in none of them.
+    ``shapes`` are those of the first operands; None where an axis is in none of them. Without an
+    arrow, those are summed that stand there twice.
     """
-    left, right = equation.replace(" ", "").split("->")
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    right = right if arrow else "".join(axis for axis in left if left.count(axis) == 1)
     sizes: dict[str, int] = {}
     for term, shape in zip(left.split(","), shapes, strict=False):
         before, _, after = term.partition("...")
@@ -44,10 +47,14 @@ def contracted(equation: str, shapes: list[tuple[int, ...]]) -> int | None:
 
 
 def dot(op: Op) -> Work | None:
-    """``Dot``: ``outputs x (size of the axis that is multiplied)``."""
+    """``Dot``: ``outputs x (size of the axis that is multiplied)``.
+
+    Where it normalises, every element is squared, summed and scaled before.
+    """
     axes = op.layer.axes
     axis = axes if isinstance(axes, int) else axes[0]
-    return Work(macs=op.output.elements * op.input.sizes[axis])
+    scaled = 3 * sum(tensor.elements for tensor in op.inputs) if op.layer.normalize else 0
+    return Work(macs=op.output.elements * op.input.sizes[axis], elementwise=scaled)
 
 
 def matmul(op: Op) -> Work | None:
@@ -57,10 +64,16 @@ def matmul(op: Op) -> Work | None:
 
 
 def einsum(op: Op) -> Work | None:
-    """``outputs x (product of the axes that are summed over)``."""
+    """``outputs x (product of the axes that are summed over)``; of one operand there is no product,
+    only a sum, or a turn.
+    """
     shapes = _operands(op)
     summed = contracted(op.layer.subscripts, shapes) if shapes else None
-    return None if summed is None else Work(macs=op.output.elements * summed)
+    if summed is None:
+        return None
+    if "," not in op.layer.subscripts:
+        return Work(elementwise=op.output.elements * (summed - 1))
+    return Work(macs=op.output.elements * summed)
 
 
 def _operands(op: Op) -> list[tuple[int, ...]] | None:
@@ -98,7 +111,7 @@ def _cell(cell: Any, width: int) -> Work | None:
         "GRUCell": (3, 11),
         "SimpleRNNCell": (1, 2),
     }.get(type(cell).__name__, (0, 0))
-    if not gates:
+    if not gates or not keras_api.comes_with_keras(type(cell)):
         return None
     units = cell.units
     biases = 2 if getattr(cell, "reset_after", False) else 1

@@ -61,9 +61,9 @@ def _specs(variables: list[Any]) -> list[Any]:
 
 
 def traced_shapes(op: Op) -> list[tuple[int | None, ...]] | None:
-    """The output shapes of one image as TensorFlow knows them, or None where tracing fails."""
+    """The output shapes of one image as TensorFlow knows them, or None where it does not."""
     graph = trace(op)
-    if graph is None:
+    if graph is None or any(tensor.shape.rank is None for tensor in graph.outputs):
         return None
     return [tuple(tensor.shape.as_list()) for tensor in graph.outputs]
 
@@ -116,19 +116,19 @@ def nodes(graph: Any, times: int = 1, outside: tuple[Any, ...] = ()) -> Iterator
     turn; a loop of unknown length is listed itself. ``outside`` are the graphs around this one.
     """
     scopes = (graph, *outside)
-    needed = _needed(graph)
+    wanted = needed(graph)
     for node in graph.get_operations():
-        if node not in needed:  # Keras runs a first step aside to see its shape: it is cut off
+        if node not in wanted:  # Keras runs a first step aside to see its shape: it is cut off
             continue
         turns = _turns(node) if node.type in LOOPS else 1
-        body = _body(node, scopes) if turns is not None else None
+        body = body_of(node, scopes) if turns is not None else None
         if body is None:
             yield node, times
         else:
             yield from nodes(body, times * (turns or 0), scopes)
 
 
-def _needed(graph: Any) -> set[Any]:
+def needed(graph: Any) -> set[Any]:
     """The operations that lead to the outputs of ``graph``."""
     found: set[Any] = set()
     waiting = [tensor.op for tensor in graph.outputs]
@@ -158,7 +158,7 @@ def _turns(loop: Any) -> int | None:
     return int(value) if value is not None and value.ndim == 0 and value >= 0 else None
 
 
-def _body(node: Any, scopes: tuple[Any, ...]) -> Any | None:
+def body_of(node: Any, scopes: tuple[Any, ...]) -> Any | None:
     """The function that ``node`` calls or repeats, or None where it does neither."""
     if node.type not in CALLS and node.type not in LOOPS:
         return None

@@ -6,7 +6,7 @@ from what the rule of each kind of layer says its gradient needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import ITEM_BYTES, Graph, Op, Tensor, is_float
 from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.rules_conv import is_active
+from cnnbench.analysis.trace import CALLS, body_of, needed
 
 VIEWS = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "StopGradient"})
 
@@ -38,7 +39,7 @@ ACTIVATIONS: Mapping[str, Kept] = MappingProxyType(
         "leaky_relu": Kept(input=True),
         "hard_silu": Kept(input=True, inside=2),
         "hard_swish": Kept(input=True, inside=2),
-        "gelu": Kept(input=True, inside=4),
+        "gelu": Kept(input=True, inside=2),
     }
 )
 
@@ -47,32 +48,47 @@ def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = No
     """The bytes that the gradients of all layers read again, layer by layer.
 
     Each layer's rule says whether its gradient needs its inputs or its outputs (a convolution its
-    inputs, a ReLU its outputs, an addition neither); every tensor is counted once. Its error
-    against ``traced_training_bytes`` over ``keras.applications`` is in ``docs/counting.md``.
+    inputs, a ReLU its outputs, an addition neither); every tensor is counted once. Layers before
+    the first that is trained keep nothing, frozen ones not what only their weights' gradient needs.
+    Its error against ``traced_training_bytes`` is in ``docs/counting.md``.
     """
     owner: dict[Tensor, Tensor] = {}  # a view -> what it is a view of
     kept: dict[Tensor, None] = {}
     images = set(graph.inputs)
+    differentiated: set[Tensor] = set()
     inside = 0
     for op in graph.ops:
+        is_trained = _is_trained(op)
+        is_passed_on = is_trained or not differentiated.isdisjoint(op.inputs)
+        differentiated.update(op.outputs if is_passed_on else ())
         if op.rule is not None and op.rule.training_only:
-            inside += op.output.elements * batch  # the mask, a byte an element
+            inside += op.output.elements * batch * is_passed_on  # the mask, a byte an element
         elif op.rule is not None and op.rule.storage is Storage.ALIAS and op.inputs:
             owner.update({tensor: owner.get(op.input, op.input) for tensor in op.outputs})
-        else:
-            tensors, elements = _needed(op)
+        elif is_passed_on:
+            tensors, elements = _needed(op, is_trained)
             kept.update((owner.get(tensor, tensor), None) for tensor in tensors)
             inside += elements * op.output.bytes(batch, dtype) // max(op.output.elements, 1)
     return inside + sum(tensor.bytes(batch, dtype) for tensor in kept if tensor not in images)
 
 
-def _needed(op: Op) -> tuple[list[Tensor], int]:
+def _is_trained(op: Op) -> bool:
+    """Whether training changes a weight of this operation: of its layer, or given to it."""
+    if getattr(op.layer, "trainable_variables", None):
+        return True
+    leaves = keras_api.flatten([list(op.args), dict(op.kwargs)])
+    return any(keras_api.is_variable(leaf) and leaf.trainable for leaf in leaves)
+
+
+def _needed(op: Op, is_trained: bool) -> tuple[list[Tensor], int]:
     """What the gradient of ``op`` reads again: tensors, and elements made inside it."""
     if op.rule is None:
         return [*op.inputs, *op.outputs], 0
-    tensors = list(op.inputs) if "input" in op.rule.keeps else []
-    tensors += list(op.outputs) if "output" in op.rule.keeps else []
-    inside = op.rule.keeps_inside(op) if op.rule.keeps_inside else 0
+    tensors, inside = list[Tensor](), 0
+    if is_trained or not op.rule.linear:
+        tensors += op.inputs if "input" in op.rule.keeps else ()
+        inside += op.rule.keeps_inside(op) if op.rule.keeps_inside else 0
+    tensors += op.outputs if "output" in op.rule.keeps else ()
     if is_active(op.layer):
         kept = ACTIVATIONS.get(getattr(op.layer.activation, "__name__", ""), Kept(output=True))
         tensors += list(op.outputs) if kept.output else []
@@ -112,28 +128,45 @@ def traced_training_bytes(
     traced = tf.function(run).get_concrete_function(trainable, others, images).graph
     count = len(tf.nest.flatten(trainable)) + len(others)
     _refuse_lists(traced, forward)
-    activations = _depending(forward, traced.inputs[count : count + len(images)])
+    activations = _depending(forward, traced.inputs[count : count + len(images)], (traced,))
     kept = _crossing(traced, forward)
-    unique = {_buffer(tensor): tensor for tensor in kept if tensor.op in activations}
+    unique = {_buffer(tensor): tensor for tensor in kept if tensor.ref() in activations}
     start = {_buffer(tensor) for tensor in traced.inputs}
     return sum(_bytes(tensor, dtype) for key, tensor in unique.items() if key not in start)
 
 
-def _depending(forward: Sequence[Any], images: Iterable[Any]) -> set[Any]:
-    """The forward operations whose results depend on the images or on chance."""
-    found = {tensor.op for tensor in images}
-    for op in forward:
-        if "Random" in op.type or any(tensor.op in found for tensor in op.inputs):
-            found.add(op)
+def _depending(ops: Iterable[Any], images: Iterable[Any], scopes: tuple[Any, ...]) -> set[Any]:
+    """References to the tensors that depend on the images or on chance.
+
+    Called functions are entered: one may hand its weights through, beside what it computes.
+    ``scopes`` are the graphs around the operations.
+    """
+    found = {tensor.ref() for tensor in images}
+    for op in ops:
+        if "Random" not in op.type and not any(tensor.ref() in found for tensor in op.inputs):
+            continue
+        body = body_of(op, scopes) if op.type in CALLS else None
+        outputs = op.outputs
+        if body is not None:
+            pairs = zip(op.inputs, body.inputs, strict=True)
+            given = [inner for outer, inner in pairs if outer.ref() in found]
+            inside = _depending(body.get_operations(), given, (body, *scopes))
+            pairs = zip(op.outputs, body.outputs, strict=True)
+            outputs = [outer for outer, inner in pairs if inner.ref() in inside]
+        found.update(tensor.ref() for tensor in outputs)
     return found
 
 
 def _crossing(graph: Any, forward: Iterable[Any]) -> list[Any]:
-    """The forward tensors that operations of the backward part read."""
+    """The forward tensors that operations of the backward part read.
+
+    What leads to no gradient of a weight is cut off, as TensorFlow does: the gradients of constants
+    (the 0.5 in GELU, the scale of a dropout) are written into the graph and never run.
+    """
     before = set(forward)
     return [
         tensor
-        for op in graph.get_operations()
+        for op in needed(graph)
         if op not in before and op.type not in ("Shape", "ShapeN", "ZerosLike", "OnesLike")
         for tensor in op.inputs
         if tensor.op in before and tensor.dtype.size > 0

@@ -164,11 +164,18 @@ class Walker:
         shapes = [keras_api.shape_of(symbol) for symbol in symbols]
         dtypes = [keras_api.dtype_of(symbol) for symbol in symbols]
         op = Op(name, type(layer).__name__, layer, find_rule(layer), args, kwargs, inputs, ())
-        if not all(map(is_known, shapes)) and all(is_known(tensor.shape) for tensor in inputs):
-            shapes = _traced_shapes(op, shapes)
+        traced = None
+        if all(is_known(tensor.shape) for tensor in inputs) and (
+            not all(map(is_known, shapes)) or _may_fold(op)
+        ):
+            traced = _traced_shapes(op, shapes)
+        folds = [_fold(shape, op) for shape in shapes]
+        if traced is not None:
+            folds = [full[0] or fold for full, fold in zip(traced, folds, strict=True)]
+            shapes = [(shape[0], *full[1:]) for shape, full in zip(shapes, traced, strict=True)]
         outputs = tuple(
-            Tensor(shape, dtype, _fold(shape, inputs, layer))
-            for shape, dtype in zip(shapes, dtypes, strict=True)
+            Tensor(shape, dtype, 1 if not shape or shape[0] is not None else fold)
+            for shape, dtype, fold in zip(shapes, dtypes, folds, strict=True)
         )
         self.ops.append(replace(op, outputs=outputs))
         return outputs
@@ -222,28 +229,36 @@ def _reshaping(name: str, source: Tensor, result: Tensor) -> Op:
     return Op(name, "Reshape", None, RESHAPING, (source,), {}, (source,), (result,))
 
 
-def _traced_shapes(op: Op, shapes: list[Shape]) -> list[Shape]:
-    """What Keras left open, as TensorFlow knows it for one image; the batch axis stays open."""
+def _traced_shapes(op: Op, shapes: list[Shape]) -> list[Shape] | None:
+    """The output shapes of one image as TensorFlow knows them; None where it does not."""
     from cnnbench.analysis.trace import traced_shapes
 
     known = traced_shapes(op)
-    if known is None or len(known) != len(shapes):
-        return shapes
-    return [
-        (shape[0], *full[1:]) if len(shape) == len(full) else shape
-        for shape, full in zip(shapes, known, strict=True)
-    ]
+    if known is None or [*map(len, known)] != [*map(len, shapes)] or () in known:
+        return None
+    return known
 
 
-def _fold(shape: Shape, inputs: tuple[Tensor, ...], layer: Any) -> int:
+def _may_fold(op: Op) -> bool:
+    """Whether a call may put other axes into the batch axis, or take them out again.
+
+    A layer of Keras' keeps them apart, but for those that `_fold` knows.
+    """
+    return op.rule is None or op.kind in ("Repeat", "Tile", "Stack")
+
+
+def _fold(shape: Shape, op: Op) -> int:
     """How many rows of an output's leading axis belong to one image."""
-    open_inputs = [tensor for tensor in inputs if tensor.shape and tensor.shape[0] is None]
-    if not shape or shape[0] is not None or not open_inputs:
+    inputs = [tensor for tensor in op.inputs if tensor.shape and tensor.shape[0] is None]
+    if not inputs:
         return 1
     row = prod(size or 0 for size in shape[1:])
-    if type(layer).__name__ == "Reshape" and row:
-        return max(open_inputs[0].elements // row, 1)
-    return max(tensor.fold for tensor in open_inputs)
+    if op.kind == "Reshape" and row:
+        return max(inputs[0].elements // row, 1)
+    folds = [tensor.fold for tensor in inputs]
+    if op.kind == "Concatenate" and op.layer.axis in (0, -len(shape)):
+        return sum(folds)
+    return max(folds)
 
 
 def _is_time_distributed(layer: Any) -> bool:

@@ -102,6 +102,75 @@ def test_multi_head_attention_by_hand() -> None:
         assert inspect(model).uncounted_ops == []
 
 
+@pytest.mark.parametrize(
+    ("layer", "macs", "others"),
+    [
+        # 5 positions of 8 through four projections of 8 x 8 and the gate's; scores and sums
+        # 2 x 25 x 4 each. 8 biases a projection, 40 scaled, 50 scores, 40 sigmoids, 40 products.
+        (
+            lambda: layers.MultiHeadAttention(2, 4, use_gate=True),
+            5 * 5 * 64 + 2 * 200,
+            5 * 40 + 40 + 50 + 80,
+        ),
+        # 4 heads for the queries, the gate and the way back, 2 for keys and values
+        (
+            lambda: layers.GroupQueryAttention(4, 4, 2, use_gate=True, use_bias=False),
+            5 * (3 * 8 * 16 + 2 * 8 * 8) + 2 * 4 * 25 * 4,
+            80 + 100 + 160,
+        ),
+        # three projections of 8 x 8, the fourth to 3 x 6
+        (
+            lambda: layers.MultiHeadAttention(2, 4, output_shape=(3, 6), use_bias=False),
+            5 * (3 * 64 + 8 * 18) + 2 * 200,
+            40 + 50,
+        ),
+    ],
+)
+def test_what_attention_can_be_told(layer: Any, macs: int, others: int) -> None:
+    with weightless():
+        tokens = tf.keras.Input((5, 8))
+        found = inspect(tf.keras.Model(tokens, layer()(tokens, tokens))).metrics
+    assert (found["macs"], found["flops"]) == (macs, 2 * macs + others)
+
+
+def test_einsum_of_one_operand_multiplies_nothing() -> None:
+    ops = tf.keras.ops
+    with weightless():
+        a, b = tf.keras.Input((5, 8)), tf.keras.Input((5, 4))
+        for equation, operands, macs, flops in [
+            ("bij,bik->bjk", (a, b), 160, 320),
+            ("bij,bik", (a, b), 160, 320),  # as NumPy: b and i stand there twice
+            ("bij->bji", (a,), 0, 0),
+            ("bij->bi", (a,), 0, 35),  # seven additions a row
+        ]:
+            summed = ops.einsum(equation, *operands)
+            model = tf.keras.Model([a, b], layers.Rescaling(2.0)(summed))
+            found = inspect(model).metrics
+            size = summed.shape[1] * (summed.shape[2] if len(summed.shape) > 2 else 1)
+            if equation == "bij,bik":
+                size = 32
+            assert (found["macs"], found["flops"] - 2 * size) == (macs, flops), equation
+
+
+def test_a_users_cell_is_counted_as_it_is_written() -> None:
+    class LSTMCell(layers.Layer):  # type: ignore[misc, name-defined]
+        """One gate, whatever its name says."""
+
+        units = state_size = output_size = 5
+
+        def build(self, shape: Any) -> None:
+            self.kernel = self.add_weight(shape=(shape[-1], 5))
+            self.back = self.add_weight(shape=(5, 5))
+
+        def call(self, x: Any, states: Any) -> Any:
+            ops = tf.keras.ops
+            new = ops.matmul(x, self.kernel) + ops.matmul(states[0], self.back)
+            return new, [new]
+
+    with weightless():
+        assert inspect(one(layers.RNN(LSTMCell()), 6, 3)).metrics["macs"] == 6 * 5 * (3 + 5)
+
+
 @pytest.mark.parametrize("kind", ["Attention", "AdditiveAttention"])
 def test_attention(kind: str) -> None:
     with weightless():
@@ -154,3 +223,6 @@ def test_merges() -> None:
         flat = [layers.Reshape((16, 2))(x) for x in (a, b)]
         model = tf.keras.Model([a, b], layers.Dot(axes=2)(flat))
         assert inspect(model).metrics["macs"] == 16 * 16 * 2
+        # Squared, summed and scaled before: 3 an element of both.
+        scaled = tf.keras.Model([a, b], layers.Dot(axes=2, normalize=True)(flat))
+        assert inspect(scaled).metrics["flops"] == 2 * 16 * 16 * 2 + 3 * 2 * 32

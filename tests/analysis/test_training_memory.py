@@ -1,0 +1,94 @@
+"""What training keeps: the fast estimate beside the gradient graph that TensorFlow would run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from cnnbench.analysis import inspect, weightless
+from tests.analysis.nets import layers
+
+
+def both(model: Any) -> tuple[float, float]:
+    """Estimated and traced."""
+    options = ({}, {"trace_training": True})
+    estimated, traced = (inspect(model, **one).metrics for one in options)
+    return estimated["activation_train_bytes"], traced["activation_train_bytes"]
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [
+        lambda x: layers.MultiHeadAttention(2, 4)(x, x),
+        lambda x: layers.MultiHeadAttention(2, 4, dropout=0.1)(x, x),
+        lambda x: layers.MultiHeadAttention(2, 4, use_gate=True)(x, x),
+        lambda x: layers.GroupQueryAttention(4, 4, 2)(x, x),
+        lambda x: layers.GroupQueryAttention(4, 4, 2, dropout=0.1, use_gate=True)(x, x),
+        lambda x: layers.Attention()([x, x]),
+        lambda x: layers.Attention(dropout=0.1)([x, x]),
+        lambda x: layers.AdditiveAttention()([x, x]),
+    ],
+)
+def test_attention(attention: Callable[[Any], Any]) -> None:
+    with weightless():
+        images = tf.keras.Input((96, 8))
+        inside = layers.Dense(8)(images)
+        outputs = layers.Add()([inside, attention(inside)])
+        estimated, traced = both(tf.keras.Model(images, outputs))
+    assert estimated == pytest.approx(traced, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("between", "kept"),
+    [
+        # The gradient of a constant (the scale) is written into the graph and never run: only the
+        # second convolution's input is kept.
+        (lambda: layers.Rescaling(0.5), 16 * 16 * 8 * 4),
+        # That, and a mask of a byte an element.
+        (lambda: layers.Dropout(0.5), 16 * 16 * 8 * (4 + 1)),
+        # x, the Gaussian's integral, half of x, and their product.
+        (lambda: layers.Activation("gelu"), 16 * 16 * 8 * 4 * 4),
+    ],
+)
+def test_what_no_gradient_of_a_weight_needs_is_not_kept(
+    between: Callable[[], Any], kept: int
+) -> None:
+    with weightless():
+        images = tf.keras.Input((16, 16, 3))
+        x = between()(layers.Conv2D(8, 3, padding="same")(images))
+        estimated, traced = both(tf.keras.Model(images, layers.Conv2D(2, 3)(x)))
+    assert (estimated, traced) == (kept, kept)
+
+
+def test_a_grouped_convolutions_kernel_is_no_activation() -> None:
+    """Its function hands the turned kernel through to the gradient."""
+    with weightless():
+        images = tf.keras.Input((8, 8, 3))
+        x = layers.Conv2D(8, 1)(images)
+        x = layers.Conv2D(8, 3, groups=8, padding="same")(x)
+        estimated, traced = both(tf.keras.Model(images, layers.Dense(2)(x)))
+    assert estimated == traced == 2 * 8 * 8 * 8 * 4
+
+
+@pytest.mark.parametrize("frozen", ["everything below the head", "the first half", "every other"])
+def test_frozen_layers_keep_what_is_passed_on_only(frozen: str) -> None:
+    with weightless():
+        backbone = tf.keras.applications.VGG16(
+            weights=None, include_top=False, input_shape=(64, 64, 3), pooling="avg"
+        )
+        layers_of = backbone.layers
+        images = tf.keras.Input((64, 64, 3))
+        model = tf.keras.Model(images, layers.Dense(5)(backbone(images)))
+        trained, _ = both(model)
+        chosen = {"everything below the head": layers_of, "the first half": layers_of[:10]}
+        for layer in chosen.get(frozen, layers_of[::2]):
+            layer.trainable = False
+        estimated, traced = both(model)
+    assert estimated == traced <= trained
+    if frozen == "everything below the head":
+        assert traced == 512 * 4, "the features, as the head's input"
+    elif frozen == "the first half":
+        assert traced < 0.5 * trained
