@@ -191,6 +191,8 @@ def _how_long(
     rounds, further = (estimate.outlook(jobs, paces, cell_seconds) for jobs in (left, most))
     if rounds.seconds is None or further.seconds is None:
         return "how long that takes is not known yet: nothing like it was run here"
+    if rounds.skipped == len(left):
+        return f"all {rounds.skipped} belong to what was skipped when it was last tried"
     words = f"about {show(rounds.seconds, 's')}, from what earlier jobs took"
     if (more := further.jobs - rounds.jobs) > 0:
         words += f"; {show(further.seconds, 's')} if {more} more rounds are needed to be precise"

@@ -193,14 +193,33 @@ def _for_models(
     return spec.model_copy(update={"models": named})
 
 
+_SHOULD_BE = "Input should be "
+
+
 def _validated(
     form: type[_F], data: Any, path: Path_, source: Source, problems: list[UserError]
 ) -> _F | None:
     try:
         return form.model_validate(data)
     except ValidationError as error:
-        problems.extend(_worded(form, item, path, source) for item in error.errors())
+        problems.extend(_worded(form, item, path, source) for item in _joined(error, source))
         return None
+
+
+def _joined(error: ValidationError, source: Source) -> list[Any]:
+    """The items of ``error``; what every branch of a union says of one value is one of them."""
+    found: list[Any] = []
+    first_at: dict[Any, Any] = {}
+    for item in error.errors():
+        place = tuple(part for part in item["loc"] if _is_key(part, source))
+        is_branch = item["msg"].startswith(_SHOULD_BE)
+        if is_branch and place in first_at:
+            first_at[place]["msg"] += f" or {item['msg'].removeprefix(_SHOULD_BE)}"
+            continue
+        found.append(item)
+        if is_branch:
+            first_at[place] = item
+    return found
 
 
 def _worded(form: type[BaseModel], item: Any, path: Path_, source: Source) -> UserError:

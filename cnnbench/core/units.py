@@ -71,8 +71,12 @@ def parse(text: str | float, unit: Unit, where: str = "") -> float:
                 f"{text!r} is not a quantity", where, f"write for example {_EXAMPLES[unit]}"
             )
         value, suffix = float(match[1]), match[2]
+    if not math.isfinite(value):
+        raise UserError(
+            f"{text!r} is no finite number", where, f"write for example {_EXAMPLES[unit]}"
+        )
     factor = _SUFFIXES[unit].get(suffix)
-    if factor is None or not math.isfinite(value):
+    if factor is None:
         raise UserError(
             f"{text!r} has no unit that fits" if suffix or unit in ("s", "bytes") else f"{text!r}",
             where,

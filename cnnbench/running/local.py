@@ -25,6 +25,7 @@ from cnnbench.running.worker import Order, Outcome
 
 # What the server may take to import TensorFlow, on top of the first job's own timeout.
 _SERVER_START_S = 180.0
+_NEAR = 0.8  # of the memory limit: a death by signal there is of too little memory
 _LARGEST_MESSAGE = 64 * 2**20
 # In the environment of the server, and so of all that its workers start.
 _MARK = "CNNBENCH_SERVER"
@@ -110,6 +111,7 @@ class _Talk:
         self.exit_code: int | None = None
         self.killed_for = ""
         self.predicted_peak = 0.0
+        self.peak = 0
         self._channel, self._say = channel, say
         self._heard = b""
 
@@ -149,6 +151,7 @@ class _Talk:
             case "ended":
                 self.ended, self.exit_code = True, int(message["exit_code"])
                 self.killed_for = str(message["killed_for"])
+                self.peak = int(message["peak"])
             case "message":
                 words = str(message["text"]).split()
                 if words[:1] == ["predicted-peak"]:
@@ -170,7 +173,7 @@ def _judge(talk: _Talk, in_time: bool, order: Order, timeout: float, server_log:
     if talk.killed_for:
         return Outcome("failed", talk.killed_for, error=error)
     ending = _ending(talk.exit_code or 0)
-    evidence = _oom_evidence(tail, talk.predicted_peak, order.memory_limit)
+    evidence = _oom_evidence(tail, talk, order.memory_limit)
     if (talk.exit_code or 0) < 0 and evidence:
         return Outcome("oom", f"out of memory: {ending}, {evidence}", error=error)
     return Outcome("failed", f"{ending}, no result", error=error)
@@ -184,13 +187,14 @@ def _ending(exit_code: int) -> str:
     return f"signal {-exit_code}"
 
 
-def _oom_evidence(log_tail: bytes, predicted_peak: float, limit: int | None) -> str:
+def _oom_evidence(log_tail: bytes, talk: _Talk, limit: int | None) -> str:
     """Why a death by signal is called out of memory; empty where nothing says so."""
     found = OUT_OF_MEMORY.search(log_tail)
     if found:
         return f"'{found[0].decode()}' in its log"
-    if limit and predicted_peak >= 0.8 * limit:
-        return f"predicted to need {predicted_peak / 2**20:.0f} of {limit / 2**20:.0f} MiB"
+    for words, size in (("predicted to need", talk.predicted_peak), ("it had", talk.peak)):
+        if limit and size >= _NEAR * limit:
+            return f"{words} {size / 2**20:.0f} of {limit / 2**20:.0f} MiB"
     return ""
 
 

@@ -63,11 +63,11 @@ def serve(channel: socket.socket) -> None:
         pid = os.fork()
         if pid == 0:
             _work(line.decode(), server, channel, output, woken, wake)
-        exit_code = _wait(pid, channel, output, woken)
+        exit_code, peak = _wait(pid, channel, output, woken)
         _kill_children()
         output.close()
         too_much = f"printed more than {MOST_BYTES // 2**20} MiB" if output.is_too_much else ""
-        ended = {"event": "ended", "exit_code": exit_code, "killed_for": too_much}
+        ended = {"event": "ended", "exit_code": exit_code, "killed_for": too_much, "peak": peak}
         # A worker killed while it spoke leaves half a line: begin a new one.
         channel.sendall(b"\n" + json.dumps(ended).encode() + b"\n")
 
@@ -87,15 +87,19 @@ def _work(
     worker.main(order, channel)
 
 
-def _wait(pid: int, channel: socket.socket, output: Output, woken: int) -> int:
+def _wait(pid: int, channel: socket.socket, output: Output, woken: int) -> tuple[int, int]:
     """Wait for the worker, passing on what it prints; kill it where that is too much.
 
     Where the parent goes away first, kill everything and end.
+
+    Returns:
+        The exit code, and the most bytes of memory that it had at once.
     """
     while True:
-        ended, status = os.waitpid(pid, os.WNOHANG)
+        ended, status, used = os.wait4(pid, os.WNOHANG)
         if ended:
-            return os.waitstatus_to_exitcode(status)
+            unit = 1 if sys.platform == "darwin" else 1024
+            return os.waitstatus_to_exitcode(status), used.ru_maxrss * unit
         ready, _, _ = select.select([channel.fileno(), output.fileno(), woken], [], [])
         if woken in ready:
             with contextlib.suppress(BlockingIOError):

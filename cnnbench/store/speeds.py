@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnnbench.core.metrics import column, split
+from cnnbench.core.metrics import COMPANIONS, column, split
 from cnnbench.store import references, statistics
 from cnnbench.store.robust import FEWEST_PROCESSES
 
@@ -42,11 +42,18 @@ def _achieved(row: Mapping[str, Any]) -> dict[str, Any]:
         if _is_of(name, _RATE) and rate is not None:
             label = split(name)[1]
             added[column(_ACHIEVED, label)] = flops * rate
-            for end in ("_ci_low", "_ci_high"):
+            for end in COMPANIONS:
                 of_rate = row.get(column(_RATE + end, label))
                 if of_rate is not None:
-                    added[column(_ACHIEVED + end, label)] = flops * of_rate
+                    added[column(_ACHIEVED + end, label)] = _times(flops, of_rate, end)
     return added
+
+
+def _times(flops: float, of_rate: Any, end: str) -> Any:
+    """A companion of a rate in images as one in FLOPs: numbers are scaled, words stay."""
+    if end == "_samples":
+        return ";".join(f"{flops * float(one):.9g}" for one in of_rate.split(";") if one)
+    return flops * of_rate if end in ("_ci_low", "_ci_high") else of_rate
 
 
 def ratios(row: Mapping[str, Any], label: str) -> tuple[float, ...]:

@@ -93,6 +93,8 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
         ("name: x\nmodels: [3]\nprobes: {static: }", "s.yaml:2: 'models.0' is 3"),
         ("name: x\nmodels: [Alpha]\nprobes: {latency: {min_rounds: 9, max_rounds: 2}}",
          "min_rounds is 9, more than max_rounds, 2"),
+        ("name: x\nmodels: [Alpha]\nprobes: {latency: {threads: [0]}}",
+         "'probes.latency.threads.0' is 0: input should be 'all' or greater than or equal to 1"),
         ("name: x\nmodels: [Alpha]\nprobes: {static: {batch_sizes: [2, 2]}}", "twice"),
         ("name: x\nmodels: [Alpha]\nprobes: {static: }\nlimits: {timeout: -1s}", "limits.timeout"),
         ("name: x\nmodels: [Alpha]\nprobes: {static: }\nlimits: {memory: 8}",

@@ -57,6 +57,16 @@ def eat(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
         hoard.append(bytearray(50 * 2**20))
 
 
+def starve(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    """As TensorFlow, which writes where it got no memory."""
+    hoard = []
+    try:
+        while True:
+            hoard.append(b"x" * (20 * 2**20))
+    except MemoryError:
+        ctypes.string_at(0)
+
+
 def breed(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
     """Leave a process behind that has a session of its own."""
     child = [sys.executable, "-c", "import time; time.sleep(300)", "cnnbench-orphan"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -62,8 +63,8 @@ def slow_is_built(place: Path) -> Path:
 
 def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
     builders = [
-        "good", "segfault", "hang", "leave", "system_exit", "fail", "killed", "eat", "breed",
-        "fork_twice", "chatter",
+        "good", "segfault", "hang", "leave", "system_exit", "fail", "killed", "eat", "starve",
+        "breed", "fork_twice", "chatter",
     ]  # fmt: skip
     suite = write_suite(tmp_path, builders, "limits: {timeout: 8s, memory: 2GiB}\n")
     done = run(suite)
@@ -83,6 +84,9 @@ def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
     assert ways["killed"] == ("failed", "signal 9 (SIGKILL), no result")
     assert ways["eat"][0] == "oom"
     assert ways["eat"][1].endswith("(the job's limit is 2GiB)")
+    starved = r"out of memory: signal 11 \(SIGSEGV\), it had \d+ of 2048 MiB"
+    assert ways["starve"][0] == "oom"
+    assert re.match(starved, ways["starve"][1])
     for builder in ("breed", "fork_twice", "chatter"):
         assert ways[builder] == ("ok", ""), builder
     assert not processes_of(tmp_path)

@@ -34,9 +34,9 @@ def as_text(comparison: Comparison, width: int) -> str:
             console.print(f"  {printable(line)}", markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for head in _HEADS:
-        table.add_column(
-            head, justify="left" if head in ("Model", "Metric", "Verdict") else "right"
-        )
+        is_text = head in ("Model", "Metric", "Verdict")
+        # Cut, two settings or two parameters of a model could not be told apart.
+        table.add_column(head, justify="left" if is_text else "right", overflow="fold")
     rows = _ordered(comparison)
     news = [row for row in rows if row.verdict != "same"]
     is_long = len(rows) > _SCREEN
