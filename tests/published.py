@@ -71,9 +71,13 @@ def recounted(record: Record) -> Record:
     """``record``, with today's numbers where it is one of counting."""
     if record.probe != "static" or record.status != "ok":
         return record
+    import tensorflow as tf
+
+    tf.keras.backend.clear_session()  # layers are numbered as in a process of their own
     context = Context(repeat=0, artifacts=ROOT, scratch=ROOT)  # counting writes nowhere
     found = static.run(registry.resolve(record.model), journal.setting_of(record), context)
-    return replace(record, metrics=found.metrics, details=found.details)
+    metrics = {name: float(value) for name, value in found.metrics.items()}
+    return replace(record, metrics=metrics, details=found.details)
 
 
 if __name__ == "__main__":
