@@ -66,7 +66,7 @@ def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = No
         elif op.rule is not None and op.rule.storage is Storage.ALIAS and op.inputs:
             owner.update({tensor: owner.get(op.input, op.input) for tensor in op.outputs})
         elif is_passed_on:
-            tensors, elements = _needed(op, is_trained)
+            tensors, elements = _needed(op)
             kept.update((owner.get(tensor, tensor), None) for tensor in tensors)
             inside += elements * op.output.bytes(batch, dtype) // max(op.output.elements, 1)
     return inside + sum(tensor.bytes(batch, dtype) for tensor in kept if tensor not in images)
@@ -80,12 +80,13 @@ def _is_trained(op: Op) -> bool:
     return any(keras_api.is_variable(leaf) and leaf.trainable for leaf in leaves)
 
 
-def _needed(op: Op, is_trained: bool) -> tuple[list[Tensor], int]:
+def _needed(op: Op) -> tuple[list[Tensor], int]:
     """What the gradient of ``op`` reads again: tensors, and elements made inside it."""
     if op.rule is None:
         return [*op.inputs, *op.outputs], 0
     tensors, inside = list[Tensor](), 0
-    if is_trained or not op.rule.linear:
+    # A frozen batch normalisation takes its statistics as they are: it is linear then.
+    if not op.rule.linear or getattr(op.layer, "trainable", True):
         tensors += op.inputs if "input" in op.rule.keeps else ()
         inside += op.rule.keeps_inside(op) if op.rule.keeps_inside else 0
     tensors += op.outputs if "output" in op.rule.keeps else ()

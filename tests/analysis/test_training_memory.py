@@ -92,3 +92,16 @@ def test_frozen_layers_keep_what_is_passed_on_only(frozen: str) -> None:
         assert traced == 512 * 4, "the features, as the head's input"
     elif frozen == "the first half":
         assert traced < 0.5 * trained
+
+
+def test_statistics_of_the_batch_need_it_even_without_a_weight() -> None:
+    with weightless():
+        images = tf.keras.Input((8, 8, 3))
+        x = layers.BatchNormalization(scale=False, center=False)(layers.Conv2D(4, 1)(images))
+        model = tf.keras.Model(images, layers.Conv2D(2, 1)(x))
+        estimated, traced = both(model)
+        # The convolution's output, that of the normalisation; beside them vectors of statistics.
+        assert estimated == 2 * 8 * 8 * 4 * 4
+        assert traced == pytest.approx(estimated, rel=0.05)
+        model.layers[2].trainable = False
+        assert both(model) == (8 * 8 * 4 * 4, 8 * 8 * 4 * 4)
