@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cnnbench.core import plan as planning
+from cnnbench.core import suite as suites
+from cnnbench.models import registry
 from cnnbench.report import files
-from cnnbench.store import tables
+from cnnbench.store import journal, tables
 from tests import published
 
 BLOCKS = [
@@ -34,3 +40,22 @@ def test_a_published_run_gives_the_same_tables_today(folder: Path) -> None:
 @pytest.mark.parametrize(("command", "text"), BLOCKS)
 def test_a_table_in_a_page_is_made_by_the_command_over_it(command: str, text: str) -> None:
     assert text.strip() == published.output_of(command).strip()
+
+
+@pytest.mark.parametrize("name", ["chapter_14", "fashion_mnist", "mobile", "table_14_3"])
+def test_what_decides_a_published_number_is_still_written_down_the_same(name: str) -> None:
+    """Else a run could not be continued by a newer cnnbench, whatever else it changed."""
+    folder = published.ROOT / "results/published" / name
+    suite = suites.load(folder / "suite.yaml", registry)
+    cells = {
+        _place(c.model.label, c.variant, c.setting_json): c for c in planning.plan(suite).cells
+    }
+    records = journal.read(folder / journal.FILE_NAME)[1]
+    assert records
+    for record in records:
+        cell = cells[_place(record.model, record.variant, record.setting)]
+        assert cell.job_key(record.repeat) == record.key, cell.title()
+
+
+def _place(model: str, variant: str, setting: Mapping[str, Any]) -> tuple[str, str, str]:
+    return model, variant, json.dumps(setting, sort_keys=True)

@@ -100,12 +100,19 @@ def _definitions(module: ast.AST) -> Iterator[tuple[str, Definition | None]]:
             for alias in node.names:
                 yield alias.asname or alias.name.split(".")[0], None
         elif isinstance(node, ast.Assign | ast.AnnAssign):
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                for part in ast.walk(target):
-                    if isinstance(part, ast.Name):
-                        yield part.id, None
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from ((name, None) for target in targets for name in _assigned(target))
         elif isinstance(node, ast.If | ast.Try | ast.With | ast.ExceptHandler):
             yield from _definitions(node)
+
+
+def _assigned(target: ast.expr) -> Iterator[str]:
+    """The names that an assignment gives a value; ``builder.__doc__ = ...`` gives none."""
+    if isinstance(target, ast.Name):
+        yield target.id
+    elif isinstance(target, ast.Tuple | ast.List):
+        for part in target.elts:
+            yield from _assigned(part)
 
 
 def _signature(node: Definition | None) -> Signature:

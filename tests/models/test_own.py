@@ -157,7 +157,8 @@ def test_a_name_that_a_module_gets_from_elsewhere(source: str, folder: Path) -> 
 
 
 def test_sources_that_are_hard_to_read(folder: Path) -> None:
-    (folder / "hard.py").write_text("def net(sizes={[]: 1}, classes=3): ...")
+    described = 'net.__doc__, net.__name__ = "a net", "net"'
+    (folder / "hard.py").write_text(f"def net(sizes={{[]: 1}}, classes=3): ...\n{described}")
     assert registry.resolve("hard:net", [folder]).classes == 3
     (folder / "harder.py").write_text("x = " + "-" * 50_000 + "1\ndef net(): ...")
     with pytest.raises(UserError, match="nested too deeply"):
