@@ -100,12 +100,14 @@ class Plan:
 
     @cached_property
     def id(self) -> str:
-        """sha256 over all cells; how often each is measured, limits and words are not in it.
+        """sha256 over all cells; their order, how often each is measured, limits and words are not
+        in it.
 
-        So where a suite asks for more seeds or rounds, its run goes on.
+        So where a suite is only put in another order, or asks for more seeds or rounds, its run
+        goes on.
         """
-        parts = [cell.key for cell in self.cells]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        parts = sorted(cell.key for cell in self.cells)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def part(self, only: Collection[str] = (), probes: Collection[str] = ()) -> tuple[Cell, ...]:
         """The cells of some models and some probes (all where none is named).

@@ -47,6 +47,10 @@ def test_limits_are_not_in_the_key_and_rounds_are_not_either() -> None:
     more = plan_of(SUITE.replace("max_rounds: 3", "max_rounds: 9"))
     assert more.id == plan_of(SUITE).id
     assert [cell.key for cell in more.cells] == [cell.key for cell in plan_of(SUITE).cells]
+    turned = plan_of(SUITE.replace("[Alpha, Beta]", "[Beta, Alpha]"))
+    assert turned.id == plan_of(SUITE).id, "another order is the same plan"
+    assert [c.key for c in turned.cells] != [c.key for c in plan_of(SUITE).cells]
+    assert plan_of(SUITE.replace("[Alpha, Beta]", "[Beta]")).id != turned.id
 
 
 def test_a_part_of_the_plan() -> None:
