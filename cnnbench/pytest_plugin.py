@@ -144,6 +144,7 @@ class Budget:
             runtimes = runtimes or [_DEFAULT_RUNTIME]
             others = [] if relative_to is None else [relative_to]
             networks = [network, *(_Network(o, self._folder, self._search_path) for o in others)]
+            _tell_apart(networks)
             records += self._timed(networks, runtimes, rounds)
         report = tables.report(records)
         self._judge(network.label, _over(report, network.label, times))
@@ -241,6 +242,19 @@ class _Network:
             metrics={name: float(value) for name, value in self.inspection.metrics.items()},
             environment=environment.environment_id(environment.fingerprint()),
         )
+
+
+def _tell_apart(networks: Sequence[_Network]) -> None:
+    """Give the second of two a name of its own: a live network may be called as one by name is.
+
+    Raises:
+        UserError: they are one network, whose times say nothing of each other.
+    """
+    for other in networks[1:]:
+        if other.text == networks[0].text:
+            raise UserError(f"{other.label} is to be timed beside itself", "relative_to")
+        if other.label == networks[0].label:
+            other.label = f"{other.label} (reference)"
 
 
 def _over(

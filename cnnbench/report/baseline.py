@@ -81,6 +81,10 @@ def _without_stale(base: pd.DataFrame, found: list[Row]) -> pd.DataFrame:
     def identity(row: Row) -> tuple[object, ...]:
         return row.model, row.variant, row.facts, row.cells.get("environment")
 
-    names, identities = {row.model for row in found}, [identity(row) for row in found]
-    is_kept = [row.model not in names or identity(row) in identities for row in rows_of(base)]
+    names = {(row.model, row.variant) for row in found}
+    identities = [identity(row) for row in found]
+    is_kept = [
+        (row.model, row.variant) not in names or identity(row) in identities
+        for row in rows_of(base)
+    ]
     return base[is_kept]

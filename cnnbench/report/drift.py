@@ -10,7 +10,7 @@ import pandas as pd
 from cnnbench.core.metrics import split
 from cnnbench.report.measured import Measured
 from cnnbench.report.merge import rows_of
-from cnnbench.store.references import logarithms
+from cnnbench.store.references import counted, logarithms
 from cnnbench.store.robust import FEWEST_PROCESSES
 
 _LOCATION = "latency_location_s"
@@ -21,7 +21,7 @@ def cancelled(report: pd.DataFrame) -> Iterator[str]:
     found = list(_cells(report))
     if not found:
         return
-    plain = median(_spread(cell.samples) for cell in found)
+    plain = median(_spread([cell.samples[n] for n in counted(cell.references)]) for cell in found)
     beside = median(_spread(cell.ratios) for cell in found)
     cells = f"{len(found)} cell{'s' * (len(found) != 1)}"
     yield (

@@ -22,6 +22,7 @@ from cnnbench.core.metrics import (
 )
 from cnnbench.core.units import show
 from cnnbench.report import merge
+from cnnbench.report.measured import DRIFTING
 from cnnbench.store.statistics import is_unstable
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -125,17 +126,22 @@ def _named(expression: str, report: pd.DataFrame) -> list[str]:
 def about(wanted: Sequence[str], report: pd.DataFrame) -> pd.DataFrame:
     """``report`` with the columns of ``wanted`` metrics, their companions, and those of no metric.
 
+    Of times the reference that was timed beside them is one: without it they could be compared
+    with no other run's.
+
     Raises:
         UserError: as `columns`.
     """
     if not wanted:
         return report
     chosen = {name for expression in wanted for name in _named(expression, report)}
+    times = [name for name in chosen if METRICS[split(name)[0]].unit in DRIFTING]
+    beside = {column("reference_s_samples", split(name)[1]) for name in times}
 
     def is_asked(name: str) -> bool:
         base, label = split(name)
         metric = max((m for m in METRICS if base.startswith(m)), key=len, default="")
-        return not metric or column(metric, label) in chosen
+        return not metric or column(metric, label) in chosen or name in beside
 
     return report[[name for name in report.columns if is_asked(str(name))]]
 

@@ -93,7 +93,7 @@ def read(row: Mapping[str, Any], name: str) -> Measured:
         high=high if is_interval else None,
         verdict=words(companion("_verdict")),
         status=words(companion("_status"))
-        or _status_of_setting(row, label)
+        or _status_of_setting(row, base, label)
         or ("not published" if base.startswith("published_") and value is None else ""),
         samples=numbers(companion("_samples")),
         references=numbers(row.get(column("reference_s_samples", label)))
@@ -103,8 +103,10 @@ def read(row: Mapping[str, Any], name: str) -> Measured:
     )
 
 
-def _status_of_setting(row: Mapping[str, Any], label: str) -> str:
+def _status_of_setting(row: Mapping[str, Any], base: str, label: str) -> str:
     """Why a cell found nothing: only its primary metrics carry the reason."""
+    if base not in METRICS or METRICS[base].depends_on != "setting":
+        return ""  # counted: what has the same label failed for reasons of its own
     statuses = (
         words(cell) for name, cell in row.items() if label and name.endswith(f"_status@{label}")
     )

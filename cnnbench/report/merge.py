@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from cnnbench.report.measured import Measured
 from cnnbench.store.tables import Run
 
 _FACTS = ("input_shape", "classes")
+_REFERENCE = "reference_s_samples"
 
 
 @dataclass
@@ -85,6 +86,9 @@ def merge(frames: Sequence[pd.DataFrame]) -> tuple[list[Row], dict[str, list[str
 
     The same network in several reports becomes one row. Of a number that stands in several of
     them the last is taken; a blank never hides a number.
+
+    Raises:
+        UserError: a row without its input shape may be one of several.
     """
     rows: list[Row] = []
     twice: dict[str, list[str]] = {}
@@ -92,10 +96,11 @@ def merge(frames: Sequence[pd.DataFrame]) -> tuple[list[Row], dict[str, list[str
         new = rows_of(frame)
         earlier = list(rows)
         for row in new:
-            twin = next((other for other in earlier if _is_same(row, other)), None)
+            twin = _twin(row, earlier)
             if twin is None:
                 rows.append(row)
                 continue
+            earlier = [other for other in earlier if other is not twin]
             for name in _take(row, twin):
                 twice.setdefault(name, []).append(row.name)
     return _told_apart(rows), twice
@@ -149,6 +154,18 @@ def _told_apart(rows: list[Row]) -> list[Row]:
     return rows
 
 
+def _twin(row: Row, rows: Sequence[Row]) -> Row | None:
+    """The one of ``rows`` that is the same network as ``row``; None where there is none."""
+    found = [other for other in rows if _is_same(row, other)]
+    if len(found) > 1:
+        raise UserError(
+            f"several rows may be the {row.name} of another table, which does not say its "
+            + " or ".join(name for name in _FACTS if name not in row.facts),
+            hint="give all tables these columns, as every report.csv has them",
+        )
+    return found[0] if found else None
+
+
 def _is_same(row: Row, other: Row) -> bool:
     """Same model and variant, and nothing known that tells them apart."""
     return (row.model, row.variant) == (other.model, other.variant) and all(
@@ -158,13 +175,15 @@ def _is_same(row: Row, other: Row) -> bool:
 
 def _take(row: Row, twin: Row) -> list[str]:
     """Put the numbers of ``row`` into ``twin``; return those that replaced a different one."""
-    replaced = []
+    replaced, taken = [], set()
+    references = {name: cell for name, cell in twin.cells.items() if _is_reference(name)}
     for name in (name for name in row.cells if of_column(name) is not None):
         new, old = row.read(name).value, twin.read(name).value
         if new is None and old is not None:
             continue
         if new is not None and old is not None and new != old:
             replaced.append(name)
+        taken.add(name)
         for member in _group(name):
             twin.cells.pop(member, None)
             if member in row.cells:
@@ -172,7 +191,25 @@ def _take(row: Row, twin: Row) -> list[str]:
         if name in row.environments:
             twin.environments[name] = row.environments[name]
     twin.facts |= row.facts
+    _forget_samples(twin, taken, references)
     return replaced
+
+
+def _forget_samples(row: Row, taken: Collection[str], references: Mapping[str, Any]) -> None:
+    """Of the numbers that stayed where another table's reference came, the samples go.
+
+    The reference was not timed beside them; value and interval stay.
+    """
+    for name in [name for name in row.cells if of_column(name) is not None and name not in taken]:
+        base, label = split(name)
+        reference = column(_REFERENCE, label)
+        is_another = row.cells.get(reference) != references.get(reference)
+        if is_another and METRICS[base].unit in measured.DRIFTING:
+            row.cells.pop(column(f"{base}_samples", label), None)
+
+
+def _is_reference(name: str) -> bool:
+    return split(name)[0] == _REFERENCE
 
 
 def _group(name: str) -> list[str]:
@@ -180,7 +217,7 @@ def _group(name: str) -> list[str]:
     base, label = split(name)
     group = [name, *(column(base + ending, label) for ending in COMPANIONS)]
     if METRICS[base].unit in measured.DRIFTING:
-        group.append(column("reference_s_samples", label))
+        group.append(column(_REFERENCE, label))
     return group
 
 

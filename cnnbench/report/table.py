@@ -23,7 +23,9 @@ from cnnbench.report.remarks import remarks
 
 _HEAD_WIDTH = 22
 _EMPTY = "There is nothing in this run yet: no job has left a record."
-_RANGE = "half the 95 % interval (of a time in fewer than six processes: half their range)"
+_RANGE = (
+    "half the 95 % interval (of fewer than six processes, but for accuracies: half their range)"
+)
 
 
 def as_text(

@@ -41,7 +41,7 @@ def test_one_metric_in_a_csv_that_can_be_compared(tmp_path: Path) -> None:
     assert names == [
         f"latency_p50_s{companion}@cpu/graph/b1"
         for companion in ("", "_ci_high", "_ci_low", "_samples", "_status", "_verdict")
-    ]
+    ] + ["reference_s_samples@cpu/graph/b1"], "else no other run's times could be compared with"
     for at in ("before.csv", "after.csv"):
         (tmp_path / at).write_text(asked)
     both = (str(tmp_path / "before.csv"), str(tmp_path / "after.csv"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnnbench.core.errors import UserError
+from cnnbench.core.settings.static import StaticSetting
 from cnnbench.report.baseline import Baseline
 from cnnbench.store import tables
 from tests.report.made import FACTS, Book
@@ -43,6 +44,15 @@ def test_what_this_run_did_not_look_at_stays_and_what_changed_goes(tmp_path: Pat
         b, a = written(file, other.static("A", params=6.0))
         assert (a["model"], b["model"]) == ("A", "B")
         assert a.get(P50) is None or a[P50] != a[P50]
+
+
+def test_a_variant_that_this_run_did_not_look_at_stays(tmp_path: Path) -> None:
+    both = Book().static("A", params=5.0)
+    both.record("A", StaticSetting(), 0, {"params": 5.0}, variant="ptq-int8")
+    rows = written(tmp_path / "base.csv", both)
+    assert len(rows) == 2
+    rows = written(tmp_path / "base.csv", Book().static("A", params=6.0))
+    assert [(row["variant"], row["params"]) for row in rows] == [("float32", 6), ("ptq-int8", 5)]
 
 
 def test_what_cannot_be_read_or_written_is_said_before_anything_is_run(tmp_path: Path) -> None:

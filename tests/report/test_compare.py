@@ -320,3 +320,31 @@ def test_a_metric_is_compared_in_every_setting_that_its_name_means() -> None:
     assert [row.metric for row in found.rows] == [*columns, "params"]
     (one,) = cnnbench.compare(both, both, metrics=["memory_infer_peak@b32"]).rows
     assert one.metric == "memory_infer_peak_bytes@b32"
+
+
+def test_the_largest_batch_may_be_none_at_all() -> None:
+    base = table(model=["A", "B"], **{"max_batch@cpu/graph": [88, 64]})
+    new = table(model=["A", "B"], **{"max_batch@cpu/graph": [0, 65]})
+    found = cnnbench.compare(base, new)
+    assert [(row.verdict, row.note) for row in found.rows] == [
+        ("worse", "by -88"),
+        ("same", "by +1"),
+    ]
+
+
+def test_a_latency_that_both_sides_have_is_compared_before_one_that_one_has(tmp_path: Path) -> None:
+    base = tables.load(Book(seed=1).latency("A", 0.010).latency("B", 0.010).write(tmp_path / "a"))
+    new = tables.load(Book(seed=2).latency("A", 0.050).latency("B", 0.010).write(tmp_path / "b"))
+    blank = [name for name in new.report.columns if name.startswith("latency_location_s")]
+    new.report.loc[new.report["model"] == "A", blank] = None
+    found = verdicts(cnnbench.compare(base, new))
+    assert found["A", "latency_p50_s@cpu/litert/b1"] == "worse"
+    assert found["B", LOCATION] == "same"
+
+
+def test_a_count_did_not_fail_because_a_measurement_of_its_batch_did() -> None:
+    base = table(model=["A"], **{"activation_infer_peak_bytes@b1": [4]})
+    status = {"memory_infer_peak_bytes_status@b1": ["oom: x"]}
+    new = table(model=["A"], **{"activation_infer_peak_bytes@b1": [None]}, **status)
+    (row,) = cnnbench.compare(base, new).rows
+    assert (row.verdict, row.note) == ("cannot tell", "new: not measured")

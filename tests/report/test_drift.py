@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
+
 from cnnbench.report import drift, table
 from cnnbench.store import tables
 from tests.report.made import Book
@@ -21,6 +23,22 @@ def test_a_shared_drift_is_cancelled_and_the_report_says_so(tmp_path: Path) -> N
     assert re.match(r"\d+ of 80 rounds do not count: the machine was slowed down", left_out)
     shown = table.as_markdown(run.report, run.environment)
     assert line in shown and left_out in shown
+
+
+def test_both_spreads_are_of_the_rounds_that_count() -> None:
+    # Two rounds on a machine that others slowed down: the reference shows it, and not all of it.
+    times = ";".join(["0.0100", "0.0101", "0.0099"] * 3 + ["0.02", "0.02"])
+    beside = ";".join(["0.001"] * 9 + ["0.0015", "0.0015"])
+    columns = {"latency_location_s": 0.01, "latency_location_s_samples": times}
+    report = pd.DataFrame(
+        [
+            {"model": "A", "variant": "float32", "reference_s_samples@cpu/litert/b1": beside}
+            | {f"{name}@cpu/litert/b1": value for name, value in columns.items()}
+        ]
+    )
+    line, left_out = drift.cancelled(report)
+    assert re.findall(r"([\d.]+)%", line) == ["0.9", "0.9"]
+    assert left_out.startswith("2 of 11 rounds do not count")
 
 
 def test_nothing_is_said_of_too_few_processes(tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from cnnbench.core.errors import UserError
+from cnnbench.pytest_plugin import _tell_apart
 from tests.conftest import ROOT
 
 _TINY = """
@@ -111,3 +114,11 @@ def test_the_readme_s_example_holds_and_its_message_is_the_tool_s(tmp_path: Path
     broken = run(tmp_path, example.replace('macs="320M"', 'macs="300M"'), "-k", "small")
     assert broken.returncode == 1
     assert message.strip() in broken.stdout
+
+
+def test_a_live_network_with_the_name_of_its_reference_is_another() -> None:
+    live, named = (SimpleNamespace(label="LeNet5", text=t) for t in ("x/LeNet5.keras", "LeNet5"))
+    _tell_apart([live, named])  # type: ignore[list-item]
+    assert (live.label, named.label) == ("LeNet5", "LeNet5 (reference)")
+    with pytest.raises(UserError, match="beside itself"):
+        _tell_apart([named, named])  # type: ignore[list-item]

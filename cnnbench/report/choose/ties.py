@@ -10,7 +10,10 @@ from statistics import NormalDist
 from cnnbench.core.metrics import Metric
 from cnnbench.report.measured import Measured
 from cnnbench.store import statistics
+from cnnbench.store.proportions import SHARES
 from cnnbench.store.references import logarithms
+from cnnbench.store.robust import FEWEST_PROCESSES
+from cnnbench.store.statistics import ONE_SEED
 
 _SMALLEST_LOG = math.log1p(statistics.MINIMUM_EFFECT)
 _HALF_WIDTH = NormalDist().inv_cdf((1 + statistics.CONFIDENCE) / 2)
@@ -49,7 +52,7 @@ class _Test:
 
 def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bool) -> _Test | None:
     """None where nothing says how sure the two numbers are."""
-    samples = [_logs(one) for one in (best, other)] if metric.unit != "fraction" else []
+    samples = _logs(best, other) if metric.unit != "fraction" else []
     if samples and all(len(logs) > 1 for logs in samples):
         difference, error, freedom = statistics.yuen(*samples)
         effect = _SMALLEST_LOG
@@ -62,13 +65,31 @@ def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bo
     one_tail = float(statistics.t_test(difference, error, freedom)) / 2
     chance_smaller = one_tail if difference > 0 else 1 - one_tail
     p = float(statistics.t_test(difference, error, freedom, effect))
+    if metric.unit == "fraction" and not all(
+        _says_of_the_next(one, metric) for one in (best, other)
+    ):
+        p = 1.0
     return _Test(chance_smaller if smaller_is_better else 1 - chance_smaller, p)
 
 
-def _logs(one: Measured) -> list[float]:
-    """Logarithms of the process samples, drift taken out where a reference was timed with each."""
-    samples = one.ratios or one.samples
-    return logarithms(samples).tolist() if min(samples, default=0.0) > 0 else []
+def _says_of_the_next(one: Measured, metric: Metric) -> bool:
+    """Whether its interval covers what another training would give.
+
+    Not that of one seed, whose interval is of the images alone; nor the range of a few of what is
+    no share of the images.
+    """
+    if metric.name in SHARES:
+        return ONE_SEED not in one.verdict
+    return len(one.samples) >= FEWEST_PROCESSES
+
+
+def _logs(*sides: Measured) -> list[list[float]]:
+    """Logarithms of the process samples; drift is taken out where both timed a reference."""
+    with_references = all(one.ratios for one in sides)
+    samples = [one.ratios if with_references else one.samples for one in sides]
+    if min(min(some, default=0.0) for some in samples) <= 0:
+        return []
+    return [logarithms(some).tolist() for some in samples]
 
 
 def _centre(one: Measured) -> tuple[float, float]:

@@ -22,7 +22,7 @@ from cnnbench.report.merge import Row, frame_of, rows_of
 from cnnbench.store.statistics import MINIMUM_EFFECT
 from cnnbench.store.tables import Run
 
-# One number a latency cell is compared: the first of these that both sides have.
+# One number a latency cell is compared: the first of these that both sides have, else one has.
 _LATENCIES = (
     "latency_location_s",
     "latency_p50_s",
@@ -197,7 +197,7 @@ def _pairs(
         is_comparable = force or is_same_environment(base, new, *facts)
         for name in _usual(base, new) if wanted is None else wanted:
             metric = METRICS[split(name)[0]]
-            if name in base.cells and name in new.cells and _has_a_number(name, base, new):
+            if name in base.cells and name in new.cells and any(_numbers(name, base, new)):
                 may = is_comparable or not is_time(metric)
                 yield base, name, Pair(metric, base.read(name), new.read(name), may)
 
@@ -206,15 +206,17 @@ def _usual(base: Row, new: Row) -> list[str]:
     """The columns that are compared where none is asked for, in the order of the tables."""
     both = [name for name in base.cells if name in new.cells and of_column(name) is not None]
     chosen: dict[str, str] = {}
-    for metric in _LATENCIES:
-        for name in both:
-            if split(name)[0] == metric and _has_a_number(name, base, new):
-                chosen.setdefault(split(name)[1], name)
+    for has_it in (all, any):
+        for metric in _LATENCIES:
+            for name in both:
+                if split(name)[0] == metric and has_it(_numbers(name, base, new)):
+                    chosen.setdefault(split(name)[1], name)
     return [name for name in both if name in chosen.values() or _is_usual(name)]
 
 
-def _has_a_number(name: str, base: Row, new: Row) -> bool:
-    return any(row.read(name).value is not None for row in (base, new))
+def _numbers(name: str, base: Row, new: Row) -> list[bool]:
+    """Which of the two sides has a number."""
+    return [row.read(name).value is not None for row in (base, new)]
 
 
 def _is_usual(name: str) -> bool:

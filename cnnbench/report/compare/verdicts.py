@@ -66,12 +66,16 @@ def _settled(pair: Pair, threshold: float) -> Judged | None:
         return _one_sided(pair)
     if not pair.is_comparable:
         return Judged("not comparable", _ratio(pair), note="measured in another environment")
+    if pair.metric.depends_on == "weights":
+        return _exact(pair, threshold, ", as trainings differ")
     if pair.metric.depends_on != "setting":
-        return _exact(pair, threshold if pair.metric.depends_on == "weights" else 0.0)
+        return _exact(pair)
     if pair.metric.better is None:
         return Judged("cannot tell", _ratio(pair), note="neither way is better")
     if base.value == new.value and base.samples == new.samples:
         return Judged("same", _ratio(pair), note="the same numbers")
+    if pair.metric.unit == "count":  # the largest batch, which may be 0
+        return _exact(pair, threshold)
     if pair.metric.unit == "fraction":
         return _by_intervals(pair)
     if not all(_samples(pair)):
@@ -96,13 +100,13 @@ def _failure(pair: Pair, verdict: Verdict, word: str, status: str) -> Judged:
     return Judged(verdict, note=f"{word} {status}")
 
 
-def _exact(pair: Pair, threshold: float) -> Judged:
+def _exact(pair: Pair, threshold: float = 0.0, why: str = "") -> Judged:
     ratio = _ratio(pair)
     if pair.base.value == pair.new.value:
         return Judged("same", ratio)
     by = f"by {_difference(pair)}"  # 4.25 M and 4.25 M look the same
     if ratio is not None and 1 / (1 + threshold) <= ratio <= 1 + threshold:
-        return Judged("same", ratio, note=f"{by}, as trainings differ")
+        return Judged("same", ratio, note=f"{by}{why}")
     if pair.metric.better is None:
         return Judged("cannot tell", ratio, note=f"{by}; neither way is better")
     return Judged(_direction(pair.metric, _is_higher(pair)), ratio, note=by)
