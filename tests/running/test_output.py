@@ -59,6 +59,7 @@ def served(tmp_path: Path, *orders: str) -> list[dict[str, Any]]:
 
 def test_a_worker_that_prints_without_end_is_killed_and_the_next_is_served(tmp_path: Path) -> None:
     ends = served(tmp_path, "flood", "nothing")
+    assert all(end.pop("peak") > 2**20 for end in ends), "a process has a megabyte at least"
     assert ends[0] == {"event": "ended", "exit_code": -9, "killed_for": "printed more than 32 MiB"}
     assert ends[1] == {"event": "ended", "exit_code": 0, "killed_for": ""}
     assert (tmp_path / "flood").stat().st_size == output.MOST_BYTES
