@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Beside the weights that a run of the `compression` probe keeps.
 _NETWORK_CARD = "network.json"
+_HASHES = ("weights_sha256", "dataset_sha256")
 
 
 @click.command()
@@ -83,7 +84,8 @@ def command(
         raise UserError(error.what, "--variant", error.hint) from None
     _check_files(weights, out)
     given = {"dataset": dataset, "image_size": image_size, "recipe": recipe}
-    training = _training(subject, weights, {k: v for k, v in given.items() if v is not None})
+    stated = _stated(subject, weights, {k: v for k, v in given.items() if v is not None})
+    training = _training(subject, stated)
     setting = _setting(
         subject,
         parsed,
@@ -97,7 +99,10 @@ def command(
     from cnnbench.running import export as exporting
 
     data_dir = data_dir.resolve() if data_dir else None
-    card = exporting.export(subject.text, setting, out.resolve(), [Path.cwd()], data_dir, _say)
+    places = [Path.cwd()]
+    card = exporting.export(
+        subject.text, setting, out.resolve(), places, data_dir, _say, trained=stated
+    )
     click.echo(json.dumps(card, indent=1) if as_json else _summary(card, out))
 
 
@@ -110,25 +115,29 @@ def _check_files(weights: Path, out: Path) -> None:
         raise UserError("no such folder", str(out.parent), "make it, or name another --out")
 
 
-def _training(subject: Model, weights: Path, given: dict[str, Any]) -> Any:
-    """The schedule behind the weights: as the card beside them or the options say, or None."""
+def _stated(subject: Model, weights: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """What the card beside the weights, and the options, say of how they were trained."""
+    known = _beside(weights, subject.label)
+    if given.get("dataset", known.get("dataset")) != known.get("dataset"):
+        known = {}  # of another data set: the options say all of it
+    stated = known | given
+    if stated and "dataset" not in stated:
+        raise UserError("is missing", "--dataset", "--image-size and --recipe are of its images")
+    return stated
+
+
+def _training(subject: Model, stated: dict[str, Any]) -> Any:
+    """That as a setting: on which images, of which network; None where nothing is said."""
     from pydantic import ValidationError
 
     from cnnbench.core.settings.compression import Training
 
-    known = _beside(weights, subject.label)
-    if given.get("dataset", known.get("dataset")) != known.get("dataset"):
-        known = {}  # of another data set: the options say all of it
-    fields = known | given
-    if "dataset" not in fields:
-        if given:
-            raise UserError(
-                "is missing", "--dataset", "--image-size and --recipe are of its images"
-            )
+    if not stated:
         return None
+    fields = {name: value for name, value in stated.items() if name not in _HASHES}
     try:
         training = Training(**fields)
-        return training.setting(subject, "", "")
+        return training.setting(subject, stated.get("dataset_sha256", ""), "")
     except ValidationError as error:
         words = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise UserError(words, "--dataset") from None
@@ -143,10 +152,7 @@ def _beside(weights: Path, label: str) -> dict[str, Any]:
     if not isinstance(card, dict) or card.get("model") != label:
         return {}
     training = card.get("training")
-    if not isinstance(training, dict):
-        return {}
-    hashes = ("weights_sha256", "dataset_sha256")
-    return {name: value for name, value in training.items() if name not in hashes}
+    return training if isinstance(training, dict) else {}
 
 
 def _setting(
@@ -176,8 +182,11 @@ def _check_bounds(making: dict[str, float]) -> None:
     """An option takes what a suite's key of that name takes."""
     from pydantic import ValidationError
 
-    from cnnbench.core.settings.compression import CompressionSpec
+    from cnnbench.core.settings.compression import FEWEST_REPRESENTATIVE, CompressionSpec
 
+    if making["representative"] < FEWEST_REPRESENTATIVE:
+        fewest = f"{FEWEST_REPRESENTATIVE} at least"
+        raise UserError(f"it is {making['representative']:g}", "--representative", fewest)
     try:
         CompressionSpec.model_validate(making)
     except ValidationError as error:

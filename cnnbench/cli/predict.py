@@ -61,9 +61,10 @@ def command(
         raise UserError(f"the input of {subject.label} is no image", hint="add [input_shape=HxWxC]")
     names = _class_names(class_names) if class_names else []
     takes_classes = subject.maker.takes("classes")
-    if names and subject.classes not in (0, len(names)) and not takes_classes:
+    apart = 2 if subject.classes == 1 else subject.classes  # a single sigmoid's
+    if names and apart not in (0, len(names)) and not takes_classes:
         raise UserError(
-            f"{len(names)} names, but {subject.label} tells {subject.classes} classes apart",
+            f"{len(names)} names, but {subject.label} tells {apart} classes apart",
             str(class_names),
         )
     pictures = _pictures(images, *subject.input_shape)
@@ -77,7 +78,9 @@ def command(
         network = subject.build(weights=chosen, classes=len(names) if is_another else None)
         rows = prediction.probabilities(subject, network, pictures)
         note = ""
-        if not names and rows.shape[1] == prediction.IMAGENET_CLASSES:
+        # A network in a file of one's own may tell any thousand classes apart.
+        may_be_imagenet = not names and not subject.maker.is_trained
+        if may_be_imagenet and rows.shape[1] == prediction.IMAGENET_CLASSES:
             try:
                 names = prediction.imagenet_names()
             except Unavailable as error:
@@ -126,7 +129,9 @@ def _pictures(files: tuple[Path, ...], height: int, width: int, channels: int) -
         except Exception as error:  # Pillow's readers raise what they like
             if is_out_of_memory(error):
                 raise
-            reason = getattr(error, "strerror", None) or "not a picture"
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+            if type(error).__name__ == "UnidentifiedImageError":
+                reason = "not a picture"
             raise UserError(f"cannot be read: {reason}", str(file)) from None
     return np.stack(pictures).astype(np.float32)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+SMALLEST_CLASS = 5  # of a folder's pictures, so that a fifth is a picture
+
 
 @dataclass(frozen=True)
 class Place:

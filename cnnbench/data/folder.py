@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from cnnbench.core import datasets
 from cnnbench.core.errors import JobFailed, Unavailable, is_out_of_memory
 from cnnbench.core.settings import files
 from cnnbench.data import stratified
@@ -23,7 +24,6 @@ from cnnbench.data.photographs import Photographs, fitted
 from cnnbench.data.pictures import Splits
 
 _TEST_SHARE = 0.2
-SMALLEST_CLASS = 5  # so that a fifth is a picture
 _THREADS = 4
 
 
@@ -38,7 +38,10 @@ class _Found:
 
 
 def load(
-    name: str, search_path: list[Path], sha256: str = "", smallest_class: int = SMALLEST_CLASS
+    name: str,
+    search_path: list[Path],
+    sha256: str = "",
+    smallest_class: int = datasets.SMALLEST_CLASS,
 ) -> Splits:
     """Four fifths for training, one fifth for the test, every class in its share.
 
@@ -123,7 +126,8 @@ def _examined(folder: Path, file: Path) -> _Found:
     try:
         with Image.open(file) as picture:
             picture.load()
-            fitted(picture, 8, 8, 3)  # as it will be: its orientation may be what is damaged
+            for channels in (1, 3):  # as it will be: its orientation may be what is damaged
+                fitted(picture, 8, 8, channels)
     except UnidentifiedImageError:
         return _Found(file, label, "", "not a picture")
     except Exception as error:  # Pillow's readers raise what they like

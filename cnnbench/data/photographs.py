@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,9 @@ from PIL import Image, ImageOps
 
 from cnnbench.data.pictures import Images, Labels
 
+_MOST_OF_16_BITS = 65_535
+# Large pictures are what cameras make; beyond twice as much Pillow refuses to read one.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 _THREADS = 4  # Pillow lets go of the interpreter while it decodes and resizes
 
 
@@ -45,8 +49,24 @@ def decoded(source: Path | bytes, height: int, width: int, channels: int) -> Ima
 
 
 def fitted(picture: Image.Image, height: int, width: int, channels: int) -> Images:
-    """`decoded` for a picture that is open already."""
-    upright = ImageOps.exif_transpose(picture)
+    """`decoded` for a picture that is open already.
+
+    Raises:
+        ValueError: its numbers have no range that is known.
+    """
+    upright = _of_bytes(ImageOps.exif_transpose(picture))
     colours = upright.convert("RGB" if channels == 3 else "L")
     cut = ImageOps.fit(colours, (width, height), Image.Resampling.BILINEAR)
     return np.asarray(cut, np.uint8).reshape(height, width, channels)
+
+
+def _of_bytes(picture: Image.Image) -> Image.Image:
+    """A picture of 16 bits in 8: Pillow's own conversion cuts off what is above 255."""
+    if picture.mode == "F":
+        raise ValueError("a picture of floating-point numbers, whose range it does not say")
+    if not picture.mode.startswith("I"):
+        return picture
+    values = np.asarray(picture)
+    if values.min() < 0 or values.max() > _MOST_OF_16_BITS:
+        raise ValueError("a picture of more than 16 bits a pixel")
+    return Image.fromarray((values // 257).astype(np.uint8))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cnnbench.core.errors import Unavailable, UserError
+from cnnbench.core.pixel_map import PixelMap
 from cnnbench.core.settings import files
 from cnnbench.models import preprocessing, weights
 from cnnbench.models.model import Request
@@ -66,6 +67,19 @@ class KerasFile:
                     "replace it by a registered layer of your own and save the model again",
                 )
         return config
+
+    @cached_property
+    def pixel_map(self) -> PixelMap | None:
+        """What the file says of its preprocessing.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        try:
+            with zipfile.ZipFile(self.file) as archive:
+                return PixelMap.read(archive)
+        except (*_DAMAGED, TypeError) as error:
+            raise UserError(f"not a .keras file: {error}", str(self.file)) from None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -119,7 +133,11 @@ class KerasFile:
         weights.load(model, self.file, self.file.name)
 
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
-        """Nothing where the network rescales or normalises by itself, else 0..255 to 0..1."""
+        """As the file says, where cnnbench made it; else nothing where the network rescales or
+        normalises by itself, else 0..255 to 0..1.
+        """
+        if self.pixel_map is not None:
+            return self.pixel_map(images)
         kinds = (part.get("class_name") for part in _dictionaries(self.config))
         scales_itself = any(isinstance(kind, str) and kind in _SCALES_ITSELF for kind in kinds)
         return images if scales_itself else preprocessing.unit(images)

@@ -13,6 +13,7 @@ from cnnbench.models import weights
 from cnnbench.models.model import Model
 
 IMAGENET_CLASSES = 1000
+_OF_PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,15 @@ def probabilities(model: Model, network: Any, images: np.ndarray) -> np.ndarray:
         images: float32 ``(n, height, width, channels)`` in 0..255.
 
     Raises:
-        UserError: the output is no row of classes.
+        UserError: the output is no row of classes, or no numbers.
     """
     outputs = network.predict(model.preprocess(images), verbose=0)
     first = np.asarray(outputs[0] if isinstance(outputs, list) else outputs, dtype=np.float64)
     if first.ndim != 2:
         raise UserError(f"{model.label} gives maps, not classes", hint="predict with a classifier")
-    return _probabilities(first)
+    if not np.isfinite(first).all():
+        raise UserError(f"what {model.label} gives are no numbers")
+    return _probabilities(first, _are_probabilities(network, first))
 
 
 def best(row: np.ndarray, top: int, names: Sequence[str] | None) -> list[Guess]:
@@ -81,13 +84,24 @@ def imagenet_names() -> list[str]:
     return [name for _, name, _ in decoded[0]]
 
 
-def _probabilities(outputs: np.ndarray) -> np.ndarray:
+def _are_probabilities(network: Any, outputs: np.ndarray) -> bool:
+    """Whether outputs are probabilities: as the last layer says, else as the numbers look."""
+    last = network.layers[-1] if len(network.outputs) == 1 else None
+    activation = getattr(getattr(last, "activation", None), "__name__", "")
+    if activation in _OF_PROBABILITIES or type(last).__name__ == "Softmax":
+        return True
+    if activation == "linear":
+        return False
+    are_shares = bool(outputs.min() >= 0 and outputs.max() <= 1)
+    return are_shares and (outputs.shape[1] == 1 or np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+
+
+def _probabilities(outputs: np.ndarray, are_probabilities: bool) -> np.ndarray:
     """The outputs themselves where they are probabilities, else their softmax."""
-    are_shares = outputs.min() >= 0 and outputs.max() <= 1
     if outputs.shape[1] == 1:
-        second = outputs if are_shares else 1 / (1 + np.exp(-outputs))
+        second = outputs if are_probabilities else 1 / (1 + np.exp(-outputs))
         return np.concatenate([1 - second, second], axis=1)
-    if are_shares:
+    if are_probabilities:
         return outputs
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.errors import JobFailed, is_out_of_memory
+from cnnbench.core.pixel_map import PixelMap
 from cnnbench.core.settings.accuracy import IMAGENET, PRETRAINED, AccuracySetting
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.data import catalog
@@ -62,6 +63,11 @@ def _keep(model: Any, task: Task, context: Context) -> None:
     whole.set_weights(model.get_weights())
     try:
         whole.save(f"{file}.keras")
+        channels = network.channels(task.subject)
+        if pixels := PixelMap.of(task.subject.preprocess, channels):
+            pixels.write(Path(f"{file}.keras"))
+        else:
+            context.say("its preprocessing is not in the .keras file: it is no map of pixels")
     except Exception as error:  # layers of the user's own that cannot say what they are made of
         if is_out_of_memory(error):
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ def export(
     search_path: Sequence[Path],
     data_dir: Path | None,
     say: Callable[[str], None],
+    trained: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Make ``out`` and its card, ``out`` with the ending ``.json``; return what the card says.
 
@@ -39,6 +40,7 @@ def export(
         search_path: where models and data are looked up.
         data_dir: holds data sets, or None.
         say: takes progress messages.
+        trained: what is known of how the weights were trained, for the card.
 
     Raises:
         UserError: the weights do not fit, ``out`` cannot be written, or another file is there.
@@ -57,6 +59,8 @@ def export(
         made = next(work.glob(f"artifacts/converted-*/{places.MODEL}"))
         card = json.loads((made.parent / places.CARD).read_text(encoding="utf-8"))
         card = {"cnnbench": __version__} | card
+        if trained:
+            card["from"]["training"] |= trained
         try:
             _put(made, card, out)
         except OSError as error:

@@ -86,7 +86,7 @@ def test_an_unknown_data_set_and_a_size_that_is_too_small(weights: str) -> None:
         ("--fine-tune-rate", "nan", "finite number"),
         ("--fine-tune-rate", "-1", "greater than 0"),
         ("--fine-tune-epochs", "0", "greater than or equal to 1"),
-        ("--representative", "0", "greater than or equal to 1"),
+        ("--representative", "9", "10 at least"),
     ],
 )
 def test_an_option_takes_what_a_suites_key_takes(
@@ -170,7 +170,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[CompressionSetting]:
     """What `exporting.export` was asked for."""
     found: list[CompressionSetting] = []
 
-    def export(model: str, setting: CompressionSetting, *_: object) -> dict[str, object]:
+    def export(
+        model: str, setting: CompressionSetting, *_: object, **__: object
+    ) -> dict[str, object]:
         found.append(setting)
         facts: dict[str, object] = {"model": model, "variant": setting.variant, "bytes": 1}
         return facts | {"metrics": {}, "read_back": {"flags": ["output disagrees with Keras"]}}
@@ -179,8 +181,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[CompressionSetting]:
     return found
 
 
-def _network_card(folder: Path, model: str) -> None:
-    training = AccuracySetting(dataset="digits", image_size=28, epochs=3)
+def _network_card(folder: Path, model: str, **known: str) -> None:
+    training = AccuracySetting(dataset="digits", image_size=28, epochs=3, **known)
     facts = {"model": model, "training": training.model_dump(mode="json")}
     (folder / "network.json").write_text(json.dumps(facts))
 
@@ -211,6 +213,17 @@ def test_weights_that_a_run_kept_know_their_training(
     assert setting.training is not None
     found = (setting.training.dataset, setting.training.image_size, setting.training.epochs)
     assert found == (dataset, image_size, epochs)
+
+
+def test_pictures_that_were_changed_since_are_noticed(
+    weights: str, tmp_path: Path, asked: list[CompressionSetting]
+) -> None:
+    _network_card(tmp_path, "BasicCNN", dataset_sha256="abc")
+    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
+    CliRunner().invoke(group, ["export", "BasicCNN", *common])
+    CliRunner().invoke(group, ["export", "BasicCNN", *common, "--dataset", "fashion_mnist"])
+    hashes = [setting.training.dataset_sha256 for setting in asked if setting.training]
+    assert hashes == ["abc", ""], "of another data set the card knows nothing"
 
 
 def test_a_card_of_another_network_says_nothing(weights: str, tmp_path: Path) -> None:
@@ -259,6 +272,8 @@ net.small(classes=7).save_weights("seven.weights.h5")
     assert done.returncode == 0, done.stderr
     card = json.loads(done.stdout)
     assert card["variant"] == "pruned-50+ptq-int8"
+    known = {"dataset": "digits", "recipe": "scratch", "image_size": 8, "dataset_sha256": ""}
+    assert card["from"]["training"] == known, "nothing else is known of weights in a file"
     assert card["made"]["representative_images"] == 100
     assert card["metrics"]["sparsity"] >= 0.49
     assert card["metrics"]["coverage_macs"] == 1.0
@@ -267,11 +282,9 @@ net.small(classes=7).save_weights("seven.weights.h5")
     done = export(
         "--variant", "ptq-int8", "--dataset", "digits", "--representative", "3", "--out", "x.tflite"
     )
-    assert done.returncode == 1
-    assert "too little representative data: 3 images" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert (tmp_path / "x.tflite.log").is_file()
-    assert not (tmp_path / "x.tflite").exists()
+    assert done.returncode == 2
+    assert done.stderr == "cnnbench: --representative: it is 3 (10 at least)\n"
+    assert not list(tmp_path.glob("x.tflite*"))
 
     done = export("--variant", "ptq-float16", "--out", "x.tflite", weights="nan.weights.h5")
     assert done.returncode == 1

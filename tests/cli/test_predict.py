@@ -12,6 +12,7 @@ import sys
 import time
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,18 +128,54 @@ def test_a_mistake_is_one_line(arguments: tuple[str, ...], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outputs", "shares"),
+    ("last", "outputs", "shares"),
     [
-        ([[0.2, 0.8]], [[0.2, 0.8]]),
-        ([[0.0, 0.0]], [[0.0, 0.0]]),  # of sigmoids that see nothing
-        ([[0.9, 0.7]], [[0.9, 0.7]]),  # classes that do not exclude one another
-        ([[-1.0, 1.0]], [[1 / (1 + np.exp(2)), 1 / (1 + np.exp(-2))]]),
-        ([[0.3]], [[0.7, 0.3]]),  # one sigmoid, two classes
-        ([[-2.0]], [[1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))]]),
+        ("softmax", [[0.2, 0.8]], [[0.2, 0.8]]),
+        ("sigmoid", [[0.0, 0.0]], [[0.0, 0.0]]),  # of sigmoids that see nothing
+        ("sigmoid", [[0.9, 0.7]], [[0.9, 0.7]]),  # classes that do not exclude one another
+        ("linear", [[-1.0, 1.0]], [[1 / (1 + np.exp(2)), 1 / (1 + np.exp(-2))]]),
+        # Small logits look like shares; what an image is told does not hang on those beside it.
+        ("linear", [[0.0, 0.5]], [[1 / (1 + np.exp(0.5)), 1 / (1 + np.exp(-0.5))]]),
+        ("sigmoid", [[0.3]], [[0.7, 0.3]]),  # one sigmoid, two classes
+        ("linear", [[-2.0]], [[1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))]]),
+        ("", [[0.2, 0.8]], [[0.2, 0.8]]),  # a Reshape, say: as the numbers look
+        ("", [[0.2, 0.2]], [[0.5, 0.5]]),
     ],
 )
-def test_outputs_become_probabilities(outputs: list[list[float]], shares: object) -> None:
-    np.testing.assert_allclose(prediction._probabilities(np.array(outputs)), shares)
+def test_outputs_become_probabilities(
+    last: str, outputs: list[list[float]], shares: object
+) -> None:
+    layer = SimpleNamespace(activation=SimpleNamespace(__name__=last)) if last else object()
+    network = SimpleNamespace(layers=[layer], outputs=[None])
+    found = np.array(outputs)
+    are_probabilities = prediction._are_probabilities(network, found)
+    np.testing.assert_allclose(prediction._probabilities(found, are_probabilities), shares)
+
+
+def test_the_names_of_a_single_sigmoids_two_classes(tmp_path: Path) -> None:
+    import keras
+
+    layers = [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")]
+    keras.Sequential(layers).save(tmp_path / "two.keras")
+    (tmp_path / "names.txt").write_text("no\nyes\n")
+    named = ("--class-names", str(tmp_path / "names.txt"))
+    done = run(str(tmp_path / "two.keras"), CHINA, *named)
+    assert done.exit_code == 0, done.exception
+    assert {line.split()[-1] for line in done.stdout.splitlines()[1:]} == {"no", "yes"}
+    (tmp_path / "names.txt").write_text("no\nyes\nperhaps\n")
+    refused = run(str(tmp_path / "two.keras"), CHINA, *named)
+    assert "3 names, but" in str(refused.exception) and "tells 2 classes" in str(refused.exception)
+
+
+def test_what_is_no_number_is_no_prediction(tmp_path: Path) -> None:
+    import keras
+
+    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
+    network.add(
+        keras.layers.Dense(3, "softmax", kernel_initializer=keras.initializers.Constant(np.nan))
+    )
+    network.save(tmp_path / "nan.keras")
+    assert "are no numbers" in str(run(str(tmp_path / "nan.keras"), CHINA).exception)
 
 
 def test_a_damaged_file_and_a_bomb_are_the_users_to_mend(tmp_path: Path, weights: Path) -> None:
@@ -148,7 +185,7 @@ def test_a_damaged_file_and_a_bomb_are_the_users_to_mend(tmp_path: Path, weights
     Image.new("1", (20_000, 20_000)).save(bomb)
     found = run(SMALL, str(bomb), "--weights", str(weights)).exception
     assert isinstance(found, UserError)
-    assert f"{bomb}: cannot be read" in str(found)
+    assert f"{bomb}: cannot be read: Image size (400000000 pixels) exceeds limit" in str(found)
 
 
 def test_a_file_of_another_network_is_refused(weights: Path) -> None:

@@ -96,6 +96,18 @@ def test_a_wide_picture_is_cut_at_its_centre(tmp_path: Path) -> None:
     assert decoded(tmp_path / "wide.png", 5, 5, 1).shape == (5, 5, 1)
 
 
+def test_a_picture_of_16_bits_is_scaled_and_one_of_no_known_range_refused(tmp_path: Path) -> None:
+    ramp = np.repeat(np.arange(256, dtype=np.uint16)[None], 256, axis=0)
+    Image.fromarray(ramp.astype(np.uint8)).save(tmp_path / "8.png")
+    Image.fromarray(ramp * 257).save(tmp_path / "16.png")
+    for channels in (1, 3):
+        eight, sixteen = (decoded(tmp_path / f"{b}.png", 64, 64, channels) for b in (8, 16))
+        assert np.array_equal(eight, sixteen)
+    Image.fromarray(ramp.astype(np.float32) / 255).save(tmp_path / "f.tiff")
+    with pytest.raises(ValueError, match="floating-point numbers"):
+        decoded(tmp_path / "f.tiff", 64, 64, 3)
+
+
 def test_a_rotated_photograph_is_set_upright(tmp_path: Path) -> None:
     picture = Image.fromarray(np.repeat([[0], [255]], 8, axis=0).repeat(16, axis=1).astype("uint8"))
     exif = picture.getexif()

@@ -95,6 +95,9 @@ def test_what_is_kept_can_be_named_as_a_model_with_its_weights(tmp_path: Path) -
     by_weights = SmallNet().build(weights=tmp_path / "seed-0.weights.h5")
     for ours, theirs in zip(kept.get_weights(), by_weights.get_weights(), strict=True):
         assert np.array_equal(ours, theirs)
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1)).astype(np.float32)
+    seen = registry.resolve(str(tmp_path / "seed-0.keras")).preprocess(images)
+    np.testing.assert_allclose(seen, SmallNet().preprocess(images), atol=1e-6)
 
 
 def test_a_killed_training_goes_on_from_its_last_epoch(

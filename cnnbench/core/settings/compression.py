@@ -6,6 +6,7 @@ it and converted, then the files are opened and run, for memory and for latency.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ from cnnbench.core.settings.latency import LatencySetting, Threads, TimedSpec
 from cnnbench.core.settings.variants import Variant
 
 Part = Literal["train", "convert", "memory", "latency"]
+FEWEST_REPRESENTATIVE = 10  # images: of fewer the ranges of the activations are not known
 PARTS: tuple[Part, ...] = ("train", "convert", "memory", "latency")
 
 
@@ -290,9 +292,9 @@ def making(
 
 
 def _classes_of(dataset: str, search_path: Sequence[Path]) -> int:
-    """How many subfolders with files in them a ``folder:PATH`` has; 0 for what is none."""
+    """How many subfolders with enough files a ``folder:PATH`` has; 0 for what is none."""
     found = files.find(dataset.removeprefix(FOLDER), search_path) if FOLDER in dataset else None
     if found is None or not found.is_dir():
         return datasets.facts(dataset).classes
-    tops = {file.relative_to(found).parts[0] for file in files.visible_files(found)}
-    return sum((found / top).is_dir() for top in tops)
+    tops = Counter(file.relative_to(found).parts[0] for file in files.visible_files(found))
+    return sum((found / top).is_dir() and n >= datasets.SMALLEST_CLASS for top, n in tops.items())

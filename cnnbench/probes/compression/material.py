@@ -14,14 +14,13 @@ import numpy as np
 
 from cnnbench.core.errors import JobFailed
 from cnnbench.core.settings.accuracy import AccuracySetting
-from cnnbench.core.settings.compression import CompressionSetting
+from cnnbench.core.settings.compression import FEWEST_REPRESENTATIVE, CompressionSetting
 from cnnbench.core.subject import Context, Subject
 from cnnbench.data.pictures import Part
 from cnnbench.probes import accuracy, specimen
 from cnnbench.probes.training.loop import Training
 from cnnbench.probes.training.recipes import Task
 
-FEWEST_REPRESENTATIVE = 10
 _RANDOM_IMAGES, _RANDOM_BATCH = 64, 8
 
 
@@ -54,7 +53,7 @@ class Pictures:
         return np.asarray(self._task.subject.preprocess(images.astype(np.float32)), np.float32)
 
     def representative(self, count: int) -> Iterator[list[np.ndarray]]:
-        """Training images, one at a time, every class in its share.
+        """Training images, one at a time, drawn at random.
 
         Raises:
             JobFailed: there are not so many.

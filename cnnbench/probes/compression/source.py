@@ -23,6 +23,8 @@ from cnnbench.probes.compression import material, networks, places
 from cnnbench.probes.training import network, transfer
 from cnnbench.probes.training.recipes import RECIPES, Task
 
+# Of weights that come in a file, nothing else is known of how they were trained.
+_KNOWN = {"dataset", "recipe", "image_size", "dataset_sha256"}
 CARD, OUTPUTS, FILE = "network.json", "outputs.npy", "trained.weights.h5"
 
 
@@ -56,6 +58,8 @@ def _untrained(subject: Subject, file: Path | None, folder: Path) -> Finding:
     """The weights of ``file``, or random ones, drawn so that outputs differ between images."""
     model = subject.build(weights=file) if file else specimen.build(subject)
     words = f"from {file.name}" if file else "random, seeded"
+    if not file and subject.label.endswith(".keras"):
+        words = "those in the file"
     networks.save_weights(model, folder)
     facts = {
         "model": subject.label,
@@ -92,7 +96,7 @@ def _trained(
         "classes": classes,
         "class_names": list(task.dataset.classes)[:1000],
         "weights": finding.details["weights"],
-        "training": training.model_dump(mode="json"),
+        "training": training.model_dump(mode="json", include=None if file is None else _KNOWN),
         "gives_probabilities": network.gives_probabilities(flat),
     }
     _write_card(folder, facts)

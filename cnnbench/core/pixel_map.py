@@ -1,0 +1,74 @@
+"""What a network's preprocessing does to a pixel, as numbers that a ``.keras`` file can carry.
+
+Everything that ``keras.applications`` and most builders do is linear in the channels of one pixel:
+scaling, centring, turning RGB into BGR. Kept as a matrix and an offset it is data, not code.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MEMBER = "cnnbench.json"  # of the archive that a .keras file is; Keras passes it over
+_LARGEST = 4096  # bytes: twelve numbers at most
+
+
+@dataclass(frozen=True)
+class PixelMap:
+    """``matrix @ pixel + offset``, the pixel's channels in 0..255."""
+
+    matrix: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def of(cls, preprocess: Callable[[Any], Any], channels: int) -> PixelMap | None:
+        """That of ``preprocess``; None where it is not linear in a pixel's own channels."""
+        pixels = np.concatenate([np.zeros((1, channels)), 255 * np.eye(channels)])
+        outputs = _applied(preprocess, pixels[:, None, None])[:, 0, 0].astype(np.float64)
+        found = cls(((outputs[1:] - outputs[0]) / 255).T, outputs[0])
+        images = np.random.default_rng(0).integers(0, 256, (2, 4, 4, channels))
+        expected = _applied(preprocess, images)
+        is_same = np.allclose(found(images), expected, rtol=1e-4, atol=1e-4)
+        return found if is_same else None
+
+    def __call__(self, images: Any) -> np.ndarray:
+        """Map images ``(n, h, w, channels)`` in 0..255."""
+        mapped = np.asarray(images, np.float64) @ self.matrix.T + self.offset
+        return mapped.astype(np.float32)
+
+    def write(self, file: Path) -> None:
+        """Put it into the ``.keras`` file ``file``."""
+        text = json.dumps({"matrix": self.matrix.tolist(), "offset": self.offset.tolist()})
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.writestr(zipfile.ZipInfo(MEMBER), text)  # of no time: the same bytes
+
+    @classmethod
+    def read(cls, archive: zipfile.ZipFile) -> PixelMap | None:
+        """What `write` put into it; None where there is nothing.
+
+        Raises:
+            ValueError: what is there is no such map.
+        """
+        if MEMBER not in archive.namelist():
+            return None
+        if archive.getinfo(MEMBER).file_size > _LARGEST:
+            raise ValueError(f"its {MEMBER} is too large")
+        found = json.loads(archive.read(MEMBER))
+        if not isinstance(found, dict):
+            raise ValueError(f"its {MEMBER} is no map of pixels")
+        matrix = np.asarray(found.get("matrix"), np.float64)
+        offset = np.asarray(found.get("offset"), np.float64)
+        channels = len(offset) if offset.ndim == 1 else 0
+        if matrix.shape != (channels, channels) or not np.isfinite([*matrix.flat, *offset]).all():
+            raise ValueError(f"its {MEMBER} is no map of pixels")
+        return cls(matrix, offset)
+
+
+def _applied(preprocess: Callable[[Any], Any], images: np.ndarray) -> np.ndarray:
+    return np.asarray(preprocess(images.astype(np.float32)), np.float32)
