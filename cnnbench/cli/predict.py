@@ -58,7 +58,9 @@ def command(
 
     subject = registry.resolve(model, [Path.cwd()])
     if len(subject.input_shape) != 3:
-        raise UserError(f"the input of {subject.label} is no image", hint="add [input_shape=HxWxC]")
+        may_be_told = not subject.maker.is_trained  # what is in a file is fixed
+        hint = "add [input_shape=HxWxC]" if may_be_told else "save it with an input of a fixed size"
+        raise UserError(f"the input of {subject.label} is not known as an image", hint=hint)
     names = _class_names(class_names) if class_names else []
     takes_classes = subject.maker.takes("classes")
     apart = 2 if subject.classes == 1 else subject.classes  # a single sigmoid's

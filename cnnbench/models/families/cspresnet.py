@@ -1,4 +1,9 @@
-"""CSPResNet-50 (Wang et al. 2019, arXiv:1911.11929, fig. 2): half of the maps pass by."""
+"""CSPResNet-50 (Wang et al. 2019, arXiv:1911.11929, fig. 2): half of the maps pass by.
+
+Every stage is as the two middle ones of the authors' csresnet50.cfg, as timm counts it. That file's
+first and last stage have a leaky ReLU behind their projections, its first sends 64 maps through
+its units, and its first pool is of 2 x 2.
+"""
 
 from __future__ import annotations
 
