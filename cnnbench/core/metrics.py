@@ -135,6 +135,14 @@ def of_column(name: str) -> Metric | None:
     return METRICS.get(split(name)[0])
 
 
+def of_number(name: str) -> Metric | None:
+    """The metric of a numeric column; of an interval's end, the metric that it belongs to."""
+    base = split(name)[0]
+    for ending in COMPANIONS[:2]:
+        base = base.removesuffix(ending)
+    return METRICS.get(base)
+
+
 def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
     """Return the one column that ``expression`` names.
 

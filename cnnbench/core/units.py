@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from cnnbench.core.errors import UserError
 
@@ -83,6 +83,15 @@ def parse(text: str | float, unit: Unit, where: str = "") -> float:
             f"write for example {_EXAMPLES[unit]}",
         )
     return value * factor
+
+
+def number(cell: Any) -> float | None:
+    """A finite number, or None for what is blank or no number at all."""
+    try:
+        value = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def show(value: float | None, unit: Unit) -> str:

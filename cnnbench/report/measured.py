@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnnbench.core.metrics import COMPANIONS, METRICS, Metric, column, split
+from cnnbench.core.metrics import METRICS, column, split
+from cnnbench.core.units import number
 from cnnbench.store.references import ratios
 from cnnbench.store.statistics import NOT_ABOVE_CHANCE, ONE_SEED, ONE_TRAINING, is_unstable
 
@@ -111,23 +111,6 @@ def _status_of_setting(row: Mapping[str, Any], base: str, label: str) -> str:
         words(cell) for name, cell in row.items() if label and name.endswith(f"_status@{label}")
     )
     return next((status for status in statuses if status not in ("", "ok")), "")
-
-
-def metric_of(name: str) -> Metric | None:
-    """The metric of a numeric column; of an interval's end, the metric that it belongs to."""
-    base = split(name)[0]
-    for ending in COMPANIONS[:2]:
-        base = base.removesuffix(ending)
-    return METRICS.get(base)
-
-
-def number(cell: Any) -> float | None:
-    """A finite number, or None for what is blank or no number at all."""
-    try:
-        value = float(cell)
-    except (TypeError, ValueError):
-        return None
-    return value if math.isfinite(value) else None
 
 
 def numbers(cell: Any) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ from cnnbench.core import metrics
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import COMPANIONS, METRICS, column, of_column, split
 from cnnbench.core.settings.variants import named
+from cnnbench.core.units import number
 from cnnbench.report import measured
 from cnnbench.report.measured import Measured
 from cnnbench.store.tables import Run
@@ -223,7 +224,7 @@ def _group(name: str) -> list[str]:
 
 def _fact(cell: Any) -> str:
     """``224x224x3``, ``1000`` (also where pandas made it 1000.0), or '' where unknown."""
-    number = measured.number(cell)
-    if number is not None:
-        return f"{number:g}"
+    value = number(cell)
+    if value is not None:
+        return f"{value:g}"
     return measured.words(cell)

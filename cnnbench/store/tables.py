@@ -6,7 +6,6 @@ Intervals and verdicts are computed here, from the records, every time a table i
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +18,10 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from cnnbench.core.errors import UserError
-from cnnbench.core.metrics import METRICS, column, split
+from cnnbench.core.metrics import METRICS, column, of_number, split
 from cnnbench.core.record import SCHEMA_VERSION, Record
 from cnnbench.core.settings.files import seen
+from cnnbench.core.units import number
 from cnnbench.store import compression, facts, journal, ranking, speeds
 from cnnbench.store.summaries import Summary, summarise
 
@@ -186,10 +186,10 @@ def read_csv(file: Path) -> pd.DataFrame:
 
 def _check_numbers(frame: pd.DataFrame, name: str, file: Path) -> None:
     """Refuse words in a column of numbers: left as they are, they would be missing numbers."""
-    base = split(name)[0].removesuffix("_ci_low").removesuffix("_ci_high")
-    if base not in METRICS and name != "schema_version":
+    if of_number(name) is None and name != "schema_version":
         return
-    wrong = frame[name].notna() & ~frame[name].map(_is_number)
+    is_number = frame[name].map(lambda cell: number(cell) is not None)
+    wrong = frame[name].notna() & ~is_number
     if wrong.any():
         place = int(wrong.to_numpy().argmax())
         raise UserError(
@@ -197,13 +197,6 @@ def _check_numbers(frame: pd.DataFrame, name: str, file: Path) -> None:
             str(file),
             f"the column '{name}' of {frame['model'].iloc[place]}",
         )
-
-
-def _is_number(cell: Any) -> bool:
-    try:
-        return math.isfinite(float(cell))
-    except (ValueError, OverflowError):
-        return False
 
 
 def _values(records: list[Record]) -> dict[str, Any]:

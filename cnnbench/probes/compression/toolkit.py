@@ -38,10 +38,11 @@ def treated(
     freeze_statistics(model)
     for stage in variant.tuned_stages:
         folder = kept(stage)
-        if not (folder / networks.WEIGHTS).is_file():
+        if (folder / networks.WEIGHTS).is_file():
+            networks.load_weights(model, folder / networks.WEIGHTS)
+        else:
             step = pruning.prune if stage.clusters is None else clustering.cluster
             model = _made(step, model, stage, tuning, folder)
-        networks.load_weights(model, folder / networks.WEIGHTS)
         left.add(Left(**json.loads((folder / _LEFT).read_text(encoding="utf-8"))))
     if variant.quantisation == "qat-int8":
         model = quantisation.aware(model, variant, tuning, left)

@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from cnnbench.core import units
 from cnnbench.core.errors import UserError
-from cnnbench.core.metrics import Metric
-from cnnbench.report import measured
+from cnnbench.core.metrics import Metric, of_number
 from cnnbench.report.measured import Measured
 from cnnbench.report.merge import Columns
 
@@ -92,7 +91,7 @@ def numeric_column(name: str, columns: Columns, where: str) -> tuple[str, Metric
         UserError: unknown, ambiguous, or a column of words.
     """
     column = columns.resolve(name, where)
-    metric = measured.metric_of(column)
+    metric = of_number(column)
     if metric is None:
         raise UserError(f"'{column}' is no number", where, "name a metric, for example file")
     return column, metric

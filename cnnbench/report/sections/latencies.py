@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from cnnbench.core.metrics import column, split
-from cnnbench.report.measured import number
+from cnnbench.core.units import number
 from cnnbench.report.merge import Row
 
 
