@@ -112,6 +112,7 @@ def _inspect(
     from cnnbench import analysis
 
     analysis.check_options(batch, counting["convention"], counting["dtype"])
+    analysis.use_standard_keras()
     with analysis.weightless():
         if subject is not None:
             built, name = _build(subject, shape), subject.label
