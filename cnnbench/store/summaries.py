@@ -131,7 +131,7 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
     timed = [record for record in records if _is_located(record)]
     those = [timed[place] for place in counted(references)]
     precision = records[-1].details.get("precision")
-    flags = [record.details.get("flags", []) for record in those]
+    flags = [_doubts(record) for record in those]
     verdict = statistics.verdict(locations, references, precision, flags, _capped(records))
     samples = _samples(records)
     summaries = {
@@ -267,6 +267,14 @@ def _with_chance_said(summaries: dict[str, Summary]) -> dict[str, Summary]:
         return summaries
     others = summaries.keys() & {"top5", "ece", "loss"}
     return summaries | {name: replace(summaries[name], verdict=top1.verdict) for name in others}
+
+
+def _doubts(record: Record) -> list[str]:
+    """What a round has to say against itself."""
+    flags = list(record.details.get("flags", []))
+    if others := record.details.get("beside"):
+        flags.append(f"another run measured on this machine ({', '.join(others)})")
+    return flags
 
 
 def _compression(records: Sequence[Record], status: str) -> dict[str, Summary]:
