@@ -112,8 +112,8 @@ def _inspect(
     from cnnbench import analysis
 
     analysis.check_options(batch, counting["convention"], counting["dtype"])
-    analysis.use_standard_keras()
     with analysis.weightless():
+        analysis.use_standard_keras()
         if subject is not None:
             built, name = _build(subject, shape), subject.label
         elif shape is None:

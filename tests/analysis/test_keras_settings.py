@@ -151,6 +151,7 @@ def test_every_worker_has_the_settings_of_the_suite(odd: dict[str, str], tmp_pat
     assert len(journal.read_text().splitlines()) == 1 + len(records)
 
 
+@pytest.mark.slow
 def test_predict_answers_the_same_under_any_settings(odd: dict[str, str], tmp_path: Path) -> None:
     import keras
     import numpy as np

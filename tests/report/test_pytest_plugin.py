@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,7 @@ def test_a_baseline_is_the_same_however_many_processes_found_it(tmp_path: Path) 
     assert made["one"] == made["two"]
 
 
+@pytest.mark.slow
 def test_a_crashed_process_loses_its_own_test_alone(tmp_path: Path) -> None:
     crash = """
 def test_the_last(cnn_budget):
@@ -149,6 +151,31 @@ def test_afterwards():
 def test_a_named_network_and_a_builder_are_not_changed_by_keras_json(tmp_path: Path) -> None:
     done = run(tmp_path, _ODD_KERAS)
     assert "3 passed" in done.stdout, done.stdout
+
+
+_TIMED = """
+import pytest
+@pytest.mark.parametrize("filters", [1, 2])
+def test_it(cnn_budget, filters):
+    model = tiny(filters)
+    model.name = f"tiny{filters}"
+    cnn_budget(model, latency_p50={"eager": "10min"}, rounds=1)
+"""
+
+
+@pytest.mark.slow
+def test_networks_are_timed_one_after_another_also_in_parallel_tests(tmp_path: Path) -> None:
+    folder = f"--basetemp={tmp_path / 'kept'}"
+    done = run(tmp_path, _TIMED, "-n", "2", folder, "-o", "tmp_path_retention_policy=all")
+    assert "2 passed" in done.stdout, done.stdout
+    journals = sorted((tmp_path / "kept").rglob("records.jsonl"))
+    records = [
+        [json.loads(line) for line in journal.read_text().splitlines()[1:]] for journal in journals
+    ]
+    assert [len(of_one) for of_one in records] == [2, 2]  # prepare, and a round
+    assert not any(record["details"].get("beside") for of_one in records for record in of_one)
+    spans = sorted((one[0]["started"], one[-1]["started"]) for one in records)
+    assert spans[0][1] <= spans[1][0]
 
 
 @pytest.mark.slow
