@@ -144,8 +144,10 @@ def main() -> None:
     die_with_parent(os.getppid())
     for module in PRELOAD:
         importlib.import_module(module)
-    for name in ["keras", "tf_keras"] if "TF_USE_LEGACY_KERAS" in os.environ else ["keras"]:
-        use_standard_keras(importlib.import_module(name))
+    if "TF_USE_LEGACY_KERAS" in os.environ:
+        importlib.import_module("tf_keras")
+    for name in {"keras", "tf_keras"} & sys.modules.keys():  # Keras 3 comes with TensorFlow
+        use_standard_keras(sys.modules[name])
     prctl(_PR_SET_PDEATHSIG, 0)
     serve(channel)
 
