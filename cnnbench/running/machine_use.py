@@ -21,8 +21,8 @@ from uuid import uuid4
 # Runs that name different machines in it do not mind each other: on disjoint sets of cores, say.
 VARIABLE = "CNNBENCH_MACHINE"
 _SOCKETS = Path("/proc/net/unix")
+_CHARACTER = "[A-Za-z0-9._-]"  # what a part of a name is made of
 _LONGEST_NAME, _LONGEST = 107, 32  # bytes that the kernel takes; of these, of one part
-_PARTS = 5  # cnnbench, machine, run, process, and what makes it another than any other
 
 
 class MachineUse:
@@ -38,6 +38,8 @@ class MachineUse:
         ``sockets`` is where the kernel lists all of them.
         """
         self._turn = f"cnnbench/{_part(machine or os.environ.get(VARIABLE) or 'here')}"
+        # Machine, run, process, and what tells it from all others.
+        self._name = re.compile(rf"{re.escape(self._turn)}/({_CHARACTER}+)/(\d+)/[0-9a-f]{{8}}")
         self._sockets = sockets
         self._own = ""
         self._socket: socket.socket | None = None
@@ -85,9 +87,8 @@ class MachineUse:
 
     def others(self) -> list[str]:
         """Who else measures here, or has since this was last asked: ``mobile (process 123)``."""
-        names = sorted({*self._names(), *self._came()})
-        parts = (name.split("/") for name in names if self._is_run(name))
-        return [f"{run} (process {pid})" for _, _, run, pid, _ in parts]
+        found = map(self._name.fullmatch, sorted({*self._names(), *self._came()}))
+        return [f"{run} (process {pid})" for run, pid in (one.groups() for one in found if one)]
 
     def _came(self) -> Iterator[str]:
         """The names that others have told this one; those who only wait for its end tell none."""
@@ -102,9 +103,8 @@ class MachineUse:
                 end.close()
             except BlockingIOError:
                 self._waiting.append(end)
-
-    def _is_run(self, name: str) -> bool:
-        return name.startswith(f"{self._turn}/") and name.count("/") == _PARTS - 1
+            except ConnectionError:
+                end.close()
 
     def _names(self) -> list[str]:
         """The sockets of the others."""
@@ -112,7 +112,7 @@ class MachineUse:
             return []
         lines = self._sockets.read_text(errors="replace").splitlines()
         names = {line.rpartition(" @")[2] for line in lines if f" @{self._turn}/" in line}
-        return sorted(filter(self._is_run, names - {self._own}))
+        return sorted(filter(self._name.fullmatch, names - {self._own}))
 
     def _wait_for(self, name: str, waits: Callable[[str], None]) -> None:
         """Sleep until the socket ``name`` is gone."""
@@ -141,4 +141,4 @@ def _bound(name: str) -> socket.socket | None:
 
 
 def _part(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_LONGEST] or "-"
+    return re.sub(rf"(?!{_CHARACTER}).", "-", text, flags=re.DOTALL)[:_LONGEST] or "-"

@@ -193,8 +193,8 @@ class _Run:
         if new := sorted(others - self._warned_of):
             self._warned_of |= others
             self._observer.warns(
-                f"{' and '.join(new)} measures on this machine too, and concurrent runs distort "
-                "each other's timings; --wait queues"
+                f"also measuring on this machine: {' and '.join(new)}; concurrent runs distort "
+                "each other's timings (--wait queues)"
             )
         return others
 

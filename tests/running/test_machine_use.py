@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -44,6 +45,17 @@ def test_who_came_and_went_meanwhile_is_named(machine: str) -> None:
             with MachineUse(machine).held(name):
                 pass
         assert first.others() == [f"{name} (process {os.getpid()})" for name in "ab"]
+
+
+@pytest.mark.parametrize("said", [b"", b"\xff\x00", b"cnnbench/a/b/c/d", b"x" * 4096])
+def test_what_is_no_run_s_name_is_not_heard(machine: str, said: bytes) -> None:
+    first, second = MachineUse(machine), MachineUse(machine)
+    with first.held("one"), socket.socket(socket.AF_UNIX) as end:
+        (name,) = second._names()
+        end.connect(f"\0{name}")
+        end.send(said)
+        end.close()
+        assert first.others() == []
 
 
 def test_another_machine_s_runs_do_not_count(machine: str) -> None:
@@ -182,12 +194,12 @@ def test_a_second_suite_is_warned_and_both_records_say_so(
     second = start("second", "quick")
     _, said = second.communicate(timeout=_PATIENCE_S)
     assert second.returncode == 0, said
-    assert f"warning: first (process {first.pid}) measures on this machine too" in said
+    assert f"warning: also measuring on this machine: first (process {first.pid});" in said
     assert "--wait queues" in said
     (tmp_path / "held.go").touch()
     _, said = first.communicate(timeout=_PATIENCE_S)
     assert first.returncode == 0, said
-    assert f"warning: second (process {second.pid}) measures on this machine too" in said
+    assert f"warning: also measuring on this machine: second (process {second.pid});" in said
     assert all(
         names == [f"first (process {first.pid})"] for names in beside(tmp_path / "of_second")
     )
