@@ -61,7 +61,7 @@ def precise_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make every cell precise enough after so many rounds."""
 
     def after(rounds: int) -> None:
-        monkeypatch.setattr(statistics, "converged", lambda locations, *_: len(locations) >= rounds)
+        monkeypatch.setattr(statistics, "converged", lambda _, beside, __: len(beside) >= rounds)
 
     return after
 
