@@ -179,20 +179,26 @@ def concerns(flags: Sequence[Sequence[str]]) -> list[str]:
 
 def compare(
     pairs: Sequence[tuple[Sequence[float], Sequence[float]]],
-    minimum_effect: float = MINIMUM_EFFECT,
+    minimum_effect: float | Sequence[float] = MINIMUM_EFFECT,
 ) -> list[Comparison]:
     """Compare pairs of cells, ``(base, new)``, as one family of tests.
 
     Args:
         pairs: process samples, positive; of a latency location ÷ reference each.
-        minimum_effect: a smaller relative difference is none, however sure.
+        minimum_effect: a smaller relative difference is none, however sure; one for all pairs, or
+            one a pair.
 
     Two cells differ when Yuen's t-test of the logarithms, Holm-corrected over ``pairs``, shows
     that the ratio is beyond the minimum effect. A ratio that only happens to lie beyond it is no
     proof: runs of one network at different hours differ by a few per cent that no one run shows.
     """
-    effect = math.log1p(minimum_effect)
-    tests = [_test(logarithms(base), logarithms(new), effect) for base, new in pairs]
+    effects = (
+        [minimum_effect] * len(pairs) if isinstance(minimum_effect, float | int) else minimum_effect
+    )
+    tests = [
+        _test(logarithms(base), logarithms(new), math.log1p(effect))
+        for (base, new), effect in zip(pairs, effects, strict=True)
+    ]
     adjusted = iter(holm([p for _, p in tests if p is not None]))
     return [_judged(ratio, p, 1.0 if p is None else next(adjusted)) for ratio, p in tests]
 
