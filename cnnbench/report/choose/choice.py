@@ -53,6 +53,7 @@ class Candidate:
         behind: by how much the winner is better, in base units; None where there is no winner.
         tie_probability: that it is truly better than the winner, where the two cannot be told
             apart; else None.
+        is_tested: whether a test could be made against the winner; else the bare numbers decide.
     """
 
     row: Row
@@ -63,6 +64,7 @@ class Candidate:
     on_front: bool = False
     behind: float | None = None
     tie_probability: float | None = None
+    is_tested: bool = True
 
     @property
     def name(self) -> str:
@@ -116,6 +118,24 @@ class Choice:
         return tuple(c for c in self.candidates if c.on_front)
 
     @property
+    def undecided(self) -> tuple[Candidate, ...]:
+        """What may be better than the winner: surely out by no limit, surely worse by no number."""
+        if self.winner is None:
+            return ()
+        best = self.objective.badness(self.winner.objective.value or 0.0)
+        return tuple(
+            c
+            for c in self.candidates
+            if c.verdict in ("borderline", "unknown")
+            and (not c.objective.is_ranked or self._most(c) < best)
+        )
+
+    def _most(self, c: Candidate) -> float:
+        """The better end of a candidate's objective, as badness."""
+        ends = (c.objective.value, c.objective.low, c.objective.high)
+        return min(self.objective.badness(end) for end in ends if end is not None)
+
+    @property
     def runners_up(self) -> tuple[Candidate, ...]:
         """What else fits, the closest first."""
         return tuple(c for c in self.candidates if c.verdict == "fits" and c is not self.winner)
@@ -132,6 +152,8 @@ class Choice:
             "tie_with": [
                 {**c.identity, "probability_better": c.tie_probability} for c in self.ties
             ],
+            "undecided": [c.identity for c in self.undecided],
+            "not_tested": [c.identity for c in self.candidates if not c.is_tested],
             "front": [c.identity for c in self.front],
             "candidates": [c.to_json() for c in self.candidates],
             "objective": {"metric": self.objective.column, "sense": self.objective.sense},
@@ -258,16 +280,22 @@ def _compared(
 ) -> list[Candidate]:
     """How far each is behind the best, and which of those that fit tie with it."""
     others = [c for c in candidates if c.verdict == "fits" and c is not best]
-    chances = ties.ties(
+    found = ties.ties(
         best.objective,
         [c.objective for c in others],
         objective.metric,
         smaller_is_better=objective.sense == "minimize",
     )
-    tie_of = {id(c): chance for c, chance in zip(others, chances, strict=True)}
+    beside = {id(c): one for c, one in zip(others, found, strict=True)}
     return [
-        replace(c, behind=_behind(best, c, objective), tie_probability=tie_of.get(id(c)))
+        replace(
+            c,
+            behind=_behind(best, c, objective),
+            tie_probability=one.tie_probability,
+            is_tested=one.is_tested,
+        )
         for c in candidates
+        for one in [beside.get(id(c), ties.Beside())]
     ]
 
 
