@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from cnnbench.core.metrics import Metric, column, cut, split
 from cnnbench.core.terminal import printable
 from cnnbench.core.units import show
-from cnnbench.report.choose.choice import Candidate, Choice
+from cnnbench.report.choose.candidate import Candidate
+from cnnbench.report.choose.choice import Choice
 from cnnbench.report.choose.relaxing import Relaxation
 from cnnbench.report.choose.violation import Violation
 from cnnbench.report.measured import Measured
