@@ -77,11 +77,14 @@ def compared_numbers(base: Row, new: Row, wanted: Wanted) -> list[str]:
     Those that a side has a number of, or failed at; of a required name at least one.
     """
     both = dict.fromkeys(name for row in (base, new) for name in row.cells if of_column(name))
-    sides = {name: (base.read(name), new.read(name)) for name in both}
+    required = {name for group in wanted.required for name in group}
+    usual = [name for name in both if _is_usual(name) or _is_latency(name)]
+    asked = {*(usual if wanted.chosen is None else wanted.chosen), *required}
+    sides = {name: (base.read(name), new.read(name)) for name in both if name in asked}
     known = {name: two for name, two in sides.items() if any(map(_is_something, two))}
     if wanted.chosen is None:
-        usual = {*filter(_is_usual, known), *_latencies(known)}
-        found = [name for name in known if name in usual]
+        shown = {*filter(_is_usual, known), *_latencies(known)}
+        found = [name for name in known if name in shown]
     else:
         found = [name for name in wanted.chosen if name in known]
     for group in wanted.required:
@@ -103,9 +106,13 @@ def _latencies(known: Mapping[str, tuple[Measured, Measured]]) -> Iterator[str]:
         missing = sum(side.value is None for side in known[name])
         return missing, _LATENCIES.index(split(name)[0])
 
-    timed = [name for name in known if split(name)[0] in _LATENCIES]
+    timed = list(filter(_is_latency, known))
     for label in dict.fromkeys(split(name)[1] for name in timed):
         yield min((name for name in timed if split(name)[1] == label), key=place)
+
+
+def _is_latency(name: str) -> bool:
+    return split(name)[0] in _LATENCIES
 
 
 def _is_usual(name: str) -> bool:
