@@ -142,6 +142,13 @@ def test_a_network_or_a_variant_that_is_missing_counts_as_one(tmp_path: Path) ->
     ]
 
 
+def test_a_row_that_stands_twice_hides_nothing() -> None:
+    base = table(model=["A", "A"], macs=[1, 1])
+    lines = compare_text.as_text(cnnbench.compare(base, base[:1].assign(macs=2)), 120).splitlines()
+    assert any(line.startswith("A ") and "worse" in line for line in lines)
+    assert lines[-2:] == ["1 regression: 1 worse", "Not verified: 1 network missing in new"]
+
+
 def test_a_probe_that_vanished_is_missing_column_and_all() -> None:
     base = table(model=["A"], macs=[1], **{"memory_infer_peak_bytes@b1": [4e6]})
     found = cnnbench.compare(base, base[["model", "variant", "macs"]])

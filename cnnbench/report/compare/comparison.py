@@ -7,6 +7,8 @@ bare ``report.csv`` files compare alike.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
+from operator import not_
 from typing import Any
 
 import pandas as pd
@@ -73,28 +75,33 @@ def compare(
         for name in compared_numbers(row, other, wanted)
     ]
     judged = judge([pair for _, _, pair in found])
-    rows = tuple(_compared(*one, verdict) for one, verdict in zip(found, judged, strict=True))
-    comparison = Comparison(
-        all(environments.are_comparable(*two) for two in joined),
-        changes(before, after, joined, environments),
-        rows,
-        effect,
-        own,
-        tuple(name for group in wanted.required for name in group),
-    )
-    if not wanted.required and all(row.verdict in _NOTHING for row in rows):
+    rows = [_compared(*one, verdict) for one, verdict in zip(found, judged, strict=True)]
+    of_both = {id(row) for row, _ in joined}
+    is_common = [id(row) in of_both for row, _, _ in found]
+    common = tuple(compress(rows, is_common))
+    if not wanted.required and all(row.verdict in _NOTHING for row in common):
         raise UserError(
             "the two have no number in common: there is nothing to compare",
             hint="the same probes and settings are compared",
         )
-    return comparison
+    return Comparison(
+        all(environments.are_comparable(*two) for two in joined),
+        changes(before, after, joined, environments),
+        common,
+        tuple(compress(rows, map(not_, is_common))),
+        effect,
+        own,
+        tuple(name for group in wanted.required for name in group),
+    )
 
 
 def _effect(threshold: str | float, name: str = "") -> float:
     effect = units.parse(threshold, "fraction", "--threshold")
     if not 0 <= effect < 1:
         raise UserError(
-            f"a threshold of {effect:g}", f"--threshold {name}", "between 0 and 100 %, as 5%"
+            f"a threshold of {effect:g}",
+            f"--threshold {name}".strip(),
+            "between 0 and 100 %, as 5%",
         )
     return effect
 

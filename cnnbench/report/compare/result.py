@@ -80,7 +80,8 @@ class Comparison:
         comparable: whether all times could be compared (same environment, unknown, accepted, or
             forced).
         changes: what differs apart from the numbers.
-        rows: one a number that either side has, or failed at.
+        common, alone: a row a number that either side has, or failed at: of the networks that both
+            sides have, and of those that one side has.
         threshold: the smallest relative difference of times and measured memory that counts.
         thresholds: column -> the one that was asked for it.
         required: columns that must have been compared, where a network has them.
@@ -88,10 +89,16 @@ class Comparison:
 
     comparable: bool
     changes: Changes
-    rows: tuple[Compared, ...]
+    common: tuple[Compared, ...]
+    alone: tuple[Compared, ...]
     threshold: float
     thresholds: Mapping[str, float] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Compared, ...]:
+        """All of them."""
+        return (*self.common, *self.alone)
 
     @property
     def regressions(self) -> tuple[Compared, ...]:
@@ -101,15 +108,14 @@ class Comparison:
     @property
     def unverified(self) -> tuple[Unverified, ...]:
         """What was not compared, in the order of the verdicts; a missing network counts as one."""
-        lonely = self.lonely
         networks = {
             "missing in new": len(self.changes.only_in_base),
             "missing in base": len(self.changes.only_in_new),
         }
         numbers = Counter(
             (row.verdict, METRICS[split(row.metric)[0]].noun)
-            for row in self.rows
-            if not row.is_verified and row.name not in lonely
+            for row in self.common
+            if not row.is_verified
         )
         found: list[Unverified] = []
         for verdict in UNVERIFIED:
@@ -123,11 +129,6 @@ class Comparison:
     def unmet(self) -> tuple[Compared, ...]:
         """The rows of required metrics that were not compared."""
         return tuple(r for r in self.rows if r.metric in self.required and not r.is_verified)
-
-    @property
-    def lonely(self) -> frozenset[str]:
-        """The names of the networks that only one side has."""
-        return frozenset((*self.changes.only_in_base, *self.changes.only_in_new))
 
     @property
     def table(self) -> pd.DataFrame:

@@ -128,12 +128,11 @@ def _changes(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _missing(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
     """The numbers that one side does not have, a line a column, of networks that both have."""
-    lonely = comparison.lonely
     networks: dict[tuple[str, str], list[str]] = {}
-    for row in comparison.rows:
-        if row.verdict == verdict and row.name not in lonely:
+    for row in comparison.common:
+        if row.verdict == verdict:
             networks.setdefault((_metric(row), row.note), []).append(row.name)
-    everyone = {row.name for row in comparison.rows if row.name not in lonely}
+    everyone = {row.name for row in comparison.common}
     for (metric, note), members in networks.items():
         who = "all networks" if len(members) == len(everyone) > 1 else ", ".join(members)
         yield f"{metric}: {who}" + (f" ({note})" if note else "")
@@ -142,8 +141,7 @@ def _missing(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
 def _ordered(comparison: Comparison) -> list[Compared]:
     """The rows that have something on both sides, what matters most first."""
     missing = ("missing in new", "missing in base")
-    lonely = comparison.lonely
-    rows = [row for row in comparison.rows if row.name not in lonely and row.verdict not in missing]
+    rows = [row for row in comparison.common if row.verdict not in missing]
     return sorted(rows, key=lambda row: _ORDER.index(row.verdict))
 
 
