@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from cnnbench.core import plan as planning
 from cnnbench.core import suite as suites
+from cnnbench.core.metrics import split
 from cnnbench.models import registry
-from cnnbench.report import files
+from cnnbench.report import files, merge
 from cnnbench.store import journal, tables
 from tests import published
 
@@ -35,6 +37,23 @@ def test_a_published_run_gives_the_same_tables_today(folder: Path) -> None:
     for name in ("report.csv", "records.csv", "report.md"):
         assert (folder / name).read_text(encoding="utf-8") == made[name], name
     assert {"suite.yaml", "environment.json"} <= {file.name for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("folder", published.RUNS, ids=lambda path: path.name)
+def test_published_percentiles_keep_their_order_and_say_how_noisy_they_are(folder: Path) -> None:
+    report = tables.load(folder).report
+    settings = {split(name)[1] for name in report.columns if split(name)[0] == "latency_p50_s"}
+    for row in merge.rows_of(report):
+        for label in settings:
+            known = [row.read(f"latency_p{q}_s@{label}") for q in (50, 90, 95, 99)]
+            for one in (one for one in known if one.has_interval and "too noisy" in one.verdict):
+                assert (
+                    f"too noisy: ±{(one.high - one.low) / 2 / one.value:.1%} after" in one.verdict
+                )
+            timed = [one for one in known if one.has_interval]
+            for lower, higher in pairwise(timed):
+                assert lower.value <= higher.value
+                assert lower.low <= higher.low and lower.high <= higher.high
 
 
 @pytest.mark.parametrize(("command", "text"), BLOCKS)

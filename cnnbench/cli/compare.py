@@ -12,14 +12,29 @@ from cnnbench.cli import options
 @click.command()
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
-@click.option("--metric", multiple=True, help="Only this metric, in all its settings; repeatable.")
+@click.option(
+    "--metric", "metrics", multiple=True, help="Only this metric, in all its settings; repeatable."
+)
 @click.option(
     "--threshold",
-    default="5%",
-    show_default=True,
-    help="The smallest difference of measured times and memory that counts.",
+    multiple=True,
+    metavar="[METRIC=]5%",
+    help="The smallest difference of measured times and memory, or of METRIC, that counts [5%].",
 )
-@click.option("--force", is_flag=True, help="Compare times although the environments differ.")
+@click.option(
+    "--require",
+    multiple=True,
+    metavar="METRIC",
+    help="Fail where this metric is missing or could not be compared; repeatable.",
+)
+@click.option("--strict", is_flag=True, help="Fail where anything could not be compared.")
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="FACT",
+    help="Compare times although this fact of the environment differs, as libraries.keras.",
+)
+@click.option("--force", is_flag=True, help="Compare times whatever differs in the environments.")
 @click.option(
     "--format",
     "form",
@@ -32,8 +47,11 @@ from cnnbench.cli import options
 def command(
     base: Path,
     new: Path,
-    metric: tuple[str, ...],
-    threshold: str,
+    metrics: tuple[str, ...],
+    threshold: tuple[str, ...],
+    require: tuple[str, ...],
+    strict: bool,
+    accept: tuple[str, ...],
     force: bool,
     form: str,
     as_json: bool,
@@ -41,14 +59,27 @@ def command(
     """Compare NEW with BASE: runs, suites' folders or report.csv files, in any mixture.
 
     Counts and sizes compare exactly, times by a test over processes, accuracies by their
-    intervals. Exit code 1 says that something got worse.
+    intervals. Exit code 1 says that something got worse, or with --strict or --require that
+    something was not verified.
     """
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE
+    from cnnbench.report.choose.limits import read_option
     from cnnbench.report.compare import compare
     from cnnbench.report.compare import text as compare_text
+    from cnnbench.store.statistics import MINIMUM_EFFECT
     from cnnbench.store.tables import load
 
-    found = compare(load(base), load(new), metrics=metric, threshold=threshold, force=force)
+    general = [text for text in threshold if "=" not in text]
+    found = compare(
+        load(base),
+        load(new),
+        metrics=metrics,
+        threshold=general[-1] if general else MINIMUM_EFFECT,
+        thresholds=dict(read_option(text, "--threshold") for text in threshold if "=" in text),
+        require=require,
+        accept=accept,
+        force=force,
+    )
     if as_json or form == "json":
         import json
 
@@ -57,4 +88,10 @@ def command(
         click.echo(compare_text.as_markdown(found), nl=False)
     else:
         click.echo(compare_text.as_text(found, options.width()), nl=False)
-    return EXIT_FAILED if found.regressions else EXIT_FINE
+    is_loose = strict and found.unverified
+    if is_loose:
+        click.echo(f"--strict: not verified: {', '.join(map(str, found.unverified))}", err=True)
+    for metric, verdict in dict.fromkeys((row.metric, row.verdict) for row in found.unmet):
+        who = [row.name for row in found.unmet if (row.metric, row.verdict) == (metric, verdict)]
+        click.echo(f"--require: {metric}: {verdict}: {', '.join(who)}", err=True)
+    return EXIT_FAILED if found.regressions or is_loose or found.unmet else EXIT_FINE

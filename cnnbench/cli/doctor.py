@@ -41,14 +41,16 @@ def _noise() -> None:
         say=lambda done: click.echo(f"noise self-test: {done} of {noises.PROCESSES}", err=True)
     )
     lines = [
-        ("between processes", f"{found.plain:.1%} (standard deviation of the location)"),
+        ("between processes", f"{found.plain:.1%} (robust standard deviation of the location)"),
         ("beside the reference", f"{found.corrected:.1%}"),
     ]
     lines += [
         (f"expected after {rounds} rounds", f"±{half:.1%}")
         for rounds, half in found.expected.items()
     ]
-    lines += [("seen", concern) for concern in found.concerns]
+    if found.why_not:
+        words = "cannot promise anything on a machine this busy"
+        lines.append(("expected", f"{words}: {'; '.join(found.why_not)}"))
     load = facts["load_average"][0] / (os.cpu_count() or 1) if facts["load_average"] else None
     lines += [("advice", line) for line in noises.advice(found, load, facts["cpu_governor"])]
     _section("Noise", lines)

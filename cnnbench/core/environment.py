@@ -97,18 +97,23 @@ def environment_id(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def differences(base: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What changed between two fingerprints, in words: ``cores: 2 -> 4``.
+def changed(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+    """Fact -> what became of it, for all that two fingerprints differ in: ``cores``: ``2 -> 4``.
 
     A fact that the older of the two did not look at is no difference.
     """
-    flat_base, flat_new = _flat(base), _flat(new)
+    flat_base, flat_new = flat(base), flat(new)
     both = base.get("schema") == new.get("schema")
-    return [
-        f"{name}: {flat_base.get(name, 'absent')} -> {flat_new.get(name, 'absent')}"
+    return {
+        name: f"{flat_base.get(name, 'absent')} -> {flat_new.get(name, 'absent')}"
         for name in sorted(flat_base.keys() | flat_new.keys())
         if flat_base.get(name) != flat_new.get(name) and (both or name not in _SINCE_2)
-    ]
+    }
+
+
+def differences(base: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What changed between two fingerprints, in words: ``cores: 2 -> 4``."""
+    return [f"{name}: {words}" for name, words in changed(base, new).items()]
 
 
 def usable_cores() -> int:
@@ -119,14 +124,15 @@ def usable_cores() -> int:
         return os.cpu_count() or 1
 
 
-def _flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested facts by their path: ``libraries.tensorflow``."""
+    found: dict[str, Any] = {}
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
+            found |= flat(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = value
-    return flat
+            found[prefix + name] = value
+    return found
 
 
 def version_of(name: str) -> str | None:

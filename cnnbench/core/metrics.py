@@ -40,6 +40,19 @@ class Metric:
     exact: bool = False
     title: str = ""
 
+    @property
+    def noun(self) -> tuple[str, str]:
+        """What one of it is called in a sum of many kinds, and several."""
+        if self.name.startswith("latency_"):
+            return "latency", "latencies"
+        is_measured = self.depends_on == "setting"
+        return {
+            "s": ("time", "times"),
+            "per_s": ("rate", "rates"),
+            "bytes": ("memory peak", "memory peaks") if is_measured else ("size", "sizes"),
+            "fraction": ("accuracy", "accuracies") if is_measured else ("share", "shares"),
+        }.get(self.unit, ("count", "counts"))
+
 
 def _metrics() -> Iterable[Metric]:
     low: Better = "lower"

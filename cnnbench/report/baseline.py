@@ -6,6 +6,7 @@ Light to import: pytest loads it at every start.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,9 +58,16 @@ class Baseline:
                 f"{report['model'].iloc[0]} is not in {self._file}", UserWarning, stacklevel=4
             )
             return
-        for row in compare(self._base, report).regressions:
+        found = compare(self._base, report)
+        for row in found.regressions:
             note = f" ({row.note})" if row.note else ""
             yield f"{row.metric} was {row.show(row.base)}, is {row.show(row.new)}{note}"
+        # A test need not measure all that the baseline has; what it does measure, it compares.
+        open_ = [row for row in found.rows if not row.is_verified]
+        said = Counter((r.name, r.verdict) for r in open_ if r.verdict != "missing in new")
+        for (name, verdict), count in said.items():
+            words = f"{name}: {count} number{'s' * (count != 1)} not held against {self._file}"
+            warnings.warn(f"{words}: {verdict}", UserWarning, stacklevel=4)
 
     def add(self, test: str, reports: Sequence[str]) -> None:
         """Take what the test of that id found, reports as CSV, to be written."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from statistics import median, stdev
+from statistics import median
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ from cnnbench.core.metrics import split
 from cnnbench.report.measured import Measured
 from cnnbench.report.merge import rows_of
 from cnnbench.store.references import counted, logarithms
-from cnnbench.store.robust import FEWEST_PROCESSES
+from cnnbench.store.robust import FEWEST_PROCESSES, deviation
 
 _LOCATION = "latency_location_s"
 
@@ -25,9 +25,9 @@ def cancelled(report: pd.DataFrame) -> Iterator[str]:
     beside = median(_spread(cell.ratios) for cell in found)
     cells = f"{len(found)} cell{'s' * (len(found) != 1)}"
     yield (
-        f"The processes of one latency cell differ by {plain:.1%} (standard deviation, median of "
-        f"{cells}); divided by the reference timed beside in each, by {beside:.1%}: by that are "
-        "intervals of the location, comparisons and tiers made"
+        f"The processes of one latency cell differ by {plain:.1%} (robust standard deviation, "
+        f"median of {cells}); divided by the reference timed beside each, by {beside:.1%}: "
+        "intervals, comparisons and tiers use drift-corrected values"
     )
     rounds = sum(len(cell.samples) for cell in found)
     if left_out := rounds - sum(len(cell.ratios) for cell in found):
@@ -48,4 +48,4 @@ def _cells(report: pd.DataFrame) -> Iterator[Measured]:
 
 
 def _spread(values: Sequence[float]) -> float:
-    return stdev(logarithms(values).tolist())
+    return deviation(logarithms(values))

@@ -34,7 +34,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "memory_ratio",
         "max_batch",
     ),
-    "Latency": ("latency_p50_s", "latency_tier"),
+    # The tiers are those of the location.
+    "Latency": ("latency_p50_s", "latency_location_s", "latency_tier"),
     "Accuracy": ("top1", "top1_tier", "top5", "time_to_target_s"),
     "Compression": (
         "sparsity",
@@ -194,4 +195,4 @@ def _text(value: float, low: object, high: object, metric: Metric) -> str:
     half = (high - low) / 2
     if metric.unit == "fraction":
         return f"{text[:-2]} ± {100 * half:.1f} %"
-    return f"{text} ± {100 * half / abs(value):.0f} %" if value else text
+    return f"{text} ± {100 * half / abs(value):.1f} %" if value else text

@@ -9,7 +9,13 @@ from typing import Any
 from cnnbench.core.metrics import METRICS, column, split
 from cnnbench.core.units import number
 from cnnbench.store.references import ratios
-from cnnbench.store.statistics import NOT_ABOVE_CHANCE, ONE_SEED, ONE_TRAINING, is_unstable
+from cnnbench.store.statistics import (
+    NOT_ABOVE_CHANCE,
+    ONE_SEED,
+    ONE_TRAINING,
+    is_unstable,
+    reasons_of,
+)
 
 DRIFTING = ("s", "per_s")  # units of what a slower machine changes
 _FAILURES = ("failed", "timeout", "oom")
@@ -54,9 +60,19 @@ class Measured:
         return self.value is None and self.status.startswith(_FAILURES)
 
     @property
+    def was_skipped(self) -> bool:
+        """Whether it was not tried, and the status says why."""
+        return self.value is None and self.status.startswith("skipped")
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether its own verdict says so."""
         return is_unstable(self.verdict)
+
+    @property
+    def doubt(self) -> str:
+        """Why it is doubtful, in words; empty where it is not."""
+        return reasons_of(self.verdict) if self.is_doubtful else ""
 
     @property
     def is_ranked(self) -> bool:

@@ -46,7 +46,7 @@ def as_text(
         for block in _blocks(names, [_printed(report, column) for column in shown], width):
             console.print(_table(group, names, block))
             console.print()
-    marks = {"*": "best of its column", "?": "doubtful, see below", "±": _RANGE}
+    marks = {"*": "best of its column, significant or not", "?": "doubtful, see below", "±": _RANGE}
     used = _marks([cell for column in columns for cell in layout.cells(report, column)])
     if used:
         legend = "   ".join(f"{mark} {words}" for mark, words in marks.items() if mark in used)
@@ -77,7 +77,11 @@ def as_markdown(
     lines += [""]
     for line in machine(environment):
         lines += [markdown(line), ""]
-    marks = {"*": "Bold: best of its column.", "?": "?: doubtful, see below.", "±": f"±: {_RANGE}."}
+    marks = {
+        "*": "Bold: best of its column, significant or not.",
+        "?": "?: doubtful, see below.",
+        "±": f"±: {_RANGE}.",
+    }
     used = _marks([cell for of in cells for cell in of])
     legend = [words for mark, words in marks.items() if mark in used]
     if any(column.is_published for column in shown):

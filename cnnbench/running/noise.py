@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +26,13 @@ class Noise:
     """What the processes of the self-test found.
 
     Attributes:
-        plain, corrected: the standard deviation between processes of the logarithm of the
+        plain, corrected: the robust standard deviation between processes of the logarithm of the
             location: alone; and divided by the reference, of those that count.
-        expected: rounds -> the relative half-width to be expected of a cell's interval.
-        rounds_needed: for ±5 %, or None where that takes more than a hundred.
+        expected: rounds -> the relative half-width to be expected of a cell's interval; empty
+            where nothing can be promised.
+        rounds_needed: for ±5 %, or None where that takes more than a hundred or is not known.
         concerns: what disturbed over a third of the processes.
+        why_not: why nothing can be promised; empty where something can.
     """
 
     plain: float
@@ -37,6 +40,7 @@ class Noise:
     expected: dict[int, float]
     rounds_needed: int | None
     concerns: tuple[str, ...]
+    why_not: tuple[str, ...]
 
 
 def self_test(processes: int = PROCESSES, say: Callable[[int], None] = lambda done: None) -> Noise:
@@ -56,35 +60,53 @@ def self_test(processes: int = PROCESSES, say: Callable[[int], None] = lambda do
         [one["location_s"] for one in found],
         [one["reference_s"] for one in found],
         [one["flags"] for one in found],
+        [one["median_s"] for one in found],
     )
 
 
 def judge(
-    locations: Sequence[float], references: Sequence[float], flags: Sequence[Sequence[str]] = ()
+    locations: Sequence[float],
+    references: Sequence[float],
+    flags: Sequence[Sequence[str]] = (),
+    medians: Sequence[float] = (),
 ) -> Noise:
-    """What samples of some processes promise for more of them."""
+    """What samples of some processes promise for more of them.
+
+    Args:
+        locations, references, flags: one a process.
+        medians: likewise, the median of the calls; a cell's rounds end by both numbers, so that
+            the less precise one is what can be expected.
+    """
     plain = log_ratios(locations)
-    ratios = log_ratios(locations, references)
-    expected = {rounds: expected_precision(ratios, rounds) for rounds in (6, 12)}
-    enough = (
-        rounds
-        for rounds in range(robust.FEWEST_PROCESSES, _MOST_ROUNDS + 1)
-        if expected_precision(ratios, rounds) <= _WANTED
-    )
-    return Noise(
-        float(plain.std(ddof=1)),
-        float(ratios.std(ddof=1)),
-        expected,
-        next(enough, None),
-        tuple(statistics.concerns(flags)),
-    )
+    ratios = [log_ratios(one, references) for one in (locations, medians) if len(one)]
+    concerns = tuple(statistics.concerns(flags))
+    why_not = (*concerns, *dict.fromkeys(words for one in ratios for words in _wild(one)))
+    expected, needed = {}, None
+    if not why_not:
+
+        def widest(rounds: int) -> float:
+            return max(expected_precision(one, rounds) for one in ratios)
+
+        expected = {rounds: widest(rounds) for rounds in (6, 12)}
+        candidates = range(robust.FEWEST_PROCESSES, _MOST_ROUNDS + 1)
+        needed = next((rounds for rounds in candidates if widest(rounds) <= _WANTED), None)
+    spreads = robust.deviation(plain), robust.deviation(ratios[0])
+    return Noise(*spreads, expected, needed, concerns, why_not)
+
+
+def _wild(logs: np.ndarray) -> Iterator[str]:
+    """Where a quarter of the processes are far from the others: a cell leaves out no more."""
+    far = max(3 * robust.deviation(logs), math.log1p(_WANTED))
+    wild = int((np.abs(logs - np.median(logs)) > far).sum())
+    if wild >= len(logs) / 4:
+        yield f"{wild} of {len(logs)} processes took {math.expm1(far):.0%} more or less than most"
 
 
 def expected_precision(logs: np.ndarray, rounds: int) -> float:
     """The relative half-width of a 95 % interval after ``rounds``, given some processes' logs."""
     _, error, _ = robust.trimmed(logs)
     freedom = rounds - 2 * (rounds // 4) - 1
-    half = robust.t_quantile(freedom) * error * np.sqrt(len(logs) / rounds)
+    half = robust.t_quantile(freedom) * error * math.sqrt(len(logs) / rounds)
     return float(np.sinh(half))
 
 
@@ -102,7 +124,10 @@ def advice(noise: Noise, load: float | None, governor: str | None) -> list[str]:
             f"the frequency governor is '{governor}': "
             "`cpupower frequency-set -g performance` keeps the clock steady"
         )
-    if noise.rounds_needed is None:
+    if noise.why_not:
+        first = "" if lines else "stop what else is running, and "
+        lines.append(f"{first}run `cnnbench doctor` again: as it is, cells will be unstable")
+    elif noise.rounds_needed is None:
         lines.append(f"±5 % takes over {_MOST_ROUNDS} rounds here: ask for less, `precision: 10%`")
     elif noise.rounds_needed > 12:
         lines.append(f"±5 % takes some {noise.rounds_needed} rounds here: raise `max_rounds`")

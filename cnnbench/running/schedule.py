@@ -13,7 +13,7 @@ from itertools import groupby, zip_longest
 
 from cnnbench.core.plan import Cell, Job
 from cnnbench.core.record import PREPARE, Record
-from cnnbench.store import statistics, summaries
+from cnnbench.store.latencies import Rounds
 
 
 class Schedule:
@@ -124,10 +124,7 @@ class Schedule:
             return False
         state = (cell.key, len(done))
         if state not in self._converged:
-            locations, references = summaries.located(done)
-            self._converged[state] = statistics.converged(
-                locations, references, cell.rule.precision
-            )
+            self._converged[state] = Rounds(done).is_narrow(cell.rule.precision)
         return self._converged[state]
 
 

@@ -150,7 +150,9 @@ def _speed(test: statistics.Comparison, processes: int) -> str:
         case "too few processes":
             need = FEWEST_PROCESSES
             return f"speed unknown: {processes} of at least {need} processes ({interval} seen)"
-    return f"no real speed-up ({interval})"
+    most = 1 + statistics.MINIMUM_EFFECT
+    is_none = low >= 1 / most and high <= most
+    return f"no {'real speed-up' if is_none else 'speed-up shown'} ({interval})"
 
 
 def _size(pair: _Beside) -> Iterator[str]:

@@ -38,6 +38,15 @@ def trimmed(values: Any) -> tuple[Any, Any, Any]:
     return ordered[..., cut : count - cut].mean(-1), error, kept - 1
 
 
+def deviation(values: Any) -> float:
+    """A standard deviation that under half of the values, however wild, cannot move.
+
+    1.4826 × the median absolute deviation, so that it is the standard deviation of normal values
+    (Rousseeuw and Croux 1993, Alternatives to the median absolute deviation).
+    """
+    return float(1.4826 * np.median(np.abs(np.asarray(values, float) - np.median(values))))
+
+
 def yuen(base: Any, new: Any) -> tuple[Any, Any, Any]:
     """Difference of trimmed means (new - base), its standard error, Welch's degrees of freedom."""
     centre_a, error_a, freedom_a = trimmed(base)

@@ -116,18 +116,18 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     return Estimate(*(_bounded(scale * _exp(log)) for log in (float(centre), low, high)))
 
 
-def converged(locations: Sequence[float], references: Sequence[float], precision: float) -> bool:
-    """Whether the interval's relative half-width is within ``precision``.
+def converged(found: Sequence[Estimate], references: Sequence[float], precision: float) -> bool:
+    """Whether the relative half-width of every interval of a cell is within ``precision``.
 
     Of undisturbed processes: as long as there are too few of them, more are worth their time.
     """
-    if len(undisturbed(references)) < FEWEST_PROCESSES:
+    if not found or len(undisturbed(references)) < FEWEST_PROCESSES:
         return False
-    return estimate(locations, references).precision <= precision
+    return all(one.precision <= precision for one in found)
 
 
 def verdict(
-    locations: Sequence[float],
+    found: Estimate,
     references: Sequence[float],
     precision: float | None = None,
     flags: Sequence[Sequence[str]] = (),
@@ -136,7 +136,8 @@ def verdict(
     """``stable``, or ``unstable: `` and every reason.
 
     Args:
-        locations, references: one a process.
+        found: the number with its interval, as tables show it.
+        references: one a process.
         precision: the relative half-width that was asked for.
         flags: what each process had to say against itself (``drifting: +14 %``); the words before
             a colon or a bracket name the kind, and a kind counts when over a third of the
@@ -144,17 +145,14 @@ def verdict(
         capped: the limit of time that ended the rounds (``3 min``), where one did; a reason only
             where there are too few of them.
     """
-    reasons = []
-    if len(locations) < FEWEST_PROCESSES:
-        count = len(locations)
+    reasons, count = [], len(references)
+    if count < FEWEST_PROCESSES:
         reasons.append(f"{count} process{'es' * (count != 1)} of at least {FEWEST_PROCESSES}")
-    elif precision is not None:
-        reached = estimate(locations, references).precision
-        if reached > precision:
-            reasons.append(
-                f"too noisy: ±{reached:.1%} after {len(locations)} rounds, ±{precision:.1%} wanted"
-            )
-            reasons += _slowed(references)
+    elif precision is not None and found.precision > precision:
+        reasons.append(
+            f"too noisy: ±{found.precision:.1%} after {count} rounds, ±{precision:.1%} wanted"
+        )
+        reasons += _slowed(references)
     if reasons and capped:
         reasons.append(f"capped at {capped} a cell")
     reasons += concerns(flags)
@@ -181,20 +179,26 @@ def concerns(flags: Sequence[Sequence[str]]) -> list[str]:
 
 def compare(
     pairs: Sequence[tuple[Sequence[float], Sequence[float]]],
-    minimum_effect: float = MINIMUM_EFFECT,
+    minimum_effect: float | Sequence[float] = MINIMUM_EFFECT,
 ) -> list[Comparison]:
     """Compare pairs of cells, ``(base, new)``, as one family of tests.
 
     Args:
         pairs: process samples, positive; of a latency location ÷ reference each.
-        minimum_effect: a smaller relative difference is none, however sure.
+        minimum_effect: a smaller relative difference is none, however sure; one for all pairs, or
+            one a pair.
 
     Two cells differ when Yuen's t-test of the logarithms, Holm-corrected over ``pairs``, shows
     that the ratio is beyond the minimum effect. A ratio that only happens to lie beyond it is no
     proof: runs of one network at different hours differ by a few per cent that no one run shows.
     """
-    effect = math.log1p(minimum_effect)
-    tests = [_test(logarithms(base), logarithms(new), effect) for base, new in pairs]
+    effects = (
+        [minimum_effect] * len(pairs) if isinstance(minimum_effect, float | int) else minimum_effect
+    )
+    tests = [
+        _test(logarithms(base), logarithms(new), math.log1p(effect))
+        for (base, new), effect in zip(pairs, effects, strict=True)
+    ]
     adjusted = iter(holm([p for _, p in tests if p is not None]))
     return [_judged(ratio, p, 1.0 if p is None else next(adjusted)) for ratio, p in tests]
 

@@ -14,8 +14,8 @@ from cnnbench.core.record import PREPARE, Record
 from cnnbench.core.settings import Setting
 from cnnbench.core.settings.accuracy import PRETRAINED
 from cnnbench.core.units import show
-from cnnbench.store import percentiles, proportions, statistics
-from cnnbench.store.references import counted
+from cnnbench.store import proportions, statistics
+from cnnbench.store.latencies import Rounds
 
 _NAMED = 5  # files that a table names; a record names more
 
@@ -57,16 +57,6 @@ def summarise(setting: Setting, records: Sequence[Record]) -> dict[str, Summary]
     if not good:
         summaries |= {metric: Summary(None, status) for metric in setting.primary_metrics()}
     return summaries
-
-
-def located(records: Iterable[Record]) -> tuple[list[float], list[float]]:
-    """Latency locations and the references beside them, of the records that have both."""
-    timed = [record.metrics for record in records if _is_located(record)]
-    return [of["latency_location_s"] for of in timed], [of["reference_s"] for of in timed]
-
-
-def _is_located(record: Record) -> bool:
-    return all((record.metrics.get(f"{of}_s") or 0) > 0 for of in ("latency_location", "reference"))
 
 
 def unmended(records: Iterable[Record]) -> list[Record]:
@@ -123,34 +113,24 @@ def _plain(records: Sequence[Record], status: str) -> dict[str, Summary]:
 
 
 def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """Locations without drift, percentiles of all calls; of rounds that count, samples of all."""
-    locations, references = located(records)
-    if not locations:
+    """What is timed by `Rounds`, all else plainly; of rounds that count, samples of all."""
+    rounds = Rounds(records)
+    if not rounds.timed:
         return _plain(records, status)
-    # Not those of a machine that others slowed down.
-    timed = [record for record in records if _is_located(record)]
-    those = [timed[place] for place in counted(references)]
-    precision = records[-1].details.get("precision")
-    flags = [_doubts(record) for record in those]
-    verdict = statistics.verdict(locations, references, precision, flags, _capped(records))
-    samples = _samples(records)
+    samples = _samples(rounds.timed)
     summaries = {
-        name: replace(
-            summary,
-            verdict=verdict if name.startswith("latency_") else "",
-            samples=samples[name],
-        )
-        for name, summary in _plain(those, status).items()
+        name: replace(summary, samples=samples[name])
+        for name, summary in _plain(rounds.counting, status).items()
     }
-    name, found = "latency_location_s", statistics.estimate(locations, references)
-    summaries[name] = replace(
-        summaries[name], value=found.value, ci_low=found.low, ci_high=found.high
-    )
-    for q in percentiles.CALLS_NEEDED:
-        pooled = _percentile(q, those, verdict, status)
-        every = _of_rounds(q, records) if pooled.value is not None else ()
-        summaries[f"latency_p{q}_s"] = replace(pooled, samples=every)
-    return summaries
+    precision, capped = records[-1].details.get("precision"), _capped(records)
+    flags = [_doubts(record) for record in rounds.counting]
+    for name, found in rounds.estimates.items():
+        verdict = statistics.verdict(found, rounds.references, precision, flags, capped)
+        # One round has no interval, not one of no width.
+        low, high = (found.low, found.high) if len(rounds.timed) > 1 else (None, None)
+        every = rounds.samples(name)
+        summaries[name] = Summary(found.value, status, low, high, verdict, every)
+    return summaries | {name: Summary(None, words) for name, words in rounds.missing.items()}
 
 
 def _capped(records: Sequence[Record]) -> str:
@@ -159,38 +139,6 @@ def _capped(records: Sequence[Record]) -> str:
     if limit is None or sum(record.duration_s for record in records) < limit:
         return ""
     return show(limit, "s")
-
-
-def _percentile(q: int, records: Sequence[Record], verdict: str, status: str) -> Summary:
-    """Of all calls of ``records`` together; the interval is that of the rounds' own percentiles.
-
-    The interval holds the value, which one disturbed process moves further than their robust mean.
-    """
-    pooled = [seconds for record in records for seconds in _calls(record)]
-    value = percentiles.percentile(pooled, q)
-    if value is None:
-        missing = percentiles.calls_missing(len(pooled), q)
-        return Summary(None, f"{missing} more calls needed for p{q}")
-    samples = _of_rounds(q, records)
-    found = Summary(value, status, verdict=verdict, samples=samples)
-    if len(samples) == 1:
-        return found
-    interval = statistics.estimate(samples)
-    return replace(found, ci_low=min(interval.low, value), ci_high=max(interval.high, value))
-
-
-def _of_rounds(q: int, records: Sequence[Record]) -> tuple[float, ...]:
-    """Each round's own percentile: a round says where it lies with however few calls."""
-    name = f"latency_p{q}_s"
-    return tuple(
-        own if (own := record.metrics.get(name)) is not None else percentiles.quantile(calls, q)
-        for record in records
-        if (calls := _calls(record))
-    )
-
-
-def _calls(record: Record) -> list[float]:
-    return [seconds for seconds in record.samples.get("latency_s", []) if seconds is not None]
 
 
 def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:

@@ -65,3 +65,14 @@ def test_what_cannot_be_read_or_written_is_said_before_anything_is_run(tmp_path:
     (tmp_path / "base.csv").write_text('"')
     with pytest.raises(UserError, match=r"base\.csv"):
         Baseline(tmp_path / "base.csv", is_update=True)
+
+
+def test_what_could_not_be_held_against_the_baseline_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "base.csv"
+    written(file, Book().static("A", params=5.0).latency("A", 0.010).static("B", params=7.0))
+    elsewhere = Book({**FACTS, "cpu": "Other CPU"}).static("A", params=6.0).latency("A", 0.010)
+    check = Baseline(file, is_update=False).check(tables.report(elsewhere.records))
+    with pytest.warns(UserWarning) as said:
+        assert list(check) == ["params was 5, is 6 (by +1)"]
+    (one,) = [str(warning.message) for warning in said]
+    assert one == f"A: 1 number not held against {file}: another environment"

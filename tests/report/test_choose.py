@@ -77,7 +77,7 @@ def test_nothing_fits_names_the_nearest_and_what_would_admit_it() -> None:
     }
     text = choose_text.as_text(choice)
     assert "Nothing fits; the nearest is B, which misses published_top1 by 4.0 points" in text
-    assert "relaxing file_bytes from 10 MB to 11.2 MB would surely admit C" in text
+    assert "relaxing file_bytes from 10 MB to 11.2 MB would let C qualify" in text
 
 
 def test_where_one_limit_is_not_enough_those_of_the_nearest_are_named_together() -> None:
@@ -341,4 +341,70 @@ def test_compressed_rows_of_another_size_are_warned_of_and_doubt_is_said() -> No
         "compressed rows" in words for words in cnnbench.choose(rows, minimize="file").warnings
     )
     text = choose_text.as_text(cnnbench.choose(rows, maximize="top1"))
-    assert "  doubtful: unstable: one seed, 2 at least" in text.splitlines()
+    assert "  doubtful: top1@d/s: one seed, 2 at least" in text.splitlines()
+
+
+def lines_of(choice: cnnbench.report.choose.Choice) -> list[str]:
+    return choose_text.as_text(choice).splitlines()
+
+
+def test_a_winner_beside_numbers_that_are_missing_says_who_is_not_ruled_out() -> None:
+    def row(model: str, top1: float | None, low: float, high: float, size: float | None) -> object:
+        ends = {"top1_ci_low@d/s": low, "top1_ci_high@d/s": high} if top1 else {}
+        return {"model": model, "top1@d/s": top1, **ends, "file_bytes": size}
+
+    rows = [
+        row("A", 0.80, 0.79, 0.81, 5e6),
+        row("B", None, 0, 0, 5e6),  # no accuracy: may be better
+        row("C", None, 0, 0, 50e6),  # no accuracy, but too large whatever it is
+        row("D", 0.85, 0.84, 0.86, None),  # better, and its size is not known
+        row("E", 0.70, 0.69, 0.71, None),  # worse, whatever its size is
+        row("F", 0.79, 0.76, 0.82, None),  # may be better
+    ]
+    choice = cnnbench.choose(table(*rows), at_most={"file": "10MB"}, maximize="top1")  # type: ignore[arg-type]
+    assert choice.winner is not None and choice.winner.name == "A"
+    assert {c.name for c in choice.undecided} == {"B", "D", "F"}
+    (line,) = [line for line in lines_of(choice) if "not ruled out" in line]
+    assert line.endswith("which may be better") and "D (not known)" in line
+    assert [c["model"] for c in choice.to_json()["undecided"]] == [c.name for c in choice.undecided]
+    known = cnnbench.choose(table(rows[0], rows[4]), maximize="top1")  # type: ignore[arg-type]
+    assert known.undecided == () and "not ruled out" not in choose_text.as_text(known)
+
+
+def test_a_borderline_network_that_is_better_is_not_ruled_out() -> None:
+    ends = {f"latency_p90_s_ci_{end}@cpu/litert/b1" for end in ("low", "high")}
+    rows = table(
+        {"model": "A", "macs": 5, LATENCY: 0.010, **dict.fromkeys(ends, 0.010)},
+        {"model": "B", "macs": 3, LATENCY: 0.020, **dict(zip(sorted(ends), (0.022, 0.018)))},  # noqa: B905
+        {"model": "C", "macs": 7, LATENCY: 0.020, **dict(zip(sorted(ends), (0.022, 0.018)))},  # noqa: B905
+    )
+    choice = cnnbench.choose(rows, at_most={LATENCY: "21ms"}, minimize="macs")
+    assert choice.winner is not None and choice.winner.name == "A"
+    assert "  not ruled out: B (borderline), which may be better" in lines_of(choice)
+
+
+def test_bare_numbers_are_no_test() -> None:
+    choice = cnnbench.choose(SIMPLE[:2], minimize="latency_p90")
+    assert [c.is_tested for c in choice.candidates] == [True, False]
+    assert choice.to_json()["not_tested"] == [{"model": "B", "variant": "float32"}]
+    assert any(
+        line.startswith("  not tested against B: the table has") for line in lines_of(choice)
+    )
+    assert "not tested" not in choose_text.as_text(cnnbench.choose(SIMPLE, minimize="file"))
+
+
+def test_a_doubt_about_a_limited_number_is_said_too() -> None:
+    verdict = {"latency_p90_s_verdict@cpu/litert/b1": "unstable: drifting in 4 of 6 rounds"}
+    rows = SIMPLE[:2].assign(**verdict)
+    choice = cnnbench.choose(rows, at_most={LATENCY: "20ms"}, minimize="file")
+    assert f"  doubtful: {LATENCY}: drifting in 4 of 6 rounds" in lines_of(choice)
+    text = choose_text.as_text(cnnbench.choose(rows, minimize="latency_p90"))
+    assert "  B: 18 ms, 8.00 ms behind, doubtful" in text.splitlines()
+
+
+def test_nothing_fits_is_not_said_of_what_is_not_known() -> None:
+    blank = SIMPLE.assign(file_bytes=[None, 8e6, None, 30e6, 9e6])
+    choice = cnnbench.choose(blank, at_most={"file": "5MB"}, minimize=LATENCY)
+    assert lines_of(choice)[0].startswith("Nothing is known to fit; the nearest is B")
+    whole = cnnbench.choose(SIMPLE[1:], at_most={"file": "5MB"}, minimize=LATENCY)
+    assert lines_of(whole)[0].startswith("Nothing fits; the nearest is B")

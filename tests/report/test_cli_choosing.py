@@ -89,6 +89,21 @@ def test_compare_finds_a_regression(cnnbench: Door, csv: Path, tmp_path: Path) -
     assert cnnbench("compare", str(new), str(csv)).returncode == 0
 
 
+def test_what_could_not_be_compared_fails_with_strict(
+    cnnbench: Door, csv: Path, tmp_path: Path
+) -> None:
+    less = tmp_path / "less.csv"
+    less.write_text("model,variant,macs\nA,float32,5\n")
+    done = cnnbench("compare", str(csv), str(less))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Not verified: 1 network missing in new, 1 size missing in new" in done.stdout
+    strict = cnnbench("compare", str(csv), str(less), "--strict")
+    assert (strict.returncode, strict.stdout) == (1, done.stdout)
+    assert strict.stderr.startswith("--strict: not verified: 1 network missing in new, 1 size")
+    assert cnnbench("compare", str(csv), str(less), "--require", "file").returncode == 1
+    assert cnnbench("compare", str(csv), str(less), "--require", "fule").returncode == 2
+
+
 def test_compare_takes_a_run_and_a_table_alike(cnnbench: Door, tmp_path: Path, csv: Path) -> None:
     run = Book().static("A", macs=5).write(tmp_path / "run")
     done = cnnbench("compare", str(run), str(csv), "--metric", "macs", "--format", "md")

@@ -34,9 +34,9 @@ def test_a_slower_model_is_found_and_none_else_is_blamed(tmp_path: Path) -> None
     assert verdicts(found)["B", LOCATION] == "same"
     (row,) = found.regressions
     # The shared drift of 20 % cancels: the ratio is 1.2 within the noise of 1 % a process.
-    assert row.ratio == pytest.approx(1.2, rel=0.02)
-    assert row.ratio_ci is not None
-    assert 1.15 < row.ratio_ci[0] < row.ratio < row.ratio_ci[1] < 1.25
+    assert row.corrected_ratio == pytest.approx(1.2, rel=0.02)
+    assert row.corrected_ratio_ci is not None
+    assert 1.15 < row.corrected_ratio_ci[0] < row.corrected_ratio < row.corrected_ratio_ci[1] < 1.25
 
 
 def test_two_bare_tables_compare_with_the_same_statistics(tmp_path: Path) -> None:
@@ -56,14 +56,18 @@ def test_two_bare_tables_compare_with_the_same_statistics(tmp_path: Path) -> Non
         for one, two in zip(whole.rows, other.rows, strict=True):
             assert (one.metric, one.verdict) == (two.metric, two.verdict)
             assert one.ratio == pytest.approx(two.ratio, rel=1e-6)
+            assert one.corrected_ratio is two.corrected_ratio is None or (
+                one.corrected_ratio == pytest.approx(two.corrected_ratio, rel=1e-6)
+            )
 
 
-def test_too_few_processes_cannot_tell(tmp_path: Path) -> None:
+def test_too_few_processes_verify_nothing(tmp_path: Path) -> None:
     base = Book(seed=1).latency("A", 0.010, rounds=3).write(tmp_path / "base")
     new = Book(seed=2).latency("A", 0.020, rounds=3).write(tmp_path / "new")
     found = cnnbench.compare(tables.load(base), tables.load(new), metrics=[LOCATION])
     (row,) = found.rows
-    assert (row.verdict, row.note) == ("cannot tell", "3 and 3 processes, 6 a side are needed")
+    assert row.verdict == "too few samples"
+    assert row.note == "3 and 3 processes, 6 a side are needed"
     assert found.regressions == ()
 
 
@@ -104,7 +108,7 @@ def test_another_machine_is_shown_and_its_times_do_not_count(tmp_path: Path) -> 
     assert not found.comparable
     assert found.changes.environment == ("cores: 2 -> 4",)
     assert verdicts(found) == {
-        ("A", LOCATION): "not comparable",
+        ("A", LOCATION): "another environment",
         ("A", "macs"): "worse",
         ("A", "file_bytes"): "same",
     }
@@ -121,7 +125,7 @@ def test_bare_tables_of_two_machines_show_the_ids(tmp_path: Path) -> None:
     new = table(model=["A"], environment=["bbb"], **{"latency_p50_s@cpu/graph/b1": [0.2]})
     found = cnnbench.compare(base, new)
     assert found.changes.environment == ("environment: aaa -> bbb",)
-    assert [row.verdict for row in found.rows] == ["not comparable"]
+    assert [row.verdict for row in found.rows] == ["another environment"]
 
 
 def test_counts_and_sizes_compare_exactly() -> None:
@@ -131,12 +135,12 @@ def test_counts_and_sizes_compare_exactly() -> None:
         ("A", "params"): "worse",
         ("A", "file_bytes"): "better",
         ("A", "coverage_macs"): "same",
-        ("A", "depth"): "cannot tell",
+        ("A", "depth"): "changed",
     }
 
 
 @pytest.mark.parametrize(
-    ("new", "verdict"), [((0.80, 0.79, 0.81), "worse"), ((0.895, 0.885, 0.905), "cannot tell")]
+    ("new", "verdict"), [((0.80, 0.79, 0.81), "worse"), ((0.895, 0.885, 0.905), "not separated")]
 )
 def test_accuracies_compare_by_their_intervals(
     new: tuple[float, float, float], verdict: str
@@ -158,11 +162,11 @@ BLIND = "unstable: not above chance"
 @pytest.mark.parametrize(
     ("base", "new", "verdict", "note"),
     [
-        ("stable", "unstable: one seed, 2 at least", "cannot tell", "one training says nothing"),
-        ("stable for one training", "stable", "cannot tell", "one training says nothing"),
-        ("stable", BLIND, "worse", "not above chance: new"),
-        ("unstable: one seed, 2 at least", BLIND, "worse", "not above chance: new"),
-        (BLIND, BLIND, "cannot tell", "not above chance: base and new"),
+        ("stable", "unstable: one seed, 2 at least", "too few samples", "one training says nothin"),
+        ("stable for one training", "stable", "too few samples", "one training says nothing"),
+        ("stable", BLIND, "worse", "new: not above chance"),
+        ("unstable: one seed, 2 at least", BLIND, "worse", "base: one seed, 2 at least; new: not "),
+        (BLIND, BLIND, "unstable", "base: not above chance; new: not above chance"),
     ],
 )
 def test_one_training_says_nothing_of_the_next_but_whether_anything_was_learnt(
@@ -188,7 +192,7 @@ def test_the_range_of_a_few_seeds_is_no_interval() -> None:
 
     base, new = [0.010, 0.011, 0.012], [0.020, 0.021, 0.022]
     (row,) = cnnbench.compare(side(base), side(new)).rows
-    assert (row.verdict, row.note) == ("cannot tell", "3 and 3 seeds, 6 a side are needed")
+    assert (row.verdict, row.note) == ("too few samples", "3 and 3 seeds, 6 a side are needed")
     (row,) = cnnbench.compare(side(2 * base), side(2 * new)).rows
     assert row.verdict == "worse"
 
@@ -205,13 +209,22 @@ def test_a_model_on_one_side_only_and_a_changed_setting_are_shown() -> None:
     new = table(model=["A", "C"], macs=[1, 2], **{"latency_p50_s@cpu/graph/b1/t1": [0.1, 0.2]})
     found = cnnbench.compare(base.assign(input_shape="32x32x3"), new.assign(input_shape="64x64x3"))
     assert (found.changes.only_in_base, found.changes.only_in_new) == (("B",), ("C",))
-    assert found.changes.settings == (
-        "A: input_shape 32x32x3 -> 64x64x3",
-        "only in base: times at cpu/graph/b1",
-        "only in new: times at cpu/graph/b1/t1",
-    )
-    text = compare_text.as_text(found, 120)
-    assert text.index("Only in base") < text.index("Verdict")
+    assert found.changes.inputs == ("A: input_shape 32x32x3 -> 64x64x3",)
+    lines = compare_text.as_text(found, 120).splitlines()
+    assert lines[:10] == [
+        *("Only in base", "  B", "Only in new", "  C"),
+        *("Input changed", "  A: input_shape 32x32x3 -> 64x64x3"),
+        "Missing in new",
+        "  Latency p50 cpu/graph/b1: A",
+        "Missing in base",
+        "  Latency p50 cpu/graph/b1/t1: A",
+    ]
+    assert lines[10].startswith("Model") and lines[11].startswith("A")
+    assert lines[12:] == [
+        "No regression in what was compared: 1 same",
+        "Not verified: 1 network missing in new, 1 latency missing in new, "
+        "1 network missing in base, 1 latency missing in base",
+    ]
 
 
 def test_rows_of_one_model_are_named_by_what_they_differ_in() -> None:
@@ -233,6 +246,7 @@ def test_what_now_fails_is_a_regression(tmp_path: Path) -> None:
     assert [(row.verdict, row.note) for row in found.regressions] == [
         ("worse", "now timeout: longer than 10 min")
     ]
+    assert verdicts(found)["A", "file_bytes"] == "missing in new", "and with it the file"
     back = cnnbench.compare(tables.load(new), tables.load(base))
     assert back.regressions == ()
     elsewhere = Book({**FACTS, "cores": 4}).failed("A", "failed", "the converter's reason")
@@ -243,9 +257,9 @@ def test_what_now_fails_is_a_regression(tmp_path: Path) -> None:
     slow = Book({**FACTS, "cores": 4}).failed("A", "timeout", "longer than 10 min")
     here, there = tables.load(base), tables.load(slow.write(tmp_path / "slow"))
     for one, two, word in ((here, there, "now"), (there, here, "was")):
-        (row,) = cnnbench.compare(one, two).rows
-        assert row.verdict == "not comparable", "and neither is that it took too long"
-        assert row.note == f"{word} timeout: longer than 10 min, in another environment"
+        (row,) = cnnbench.compare(one, two, metrics=["latency_location"]).rows
+        assert row.verdict == "another environment", "and neither is that it took too long"
+        assert row.note == f"{word} timeout: longer than 10 min"
 
 
 def test_what_a_training_decides_differs_by_more_than_trainings_do() -> None:
@@ -343,8 +357,10 @@ def test_a_latency_that_both_sides_have_is_compared_before_one_that_one_has(tmp_
 
 
 def test_a_count_did_not_fail_because_a_measurement_of_its_batch_did() -> None:
-    base = table(model=["A"], **{"activation_infer_peak_bytes@b1": [4]})
+    base = table(model=["A"], params=[1], **{"activation_infer_peak_bytes@b1": [4]})
     status = {"memory_infer_peak_bytes_status@b1": ["oom: x"]}
-    new = table(model=["A"], **{"activation_infer_peak_bytes@b1": [None]}, **status)
-    (row,) = cnnbench.compare(base, new).rows
-    assert (row.verdict, row.note) == ("cannot tell", "new: not measured")
+    new = table(model=["A"], params=[1], **{"activation_infer_peak_bytes@b1": [None]}, **status)
+    assert verdicts(cnnbench.compare(base, new)) == {
+        ("A", "params"): "same",
+        ("A", "activation_infer_peak_bytes@b1"): "missing in new",
+    }

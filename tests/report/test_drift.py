@@ -37,7 +37,7 @@ def test_both_spreads_are_of_the_rounds_that_count() -> None:
         ]
     )
     line, left_out = drift.cancelled(report)
-    assert re.findall(r"([\d.]+)%", line) == ["0.9", "0.9"]
+    assert re.findall(r"([\d.]+)%", line) == ["1.5", "1.5"]  # 1.4826 × 1 %
     assert left_out.startswith("2 of 11 rounds do not count")
 
 

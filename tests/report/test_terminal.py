@@ -80,11 +80,11 @@ def test_an_error_that_quotes_a_file_is_not_obeyed(
 @pytest.mark.parametrize("width", [20, 80, 160])
 def test_a_number_is_never_cut_off_however_narrow_the_terminal(width: int) -> None:
     run = ROOT / "results" / "published" / "table_14_3"
-    whole = set(re.findall(r"[0-9.]+ m?s ± [0-9]+ %(?: [?*])?", files.text(run, width=10_000)))
+    whole = set(re.findall(r"[0-9.]+ m?s ± [0-9.]+ %(?: [?*])?", files.text(run, width=10_000)))
     assert len(whole) > 80
     text = files.text(run, width=width)
     assert "…" not in text.partition("How far")[0].replace("/…", "")
-    assert set(re.findall(r"[0-9.]+ m?s ± [0-9]+ %(?: [?*])?", text)) == whole
+    assert set(re.findall(r"[0-9.]+ m?s ± [0-9.]+ %(?: [?*])?", text)) == whole
     names = set(tables.load(run).report["model"])
     blocks = text.partition("* best of its column")[0].split("\n\n")
     assert all(names <= {line.split("  ")[0] for line in b.splitlines()} for b in blocks if b)

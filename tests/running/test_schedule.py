@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -20,12 +20,15 @@ probes: {latency: {runtimes: [graph], min_rounds: 2, max_rounds: 4}}
 """)
 
 
-def record_of(job: Job, status: Status = "ok", seconds: float = 1.0) -> Record:
+def record_of(
+    job: Job, status: Status = "ok", seconds: float = 1.0, calls: Sequence[float] = ()
+) -> Record:
     cell = job.cell
     return Record(
         key=job.key, attempt=1, model=cell.model.label, variant="float32", probe=cell.probe,
         setting=cell.setting_json, repeat=job.repeat, status=status, reason="",
         metrics={"latency_location_s": 1.0, "reference_s": 1.0}, duration_s=seconds,
+        samples={"latency_s": list(calls)},
     )  # fmt: skip
 
 
@@ -35,6 +38,7 @@ def drive(
     answer: Callable[[Job], Status] = lambda job: "ok",
     cell_seconds: float | None = None,
     has_artifacts: Callable[[Cell], bool] | None = None,
+    calls: Callable[[Job], Sequence[float]] = lambda job: (),
 ) -> list[tuple[str, Repeat]]:
     """Run a schedule to its end; a cell has its artifacts once it was prepared."""
     prepared = {r.model for r in records if r.repeat == PREPARE and r.status == "ok"}
@@ -47,7 +51,7 @@ def drive(
     done = []
     for job in schedule:
         done.append((job.cell.model.label, job.repeat))
-        record = record_of(job, answer(job))
+        record = record_of(job, answer(job), calls=calls(job))
         if job.repeat == PREPARE and record.status == "ok":
             prepared.add(job.cell.model.label)
         schedule.add(record)
@@ -61,7 +65,7 @@ def precise_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make every cell precise enough after so many rounds."""
 
     def after(rounds: int) -> None:
-        monkeypatch.setattr(statistics, "converged", lambda locations, *_: len(locations) >= rounds)
+        monkeypatch.setattr(statistics, "converged", lambda _, beside, __: len(beside) >= rounds)
 
     return after
 
@@ -190,3 +194,20 @@ probes: {latency: {runtimes: [litert], precision: 5%, min_rounds: 6, max_rounds:
             done += 1
         schedule.add(record)
     assert done == rounds
+
+
+def test_rounds_go_on_while_the_median_that_is_shown_is_not_precise() -> None:
+    """The location is 1 s in every round; of Beta every other round has slower calls."""
+    plan = plan_of("""
+name: s
+models: [Alpha, Beta]
+probes: {latency: {runtimes: [graph], precision: 5%}}
+""")
+
+    def calls(job: Job) -> list[float]:
+        is_slow = job.cell.model.label == "Beta" and job.repeat != PREPARE and job.repeat % 2
+        return [1.0] * 5 + [1.5 if is_slow else 1.1] * 15
+
+    done = drive(plan, [], calls=calls)
+    rounds = [name for name, repeat in done if repeat != PREPARE]
+    assert (rounds.count("Alpha"), rounds.count("Beta")) == (6, 12)

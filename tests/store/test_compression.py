@@ -59,6 +59,12 @@ def test_a_difference_below_the_least_effect_is_no_speed_up() -> None:
     assert "no real speed-up" in _verdict(_row("pruned-50", 0.97))
 
 
+def test_a_speed_that_no_test_could_tell_is_not_called_the_same() -> None:
+    wild = ";".join(map(str, (0.7, 1.3, 0.8, 1.2, 0.9, 1.1)))
+    words = _verdict(_row("pruned-50", **{f"latency_location_s_samples@{_LABEL}": wild}))
+    assert "no speed-up shown (1.0" in words
+
+
 def test_too_few_processes_promise_nothing() -> None:
     row = _row("ptq-int8", 0.5)
     for name in ("latency_location_s_samples", "reference_s_samples"):

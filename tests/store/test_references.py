@@ -47,18 +47,20 @@ def test_the_estimate_is_that_of_the_undisturbed() -> None:
 
 def test_rounds_go_on_until_enough_are_undisturbed() -> None:
     beside = [QUIET] * 5 + [SLOWED]
-    assert not st.converged([0.01] * 6, beside, 0.05)
-    assert st.converged([0.01] * 7, [*beside, QUIET], 0.05)
+    steady = st.Estimate(0.01, 0.0099, 0.0101)
+    assert not st.converged([steady], beside, 0.05)
+    assert st.converged([steady], [*beside, QUIET], 0.05)
+    assert not st.converged([steady, st.Estimate(0.01, 0.009, 0.011)], [*beside, QUIET], 0.05)
 
 
 def test_the_verdict_says_so_where_disturbed_rounds_had_to_count() -> None:
     locations, beside = [0.010] * 4 + [0.017] * 4, [QUIET] * 4 + [SLOWED] * 4
-    words = st.verdict(locations, beside, 0.05)
+    words = st.verdict(st.estimate(locations, beside), beside, 0.05)
     assert words.startswith("unstable: too noisy: ±")
     assert words.endswith("; the machine was slowed down in 4 of 8 rounds")
-    wild = [0.01, 0.02] * 4
-    assert "slowed" not in st.verdict(wild, [QUIET] * 8, 0.05)
-    assert "slowed" not in st.verdict(wild, [QUIET] * 7 + [SLOWED], 0.05), "it did not count"
+    for beside in ([QUIET] * 8, [QUIET] * 7 + [SLOWED]):  # the slowed one does not count
+        wild = st.estimate([0.01, 0.02] * 4, beside)
+        assert "slowed" not in st.verdict(wild, beside, 0.05)
 
 
 def test_a_neighbour_that_wakes_up_neither_hides_a_difference_nor_makes_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,10 @@ from cnnbench.store import percentiles, proportions, robust
 from cnnbench.store import statistics as st
 
 TRIALS = 4000
+
+
+def verdict(samples: list[float], references: list[float], *rest: Any, **named: Any) -> str:
+    return st.verdict(st.estimate(samples, references), references, *rest, **named)
 
 
 def normal(rng: np.random.Generator, *shape: int) -> NDArray[np.float64]:
@@ -52,7 +57,7 @@ def test_whatever_the_samples_are_the_result_is_bounded(samples: list[float]) ->
         assert all(1e-300 <= x <= 1e300 for x in (estimate.low, estimate.value, estimate.high))
         assert estimate.low <= estimate.value <= estimate.high
         assert estimate.precision >= 0
-    assert st.verdict(samples, ones, 0.05)
+    assert verdict(samples, ones, 0.05)
     assert st.tiers([samples, ones])
     for base, new in ((samples, ones), (ones, samples), (samples, samples), (samples[:2], ones)):
         (found,) = st.compare([(base, new)])
@@ -101,9 +106,9 @@ def test_estimate_cancels_what_drifts_with_the_reference() -> None:
 def test_few_processes_give_their_range_and_say_so() -> None:
     found = st.estimate([0.010, 0.012, 0.011])
     assert (found.low, found.high) == pytest.approx((0.010, 0.012))
-    assert st.verdict([0.01] * 3, [0.01] * 3) == "unstable: 3 processes of at least 6"
-    assert st.verdict([0.01], [0.01]) == "unstable: 1 process of at least 6"
-    assert not st.converged([0.01] * 5, [0.01] * 5, 0.05)
+    assert verdict([0.01] * 3, [0.01] * 3) == "unstable: 3 processes of at least 6"
+    assert verdict([0.01], [0.01]) == "unstable: 1 process of at least 6"
+    assert not st.converged([st.estimate([0.01] * 5)], [0.01] * 5, 0.05)
 
 
 def test_no_samples_and_unpaired_references_are_errors() -> None:
@@ -115,14 +120,14 @@ def test_no_samples_and_unpaired_references_are_errors() -> None:
 
 def test_verdict_names_every_reason() -> None:
     steady = [0.0100, 0.0101, 0.0099, 0.0100, 0.0101, 0.0100]
-    assert st.verdict(steady, [0.003] * 6, 0.05) == "stable"
+    assert verdict(steady, [0.003] * 6, 0.05) == "stable"
     wild = [0.01, 0.02, 0.01, 0.02, 0.01, 0.02]
-    words = st.verdict(wild, [0.003] * 6, 0.05)
+    words = verdict(wild, [0.003] * 6, 0.05)
     assert words.startswith("unstable: too noisy: ±") and "±5.0% wanted" in words
     flags = [["drifting: +14%"], ["drifting: -20%"], ["drifting: +12%"], [], [], []]
-    assert st.verdict(steady, [0.003] * 6, 0.05, flags) == "unstable: drifting in 3 of 6 rounds"
-    assert st.verdict(steady, [0.003] * 6, 0.05, capped="3 min") == "stable"  # enough all the same
-    assert st.verdict(wild, [0.003] * 6, 0.05, capped="3 min").endswith("; capped at 3 min a cell")
+    assert verdict(steady, [0.003] * 6, 0.05, flags) == "unstable: drifting in 3 of 6 rounds"
+    assert verdict(steady, [0.003] * 6, 0.05, capped="3 min") == "stable"  # enough all the same
+    assert verdict(wild, [0.003] * 6, 0.05, capped="3 min").endswith("; capped at 3 min a cell")
 
 
 def test_a_flag_of_a_third_of_the_rounds_is_no_concern() -> None:

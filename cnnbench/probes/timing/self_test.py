@@ -1,7 +1,8 @@
 """One process of the noise self-test: ``python -m cnnbench.probes.timing.self_test THREADS``.
 
 Times a small piece of NumPy, arithmetic and memory traffic in turn as in a network, by the loop
-and beside the reference that time models. Prints JSON: ``location_s, reference_s, flags``.
+and beside the reference that time models. Prints JSON: ``location_s, median_s, reference_s,
+flags``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def main() -> None:
         meanwhile = machine.between(before, machine.now())
     found = {
         "location_s": location(timing.calls),
+        "median_s": float(np.median(timing.calls)),
         "reference_s": location(timing.reference_calls),
         "flags": meanwhile.flags(threads),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from cnnbench.report.choose.choice import Candidate, Choice, Objective, choose
+from cnnbench.report.choose.candidate import Candidate, Objective
+from cnnbench.report.choose.choice import Choice, choose
 
 __all__ = ["Candidate", "Choice", "Objective", "choose"]

@@ -8,81 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from cnnbench.core.errors import UserError
-from cnnbench.core.metrics import Metric
 from cnnbench.report.choose import mixing, pareto, ties
+from cnnbench.report.choose.candidate import Candidate, Objective
 from cnnbench.report.choose.limits import Limit, Standing, contradictions, limits, numeric_column
 from cnnbench.report.choose.relaxing import Relaxation, nearest, relaxations
 from cnnbench.report.choose.violation import Violation, violations
-from cnnbench.report.measured import Measured
 from cnnbench.report.merge import Columns, Row, frame_of, merge
 from cnnbench.store.tables import Run
 
 Wanted = Mapping[str, str | float] | Iterable[tuple[str, str | float]]
 _WORST: Sequence[Standing] = ("unknown", "excluded", "borderline", "fits")
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is made as large or as small as possible."""
-
-    column: str
-    metric: Metric
-    sense: Literal["maximize", "minimize"]
-
-    def badness(self, value: float) -> float:
-        """Smaller is better."""
-        return value if self.sense == "minimize" else -value
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One network and how it stands.
-
-    Attributes:
-        verdict: ``fits``, ``borderline`` (an interval straddles a limit), ``excluded`` or
-            ``unknown`` (a number that decides is missing).
-        objective: its number of the objective.
-        violated: the limits that exclude it, by how much, or why that is unknown.
-        straddled: the limits that its intervals straddle.
-        on_front: nothing known beats it in every respect at once.
-        behind: by how much the winner is better, in base units; None where there is no winner.
-        tie_probability: that it is truly better than the winner, where the two cannot be told
-            apart; else None.
-    """
-
-    row: Row
-    verdict: Standing
-    objective: Measured
-    violated: tuple[Violation, ...] = ()
-    straddled: tuple[Violation, ...] = ()
-    on_front: bool = False
-    behind: float | None = None
-    tie_probability: float | None = None
-
-    @property
-    def name(self) -> str:
-        return self.row.name
-
-    @property
-    def identity(self) -> dict[str, str]:
-        return {"model": self.row.model, "variant": self.row.variant}
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            **self.identity,
-            **self.row.facts,
-            "verdict": self.verdict,
-            "value": self.objective.value,
-            "interval": [self.objective.low, self.objective.high],
-            "behind": self.behind,
-            "violated": [violation.to_json() for violation in self.violated],
-            "straddled": [violation.to_json() for violation in self.straddled],
-        }
 
 
 @dataclass(frozen=True)
@@ -116,6 +56,24 @@ class Choice:
         return tuple(c for c in self.candidates if c.on_front)
 
     @property
+    def undecided(self) -> tuple[Candidate, ...]:
+        """What may be better than the winner: surely out by no limit, surely worse by no number."""
+        if self.winner is None:
+            return ()
+        best = self.objective.badness(self.winner.objective.value or 0.0)
+        return tuple(
+            c
+            for c in self.candidates
+            if c.verdict in ("borderline", "unknown")
+            and (not c.objective.is_ranked or self._most(c) < best)
+        )
+
+    def _most(self, c: Candidate) -> float:
+        """The better end of a candidate's objective, as badness."""
+        ends = (c.objective.value, c.objective.low, c.objective.high)
+        return min(self.objective.badness(end) for end in ends if end is not None)
+
+    @property
     def runners_up(self) -> tuple[Candidate, ...]:
         """What else fits, the closest first."""
         return tuple(c for c in self.candidates if c.verdict == "fits" and c is not self.winner)
@@ -132,6 +90,8 @@ class Choice:
             "tie_with": [
                 {**c.identity, "probability_better": c.tie_probability} for c in self.ties
             ],
+            "undecided": [c.identity for c in self.undecided],
+            "not_tested": [c.identity for c in self.candidates if not c.is_tested],
             "front": [c.identity for c in self.front],
             "candidates": [c.to_json() for c in self.candidates],
             "objective": {"metric": self.objective.column, "sense": self.objective.sense},
@@ -258,16 +218,22 @@ def _compared(
 ) -> list[Candidate]:
     """How far each is behind the best, and which of those that fit tie with it."""
     others = [c for c in candidates if c.verdict == "fits" and c is not best]
-    chances = ties.ties(
+    found = ties.ties(
         best.objective,
         [c.objective for c in others],
         objective.metric,
         smaller_is_better=objective.sense == "minimize",
     )
-    tie_of = {id(c): chance for c, chance in zip(others, chances, strict=True)}
+    beside = {id(c): one for c, one in zip(others, found, strict=True)}
     return [
-        replace(c, behind=_behind(best, c, objective), tie_probability=tie_of.get(id(c)))
+        replace(
+            c,
+            behind=_behind(best, c, objective),
+            tie_probability=one.tie_probability,
+            is_tested=one.is_tested,
+        )
         for c in candidates
+        for one in [beside.get(id(c), ties.Beside())]
     ]
 
 

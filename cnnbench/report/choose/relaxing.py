@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cnnbench.report.choose.candidate import Candidate
 from cnnbench.report.choose.limits import Limit
-
-if TYPE_CHECKING:
-    from cnnbench.report.choose.choice import Candidate
 
 
 @dataclass(frozen=True)

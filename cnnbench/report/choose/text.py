@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from cnnbench.core.metrics import Metric, column, cut, split
 from cnnbench.core.terminal import printable
 from cnnbench.core.units import show
-from cnnbench.report.choose.choice import Candidate, Choice
+from cnnbench.report.choose.candidate import Candidate
+from cnnbench.report.choose.choice import Choice
 from cnnbench.report.choose.relaxing import Relaxation
 from cnnbench.report.choose.violation import Violation
 from cnnbench.report.measured import Measured
@@ -24,9 +25,16 @@ def as_text(choice: Choice) -> str:
 
 def _cut(choice: Choice) -> dict[str, str]:
     """Column -> its name with only so much of the setting as tells it from the others."""
-    used = [choice.objective.column, *(limit.column for limit in choice.limits)]
+    used = _used(choice)
     labels = cut(split(name)[1] for name in used)
     return {name: column(base, labels[label]) for name in used for base, label in [split(name)]}
+
+
+def _used(choice: Choice) -> list[str]:
+    """The columns that decide, each once."""
+    return list(
+        dict.fromkeys([choice.objective.column, *(limit.column for limit in choice.limits)])
+    )
 
 
 def _lines(choice: Choice) -> Iterator[str]:
@@ -34,10 +42,11 @@ def _lines(choice: Choice) -> Iterator[str]:
     if choice.runners_up:
         yield from ("", "Runners-up")
         for c in choice.runners_up:
-            yield f"  {c.name}: {_value(c, choice)}, {_behind(c, choice)}"
-    metrics = [choice.objective.column, *(limit.column for limit in choice.limits)]
+            doubt = ", doubtful" if c.objective.is_doubtful else ""
+            yield f"  {c.name}: {_value(c, choice)}, {_behind(c, choice)}{doubt}"
+    metrics = _used(choice)
     if choice.front:
-        yield from ("", f"Pareto front over {', '.join(dict.fromkeys(metrics))}, limits set aside")
+        yield from ("", f"Pareto front over {', '.join(metrics)}, limits set aside")
         for c in choice.front:
             numbers = (_with_interval(c.row.read(name), _metric(name, choice)) for name in metrics)
             words = "" if c.verdict == "fits" else f"  ({_verdict_words(c)})"
@@ -59,19 +68,28 @@ def _winner(choice: Choice) -> Iterator[str]:
     limits = "".join(f", {limit}" for limit in choice.limits)
     word = "Tie" if choice.ties else "Winner"
     yield f"{word}: {winner.name}, the {best} {goal.column}{limits}: {_value(winner, choice)}"
-    if winner.objective.is_doubtful:
-        yield f"  doubtful: {winner.objective.verdict}"
+    for name in _used(choice):
+        if doubt := winner.row.read(name).doubt:
+            yield f"  doubtful: {name}: {doubt}"
     for c in choice.ties:
         yield (
             f"  cannot be told from {c.name} ({_value(c, choice)}), which is truly better with "
             f"probability {100 * (c.tie_probability or 0):.0f} %"
         )
+    if untested := [c.name for c in choice.runners_up if not c.is_tested]:
+        yield (
+            f"  not tested against {', '.join(untested)}: the table has neither samples nor "
+            "intervals, the bare numbers decide"
+        )
+    if undecided := [f"{c.name} ({_verdict_words(c)})" for c in choice.undecided]:
+        yield f"  not ruled out: {', '.join(undecided)}, which may be better"
 
 
 def _nothing(choice: Choice) -> Iterator[str]:
     best = choice.nearest
+    unknown = any(c.verdict == "unknown" for c in choice.candidates)
     if best is None:
-        yield "Nothing fits, and no network has all the numbers that decide."
+        yield "Nothing is known to fit: no network has all the numbers that decide."
     elif best.verdict == "borderline":
         names = [c.name for c in choice.candidates if c.verdict == "borderline"]
         yield f"Nothing surely fits; borderline: {', '.join(names)}."
@@ -80,9 +98,11 @@ def _nothing(choice: Choice) -> Iterator[str]:
             f"{v.column} by {_difference(v.excess, v.metric)}" if v.excess is not None else v.column
             for v in best.violated
         ]
-        yield f"Nothing fits; the nearest is {best.name}, which misses {_joined(misses)}."
+        # What is not known may fit all the same.
+        head = "Nothing is known to fit" if unknown else "Nothing fits"
+        yield f"{head}; the nearest is {best.name}, which misses {_joined(misses)}."
     for relaxation in choice.relaxations:
-        yield f"  relaxing {_wider(relaxation)} would surely admit {relaxation.candidate.name}"
+        yield f"  relaxing {_wider(relaxation)} would let {relaxation.candidate.name} qualify"
 
 
 def _section(choice: Choice, verdict: str, head: str) -> Iterator[str]:

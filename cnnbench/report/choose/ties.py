@@ -19,26 +19,39 @@ _SMALLEST_LOG = math.log1p(statistics.MINIMUM_EFFECT)
 _HALF_WIDTH = NormalDist().inv_cdf((1 + statistics.CONFIDENCE) / 2)
 
 
+@dataclass(frozen=True)
+class Beside:
+    """How a candidate stands beside the best.
+
+    Attributes:
+        tie_probability: that it is truly better, where the two cannot be told apart; else None.
+        is_tested: whether anything says how sure the two numbers are.
+    """
+
+    tie_probability: float | None = None
+    is_tested: bool = True
+
+
 def ties(
     best: Measured, others: Sequence[Measured], metric: Metric, smaller_is_better: bool
-) -> list[float | None]:
-    """For each of ``others`` the probability that it is better than ``best``; None: it is not.
+) -> list[Beside]:
+    """How each of ``others`` stands beside ``best``.
 
     Two measured numbers are told apart when a test, Holm-corrected over ``others``, shows that they
     differ by more than the minimum effect (fractions, whose unit is one that people judge by: at
     all). What is counted is told apart when it differs at all.
     """
     if metric.depends_on != "setting":
-        return [0.5 if other.value == best.value else None for other in others]
+        return [Beside(0.5 if other.value == best.value else None) for other in others]
     tests = [_test(best, other, metric, smaller_is_better) for other in others]
     adjusted = iter(statistics.holm([test.p for test in tests if test is not None]))
-    found: list[float | None] = []
+    found: list[Beside] = []
     for other, test in zip(others, tests, strict=True):
         if test is None:  # neither interval nor samples: only equality is a tie
-            found.append(0.5 if other.value == best.value else None)
+            found.append(Beside(0.5 if other.value == best.value else None, is_tested=False))
             continue
         is_worse = next(adjusted) < 1 - statistics.CONFIDENCE and test.chance < 0.5
-        found.append(None if is_worse else test.chance)
+        found.append(Beside(None if is_worse else test.chance))
     return found
 
 

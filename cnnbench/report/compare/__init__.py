@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from cnnbench.report.compare.comparison import Compared, Comparison, compare
+from cnnbench.report.compare.comparison import compare
+from cnnbench.report.compare.result import Compared, Comparison, Unverified
 
-__all__ = ["Compared", "Comparison", "compare"]
+__all__ = ["Compared", "Comparison", "Unverified", "compare"]

@@ -3,13 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from cnnbench.core.environment import differences
-from cnnbench.core.metrics import of_column, split
+from cnnbench.core.environment import changed, flat
+from cnnbench.core.errors import UserError, nearest
 from cnnbench.report import measured
 from cnnbench.report.merge import Row
+
+
+@dataclass(frozen=True)
+class Environments:
+    """Where two reports were measured, and what of it may differ.
+
+    Attributes:
+        base, new: the fingerprints; empty where a table does not say them.
+        accepted: facts whose difference does not keep times from being compared: a fact
+            (``libraries.tensorflow``), or all below one (``libraries``).
+        force: nothing does.
+    """
+
+    base: Mapping[str, Any] = field(default_factory=dict)
+    new: Mapping[str, Any] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise `UserError` for a fact that neither fingerprint has."""
+        known = list({**flat(self.base), **flat(self.new)})
+        for fact in self.accepted:
+            if not (self.base and self.new):
+                raise UserError(
+                    "a table does not say which environment it was measured in",
+                    f"--accept {fact}",
+                    "compare run folders, or accept every difference with --force",
+                )
+            if not any(_is_below(name, fact) for name in known):
+                hint = nearest(fact, known) or "one of: " + ", ".join(known)
+                raise UserError("no such fact of an environment", f"--accept {fact}", hint)
+
+    def are_same(self, base: Row, new: Row) -> bool:
+        """Whether two rows may have been measured alike: same id, same facts, or unknown."""
+        return not self._differ(base, new) or (
+            bool(self.base and self.new) and not changed(self.base, self.new)
+        )
+
+    def are_comparable(self, base: Row, new: Row) -> bool:
+        """Whether their times may be compared: all that differs was accepted."""
+        if self.force or self.are_same(base, new):
+            return True
+        return bool(self.base and self.new) and all(
+            self._is_accepted(name) for name in changed(self.base, self.new)
+        )
+
+    def differences(self, base: Row, new: Row) -> Iterator[str]:
+        """In words: ``cores: 2 -> 4``."""
+        if self.are_same(base, new):
+            return
+        if not (self.base and self.new):
+            yield f"environment: {_id(base)} -> {_id(new)}"
+            return
+        for name, words in changed(self.base, self.new).items():
+            yield f"{name}: {words}{' (accepted)' if self._is_accepted(name) else ''}"
+
+    def _is_accepted(self, name: str) -> bool:
+        return any(_is_below(name, fact) for fact in self.accepted)
+
+    @staticmethod
+    def _differ(base: Row, new: Row) -> bool:
+        ids = _id(base), _id(new)
+        return all(ids) and ids[0] != ids[1]
 
 
 @dataclass(frozen=True)
@@ -19,52 +82,34 @@ class Changes:
     Attributes:
         environment: CPU, versions, threads: ``cores: 2 -> 4``.
         only_in_base, only_in_new: networks that the other side does not have.
-        settings: inputs that changed, and settings that only one side measured.
+        inputs: networks whose input or classes changed.
     """
 
     environment: tuple[str, ...] = ()
     only_in_base: tuple[str, ...] = ()
     only_in_new: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
 
 def changes(
     base: Sequence[Row],
     new: Sequence[Row],
     joined: Sequence[tuple[Row, Row]],
-    base_facts: Mapping[str, Any],
-    new_facts: Mapping[str, Any],
+    environments: Environments,
 ) -> Changes:
     """What differs between two reports whose common rows are ``joined``."""
     known = {id(row) for two in joined for row in two}
+    differing = (words for two in joined for words in environments.differences(*two))
     return Changes(
-        tuple(dict.fromkeys(_environment(joined, base_facts, new_facts))),
+        tuple(dict.fromkeys(differing)),
         tuple(row.name for row in base if id(row) not in known),
         tuple(row.name for row in new if id(row) not in known),
-        (*_inputs(joined), *_settings(joined)),
+        tuple(_inputs(joined)),
     )
 
 
-def is_same_environment(
-    base: Row, new: Row, base_facts: Mapping[str, Any], new_facts: Mapping[str, Any]
-) -> bool:
-    """Whether two rows may have been measured alike: same id, same facts, or an id is unknown."""
-    ids = _id(base), _id(new)
-    if not all(ids) or ids[0] == ids[1]:
-        return True
-    return bool(base_facts and new_facts) and not differences(base_facts, new_facts)
-
-
-def _environment(
-    joined: Sequence[tuple[Row, Row]], base_facts: Mapping[str, Any], new_facts: Mapping[str, Any]
-) -> Iterator[str]:
-    for base, new in joined:
-        if is_same_environment(base, new, base_facts, new_facts):
-            continue
-        if base_facts and new_facts:
-            yield from differences(base_facts, new_facts)
-        else:
-            yield f"environment: {_id(base)} -> {_id(new)}"
+def _is_below(name: str, fact: str) -> bool:
+    return name == fact or name.startswith(f"{fact}.")
 
 
 def _inputs(joined: Sequence[tuple[Row, Row]]) -> Iterator[str]:
@@ -72,30 +117,6 @@ def _inputs(joined: Sequence[tuple[Row, Row]]) -> Iterator[str]:
         for fact in base.facts.keys() & new.facts.keys():
             if base.facts[fact] != new.facts[fact]:
                 yield f"{base.name}: {fact} {base.facts[fact]} -> {new.facts[fact]}"
-
-
-def _settings(joined: Sequence[tuple[Row, Row]]) -> Iterator[str]:
-    """Settings that one side has numbers for and the other does not know at all."""
-    sides = [
-        dict.fromkeys(key for two in joined for key in _measured_settings(two[side]))
-        for side in (0, 1)
-    ]
-    for side, word in ((0, "base"), (1, "new")):
-        for probe, label in sides[side]:
-            if (probe, label) not in sides[1 - side]:
-                yield f"only in {word}: {probe} {label}"
-
-
-def _measured_settings(row: Row) -> Iterator[tuple[str, str]]:
-    for name in row.cells:
-        metric = of_column(name)
-        label = split(name)[1]
-        if metric is None or not label or row.read(name).value is None:
-            continue
-        yield _KINDS.get(metric.unit, metric.name), label
-
-
-_KINDS = {"s": "times at", "per_s": "times at", "bytes": "memory at", "fraction": "accuracy on"}
 
 
 def _id(row: Row) -> str:

@@ -1,4 +1,4 @@
-"""Two reports side by side: what got better, what got worse, what cannot be told.
+"""Two reports side by side: what got better, what got worse, what could not be verified.
 
 They are joined on model, variant and ``metric@setting``, never on keys, so that two runs and two
 bare ``report.csv`` files compare alike.
@@ -7,7 +7,8 @@ bare ``report.csv`` files compare alike.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from itertools import compress
+from operator import not_
 from typing import Any
 
 import pandas as pd
@@ -15,96 +16,17 @@ import pandas as pd
 from cnnbench.core import metrics as names
 from cnnbench.core import units
 from cnnbench.core.errors import UserError
-from cnnbench.core.metrics import METRICS, of_column, split
-from cnnbench.report.compare.changes import Changes, changes, is_same_environment
+from cnnbench.core.metrics import METRICS, split
+from cnnbench.report.compare.changes import Environments, changes
+from cnnbench.report.compare.numbers import Wanted, compared_numbers
+from cnnbench.report.compare.result import Compared, Comparison
 from cnnbench.report.compare.verdicts import Judged, Pair, Verdict, is_time, judge
 from cnnbench.report.merge import Row, frame_of, rows_of
 from cnnbench.store.statistics import MINIMUM_EFFECT
 from cnnbench.store.tables import Run
 
-# One number a latency cell is compared: the first of these that both sides have, else one has.
-_LATENCIES = (
-    "latency_location_s",
-    "latency_p50_s",
-    "latency_mean_s",
-    "latency_p90_s",
-    "latency_p95_s",
-    "latency_p99_s",
-)
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One number on both sides.
-
-    Attributes:
-        name: model and variant as tables name the row; where several share them, by what they
-            differ (``MobileNetV2 (96x96x3)``).
-        input_shape, classes: of the base's row, where known.
-        metric: the column, setting included.
-        base, new: in base units; None where one side has no number.
-        ratio: new ÷ base; of times drift-corrected by the reference.
-        ratio_ci: its 95 % interval, or the range where there are too few processes for one.
-        verdict: ``better``, ``worse``, ``same``, ``cannot tell`` or ``not comparable``.
-        note: why, where the verdict does not explain itself.
-    """
-
-    name: str
-    model: str
-    variant: str
-    input_shape: str
-    classes: str
-    metric: str
-    base: float | None
-    new: float | None
-    ratio: float | None
-    ratio_ci: tuple[float, float] | None
-    verdict: Verdict
-    note: str = ""
-
-    def show(self, value: float | None) -> str:
-        """``value`` as people read it."""
-        return units.show(value, METRICS[split(self.metric)[0]].unit)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What comparing found.
-
-    Attributes:
-        comparable: whether all times were compared (same environment, unknown, or forced).
-        changes: what differs apart from the numbers.
-        rows: one a number that both sides have or one side failed at.
-        threshold: the smallest relative difference of times that counts.
-    """
-
-    comparable: bool
-    changes: Changes
-    rows: tuple[Compared, ...]
-    threshold: float
-
-    @property
-    def regressions(self) -> tuple[Compared, ...]:
-        """The rows that got worse."""
-        return tuple(row for row in self.rows if row.verdict == "worse")
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """The rows as a table."""
-        return pd.DataFrame([asdict(row) for row in self.rows])
-
-    def to_json(self) -> dict[str, Any]:
-        """``{comparable, environment_changes, rows, regressions, …}``, plain values."""
-        return {
-            "comparable": self.comparable,
-            "environment_changes": list(self.changes.environment),
-            "only_in_base": list(self.changes.only_in_base),
-            "only_in_new": list(self.changes.only_in_new),
-            "changed_settings": list(self.changes.settings),
-            "threshold": self.threshold,
-            "rows": [_json(row) for row in self.rows],
-            "regressions": [_json(row) for row in self.regressions],
-        }
+# Where nothing but this is said, there was nothing to compare.
+_NOTHING: tuple[Verdict, ...] = ("missing in new", "missing in base", "skipped")
 
 
 def compare(
@@ -113,6 +35,9 @@ def compare(
     *,
     metrics: Sequence[str] = (),
     threshold: str | float = MINIMUM_EFFECT,
+    thresholds: Mapping[str, str | float] | None = None,
+    require: Sequence[str] = (),
+    accept: Sequence[str] = (),
     force: bool = False,
 ) -> Comparison:
     """Compare two reports.
@@ -122,32 +47,63 @@ def compare(
         metrics: only these: a column, or a name that means several; by default everything that is
             counted, one number a latency cell, the measured memory and the accuracies.
         threshold: the smallest relative difference of measured times and memory that counts.
+        thresholds: likewise, of single metrics, counts too; of an accuracy it is absolute.
+        require: metrics that must have been compared (`Comparison.unmet`), of every network.
+        accept: facts of the environment whose change does not keep times from being compared
+            (``kernel``, ``libraries.tensorflow``, ``libraries``).
         force: compare times although the environments differ.
 
     Raises:
-        UserError: an unknown metric, no model or no number on both sides, an empty table.
+        UserError: an unknown metric or fact, no model or no number on both sides, an empty table.
     """
-    effect = units.parse(threshold, "fraction", "--threshold")
-    if not 0 <= effect < 1:
-        raise UserError(f"a threshold of {effect:g}", "--threshold", "between 0 and 100 %, as 5%")
     before, after = (_rows(table, word) for table, word in ((base, "base"), (new, "new")))
+    environments = Environments(_fingerprint(base), _fingerprint(new), tuple(accept), force)
     joined = list(_join(before, after))
     if not joined:
         raise UserError("the two have no model and variant in common: there is nothing to compare")
-    facts = _fingerprint(base), _fingerprint(new)
-    found = list(_pairs(joined, _wanted(metrics, (before, after)), facts, force))
-    if not found:
+    wanted = Wanted.of((before, after), metrics, require)
+    effect = _effect(threshold)
+    own = {
+        column: _effect(value, f"{name}=")
+        for name, value in (thresholds or {}).items()
+        for column in names.matching(name, wanted.columns, "--threshold")
+    }
+    sides = [*joined, *_alone(before, after, joined)]
+    found = [
+        (row, name, _pair(row, other, name, own.get(name), effect, environments))
+        for row, other in sides
+        for name in compared_numbers(row, other, wanted)
+    ]
+    judged = judge([pair for _, _, pair in found])
+    rows = [_compared(*one, verdict) for one, verdict in zip(found, judged, strict=True)]
+    of_both = {id(row) for row, _ in joined}
+    is_common = [id(row) in of_both for row, _, _ in found]
+    common = tuple(compress(rows, is_common))
+    if not wanted.required and all(row.verdict in _NOTHING for row in common):
         raise UserError(
             "the two have no number in common: there is nothing to compare",
             hint="the same probes and settings are compared",
         )
-    verdicts = judge([pair for _, _, pair in found], effect)
-    rows = tuple(
-        _compared(row, name, pair, judged)
-        for (row, name, pair), judged in zip(found, verdicts, strict=True)
+    return Comparison(
+        all(environments.are_comparable(*two) for two in joined),
+        changes(before, after, joined, environments),
+        common,
+        tuple(compress(rows, map(not_, is_common))),
+        effect,
+        own,
+        tuple(name for group in wanted.required for name in group),
     )
-    comparable = force or all(is_same_environment(*two, *facts) for two in joined)
-    return Comparison(comparable, changes(before, after, joined, *facts), rows, effect)
+
+
+def _effect(threshold: str | float, name: str = "") -> float:
+    effect = units.parse(threshold, "fraction", "--threshold")
+    if not 0 <= effect < 1:
+        raise UserError(
+            f"a threshold of {effect:g}",
+            f"--threshold {name}".strip(),
+            "between 0 and 100 %, as 5%",
+        )
+    return effect
 
 
 def _rows(table: pd.DataFrame | Run, word: str) -> list[Row]:
@@ -175,57 +131,34 @@ def _join(base: list[Row], new: list[Row]) -> Iterator[tuple[Row, Row]]:
             yield row, twins[0]
 
 
-def _wanted(metrics: Sequence[str], sides: Sequence[list[Row]]) -> list[str] | None:
-    if not metrics:
-        return None
-    columns = list(dict.fromkeys(name for rows in sides for row in rows for name in row.cells))
-    found = [name for metric in metrics for name in names.matching(metric, columns, "--metric")]
-    wanted = list(dict.fromkeys(found))
-    for name in wanted:
-        if of_column(name) is None:
-            raise UserError(f"'{name}' is no metric", "--metric", "name a metric, as latency_p50")
-    return wanted
+def _alone(
+    base: Sequence[Row], new: Sequence[Row], joined: Sequence[tuple[Row, Row]]
+) -> Iterator[tuple[Row, Row]]:
+    """The networks that only one side has, each beside a row without numbers."""
+    known = {id(row) for two in joined for row in two}
+    yield from ((row, _blank(row)) for row in base if id(row) not in known)
+    yield from ((_blank(row), row) for row in new if id(row) not in known)
 
 
-def _pairs(
-    joined: Sequence[tuple[Row, Row]],
-    wanted: list[str] | None,
-    facts: Sequence[Mapping[str, Any]],
-    force: bool,
-) -> Iterator[tuple[Row, str, Pair]]:
-    for base, new in joined:
-        is_comparable = force or is_same_environment(base, new, *facts)
-        for name in _usual(base, new) if wanted is None else wanted:
-            metric = METRICS[split(name)[0]]
-            if name in base.cells and name in new.cells and any(_numbers(name, base, new)):
-                may = is_comparable or not is_time(metric)
-                yield base, name, Pair(metric, base.read(name), new.read(name), may)
+def _blank(row: Row) -> Row:
+    return Row(row.model, row.variant, row.facts, apart=row.apart)
 
 
-def _usual(base: Row, new: Row) -> list[str]:
-    """The columns that are compared where none is asked for, in the order of the tables."""
-    both = [name for name in base.cells if name in new.cells and of_column(name) is not None]
-    chosen: dict[str, str] = {}
-    for has_it in (all, any):
-        for metric in _LATENCIES:
-            for name in both:
-                if split(name)[0] == metric and has_it(_numbers(name, base, new)):
-                    chosen.setdefault(split(name)[1], name)
-    return [name for name in both if name in chosen.values() or _is_usual(name)]
-
-
-def _numbers(name: str, base: Row, new: Row) -> list[bool]:
-    """Which of the two sides has a number."""
-    return [row.read(name).value is not None for row in (base, new)]
-
-
-def _is_usual(name: str) -> bool:
+def _pair(
+    base: Row,
+    new: Row,
+    name: str,
+    threshold: float | None,
+    usual: float,
+    environments: Environments,
+) -> Pair:
+    """The number ``name`` of two rows, its threshold the one asked for it, else the usual one."""
     metric = METRICS[split(name)[0]]
-    if metric.name.startswith("published_"):
-        return False
-    if metric.exact:
-        return True
-    return metric.better is not None and metric.unit in ("count", "bytes", "fraction")
+    if threshold is None:
+        is_measured = metric.depends_on == "setting" and metric.unit != "fraction"
+        threshold = usual if is_measured or metric.depends_on == "weights" else 0.0
+    may = not is_time(metric) or environments.are_comparable(base, new)
+    return Pair(metric, base.read(name), new.read(name), threshold, may)
 
 
 def _compared(row: Row, name: str, pair: Pair, judged: Judged) -> Compared:
@@ -238,12 +171,10 @@ def _compared(row: Row, name: str, pair: Pair, judged: Judged) -> Compared:
         name,
         pair.base.value,
         pair.new.value,
-        judged.ratio,
+        pair.ratio,
         judged.ratio_ci,
+        judged.corrected_ratio,
+        judged.corrected_ratio_ci,
         judged.verdict,
         judged.note,
     )
-
-
-def _json(row: Compared) -> dict[str, Any]:
-    return {**asdict(row), "ratio_ci": list(row.ratio_ci) if row.ratio_ci else None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,13 +12,19 @@ from rich.table import Table
 
 from cnnbench.core.metrics import METRICS, split
 from cnnbench.core.terminal import printable
-from cnnbench.report.compare.comparison import Compared, Comparison
-from cnnbench.report.compare.verdicts import Verdict
+from cnnbench.report.compare.result import Compared, Comparison
+from cnnbench.report.compare.verdicts import UNVERIFIED, Verdict
 from cnnbench.report.markdown import markdown
 
-_HEADS = ("Model", "Metric", "Base", "New", "New ÷ base", "Verdict")
+_TEXTS, _NUMBERS = ("Model", "Metric"), ("Base", "New", "New ÷ base")
+_CORRECTED = "Drift-corrected"
+_LEGEND = (
+    f"{_CORRECTED}: new ÷ base with each sample divided by the reference timed beside it; the "
+    "verdict is by it."
+)
 _SCREEN = 24
-_ORDER: tuple[Verdict, ...] = ("worse", "better", "cannot tell", "not comparable", "same")
+_VERIFIED: tuple[Verdict, ...] = ("worse", "better", "changed", "not separated", "same")
+_ORDER = ("worse", "better", "changed", *UNVERIFIED, "not separated", "same")
 
 
 def as_text(comparison: Comparison, width: int) -> str:
@@ -28,33 +34,41 @@ def as_text(comparison: Comparison, width: int) -> str:
     """
     stream = io.StringIO()
     console = Console(file=stream, width=width, highlight=False, no_color=True)
+
+    def say(line: str) -> None:
+        console.print(printable(line), markup=False, soft_wrap=True)
+
     for head, lines in _changes(comparison):
-        console.print(head, markup=False, soft_wrap=True)
+        say(head)
         for line in lines:
-            console.print(f"  {printable(line)}", markup=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    for head in _HEADS:
-        is_text = head in ("Model", "Metric", "Verdict")
-        # Cut, two settings or two parameters of a model could not be told apart.
-        table.add_column(head, justify="left" if is_text else "right", overflow="fold")
+            say(f"  {line}")
     rows = _ordered(comparison)
     news = [row for row in rows if row.verdict != "same"]
     is_long = len(rows) > _SCREEN
-    for row in news if is_long else rows:
-        table.add_row(*(escape(printable(text)) for text in _cells(row)))
+    shown = news if is_long else rows
+    table = Table(box=None, pad_edge=False)
+    for head in _heads(shown):
+        is_text = head in (*_TEXTS, "Verdict")
+        # Cut, two settings or two parameters of a model could not be told apart.
+        table.add_column(head, justify="left" if is_text else "right", overflow="fold")
+    for row in shown:
+        table.add_row(*(escape(printable(text)) for text in _cells(row, shown)))
     if table.rows:
         console.print(table)
-    console.print(_sum(comparison), markup=False, soft_wrap=True)
+    if _has_corrected(shown):
+        say(_LEGEND)
+    for line in headline(comparison):
+        say(line)
     if is_long and len(news) < len(rows):
-        console.print(
-            "What is the same is listed by --format md, --json or --metric.", markup=False
-        )
+        say("What is the same is listed by --format md, --json or --metric.")
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
 def as_markdown(comparison: Comparison) -> str:
     """The same as Markdown: what is the same is folded away."""
-    lines = [f"**{markdown(_sum(comparison))}**", ""]
+    lines = []
+    for line in headline(comparison):
+        lines += [f"**{markdown(line)}**", ""]
     for head, members in _changes(comparison):
         lines += [markdown(head), "", *(f"- {markdown(line)}" for line in members), ""]
     rows = _ordered(comparison)
@@ -65,14 +79,33 @@ def as_markdown(comparison: Comparison) -> str:
     if same:
         summary = f"<details><summary>{len(same)} the same</summary>"
         lines += [summary, "", *_markdown_table(same), "", "</details>", ""]
+    if _has_corrected(rows):
+        lines += [markdown(_LEGEND), ""]
     return "\n".join(lines)
 
 
-def _markdown_table(rows: list[Compared]) -> Iterator[str]:
-    yield "| " + " | ".join(_HEADS) + " |"
-    yield "|---|---|---:|---:|---:|---|"
+def headline(comparison: Comparison) -> Iterator[str]:
+    """What was found and what was not verified, a line each; no more is claimed than was."""
+    counts = Counter(row.verdict for row in comparison.rows)
+    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _VERIFIED if counts[verdict])
+    missing = comparison.unverified
+    if count := len(comparison.regressions):
+        head = f"{count} regression{'s' * (count != 1)}"
+    elif not words:
+        head = "Nothing was compared"
+    else:
+        head = "No regression in what was compared" if missing else "No regression"
+    yield f"{head}: {words}" if words else head
+    if missing:
+        yield f"Not verified: {', '.join(map(str, missing))}"
+
+
+def _markdown_table(rows: Sequence[Compared]) -> Iterator[str]:
+    heads = _heads(rows)
+    yield "| " + " | ".join(heads) + " |"
+    yield "|---|---|" + "---:|" * (len(heads) - 3) + "---|"
     for row in rows:
-        cells = [markdown(text) for text in _cells(row)]
+        cells = [markdown(text) for text in _cells(row, rows)]
         if row.verdict in ("worse", "better"):
             cells[-1] = f"**{cells[-1]}**"
         yield "| " + " | ".join(cells) + " |"
@@ -85,34 +118,61 @@ def _changes(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
         (f"The environment changed{words}", found.environment),
         ("Only in base", found.only_in_base),
         ("Only in new", found.only_in_new),
-        ("Settings changed", found.settings),
+        ("Input changed", found.inputs),
+        ("Missing in new", tuple(_missing(comparison, "missing in new"))),
+        ("Missing in base", tuple(_missing(comparison, "missing in base"))),
     ):
         if lines:
             yield head, lines
 
 
+def _missing(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
+    """The numbers that one side does not have, a line a column, of networks that both have."""
+    networks: dict[tuple[str, str], list[str]] = {}
+    for row in comparison.common:
+        if row.verdict == verdict:
+            networks.setdefault((_metric(row), row.note), []).append(row.name)
+    everyone = {row.name for row in comparison.common}
+    for (metric, note), members in networks.items():
+        who = "all networks" if len(members) == len(everyone) > 1 else ", ".join(members)
+        yield f"{metric}: {who}" + (f" ({note})" if note else "")
+
+
 def _ordered(comparison: Comparison) -> list[Compared]:
-    return sorted(comparison.rows, key=lambda row: _ORDER.index(row.verdict))
+    """The rows that have something on both sides, what matters most first."""
+    missing = ("missing in new", "missing in base")
+    rows = [row for row in comparison.common if row.verdict not in missing]
+    return sorted(rows, key=lambda row: _ORDER.index(row.verdict))
 
 
-def _cells(row: Compared) -> list[str]:
+def _heads(rows: Sequence[Compared]) -> list[str]:
+    corrected = [_CORRECTED] if _has_corrected(rows) else []
+    return [*_TEXTS, *_NUMBERS, *corrected, "Verdict"]
+
+
+def _has_corrected(rows: Sequence[Compared]) -> bool:
+    return any(row.corrected_ratio is not None for row in rows)
+
+
+def _cells(row: Compared, rows: Sequence[Compared]) -> list[str]:
+    """One row of a table that shows ``rows``."""
     verdict = f"{row.verdict} ({row.note})" if row.note else row.verdict
+    # The interval stands beside the ratio that the verdict is by.
+    is_corrected = row.corrected_ratio is not None
+    ratios = [_ratio(row.ratio, None if is_corrected else row.ratio_ci)]
+    if _has_corrected(rows):
+        ratios.append(_ratio(row.corrected_ratio, row.corrected_ratio_ci))
+    return [row.name, _metric(row), row.show(row.base), row.show(row.new), *ratios, verdict]
+
+
+def _metric(row: Compared) -> str:
     base, label = split(row.metric)
-    metric = f"{METRICS[base].title} {label}".strip()
-    return [row.name, metric, row.show(row.base), row.show(row.new), _ratio(row), verdict]
+    return f"{METRICS[base].title} {label}".strip()
 
 
-def _ratio(row: Compared) -> str:
-    if row.ratio is None:
+def _ratio(ratio: float | None, interval: tuple[float, float] | None) -> str:
+    if ratio is None:
         return ""
-    if row.ratio_ci is None:
-        return f"{row.ratio:.4g}"
-    return f"{row.ratio:.3f} ({row.ratio_ci[0]:.3f} to {row.ratio_ci[1]:.3f})"
-
-
-def _sum(comparison: Comparison) -> str:
-    counts = Counter(row.verdict for row in comparison.rows)
-    words = [f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts[verdict]]
-    count = len(comparison.regressions)
-    head = f"{count} regression{'s' * (count != 1)}" if count else "No regression"
-    return f"{head}: {', '.join(words)}"
+    if interval is None:
+        return f"{ratio:.4g}"
+    return f"{ratio:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"

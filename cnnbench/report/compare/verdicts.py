@@ -1,4 +1,4 @@
-"""One number on two sides -> better, worse, same, cannot tell, or not comparable.
+"""One number on two sides -> better, worse, same, or why that cannot be said.
 
 Counts and sizes compare exactly; those that the trained weights decide, but for a minimum effect,
 because another training moves them a little. Times and measured memory are tested over process
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cnnbench.core import units
@@ -20,27 +20,72 @@ from cnnbench.store import statistics
 from cnnbench.store.proportions import SHARES
 from cnnbench.store.robust import FEWEST_PROCESSES
 
-Verdict = Literal["better", "worse", "same", "cannot tell", "not comparable"]
+Verdict = Literal[
+    "better",
+    "worse",
+    "same",
+    "changed",  # neither way is better
+    "not separated",  # compared, and no difference shown, but none excluded either
+    "missing in new",
+    "missing in base",
+    "failed",
+    "skipped",
+    "another environment",
+    "too few samples",
+    "unstable",
+]
+# What these say was not verified: that a number got no worse.
+UNVERIFIED: tuple[Verdict, ...] = (
+    "missing in new",
+    "missing in base",
+    "failed",
+    "skipped",
+    "another environment",
+    "too few samples",
+    "unstable",
+)
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One number on both sides, and whether the environments let it be compared."""
+    """One number on both sides.
+
+    Attributes:
+        threshold: the smallest difference that counts: relative, of a fraction absolute.
+        is_comparable: whether the environments let it be compared.
+    """
 
     metric: Metric
     base: Measured
     new: Measured
+    threshold: float = 0.0
     is_comparable: bool = True
+
+    @property
+    def ratio(self) -> float | None:
+        """New ÷ base, of the two numbers as they are shown."""
+        if self.base.value is None or self.new.value is None or not self.base.value:
+            return None
+        return self.new.value / self.base.value
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict, new ÷ base with its interval where they are known, and a note."""
+    """A verdict and what it rests on.
+
+    Attributes:
+        ratio_ci: the 95 % interval of the ratio of the two shown numbers, where known.
+        corrected_ratio, corrected_ratio_ci: new ÷ base with each sample divided by the reference
+            timed beside it; of times that have one, and then the verdict is by it.
+        note: why, where the verdict does not explain itself.
+    """
 
     verdict: Verdict
-    ratio: float | None = None
-    ratio_ci: tuple[float, float] | None = None
     note: str = ""
+    ratio_ci: Interval | None = None
+    corrected_ratio: float | None = None
+    corrected_ratio_ci: Interval | None = None
 
 
 def is_time(metric: Metric) -> bool:
@@ -48,114 +93,138 @@ def is_time(metric: Metric) -> bool:
     return metric.unit in DRIFTING and metric.depends_on == "setting"
 
 
-def judge(pairs: Sequence[Pair], threshold: float) -> list[Judged]:
+def judge(pairs: Sequence[Pair]) -> list[Judged]:
     """The verdict of every pair; all tests among them are one family for Holm's correction."""
-    settled = [_settled(pair, threshold) for pair in pairs]
+    settled = [_settled(pair) for pair in pairs]
     open_pairs = [pair for pair, known in zip(pairs, settled, strict=True) if known is None]
-    tests = iter(statistics.compare([_samples(pair) for pair in open_pairs], threshold))
+    thresholds = [pair.threshold for pair in open_pairs]
+    tests = iter(statistics.compare([_samples(pair) for pair in open_pairs], thresholds))
     return [
-        known if known is not None else _tested(pair, next(tests), threshold)
+        known if known is not None else _doubted(pair, _tested(pair, next(tests)))
         for pair, known in zip(pairs, settled, strict=True)
     ]
 
 
-def _settled(pair: Pair, threshold: float) -> Judged | None:
+def _settled(pair: Pair) -> Judged | None:
     """The verdict where no test is needed, or none is possible."""
     base, new = pair.base, pair.new
     if base.value is None or new.value is None:
-        return _one_sided(pair)
+        return _absent(pair)
     if not pair.is_comparable:
-        return Judged("not comparable", _ratio(pair), note="measured in another environment")
+        return Judged("another environment")
     if pair.metric.depends_on == "weights":
-        return _exact(pair, threshold, ", as trainings differ")
+        return _exact(pair, ", as trainings differ")
     if pair.metric.depends_on != "setting":
         return _exact(pair)
-    if pair.metric.better is None:
-        return Judged("cannot tell", _ratio(pair), note="neither way is better")
     if base.value == new.value and base.samples == new.samples:
-        return Judged("same", _ratio(pair), note="the same numbers")
+        return Judged("same", "the same numbers")
+    if pair.metric.better is None:
+        return Judged("changed", "neither way is better")
     if pair.metric.unit == "count":  # the largest batch, which may be 0
-        return _exact(pair, threshold)
+        return _exact(pair)
     if pair.metric.unit == "fraction":
-        return _by_intervals(pair)
+        return _doubted(pair, _by_intervals(pair))
     if not all(_samples(pair)):
-        return Judged("cannot tell", _ratio(pair), note="no process samples in the table")
+        return Judged("too few samples", "no process samples in the table")
     return None
 
 
-def _one_sided(pair: Pair) -> Judged:
+def _absent(pair: Pair) -> Judged:
+    """Where one side has no number, or neither has."""
     base, new = pair.base, pair.new
-    if new.has_failed:
+    if new.has_failed and base.value is not None:
         return _failure(pair, "worse", "now", new.status)
     if base.has_failed and new.value is not None:
         return _failure(pair, "better", "was", base.status)
-    side, words = ("new", new) if new.value is None else ("base", base)
-    return Judged("cannot tell", note=f"{side}: {words.why_absent}")
+    blank = [(word, side) for word, side in _sides(pair) if side.value is None]
+    note = "; ".join(f"{word}: {side.why_absent}" for word, side in blank)
+    if any(side.has_failed for _, side in blank):
+        return Judged("failed", note)
+    if any(side.was_skipped for _, side in blank):
+        return Judged("skipped", note)
+    if not any(side.status for _, side in blank):
+        note = "" if len(blank) == 1 else "in base too"
+    return Judged("missing in base" if new.value is not None else "missing in new", note)
 
 
 def _failure(pair: Pair, verdict: Verdict, word: str, status: str) -> Judged:
     """Where times are not comparable, neither is that one took too long."""
     if status.startswith("timeout") and not pair.is_comparable:
-        return Judged("not comparable", note=f"{word} {status}, in another environment")
-    return Judged(verdict, note=f"{word} {status}")
+        return Judged("another environment", f"{word} {status}")
+    return Judged(verdict, f"{word} {status}")
 
 
-def _exact(pair: Pair, threshold: float = 0.0, why: str = "") -> Judged:
-    ratio = _ratio(pair)
+def _exact(pair: Pair, why: str = "") -> Judged:
+    ratio = pair.ratio
     if pair.base.value == pair.new.value:
-        return Judged("same", ratio)
+        return Judged("same")
     by = f"by {_difference(pair)}"  # 4.25 M and 4.25 M look the same
-    if ratio is not None and 1 / (1 + threshold) <= ratio <= 1 + threshold:
-        return Judged("same", ratio, note=f"{by}{why}")
+    if ratio is not None and 1 / (1 + pair.threshold) <= ratio <= 1 + pair.threshold:
+        return Judged("same", f"{by}{why}")
     if pair.metric.better is None:
-        return Judged("cannot tell", ratio, note=f"{by}; neither way is better")
-    return Judged(_direction(pair.metric, _is_higher(pair)), ratio, note=by)
+        return Judged("changed", f"{by}; neither way is better")
+    return Judged(_direction(pair.metric, _is_higher(pair)), by)
 
 
 def _by_intervals(pair: Pair) -> Judged:
-    """Accuracies differ when the interval of their difference excludes zero.
+    """Accuracies differ when the interval of their difference excludes zero and the threshold.
 
     One training says nothing of the next, but for whether anything was learnt. The interval is made
     of the two by the square-and-add rule (Newcombe 1998, Interval estimation for the difference
     between independent proportions, method 10).
     """
-    base, new, ratio = pair.base, pair.new, _ratio(pair)
-    sides_ranked = [base.is_ranked, new.is_ranked]
-    if not any(sides_ranked):
-        return Judged("cannot tell", ratio, note=_not_above_chance(base, new))
+    base, new = pair.base, pair.new
+    if not (base.is_ranked or new.is_ranked):
+        return Judged("unstable")
     # The intervals of shares cover seeds and images both, however few the seeds.
     if pair.metric.name not in SHARES and not _enough(pair):
-        return _too_few(pair, ratio)  # their interval is a mere range
+        return _too_few(pair)  # their interval is a mere range
     if base.value is None or new.value is None or not (base.has_interval and new.has_interval):
-        return Judged("cannot tell", ratio, note="no interval")
+        return Judged("too few samples", "no interval")
+    if base.is_ranked and new.is_ranked and (base.is_one_draw or new.is_one_draw):
+        return Judged("too few samples", "one training says nothing of the next")
     gap = new.value - base.value
     low = gap - math.hypot(new.value - (new.low or 0.0), (base.high or 0.0) - base.value)
     high = gap + math.hypot((new.high or 0.0) - new.value, base.value - (base.low or 0.0))
     interval = (1 + low / base.value, 1 + high / base.value) if base.value else None
-    note = "" if all(sides_ranked) else _not_above_chance(base, new)
-    if low <= 0 <= high:
-        return Judged("cannot tell", ratio, interval, note)
-    if all(sides_ranked) and (base.is_one_draw or new.is_one_draw):
-        return Judged("cannot tell", ratio, note="one training says nothing of the next")
-    return Judged(_direction(pair.metric, low > 0), ratio, interval, note)
+    if low > pair.threshold or high < -pair.threshold:
+        return Judged(_direction(pair.metric, low > 0), "", interval)
+    is_within = -pair.threshold <= low and high <= pair.threshold
+    return Judged("same" if is_within else "not separated", "", interval)
 
 
-def _not_above_chance(base: Measured, new: Measured) -> str:
-    """Which of the two accuracies is not above chance."""
-    sides = [word for word, side in (("base", base), ("new", new)) if not side.is_ranked]
-    return f"{statistics.NOT_ABOVE_CHANCE}: {' and '.join(sides)}"
-
-
-def _tested(pair: Pair, test: statistics.Comparison, threshold: float) -> Judged:
+def _tested(pair: Pair, test: statistics.Comparison) -> Judged:
     interval = (test.low, test.high)
+    found = Judged("not separated", "", interval)
+    if _is_corrected(pair):
+        # The machine was faster or slower as a whole by what the shown ratio differs.
+        machine = (pair.ratio or test.ratio) / test.ratio
+        found = Judged(
+            "not separated", "", (machine * test.low, machine * test.high), test.ratio, interval
+        )
     if test.verdict in ("higher", "lower"):
         verdict = _direction(pair.metric, test.verdict == "higher")
-        return Judged(verdict, test.ratio, interval, f"p = {test.p_adjusted:.2g}")
+        return replace(found, verdict=verdict, note=f"p = {test.p_adjusted:.2g}")
     if test.verdict == "too few processes":
-        return _too_few(pair, test.ratio, interval)
-    if 1 / (1 + threshold) <= test.low and test.high <= 1 + threshold:
-        return Judged("same", test.ratio, interval)
-    return Judged("cannot tell", test.ratio, interval)
+        few = _too_few(pair)
+        return replace(found, verdict=few.verdict, note=few.note)
+    if 1 / (1 + pair.threshold) <= test.low and test.high <= 1 + pair.threshold:
+        return replace(found, verdict="same")
+    return found
+
+
+def _doubted(pair: Pair, found: Judged) -> Judged:
+    """``found`` with what its numbers say against themselves; no difference of theirs is none."""
+    doubts = [f"{word}: {side.doubt}" for word, side in _sides(pair) if side.is_doubtful]
+    if not doubts or found.verdict == "too few samples":
+        return found
+    is_open = found.verdict in ("same", "not separated")
+    note = "; ".join(filter(None, [found.note, *doubts]))
+    return replace(found, verdict="unstable" if is_open else found.verdict, note=note)
+
+
+def _sides(pair: Pair) -> tuple[tuple[str, Measured], tuple[str, Measured]]:
+    return ("base", pair.base), ("new", pair.new)
 
 
 def _enough(pair: Pair) -> bool:
@@ -163,28 +232,23 @@ def _enough(pair: Pair) -> bool:
     return fewest >= FEWEST_PROCESSES
 
 
-def _too_few(
-    pair: Pair, ratio: float | None, interval: tuple[float, float] | None = None
-) -> Judged:
+def _too_few(pair: Pair) -> Judged:
     what = "seeds" if pair.metric.unit == "fraction" else "processes"
     counts = f"{len(pair.base.samples)} and {len(pair.new.samples)} {what}"
-    note = f"{counts}, {FEWEST_PROCESSES} a side are needed"
-    return Judged("cannot tell", ratio, interval, note)
+    return Judged("too few samples", f"{counts}, {FEWEST_PROCESSES} a side are needed")
+
+
+def _is_corrected(pair: Pair) -> bool:
+    return bool(pair.base.ratios and pair.new.ratios)
 
 
 def _samples(pair: Pair) -> tuple[Sequence[float], Sequence[float]]:
     """What is tested: sample ÷ reference where both sides timed one with each sample."""
-    if pair.base.ratios and pair.new.ratios:
+    if _is_corrected(pair):
         return pair.base.ratios, pair.new.ratios
     sides = (pair.base, pair.new)
     base, new = ([sample for sample in side.samples if sample > 0] for side in sides)
     return base, new
-
-
-def _ratio(pair: Pair) -> float | None:
-    if pair.base.value is None or pair.new.value is None or not pair.base.value:
-        return None
-    return pair.new.value / pair.base.value
 
 
 def _difference(pair: Pair) -> str:

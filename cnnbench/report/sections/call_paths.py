@@ -13,7 +13,7 @@ import pandas as pd
 
 from cnnbench.core.units import show
 from cnnbench.report.merge import Row, rows_of
-from cnnbench.report.sections.latencies import is_doubtful, measured_time, settings_of
+from cnnbench.report.sections.latencies import measured_time, settings_of
 from cnnbench.report.sections.section import Block, Section
 from cnnbench.store.ranks import FEWEST_RANKS, ranks, spearman
 
@@ -56,10 +56,10 @@ def paths(report: pd.DataFrame) -> list[Paths]:
     found = []
     for title, group in groupby(settings, key=_alike):
         members = [setting for setting in group if _count(rows, setting) >= FEWEST_RANKS]
-        common = [row for row in rows if all(measured_time(row, s) for s in members)]
+        common = [row for row in rows if all(measured_time(row, s).value for s in members)]
         if len(members) > 1 and len(common) >= FEWEST_RANKS:
             seconds = {
-                setting: tuple(measured_time(row, setting) or math.nan for row in common)
+                setting: tuple(measured_time(row, setting).value or math.nan for row in common)
                 for setting in members
             }
             found.append(Paths(title, tuple(members), tuple(common), seconds))
@@ -86,7 +86,7 @@ def _alike(setting: str) -> str:
 
 
 def _count(rows: Sequence[Row], setting: str) -> int:
-    return sum(measured_time(row, setting) is not None for row in rows)
+    return sum(measured_time(row, setting).value is not None for row in rows)
 
 
 def _times(group: Paths) -> Block:
@@ -95,7 +95,7 @@ def _times(group: Paths) -> Block:
     for index, row in enumerate(group.rows):
         cells = [
             f"{show(group.seconds[setting][index], 's')} ({places[setting][index]})"
-            + (" ?" if is_doubtful(row, setting) else "")
+            + (" ?" if measured_time(row, setting).is_doubtful else "")
             for setting in group.settings
         ]
         rows.append((row.name, *cells, f"{_ratio(group, index):.1f}"))
@@ -106,7 +106,7 @@ def _times(group: Paths) -> Block:
 def _correlations(report: pd.DataFrame) -> Block | None:
     """Every two settings of a device, of other batch sizes too."""
     rows, settings, lines = rows_of(report), settings_of(report), []
-    times = {setting: [measured_time(row, setting) for row in rows] for setting in settings}
+    times = {setting: [measured_time(row, setting).value for row in rows] for setting in settings}
     for first, second in combinations(settings, 2):
         both = zip(times[first], times[second], strict=True)
         pairs = [(a, b) for a, b in both if a and b]

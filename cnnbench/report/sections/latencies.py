@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from cnnbench.core.metrics import column, split
-from cnnbench.core.units import number
+from cnnbench.report.measured import Measured
 from cnnbench.report.merge import Row
 
 
@@ -21,15 +21,7 @@ def settings_of(report: pd.DataFrame) -> list[str]:
     ]
 
 
-def measured_time(row: Row, setting: str) -> float | None:
-    """Seconds a call: the drift-corrected location where there is one, else the median."""
-    for metric in ("latency_location_s", "latency_p50_s"):
-        value = number(row.cells.get(column(metric, setting)))
-        if value is not None:
-            return value
-    return None
-
-
-def is_doubtful(row: Row, setting: str) -> bool:
-    """Whether the report marks the time with a question mark."""
-    return row.read(column("latency_p50_s", setting)).is_doubtful
+def measured_time(row: Row, setting: str) -> Measured:
+    """The time of a call: the location where there is one, else the median."""
+    location = row.read(column("latency_location_s", setting))
+    return location if location.value is not None else row.read(column("latency_p50_s", setting))

@@ -115,7 +115,7 @@ def _times(rows: Sequence[Row], setting: str) -> Times:
         (row.name, theirs, ours)
         for row in rows
         if (theirs := row.read(published).value) is not None
-        and (ours := measured_time(row, setting)) is not None
+        and (ours := measured_time(row, setting).value) is not None
     ]
     names, theirs_of, ours_of = zip(*pairs, strict=True) if pairs else ((), (), ())
     return Times(published, setting, names, theirs_of, ours_of)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from cnnbench.core.metrics import column, split
+from cnnbench.core.metrics import split
 from cnnbench.core.units import show
 from cnnbench.report.merge import Row
-from cnnbench.report.sections.latencies import is_doubtful, measured_time
+from cnnbench.report.sections.latencies import measured_time
 from cnnbench.report.sections.published import MIB, Beside, Times, beside, published_macs
 from cnnbench.report.sections.section import Block, Section
 
@@ -109,12 +109,12 @@ def _placed(row: Row, name: str, pairs: Times | None) -> str:
 
 
 def _timed(row: Row, setting: str, pairs: Times | None) -> str:
-    value = measured_time(row, setting)
-    if value is None:
-        return row.read(column("latency_p50_s", setting)).status.split(":")[0] or "-"
+    found = measured_time(row, setting)
+    if found.value is None:
+        return found.status.split(":")[0] or "-"
     place = pairs.places.get(row.name) if pairs else None
-    doubt = " ?" if is_doubtful(row, setting) else ""
-    return show(value, "s") + (f" ({place[1]})" if place else "") + doubt
+    doubt = " ?" if found.is_doubtful else ""
+    return show(found.value, "s") + (f" ({place[1]})" if place else "") + doubt
 
 
 def _has(rows: Sequence[Row], name: str) -> bool:

@@ -31,5 +31,5 @@ function digits(number) {
 function halfInterval([value, low, high], unit) {
   if (low === null || high === null || !value) return "";
   const half = (high - low) / 2;
-  return unit === "fraction" ? `± ${(100 * half).toFixed(1)}` : `± ${(100 * half / Math.abs(value)).toFixed(0)} %`;
+  return unit === "fraction" ? `± ${(100 * half).toFixed(1)}` : `± ${(100 * half / Math.abs(value)).toFixed(1)} %`;
 }
