@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cnnbench.core.record import Record
 
 _BASELINE: pytest.StashKey[Baseline] = pytest.StashKey()
+_FOUND: pytest.StashKey[list[str]] = pytest.StashKey()  # reports of one test, as CSV
 _DEFAULT_RUNTIME = "litert"
 
 
@@ -55,17 +56,42 @@ def pytest_configure(config: pytest.Config) -> None:
     if is_update and file is None:
         raise pytest.UsageError("--cnnbench-update-baseline needs --cnnbench-baseline FILE")
     try:
-        config.stash[_BASELINE] = Baseline(file, is_update)
+        baseline = config.stash[_BASELINE] = Baseline(file, is_update)
     except UserError as error:
         raise pytest.UsageError(f"--cnnbench-baseline: {error}") from None
+    if is_update and not hasattr(config, "workerinput"):  # which pytest-xdist's workers have
+        config.pluginmanager.register(_BaselineWriter(baseline))
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the baseline that was asked for."""
-    try:
-        session.config.stash[_BASELINE].write()
-    except OSError as error:
-        raise pytest.UsageError(f"--cnnbench-baseline: {error}") from None
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what ``cnn_budget`` found to the test's report."""
+    report = yield
+    if call.when == "call" and _FOUND in item.stash:
+        vars(report)["cnnbench_found"] = item.stash[_FOUND]
+    return report
+
+
+class _BaselineWriter:
+    """Writes the baseline from the reports of all tests, whichever process ran them.
+
+    pytest-xdist hands reports on as it does the outcomes, so that one process alone writes.
+    """
+
+    def __init__(self, baseline: Baseline) -> None:
+        self._baseline = baseline
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if found := getattr(report, "cnnbench_found", None):
+            self._baseline.add(report.nodeid, found)
+
+    def pytest_sessionfinish(self) -> None:
+        try:
+            self._baseline.write()
+        except OSError as error:
+            raise pytest.UsageError(f"--cnnbench-baseline: {error}") from None
 
 
 @pytest.fixture
@@ -76,14 +102,19 @@ def cnn_budget(request: pytest.FixtureRequest, tmp_path: Path) -> Budget:
     with quiet():  # a failure shows layers, not what TensorFlow says while it is loaded
         importlib.import_module("tensorflow")
     search_path = (request.path.parent, request.config.rootpath)
-    return Budget(tmp_path / "cnnbench", search_path, request.config.stash[_BASELINE])
+    found: list[str] = request.node.stash.setdefault(_FOUND, [])
+    return Budget(tmp_path / "cnnbench", search_path, request.config.stash[_BASELINE], found)
 
 
 class Budget:
     """What ``cnn_budget`` is: call it with a network and its budgets."""
 
-    def __init__(self, folder: Path, search_path: tuple[Path, ...], baseline: Baseline) -> None:
-        self._folder, self._search_path, self._baseline = folder, search_path, baseline
+    def __init__(
+        self, folder: Path, search_path: tuple[Path, ...], baseline: Baseline, found: list[str]
+    ) -> None:
+        """Check in ``folder``; reports for a new baseline are appended to ``found``."""
+        self._folder, self._search_path = folder, search_path
+        self._baseline, self._found = baseline, found
 
     def __call__(
         self,
@@ -156,6 +187,8 @@ class Budget:
             )
         own = report[report["model"] == network.label]
         self._judge(f"{network.label}, against the baseline", self._baseline.check(own))
+        if self._baseline.is_update:
+            self._found.append(tables.to_csv(own))
         return report
 
     def _judge(self, who: str, broken: Iterator[str]) -> None:
@@ -176,6 +209,7 @@ class Budget:
             self._folder / "run",
             registry,
             self._search_path,
+            keras_2=any(network.is_keras_2 for network in networks),
         )
         for record in records:
             if record.status == "skipped":
@@ -193,18 +227,23 @@ class _Network:
 
     def __init__(self, given: Any, folder: Path, search_path: tuple[Path, ...]) -> None:
         from cnnbench import inspect
-        from cnnbench.analysis import weightless
+        from cnnbench.analysis import is_keras2, standard_keras, weightless
         from cnnbench.models import registry
 
-        self.file_name = ""
+        self.file_name, self.is_keras_2 = "", False
         if isinstance(given, str):
             subject = registry.resolve(given, search_path)
             self.text, self.label = given, subject.label
-            with weightless():
+            with standard_keras(), weightless():
                 built = subject.architecture()
                 self.inspection: Inspection = inspect(built)
             return
-        built = given if hasattr(given, "layers") else given()
+        if hasattr(given, "layers"):
+            built = given
+        else:
+            with standard_keras(keep_policy=True):
+                built = given()
+        self.is_keras_2 = is_keras2(built)
         self.label = str(built.name)
         self.inspection = inspect(built)
         folder.mkdir(parents=True, exist_ok=True)

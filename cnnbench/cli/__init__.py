@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from cnnbench import __version__
+from cnnbench.core import variables
 from cnnbench.core.errors import CnnbenchError, UserError
 from cnnbench.core.terminal import printable_lines
 
@@ -49,6 +50,7 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     _take_any_text()
+    variables.override(os.environ)
     try:
         code = group.main(arguments or ["--help"], prog_name="cnnbench", standalone_mode=False)
         sys.stdout.flush()

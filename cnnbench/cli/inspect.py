@@ -113,6 +113,7 @@ def _inspect(
 
     analysis.check_options(batch, counting["convention"], counting["dtype"])
     with analysis.weightless():
+        analysis.use_standard_keras()
         if subject is not None:
             built, name = _build(subject, shape), subject.label
         elif shape is None:

@@ -74,8 +74,10 @@ def command(
         os.environ["KERAS_HOME"] = str(data_dir.resolve() / "keras")
     chosen = _weights(subject, weights, data_dir)
     with quiet():
+        from cnnbench import analysis
         from cnnbench.models import prediction
 
+        analysis.use_standard_keras()
         is_another = takes_classes and len(names) not in (0, subject.classes)
         network = subject.build(weights=chosen, classes=len(names) if is_another else None)
         rows = prediction.probabilities(subject, network, pictures)

@@ -49,9 +49,13 @@ class Progress(Observer):
         )
         self._task = self._bar.add_task("", left="", total=1)
 
-    def waits(self, holder: str) -> None:
-        """Another process runs this suite."""
-        self._console.print(f"waiting for process {holder}, which runs this suite", markup=False)
+    def waits(self, whom: str) -> None:
+        """Another run has to end first."""
+        self._console.print(f"waiting for {whom}", markup=False, soft_wrap=True)
+
+    def warns(self, message: str) -> None:
+        """Something distorts what is measured."""
+        self._console.print(f"warning: {message}", markup=False, soft_wrap=True)
 
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
         """The run is open."""

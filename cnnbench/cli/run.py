@@ -44,7 +44,11 @@ _OUT = Path("results")
     metavar="N",
     help="Measure N times, each time in a new run.",
 )
-@click.option("--wait", is_flag=True, help="Wait where the same suite is being run already.")
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Wait while another run holds this suite, or measures on this machine.",
+)
 @options.data_dir("keras/, tensorflow_datasets/ and weights/")
 def command(
     suite: Path,

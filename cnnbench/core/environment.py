@@ -1,8 +1,9 @@
 """Where a number was measured: facts about the machine and the libraries, without importing them.
 
 The *fingerprint* holds what decides whether two timings may be compared: CPU, cores, RAM, GPU,
-operating system, Python, library versions, threads, and the environment variables that change how
-fast TensorFlow is. Load and time are recorded beside it and never take part in it.
+operating system, Python, library versions, threads, the container's CPU quota, frequency policy and
+huge pages, and the environment variables that change how libraries compute. Load and time are
+recorded beside it and never take part in it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from cnnbench.core import cgroup, variables
+
 LIBRARIES = (
     "tensorflow",
     "keras",
@@ -31,32 +34,48 @@ LIBRARIES = (
     "openvino",
     "nvidia-cublas-cu12",  # TensorFlow's ``[and-cuda]``; of a CUDA installed otherwise nothing says
     "nvidia-cudnn-cu12",
+    "tf2onnx",  # this and the next make the graph that ONNX Runtime gets
+    "onnx",
+    "ml_dtypes",
+    "Pillow",  # decodes and resizes images
 )
 
-# By these the same call on the same machine takes another time.
-VARIABLES = (
-    *("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
-    *("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "TF_XLA_FLAGS", "XLA_FLAGS"),
-    "NVIDIA_TF32_OVERRIDE",
+# 2 since the facts in `_SINCE_2` are looked at; fingerprints before that hold no ``schema``.
+SCHEMA = 2
+_SINCE_2 = frozenset(
+    {"schema", "governor", "boost", "huge_pages"}
+    | {f"libraries.{name}" for name in ("tf2onnx", "onnx", "ml_dtypes", "Pillow")}
 )
+
+_CPUS = Path("/sys/devices/system/cpu")
 
 
 def fingerprint() -> dict[str, Any]:
     """The facts that must agree before two timings are compared, as JSON."""
-    variables = {name: value for name in VARIABLES if (value := os.environ.get(name))}
-    return {
+    gpus = _gpus()
+    quota = cgroup.of_process().cpu_cores()
+    facts = {
+        "schema": SCHEMA,
         "cpu": _cpu_model(),
         "cores": usable_cores(),
         "ram_gib": round(_ram_bytes() / 2**30),
         "os": f"{platform.system()} {platform.machine()}",
         "kernel": platform.release(),
         "libc": " ".join(platform.libc_ver()),
-        "gpu": _gpus(),
+        "gpu": gpus,
         "python": platform.python_version(),
         "libraries": {name: version for name in LIBRARIES if (version := version_of(name))},
         "threads": usable_cores(),
-        **({"variables": variables} if variables else {}),
     }
+    # What is as usual, or cannot be seen, is left out.
+    optional = {
+        "cpu_quota_cores": round(quota, 3) if quota is not None else None,
+        "governor": _governor(),
+        "boost": _first_line(_CPUS / "cpufreq/boost"),
+        "huge_pages": _huge_pages(),
+        "variables": variables.recorded(os.environ, has_gpu=gpus is not None),
+    }
+    return facts | {name: fact for name, fact in optional.items() if fact}
 
 
 def describe() -> dict[str, Any]:
@@ -68,8 +87,8 @@ def describe() -> dict[str, Any]:
         "cnnbench": version_of("cnnbench") or "unknown",
         "recorded": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
-        "cpu_governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
-        "memory_limit_bytes": _cgroup_limit(),
+        "cpu_governor": _governor(),
+        "memory_limit_bytes": cgroup.of_process().memory_bytes(),
     }
 
 
@@ -79,12 +98,16 @@ def environment_id(facts: Mapping[str, Any]) -> str:
 
 
 def changed(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-    """Fact -> what became of it, for all that two fingerprints differ in: ``cores``: ``2 -> 4``."""
+    """Fact -> what became of it, for all that two fingerprints differ in: ``cores``: ``2 -> 4``.
+
+    A fact that the older of the two did not look at is no difference.
+    """
     flat_base, flat_new = flat(base), flat(new)
+    both = base.get("schema") == new.get("schema")
     return {
         name: f"{flat_base.get(name, 'absent')} -> {flat_new.get(name, 'absent')}"
         for name in sorted(flat_base.keys() | flat_new.keys())
-        if flat_base.get(name) != flat_new.get(name)
+        if flat_base.get(name) != flat_new.get(name) and (both or name not in _SINCE_2)
     }
 
 
@@ -156,9 +179,14 @@ def _gpus() -> str | None:
     return "; ".join(cards) or _first_line(Path("/proc/driver/nvidia/version"))
 
 
-def _cgroup_limit() -> int | None:
-    text = _first_line(Path("/sys/fs/cgroup/memory.max"))
-    return int(text) if text and text.isdigit() else None
+def _governor() -> str | None:
+    return _first_line(_CPUS / "cpu0/cpufreq/scaling_governor")
+
+
+def _huge_pages() -> str | None:
+    """The policy in brackets: ``always [madvise] never``."""
+    words = _first_line(Path("/sys/kernel/mm/transparent_hugepage/enabled")) or ""
+    return words.partition("[")[2].partition("]")[0] or None
 
 
 def _first_line(path: Path) -> str | None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnbench.core.errors import UserError
+from cnnbench.core.writing import replace_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class Baseline:
-    """The table that ``--cnnbench-baseline`` names."""
+    """The table that ``--cnnbench-baseline`` names.
+
+    Attributes:
+        is_update: whether it is written, not held against.
+    """
 
     def __init__(self, file: Path | None, is_update: bool) -> None:
         """Read the table that there is.
@@ -28,9 +33,9 @@ class Baseline:
         Raises:
             UserError: it is damaged, is not there, or could not be written when it is due.
         """
-        self._file, self._is_update = file, is_update
+        self._file, self.is_update = file, is_update
         self._base: pd.DataFrame | None = None
-        self._found: list[pd.DataFrame] = []
+        self._found: dict[str, list[str]] = {}
         if file is None:
             return
         if file.is_file():
@@ -44,10 +49,7 @@ class Baseline:
 
     def check(self, report: pd.DataFrame) -> Iterator[str]:
         """What got worse since the baseline; nothing where there is none or it is updated."""
-        if self._is_update:
-            self._found.append(report)
-            return
-        if self._base is None:
+        if self.is_update or self._base is None:
             return
         from cnnbench.report.compare import compare
 
@@ -67,19 +69,28 @@ class Baseline:
             words = f"{name}: {count} number{'s' * (count != 1)} not held against {self._file}"
             warnings.warn(f"{words}: {verdict}", UserWarning, stacklevel=4)
 
+    def add(self, test: str, reports: Sequence[str]) -> None:
+        """Take what the test of that id found, reports as CSV, to be written."""
+        self._found[test] = list(reports)
+
     def write(self) -> None:
-        """Put what was found into the file; its other rows, and other numbers of a row, stay."""
+        """Put what was found into the file; its other rows, and other numbers of a row, stay.
+
+        In the order of the tests' ids: the file is the same in whichever order they ran.
+        """
         if self._file is None or not self._found:
             return
         import pandas as pd
 
         from cnnbench.report.merge import merge
-        from cnnbench.store.tables import to_csv
+        from cnnbench.store.tables import read_csv, to_csv
 
-        old = [] if self._base is None else [_without_stale(self._base, merge(self._found)[0])]
-        rows, _ = merge([*old, *self._found])
+        texts = (text for test in sorted(self._found) for text in self._found[test])
+        found = [read_csv(self._file, text) for text in texts]
+        old = [] if self._base is None else [_without_stale(self._base, merge(found)[0])]
+        rows, _ = merge([*old, *found])
         table = pd.DataFrame([row.cells for row in rows])
-        self._file.write_text(to_csv(table), encoding="utf-8")
+        replace_text(self._file, to_csv(table))
 
 
 def _without_stale(base: pd.DataFrame, found: list[Row]) -> pd.DataFrame:

@@ -106,9 +106,10 @@ def machine(environment: Mapping[str, Any]) -> list[str]:
     facts = environment.get("fingerprint", {})
     if not facts:
         return []
-    libraries = facts.get("libraries", {})
+    libraries, quota = facts.get("libraries", {}), facts.get("cpu_quota_cores")
+    limited = f" (limited to {quota} by a CPU quota)" if quota else ""
     words = [
-        f"{facts.get('cpu', 'unknown CPU')}, {facts.get('cores', '?')} cores",
+        f"{facts.get('cpu', 'unknown CPU')}, {facts.get('cores', '?')} cores{limited}",
         f"{facts.get('ram_gib', '?')} GiB",
         *([str(facts["gpu"])] if facts.get("gpu") else []),
         str(facts.get("os", "")),

@@ -6,15 +6,14 @@ Reading only; what cannot be read is left out.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from cnnbench.core import datasets, environment
 from cnnbench.core.settings.latency import Runtime
 from cnnbench.probes.runtimes import find
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "MKL_NUM_THREADS")
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
@@ -29,13 +28,12 @@ def machine() -> Iterator[tuple[str, str]]:
     if facts["load_average"]:
         yield "load", " ".join(f"{value:.2f}" for value in facts["load_average"])
     yield "RAM", f"{fixed['ram_gib']} GiB"
-    limit = facts["memory_limit_bytes"]
-    yield "container limits", "; ".join(_limits(limit)) or "none found"
+    yield "container limits", "; ".join(_limits(facts)) or "none found"
     yield "GPU", fixed["gpu"] or "none visible"
     yield "system", f"{fixed['os']}, kernel {fixed['kernel']}, Python {fixed['python']}"
     yield "libraries", ", ".join(f"{name} {v}" for name, v in fixed["libraries"].items())
-    set_ = [f"{name}={os.environ[name]}" for name in _THREADS if name in os.environ]
-    yield "thread variables", ", ".join(set_) or "none set"
+    set_ = [f"{name}={value}" for name, value in fixed.get("variables", {}).items()]
+    yield "variables that decide numbers", ", ".join(set_) or "none set"
 
 
 def runtimes() -> Iterator[tuple[str, str]]:
@@ -83,12 +81,8 @@ def _caches() -> Iterator[str]:
         yield f"L{level} {kind.lower()} {size}"
 
 
-def _limits(memory: int | None) -> Iterator[str]:
-    if memory:
+def _limits(facts: Mapping[str, Any]) -> Iterator[str]:
+    if memory := facts["memory_limit_bytes"]:
         yield f"memory {memory / 2**30:.1f} GiB"
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return
-    if quota.isdigit():
-        yield f"CPU {int(quota) / int(period):.1f} cores"
+    if cores := facts["fingerprint"].get("cpu_quota_cores"):
+        yield f"CPU {cores:.1f} cores"

@@ -15,6 +15,7 @@ from cnnbench.core.errors import CnnbenchError, UserError
 from cnnbench.core.settings.compression import CompressionSetting
 from cnnbench.probes.compression import places
 from cnnbench.running.local import LocalExecutor
+from cnnbench.running.machine_use import MachineUse
 from cnnbench.running.worker import Order, Outcome
 
 _NO_LIMIT_S = 30 * 24 * 3600.0
@@ -50,7 +51,10 @@ def export(
     with tempfile.TemporaryDirectory(prefix="cnnbench-export-") as temporary:
         work = Path(temporary)
         log = work / "export.log"
-        with LocalExecutor(work / "server.log", data_dir) as executor:
+        with (
+            MachineUse().held("export"),
+            LocalExecutor(work / "server.log", data_dir) as executor,
+        ):
             for part in ("train", "convert"):
                 order = _order(model, setting, part, work, log, search_path, data_dir)
                 outcome = executor.run(order, _NO_LIMIT_S, say)

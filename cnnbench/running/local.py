@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from cnnbench.core import variables
 from cnnbench.core.errors import OUT_OF_MEMORY
 from cnnbench.running.worker import Order, Outcome
 
@@ -35,14 +36,23 @@ _SCANS = 20  # a process that forks may have done so while it was looked for
 class LocalExecutor:
     """Runs orders one after another, each in a process of its own. A context manager."""
 
-    def __init__(self, server_log: Path, data_dir: Path | None = None) -> None:
+    def __init__(
+        self, server_log: Path, data_dir: Path | None = None, keras_2: bool = False
+    ) -> None:
         """Start the fork server, which goes on importing while the parent plans.
 
-        ``data_dir/keras`` is where Keras looks for weights, which it settles when it is imported.
+        Args:
+            server_log: takes the server's output.
+            data_dir: ``data_dir/keras`` is where Keras looks for weights, which it settles when
+                it is imported.
+            keras_2: whether ``tf.keras`` is Keras 2 in the workers, whatever the environment says.
         """
         self._server_log = server_log
         self._mark = uuid.uuid4().hex
         self._environment = {**os.environ, _MARK: self._mark}
+        variables.override(self._environment)
+        if keras_2:
+            self._environment["TF_USE_LEGACY_KERAS"] = "1"
         if data_dir is not None:
             self._environment["KERAS_HOME"] = str(data_dir / "keras")
         self._start_server()

@@ -143,10 +143,10 @@ def held(out: Path, suite: str, waiting: Callable[[str], None] | None = None) ->
                 raise UserError(
                     f"process {holder} is running this suite here already",
                     str(out / suite),
-                    "--wait waits for it; --out measures elsewhere, but two runs at once "
-                    "disturb each other",
+                    "use --wait to queue or --out for another folder; concurrent runs distort "
+                    "timings",
                 ) from None
-            waiting(holder)
+            waiting(f"process {holder}, which runs this suite")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)

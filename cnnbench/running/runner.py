@@ -18,6 +18,7 @@ from cnnbench.core.plan import Cell, Job, Plan
 from cnnbench.core.record import PREPARE, Record
 from cnnbench.running import run_folder
 from cnnbench.running.local import LocalExecutor
+from cnnbench.running.machine_use import MachineUse
 from cnnbench.running.run_folder import RunFolder
 from cnnbench.running.schedule import Schedule
 from cnnbench.running.worker import Order, Outcome, identity_text
@@ -29,8 +30,11 @@ _READY = ".complete"
 class Observer:
     """Who is told how the run goes on; this one tells nobody."""
 
-    def waits(self, holder: str) -> None:
-        """Another process (its id) runs this suite; this one goes on when that has ended."""
+    def waits(self, whom: str) -> None:
+        """This run goes on when ``whom`` has ended."""
+
+    def warns(self, message: str) -> None:
+        """Something distorts what is measured."""
 
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
         """The run is open and ``left`` jobs are to do."""
@@ -74,6 +78,8 @@ def run(
     fresh: bool = False,
     wait: bool = False,
     data_dir: Path | None = None,
+    keras_2: bool = False,
+    machine: MachineUse | None = None,
     finish: Callable[[Path], None] = lambda folder: None,
 ) -> RunResult:
     """Do what is missing of ``cells``, record by record.
@@ -83,8 +89,11 @@ def run(
         out: the results folder.
         observer: told how it goes on.
         fresh: begin a new run in any case.
-        wait: for another process that runs this suite here, instead of refusing.
+        wait: for another process that runs this suite here, instead of refusing; and for those
+            that measure on this machine, instead of measuring beside them.
         data_dir: where data sets and weights are.
+        keras_2: build the networks with Keras 2.
+        machine: knows who else measures here.
         finish: makes what is made from the records, in the run's folder, however the run ended;
             no other process writes there meanwhile.
 
@@ -103,7 +112,8 @@ def run(
             header = Header(plan=plan.id, environment=facts["id"], cnnbench=__version__)
             with Journal(folder.journal, header) as journal:
                 try:
-                    _Run(plan, folder, journal, observer, data_dir, facts["id"]).do(cells)
+                    parts = plan, folder, journal, observer, machine or MachineUse()
+                    _Run(*parts, data_dir, keras_2, facts["id"]).do(cells, wait)
                 except BaseException:
                     with contextlib.suppress(Exception):
                         finish(folder.path)  # what went wrong first is what is said
@@ -125,20 +135,31 @@ class _Run:
         folder: RunFolder,
         journal: Journal,
         observer: Observer,
+        machine: MachineUse,
         data_dir: Path | None,
+        keras_2: bool,
         environment_id: str,
     ) -> None:
         self._plan, self._folder, self._journal = plan, folder, journal
-        self._observer, self._data_dir, self._environment_id = observer, data_dir, environment_id
+        self._observer, self._machine = observer, machine
+        self._data_dir, self._keras_2, self._environment_id = data_dir, keras_2, environment_id
+        self._warned_of: set[str] = set()
 
-    def do(self, cells: Sequence[Cell]) -> None:
+    def do(self, cells: Sequence[Cell], wait: bool) -> None:
         schedule = todo(self._plan, cells, self._journal.records, self._folder)
         left = list(schedule.left())
         self._observer.begin(self._folder.path, schedule.done(), left, self._journal.records)
         if not left:
             return
         self._folder.logs.mkdir(exist_ok=True)
-        with LocalExecutor(self._folder.logs / "server.log", self._data_dir) as executor:
+        with contextlib.ExitStack() as stack:
+            if not all(job.cell.setting.is_light for job in left):
+                waits = self._observer.waits if wait else None
+                stack.enter_context(self._machine.held(self._plan.suite.name, waits))
+                if problem := self._machine.problem:
+                    self._observer.warns(f"other runs on this machine cannot be seen: {problem}")
+            log = self._folder.logs / "server.log"
+            executor = stack.enter_context(LocalExecutor(log, self._data_dir, self._keras_2))
             for job in schedule:
                 self._observer.job_started(job)
                 record = self._record(job, executor)
@@ -152,16 +173,30 @@ class _Run:
         order = self._order(job, attempt)
         started = datetime.datetime.now(datetime.UTC)
         clock = time.monotonic()
+        beside = self._beside(job)
         outcome = executor.run(
             order, self._plan.suite.limits.timeout, lambda text: self._observer.job_says(job, text)
         )
         duration = time.monotonic() - clock
+        beside |= self._beside(job)
         if job.repeat == PREPARE and outcome.status == "ok":
             (Path(order.artifacts) / _READY).touch()
         with contextlib.suppress(OSError):  # only where the job left nothing in them
             Path(order.scratch).rmdir()
             Path(order.artifacts).rmdir()
-        return self._as_record(job, attempt, outcome, started.isoformat("T", "seconds"), duration)
+        started_text = started.isoformat("T", "seconds")
+        return self._as_record(job, attempt, outcome, started_text, duration, sorted(beside))
+
+    def _beside(self, job: Job) -> set[str]:
+        """The other runs that measure here now; the user is warned of each once."""
+        others = set() if job.cell.setting.is_light else set(self._machine.others())
+        if new := sorted(others - self._warned_of):
+            self._warned_of |= others
+            self._observer.warns(
+                f"also measuring on this machine: {' and '.join(new)}; concurrent runs distort "
+                "each other's timings (--wait queues)"
+            )
+        return others
 
     def _order(self, job: Job, attempt: int) -> Order:
         cell, suite = job.cell, self._plan.suite
@@ -188,12 +223,19 @@ class _Run:
         )
 
     def _as_record(
-        self, job: Job, attempt: int, outcome: Outcome, started: str, duration: float
+        self,
+        job: Job,
+        attempt: int,
+        outcome: Outcome,
+        started: str,
+        duration: float,
+        beside: Sequence[str],
     ) -> Record:
-        # What was asked for, so that a table can say whether it was reached.
+        # What was asked for, so that a table can say whether it was reached, and what disturbed.
         asked = {
             "precision": job.cell.rule.precision,
             "cell_limit_s": self._plan.suite.limits.cell if job.cell.rule.at_most > 1 else None,
+            "beside": list(beside),
         }
         return Record(
             key=job.key,

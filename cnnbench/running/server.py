@@ -22,12 +22,14 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from cnnbench.analysis.keras_settings import use_standard_keras
 from cnnbench.running.output import MOST_BYTES, Output
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
-# Not Keras: a worker still chooses its Keras generation and thread counts.
+# TensorFlow imports Keras 3, but nobody touches `tf.keras`: a worker still chooses its Keras
+# generation and its thread counts.
 PRELOAD = (
     "numpy",
     "tensorflow",
@@ -142,6 +144,10 @@ def main() -> None:
     die_with_parent(os.getppid())
     for module in PRELOAD:
         importlib.import_module(module)
+    if "TF_USE_LEGACY_KERAS" in os.environ:
+        importlib.import_module("tf_keras")
+    for name in {"keras", "tf_keras"} & sys.modules.keys():  # Keras 3 comes with TensorFlow
+        use_standard_keras(sys.modules[name])
     prctl(_PR_SET_PDEATHSIG, 0)
     serve(channel)
 

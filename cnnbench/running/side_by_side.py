@@ -21,8 +21,11 @@ def timed(
     folder: Path,
     catalogue: Catalogue,
     search_path: tuple[Path, ...] = (),
+    keras_2: bool = False,
 ) -> tuple[Record, ...]:
     """Time ``models`` at batch 1 on the CPU, ``rounds`` fresh processes each, in turns.
+
+    Waits until nobody else measures on this machine.
 
     Args:
         models: as a suite would write them.
@@ -31,6 +34,7 @@ def timed(
         folder: an empty one for the run.
         catalogue: looks the models up.
         search_path: where modules and files are looked up.
+        keras_2: build them with Keras 2.
 
     Raises:
         UserError: an unknown model or runtime.
@@ -39,4 +43,5 @@ def timed(
     document = {"name": "timed", "models": list(models), "probes": {"latency": latency}}
     source = yaml_source.parse(json.dumps(document), "budget")
     plan = planning.plan(suites.check(source, catalogue, search_path))
-    return runner.run(plan, plan.cells, folder, runner.Observer()).records
+    observer = runner.Observer()
+    return runner.run(plan, plan.cells, folder, observer, wait=True, keras_2=keras_2).records

@@ -123,7 +123,7 @@ def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
         for name, summary in _plain(rounds.counting, status).items()
     }
     precision, capped = records[-1].details.get("precision"), _capped(records)
-    flags = [record.details.get("flags", []) for record in rounds.counting]
+    flags = [_doubts(record) for record in rounds.counting]
     for name, found in rounds.estimates.items():
         verdict = statistics.verdict(found, rounds.references, precision, flags, capped)
         # One round has no interval, not one of no width.
@@ -215,6 +215,14 @@ def _with_chance_said(summaries: dict[str, Summary]) -> dict[str, Summary]:
         return summaries
     others = summaries.keys() & {"top5", "ece", "loss"}
     return summaries | {name: replace(summaries[name], verdict=top1.verdict) for name in others}
+
+
+def _doubts(record: Record) -> list[str]:
+    """What a round has to say against itself."""
+    flags = list(record.details.get("flags", []))
+    if others := record.details.get("beside"):
+        flags.append(f"another run measured on this machine ({', '.join(others)})")
+    return flags
 
 
 def _compression(records: Sequence[Record], status: str) -> dict[str, Summary]:

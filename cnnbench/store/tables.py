@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -138,19 +139,23 @@ def to_csv(frame: pd.DataFrame) -> str:
     return safe.to_csv(index=False, lineterminator="\n")
 
 
-def read_csv(file: Path) -> pd.DataFrame:
-    """Read a ``report.csv`` back.
+def read_csv(file: Path, text: str | None = None) -> pd.DataFrame:
+    """Read a ``report.csv`` back, or ``text`` as if it stood in ``file``.
 
     Raises:
         UserError: not a report, or of a newer schema.
     """
+
+    def source() -> Path | StringIO:
+        return file if text is None else StringIO(text)
+
     # Not unpacked by its name's ending either: a few KB of gzip can hold any number of GB.
     try:
-        names = pd.read_csv(file, compression=None, nrows=0).columns
+        names = pd.read_csv(source(), compression=None, nrows=0).columns
         # A blank cell is the only missing one: a model may be called "NA".
         texts = {name: str for name in names if _is_text(name)}
         frame = pd.read_csv(
-            file, compression=None, dtype=texts, keep_default_na=False, na_values=[""]
+            source(), compression=None, dtype=texts, keep_default_na=False, na_values=[""]
         )
     # pandas' parser errors are ValueErrors; a whole number of 400 digits overflows.
     except (OSError, ValueError, OverflowError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from cnnbench.cli.doctor import command
-from cnnbench.core import environment
+from cnnbench.core import environment, variables
 from cnnbench.report import table
 from cnnbench.running import diagnosis
 
@@ -23,7 +24,7 @@ def test_doctor_shows_machine_runtimes_and_data(tmp_path: Path) -> None:
     assert f"tensorflow {metadata.version('tensorflow')}" in result.output
     assert f"missing: {tmp_path / 'keras/datasets/fashion-mnist'}" in result.output
     assert "one.h5" in result.output
-    for word in ("CPU:", "RAM:", "GPU:", "container limits:", "thread variables:"):
+    for word in ("CPU:", "RAM:", "GPU:", "container limits:", "variables that decide numbers:"):
         assert word in result.output
 
 
@@ -75,8 +76,8 @@ def test_a_card_is_named_with_its_driver(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_makes_tensorflow_slower_is_part_of_the_fingerprint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in environment.VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+    for name in variables.recorded(os.environ, has_gpu=True):
+        monkeypatch.delenv(name)
     plain = environment.fingerprint()
     assert "variables" not in plain
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")

@@ -166,12 +166,6 @@ def test_the_kernels_counters_by_hand(tmp_path: Path) -> None:
     assert machine.cpu_seconds(stat) == (None, None)
 
 
-def test_how_often_the_container_was_stopped(tmp_path: Path) -> None:
-    (tmp_path / "cpu.stat").write_text("usage_usec 5\nnr_periods 9\nnr_throttled 4\n")
-    assert machine.throttled([tmp_path / "none", tmp_path / "cpu.stat"]) == 4
-    assert machine.throttled([tmp_path / "none"]) == 0
-
-
 def test_blocks_are_kept_apart() -> None:
     timing = Timing([[1.0, 2.0], [3.0]], [[0.5], [0.6]])
     assert timing.calls == [1.0, 2.0, 3.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,113 @@ def test_the_baseline_is_written_then_held_against(tmp_path: Path) -> None:
     assert "1 failed, 1 passed" in done.stdout
     assert "tiny, against the baseline breaks its budget" in done.stdout
     assert "params was 1,610, is 3,218" in done.stdout
+
+
+_SIX = """
+import pytest
+@pytest.mark.parametrize("filters", [1, 2, 3, 4, 5, 6])
+def test_it(cnn_budget, filters):
+    model = tiny(filters)
+    model.name = f"tiny{filters}"
+    cnn_budget(model)
+"""
+
+
+def test_a_baseline_is_the_same_however_many_processes_found_it(tmp_path: Path) -> None:
+    made = {}
+    for name, options in (("one", ["-p", "no:xdist"]), ("two", ["-n", "2"])):
+        file = tmp_path / f"{name}.csv"
+        options += [f"--cnnbench-baseline={file}", "--cnnbench-update-baseline"]
+        done = run(tmp_path, _SIX, *options)
+        assert "6 passed" in done.stdout, done.stdout
+        made[name] = file.read_text()
+    models = [line.split(",")[0] for line in made["two"].splitlines()]
+    assert models == ["model", *(f"tiny{filters}" for filters in range(1, 7))]
+    assert made["one"] == made["two"]
+
+
+@pytest.mark.slow
+def test_a_crashed_process_loses_its_own_test_alone(tmp_path: Path) -> None:
+    crash = """
+def test_the_last(cnn_budget):
+    import os
+    cnn_budget(tiny(7))
+    os._exit(3)
+"""
+    file = tmp_path / "base.csv"
+    options = ["-n", "2", f"--cnnbench-baseline={file}", "--cnnbench-update-baseline"]
+    done = run(tmp_path, _SIX + crash, *options)
+    assert "1 failed, 6 passed" in done.stdout, done.stdout
+    models = [line.split(",")[0] for line in file.read_text().splitlines()]
+    assert models == ["model", *(f"tiny{filters}" for filters in range(1, 7))]
+
+
+_ODD_KERAS = """
+import json, os, pathlib
+home = pathlib.Path("keras_home")
+home.mkdir()
+odd = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}
+(home / "keras.json").write_text(json.dumps({**odd, "backend": "tensorflow"}))
+os.environ["KERAS_HOME"] = str(home)
+def test_by_name(cnn_budget):
+    report = cnn_budget("LeNet5", params="61.8k", macs="417k")
+    assert report["weight_bytes"][0] == 4 * report["params"][0]
+def test_by_builder(cnn_budget):
+    report = cnn_budget(lambda: tiny(4), params="2k")
+    assert report["macs"][0] == 14 * 14 * 4 * 9 + 14 * 14 * 4 * 2
+def test_afterwards():
+    import keras
+    assert keras.backend.floatx() == "float16"
+    assert keras.backend.image_data_format() == "channels_first"
+"""
+
+
+def test_a_named_network_and_a_builder_are_not_changed_by_keras_json(tmp_path: Path) -> None:
+    done = run(tmp_path, _ODD_KERAS)
+    assert "3 passed" in done.stdout, done.stdout
+
+
+_TIMED = """
+import pytest
+@pytest.mark.parametrize("filters", [1, 2])
+def test_it(cnn_budget, filters):
+    model = tiny(filters)
+    model.name = f"tiny{filters}"
+    cnn_budget(model, latency_p50={"eager": "10min"}, rounds=1)
+"""
+
+
+@pytest.mark.slow
+def test_networks_are_timed_one_after_another_also_in_parallel_tests(tmp_path: Path) -> None:
+    folder = f"--basetemp={tmp_path / 'kept'}"
+    done = run(tmp_path, _TIMED, "-n", "2", folder, "-o", "tmp_path_retention_policy=all")
+    assert "2 passed" in done.stdout, done.stdout
+    journals = sorted((tmp_path / "kept").rglob("records.jsonl"))
+    records = [
+        [json.loads(line) for line in journal.read_text().splitlines()[1:]] for journal in journals
+    ]
+    assert [len(of_one) for of_one in records] == [2, 2]  # prepare, and a round
+    assert not any(record["details"].get("beside") for of_one in records for record in of_one)
+    spans = sorted((one[0]["started"], one[-1]["started"]) for one in records)
+    assert spans[0][1] <= spans[1][0]
+
+
+@pytest.mark.slow
+def test_a_live_network_of_keras_2_is_timed_in_keras_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
+    body = """
+def test_live(cnn_budget):
+    from tensorflow import keras
+    layers = [keras.layers.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    model = keras.Sequential(layers, name="old")
+    assert type(model).__module__.startswith("tf_keras")
+    report = cnn_budget(model, latency_p50={"eager": "10min"}, rounds=1)
+    assert report["latency_mean_s_status@cpu/eager/b1"][0] == "ok"
+"""
+    done = run(tmp_path, body)
+    assert "1 passed" in done.stdout, done.stdout
 
 
 @pytest.mark.slow

@@ -87,6 +87,9 @@ class Setting(Form):
 
     probe: ClassVar[str]
 
+    # Whether its jobs neither time anything nor keep the machine busy for long.
+    is_light: ClassVar[bool] = False
+
     @property
     def needs_prepare(self) -> bool:
         """Whether a ``prepare`` job comes before the first repeat."""

@@ -13,6 +13,7 @@ class StaticSetting(Setting):
     """Counts at one batch size (only the activation memory depends on it)."""
 
     probe: ClassVar[str] = "static"
+    is_light: ClassVar[bool] = True
     batch_size: BatchSize = 1
 
     def label(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnbench.analysis.keras_settings import use_standard_keras
 from cnnbench.core.errors import Unavailable, UserError
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.subject import Subject
@@ -31,6 +32,7 @@ def use_keras_2() -> None:
 
     if not tf.keras.Model.__module__.startswith("tf_keras"):
         raise RuntimeError("tf.keras is Keras 3 already: the toolkit needs a process of its own")
+    use_standard_keras()
 
 
 def build(subject: Subject, training: AccuracySetting | None) -> Any:

@@ -1,22 +1,22 @@
 """What the machine did while something was timed: who else computed, and what was taken away.
 
-Read from ``/proc`` and the cgroup before and after, never during. Where the system does not tell
-(not Linux), nothing is claimed.
+Read from ``/proc`` and the control groups before and after, never during. Where the system does
+not tell (not Linux), nothing is claimed.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from cnnbench.core import cgroup
 
 # Shares of a core above which a round is flagged; one tick of the kernel's clock is 10 ms.
 _OTHERS = 0.10
 _STOLEN = 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
-_THROTTLING = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Moment:
         own: CPU time of this process, all threads.
         busy: CPU time of everybody on the cores that this process may use, or None.
         stolen: time in which the hypervisor ran something else, or None.
-        throttled: how often the cgroup's quota stopped this process.
+        throttled: how often a quota stopped the control groups that this process is in.
     """
 
     wall: float
@@ -65,7 +65,8 @@ def now() -> Moment:
     """Read the counters."""
     times = os.times()
     busy, stolen = cpu_seconds()
-    return Moment(time.perf_counter(), times.user + times.system, busy, stolen, throttled())
+    throttled = cgroup.of_process().throttled()
+    return Moment(time.perf_counter(), times.user + times.system, busy, stolen, throttled)
 
 
 def between(before: Moment, after: Moment) -> Meanwhile:
@@ -93,17 +94,3 @@ def cpu_seconds(stat: Path = Path("/proc/stat")) -> tuple[float | None, float | 
     # user nice system idle iowait irq softirq steal guest guest_nice
     busy = sum(sum(row[:3]) + row[5] + row[6] for row in rows)
     return busy / _TICKS, sum(row[7] for row in rows) / _TICKS
-
-
-def throttled(places: Sequence[Path] = _THROTTLING) -> int:
-    """How often the cgroup's quota stopped this process; 0 where nothing tells."""
-    for path in places:
-        try:
-            lines = path.read_text().splitlines()
-        except OSError:
-            continue
-        for line in lines:
-            name, _, value = line.partition(" ")
-            if name == "nr_throttled" and value.isdigit():
-                return int(value)
-    return 0

@@ -1,0 +1,144 @@
+"""Which runs measure on this machine at the same time: each distorts the timings of the others.
+
+Whoever measures listens on an abstract Unix socket, whose name says who that is, and tells its own
+name to those that listen already; one at a time holds the *turn* besides. The kernel takes a socket
+away however its process ends, it lies in no folder, and everybody may read in ``/proc/net/unix``
+which there are. Processes in another network namespace (most containers) are not seen; where the
+system has no such sockets, nobody is.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+# Runs that name different machines in it do not mind each other: on disjoint sets of cores, say.
+VARIABLE = "CNNBENCH_MACHINE"
+_SOCKETS = Path("/proc/net/unix")
+_CHARACTER = "[A-Za-z0-9._-]"  # what a part of a name is made of
+_LONGEST_NAME, _LONGEST = 107, 32  # bytes that the kernel takes; of these, of one part
+
+
+class MachineUse:
+    """The runs on one machine, as one of them sees it.
+
+    Attributes:
+        problem: why nobody else can be seen; empty where they can.
+    """
+
+    def __init__(self, machine: str | None = None, sockets: Path = _SOCKETS) -> None:
+        """Take part in ``machine``, by default the one that `VARIABLE` names.
+
+        ``sockets`` is where the kernel lists all of them.
+        """
+        self._turn = f"cnnbench/{_part(machine or os.environ.get(VARIABLE) or 'here')}"
+        # Machine, run, process, and what tells it from all others.
+        self._name = re.compile(rf"{re.escape(self._turn)}/({_CHARACTER}+)/(\d+)/[0-9a-f]{{8}}")
+        self._sockets = sockets
+        self._own = ""
+        self._socket: socket.socket | None = None
+        self._waiting: list[socket.socket] = []
+        self.problem = ""
+
+    @contextmanager
+    def held(self, run: str, waits: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Say that ``run`` measures here.
+
+        Args:
+            run: what others call it.
+            waits: where given, wait until nobody else measures here, and be told whom for; by
+                default go on at once.
+        """
+        with ExitStack() as stack:
+            try:
+                self._enter(stack, run, waits)
+            except OSError as error:
+                self.problem = error.strerror or str(error)
+            try:
+                yield
+            finally:
+                self._socket = None
+                for end in self._waiting:
+                    end.close()
+
+    def _enter(self, stack: ExitStack, run: str, waits: Callable[[str], None] | None) -> None:
+        while (turn := _bound(self._turn)) is None and waits:
+            self._wait_for(self._turn, waits)
+        if turn:
+            stack.enter_context(closing(turn))
+        while waits and (names := self._names()):  # those who went on without the turn
+            self._wait_for(names[0], waits)
+        self._own = f"{self._turn}/{_part(run)}/{os.getpid()}/{uuid4().hex[:8]}"
+        self._socket = _bound(self._own)
+        if self._socket:
+            stack.enter_context(closing(self._socket))
+            self._socket.setblocking(False)
+        for name in self._names():
+            with socket.socket(socket.AF_UNIX) as end, suppress(OSError):  # it ended meanwhile
+                end.setblocking(False)
+                end.connect(f"\0{name}")
+                end.send(self._own.encode())
+
+    def others(self) -> list[str]:
+        """Who else measures here, or has since this was last asked: ``mobile (process 123)``."""
+        found = map(self._name.fullmatch, sorted({*self._names(), *self._came()}))
+        return [f"{run} (process {pid})" for run, pid in (one.groups() for one in found if one)]
+
+    def _came(self) -> Iterator[str]:
+        """The names that others have told this one; those who only wait for its end tell none."""
+        while self._socket:
+            try:
+                end, _ = self._socket.accept()
+            except BlockingIOError:
+                return
+            end.setblocking(False)
+            try:
+                yield end.recv(_LONGEST_NAME).decode(errors="replace")
+                end.close()
+            except BlockingIOError:
+                self._waiting.append(end)
+            except ConnectionError:
+                end.close()
+
+    def _names(self) -> list[str]:
+        """The sockets of the others."""
+        if self.problem:
+            return []
+        lines = self._sockets.read_text(errors="replace").splitlines()
+        names = {line.rpartition(" @")[2] for line in lines if f" @{self._turn}/" in line}
+        return sorted(filter(self._name.fullmatch, names - {self._own}))
+
+    def _wait_for(self, name: str, waits: Callable[[str], None]) -> None:
+        """Sleep until the socket ``name`` is gone."""
+        waits(" and ".join(self.others()) or "another run")
+        with socket.socket(socket.AF_UNIX) as end, suppress(ConnectionError):
+            end.connect(f"\0{name}")
+            end.recv(1)  # nothing ever comes, until the other end is closed
+
+
+def _bound(name: str) -> socket.socket | None:
+    """An abstract socket of that name; None where another process has it.
+
+    Raises:
+        OSError: there are no such sockets here.
+    """
+    end = socket.socket(socket.AF_UNIX)
+    try:
+        end.bind(f"\0{name}")
+        end.listen()
+    except OSError as error:
+        end.close()
+        if error.errno == errno.EADDRINUSE:
+            return None
+        raise
+    return end
+
+
+def _part(text: str) -> str:
+    return re.sub(rf"(?!{_CHARACTER}).", "-", text, flags=re.DOTALL)[:_LONGEST] or "-"
