@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cnnbench.cli import options
+from cnnbench.core import plain_json
 
 
 @click.command()
@@ -50,9 +51,7 @@ def command(
 
     found = compare(load(base), load(new), metrics=metric, threshold=threshold, force=force)
     if as_json or form == "json":
-        import json
-
-        click.echo(json.dumps(found.to_json(), indent=2, allow_nan=False))
+        click.echo(plain_json.as_table(found.to_json()))
     elif form == "md":
         click.echo(compare_text.as_markdown(found), nl=False)
     else:

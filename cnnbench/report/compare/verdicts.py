@@ -153,7 +153,7 @@ def _tested(pair: Pair, test: statistics.Comparison, threshold: float) -> Judged
         return Judged(verdict, test.ratio, interval, f"p = {test.p_adjusted:.2g}")
     if test.verdict == "too few processes":
         return _too_few(pair, test.ratio, interval)
-    if 1 / (1 + threshold) <= test.low and test.high <= 1 + threshold:
+    if units.rounded(1 / (1 + threshold)) <= test.low and test.high <= 1 + threshold:
         return Judged("same", test.ratio, interval)
     return Judged("cannot tell", test.ratio, interval)
 
