@@ -20,6 +20,7 @@ from cnnbench.core.errors import UserError
 from cnnbench.models import registry
 from cnnbench.store import journal, tables
 from tests.conftest import ROOT
+from tests.processes import HANGS_AFTER_S
 
 SUITES = sorted((ROOT / "suites").glob("*.yaml"))
 CHATTER = re.compile(r"tensorflow|cuda|oneDNN|XNNPACK|absl|WARNING|INFO:|Traceback", re.IGNORECASE)
@@ -32,7 +33,7 @@ probes:
   memory: {batch_sizes: [4]}
   latency: {runtimes: [graph, litert], devices: [cpu, gpu], min_rounds: 1, max_rounds: 1}
   accuracy: {dataset: digits, image_size: 32, epochs: 1, seeds: 2}
-limits: {timeout: 2min, memory: 4GiB}
+limits: {timeout: 30min, memory: 4GiB}
 """
 
 
@@ -40,7 +41,7 @@ def cnnbench(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
     """Without a GPU, also where there is one."""
     return subprocess.run(
         [sys.executable, "-m", "cnnbench", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=400,
+        cwd=folder, capture_output=True, text=True, timeout=HANGS_AFTER_S,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment},
     )  # fmt: skip
 

@@ -62,7 +62,6 @@ def count(request: pytest.FixtureRequest) -> Iterator[None]:
 def profile(examples: int) -> settings:
     return settings(
         max_examples=examples,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from cnnbench.store import journal
+from tests.processes import HANGS_AFTER_S
 
 NETS = """
 from tensorflow import keras
@@ -48,7 +49,7 @@ def test_what_only_building_tells_is_found_out_before_a_network_is_run(tmp_path:
     (tmp_path / "own.yaml").write_text(SUITE)
     done = subprocess.run(
         [sys.executable, "-m", "cnnbench", "run", "own.yaml"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        cwd=tmp_path, capture_output=True, text=True, timeout=HANGS_AFTER_S,
     )  # fmt: skip
     (run,) = (tmp_path / "results" / "own").iterdir()
     records = journal.read(run / "records.jsonl")[1]
@@ -91,7 +92,7 @@ def test_a_network_that_is_edited_while_its_suite_runs_is_not_measured_as_the_ol
     (tmp_path / "own.yaml").write_text(suite.split("  accuracy")[0])
     done = subprocess.run(
         [sys.executable, "-m", "cnnbench", "run", "own.yaml"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        cwd=tmp_path, capture_output=True, text=True, timeout=HANGS_AFTER_S,
     )  # fmt: skip
     assert done.returncode == 1
     assert "nets:net was changed since the suite was planned: run it again" in done.stderr
