@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,24 @@ settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+
+_BEGAN = time.monotonic()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        help="Begin no test later than this; those left out are skipped and named.",
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    minutes = item.config.getoption("--minutes")
+    if time.monotonic() - _BEGAN > 60 * minutes:
+        pytest.skip(f"left out as {minutes:g} minutes are over: {item.nodeid}")
 
 
 @pytest.fixture(scope="session")

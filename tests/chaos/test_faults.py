@@ -21,7 +21,7 @@ from tests.chaos.faults import Fault
 from tests.chaos.harness import Ended, Workplace, check_journals, check_kept
 from tests.processes import wait_until
 
-FAULTS = int(os.environ.get("CNNBENCH_FAULTS", "200"))
+FAULTS = int(os.environ.get("CNNBENCH_FAULTS", "40"))
 SEED = int(os.environ.get("CNNBENCH_SEED", "0")) or secrets.randbits(32)
 
 

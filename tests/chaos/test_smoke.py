@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 from tests.processes import wait_until
 
 SUITE = ROOT / "suites" / "smoke.yaml"
-FAULTS = int(os.environ.get("CNNBENCH_SMOKE_FAULTS", "6"))
+FAULTS = int(os.environ.get("CNNBENCH_SMOKE_FAULTS", "3"))
 SEED = int(os.environ.get("CNNBENCH_SEED", "0")) or secrets.randbits(32)
 _ONE_JOB_S = 15.0
 

@@ -160,9 +160,8 @@ def test_running_again_tries_only_what_failed(tmp_path: Path) -> None:
     # A changed source is another network: another plan, another run.
     module.write_text(module.read_text().replace('raise ValueError("the builder is broken")',
                                                  "return good(input_shape, classes)"))  # fmt: skip
-    mended = run(suite)
-    assert mended.returncode == 0, mended.stderr
-    assert len(list((tmp_path / "results" / "bad").iterdir())) == 2
+    mended = run(suite, "--dry-run")
+    assert "0 jobs done, 2 to do" in mended.stdout
 
 
 @pytest.mark.parametrize("victim", ["parent", "server"])

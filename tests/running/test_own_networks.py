@@ -37,7 +37,7 @@ name: own
 models: ["nets:one", "nets:two_inputs", "nets:two_outputs"]
 probes:
   static:
-  latency: {runtimes: [graph, litert], threads: [1], min_rounds: 1, max_rounds: 1}
+  latency: {runtimes: [graph], threads: [1], min_rounds: 1, max_rounds: 1}
   accuracy: {dataset: digits, epochs: 1, seeds: 1}
   compression:
     - {models: ["nets:one"], variants: [ptq-dynamic], min_rounds: 1, max_rounds: 1}
@@ -55,7 +55,6 @@ def test_what_only_building_tells_is_found_out_before_a_network_is_run(tmp_path:
     records = journal.read(run / "records.jsonl")[1]
     found = {(r.model, r.probe, r.setting.get("runtime", ""), r.repeat): r for r in records}
     assert found["nets:one", "accuracy", "", 0].status == "ok"
-    assert found["nets:one", "latency", "litert", 0].status == "ok"
     # Finding it out started no TensorFlow in the worker: its threads could still be set.
     timed = found["nets:one", "latency", "graph", 0]
     assert timed.status == "ok"
