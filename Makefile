@@ -6,13 +6,20 @@ READY := $(VENV)/.ready
 # Errors alone: pip and what it builds with warn of much that is nobody's concern here.
 QUIET := --quiet --quiet
 
-.PHONY: run test test-all check lint format published audit clean
+.PHONY: run test test-slow test-all check lint format published audit clean
 
 run: $(READY)
 	$(BIN)/cnnbench run suites/mobile.yaml
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# In this order, as many as the minutes allow; the rest is named at the end.
+MINUTES ?= 600
+SLOW := running cli report probes store chaos test_security.py test_size.py fuzz models analysis
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow --minutes $(MINUTES) $(SLOW:%=tests/%) tests
 
 test-all: $(READY)
 	$(BIN)/python -m pytest -m "slow or not slow"

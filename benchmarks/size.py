@@ -52,9 +52,9 @@ def large_plan(rounds: int = ROUNDS) -> Plan:
     return planning.plan(suites.check(yaml_source.parse(json.dumps(document), "large"), registry))
 
 
-def jobs_of_large_plan() -> int:
+def jobs_of_large_plan(rounds: int = ROUNDS) -> int:
     """How many jobs are to do: planned, keyed and scheduled."""
-    plan = large_plan()
+    plan = large_plan(rounds)
     return len(list(runner.todo(plan, plan.cells, [], None).left()))
 
 

@@ -6,6 +6,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+HANGS_AFTER_S = 1800.0
+"""A safety net, so that a test that hangs ends. No test's meaning is in it: a machine that is busy
+with other work must not reach it."""
+
 
 def with_variable(name: str, value: str) -> list[int]:
     """Every living process that was started with the environment variable, however far it strayed.
@@ -44,7 +48,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = HANGS_AFTER_S) -> bool:
     """Wait for ``condition``; False where it did not come true in time."""
     deadline = time.monotonic() + seconds
     while not condition():

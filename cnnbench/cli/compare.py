@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cnnbench.cli import options
+from cnnbench.core import plain_json
 
 
 @click.command()
@@ -81,9 +82,7 @@ def command(
         force=force,
     )
     if as_json or form == "json":
-        import json
-
-        click.echo(json.dumps(found.to_json(), indent=2, allow_nan=False))
+        click.echo(plain_json.as_table(found.to_json()))
     elif form == "md":
         click.echo(compare_text.as_markdown(found), nl=False)
     else:

@@ -10,10 +10,21 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from cnnbench.core.units import written
+
 
 def dumps(value: Any) -> str:
     """One line of JSON; a number that is not finite becomes null."""
     return json.dumps(_each(value, _writable), separators=(",", ":"), ensure_ascii=False)
+
+
+def as_table(value: Any) -> str:
+    """JSON over many lines, for people and programs, its numbers as every table has them.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    return json.dumps(_each(value, _rounded), indent=2, allow_nan=False)
 
 
 def loads(text: str) -> Any:
@@ -41,6 +52,13 @@ def _writable(leaf: Any) -> Any:
     if isinstance(leaf, float):
         return leaf if leaf - leaf == 0 else None
     return _whole(leaf)
+
+
+def _rounded(leaf: Any) -> Any:
+    if not isinstance(leaf, float):
+        return leaf
+    text = written(leaf)
+    return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
 def _whole(leaf: Any) -> Any:

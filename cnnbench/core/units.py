@@ -44,6 +44,7 @@ _EXAMPLES = {
     "ratio": "1.1, 110%",
 }
 _LONGEST = 100
+_MOST_WHOLE = 1e15  # up to here, and a little further, a double holds every whole number
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
 
 
@@ -92,6 +93,27 @@ def number(cell: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) else None
+
+
+def rounded(value: float) -> float:
+    """``value`` as tables hold it: a whole number as it is, any other with nine significant digits.
+
+    Processors disagree on the last of a double's sixteen digits (a vectorised logarithm, a fused
+    multiply-add). What is written, shown or compared is rounded first, so that it is the same
+    everywhere.
+    """
+    value = float(value)
+    return value if _is_whole(value) else float(f"{value:.9g}")
+
+
+def written(value: float) -> str:
+    """`rounded` as text: ``4253864`` or ``0.276622121``."""
+    value = rounded(value)
+    return f"{int(value)}" if _is_whole(value) else f"{value:.9g}"
+
+
+def _is_whole(value: float) -> bool:
+    return abs(value) < _MOST_WHOLE and value.is_integer()
 
 
 def show(value: float | None, unit: Unit) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean, variance
 
 import numpy as np
 
-from cnnbench.store.robust import CONFIDENCE, t_quantile
+from cnnbench.store.robust import Z, t_quantile
 from cnnbench.store.statistics import BLIND, ONE_SEED, STABLE, Estimate, unstable
 
 # Metrics that are shares of the test images.
@@ -25,25 +26,26 @@ def estimate(shares: Sequence[float], examples: int) -> Estimate:
     the variance is ``s² / k + p (1 - p) / n``, with Welch's degrees of freedom (Welch 1947;
     Satterthwaite 1946). One seed has Wilson's interval (Wilson 1927), of the images alone.
     """
-    from scipy.special import ndtri
-
-    values = np.asarray(shares, float)
-    count = len(values)
+    count = len(shares)
     if not count:
         raise ValueError("no samples")
-    mean, z = float(values.mean()), float(ndtri((1 + CONFIDENCE) / 2))
-    centre = (mean + z**2 / (2 * examples)) / (1 + z**2 / examples)
+    mean = fmean(shares)
+    centre = (mean + Z**2 / (2 * examples)) / (1 + Z**2 / examples)
     if count == 1:
-        spread = math.sqrt(mean * (1 - mean) / examples + z**2 / (4 * examples**2))
-        half = z * spread / (1 + z**2 / examples)
-        return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half))
-    of_seeds = float(values.var(ddof=1)) / count
+        spread = math.sqrt(mean * (1 - mean) / examples + Z**2 / (4 * examples**2))
+        return _within(mean, centre, Z * spread / (1 + Z**2 / examples))
+    of_seeds = variance(shares) / count
     # Wilson's centre, so that a perfect score is not free of doubt.
     of_images = centre * (1 - centre) / examples
     total = of_seeds + of_images
     freedom = (count - 1) * (total / of_seeds) ** 2 if of_seeds > 0 else math.inf
-    half = (float(t_quantile(freedom)) if freedom < 1e6 else z) * math.sqrt(total)
-    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half))
+    half = (float(t_quantile(freedom)) if freedom < 1e6 else Z) * math.sqrt(total)
+    return _within(mean, mean, half)
+
+
+def _within(value: float, centre: float, half: float) -> Estimate:
+    """An interval in 0..1, whose end is 0 where only a rounding keeps it from there."""
+    return Estimate(value, max(0.0, round(centre - half, 12)), min(1.0, round(centre + half, 12)))
 
 
 def verdict(
@@ -68,11 +70,9 @@ def gain(base: np.ndarray, new: np.ndarray) -> Estimate:
     adjusted Wald interval of Bonett and Price (2012), with one such image added to each side, so
     that equal answers on few images are not free of doubt.
     """
-    from scipy.special import ndtri
-
     examples = len(base)
     won, lost = (int(np.sum(one & ~other)) for one, other in ((new, base), (base, new)))
     total = examples + 2
     centre, apart = (won - lost) / total, (won + lost + 2) / total
-    half = float(ndtri((1 + CONFIDENCE) / 2)) * math.sqrt((apart - centre**2) / total)
+    half = Z * math.sqrt((apart - centre**2) / total)
     return Estimate((won - lost) / examples, centre - half, centre + half)

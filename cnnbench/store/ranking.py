@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
+from statistics import fmean, variance
 from typing import Any
 
 import numpy as np
@@ -49,17 +50,17 @@ class Contender:
 
     @property
     def mean(self) -> float:
-        return float(np.mean(self.shares))
+        return fmean(self.shares)
 
     @property
-    def share_by_image(self) -> np.ndarray:
-        """``(examples,)``: the share of the seeds that got each image right."""
-        return np.mean([one.right for one in self.answers], axis=0)
+    def right_by_image(self) -> np.ndarray:
+        """``(examples,)`` of int64: how many of the seeds got each image right."""
+        return np.asarray(np.sum([one.right for one in self.answers], axis=0, dtype=np.int64))
 
     @property
     def of_seeds(self) -> float:
         """The variance between its seeds; 0 with one."""
-        return float(np.var(self.shares, ddof=1)) if len(self.shares) > 1 else 0.0
+        return variance(self.shares) if len(self.shares) > 1 else 0.0
 
     @property
     def is_ranked(self) -> bool:
@@ -132,7 +133,7 @@ class _Field:
 
     @cached_property
     def pooled(self) -> float:
-        squares = sum(float(np.sum((np.array(c.shares) - c.mean) ** 2)) for c in self.contenders)
+        squares = math.fsum((len(c.shares) - 1) * c.of_seeds for c in self.contenders)
         return squares / self.freedom if self.freedom else math.nan
 
     def difference(self, a: int, b: int) -> _Difference:
@@ -143,13 +144,23 @@ class _Field:
         """
         one, other = self.contenders[a], self.contenders[b]
         if one.answers and other.answers and one.answers[0].is_paired_with(other.answers[0]):
-            differences = one.share_by_image - other.share_by_image
-            of_images = float(differences.var(ddof=1)) / len(differences)
+            of_images = _variance_of_paired(one, other) / one.examples
         else:
             of_images = sum(c.mean * (1 - c.mean) / c.examples for c in (one, other))
         of_seeds = [max(self.pooled, c.of_seeds) for c in (one, other)]
         seeds = [len(c.shares) for c in (one, other)]
         return _Difference(self, one.mean - other.mean, of_images, of_seeds, seeds)
+
+
+def _variance_of_paired(one: Contender, other: Contender) -> float:
+    """Variance over the images of the difference of two contenders' shares of right seeds.
+
+    Over the common denominator all shares are whole numbers, whose sums are exact.
+    """
+    seeds, others = len(one.answers), len(other.answers)
+    differences = others * one.right_by_image - seeds * other.right_by_image
+    count, total, squares = len(differences), int(differences.sum()), int((differences**2).sum())
+    return (count * squares - total**2) / (count * max(count - 1, 1) * (seeds * others) ** 2)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnbench.store.robust import CONFIDENCE
+from cnnbench.store.robust import Z
 
 FEWEST_RANKS = 5
 """With four ranks no order can be significant at 5 %: 2 of 24 orders are perfect, p = 0.083."""
@@ -39,24 +40,36 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> Correlation:
     Raises:
         ValueError: fewer than `FEWEST_RANKS` pairs.
     """
-    from scipy.special import ndtri
-    from scipy.stats import spearmanr
-
     count = len(first)
     if count < FEWEST_RANKS:
         raise ValueError(f"{count} pairs, {FEWEST_RANKS} are needed")
     if len(set(first)) == 1 or len(set(second)) == 1:  # no order at all
         return Correlation(0.0, -1.0, 1.0, count)
-    rho = float(spearmanr(first, second).statistic)
+    rho = _correlation(_twice_mean_ranks(first), _twice_mean_ranks(second))
     one_swap = 1 - 12 / (count * (count**2 - 1))
     inner = math.copysign(min(abs(rho), one_swap), rho)
-    half = float(ndtri((1 + CONFIDENCE) / 2)) * math.sqrt((1 + inner**2 / 2) / (count - 3))
+    half = Z * math.sqrt((1 + inner**2 / 2) / (count - 3))
     low, high = (math.tanh(math.atanh(inner) + side) for side in (-half, half))
     return Correlation(rho, min(low, rho), max(high, rho), count)
 
 
 def ranks(values: Sequence[float]) -> list[int]:
     """The place of each value, 1 for the smallest; equal values share the better place."""
-    from scipy.stats import rankdata
+    ordered = sorted(values)
+    return [bisect_left(ordered, value) + 1 for value in values]
 
-    return [int(rank) for rank in rankdata(values, method="min")]
+
+def _twice_mean_ranks(values: Sequence[float]) -> list[int]:
+    """Twice the rank of each value, equal values at their mean rank: whole numbers."""
+    ordered = sorted(values)
+    return [bisect_left(ordered, value) + bisect_right(ordered, value) + 1 for value in values]
+
+
+def _correlation(x: Sequence[int], y: Sequence[int]) -> float:
+    """Pearson's r, from exact sums."""
+    return _covariance(x, y) / math.sqrt(_covariance(x, x) * _covariance(y, y))
+
+
+def _covariance(x: Sequence[int], y: Sequence[int]) -> int:
+    """Times the square of the count."""
+    return len(x) * sum(a * b for a, b in zip(x, y, strict=True)) - sum(x) * sum(y)

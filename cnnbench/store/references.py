@@ -10,6 +10,7 @@ time of the network, so that leaving it out favours no network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,6 +23,8 @@ _SLOWED = 1.25
 
 # A table from elsewhere may hold any number; what is computed of them stays one that can be shown.
 SMALLEST, LARGEST = 1e-300, 1e300
+
+_DECIMALS = 12  # of a logarithm; processors disagree on later ones
 
 
 def undisturbed(references: Sequence[float]) -> list[int]:
@@ -74,5 +77,9 @@ def log_ratios(samples: Sequence[float], references: Sequence[float] | None = No
 
 
 def logarithms(values: Sequence[float]) -> np.ndarray:
-    """Natural logarithms of values that are taken to be positive."""
-    return np.asarray(np.log(np.clip(np.asarray(values, float), SMALLEST, LARGEST)))
+    """Natural logarithms of values that are taken to be positive, the same on every processor."""
+    return np.array([_logarithm(float(value)) for value in values])
+
+
+def _logarithm(value: float) -> float:
+    return round(math.log(min(max(value, SMALLEST), LARGEST)), _DECIMALS)

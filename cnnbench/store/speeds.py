@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnbench.core.metrics import COMPANIONS, column, split
+from cnnbench.core.units import written
 from cnnbench.store import references, statistics
 from cnnbench.store.robust import FEWEST_PROCESSES
 
@@ -52,7 +53,7 @@ def _achieved(row: Mapping[str, Any]) -> dict[str, Any]:
 def _times(flops: float, of_rate: Any, end: str) -> Any:
     """A companion of a rate in images as one in FLOPs: numbers are scaled, words stay."""
     if end == "_samples":
-        return ";".join(f"{flops * float(one):.9g}" for one in of_rate.split(";") if one)
+        return ";".join(written(flops * float(one)) for one in of_rate.split(";") if one)
     return flops * of_rate if end in ("_ci_low", "_ci_high") else of_rate
 
 

@@ -11,9 +11,11 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 
+from cnnbench.core.units import rounded
 from cnnbench.store.references import (
     LARGEST,
     SMALLEST,
@@ -106,7 +108,7 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     logs = log_ratios(samples, references)
     scale = 1.0
     if references is not None:
-        scale = float(np.median(np.asarray(references, float)[counted(references)]))
+        scale = median(references[place] for place in counted(references))
     centre, error, freedom = trimmed(logs)
     if len(logs) < FEWEST_PROCESSES:
         low, high = float(logs.min()), float(logs.max())
@@ -268,9 +270,8 @@ def _judged(ratio: Estimate, p: float | None, p_adjusted: float) -> Comparison:
         words = "higher" if ratio.value > 1 else "lower"
     else:
         words = "no difference"
-    return Comparison(
-        ratio.value, ratio.low, ratio.high, 1.0 if p is None else p, p_adjusted, words
-    )
+    value, low, high = map(rounded, (ratio.value, ratio.low, ratio.high))
+    return Comparison(value, low, high, 1.0 if p is None else p, p_adjusted, words)
 
 
 def _exp(log: float) -> float:

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS, column, of_number, split
 from cnnbench.core.record import SCHEMA_VERSION, Record
 from cnnbench.core.settings.files import seen
-from cnnbench.core.units import number
+from cnnbench.core.units import number, rounded, written
 from cnnbench.store import compression, facts, journal, ranking, speeds
 from cnnbench.store.summaries import Summary, summarise
 
@@ -107,7 +107,8 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
 def report(records: Iterable[Record]) -> pd.DataFrame:
     """A row a model and variant at its own input shape and classes, a column a metric@setting.
 
-    In the order in which they were first recorded, but the rows of a model together.
+    In the order in which they were first recorded, but the rows of a model together. Numbers are
+    rounded as `to_csv` writes them, so that whatever is shown or decided is the same from both.
     """
     of_model: dict[str, dict[tuple[Any, ...], list[Record]]] = {}
     for record in records:
@@ -127,14 +128,22 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
         values |= ranked
     for values, derived in zip(rows, speeds.columns(rows), strict=True):
         values |= derived
+    rows = [{name: _rounded(cell) for name, cell in values.items()} for values in rows]
     frame = pd.DataFrame(rows, columns=list(_LEADING) if not rows else None)
     return frame[[*_LEADING, *sorted(set(frame.columns) - set(_LEADING), key=_column_order(frame))]]
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """CSV whose text cells cannot be taken for a spreadsheet's formula."""
+    """CSV with the same bytes on every processor, no text of which is a spreadsheet's formula.
+
+    Whole numbers are written whole, others with nine significant digits.
+    """
     texts = [name for name in frame.columns if not is_numeric_dtype(frame[name])]
-    safe = frame.assign(**{name: _neutral_column(frame[name]) for name in texts})
+    numbers = [name for name in frame.columns if is_float_dtype(frame[name])]
+    safe = frame.assign(
+        **{name: _neutral_column(frame[name]) for name in texts},
+        **{name: frame[name].map(written, na_action="ignore") for name in numbers},
+    )
     safe.columns = [neutral(name) for name in safe.columns]
     return safe.to_csv(index=False, lineterminator="\n")
 
@@ -234,7 +243,7 @@ def _put(values: dict[str, Any], metric: str, label: str, summary: Summary) -> N
         values[column(f"{metric}_ci_low", label)] = summary.ci_low
         values[column(f"{metric}_ci_high", label)] = summary.ci_high
         values[column(f"{metric}_verdict", label)] = summary.verdict
-        values[column(f"{metric}_samples", label)] = ";".join(f"{v:.9g}" for v in summary.samples)
+        values[column(f"{metric}_samples", label)] = ";".join(map(written, summary.samples))
 
 
 def _column_order(frame: pd.DataFrame) -> Any:
@@ -276,6 +285,10 @@ def _is_text(name: str) -> bool:
     for a number.
     """
     return name in _NAMES or split(name)[0].endswith(_TEXTS)
+
+
+def _rounded(cell: Any) -> Any:
+    return rounded(cell) if isinstance(cell, float) else cell
 
 
 def _neutral_column(column: pd.Series) -> pd.Series:

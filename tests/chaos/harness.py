@@ -29,7 +29,7 @@ models: [nets:net, "nets:net[classes=5]", "nets:net[classes=6]"]
 probes:
   static: {batch_sizes: [1, 2]}
   latency: {runtimes: [graph], min_rounds: 2, max_rounds: 2}
-limits: {timeout: 60s, memory: 2GiB}
+limits: {timeout: 30min, memory: 2GiB}
 """
 NETS = "def net(input_shape=(8, 8, 1), classes=4): ...\n"
 
@@ -51,7 +51,6 @@ class Workplace:
     suite: str = "tiny.yaml"
     out: str = "results"
     is_light: bool = True
-    ends_within_s: float = 120.0
     variables: dict[str, str] = field(default_factory=dict)
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -132,7 +131,7 @@ class Command:
 
     def end(self) -> Ended:
         """Wait for the end."""
-        stdout, stderr = self.process.communicate(timeout=self.workplace.ends_within_s)
+        stdout, stderr = self.process.communicate(timeout=processes.HANGS_AFTER_S)
         return Ended(self.process.returncode, stdout, stderr)
 
 

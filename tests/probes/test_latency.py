@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,9 @@ from cnnbench.probes.runtimes.tensorflow_device import Device
 from cnnbench.probes.timing import machine
 from cnnbench.probes.timing.loop import Effort, Timing
 from cnnbench.probes.timing.machine import Meanwhile
+from tests.probes.test_latency_timing import Clock
 from tests.probes.tiny import Tiny
+from tests.processes import HANGS_AFTER_S
 
 _ROOT = Path(__file__).parents[2]
 
@@ -43,7 +44,7 @@ def _prepare_and_run(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Threads are set before TensorFlow's first tensor, so every job needs a process."""
     command = [sys.executable, "-m", "tests.probes.tiny", setting.model_dump_json(), folder]
-    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S)
     assert done.returncode == 0, done.stderr[-3000:]
     made, found = (json.loads(line) for line in done.stdout.splitlines()[-2:])
     return made, found
@@ -240,7 +241,8 @@ def _same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
 class _Wrong(base.CallPath):
     """Answers with ones, computes on three threads, and is slower at every call."""
 
-    slept = 0.0
+    clock = Clock()
+    seconds = 0.0
 
     def prepare(self, model: Any) -> dict[str, float]:
         return {}
@@ -250,8 +252,8 @@ class _Wrong(base.CallPath):
     def compile(self, images: np.ndarray) -> None: ...
 
     def call(self, fed: Any) -> Any:
-        self.slept += 0.0005
-        time.sleep(self.slept)
+        self.seconds += 0.0005
+        self.clock.takes(self.seconds)
         return [np.ones((1, 5))]
 
     def threads_in_use(self) -> int:
@@ -267,7 +269,10 @@ def test_what_makes_a_round_doubtful_reaches_its_record(
     crowded = Meanwhile(own_cores=1.0, other_cores=0.5, stolen_cores=0.0, throttled=0)
     monkeypatch.setattr(machine, "between", lambda before, after: crowded)
     path = _Wrong(Tiny(), LatencySetting(runtime="graph", threads=1), tmp_path)
-    effort = Effort(seconds=0.05, calls=11, blocks=4, window_s=0.0, agreement=0.01, warm_up_s=0.01)
+    effort = Effort(
+        seconds=0.05, calls=11, blocks=4, window_s=0.0, agreement=0.01, warm_up_s=0.01,
+        settle_s=1e-5, clock_ns=_Wrong.clock,
+    )  # fmt: skip
     flags = latency.measured(path, tmp_path, effort).details["flags"]
     assert [flag.partition(":")[0].partition(" (")[0] for flag in flags] == [
         "another process used the CPU",

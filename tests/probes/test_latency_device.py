@@ -22,6 +22,7 @@ from cnnbench.probes import latency, memory, peak
 from cnnbench.probes.runtimes import base
 from cnnbench.probes.runtimes.tensorflow_device import show_gpu
 from tests.probes.tiny import Tiny
+from tests.processes import HANGS_AFTER_S
 
 _ROOT = Path(__file__).parents[2]
 _SCRIPT = """
@@ -69,7 +70,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         cwd=_ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS_AFTER_S,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

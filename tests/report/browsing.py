@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.processes import HANGS_AFTER_S
+
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = [
     "--no-sandbox",
@@ -31,7 +33,9 @@ def chromium() -> Iterator[Any]:
         pytest.skip("no Chromium is installed: apt-get install chromium")
     api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=_OPTIONS)
+        browser = playwright.chromium.launch(
+            executable_path=found, args=_OPTIONS, timeout=1000 * HANGS_AFTER_S
+        )
         yield browser
         browser.close()
 
@@ -41,6 +45,7 @@ class Seen:
 
     def __init__(self, browser: Any, file: Path, **options: Any) -> None:
         self.page = browser.new_page(**options)
+        self.page.set_default_timeout(1000 * HANGS_AFTER_S)
         self.errors: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", lambda message: self.errors.append(message.text))

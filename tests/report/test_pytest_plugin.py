@@ -13,6 +13,7 @@ import pytest
 from cnnbench.core.errors import UserError
 from cnnbench.pytest_plugin import _tell_apart
 from tests.conftest import ROOT
+from tests.processes import HANGS_AFTER_S
 
 _TINY = """
 def tiny(filters):
@@ -27,7 +28,7 @@ def run(folder: Path, body: str, *options: str) -> subprocess.CompletedProcess[s
     (folder / "test_it.py").write_text(_TINY + body)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     return subprocess.run(
-        [*command, "test_it.py"], cwd=folder, capture_output=True, text=True, timeout=300
+        [*command, "test_it.py"], cwd=folder, capture_output=True, text=True, timeout=HANGS_AFTER_S
     )
 
 

@@ -69,7 +69,7 @@ def starve(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> A
 
 def breed(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
     """Leave a process behind that has a session of its own."""
-    child = [sys.executable, "-c", "import time; time.sleep(300)", "cnnbench-orphan"]
+    child = [sys.executable, "-c", "import time; time.sleep(10**6)", "cnnbench-orphan"]
     subprocess.Popen(child, start_new_session=True)
     return good(input_shape, classes)
 
@@ -114,7 +114,6 @@ def flood_unasked(rate: float = 0.5) -> Any:
     return flood()
 
 
-def slow(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
-    Path(__file__).with_name("slow.began").touch()
-    time.sleep(20)
-    return good(input_shape, classes)
+def endless(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    Path(__file__).with_name("endless.began").touch()
+    time.sleep(10**6)

@@ -14,6 +14,7 @@ import pytest
 from cnnbench.running import output
 from cnnbench.running.output import Output
 from tests.conftest import ROOT
+from tests.processes import HANGS_AFTER_S
 
 # The fork server with a worker that does as its order says, and a parent that listens.
 SERVER = """
@@ -27,7 +28,7 @@ def main(order, channel):
             print("x" * 1000)
     if json.loads(order)["does"] == "leave flooding":
         subprocess.Popen([sys.executable, "-c", "while True: print('y' * 1000)"])
-        time.sleep(60)
+        time.sleep(10**6)
     os._exit(0)
 
 worker.main = main
@@ -52,7 +53,7 @@ def served(tmp_path: Path, *orders: str) -> list[dict[str, Any]]:
     words = [json.dumps({"does": does, "log": str(tmp_path / does)}) for does in orders]
     done = subprocess.run(
         [sys.executable, "-c", SERVER, *words],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+        cwd=ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=True,
     )  # fmt: skip
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnbench.core.errors import UserError
@@ -42,7 +42,6 @@ def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
         assert journal.records == records
 
 
-@settings(deadline=None)  # every example waits for the disk
 @given(cut=st.integers(min_value=0, max_value=400))
 def test_a_torn_last_line_costs_only_itself(
     tmp_path_factory: pytest.TempPathFactory, cut: int

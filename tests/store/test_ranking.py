@@ -63,6 +63,22 @@ def test_the_same_images_show_what_other_images_would_not() -> None:
     assert tiers([a, elsewhere]) == [1, 1]
 
 
+def test_the_variance_over_images_is_that_of_the_shares() -> None:
+    random = np.random.default_rng(3)
+    a = trained(random, random.beta(2, 1, IMAGES), 0.0, 3)
+    b = trained(random, random.beta(2, 1, IMAGES), 0.1, 2)
+    shares = [np.mean([answers.right for answers in one.answers], axis=0) for one in (a, b)]
+    field = ranking._Field([a, b])
+    expected = np.var(shares[0] - shares[1], ddof=1) / IMAGES
+    assert field.difference(0, 1).of_images == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_order_of_the_seeds_decides_nothing() -> None:
+    shares = (0.7013, 0.7131, 0.6987, 0.7211, 0.7003)
+    a, b = Contender(shares, 10_000), Contender(shares[::-1], 10_000)
+    assert (a.mean, a.of_seeds) == (b.mean, b.of_seeds)
+
+
 def test_so_many_more_seeds_do_settle_it() -> None:
     shares = {3: ((0.70, 0.72, 0.74), (0.73, 0.75, 0.77))}
     few = [Contender(one, 100_000) for one in shares[3]]

@@ -15,6 +15,12 @@ def test_rho_is_of_ranks_and_not_of_values() -> None:
     assert found.low < found.rho < found.high
 
 
+def test_equal_values_have_their_mean_rank() -> None:
+    # Ranks 1.5, 1.5, 3, 4, 5 and 1, 2, 3, 4.5, 4.5: covariance 9, variances 9.5 each.
+    found = spearman([7, 7, 8, 9, 10], [1, 2, 3, 4, 4])
+    assert found.rho == 9 / 9.5
+
+
 def test_a_wholly_equal_order_is_not_beyond_doubt() -> None:
     found = spearman(range(15), range(15))
     assert found.rho == found.high == pytest.approx(1)

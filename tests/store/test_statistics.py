@@ -246,6 +246,24 @@ def test_samples_that_do_not_vary() -> None:
     assert st.compare([([1.0] * 6, [1.5] * 6)])[0].verdict == "higher"
 
 
+def test_what_differs_by_just_the_minimum_effect_does_not_differ() -> None:
+    """Whether 105 MB is more than 5 % above 100 MB must not hang on the last digit of a log."""
+    for scale in (1.0, 1e8, 3e-3, 7.7):
+        for processes in (6, 7, 11, 12):
+            base, new = [scale] * processes, [1.05 * scale] * processes
+            up, down = st.compare([(base, new), (new, base)])
+            assert (up.verdict, down.verdict) == ("no difference", "no difference")
+            assert (up.p, up.low, up.ratio, up.high) == (1, 1.05, 1.05, 1.05)
+            assert (down.low, down.high) == (0.952380952, 0.952380952)
+
+
+@pytest.mark.parametrize("count", [1, 3, 6, 7, 10, 12, 100])
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 0.7, -math.pi])
+def test_the_mean_of_equal_values_is_that_value(value: float, count: int) -> None:
+    assert robust.trimmed([value] * count)[:2] == (value, 0)
+    assert (robust.trimmed([[value] * count] * 2)[0] == value).all()
+
+
 def test_holm_by_hand() -> None:
     # sorted 0.01 0.02 0.03 0.04: times 4 3 2 1 is 0.04 0.06 0.06 0.04, never falling
     assert st.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
@@ -269,6 +287,13 @@ def test_accuracy_interval_of_one_seed_is_wilsons() -> None:
     # Wilson 1927: (p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n), p = 0.9, n = 100, z = 1.96
     found = proportions.estimate([0.9], 100)
     assert (found.low, found.high) == pytest.approx((0.8256, 0.9448), abs=1e-4)
+
+
+@pytest.mark.parametrize("examples", [100, 367, 2000, 10_000])
+def test_an_interval_of_no_right_or_no_wrong_answer_ends_there(examples: int) -> None:
+    assert proportions.estimate([0.0], examples).low == 0
+    assert proportions.estimate([1.0], examples).high == 1
+    assert proportions.verdict([0.0, 0.0], examples, 0.0) == "unstable: not above chance"
 
 
 def test_accuracy_covers_seed_and_test_set_together() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import re
 from dataclasses import replace
@@ -84,6 +86,20 @@ def test_a_measured_metric_brings_its_companions() -> None:
     assert row["memory_infer_peak_bytes_status@b8"] == "ok"
     for companion in ("ci_low", "ci_high", "verdict"):
         assert f"memory_infer_peak_bytes_{companion}@b8" in report.columns
+
+
+def test_a_written_number_is_whole_or_has_nine_digits() -> None:
+    peaks = [4_294_967_301.0, 4_294_967_296.0, 4_294_967_299.0]
+    records = [
+        record("A", "memory", repeat, setting={"batch_size": 8}, memory_infer_peak_bytes=value)
+        for repeat, value in enumerate(peaks)
+    ]
+    report = tables.report([*records, record("A", "static", macs=7, flops=1 / 3)])
+    (row,) = csv.DictReader(io.StringIO(tables.to_csv(report)))
+    assert row["memory_infer_peak_bytes@b8"] == "4294967299"
+    assert row["memory_infer_peak_bytes_samples@b8"] == "4294967301;4294967296;4294967299"
+    assert (row["macs"], row["flops"]) == ("7", "0.333333333")
+    assert report.loc[0, "flops"] == 0.333333333, "what is decided is decided by what is written"
 
 
 def test_latencies_of_any_size_are_shown(tmp_path: Path) -> None:

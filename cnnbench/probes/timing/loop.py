@@ -16,6 +16,7 @@ from itertools import cycle
 from typing import Any
 
 Call = Callable[[Any], Any]
+Clock = Callable[[], int]
 
 _NS = 1e-9
 
@@ -35,6 +36,7 @@ class Effort:
         settle_s: what is left uncounted after a change to or from the reference, whose threads
             spin for some 25 ms before they sleep (OpenBLAS), as those of some runtimes do.
         reference_calls: counted in each of the reference's blocks.
+        clock_ns: tells the time, in nanoseconds.
     """
 
     seconds: float = 1.0
@@ -45,6 +47,7 @@ class Effort:
     warm_up_s: float = 5.0
     settle_s: float = 0.03
     reference_calls: int = 8
+    clock_ns: Clock = time.perf_counter_ns
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,12 @@ def warm_up(call: Call, inputs: Sequence[Any], effort: Effort) -> WarmUp:
     """Call in windows until two successive ones agree, or until ``effort.warm_up_s`` is over."""
     rotation = cycle(inputs)
     windows: list[float] = []
-    began = time.perf_counter()
+    began = effort.clock_ns()
     while True:
-        windows.append(_fastest(_for(effort.window_s, call, rotation), 0.5))
+        windows.append(_fastest(_for(effort.window_s, call, rotation, effort.clock_ns), 0.5))
         if len(windows) > 1 and abs(windows[-1] / windows[-2] - 1) < effort.agreement:
             return WarmUp(tuple(windows), True)
-        if len(windows) > 1 and time.perf_counter() - began > effort.warm_up_s:
+        if len(windows) > 1 and _since(began, effort.clock_ns) > effort.warm_up_s:
             return WarmUp(tuple(windows), False)
 
 
@@ -131,18 +134,22 @@ def measure(
     with no_garbage_collection():
         while len(timing.blocks) < blocks or _missing(timing, effort):
             if timing.blocks:
-                _settle(call, rotation, expected_s, effort.settle_s)
+                _settle(call, rotation, expected_s, effort)
             wanted = max(fewest, round(effort.seconds / blocks / expected_s))
-            timing.blocks.append(timed(call, rotation, wanted))
+            timing.blocks.append(timed(call, rotation, wanted, effort.clock_ns))
             expected_s = sum(timing.blocks[-1]) / wanted
-            _uncounted(reference, effort.settle_s)
-            timing.references.append(timed_plain(reference, effort.reference_calls))
+            _uncounted(reference, effort)
+            timing.references.append(
+                timed_plain(reference, effort.reference_calls, effort.clock_ns)
+            )
     return timing
 
 
-def timed(call: Call, rotation: Iterator[Any], count: int) -> list[float]:
+def timed(
+    call: Call, rotation: Iterator[Any], count: int, clock: Clock = time.perf_counter_ns
+) -> list[float]:
     """Seconds of each of ``count`` calls."""
-    clock, times = time.perf_counter_ns, [0] * count
+    times = [0] * count
     for index in range(count):
         fed = next(rotation)
         start = clock()
@@ -151,9 +158,11 @@ def timed(call: Call, rotation: Iterator[Any], count: int) -> list[float]:
     return [nanoseconds * _NS for nanoseconds in times]
 
 
-def timed_plain(work: Callable[[], Any], count: int) -> list[float]:
+def timed_plain(
+    work: Callable[[], Any], count: int, clock: Clock = time.perf_counter_ns
+) -> list[float]:
     """Seconds of each of ``count`` calls without an argument."""
-    clock, times = time.perf_counter_ns, [0] * count
+    times = [0] * count
     for index in range(count):
         start = clock()
         work()
@@ -179,24 +188,28 @@ def _missing(timing: Timing, effort: Effort) -> bool:
     return len(calls) < effort.calls or sum(calls) < effort.seconds
 
 
-def _for(seconds: float, call: Call, rotation: Iterator[Any]) -> list[float]:
+def _for(seconds: float, call: Call, rotation: Iterator[Any], clock: Clock) -> list[float]:
     times: list[float] = []
-    until = time.perf_counter() + seconds
-    while not times or time.perf_counter() < until:
-        times += timed(call, rotation, 1)
+    began = clock()
+    while not times or _since(began, clock) < seconds:
+        times += timed(call, rotation, 1, clock)
     return times
 
 
-def _uncounted(work: Callable[[], Any], seconds: float) -> None:
-    until = time.perf_counter() + seconds
+def _uncounted(work: Callable[[], Any], effort: Effort) -> None:
+    began = effort.clock_ns()
     work()
-    while time.perf_counter() < until:
+    while _since(began, effort.clock_ns) < effort.settle_s:
         work()
 
 
-def _settle(call: Call, rotation: Iterator[Any], expected_s: float, settle_s: float) -> None:
+def _settle(call: Call, rotation: Iterator[Any], expected_s: float, effort: Effort) -> None:
     """Let the reference's threads go to sleep: uncounted calls, or a pause before long calls."""
-    if expected_s > settle_s:
-        time.sleep(settle_s)
+    if expected_s > effort.settle_s:
+        time.sleep(effort.settle_s)
     else:
-        _for(settle_s, call, rotation)
+        _for(effort.settle_s, call, rotation, effort.clock_ns)
+
+
+def _since(began: int, clock: Clock) -> float:
+    return (clock() - began) * _NS

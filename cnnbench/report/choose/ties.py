@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from cnnbench.core.metrics import Metric
 from cnnbench.report.measured import Measured
 from cnnbench.store import statistics
 from cnnbench.store.proportions import SHARES
 from cnnbench.store.references import logarithms
-from cnnbench.store.robust import FEWEST_PROCESSES
+from cnnbench.store.robust import FEWEST_PROCESSES, Z
 from cnnbench.store.statistics import ONE_SEED
 
 _SMALLEST_LOG = math.log1p(statistics.MINIMUM_EFFECT)
-_HALF_WIDTH = NormalDist().inv_cdf((1 + statistics.CONFIDENCE) / 2)
 
 
 @dataclass(frozen=True)
@@ -109,4 +107,4 @@ def _centre(one: Measured) -> tuple[float, float]:
     """Value and standard error as the interval gives them; the error is NaN without one."""
     if one.value is None or one.low is None or one.high is None:
         return one.value or 0.0, math.nan
-    return one.value, (one.high - one.low) / 2 / _HALF_WIDTH
+    return one.value, (one.high - one.low) / 2 / Z

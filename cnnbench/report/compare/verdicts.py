@@ -208,7 +208,7 @@ def _tested(pair: Pair, test: statistics.Comparison) -> Judged:
     if test.verdict == "too few processes":
         few = _too_few(pair)
         return replace(found, verdict=few.verdict, note=few.note)
-    if 1 / (1 + pair.threshold) <= test.low and test.high <= 1 + pair.threshold:
+    if units.rounded(1 / (1 + pair.threshold)) <= test.low and test.high <= 1 + pair.threshold:
         return replace(found, verdict="same")
     return found
 

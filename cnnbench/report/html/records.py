@@ -12,6 +12,7 @@ import numpy as np
 
 from cnnbench.core.record import Record
 from cnnbench.core.settings.variants import named
+from cnnbench.core.units import rounded
 from cnnbench.store.journal import setting_of
 
 
@@ -66,7 +67,11 @@ def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
         yield {
             "name": named(record.model, record.variant),
             "label": f"{mode} {setting_of(record).label()}",
-            "points": [list(point) for point in zip(times, sizes, strict=True)],
+            "points": [
+                [rounded(when), size]
+                for when, size in zip(times, sizes, strict=True)
+                if when is not None and size is not None
+            ],
             "phases": [
                 [str(words), float(when)] for words, when in record.details.get("phases", [])
             ],
@@ -84,7 +89,7 @@ def _is_square(counts: list[Any]) -> bool:
 
 def _numbers(point: Mapping[str, Any]) -> dict[str, float]:
     return {
-        str(name): float(value)
+        str(name): rounded(float(value))
         for name, value in point.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 
 import pandas as pd
 
-from cnnbench.core.units import show
+from cnnbench.core.units import rounded, show
 from cnnbench.report.merge import Row, rows_of
 from cnnbench.report.sections.latencies import measured_time, settings_of
 from cnnbench.store.ranks import FEWEST_RANKS, Correlation, ranks, spearman
@@ -131,7 +131,7 @@ def _together(device: str, times: Sequence[Times]) -> Iterator[Times]:
     names = [name for name in theirs if all(name in ours for ours in values)]
     if len(names) < FEWEST_RANKS:
         return
-    means = [math.exp(sum(math.log(ours[name]) for ours in values) / len(values)) for name in names]
+    means = [rounded(geometric_mean(ours[name] for ours in values)) for name in names]
     yield Times(
         members[0].published,
         f"all on the {device.upper()}",

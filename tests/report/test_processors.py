@@ -1,0 +1,93 @@
+"""Tables are the same bytes on every processor.
+
+NumPy, OpenBLAS and the C library choose their code by what the processor can do, and each can be
+told to do without. What such a machine makes of every published journal is compared with what this
+one makes of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+from numpy._core import _multiarray_umath as numpy_core
+
+from cnnbench.core import plain_json
+from cnnbench.report import choose, compare, files, html
+from cnnbench.store import tables
+from tests.conftest import ROOT
+
+RUNS = sorted(path.parent for path in (ROOT / "results/published").glob("**/records.jsonl"))
+_USED = [name for name in numpy_core.__cpu_dispatch__ if numpy_core.__cpu_features__[name]]
+
+NUMPY = {"NPY_DISABLE_CPU_FEATURES": " ".join(_USED)}
+C_LIBRARY = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX512F,-FMA,-FMA4"}
+OLDEST = {**NUMPY, **C_LIBRARY, "OPENBLAS_CORETYPE": "Prescott"}
+OTHERS = {
+    "NumPy without all": NUMPY,
+    "NumPy without the newest": {"NPY_DISABLE_CPU_FEATURES": " ".join(_USED[1:])},
+    "C library without FMA": C_LIBRARY,
+    **{
+        f"OpenBLAS {core}": {"OPENBLAS_CORETYPE": core}
+        for core, needed in {"Prescott": "SSE3", "Haswell": "AVX2", "SkylakeX": "AVX512F"}.items()
+        if numpy_core.__cpu_features__[needed]
+    },
+}
+
+
+def digests() -> dict[str, str]:
+    """Everything that is made of the published journals, and the sha256 of each."""
+    made: dict[str, str] = {}
+    for folder in RUNS:
+        run = tables.load(folder)
+        for name, text in files.contents(run).items():
+            made[f"{folder.name}/{name}"] = text
+        made[f"{folder.name}/report.html"] = html.page(run)
+        made[f"{folder.name}/text"] = files.text(folder)
+        for metric in ("latency_p50_s", "top1"):
+            name = next((n for n in run.report.columns if n.startswith(f"{metric}@")), None)
+            if name:
+                chosen = choose.choose(run, minimize=name)
+                made[f"{folder.name}/choose {name}"] = plain_json.as_table(chosen.to_json())
+    for base, new in [("chapter_14", "mobile"), ("mobile", "table_14_3")]:
+        sides = (tables.load(ROOT / "results/published" / name) for name in (base, new))
+        found = compare.compare(*sides, force=True)
+        made[f"compare {base} {new}"] = plain_json.as_table(found.to_json())
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in made.items()}
+
+
+def _digests_where(variables: dict[str, str]) -> dict[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import main; main()"],
+        cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def main() -> None:
+    print(json.dumps(digests()))
+
+
+@pytest.fixture(scope="module")
+def here() -> dict[str, str]:
+    return digests()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the names are those of x86-64")
+def test_tables_are_the_same_on_the_oldest_processor(here: dict[str, str]) -> None:
+    assert _digests_where(OLDEST) == here
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the names are those of x86-64")
+@pytest.mark.parametrize("variables", OTHERS.values(), ids=OTHERS)
+def test_tables_are_the_same_with_other_code(
+    variables: dict[str, str], here: dict[str, str]
+) -> None:
+    assert _digests_where(variables) == here
