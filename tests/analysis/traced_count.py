@@ -7,6 +7,7 @@ the sizes of kernels and operands, where the package works from layer configurat
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from math import prod
 from typing import Any
 
@@ -28,9 +29,10 @@ def traced_macs(model: Any) -> int:
     return graph_macs(forward.get_concrete_function(trainable, others, images).graph)
 
 
-def graph_macs(graph: Any, *outside: Any) -> int:
+def graph_macs(graph: Any, *outside: Any, ops: Collection[Any] | None = None) -> int:
+    """Multiply-adds of a graph, or of some of its operations; functions are entered."""
     total = 0
-    for op in _reached(graph):
+    for op in reached(graph) if ops is None else ops:
         if op.type in ("PartitionedCall", "StatefulPartitionedCall"):
             total += graph_macs(_body(op, "f", graph, *outside), graph, *outside)
         elif op.type in ("While", "StatelessWhile"):
@@ -42,7 +44,7 @@ def graph_macs(graph: Any, *outside: Any) -> int:
     return total
 
 
-def _reached(graph: Any) -> list[Any]:
+def reached(graph: Any) -> list[Any]:
     """The operations on the way to an output; TensorFlow cuts off all others before it runs."""
     seen: dict[Any, None] = {}
 
