@@ -97,8 +97,13 @@ class _BaselineWriter:
 @pytest.fixture
 def cnn_budget(request: pytest.FixtureRequest, tmp_path: Path) -> Budget:
     """Inspect and time a network, and fail the test where it breaks a budget; see `Budget`."""
+    from cnnbench.core import keras_backend
     from cnnbench.core.quiet import quiet
 
+    try:
+        keras_backend.check_here()
+    except UserError as error:
+        pytest.fail(f"cnn_budget: {error}", pytrace=False)
     with quiet():  # a failure shows layers, not what TensorFlow says while it is loaded
         importlib.import_module("tensorflow")
     search_path = (request.path.parent, request.config.rootpath)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cnnbench.analysis.capacity import largest_batch
 from cnnbench.analysis.count import Counted, count, depth
 from cnnbench.analysis.graph import FLOAT_BYTES, Graph, Op
+from cnnbench.analysis.keras_api import is_keras2
 from cnnbench.analysis.liveness import Liveness, liveness
 from cnnbench.analysis.parameters import Parameters, parameters
 from cnnbench.analysis.receptive import Field, receptive_fields
@@ -17,6 +18,7 @@ from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
 from cnnbench.analysis.walk import walk
 from cnnbench.analysis.work import CONVENTIONS, NOTHING, Convention
+from cnnbench.core import keras_backend
 from cnnbench.core.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -162,8 +164,11 @@ def inspect(
 
     Raises:
         UserError: a batch below one, an unknown convention or dtype, unknown dimensions, an input
-            that the network cannot take, no state or no arithmetic found.
+            that the network cannot take, no state or no arithmetic found, a model of a Keras that
+            does not run on TensorFlow.
     """
+    if not is_keras2(model):
+        keras_backend.check_here()
     rule = check_options(batch_size, convention, dtype)
     graph = walk(model, input_shape, batch_size)
     found = count(graph, rule)

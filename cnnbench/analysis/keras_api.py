@@ -14,6 +14,8 @@ from inspect import signature
 from math import prod
 from typing import Any
 
+from cnnbench.core import keras_backend
+
 SMALL = 16
 
 
@@ -47,7 +49,11 @@ def weightless() -> Iterator[None]:
     """Build models inside this and no weight is ever allocated; shapes and counts are there.
 
     Works for the Keras generation of this process. The model must also be used inside.
+
+    Raises:
+        UserError: Keras does not run on TensorFlow.
     """
+    keras_backend.check_here()
     import tensorflow as tf
 
     if _root(tf.keras.Model) == "tf_keras":

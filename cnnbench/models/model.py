@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from cnnbench.core import keras_backend
 from cnnbench.core.errors import UserError
 from cnnbench.core.reference import Reference, show
 from cnnbench.models import weights as weight_files
@@ -154,7 +155,8 @@ class Model:
                 file comes with its own; everything else is initialised at random.
 
         Raises:
-            UserError: a size below `min_size`, or arguments that the builder does not take.
+            UserError: a size below `min_size`, arguments that the builder does not take, or a
+                Keras that does not run on TensorFlow.
             Unavailable: weights that are not on this machine.
         """
         request = self._request(input_shape, classes, include_top)
@@ -183,6 +185,7 @@ class Model:
     def _request(
         self, input_shape: Shape | None, classes: int | None, include_top: bool
     ) -> Request:
+        keras_backend.check_here()
         shape = self.input_shape if input_shape is None else tuple(input_shape)
         classes = self.classes if classes is None else classes
         self._check_size(shape)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench import __version__
+from cnnbench.core import keras_backend
 from cnnbench.core.errors import CnnbenchError, UserError
 from cnnbench.core.settings.compression import CompressionSetting
 from cnnbench.probes.compression import places
@@ -44,10 +45,12 @@ def export(
         trained: what is known of how the weights were trained, for the card.
 
     Raises:
-        UserError: the weights do not fit, ``out`` cannot be written, or another file is there.
+        UserError: the weights do not fit, ``out`` cannot be written, another file is there, or
+            Keras would not run on TensorFlow.
         CnnbenchError: the variant cannot be made; the log is kept beside ``out``.
     """
     _check_free(out)
+    keras_backend.check_workers(data_dir)
     with tempfile.TemporaryDirectory(prefix="cnnbench-export-") as temporary:
         work = Path(temporary)
         log = work / "export.log"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnbench import __version__
-from cnnbench.core import environment
+from cnnbench.core import environment, keras_backend
 from cnnbench.core.errors import UserError
 from cnnbench.core.plan import Cell, Job, Plan
 from cnnbench.core.record import PREPARE, Record
@@ -98,9 +98,11 @@ def run(
             no other process writes there meanwhile.
 
     Raises:
-        UserError: the folder cannot be written, or another process holds it.
+        UserError: the folder cannot be written, another process holds it, or the workers' Keras
+            would not run on TensorFlow.
         KeyboardInterrupt: passed on, after the worker was killed.
     """
+    keras_backend.check_workers(data_dir)
     facts = environment.describe()
     kept = ""
     try:

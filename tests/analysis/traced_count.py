@@ -7,6 +7,7 @@ the sizes of kernels and operands, where the package works from layer configurat
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from math import prod
 from typing import Any
 
@@ -25,24 +26,25 @@ def traced_macs(model: Any) -> int:
     def forward(a: Any, b: Any, x: Any) -> Any:
         return model.stateless_call(a, b, x if len(x) > 1 else x[0], training=False)[0]
 
-    return _macs(forward.get_concrete_function(trainable, others, images).graph)
+    return graph_macs(forward.get_concrete_function(trainable, others, images).graph)
 
 
-def _macs(graph: Any, *outside: Any) -> int:
+def graph_macs(graph: Any, *outside: Any, ops: Collection[Any] | None = None) -> int:
+    """Multiply-adds of a graph, or of some of its operations; functions are entered."""
     total = 0
-    for op in _reached(graph):
+    for op in reached(graph) if ops is None else ops:
         if op.type in ("PartitionedCall", "StatefulPartitionedCall"):
-            total += _macs(_body(op, "f", graph, *outside), graph, *outside)
+            total += graph_macs(_body(op, "f", graph, *outside), graph, *outside)
         elif op.type in ("While", "StatelessWhile"):
-            total += _steps(op) * _macs(_body(op, "body", graph, *outside), graph, *outside)
+            total += _steps(op) * graph_macs(_body(op, "body", graph, *outside), graph, *outside)
         elif op.type in _COUNTS:
             total += _COUNTS[op.type](op)
         else:
-            assert not any(word in op.type for word in ("Conv", "MatMul", "Einsum")), op.type
+            assert not any(word in op.type for word in _UNKNOWN), op.type
     return total
 
 
-def _reached(graph: Any) -> list[Any]:
+def reached(graph: Any) -> list[Any]:
     """The operations on the way to an output; TensorFlow cuts off all others before it runs."""
     seen: dict[Any, None] = {}
 
@@ -66,7 +68,8 @@ def _body(op: Any, attribute: str, *graphs: Any) -> Any:
     body = getattr(function, "graph", None)
     if body is not None and all(x.shape.is_fully_defined() for x in body.inputs):
         return body
-    return function_def_to_graph(function.cached_definition, [x.shape for x in op.inputs])
+    shapes = [x.shape for x in op.inputs]
+    return function_def_to_graph(function.cached_definition, input_shapes=shapes)
 
 
 def _steps(loop: Any) -> int:
@@ -108,6 +111,9 @@ def _einsum(op: Any) -> int:
     return prod(sizes.values())
 
 
+# What else may multiply, and has no count here.
+_UNKNOWN = ("Conv", "MatMul", "Einsum", "Call", "While", "If", "Case")
+
 _COUNTS = {
     "Conv2D": _forward_convolution,
     "Conv3D": _forward_convolution,
@@ -117,5 +123,6 @@ _COUNTS = {
     "MatMul": _matrix_product,
     "BatchMatMul": _matrix_product,
     "BatchMatMulV2": _matrix_product,
+    "BatchMatMulV3": _matrix_product,
     "Einsum": _einsum,
 }

@@ -1,0 +1,84 @@
+"""Refuse a Keras that would not compute with TensorFlow, or not start, before it is imported.
+
+Which backend Keras 3 takes is settled when it is imported: by ``KERAS_BACKEND``, else by
+``keras.json`` in its folder (``KERAS_HOME``, else ``~/.keras``). Networks are built, counted,
+traced and converted with TensorFlow's. Wherever Keras is first needed in this process,
+`check_here` is called; before workers are started, `check_workers`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cnnbench.core.errors import UserError, shown
+
+_BACKEND = "tensorflow"
+_LEGACY = ("1", "true", "True")  # as TensorFlow reads TF_USE_LEGACY_KERAS
+_HINT = f"networks are built and counted with Keras on TensorFlow: set KERAS_BACKEND={_BACKEND}"
+_CHOICES = {
+    "floatx": ("float16", "float32", "float64"),
+    "image_data_format": ("channels_last", "channels_first"),
+}
+
+
+def check_here() -> None:
+    """Refuse the Keras of this process: the one that is loaded, else the one that would be.
+
+    Raises:
+        UserError: its backend is not TensorFlow, or it refuses its own settings.
+    """
+    loaded: Any = sys.modules.get("keras")
+    if loaded is None:
+        _check(os.environ, is_keras2=os.environ.get("TF_USE_LEGACY_KERAS") in _LEGACY)
+    elif (backend := loaded.config.backend()) != _BACKEND:
+        raise UserError(f"Keras runs on '{backend}' in this process", hint=_HINT)
+
+
+def check_workers(data_dir: Path | None) -> None:
+    """Refuse the Keras of workers, whose folder is ``data_dir/keras`` where there is one.
+
+    Raises:
+        UserError: its backend would not be TensorFlow, or it refuses its own settings.
+    """
+    home = {} if data_dir is None else {"KERAS_HOME": str(data_dir / "keras")}
+    _check({**os.environ, **home}, is_keras2=False)
+
+
+def _check(environ: Mapping[str, str], is_keras2: bool) -> None:
+    home = environ.get("KERAS_HOME") or str(Path("~/.keras"))
+    file = Path(home, "keras.json").expanduser()
+    settings = _settings(file)
+    if is_keras2:  # knows no other backend
+        return
+    by_variable = environ.get("KERAS_BACKEND")
+    backend = by_variable or settings.get("backend", _BACKEND)
+    if backend != _BACKEND:
+        where = "KERAS_BACKEND" if by_variable else f"{file}: backend"
+        raise UserError(f"{shown(backend)} is not supported", where, _HINT)
+
+
+def _settings(file: Path) -> Mapping[str, Any]:
+    """What ``keras.json`` says; nothing where Keras cannot read it either.
+
+    Raises:
+        UserError: it says what Keras refuses.
+    """
+    try:
+        settings = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(settings, dict):
+        raise UserError("is not an object of settings", str(file), "delete it: Keras makes another")
+    for name, choices in _CHOICES.items():
+        if settings.get(name, choices[0]) not in choices:
+            raise UserError(
+                f"{shown(settings[name])} is none of {', '.join(choices)}", f"{file}: {name}"
+            )
+    if not isinstance(settings.get("epsilon", 1e-7), float):
+        raise UserError(f"{shown(settings['epsilon'])} is not a float", f"{file}: epsilon")
+    return settings
