@@ -17,6 +17,10 @@ _LOADERS: dict[str, Callable[[Path | None], Splits]] = {
     "fashion_mnist": fashion_mnist.load,
     "tf_flowers": tf_flowers.load,
 }
+# What comes with cnnbench of a data set: subsets of so many training and test images, or None.
+_PACKAGED: dict[str, Callable[[int | None, int | None], Splits | None]] = {
+    "fashion_mnist": fashion_mnist.drawn,
+}
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,7 @@ def load(wanted: Wanted, data_dir: Path | None = None, search_path: Sequence[Pat
         Unavailable: the data is not here and cannot be had; says how to provide it.
         JobFailed: more examples are asked for than there are, or a folder was changed.
     """
-    if wanted.name.startswith(FOLDER):
-        splits = folder.load(wanted.name.removeprefix(FOLDER), list(search_path), wanted.sha256)
-    else:
-        splits = _LOADERS[wanted.name](data_dir)
+    splits = _splits(wanted, data_dir, search_path)
     train, held = _training_indices(splits, wanted)
     validation = None
     if splits.validation is not None:
@@ -72,6 +73,17 @@ def load(wanted: Wanted, data_dir: Path | None = None, search_path: Sequence[Pat
         validation=validation,
         problems=splits.problems,
     )
+
+
+def _splits(wanted: Wanted, data_dir: Path | None, search_path: Sequence[Path]) -> Splits:
+    if wanted.name.startswith(FOLDER):
+        return folder.load(wanted.name.removeprefix(FOLDER), list(search_path), wanted.sha256)
+    drawn = _PACKAGED.get(wanted.name)
+    if drawn is not None and not wanted.validation:  # held-out images change what is drawn
+        found = drawn(wanted.train_examples, wanted.test_examples)
+        if found is not None:
+            return found
+    return _LOADERS[wanted.name](data_dir)
 
 
 def _training_indices(splits: Splits, wanted: Wanted) -> tuple[Labels, Labels]:
