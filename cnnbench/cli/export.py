@@ -11,6 +11,7 @@ import click
 
 from cnnbench.cli import options
 from cnnbench.core.errors import UserError
+from cnnbench.core.reference import show
 
 if TYPE_CHECKING:
     from cnnbench.core.settings.compression import CompressionSetting
@@ -86,6 +87,12 @@ def command(
     given = {"dataset": dataset, "image_size": image_size, "recipe": recipe}
     stated = _stated(subject, weights, {k: v for k, v in given.items() if v is not None})
     training = _training(subject, stated)
+    if image_size is not None and training.image_size != image_size:
+        raise UserError(
+            f"{subject.label} keeps its own input, {show(subject.input_shape)}",
+            "--image-size",
+            "leave it out",
+        )
     setting = _setting(
         subject,
         parsed,

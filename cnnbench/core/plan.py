@@ -126,6 +126,15 @@ class Plan:
             if (not wanted or cell.model.label in wanted) and (not kinds or cell.probe in kinds)
         )
 
+    def notes(self, cells: Iterable[Cell]) -> list[str]:
+        """Return what is said of these cells where the suite's words do not hold for all models."""
+        planned = {(cell.probe, cell.model.label) for cell in cells}
+        found: dict[str, None] = {}
+        for probe, spec in self.suite.probes:
+            models = [m for m in self.suite.models_of(spec) if (probe, m.label) in planned]
+            found |= {f"{probe}, {note}": None for note in spec.notes(models)}
+        return list(found)
+
 
 def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
     """Expand a suite into its cells; ``data_dir`` is where weights files are looked up too.

@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnbench.core.settings.accuracy import FOLDER
 from cnnbench.data import digits, fashion_mnist, folder, stratified, tf_flowers
-from cnnbench.data.pictures import Dataset, Labels, Part, Pictures, Splits
+from cnnbench.data.pictures import Dataset, Labels, Part, Pictures, Size, Splits
 
 _LOADERS: dict[str, Callable[[Path | None], Splits]] = {
     "digits": digits.load,
@@ -29,7 +29,7 @@ class Wanted:
 
     Attributes:
         name: in the catalogue, or ``folder:PATH``.
-        size: side of the square images, px.
+        size: of the images, in px: the side of squares, or ``(height, width)``.
         channels: 1 or 3.
         train_examples: how many training images, stratified, or all.
         test_examples: likewise.
@@ -38,7 +38,7 @@ class Wanted:
     """
 
     name: str
-    size: int
+    size: Size
     channels: int
     train_examples: int | None = None
     test_examples: int | None = None
