@@ -137,11 +137,14 @@ def _training(subject: Model, stated: dict[str, Any]) -> Any:
     """That as a setting: on which images, of which network; None where nothing is said."""
     from pydantic import ValidationError
 
+    from cnnbench.core.settings.accuracy import OWN
     from cnnbench.core.settings.compression import Training
 
     if not stated:
         return None
     fields = {name: value for name, value in stated.items() if name not in _HASHES}
+    if "input_shape" in subject.stated | subject.fixed:
+        fields.setdefault("image_size", OWN)
     try:
         training = Training(**fields)
         return training.setting(subject, stated.get("dataset_sha256", ""), "")

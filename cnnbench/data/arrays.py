@@ -35,7 +35,7 @@ def fitted(images: Any, size: Size, channels: int) -> Images:
 
     height, width = sides(size)
     scale = min(images.shape[1] / height, images.shape[2] / width)
-    cut = round(scale * height), round(scale * width)
+    cut = max(1, round(scale * height)), max(1, round(scale * width))
     top, left = ((whole - part) // 2 for whole, part in zip(images.shape[1:3], cut, strict=True))
     images = images[:, top : top + cut[0], left : left + cut[1]]
     if channels == 1 and images.shape[3] == 3:
