@@ -85,6 +85,22 @@ def test_a_fixed_input_is_not_trained_on_images_of_another_size() -> None:
         network.images(fixed, asked)
 
 
+def test_a_fixed_network_of_other_classes_is_not_trained(tmp_path: Path) -> None:
+    net = SmallNet()
+    net.classes, net.fixed = 7, frozenset({"classes"})
+    with pytest.raises(JobFailed, match="it tells 7 classes apart, and digits has 10"):
+        train(tmp_path, subject=net)
+
+
+def test_classes_that_a_name_states_and_the_data_set_has_not_are_said(tmp_path: Path) -> None:
+    net = SmallNet()
+    net.classes, net.stated = 7, frozenset({"classes"})
+    short = {"subject": net, "epochs": 1, "train_examples": 40}
+    assert train(tmp_path, **short).details["other_classes"] == 10
+    net.classes = 10
+    assert "other_classes" not in train(tmp_path, **short).details
+
+
 def test_it_says_which_epoch_and_step_and_how_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
