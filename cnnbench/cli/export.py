@@ -45,7 +45,11 @@ _HASHES = ("weights_sha256", "dataset_sha256")
     metavar="NAME",
     help="What it was trained on: calibrates, fine-tunes and judges (fashion_mnist, folder:PATH).",
 )
-@click.option("--image-size", type=click.IntRange(4, 4096), help="Side of its images, px.")
+@click.option(
+    "--image-size",
+    type=click.IntRange(4, 4096),
+    help="Of its images, px; not where MODEL states its input.",
+)
 @click.option(
     "--recipe",
     type=click.Choice(["scratch", "transfer"]),
