@@ -164,8 +164,8 @@ _DETAILS: dict[str, Callable[[Any], bool]] = {
     "n_test": lambda value: _is_count(value) and value > 0,
     "chance": lambda value: _is_number(value) and 0 <= value <= 1,
     "n_problems": _is_count,
-    "other_classes": _is_count,
     "flags": _are_words,
+    "notes": _are_words,
     "problems": _are_words,
     "phases": _are_phases,
 }

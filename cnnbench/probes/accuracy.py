@@ -137,14 +137,13 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
     Raises:
         JobFailed: its outputs are not numbers.
     """
-    dataset, subject = task.dataset, task.subject
-    batches = task.evaluation_batches(dataset.test, subject.preprocess)
+    dataset = task.dataset
+    batches = task.evaluation_batches(dataset.test, task.subject.preprocess)
     outputs = np.asarray(model.predict(batches, verbose=0))
     if not np.isfinite(outputs).all():
         raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not numbers")
     probs = scores.probabilities(outputs, not network.gives_probabilities(model))
     labels = dataset.test.labels
-    is_stated = "classes" in subject.stated and subject.classes != task.classes
     return Finding(
         metrics=scores.metrics(probs, labels) | _pace(training) | _time_to_target(training),
         details=scores.details(probs, labels)
@@ -155,9 +154,16 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
             "classes": list(dataset.classes)[:50],
             "problems": list(dataset.problems)[:_MOST_PROBLEMS],
             "n_problems": len(dataset.problems),
-        }
-        | ({"other_classes": task.classes} if is_stated else {}),
+            "notes": _notes(task),
+        },
     )
+
+
+def _notes(task: Task) -> list[str]:
+    """What a reader must know of the network that was trained."""
+    if "classes" not in task.subject.stated or task.subject.classes == task.classes:
+        return []
+    return [f"trained for the data set's {task.classes} classes"]
 
 
 def _pace(training: Training) -> dict[str, float]:

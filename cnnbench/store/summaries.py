@@ -196,7 +196,7 @@ def _calls(record: Record) -> list[float]:
 def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """Shares of the test images are the mean over seeds; their interval covers both choices."""
     if records[-1].setting.get("recipe") == PRETRAINED:  # nothing was trained: no seed to choose
-        return _annotated(records, status, _judged_as_it_is(records, status))
+        return _named_unused(records, status, _judged_as_it_is(records, status))
     summaries = {
         name: replace(summary, value=fmean(summary.samples))
         if name in proportions.SHARES
@@ -204,20 +204,18 @@ def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
         for name, summary in _plain(records, status).items()
     }
     summaries = _with_intervals(summaries, records[-1].details, has_seeds=True)
-    summaries = _annotated(records, status, summaries)
+    summaries = _named_unused(records, status, summaries)
     return summaries | _time_to_target(records, summaries.get("time_to_target_s"))
 
 
-def _annotated(
+def _named_unused(
     records: Sequence[Record], status: str, summaries: dict[str, Summary]
 ) -> dict[str, Summary]:
     """``summaries`` with what a reader must know of the images as the accuracy's status."""
     details = records[-1].details
-    words = []
+    words = list(details.get("notes", []))
     if unused := details.get("n_problems"):
         words.append(_unused_files(unused, details.get("problems", [])))
-    if classes := details.get("other_classes"):
-        words.append(f"trained for the data set's {classes} classes")
     if not words or status != "ok" or "top1" not in summaries:
         return summaries
     return summaries | {"top1": replace(summaries["top1"], status="; ".join(words))}

@@ -96,9 +96,10 @@ def test_classes_that_a_name_states_and_the_data_set_has_not_are_said(tmp_path: 
     net = SmallNet()
     net.classes, net.stated = 7, frozenset({"classes"})
     short = {"subject": net, "epochs": 1, "train_examples": 40}
-    assert train(tmp_path, **short).details["other_classes"] == 10
+    said = ["trained for the data set's 10 classes"]
+    assert train(tmp_path, **short).details["notes"] == said
     net.classes = 10
-    assert "other_classes" not in train(tmp_path, **short).details
+    assert train(tmp_path, **short).details["notes"] == []
 
 
 def test_it_says_which_epoch_and_step_and_how_long(
