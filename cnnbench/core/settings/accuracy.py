@@ -34,7 +34,7 @@ Count = Annotated[int, Field(strict=True, ge=1)]
 Epochs = Annotated[int, Field(strict=True, ge=1, le=10000)]
 Rate = Annotated[float, Field(gt=0, le=100)]
 Share = Annotated[float, Field(ge=0, le=0.9)]
-ImageSize = Literal["own"] | Annotated[int, Field(strict=True, ge=4, le=4096)]
+ImageSize = Annotated[int, Field(strict=True, ge=4, le=4096)] | Literal["own"]
 
 
 class Augment(Form):
