@@ -11,6 +11,7 @@ import click
 
 from cnnbench.cli import options
 from cnnbench.core.errors import UserError
+from cnnbench.core.reference import show
 
 if TYPE_CHECKING:
     from cnnbench.core.settings.compression import CompressionSetting
@@ -44,7 +45,11 @@ _HASHES = ("weights_sha256", "dataset_sha256")
     metavar="NAME",
     help="What it was trained on: calibrates, fine-tunes and judges (fashion_mnist, folder:PATH).",
 )
-@click.option("--image-size", type=click.IntRange(4, 4096), help="Side of its images, px.")
+@click.option(
+    "--image-size",
+    type=click.IntRange(4, 4096),
+    help="Of its images, px; not where MODEL states its input.",
+)
 @click.option(
     "--recipe",
     type=click.Choice(["scratch", "transfer"]),
@@ -86,6 +91,12 @@ def command(
     given = {"dataset": dataset, "image_size": image_size, "recipe": recipe}
     stated = _stated(subject, weights, {k: v for k, v in given.items() if v is not None})
     training = _training(subject, stated)
+    if image_size is not None and training.image_size != image_size:
+        raise UserError(
+            f"{subject.label} keeps its own input, {show(subject.input_shape)}",
+            "--image-size",
+            "leave it out",
+        )
     setting = _setting(
         subject,
         parsed,
@@ -130,11 +141,14 @@ def _training(subject: Model, stated: dict[str, Any]) -> Any:
     """That as a setting: on which images, of which network; None where nothing is said."""
     from pydantic import ValidationError
 
+    from cnnbench.core.settings.accuracy import OWN
     from cnnbench.core.settings.compression import Training
 
     if not stated:
         return None
     fields = {name: value for name, value in stated.items() if name not in _HASHES}
+    if "input_shape" in subject.stated | subject.fixed:
+        fields.setdefault("image_size", OWN)
     try:
         training = Training(**fields)
         return training.setting(subject, stated.get("dataset_sha256", ""), "")

@@ -35,12 +35,15 @@ class DataSet:
         classes: how many.
         training_images: what is trained on where a suite does not ask for fewer.
         place: None where it comes with a package.
+        packaged: how many of its training and test images come with cnnbench: the first of the
+            stratified draw.
     """
 
     px: int
     classes: int
     training_images: int
     place: Place | None = None
+    packaged: tuple[int, int] = (0, 0)
 
 
 NAMED: Mapping[str, DataSet] = {
@@ -53,6 +56,7 @@ NAMED: Mapping[str, DataSet] = {
             *("KERAS_HOME", "~/.keras", "datasets/fashion-mnist"),
             evidence="train-images-idx3-ubyte.gz",
         ),
+        packaged=(2_500, 2_000),
     ),
     "digits": DataSet(px=8, classes=10, training_images=1_438),
     "tf_flowers": DataSet(

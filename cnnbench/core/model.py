@@ -26,6 +26,14 @@ class Model(Protocol):
         """How many classes it tells apart; 0 where only building it tells."""
 
     @property
+    def stated(self) -> frozenset[str]:
+        """Those of ``input_shape`` and ``classes`` that stand in the brackets behind its name."""
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """Those of the two that it cannot be built with otherwise, as those of a file."""
+
+    @property
     def min_size(self) -> int | None:
         """The smallest height and width that it can be built at, or None where unknown."""
 

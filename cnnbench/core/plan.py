@@ -14,7 +14,7 @@ from typing import Any
 from cnnbench.core.errors import UserError, all_of, one_of
 from cnnbench.core.model import Model
 from cnnbench.core.record import PREPARE, Repeat, job_key
-from cnnbench.core.settings import SPECS, Setting, StoppingRule
+from cnnbench.core.settings import SPECS, Setting, Spec, StoppingRule
 from cnnbench.core.settings.variants import named
 from cnnbench.core.suite import Suite
 
@@ -93,10 +93,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a suite: by probe (`PROBE_ORDER`), stage and model."""
+    """The cells of a suite: by probe (`PROBE_ORDER`), stage and model.
+
+    ``probes`` are its probes in that order, with the hashes of the files that they name.
+    """
 
     suite: Suite
     cells: tuple[Cell, ...]
+    probes: tuple[tuple[str, Spec], ...]
 
     @cached_property
     def id(self) -> str:
@@ -126,6 +130,15 @@ class Plan:
             if (not wanted or cell.model.label in wanted) and (not kinds or cell.probe in kinds)
         )
 
+    def notes(self, cells: Iterable[Cell]) -> list[str]:
+        """Return what is said of these cells where the suite's words do not hold for all models."""
+        planned = {(cell.probe, cell.model.label) for cell in cells}
+        found: dict[str, None] = {}
+        for probe, spec in self.probes:
+            models = [m for m in self.suite.models_of(spec) if (probe, m.label) in planned]
+            found |= {f"{probe}, {note}": None for note in spec.notes(models)}
+        return list(found)
+
 
 def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
     """Expand a suite into its cells; ``data_dir`` is where weights files are looked up too.
@@ -134,9 +147,11 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
         UserError: a setting that a model cannot take; all of them are reported.
     """
     cells: list[Cell] = []
+    probes: list[tuple[str, Spec]] = []
     problems: list[UserError] = []
     for probe, spec in sorted(suite.probes, key=lambda item: PROBE_ORDER.index(item[0])):
         spec = spec.located(suite.search_path, data_dir)
+        probes.append((probe, spec))
         for model in suite.models_of(spec):
             try:
                 found = list(islice(spec.cells(model), _MOST_CELLS + 1 - len(cells)))
@@ -156,7 +171,7 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
     cells.sort(key=lambda cell: (PROBE_ORDER.index(cell.probe), cell.setting.stage()))
     cells = _without_repeats(cells)
     _check_columns(suite, cells)
-    return Plan(suite, tuple(cells))
+    return Plan(suite, tuple(cells), tuple(probes))
 
 
 def _without_repeats(cells: list[Cell]) -> list[Cell]:

@@ -166,6 +166,7 @@ _DETAILS: dict[str, Callable[[Any], bool]] = {
     "n_problems": _is_count,
     "flags": _are_words,
     "beside": _are_words,
+    "notes": _are_words,
     "problems": _are_words,
     "phases": _are_phases,
 }

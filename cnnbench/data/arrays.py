@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.data.pictures import Images, Labels
+from cnnbench.data.pictures import Images, Labels, Size, sides
 
 _CHUNK = 2048
 
@@ -18,26 +18,30 @@ class ArrayPictures:
         self._images = images
         self.labels = labels
 
-    def read(self, indices: Labels, size: int, channels: int) -> Images:
-        out = np.empty((len(indices), size, size, channels), np.uint8)
+    def read(self, indices: Labels, size: Size, channels: int) -> Images:
+        out = np.empty((len(indices), *sides(size), channels), np.uint8)
         for start in range(0, len(indices), _CHUNK):
             rows = slice(start, start + _CHUNK)
             out[rows] = fitted(self._images[indices[rows]], size, channels)
         return out
 
 
-def fitted(images: Any, size: int, channels: int) -> Images:
-    """Cut the centred square of ``(n, h, w, c)``, resize it (bilinear), adapt the channels."""
+def fitted(images: Any, size: Size, channels: int) -> Images:
+    """Cut the centre of ``(n, h, w, c)`` out, resize it (bilinear), adapt the channels.
+
+    The centre is the largest part that has the shape of ``size``.
+    """
     import tensorflow as tf
 
-    height, width = images.shape[1:3]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    images = images[:, top : top + side, left : left + side]
+    height, width = sides(size)
+    scale = min(images.shape[1] / height, images.shape[2] / width)
+    cut = max(1, round(scale * height)), max(1, round(scale * width))
+    top, left = ((whole - part) // 2 for whole, part in zip(images.shape[1:3], cut, strict=True))
+    images = images[:, top : top + cut[0], left : left + cut[1]]
     if channels == 1 and images.shape[3] == 3:
         images = tf.image.rgb_to_grayscale(images)
-    if side != size:
-        resized = tf.image.resize(images, (size, size), antialias=size < side)
+    if cut != (height, width):
+        resized = tf.image.resize(images, (height, width), antialias=height < cut[0])
         images = tf.cast(tf.round(tf.clip_by_value(resized, 0.0, 255.0)), tf.uint8)
     if channels == 3 and images.shape[3] == 1:
         images = tf.repeat(images, 3, axis=3)

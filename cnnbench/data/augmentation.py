@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from cnnbench.core.settings.accuracy import Augment
+from cnnbench.data.pictures import Size, sides
 
 _FLIPS = {"horizontal": "horizontal", "vertical": "vertical", "both": "horizontal_and_vertical"}
 
 
-def layers(augment: Augment, size: int, seed: int) -> list[Any]:
-    """The layers that ``augment`` names, in a fixed order, for images of 0..255, ``size`` px.
+def layers(augment: Augment, size: Size, seed: int) -> list[Any]:
+    """The layers that ``augment`` names, in a fixed order, for images of 0..255 and that size.
 
     Each is called as ``layer(images, training=True)``; what they draw follows from ``seed``.
     """
@@ -19,7 +20,7 @@ def layers(augment: Augment, size: int, seed: int) -> list[Any]:
     return list(_layers(augment, size, seeds))
 
 
-def _layers(augment: Augment, size: int, seeds: Iterator[int]) -> Iterator[Any]:
+def _layers(augment: Augment, size: Size, seeds: Iterator[int]) -> Iterator[Any]:
     import tensorflow as tf
 
     make = tf.keras.layers
@@ -34,8 +35,9 @@ def _layers(augment: Augment, size: int, seeds: Iterator[int]) -> Iterator[Any]:
         yield make.RandomZoom(augment.zoom, fill_mode="nearest", seed=next(seeds))
     if augment.crop:
         # One window a batch; batches are drawn anew in every epoch.
-        yield make.ZeroPadding2D(max(1, round(augment.crop * size)))
-        yield make.RandomCrop(size, size, seed=next(seeds))
+        height, width = sides(size)
+        yield make.ZeroPadding2D([max(1, round(augment.crop * side)) for side in (height, width)])
+        yield make.RandomCrop(height, width, seed=next(seeds))
     if augment.contrast:
         yield make.RandomContrast(augment.contrast, seed=next(seeds))
     if augment.brightness:

@@ -10,12 +10,16 @@ import numpy as np
 
 from cnnbench.core.settings.accuracy import FOLDER
 from cnnbench.data import digits, fashion_mnist, folder, stratified, tf_flowers
-from cnnbench.data.pictures import Dataset, Labels, Part, Pictures, Splits
+from cnnbench.data.pictures import Dataset, Labels, Part, Pictures, Size, Splits
 
 _LOADERS: dict[str, Callable[[Path | None], Splits]] = {
     "digits": digits.load,
     "fashion_mnist": fashion_mnist.load,
     "tf_flowers": tf_flowers.load,
+}
+# What comes with cnnbench of a data set: subsets of so many training and test images, or None.
+_PACKAGED: dict[str, Callable[[int | None, int | None], Splits | None]] = {
+    "fashion_mnist": fashion_mnist.drawn,
 }
 
 
@@ -25,7 +29,7 @@ class Wanted:
 
     Attributes:
         name: in the catalogue, or ``folder:PATH``.
-        size: side of the square images, px.
+        size: of the images, in px: the side of squares, or ``(height, width)``.
         channels: 1 or 3.
         train_examples: how many training images, stratified, or all.
         test_examples: likewise.
@@ -34,7 +38,7 @@ class Wanted:
     """
 
     name: str
-    size: int
+    size: Size
     channels: int
     train_examples: int | None = None
     test_examples: int | None = None
@@ -54,10 +58,7 @@ def load(wanted: Wanted, data_dir: Path | None = None, search_path: Sequence[Pat
         Unavailable: the data is not here and cannot be had; says how to provide it.
         JobFailed: more examples are asked for than there are, or a folder was changed.
     """
-    if wanted.name.startswith(FOLDER):
-        splits = folder.load(wanted.name.removeprefix(FOLDER), list(search_path), wanted.sha256)
-    else:
-        splits = _LOADERS[wanted.name](data_dir)
+    splits = _splits(wanted, data_dir, search_path)
     train, held = _training_indices(splits, wanted)
     validation = None
     if splits.validation is not None:
@@ -72,6 +73,17 @@ def load(wanted: Wanted, data_dir: Path | None = None, search_path: Sequence[Pat
         validation=validation,
         problems=splits.problems,
     )
+
+
+def _splits(wanted: Wanted, data_dir: Path | None, search_path: Sequence[Path]) -> Splits:
+    if wanted.name.startswith(FOLDER):
+        return folder.load(wanted.name.removeprefix(FOLDER), list(search_path), wanted.sha256)
+    drawn = _PACKAGED.get(wanted.name)
+    if drawn is not None and not wanted.validation:  # held-out images change what is drawn
+        found = drawn(wanted.train_examples, wanted.test_examples)
+        if found is not None:
+            return found
+    return _LOADERS[wanted.name](data_dir)
 
 
 def _training_indices(splits: Splits, wanted: Wanted) -> tuple[Labels, Labels]:

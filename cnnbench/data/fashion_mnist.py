@@ -3,6 +3,9 @@
 H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv:1708.07747. The files are those of Keras'
 own loader, in its cache; they are read here because that loader's folder is fixed when Keras is
 imported and, where it cannot be written, is silently another one.
+
+The first 2,500 and 2,000 pictures of the stratified draw come with cnnbench (MIT licence, in
+``fashion_mnist_draw/``, made by ``python -m tests.packaged``): smaller requests need no download.
 """
 
 from __future__ import annotations
@@ -10,12 +13,15 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnbench.core import downloads
+from cnnbench.core import datasets, downloads
 from cnnbench.core.errors import Unavailable
 from cnnbench.data.arrays import ArrayPictures
 from cnnbench.data.pictures import Splits
@@ -32,11 +38,14 @@ CLASSES = (
     "Bag",
     "Ankle boot",
 )
+PACKAGED = ("fashion_mnist_draw", "images.npz")
 _URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 _SUBFOLDER = "datasets/fashion-mnist"
 _HOW = (
     "Fashion-MNIST is not here and cannot be downloaded; put its four files "
-    "(train- and t10k-, images-idx3-ubyte.gz and labels-idx1-ubyte.gz) into {folder}"
+    "(train- and t10k-, images-idx3-ubyte.gz and labels-idx1-ubyte.gz) into {folder}, or ask for "
+    "at most {train:,} training and {test:,} test images without validation, which come with "
+    "cnnbench"
 )
 
 
@@ -52,6 +61,29 @@ def load(data_dir: Path | None) -> Splits:
         train=_pictures(home, "train", 60_000),
         test=_pictures(home, "t10k", 10_000),
     )
+
+
+def drawn(train: int | None, test: int | None) -> Splits | None:
+    """Return the stratified subsets of so many pictures, read from those that come with cnnbench.
+
+    They are the pictures, in the order, that `stratified.subset` picks from the official sets.
+    None where they are not among those that come with cnnbench; None for a count is all of a set.
+    """
+    most_train, most_test = datasets.facts("fashion_mnist").packaged
+    if train is None or train > most_train or test is None or test > most_test:
+        return None
+    with (
+        resources.files(__package__).joinpath(*PACKAGED).open("rb") as file,
+        np.load(file, allow_pickle=False) as stored,
+    ):
+        return Splits(CLASSES, _first(stored, "train", train), _first(stored, "test", test))
+
+
+def _first(stored: Mapping[str, Any], part: str, count: int) -> ArrayPictures:
+    """The first ``count`` pictures of the draw, in the order of the official set."""
+    rows = np.argsort(stored[f"{part}_places"][:count])
+    labels = stored[f"{part}_labels"][rows].astype(np.int64)
+    return ArrayPictures(stored[f"{part}_images"][rows], labels)
 
 
 def _pictures(home: Path, part: str, count: int) -> ArrayPictures:
@@ -75,7 +107,8 @@ def _idx(home: Path, name: str, shape: tuple[int, ...], header: int) -> npt.NDAr
 def _fetch(home: Path, name: str) -> None:
     import tensorflow as tf
 
-    unavailable = Unavailable(_HOW.format(folder=home / _SUBFOLDER))
+    train, test = datasets.facts("fashion_mnist").packaged
+    unavailable = Unavailable(_HOW.format(folder=home / _SUBFOLDER, train=train, test=test))
     if not downloads.reachable(_URL + name):
         raise unavailable
     try:

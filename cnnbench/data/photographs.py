@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from cnnbench.data.pictures import Images, Labels
+from cnnbench.data.pictures import Images, Labels, Size, sides
 
 _MOST_OF_16_BITS = 65_535
 # Large pictures are what cameras make; beyond twice as much Pillow refuses to read one.
@@ -26,11 +26,13 @@ class Photographs:
         self._sources = sources
         self.labels = labels
 
-    def read(self, indices: Labels, size: int, channels: int) -> Images:
-        def one(index: int) -> Images:
-            return decoded(self._sources[index], size, size, channels)
+    def read(self, indices: Labels, size: Size, channels: int) -> Images:
+        height, width = sides(size)
 
-        out = np.empty((len(indices), size, size, channels), np.uint8)
+        def one(index: int) -> Images:
+            return decoded(self._sources[index], height, width, channels)
+
+        out = np.empty((len(indices), height, width, channels), np.uint8)
         with ThreadPoolExecutor(_THREADS) as pool:
             for place, image in enumerate(pool.map(one, indices)):
                 out[place] = image

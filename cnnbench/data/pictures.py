@@ -11,6 +11,13 @@ import numpy.typing as npt
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
+Size = int | tuple[int, int]
+"""Of the pictures that are read, in px: the side of a square, or ``(height, width)``."""
+
+
+def sides(size: Size) -> tuple[int, int]:
+    """``(height, width)``."""
+    return (size, size) if isinstance(size, int) else size
 
 
 class Pictures(Protocol):
@@ -20,10 +27,11 @@ class Pictures(Protocol):
     def labels(self) -> Labels:
         """The class of each picture, ``(n,)``."""
 
-    def read(self, indices: Labels, size: int, channels: int) -> Images:
-        """Some of the pictures as ``(len(indices), size, size, channels)``, 0..255.
+    def read(self, indices: Labels, size: Size, channels: int) -> Images:
+        """Some of the pictures as ``(len(indices), height, width, channels)``, 0..255.
 
-        The aspect ratio is kept: the largest centred square is cut out, then resized.
+        Nothing is stretched: the largest part of the centre that has the shape of ``size`` is cut
+        out, then resized.
         """
 
 
@@ -42,7 +50,7 @@ class Splits:
 class Part:
     """Images in memory and their labels ``(n,)``.
 
-    The images are uint8 ``(n, size, size, channels)``, or what a backbone made of them:
+    The images are uint8 ``(n, height, width, channels)``, or what a backbone made of them:
     float32 features ``(n, d)``.
     """
 

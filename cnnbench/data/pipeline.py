@@ -7,6 +7,7 @@ interrupted training goes on exactly as it would have.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,7 @@ class TrainingBatches:
         # In an epoch; of features, which is what a frozen backbone made of them, none.
         self.n_images = self.steps * self.batch_size if part.images.ndim == 4 else 0
         self._count = len(part)
-        self._size = part.images.shape[1]
+        self._size = part.images.shape[1:3]  # of features, which nothing augments, no size
         self._augment = augment
         self._preprocess = preprocess
         self._images, self._targets = _on_host(part, classes)
@@ -72,7 +73,7 @@ def evaluation_batches(part: Part, classes: int, preprocess: Preprocess, most: i
 
     size = most
     if part.images.ndim == 4:
-        size = max(1, min(most, _EVALUATION_PIXELS // part.images.shape[1] ** 2))
+        size = max(1, min(most, _EVALUATION_PIXELS // math.prod(part.images.shape[1:3])))
     images, targets = _on_host(part, classes)
 
     def batch(indices: Any) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ _DRAW = 14
 def subset(labels: Labels, count: int | None) -> Labels:
     """The indices of ``count`` pictures, in order, every class in its share (rounded).
 
-    The subset of a smaller count lies inside that of a larger one, but for rounding.
+    The subset of a smaller count lies inside that of a larger one.
 
     Raises:
         JobFailed: there are fewer than ``count`` pictures.
@@ -23,13 +23,18 @@ def subset(labels: Labels, count: int | None) -> Labels:
         return np.arange(len(labels))
     if count > len(labels):
         raise JobFailed(f"{count} examples asked for, but there are only {len(labels)}")
+    return np.sort(order(labels)[:count])
+
+
+def order(labels: Labels) -> Labels:
+    """All indices in the order in which they are drawn: a subset is a beginning of it."""
     # Every picture gets its place within its class as a fraction; the smallest fractions win.
     place = np.empty(len(labels))
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         ranks = np.random.default_rng((_DRAW, int(label))).permutation(len(members))
         place[members] = (ranks + 0.5) / len(members)
-    return np.sort(np.argsort(place, kind="stable")[:count])
+    return np.argsort(place, kind="stable")
 
 
 def held_out(labels: Labels, share: float) -> tuple[Labels, Labels]:

@@ -85,6 +85,7 @@ class Model:
         input_shape: without the batch axis; () where only building tells.
         classes: 0 where only building tells.
         maker: builds it.
+        stated: those of ``input_shape`` and ``classes`` that were asked for by name.
     """
 
     text: str
@@ -94,6 +95,7 @@ class Model:
     input_shape: Shape
     classes: int
     maker: Maker
+    stated: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self._check_size(self.input_shape)
@@ -112,6 +114,19 @@ class Model:
         """The same network, of which only building it told what it takes and gives."""
         entry = replace(self.entry, input_shape=input_shape, classes=classes)
         return replace(self, entry=entry, input_shape=input_shape, classes=classes)
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """Those of ``input_shape`` and ``classes`` that it cannot be built with otherwise.
+
+        A network whose top can be left out can be given one for other classes.
+        """
+        takes = self.maker.takes
+        can_change = {
+            "input_shape": takes("input_shape"),
+            "classes": takes("classes") or takes("include_top"),
+        }
+        return frozenset(name for name, can in can_change.items() if not can)
 
     @property
     def min_size(self) -> int | None:

@@ -179,6 +179,7 @@ def _model(text: str, written: Reference, entry: Entry, taken: Signature, maker:
         input_shape=chosen.input_shape,
         classes=chosen.classes,
         maker=maker,
+        stated=frozenset(dict(written.parameters)) & {"input_shape", "classes"},
     )
 
 

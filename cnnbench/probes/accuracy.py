@@ -57,9 +57,8 @@ def _keep(model: Any, task: Task, context: Context) -> None:
     if setting.recipe != "scratch":
         return
     # Not the trained object, which would bring its optimiser along.
-    whole = network.scratch(
-        task.subject, setting.image_size, task.classes, setting.batchnorm_momentum
-    )
+    shape = network.images(task.subject, setting)
+    whole = network.scratch(task.subject, shape, task.classes, setting.batchnorm_momentum)
     whole.set_weights(model.get_weights())
     try:
         whole.save(f"{file}.keras")
@@ -79,7 +78,7 @@ def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tupl
 
     Raises:
         Unavailable: the data or the weights are not here and cannot be had.
-        JobFailed: too few images for what is asked.
+        JobFailed: too few images for what is asked, or other classes than those of a fixed network.
     """
     import tensorflow as tf
 
@@ -91,6 +90,7 @@ def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tupl
             f"validation: {setting.validation:g} holds out none of {len(dataset.train):,} images, "
             "and early_stop and target_top1 need some"
         )
+    _check_classes(subject, setting, len(dataset.classes))
     if dataset.problems:
         context.say(f"{len(dataset.problems)} files of {setting.dataset} cannot be used")
     tf.keras.utils.set_random_seed(context.repeat)
@@ -98,6 +98,13 @@ def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tupl
     identity = json.dumps([subject.label, setting.model_dump(mode="json"), context.repeat])
     checkpoint = Checkpoint(context.scratch / "training.npz", identity)
     return task, Training(setting, context.repeat, checkpoint, context.say)
+
+
+def _check_classes(subject: Subject, setting: AccuracySetting, classes: int) -> None:
+    """Of a folder, only reading it tells how many classes there are."""
+    apart = max(2, subject.classes or classes)  # a single sigmoid tells two classes apart
+    if "classes" in subject.fixed and apart != classes:
+        raise JobFailed(f"it tells {apart} classes apart, and {setting.dataset} has {classes}")
 
 
 def _weights(subject: Subject, setting: AccuracySetting, context: Context) -> str | Path:
@@ -112,10 +119,11 @@ def _weights(subject: Subject, setting: AccuracySetting, context: Context) -> st
 
 
 def _wanted(subject: Subject, setting: AccuracySetting) -> catalog.Wanted:
+    height, width, channels = network.images(subject, setting)
     return catalog.Wanted(
         name=setting.dataset,
-        size=setting.image_size,
-        channels=network.channels(subject),
+        size=(height, width),
+        channels=channels,
         train_examples=setting.train_examples,
         test_examples=setting.test_examples,
         validation=setting.validation,
@@ -146,8 +154,16 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
             "classes": list(dataset.classes)[:50],
             "problems": list(dataset.problems)[:_MOST_PROBLEMS],
             "n_problems": len(dataset.problems),
+            "notes": _notes(task),
         },
     )
+
+
+def _notes(task: Task) -> list[str]:
+    """What a reader must know of the network that was trained."""
+    if "classes" not in task.subject.stated or task.subject.classes == task.classes:
+        return []
+    return [f"trained for the data set's {task.classes} classes"]
 
 
 def _pace(training: Training) -> dict[str, float]:

@@ -57,6 +57,10 @@ def data_sets(data_dir: Path | None) -> Iterator[tuple[str, str]]:
     """``(data set, where it is or that it is missing)``; by default in its library's own place."""
     for name, facts in datasets.NAMED.items():
         place = facts.place
+        if any(facts.packaged):
+            train, test = facts.packaged
+            words = f"{train:,} training and {test:,} test images come with cnnbench"
+            yield f"{name}, part", words
         if place is None:
             yield name, "comes with a package that is installed"
             continue

@@ -52,7 +52,7 @@ class _Took:
 
     def add(self, record: Record, setting: Setting) -> None:
         """One more."""
-        work = setting.training_pixels() if record.status == "ok" else 0.0
+        work = setting.training_pixels(record.input_shape) if record.status == "ok" else 0.0
         training_s = _training_s(record, setting) if work else 0.0
         self.jobs += 1
         self.other_s += record.duration_s - training_s
@@ -95,7 +95,8 @@ class Pace:
         cell = job.cell
         for place in _places(job.repeat, cell.model.label, cell.setting):
             if place in self._sums:
-                return self._sums[place].seconds(cell.setting.training_pixels())
+                work = cell.setting.training_pixels(cell.model.input_shape)
+                return self._sums[place].seconds(work)
         return None
 
 

@@ -236,6 +236,36 @@ def test_a_card_of_another_network_says_nothing(weights: str, tmp_path: Path) ->
         assert _refused("BasicCNN", *common).startswith("--dataset: ptq-int8 must see images")
 
 
+SISTER = "MobileNetV2[alpha=0.35,input_shape=96x96x3]"
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "image_size"),
+    [
+        (SISTER, (), "own"),
+        (SISTER, ("--image-size", "96"), 96),
+        ("MobileNetV2", (), 224),
+        ("MobileNetV2", ("--image-size", "160"), 160),
+    ],
+)
+def test_a_network_is_exported_at_the_input_that_its_name_states(
+    model: str,
+    options: tuple[str, ...],
+    image_size: int | str,
+    weights: str,
+    asked: list[CompressionSetting],
+) -> None:
+    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
+    CliRunner().invoke(group, ["export", model, *common, "--dataset", "tf_flowers", *options])
+    assert [setting.training.image_size for setting in asked if setting.training] == [image_size]
+
+
+def test_another_size_than_a_name_states_is_a_mistake(weights: str) -> None:
+    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
+    words = _refused(SISTER, *common, "--dataset", "digits", "--image-size", "224")
+    assert words == f"--image-size: {SISTER} keeps its own input, 96x96x3 (leave it out)"
+
+
 @pytest.mark.slow
 def test_the_artefact_and_its_card(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(_NET)

@@ -20,6 +20,8 @@ class FakeModel:
     input_shape: tuple[int, ...] = (32, 32, 3)
     classes: int = 10
     min_size: int | None = None
+    stated: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.label}

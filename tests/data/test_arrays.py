@@ -14,6 +14,16 @@ def test_the_centre_is_cut_out_before_resizing() -> None:
     assert (fitted(wide, 9, 1) == 200).all()
 
 
+def test_of_an_oblong_size_as_much_as_fits_is_cut_out_and_nothing_stretched() -> None:
+    square = np.zeros((1, 8, 8, 1), np.uint8)
+    square[:, 2:6] = 200  # the middle four rows: eight wide, four high
+    assert (fitted(square, (2, 4), 1) == 200).all()
+    assert (fitted(square, (8, 16), 1) == 200).all()
+    assert fitted(square, (64, 1), 3).shape == (1, 64, 1, 3)
+    pictures = ArrayPictures(square, np.zeros(1, np.int64))
+    assert pictures.read(np.array([0]), (4, 8), 1).shape == (1, 4, 8, 1)
+
+
 def test_the_same_size_is_left_untouched() -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), np.uint8)
     assert np.array_equal(fitted(images, 8, 1), images)

@@ -22,6 +22,13 @@ def test_a_subset_is_the_same_at_every_call() -> None:
     assert np.array_equal(stratified.subset(LABELS, 37), stratified.subset(LABELS, 37))
 
 
+def test_a_subset_is_the_beginning_of_one_order_whatever_its_size() -> None:
+    labels = np.random.default_rng(1).integers(0, 7, size=500)
+    drawn = stratified.order(labels)
+    for count in (1, 7, 10, 333, 499):
+        assert np.array_equal(stratified.subset(labels, count), np.sort(drawn[:count]))
+
+
 def test_no_count_is_everything_in_order() -> None:
     assert stratified.subset(LABELS, None).tolist() == list(range(100))
 

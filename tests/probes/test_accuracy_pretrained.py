@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cnnbench.core.errors import JobFailed, UserError
 from cnnbench.core.settings.accuracy import AccuracySetting, AccuracySpec
@@ -15,6 +15,7 @@ from cnnbench.core.subject import Context
 from cnnbench.probes import accuracy
 from cnnbench.probes.training import pretrained
 from cnnbench.store import tables
+from tests.core.fake import FakeModel
 from tests.probes.small import SmallNet
 from tests.report.made import Book
 
@@ -108,6 +109,32 @@ def test_there_is_one_repeat_and_the_network_s_own_size() -> None:
     assert setting().label() == "photos/pretrained"
     with pytest.raises(UserError, match="at its own input"):
         setting(image_size=32)
+
+
+@pytest.mark.parametrize("shape", [(8, 16, 3), ()], ids=["oblong", "known once built"])
+def test_an_input_that_is_not_one_known_side_is_its_own(shape: tuple[int, ...]) -> None:
+    model = FakeModel("Net", "Net", input_shape=shape)
+    (found,) = spec().settings(model)
+    assert found.image_size == "own"
+    assert found.label() == "photos/pretrained"
+    assert found.images_for((8, 16, 3)) == (8, 16, 3)
+
+
+def test_an_oblong_network_sees_the_middle_of_the_scaled_picture(place: Path) -> None:
+    net = SmallNet(channels=3)
+    net.input_shape = (8, 16, 3)
+    (oblong,) = spec(weights="net.weights.h5").settings(net)
+    found = accuracy.run(net, oblong, context(place))
+    model = net.build(weights=place / "net.weights.h5")
+    right = 0
+    for label in range(10):
+        for number in range(6):
+            picture = Image.open(place / "photos" / f"class{label}" / f"{number}.png")
+            # 8 / 0.875 and 16 / 0.875, rounded; then what is over is cut off evenly.
+            scaled = ImageOps.fit(picture, (18, 9), Image.Resampling.BILINEAR)
+            image = np.asarray(scaled, np.float32)[None, 0:8, 1:17]
+            right += int(np.argmax(model(net.preprocess(image), training=False))) == label
+    assert found.details["n_correct"] == right
 
 
 @pytest.mark.parametrize(

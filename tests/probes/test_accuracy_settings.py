@@ -44,6 +44,104 @@ def test_label(wording: dict[str, Any], label: str) -> None:
     assert setting(**wording).label() == label
 
 
+def own(shape: tuple[int, ...], *, stated: bool, **wording: Any) -> AccuracySetting:
+    """The setting of a network that states its input, or that is fixed at it."""
+    inputs = frozenset({"input_shape"})
+    model = FakeModel(
+        "Net", "Net", input_shape=shape, **({"stated": inputs} if stated else {"fixed": inputs})
+    )
+    (found,) = AccuracySpec.model_validate({"dataset": "fashion_mnist", **wording}).settings(model)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("shape", "stated", "wording", "label", "images"),
+    [
+        # A name that states its input is trained at it, with one column for all sizes.
+        ((96, 96, 3), True, {}, "fashion_mnist/scratch/own", (96, 96, 3)),
+        ((28, 28, 1), True, {}, "fashion_mnist/scratch/own", (28, 28, 1)),
+        ((96, 96, 3), True, {"image_size": 32}, "fashion_mnist/scratch/own", (96, 96, 3)),
+        ((48, 64, 1), True, {"image_size": 48}, "fashion_mnist/scratch/own", (48, 64, 1)),
+        ((96, 96, 3), True, {"recipe": "transfer"}, "fashion_mnist/transfer/own", (96, 96, 3)),
+        # What the suite asks for anyway is no exception from it.
+        ((32, 32, 3), True, {"image_size": 32}, "fashion_mnist/scratch/32px", (32, 32, 3)),
+        # A fixed input is one's own where it is another than the suite's or the data set's.
+        ((96, 96, 3), False, {}, "fashion_mnist/scratch/own", (96, 96, 3)),
+        ((96, 96, 3), False, {"image_size": 32}, "fashion_mnist/scratch/own", (96, 96, 3)),
+        ((28, 28, 1), False, {}, "fashion_mnist/scratch", (28, 28, 1)),
+        ((32, 32, 3), False, {"image_size": 32}, "fashion_mnist/scratch/32px", (32, 32, 3)),
+        # One that only building tells is asked to be the suite's.
+        ((), False, {"image_size": 32}, "fashion_mnist/scratch/32px", (32, 32, 1)),
+    ],
+)
+def test_a_network_that_has_an_input_of_its_own_keeps_it(
+    shape: tuple[int, ...],
+    stated: bool,
+    wording: dict[str, Any],
+    label: str,
+    images: tuple[int, ...],
+) -> None:
+    found = own(shape, stated=stated, **wording)
+    assert found.label() == label
+    assert found.images_for(shape) == images
+    assert AccuracySetting.model_validate(found.model_dump(mode="json")) == found
+
+
+def test_networks_of_several_sizes_have_the_same_setting() -> None:
+    assert own((96, 96, 3), stated=True) == own((160, 160, 3), stated=True)
+
+
+def test_a_suite_can_ask_for_the_own_input_of_all() -> None:
+    found = setting(image_size="own")
+    assert found.label() == "fashion_mnist/scratch/own"
+    assert found.images_for((32, 32, 3)) == (32, 32, 3)
+
+
+@pytest.mark.parametrize("size", [3, "large", 32.5])
+def test_a_size_that_is_none_is_told_what_one_is(size: object) -> None:
+    with pytest.raises(ValidationError, match="'own'"):
+        setting(image_size=size)
+
+
+def test_training_takes_as_long_as_its_own_images_are_large() -> None:
+    found = own((96, 160, 3), stated=True, epochs=2, train_examples=10)
+    assert found.training_pixels((96, 160, 3)) == 2 * 10 * 96 * 160
+    assert found.training_pixels(()) == 2 * 10 * 28 * 28, "not known: as the data set's"
+
+
+def notes(*models: FakeModel, **wording: Any) -> list[str]:
+    return list(AccuracySpec.model_validate({"dataset": "digits", **wording}).notes(models))
+
+
+def test_where_both_give_a_size_it_is_said_which_holds_for_whom() -> None:
+    stating = {"stated": frozenset({"input_shape"})}
+    plain, other = FakeModel("A", "A"), FakeModel("B", "B")
+    small, large = (
+        FakeModel(label, label, input_shape=(side, side, 3), **stating)
+        for label, side in (("S", 96), ("L", 160))
+    )
+    assert notes(plain, small, other, large, image_size=32) == [
+        "digits: image_size: 32 is for A, B; S keeps its own input, 96x96x3; "
+        "L keeps its own input, 160x160x3"
+    ]
+    assert notes(small, image_size=32) == [
+        "digits: image_size: 32 is for none of its models; S keeps its own input, 96x96x3"
+    ]
+    assert notes(plain, other, image_size=32) == []
+    assert notes(plain, small) == []
+    assert notes(plain, small, image_size="own") == []
+    assert notes(plain, small, image_size=96) == []
+
+
+def test_other_classes_than_a_name_states_are_said() -> None:
+    stated = frozenset({"classes"})
+    four, ten = (FakeModel(f"C{n}", f"C{n}", classes=n, stated=stated) for n in (4, 10))
+    assert notes(four, ten, FakeModel("A", "A", classes=1000)) == [
+        "digits: C4 is trained for the data set's 10 classes"
+    ]
+    assert notes(four, dataset="folder:photos") == [], "only reading tells how many it has"
+
+
 def test_every_default_is_filled_in_and_comes_back_from_json() -> None:
     found = setting(min_size=32)
     assert found.image_size == 32

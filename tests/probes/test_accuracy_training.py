@@ -20,6 +20,7 @@ from cnnbench.models import registry
 from cnnbench.probes import accuracy
 from cnnbench.probes.training import loop, network, watch
 from cnnbench.probes.training.checkpoint import Checkpoint
+from tests.core.fake import FakeModel
 from tests.probes.small import SmallNet
 
 SHORT: dict[str, Any] = {"dataset": "digits", "image_size": 8, "epochs": 3, "learning_rate": 0.02}
@@ -69,10 +70,36 @@ def test_from_scratch_a_keras_file_does_not_begin_with_its_own_weights(tmp_path:
     kernels = []
     for seed in (1, 2):
         tf.keras.utils.set_random_seed(seed)
-        model = network.scratch(subject, 8, 10, batchnorm_momentum=0.9)
+        model = network.scratch(subject, (8, 8, 1), 10, batchnorm_momentum=0.9)
         kernels.append(model.get_layer("conv1").get_weights()[0])
     assert not np.any(kernels[0] == 7.0)
     assert not np.array_equal(*kernels)
+
+
+def test_a_fixed_input_is_not_trained_on_images_of_another_size() -> None:
+    fixed = FakeModel("Net", "Net", input_shape=(20, 20, 3), fixed=frozenset({"input_shape"}))
+    asked = AccuracySetting(dataset="digits", image_size=28)
+    own = asked.model_copy(update={"image_size": "own"})
+    assert network.images(fixed, own) == (20, 20, 3)
+    with pytest.raises(JobFailed, match="fixed at 20x20x3, not 28x28x3: say `image_size: own`"):
+        network.images(fixed, asked)
+
+
+def test_a_fixed_network_of_other_classes_is_not_trained(tmp_path: Path) -> None:
+    net = SmallNet()
+    net.classes, net.fixed = 7, frozenset({"classes"})
+    with pytest.raises(JobFailed, match="it tells 7 classes apart, and digits has 10"):
+        train(tmp_path, subject=net)
+
+
+def test_classes_that_a_name_states_and_the_data_set_has_not_are_said(tmp_path: Path) -> None:
+    net = SmallNet()
+    net.classes, net.stated = 7, frozenset({"classes"})
+    short = {"subject": net, "epochs": 1, "train_examples": 40}
+    said = ["trained for the data set's 10 classes"]
+    assert train(tmp_path, **short).details["notes"] == said
+    net.classes = 10
+    assert train(tmp_path, **short).details["notes"] == []
 
 
 def test_it_says_which_epoch_and_step_and_how_long(
@@ -192,6 +219,7 @@ def test_batchnorm_momentum_reaches_nested_layers() -> None:
 _KERAS_2 = """
 import tensorflow as tf
 from cnnbench.probes.training import network
+from tests.core.fake import FakeModel
 from tests.probes.small import SmallNet
 
 assert tf.keras.layers.Layer.__module__.startswith("tf_keras")

@@ -240,6 +240,29 @@ def test_an_accuracy_on_another_size_is_warned_of() -> None:
     assert cnnbench.choose(mixed, maximize="top1").warnings == ()
 
 
+def test_an_accuracy_at_each_networks_own_input_is_warned_of_where_its_classes_differ() -> None:
+    name = "top1@fashion_mnist/scratch/own"
+    rows = [
+        {"model": "A", "input_shape": "96x96x3", "classes": 10, "macs": 5, name: 0.8},
+        {"model": "B", "input_shape": "160x160x3", "classes": 1000, "macs": 6, name: 0.9},
+    ]
+    warn = [
+        f"{name} was measured at each network's own input, with that data set's classes; "
+        "the other numbers are of the network with its own classes: B"
+    ]
+    choice = cnnbench.choose(table(*rows), at_most={"macs": "1k"}, maximize="top1")
+    assert list(choice.warnings) == warn
+    assert choice.winner is not None
+    assert choice.winner.name == "B", "networks of several sizes are chosen between"
+    rows[1]["classes"] = 10
+    assert cnnbench.choose(table(*rows), at_most={"macs": "1k"}, maximize="top1").warnings == ()
+
+
+def test_a_network_that_comes_trained_is_judged_at_its_own_input() -> None:
+    row = {"model": "A", "input_shape": "299x299x3", "macs": 5, "top1@photos/pretrained": 0.8}
+    assert cnnbench.choose(table(row), at_most={"macs": "1k"}, maximize="top1").warnings == ()
+
+
 @pytest.mark.parametrize(
     ("wanted", "complaint"),
     [

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from cnnbench.core import datasets
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.model import Model
+from cnnbench.core.reference import show
 from cnnbench.core.settings import files
 from cnnbench.core.settings.base import (
     Form,
@@ -27,12 +28,13 @@ from cnnbench.core.settings.base import (
 FOLDER = "folder:"
 IMAGENET = "imagenet"
 PRETRAINED = "pretrained"
+OWN: Literal["own"] = "own"
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Epochs = Annotated[int, Field(strict=True, ge=1, le=10000)]
 Rate = Annotated[float, Field(gt=0, le=100)]
 Share = Annotated[float, Field(ge=0, le=0.9)]
-ImageSize = Annotated[int, Field(strict=True, ge=4, le=4096)]
+ImageSize = Annotated[int, Field(strict=True, ge=4, le=4096)] | Literal["own"]
 
 
 class Augment(Form):
@@ -175,7 +177,7 @@ class AccuracySetting(Schedule, Setting):
     """One training schedule at one image size; a repeat is a seed.
 
     Attributes:
-        image_size: side of the square images, in px.
+        image_size: side of the square images, in px, or ``own``: the network's input.
         weights_sha256: of the weights file; empty for ``imagenet``.
         dataset_sha256: of a folder's images; empty for the named data sets.
     """
@@ -188,20 +190,28 @@ class AccuracySetting(Schedule, Setting):
     def kind(self) -> str:
         return f"{self.probe} {self.recipe}"
 
-    def training_pixels(self) -> float:
+    def images_for(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+        """``(height, width, channels)`` of the images for a network of this input; () as there."""
+        if self.image_size == OWN:
+            return tuple(input_shape)
+        return self.image_size, self.image_size, 3 if tuple(input_shape[-1:]) == (3,) else 1
+
+    def training_pixels(self, input_shape: Sequence[int]) -> float:
         if self.recipe == PRETRAINED:
             return 0.0
+        px = datasets.facts(self.dataset).px
+        height, width = self.images_for(input_shape)[:2] or (px, px)
         images = self.train_examples or datasets.facts(self.dataset).training_images
         passes = self.epochs
         if self.recipe == "transfer":
             through_backbone = self.augment_head and not self.augment.is_off()
             passes = (passes if through_backbone else 1) + self.fine_tune_epochs
-        return float(passes * images * self.image_size**2)
+        return float(passes * images * height * width)
 
     def label(self) -> str:
         parts = [_short_name(self.dataset), self.recipe]
         if self.image_size != datasets.facts(self.dataset).px and self.recipe != PRETRAINED:
-            parts.append(f"{self.image_size}px")
+            parts.append(OWN if self.image_size == OWN else f"{self.image_size}px")
         if self._is_changed("epochs"):
             parts.append(f"{self.epochs}ep")
         if self.train_examples is not None:
@@ -219,7 +229,8 @@ class AccuracySpec(Schedule, Spec):
     """``accuracy: [{dataset: digits, recipe: scratch, epochs: 2, seeds: 3}]``
 
     Attributes:
-        image_size: side in px; by default the data set's own, or the model's smallest.
+        image_size: side in px, for the models that state no input of their own, or ``own`` for
+            all; by default the data set's, or the model's smallest.
         seeds: how many times the network is trained.
         weights_sha256: what the weights file must be; by default what it is (`cnnbench run`
             fills it in).
@@ -232,30 +243,54 @@ class AccuracySpec(Schedule, Spec):
     dataset_sha256: str = ""
 
     def settings(self, model: Model) -> Iterator[AccuracySetting]:
-        smallest = model.min_size or 1
-        own = self._own_size(model) if self.recipe == PRETRAINED else None
-        if self.image_size is not None and self.image_size < smallest:
-            raise UserError(
-                f"image_size is {self.image_size}, but it takes {smallest} px at least",
-                hint=f"leave image_size out, or say {smallest}",
-            )
         fields = {name: getattr(self, name) for name in Schedule.model_fields}
         yield AccuracySetting(
             **fields,
-            image_size=own or self.image_size or max(datasets.facts(self.dataset).px, smallest),
+            image_size=self._image_size(model),
             weights_sha256=self.weights_sha256,
             dataset_sha256=self.dataset_sha256,
         )
 
-    def _own_size(self, model: Model) -> int:
-        """The side of the images that a pretrained network was made for."""
-        height, width = model.input_shape[:2]
-        if self.image_size is not None or height != width:
+    def notes(self, models: Sequence[Model]) -> Iterator[str]:
+        """For which of them the suite's image size is, and which are trained for other classes."""
+        name, classes = _short_name(self.dataset), datasets.facts(self.dataset).classes
+        kept = [model for model in models if self._keeps_its_own(model)]
+        if kept and self.image_size not in (None, OWN):
+            rest = ", ".join(model.label for model in models if model not in kept)
+            owners = (f"{m.label} keeps its own input, {show(m.input_shape)}" for m in kept)
+            size = f"image_size: {self.image_size} is for {rest or 'none of its models'}"
+            yield f"{name}: {'; '.join([size, *owners])}"
+        for model in models:
+            if "classes" in model.stated and classes not in (0, model.classes):
+                yield f"{name}: {model.label} is trained for the data set's {classes} classes"
+
+    def _keeps_its_own(self, model: Model) -> bool:
+        """Whether it is trained at an input of its own that the suite does not ask for.
+
+        What is fixed and not known before it is built is asked to be what the suite says.
+        """
+        asked, sides = self.image_size, tuple(model.input_shape[:2])
+        if "input_shape" in model.stated:
+            return sides != (asked, asked)
+        usual = asked or datasets.facts(self.dataset).px
+        return "input_shape" in model.fixed and sides not in ((), (usual, usual))
+
+    def _image_size(self, model: Model) -> int | Literal["own"]:
+        asked, smallest = self.image_size, model.min_size or 1
+        if self.recipe == PRETRAINED:
+            if asked is not None:
+                words = "a pretrained network is judged at its own input"
+                raise UserError(words, hint="leave image_size out")
+            sides = set(model.input_shape[:2])
+            return sides.pop() if len(sides) == 1 else OWN
+        if asked == OWN or self._keeps_its_own(model):
+            return OWN
+        if asked is not None and asked < smallest:
             raise UserError(
-                "a pretrained network is judged at its own input, which must be square",
-                hint="leave image_size out",
+                f"image_size is {asked}, but it takes {smallest} px at least",
+                hint=f"leave image_size out, or say {smallest}",
             )
-        return height
+        return asked or max(datasets.facts(self.dataset).px, smallest)
 
     def stopping_rule(self) -> StoppingRule:
         times = 1 if self.recipe == PRETRAINED else self.seeds  # nothing in it is random

@@ -107,8 +107,11 @@ class Setting(Form):
         """Jobs of a kind do the same, and so take about the same time."""
         return self.probe
 
-    def training_pixels(self) -> float:
-        """How many pixels a job trains its network on, over all epochs; 0 where nothing trains."""
+    def training_pixels(self, input_shape: Sequence[int]) -> float:
+        """How many pixels a job trains its network on, over all epochs; 0 where nothing trains.
+
+        ``input_shape`` is the network's own; () where only building it tells.
+        """
         return 0.0
 
     def stage(self) -> int:
@@ -152,6 +155,10 @@ class Spec(Form):
         rule = self.stopping_rule()
         for setting in self.settings(model):
             yield setting, rule
+
+    def notes(self, models: Sequence[Model]) -> Iterator[str]:
+        """Return what a plan says where the suite's words do not hold for all of these models."""
+        return iter(())
 
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
         """The same with the hashes of the files it names, which decide the result as well."""

@@ -69,7 +69,7 @@ class Training(Schedule):
 
     Attributes:
         recipe: those that train; the weights of a file are said beside it (`CompressionSpec`).
-        image_size: side in px; by default the data set's own, or the model's smallest.
+        image_size: as of the ``accuracy`` probe.
     """
 
     recipe: Literal["scratch", "transfer"] = "scratch"
@@ -90,12 +90,12 @@ class Training(Schedule):
         Raises:
             UserError: the model cannot take the image size.
         """
-        spec = AccuracySpec(
-            **{name: getattr(self, name) for name in self.model_fields_set},
-            dataset_sha256=dataset_sha256,
-            weights_sha256=weights_sha256,
-        )
-        return next(spec.settings(model))
+        hashes = {"dataset_sha256": dataset_sha256, "weights_sha256": weights_sha256}
+        return next(self.spec().model_copy(update=hashes).settings(model))
+
+    def spec(self) -> AccuracySpec:
+        """The same training as a form of the ``accuracy`` probe."""
+        return AccuracySpec(**{name: getattr(self, name) for name in self.model_fields_set})
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,7 @@ class CompressionSetting(Setting):
     def network(self, model: Any) -> Any:
         if self.training is None:
             return model
-        size, channels = self.training.image_size, model.input_shape[-1:]
-        shape = (size, size, 3 if channels == (3,) else 1)
-        return TrainedNetwork(model, shape, self.classes)
+        return TrainedNetwork(model, self.training.images_for(model.input_shape), self.classes)
 
     def label(self) -> str:
         match self.part:
@@ -257,13 +255,14 @@ class CompressionSpec(TimedSpec):
         if self.weights and not self.weights_sha256:
             update["weights_sha256"] = files.hash_of(self.weights, folders)
         if self.training is not None:
-            located = AccuracySpec(
-                **{name: getattr(self.training, name) for name in self.training.model_fields_set}
-            ).located(search_path, data_dir)
+            located = self.training.spec().located(search_path, data_dir)
             update["backbone_sha256"] = self.backbone_sha256 or located.weights_sha256
             update["dataset_sha256"] = self.dataset_sha256 or located.dataset_sha256
             update["folder_classes"] = _classes_of(self.training.dataset, search_path)
         return self.model_copy(update=update)
+
+    def notes(self, models: Sequence[Model]) -> Iterator[str]:
+        return self.training.spec().notes(models) if self.training else super().notes(models)
 
     def _network(self, model: Model) -> dict[str, Any]:
         """What decides the float32 network."""

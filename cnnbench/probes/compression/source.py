@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.errors import UserError, is_out_of_memory
+from cnnbench.core.reference import show
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
 from cnnbench.core.subject import Context, Finding, Subject
@@ -80,8 +81,8 @@ def _trained(
     file = _weights_file(setting, context)
     task, loop = material.lesson(subject, training, context, with_backbone=file is None)
     classes = len(task.dataset.classes)
-    size = (training.image_size, training.image_size, network.channels(subject))
-    flat = networks.build(TrainedNetwork(subject, size, classes), training)
+    shape = network.images(subject, training)
+    flat = networks.build(TrainedNetwork(subject, shape, classes), training)
     if file is not None:
         _load(flat, file, task, training)
         finding = Finding(details={"weights": f"from {file.name}"})
@@ -92,7 +93,7 @@ def _trained(
     _write(flat, task, folder)
     facts = {
         "model": subject.label,
-        "input_shape": list(size),
+        "input_shape": list(shape),
         "classes": classes,
         "class_names": list(task.dataset.classes)[:1000],
         "weights": finding.details["weights"],
@@ -141,7 +142,7 @@ def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
             raise
         raise UserError(
             f"the weights in {file.name} do not fit {task.subject.label} with "
-            f"{task.classes} classes at {training.image_size} px: {reason}"
+            f"{task.classes} classes and the input {show(flat.input_shape[1:])}: {reason}"
         ) from None
 
 

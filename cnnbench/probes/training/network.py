@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.errors import JobFailed
+from cnnbench.core.reference import show
+from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.subject import Subject
 
 
@@ -23,13 +25,31 @@ def channels(subject: Subject) -> int:
     return count
 
 
-def scratch(subject: Subject, image_size: int, classes: int, batchnorm_momentum: float) -> Any:
-    """The whole network with fresh weights for square images of ``image_size`` px.
+def images(subject: Subject, setting: AccuracySetting) -> tuple[int, ...]:
+    """``(height, width, channels)`` of the images that it is trained on, or judged with.
+
+    Raises:
+        JobFailed: pictures have another number of channels than its input, or it is fixed at
+            another size.
+    """
+    channels(subject)
+    shape = setting.images_for(subject.input_shape)
+    if "input_shape" in subject.fixed and shape != tuple(subject.input_shape):
+        raise JobFailed(
+            f"its input is fixed at {show(subject.input_shape)}, not {show(shape)}: "
+            "say `image_size: own` for it"
+        )
+    return shape
+
+
+def scratch(
+    subject: Subject, shape: tuple[int, ...], classes: int, batchnorm_momentum: float
+) -> Any:
+    """The whole network with fresh weights for images of ``shape``, ``(height, width, channels)``.
 
     Raises:
         JobFailed: it has several outputs.
     """
-    shape = (image_size, image_size, channels(subject))
     # Not `build`, which gives a .keras file the trained weights that it comes with.
     model = subject.architecture(input_shape=shape, classes=classes)
     if len(model.outputs) != 1:

@@ -43,7 +43,7 @@ def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Find
     known = np.concatenate([splits.train.labels, splits.test.labels])
     chosen = stratified.subset(known, setting.test_examples)
     outputs: list[np.ndarray] = []
-    for images in _batches(splits, chosen, setting.image_size, network.channels(subject)):
+    for images in _batches(splits, chosen, network.images(subject, setting)):
         done = sum(len(one) for one in outputs)
         context.say(f"testing on {len(chosen):,} images, {done:,} done")
         answers = model.predict_on_batch(subject.preprocess(images.astype(np.float32)))
@@ -77,11 +77,12 @@ def _check_classes(classes: tuple[str, ...], subject: Subject, setting: Accuracy
         )
 
 
-def _batches(splits: Splits, chosen: Labels, size: int, channels: int) -> Iterator[Images]:
+def _batches(splits: Splits, chosen: Labels, shape: tuple[int, ...]) -> Iterator[Images]:
     """The chosen pictures, first those that training would have had, in batches."""
-    step = max(1, _PIXELS // size**2)
-    scaled = round(size / _CROP)
-    edge = (scaled - size) // 2
+    height, width, channels = shape
+    step = max(1, _PIXELS // (height * width))
+    scaled = round(height / _CROP), round(width / _CROP)
+    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
     first = len(splits.train.labels)
     for pictures, indices in (
         (splits.train, chosen[chosen < first]),
@@ -89,4 +90,4 @@ def _batches(splits: Splits, chosen: Labels, size: int, channels: int) -> Iterat
     ):
         for start in range(0, len(indices), step):
             whole = pictures.read(indices[start : start + step], scaled, channels)
-            yield whole[:, edge : edge + size, edge : edge + size]
+            yield whole[:, top : top + height, left : left + width]

@@ -75,12 +75,12 @@ def build(
 
 
 def backbone(subject: Subject, setting: AccuracySetting, weights: str | Path | None) -> Any:
-    """The network without its top, for images of the setting's size.
+    """The network without its top, for the images that it is trained on.
 
     Raises:
         Unavailable: the weights are not here and cannot be downloaded.
     """
-    shape = (setting.image_size, setting.image_size, network.channels(subject))
+    shape = network.images(subject, setting)
     return subject.build(input_shape=shape, include_top=False, weights=weights)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from cnnbench.core import datasets
 from cnnbench.core.metrics import METRICS, split
+from cnnbench.core.settings.accuracy import OWN, PRETRAINED
 from cnnbench.report.measured import DRIFTING
 from cnnbench.report.merge import Row
 from cnnbench.store.robust import FEWEST_PROCESSES
@@ -57,24 +58,34 @@ def _machines(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
 
 
 def _sizes(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
-    """An accuracy on images of another size is that of another network than the row's own."""
+    """An accuracy on images of another size, or other classes, is not of the row's own network."""
     accuracies = [name for name in used if _is_trained(name)]
     if not accuracies or len(accuracies) == len(used):
         return
     for name in accuracies:
-        side = _image_side(split(name)[1])
+        label = split(name)[1]
+        side, classes = _image_side(label), datasets.facts(label.split("/")[0]).classes
         others = [
             row.name
             for row in rows
             if row.read(name).value is not None
-            and (own := row.facts.get("input_shape", "").split("x"))[0].isdigit()
-            and int(own[0]) != side
+            and (
+                _differs(row.facts.get("input_shape", "").split("x")[0], side)
+                or _differs(row.facts.get("classes", ""), classes)
+            )
         ]
         if others:
+            where = f"on {side} px" if side else "at each network's own input"
+            own = "at its own input" if side else "with its own classes"
             yield (
-                f"{name} was measured on {side} px, with that data set's classes; "
-                f"the other numbers are of the network at its own input: {', '.join(others)}"
+                f"{name} was measured {where}, with that data set's classes; "
+                f"the other numbers are of the network {own}: {', '.join(others)}"
             )
+
+
+def _differs(fact: str, trained: int) -> bool:
+    """Whether a network's own number is known and another than it was trained for; 0: unknown."""
+    return bool(trained) and fact.isdigit() and int(fact) != trained
 
 
 def _variants(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
@@ -101,5 +112,9 @@ def _is_trained(name: str) -> bool:
 
 
 def _image_side(label: str) -> int:
-    found = _SIDE.search(label)
-    return int(found[1]) if found else datasets.facts(label.split("/")[0]).px
+    """The side of the images that an accuracy was measured on; 0: of each network's own size."""
+    dataset, recipe, *rest = label.split("/")
+    if recipe == PRETRAINED or rest[:1] == [OWN]:
+        return 0
+    found = _SIDE.fullmatch(rest[0]) if rest else None
+    return int(found[1]) if found else datasets.facts(dataset).px
