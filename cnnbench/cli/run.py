@@ -71,6 +71,8 @@ def command(
     data_dir = data_dir.resolve() if data_dir else None
     plan = planning.plan(suites.load(suite, registry), data_dir)
     cells = plan.part(only, probe)
+    for note in plan.notes:
+        click.echo(note, err=not dry_run)
     if dry_run:
         _list_jobs(plan, cells, out, fresh, repeat)
         return 0

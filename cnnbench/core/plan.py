@@ -93,10 +93,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a suite: by probe (`PROBE_ORDER`), stage and model."""
+    """The cells of a suite: by probe (`PROBE_ORDER`), stage and model.
+
+    ``notes`` say, a line each, for which models the suite's words do not hold.
+    """
 
     suite: Suite
     cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def id(self) -> str:
@@ -134,9 +138,11 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
         UserError: a setting that a model cannot take; all of them are reported.
     """
     cells: list[Cell] = []
+    notes: list[str] = []
     problems: list[UserError] = []
     for probe, spec in sorted(suite.probes, key=lambda item: PROBE_ORDER.index(item[0])):
         spec = spec.located(suite.search_path, data_dir)
+        notes += [f"{probe}, {note}" for note in spec.notes(suite.models_of(spec))]
         for model in suite.models_of(spec):
             try:
                 found = list(islice(spec.cells(model), _MOST_CELLS + 1 - len(cells)))
@@ -156,7 +162,7 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
     cells.sort(key=lambda cell: (PROBE_ORDER.index(cell.probe), cell.setting.stage()))
     cells = _without_repeats(cells)
     _check_columns(suite, cells)
-    return Plan(suite, tuple(cells))
+    return Plan(suite, tuple(cells), tuple(dict.fromkeys(notes)))
 
 
 def _without_repeats(cells: list[Cell]) -> list[Cell]:

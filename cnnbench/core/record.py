@@ -165,6 +165,7 @@ _DETAILS: dict[str, Callable[[Any], bool]] = {
     "chance": lambda value: _is_number(value) and 0 <= value <= 1,
     "n_problems": _is_count,
     "flags": _are_words,
+    "notes": _are_words,
     "problems": _are_words,
     "phases": _are_phases,
 }

@@ -211,12 +211,14 @@ def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
 def _named_unused(
     records: Sequence[Record], status: str, summaries: dict[str, Summary]
 ) -> dict[str, Summary]:
-    """``summaries`` with the files of a folder that could not be used as the accuracy's status."""
-    unused = records[-1].details.get("n_problems")
-    if not unused or status != "ok" or "top1" not in summaries:
+    """``summaries`` with what a reader must know of the images as the accuracy's status."""
+    details = records[-1].details
+    words = list(details.get("notes", []))
+    if unused := details.get("n_problems"):
+        words.append(_unused_files(unused, details.get("problems", [])))
+    if not words or status != "ok" or "top1" not in summaries:
         return summaries
-    words = _unused_files(unused, records[-1].details.get("problems", []))
-    return summaries | {"top1": replace(summaries["top1"], status=words)}
+    return summaries | {"top1": replace(summaries["top1"], status="; ".join(words))}
 
 
 def _unused_files(count: int, problems: Sequence[str]) -> str:

@@ -150,6 +150,10 @@ class Spec(Form):
         for setting in self.settings(model):
             yield setting, rule
 
+    def notes(self, models: Sequence[Model]) -> Iterator[str]:
+        """What a plan says of these models, where the suite's words do not hold for all of them."""
+        yield from ()
+
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
         """The same with the hashes of the files it names, which decide the result as well."""
         return self

@@ -6,7 +6,6 @@ it and converted, then the files are opened and run, for memory and for latency.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from cnnbench.core import datasets
 from cnnbench.core.errors import UserError
 from cnnbench.core.model import Model
-from cnnbench.core.settings import files, variants
+from cnnbench.core.settings import files, folders, variants
 from cnnbench.core.settings.accuracy import (
     FOLDER,
     AccuracySetting,
@@ -223,6 +222,7 @@ class CompressionSpec(TimedSpec):
     dataset_sha256: str = ""
     backbone_sha256: str = ""
     folder_classes: int = 0
+    folder_notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -263,7 +263,12 @@ class CompressionSpec(TimedSpec):
             update["backbone_sha256"] = self.backbone_sha256 or located.weights_sha256
             update["dataset_sha256"] = self.dataset_sha256 or located.dataset_sha256
             update["folder_classes"] = _classes_of(self.training.dataset, search_path)
+            update["folder_notes"] = located.folder_notes
         return self.model_copy(update=update)
+
+    def notes(self, models: Sequence[Model]) -> Iterator[str]:
+        """What the names in the folder of its images say."""
+        yield from self.folder_notes
 
     def _network(self, model: Model) -> dict[str, Any]:
         """What decides the float32 network."""
@@ -292,9 +297,9 @@ def making(
 
 
 def _classes_of(dataset: str, search_path: Sequence[Path]) -> int:
-    """How many subfolders with enough files a ``folder:PATH`` has; 0 for what is none."""
+    """How many classes with enough files a ``folder:PATH`` has; 0 for what is none."""
     found = files.find(dataset.removeprefix(FOLDER), search_path) if FOLDER in dataset else None
     if found is None or not found.is_dir():
         return datasets.facts(dataset).classes
-    tops = Counter(file.relative_to(found).parts[0] for file in files.visible_files(found))
-    return sum((found / top).is_dir() and n >= datasets.SMALLEST_CLASS for top, n in tops.items())
+    layout = folders.read(found)
+    return len(layout.large_enough((m.label, m.split) for m in layout.members)[0])

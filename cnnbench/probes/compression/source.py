@@ -66,7 +66,7 @@ def _untrained(subject: Subject, file: Path | None, folder: Path) -> Finding:
         "input_shape": list(subject.input_shape),
         "classes": int(model.outputs[0].shape[-1]),
         "weights": words,
-        "gives_probabilities": network.gives_probabilities(model),
+        "outputs": network.kind_of_outputs(model),
     }
     _write_card(folder, facts)
     return Finding(details={"weights": facts["weights"]})
@@ -79,7 +79,9 @@ def _trained(
     assert training is not None
     file = _weights_file(setting, context)
     task, loop = material.lesson(subject, training, context, with_backbone=file is None)
-    classes = len(task.dataset.classes)
+    classes = task.classes
+    if training.recipe == "scratch":
+        classes = network.width(subject, classes)
     size = (training.image_size, training.image_size, network.channels(subject))
     flat = networks.build(TrainedNetwork(subject, size, classes), training)
     if file is not None:
@@ -97,7 +99,7 @@ def _trained(
         "class_names": list(task.dataset.classes)[:1000],
         "weights": finding.details["weights"],
         "training": training.model_dump(mode="json", include=None if file is None else _KNOWN),
-        "gives_probabilities": network.gives_probabilities(flat),
+        "outputs": network.kind_of_outputs(flat),
     }
     _write_card(folder, facts)
     loop.checkpoint.remove()
@@ -148,7 +150,7 @@ def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
 def _write(flat: Any, task: Task, folder: Path) -> None:
     flat.save_weights(str(folder / FILE))
     networks.save_weights(flat, folder)
-    batches = task.evaluation_batches(task.dataset.test, task.subject.preprocess)
+    batches = task.evaluation_batches(task.dataset.test, task.preprocess)
     np.save(folder / OUTPUTS, np.asarray(flat.predict(batches, verbose=0), np.float32))
 
 
