@@ -52,6 +52,11 @@ def probabilities(outputs: np.ndarray, kind: Kind) -> np.ndarray:
     return shares
 
 
+def width(own: int, classes: int) -> int:
+    """How many outputs a network of ``own`` has for ``classes``: one may tell two apart."""
+    return 1 if (own, classes) == (1, 2) else classes
+
+
 def check(kind: Kind, width: int) -> None:
     """Raise `JobFailed` where outputs of this kind and number tell nothing."""
     if kind == "softmax" and width == 1:

@@ -30,7 +30,7 @@ layers = keras.layers
 def _net(*top, first=()):
     return keras.Sequential(
         [
-            keras.Input((8, 8, 3)), *first, layers.Conv2D(8, 3, activation="relu"),
+            keras.Input((8, 8, 3)), *first, layers.Conv2D(8, 3, activation="tanh"),
             layers.GlobalAveragePooling2D(), *top,
         ]
     )
@@ -72,6 +72,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(place: Path, name: str, scratch: Path, **wording: Any) -> Finding:
+    scratch.mkdir(exist_ok=True)
     subject = registry.resolve(f"nets.py:{name}", (place,))
     if not subject.classes:
         subject = subject.with_interface((8, 8, 3), subject.build().outputs[0].shape[-1])
@@ -170,6 +171,7 @@ probes:
     training: {dataset: "folder:photos", image_size: 8, epochs: 10, batch_size: 8,
                learning_rate: 0.03}
     variants: [ptq-int8]
+    representative: 16
     max_rounds: 1
     min_rounds: 1
 """

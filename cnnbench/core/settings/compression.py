@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from cnnbench.core import datasets
+from cnnbench.core import datasets, outputs
 from cnnbench.core.errors import UserError
 from cnnbench.core.model import Model
 from cnnbench.core.settings import files, folders, variants
@@ -153,7 +153,10 @@ class CompressionSetting(Setting):
             return model
         size, channels = self.training.image_size, model.input_shape[-1:]
         shape = (size, size, 3 if channels == (3,) else 1)
-        return TrainedNetwork(model, shape, self.classes)
+        classes = self.classes
+        if self.training.recipe == "scratch":
+            classes = outputs.width(model.classes, classes)
+        return TrainedNetwork(model, shape, classes)
 
     def label(self) -> str:
         match self.part:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnbench.core import outputs
 from cnnbench.core.errors import UserError, is_out_of_memory
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
@@ -81,7 +82,7 @@ def _trained(
     task, loop = material.lesson(subject, training, context, with_backbone=file is None)
     classes = task.classes
     if training.recipe == "scratch":
-        classes = network.width(subject, classes)
+        classes = outputs.width(subject.classes, classes)
     size = (training.image_size, training.image_size, network.channels(subject))
     flat = networks.build(TrainedNetwork(subject, size, classes), training)
     if file is not None:

@@ -35,7 +35,7 @@ def scratch(subject: Subject, image_size: int, classes: int, batchnorm_momentum:
     """
     shape = (image_size, image_size, channels(subject))
     # Not `build`, which gives a .keras file the trained weights that it comes with.
-    model = subject.architecture(input_shape=shape, classes=width(subject, classes))
+    model = subject.architecture(input_shape=shape, classes=outputs.width(subject.classes, classes))
     if len(model.outputs) != 1:
         raise JobFailed(f"it has {len(model.outputs)} outputs; images are classified by one")
     outputs.check(kind_of_outputs(model), model.outputs[0].shape[-1])
@@ -69,11 +69,6 @@ def kind_of_outputs(model: Any) -> outputs.Kind:
     shape = tuple(model.input_shape[1:])
     images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
     return outputs.kind(model, np.asarray(model(images, training=False), np.float64))
-
-
-def width(subject: Subject, classes: int) -> int:
-    """How many outputs it has for ``classes``: one where it was made to tell two apart by one."""
-    return 1 if classes == 2 and subject.classes == 1 else classes
 
 
 def preprocessing(subject: Subject, setting: AccuracySetting) -> Callable[[Any], Any]:
