@@ -161,7 +161,9 @@ class _Run:
         with contextlib.suppress(OSError):  # only where the job left nothing in them
             Path(order.scratch).rmdir()
             Path(order.artifacts).rmdir()
-        return self._as_record(job, attempt, outcome, started.isoformat("T", "seconds"), duration)
+        log = Path(order.log).relative_to(self._folder.path.resolve()).as_posix()
+        began = started.isoformat("T", "seconds")
+        return self._as_record(job, attempt, outcome, log, began, duration)
 
     def _order(self, job: Job, attempt: int) -> Order:
         cell, suite = job.cell, self._plan.suite
@@ -188,13 +190,14 @@ class _Run:
         )
 
     def _as_record(
-        self, job: Job, attempt: int, outcome: Outcome, started: str, duration: float
+        self, job: Job, attempt: int, outcome: Outcome, log: str, started: str, duration: float
     ) -> Record:
         # What was asked for, so that a table can say whether it was reached.
         asked = {
             "precision": job.cell.rule.precision,
             "cell_limit_s": self._plan.suite.limits.cell if job.cell.rule.at_most > 1 else None,
         }
+        where = {"log": log} if outcome.status not in ("ok", "skipped") else {}
         return Record(
             key=job.key,
             attempt=attempt,
@@ -209,7 +212,7 @@ class _Run:
             classes=job.cell.model.classes,
             metrics=outcome.metrics or {},
             samples=outcome.samples or {},
-            details=(outcome.details or {}) | {name: x for name, x in asked.items() if x},
+            details=(outcome.details or {}) | {name: x for name, x in asked.items() if x} | where,
             error=outcome.error,
             environment=self._environment_id,
             started=started,

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core import outputs
-from cnnbench.core.errors import UserError, is_out_of_memory
+from cnnbench.core import outputs, stored_weights
+from cnnbench.core.errors import UserError
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
 from cnnbench.core.subject import Context, Finding, Subject
@@ -126,26 +126,18 @@ def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
     Raises:
         UserError: they are of another network.
     """
+    name = f"{task.subject.label} with {task.classes} classes at {training.image_size} px"
     try:
-        flat.load_weights(str(file))
-        return
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        reason = " ".join(str(error).split())[:200]
-    try:
+        stored_weights.load(flat, file, name)
+    except UserError as error:
         if training.recipe != "transfer":
-            raise ValueError(reason)
-        whole = transfer.build(task.subject, training, task.classes, None, task.seed).whole
-        whole.load_weights(str(file))
-        flat.set_weights(whole.get_weights())
-    except Exception as error:
-        if is_out_of_memory(error):
             raise
-        raise UserError(
-            f"the weights in {file.name} do not fit {task.subject.label} with "
-            f"{task.classes} classes at {training.image_size} px: {reason}"
-        ) from None
+        try:
+            whole = transfer.build(task.subject, training, task.classes, None, task.seed).whole
+            stored_weights.load(whole, file, name)
+        except UserError:
+            raise error from None
+        flat.set_weights(whole.get_weights())
 
 
 def _write(flat: Any, task: Task, folder: Path) -> None:
