@@ -6,7 +6,7 @@ import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -51,7 +51,13 @@ def weights_of(file: Path) -> Iterator[Path]:
         yield Path(archive.extract("model.weights.h5", folder))
 
 
-def load(model: Any, file: Path, label: str, known: Known = ()) -> None:
+def load(
+    model: Any,
+    file: Path,
+    label: str,
+    known: Known = (),
+    whole: Callable[[], Any] | None = None,
+) -> None:
     """Load all of ``file`` into ``model``.
 
     Args:
@@ -59,6 +65,7 @@ def load(model: Any, file: Path, label: str, known: Known = ()) -> None:
         file: ``.weights.h5``, ``.h5`` or ``.keras``.
         label: the name of ``model`` in messages.
         known: networks that the weights may be of instead.
+        whole: builds the network that ``model`` is the backbone of; the file may have its top, too.
 
     Raises:
         UserError: not a weights file, or of another network; says of which.
@@ -66,7 +73,7 @@ def load(model: Any, file: Path, label: str, known: Known = ()) -> None:
     try:
         with weights_of(file) as weights:
             model.load_weights(str(weights))
-        extra = _surplus(model, file)
+        extra = _surplus(model, file, whole)
     except (
         *(ValueError, OSError, KeyError, TypeError, AttributeError),
         *(zipfile.BadZipFile, zlib.error),
@@ -98,19 +105,24 @@ def read(file: Path) -> Stored:
     return Stored(found)
 
 
-def _surplus(model: Any, file: Path) -> list[str]:
+def _surplus(model: Any, file: Path, whole: Callable[[], Any] | None) -> list[str]:
     """The layers in ``file`` that ``model`` has none for: Keras passes over them in silence."""
     stored = read(file)
     if len(stored.arrays) <= len(model.weights):
         return []
-    with tempfile.TemporaryDirectory() as folder:
-        own = Path(folder) / "own.weights.h5"
-        model.save_weights(own)
-        known = read(own).arrays.keys()
-    if not known <= stored.arrays.keys():  # written by another Keras, under other names
+    own = _paths(model)
+    if not own <= stored.arrays.keys():  # written by another Keras, under other names
         return []
-    extra = stored.arrays.keys() - known
+    extra = stored.arrays.keys() - own - (_paths(whole()) if whole else set())
     return sorted({path.rpartition("/vars/")[0].rpartition("/")[2] or path for path in extra})
+
+
+def _paths(model: Any) -> set[str]:
+    """Where the weights of ``model`` lie in a file that it saves."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "own.weights.h5"
+        model.save_weights(file)
+        return set(read(file).arrays)
 
 
 def _meant(model: Any, file: Path, label: str, known: Known) -> str:

@@ -161,7 +161,8 @@ class Model:
         if weights is None:
             self.maker.restore(model)
         else:
-            weight_files.load(model, Path(weights), self.label)
+            whole = None if include_top else lambda: self.architecture(input_shape=input_shape)
+            weight_files.load(model, Path(weights), self.label, whole)
         return model
 
     def architecture(

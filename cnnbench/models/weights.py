@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from cnnbench.models.catalog import ENTRIES
 _FETCH_FAILED = re.compile(r"URL fetch failure on (?P<url>\S+?):? ")
 
 
-def load(model: Any, file: Path, label: str) -> None:
+def load(model: Any, file: Path, label: str, whole: Callable[[], Any] | None = None) -> None:
     """Load ``file`` (``.weights.h5``, ``.h5`` or ``.keras``) into ``model``.
 
     Raises:
@@ -27,7 +27,7 @@ def load(model: Any, file: Path, label: str) -> None:
     if not file.is_file():
         raise Unavailable(f"no weights file {file} for {label}")
     known = [(entry.name, entry.params, entry.classes) for entry in ENTRIES.values()]
-    stored_weights.load(model, file, label, known)
+    stored_weights.load(model, file, label, known, whole)
 
 
 @contextmanager

@@ -74,6 +74,19 @@ def test_a_network_of_the_catalogue_is_recognised(tmp_path: Path) -> None:
         registry.resolve("MobileNetV2").build(weights=file)
 
 
+def test_a_backbone_takes_its_part_of_the_whole_network_s_weights(tmp_path: Path) -> None:
+    file = tmp_path / "net.weights.h5"
+    small = registry.resolve("MobileNetV2[alpha=0.35,input_shape=32x32x3]")
+    whole = small.build(classes=7)
+    whole.save_weights(file)
+    backbone = small.build(include_top=False, weights=file)
+    for mine, theirs in zip(backbone.get_weights(), whole.get_weights(), strict=False):
+        np.testing.assert_array_equal(mine, theirs)
+    net(depth=2).save_weights(file)
+    with pytest.raises(UserError, match="holds weights of more layers than Net has: conv2d_1"):
+        stored_weights.load(net(), file, "Net", whole=net)
+
+
 def test_weights_of_a_transfer_are_named_as_such(tmp_path: Path) -> None:
     from cnnbench.core.settings.accuracy import AccuracySetting
     from cnnbench.probes.training import transfer
