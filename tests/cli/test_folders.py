@@ -86,6 +86,7 @@ def test_the_plan_says_what_of_a_folder_is_no_class(place: Path) -> None:
     assert "accuracy, photos: white: an empty folder" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_report_names_what_was_not_used_and_a_library_s_error_is_one_line(place: Path) -> None:
     done = cnnbench(place, "run", "photos.yaml")
     assert done.returncode == 1
@@ -136,3 +137,60 @@ def test_predict_sets_drawings_on_white_and_says_so(tmp_path: Path) -> None:
         "number is 3800",
         "cnnbench: 1 of 3 pictures are transparent in parts: set on white",
     ]
+
+
+def test_predict_says_where_inputs_are_scaled_twice_and_leaves_them_alone(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(
+        """
+from tensorflow import keras
+
+
+def scaling():
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)), layers.Rescaling(1 / 255), layers.GlobalAveragePooling2D(),
+            layers.Dense(1, "sigmoid"),
+        ]
+    )
+"""
+    )
+    import keras
+
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(1, "sigmoid"),
+        ]
+    )
+    network.set_weights([np.full((3, 1), 10.0), np.array([-15.0])])
+    network.save_weights(tmp_path / "net.weights.h5")
+    Image.new("RGB", (8, 8), (250, 250, 250)).save(tmp_path / "bright.png")
+    words = ("predict", "nets.py:scaling[input_shape=8x8x3]", "bright.png", "--json")
+    with_weights = (*words, "--weights", "net.weights.h5")
+    twice = cnnbench(tmp_path, *with_weights)
+    assert twice.returncode == 0, twice.stderr
+    assert "its inputs are scaled twice" in twice.stderr
+    once = cnnbench(tmp_path, *with_weights, "--preprocessing", "none")
+    assert once.stderr == ""
+    numbers = [json.loads(done.stdout)[0]["classes"][0]["number"] for done in (twice, once)]
+    assert numbers == [0, 1]
+
+
+@pytest.mark.slow
+def test_export_says_which_recipe_made_the_weights(tmp_path: Path) -> None:
+    from cnnbench.core.settings.accuracy import AccuracySetting
+    from cnnbench.models import registry
+    from cnnbench.probes.training import transfer
+
+    name = "MobileNetV2[alpha=0.35,input_shape=32x32x3]"
+    setting = AccuracySetting(dataset="tf_flowers", recipe="transfer", image_size=32)
+    nets = transfer.build(registry.resolve(name), setting, 5, None, seed=0)
+    nets.whole.save_weights(tmp_path / "flowers.weights.h5")
+    weights = ("--weights", "flowers.weights.h5", "--out", "m.tflite")
+    done = cnnbench(tmp_path, "export", name, "--variant", "float32", *weights)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "a network trained by recipe: transfer with 5 classes: --recipe transfer" in done.stderr
