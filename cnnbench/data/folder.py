@@ -134,8 +134,11 @@ def _usable(layout: Layout, problems: list[str], only: Sequence[str]) -> list[_F
 
 
 def _meant(name: str, layout: Layout) -> str:
-    """Which folder inside may be meant, where this one has a single subfolder that is large."""
-    if len(layout.classes) == 1 and not layout.splits:
+    """Which folder inside may be meant: the only one, or the one to train on."""
+    if layout.splits:
+        top = next(top for top, split in layout.splits.items() if split == folders.TRAIN)
+        return f": of {FOLDER}{name}/{top} alone a fifth would be held out"
+    if len(layout.classes) == 1:
         inner = folders.read(layout.folder / layout.classes[0])
         if len(inner.classes) > 1:
             return f": is it {FOLDER}{name}/{layout.classes[0]}?"

@@ -142,6 +142,19 @@ def test_a_class_without_test_pictures_is_left_out_and_named(split: Path) -> Non
     assert splits.notes[1] == "class class2 left out: 0 of the 1 test pictures needed"
 
 
+def test_test_pictures_of_no_class_are_none_to_judge_by(split: Path) -> None:
+    for label in (0, 1):
+        for file in (split / "Test" / f"class{label}").iterdir():
+            file.rename(split / "Test" / f"{label}{file.name}")
+        (split / "Test" / f"class{label}").rmdir()
+    with pytest.raises(JobFailed) as caught:
+        folder.load("split", [split.parent])
+    assert str(caught.value).startswith(
+        "'split' has 0 classes with enough pictures; two are needed: of folder:split/train alone a "
+        "fifth would be held out (6 problems: class class0 left out: 0 of the 1 test pictures"
+    )
+
+
 def test_split_names_beside_others_are_classes_and_said(split: Path) -> None:
     fill(split / "other", 5, seed=98)
     splits = folder.load("split", [split.parent])
