@@ -16,7 +16,7 @@ import click
 
 from cnnbench import __version__
 from cnnbench.core import variables
-from cnnbench.core.errors import CnnbenchError, UserError
+from cnnbench.core.errors import CnnbenchError, UserError, explained
 from cnnbench.core.terminal import printable_lines
 
 EXIT_FINE, EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -105,8 +105,7 @@ def _explain(error: BaseException) -> int:
             _say("out of memory; every record written is kept")
             return EXIT_FAILED
         case _:
-            words = " ".join(f"{type(error).__name__}: {error}".split())
-            _say(f"an error of cnnbench's own: {words}")
+            _say(f"an error of cnnbench's own: {explained(error)}")
             click.echo("the same command with --debug shows where; please report it", err=True)
             return EXIT_FAILED
 

@@ -11,7 +11,7 @@ import click
 
 from cnnbench.cli import options
 from cnnbench.core import units
-from cnnbench.core.errors import CnnbenchError, UserError
+from cnnbench.core.errors import CnnbenchError, UserError, explained
 from cnnbench.core.quiet import quiet
 from cnnbench.core.reference import show
 from cnnbench.core.terminal import printable_lines
@@ -149,8 +149,7 @@ def _build(subject: Model, shape: Shape | None) -> Any:
                 ) from error
             if isinstance(error, CnnbenchError):
                 raise
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise UserError(f"{subject.label} cannot be built: {reason}") from error
+            raise UserError(f"{subject.label} cannot be built: {explained(error)}") from error
 
 
 def _architecture(subject: Model, shape: Shape | None, resizable: bool) -> Any:

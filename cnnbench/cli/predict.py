@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cnnbench.cli import options
-from cnnbench.core.errors import Unavailable, UserError, is_out_of_memory
+from cnnbench.core.errors import Unavailable, UserError, brief, is_out_of_memory
 from cnnbench.core.quiet import quiet
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from cnnbench.models.model import Model
     from cnnbench.models.prediction import Guess
+
+_T = TypeVar("_T")
 
 
 @click.command()
@@ -38,6 +41,13 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Names of the classes, one a line, in the order of the network's outputs.",
 )
+@click.option(
+    "--preprocessing",
+    type=click.Choice(["model", "none"]),
+    default="model",
+    show_default=True,
+    help="none: the network sees images in 0..255.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 @options.data_dir("keras/models/ and weights/")
 def command(
@@ -46,6 +56,7 @@ def command(
     top: int,
     weights: str | None,
     class_names: Path | None,
+    preprocessing: str,
     as_json: bool,
     data_dir: Path | None,
 ) -> None:
@@ -69,33 +80,36 @@ def command(
             f"{len(names)} names, but {subject.label} tells {apart} classes apart",
             str(class_names),
         )
-    pictures = _pictures(images, *subject.input_shape)
+    pictures, notes = _pictures(images, *subject.input_shape)
     if data_dir is not None:  # Keras reads it when it is imported
         os.environ["KERAS_HOME"] = str(data_dir.resolve() / "keras")
     chosen = _weights(subject, weights, data_dir)
     with quiet():
         from cnnbench import analysis
         from cnnbench.models import prediction
+        from cnnbench.probes.training import network as scaling
 
         analysis.use_standard_keras()
         is_another = takes_classes and len(names) not in (0, subject.classes)
         network = subject.build(weights=chosen, classes=len(names) if is_another else None)
-        rows = prediction.probabilities(subject, network, pictures)
-        note = ""
+        preprocess = subject.preprocess if preprocessing == "model" else None
+        if preprocess:
+            notes += scaling.notes(network, preprocess)
+        rows = prediction.probabilities(subject, network, pictures, preprocess)
         # A network in a file of one's own may tell any thousand classes apart.
         may_be_imagenet = not names and not subject.maker.is_trained
         if may_be_imagenet and rows.shape[1] == prediction.IMAGENET_CLASSES:
             try:
                 names = prediction.imagenet_names()
             except Unavailable as error:
-                note = f"{error}; until then classes are numbers"
+                notes.append(f"{error}; until then classes are numbers")
     if names and len(names) != rows.shape[1]:
         raise UserError(
             f"{subject.label} tells {rows.shape[1]} classes apart, not {len(names)}",
             str(class_names),
         )
     _show(images, [prediction.best(row, top, names) for row in rows], as_json)
-    if note:
+    for note in notes:
         click.echo(f"cnnbench: {note}", err=True)
 
 
@@ -119,25 +133,41 @@ def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | 
     raise UserError(f"no weights file {asked}", "--weights", f"put it at {looked}")
 
 
-def _pictures(files: tuple[Path, ...], height: int, width: int, channels: int) -> np.ndarray:
+def _pictures(
+    files: tuple[Path, ...], height: int, width: int, channels: int
+) -> tuple[np.ndarray, list[str]]:
+    """The images, float32 in 0..255, and what was taken for granted of them."""
     import numpy as np
 
-    from cnnbench.data import photographs
+    from cnnbench.data import photographs, tones
 
     if channels not in (1, 3):
         raise UserError(f"no picture has {channels} channels", hint="1 or 3")
-    pictures = []
-    for file in files:
-        try:
-            pictures.append(photographs.decoded(file, height, width, channels))
-        except Exception as error:  # Pillow's readers raise what they like
-            if is_out_of_memory(error):
-                raise
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-            if type(error).__name__ == "UnidentifiedImageError":
-                reason = "not a picture"
-            raise UserError(f"cannot be read: {reason}", str(file)) from None
-    return np.stack(pictures).astype(np.float32)
+    found = [_read(file, photographs.tones_of) for file in files]
+    white_is = tones.white(one.brightest for one in found)
+
+    def decoded(file: Path) -> np.ndarray:
+        return photographs.decoded(file, height, width, channels, white_is)
+
+    pictures = [_read(file, decoded) for file in files]
+    return np.stack(pictures).astype(np.float32), tones.notes(found)
+
+
+def _read(file: Path, look: Callable[[Path], _T]) -> _T:
+    """What ``look`` makes of an image file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return look(file)
+    except Exception as error:  # Pillow's readers raise what they like
+        if is_out_of_memory(error):
+            raise
+        reason = getattr(error, "strerror", None) or brief(error, 200)
+        if type(error).__name__ == "UnidentifiedImageError":
+            reason = "not a picture"
+        raise UserError(f"cannot be read: {reason}", str(file)) from None
 
 
 def _class_names(file: Path) -> list[str]:

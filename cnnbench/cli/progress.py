@@ -36,6 +36,7 @@ class Progress(Observer):
         self._is_terminal = self._console.is_terminal
         self._pace = Pace()
         self._left: list[Job] = []
+        self._run = Path()
         self._logged = time.monotonic()
         self._bar = Bar(
             TextColumn("{task.fields[left]:>14}"),
@@ -59,6 +60,7 @@ class Progress(Observer):
 
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
         """The run is open."""
+        self._run = run
         self._left = list(left)
         self._pace = Pace(records)
         self.had_work = bool(left)
@@ -84,7 +86,10 @@ class Progress(Observer):
         self._pace.add(record)
         self._left = list(left)
         if record.status not in ("ok", "skipped"):
-            words = printable(f"{record.status}: {job.title()}: {record.reason}")
+            words = f"{record.status}: {job.title()}: {record.reason}"
+            if log := record.details.get("log"):
+                words += f"; all of its output: {self._run / log}"
+            words = printable(words)
             self._console.print(words, markup=False, soft_wrap=True)
         done = self._bar.tasks[0].completed + (record.status == "ok")
         self._bar.update(self._task, completed=done, total=done + len(left))

@@ -26,6 +26,53 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or said is not None
 
 
+def brief(error: BaseException | str, most: int = 300) -> str:
+    """The essence of a message in one line, cut between words where it is long.
+
+    Left out is what libraries add for their own developers: colours, stacks and nodes of a graph
+    (TensorFlow), the arguments of a call (Keras).
+    """
+    text = _END.split(_NOISE.sub("", str(error)), maxsplit=1)[0]
+    words = " ".join(text.split()).rstrip(" ,;:")
+    if len(words) <= most:
+        return words
+    start = words[: most - 1]
+    return (start.rpartition(" ")[0].rstrip(" ,;:") or start) + " …"
+
+
+def explained(error: BaseException) -> str:
+    """What a library raised, in one line: its kind, the essence, and what to try where known."""
+    kind = type(error).__name__
+    words = f"{kind}: {brief(error).removeprefix(f'{kind}: ')}".removesuffix(": ")
+    hints = (hint for evidence, hint in _WHAT_TO_TRY if evidence.search(str(error)))
+    return f"{words} ({hint})" if (hint := next(hints, "")) else words
+
+
+_NOISE = re.compile(
+    r"\x1b\[[0-9;]*m"
+    r"|\{\{function_node [^}]*\}\}"
+    r"|^Graph execution error:$|^in user code:$|^Detected at node .*$|^Node: '.*$"
+    r'|^ *File "[^"]*", line \d+, in .*\n(?:[^\n]*\S[^\n]*\n)?',  # and the line of source below
+    re.MULTILINE,
+)
+_END = re.compile(
+    r"\[\[\{\{node|\[Op:|Traceback \(most recent call|Arguments received by"
+    r"|List of objects that could not|, in file tensorflow/"
+)
+_WHAT_TO_TRY = (
+    (
+        re.compile(r"could not (?:create|execute) a primitive|oneDNN", re.IGNORECASE),
+        "an error of oneDNN, often for want of memory: try a smaller batch or less at once, "
+        "else TF_ENABLE_ONEDNN_OPTS=0",
+    ),
+    (re.compile(r"\bXLA\b|jit_compile"), "XLA cannot compile it: try another runtime"),
+    (
+        re.compile(r"CUDA|cuDNN|CUBLAS"),
+        "an error of the GPU's libraries: try CUDA_VISIBLE_DEVICES=-1",
+    ),
+)
+
+
 class CnnbenchError(Exception):
     """The base of every error that this package raises on purpose."""
 

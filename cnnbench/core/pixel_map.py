@@ -37,9 +37,11 @@ class PixelMap:
         is_same = np.allclose(found(images), expected, rtol=1e-4, atol=1e-4)
         return found if is_same else None
 
-    def __call__(self, images: Any) -> np.ndarray:
-        """Map images ``(n, h, w, channels)`` in 0..255."""
-        mapped = np.asarray(images, np.float64) @ self.matrix.T + self.offset
+    def __call__(self, images: Any) -> Any:
+        """Map images ``(n, h, w, channels)`` in 0..255: an array, or a float32 tensor."""
+        if not isinstance(images, np.ndarray):
+            return images @ self.matrix.T.astype(np.float32) + self.offset.astype(np.float32)
+        mapped = images.astype(np.float64) @ self.matrix.T + self.offset
         return mapped.astype(np.float32)
 
     def write(self, file: Path) -> None:

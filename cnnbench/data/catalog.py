@@ -72,6 +72,7 @@ def load(wanted: Wanted, data_dir: Path | None = None, search_path: Sequence[Pat
         test=_part(splits.test, test, wanted),
         validation=validation,
         problems=splits.problems,
+        notes=splits.notes,
     )
 
 

@@ -1,27 +1,30 @@
-"""``folder:PATH``: one's own pictures, a class a subfolder.
+"""``folder:PATH``: one's own pictures, a class a subfolder, or ``train/`` and ``test/`` of those.
 
 What cannot be used is named and counted, and the rest is trained on: files that are no pictures,
-damaged pictures, files outside every class, and the same picture under two classes.
+damaged pictures, files outside every class, the same picture under two classes, links that lead
+nowhere, and classes with too few pictures.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cnnbench.core import datasets
-from cnnbench.core.errors import JobFailed, Unavailable, is_out_of_memory
-from cnnbench.core.settings import files
-from cnnbench.data import stratified
+from cnnbench.core.errors import JobFailed, Unavailable, brief, is_out_of_memory
+from cnnbench.core.settings import files, folders
+from cnnbench.core.settings.accuracy import FOLDER
+from cnnbench.core.settings.folders import Layout, Member
+from cnnbench.data import stratified, tones
 from cnnbench.data.photographs import Photographs, fitted
-from cnnbench.data.pictures import Splits
+from cnnbench.data.pictures import Labels, Splits
+from cnnbench.data.tones import Picture, Tones
 
 _TEST_SHARE = 0.2
 _THREADS = 4
@@ -29,109 +32,134 @@ _THREADS = 4
 
 @dataclass(frozen=True)
 class _Found:
-    """One file: its class, the hash of its bytes, and what is wrong with it, if anything."""
+    """One file: where it belongs, the hash of its bytes, and what is wrong with it, if anything."""
 
-    file: Path
-    label: str
-    digest: str
-    problem: str
+    member: Member
+    digest: str = ""
+    tones: Tones = field(default_factory=Tones)
+    problem: str = ""
 
 
 def load(
     name: str,
     search_path: list[Path],
     sha256: str = "",
-    smallest_class: int = datasets.SMALLEST_CLASS,
+    trains: bool = True,
 ) -> Splits:
-    """Four fifths for training, one fifth for the test, every class in its share.
+    """The folder's own splits; without them four fifths of each class for training.
 
     Args:
         name: of the folder.
         search_path: where it is looked up.
         sha256: what the folder was when the suite was planned; empty where that is not known.
-        smallest_class: a class of fewer pictures is left out.
+        trains: a class of too few pictures is left out: five, or with splits one of each; else
+            a class needs one to be judged, and the others of a folder with splits are not read.
 
     Raises:
         Unavailable: there is no such folder.
         JobFailed: fewer than two classes have enough pictures, or the folder was changed.
     """
-    folder = files.find(name, search_path)
-    if folder is None or not folder.is_dir():
+    path = files.find(name, search_path)
+    if path is None or not path.is_dir():
         raise Unavailable(f"no folder '{name}' beside the suite; make it, one subfolder a class")
-    if sha256 and files.sha256(folder) != sha256:
+    if sha256 and files.sha256(path) != sha256:
         raise JobFailed(f"the pictures in '{name}' are not those of the plan; run again")
-    problems: list[str] = []
-    chosen = _usable(folder, problems, smallest_class)
-    classes = tuple(sorted(chosen))
-    if len(classes) < 2:
+    layout = folders.read(path)
+    problems = layout.problems()
+    found = _usable(layout, problems, [layout.judged_on] if layout.splits and not trains else [])
+    places = [(one.member.label, one.member.split) for one in found]
+    kept, left_out = layout.large_enough(places, trains)
+    if len(kept) < 2:
+        reasons = "; ".join([*left_out, *problems][:3])
         raise JobFailed(
-            f"'{name}' has {len(classes)} classes with {smallest_class} pictures or more; "
-            f"two are needed ({len(problems)} problems: {'; '.join(problems[:3]) or 'none'})"
+            f"'{name}' has {len(kept)} classes with enough pictures; two are needed"
+            f"{_meant(name, layout)} ({len(problems)} problems: {reasons or 'none'})"
         )
-    pictures = [file for label in classes for file in chosen[label]]
-    labels = np.repeat(np.arange(len(classes)), [len(chosen[label]) for label in classes])
-    train, test = stratified.held_out(labels, _TEST_SHARE)
-    return Splits(
-        classes=classes,
-        train=Photographs([pictures[i] for i in train], labels[train]),
-        test=Photographs([pictures[i] for i in test], labels[test]),
-        problems=tuple(problems),
-    )
+    chosen = [one for label in kept for one in found if one.member.label == label]
+    notes = [*layout.notes(), *left_out, *tones.notes([one.tones for one in chosen])]
+    return _split(chosen, kept, layout, tuple(problems), tuple(notes))
 
 
-def _usable(folder: Path, problems: list[str], smallest_class: int) -> dict[str, list[Path]]:
-    """The pictures of every class that has enough; all else goes into ``problems``."""
+def _split(
+    chosen: list[_Found],
+    classes: list[str],
+    layout: Layout,
+    problems: tuple[str, ...],
+    notes: tuple[str, ...],
+) -> Splits:
+    place = {label: index for index, label in enumerate(classes)}
+    labels = np.array([place[one.member.label] for one in chosen], np.int64)
+    white_is = tones.white(one.tones.brightest for one in chosen)
+
+    def part(indices: Labels) -> Photographs:
+        return Photographs([chosen[i].member.file for i in indices], labels[indices], white_is)
+
+    if not layout.splits:
+        train, test = stratified.held_out(labels, _TEST_SHARE)
+        return Splits(tuple(classes), part(train), part(test), None, problems, notes, False)
+    of = {
+        split: np.array([i for i, one in enumerate(chosen) if one.member.split == split], np.int64)
+        for split in (folders.TRAIN, layout.judged_on, folders.VALIDATION)
+    }
+    has_validation = layout.judged_on != folders.VALIDATION and of[folders.VALIDATION].size
+    validation = part(of[folders.VALIDATION]) if has_validation else None
+    official = part(of[folders.TRAIN]), part(of[layout.judged_on])
+    return Splits(tuple(classes), *official, validation, problems, notes)
+
+
+def _usable(layout: Layout, problems: list[str], only: Sequence[str]) -> list[_Found]:
+    """The pictures that can be used, each once; what is wrong with others goes to ``problems``.
+
+    ``only`` are the splits that are looked at; all where there is none.
+    """
+    members = [member for member in layout.members if not only or member.split in only]
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = list(pool.map(lambda file: _examined(folder, file), _files(folder)))
+        found = list(pool.map(_examined, members))
     problems.extend(
-        f"{one.file.relative_to(folder)}: {one.problem}" for one in found if one.problem
+        f"{layout.shown(one.member.file)}: {one.problem}" for one in found if one.problem
     )
     good = [one for one in found if not one.problem]
     labels_of: dict[str, set[str]] = defaultdict(set)
     for one in good:
-        labels_of[one.digest].add(one.label)
-    chosen: dict[str, list[Path]] = defaultdict(list)
-    seen: set[str] = set()
+        labels_of[one.digest].add(one.member.label)
+    chosen: dict[str, _Found] = {}
     for one in good:
-        where = one.file.relative_to(folder)
+        where = layout.shown(one.member.file)
         if len(labels_of[one.digest]) > 1:
             among = " and ".join(sorted(labels_of[one.digest]))
             problems.append(f"{where}: mislabelled, the same picture is in {among}")
-        elif one.digest in seen:
-            problems.append(f"{where}: the same picture again")
-        else:
-            seen.add(one.digest)
-            chosen[one.label].append(one.file)
-    return dict(_large_enough(chosen, problems, smallest_class))
+        elif (twin := chosen.setdefault(one.digest, one)) is not one:
+            problems.append(f"{where}: the same picture as {layout.shown(twin.member.file)}")
+    return list(chosen.values())
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(files.visible_files(folder))
+def _meant(name: str, layout: Layout) -> str:
+    """Which folder inside may be meant: the only one, or the one to train on."""
+    if layout.splits:
+        top = next(top for top, split in layout.splits.items() if split == folders.TRAIN)
+        return f": of {FOLDER}{name}/{top} alone a fifth would be held out"
+    if len(layout.classes) == 1:
+        inner = folders.read(layout.folder / layout.classes[0])
+        if len(inner.classes) > 1:
+            return f": is it {FOLDER}{name}/{layout.classes[0]}?"
+    return ""
 
 
-def _large_enough(
-    chosen: dict[str, list[Path]], problems: list[str], smallest: int
-) -> Iterator[tuple[str, list[Path]]]:
-    for label, members in chosen.items():
-        if len(members) >= smallest:
-            yield label, members
-        else:
-            problems.append(f"{label}/: only {len(members)} pictures, {smallest} are needed")
-
-
-def _examined(folder: Path, file: Path) -> _Found:
-    label = file.relative_to(folder).parts[0]
-    if file.parent == folder:
-        return _Found(file, "", "", "in no class's subfolder")
+def _examined(member: Member) -> _Found:
+    if not member.label:
+        return _Found(member, problem=folders.NO_CLASS)
     try:
-        with Image.open(file) as picture:
-            picture.load()
-            for channels in (1, 3):  # as it will be: its orientation may be what is damaged
-                fitted(picture, 8, 8, channels)
+        with Image.open(member.file) as opened:
+            picture = Picture(opened)
+            seen = picture.tones()
+            upright = picture.eight_bits()  # its orientation may be what is damaged
+            for channels in (1, 3):  # as it will be
+                fitted(upright, 8, 8, channels)
     except UnidentifiedImageError:
-        return _Found(file, label, "", "not a picture")
+        return _Found(member, problem="not a picture")
     except Exception as error:  # Pillow's readers raise what they like
         if is_out_of_memory(error):
             raise
-        return _Found(file, label, "", f"unreadable ({' '.join(str(error).split())[:200]})")
-    return _Found(file, label, hashlib.sha256(file.read_bytes()).hexdigest(), "")
+        return _Found(member, problem=f"unreadable ({brief(error, 200)})")
+    digest = hashlib.sha256(member.file.read_bytes()).hexdigest()
+    return _Found(member, digest, seen)

@@ -12,18 +12,25 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from cnnbench.data.pictures import Images, Labels, Size, sides
+from cnnbench.data.tones import Picture, Tones
 
-_MOST_OF_16_BITS = 65_535
 # Large pictures are what cameras make; beyond twice as much Pillow refuses to read one.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 _THREADS = 4  # Pillow lets go of the interpreter while it decodes and resizes
 
 
 class Photographs:
-    """Encoded pictures: paths or bytes."""
+    """Encoded pictures: paths or bytes.
 
-    def __init__(self, sources: Sequence[Path | bytes], labels: Labels) -> None:
+    ``white_is`` is what stands for white in those of more than 8 bits (`tones.white`); by default
+    each has a range of its own.
+    """
+
+    def __init__(
+        self, sources: Sequence[Path | bytes], labels: Labels, white_is: int | None = None
+    ) -> None:
         self._sources = sources
+        self._white_is = white_is
         self.labels = labels
 
     def read(self, indices: Labels, size: Size, channels: int) -> Images:
@@ -39,36 +46,35 @@ class Photographs:
         return out
 
 
-def decoded(source: Path | bytes, height: int, width: int, channels: int) -> Images:
+def decoded(
+    source: Path | bytes, height: int, width: int, channels: int, white_is: int | None = None
+) -> Images:
     """One picture upright, as much of its centre as fits, as ``(height, width, channels)``.
 
     Nothing is stretched: of the picture, what is beyond the aspect ratio asked for is cut off.
-    """
-    side = max(height, width)
-    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
-        picture.draft("RGB", (side, side))  # a large JPEG is decoded at a fraction of its size
-        return fitted(picture, height, width, channels)
-
-
-def fitted(picture: Image.Image, height: int, width: int, channels: int) -> Images:
-    """`decoded` for a picture that is open already.
+    Transparent parts are white, and so is ``white_is`` where it has more than 8 bits.
 
     Raises:
         ValueError: its numbers have no range that is known.
     """
-    upright = _of_bytes(ImageOps.exif_transpose(picture))
-    colours = upright.convert("RGB" if channels == 3 else "L")
+    side = max(height, width)
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
+        picture.draft("RGB", (side, side))  # a large JPEG is decoded at a fraction of its size
+        return fitted(Picture(picture).eight_bits(white_is), height, width, channels)
+
+
+def tones_of(source: Path | bytes) -> Tones:
+    """What the set of a picture must know of it.
+
+    Raises:
+        ValueError: its numbers have no range that is known.
+    """
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
+        return Picture(picture).tones()
+
+
+def fitted(picture: Image.Image, height: int, width: int, channels: int) -> Images:
+    """`decoded` for a picture that is upright and of 8 bits already."""
+    colours = picture.convert("RGB" if channels == 3 else "L")
     cut = ImageOps.fit(colours, (width, height), Image.Resampling.BILINEAR)
     return np.asarray(cut, np.uint8).reshape(height, width, channels)
-
-
-def _of_bytes(picture: Image.Image) -> Image.Image:
-    """A picture of 16 bits in 8: Pillow's own conversion cuts off what is above 255."""
-    if picture.mode == "F":
-        raise ValueError("a picture of floating-point numbers, whose range it does not say")
-    if not picture.mode.startswith("I"):
-        return picture
-    values = np.asarray(picture)
-    if values.min() < 0 or values.max() > _MOST_OF_16_BITS:
-        raise ValueError("a picture of more than 16 bits a pixel")
-    return Image.fromarray((values // 257).astype(np.uint8))

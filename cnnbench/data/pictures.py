@@ -37,13 +37,19 @@ class Pictures(Protocol):
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set before anything is read: its pictures and who belongs where."""
+    """A data set before anything is read: its pictures and who belongs where.
+
+    ``has_own_test`` says that the test pictures were set apart by whoever made the data set;
+    ``notes`` are what a reader of a result must know of it, ``problems`` what could not be used.
+    """
 
     classes: tuple[str, ...]
     train: Pictures
     test: Pictures
     validation: Pictures | None = None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    has_own_test: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ class Dataset:
         test: what the reported numbers come from, and nothing else looks at.
         validation: what training may look at between epochs, or None.
         problems: pictures that could not be used, a line each.
+        notes: what a reader of a result must know of the data set, a line each.
     """
 
     classes: tuple[str, ...]
@@ -78,3 +85,4 @@ class Dataset:
     test: Part
     validation: Part | None = None
     problems: Sequence[str] = field(default=())
+    notes: Sequence[str] = field(default=())

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cnnbench.core.errors import Unavailable, UserError
+from cnnbench.core.errors import Unavailable, UserError, brief
 from cnnbench.core.pixel_map import PixelMap
 from cnnbench.core.settings import files
 from cnnbench.models import preprocessing, weights
@@ -153,8 +153,7 @@ class KerasFile:
                 str(self.file),
                 "layers of your own must be registered (keras.saving) and importable",
             )
-        reason = " ".join(str(error).split())[:300]
-        return UserError(f"Keras cannot load it in safe mode: {reason}", str(self.file))
+        return UserError(f"Keras cannot load it in safe mode: {brief(error)}", str(self.file))
 
 
 def _own_class(part: Mapping[str, Any]) -> str:

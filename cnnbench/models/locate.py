@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from cnnbench.core.errors import UserError, nearest
+from cnnbench.core.errors import UserError, explained, nearest
 from cnnbench.core.settings.files import seen
 from cnnbench.models import signature
 
@@ -35,8 +35,7 @@ class Location:
         try:
             module = importlib.import_module(self.module)
         except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise UserError(f"importing it failed: {reason}", str(self.file)) from error
+            raise UserError(f"importing it failed: {explained(error)}", str(self.file)) from error
         finally:
             sys.dont_write_bytecode = before
         if module.__file__ is None or not self.file.samefile(module.__file__):

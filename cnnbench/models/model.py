@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from cnnbench.core import keras_backend
-from cnnbench.core.errors import UserError
+from cnnbench.core.errors import UserError, brief, explained
 from cnnbench.core.reference import Reference, show
 from cnnbench.models import weights as weight_files
 from cnnbench.models.catalog import Entry
 
 Shape = tuple[int, ...]
-
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -40,11 +37,11 @@ class Request:
     changed: frozenset[str] = frozenset()
 
     def refused(self, error: Exception) -> UserError:
-        """What a builder objected to, in one line: Keras' messages have colours and many lines."""
-        words = " ".join(_COLOURS.sub("", str(error)).partition("Arguments received")[0].split())
-        if not isinstance(error, ValueError | TypeError):  # of which the words alone say little
-            words = f"{type(error).__name__}: {words}".removesuffix(": ")
-        return UserError(f"{self.label} cannot be built: {words[:300]}")
+        """What a builder objected to, in one line."""
+        # Of other kinds the words alone say little.
+        is_plain = isinstance(error, ValueError | TypeError) and str(error)
+        words = brief(error) if is_plain else explained(error)
+        return UserError(f"{self.label} cannot be built: {words}")
 
 
 class Maker(Protocol):
@@ -181,7 +178,8 @@ class Model:
         if weights is None:
             self.maker.restore(model)
         else:
-            weight_files.load(model, Path(weights), self.label)
+            whole = None if include_top else lambda: self.architecture(input_shape=input_shape)
+            weight_files.load(model, Path(weights), self.label, whole)
         return model
 
     def architecture(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import UserError
+from cnnbench.core import outputs
+from cnnbench.core.errors import JobFailed, UserError
 from cnnbench.models import weights
 from cnnbench.models.model import Model
 
 IMAGENET_CLASSES = 1000
-_OF_PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
 
 
 @dataclass(frozen=True)
@@ -31,27 +31,36 @@ class Guess:
     probability: float
 
 
-def probabilities(model: Model, network: Any, images: np.ndarray) -> np.ndarray:
+def probabilities(
+    model: Model,
+    network: Any,
+    images: np.ndarray,
+    preprocess: Callable[[np.ndarray], np.ndarray] | None,
+) -> np.ndarray:
     """What ``network`` makes of images: ``(n, classes)``.
 
     Each row adds up to 1, unless its classes do not exclude one another (a sigmoid for each). A
     single sigmoid tells two classes apart, the second with the probability that it gives.
 
     Args:
-        model: preprocesses the images.
+        model: named where something is wrong.
         network: its ``keras.Model``; of several outputs the first counts.
         images: float32 ``(n, height, width, channels)`` in 0..255.
+        preprocess: what is done to them before the network sees them, or None.
 
     Raises:
         UserError: the output is no row of classes, or no numbers.
     """
-    outputs = network.predict(model.preprocess(images), verbose=0)
-    first = np.asarray(outputs[0] if isinstance(outputs, list) else outputs, dtype=np.float64)
+    found = network.predict(preprocess(images) if preprocess else images, verbose=0)
+    first = np.asarray(found[0] if isinstance(found, list) else found, dtype=np.float64)
     if first.ndim != 2:
         raise UserError(f"{model.label} gives maps, not classes", hint="predict with a classifier")
     if not np.isfinite(first).all():
         raise UserError(f"what {model.label} gives are no numbers")
-    return _probabilities(first, _are_probabilities(network, first))
+    try:
+        return outputs.probabilities(first, outputs.kind(network, first))
+    except JobFailed as error:
+        raise UserError(f"{model.label}: {error}") from None
 
 
 def best(row: np.ndarray, top: int, names: Sequence[str] | None) -> list[Guess]:
@@ -82,26 +91,3 @@ def imagenet_names() -> list[str]:
     with weights.explained("ImageNet's class names"):
         decoded = decode(ranked, top=IMAGENET_CLASSES)
     return [name for _, name, _ in decoded[0]]
-
-
-def _are_probabilities(network: Any, outputs: np.ndarray) -> bool:
-    """Whether outputs are probabilities: as the last layer says, else as the numbers look."""
-    last = network.layers[-1] if len(network.outputs) == 1 else None
-    activation = getattr(getattr(last, "activation", None), "__name__", "")
-    if activation in _OF_PROBABILITIES or type(last).__name__ == "Softmax":
-        return True
-    if activation == "linear":
-        return False
-    are_shares = bool(outputs.min() >= 0 and outputs.max() <= 1)
-    return are_shares and (outputs.shape[1] == 1 or np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
-
-
-def _probabilities(outputs: np.ndarray, are_probabilities: bool) -> np.ndarray:
-    """The outputs themselves where they are probabilities, else their softmax."""
-    if outputs.shape[1] == 1:
-        second = outputs if are_probabilities else 1 / (1 + np.exp(-outputs))
-        return np.concatenate([1 - second, second], axis=1)
-    if are_probabilities:
-        return outputs
-    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cnnbench.core import stored_weights
 from cnnbench.core.downloads import impatient
-from cnnbench.core.errors import Unavailable, UserError
+from cnnbench.core.errors import Unavailable
+from cnnbench.models.catalog import ENTRIES
 
 _FETCH_FAILED = re.compile(r"URL fetch failure on (?P<url>\S+?):? ")
 
 
-def load(model: Any, file: Path, label: str) -> None:
+def load(model: Any, file: Path, label: str, whole: Callable[[], Any] | None = None) -> None:
     """Load ``file`` (``.weights.h5``, ``.h5`` or ``.keras``) into ``model``.
 
     Raises:
@@ -26,28 +26,8 @@ def load(model: Any, file: Path, label: str) -> None:
     """
     if not file.is_file():
         raise Unavailable(f"no weights file {file} for {label}")
-    try:
-        if file.suffix == ".keras":
-            _load_whole(model, file)
-        else:
-            model.load_weights(str(file))
-    except (
-        *(ValueError, OSError, KeyError, TypeError, AttributeError),
-        *(zipfile.BadZipFile, zlib.error),
-    ) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"the weights in {file} do not fit {label}: {reason}",
-            hint="the architecture, input shape and classes must be those of the saved network",
-        ) from error
-
-
-def _load_whole(model: Any, file: Path) -> None:
-    """A ``.keras`` file holds its weights in a member of its own, which Keras loads by itself."""
-    import tempfile
-
-    with zipfile.ZipFile(file) as archive, tempfile.TemporaryDirectory() as folder:
-        model.load_weights(archive.extract("model.weights.h5", folder))
+    known = [(entry.name, entry.params, entry.classes) for entry in ENTRIES.values()]
+    stored_weights.load(model, file, label, known, whole)
 
 
 @contextmanager

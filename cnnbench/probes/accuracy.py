@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed, is_out_of_memory
+from cnnbench.core.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.core.pixel_map import PixelMap
 from cnnbench.core.settings.accuracy import IMAGENET, PRETRAINED, AccuracySetting
 from cnnbench.core.subject import Context, Finding, Subject
@@ -63,14 +63,14 @@ def _keep(model: Any, task: Task, context: Context) -> None:
     try:
         whole.save(f"{file}.keras")
         channels = network.channels(task.subject)
-        if pixels := PixelMap.of(task.subject.preprocess, channels):
+        if pixels := PixelMap.of(task.preprocess, channels):
             pixels.write(Path(f"{file}.keras"))
         else:
             context.say("its preprocessing is not in the .keras file: it is no map of pixels")
     except Exception as error:  # layers of the user's own that cannot say what they are made of
         if is_out_of_memory(error):
             raise
-        context.say(f"kept as weights alone: {' '.join(str(error).split())[:200]}")
+        context.say(f"kept as weights alone: {brief(error, 200)}")
 
 
 def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tuple[Task, Training]:
@@ -138,11 +138,11 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
         JobFailed: its outputs are not numbers.
     """
     dataset = task.dataset
-    batches = task.evaluation_batches(dataset.test, task.subject.preprocess)
+    batches = task.evaluation_batches(dataset.test, task.preprocess)
     outputs = np.asarray(model.predict(batches, verbose=0))
     if not np.isfinite(outputs).all():
         raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not numbers")
-    probs = scores.probabilities(outputs, not network.gives_probabilities(model))
+    probs = scores.probabilities(outputs, network.kind_of_outputs(model))
     labels = dataset.test.labels
     return Finding(
         metrics=scores.metrics(probs, labels) | _pace(training) | _time_to_target(training),
@@ -154,7 +154,7 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
             "classes": list(dataset.classes)[:50],
             "problems": list(dataset.problems)[:_MOST_PROBLEMS],
             "n_problems": len(dataset.problems),
-            "notes": _notes(task),
+            "notes": [*dataset.notes, *training.notes, *_notes(task)],
         },
     )
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from cnnbench.core.errors import OUT_OF_MEMORY
+from cnnbench.core.errors import OUT_OF_MEMORY, explained
 
 _TAIL = 16384
 _PIECE = 2**20  # more than a pipe holds, so that one reading empties it
@@ -99,7 +99,7 @@ def _work(work: Callable[[], Any], limit: int | None, writer: int, output: int) 
         os.write(writer, json.dumps(answer).encode())
         code = 0
     except BaseException as error:
-        words = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        words = explained(error)
         os.write(2, words.encode(errors="replace") + b"\n")
         os.write(writer, json.dumps({"ending": words}).encode())
     finally:

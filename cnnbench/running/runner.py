@@ -186,8 +186,9 @@ class _Run:
         with contextlib.suppress(OSError):  # only where the job left nothing in them
             Path(order.scratch).rmdir()
             Path(order.artifacts).rmdir()
-        started_text = started.isoformat("T", "seconds")
-        return self._as_record(job, attempt, outcome, started_text, duration, sorted(beside))
+        log = Path(order.log).relative_to(self._folder.path.resolve()).as_posix()
+        began = started.isoformat("T", "seconds")
+        return self._as_record(job, attempt, outcome, log, began, duration, sorted(beside))
 
     def _beside(self, job: Job) -> set[str]:
         """The other runs that measure here now; the user is warned of each once."""
@@ -229,6 +230,7 @@ class _Run:
         job: Job,
         attempt: int,
         outcome: Outcome,
+        log: str,
         started: str,
         duration: float,
         beside: Sequence[str],
@@ -239,6 +241,7 @@ class _Run:
             "cell_limit_s": self._plan.suite.limits.cell if job.cell.rule.at_most > 1 else None,
             "beside": list(beside),
         }
+        where = {"log": log} if outcome.status not in ("ok", "skipped") else {}
         return Record(
             key=job.key,
             attempt=attempt,
@@ -253,7 +256,7 @@ class _Run:
             classes=job.cell.model.classes,
             metrics=outcome.metrics or {},
             samples=outcome.samples or {},
-            details=(outcome.details or {}) | {name: x for name, x in asked.items() if x},
+            details=(outcome.details or {}) | {name: x for name, x in asked.items() if x} | where,
             error=outcome.error,
             environment=self._environment_id,
             started=started,

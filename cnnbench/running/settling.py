@@ -8,7 +8,7 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-from cnnbench.core.errors import CnnbenchError, JobFailed, Unavailable, is_out_of_memory
+from cnnbench.core.errors import CnnbenchError, JobFailed, Unavailable, explained, is_out_of_memory
 from cnnbench.core.reference import show
 from cnnbench.core.subject import Subject
 from cnnbench.probes import limited
@@ -46,8 +46,7 @@ def _answer(subject: Subject) -> dict[str, Any]:
         if is_out_of_memory(error):
             raise
         traceback.print_exc()
-        words = " ".join(f"{type(error).__name__}: {error}".split())
-        return {"failed": f"{subject.label} cannot be built: {words}"}
+        return {"failed": f"{subject.label} cannot be built: {explained(error)}"}
 
 
 def _interface(subject: Subject) -> tuple[tuple[int, ...], int]:

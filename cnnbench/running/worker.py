@@ -19,12 +19,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cnnbench.core.errors import JobFailed, Unavailable, UserError, is_out_of_memory
+from cnnbench.core.errors import (
+    JobFailed,
+    Unavailable,
+    UserError,
+    brief,
+    explained,
+    is_out_of_memory,
+)
 from cnnbench.core.record import PREPARE, Repeat, Status
 from cnnbench.core.settings import setting as read_setting
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.core.units import exact_bytes
 from cnnbench.running.settling import settled
+
+_MOST_WORDS = 500  # characters of a reason in our own words
 
 
 @dataclass(frozen=True)
@@ -109,16 +118,16 @@ def _outcome(order: Order, say: Callable[[str], None]) -> Outcome:
     try:
         return _found(_find(order, say))
     except Unavailable as error:
-        return Outcome("skipped", _one_line(error))
+        return Outcome("skipped", brief(error, _MOST_WORDS))
     except (JobFailed, UserError) as error:
         return Outcome(
             "failed",
-            _one_line(error),
+            brief(error, _MOST_WORDS),
             error=_traceback(),
             is_users_mistake=isinstance(error, UserError),
         )
     except BaseException as error:  # SystemExit of a user's builder included
-        reason = f"{type(error).__name__}: {_one_line(error)}".removesuffix(": ")
+        reason = explained(error)
         out_of_memory = is_out_of_memory(error)
         status: Status = "oom" if out_of_memory else "failed"
         if out_of_memory and order.memory_limit:
@@ -162,10 +171,6 @@ def _find(order: Order, say: Callable[[str], None]) -> Finding:
 def identity_text(identity: Mapping[str, Any]) -> str:
     """A model's identity in one line of canonical JSON."""
     return json.dumps(identity, sort_keys=True)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:500]
 
 
 def _traceback() -> str:

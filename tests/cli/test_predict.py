@@ -11,7 +11,6 @@ import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +19,6 @@ from PIL import Image
 
 from cnnbench.cli.predict import command
 from cnnbench.core.errors import UserError
-from cnnbench.models import prediction
 from tests.processes import HANGS_AFTER_S
 
 PHOTOGRAPHS = files("sklearn.datasets.images")
@@ -125,31 +123,6 @@ def test_a_mistake_is_one_line(arguments: tuple[str, ...], words: str) -> None:
     assert done.exception is not None
     assert words in str(done.exception)
     assert "\n" not in str(done.exception)
-
-
-@pytest.mark.parametrize(
-    ("last", "outputs", "shares"),
-    [
-        ("softmax", [[0.2, 0.8]], [[0.2, 0.8]]),
-        ("sigmoid", [[0.0, 0.0]], [[0.0, 0.0]]),  # of sigmoids that see nothing
-        ("sigmoid", [[0.9, 0.7]], [[0.9, 0.7]]),  # classes that do not exclude one another
-        ("linear", [[-1.0, 1.0]], [[1 / (1 + np.exp(2)), 1 / (1 + np.exp(-2))]]),
-        # Small logits look like shares; what an image is told does not hang on those beside it.
-        ("linear", [[0.0, 0.5]], [[1 / (1 + np.exp(0.5)), 1 / (1 + np.exp(-0.5))]]),
-        ("sigmoid", [[0.3]], [[0.7, 0.3]]),  # one sigmoid, two classes
-        ("linear", [[-2.0]], [[1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))]]),
-        ("", [[0.2, 0.8]], [[0.2, 0.8]]),  # a Reshape, say: as the numbers look
-        ("", [[0.2, 0.2]], [[0.5, 0.5]]),
-    ],
-)
-def test_outputs_become_probabilities(
-    last: str, outputs: list[list[float]], shares: object
-) -> None:
-    layer = SimpleNamespace(activation=SimpleNamespace(__name__=last)) if last else object()
-    network = SimpleNamespace(layers=[layer], outputs=[None])
-    found = np.array(outputs)
-    are_probabilities = prediction._are_probabilities(network, found)
-    np.testing.assert_allclose(prediction._probabilities(found, are_probabilities), shares)
 
 
 def test_the_names_of_a_single_sigmoids_two_classes(tmp_path: Path) -> None:

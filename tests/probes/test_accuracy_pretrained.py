@@ -13,7 +13,7 @@ from cnnbench.core.errors import JobFailed, UserError
 from cnnbench.core.settings.accuracy import AccuracySetting, AccuracySpec
 from cnnbench.core.subject import Context
 from cnnbench.probes import accuracy
-from cnnbench.probes.training import pretrained
+from cnnbench.probes.training import labels, pretrained
 from cnnbench.store import tables
 from tests.core.fake import FakeModel
 from tests.probes.small import SmallNet
@@ -157,3 +157,124 @@ def test_its_accuracy_is_not_doubted_for_want_of_seeds() -> None:
     assert row["top1_verdict@photos/pretrained"] == "stable"
     # Wilson: 1.96 * sqrt(0.713 * 0.287 / 50,000) = 0.004.
     assert row["top1_ci_high@photos/pretrained"] - 0.713 == pytest.approx(0.004, abs=2e-4)
+
+
+def greys(folder: Path, names: list[str]) -> None:
+    """A picture a class: of class k it is grey, of level 20 k."""
+    for number, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        Image.new("RGB", (12, 12), (20 * number,) * 3).save(folder / name / "0.png")
+
+
+class Levels(SmallNet):
+    """Says which of twelve levels a picture has: right about every picture of `greys`."""
+
+    label = "Levels"
+
+    def __init__(self, classes: int = 12) -> None:
+        super().__init__(channels=3)
+        self.classes = classes
+
+    def build(self, **_: Any) -> Any:
+        import tensorflow as tf
+
+        layers = tf.keras.layers
+        model = tf.keras.Sequential(
+            [
+                layers.Input((8, 8, 3)),
+                layers.GlobalAveragePooling2D(),
+                layers.Dense(self.classes, "softmax"),
+            ]
+        )
+        # The nearest of the levels l: the largest of 2 l x - l², for x the mean of the channels.
+        levels = 20 * np.arange(12) / 255
+        kernel, bias = np.zeros((3, self.classes)), np.full(self.classes, -1000.0)
+        kernel[:, :12], bias[:12] = 1000 * 2 * levels / 3, -1000 * levels**2
+        model.set_weights([kernel, bias])
+        return model
+
+    def preprocess(self, images: Any) -> Any:
+        return images / 255
+
+
+def judged(folder: Path, subject: SmallNet, **wording: Any) -> Any:
+    (folder / "net.weights.h5").touch()
+    (wanted,) = spec(weights="net.weights.h5", **wording).settings(subject)
+    return accuracy.run(subject, wanted, context(folder))
+
+
+def test_classes_named_by_numbers_are_outputs_in_numeric_order(tmp_path: Path) -> None:
+    greys(tmp_path / "photos", [str(number) for number in range(12)])
+    found = judged(tmp_path, Levels())
+    assert found.metrics["top1"] == 1.0
+    assert found.details["notes"][0] == "classes in the order of their numbers, 0 to 11"
+    assert "order of the folder's names, 0 to 11" in found.details["notes"][1]
+
+
+def test_where_the_order_as_text_fits_better_it_is_said(tmp_path: Path) -> None:
+    # The folders of a network that Keras trained: its third output is of the folder 10.
+    greys(tmp_path / "photos", sorted(str(number) for number in range(12)))
+    found = judged(tmp_path, Levels())
+    # 0 and 1 stand where they stood; 10, 11 and 2 to 9 do not.
+    assert found.metrics["top1"] == pytest.approx(2 / 12)
+    assert found.details["notes"][-1] == (
+        "with the names sorted as text, as Keras numbers folders, 100.0 % would be right instead "
+        "of 16.7 %"
+    )
+    (tmp_path / "names.txt").write_text("\n".join(sorted(str(n) for n in range(12))))
+    named = judged(tmp_path, Levels(), class_names="names.txt")
+    assert named.metrics["top1"] == 1.0
+    assert named.details["notes"] == ["classes in the order of their numbers, 0 to 11"]
+
+
+def test_a_list_of_class_names_finds_the_outputs_of_some_of_the_classes(tmp_path: Path) -> None:
+    names = [f"bird {chr(ord('l') - n)}" for n in range(12)]
+    greys(tmp_path / "photos", names)
+    for name in names[5:]:
+        (tmp_path / "photos" / name / "0.png").unlink()
+        (tmp_path / "photos" / name).rmdir()
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    found = judged(tmp_path, Levels(), class_names="names.txt")
+    assert (found.metrics["top1"], found.details["n_test"]) == (1.0, 5)
+    (tmp_path / "names.txt").write_text("\n".join([*names[:-1], "bird x"]).replace("l", "k2"))
+    with pytest.raises(JobFailed, match=r"'folder:photos/bird l' is no class of 'names.txt'"):
+        judged(tmp_path, Levels(), class_names="names.txt")
+
+
+def test_the_file_of_class_names_is_part_of_what_was_planned(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("a\nb\n")
+    located = spec(class_names="names.txt").located([tmp_path], None)
+    (tmp_path / "names.txt").write_text("b\na\n")
+    assert located.class_names_sha256
+    assert (
+        located.class_names_sha256
+        != spec(class_names="names.txt").located([tmp_path], None).class_names_sha256
+    )
+    with pytest.raises(ValueError, match="class_names: only with recipe: pretrained"):
+        AccuracySpec.model_validate({"dataset": "digits", "class_names": "names.txt"})
+
+
+def test_wordnet_ids_are_imagenet_s_classes_some_or_all(tmp_path: Path) -> None:
+    ids = labels.imagenet_ids()
+    assert (len(ids), ids[0], ids[217], ids[999]) == (
+        *(1000, "n01440764", "n02102040", "n15075141"),
+    )
+    greys(tmp_path / "photos", ["n01440764", "n01443537", "n01484850"])
+    found = judged(tmp_path, Levels(classes=1000))
+    assert found.metrics["top1"] == 1.0
+    (tmp_path / "photos" / "n01440764").rename(tmp_path / "photos" / "n02102040")
+    assert judged(tmp_path, Levels(classes=1000)).metrics["top1"] == pytest.approx(2 / 3)
+    (tmp_path / "photos" / "n01443537").rename(tmp_path / "photos" / "tench")
+    with pytest.raises(JobFailed, match="3 classes that can be used, and the network tells 1000"):
+        judged(tmp_path, Levels(classes=1000))
+
+
+def test_of_a_folder_with_splits_only_the_test_is_judged(tmp_path: Path) -> None:
+    names = [f"{number:02}" for number in range(12)]
+    greys(tmp_path / "photos" / "val", names)
+    (tmp_path / "photos" / "train" / "00").mkdir(parents=True)
+    (tmp_path / "photos" / "train" / "00" / "1.png").write_text("no picture, and not looked at")
+    found = judged(tmp_path, Levels())
+    assert (found.metrics["top1"], found.details["n_test"]) == (1.0, 12)
+    assert found.details["problems"] == []
+    assert "trained on train/, judged on val/" in found.details["notes"]

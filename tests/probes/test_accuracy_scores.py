@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cnnbench.core.errors import JobFailed
+from cnnbench.core.outputs import Kind
 from cnnbench.probes.training import scores
 from cnnbench.store.answers import answers_of
 from tests.store.records import record
@@ -29,7 +30,9 @@ def test_of_equals_the_first_counts_as_argmax_has_it() -> None:
 
 
 def test_a_softmax_that_int8_rounded_to_nothing_has_no_preference() -> None:
-    rounded = scores.probabilities(np.array([[0.0, 0.0, 0.0, 0.0], [0.5, 0.25, 0.0, 0.0]]), False)
+    rounded = scores.probabilities(
+        np.array([[0.0, 0.0, 0.0, 0.0], [0.5, 0.25, 0.0, 0.0]]), "softmax"
+    )
     assert rounded[0] == pytest.approx(np.full(4, 0.25))
     assert rounded[1] == pytest.approx([2 / 3, 1 / 3, 0, 0])
     assert math.isfinite(scores.metrics(rounded, np.array([3, 0]))["loss"])
@@ -56,15 +59,15 @@ def test_confusion_has_labels_in_rows() -> None:
 
 
 def test_logits_become_probabilities_without_overflow() -> None:
-    probs = scores.probabilities(np.array([[1000.0, 1000.0], [0.0, math.log(3)]]), True)
+    probs = scores.probabilities(np.array([[1000.0, 1000.0], [0.0, math.log(3)]]), "logits")
     assert probs == pytest.approx(np.array([[0.5, 0.5], [0.25, 0.75]]))
 
 
-@pytest.mark.parametrize("from_logits", [True, False])
-def test_what_is_no_number_is_never_judged(from_logits: bool) -> None:
+@pytest.mark.parametrize("kind", ["logits", "softmax", "sigmoids"])
+def test_what_is_no_number_is_never_judged(kind: Kind) -> None:
     """A row of NaN would have every class among its first five."""
     with pytest.raises(JobFailed, match="its outputs are not numbers"):
-        scores.probabilities(np.array([[0.1, 0.9], [np.nan, np.nan]]), from_logits)
+        scores.probabilities(np.array([[0.1, 0.9], [np.nan, np.nan]]), kind)
 
 
 def test_top5_only_where_it_means_something() -> None:

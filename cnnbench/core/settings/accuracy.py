@@ -10,13 +10,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from cnnbench.core import datasets
 from cnnbench.core.errors import UserError, nearest
 from cnnbench.core.model import Model
 from cnnbench.core.reference import show
-from cnnbench.core.settings import files
+from cnnbench.core.settings import files, folders
 from cnnbench.core.settings.base import (
     Form,
     Fraction,
@@ -105,6 +111,9 @@ class Schedule(Form):
         fine_tune_rate: the learning rate that phase two begins with.
         unfreeze_from: the first layer that phase two trains: an index, a name, or a fraction of
             the backbone's layers.
+        preprocessing: the ``model``'s own, or ``none``: it sees images in 0..255.
+        class_names: of a ``pretrained`` network: a file with the names of its classes, one a line,
+            in the order of its outputs; by default the folder's names, in their order.
     """
 
     dataset: DataSet
@@ -137,6 +146,17 @@ class Schedule(Form):
         | Annotated[float, Field(strict=True, gt=0, lt=1)]
         | Annotated[str, Field(strict=True, min_length=1)]
     ) = 0.5
+    preprocessing: Literal["model", "none"] = "model"
+    class_names: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_ever_where_not_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Fields that came later are left out at their default, so that keys stay what they are."""
+        return {
+            name: value
+            for name, value in plain(self).items()
+            if name not in _LATER or self._is_changed(name)
+        }
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -146,6 +166,8 @@ class Schedule(Form):
                     raise ValueError(f"{name} needs validation images: say validation: 0.1")
         if self.recipe == PRETRAINED:
             self._trains_nothing()
+        elif self.class_names:
+            raise ValueError(f"class_names: only with recipe: {PRETRAINED}")
         if self.recipe == "scratch" and (extra := _TRANSFER_ONLY & self.model_fields_set):
             changed = [name for name in sorted(extra) if self._is_changed(name)]
             if changed:
@@ -168,7 +190,11 @@ _TRANSFER_ONLY = frozenset({"weights", "dropout", "augment_head", "unfreeze_from
     "fine_tune_rate",
 }
 # All that a network that is not trained can be asked.
-_JUDGED_BY = frozenset({"dataset", "recipe", "weights", "test_examples"})
+_JUDGED_BY = frozenset({"dataset", "recipe", "weights", "test_examples"}) | {
+    "preprocessing",
+    "class_names",
+}
+_LATER = frozenset({"preprocessing", "class_names", "class_names_sha256"})
 # These stand in a column's name in a form of their own, or (keep_weights) decide no number.
 _WORDED = frozenset({"dataset", "recipe", "image_size", "epochs", "train_examples", "keep_weights"})
 
@@ -180,12 +206,14 @@ class AccuracySetting(Schedule, Setting):
         image_size: side of the square images, in px, or ``own``: the network's input.
         weights_sha256: of the weights file; empty for ``imagenet``.
         dataset_sha256: of a folder's images; empty for the named data sets.
+        class_names_sha256: of the file of names, where there is one.
     """
 
     probe: ClassVar[str] = "accuracy"
     image_size: ImageSize
     weights_sha256: str = ""
     dataset_sha256: str = ""
+    class_names_sha256: str = ""
 
     def kind(self) -> str:
         return f"{self.probe} {self.recipe}"
@@ -234,13 +262,16 @@ class AccuracySpec(Schedule, Spec):
         seeds: how many times the network is trained.
         weights_sha256: what the weights file must be; by default what it is (`cnnbench run`
             fills it in).
-        dataset_sha256: likewise for a folder.
+        dataset_sha256, class_names_sha256: likewise for a folder and for a file of names.
+        folder_notes: what a folder's names say, filled in when it is found.
     """
 
     image_size: ImageSize | None = None
     seeds: Annotated[int, Field(strict=True, ge=1, le=1000)] = 3
     weights_sha256: str = ""
     dataset_sha256: str = ""
+    class_names_sha256: str = ""
+    folder_notes: tuple[str, ...] = ()
 
     def settings(self, model: Model) -> Iterator[AccuracySetting]:
         fields = {name: getattr(self, name) for name in Schedule.model_fields}
@@ -249,11 +280,16 @@ class AccuracySpec(Schedule, Spec):
             image_size=self._image_size(model),
             weights_sha256=self.weights_sha256,
             dataset_sha256=self.dataset_sha256,
+            class_names_sha256=self.class_names_sha256,
         )
 
     def notes(self, models: Sequence[Model]) -> Iterator[str]:
-        """For which of them the suite's image size is, and which are trained for other classes."""
+        """Return what its folder's names say, and for which models the suite's words do not hold.
+
+        These are its image size and the classes that a name states.
+        """
         name, classes = _short_name(self.dataset), datasets.facts(self.dataset).classes
+        yield from (f"{name}: {note}" for note in self.folder_notes)
         kept = [model for model in models if self._keeps_its_own(model)]
         if kept and self.image_size not in (None, OWN):
             rest = ", ".join(model.label for model in models if model not in kept)
@@ -302,13 +338,17 @@ class AccuracySpec(Schedule, Spec):
         What is not there keeps an empty hash: its jobs will be skipped. A hash that the suite
         states stays.
         """
-        hashes: dict[str, str] = {}
+        hashes: dict[str, Any] = {}
         if self.recipe != "scratch" and self.weights != IMAGENET and not self.weights_sha256:
-            folders = files.weights_folders(search_path, data_dir)
-            hashes["weights_sha256"] = files.hash_of(self.weights, folders)
+            where = files.weights_folders(search_path, data_dir)
+            hashes["weights_sha256"] = files.hash_of(self.weights, where)
         if self.dataset.startswith(FOLDER) and not self.dataset_sha256:
             name = self.dataset.removeprefix(FOLDER)
             hashes["dataset_sha256"] = files.hash_of(name, search_path)
+        if self.dataset.startswith(FOLDER):
+            hashes["folder_notes"] = folders.notes(self.dataset.removeprefix(FOLDER), search_path)
+        if self.class_names and not self.class_names_sha256:
+            hashes["class_names_sha256"] = files.hash_of(self.class_names, search_path)
         return self.model_copy(update=hashes)
 
 

@@ -6,7 +6,6 @@ it and converted, then the files are opened and run, for memory and for latency.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from cnnbench.core import datasets
+from cnnbench.core import datasets, outputs
 from cnnbench.core.errors import UserError
 from cnnbench.core.model import Model
-from cnnbench.core.settings import files, variants
+from cnnbench.core.settings import files, folders, variants
 from cnnbench.core.settings.accuracy import (
     FOLDER,
     AccuracySetting,
@@ -152,7 +151,10 @@ class CompressionSetting(Setting):
     def network(self, model: Any) -> Any:
         if self.training is None:
             return model
-        return TrainedNetwork(model, self.training.images_for(model.input_shape), self.classes)
+        shape, classes = self.training.images_for(model.input_shape), self.classes
+        if self.training.recipe == "scratch":
+            classes = outputs.width(model.classes, classes)
+        return TrainedNetwork(model, shape, classes)
 
     def label(self) -> str:
         match self.part:
@@ -221,6 +223,7 @@ class CompressionSpec(TimedSpec):
     dataset_sha256: str = ""
     backbone_sha256: str = ""
     folder_classes: int = 0
+    folder_notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -259,10 +262,14 @@ class CompressionSpec(TimedSpec):
             update["backbone_sha256"] = self.backbone_sha256 or located.weights_sha256
             update["dataset_sha256"] = self.dataset_sha256 or located.dataset_sha256
             update["folder_classes"] = _classes_of(self.training.dataset, search_path)
+            update["folder_notes"] = located.folder_notes
         return self.model_copy(update=update)
 
     def notes(self, models: Sequence[Model]) -> Iterator[str]:
-        return self.training.spec().notes(models) if self.training else super().notes(models)
+        if self.training is None:
+            return super().notes(models)
+        spec = self.training.spec().model_copy(update={"folder_notes": self.folder_notes})
+        return spec.notes(models)
 
     def _network(self, model: Model) -> dict[str, Any]:
         """What decides the float32 network."""
@@ -291,9 +298,9 @@ def making(
 
 
 def _classes_of(dataset: str, search_path: Sequence[Path]) -> int:
-    """How many subfolders with enough files a ``folder:PATH`` has; 0 for what is none."""
+    """How many classes with enough files a ``folder:PATH`` has; 0 for what is none."""
     found = files.find(dataset.removeprefix(FOLDER), search_path) if FOLDER in dataset else None
     if found is None or not found.is_dir():
         return datasets.facts(dataset).classes
-    tops = Counter(file.relative_to(found).parts[0] for file in files.visible_files(found))
-    return sum((found / top).is_dir() and n >= datasets.SMALLEST_CLASS for top, n in tops.items())
+    layout = folders.read(found)
+    return len(layout.large_enough((m.label, m.split) for m in layout.members)[0])

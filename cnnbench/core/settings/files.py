@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,15 +42,15 @@ def weights_folders(search_path: Sequence[Path], data_dir: Path | None) -> list[
 
 
 def sha256(path: Path) -> str:
-    """Of a file's bytes, or of a folder's names and bytes (hidden files left out).
+    """Hash a file's bytes, or all that `tree` finds in a folder: names, bytes, and what is odd.
 
     Raises:
         UserError: a file cannot be read.
     """
     try:
-        files = [path] if path.is_file() else sorted(visible_files(path))
-        stamps = tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
-        return _sha256(str(path), stamps)
+        found = Tree((path,), {}) if path.is_file() else tree(path)
+        stamps = tuple((str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in found.files)
+        return _sha256(str(path), stamps, tuple(str(odd) for odd in sorted(found.odd)))
     except OSError as error:
         where = str(error.filename or path)
         raise UserError(f"cannot be read: {error.strerror}", where) from None
@@ -60,17 +62,63 @@ def hash_of(name: str, folders: Iterable[Path | None]) -> str:
     return sha256(found) if found else ""
 
 
-def visible_files(folder: Path) -> Iterable[Path]:
-    """Every file below ``folder`` whose way there has no hidden part."""
-    for file in folder.rglob("*"):
-        parts = file.relative_to(folder).parts
-        if file.is_file() and not any(part.startswith(".") for part in parts):
-            yield file
+@dataclass(frozen=True)
+class Tree:
+    """Everything below a folder, hidden files and folders left out.
+
+    Attributes:
+        files: every file, in the order of their paths; links are followed, wherever they lead.
+        odd: every other path that leads to no file, and what it is instead.
+    """
+
+    files: tuple[Path, ...]
+    odd: Mapping[Path, str]
+
+
+def tree(folder: Path) -> Tree:
+    """List what is below ``folder``; nothing but hidden names is passed over.
+
+    A link to a folder that it lies in is odd: to follow it would never end.
+    """
+    above = frozenset(_identity(one.stat()) for one in (folder, *folder.resolve().parents))
+    found = dict(_walk(folder, above))
+    files = (path for path, problem in found.items() if not problem)
+    return Tree(tuple(sorted(files)), {path: what for path, what in found.items() if what})
+
+
+def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[tuple[Path, str]]:
+    """``(path, "")`` for every file, ``(path, what it is)`` for every end that is none."""
+    try:
+        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        yield folder, f"a folder that cannot be read ({error.strerror})"
+        return
+    if not paths:
+        yield folder, "an empty folder"
+    for path in paths:
+        try:
+            found = path.stat()
+        except OSError as error:
+            is_link = path.is_symlink()
+            yield path, "a link to nothing" if is_link else f"unreadable ({error.strerror})"
+            continue
+        if stat.S_ISREG(found.st_mode):
+            yield path, ""
+        elif not stat.S_ISDIR(found.st_mode):
+            yield path, "neither a file nor a folder"
+        elif _identity(found) in above:
+            yield path, "a link to a folder that it lies in"
+        else:
+            yield from _walk(path, above | {_identity(found)})
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 # A plan asks once a model; the stamps notice a file that has changed in between.
 @lru_cache(maxsize=64)
-def _sha256(path: str, stamps: tuple[tuple[str, int, int], ...]) -> str:
+def _sha256(path: str, stamps: tuple[tuple[str, int, int], ...], odd: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     for name, size, _ in stamps:
         file = Path(name)
@@ -80,4 +128,6 @@ def _sha256(path: str, stamps: tuple[tuple[str, int, int], ...]) -> str:
         with file.open("rb") as stream:
             while block := stream.read(2**20):
                 digest.update(block)
+    for name in odd:
+        digest.update(os.fsencode(Path(name).relative_to(path)) + b"\0\0")
     return digest.hexdigest()

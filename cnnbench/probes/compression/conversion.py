@@ -70,8 +70,8 @@ def _make(
             lessons=images.lessons(model),
             epochs=setting.fine_tune_epochs,
             rate=setting.fine_tune_rate,
-            on_labels=setting.training is not None or card["gives_probabilities"],
-            from_logits=not card["gives_probabilities"],
+            on_labels=setting.training is not None or card["outputs"] in ("softmax", "sigmoids"),
+            outputs=card["outputs"],
             say=context.say,
         )
         kept = partial(places.tuned, subject, setting, context)
@@ -141,10 +141,10 @@ def _judge(
     """Accuracy on the test images, and how often the class is the one that float32 gave."""
     labels = images.test.labels
     outputs = answers(file, images.test.images, images.preprocessed, context.say)
-    probs = scores.probabilities(outputs, not card["gives_probabilities"])
-    float32 = np.load(trained / source.OUTPUTS)
+    probs = scores.probabilities(outputs, card["outputs"])
+    float32 = scores.probabilities(np.load(trained / source.OUTPUTS), card["outputs"])
     finding.metrics |= scores.metrics(probs, labels)
-    finding.metrics["agreement"] = float((outputs.argmax(1) == float32.argmax(1)).mean())
+    finding.metrics["agreement"] = float((probs.argmax(1) == float32.argmax(1)).mean())
     finding.details |= scores.details(probs, labels)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import CnnbenchError, JobFailed, is_out_of_memory
+from cnnbench.core.errors import CnnbenchError, JobFailed, brief, is_out_of_memory
 from cnnbench.core.settings.variants import Variant
 from cnnbench.probes.runtimes import litert
 
@@ -57,4 +57,4 @@ def reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "error:" in line] or lines or [type(error).__name__]
     words = telling[0].rpartition("error:")[2].strip() or telling[0]
-    return words[:300]
+    return brief(words)

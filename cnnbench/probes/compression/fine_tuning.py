@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.core.errors import JobFailed
+from cnnbench.core.outputs import Kind
 from cnnbench.probes.compression.material import Lessons
-from cnnbench.probes.training import network
+from cnnbench.probes.training import network, objective
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class FineTuning:
         epochs: how often.
         rate: the learning rate, of Adam.
         on_labels: the targets are classes or probabilities; else they are what the network said.
-        from_logits: the network's outputs are no probabilities.
+        outputs: what the network's are.
         say: takes progress messages.
     """
 
@@ -29,7 +30,7 @@ class FineTuning:
     epochs: int
     rate: float
     on_labels: bool
-    from_logits: bool
+    outputs: Kind
     say: Callable[[str], None]
 
     @property
@@ -45,13 +46,8 @@ class FineTuning:
         """
         import tensorflow as tf
 
-        losses = tf.keras.losses
-        loss = (
-            losses.CategoricalCrossentropy(from_logits=self.from_logits)
-            if self.on_labels
-            else losses.MeanSquaredError()
-        )
-        model.compile(tf.keras.optimizers.Adam(self.rate), loss, jit_compile=False)
+        is_learnt = objective.loss(self.outputs) if self.on_labels else "mean_squared_error"
+        model.compile(tf.keras.optimizers.Adam(self.rate), is_learnt, jit_compile=False)
         for epoch in range(1, self.epochs + 1):
             self.say(f"{what}, epoch {epoch} of {self.epochs}")
             history = model.fit(

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnnbench.core.errors import JobFailed, Unavailable, is_out_of_memory
+from cnnbench.core.errors import JobFailed, Unavailable, explained, is_out_of_memory
 
 
 @dataclass
@@ -88,6 +88,5 @@ def refusals() -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        words = " ".join(str(error).split())[:300]
-        reason = f"{type(error).__name__}: {words}" if words else type(error).__name__
-        raise Unavailable(f"the model-optimization toolkit refuses it: {reason}") from error
+        words = explained(error)
+        raise Unavailable(f"the model-optimization toolkit refuses it: {words}") from error

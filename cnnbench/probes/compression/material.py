@@ -50,7 +50,7 @@ class Pictures:
 
     def preprocessed(self, images: np.ndarray) -> np.ndarray:
         """``(n, h, w, c)`` uint8 as float32 that the network takes."""
-        return np.asarray(self._task.subject.preprocess(images.astype(np.float32)), np.float32)
+        return np.asarray(self._task.preprocess(images.astype(np.float32)), np.float32)
 
     def representative(self, count: int) -> Iterator[list[np.ndarray]]:
         """Training images, one at a time, drawn at random.
@@ -71,9 +71,7 @@ class Pictures:
     def lessons(self, model: Any) -> Lessons:
         """The training images, augmented as the network was trained."""
         task = self._task
-        batches = task.training_batches(
-            task.dataset.train, task.subject.preprocess, task.setting.augment
-        )
+        batches = task.training_batches(task.dataset.train, task.preprocess, task.setting.augment)
         return Lessons(lambda epoch: batches.epoch(task.seed, 1000 + epoch), batches.steps)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.analysis.keras_settings import use_standard_keras
-from cnnbench.core.errors import Unavailable, UserError
+from cnnbench.core.errors import Unavailable, UserError, brief
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.subject import Subject
 from cnnbench.probes.training import network
@@ -109,7 +109,7 @@ def fresh_copy(subject: Subject, training: AccuracySetting | None, folder: Path)
     except (UserError, ValueError, TypeError, AttributeError, ImportError) as error:
         if os.environ.get("TF_USE_LEGACY_KERAS") != "1":
             raise
-        reason = " ".join(str(error).split())[:300]
+        reason = brief(error)
         raise Unavailable(
             f"it cannot be built in Keras 2, which the toolkit needs: {reason}"
         ) from error

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import UserError, is_out_of_memory
+from cnnbench.core import outputs, stored_weights
+from cnnbench.core.errors import UserError
 from cnnbench.core.reference import show
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
@@ -67,7 +68,7 @@ def _untrained(subject: Subject, file: Path | None, folder: Path) -> Finding:
         "input_shape": list(subject.input_shape),
         "classes": int(model.outputs[0].shape[-1]),
         "weights": words,
-        "gives_probabilities": network.gives_probabilities(model),
+        "outputs": network.kind_of_outputs(model),
     }
     _write_card(folder, facts)
     return Finding(details={"weights": facts["weights"]})
@@ -80,7 +81,9 @@ def _trained(
     assert training is not None
     file = _weights_file(setting, context)
     task, loop = material.lesson(subject, training, context, with_backbone=file is None)
-    classes = len(task.dataset.classes)
+    classes = task.classes
+    if training.recipe == "scratch":
+        classes = outputs.width(subject.classes, classes)
     shape = network.images(subject, training)
     flat = networks.build(TrainedNetwork(subject, shape, classes), training)
     if file is not None:
@@ -98,7 +101,7 @@ def _trained(
         "class_names": list(task.dataset.classes)[:1000],
         "weights": finding.details["weights"],
         "training": training.model_dump(mode="json", include=None if file is None else _KNOWN),
-        "gives_probabilities": network.gives_probabilities(flat),
+        "outputs": network.kind_of_outputs(flat),
     }
     _write_card(folder, facts)
     loop.checkpoint.remove()
@@ -124,32 +127,25 @@ def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
     Raises:
         UserError: they are of another network.
     """
+    shape = show(flat.input_shape[1:])
+    name = f"{task.subject.label} with {task.classes} classes and the input {shape}"
     try:
-        flat.load_weights(str(file))
-        return
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        reason = " ".join(str(error).split())[:200]
-    try:
+        stored_weights.load(flat, file, name)
+    except UserError as error:
         if training.recipe != "transfer":
-            raise ValueError(reason)
-        whole = transfer.build(task.subject, training, task.classes, None, task.seed).whole
-        whole.load_weights(str(file))
-        flat.set_weights(whole.get_weights())
-    except Exception as error:
-        if is_out_of_memory(error):
             raise
-        raise UserError(
-            f"the weights in {file.name} do not fit {task.subject.label} with "
-            f"{task.classes} classes and the input {show(flat.input_shape[1:])}: {reason}"
-        ) from None
+        try:
+            whole = transfer.build(task.subject, training, task.classes, None, task.seed).whole
+            stored_weights.load(whole, file, name)
+        except UserError:
+            raise error from None
+        flat.set_weights(whole.get_weights())
 
 
 def _write(flat: Any, task: Task, folder: Path) -> None:
     flat.save_weights(str(folder / FILE))
     networks.save_weights(flat, folder)
-    batches = task.evaluation_batches(task.dataset.test, task.subject.preprocess)
+    batches = task.evaluation_batches(task.dataset.test, task.preprocess)
     np.save(folder / OUTPUTS, np.asarray(flat.predict(batches, verbose=0), np.float32))
 
 

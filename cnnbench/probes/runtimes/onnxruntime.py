@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed, is_out_of_memory
+from cnnbench.core.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.probes.runtimes import saved_graph
 from cnnbench.probes.runtimes.base import CallPath, threads_of_process
 
@@ -75,8 +75,8 @@ class Runtime(CallPath):
         except Exception as error:  # ONNX Runtime's own errors share no base
             if is_out_of_memory(error):
                 raise
-            words = " ".join(str(error).split())
-            raise JobFailed(f"ONNX Runtime refuses the converted network: {words}") from error
+            words = f"ONNX Runtime refuses the converted network: {brief(error)}"
+            raise JobFailed(words) from error
         now = threads_of_process()
         self._threads_in_use = None if others is None or now is None else now - others + 1
         self._input = self._session.get_inputs()[0].name

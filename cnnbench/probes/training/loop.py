@@ -13,7 +13,7 @@ import numpy as np
 from cnnbench.core.errors import JobFailed
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.data.pipeline import TrainingBatches
-from cnnbench.probes.training import network, optimisation
+from cnnbench.probes.training import network, objective, optimisation
 from cnnbench.probes.training import watch as watching
 from cnnbench.probes.training.checkpoint import Checkpoint, State
 
@@ -47,6 +47,7 @@ class Training:
         say: takes progress messages.
         curve: what each epoch gave, oldest first.
         features_s: seconds that a frozen backbone took to compute its features.
+        notes: what a reader of the result must know of the training.
         images: that an epoch of the newest phase trains on; 0 where it trains on features.
     """
 
@@ -57,6 +58,7 @@ class Training:
     curve: list[Point] = field(default_factory=list)
     features_s: float = 0.0
     images: int = 0
+    notes: list[str] = field(default_factory=list)
     _found: State | None = None
 
     def __post_init__(self) -> None:
@@ -103,16 +105,11 @@ class Training:
             model.set_weights(best)
 
     def _compile(self, model: Any, phase: Phase) -> None:
-        import tensorflow as tf
-
-        loss = tf.keras.losses.CategoricalCrossentropy(
-            from_logits=not network.gives_probabilities(model),
-            label_smoothing=self.setting.label_smoothing,
-        )
+        kind = network.kind_of_outputs(model)
         model.compile(
             optimizer=optimisation.optimizer(self.setting, phase.learning_rate),
-            loss=loss,
-            metrics=[tf.keras.metrics.CategoricalAccuracy(name="top1")],
+            loss=objective.loss(kind, self.setting.label_smoothing),
+            metrics=[objective.top1(kind)],
             jit_compile=False,  # on a CPU, XLA is several times slower for depthwise networks
         )
         model.optimizer.build(model.trainable_variables)

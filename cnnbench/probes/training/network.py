@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from cnnbench.core import outputs
 from cnnbench.core.errors import JobFailed
 from cnnbench.core.reference import show
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.subject import Subject
+
+_SCALING = ("Rescaling", "Normalization")
 
 
 def channels(subject: Subject) -> int:
@@ -48,12 +51,13 @@ def scratch(
     """The whole network with fresh weights for images of ``shape``, ``(height, width, channels)``.
 
     Raises:
-        JobFailed: it has several outputs.
+        JobFailed: it has several outputs, or a single one that tells nothing.
     """
     # Not `build`, which gives a .keras file the trained weights that it comes with.
-    model = subject.architecture(input_shape=shape, classes=classes)
+    model = subject.architecture(input_shape=shape, classes=outputs.width(subject.classes, classes))
     if len(model.outputs) != 1:
         raise JobFailed(f"it has {len(model.outputs)} outputs; images are classified by one")
+    outputs.check(kind_of_outputs(model), model.outputs[0].shape[-1])
     set_batchnorm_momentum(model, batchnorm_momentum)
     return model
 
@@ -79,9 +83,49 @@ def is_batchnorm(layer: Any) -> bool:
     return isinstance(layer, tf.keras.layers.BatchNormalization)
 
 
-def gives_probabilities(model: Any) -> bool:
-    """Whether the outputs are probabilities already: tried on a batch, not read from a layer."""
+def kind_of_outputs(model: Any) -> outputs.Kind:
+    """What the outputs of a classifier are; where no layer says so, a batch is tried."""
     shape = tuple(model.input_shape[1:])
     images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
-    outputs = np.asarray(model(images, training=False), np.float64)
-    return bool(np.all(outputs >= 0) and np.allclose(outputs.sum(axis=-1), 1, atol=1e-3))
+    return outputs.kind(model, np.asarray(model(images, training=False), np.float64))
+
+
+def preprocessing(subject: Subject, setting: AccuracySetting) -> Callable[[Any], Any]:
+    """The network's own, unless the setting says that nothing is done to images in 0..255."""
+    return subject.preprocess if setting.preprocessing == "model" else _unchanged
+
+
+def _unchanged(images: Any) -> Any:
+    return images
+
+
+def notes(model: Any, preprocess: Callable[[Any], Any]) -> list[str]:
+    """What a reader must know of how the images reach the network."""
+    if not scales_again(model, preprocess):
+        return []
+    return [
+        "its inputs are scaled twice, once before it and once by its own first layers: "
+        "`preprocessing: none` leaves it to these"
+    ]
+
+
+def scales_again(model: Any, preprocess: Callable[[Any], Any]) -> bool:
+    """Whether ``preprocess`` changes the images of a network that scales them by itself.
+
+    It does where a Rescaling or Normalization comes before its first layer with a kernel.
+    """
+    pixels = np.linspace(0, 255, 2 * int(np.prod(model.input_shape[1:])), dtype=np.float32)
+    images = pixels.reshape(2, *model.input_shape[1:])
+    if np.array_equal(np.asarray(preprocess(images.copy())), images):
+        return False
+    for layer in all_layers(model):
+        if type(layer).__name__ in _SCALING:
+            return True
+        if any(name in ("kernel", "depthwise_kernel") for name in _names_of_weights(layer)):
+            return False
+    return False
+
+
+def _names_of_weights(layer: Any) -> Iterator[str]:
+    for weight in getattr(layer, "weights", ()) if not getattr(layer, "layers", None) else ():
+        yield weight.name.rpartition("/")[2].partition(":")[0]

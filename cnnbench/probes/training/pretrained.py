@@ -6,88 +6,81 @@ the papers do: its shorter side scaled to size / 0.875, then the middle ``size x
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed
 from cnnbench.core.settings.accuracy import FOLDER, IMAGENET, AccuracySetting
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.data import folder, stratified
-from cnnbench.data.pictures import Images, Labels, Splits
-from cnnbench.probes.training import network, scores, transfer
+from cnnbench.data.pictures import Images, Labels, Pictures
+from cnnbench.probes.training import labels, network, scores, transfer
 
 _CROP = 0.875
 _PIXELS = 64 * 224 * 224  # in a batch, so that the largest networks need no more memory
-_WORDNET_ID = re.compile(r"n\d{8}")
 
 
 def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Finding:
     """Top-1, top-5, loss and calibration of ``subject`` with its weights on all of the folder.
 
+    Of a folder with splits only the images that are for judging count.
+
     Raises:
-        Unavailable: the folder or the weights are not here and cannot be had.
+        Unavailable: the folder, the weights or the names of the classes are not here.
         JobFailed: the folder's classes are not the network's.
     """
-    weights = transfer.locate_weights(setting, context.search_path, context.data_dir)
+    weights: str | Path | None = None
+    if setting.weights != IMAGENET or not labels.brings_weights(subject):
+        weights = transfer.locate_weights(setting, context.search_path, context.data_dir)
     context.say(f"reading {setting.dataset}")
     splits = folder.load(
         setting.dataset.removeprefix(FOLDER),
         list(context.search_path),
         setting.dataset_sha256,
-        smallest_class=1,  # nothing is held out
+        trains=False,
     )
-    _check_classes(splits.classes, subject, setting)
+    outputs_of = labels.outputs_of(splits.classes, subject, setting, context.search_path)
+    parts = [splits.test] if splits.has_own_test else [splits.train, splits.test]
+    folder_labels = np.concatenate([part.labels for part in parts])
+    chosen = stratified.subset(folder_labels, setting.test_examples)
+    known = np.array(outputs_of.places)[folder_labels[chosen]]
     model = subject.build(weights=weights)
-    known = np.concatenate([splits.train.labels, splits.test.labels])
-    chosen = stratified.subset(known, setting.test_examples)
+    preprocess = network.preprocessing(subject, setting)
     outputs: list[np.ndarray] = []
-    for images in _batches(splits, chosen, network.images(subject, setting)):
+    for images in _batches(parts, chosen, network.images(subject, setting)):
         done = sum(len(one) for one in outputs)
         context.say(f"testing on {len(chosen):,} images, {done:,} done")
-        answers = model.predict_on_batch(subject.preprocess(images.astype(np.float32)))
+        answers = model.predict_on_batch(preprocess(images.astype(np.float32)))
         outputs.append(np.asarray(answers))
-    probs = scores.probabilities(np.concatenate(outputs), not network.gives_probabilities(model))
+    probs = scores.probabilities(np.concatenate(outputs), network.kind_of_outputs(model))
+    notes = [*splits.notes, *network.notes(model, preprocess), *outputs_of.notes(probs, known)]
+    for note in notes:
+        context.say(note)
     return Finding(
-        metrics=scores.metrics(probs, known[chosen]),
-        details=scores.details(probs, known[chosen])
+        metrics=scores.metrics(probs, known),
+        details=scores.details(probs, known)
         | {
             "is_trained_here": False,
             "classes": list(splits.classes)[:50],
             "problems": list(splits.problems)[:20],
             "n_problems": len(splits.problems),
+            "notes": notes,
         },
     )
 
 
-def _check_classes(classes: tuple[str, ...], subject: Subject, setting: AccuracySetting) -> None:
-    """The folder's names in alphabetical order must be the network's classes in theirs."""
-    name = setting.dataset
-    if len(classes) != subject.classes:
-        raise JobFailed(
-            f"'{name}' has {len(classes)} classes that can be used, and the network tells "
-            f"{subject.classes} apart: a subfolder a class is expected"
-        )
-    odd = [one for one in classes if not _WORDNET_ID.fullmatch(one)]
-    if setting.weights == IMAGENET and odd:
-        raise JobFailed(
-            f"'{name}/{odd[0]}' is no class of ImageNet: subfolders are named by WordNet id, as "
-            "n01440764, so that their order is that of the network's outputs"
-        )
-
-
-def _batches(splits: Splits, chosen: Labels, shape: tuple[int, ...]) -> Iterator[Images]:
-    """The chosen pictures, first those that training would have had, in batches."""
+def _batches(parts: Sequence[Pictures], chosen: Labels, shape: tuple[int, ...]) -> Iterator[Images]:
+    """The chosen pictures of all parts, in batches."""
     height, width, channels = shape
     step = max(1, _PIXELS // (height * width))
     scaled = round(height / _CROP), round(width / _CROP)
     top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
-    first = len(splits.train.labels)
-    for pictures, indices in (
-        (splits.train, chosen[chosen < first]),
-        (splits.test, chosen[chosen >= first] - first),
-    ):
+    first = 0
+    for pictures in parts:
+        last = first + len(pictures.labels)
+        indices = chosen[(chosen >= first) & (chosen < last)] - first
+        first = last
         for start in range(0, len(indices), step):
             whole = pictures.read(indices[start : start + step], scaled, channels)
             yield whole[:, top : top + height, left : left + width]

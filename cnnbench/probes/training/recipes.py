@@ -38,6 +38,11 @@ class Task:
     def classes(self) -> int:
         return len(self.dataset.classes)
 
+    @property
+    def preprocess(self) -> Callable[[Any], Any]:
+        """What is done to images in 0..255 before the network sees them."""
+        return network.preprocessing(self.subject, self.setting)
+
     def augment(self, phase: Phase) -> Augment:
         """How ``phase`` changes its training images."""
         setting = self.setting
@@ -102,7 +107,10 @@ RECIPES: dict[str, Callable[[Task, Training], Any]] = {
 
 
 def _fit_images(task: Task, training: Training, model: Any, phase: Phase) -> None:
-    preprocess = task.subject.preprocess
+    preprocess = task.preprocess
+    training.notes = network.notes(model, preprocess)
+    for note in training.notes:
+        training.say(note)
     training.fit(
         model,
         task.training_batches(task.dataset.train, preprocess, task.augment(phase)),
@@ -113,10 +121,11 @@ def _fit_images(task: Task, training: Training, model: Any, phase: Phase) -> Non
 
 def _fit_features(task: Task, training: Training, nets: transfer.Transfer, phase: Phase) -> None:
     started = time.perf_counter()
+    training.notes = network.notes(nets.whole, task.preprocess)
 
     def seen(part: Part) -> Part:
         training.say(f"computing the backbone's features of {len(part):,} images")
-        return transfer.pooled_features(nets, task.subject, part, task.classes)
+        return transfer.pooled_features(nets, part, task.classes, task.preprocess)
 
     train, held = seen(task.dataset.train), task.dataset.validation
     validation = task.evaluation_batches(seen(held) if held is not None else None, _unchanged)

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cnnbench.core import outputs
 from cnnbench.core.errors import JobFailed
+from cnnbench.core.outputs import Kind
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -18,8 +20,10 @@ _ECE_BINS = 15
 _TOP5_FROM_CLASSES = 10  # with fewer, five guesses are nearly all there are
 
 
-def probabilities(outputs: Floats, from_logits: bool) -> Floats:
-    """``(n, classes)`` that sum to one, from logits or from what a softmax gave.
+def probabilities(given: Floats, kind: Kind) -> Floats:
+    """``(n, classes)`` that sum to one, from what a network gave.
+
+    Sigmoids, a probability for each class, are taken in proportion.
 
     A softmax in int8 knows steps of 1/256 only: of many classes that are all less probable, it
     gives every one nothing, which is no preference.
@@ -27,14 +31,13 @@ def probabilities(outputs: Floats, from_logits: bool) -> Floats:
     Raises:
         JobFailed: some are no numbers; no share of right answers would tell.
     """
-    outputs = np.asarray(outputs, np.float64)
-    if not np.isfinite(outputs).all():
+    given = np.asarray(given, np.float64)
+    if not np.isfinite(given).all():
         raise JobFailed("its outputs are not numbers")
-    if from_logits:
-        outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    sums = outputs.sum(axis=1, keepdims=True)
-    shares = np.full_like(outputs, 1 / outputs.shape[1])
-    return np.divide(outputs, sums, out=shares, where=sums != 0)
+    probs = outputs.probabilities(given, kind)
+    sums = probs.sum(axis=1, keepdims=True)
+    shares = np.full_like(probs, 1 / probs.shape[1])
+    return np.divide(probs, sums, out=shares, where=sums != 0)
 
 
 def top_k(probs: Floats, labels: Ints, k: int) -> float:

@@ -8,7 +8,7 @@ layers too, at a lower rate, its batch normalisation still in inference mode.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,11 @@ def backbone(subject: Subject, setting: AccuracySetting, weights: str | Path | N
     return subject.build(input_shape=shape, include_top=False, weights=weights)
 
 
-def pooled_features(transfer: Transfer, subject: Subject, part: Part, classes: int) -> Part:
+def pooled_features(
+    transfer: Transfer, part: Part, classes: int, preprocess: Callable[[Any], Any]
+) -> Part:
     """``part`` as the backbone sees it: its images become float32 features ``(n, d)``."""
-    batches = pipeline.evaluation_batches(part, classes, subject.preprocess, _BATCH)
+    batches = pipeline.evaluation_batches(part, classes, preprocess, _BATCH)
     return Part(np.asarray(transfer.features.predict(batches, verbose=0)), part.labels)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cnnbench.core.errors import brief
 from cnnbench.core.metrics import Metric, column, cut, split
 from cnnbench.core.terminal import printable
 from cnnbench.core.units import show
@@ -12,6 +13,8 @@ from cnnbench.report.choose.choice import Choice
 from cnnbench.report.choose.relaxing import Relaxation
 from cnnbench.report.choose.violation import Violation
 from cnnbench.report.measured import Measured
+
+_MOST_OF_A_REASON = 160  # characters; the report has all of it
 
 
 def as_text(choice: Choice) -> str:
@@ -116,7 +119,7 @@ def _section(choice: Choice, verdict: str, head: str) -> Iterator[str]:
 
 def _violation(v: Violation) -> str:
     if v.excess is None or v.limit is None or v.value is None:
-        return f"{v.column}: {v.reason}"
+        return f"{v.column}: {brief(v.reason, _MOST_OF_A_REASON)}"
     value, limit = show(v.value, v.metric.unit), show(v.limit, v.metric.unit)
     side = "over" if v.value > v.limit else "under"
     share = f" ({100 * v.relative:.0f} %)" if v.limit and v.metric.unit != "fraction" else ""

@@ -1,0 +1,91 @@
+"""What the outputs of a classifier are, and the probabilities that they stand for."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from cnnbench.core.errors import JobFailed
+
+Kind = Literal["softmax", "logits", "sigmoids", "sigmoid", "logit"]
+"""Of one output a class: shares that add up to one, logits, or a probability each (``sigmoids``,
+of classes that do not exclude one another). Of a single output, which tells two classes apart: the
+second's probability (``sigmoid``) or its logit.
+"""
+
+_SHARES = ("softmax", "Softmax")
+_EACH = ("sigmoid", "hard_sigmoid", "Sigmoid", "HardSigmoid")
+_PASS_ON = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")  # where they do nothing else
+
+
+def kind(network: Any, outputs: np.ndarray) -> Kind:
+    """What ``outputs``, ``(n, width)``, of a ``keras.Model`` are: as its last layer says, else as
+    they look.
+    """
+    said = _last_activation(network)
+    is_single = outputs.shape[-1] == 1
+    if said in _SHARES:
+        return "softmax"
+    if said in _EACH:
+        return "sigmoid" if is_single else "sigmoids"
+    if said != "linear" and _look_like_shares(outputs):
+        return "sigmoid" if is_single else "softmax"
+    return "logit" if is_single else "logits"
+
+
+def probabilities(outputs: np.ndarray, kind: Kind) -> np.ndarray:
+    """``(n, classes)``, two for a single output; rows add up to one, but for ``sigmoids``.
+
+    Raises:
+        JobFailed: a softmax over a single output.
+    """
+    outputs = np.asarray(outputs, np.float64)
+    check(kind, outputs.shape[-1])
+    if kind in ("sigmoid", "logit"):
+        second = outputs if kind == "sigmoid" else _logistic(outputs)
+        return np.concatenate([1 - second, second], axis=1)
+    if kind != "logits":
+        return outputs
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def width(own: int, classes: int) -> int:
+    """How many outputs a network of ``own`` has for ``classes``: one may tell two apart."""
+    return 1 if (own, classes) == (1, 2) else classes
+
+
+def check(kind: Kind, width: int) -> None:
+    """Raise `JobFailed` where outputs of this kind and number tell nothing."""
+    if kind == "softmax" and width == 1:
+        raise JobFailed(
+            "its single output is a softmax, which is 1 whatever it sees: give it a sigmoid"
+        )
+
+
+def _logistic(logits: np.ndarray) -> np.ndarray:
+    """Without overflow: ``exp`` of what is not above zero only."""
+    powers = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1, powers) / (1 + powers)
+
+
+def _look_like_shares(outputs: np.ndarray) -> bool:
+    if outputs.min() < 0 or outputs.max() > 1:
+        return False
+    return outputs.shape[-1] == 1 or np.allclose(outputs.sum(axis=-1), 1, atol=1e-3)
+
+
+def _last_activation(network: Any) -> str:
+    """The name of the last activation, or of the layer that is one; empty where none is seen."""
+    if len(network.outputs) != 1:
+        return ""
+    for layer in reversed(network.layers):
+        if getattr(layer, "layers", None) and getattr(layer, "outputs", None):
+            return _last_activation(layer)  # a network inside
+        name = getattr(getattr(layer, "activation", None), "__name__", "")
+        if name in ("", "linear") and type(layer).__name__ in _PASS_ON:
+            continue
+        return name or type(layer).__name__
+    return ""

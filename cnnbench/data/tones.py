@@ -1,0 +1,128 @@
+"""From a picture of any kind to one of 8 bits without transparency: what its numbers stand for.
+
+Files say how many bits a number takes, seldom how many of them are used: a camera of 12 bits writes
+files of 16. White is taken to be the largest number of the usual depths (8, 10, 12, 14, 16 bits)
+that holds the brightest number of *all* pictures of a set, so that what is darker stays darker.
+Transparent parts show white, as paper does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+_DEPTHS = (8, 10, 12, 14, 16)
+_PAPER = (255, 255, 255, 255)
+_UPPER_BYTE = 257  # that Pillow keeps of colours of 16 bits, as a part of them
+_MOST_OF_16_BITS = 65_535
+
+
+@dataclass(frozen=True)
+class Tones:
+    """What a set of pictures must know of each.
+
+    Attributes:
+        brightest: the largest number of a picture of more than 8 bits; 0 for all others.
+        is_transparent: a part of it is.
+    """
+
+    brightest: int = 0
+    is_transparent: bool = False
+
+
+class Picture:
+    """A picture that was opened and not yet loaded."""
+
+    def __init__(self, opened: Image.Image) -> None:
+        self._opened = opened
+        # Only the reader of a file that is not loaded yet tells; the mode does not.
+        tile = " ".join(str(tile[3]) for tile in (getattr(opened, "tile", None) or [])[:1])
+        self._colour_is_deep = ";16" in tile and not opened.mode.startswith("I")
+
+    def tones(self) -> Tones:
+        """Look at it.
+
+        Raises:
+            ValueError: its numbers have no range that is known.
+        """
+        if self._opened.mode.startswith("I"):
+            return Tones(_brightest(np.asarray(self._opened)))
+        return Tones(self._brightest_colour(), _is_transparent(self._opened))
+
+    def eight_bits(self, white_is: int | None = None) -> Image.Image:
+        """The same upright and without transparency, of 8 bits a channel.
+
+        Args:
+            white_is: of its set, where it has more than 8 bits; by default as of a set of its own.
+
+        Raises:
+            ValueError: its numbers have no range that is known.
+        """
+        upright = ImageOps.exif_transpose(self._opened)
+        if upright.mode == "F" or upright.mode.startswith("I"):
+            return Image.fromarray(_scaled(np.asarray(upright), white_is))
+        on_paper = _on_paper(upright)
+        top = white_is or white([self._brightest_colour()])
+        if not self._colour_is_deep or top == _MOST_OF_16_BITS:
+            return on_paper
+        channels = np.asarray(on_paper, np.int64) * _UPPER_BYTE
+        return Image.fromarray(_scaled(channels, top))
+
+    def _brightest_colour(self) -> int:
+        if not self._colour_is_deep:
+            return 0
+        return max(1, int(np.max(self._opened.convert("RGB").getextrema()))) * _UPPER_BYTE
+
+
+def white(brightest: Iterable[int]) -> int:
+    """The number that stands for white in pictures of more than 8 bits."""
+    most = max(brightest, default=0)
+    bits = next((bits for bits in _DEPTHS if most < 2**bits), most.bit_length())
+    return int(2**bits - 1)
+
+
+def notes(found: Sequence[Tones]) -> list[str]:
+    """What was taken for granted of a set of pictures, in words."""
+    words = []
+    deep = [tones.brightest for tones in found if tones.brightest]
+    if deep:
+        top = white(deep)
+        words.append(
+            f"{len(deep)} of {len(found)} pictures have more than 8 bits: read as "
+            f"{top.bit_length()} bits, since their largest number is {max(deep)}"
+        )
+    if count := sum(tones.is_transparent for tones in found):
+        words.append(f"{count} of {len(found)} pictures are transparent in parts: set on white")
+    return words
+
+
+def _scaled(values: np.ndarray, white_is: int | None) -> np.ndarray:
+    if values.dtype.kind == "f":
+        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+            raise ValueError("a picture of floating-point numbers that are not all in 0..1")
+        return np.rint(values * 255).astype(np.uint8)
+    brightest = _brightest(values)
+    top = white_is or white([brightest])
+    return np.minimum(values.astype(np.int64) * 255 // top, 255).astype(np.uint8)
+
+
+def _brightest(values: np.ndarray) -> int:
+    if values.min() < 0:
+        raise ValueError("a picture with negative numbers, whose range it does not say")
+    return max(1, int(values.max()))
+
+
+def _is_transparent(picture: Image.Image) -> bool:
+    if not picture.has_transparency_data:
+        return False
+    return bool(np.asarray(picture.convert("RGBA").getchannel("A")).min() < 255)
+
+
+def _on_paper(picture: Image.Image) -> Image.Image:
+    if not picture.has_transparency_data:
+        return picture
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, _PAPER), picture).convert("RGB")

@@ -1,0 +1,136 @@
+"""Which output of a trained network stands for which class of a folder."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from cnnbench.core.errors import JobFailed, Unavailable, nearest
+from cnnbench.core.settings import files
+from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting
+from cnnbench.core.subject import Subject
+
+_HOW = "class_names: FILE names them, one a line, in the order of its outputs"
+
+
+@dataclass(frozen=True)
+class OutputsOf:
+    """The place among the outputs of each class of a folder, in the folder's order.
+
+    ``guessed`` says that it follows from the order of the names alone.
+    """
+
+    classes: tuple[str, ...]
+    places: tuple[int, ...]
+    guessed: bool = False
+
+    def notes(self, probs: np.ndarray, labels: np.ndarray) -> list[str]:
+        """What a reader must know of how the outputs were told apart.
+
+        Args:
+            probs: ``(n, outputs)`` of the test images.
+            labels: the places that are theirs, ``(n,)``.
+        """
+        if not self.guessed:
+            return []
+        found = [
+            f"outputs taken in the order of the folder's names, {self.classes[0]} to "
+            f"{self.classes[-1]}: where that is not the network's, {_HOW}"
+        ]
+        as_text = {name: place for place, name in enumerate(sorted(self.classes))}
+        moved = np.zeros(max(self.places) + 1, np.int64)
+        moved[list(self.places)] = [as_text[name] for name in self.classes]
+        best = probs.argmax(axis=1)
+        ours, theirs = float((best == labels).mean()), float((best == moved[labels]).mean())
+        if theirs > ours:
+            found.append(
+                f"with the names sorted as text, as Keras numbers folders, {100 * theirs:.1f} % "
+                f"would be right instead of {100 * ours:.1f} %"
+            )
+        return found
+
+
+def outputs_of(
+    classes: tuple[str, ...],
+    subject: Subject,
+    setting: AccuracySetting,
+    search_path: Sequence[Path],
+) -> OutputsOf:
+    """Find the output of each of a folder's ``classes``.
+
+    A list of the user's decides; else ImageNet's classes are known by their WordNet ids, numbers
+    that are fewer than the outputs are those of outputs, and else the folder's order is theirs.
+
+    Raises:
+        Unavailable: there is no such list.
+        JobFailed: a class is none of the network's, or there are more or fewer.
+    """
+    width = 2 if subject.classes == 1 else subject.classes  # one output tells two apart
+    if setting.class_names:
+        names = _listed(setting, search_path)
+        if len(names) != width:
+            raise JobFailed(
+                f"'{setting.class_names}' names {len(names)} classes, and the network tells "
+                f"{width} apart"
+            )
+        return OutputsOf(classes, _places(classes, names, setting, f"of '{setting.class_names}'"))
+    ids = imagenet_ids()
+    is_imagenet_s = setting.weights == IMAGENET and not brings_weights(subject)
+    if is_imagenet_s or (width == len(ids) and set(classes) <= set(ids)):
+        what = "of ImageNet: subfolders are named by WordNet id, as n01440764"
+        return OutputsOf(classes, _places(classes, ids, setting, what))
+    if len(classes) == width:
+        return OutputsOf(classes, tuple(range(width)), guessed=True)
+    if all(name.isdecimal() and int(name) < width for name in classes):
+        return OutputsOf(classes, tuple(int(name) for name in classes))
+    raise JobFailed(
+        f"'{setting.dataset}' has {len(classes)} classes that can be used, and the network tells "
+        f"{width} apart: a subfolder a class is expected, or {_HOW}"
+    )
+
+
+@cache
+def imagenet_ids() -> tuple[str, ...]:
+    """The WordNet ids of ImageNet's 1,000 classes, in the order of a network's outputs."""
+    file = resources.files("cnnbench.data") / "imagenet_ids.csv"
+    with file.open(encoding="utf-8") as lines:
+        return tuple(row["wordnet_id"] for row in csv.DictReader(lines))
+
+
+def brings_weights(subject: Subject) -> bool:
+    """Whether a network comes with its weights: one in a file."""
+    return subject.label.endswith(".keras")
+
+
+def _places(
+    classes: Sequence[str], names: Sequence[str], setting: AccuracySetting, what: str
+) -> tuple[int, ...]:
+    of = {name: place for place, name in enumerate(names)}
+    for name in classes:
+        if name not in of:
+            meant = f" ({hint})" if (hint := nearest(name, names)) else ""
+            raise JobFailed(f"'{setting.dataset}/{name}' is no class {what}{meant}")
+    return tuple(of[name] for name in classes)
+
+
+def _listed(setting: AccuracySetting, search_path: Sequence[Path]) -> list[str]:
+    asked = str(setting.class_names)
+    file = files.find(asked, search_path)
+    if file is None or not file.is_file():
+        raise Unavailable(f"no file '{asked}' of class names beside the suite")
+    if setting.class_names_sha256 and files.sha256(file) != setting.class_names_sha256:
+        raise JobFailed(f"the names in '{asked}' are not those of the plan; run again")
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise JobFailed(f"'{asked}' is no text in UTF-8: {error}") from None
+    names = [line.strip() for line in lines if line.strip()]
+    if len(set(names)) < len(names):
+        raise JobFailed(f"'{asked}' names a class twice")
+    return names
