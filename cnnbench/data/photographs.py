@@ -37,7 +37,7 @@ class Photographs:
         height, width = sides(size)
 
         def one(index: int) -> Images:
-            return decoded(self._sources[index], height, width, channels)
+            return decoded(self._sources[index], height, width, channels, self._white_is)
 
         out = np.empty((len(indices), height, width, channels), np.uint8)
         with ThreadPoolExecutor(_THREADS) as pool:
