@@ -79,21 +79,21 @@ def command(
         is_another = takes_classes and len(names) not in (0, subject.classes)
         network = subject.build(weights=chosen, classes=len(names) if is_another else None)
         rows = prediction.probabilities(subject, network, pictures)
-        note = ""
+        notes = [prediction.remark(subject, network)]
         # A network in a file of one's own may tell any thousand classes apart.
         may_be_imagenet = not names and not subject.maker.is_trained
         if may_be_imagenet and rows.shape[1] == prediction.IMAGENET_CLASSES:
             try:
                 names = prediction.imagenet_names()
             except Unavailable as error:
-                note = f"{error}; until then classes are numbers"
+                notes.append(f"{error}; until then classes are numbers")
     if names and len(names) != rows.shape[1]:
         raise UserError(
             f"{subject.label} tells {rows.shape[1]} classes apart, not {len(names)}",
             str(class_names),
         )
     _show(images, [prediction.best(row, top, names) for row in rows], as_json)
-    if note:
+    for note in filter(None, notes):
         click.echo(f"cnnbench: {note}", err=True)
 
 

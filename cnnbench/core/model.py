@@ -26,6 +26,10 @@ class Model(Protocol):
         """How many classes it tells apart; 0 where only building it tells."""
 
     @property
+    def output(self) -> str | None:
+        """Which of several outputs says the class, as `core.outputs` names it; None: the first."""
+
+    @property
     def min_size(self) -> int | None:
         """The smallest height and width that it can be built at, or None where unknown."""
 

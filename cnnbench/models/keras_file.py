@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from cnnbench.core import outputs
 from cnnbench.core.errors import Unavailable, UserError
 from cnnbench.core.pixel_map import PixelMap
 from cnnbench.core.settings import files
@@ -96,12 +97,17 @@ class KerasFile:
         ]
         return known[0] if len(shapes) == len(known) == 1 else ()
 
-    @property
-    def classes(self) -> int:
-        """The width of its last layer, those left out that keep it; 0 where only loading tells."""
+    def classes(self, output: Any = None) -> int:
+        """The width of what says the class; 0 where only loading tells.
+
+        With one output that is the width of the last layer, those left out that keep it.
+        """
+        if (path := _output_layer(self.config, output)) is not None:
+            configs = (layer for _, layer in _layers(self.config) if layer.get("name") == path)
+            return _width(next(configs, {}))
         layers = [(kind, layer) for kind, layer in _layers(self.config) if kind not in _KEEP_WIDTH]
         _, last = layers[-1] if layers else ("", {})
-        return next((last[key] for key in _SIZE_OF_OUTPUT if _is_size(last.get(key))), 0)
+        return _width(last)
 
     is_trained: ClassVar[bool] = True
 
@@ -174,6 +180,36 @@ def _layers(config: Mapping[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
     for layer in layers if isinstance(layers, list) else []:
         if isinstance(layer, dict) and isinstance(layer.get("config"), dict):
             yield layer.get("class_name"), layer["config"]
+
+
+def _output_layer(config: Mapping[str, Any], output: Any) -> str | None:
+    """The name of the layer that gives the judged one of several outputs; None with one alone.
+
+    A file says of each output ``["layer", node, tensor]``, in the structure that the network
+    returns.
+    """
+    inner = config.get("config")
+    found = inner.get("output_layers") if isinstance(inner, dict) else None
+    layers = outputs.named(_with_names(found))
+    if len(layers) <= 1:
+        return None
+    wanted = next(iter(layers)) if output is None else str(output)
+    return str(layers.get(wanted, ""))
+
+
+def _with_names(structure: Any) -> Any:
+    """The outputs of a file with each ``["layer", node, tensor]`` turned into its name."""
+    if isinstance(structure, dict):
+        return {key: _with_names(value) for key, value in structure.items()}
+    if not isinstance(structure, list):
+        return str(structure)
+    if len(structure) == 3 and isinstance(structure[0], str) and isinstance(structure[1], int):
+        return structure[0]
+    return [_with_names(value) for value in structure]
+
+
+def _width(layer: Mapping[str, Any]) -> int:
+    return next((layer[key] for key in _SIZE_OF_OUTPUT if _is_size(layer.get(key))), 0)
 
 
 def _is_size(value: Any) -> bool:

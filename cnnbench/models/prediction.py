@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnbench.core import outputs
 from cnnbench.core.errors import UserError
 from cnnbench.models import weights
 from cnnbench.models.model import Model
@@ -39,19 +40,28 @@ def probabilities(model: Model, network: Any, images: np.ndarray) -> np.ndarray:
 
     Args:
         model: preprocesses the images.
-        network: its ``keras.Model``; of several outputs the first counts.
+        network: its ``keras.Model``; of several outputs the model's ``output`` counts.
         images: float32 ``(n, height, width, channels)`` in 0..255.
 
     Raises:
-        UserError: the output is no row of classes, or no numbers.
+        UserError: there is no such output, or it is no row of classes, or no numbers.
     """
-    outputs = network.predict(model.preprocess(images), verbose=0)
-    first = np.asarray(outputs[0] if isinstance(outputs, list) else outputs, dtype=np.float64)
-    if first.ndim != 2:
+    path = outputs.chosen(outputs.of(network), model.output, model.label)
+    returned = outputs.named(network.predict(model.preprocess(images), verbose=0))
+    # `predict` takes a list of one output for the output itself.
+    judged = np.asarray(returned[path if path in returned else ""], dtype=np.float64)
+    if judged.ndim != 2:
         raise UserError(f"{model.label} gives maps, not classes", hint="predict with a classifier")
-    if not np.isfinite(first).all():
+    if not np.isfinite(judged).all():
         raise UserError(f"what {model.label} gives are no numbers")
-    return _probabilities(first, _are_probabilities(network, first))
+    return _probabilities(judged, _are_probabilities(network, judged))
+
+
+def remark(model: Model, network: Any) -> str:
+    """Return which output was taken, where ``network`` has several and ``model`` names none."""
+    structure = outputs.of(network)
+    path = outputs.chosen(structure, model.output, model.label)
+    return outputs.remark(structure, path) if model.output is None else ""
 
 
 def best(row: np.ndarray, top: int, names: Sequence[str] | None) -> list[Guess]:
@@ -84,7 +94,7 @@ def imagenet_names() -> list[str]:
     return [name for _, name, _ in decoded[0]]
 
 
-def _are_probabilities(network: Any, outputs: np.ndarray) -> bool:
+def _are_probabilities(network: Any, given: np.ndarray) -> bool:
     """Whether outputs are probabilities: as the last layer says, else as the numbers look."""
     last = network.layers[-1] if len(network.outputs) == 1 else None
     activation = getattr(getattr(last, "activation", None), "__name__", "")
@@ -92,16 +102,16 @@ def _are_probabilities(network: Any, outputs: np.ndarray) -> bool:
         return True
     if activation == "linear":
         return False
-    are_shares = bool(outputs.min() >= 0 and outputs.max() <= 1)
-    return are_shares and (outputs.shape[1] == 1 or np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+    are_shares = bool(given.min() >= 0 and given.max() <= 1)
+    return are_shares and (given.shape[1] == 1 or np.allclose(given.sum(axis=1), 1, atol=1e-3))
 
 
-def _probabilities(outputs: np.ndarray, are_probabilities: bool) -> np.ndarray:
+def _probabilities(given: np.ndarray, are_probabilities: bool) -> np.ndarray:
     """The outputs themselves where they are probabilities, else their softmax."""
-    if outputs.shape[1] == 1:
-        second = outputs if are_probabilities else 1 / (1 + np.exp(-outputs))
+    if given.shape[1] == 1:
+        second = given if are_probabilities else 1 / (1 + np.exp(-given))
         return np.concatenate([1 - second, second], axis=1)
     if are_probabilities:
-        return outputs
-    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return given
+    powers = np.exp(given - given.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)

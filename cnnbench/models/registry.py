@@ -18,7 +18,7 @@ from cnnbench.core.errors import UserError, nearest, plain
 from cnnbench.core.reference import Reference
 from cnnbench.models import locate, signature
 from cnnbench.models.applications import Application
-from cnnbench.models.arguments import choose
+from cnnbench.models.arguments import OUTPUT, choose
 from cnnbench.models.builder import Builder
 from cnnbench.models.catalog import ENTRIES, Entry
 from cnnbench.models.keras_file import KerasFile
@@ -165,7 +165,8 @@ def _from_module(
 
 def _from_file(text: str, written: Reference, search_path: Sequence[Path]) -> Model:
     file = KerasFile(locate.file(written.name, search_path))
-    entry = _user_entry(file.file.name, file.input_shape, file.classes, str(file.file))
+    classes = file.classes(dict(written.parameters).get(OUTPUT))
+    entry = _user_entry(file.file.name, file.input_shape, classes, str(file.file))
     return _model(text, written, entry, Signature(), file)
 
 
@@ -179,6 +180,7 @@ def _model(text: str, written: Reference, entry: Entry, taken: Signature, maker:
         input_shape=chosen.input_shape,
         classes=chosen.classes,
         maker=maker,
+        output=chosen.output,
     )
 
 

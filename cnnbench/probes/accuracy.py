@@ -57,7 +57,7 @@ def _keep(model: Any, task: Task, context: Context) -> None:
     if setting.recipe != "scratch":
         return
     # Not the trained object, which would bring its optimiser along.
-    whole = network.scratch(
+    whole, _ = network.scratch(
         task.subject, setting.image_size, task.classes, setting.batchnorm_momentum
     )
     whole.set_weights(model.get_weights())
@@ -139,6 +139,7 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
     return Finding(
         metrics=scores.metrics(probs, labels) | _pace(training) | _time_to_target(training),
         details=scores.details(probs, labels)
+        | network.taken(training.output)
         | {
             "curve": _thinned(training.curve),
             "features_s": round(training.features_s, 4),

@@ -20,6 +20,7 @@ class FakeModel:
     input_shape: tuple[int, ...] = (32, 32, 3)
     classes: int = 10
     min_size: int | None = None
+    output: str | None = None
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.label}

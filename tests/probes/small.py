@@ -13,6 +13,7 @@ class SmallNet:
     label = "SmallNet"
     classes = 10
     min_size = None
+    output = None
 
     def __init__(self, channels: int = 1, activation: str | None = "softmax") -> None:
         self.input_shape = (8, 8, channels)

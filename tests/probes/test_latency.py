@@ -17,12 +17,12 @@ from cnnbench.core.errors import JobFailed, Unavailable
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.subject import Context
 from cnnbench.probes import latency, specimen
-from cnnbench.probes.runtimes import base, find
+from cnnbench.probes.runtimes import base, find, saved_graph
 from cnnbench.probes.runtimes.tensorflow_device import Device
 from cnnbench.probes.timing import machine
 from cnnbench.probes.timing.loop import Effort, Timing
 from cnnbench.probes.timing.machine import Meanwhile
-from tests.probes.tiny import Tiny
+from tests.probes.tiny import Functions, Tiny
 
 _ROOT = Path(__file__).parents[2]
 
@@ -39,11 +39,12 @@ def _require(runtime: str) -> None:
 
 
 def _prepare_and_run(
-    setting: LatencySetting, folder: Path
+    setting: LatencySetting, folder: Path, network: str = "Tiny"
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Threads are set before TensorFlow's first tensor, so every job needs a process."""
-    command = [sys.executable, "-m", "tests.probes.tiny", setting.model_dump_json(), folder]
-    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=300)
+    given = [setting.model_dump_json(), folder, network]
+    command = [sys.executable, "-m", "tests.probes.tiny", *given]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     made, found = (json.loads(line) for line in done.stdout.splitlines()[-2:])
     return made, found
@@ -76,6 +77,49 @@ def test_bfloat16_differs_but_within_its_tolerance(runtime: str, tmp_path: Path)
     _, found = _prepare_and_run(setting, tmp_path)
     assert found["metrics"]["output_max_abs_diff"] > 1e-5
     assert not any("disagrees" in flag for flag in found["details"]["flags"])
+
+
+@pytest.mark.parametrize("network", ["Functions", "Heads"])
+def test_a_graph_with_functions_or_many_outputs_answers_as_keras_does(
+    network: str, tmp_path: Path
+) -> None:
+    _check_answers("graph", network, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["Functions", "Heads"])
+@pytest.mark.parametrize(
+    "runtime", ["predict", "eager", "xla", "litert", "onnxruntime", "openvino"]
+)
+def test_graphs_with_functions_or_many_outputs_answer_as_keras_does_on_every_path(
+    runtime: str, network: str, tmp_path: Path
+) -> None:
+    _check_answers(runtime, network, tmp_path)
+
+
+def _check_answers(runtime: str, network: str, folder: Path) -> None:
+    _require(runtime)
+    _, found = _prepare_and_run(LatencySetting(runtime=runtime, threads=1), folder, network)
+    assert found["metrics"]["output_max_abs_diff"] < 1e-5 * found["details"]["output_scale"]
+
+
+def test_grouped_convolutions_are_still_compiled_by_xla_where_keras_has_them_compiled(
+    tmp_path: Path,
+) -> None:
+    import tensorflow as tf
+
+    model = Functions().build()
+    concrete = saved_graph.trace(model, (1, *Functions.input_shape))
+    saved_graph.save(concrete, tmp_path)
+    saved = tf.function(saved_graph.load(tmp_path)).get_concrete_function(
+        tf.TensorSpec((1, *Functions.input_shape))
+    )
+
+    def compiled(function: Any) -> int:
+        library = function.graph.as_graph_def().library.function
+        return sum(one.attr["_XlaMustCompile"].b for one in library)
+
+    assert compiled(saved) == compiled(concrete) >= 2
 
 
 def _check_runtime(setting: LatencySetting, folder: Path) -> dict[str, Any]:

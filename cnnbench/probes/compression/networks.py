@@ -33,8 +33,8 @@ def use_keras_2() -> None:
         raise RuntimeError("tf.keras is Keras 3 already: the toolkit needs a process of its own")
 
 
-def build(subject: Subject, training: AccuracySetting | None) -> Any:
-    """The flat network that was trained, with fresh weights.
+def build(subject: Subject, training: AccuracySetting | None) -> tuple[Any, str]:
+    """The flat network that was trained, with fresh weights, and its output as `judged` says.
 
     Args:
         subject: at the input and with the classes that it was trained for.
@@ -44,10 +44,10 @@ def build(subject: Subject, training: AccuracySetting | None) -> Any:
         A ``keras.Model`` of this process's Keras without nested models.
     """
     if training is None:
-        return subject.build()
+        return network.judged(subject, subject.build())
     shape, classes = subject.input_shape, subject.classes
     if training.recipe == "scratch":
-        return subject.build(input_shape=shape, classes=classes)
+        return network.judged(subject, subject.build(input_shape=shape, classes=classes))
     import tensorflow as tf
 
     layers = tf.keras.layers
@@ -56,7 +56,7 @@ def build(subject: Subject, training: AccuracySetting | None) -> Any:
     if len(features.shape) == 4:
         features = layers.GlobalAveragePooling2D(name="head_pool")(features)
     scores = layers.Dense(classes, activation="softmax", name="head_scores")(features)
-    return tf.keras.Model(backbone.inputs[0], scores, name=backbone.name)
+    return tf.keras.Model(backbone.inputs[0], scores, name=backbone.name), ""
 
 
 def save_weights(model: Any, folder: Path) -> None:
@@ -103,7 +103,7 @@ def fresh_copy(subject: Subject, training: AccuracySetting | None, folder: Path)
         Unavailable: it cannot be built in it.
     """
     try:
-        model = build(subject, training)
+        model, _ = build(subject, training)
     except (UserError, ValueError, TypeError, AttributeError, ImportError) as error:
         if os.environ.get("TF_USE_LEGACY_KERAS") != "1":
             raise

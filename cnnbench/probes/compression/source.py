@@ -56,15 +56,17 @@ def card(folder: Path) -> dict[str, Any]:
 
 def _untrained(subject: Subject, file: Path | None, folder: Path) -> Finding:
     """The weights of ``file``, or random ones, drawn so that outputs differ between images."""
-    model = subject.build(weights=file) if file else specimen.build(subject)
+    whole = subject.build(weights=file) if file else specimen.build(subject)
+    model, output = network.judged(subject, whole)
     words = f"from {file.name}" if file else "random, seeded"
-    if not file and subject.label.endswith(".keras"):
+    if not file and subject.label.partition("[")[0].endswith(".keras"):
         words = "those in the file"
     networks.save_weights(model, folder)
     facts = {
         "model": subject.label,
         "input_shape": list(subject.input_shape),
         "classes": int(model.outputs[0].shape[-1]),
+        **network.taken(output),
         "weights": words,
         "gives_probabilities": network.gives_probabilities(model),
     }
@@ -81,7 +83,7 @@ def _trained(
     task, loop = material.lesson(subject, training, context, with_backbone=file is None)
     classes = len(task.dataset.classes)
     size = (training.image_size, training.image_size, network.channels(subject))
-    flat = networks.build(TrainedNetwork(subject, size, classes), training)
+    flat, output = networks.build(TrainedNetwork(subject, size, classes), training)
     if file is not None:
         _load(flat, file, task, training)
         finding = Finding(details={"weights": f"from {file.name}"})
@@ -94,6 +96,7 @@ def _trained(
         "model": subject.label,
         "input_shape": list(size),
         "classes": classes,
+        **network.taken(output),
         "class_names": list(task.dataset.classes)[:1000],
         "weights": finding.details["weights"],
         "training": training.model_dump(mode="json", include=None if file is None else _KNOWN),

@@ -47,6 +47,7 @@ class Training:
         say: takes progress messages.
         curve: what each epoch gave, oldest first.
         features_s: seconds that a frozen backbone took to compute its features.
+        output: the path of the output that is trained; empty where the network has one alone.
         images: that an epoch of the newest phase trains on; 0 where it trains on features.
     """
 
@@ -56,6 +57,7 @@ class Training:
     say: Say
     curve: list[Point] = field(default_factory=list)
     features_s: float = 0.0
+    output: str = ""
     images: int = 0
     _found: State | None = None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnbench.core import outputs
 from cnnbench.core.errors import JobFailed
 from cnnbench.core.subject import Subject
 
@@ -23,19 +24,38 @@ def channels(subject: Subject) -> int:
     return count
 
 
-def scratch(subject: Subject, image_size: int, classes: int, batchnorm_momentum: float) -> Any:
-    """The whole network with fresh weights for square images of ``image_size`` px.
-
-    Raises:
-        JobFailed: it has several outputs.
-    """
+def scratch(
+    subject: Subject, image_size: int, classes: int, batchnorm_momentum: float
+) -> tuple[Any, str]:
+    """The network with fresh weights for square images of ``image_size`` px, as `judged` says."""
     shape = (image_size, image_size, channels(subject))
     # Not `build`, which gives a .keras file the trained weights that it comes with.
-    model = subject.architecture(input_shape=shape, classes=classes)
-    if len(model.outputs) != 1:
-        raise JobFailed(f"it has {len(model.outputs)} outputs; images are classified by one")
+    model, path = judged(subject, subject.architecture(input_shape=shape, classes=classes))
     set_batchnorm_momentum(model, batchnorm_momentum)
-    return model
+    return model, path
+
+
+def judged(subject: Subject, model: Any) -> tuple[Any, str]:
+    """Return ``model`` with the one output that says the class, and that output's path.
+
+    That is the output that ``subject`` names, else the first. The network shares its layers with
+    ``model``; where ``model`` returns one tensor it is ``model``, and the path is empty.
+
+    Raises:
+        UserError: there is no output of that name.
+    """
+    import tensorflow as tf
+
+    structure = outputs.of(model)
+    path = outputs.chosen(structure, subject.output, subject.label)
+    if not path:
+        return model, ""
+    return tf.keras.Model(model.input, outputs.named(structure)[path], name=model.name), path
+
+
+def taken(path: str) -> dict[str, str]:
+    """Return what a record says of the output that was judged, where the network has several."""
+    return {"output": path} if path else {}
 
 
 def set_batchnorm_momentum(model: Any, momentum: float) -> int:
@@ -63,5 +83,5 @@ def gives_probabilities(model: Any) -> bool:
     """Whether the outputs are probabilities already: tried on a batch, not read from a layer."""
     shape = tuple(model.input_shape[1:])
     images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
-    outputs = np.asarray(model(images, training=False), np.float64)
-    return bool(np.all(outputs >= 0) and np.allclose(outputs.sum(axis=-1), 1, atol=1e-3))
+    given = np.asarray(model(images, training=False), np.float64)
+    return bool(np.all(given >= 0) and np.allclose(given.sum(axis=-1), 1, atol=1e-3))

@@ -39,7 +39,7 @@ def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Find
         smallest_class=1,  # nothing is held out
     )
     _check_classes(splits.classes, subject, setting)
-    model = subject.build(weights=weights)
+    model, path = network.judged(subject, subject.build(weights=weights))
     known = np.concatenate([splits.train.labels, splits.test.labels])
     chosen = stratified.subset(known, setting.test_examples)
     outputs: list[np.ndarray] = []
@@ -53,6 +53,7 @@ def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Find
         metrics=scores.metrics(probs, known[chosen]),
         details=scores.details(probs, known[chosen])
         | {
+            **network.taken(path),
             "is_trained_here": False,
             "classes": list(splits.classes)[:50],
             "problems": list(splits.problems)[:20],

@@ -61,7 +61,8 @@ class Task:
 def scratch(task: Task, training: Training) -> Any:
     """Train the whole network from fresh weights; return it."""
     subject, setting = task.subject, task.setting
-    model = network.scratch(subject, setting.image_size, task.classes, setting.batchnorm_momentum)
+    momentum = setting.batchnorm_momentum
+    model, training.output = network.scratch(subject, setting.image_size, task.classes, momentum)
     _fit_images(task, training, model, Phase(1, setting.epochs, setting.learning_rate))
     return model
 
