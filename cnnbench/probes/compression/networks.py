@@ -1,8 +1,4 @@
-"""The network that is compressed, built in whichever Keras this process has, and its weights.
-
-The toolkit knows only Keras 2 (Keras 3 trains), so weights go from one to the other as a list of
-arrays in the order of ``get_weights()``, which is the same in both.
-"""
+"""The network that is compressed, built in whichever Keras this process has."""
 
 from __future__ import annotations
 
@@ -10,14 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cnnbench.core.errors import Unavailable, UserError
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.subject import Subject
+from cnnbench.probes.compression import carry_over
 from cnnbench.probes.training import network
-
-WEIGHTS = "weights.npz"
 
 
 def use_keras_2() -> None:
@@ -31,6 +24,15 @@ def use_keras_2() -> None:
 
     if not tf.keras.Model.__module__.startswith("tf_keras"):
         raise RuntimeError("tf.keras is Keras 3 already: the toolkit needs a process of its own")
+    # Keras 2's own is clip(0.2 x + 0.5, 0, 1); the networks are made for Keras 3's.
+    tf.keras.utils.get_custom_objects()["hard_sigmoid"] = hard_sigmoid
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """Keras 3's: relu6(x + 3) / 6."""
+    import tensorflow as tf
+
+    return tf.nn.relu6(x + 3.0) / 6.0
 
 
 def build(subject: Subject, training: AccuracySetting | None) -> tuple[Any, str]:
@@ -59,48 +61,11 @@ def build(subject: Subject, training: AccuracySetting | None) -> tuple[Any, str]
     return tf.keras.Model(backbone.inputs[0], scores, name=backbone.name), ""
 
 
-def save_weights(model: Any, folder: Path) -> None:
-    """Write all weights of ``model`` into ``folder``, in the order of ``get_weights()``.
-
-    They are there whole or not at all.
-    """
-    arrays = {f"w{index}": array for index, array in enumerate(model.get_weights())}
-    part = folder / f".{WEIGHTS}.part"
-    with part.open("wb") as file:
-        np.savez(file, **arrays)
-    part.replace(folder / WEIGHTS)
-
-
-def load_weights(model: Any, file: Path) -> None:
-    """Give ``model`` the weights that `save_weights` wrote, of either generation of Keras.
-
-    Raises:
-        Unavailable: the network of this generation has other weights.
-    """
-    with np.load(file) as stored:
-        arrays = [stored[f"w{index}"] for index in range(len(stored.files))]
-    own = [tuple(weight.shape) for weight in model.weights]
-    given = [array.shape for array in arrays]
-    if own != given:
-        place = next(
-            (i for i, pair in enumerate(zip(own, given, strict=False)) if len(set(pair)) > 1), 0
-        )
-        raise Unavailable(
-            f"its weights do not carry over between Keras 3 and Keras 2: {len(given)} and "
-            f"{len(own)} arrays, the first difference at {place}"
-        )
-    model.set_weights(arrays)
-    for layer in network.all_layers(model):
-        # Of Keras 3: it computes with copies of its weights, made when it is told to.
-        if type(layer).__name__ == "Normalization" and layer.weights:
-            layer.finalize_state()
-
-
 def fresh_copy(subject: Subject, training: AccuracySetting | None, folder: Path) -> Any:
-    """The trained network, built anew in this process's Keras.
+    """The trained network, built anew in this process's Keras, with the same answers.
 
     Raises:
-        Unavailable: it cannot be built in it.
+        Unavailable: it cannot be built in it, or answers otherwise.
     """
     try:
         model, _ = build(subject, training)
@@ -111,5 +76,6 @@ def fresh_copy(subject: Subject, training: AccuracySetting | None, folder: Path)
         raise Unavailable(
             f"it cannot be built in Keras 2, which the toolkit needs: {reason}"
         ) from error
-    load_weights(model, folder / WEIGHTS)
+    carry_over.load(model, folder / carry_over.WEIGHTS)
+    carry_over.check_answers(model, folder)
     return model

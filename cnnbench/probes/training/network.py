@@ -72,6 +72,11 @@ def all_layers(model: Any) -> Iterator[Any]:
     yield from model._flatten_layers(include_self=False, recursive=True)
 
 
+def sublayers(layer: Any) -> list[Any]:
+    """The layers directly inside ``layer``, in the order in which its Keras lists them."""
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
 def is_batchnorm(layer: Any) -> bool:
     """Whether a layer is (a subclass of) Keras' BatchNormalization."""
     import tensorflow as tf
