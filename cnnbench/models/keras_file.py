@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
-import json
-import lzma
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,18 +15,9 @@ from cnnbench.core import outputs
 from cnnbench.core.errors import Unavailable, UserError
 from cnnbench.core.pixel_map import PixelMap
 from cnnbench.core.settings import files
-from cnnbench.models import preprocessing, weights
+from cnnbench.models import keras_archive, preprocessing, weights
 from cnnbench.models.model import Request
 
-_MAX_CONFIG_BYTES = 64 * 2**20
-# What `zipfile` and `json` make of a damaged file: a stream that cannot be unpacked, a password,
-# a way of packing that nobody knows (both a RuntimeError), an end that comes too early.
-_DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-    *(KeyError, ValueError, RuntimeError),
-)
-# What Keras refuses in safe mode: they carry Python code that loading the file would run.
-_UNSAFE = {"__lambda__": "Lambda", "TorchModuleWrapper": "TorchModuleWrapper"}
 _SCALES_ITSELF = frozenset({"Rescaling", "Normalization"})
 _SIZE_OF_OUTPUT = ("units", "filters")
 _KEEP_WIDTH = ("Activation", "Softmax", "Dropout", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
@@ -43,31 +31,12 @@ class KerasFile:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The ``config.json`` of the file.
+        """The network in the file, without how it was compiled.
 
         Raises:
             UserError: not a ``.keras`` file, or one that only loads with code execution.
         """
-        try:
-            with zipfile.ZipFile(self.file) as archive:
-                if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
-                    raise UserError("its config.json is too large", str(self.file))
-                config = json.loads(archive.read("config.json"))
-            if not isinstance(config, dict):
-                raise ValueError("its config.json holds no network")
-            names = [part.get("class_name") for part in _dictionaries(config)]
-        except _DAMAGED as error:
-            raise UserError(
-                f"not a .keras file: {error}", str(self.file), "save it with model.save()"
-            ) from None
-        for name in names:
-            if isinstance(name, str) and name in _UNSAFE:
-                raise UserError(
-                    f"a {_UNSAFE[name]} layer in it carries Python code that loading would run",
-                    str(self.file),
-                    "replace it by a registered layer of your own and save the model again",
-                )
-        return config
+        return keras_archive.config(self.file)
 
     @cached_property
     def pixel_map(self) -> PixelMap | None:
@@ -79,8 +48,8 @@ class KerasFile:
         try:
             with zipfile.ZipFile(self.file) as archive:
                 return PixelMap.read(archive)
-        except (*_DAMAGED, TypeError) as error:
-            raise UserError(f"not a .keras file: {error}", str(self.file)) from None
+        except (*keras_archive.DAMAGED, TypeError) as error:
+            raise keras_archive.unreadable(self.file, error) from None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -136,7 +105,10 @@ class KerasFile:
         raise Unavailable(f"{request.label} comes with its own weights, not with ImageNet's")
 
     def restore(self, model: Any) -> None:
-        weights.load(model, self.file, self.file.name)
+        try:
+            weights.load(model, self.file, self.file.name)
+        except UserError as error:
+            raise keras_archive.another_keras(self.file) or error from error
 
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
         """As the file says, where cnnbench made it; else nothing where the network rescales or
@@ -144,7 +116,7 @@ class KerasFile:
         """
         if self.pixel_map is not None:
             return self.pixel_map(images)
-        kinds = (part.get("class_name") for part in _dictionaries(self.config))
+        kinds = (part.get("class_name") for part in keras_archive.dictionaries(self.config))
         scales_itself = any(isinstance(kind, str) and kind in _SCALES_ITSELF for kind in kinds)
         return images if scales_itself else preprocessing.unit(images)
 
@@ -152,14 +124,19 @@ class KerasFile:
         return {"source_sha256": files.sha256(self.file)}
 
     def _refused(self, error: Exception) -> UserError:
-        own = sorted({name for part in _dictionaries(self.config) if (name := _own_class(part))})
+        if (other := keras_archive.another_keras(self.file)) is not None:
+            return other
+        own = sorted(
+            {name for part in keras_archive.dictionaries(self.config) if (name := _own_class(part))}
+        )
         if own:
             return UserError(
                 f"Keras cannot load it in safe mode without {' and '.join(own)}",
                 str(self.file),
                 "layers of your own must be registered (keras.saving) and importable",
             )
-        reason = " ".join(str(error).split())[:300]
+        # Keras quotes the whole configuration before it comes to what is wrong.
+        reason = " ".join(str(error).split()).rpartition("Exception encountered: ")[2][:300]
         return UserError(f"Keras cannot load it in safe mode: {reason}", str(self.file))
 
 
@@ -214,13 +191,3 @@ def _width(layer: Mapping[str, Any]) -> int:
 
 def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for item in value.values():
-            yield from _dictionaries(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _dictionaries(item)

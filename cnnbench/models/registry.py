@@ -29,6 +29,7 @@ from cnnbench.models.signature import Signature
 ENTRY_POINTS = "cnnbench.models"
 """Packages that ship architectures name them here: ``MyNet = "package.module:builder"``."""
 
+_GRAPH = "saved_model.pb"
 _F = TypeVar("_F", bound=Callable[..., Any])
 _registered: dict[str, str] = {}
 
@@ -55,11 +56,13 @@ def resolve(text: str, search_path: Sequence[Path] = ()) -> Model:
     own = _users_own(search_path)
     if (found := {plain(each): each for each in own}.get(plain(name))) is not None:
         return _from_module(text, written, own[found], search_path, label=found)
-    raise UserError(f"unknown model '{name}'", hint=_meant(name, own))
+    raise UserError(f"unknown model '{name}'", hint=_meant(name, own, search_path))
 
 
-def _meant(name: str, own: Iterable[str]) -> str:
+def _meant(name: str, own: Iterable[str], search_path: Sequence[Path]) -> str:
     """What an unknown name may mean, in words."""
+    if any(locate.seen((root / name / _GRAPH).is_file) for root in (*search_path, Path.cwd())):
+        return "a SavedModel is a graph without layers: save it with model.save('net.keras')"
     if name.endswith(".py"):
         return f"say which function in it builds the network: {name}:builder"
     if name.endswith((".h5", ".hdf5", ".pb", ".tflite", ".onnx", ".pt", ".pth")):

@@ -134,7 +134,9 @@ def _sublayers(layer: Any) -> list[Any]:
     if any(kind.__name__ in _FUNCTIONAL for kind in type(layer).__mro__):
         return list(tracked.values())
     # Keras' own lists of all of them, in the order of its generation.
-    attributes = (v for name, v in vars(layer).items() if not name.startswith(("_self_", "_layers")))
+    attributes = (
+        v for name, v in vars(layer).items() if not name.startswith(("_self_", "_layers"))
+    )
     held = {id(one): one for value in attributes for one in _held(value) if id(one) in tracked}
     return [one for key, one in tracked.items() if key not in held] + list(held.values())
 
