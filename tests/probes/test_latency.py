@@ -103,6 +103,27 @@ def _check_answers(runtime: str, network: str, folder: Path) -> None:
     assert found["metrics"]["output_max_abs_diff"] < 1e-5 * found["details"]["output_scale"]
 
 
+_GROUPED = """
+name: s
+models: ["ResNeXt50[input_shape=64x64x3]", "AlexNet[groups=2,input_shape=96x96x3,classes=10]"]
+probes:
+  latency: {runtimes: [graph, xla, litert], threads: [1], min_rounds: 1, max_rounds: 1}
+"""
+
+
+@pytest.mark.slow
+def test_the_catalogues_grouped_networks_are_timed(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(_GROUPED)
+    command = [sys.executable, "-m", "cnnbench", "run", "s.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (journal,) = tmp_path.glob("results/s/*/records.jsonl")
+    records = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
+    rounds = [record for record in records if record["metrics"].get("latency_mean_s")]
+    assert len(rounds) == 6
+    assert not any("disagrees" in flag for r in rounds for flag in r["details"]["flags"])
+
+
 def test_grouped_convolutions_are_still_compiled_by_xla_where_keras_has_them_compiled(
     tmp_path: Path,
 ) -> None:
