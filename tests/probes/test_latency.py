@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,42 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.core.environment import usable_cores, version_of
+from cnnbench.core.environment import usable_cores
 from cnnbench.core.errors import JobFailed, Unavailable
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.subject import Context
 from cnnbench.probes import latency, specimen
-from cnnbench.probes.runtimes import base, find, saved_graph
+from cnnbench.probes.runtimes import base, find
 from cnnbench.probes.runtimes.tensorflow_device import Device
 from cnnbench.probes.timing import machine
 from cnnbench.probes.timing.loop import Effort, Timing
 from cnnbench.probes.timing.machine import Meanwhile
-from tests.probes.tiny import Functions, Tiny
-
-_ROOT = Path(__file__).parents[2]
+from tests.probes.paths import prepare_and_run, require
+from tests.probes.tiny import Tiny
 
 
 def _context(folder: Path) -> Context:
     return Context(repeat=0, artifacts=folder, scratch=folder)
-
-
-def _require(runtime: str) -> None:
-    path = find(runtime)
-    for package in path.packages:
-        if version_of(package) is None:
-            pytest.skip(f'{package} is not installed: pip install "cnnbench[{path.extra}]"')
-
-
-def _prepare_and_run(
-    setting: LatencySetting, folder: Path, network: str = "Tiny"
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Threads are set before TensorFlow's first tensor, so every job needs a process."""
-    given = [setting.model_dump_json(), folder, network]
-    command = [sys.executable, "-m", "tests.probes.tiny", *given]
-    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    made, found = (json.loads(line) for line in done.stdout.splitlines()[-2:])
-    return made, found
 
 
 @pytest.mark.parametrize("runtime", ["graph", "litert"])
@@ -74,78 +52,14 @@ def test_two_threads_are_what_the_runtime_computes_with(runtime: str, tmp_path: 
 @pytest.mark.parametrize("runtime", ["graph", "eager"])
 def test_bfloat16_differs_but_within_its_tolerance(runtime: str, tmp_path: Path) -> None:
     setting = LatencySetting(runtime=runtime, dtype="bfloat16", batch_size=2)
-    _, found = _prepare_and_run(setting, tmp_path)
+    _, found = prepare_and_run(setting, tmp_path)
     assert found["metrics"]["output_max_abs_diff"] > 1e-5
     assert not any("disagrees" in flag for flag in found["details"]["flags"])
 
 
-@pytest.mark.parametrize("network", ["Functions", "Heads"])
-def test_a_graph_with_functions_or_many_outputs_answers_as_keras_does(
-    network: str, tmp_path: Path
-) -> None:
-    _check_answers("graph", network, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("network", ["Functions", "Heads"])
-@pytest.mark.parametrize(
-    "runtime", ["predict", "eager", "xla", "litert", "onnxruntime", "openvino"]
-)
-def test_graphs_with_functions_or_many_outputs_answer_as_keras_does_on_every_path(
-    runtime: str, network: str, tmp_path: Path
-) -> None:
-    _check_answers(runtime, network, tmp_path)
-
-
-def _check_answers(runtime: str, network: str, folder: Path) -> None:
-    _require(runtime)
-    _, found = _prepare_and_run(LatencySetting(runtime=runtime, threads=1), folder, network)
-    assert found["metrics"]["output_max_abs_diff"] < 1e-5 * found["details"]["output_scale"]
-
-
-_GROUPED = """
-name: s
-models: ["ResNeXt50[input_shape=64x64x3]", "AlexNet[groups=2,input_shape=96x96x3,classes=10]"]
-probes:
-  latency: {runtimes: [graph, xla, litert], threads: [1], min_rounds: 1, max_rounds: 1}
-"""
-
-
-@pytest.mark.slow
-def test_the_catalogues_grouped_networks_are_timed(tmp_path: Path) -> None:
-    (tmp_path / "s.yaml").write_text(_GROUPED)
-    command = [sys.executable, "-m", "cnnbench", "run", "s.yaml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (journal,) = tmp_path.glob("results/s/*/records.jsonl")
-    records = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
-    rounds = [record for record in records if record["metrics"].get("latency_mean_s")]
-    assert len(rounds) == 6
-    assert not any("disagrees" in flag for r in rounds for flag in r["details"]["flags"])
-
-
-def test_grouped_convolutions_are_still_compiled_by_xla_where_keras_has_them_compiled(
-    tmp_path: Path,
-) -> None:
-    import tensorflow as tf
-
-    model = Functions().build()
-    concrete = saved_graph.trace(model, (1, *Functions.input_shape))
-    saved_graph.save(concrete, tmp_path)
-    saved = tf.function(saved_graph.load(tmp_path)).get_concrete_function(
-        tf.TensorSpec((1, *Functions.input_shape))
-    )
-
-    def compiled(function: Any) -> int:
-        library = function.graph.as_graph_def().library.function
-        return sum(one.attr["_XlaMustCompile"].b for one in library)
-
-    assert compiled(saved) == compiled(concrete) >= 2
-
-
 def _check_runtime(setting: LatencySetting, folder: Path) -> dict[str, Any]:
-    _require(setting.runtime)
-    made, found = _prepare_and_run(setting, folder)
+    require(setting.runtime)
+    made, found = prepare_and_run(setting, folder)
     if setting.runtime == "litert":
         # four bytes a weight, and the graph
         assert made["metrics"]["file_bytes"] > 4 * Tiny.params
