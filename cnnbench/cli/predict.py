@@ -96,6 +96,7 @@ def command(
         if preprocess:
             notes += scaling.notes(network, preprocess)
         rows = prediction.probabilities(subject, network, pictures, preprocess)
+        notes.append(prediction.remark(subject, network))
         # A network in a file of one's own may tell any thousand classes apart.
         may_be_imagenet = not names and not subject.maker.is_trained
         if may_be_imagenet and rows.shape[1] == prediction.IMAGENET_CLASSES:
@@ -109,7 +110,7 @@ def command(
             str(class_names),
         )
     _show(images, [prediction.best(row, top, names) for row in rows], as_json)
-    for note in notes:
+    for note in filter(None, notes):
         click.echo(f"cnnbench: {note}", err=True)
 
 

@@ -34,6 +34,10 @@ class Model(Protocol):
         """Those of the two that it cannot be built with otherwise, as those of a file."""
 
     @property
+    def output(self) -> str | None:
+        """Path of the output that says the class (`core.output_names`); None: the first."""
+
+    @property
     def min_size(self) -> int | None:
         """The smallest height and width that it can be built at, or None where unknown."""
 

@@ -13,6 +13,8 @@ from cnnbench.models.signature import REQUIRED, Expression, Signature
 
 _MAX_SIZE = 2**14
 _MAX_CLASSES = 10**6
+OUTPUT = "output"
+"""The parameter of every model that says which of several outputs is judged."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,15 @@ class Choice:
         classes: 0 where only building tells.
         parameters: what differs from the builder's defaults.
         defaults: every parameter of the builder with its default.
+        output: which of several outputs says the class; None where it is not said, or where the
+            builder has a parameter of that name.
     """
 
     input_shape: tuple[int, ...]
     classes: int
     parameters: Mapping[str, Any]
     defaults: Mapping[str, Any]
+    output: str | None = None
 
 
 def choose(written: Reference, entry: Entry, signature: Signature) -> Choice:
@@ -39,6 +44,7 @@ def choose(written: Reference, entry: Entry, signature: Signature) -> Choice:
         UserError: a parameter that the builder does not take, or a value of another kind.
     """
     given = dict(written.parameters)
+    output = None if OUTPUT in signature.defaults else _output(given.pop(OUTPUT, None))
     for name in given:
         if name not in signature.defaults and not (signature.open and name.isidentifier()):
             raise _not_taken(name, entry, signature)
@@ -65,6 +71,7 @@ def choose(written: Reference, entry: Entry, signature: Signature) -> Choice:
         classes=classes,
         parameters={k: v for k, v in values.items() if k not in others or v != others[k]},
         defaults={k: v for k, v in others.items() if v is not REQUIRED},
+        output=output,
     )
 
 
@@ -72,6 +79,11 @@ def _not_taken(name: str, entry: Entry, signature: Signature) -> UserError:
     taken = list(signature.defaults)
     hint = nearest(name, taken) or "it takes " + (", ".join(taken) or "no parameter")
     return UserError(f"{entry.name} takes no parameter '{name}'", hint=hint)
+
+
+def _output(value: Any) -> str | None:
+    """A name, or the place in a list of outputs, which is a path too."""
+    return None if value is None else show(value) if not isinstance(value, str) else value
 
 
 def _shape(value: Any, entry: Entry) -> tuple[int, ...]:

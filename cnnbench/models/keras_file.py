@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import copy
 import importlib
-import json
-import lzma
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from cnnbench.core import output_names
 from cnnbench.core.errors import Unavailable, UserError, brief
 from cnnbench.core.pixel_map import PixelMap
 from cnnbench.core.settings import files
-from cnnbench.models import preprocessing, weights
+from cnnbench.models import keras_archive, preprocessing, weights
 from cnnbench.models.model import Request
 
-_MAX_CONFIG_BYTES = 64 * 2**20
-# What `zipfile` and `json` make of a damaged file: a stream that cannot be unpacked, a password,
-# a way of packing that nobody knows (both a RuntimeError), an end that comes too early.
-_DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-    *(KeyError, ValueError, RuntimeError),
-)
-# What Keras refuses in safe mode: they carry Python code that loading the file would run.
-_UNSAFE = {"__lambda__": "Lambda", "TorchModuleWrapper": "TorchModuleWrapper"}
 _SCALES_ITSELF = frozenset({"Rescaling", "Normalization"})
 _SIZE_OF_OUTPUT = ("units", "filters")
 _KEEP_WIDTH = ("Activation", "Softmax", "Dropout", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
@@ -42,31 +31,12 @@ class KerasFile:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The ``config.json`` of the file.
+        """The network in the file, without how it was compiled.
 
         Raises:
             UserError: not a ``.keras`` file, or one that only loads with code execution.
         """
-        try:
-            with zipfile.ZipFile(self.file) as archive:
-                if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
-                    raise UserError("its config.json is too large", str(self.file))
-                config = json.loads(archive.read("config.json"))
-            if not isinstance(config, dict):
-                raise ValueError("its config.json holds no network")
-            names = [part.get("class_name") for part in _dictionaries(config)]
-        except _DAMAGED as error:
-            raise UserError(
-                f"not a .keras file: {error}", str(self.file), "save it with model.save()"
-            ) from None
-        for name in names:
-            if isinstance(name, str) and name in _UNSAFE:
-                raise UserError(
-                    f"a {_UNSAFE[name]} layer in it carries Python code that loading would run",
-                    str(self.file),
-                    "replace it by a registered layer of your own and save the model again",
-                )
-        return config
+        return keras_archive.config(self.file)
 
     @cached_property
     def pixel_map(self) -> PixelMap | None:
@@ -78,8 +48,8 @@ class KerasFile:
         try:
             with zipfile.ZipFile(self.file) as archive:
                 return PixelMap.read(archive)
-        except (*_DAMAGED, TypeError) as error:
-            raise UserError(f"not a .keras file: {error}", str(self.file)) from None
+        except (*keras_archive.DAMAGED, TypeError) as error:
+            raise keras_archive.unreadable(self.file, error) from None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -96,12 +66,17 @@ class KerasFile:
         ]
         return known[0] if len(shapes) == len(known) == 1 else ()
 
-    @property
-    def classes(self) -> int:
-        """The width of its last layer, those left out that keep it; 0 where only loading tells."""
+    def classes(self, output: Any = None) -> int:
+        """The width of what says the class; 0 where only loading tells.
+
+        With one output that is the width of the last layer, those left out that keep it.
+        """
+        if (path := _output_layer(self.config, output)) is not None:
+            configs = (layer for _, layer in _layers(self.config) if layer.get("name") == path)
+            return _width(next(configs, {}))
         layers = [(kind, layer) for kind, layer in _layers(self.config) if kind not in _KEEP_WIDTH]
         _, last = layers[-1] if layers else ("", {})
-        return next((last[key] for key in _SIZE_OF_OUTPUT if _is_size(last.get(key))), 0)
+        return _width(last)
 
     is_trained: ClassVar[bool] = True
 
@@ -130,7 +105,10 @@ class KerasFile:
         raise Unavailable(f"{request.label} comes with its own weights, not with ImageNet's")
 
     def restore(self, model: Any) -> None:
-        weights.load(model, self.file, self.file.name)
+        try:
+            weights.load(model, self.file, self.file.name)
+        except UserError as error:
+            raise keras_archive.another_keras(self.file) or error from error
 
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
         """As the file says, where cnnbench made it; else nothing where the network rescales or
@@ -138,7 +116,7 @@ class KerasFile:
         """
         if self.pixel_map is not None:
             return self.pixel_map(images)
-        kinds = (part.get("class_name") for part in _dictionaries(self.config))
+        kinds = (part.get("class_name") for part in keras_archive.dictionaries(self.config))
         scales_itself = any(isinstance(kind, str) and kind in _SCALES_ITSELF for kind in kinds)
         return images if scales_itself else preprocessing.unit(images)
 
@@ -146,14 +124,20 @@ class KerasFile:
         return {"source_sha256": files.sha256(self.file)}
 
     def _refused(self, error: Exception) -> UserError:
-        own = sorted({name for part in _dictionaries(self.config) if (name := _own_class(part))})
+        if (other := keras_archive.another_keras(self.file)) is not None:
+            return other
+        own = sorted(
+            {name for part in keras_archive.dictionaries(self.config) if (name := _own_class(part))}
+        )
         if own:
             return UserError(
                 f"Keras cannot load it in safe mode without {' and '.join(own)}",
                 str(self.file),
                 "layers of your own must be registered (keras.saving) and importable",
             )
-        return UserError(f"Keras cannot load it in safe mode: {brief(error)}", str(self.file))
+        # Keras quotes the whole configuration before it comes to what is wrong.
+        reason = brief(error).rpartition("Exception encountered: ")[2]
+        return UserError(f"Keras cannot load it in safe mode: {reason}", str(self.file))
 
 
 def _own_class(part: Mapping[str, Any]) -> str:
@@ -175,15 +159,35 @@ def _layers(config: Mapping[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
             yield layer.get("class_name"), layer["config"]
 
 
+def _output_layer(config: Mapping[str, Any], output: Any) -> str | None:
+    """The name of the layer that gives the judged one of several outputs; None with one alone.
+
+    A file says of each output ``["layer", node, tensor]``, in the structure that the network
+    returns.
+    """
+    inner = config.get("config")
+    found = inner.get("output_layers") if isinstance(inner, dict) else None
+    layers = output_names.named(_with_names(found))
+    if len(layers) <= 1:
+        return None
+    wanted = next(iter(layers)) if output is None else str(output)
+    return str(layers.get(wanted, ""))
+
+
+def _with_names(structure: Any) -> Any:
+    """The outputs of a file with each ``["layer", node, tensor]`` turned into its name."""
+    if isinstance(structure, dict):
+        return {key: _with_names(value) for key, value in structure.items()}
+    if not isinstance(structure, list):
+        return str(structure)
+    if len(structure) == 3 and isinstance(structure[0], str) and isinstance(structure[1], int):
+        return structure[0]
+    return [_with_names(value) for value in structure]
+
+
+def _width(layer: Mapping[str, Any]) -> int:
+    return next((layer[key] for key in _SIZE_OF_OUTPUT if _is_size(layer.get(key))), 0)
+
+
 def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for item in value.values():
-            yield from _dictionaries(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _dictionaries(item)

@@ -82,6 +82,8 @@ def file(name: str, search_path: Sequence[Path]) -> Path:
     for root in [*search_path, Path.cwd()]:
         if seen((found := root / name).is_file):
             return found
+        if seen(found.is_dir):
+            raise UserError(f"'{name}' is a folder, not a file", hint="unpacked? zip its content")
     raise UserError(f"no file '{name}'", hint="the path is relative to the suite or to here")
 
 

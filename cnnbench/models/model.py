@@ -83,6 +83,7 @@ class Model:
         classes: 0 where only building tells.
         maker: builds it.
         stated: those of ``input_shape`` and ``classes`` that were asked for by name.
+        output: the path of the output that says the class; None takes the first.
     """
 
     text: str
@@ -93,6 +94,7 @@ class Model:
     classes: int
     maker: Maker
     stated: frozenset[str] = frozenset()
+    output: str | None = None
 
     def __post_init__(self) -> None:
         self._check_size(self.input_shape)
@@ -105,6 +107,8 @@ class Model:
             given["input_shape"] = self.input_shape
         if self.classes != self.entry.classes:
             given["classes"] = self.classes
+        if self.output is not None:
+            given["output"] = self.output
         return str(Reference(self.entry.name, tuple(given.items())))
 
     def with_interface(self, input_shape: Shape, classes: int) -> Model:
@@ -133,11 +137,13 @@ class Model:
     def identity(self) -> dict[str, Any]:
         """Everything of the model that decides a result, as JSON."""
         parameters = {**self.defaults, **self.parameters}
+        judged = {} if self.output is None else {"output": self.output}
         return {
             "name": self.entry.name,
             "parameters": {name: _plain(parameters[name]) for name in sorted(parameters)},
             "input_shape": list(self.input_shape),
             "classes": self.classes,
+            **judged,
             **self.maker.fingerprint(),
         }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core import outputs
+from cnnbench.core import output_names, outputs
 from cnnbench.core.errors import JobFailed, UserError
 from cnnbench.models import weights
 from cnnbench.models.model import Model
@@ -43,24 +43,34 @@ def probabilities(
     single sigmoid tells two classes apart, the second with the probability that it gives.
 
     Args:
-        model: named where something is wrong.
-        network: its ``keras.Model``; of several outputs the first counts.
+        model: its ``output`` counts where there are several; named where something is wrong.
+        network: its ``keras.Model``.
         images: float32 ``(n, height, width, channels)`` in 0..255.
         preprocess: what is done to them before the network sees them, or None.
 
     Raises:
-        UserError: the output is no row of classes, or no numbers.
+        UserError: there is no such output, or it is no row of classes, or no numbers.
     """
-    found = network.predict(preprocess(images) if preprocess else images, verbose=0)
-    first = np.asarray(found[0] if isinstance(found, list) else found, dtype=np.float64)
-    if first.ndim != 2:
+    path = output_names.chosen(output_names.of(network), model.output, model.label)
+    given = network.predict(preprocess(images) if preprocess else images, verbose=0)
+    returned = output_names.named(given)
+    # `predict` takes a list of one output for the output itself.
+    judged = np.asarray(returned[path if path in returned else ""], dtype=np.float64)
+    if judged.ndim != 2:
         raise UserError(f"{model.label} gives maps, not classes", hint="predict with a classifier")
-    if not np.isfinite(first).all():
+    if not np.isfinite(judged).all():
         raise UserError(f"what {model.label} gives are no numbers")
     try:
-        return outputs.probabilities(first, outputs.kind(network, first))
+        return outputs.probabilities(judged, outputs.kind(network, judged))
     except JobFailed as error:
         raise UserError(f"{model.label}: {error}") from None
+
+
+def remark(model: Model, network: Any) -> str:
+    """Return which output was taken, where ``network`` has several and ``model`` names none."""
+    structure = output_names.of(network)
+    path = output_names.chosen(structure, model.output, model.label)
+    return output_names.remark(structure, path) if model.output is None else ""
 
 
 def best(row: np.ndarray, top: int, names: Sequence[str] | None) -> list[Guess]:

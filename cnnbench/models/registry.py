@@ -18,7 +18,7 @@ from cnnbench.core.errors import UserError, nearest, plain
 from cnnbench.core.reference import Reference
 from cnnbench.models import locate, signature
 from cnnbench.models.applications import Application
-from cnnbench.models.arguments import choose
+from cnnbench.models.arguments import OUTPUT, choose
 from cnnbench.models.builder import Builder
 from cnnbench.models.catalog import ENTRIES, Entry
 from cnnbench.models.keras_file import KerasFile
@@ -29,6 +29,7 @@ from cnnbench.models.signature import Signature
 ENTRY_POINTS = "cnnbench.models"
 """Packages that ship architectures name them here: ``MyNet = "package.module:builder"``."""
 
+_GRAPH = "saved_model.pb"
 _F = TypeVar("_F", bound=Callable[..., Any])
 _registered: dict[str, str] = {}
 
@@ -55,11 +56,13 @@ def resolve(text: str, search_path: Sequence[Path] = ()) -> Model:
     own = _users_own(search_path)
     if (found := {plain(each): each for each in own}.get(plain(name))) is not None:
         return _from_module(text, written, own[found], search_path, label=found)
-    raise UserError(f"unknown model '{name}'", hint=_meant(name, own))
+    raise UserError(f"unknown model '{name}'", hint=_meant(name, own, search_path))
 
 
-def _meant(name: str, own: Iterable[str]) -> str:
+def _meant(name: str, own: Iterable[str], search_path: Sequence[Path]) -> str:
     """What an unknown name may mean, in words."""
+    if any(locate.seen((root / name / _GRAPH).is_file) for root in (*search_path, Path.cwd())):
+        return "a SavedModel is a graph without layers: save it with model.save('net.keras')"
     if name.endswith(".py"):
         return f"say which function in it builds the network: {name}:builder"
     if name.endswith((".h5", ".hdf5", ".pb", ".tflite", ".onnx", ".pt", ".pth")):
@@ -165,7 +168,8 @@ def _from_module(
 
 def _from_file(text: str, written: Reference, search_path: Sequence[Path]) -> Model:
     file = KerasFile(locate.file(written.name, search_path))
-    entry = _user_entry(file.file.name, file.input_shape, file.classes, str(file.file))
+    classes = file.classes(dict(written.parameters).get(OUTPUT))
+    entry = _user_entry(file.file.name, file.input_shape, classes, str(file.file))
     return _model(text, written, entry, Signature(), file)
 
 
@@ -180,6 +184,7 @@ def _model(text: str, written: Reference, entry: Entry, taken: Signature, maker:
         classes=chosen.classes,
         maker=maker,
         stated=frozenset(dict(written.parameters)) & {"input_shape", "classes"},
+        output=chosen.output,
     )
 
 

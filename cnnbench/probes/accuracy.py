@@ -58,7 +58,7 @@ def _keep(model: Any, task: Task, context: Context) -> None:
         return
     # Not the trained object, which would bring its optimiser along.
     shape = network.images(task.subject, setting)
-    whole = network.scratch(task.subject, shape, task.classes, setting.batchnorm_momentum)
+    whole, _ = network.scratch(task.subject, shape, task.classes, setting.batchnorm_momentum)
     whole.set_weights(model.get_weights())
     try:
         whole.save(f"{file}.keras")
@@ -147,6 +147,7 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
     return Finding(
         metrics=scores.metrics(probs, labels) | _pace(training) | _time_to_target(training),
         details=scores.details(probs, labels)
+        | network.taken(training.output)
         | {
             "curve": _thinned(training.curve),
             "features_s": round(training.features_s, 4),

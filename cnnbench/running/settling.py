@@ -8,6 +8,7 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
+from cnnbench.core import output_names
 from cnnbench.core.errors import CnnbenchError, JobFailed, Unavailable, explained, is_out_of_memory
 from cnnbench.core.reference import show
 from cnnbench.core.subject import Subject
@@ -56,7 +57,9 @@ def _interface(subject: Subject) -> tuple[tuple[int, ...], int]:
     with analysis.weightless():
         built = subject.architecture()
         shapes = [tuple(given.shape[1:]) for given in built.inputs]
-        classes = built.outputs[0].shape[-1] or 0
+        structure = output_names.of(built)
+        path = output_names.chosen(structure, subject.output, subject.label)
+        classes = output_names.named(structure)[path].shape[-1] or 0
     if len(shapes) != 1 or len(shapes[0]) != 3 or None in shapes[0]:
         inputs = " and ".join(map(show, shapes))
         raise Unavailable(

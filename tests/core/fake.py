@@ -22,6 +22,7 @@ class FakeModel:
     min_size: int | None = None
     stated: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
+    output: str | None = None
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.label}

@@ -27,10 +27,15 @@ NETWORK = {
 }
 
 
-def write(file: File, config: object = NETWORK, packed: int = zipfile.ZIP_STORED) -> File:
+def write(
+    file: File,
+    config: object = NETWORK,
+    packed: int = zipfile.ZIP_STORED,
+    version: object = "3.0.0",
+) -> File:
     """Write ``config`` as a ``.keras`` file, packed as `zipfile` says; return ``file``."""
     with zipfile.ZipFile(file, "w", packed) as archive:
-        archive.writestr("metadata.json", json.dumps({"keras_version": "3.0.0"}))
+        archive.writestr("metadata.json", json.dumps({"keras_version": version}))
         archive.writestr("config.json", json.dumps(config))
         archive.writestr("model.weights.h5", b"\x89HDF\r\n\x1a\n" + bytes(64))
     return file

@@ -15,6 +15,7 @@ class SmallNet:
     min_size = None
     stated: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
+    output = None
 
     def __init__(self, channels: int = 1, activation: str | None = "softmax") -> None:
         self.input_shape = (8, 8, channels)

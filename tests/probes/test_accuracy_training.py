@@ -70,7 +70,7 @@ def test_from_scratch_a_keras_file_does_not_begin_with_its_own_weights(tmp_path:
     kernels = []
     for seed in (1, 2):
         tf.keras.utils.set_random_seed(seed)
-        model = network.scratch(subject, (8, 8, 1), 10, batchnorm_momentum=0.9)
+        model, _ = network.scratch(subject, (8, 8, 1), 10, batchnorm_momentum=0.9)
         kernels.append(model.get_layer("conv1").get_weights()[0])
     assert not np.any(kernels[0] == 7.0)
     assert not np.array_equal(*kernels)

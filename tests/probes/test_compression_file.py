@@ -229,9 +229,9 @@ def test_keras_3_in_use_is_said_and_not_worked_around(
 def test_weights_of_another_network_are_refused(model: Any, tmp_path: Any) -> None:
     import tensorflow as tf
 
-    from cnnbench.probes.compression import networks
+    from cnnbench.probes.compression import carry_over
 
-    networks.save_weights(model, tmp_path)
+    carry_over.save(model, tmp_path)
     other = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(3)])
     with pytest.raises(Unavailable, match="the first difference at 0"):
-        networks.load_weights(other, tmp_path / networks.WEIGHTS)
+        carry_over.load(other, tmp_path / carry_over.WEIGHTS)

@@ -14,7 +14,7 @@ from cnnbench.core.errors import JobFailed
 from cnnbench.core.settings.compression import CompressionSetting
 from cnnbench.core.settings.variants import Variant, parse
 from cnnbench.core.subject import Context
-from cnnbench.probes.compression import networks, places, toolkit
+from cnnbench.probes.compression import carry_over, places, toolkit
 from cnnbench.probes.compression.layer_by_layer import Left
 from tests.probes.tiny import Tiny
 
@@ -98,7 +98,7 @@ def test_a_step_that_fails_leaves_nothing_and_is_tried_again(
         broken.setattr(toolkit.pruning, "prune", diverges)
         with pytest.raises(JobFailed):
             treated("pruned-50", tmp_path)
-    assert not list(tmp_path.rglob(networks.WEIGHTS))
+    assert not list(tmp_path.rglob(carry_over.WEIGHTS))
     steps = Steps(monkeypatch)
     treated("pruned-50+ptq-int8", tmp_path)
     assert steps.calls == {"prune": 1}

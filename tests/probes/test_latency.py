@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cnnbench.core.environment import usable_cores, version_of
+from cnnbench.core.environment import usable_cores
 from cnnbench.core.errors import JobFailed, Unavailable
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.subject import Context
@@ -21,33 +19,13 @@ from cnnbench.probes.runtimes.tensorflow_device import Device
 from cnnbench.probes.timing import machine
 from cnnbench.probes.timing.loop import Effort, Timing
 from cnnbench.probes.timing.machine import Meanwhile
+from tests.probes.paths import prepare_and_run, require
 from tests.probes.test_latency_timing import Clock
 from tests.probes.tiny import Tiny
-from tests.processes import HANGS_AFTER_S
-
-_ROOT = Path(__file__).parents[2]
 
 
 def _context(folder: Path) -> Context:
     return Context(repeat=0, artifacts=folder, scratch=folder)
-
-
-def _require(runtime: str) -> None:
-    path = find(runtime)
-    for package in path.packages:
-        if version_of(package) is None:
-            pytest.skip(f'{package} is not installed: pip install "cnnbench[{path.extra}]"')
-
-
-def _prepare_and_run(
-    setting: LatencySetting, folder: Path
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Threads are set before TensorFlow's first tensor, so every job needs a process."""
-    command = [sys.executable, "-m", "tests.probes.tiny", setting.model_dump_json(), folder]
-    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S)
-    assert done.returncode == 0, done.stderr[-3000:]
-    made, found = (json.loads(line) for line in done.stdout.splitlines()[-2:])
-    return made, found
 
 
 @pytest.mark.parametrize("runtime", ["graph", "litert"])
@@ -74,14 +52,14 @@ def test_two_threads_are_what_the_runtime_computes_with(runtime: str, tmp_path: 
 @pytest.mark.parametrize("runtime", ["graph", "eager"])
 def test_bfloat16_differs_but_within_its_tolerance(runtime: str, tmp_path: Path) -> None:
     setting = LatencySetting(runtime=runtime, dtype="bfloat16", batch_size=2)
-    _, found = _prepare_and_run(setting, tmp_path)
+    _, found = prepare_and_run(setting, tmp_path)
     assert found["metrics"]["output_max_abs_diff"] > 1e-5
     assert not any("disagrees" in flag for flag in found["details"]["flags"])
 
 
 def _check_runtime(setting: LatencySetting, folder: Path) -> dict[str, Any]:
-    _require(setting.runtime)
-    made, found = _prepare_and_run(setting, folder)
+    require(setting.runtime)
+    made, found = prepare_and_run(setting, folder)
     if setting.runtime == "litert":
         # four bytes a weight, and the graph
         assert made["metrics"]["file_bytes"] > 4 * Tiny.params

@@ -1,7 +1,7 @@
-"""A tiny network for the latency and memory tests, and jobs of it in processes of their own.
+"""Tiny networks for the latency and memory tests, and jobs of them in processes of their own.
 
-``python -m tests.probes.tiny SETTING FOLDER`` prints what ``prepare`` and then ``run`` found, as
-JSON, a line each.
+``python -m tests.probes.tiny SETTING FOLDER [NETWORK]`` prints what ``prepare`` and then ``run``
+found, as JSON, a line each.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Tiny:
     classes = 5
     stated: ClassVar[frozenset[str]] = frozenset()
     fixed: ClassVar[frozenset[str]] = frozenset({"input_shape", "classes"})
+    output = None
     # depth 2: 3*3*3*8 + 8, 3*3*8*8 + 8, 4*8, 8*5 + 5
     params = 224 + 584 + 32 + 45
 
@@ -55,6 +56,49 @@ class Tiny:
         return {}
 
 
+class Functions(Tiny):
+    """Its graph calls functions: a grouped convolution, a loop, a layer's own ``tf.function``."""
+
+    label = "Functions"
+
+    def build(self, **_: Any) -> Any:
+        import tensorflow as tf
+
+        layers = tf.keras.layers
+
+        class Calling(layers.Layer):  # type: ignore[misc,name-defined]
+            def call(self, maps: Any) -> Any:
+                scaled = tf.function(lambda x: tf.nn.relu(x) * 1.5)
+                compiled = tf.function(lambda x: tf.nn.elu(x), jit_compile=True)
+                _, looped = tf.while_loop(
+                    lambda step, _: step < 3, lambda step, x: (step + 1, scaled(x)), [0, maps]
+                )
+                return compiled(looped)
+
+        inputs = tf.keras.Input(self.input_shape)
+        x = layers.Conv2D(8, 3, activation="relu")(inputs)
+        x = Calling()(layers.Conv2D(8, 3, groups=4)(x))
+        x = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(x))
+        return tf.keras.Model(inputs, layers.Dense(self.classes, activation="softmax")(x))
+
+
+class Heads(Tiny):
+    """A nested dictionary of thirteen outputs, written in no alphabetical order; two are one."""
+
+    label = "Heads"
+
+    def build(self, **_: Any) -> Any:
+        import tensorflow as tf
+
+        layers = tf.keras.layers
+        inputs = tf.keras.Input(self.input_shape)
+        x = layers.BatchNormalization()(layers.Conv2D(8, 3)(inputs))
+        x = layers.GlobalAveragePooling2D()(x)
+        heads = [layers.Dense(self.classes, activation="softmax")(x) for _ in range(12)]
+        named = {f"head_{place}": head for place, head in reversed(list(enumerate(heads[2:])))}
+        return tf.keras.Model(inputs, {"z": heads[0], "a": [heads[1], heads[0]], "heads": named})
+
+
 def main() -> None:
     import tensorflow  # noqa: F401 - once for both jobs, as in the fork server
 
@@ -74,13 +118,14 @@ def _job(what: str) -> NoReturn:
 
     code = 1
     try:
-        setting, folder = sys.argv[1:]
+        setting, folder, *named = sys.argv[1:]
+        subject = {kind.__name__: kind for kind in (Tiny, Functions, Heads)}[(named or ["Tiny"])[0]]
         latency.EFFORT = Effort(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
         cell = Path(folder) / "cell"  # beside it lies what cells share
         cell.mkdir(exist_ok=True)
         context = Context(repeat=0, artifacts=cell, scratch=cell)
         act = {"prepare": latency.prepare, "run": latency.run}[what]
-        found = act(Tiny(), LatencySetting.model_validate_json(setting), context)
+        found = act(subject(), LatencySetting.model_validate_json(setting), context)
         print(json.dumps(asdict(found)), flush=True)
         code = 0
     except BaseException:

@@ -119,7 +119,10 @@ def _clusters_of_whole_kernels() -> Iterator[None]:
 
 
 def _batchnorms_after_convolutions(model: Any) -> set[str]:
-    """Names of those that the toolkit folds: directly after a convolution, and its only reader."""
+    """Names of those that the toolkit folds: directly after a convolution, and its only reader.
+
+    Behind a convolution with an activation of its own it folds none.
+    """
     found = set()
     for layer in model.layers:
         if not network.is_batchnorm(layer):
@@ -127,7 +130,9 @@ def _batchnorms_after_convolutions(model: Any) -> set[str]:
         before = [node.inbound_layers for node in layer.inbound_nodes]
         if len(before) == 1 and not isinstance(before[0], list | tuple):
             source = before[0]
-            if type(source).__name__ in _CONVOLUTIONS and len(source.outbound_nodes) == 1:
+            is_linear = getattr(getattr(source, "activation", None), "__name__", "") == "linear"
+            is_convolution = type(source).__name__ in _CONVOLUTIONS and is_linear
+            if is_convolution and len(source.outbound_nodes) == 1:
                 found.add(layer.name)
     return found
 

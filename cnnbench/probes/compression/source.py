@@ -21,7 +21,7 @@ from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwor
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.core.writing import replace_text
 from cnnbench.probes import accuracy, specimen, weights_file
-from cnnbench.probes.compression import material, networks, places
+from cnnbench.probes.compression import carry_over, material, networks, places
 from cnnbench.probes.training import network, transfer
 from cnnbench.probes.training.recipes import RECIPES, Task
 
@@ -58,15 +58,17 @@ def card(folder: Path) -> dict[str, Any]:
 
 def _untrained(subject: Subject, file: Path | None, folder: Path) -> Finding:
     """The weights of ``file``, or random ones, drawn so that outputs differ between images."""
-    model = subject.build(weights=file) if file else specimen.build(subject)
+    whole = subject.build(weights=file) if file else specimen.build(subject)
+    model, output = network.judged(subject, whole)
     words = f"from {file.name}" if file else "random, seeded"
-    if not file and subject.label.endswith(".keras"):
+    if not file and subject.label.partition("[")[0].endswith(".keras"):
         words = "those in the file"
-    networks.save_weights(model, folder)
+    _save(model, subject, folder)
     facts = {
         "model": subject.label,
         "input_shape": list(subject.input_shape),
         "classes": int(model.outputs[0].shape[-1]),
+        **network.taken(output),
         "weights": words,
         "outputs": network.kind_of_outputs(model),
     }
@@ -85,7 +87,7 @@ def _trained(
     if training.recipe == "scratch":
         classes = outputs.width(subject.classes, classes)
     shape = network.images(subject, training)
-    flat = networks.build(TrainedNetwork(subject, shape, classes), training)
+    flat, output = networks.build(TrainedNetwork(subject, shape, classes), training)
     if file is not None:
         _load(flat, file, task, training)
         finding = Finding(details={"weights": f"from {file.name}"})
@@ -93,11 +95,13 @@ def _trained(
         model = RECIPES[training.recipe](task, loop)
         finding = _of_training(accuracy.judged(model, task, loop))
         flat.set_weights(model.get_weights())
+    _save(flat, TrainedNetwork(subject, shape, classes), folder)
     _write(flat, task, folder)
     facts = {
         "model": subject.label,
         "input_shape": list(shape),
         "classes": classes,
+        **network.taken(output),
         "class_names": list(task.dataset.classes)[:1000],
         "weights": finding.details["weights"],
         "training": training.model_dump(mode="json", include=None if file is None else _KNOWN),
@@ -144,9 +148,14 @@ def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
 
 def _write(flat: Any, task: Task, folder: Path) -> None:
     flat.save_weights(str(folder / FILE))
-    networks.save_weights(flat, folder)
     batches = task.evaluation_batches(task.dataset.test, task.preprocess)
     np.save(folder / OUTPUTS, np.asarray(flat.predict(batches, verbose=0), np.float32))
+
+
+def _save(model: Any, subject: Subject, folder: Path) -> None:
+    """Leave the weights for either Keras, and what a copy must say with them."""
+    carry_over.save(model, folder)
+    carry_over.save_answers(model, specimen.random_inputs(subject, 2, seed=2), folder)
 
 
 def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
@@ -157,6 +166,6 @@ def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
 
 
 def _write_card(folder: Path, facts: dict[str, Any]) -> None:
-    weights = (folder / networks.WEIGHTS).read_bytes()
+    weights = (folder / carry_over.WEIGHTS).read_bytes()
     facts = facts | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
     replace_text(folder / CARD, json.dumps(facts, indent=1, allow_nan=False))

@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnbench.core.settings.variants import Variant
 from cnnbench.core.writing import replace_text
-from cnnbench.probes.compression import clustering, networks, pruning, quantisation
+from cnnbench.probes.compression import carry_over, clustering, pruning, quantisation
 from cnnbench.probes.compression.fine_tuning import FineTuning, freeze_statistics
 from cnnbench.probes.compression.layer_by_layer import Left
 
@@ -38,8 +38,8 @@ def treated(
     freeze_statistics(model)
     for stage in variant.tuned_stages:
         folder = kept(stage)
-        if (folder / networks.WEIGHTS).is_file():
-            networks.load_weights(model, folder / networks.WEIGHTS)
+        if (folder / carry_over.WEIGHTS).is_file():
+            carry_over.load(model, folder / carry_over.WEIGHTS)
         else:
             step = pruning.prune if stage.clusters is None else clustering.cluster
             model = _made(step, model, stage, tuning, folder)
@@ -55,5 +55,5 @@ def _made(step: Any, model: Any, stage: Variant, tuning: FineTuning, folder: Pat
     model = step(model, stage, tuning, left)
     folder.mkdir(parents=True, exist_ok=True)
     replace_text(folder / _LEFT, json.dumps({"layers": left.layers, "kinds": left.kinds}))
-    networks.save_weights(model, folder)
+    carry_over.save(model, folder)
     return model

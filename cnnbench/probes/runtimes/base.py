@@ -91,7 +91,10 @@ class CallPath(ABC):
         """Run the network once; the result is in the host's memory when this returns."""
 
     def outputs(self, result: Any) -> list[np.ndarray]:
-        """What ``call`` returned as arrays, in the order of the network's outputs."""
+        """What ``call`` returned as arrays, in the order of ``tf.nest.flatten`` of the network's.
+
+        That is the order of a list, and of the sorted keys of a dictionary.
+        """
         return [np.asarray(array) for array in result]
 
     def arithmetic(self) -> str:

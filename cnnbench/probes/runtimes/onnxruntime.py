@@ -35,7 +35,7 @@ class Runtime(CallPath):
         import tf2onnx  # noqa: F401 - not part of the work
 
         begin = time.perf_counter()
-        frozen = saved_graph.frozen(saved_graph.trace(model, self.shape))
+        frozen = saved_graph.frozen(model, self.shape)
         # Else the network is copied, weights and all, before each of some forty passes over its
         # graph, in case one fails: most of the time of a conversion.
         os.environ[_CATCH_ERRORS] = "FALSE"

@@ -48,7 +48,7 @@ class Runtime(CallPath):
 
         begin = time.perf_counter()
         saved = self.folder / "saved_model"
-        saved_graph.save_model(saved_graph.trace(model, self.shape), saved)
+        saved_graph.save_model(model, self.shape, saved)
         converted = openvino.convert_model(str(saved), input=list(self.shape))
         openvino.save_model(converted, str(self._file), compress_to_fp16=False)
         return {"convert_s": time.perf_counter() - begin}
@@ -70,9 +70,18 @@ class Runtime(CallPath):
                 "INFERENCE_PRECISION_HINT": _PRECISION[self.setting.dtype],
             },
         )
+        # Its order is its own: of twelve outputs the ninth came third.
+        names = [port.get_names() for port in self._compiled.outputs]
+        self._places = [
+            next(place for place, own in enumerate(names) if saved_graph.output_name(k) in own)
+            for k in range(len(names))
+        ]
 
     def call(self, fed: np.ndarray) -> list[np.ndarray]:
         return list(self._compiled(fed).values())
+
+    def outputs(self, result: list[np.ndarray]) -> list[np.ndarray]:
+        return [result[place] for place in self._places]
 
     def threads_in_use(self) -> int:
         return int(self._compiled.get_property("INFERENCE_NUM_THREADS"))

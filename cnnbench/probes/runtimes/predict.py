@@ -22,8 +22,10 @@ class Runtime(eager.Runtime):
     def feed(self, images: np.ndarray) -> np.ndarray:
         return images
 
-    def call(self, fed: np.ndarray) -> list[np.ndarray]:
-        result: Any = self._model.predict(fed, batch_size=len(fed), verbose=0)
-        if isinstance(result, dict):
-            return list(result.values())
-        return list(result) if isinstance(result, list | tuple) else [result]
+    def call(self, fed: np.ndarray) -> Any:
+        return self._model.predict(fed, batch_size=len(fed), verbose=0)
+
+    def outputs(self, result: Any) -> list[np.ndarray]:
+        import tensorflow as tf
+
+        return tf.nest.flatten(result)  # type: ignore[no-any-return]

@@ -29,11 +29,15 @@ def trace(model: Any, shape: tuple[int, ...]) -> Any:
     """
     import tensorflow as tf
 
+    return _traced(lambda images: tf.nest.flatten(model(images, training=False)), shape)
+
+
+def _traced(function: Callable[[Any], Any], shape: tuple[int, ...]) -> Any:
+    import tensorflow as tf
+
     # Keras' own code needs no AutoGraph; without it tracing takes half the time.
-    function = tf.function(
-        lambda images: tf.nest.flatten(model(images, training=False)), autograph=False
-    )
-    return function.get_concrete_function(tf.TensorSpec(shape, "float32"))
+    traced = tf.function(function, autograph=False)
+    return traced.get_concrete_function(tf.TensorSpec(shape, "float32", name="images"))
 
 
 def save(concrete: Any, folder: Path) -> None:
@@ -68,8 +72,14 @@ def save(concrete: Any, folder: Path) -> None:
 
 
 def load(folder: Path) -> Callable[[Any], list[Any]]:
-    """Read it back as a Python function to be wrapped in ``tf.function``: images -> outputs."""
+    """Read it back as a Python function to be wrapped in ``tf.function``: images -> outputs.
+
+    The functions in the graph's library (grouped convolutions, loops, a layer's own
+    ``tf.function``) become known to this process as they are, so that TensorFlow runs them as it
+    runs them for Keras.
+    """
     import tensorflow as tf
+    from tensorflow.python.eager import context
 
     graph = tf.compat.v1.GraphDef()
     graph.ParseFromString((folder / _GRAPH).read_bytes())
@@ -77,8 +87,12 @@ def load(folder: Path) -> Callable[[Any], list[Any]]:
     with np.load(folder / _VALUES) as archive:
         values = [archive[name] for name in archive.files]
     states = _states(names["captured"], values)
+    # Importing a graph hands its functions to the graph alone; they are called from outside it.
+    for function in graph.library.function:
+        context.context().add_function_def(function)
 
-    def run(images: Any) -> list[Any]:
+    # Of a name that no function of the library has: TensorFlow numbers each process's from zero.
+    def run_saved_graph(images: Any) -> list[Any]:
         inside = tf.compat.v1.get_default_graph()
         fed = {
             name: inside.capture(states[place].handle if is_variable else states[place])
@@ -92,7 +106,12 @@ def load(folder: Path) -> Callable[[Any], list[Any]]:
         )
         return outputs
 
-    return run
+    return run_saved_graph
+
+
+def output_name(place: int) -> str:
+    """Return the name of an output in a SavedModel; names are sorted as text there."""
+    return f"output_{place:04d}"
 
 
 def _states(captured: list[Any], values: list[np.ndarray]) -> dict[int, Any]:
@@ -107,17 +126,38 @@ def _states(captured: list[Any], values: list[np.ndarray]) -> dict[int, Any]:
     }
 
 
-def frozen(concrete: Any) -> Any:
-    """``concrete`` with every variable turned into a constant."""
+def frozen(model: Any, shape: tuple[int, ...]) -> Any:
+    """`trace`, with every variable turned into a constant and every call of a function inlined.
+
+    A function that asks to be compiled by XLA is inlined by no optimiser (Keras wraps grouped
+    convolutions in one), so the trace runs it where it is called. Loops and conditionals stay.
+    """
+    import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    return convert_variables_to_constants_v2(concrete)
+    were_inlined = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        concrete = trace(model, shape)
+    finally:
+        tf.config.run_functions_eagerly(were_inlined)
+    return convert_variables_to_constants_v2(
+        concrete, lower_control_flow=False, aggressive_inlining=True
+    )
 
 
-def save_model(concrete: Any, folder: Path) -> None:
-    """Write ``concrete`` as a SavedModel, without Keras' objects: walking them takes longest."""
+def save_model(model: Any, shape: tuple[int, ...], folder: Path) -> None:
+    """Write `trace` as a SavedModel, without Keras' objects: walking them takes longest.
+
+    Its outputs are called by their place, as `output_name` says.
+    """
     import tensorflow as tf
 
+    def answer(images: Any) -> dict[str, Any]:
+        outputs = tf.nest.flatten(model(images, training=False))
+        return {output_name(place): output for place, output in enumerate(outputs)}
+
+    concrete = _traced(answer, shape)
     holder = tf.Module()
     holder.state = list(concrete.graph.variables)
     holder.constants = [

@@ -48,6 +48,7 @@ class Training:
         curve: what each epoch gave, oldest first.
         features_s: seconds that a frozen backbone took to compute its features.
         notes: what a reader of the result must know of the training.
+        output: the path of the output that is trained; empty where the network has one alone.
         images: that an epoch of the newest phase trains on; 0 where it trains on features.
     """
 
@@ -57,6 +58,7 @@ class Training:
     say: Say
     curve: list[Point] = field(default_factory=list)
     features_s: float = 0.0
+    output: str = ""
     images: int = 0
     notes: list[str] = field(default_factory=list)
     _found: State | None = None

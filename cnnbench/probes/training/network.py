@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core import outputs
+from cnnbench.core import output_names, outputs
 from cnnbench.core.errors import JobFailed
 from cnnbench.core.reference import show
 from cnnbench.core.settings.accuracy import AccuracySetting
@@ -47,19 +47,44 @@ def images(subject: Subject, setting: AccuracySetting) -> tuple[int, ...]:
 
 def scratch(
     subject: Subject, shape: tuple[int, ...], classes: int, batchnorm_momentum: float
-) -> Any:
-    """The whole network with fresh weights for images of ``shape``, ``(height, width, channels)``.
+) -> tuple[Any, str]:
+    """The network with fresh weights, and its output as `judged` says.
+
+    It takes images of ``shape``, ``(height, width, channels)``.
 
     Raises:
-        JobFailed: it has several outputs, or a single one that tells nothing.
+        JobFailed: its single output tells nothing.
+        UserError: it has no output of the name that ``subject`` gives.
     """
     # Not `build`, which gives a .keras file the trained weights that it comes with.
-    model = subject.architecture(input_shape=shape, classes=outputs.width(subject.classes, classes))
-    if len(model.outputs) != 1:
-        raise JobFailed(f"it has {len(model.outputs)} outputs; images are classified by one")
+    whole = subject.architecture(input_shape=shape, classes=outputs.width(subject.classes, classes))
+    model, path = judged(subject, whole)
     outputs.check(kind_of_outputs(model), model.outputs[0].shape[-1])
     set_batchnorm_momentum(model, batchnorm_momentum)
-    return model
+    return model, path
+
+
+def judged(subject: Subject, model: Any) -> tuple[Any, str]:
+    """Return ``model`` with the one output that says the class, and that output's path.
+
+    That is the output that ``subject`` names, else the first. The network shares its layers with
+    ``model``; where ``model`` returns one tensor it is ``model``, and the path is empty.
+
+    Raises:
+        UserError: there is no output of that name.
+    """
+    import tensorflow as tf
+
+    structure = output_names.of(model)
+    path = output_names.chosen(structure, subject.output, subject.label)
+    if not path:
+        return model, ""
+    return tf.keras.Model(model.input, output_names.named(structure)[path], name=model.name), path
+
+
+def taken(path: str) -> dict[str, str]:
+    """Return what a record says of the output that was judged, where the network has several."""
+    return {"output": path} if path else {}
 
 
 def set_batchnorm_momentum(model: Any, momentum: float) -> int:
@@ -74,6 +99,11 @@ def all_layers(model: Any) -> Iterator[Any]:
     """Every layer inside ``model``, at any depth, each before what it contains."""
     # Both generations of Keras have it, and nothing public looks into subclassed layers.
     yield from model._flatten_layers(include_self=False, recursive=True)
+
+
+def sublayers(layer: Any) -> list[Any]:
+    """The layers directly inside ``layer``, in the order in which its Keras lists them."""
+    return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
 def is_batchnorm(layer: Any) -> bool:

@@ -45,7 +45,7 @@ def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Find
     folder_labels = np.concatenate([part.labels for part in parts])
     chosen = stratified.subset(folder_labels, setting.test_examples)
     known = np.array(outputs_of.places)[folder_labels[chosen]]
-    model = subject.build(weights=weights)
+    model, path = network.judged(subject, subject.build(weights=weights))
     preprocess = network.preprocessing(subject, setting)
     outputs: list[np.ndarray] = []
     for images in _batches(parts, chosen, network.images(subject, setting)):
@@ -61,6 +61,7 @@ def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Find
         metrics=scores.metrics(probs, known),
         details=scores.details(probs, known)
         | {
+            **network.taken(path),
             "is_trained_here": False,
             "classes": list(splits.classes)[:50],
             "problems": list(splits.problems)[:20],

@@ -66,8 +66,8 @@ class Task:
 def scratch(task: Task, training: Training) -> Any:
     """Train the whole network from fresh weights; return it."""
     subject, setting = task.subject, task.setting
-    shape = network.images(subject, setting)
-    model = network.scratch(subject, shape, task.classes, setting.batchnorm_momentum)
+    shape, momentum = network.images(subject, setting), setting.batchnorm_momentum
+    model, training.output = network.scratch(subject, shape, task.classes, momentum)
     _fit_images(task, training, model, Phase(1, setting.epochs, setting.learning_rate))
     return model
 

@@ -79,9 +79,13 @@ def backbone(subject: Subject, setting: AccuracySetting, weights: str | Path | N
 
     Raises:
         Unavailable: the weights are not here and cannot be downloaded.
+        JobFailed: it has several outputs.
     """
     shape = network.images(subject, setting)
-    return subject.build(input_shape=shape, include_top=False, weights=weights)
+    model = subject.build(input_shape=shape, include_top=False, weights=weights)
+    if len(model.outputs) > 1:
+        raise JobFailed(f"its backbone has {len(model.outputs)} outputs; a new head stands on one")
+    return model
 
 
 def pooled_features(

@@ -1,0 +1,157 @@
+"""The zip behind a ``.keras`` file, read without Keras, and why one cannot be read."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cnnbench.core.environment import version_of
+from cnnbench.core.errors import UserError
+
+_MAX_BYTES = 64 * 2**20
+# What `zipfile` and `json` make of a damaged file: a stream that cannot be unpacked, a password,
+# a way of packing that nobody knows (both a RuntimeError), an end that comes too early.
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(KeyError, ValueError, RuntimeError),
+)
+# What Keras refuses in safe mode: they carry Python code that loading the file would run.
+_UNSAFE = {"__lambda__": "Lambda", "TorchModuleWrapper": "TorchModuleWrapper"}
+# Keras 2 computes clip(0.2 x + 0.5, 0, 1), Keras 3 relu6(x + 3) / 6.
+_OTHERWISE = "hard_sigmoid"
+_SAVE_IT = "load it in Keras and save it with model.save('net.keras')"
+# How files that are no zip begin, what they are, and what to do.
+_BEGINNINGS = (
+    (b"\x89HDF", "it is HDF5: a network in the old .h5 format, or weights alone", _SAVE_IT),
+    (b"version https://git-lfs", "it is a pointer of Git LFS to the file", "run git lfs pull"),
+    (b"PK", "its end is missing", "copy or download it again"),
+)
+_VERSION = re.compile(r"\d+(?:\.\d+){0,2}")
+
+
+def config(file: Path) -> dict[str, Any]:
+    """Return the network in ``file``, without how it was compiled.
+
+    Inference needs no optimiser, and a loss or a schedule of the user's own could not be loaded.
+
+    Raises:
+        UserError: not a ``.keras`` file, or one that only loads with code execution.
+    """
+    try:
+        found = _json(file, "config.json")
+        if not isinstance(found, dict):
+            raise ValueError("its config.json holds no network")
+        found = _uncompiled(found)
+        names = [part.get("class_name") for part in dictionaries(found)]
+    except DAMAGED as error:
+        raise unreadable(file, error) from None
+    for name in names:
+        if isinstance(name, str) and name in _UNSAFE:
+            raise UserError(
+                f"a {_UNSAFE[name]} layer in it carries Python code that loading would run",
+                str(file),
+                "replace it by a registered layer of your own and save the model again",
+            )
+    version = _saved_by(file)
+    if (
+        version
+        and version[0] < 3
+        and any(_OTHERWISE in part.values() for part in dictionaries(found))
+    ):
+        raise UserError(
+            f"saved by Keras 2 ({_dotted(version)}), whose {_OTHERWISE} is not Keras 3's",
+            str(file),
+            "build and train the network in Keras 3",
+        )
+    return found
+
+
+def unreadable(file: Path, error: Exception) -> UserError:
+    """Return in words why ``file`` is no ``.keras`` file, by how it begins."""
+    try:
+        with file.open("rb") as stream:
+            beginning = stream.read(32)
+    except OSError:
+        beginning = b""
+    if isinstance(error, zipfile.BadZipFile):
+        for start, what, hint in _BEGINNINGS:
+            if beginning.startswith(start) and not zipfile.is_zipfile(file):
+                return UserError(f"not a .keras file: {what}", str(file), hint)
+    return UserError(f"not a .keras file: {error}", str(file), "save it with model.save()")
+
+
+def another_keras(file: Path) -> UserError | None:
+    """Return in words that another Keras saved ``file``: Keras 2, or one newer than this."""
+    version, here = _saved_by(file), version_of("keras") or ""
+    if not version:
+        return None
+    if version[0] < 3:
+        return UserError(
+            f"saved by Keras 2 ({_dotted(version)}), in a form that Keras 3 does not load",
+            str(file),
+            "in Keras 2 write model.save_weights('net.h5'); build the same network in Keras 3, "
+            "load_weights('net.h5') and save it again",
+        )
+    if version > _numbers(here):
+        return UserError(
+            f"saved by Keras {_dotted(version)}, which is newer than {here} here and may know more",
+            str(file),
+            "upgrade keras, or save it with this version",
+        )
+    return None
+
+
+def dictionaries(value: Any) -> Iterator[dict[str, Any]]:
+    """Every dictionary in ``value``, at any depth, each before those inside it."""
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from dictionaries(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from dictionaries(item)
+
+
+def _json(file: Path, member: str) -> Any:
+    with zipfile.ZipFile(file) as archive:
+        if archive.getinfo(member).file_size > _MAX_BYTES:
+            raise UserError(f"its {member} is too large", str(file))
+        return json.loads(archive.read(member))
+
+
+def _uncompiled(value: Any) -> Any:
+    """``value`` without the ``compile_config`` of the network and of those inside it."""
+    if isinstance(value, list):
+        return [_uncompiled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    is_object = "class_name" in value and "config" in value
+    return {
+        key: _uncompiled(item)
+        for key, item in value.items()
+        if not (is_object and key == "compile_config")
+    }
+
+
+def _saved_by(file: Path) -> tuple[int, ...]:
+    """The version of Keras that wrote ``file``; () where the file does not tell."""
+    try:
+        metadata = _json(file, "metadata.json")
+    except (*DAMAGED, UserError):
+        return ()
+    return _numbers(metadata.get("keras_version") if isinstance(metadata, Mapping) else None)
+
+
+def _numbers(version: Any) -> tuple[int, ...]:
+    found = _VERSION.match(version[:40]) if isinstance(version, str) else None
+    return tuple(map(int, found[0].split("."))) if found else ()
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

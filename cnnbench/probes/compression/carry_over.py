@@ -1,0 +1,182 @@
+"""Carrying weights from one Keras generation to the other, and seeing that the answers came along.
+
+The toolkit knows only Keras 2 (Keras 3 trains). The generations list weights in different orders:
+Keras 2 puts a custom layer's statistics behind all of its trained weights, and layers that it holds
+in lists where the list is. So weights are kept in an order of our own. That shapes match proves
+nothing, and neither does an order: the copy's answers must be the original's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.core.errors import Unavailable
+from cnnbench.probes import specimen
+from cnnbench.probes.compression import places
+from cnnbench.probes.training import network
+
+WEIGHTS, ANSWERS = "weights.npz", "answers.npz"
+
+_SEED = 0
+# Weights are compared as they are and changed by up to this share of themselves: in a network that
+# says the same to every image, or whose statistics are still those of its start, nothing shows.
+_CHANGE = 0.2
+# How much more than a rounding of its input (float32 knows 6e-8 of a number) the rounding in all
+# layers may change an answer. Random weights amplify both alike.
+_NUDGE, _LAYERS = 1e-6, 10
+_FUNCTIONAL = frozenset({"Functional", "Sequential"})
+
+
+def save(model: Any, folder: Path) -> None:
+    """Write all weights of ``model`` into ``folder``, whole or not at all, as `ordered`."""
+    arrays = {f"w{place}": np.asarray(weight) for place, weight in enumerate(ordered(model))}
+    _write(folder / WEIGHTS, arrays)
+
+
+def load(model: Any, file: Path) -> None:
+    """Give ``model`` the weights that `save` wrote, of either generation of Keras.
+
+    Raises:
+        Unavailable: the network of this generation has other weights.
+    """
+    with np.load(file) as stored:
+        arrays = [stored[f"w{place}"] for place in range(len(stored.files))]
+    weights = ordered(model)
+    own = [tuple(weight.shape) for weight in weights]
+    given = [array.shape for array in arrays]
+    if own != given:
+        place = next(
+            (i for i, pair in enumerate(zip(own, given, strict=False)) if len(set(pair)) > 1), 0
+        )
+        raise Unavailable(
+            f"its weights do not carry over between Keras 3 and Keras 2: {len(given)} and "
+            f"{len(own)} arrays, the first difference at {place}"
+        )
+    _assign(model, weights, arrays)
+
+
+def save_answers(model: Any, images: np.ndarray, folder: Path) -> None:
+    """Write what ``model`` says to ``images``, with its weights as they are and changed a little.
+
+    Args:
+        model: whose weights are in ``folder``; it keeps them.
+        images: ``(n, ...)`` float32, not all alike.
+        folder: where `check_answers` finds them.
+    """
+    nudge = np.random.default_rng(_SEED).uniform(-_NUDGE, _NUDGE, images.shape)
+    nudged = (images * (1 + nudge)).astype(images.dtype)
+    weights = ordered(model)
+    kept = [np.array(weight) for weight in weights]
+    found: dict[str, np.ndarray] = {"images": images}
+    for name, arrays in (("own", kept), ("changed", _changed(kept))):
+        if name != "own":
+            _assign(model, weights, arrays)
+        outputs = specimen.answers(model, images)
+        rounding, _ = specimen.difference(specimen.answers(model, nudged), outputs)
+        found |= {f"{name}_{place}": output for place, output in enumerate(outputs)}
+        found[f"{name}-rounding"] = np.array(_LAYERS * rounding)
+    _assign(model, weights, kept)
+    _write(folder / ANSWERS, found)
+
+
+def check_answers(model: Any, folder: Path) -> None:
+    """Compare what ``model``, whose weights are loaded, says with what `save_answers` wrote.
+
+    Raises:
+        Unavailable: it says something else.
+    """
+    file = places.required(folder, ANSWERS, "what the float32 network says is not there")
+    with np.load(file) as archive:
+        stored = {name: archive[name] for name in archive.files}
+    weights = ordered(model)
+    kept = [np.array(weight) for weight in weights]
+    for name, arrays in (("own", kept), ("changed", _changed(kept))):
+        if name != "own":
+            _assign(model, weights, arrays)
+        expected = [stored[key] for key in stored if key.startswith(f"{name}_")]
+        outputs = specimen.answers(model, stored["images"])
+        difference, scale = specimen.difference(outputs, expected)
+        allowed = max(specimen.TOLERANCE["float32"] * scale, float(stored[f"{name}-rounding"]))
+        if not difference <= allowed:  # a NaN disagrees too
+            raise Unavailable(
+                "its copy, built anew with its weights, answers otherwise: by up to "
+                f"{difference:.2g} where the largest output is {scale:.2g} (a layer or an "
+                "activation computes something else in Keras 2, which the toolkit needs, or the "
+                "builder does not build the same network twice)"
+            )
+    _assign(model, weights, kept)
+
+
+def ordered(model: Any) -> list[Any]:
+    """Return every weight once, in an order that does not depend on the generation of Keras.
+
+    Layer by layer, each before those inside it, which come in the order of the attributes that
+    hold them, and in a functional network in that of its layers.
+    """
+    return list({id(weight): weight for weight in _weights(model)}.values())
+
+
+def _weights(layer: Any) -> Iterator[Any]:
+    inside = _sublayers(layer)
+    theirs = {id(weight) for one in inside for weight in one.weights}
+    yield from (weight for weight in layer.weights if id(weight) not in theirs)
+    for one in inside:
+        yield from _weights(one)
+
+
+def _sublayers(layer: Any) -> list[Any]:
+    """The layers directly inside ``layer``; what no attribute holds comes first."""
+    tracked = {id(one): one for one in network.sublayers(layer)}
+    if any(kind.__name__ in _FUNCTIONAL for kind in type(layer).__mro__):
+        return list(tracked.values())
+    # Keras' own lists of all of them, in the order of its generation.
+    attributes = (
+        v for name, v in vars(layer).items() if not name.startswith(("_self_", "_layers"))
+    )
+    held = {id(one): one for value in attributes for one in _held(value) if id(one) in tracked}
+    return [one for key, one in tracked.items() if key not in held] + list(held.values())
+
+
+def _held(value: Any) -> Iterator[Any]:
+    import tensorflow as tf
+
+    if isinstance(value, tf.keras.layers.Layer):
+        yield value
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _held(one)
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _held(one)
+
+
+def _changed(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Each number made up to a fifth larger or smaller; zeros alone become small numbers."""
+    rng = np.random.default_rng(_SEED)
+    changed = []
+    for array in arrays:
+        if array.dtype.kind == "f":
+            share = rng.uniform(-_CHANGE, _CHANGE, array.shape).astype(array.dtype)
+            array = array * (1 + share) if np.any(array) else share
+        changed.append(array)
+    return changed
+
+
+def _assign(model: Any, weights: list[Any], arrays: list[np.ndarray]) -> None:
+    for weight, array in zip(weights, arrays, strict=True):
+        weight.assign(array)
+    for layer in network.all_layers(model):
+        # Of Keras 3: it computes with copies of its weights, made when it is told to.
+        if type(layer).__name__ == "Normalization" and layer.weights:
+            layer.finalize_state()
+
+
+def _write(file: Path, arrays: dict[str, np.ndarray]) -> None:
+    part = file.with_name(f".{file.name}.part")
+    with part.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+    part.replace(file)

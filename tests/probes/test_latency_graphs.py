@@ -1,0 +1,80 @@
+"""Graphs that call functions and networks with many outputs, through every call path."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.probes.runtimes import saved_graph
+from tests.probes.paths import prepare_and_run, require
+from tests.probes.tiny import Functions
+
+
+@pytest.mark.parametrize("network", ["Functions", "Heads"])
+def test_a_graph_with_functions_or_many_outputs_answers_as_keras_does(
+    network: str, tmp_path: Path
+) -> None:
+    _check_answers("graph", network, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["Functions", "Heads"])
+@pytest.mark.parametrize(
+    "runtime", ["predict", "eager", "xla", "litert", "onnxruntime", "openvino"]
+)
+def test_graphs_with_functions_or_many_outputs_answer_as_keras_does_on_every_path(
+    runtime: str, network: str, tmp_path: Path
+) -> None:
+    _check_answers(runtime, network, tmp_path)
+
+
+def _check_answers(runtime: str, network: str, folder: Path) -> None:
+    require(runtime)
+    _, found = prepare_and_run(LatencySetting(runtime=runtime, threads=1), folder, network)
+    assert found["metrics"]["output_max_abs_diff"] < 1e-5 * found["details"]["output_scale"]
+
+
+_GROUPED = """
+name: s
+models: ["ResNeXt50[input_shape=64x64x3]", "AlexNet[groups=2,input_shape=96x96x3,classes=10]"]
+probes:
+  latency: {runtimes: [graph, xla, litert], threads: [1], min_rounds: 1, max_rounds: 1}
+"""
+
+
+@pytest.mark.slow
+def test_the_catalogues_grouped_networks_are_timed(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(_GROUPED)
+    command = [sys.executable, "-m", "cnnbench", "run", "s.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (journal,) = tmp_path.glob("results/s/*/records.jsonl")
+    records = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
+    rounds = [record for record in records if record["metrics"].get("latency_mean_s")]
+    assert len(rounds) == 6
+    assert not any("disagrees" in flag for r in rounds for flag in r["details"]["flags"])
+
+
+def test_grouped_convolutions_are_still_compiled_by_xla_where_keras_has_them_compiled(
+    tmp_path: Path,
+) -> None:
+    import tensorflow as tf
+
+    model = Functions().build()
+    concrete = saved_graph.trace(model, (1, *Functions.input_shape))
+    saved_graph.save(concrete, tmp_path)
+    saved = tf.function(saved_graph.load(tmp_path)).get_concrete_function(
+        tf.TensorSpec((1, *Functions.input_shape))
+    )
+
+    def compiled(function: Any) -> int:
+        library = function.graph.as_graph_def().library.function
+        return sum(one.attr["_XlaMustCompile"].b for one in library)
+
+    assert compiled(saved) == compiled(concrete) >= 2
