@@ -1,6 +1,6 @@
 """``suites/smoke.yaml`` for real, killed at random moments until the same command ends by itself.
 
-``CNNBENCH_SMOKE_FAULTS`` says how often (6), ``CNNBENCH_SEED`` repeats a sequence.
+``CNNBENCH_SMOKE_FAULTS`` says how often (3), ``CNNBENCH_SEED`` repeats a sequence.
 """
 
 from __future__ import annotations

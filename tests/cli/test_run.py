@@ -32,7 +32,7 @@ probes:
   static: {batch_sizes: [1, 4]}
   memory: {batch_sizes: [4]}
   latency: {runtimes: [graph, litert], devices: [cpu, gpu], min_rounds: 1, max_rounds: 1}
-  accuracy: {models: [LeNet5], dataset: digits, image_size: 32, epochs: 1, seeds: 2}
+  accuracy: {dataset: digits, image_size: 32, epochs: 1, seeds: 2}
 limits: {timeout: 30min, memory: 4GiB}
 """
 

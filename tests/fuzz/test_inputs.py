@@ -1,6 +1,6 @@
 """Inputs mutated by Hypothesis: a clear error or a result; no traceback, hang or flood of memory.
 
-A small profile runs with `make test`; the slow one tries ``CNNBENCH_FUZZ`` inputs (13,500). Both
+A small profile runs with `make test`; the slow one tries ``CNNBENCH_FUZZ`` inputs (2,700). Both
 print how many they tried.
 """
 
