@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from inspect import signature
+from inspect import Parameter, signature
 from math import prod
 from typing import Any
 
@@ -123,25 +123,137 @@ def is_symbolic(value: Any) -> bool:
     return type(value).__name__.endswith("KerasTensor") or hasattr(value, "_keras_history")
 
 
+def is_tensor(value: Any) -> bool:
+    """Whether ``value`` is a tensor of a graph that is being traced."""
+    import tensorflow as tf
+
+    return isinstance(value, tf.Tensor) and hasattr(value, "op")
+
+
 def is_variable(value: Any) -> bool:
     """Whether ``value`` is a variable of either Keras."""
     return hasattr(value, "trainable") and hasattr(value, "assign")
 
 
-def at_inference(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """``kwargs`` with ``training=False``, where a layer's ``call`` takes that and was not told.
+def bound(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of ``layer.call`` by the names of its parameters, in their order.
 
-    Some layers train by default when their ``call`` is called alone (augmentation in Keras 3).
+    Keras records arguments that are given by name in alphabetical order.
     """
-    call = getattr(layer, "call", None)
-    if call is None or not hasattr(layer, "weights") or kwargs.get("training") is not None:
-        return dict(kwargs)
     try:
-        names = list(signature(call).parameters)
-    except (TypeError, ValueError):  # written in C: it has no such argument
-        return dict(kwargs)
-    given = "training" in names and names.index("training") < len(args)
-    return {**kwargs, "training": False} if "training" in names and not given else dict(kwargs)
+        taken = signature(layer.call).bind_partial(*args, **kwargs)
+    except (TypeError, ValueError):  # written in C, or called with what only a wrapper takes
+        return {**{str(place): arg for place, arg in enumerate(args)}, **kwargs}
+    found = dict[str, Any]()
+    for name, value in taken.arguments.items():
+        is_rest = taken.signature.parameters[name].kind is Parameter.VAR_KEYWORD
+        found |= value if is_rest else {name: value}
+    return found
+
+
+def operation_class(keras2: bool) -> Any:
+    """The class whose ``__call__`` runs at every call of a layer or of a recorded operation."""
+    if keras2:
+        import tf_keras
+
+        return tf_keras.layers.Layer
+    import keras
+
+    return keras.Operation
+
+
+def has_symbols(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a layer is called on Keras' symbols, as while it is being built."""
+    leaves = flatten([list(args), dict(kwargs)])
+    return any(type(leaf).__name__.endswith("KerasTensor") for leaf in leaves)
+
+
+def input_symbols(model: Any) -> Any:
+    """The symbolic inputs of a functional or built sequential model as it takes them, or None."""
+    own = layer_graph(model)
+    if own is None:
+        return None
+    nested = getattr(own, "_inputs_struct", None)
+    nested = getattr(own, "_nested_inputs", None) if nested is None else nested
+    return own.inputs if nested is None else nested
+
+
+def called_with(model: Any) -> Any:
+    """The shapes with which a model of code was built or called, in their structure, or None."""
+    given = getattr(model, "_build_shapes_dict", None)
+    if given:
+        shapes = list(given.values())
+        return shapes[0] if len(shapes) == 1 else dict(given)
+    return getattr(model, "_build_input_shape", None)
+
+
+def variables(model: Any) -> list[Any]:
+    """The Keras 3 variables that a traced model is given values for; none of Keras 2."""
+    return [] if is_keras2(model) else list(model.variables)
+
+
+def infer(model: Any, values: list[tuple[Any, Any]], images: Any) -> tuple[Any, list[int]]:
+    """Call ``model`` at inference inside a function that is being traced.
+
+    Args:
+        model: the model.
+        values: variables of Keras 3, and what they are worth.
+        images: its inputs, in the structure in which it takes them.
+
+    Returns:
+        Its outputs, and the places of the variables that the call changed.
+    """
+    if is_keras2(model):
+        takes = "training" in signature(model.call).parameters
+        return model(images, **({"training": False} if takes else {})), []
+    import keras
+
+    with keras.StatelessScope(values, initialize_variables=False) as scope:
+        before = [scope.get_current_value(variable) for variable, _ in values]
+        outputs = model(images, training=False)
+        after = [scope.get_current_value(variable) for variable, _ in values]
+    pairs = enumerate(zip(before, after, strict=True))
+    return outputs, [place for place, (old, new) in pairs if new is not old]
+
+
+def trained_inputs(model: Any, graph: Any) -> list[Any]:
+    """The inputs of a traced graph that are weights which training changes.
+
+    Those of Keras 3 come first, in the order of ``variables``; those of Keras 2 were captured.
+    """
+    if not is_keras2(model):
+        pairs = zip(variables(model), graph.inputs, strict=False)
+        return [given for variable, given in pairs if variable.trainable]
+    handles = {id(variable.handle) for variable in model.trainable_weights}
+    return [given for outside, given in graph.captures if id(outside) in handles]
+
+
+def unbuilt(model: Any) -> list[str]:
+    """The names of layers that have no weights yet, the model's own among them."""
+    layers = getattr(model, "_flatten_layers", None)
+    flat = list(layers(include_self=True, recursive=True)) if layers else []
+    return [layer.name for layer in flat if not getattr(layer, "built", True)]
+
+
+def build(model: Any, inputs: Any) -> None:
+    """Give the layers of ``model`` that have no weights yet theirs, by calling it on symbols.
+
+    Args:
+        model: a model of code.
+        inputs: placeholders' shapes and types in the structure that it takes.
+    """
+    if is_keras2(model):
+        import tf_keras
+
+        symbols = replace(inputs, lambda one: tf_keras.Input(batch_shape=one.shape, dtype=one.dtype))
+        tf_keras.Model(flatten(symbols), model(symbols))
+        model._inbound_nodes.clear()
+        return
+    import keras
+    from keras.src import backend
+
+    symbols = replace(inputs, lambda one: keras.KerasTensor(one.shape, dtype=one.dtype))
+    backend.compute_output_spec(lambda images: model(images, training=False), symbols)
 
 
 def shape_of(tensor: Any) -> tuple[int | None, ...]:
@@ -153,17 +265,6 @@ def dtype_of(tensor: Any) -> str:
     """The name of a symbolic tensor's type."""
     dtype = tensor.dtype
     return dtype if isinstance(dtype, str) else dtype.name
-
-
-def symbolic(shape: Sequence[int | None], dtype: str, keras2: bool) -> Any:
-    """A fresh symbolic tensor with no history."""
-    if keras2:
-        import tf_keras
-
-        return tf_keras.Input(batch_shape=tuple(shape), dtype=dtype)
-    import keras
-
-    return keras.KerasTensor(tuple(shape), dtype=dtype)
 
 
 def layer_graph(layer: Any) -> Any | None:
@@ -206,62 +307,19 @@ def read(node: Any) -> Node:
     )
 
 
-def nodes_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Node]:
-    """The nodes that lead from symbolic ``inputs`` to ``outputs``, in Keras' execution order.
-
-    The order is by decreasing distance to the outputs, as ``keras.Function`` runs it. The records
-    are taken off their layers again, so that looking at a model leaves no trace in it.
-    """
-    found = _postorder({id(tensor) for tensor in inputs}, outputs)
-    depth = {id(node): 0 for node in found}
-    for node in reversed(found):
-        for parent in node.parent_nodes:
-            if id(parent) in depth:
-                depth[id(parent)] = max(depth[id(parent)], depth[id(node)] + 1)
-    ordered = [read(node) for node in sorted(found, key=lambda node: -depth[id(node)])]
-    for node in found:
-        recorded = (node.operation if hasattr(node, "operation") else node.layer)._inbound_nodes
-        recorded[:] = [other for other in recorded if other is not node]
-    return ordered
-
-
-def _postorder(known: set[int], outputs: Sequence[Any]) -> list[Any]:
-    """The Keras nodes above ``outputs``, parents first, down to the tensors in ``known``."""
-    found: list[Any] = []
-    seen: set[int] = set()
-    stack: list[tuple[Any, bool]] = [(tensor, False) for tensor in reversed(outputs)]
-    while stack:
-        item, expanded = stack.pop()
-        if expanded:
-            found.append(item)
-            continue
-        history = getattr(item, "_keras_history", None)
-        layer = history[0] if history else None
-        if id(item) in known or history is None or layer is None:
-            continue
-        node = layer._inbound_nodes[history.node_index]
-        if id(node) in seen or node.is_input:
-            continue
-        seen.add(id(node))
-        stack.append((node, True))
-        stack.extend((tensor, False) for tensor in reversed(read(node).inputs))
-    return found
-
-
-def fixed_state(model: Any) -> list[Any]:
-    """The variables that ``train_call`` wants beside the trainable ones."""
-    return [] if is_keras2(model) else list(model.non_trainable_variables)
-
-
-def train_call(
-    model: Any, weights: list[Any], others: list[Any], inputs: list[Any]
-) -> tuple[Any, list[Any]]:
+def train(model: Any, values: list[tuple[Any, Any]], images: Any) -> tuple[Any, list[Any]]:
     """Call ``model`` in training mode inside a function that is being traced.
 
     Returns:
         Its outputs, and what to differentiate them with respect to.
     """
-    images = inputs if len(inputs) > 1 else inputs[0]
     if is_keras2(model):
-        return model(images, training=True), list(model.trainable_variables)
-    return model.stateless_call(weights, others, images, training=True)[0], weights
+        takes = "training" in signature(model.call).parameters
+        outputs = model(images, **({"training": True} if takes else {}))
+        return outputs, list(model.trainable_variables)
+    import keras
+
+    with keras.StatelessScope(values, initialize_variables=False):
+        outputs = model(images, training=True)
+    trained = {id(variable) for variable in model.trainable_variables}
+    return outputs, [value for variable, value in values if id(variable) in trained]

@@ -1,0 +1,373 @@
+"""From a traced model to its operations: one a call of a known layer, one a TensorFlow operation
+elsewhere.
+
+The traced graph is run without numbers, in execution order. Functions are entered, loops whose
+length can be proved run their body so many times, of a condition the dearest branch is taken.
+What no output reads is not run, and what follows from weights alone is computed beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cnnbench.analysis import keras_api, loops, node_rules
+from cnnbench.analysis.calls import Recorded
+from cnnbench.analysis.functions import (
+    CALLS,
+    CONDITIONS,
+    LOOPS,
+    body_of,
+    branches_of,
+    needed,
+    read_outputs,
+)
+from cnnbench.analysis.graph import TRACED, Call, Graph, Loop, Op, Tensor, Uncounted
+from cnnbench.analysis.loops import Scope, Unknown
+from cnnbench.analysis.node_kinds import ENTERING, kind_of
+from cnnbench.analysis.rules import find_rule, has_own_arithmetic
+from cnnbench.analysis.trace import Trace
+from cnnbench.analysis.work import NOTHING, Work
+
+# Another name of the same value.
+SAME = frozenset(
+    {
+        "Identity",
+        "StopGradient",
+        "PreventGradient",
+        "EnsureShape",
+        "CheckNumerics",
+        "TensorListFromTensor",
+    }
+)
+# Of the shape of a tensor, not of its values.
+SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "TensorListLength", "ZerosLike", "OnesLike"})
+
+
+@dataclass
+class Group:
+    """The TensorFlow operations of one call of a layer whose rule is known."""
+
+    made: Recorded
+    work: Work = NOTHING
+    uncounted: list[Uncounted] = field(default_factory=list)
+    nodes: list[tuple[Any, int]] = field(default_factory=list)
+
+
+def lower(trace: Trace, model: Any) -> Graph:
+    """The operations of a traced model."""
+    return Lowering(trace, model).run()
+
+
+class Lowering:
+    """Runs a trace without numbers."""
+
+    def __init__(self, trace: Trace, model: Any) -> None:
+        self.trace = trace
+        self.outside = Call(model.name, type(model).__name__, model)
+        self.graph = Graph((), images=trace.batch, method=TRACED)
+        self.group: Group | None = None
+        self.whole: dict[tuple[int, Recorded], bool] = {}
+
+    def run(self) -> Graph:
+        """The whole graph."""
+        scope = Scope(self.trace.graph, None, {})
+        for tensor in (*self.trace.images, *self.trace.states):
+            scope.values[tensor.name] = self._tensor(tensor)
+        scope.trained.update(tensor.name for tensor in self.trace.trained)
+        self.graph.inputs = tuple(scope.values[tensor.name] for tensor in self.trace.images)
+        outputs = self.trace.graph.outputs
+        self._run(scope, outputs, self.outside, 1)
+        found = [scope.value(tensor) for tensor in outputs]
+        self.graph.outputs = tuple(dict.fromkeys(one for one in found if one is not None))
+        return self.graph
+
+    def _run(self, scope: Scope, outputs: Iterable[Any], outside: Call, times: int) -> None:
+        """Run what ``outputs`` need of a graph; ``outside`` is the call that it belongs to."""
+        outputs = list(outputs)
+        wanted = needed(outputs)
+        owners = self.trace.calls.owners(scope.graph)
+        for place, node in enumerate(scope.graph.get_operations()):
+            if node not in wanted:
+                continue
+            owner = owners[place] if place < len(owners) else None
+            whole = self._known_call(owner, scope) if owner and self.group is None else None
+            if self.group is not None and self.group.made.graph is scope.graph:
+                if owner is not None and self.group.made in owner.chain():
+                    whole = self.group.made
+                else:
+                    self._close(scope)
+                    whole = self._known_call(owner, scope) if owner else None
+            if whole is not None and self.group is None:
+                self.group = Group(whole)
+            call = owner.call if owner is not None else outside
+            used = read_outputs(node, wanted, outputs) if node.type in CALLS else []
+            self._step(node, scope, call, times, used)
+        if self.group is not None and self.group.made.graph is scope.graph:
+            self._close(scope)
+
+    def _known_call(self, owner: Recorded, scope: Scope) -> Recorded | None:
+        """The outermost call around an operation that a rule knows as a whole."""
+        for made in owner.chain():
+            if made.graph is scope.graph:
+                key = (id(scope), made)
+                if key not in self.whole:
+                    self.whole[key] = self._is_known(made, scope)
+                if self.whole[key]:
+                    return made
+        return None
+
+    def _is_known(self, made: Recorded, scope: Scope) -> bool:
+        rule = find_rule(made.call.layer)
+        if rule is None or has_own_arithmetic(made.call.layer) or not made.outputs:
+            return False
+        op = self._layer_op(made, scope, Group(made))
+        return bool(op.inputs) and rule.count(op) is not None
+
+    def _close(self, scope: Scope) -> None:
+        """Put the call of a layer that has ended into the graph."""
+        group, self.group = self.group, None
+        assert group is not None
+        op = self._layer_op(group.made, scope, group)
+        rule = op.rule
+        if rule is None or not op.outputs or set(op.outputs) <= set(op.inputs):
+            return
+        ruled = rule.count(op) or NOTHING
+        # The products come from the operations, the rest from the convention of the layer; where
+        # an operation is unknown, all from the layer.
+        work = ruled if group.uncounted else ruled.with_macs(group.work.macs)
+        self._emit(op, work=work)
+
+    def _layer_op(self, made: Recorded, scope: Scope, group: Group) -> Op:
+        layer = made.call.layer
+        fixed: dict[str, Tensor] = {}
+
+        def real(leaf: Any) -> Any:
+            if not keras_api.is_tensor(leaf):
+                return leaf
+            found = scope.value(leaf)
+            return found or fixed.setdefault(leaf.name, self._tensor(leaf))
+
+        args = {name: keras_api.replace(arg, real) for name, arg in made.args.items()}
+        leaves = keras_api.flatten(list(args.values()))
+        outputs = [scope.value(tensor) or self._tensor(tensor) for tensor in made.outputs]
+        rule = find_rule(layer)
+        return Op(
+            made.call,
+            made.call.kind,
+            rule,
+            layer,
+            args,
+            tuple(leaf for leaf in leaves if isinstance(leaf, Tensor)),
+            tuple(outputs),
+            is_trained=bool(getattr(layer, "trainable_variables", None)),
+            is_weighted=rule.weighted if rule else False,
+            nodes=tuple(group.nodes),
+        )
+
+    def _step(self, node: Any, scope: Scope, call: Call, times: int, used: list[int]) -> None:
+        graphs = tuple(scope.graphs())
+        if node.type in CALLS and (body := body_of(node, graphs)) is not None:
+            inner = self._passed(scope, body, node.inputs)
+            self._run(inner, [body.outputs[place] for place in used], call, times)
+            for place in used:
+                self._hand_out(body.outputs[place], inner, node.outputs[place], scope)
+        elif node.type in LOOPS:
+            self._loop(node, scope, call, times)
+        elif node.type in CONDITIONS:
+            self._condition(node, scope, call, times)
+        else:
+            self._operation(node, scope, call, times)
+
+    def _passed(self, scope: Scope, body: Any, inputs: Iterable[Any]) -> Scope:
+        """A run of ``body`` that is given ``inputs``."""
+        pairs = list(zip(body.inputs, inputs, strict=False))
+        inner = Scope(body, scope, {here.name: there for here, there in pairs})
+        for here, there in pairs:
+            self._hand_out(there, scope, here, inner)
+        return inner
+
+    def _hand_out(self, source: Any, scope: Scope, target: Any, other: Scope) -> None:
+        value = scope.value(source)
+        if value is not None:
+            other.values[target.name] = value
+        elif source.name in scope.home(source).trained:
+            other.trained.add(target.name)
+
+    def _operation(self, node: Any, scope: Scope, call: Call, times: int) -> None:
+        """One TensorFlow operation."""
+        values = [scope.value(tensor) for tensor in node.inputs]
+        inputs = [value for value in values if value is not None]
+        is_trained = any(
+            value is None and tensor.name in scope.home(tensor).trained
+            for value, tensor in zip(values, node.inputs, strict=True)
+        )
+        if not inputs or node.type in SHAPES:
+            if is_trained:
+                scope.trained.update(tensor.name for tensor in node.outputs)
+            if self.group is not None:
+                self.group.nodes.append((node, 0))
+            return
+        if node.type in SAME or (node.type == "TensorListStack" and inputs[0].elements):
+            scope.values[node.outputs[0].name] = inputs[0]
+            return
+        outputs = [self._tensor(tensor, node, inputs, scope) for tensor in node.outputs]
+        for tensor, output in zip(node.outputs, outputs, strict=True):
+            scope.values[tensor.name] = output
+        work, reason = node_rules.count(node)
+        name = f"{call.name} ({call.kind}: {node.type})"
+        uncounted = [Uncounted(name, reason)] if reason else []
+        if self.group is not None:
+            self.group.work += work * times
+            self.group.uncounted += uncounted
+            self.group.nodes.append((node, times))
+            return
+        has_kernel = work.macs > 0 and None in values[:2]
+        op = Op(
+            call,
+            node.type,
+            kind_of(node) if not uncounted else None,
+            None,
+            {"values": values},
+            tuple(inputs),
+            tuple(outputs),
+            uncounted=tuple(uncounted),
+            is_trained=is_trained,
+            is_weighted=has_kernel,
+            nodes=((node, times),),
+        )
+        self._emit(op, work=work * times)
+
+    def _tensor(
+        self, tensor: Any, node: Any = None, inputs: Iterable[Tensor] = (), scope: Any = None
+    ) -> Tensor:
+        """What stands for a TensorFlow tensor."""
+        sizes = tensor.shape.as_list() if tensor.shape.rank is not None else [None]
+        if node is not None and node.type == "TensorListSetItem":
+            item = node.inputs[2].shape.as_list()
+            try:
+                sizes = [loops.list_length(node.inputs[0], scope), *item]
+            except Unknown:
+                sizes = [None, *item]
+            dtype = node.inputs[2].dtype.name
+        else:
+            dtype = tensor.dtype.base_dtype.name
+        if None in sizes:
+            self.graph.has_unknown_sizes = True
+        return Tensor(tuple(size or 0 for size in sizes), dtype, self.trace.batch)
+
+    def _emit(self, op: Op, **changed: Any) -> None:
+        self.graph.ops.append(replace(op, **changed))
+
+    def _named(self, node: Any, scope: Scope, call: Call, reason: str) -> None:
+        """An operation that cannot be looked into."""
+        values = [scope.value(tensor) for tensor in node.inputs]
+        inputs = [value for value in values if value is not None]
+        if not inputs:
+            return
+        uncounted = Uncounted(f"{call.name} ({call.kind}: {node.type})", reason)
+        outputs = [self._tensor(tensor) for tensor in node.outputs]
+        for tensor, output in zip(node.outputs, outputs, strict=True):
+            scope.values[tensor.name] = output
+        if self.group is not None:
+            self.group.uncounted.append(uncounted)
+            return
+        self._emit(
+            Op(
+                call,
+                node.type,
+                None,
+                None,
+                {},
+                tuple(inputs),
+                tuple(outputs),
+                uncounted=(uncounted,),
+                nodes=((node, 1),),
+            )
+        )
+
+    def _loop(self, node: Any, scope: Scope, call: Call, times: int) -> None:
+        try:
+            turns = loops.turns(node, scope)
+        except Unknown as error:
+            self._named(node, scope, call, f"a loop whose length {error}")
+            return
+        body = body_of(node, tuple(scope.graphs()))
+        inner = Scope(body, scope, {})
+        start = len(self.graph.ops)
+        entries: list[tuple[int, Tensor]] = []
+        depends = _carried(node, body, scope)
+        for place, (here, there) in enumerate(zip(body.inputs, node.inputs, strict=True)):
+            if _is_kept(body, place):
+                inner.given[here.name] = there
+                self._hand_out(there, scope, here, inner)
+            elif place in depends:
+                before = scope.value(there)
+                entry = before and Tensor(before.sizes, before.dtype, before.images)
+                inner.values[here.name] = entry = entry or self._tensor(here)
+                entries.append((place, entry))
+                if self.group is None and before is not None:
+                    op = Op(call, "Enter", ENTERING, None, {}, (before,), (entry,))
+                    self._emit(op)
+                    start = len(self.graph.ops)
+        if turns:
+            self._run(inner, body.outputs, call, times * turns)
+        for place, tensor in enumerate(node.outputs):
+            self._hand_out(body.outputs[place] if turns else node.inputs[place],
+                           inner if turns else scope, tensor, scope)
+        if self.group is None and turns > 1:
+            carried = [(entry, inner.value(body.outputs[place])) for place, entry in entries]
+            pairs = tuple((entry, made) for entry, made in carried if made is not None)
+            self.graph.loops.append(Loop(start, len(self.graph.ops), turns, pairs))
+
+    def _condition(self, node: Any, scope: Scope, call: Call, times: int) -> None:
+        branches = branches_of(node, tuple(scope.graphs()))
+        if not branches:
+            self._named(node, scope, call, "a condition whose branches cannot be read")
+            return
+        given = list(node.inputs)[1:]
+        try:
+            chosen = int(loops.evaluate(node.inputs[0], scope))
+            place = chosen if 0 <= chosen < len(branches) else len(branches) - 1
+        except Unknown:
+            costs = [self._cost(body, given, scope, call, times) for body in branches]
+            place = max(range(len(costs)), key=lambda each: costs[each])
+            if len(set(costs)) > 1:
+                reason = "which branch runs depends on the data: the dearest is counted"
+                self.graph.upper.append(Uncounted(f"{call.name} ({call.kind}: {node.type})", reason))
+        body = branches[place]
+        inner = self._passed(scope, body, given)
+        self._run(inner, body.outputs, call, times)
+        for made, tensor in zip(body.outputs, node.outputs, strict=False):
+            self._hand_out(made, inner, tensor, scope)
+
+    def _cost(
+        self, body: Any, given: list[Any], scope: Scope, call: Call, times: int
+    ) -> tuple[int, ...]:
+        """What a branch would add, to compare it with others: nothing of it is kept."""
+        trial = Lowering(self.trace, self.outside.layer)
+        inner = trial._passed(scope, body, given)
+        trial._run(inner, body.outputs, call, times)
+        work = sum((op.work for op in trial.graph.ops), NOTHING)
+        return len([1 for op in trial.graph.ops if op.uncounted]), work.macs, work.others()
+
+
+def _is_kept(body: Any, place: int) -> bool:
+    """Whether a loop hands a variable on as it is."""
+    tensor = body.outputs[place]
+    while tensor.op.type == "Identity":
+        tensor = tensor.op.inputs[0]
+    return tensor is body.inputs[place]
+
+
+def _carried(loop: Any, body: Any, scope: Scope) -> set[int]:
+    """The places of the loop's variables that depend on the images in some turn."""
+    found = {p for p, tensor in enumerate(loop.inputs) if scope.value(tensor) is not None}
+    reads = [
+        {p for p, tensor in enumerate(body.inputs) if tensor.op in needed([made])}
+        for made in body.outputs
+    ]
+    while more := {p for p, read in enumerate(reads) if read & found} - found:
+        found |= more
+    return found
