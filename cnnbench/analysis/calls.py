@@ -70,6 +70,14 @@ class Calls:
             self._open.pop()
             self._spans.append((made, start, graph.version))
 
+    def idle(self, graph: Any) -> dict[int, list[Recorded]]:
+        """Calls that made no operation, by the place in ``graph`` of the one that comes next."""
+        found: dict[int, list[Recorded]] = {}
+        for made, start, end in self._spans:
+            if made.graph is graph and start == end:
+                found.setdefault(start, []).append(made)
+        return found
+
     def owners(self, graph: Any) -> list[Recorded | None]:
         """For every operation of ``graph``, in order, the innermost call that made it."""
         found: list[Recorded | None] = [None] * graph.version

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from inspect import Parameter, signature
 from math import prod
 from typing import Any
@@ -57,8 +58,36 @@ def weightless() -> Iterator[None]:
         import keras
 
         # Without the argument, leaving the scope initialises every weight after all.
-        with _forgotten(), keras.StatelessScope(initialize_variables=False):
+        with _forgotten(), _values_drawn_late(), keras.StatelessScope(initialize_variables=False):
             yield
+
+
+@contextmanager
+def _values_drawn_late() -> Iterator[None]:
+    """Keras 3 makes no variable out of a value in a stateless scope: it wants an initialiser."""
+    import keras
+
+    plain = keras.Variable.__init__
+
+    @wraps(plain)
+    def made(variable: Any, initializer: Any, shape: Any = None, *args: Any, **kwargs: Any) -> None:
+        if callable(initializer) or isinstance(initializer, str):
+            plain(variable, initializer, shape, *args, **kwargs)
+            return
+        value = keras.ops.convert_to_tensor(initializer)
+
+        def drawn(shape: Any, dtype: Any = None) -> Any:
+            return keras.ops.cast(value, dtype or value.dtype)
+
+        if not args:
+            kwargs.setdefault("dtype", keras.backend.standardize_dtype(value.dtype))
+        plain(variable, drawn, tuple(value.shape), *args, **kwargs)
+
+    keras.Variable.__init__ = made
+    try:
+        yield
+    finally:
+        keras.Variable.__init__ = plain
 
 
 @contextmanager
@@ -229,10 +258,17 @@ def trained_inputs(model: Any, graph: Any) -> list[Any]:
 
 
 def unbuilt(model: Any) -> list[str]:
-    """The names of layers that have no weights yet, the model's own among them."""
+    """The names of layers that may get weights when they are first called."""
     layers = getattr(model, "_flatten_layers", None)
     flat = list(layers(include_self=True, recursive=True)) if layers else []
-    return [layer.name for layer in flat if not getattr(layer, "built", True)]
+    waiting = [layer for layer in flat if not getattr(layer, "built", True)]
+    return [layer.name for layer in waiting if _makes_weights(layer)]
+
+
+def _makes_weights(layer: Any) -> bool:
+    """Whether a layer has a ``build`` of its own, and is no mere container of others."""
+    owner = next(cls for cls in type(layer).__mro__ if "build" in vars(cls))
+    return owner.__name__ not in ("Layer", "Sequential")
 
 
 def build(model: Any, inputs: Any) -> None:

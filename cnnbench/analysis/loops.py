@@ -86,14 +86,15 @@ def evaluate(tensor: Any, scope: Scope, known: Mapping[str, Any] = MappingProxyT
     node = tensor.op
     if node.type == "Placeholder" and tensor.name in scope.given and scope.outer is not None:
         return evaluate(scope.given[tensor.name], scope.outer)
-    if scope.values.get(tensor.name) is not None and node.type not in _RULES:
+    if scope.values.get(tensor.name) is not None and not node.inputs:
         raise Unknown("depends on the data")
     if node.type == "TensorListLength":
         return list_length(node.inputs[0], scope)
-    rule = _RULES.get(node.type)
-    if rule is None:
+    if node.op_def.is_stateful or not node.inputs:
         raise Unknown(f"follows from {node.type}")
-    return rule(node, *(evaluate(each, scope, known) for each in node.inputs))
+    values = [evaluate(each, scope, known) for each in node.inputs]
+    rule = _RULES.get(node.type, _by_tensorflow)
+    return rule(node, *values)
 
 
 def list_length(tensor: Any, scope: Scope) -> int:
@@ -154,6 +155,28 @@ def _read(inputs: list[Any], outputs: list[Any]) -> set[int]:
     """The places of the inputs from which the outputs follow."""
     nodes = needed(outputs)
     return {place for place, tensor in enumerate(inputs) if tensor.op in nodes}
+
+
+def _by_tensorflow(node: Any, *values: Any) -> Any:
+    """The first output of ``node``, computed by TensorFlow itself."""
+    import tensorflow as tf
+
+    given: dict[str, Any] = {}
+    left = list(values)
+    inferred = set[str]()
+    for arg in node.op_def.input_arg:
+        inferred |= {arg.number_attr, arg.type_attr, arg.type_list_attr}
+        count = node.get_attr(arg.number_attr) if arg.number_attr else 1
+        taken = [left.pop(0) for _ in range(count)]
+        given[arg.name] = taken if arg.number_attr else taken[0]
+    given |= {
+        attr.name: node.get_attr(attr.name)
+        for attr in node.op_def.attr
+        if attr.name not in inferred
+    }
+    with tf.init_scope():
+        made = getattr(tf.raw_ops, node.type)(**given)
+    return (made[0] if isinstance(made, list | tuple) else made).numpy()
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:

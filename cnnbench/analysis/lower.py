@@ -26,6 +26,7 @@ from cnnbench.analysis.functions import (
 from cnnbench.analysis.graph import TRACED, Call, Graph, Loop, Op, Tensor, Uncounted
 from cnnbench.analysis.loops import Scope, Unknown
 from cnnbench.analysis.node_kinds import ENTERING, kind_of
+from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.rules import find_rule, has_own_arithmetic
 from cnnbench.analysis.trace import Trace
 from cnnbench.analysis.work import NOTHING, Work
@@ -88,24 +89,28 @@ class Lowering:
         outputs = list(outputs)
         wanted = needed(outputs)
         owners = self.trace.calls.owners(scope.graph)
+        idle = self.trace.calls.idle(scope.graph)
         for place, node in enumerate(scope.graph.get_operations()):
+            for made in idle.pop(place, ()):
+                self._leave(made, scope)
+                self._pass_through(made, scope, wanted)
             if node not in wanted:
                 continue
             owner = owners[place] if place < len(owners) else None
-            whole = self._known_call(owner, scope) if owner and self.group is None else None
-            if self.group is not None and self.group.made.graph is scope.graph:
-                if owner is not None and self.group.made in owner.chain():
-                    whole = self.group.made
-                else:
-                    self._close(scope)
-                    whole = self._known_call(owner, scope) if owner else None
-            if whole is not None and self.group is None:
-                self.group = Group(whole)
+            self._leave(owner, scope)
+            if owner is not None and self.group is None:
+                whole = self._known_call(owner, scope)
+                self.group = Group(whole) if whole is not None else None
             call = owner.call if owner is not None else outside
             used = read_outputs(node, wanted, outputs) if node.type in CALLS else []
             self._step(node, scope, call, times, used)
+        self._leave(None, scope)
+
+    def _leave(self, owner: Recorded | None, scope: Scope) -> None:
+        """Close the call that is open, if what comes next in its graph is outside of it."""
         if self.group is not None and self.group.made.graph is scope.graph:
-            self._close(scope)
+            if owner is None or self.group.made not in owner.chain():
+                self._close(scope)
 
     def _known_call(self, owner: Recorded, scope: Scope) -> Recorded | None:
         """The outermost call around an operation that a rule knows as a whole."""
@@ -131,13 +136,32 @@ class Lowering:
         assert group is not None
         op = self._layer_op(group.made, scope, group)
         rule = op.rule
-        if rule is None or not op.outputs or set(op.outputs) <= set(op.inputs):
+        if rule is None or not op.inputs:
             return
+        op = self._renewed(op, group.made, scope)
         ruled = rule.count(op) or NOTHING
         # The products come from the operations, the rest from the convention of the layer; where
         # an operation is unknown, all from the layer.
         work = ruled if group.uncounted else ruled.with_macs(group.work.macs)
         self._emit(op, work=work)
+
+    def _pass_through(self, made: Recorded, scope: Scope, wanted: set[Any]) -> None:
+        """A layer that hands on its input, as a dropout at inference."""
+        known = self._known_call(made, scope) is made and self.group is None
+        if known and all(tensor.graph is scope.graph for tensor in made.outputs):
+            if not wanted.isdisjoint(tensor.op for tensor in made.outputs):
+                op = self._layer_op(made, scope, Group(made))
+                if op.rule is not None and op.rule.storage is Storage.ALIAS:
+                    self._emit(self._renewed(op, made, scope))
+
+    def _renewed(self, op: Op, made: Recorded, scope: Scope) -> Op:
+        """The same with outputs of its own, where a layer returns what it was given."""
+        outputs = []
+        for tensor, output in zip(made.outputs, op.outputs, strict=True):
+            if output in op.inputs:
+                output = scope.home(tensor).values[tensor.name] = replace(output)
+            outputs.append(output)
+        return replace(op, outputs=tuple(outputs))
 
     def _layer_op(self, made: Recorded, scope: Scope, group: Group) -> Op:
         layer = made.call.layer
