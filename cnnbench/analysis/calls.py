@@ -103,6 +103,8 @@ def recording(keras2: bool) -> Iterator[Calls]:
         with calls.of(layer, args, kwargs) as made:
             outputs = plain(layer, *args, **kwargs)
             made.outputs = keras_api.flatten(outputs)
+            if made.args:
+                keras_api.set_shapes(layer, next(iter(made.args.values())), made.outputs)
             return outputs
 
     base.__call__ = called

@@ -197,6 +197,38 @@ def has_symbols(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
     return any(type(leaf).__name__.endswith("KerasTensor") for leaf in leaves)
 
 
+def set_shapes(layer: Any, inputs: Any, outputs: list[Any]) -> None:
+    """Give outputs whose shape TensorFlow does not know the one that the layer says it has.
+
+    A Python function inside a layer, for example, tells TensorFlow nothing.
+    """
+    if all(not is_tensor(output) or output.shape.rank is not None for output in outputs):
+        return
+    base = operation_class(True) if is_keras2(layer) else _keras3_layer()
+    if type(layer).compute_output_shape is not base.compute_output_shape:
+        shapes = layer.compute_output_shape(replace(inputs, lambda one: tuple(one.shape)))
+        said = [shapes] if isinstance(shapes, tuple) else shapes
+    elif getattr(type(layer), "compute_output_spec", None) is not getattr(
+        base, "compute_output_spec", None
+    ):
+        import keras
+
+        symbols = replace(
+            inputs, lambda one: keras.KerasTensor(tuple(one.shape), dtype=one.dtype.name)
+        )
+        said = [spec.shape for spec in flatten(layer.compute_output_spec(symbols))]
+    else:
+        return
+    for output, shape in zip(outputs, said, strict=True):
+        output.set_shape(tuple(shape))
+
+
+def _keras3_layer() -> Any:
+    import keras
+
+    return keras.layers.Layer
+
+
 def input_symbols(model: Any) -> Any:
     """The symbolic inputs of a functional or built sequential model as it takes them, or None."""
     own = layer_graph(model)

@@ -83,13 +83,20 @@ def _matmul(node: Any) -> Work | None:
 
 
 def _einsum(node: Any) -> Work | None:
-    """``outputs x (product of the axes that are summed over)``."""
+    """``outputs x (product of the axes that are summed over)``.
+
+    Of one operand there is no product, only a sum, or a turn.
+    """
     shapes, outputs = [_sizes(tensor) for tensor in node.inputs], _elements(node.outputs[0])
     known = [shape for shape in shapes if shape is not None]
     if outputs is None or len(known) < len(shapes):
         return None
     summed = contracted(node.get_attr("equation").decode(), known)
-    return None if summed is None else Work(macs=outputs * summed)
+    if summed is None:
+        return None
+    if len(known) == 1:
+        return Work(elementwise=outputs * (summed - 1))
+    return Work(macs=outputs * summed)
 
 
 def _window(node: Any) -> Work | None:

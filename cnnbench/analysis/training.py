@@ -181,7 +181,7 @@ def _crossing(graph: Any, forward: Iterable[Any]) -> list[Any]:
     before = set(forward)
     return [
         tensor
-        for op in needed(graph)
+        for op in needed(graph.outputs)
         if op not in before and op.type not in ("Shape", "ShapeN", "ZerosLike", "OnesLike")
         for tensor in op.inputs
         if tensor.op in before and tensor.dtype.size > 0
