@@ -93,12 +93,19 @@ class Inspection:
         return [one.name for one in self.uncounted]
 
     @property
+    def uncounted_reasons(self) -> list[str]:
+        """Why, in the order of ``uncounted_ops``."""
+        return [one.reason for one in self.uncounted]
+
+    @property
     def notes(self) -> list[str]:
         """What a reader of the numbers must know, a sentence each; often nothing."""
         found = [f"not counted: {one.name}: {one.reason}" for one in self.uncounted]
         found += [f"at most: {one.name}: {one.reason}" for one in self.graph.upper]
         if self.unbuilt:
             found.append(f"without weights yet, so not in the parameters: {', '.join(self.unbuilt)}")
+        if self.training_reason:
+            found.append(f"training memory is an estimate: {self.training_reason}")
         if self.field.lost:
             found.append(f"the receptive field is at least this: lost at {self.field.lost}")
         if self.field.sees_all:
@@ -162,7 +169,7 @@ class Inspection:
                 {**asdict(row), "output_shape": list(row.output_shape)} for row in self.rows
             ],
             "uncounted_ops": list(self.uncounted_ops),
-            "uncounted_reasons": [one.reason for one in self.uncounted],
+            "uncounted_reasons": self.uncounted_reasons,
             "bounds": dict(self.bounds),
             "notes": self.notes,
             "counted_from": self.graph.method,
