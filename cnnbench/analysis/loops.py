@@ -33,6 +33,9 @@ class Scope:
             changes from turn to turn is left out.
         values: by name, the tensors that depend on the images.
         trained: names of the other tensors that follow from weights which training changes.
+        lists: by the name of a placeholder, what a loop was given for it, of which only the length
+            stays the same.
+        constants: values that were found out.
     """
 
     def __init__(self, graph: Any, outer: Scope | None, given: Mapping[str, Any]) -> None:
@@ -41,6 +44,7 @@ class Scope:
         self.given = given
         self.values: dict[str, Any] = {}
         self.trained: set[str] = set()
+        self.lists: dict[str, Any] = {}
         self.constants: dict[str, Any] = {}
 
     def graphs(self) -> Iterator[Any]:
@@ -110,8 +114,9 @@ def list_length(tensor: Any, scope: Scope) -> int:
         return list_length(node.inputs[0], scope)
     if node.type in ("While", "StatelessWhile"):
         return list_length(node.inputs[int(tensor.value_index)], scope)
-    if tensor.name in scope.given and scope.outer is not None:
-        return list_length(scope.given[tensor.name], scope.outer)
+    given = scope.given.get(tensor.name, scope.lists.get(tensor.name))
+    if given is not None and scope.outer is not None:
+        return list_length(given, scope.outer)
     raise Unknown(f"follows from {node.type}")
 
 
@@ -160,23 +165,23 @@ def _read(inputs: list[Any], outputs: list[Any]) -> set[int]:
 def _by_tensorflow(node: Any, *values: Any) -> Any:
     """The first output of ``node``, computed by TensorFlow itself."""
     import tensorflow as tf
+    from tensorflow.python.eager import context, execute
 
-    given: dict[str, Any] = {}
-    left = list(values)
-    inferred = set[str]()
-    for arg in node.op_def.input_arg:
-        inferred |= {arg.number_attr, arg.type_attr, arg.type_list_attr}
-        count = node.get_attr(arg.number_attr) if arg.number_attr else 1
-        taken = [left.pop(0) for _ in range(count)]
-        given[arg.name] = taken if arg.number_attr else taken[0]
-    given |= {
-        attr.name: node.get_attr(attr.name)
-        for attr in node.op_def.attr
-        if attr.name not in inferred
-    }
+    attributes: list[Any] = []
+    for name in node.node_def.attr:
+        if not name.startswith("_"):
+            value = node.get_attr(name)
+            attributes += [name, getattr(value, "as_datatype_enum", value)]
     with tf.init_scope():
-        made = getattr(tf.raw_ops, node.type)(**given)
-    return (made[0] if isinstance(made, list | tuple) else made).numpy()
+        pairs = zip(values, node.inputs, strict=True)
+        inputs = [tf.constant(value, tensor.dtype) for value, tensor in pairs]
+        try:
+            made = execute.quick_execute(
+                node.type, len(node.outputs), inputs, tuple(attributes), context.context()
+            )
+        except (TypeError, ValueError, tf.errors.OpError) as error:
+            raise Unknown(f"follows from {node.type}") from error
+    return made[0].numpy()
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -69,6 +69,7 @@ class Lowering:
         self.outside = Call(model.name, type(model).__name__, model)
         self.graph = Graph((), images=trace.batch, method=TRACED)
         self.group: Group | None = None
+        self.unsized: set[Tensor] = set()
         self.whole: dict[tuple[int, Recorded], bool] = {}
 
     def run(self) -> Graph:
@@ -277,12 +278,15 @@ class Lowering:
             dtype = node.inputs[2].dtype.name
         else:
             dtype = tensor.dtype.base_dtype.name
+        made = Tensor(tuple(size or 0 for size in sizes), dtype, self.trace.batch)
         if None in sizes:
-            self.graph.has_unknown_sizes = True
-        return Tensor(tuple(size or 0 for size in sizes), dtype, self.trace.batch)
+            self.unsized.add(made)
+        return made
 
     def _emit(self, op: Op, **changed: Any) -> None:
         self.graph.ops.append(replace(op, **changed))
+        if not self.unsized.isdisjoint(op.outputs):
+            self.graph.has_unknown_sizes = True
 
     def _named(self, node: Any, scope: Scope, call: Call, reason: str) -> None:
         """An operation that cannot be looked into."""
@@ -323,6 +327,7 @@ class Lowering:
         entries: list[tuple[int, Tensor]] = []
         depends = _carried(node, body, scope)
         for place, (here, there) in enumerate(zip(body.inputs, node.inputs, strict=True)):
+            inner.lists[here.name] = there
             if _is_kept(body, place):
                 inner.given[here.name] = there
                 self._hand_out(there, scope, here, inner)
