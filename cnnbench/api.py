@@ -51,7 +51,7 @@ def inspect(
         >>> cnnbench.inspect("LeNet5").metrics["macs"]
         416520
     """
-    options = {
+    options: dict[str, Any] = {
         "batch_size": batch_size,
         "convention": convention,
         "dtype": dtype,

@@ -183,9 +183,7 @@ def _apart(inner: Factor, other: Factor) -> bool:
     return other.step >= inner.size * inner.step or other.size * other.step <= inner.step
 
 
-def windowed(
-    field: Field, windows: Mapping[int, Window], sizes: Sequence[int], name: str
-) -> Field:
+def windowed(field: Field, windows: Mapping[int, Window], sizes: Sequence[int], name: str) -> Field:
     """The field behind windows along some axes of the tensor; ``sizes`` are the outputs'."""
     axes, places, lost = list(field.axes), list(field.places), field.lost
     for place, window in windows.items():
@@ -240,8 +238,10 @@ def reshaped(field: Field, before: Sequence[int], after: Sequence[int], name: st
     for size in after[first : len(after) - last]:
         place = _taken(factors, size)
         if place is None:
-            return field.losing(name, after) if moving(field.places) else field.placed(
-                map(still, after)
+            return (
+                field.losing(name, after)
+                if moving(field.places)
+                else field.placed(map(still, after))
             )
         middle.append(place)
     return field.placed([*field.places[:first], *middle, *field.places[ends:]])
@@ -267,9 +267,7 @@ def _taken(factors: list[Factor], size: int) -> Place | None:
     return tuple(found)
 
 
-def sliced(
-    field: Field, place: int, start: int, step: int, size: int, name: str
-) -> Field:
+def sliced(field: Field, place: int, start: int, step: int, size: int, name: str) -> Field:
     """Positions ``start``, ``start + step``, ... of one axis of the tensor."""
     factors = _simplified(field.places[place])
     places = list(field.places)

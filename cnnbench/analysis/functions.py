@@ -72,9 +72,7 @@ def _function_graph(function: Any, inputs: Any, as_traced: bool) -> Any:
     What was traced knows the shapes of variables that a definition alone has forgotten.
     """
     traced = getattr(function, "graph", None)
-    if traced is not None and (
-        as_traced or all(x.shape.is_fully_defined() for x in traced.inputs)
-    ):
+    if traced is not None and (as_traced or all(x.shape.is_fully_defined() for x in traced.inputs)):
         return traced
     from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 

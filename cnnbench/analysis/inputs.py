@@ -43,9 +43,7 @@ def wanted_inputs(model: Any, input_shape: Sequence[int] | None) -> Any:
                 hint="build the model with the sizes that are wanted",
             )
         _check_rank(model, flat[0].shape, given)
-        return keras_api.replace(
-            declared, lambda spec: Spec((spec.shape[0], *given), spec.dtype)
-        )
+        return keras_api.replace(declared, lambda spec: Spec((spec.shape[0], *given), spec.dtype))
     for spec in flat:
         if None in spec.shape[1:]:
             raise UserError(

@@ -103,7 +103,9 @@ class Inspection:
         found = [f"not counted: {one.name}: {one.reason}" for one in self.uncounted]
         found += [f"at most: {one.name}: {one.reason}" for one in self.graph.upper]
         if self.unbuilt:
-            found.append(f"without weights yet, so not in the parameters: {', '.join(self.unbuilt)}")
+            found.append(
+                f"without weights yet, so not in the parameters: {', '.join(self.unbuilt)}"
+            )
         if self.training_reason:
             found.append(f"training memory is an estimate: {self.training_reason}")
         if self.field.lost:

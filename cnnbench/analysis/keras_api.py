@@ -313,7 +313,9 @@ def build(model: Any, inputs: Any) -> None:
     if is_keras2(model):
         import tf_keras
 
-        symbols = replace(inputs, lambda one: tf_keras.Input(batch_shape=one.shape, dtype=one.dtype))
+        symbols = replace(
+            inputs, lambda one: tf_keras.Input(batch_shape=one.shape, dtype=one.dtype)
+        )
         tf_keras.Model(flatten(symbols), model(symbols))
         model._inbound_nodes.clear()
         return

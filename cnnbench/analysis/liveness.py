@@ -90,7 +90,9 @@ def _last_uses(graph: Graph) -> dict[Tensor, int]:
     for position, op in enumerate(graph.ops):
         for tensor in op.inputs:
             born = made.get(tensor, -1)
-            ends = [loop.end - 1 for loop in graph.loops if born < loop.start <= position < loop.end]
+            ends = [
+                loop.end - 1 for loop in graph.loops if born < loop.start <= position < loop.end
+            ]
             last[tensor] = max(last.get(tensor, -1), position, *ends)
     last.update(dict.fromkeys(graph.outputs, len(graph.ops)))
     return last

@@ -200,35 +200,33 @@ def _identity(value: Any) -> Any:
     return value
 
 
+_ARITHMETIC: Mapping[str, Callable[..., Any]] = {
+    "Identity": _identity,
+    "Less": np.less,
+    "LessEqual": np.less_equal,
+    "Greater": np.greater,
+    "GreaterEqual": np.greater_equal,
+    "Equal": np.equal,
+    "NotEqual": np.not_equal,
+    "LogicalAnd": np.logical_and,
+    "LogicalOr": np.logical_or,
+    "LogicalNot": np.logical_not,
+    "Add": np.add,
+    "AddV2": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "FloorDiv": np.floor_divide,
+    "FloorMod": np.mod,
+    "Minimum": np.minimum,
+    "Maximum": np.maximum,
+    "Neg": np.negative,
+    "Select": np.where,
+    "SelectV2": np.where,
+}
+# What a counter is made of: thousands of turns are tried without TensorFlow's overhead.
 _RULES: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
-        **{
-            kind: _plain(function)
-            for kind, function in {
-                "Identity": _identity,
-                "Less": np.less,
-                "LessEqual": np.less_equal,
-                "Greater": np.greater,
-                "GreaterEqual": np.greater_equal,
-                "Equal": np.equal,
-                "NotEqual": np.not_equal,
-                "LogicalAnd": np.logical_and,
-                "LogicalOr": np.logical_or,
-                "LogicalNot": np.logical_not,
-                "Add": np.add,
-                "AddV2": np.add,
-                "Sub": np.subtract,
-                "Mul": np.multiply,
-                "FloorDiv": np.floor_divide,
-                "FloorMod": np.mod,
-                "Minimum": np.minimum,
-                "Maximum": np.maximum,
-                "Neg": np.negative,
-                "Squeeze": np.squeeze,
-                "Select": np.where,
-                "SelectV2": np.where,
-            }.items()
-        },
+        **{kind: _plain(function) for kind, function in _ARITHMETIC.items()},
         "Cast": _cast,
         "Max": _greatest,
     }

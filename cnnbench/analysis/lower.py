@@ -109,9 +109,11 @@ class Lowering:
 
     def _leave(self, owner: Recorded | None, scope: Scope) -> None:
         """Close the call that is open, if what comes next in its graph is outside of it."""
-        if self.group is not None and self.group.made.graph is scope.graph:
-            if owner is None or self.group.made not in owner.chain():
-                self._close(scope)
+        group = self.group
+        if group is None or group.made.graph is not scope.graph:
+            return
+        if owner is None or group.made not in owner.chain():
+            self._close(scope)
 
     def _known_call(self, owner: Recorded, scope: Scope) -> Recorded | None:
         """The outermost call around an operation that a rule knows as a whole."""
@@ -148,12 +150,12 @@ class Lowering:
 
     def _pass_through(self, made: Recorded, scope: Scope, wanted: set[Any]) -> None:
         """A layer that hands on its input, as a dropout at inference."""
-        known = self._known_call(made, scope) is made and self.group is None
-        if known and all(tensor.graph is scope.graph for tensor in made.outputs):
-            if not wanted.isdisjoint(tensor.op for tensor in made.outputs):
-                op = self._layer_op(made, scope, Group(made))
-                if op.rule is not None and op.rule.storage is Storage.ALIAS:
-                    self._emit(self._renewed(op, made, scope))
+        is_here = all(tensor.graph is scope.graph for tensor in made.outputs)
+        is_read = not wanted.isdisjoint(tensor.op for tensor in made.outputs)
+        if self.group is None and is_here and is_read and self._known_call(made, scope) is made:
+            op = self._layer_op(made, scope, Group(made))
+            if op.rule is not None and op.rule.storage is Storage.ALIAS:
+                self._emit(self._renewed(op, made, scope))
 
     def _renewed(self, op: Op, made: Recorded, scope: Scope) -> Op:
         """The same with outputs of its own, where a layer returns what it was given."""
@@ -321,15 +323,16 @@ class Lowering:
         except Unknown as error:
             self._named(node, scope, call, f"a loop whose length {error}")
             return
-        body = body_of(node, tuple(scope.graphs()))
-        inner = Scope(body, scope, {})
+        body: Any = body_of(node, tuple(scope.graphs()))
+        given: dict[str, Any] = {}
+        inner = Scope(body, scope, given)
         start = len(self.graph.ops)
         entries: list[tuple[int, Tensor]] = []
         depends = _carried(node, body, scope)
         for place, (here, there) in enumerate(zip(body.inputs, node.inputs, strict=True)):
             inner.lists[here.name] = there
             if _is_kept(body, place):
-                inner.given[here.name] = there
+                given[here.name] = there
                 self._hand_out(there, scope, here, inner)
             elif place in depends:
                 before = scope.value(there)
@@ -343,8 +346,12 @@ class Lowering:
         if turns:
             self._run(inner, body.outputs, call, times * turns)
         for place, tensor in enumerate(node.outputs):
-            self._hand_out(body.outputs[place] if turns else node.inputs[place],
-                           inner if turns else scope, tensor, scope)
+            self._hand_out(
+                body.outputs[place] if turns else node.inputs[place],
+                inner if turns else scope,
+                tensor,
+                scope,
+            )
         if self.group is None and turns > 1:
             carried = [(entry, inner.value(body.outputs[place])) for place, entry in entries]
             pairs = tuple((entry, made) for entry, made in carried if made is not None)
@@ -364,7 +371,9 @@ class Lowering:
             place = max(range(len(costs)), key=lambda each: costs[each])
             if len(set(costs)) > 1:
                 reason = "which branch runs depends on the data: the dearest is counted"
-                self.graph.upper.append(Uncounted(f"{call.name} ({call.kind}: {node.type})", reason))
+                self.graph.upper.append(
+                    Uncounted(f"{call.name} ({call.kind}: {node.type})", reason)
+                )
         body = branches[place]
         inner = self._passed(scope, body, given)
         self._run(inner, body.outputs, call, times)

@@ -176,8 +176,14 @@ def einsum(
     """The field of a product of tensors, each a field (None for a weight) and a rank."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    most = max((rank - len(t.replace("...", "")) for t, (_, rank) in
-                zip(terms, operands, strict=True) if "..." in t), default=0)
+    most = max(
+        (
+            rank - len(t.replace("...", ""))
+            for t, (_, rank) in zip(terms, operands, strict=True)
+            if "..." in t
+        ),
+        default=0,
+    )
     spare = [letter for letter in ascii_letters if letter not in equation][:most]
     full = [
         t.replace("...", "".join(spare[most - (rank - len(t.replace("...", ""))) :]))

@@ -86,9 +86,7 @@ KINDS: Mapping[str, Rule] = MappingProxyType(
         **_kinds("SpaceToDepth", move=moves.space_to_depth),
         **_kinds("SpaceToBatchND", move=moves.space_to_batch),
         **_kinds("BatchToSpaceND", move=moves.batch_to_space),
-        **_kinds(
-            "ResizeNearestNeighbor ResizeBilinear ResizeBicubic", move=moves.resized
-        ),
+        **_kinds("ResizeNearestNeighbor ResizeBilinear ResizeBicubic", move=moves.resized),
         **_kinds("TensorListGetItem", move=moves.one_of_list),
         **_kinds("TensorListSetItem", move=moves.list_of),
     }

@@ -242,8 +242,9 @@ def _strided(op: Op, rank: int) -> tuple[list[tuple[int, int]], list[int], list[
     }
     starts: list[tuple[int, int]] = []
     dropped, added = list[int](), list[int]()
-    real = sum(not mask["new_axis"] >> i & 1 and not mask["ellipsis"] >> i & 1
-               for i in range(len(begin)))
+    real = sum(
+        not mask["new_axis"] >> i & 1 and not mask["ellipsis"] >> i & 1 for i in range(len(begin))
+    )
     for i, (start, step) in enumerate(zip(begin, steps, strict=True)):
         if mask["ellipsis"] >> i & 1:
             starts += [(0, 1)] * (rank - real)
@@ -279,9 +280,7 @@ def padded(op: Op, fields: Fields, output: Tensor) -> Field:
     widths, field = _constant(op, 1), fields[op.input]
     if widths is None:
         return unknown(op, fields, output)
-    windows = {
-        axis: Window(before=int(pair[0])) for axis, pair in enumerate(widths) if pair.any()
-    }
+    windows = {axis: Window(before=int(pair[0])) for axis, pair in enumerate(widths) if pair.any()}
     return windowed(field, windows, output.sizes, op.name)
 
 

@@ -159,9 +159,9 @@ FREE = frozenset(
         "EnsureShape InvertPermutation TensorListFromTensor TensorListStack ScatterNd "
         "TensorScatterUpdate MatrixDiag MatrixBandPart Real Imag Conj Complex TensorListReserve "
         "TensorListGetItem TensorListSetItem TensorListLength TensorListPushBack TensorListGather "
-            "TensorListConcatV2 TensorListScatterIntoExistingList TensorListResize Stage "
-            "AssignVariableOp AssignAddVariableOp Print PrintV2 StringFormat Unique UniqueV2 "
-            "MatrixDiagV2 MatrixDiagV3 MatrixDiagPartV3 MatrixSetDiagV3 DeepCopy Copy Snapshot"
+        "TensorListConcatV2 TensorListScatterIntoExistingList TensorListResize Stage "
+        "AssignVariableOp AssignAddVariableOp Print PrintV2 StringFormat Unique UniqueV2 "
+        "MatrixDiagV2 MatrixDiagV3 MatrixDiagPartV3 MatrixSetDiagV3 DeepCopy Copy Snapshot"
     )
 )
 

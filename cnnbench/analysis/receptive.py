@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cnnbench.analysis.fields import Field, joined, moving, of_input, still
 from cnnbench.analysis.graph import Graph, Op, Tensor
 
@@ -12,10 +14,7 @@ PATIENCE = 50
 def receptive_fields(graph: Graph) -> dict[Tensor, Field]:
     """The field of every tensor that depends on an input, with respect to the inputs."""
     first = 2 if _is_channels_first(graph) else 1
-    fields = {
-        tensor: of_input(tensor.sizes, first, 2 - first)
-        for tensor in graph.inputs
-    }
+    fields = {tensor: of_input(tensor.sizes, first, 2 - first) for tensor in graph.inputs}
     _run(graph, 0, len(graph.ops), fields)
     return fields
 
@@ -70,8 +69,8 @@ def _layout(op: Op) -> str | None:
     if op.layer is not None:
         name = getattr(op.layer, "data_format", None)
     else:
-        node = op.nodes[0][0] if op.nodes else None
-        has_format = node is not None and "data_format" in node.node_def.attr
+        node: Any = op.nodes[0][0]
+        has_format = "data_format" in node.node_def.attr
         name = node.get_attr("data_format").decode() if has_format else None
     if name is None:
         return None

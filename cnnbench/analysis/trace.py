@@ -7,7 +7,6 @@ from typing import Any
 
 from cnnbench.analysis import keras_api
 from cnnbench.analysis.calls import Calls, recording
-from cnnbench.analysis.inputs import Spec
 
 
 @dataclass(frozen=True)

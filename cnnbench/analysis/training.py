@@ -13,10 +13,10 @@ from types import MappingProxyType
 from typing import Any
 
 from cnnbench.analysis import keras_api
+from cnnbench.analysis.functions import CALLS, body_of, needed
 from cnnbench.analysis.graph import ITEM_BYTES, Graph, Op, Tensor, is_float
 from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.rules_conv import is_active
-from cnnbench.analysis.functions import CALLS, body_of, needed
 
 VIEWS = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "StopGradient"})
 
@@ -102,9 +102,7 @@ def _needed(op: Op) -> tuple[list[Tensor], int]:
     return tensors, inside
 
 
-def traced_training_bytes(
-    model: Any, inputs: Any, batch: int = 1, dtype: str | None = None
-) -> int:
+def traced_training_bytes(model: Any, inputs: Any, batch: int = 1, dtype: str | None = None) -> int:
     """The bytes of all forward tensors that the gradient graph reads, and of the outputs.
 
     The network is traced in training mode with symbolic weights, its outputs are differentiated

@@ -45,7 +45,9 @@ class Scan(L.Layer):
         self.w = self.add_weight(shape=(shape[-1], shape[-1]))
 
     def call(self, x):
-        step = lambda h, t: (ops.tanh(h @ self.w + t),) * 2
+        def step(h, t):
+            return (ops.tanh(h @ self.w + t),) * 2
+
         return ops.scan(step, x[:, 0] * 0, ops.transpose(x, (1, 0, 2)))[0]
 
 
@@ -72,7 +74,9 @@ class Refine(L.Layer):
         self.w = self.add_weight(shape=(shape[-1], shape[-1]))
 
     def call(self, x):
-        turn = lambda n, x: (n + 1, x @ self.w)
+        def turn(n, x):
+            return n + 1, x @ self.w
+
         return ops.while_loop(lambda n, x: n < 3, turn, (0, x), maximum_iterations=100)[1]
 
 

@@ -40,8 +40,9 @@ def facts(graph: Graph) -> dict[str, Any]:
     return {
         "work": sum((op.work for op in graph.ops), NOTHING),
         "uncounted": [one for op in graph.ops for one in op.uncounted],
-        "fields": [(fields[out].axes, fields[out].sees_all, fields[out].lost)
-                   for out in graph.outputs],
+        "fields": [
+            (fields[out].axes, fields[out].sees_all, fields[out].lost) for out in graph.outputs
+        ],
         "depth": depth(graph),
         "memory": (memory.total, memory.peak, estimate_training_bytes(graph)),
         "rows": [(op.call.name, op.call.kind) for op in graph.ops],
