@@ -6,9 +6,9 @@ arithmetic, and what has no rule is traced (``trace``) or named.
 """
 
 from cnnbench.analysis.inspection import Inspection, check_options, inspect
-from cnnbench.analysis.keras_api import weightless
 from cnnbench.analysis.layer_spec import one_layer_model
 from cnnbench.analysis.misfit import full_tracebacks, refusal
+from cnnbench.analysis.weightless import weightless
 from cnnbench.analysis.work import CONVENTIONS
 
 __all__ = [

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
-from cnnbench.analysis import keras_api
+from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.graph import Call
 
 
@@ -104,7 +104,7 @@ def recording(keras2: bool) -> Iterator[Calls]:
             outputs = plain(layer, *args, **kwargs)
             made.outputs = keras_api.flatten(outputs)
             if made.args:
-                keras_api.set_shapes(layer, next(iter(made.args.values())), made.outputs)
+                keras_calls.set_shapes(layer, next(iter(made.args.values())), made.outputs)
             return outputs
 
     base.__call__ = called

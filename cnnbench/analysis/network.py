@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from cnnbench.analysis import keras_api
+from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.graph import Graph
 from cnnbench.analysis.inputs import Spec
 from cnnbench.analysis.lower import lower
@@ -54,8 +54,8 @@ def traced(model: Any, inputs: Any) -> Graph:
 
 
 def _traced(model: Any, inputs: Any, batch: int) -> Graph:
-    if keras_api.unbuilt(model):
-        keras_api.build(
+    if keras_calls.unbuilt(model):
+        keras_calls.build(
             model,
             keras_api.replace(inputs, lambda spec: replace(spec, shape=(batch, *spec.shape[1:]))),
         )

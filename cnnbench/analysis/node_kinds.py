@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cnnbench.analysis import node_moves as moves
+from cnnbench.analysis import node_windows as windows
 from cnnbench.analysis.node_rules import ELEMENTWISE
 from cnnbench.analysis.rule import Rule, Storage
 
@@ -55,16 +56,16 @@ KINDS: Mapping[str, Rule] = MappingProxyType(
         ),
         **_kinds("Cast Select SelectV2 OnesLike ZerosLike Real Imag Conj", move=moves.pointwise),
         **_kinds("BroadcastTo", move=moves.pointwise),
-        **_kinds("Conv2D Conv3D", move=moves.convolved, keeps=INPUT, linear=True),
-        **_kinds("DepthwiseConv2dNative", move=moves.depthwise, keeps=INPUT, linear=True),
+        **_kinds("Conv2D Conv3D", move=windows.convolved, keeps=INPUT, linear=True),
+        **_kinds("DepthwiseConv2dNative", move=windows.depthwise, keeps=INPUT, linear=True),
         **_kinds(
             "Conv2DBackpropInput Conv3DBackpropInputV2",
-            move=moves.transposed,
+            move=windows.transposed,
             keeps=INPUT,
             linear=True,
         ),
-        **_kinds("MaxPool MaxPool3D", move=moves.pooled, keeps=INPUT | OUTPUT),
-        **_kinds("AvgPool AvgPool3D", move=moves.pooled),
+        **_kinds("MaxPool MaxPool3D", move=windows.pooled, keeps=INPUT | OUTPUT),
+        **_kinds("AvgPool AvgPool3D", move=windows.pooled),
         **_kinds("MatMul BatchMatMul BatchMatMulV2 BatchMatMulV3", move=moves.matmul, keeps=INPUT),
         **_kinds("Einsum XlaEinsum", move=moves.einsum, keeps=INPUT),
         **_kinds("Sum Mean All Any", move=moves.reduced),
@@ -75,18 +76,18 @@ KINDS: Mapping[str, Rule] = MappingProxyType(
         **_kinds("Transpose", move=moves.turned),
         **_kinds("Slice StridedSlice", move=moves.sliced),
         **_kinds("Split SplitV", move=moves.split),
-        **_kinds("Pad PadV2 MirrorPad", move=moves.padded),
+        **_kinds("Pad PadV2 MirrorPad", move=windows.padded),
         **_kinds("ConcatV2 Concat", move=moves.beside),
         **_kinds("Pack", move=moves.stacked),
         **_kinds("Unpack", move=moves.unstacked),
         **_kinds("Tile", move=moves.tiled),
         **_kinds("GatherV2 Gather ResourceGather", move=moves.gathered),
         **_kinds("OneHot", move=moves.one_hot),
-        **_kinds("DepthToSpace", move=moves.depth_to_space),
-        **_kinds("SpaceToDepth", move=moves.space_to_depth),
-        **_kinds("SpaceToBatchND", move=moves.space_to_batch),
-        **_kinds("BatchToSpaceND", move=moves.batch_to_space),
-        **_kinds("ResizeNearestNeighbor ResizeBilinear ResizeBicubic", move=moves.resized),
+        **_kinds("DepthToSpace", move=windows.depth_to_space),
+        **_kinds("SpaceToDepth", move=windows.space_to_depth),
+        **_kinds("SpaceToBatchND", move=windows.space_to_batch),
+        **_kinds("BatchToSpaceND", move=windows.batch_to_space),
+        **_kinds("ResizeNearestNeighbor ResizeBilinear ResizeBicubic", move=windows.resized),
         **_kinds("TensorListGetItem", move=moves.one_of_list),
         **_kinds("TensorListSetItem", move=moves.list_of),
     }

@@ -8,11 +8,9 @@ import numpy as np
 
 from cnnbench.analysis import fields as algebra
 from cnnbench.analysis import moves
-from cnnbench.analysis.fields import Field, contracted, still, windowed
+from cnnbench.analysis.fields import Field, contracted, still
 from cnnbench.analysis.graph import Op, Tensor
 from cnnbench.analysis.moves import pointwise, same
-from cnnbench.analysis.rule import Window
-from cnnbench.analysis.rules_conv import TAPS
 
 if TYPE_CHECKING:
     from cnnbench.analysis.rule import Fields
@@ -20,29 +18,29 @@ if TYPE_CHECKING:
 __all__ = ["pointwise", "same"]
 
 
-def _node(op: Op) -> Any:
+def node_of(op: Op) -> Any:
     return op.nodes[0][0]
 
 
-def _field(op: Op, fields: Fields, place: int) -> Field | None:
+def field_of(op: Op, fields: Fields, place: int) -> Field | None:
     """The field of an operand; None where it depends on no input of the network."""
     tensor = op.args["values"][place]
     return None if tensor is None else fields.get(tensor)
 
 
-def _constant(op: Op, place: int) -> Any:
+def constant(op: Op, place: int) -> Any:
     """The value of an operand that is known beforehand, or None."""
     import tensorflow as tf
 
-    return tf.get_static_value(_node(op).inputs[place])
+    return tf.get_static_value(node_of(op).inputs[place])
 
 
 def _sizes(tensor: Any) -> tuple[int, ...]:
     return tuple(size or 0 for size in tensor.shape.as_list())
 
 
-def _before(op: Op, place: int = 0) -> tuple[int, ...]:
-    return _sizes(_node(op).inputs[place])
+def before_of(op: Op, place: int = 0) -> tuple[int, ...]:
+    return _sizes(node_of(op).inputs[place])
 
 
 def unknown(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -67,91 +65,9 @@ def softmax(op: Op, fields: Fields, output: Tensor) -> Field:
     return contracted(fields[op.input], [len(output.sizes) - 1], op.name)
 
 
-def _layout(node: Any) -> tuple[list[int], int]:
-    """The axes of positions and that of channels."""
-    rank = len(node.outputs[0].shape)
-    name = node.get_attr("data_format")
-    name = name.decode() if isinstance(name, bytes) else name
-    if name.startswith("NC"):
-        return list(range(2, rank)), 1
-    return list(range(1, rank - 1)), rank - 1
-
-
-def _before_padding(node: Any, axis: int, extent: int, stride: int, size: int) -> int:
-    """How much is padded before the first position along an axis."""
-    padding = node.get_attr("padding").decode()
-    if padding == "EXPLICIT":
-        return int(node.get_attr("explicit_paddings")[2 * axis])
-    if padding == "VALID":
-        return 0
-    return max((-(-size // stride) - 1) * stride + extent - size, 0) // 2
-
-
-def convolved(op: Op, fields: Fields, output: Tensor, mixes: bool = True) -> Field:
-    """A kernel of which every output reads all channels, or one."""
-    node = _node(op)
-    field = _field(op, fields, 0)
-    if field is None:
-        return unknown(op, fields, output)
-    positions, channel = _layout(node)
-    kernel, sizes = _before(op, 1), _before(op)
-    dilations, strides = node.get_attr("dilations"), node.get_attr("strides")
-    windows = {}
-    for place, axis in enumerate(positions):
-        extent = (kernel[place] - 1) * dilations[axis] + 1
-        before = _before_padding(node, axis, extent, strides[axis], sizes[axis])
-        windows[axis] = Window(extent, strides[axis], before)
-    if mixes:
-        field = contracted(field, [channel], op.name)
-    places = list(field.places)
-    places[channel] = still(output.sizes[channel])
-    return windowed(field.placed(places), windows, output.sizes, op.name)
-
-
-def depthwise(op: Op, fields: Fields, output: Tensor) -> Field:
-    """A kernel a channel."""
-    return convolved(op, fields, output, mixes=False)
-
-
-def transposed(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Every input is spread over a window: the gradient of a convolution."""
-    node = _node(op)
-    field = _field(op, fields, 2)
-    if field is None:
-        return unknown(op, fields, output)
-    positions, channel = _layout(node)
-    kernel, sizes = _before(op, 1), output.sizes
-    dilations, strides = node.get_attr("dilations"), node.get_attr("strides")
-    windows = {}
-    for place, axis in enumerate(positions):
-        extent = (kernel[place] - 1) * dilations[axis] + 1
-        cut = _before_padding(node, axis, extent, strides[axis], sizes[axis])
-        windows[axis] = Window(extent, 1, extent - 1 - cut, scale=strides[axis])
-    field = contracted(field, [channel], op.name)
-    places = list(field.places)
-    places[channel] = still(output.sizes[channel])
-    return windowed(field.placed(places), windows, output.sizes, op.name)
-
-
-def pooled(op: Op, fields: Fields, output: Tensor) -> Field:
-    """A window without a kernel."""
-    node = _node(op)
-    sizes, extents = _before(op), node.get_attr("ksize")
-    strides = node.get_attr("strides")
-    windows = {
-        axis: Window(
-            extents[axis],
-            strides[axis],
-            _before_padding(node, axis, extents[axis], strides[axis], sizes[axis]),
-        )
-        for axis in _layout(node)[0]
-    }
-    return windowed(fields[op.input], windows, output.sizes, op.name)
-
-
 def matmul(op: Op, fields: Fields, output: Tensor) -> Field:
     """The last axis of one by the last but one of the other."""
-    node = _node(op)
+    node = node_of(op)
     names = ("transpose_a", "transpose_b") if node.type == "MatMul" else ("adj_x", "adj_y")
     left = "ji" if node.get_attr(names[0]) else "ij"
     right = "kj" if node.get_attr(names[1]) else "jk"
@@ -160,18 +76,18 @@ def matmul(op: Op, fields: Fields, output: Tensor) -> Field:
 
 def einsum(op: Op, fields: Fields, output: Tensor) -> Field:
     """A product of tensors by its equation."""
-    return _einsum(op, fields, output, _node(op).get_attr("equation").decode())
+    return _einsum(op, fields, output, node_of(op).get_attr("equation").decode())
 
 
 def _einsum(op: Op, fields: Fields, output: Tensor, equation: str) -> Field:
-    count = len(_node(op).inputs)
-    operands = [(_field(op, fields, place), len(_before(op, place))) for place in range(count)]
+    count = len(node_of(op).inputs)
+    operands = [(field_of(op, fields, place), len(before_of(op, place))) for place in range(count)]
     return moves.einsum(equation, operands, output.sizes, op.name)
 
 
 def reduced(op: Op, fields: Fields, output: Tensor) -> Field:
     """Some axes are summed over."""
-    axes, rank = _constant(op, 1), len(_before(op))
+    axes, rank = constant(op, 1), len(before_of(op))
     if axes is None or op.args["values"][0] is None:
         return unknown(op, fields, output)
     chosen = [int(axis) % rank for axis in np.ravel(axes)]
@@ -180,7 +96,7 @@ def reduced(op: Op, fields: Fields, output: Tensor) -> Field:
 
 def cumulated(op: Op, fields: Fields, output: Tensor) -> Field:
     """Every output depends on what is before it along an axis."""
-    axis = _constant(op, 1)
+    axis = constant(op, 1)
     if axis is None:
         return unknown(op, fields, output)
     return contracted(fields[op.input], [int(axis) % len(output.sizes)], op.name)
@@ -193,7 +109,7 @@ def reshape(op: Op, fields: Fields, output: Tensor) -> Field:
 
 def turned(op: Op, fields: Fields, output: Tensor) -> Field:
     """The axes in another order."""
-    order, field = _constant(op, 1), fields[op.input]
+    order, field = constant(op, 1), fields[op.input]
     if order is None:
         return unknown(op, fields, output)
     return field.placed(field.places[int(axis)] for axis in order)
@@ -201,11 +117,11 @@ def turned(op: Op, fields: Fields, output: Tensor) -> Field:
 
 def sliced(op: Op, fields: Fields, output: Tensor) -> Field:
     """A part along some axes: where it starts, and its step."""
-    node, field, before = _node(op), _field(op, fields, 0), _before(op)
+    node, field, before = node_of(op), field_of(op, fields, 0), before_of(op)
     if field is None:
         return unknown(op, fields, output)
     if node.type == "Slice":
-        begin = _constant(op, 1)
+        begin = constant(op, 1)
         if begin is None:
             return unknown(op, fields, output)
         starts = [(int(start), 1) for start in begin]
@@ -232,8 +148,8 @@ def sliced(op: Op, fields: Fields, output: Tensor) -> Field:
 
 def _strided(op: Op, rank: int) -> tuple[list[tuple[int, int]], list[int], list[int]] | None:
     """Start and step an axis, the axes that are dropped, and those that are added, of a slice."""
-    node = _node(op)
-    begin, steps = _constant(op, 1), _constant(op, 3)
+    node = node_of(op)
+    begin, steps = constant(op, 1), constant(op, 3)
     if begin is None or steps is None:
         return None
     mask = {
@@ -260,10 +176,10 @@ def _strided(op: Op, rank: int) -> tuple[list[tuple[int, int]], list[int], list[
 
 def split(op: Op, fields: Fields, output: Tensor) -> Field:
     """Equal or given parts along an axis."""
-    node = _node(op)
+    node = node_of(op)
     at = 0 if node.type == "Split" else 2
-    axis = _constant(op, at)
-    field = _field(op, fields, 1 - at if at == 0 else 0)
+    axis = constant(op, at)
+    field = field_of(op, fields, 1 - at if at == 0 else 0)
     if axis is None or field is None:
         return unknown(op, fields, output)
     place = int(axis) % len(output.sizes)
@@ -275,32 +191,23 @@ def split(op: Op, fields: Fields, output: Tensor) -> Field:
     return algebra.sliced(field, place, start, 1, output.sizes[place], op.name)
 
 
-def padded(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Moved by what is put before."""
-    widths, field = _constant(op, 1), fields[op.input]
-    if widths is None:
-        return unknown(op, fields, output)
-    windows = {axis: Window(before=int(pair[0])) for axis, pair in enumerate(widths) if pair.any()}
-    return windowed(field, windows, output.sizes, op.name)
-
-
 def beside(op: Op, fields: Fields, output: Tensor) -> Field:
     """Tensors side by side along an axis."""
-    is_new = _node(op).type == "ConcatV2"
+    is_new = node_of(op).type == "ConcatV2"
     count = len(op.args["values"])
-    axis = _constant(op, count - 1 if is_new else 0)
+    axis = constant(op, count - 1 if is_new else 0)
     if axis is None:
         return unknown(op, fields, output)
     operands = range(count - 1) if is_new else range(1, count)
     place = int(axis) % len(output.sizes)
-    widths = [_before(op, operand)[place] for operand in operands]
-    parts = [_field(op, fields, operand) for operand in operands]
+    widths = [before_of(op, operand)[place] for operand in operands]
+    parts = [field_of(op, fields, operand) for operand in operands]
     return algebra.concatenated(parts, widths, place, output.sizes, op.name)
 
 
 def stacked(op: Op, fields: Fields, output: Tensor) -> Field:
     """Tensors side by side along a new axis."""
-    place = int(_node(op).get_attr("axis")) % len(output.sizes)
+    place = int(node_of(op).get_attr("axis")) % len(output.sizes)
     sizes = output.sizes[:place] + output.sizes[place + 1 :]
     field = algebra.joined(moves.known(op, fields), sizes, op.name)
     return field.placed([*field.places[:place], still(output.sizes[place]), *field.places[place:]])
@@ -309,7 +216,7 @@ def stacked(op: Op, fields: Fields, output: Tensor) -> Field:
 def unstacked(op: Op, fields: Fields, output: Tensor) -> Field:
     """One of the parts along an axis, without it."""
     field = fields[op.input]
-    place = int(_node(op).get_attr("axis")) % len(field.places)
+    place = int(node_of(op).get_attr("axis")) % len(field.places)
     at = next(at for at, made in enumerate(op.outputs) if made is output)
     field = algebra.sliced(field, place, at, 1, 1, op.name)
     return field.placed([*field.places[:place], *field.places[place + 1 :]])
@@ -320,20 +227,20 @@ def tiled(op: Op, fields: Fields, output: Tensor) -> Field:
     field = fields[op.input]
     places = [
         (*still(size // old if old else 1), *place)
-        for place, size, old in zip(field.places, output.sizes, _before(op), strict=True)
+        for place, size, old in zip(field.places, output.sizes, before_of(op), strict=True)
     ]
     return field.placed(places)
 
 
 def gathered(op: Op, fields: Fields, output: Tensor) -> Field:
     """Some elements along an axis, or rows of a table that the data names."""
-    table, rows = _field(op, fields, 0), _field(op, fields, 1)
+    table, rows = field_of(op, fields, 0), field_of(op, fields, 1)
     if table is None and rows is not None:
         if rows.plain:
             return algebra.of_input(output.sizes)
         behind = output.sizes[len(rows.places) :]
         return rows.placed([*rows.places, *map(still, behind)])
-    axis = _constant(op, 2) if len(op.args["values"]) > 2 else 0
+    axis = constant(op, 2) if len(op.args["values"]) > 2 else 0
     if table is None or rows is not None or axis is None:
         return unknown(op, fields, output)
     place = int(axis) % len(table.places)
@@ -347,102 +254,13 @@ def gathered(op: Op, fields: Fields, output: Tensor) -> Field:
 def one_hot(op: Op, fields: Fields, output: Tensor) -> Field:
     """A new axis of classes."""
     field = fields[op.input]
-    axis = int(_node(op).get_attr("axis")) % len(output.sizes)
+    axis = int(node_of(op).get_attr("axis")) % len(output.sizes)
     return field.placed([*field.places[:axis], still(output.sizes[axis]), *field.places[axis:]])
-
-
-def depth_to_space(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Blocks of channels become positions beside one another."""
-    return _blocks(op, fields[op.input], output, to_space=True)
-
-
-def space_to_depth(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Positions beside one another become channels."""
-    return _blocks(op, fields[op.input], output, to_space=False)
-
-
-def _blocks(op: Op, field: Field, output: Tensor, to_space: bool) -> Field:
-    node, before = _node(op), _before(op)
-    block = int(node.get_attr("block_size"))
-    if node.get_attr("data_format") != b"NHWC":
-        return unknown(op, {op.input: field}, output)
-    count, height, width, channels = before
-    if to_space:
-        parts = (count, height, width, block, block, channels // block**2)
-        order = (0, 1, 3, 2, 4, 5)
-    else:
-        parts = (count, height // block, block, width // block, block, channels)
-        order = (0, 1, 3, 2, 4, 5)
-    field = algebra.reshaped(field, before, parts, op.name)
-    turned = [parts[axis] for axis in order]
-    field = field.placed(field.places[axis] for axis in order)
-    return algebra.reshaped(field, turned, output.sizes, op.name)
-
-
-def space_to_batch(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Positions that are a block apart, as images of their own."""
-    blocks, pads, field = _constant(op, 1), _constant(op, 2), fields[op.input]
-    if blocks is None or pads is None:
-        return unknown(op, fields, output)
-    sizes = list(_before(op))
-    for axis, pair in enumerate(pads, 1):
-        sizes[axis] += int(pair.sum())
-    windows = {axis: Window(before=int(pair[0])) for axis, pair in enumerate(pads, 1)}
-    field = windowed(field, windows, sizes, op.name)
-    count = len(blocks)
-    parts = [sizes[0]]
-    for axis, block in enumerate(blocks, 1):
-        parts += [sizes[axis] // int(block), int(block)]
-    parts += sizes[count + 1 :]
-    field = algebra.reshaped(field, sizes, parts, op.name)
-    inner = [2 + 2 * place for place in range(count)]
-    outer = [1 + 2 * place for place in range(count)]
-    order = [*inner, 0, *outer, *range(2 * count + 1, len(parts))]
-    field = field.placed(field.places[axis] for axis in order)
-    turned = [parts[axis] for axis in order]
-    return algebra.reshaped(field, turned, output.sizes, op.name)
-
-
-def batch_to_space(op: Op, fields: Fields, output: Tensor) -> Field:
-    """The other way round."""
-    blocks, crops, field = _constant(op, 1), _constant(op, 2), fields[op.input]
-    if blocks is None or crops is None:
-        return unknown(op, fields, output)
-    before, count = _before(op), len(blocks)
-    parts = [*map(int, blocks), before[0] // int(np.prod(blocks)), *before[1:]]
-    field = algebra.reshaped(field, before, parts, op.name)
-    order = [count]
-    for place in range(count):
-        order += [count + 1 + place, place]
-    order += range(2 * count + 1, len(parts))
-    field = field.placed(field.places[axis] for axis in order)
-    turned = [parts[axis] for axis in order]
-    full = [before[0] // int(np.prod(blocks))]
-    full += [before[1 + place] * int(block) for place, block in enumerate(blocks)]
-    full += before[count + 1 :]
-    field = algebra.reshaped(field, turned, full, op.name)
-    windows = {axis: Window(before=-int(pair[0])) for axis, pair in enumerate(crops, 1)}
-    return windowed(field, windows, output.sizes, op.name)
-
-
-def resized(op: Op, fields: Fields, output: Tensor) -> Field:
-    """An image drawn larger by a whole number, from one or several neighbours."""
-    field, before = fields[op.input], _before(op)
-    way = {"ResizeNearestNeighbor": "nearest", "ResizeBilinear": "bilinear"}
-    taps = TAPS[way.get(_node(op).type, "bicubic")]
-    windows = {}
-    for axis in (1, 2):
-        if not before[axis] or output.sizes[axis] % before[axis]:
-            return unknown(op, fields, output)
-        factor = output.sizes[axis] // before[axis]
-        extent = (taps - 1) * factor + (1 if taps > 1 else factor)
-        windows[axis] = Window(extent, before=factor * max(taps // 2, 1) - 1, scale=factor)
-    return windowed(field, windows, output.sizes, op.name)
 
 
 def one_of_list(op: Op, fields: Fields, output: Tensor) -> Field:
     """One step of a sequence inside a loop that goes over it."""
-    field = _field(op, fields, 0)
+    field = field_of(op, fields, 0)
     if field is None or len(field.places) != len(output.sizes) + 1:
         return unknown(op, fields, output)
     return contracted(field, [0], op.name).placed(field.places[1:])
@@ -450,7 +268,7 @@ def one_of_list(op: Op, fields: Fields, output: Tensor) -> Field:
 
 def list_of(op: Op, fields: Fields, output: Tensor) -> Field:
     """A sequence of what every turn of a loop makes."""
-    field = _field(op, fields, 2)
+    field = field_of(op, fields, 2)
     if field is None:
         return unknown(op, fields, output)
     return field.placed([still(output.sizes[0]), *field.places])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from cnnbench.analysis import keras_api
+from cnnbench.analysis import keras_calls
 from cnnbench.analysis.graph import ITEM_BYTES, Call, Graph, is_float
 
 
@@ -56,7 +56,7 @@ def parameters(model: Any, graph: Graph) -> Parameters:
         sizes=tuple((_elements(v), _dtype(v)) for v in variables),
         trainable=sum(_elements(v) for v in _unique(model.trainable_weights)),
         by_call=by_call,
-        unbuilt=tuple(keras_api.unbuilt(model)),
+        unbuilt=tuple(keras_calls.unbuilt(model)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cnnbench.analysis import keras_api
+from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.calls import Calls, recording
 
 
@@ -47,13 +47,13 @@ def trace(model: Any, inputs: Any, batch: int = 1) -> Trace:
     specs = keras_api.replace(
         inputs, lambda spec: tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype)
     )
-    variables = keras_api.variables(model)
+    variables = keras_calls.variables(model)
     weights = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in variables]
     changed: list[int] = []
 
     def run(values: list[Any], images: Any) -> Any:
         pairs = list(zip(variables, values, strict=True))
-        outputs, changed[:] = keras_api.infer(model, pairs, images)
+        outputs, changed[:] = keras_calls.infer(model, pairs, images)
         return [output for output in keras_api.flatten(outputs) if output is not None]
 
     with keras_api.without_warnings(), recording(keras_api.is_keras2(model)) as calls:
@@ -64,6 +64,6 @@ def trace(model: Any, inputs: Any, batch: int = 1) -> Trace:
         calls,
         images=graph.inputs[count : count + len(keras_api.flatten(inputs))],
         states=[graph.inputs[place] for place in changed],
-        trained=keras_api.trained_inputs(model, graph),
+        trained=keras_calls.trained_inputs(model, graph),
         batch=batch,
     )

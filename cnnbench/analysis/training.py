@@ -12,7 +12,7 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
-from cnnbench.analysis import keras_api
+from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.functions import CALLS, body_of, needed
 from cnnbench.analysis.graph import ITEM_BYTES, Graph, Op, Tensor, is_float
 from cnnbench.analysis.rule import Storage
@@ -125,14 +125,14 @@ def traced_training_bytes(model: Any, inputs: Any, batch: int = 1, dtype: str | 
     images = keras_api.replace(
         inputs, lambda spec: tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype)
     )
-    variables = keras_api.variables(model)
+    variables = keras_calls.variables(model)
     weights = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in variables]
     forward: list[Any] = []
     results: list[Any] = []
 
     def run(values: list[Any], given: Any) -> list[Any]:
         pairs = list(zip(variables, values, strict=True))
-        outputs, sources = keras_api.train(model, pairs, given)
+        outputs, sources = keras_calls.train(model, pairs, given)
         forward.extend(tf.compat.v1.get_default_graph().get_operations())
         results.extend(keras_api.flatten(outputs))
         return tf.gradients(results, sources)

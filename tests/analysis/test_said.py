@@ -98,5 +98,5 @@ def test_a_network_that_cannot_be_traced_is_refused_with_layer_and_reason() -> N
 
     inputs = tf.keras.Input((8,))
     model = tf.keras.Model(inputs, Broken(name="broken")(inputs))
-    with pytest.raises(UserError, match="layer 'broken' .Broken.: .*only with numbers"):
+    with pytest.raises(UserError, match=r"layer 'broken' .Broken.: .*only with numbers"):
         cnnbench.inspect(model)
