@@ -12,29 +12,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cnnbench.analysis import keras_api, loops, node_rules
+from cnnbench.analysis import control, keras_api, loops, node_rules
 from cnnbench.analysis.calls import Recorded
 from cnnbench.analysis.functions import (
     CALLS,
     CONDITIONS,
     LOOPS,
     body_of,
-    branches_of,
     needed,
     read_outputs,
 )
-from cnnbench.analysis.graph import TRACED, Call, Graph, Loop, Op, Tensor, Uncounted
+from cnnbench.analysis.graph import TRACED, Call, Graph, Op, Tensor, Uncounted
 from cnnbench.analysis.loops import Scope, Unknown
-from cnnbench.analysis.node_kinds import ENTERING, kind_of
+from cnnbench.analysis.node_kinds import kind_of
 from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.rules import find_rule, has_own_arithmetic
 from cnnbench.analysis.trace import Trace
 from cnnbench.analysis.work import NOTHING, Work
 
-# Another name of the same value.
+# Other names of the same values.
 SAME = frozenset(
     {
         "Identity",
+        "IdentityN",
         "StopGradient",
         "PreventGradient",
         "EnsureShape",
@@ -72,20 +72,24 @@ class Lowering:
         self.unsized: set[Tensor] = set()
         self.whole: dict[tuple[int, Recorded], bool] = {}
 
+    def trial(self) -> Lowering:
+        """Another that starts with nothing, to see what a branch would add."""
+        return Lowering(self.trace, self.outside.layer)
+
     def run(self) -> Graph:
         """The whole graph."""
         scope = Scope(self.trace.graph, None, {})
         for tensor in (*self.trace.images, *self.trace.states):
-            scope.values[tensor.name] = self._tensor(tensor)
+            scope.values[tensor.name] = self.tensor(tensor)
         scope.trained.update(tensor.name for tensor in self.trace.trained)
         self.graph.inputs = tuple(scope.values[tensor.name] for tensor in self.trace.images)
         outputs = self.trace.graph.outputs
-        self._run(scope, outputs, self.outside, 1)
+        self.run_graph(scope, outputs, self.outside, 1)
         found = [scope.value(tensor) for tensor in outputs]
         self.graph.outputs = tuple(dict.fromkeys(one for one in found if one is not None))
         return self.graph
 
-    def _run(self, scope: Scope, outputs: Iterable[Any], outside: Call, times: int) -> None:
+    def run_graph(self, scope: Scope, outputs: Iterable[Any], outside: Call, times: int) -> None:
         """Run what ``outputs`` need of a graph; ``outside`` is the call that it belongs to."""
         outputs = list(outputs)
         wanted = needed(outputs)
@@ -146,7 +150,7 @@ class Lowering:
         # The products come from the operations, the rest from the convention of the layer; where
         # an operation is unknown, all from the layer.
         work = ruled if group.uncounted else ruled.with_macs(group.work.macs)
-        self._emit(op, work=work)
+        self.emit(op, work=work)
 
     def _pass_through(self, made: Recorded, scope: Scope, wanted: set[Any]) -> None:
         """A layer that hands on its input, as a dropout at inference."""
@@ -155,7 +159,7 @@ class Lowering:
         if self.group is None and is_here and is_read and self._known_call(made, scope) is made:
             op = self._layer_op(made, scope, Group(made))
             if op.rule is not None and op.rule.storage is Storage.ALIAS:
-                self._emit(self._renewed(op, made, scope))
+                self.emit(self._renewed(op, made, scope))
 
     def _renewed(self, op: Op, made: Recorded, scope: Scope) -> Op:
         """The same with outputs of its own, where a layer returns what it was given."""
@@ -174,11 +178,11 @@ class Lowering:
             if not keras_api.is_tensor(leaf):
                 return leaf
             found = scope.value(leaf)
-            return found or fixed.setdefault(leaf.name, self._tensor(leaf))
+            return found or fixed.setdefault(leaf.name, self.tensor(leaf))
 
         args = {name: keras_api.replace(arg, real) for name, arg in made.args.items()}
         leaves = keras_api.flatten(list(args.values()))
-        outputs = [scope.value(tensor) or self._tensor(tensor) for tensor in made.outputs]
+        outputs = [scope.value(tensor) or self.tensor(tensor) for tensor in made.outputs]
         rule = find_rule(layer)
         return Op(
             made.call,
@@ -196,26 +200,26 @@ class Lowering:
     def _step(self, node: Any, scope: Scope, call: Call, times: int, used: list[int]) -> None:
         graphs = tuple(scope.graphs())
         if node.type in CALLS and (body := body_of(node, graphs)) is not None:
-            inner = self._passed(scope, body, node.inputs)
-            self._run(inner, [body.outputs[place] for place in used], call, times)
+            inner = self.passed(scope, body, node.inputs)
+            self.run_graph(inner, [body.outputs[place] for place in used], call, times)
             for place in used:
-                self._hand_out(body.outputs[place], inner, node.outputs[place], scope)
+                self.hand_out(body.outputs[place], inner, node.outputs[place], scope)
         elif node.type in LOOPS:
-            self._loop(node, scope, call, times)
+            control.loop(self, node, scope, call, times)
         elif node.type in CONDITIONS:
-            self._condition(node, scope, call, times)
+            control.condition(self, node, scope, call, times)
         else:
             self._operation(node, scope, call, times)
 
-    def _passed(self, scope: Scope, body: Any, inputs: Iterable[Any]) -> Scope:
+    def passed(self, scope: Scope, body: Any, inputs: Iterable[Any]) -> Scope:
         """A run of ``body`` that is given ``inputs``."""
         pairs = list(zip(body.inputs, inputs, strict=False))
         inner = Scope(body, scope, {here.name: there for here, there in pairs})
         for here, there in pairs:
-            self._hand_out(there, scope, here, inner)
+            self.hand_out(there, scope, here, inner)
         return inner
 
-    def _hand_out(self, source: Any, scope: Scope, target: Any, other: Scope) -> None:
+    def hand_out(self, source: Any, scope: Scope, target: Any, other: Scope) -> None:
         value = scope.value(source)
         if value is not None:
             other.values[target.name] = value
@@ -237,9 +241,10 @@ class Lowering:
                 self.group.nodes.append((node, 0))
             return
         if node.type in SAME or (node.type == "TensorListStack" and inputs[0].elements):
-            scope.values[node.outputs[0].name] = inputs[0]
+            for source, target in zip(node.inputs, node.outputs, strict=False):
+                self.hand_out(source, scope, target, scope)
             return
-        outputs = [self._tensor(tensor, node, inputs, scope) for tensor in node.outputs]
+        outputs = [self.tensor(tensor, node, inputs, scope) for tensor in node.outputs]
         for tensor, output in zip(node.outputs, outputs, strict=True):
             scope.values[tensor.name] = output
         work, reason = node_rules.count(node)
@@ -264,9 +269,9 @@ class Lowering:
             is_weighted=has_kernel,
             nodes=((node, times),),
         )
-        self._emit(op, work=work * times)
+        self.emit(op, work=work * times)
 
-    def _tensor(
+    def tensor(
         self, tensor: Any, node: Any = None, inputs: Iterable[Tensor] = (), scope: Any = None
     ) -> Tensor:
         """What stands for a TensorFlow tensor."""
@@ -285,25 +290,25 @@ class Lowering:
             self.unsized.add(made)
         return made
 
-    def _emit(self, op: Op, **changed: Any) -> None:
+    def emit(self, op: Op, **changed: Any) -> None:
         self.graph.ops.append(replace(op, **changed))
         if not self.unsized.isdisjoint(op.outputs):
             self.graph.has_unknown_sizes = True
 
-    def _named(self, node: Any, scope: Scope, call: Call, reason: str) -> None:
+    def name_uncounted(self, node: Any, scope: Scope, call: Call, reason: str) -> None:
         """An operation that cannot be looked into."""
         values = [scope.value(tensor) for tensor in node.inputs]
         inputs = [value for value in values if value is not None]
         if not inputs:
             return
         uncounted = Uncounted(f"{call.name} ({call.kind}: {node.type})", reason)
-        outputs = [self._tensor(tensor) for tensor in node.outputs]
+        outputs = [self.tensor(tensor) for tensor in node.outputs]
         for tensor, output in zip(node.outputs, outputs, strict=True):
             scope.values[tensor.name] = output
         if self.group is not None:
             self.group.uncounted.append(uncounted)
             return
-        self._emit(
+        self.emit(
             Op(
                 call,
                 node.type,
@@ -316,96 +321,3 @@ class Lowering:
                 nodes=((node, 1),),
             )
         )
-
-    def _loop(self, node: Any, scope: Scope, call: Call, times: int) -> None:
-        try:
-            turns = loops.turns(node, scope)
-        except Unknown as error:
-            self._named(node, scope, call, f"a loop whose length {error}")
-            return
-        body: Any = body_of(node, tuple(scope.graphs()))
-        given: dict[str, Any] = {}
-        inner = Scope(body, scope, given)
-        start = len(self.graph.ops)
-        entries: list[tuple[int, Tensor]] = []
-        depends = _carried(node, body, scope)
-        for place, (here, there) in enumerate(zip(body.inputs, node.inputs, strict=True)):
-            inner.lists[here.name] = there
-            if _is_kept(body, place):
-                given[here.name] = there
-                self._hand_out(there, scope, here, inner)
-            elif place in depends:
-                before = scope.value(there)
-                entry = before and Tensor(before.sizes, before.dtype, before.images)
-                inner.values[here.name] = entry = entry or self._tensor(here)
-                entries.append((place, entry))
-                if self.group is None and before is not None:
-                    op = Op(call, "Enter", ENTERING, None, {}, (before,), (entry,))
-                    self._emit(op)
-                    start = len(self.graph.ops)
-        if turns:
-            self._run(inner, body.outputs, call, times * turns)
-        for place, tensor in enumerate(node.outputs):
-            self._hand_out(
-                body.outputs[place] if turns else node.inputs[place],
-                inner if turns else scope,
-                tensor,
-                scope,
-            )
-        if self.group is None and turns > 1:
-            carried = [(entry, inner.value(body.outputs[place])) for place, entry in entries]
-            pairs = tuple((entry, made) for entry, made in carried if made is not None)
-            self.graph.loops.append(Loop(start, len(self.graph.ops), turns, pairs))
-
-    def _condition(self, node: Any, scope: Scope, call: Call, times: int) -> None:
-        branches = branches_of(node, tuple(scope.graphs()))
-        if not branches:
-            self._named(node, scope, call, "a condition whose branches cannot be read")
-            return
-        given = list(node.inputs)[1:]
-        try:
-            chosen = int(loops.evaluate(node.inputs[0], scope))
-            place = chosen if 0 <= chosen < len(branches) else len(branches) - 1
-        except Unknown:
-            costs = [self._cost(body, given, scope, call, times) for body in branches]
-            place = max(range(len(costs)), key=lambda each: costs[each])
-            if len(set(costs)) > 1:
-                reason = "which branch runs depends on the data: the dearest is counted"
-                self.graph.upper.append(
-                    Uncounted(f"{call.name} ({call.kind}: {node.type})", reason)
-                )
-        body = branches[place]
-        inner = self._passed(scope, body, given)
-        self._run(inner, body.outputs, call, times)
-        for made, tensor in zip(body.outputs, node.outputs, strict=False):
-            self._hand_out(made, inner, tensor, scope)
-
-    def _cost(
-        self, body: Any, given: list[Any], scope: Scope, call: Call, times: int
-    ) -> tuple[int, ...]:
-        """What a branch would add, to compare it with others: nothing of it is kept."""
-        trial = Lowering(self.trace, self.outside.layer)
-        inner = trial._passed(scope, body, given)
-        trial._run(inner, body.outputs, call, times)
-        work = sum((op.work for op in trial.graph.ops), NOTHING)
-        return len([1 for op in trial.graph.ops if op.uncounted]), work.macs, work.others()
-
-
-def _is_kept(body: Any, place: int) -> bool:
-    """Whether a loop hands a variable on as it is."""
-    tensor = body.outputs[place]
-    while tensor.op.type == "Identity":
-        tensor = tensor.op.inputs[0]
-    return tensor is body.inputs[place]
-
-
-def _carried(loop: Any, body: Any, scope: Scope) -> set[int]:
-    """The places of the loop's variables that depend on the images in some turn."""
-    found = {p for p, tensor in enumerate(loop.inputs) if scope.value(tensor) is not None}
-    reads = [
-        {p for p, tensor in enumerate(body.inputs) if tensor.op in needed([made])}
-        for made in body.outputs
-    ]
-    while more := {p for p, read in enumerate(reads) if read & found} - found:
-        found |= more
-    return found

@@ -234,6 +234,8 @@ def in_windows(x: Any) -> Any:
             ),
             (3, "", ""),
         ),
+        # an activation with a gradient of its own
+        (lambda x: layers.Lambda(tf.nn.silu)(layers.Conv2D(2, 3)(x)), (3, "", "")),
         # a turned image
         (lambda x: layers.Conv2D(2, (1, 3))(ops.transpose(x, (0, 2, 1, 3))), (3, "", "")),
         # a loop of two convolutions
