@@ -110,6 +110,7 @@ class Field:
         lost: the name of the first one that windows cannot follow, or ""; from there on the pixels
             are a lower bound.
         plain: still an input without positions: they may be made of it.
+        walked: the axis along which a loop goes, of which this is one step.
     """
 
     axes: tuple[Axis, ...]
@@ -117,6 +118,7 @@ class Field:
     sees_all: str = ""
     lost: str = ""
     plain: bool = False
+    walked: Place = ()
 
     @property
     def pixels(self) -> int:
@@ -311,7 +313,20 @@ def _both(one: Field, other: Field) -> Field:
         axes = max(one, other, key=lambda field: len(field.axes)).axes
     else:
         axes = tuple(a.joined(b) for a, b in zip(one.axes, other.axes, strict=True))
-    return Field(axes, (), one.sees_all or other.sees_all, one.lost or other.lost)
+    return Field(
+        axes,
+        (),
+        one.sees_all or other.sees_all,
+        one.lost or other.lost,
+        walked=one.walked or other.walked,
+    )
+
+
+def remembered(field: Field, name: str) -> Field:
+    """What a turn of a loop hands to the next: along the axis that it goes, all steps meet."""
+    if not field.walked:
+        return field
+    return replace(field, sees_all=field.sees_all or name, walked=())
 
 
 def concatenated(

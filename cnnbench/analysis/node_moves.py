@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -263,7 +265,8 @@ def one_of_list(op: Op, fields: Fields, output: Tensor) -> Field:
     field = field_of(op, fields, 0)
     if field is None or len(field.places) != len(output.sizes) + 1:
         return unknown(op, fields, output)
-    return contracted(field, [0], op.name).placed(field.places[1:])
+    walked = field.places[0] if algebra.moving(field.places[:1]) else ()
+    return replace(field.placed(field.places[1:]), walked=walked)
 
 
 def list_of(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -271,4 +274,7 @@ def list_of(op: Op, fields: Fields, output: Tensor) -> Field:
     field = field_of(op, fields, 2)
     if field is None:
         return unknown(op, fields, output)
+    if field.walked and prod(factor.size for factor in field.walked) == output.sizes[0]:
+        return replace(field.placed([field.walked, *field.places]), walked=())
+    field = algebra.remembered(field, op.name)  # a list of one: a state
     return field.placed([still(output.sizes[0]), *field.places])

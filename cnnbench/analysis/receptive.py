@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnbench.analysis.fields import Field, joined, moving, of_input, still
+from cnnbench.analysis.fields import Field, joined, moving, of_input, remembered, still
 from cnnbench.analysis.graph import Graph, Op, Tensor
 
 PATIENCE = 50
@@ -30,12 +30,13 @@ def _run(graph: Graph, start: int, end: int, fields: dict[Tensor, Field]) -> Non
         if loop is None or (loop.start, loop.end) == (start, end):
             continue
         for turn in range(loop.turns - 1):
-            pairs = [(entry, fields.get(made)) for entry, made in loop.carried]
-            grown = {entry: made for entry, made in pairs if made and made != fields.get(entry)}
+            name = graph.ops[loop.start].name
+            pairs = [(entry, fields[made]) for entry, made in loop.carried if made in fields]
+            kept = {entry: remembered(made, name) for entry, made in pairs}
+            grown = {entry: made for entry, made in kept.items() if made != fields.get(entry)}
             if not grown:
                 break
             if turn == PATIENCE:
-                name = graph.ops[loop.start].name
                 fields.update({e: made.losing(name, e.sizes) for e, made in grown.items()})
             else:
                 fields.update(grown)

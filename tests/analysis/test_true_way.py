@@ -88,6 +88,17 @@ def test_a_loop_over_a_sequence_runs_once_a_step(function: Callable[[Any, Any], 
     assert (found.uncounted_ops, found.bounds) == ([], {})
 
 
+def test_what_a_loop_remembers_reads_the_whole_sequence_and_what_it_maps_does_not() -> None:
+    mapped = written(lambda x, w: steps(tf.map_fn(lambda t: t @ w, steps(x))), 5, 8, name="map")
+    assert (mapped.field.sees_all, mapped.field.lost) == ("", "")
+    summed = written(
+        lambda x, w: steps(tf.scan(lambda h, t: h + t @ w, steps(x), initializer=x[:, 0])),
+        *(5, 8),
+        name="scan",
+    )
+    assert (summed.field.sees_all, summed.field.lost) == ("scan", "")
+
+
 def test_a_loop_whose_length_depends_on_the_data_is_named_with_the_reason() -> None:
     def run(x: Any, w: Any) -> Any:
         def goes_on(turn: Any, h: Any) -> Any:
