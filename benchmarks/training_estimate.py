@@ -24,8 +24,9 @@ def main(names: list[str]) -> None:
     import tensorflow as tf
 
     from cnnbench.analysis import weightless
+    from cnnbench.analysis.inputs import wanted_inputs
+    from cnnbench.analysis.network import operations
     from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
-    from cnnbench.analysis.walk import walk
 
     applications = tf.keras.applications
     errors = {}
@@ -36,10 +37,11 @@ def main(names: list[str]) -> None:
         with weightless():
             size = {"input_shape": OPEN_SIZE[name]} if name in OPEN_SIZE else {}
             model = getattr(applications, name)(weights=None, **size)
-            graph = walk(model)
+            inputs = wanted_inputs(model, None)
+            graph = operations(model, inputs)
             fast, fast_s = _timed(lambda graph=graph: estimate_training_bytes(graph))
             exact, exact_s = _timed(
-                lambda graph=graph, model=model: traced_training_bytes(model, graph)
+                lambda inputs=inputs, model=model: traced_training_bytes(model, inputs)
             )
         errors[name] = fast / exact - 1
         line = f"{name:20} {fast:14,} {exact:14,} {100 * errors[name]:+6.1f}%"

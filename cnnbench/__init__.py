@@ -9,16 +9,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnnbench.analysis import inspect
+    from cnnbench.api import inspect
     from cnnbench.models.registry import register
     from cnnbench.report.choose import choose
     from cnnbench.report.compare import compare
     from cnnbench.store.tables import load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _WHERE = {
-    "inspect": "cnnbench.analysis",
+    "inspect": "cnnbench.api",
     "register": "cnnbench.models.registry",
     "load": "cnnbench.store.tables",
     "choose": "cnnbench.report.choose",

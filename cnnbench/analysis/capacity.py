@@ -19,10 +19,10 @@ def largest_batch(
     The input images and the runtime's own memory are not in it.
 
     Raises:
-        UserError: the network was counted for one fixed batch size only.
+        UserError: the network takes one batch size only, or nothing in it depends on the batch.
     """
-    if graph.batch is not None:
-        raise UserError("the network mixes its batch with other axes", "--fit")
+    if graph.images > 1:
+        raise UserError("the network takes batches of one size only", "--fit")
 
     def fits(batch: int) -> bool:
         return weight_bytes + liveness(graph, batch, dtype, in_place).peak <= limit

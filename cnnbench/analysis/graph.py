@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from cnnbench.analysis.work import NOTHING, Work
+
 if TYPE_CHECKING:
     from cnnbench.analysis.rule import Rule
 
@@ -23,36 +25,25 @@ class Tensor:
     """A value between two operations; two tensors are the same only if they are one object.
 
     Attributes:
-        shape: the sizes; a leading None is the batch axis.
+        sizes: the shape for ``images`` images, whatever the network folds into the batch axis; 0
+            where a size is known only when the network runs.
         dtype: its name.
-        fold: how many rows of the leading axis belong to one image (more than one where a
-            network folds time or windows into the batch).
+        images: how many images it is of.
     """
 
-    shape: tuple[int | None, ...]
+    sizes: tuple[int, ...]
     dtype: str = "float32"
-    fold: int = 1
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The shape for one image: the batch axis is ``fold``."""
-        return tuple(self.fold if size is None else size for size in self.shape)
+    images: int = 1
 
     @property
     def elements(self) -> int:
-        """How many elements one image has."""
+        """How many elements all its images have."""
         return prod(self.sizes)
 
     def bytes(self, batch: int, dtype: str | None = None) -> int:
         """The memory of a batch; ``dtype`` replaces the type of floating-point tensors."""
-        images = batch if self.shape and self.shape[0] is None else 1
         name = dtype if dtype and is_float(self.dtype) else self.dtype
-        return self.elements * images * ITEM_BYTES.get(name, 4)
-
-    @property
-    def spatial(self) -> bool:
-        """Whether it has axes between the batch and the channels."""
-        return len(self.shape) > 2
+        return self.elements * batch // self.images * ITEM_BYTES.get(name, 4)
 
 
 def is_float(dtype: str) -> bool:
@@ -61,28 +52,66 @@ def is_float(dtype: str) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Op:
-    """One call of a layer or of a bare operation.
+class Call:
+    """One call of a layer: a row of the report.
 
     Attributes:
         name: the path of layer names, with ``#2`` and so on from the second call on.
         kind: the class name of the layer.
-        layer: the Keras layer or operation itself; None for what the walk itself put in.
-        rule: how to analyse it; None where it must be traced.
-        args: what it was called with, tensors replaced by ``Tensor``.
-        kwargs: likewise, by name.
-        inputs: all tensors among them, in order.
-        outputs: the tensors it returns, in order.
+        layer: the Keras layer or operation itself.
     """
 
     name: str
     kind: str
     layer: Any
+
+
+@dataclass(frozen=True)
+class Uncounted:
+    """An operation that could not be counted, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One call of a layer whose rule is known, or one operation inside another layer.
+
+    Attributes:
+        call: the layer call that it belongs to.
+        kind: the class name of the layer, or the type of the TensorFlow operation.
+        rule: how to analyse it; None where nothing is known of it.
+        layer: the Keras layer or operation; None for a TensorFlow operation.
+        args: what it was called with, tensors replaced by ``Tensor``, in the order of the
+            parameters of ``call`` where they were given by name.
+        inputs: all tensors among them, in order.
+        outputs: the tensors it returns, in order.
+        work: its arithmetic, for all images that its tensors are of.
+        uncounted: what in it could not be counted.
+        is_trained: training changes a weight that it reads.
+        is_weighted: it has a kernel, in the sense of "a network of 16 layers".
+        nodes: the TensorFlow operations it is made of and how often each runs; none where the
+            network was counted by its layers.
+    """
+
+    call: Call
+    kind: str
     rule: Rule | None
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
+    layer: Any
+    args: Mapping[str, Any]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    work: Work = NOTHING
+    uncounted: tuple[Uncounted, ...] = ()
+    is_trained: bool = False
+    is_weighted: bool = False
+    nodes: tuple[tuple[Any, int], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the layer call that it belongs to."""
+        return self.call.name
 
     @property
     def input(self) -> Tensor:
@@ -95,20 +124,45 @@ class Op:
         return self.outputs[0]
 
 
+@dataclass(frozen=True)
+class Loop:
+    """The part of a graph that runs ``turns`` times.
+
+    Attributes:
+        start, end: positions of its first operation, and of the one after its last.
+        turns: how often it runs.
+        carried: the tensors that a turn reads, and those that the turn before made for it.
+    """
+
+    start: int
+    end: int
+    turns: int
+    carried: tuple[tuple[Tensor, Tensor], ...]
+
+
+LAYERS, TRACED = "layers", "traced graph"
+
+
 @dataclass
 class Graph:
     """A network: its inputs, its operations in execution order, and its outputs.
 
     Attributes:
-        batch: the batch size for which every shape is, or None where it is left open.
-        entered: the layers that were entered and the position of the first operation inside.
+        images: how many images its tensors are of.
+        method: how it was found: from its ``layers``, or from its ``traced graph``.
+        loops: the parts that run several times, inner ones first.
+        upper: where the dearest branch of a condition was taken: names with the reason.
+        has_unknown_sizes: some of its tensors have sizes that only running it tells.
     """
 
     inputs: tuple[Tensor, ...]
     ops: list[Op] = field(default_factory=list)
     outputs: tuple[Tensor, ...] = ()
-    batch: int | None = None
-    entered: list[tuple[int, Any]] = field(default_factory=list)
+    images: int = 1
+    method: str = LAYERS
+    loops: list[Loop] = field(default_factory=list)
+    upper: list[Uncounted] = field(default_factory=list)
+    has_unknown_sizes: bool = False
 
     def tensors(self) -> Iterator[Tensor]:
         """The outputs of all operations, in order of execution."""

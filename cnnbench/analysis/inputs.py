@@ -1,8 +1,9 @@
-"""The input shapes for which a network is counted: its own, or the one asked for."""
+"""What a network is called with: its own inputs, or the shape asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.analysis import keras_api
@@ -11,37 +12,45 @@ from cnnbench.core.errors import UserError
 Shape = tuple[int | None, ...]
 
 
-def is_known(shape: Shape) -> bool:
-    """Whether every size but that of the batch is known."""
-    return None not in shape[1:]
+@dataclass(frozen=True)
+class Spec:
+    """The shape of one input, its batch axis included, and the name of its type."""
+
+    shape: Shape
+    dtype: str = "float32"
 
 
-def input_shapes(model: Any, own: Any, input_shape: Sequence[int] | None) -> list[Shape]:
-    """The shape of every input with an open batch axis, all other sizes known."""
+def wanted_inputs(model: Any, input_shape: Sequence[int] | None) -> Any:
+    """The inputs of ``model`` in the structure in which it takes them: ``Spec`` all over.
+
+    Raises:
+        UserError: the shapes are not known, or the one that is asked for does not fit.
+    """
     given = tuple(input_shape) if input_shape is not None else None
-    declared = _declared_shapes(model, own)
-    if not declared:
+    declared = _declared(model)
+    if declared is None:
         if given is None:
             raise UserError(
                 f"the input shape of '{model.name}' is unknown: it has not been built",
                 hint="give --input-shape, or call the model once",
             )
-        declared = [(None, *given)]
+        declared = Spec((None, *given))
+    flat = keras_api.flatten(declared)
     if given is not None:
-        if len(declared) > 1:
+        if len(flat) > 1:
             raise UserError(
-                f"'{model.name}' has {len(declared)} inputs; --input-shape can set only one",
+                f"'{model.name}' has {len(flat)} inputs; --input-shape can set only one",
                 hint="build the model with the sizes that are wanted",
             )
-        _check_rank(model, declared[0], given)
-        return [(None, *given)]
-    for shape in declared:
-        if not is_known(shape):
+        _check_rank(model, flat[0].shape, given)
+        return keras_api.replace(declared, lambda spec: Spec((spec.shape[0], *given), spec.dtype))
+    for spec in flat:
+        if None in spec.shape[1:]:
             raise UserError(
-                f"'{model.name}' has unknown dimensions: {shape}",
+                f"'{model.name}' has unknown dimensions: {spec.shape}",
                 hint="say which with --input-shape, for example 224x224x3",
             )
-    return [(None, *shape[1:]) for shape in declared]
+    return declared
 
 
 def _check_rank(model: Any, declared: Shape, given: Shape) -> None:
@@ -62,18 +71,25 @@ def spell(shape: Iterable[int | None]) -> str:
     return "x".join("?" if size is None else str(size) for size in shape)
 
 
-def _declared_shapes(model: Any, own: Any) -> list[Shape]:
-    """What the model itself knows of its input shapes; empty where it knows nothing."""
-    if own is not None:
-        return [keras_api.shape_of(tensor) for tensor in own.inputs]
-    shapes = getattr(model, "_build_shapes_dict", None) or {}
-    found = list(shapes.values()) or [getattr(model, "_build_input_shape", None)]
-    if len(found) == 1 and _is_shape(found[0]):
-        return [tuple(found[0])]
-    return [tuple(shape) for shape in found if _is_shape(shape)]
+def _declared(model: Any) -> Any:
+    """What the model itself knows of its inputs; None where it knows nothing."""
+    symbols = keras_api.input_symbols(model)
+    if symbols is not None:
+        return keras_api.replace(
+            symbols, lambda symbol: Spec(keras_api.shape_of(symbol), keras_api.dtype_of(symbol))
+        )
+    known = keras_api.called_with(model)
+    return None if known is None else _specs(known)
+
+
+def _specs(shapes: Any) -> Any:
+    """Nested lists and dictionaries of shapes as ``Spec`` in the same structure."""
+    if isinstance(shapes, dict):
+        return {name: _specs(shape) for name, shape in shapes.items()}
+    if _is_shape(shapes):
+        return Spec((None, *shapes[1:]))
+    return [_specs(shape) for shape in shapes]
 
 
 def _is_shape(value: Any) -> bool:
-    return hasattr(value, "__len__") and all(
-        size is None or isinstance(size, int) for size in value
-    )
+    return all(size is None or isinstance(size, int) for size in value)

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from cnnbench.analysis.capacity import largest_batch
 from cnnbench.analysis.count import Counted, count, depth
-from cnnbench.analysis.graph import FLOAT_BYTES, Graph, Op
+from cnnbench.analysis.fields import Field
+from cnnbench.analysis.graph import FLOAT_BYTES, Call, Graph, Uncounted
+from cnnbench.analysis.inputs import wanted_inputs
 from cnnbench.analysis.keras_api import is_keras2
 from cnnbench.analysis.liveness import Liveness, liveness
+from cnnbench.analysis.network import operations, traced
 from cnnbench.analysis.parameters import Parameters, parameters
-from cnnbench.analysis.receptive import Field, receptive_fields
+from cnnbench.analysis.receptive import receptive_fields
 from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
-from cnnbench.analysis.walk import walk
 from cnnbench.analysis.work import CONVENTIONS, NOTHING, Convention
 from cnnbench.core import keras_backend
 from cnnbench.core.errors import UserError, nearest
@@ -56,7 +58,8 @@ class Inspection:
         convention: the convention of ``macs`` and ``flops``.
         metrics: metric name -> value.
         rows: one a layer call, in order of execution.
-        uncounted_ops: names of what could not be counted.
+        uncounted: what could not be counted, and why.
+        bounds: the metrics that are not exact -> ``at least``, ``at most`` or ``about``.
         peak_layer: where ``activation_infer_peak_bytes`` is reached.
         field: the receptive field of the output (of several the largest): start, end and stride an
             axis.
@@ -65,6 +68,8 @@ class Inspection:
         in_place: whether element-wise layers overwrite their inputs.
         training_method: how ``activation_train_bytes`` was found: ``estimate`` layer by layer, or
             from the ``gradient graph``.
+        training_reason: why the gradient graph was not traced where it was asked for, or "".
+        unbuilt: layers that inference does not use and that have no weights yet.
     """
 
     model: str
@@ -73,13 +78,46 @@ class Inspection:
     convention: str
     metrics: dict[str, int | float]
     rows: tuple[Row, ...]
-    uncounted_ops: list[str]
+    uncounted: tuple[Uncounted, ...]
+    bounds: dict[str, str]
     peak_layer: str
     field: Field
     graph: Graph = attribute(repr=False)
     dtype: str | None = None
     in_place: bool = False
     training_method: str = ESTIMATE
+    training_reason: str = ""
+    unbuilt: tuple[str, ...] = ()
+
+    @property
+    def uncounted_ops(self) -> list[str]:
+        """Names of what could not be counted."""
+        return [one.name for one in self.uncounted]
+
+    @property
+    def uncounted_reasons(self) -> list[str]:
+        """Why, in the order of ``uncounted_ops``."""
+        return [one.reason for one in self.uncounted]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the numbers must know, a sentence each; often nothing."""
+        found = [f"not counted: {one.name}: {one.reason}" for one in self.uncounted]
+        found += [f"at most: {one.name}: {one.reason}" for one in self.graph.upper]
+        if self.unbuilt:
+            found.append(
+                f"without weights yet, so not in the parameters: {', '.join(self.unbuilt)}"
+            )
+        if self.training_reason:
+            found.append(f"training memory is an estimate: {self.training_reason}")
+        if self.field.lost:
+            found.append(f"the receptive field is at least this: lost at {self.field.lost}")
+        if self.field.sees_all:
+            found.append(
+                f"every output reads the whole input from {self.field.sees_all} on; the receptive "
+                "field is that of the windows before"
+            )
+        return found
 
     @property
     def arithmetic_intensity(self) -> float:
@@ -135,6 +173,10 @@ class Inspection:
                 {**asdict(row), "output_shape": list(row.output_shape)} for row in self.rows
             ],
             "uncounted_ops": list(self.uncounted_ops),
+            "uncounted_reasons": self.uncounted_reasons,
+            "bounds": dict(self.bounds),
+            "notes": self.notes,
+            "counted_from": self.graph.method,
         }
 
 
@@ -170,16 +212,19 @@ def inspect(
     if not is_keras2(model):
         keras_backend.check_here()
     rule = check_options(batch_size, convention, dtype)
-    graph = walk(model, input_shape, batch_size)
+    inputs = wanted_inputs(model, input_shape)
+    graph = traced(model, inputs) if rule.traced else operations(model, inputs)
     found = count(graph, rule)
     weights = parameters(model, graph)
     memory = liveness(graph, batch_size, dtype, in_place)
     fields = receptive_fields(graph)
-    total = sum((one.work for one in found), NOTHING)
-    uncounted = [name for one in found for name in one.uncounted]
-    _check_something_was_found(model, total == NOTHING and not uncounted, weights)
+    uncounted = list(dict.fromkeys(one for op in graph.ops for one in op.uncounted))
+    total = sum((op.work for op in graph.ops), NOTHING)
+    _check_something_was_found(model, total == NOTHING and not uncounted)
     output = max((fields[tensor] for tensor in graph.outputs), key=lambda field: field.pixels)
-    training, method = _training_bytes(model, graph, batch_size, dtype, trace_training)
+    training, method, reason = _training_bytes(
+        model, graph, inputs, batch_size, dtype, trace_training
+    )
     metrics: dict[str, int | float] = {
         "params": weights.total,
         "trainable_params": weights.trainable,
@@ -188,38 +233,66 @@ def inspect(
         "flops": sum(one.flops for one in found),
         "uncounted_ops": len(uncounted),
         "receptive_field_px": output.pixels,
-        "depth": depth(graph, found),
+        "depth": depth(graph),
         "activation_sum_bytes": memory.total,
         "activation_train_bytes": training,
         "activation_infer_peak_bytes": memory.peak,
     }
     return Inspection(
         model=name or model.name,
-        input_shape=graph.inputs[0].shape[1:],
+        input_shape=graph.inputs[0].sizes[1:],
         batch_size=batch_size,
         convention=convention,
         metrics=metrics,
         rows=_rows(graph, found, weights, memory, fields),
-        uncounted_ops=uncounted,
+        uncounted=tuple(uncounted),
+        bounds=_bounds(graph, output, bool(uncounted), weights.unbuilt),
         peak_layer=graph.ops[memory.peak_position].name,
         field=output,
         graph=graph,
         dtype=dtype,
         in_place=in_place,
         training_method=method,
+        training_reason=reason,
+        unbuilt=weights.unbuilt,
     )
 
 
 def _training_bytes(
-    model: Any, graph: Graph, batch: int, dtype: str | None, trace: bool
-) -> tuple[int, str]:
-    """What training keeps, and how it was found."""
+    model: Any, graph: Graph, inputs: Any, batch: int, dtype: str | None, trace: bool
+) -> tuple[int, str, str]:
+    """What training keeps, how it was found, and why it was not traced where it should be."""
+    reason = ""
     if trace:
         try:
-            return traced_training_bytes(model, graph, batch, dtype), GRADIENT_GRAPH
-        except Exception:  # a user's layer may have no gradient, or be no TensorFlow at all
-            return estimate_training_bytes(graph, batch, dtype), ESTIMATE
-    return estimate_training_bytes(graph, batch, dtype), ESTIMATE
+            return traced_training_bytes(model, inputs, batch, dtype), GRADIENT_GRAPH, ""
+        except Exception as error:  # a user's layer may have no gradient, or be no TensorFlow
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = f"the gradient cannot be traced: {(lines or [type(error).__name__])[0]}"
+    return estimate_training_bytes(graph, batch, dtype), ESTIMATE, reason
+
+
+AT_LEAST, AT_MOST, ABOUT = "at least", "at most", "about"
+
+
+def _bounds(
+    graph: Graph, field: Field, is_uncounted: bool, unbuilt: tuple[str, ...]
+) -> dict[str, str]:
+    """The metrics that are not exact, and how they are to be read."""
+    found = dict[str, str]()
+    memory = ("activation_sum_bytes", "activation_train_bytes", "activation_infer_peak_bytes")
+    if unbuilt:
+        found |= dict.fromkeys(("params", "trainable_params", "weight_bytes"), AT_LEAST)
+    if is_uncounted:
+        found |= dict.fromkeys(("macs", "flops", "depth"), AT_LEAST)
+    if graph.upper:
+        word = ABOUT if is_uncounted else AT_MOST
+        found |= dict.fromkeys(("macs", "flops"), word)
+    if field.lost:
+        found["receptive_field_px"] = AT_LEAST
+    if is_uncounted or graph.has_unknown_sizes:
+        found |= dict.fromkeys(memory, AT_LEAST)
+    return found
 
 
 def check_options(batch_size: int, convention: str, dtype: str | None) -> Convention:
@@ -236,12 +309,7 @@ def check_options(batch_size: int, convention: str, dtype: str | None) -> Conven
     return CONVENTIONS[convention]
 
 
-def _check_something_was_found(model: Any, idle: bool, weights: Parameters) -> None:
-    if weights.unbuilt:
-        raise UserError(
-            f"'{model.name}' has layers without their weights yet: {', '.join(weights.unbuilt)}",
-            hint="call the model once on an input of its shape",
-        )
+def _check_something_was_found(model: Any, idle: bool) -> None:
     if idle:
         raise UserError(
             f"no arithmetic was found in '{model.name}'",
@@ -256,17 +324,22 @@ def _rows(
     memory: Liveness,
     fields: Mapping[Any, Field],
 ) -> tuple[Row, ...]:
-    def row(position: int, op: Op) -> Row:
+    places: dict[Call, list[int]] = {}
+    for position, op in enumerate(graph.ops):
+        places.setdefault(op.call, []).append(position)
+
+    def row(call: Call, own: list[int]) -> Row:
+        last = graph.ops[own[-1]]
         return Row(
-            name=op.name,
-            type=op.kind,
-            output_shape=op.output.sizes[1:],
-            params=weights.by_op[position],
-            macs=found[position].macs,
-            flops=found[position].flops,
-            activation_bytes=memory.made[position],
-            live_bytes=memory.live[position],
-            receptive_field_px=fields[op.output].pixels,
+            name=call.name,
+            type=call.kind,
+            output_shape=last.output.sizes[1:],
+            params=weights.by_call[call],
+            macs=sum(found[position].macs for position in own),
+            flops=sum(found[position].flops for position in own),
+            activation_bytes=sum(memory.made[position] for position in own),
+            live_bytes=max(memory.live[position] for position in own),
+            receptive_field_px=fields[last.output].pixels,
         )
 
-    return tuple(row(position, op) for position, op in enumerate(graph.ops))
+    return tuple(row(call, own) for call, own in places.items())

@@ -10,13 +10,8 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from inspect import signature
-from math import prod
+from inspect import Parameter, signature
 from typing import Any
-
-from cnnbench.core import keras_backend
-
-SMALL = 16
 
 
 @dataclass(frozen=True)
@@ -42,60 +37,6 @@ def comes_with_keras(cls: type) -> bool:
 
 def _root(cls: type) -> str:
     return cls.__module__.split(".", 1)[0]
-
-
-@contextmanager
-def weightless() -> Iterator[None]:
-    """Build models inside this and no weight is ever allocated; shapes and counts are there.
-
-    Works for the Keras generation of this process. The model must also be used inside.
-
-    Raises:
-        UserError: Keras does not run on TensorFlow.
-    """
-    keras_backend.check_here()
-    import tensorflow as tf
-
-    if _root(tf.keras.Model) == "tf_keras":
-        with tf.variable_creator_scope(_unallocated):
-            yield
-    else:
-        import keras
-
-        # Without the argument, leaving the scope initialises every weight after all.
-        with _forgotten(), keras.StatelessScope(initialize_variables=False):
-            yield
-
-
-@contextmanager
-def _forgotten() -> Iterator[None]:
-    """Keras 3 notes every weight without a value, and keeps it, for the next scope to give it one.
-
-    Any later scope, of a recurrent layer for example, would allocate all networks ever counted.
-    """
-    from keras.src.backend.common import global_state
-
-    name = "uninitialized_variables"
-    noted = list(global_state.get_global_attribute(name) or ())
-    try:
-        yield
-    finally:
-        global_state.set_global_attribute(name, noted)
-
-
-def _unallocated(create: Callable[..., Any], **wanted: Any) -> Any:
-    """A variable with a shape and no memory.
-
-    Scalars and statistics of a few input channels are made as ever: ``Normalization`` reads them
-    while it is built.
-    """
-    from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
-
-    shape = wanted.get("shape")
-    if shape is None or prod(shape) < SMALL or not callable(wanted.get("initial_value")):
-        return create(**wanted)
-    known = ("trainable", "shape", "dtype", "name", "synchronization", "aggregation", "constraint")
-    return UninitializedVariable(**{key: wanted[key] for key in known if key in wanted})
 
 
 @contextmanager
@@ -129,25 +70,68 @@ def is_symbolic(value: Any) -> bool:
     return type(value).__name__.endswith("KerasTensor") or hasattr(value, "_keras_history")
 
 
+def is_tensor(value: Any) -> bool:
+    """Whether ``value`` is a tensor of a graph that is being traced."""
+    import tensorflow as tf
+
+    return isinstance(value, tf.Tensor) and hasattr(value, "op")
+
+
 def is_variable(value: Any) -> bool:
     """Whether ``value`` is a variable of either Keras."""
     return hasattr(value, "trainable") and hasattr(value, "assign")
 
 
-def at_inference(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """``kwargs`` with ``training=False``, where a layer's ``call`` takes that and was not told.
+def bound(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of ``layer.call`` by the names of its parameters, in their order.
 
-    Some layers train by default when their ``call`` is called alone (augmentation in Keras 3).
+    Keras records arguments that are given by name in alphabetical order.
     """
-    call = getattr(layer, "call", None)
-    if call is None or not hasattr(layer, "weights") or kwargs.get("training") is not None:
-        return dict(kwargs)
     try:
-        names = list(signature(call).parameters)
-    except (TypeError, ValueError):  # written in C: it has no such argument
-        return dict(kwargs)
-    given = "training" in names and names.index("training") < len(args)
-    return {**kwargs, "training": False} if "training" in names and not given else dict(kwargs)
+        taken = signature(layer.call).bind_partial(*args, **kwargs)
+    except (TypeError, ValueError):  # written in C, or called with what only a wrapper takes
+        return {**{str(place): arg for place, arg in enumerate(args)}, **kwargs}
+    found = dict[str, Any]()
+    for name, value in taken.arguments.items():
+        is_rest = taken.signature.parameters[name].kind is Parameter.VAR_KEYWORD
+        found |= value if is_rest else {name: value}
+    return found
+
+
+def operation_class(keras2: bool) -> Any:
+    """The class whose ``__call__`` runs at every call of a layer or of a recorded operation."""
+    if keras2:
+        import tf_keras
+
+        return tf_keras.layers.Layer
+    import keras
+
+    return keras.Operation
+
+
+def has_symbols(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a layer is called on Keras' symbols, as while it is being built."""
+    leaves = flatten([list(args), dict(kwargs)])
+    return any(type(leaf).__name__.endswith("KerasTensor") for leaf in leaves)
+
+
+def input_symbols(model: Any) -> Any:
+    """The symbolic inputs of a functional or built sequential model as it takes them, or None."""
+    own = layer_graph(model)
+    if own is None:
+        return None
+    nested = getattr(own, "_inputs_struct", None)
+    nested = getattr(own, "_nested_inputs", None) if nested is None else nested
+    return own.inputs if nested is None else nested
+
+
+def called_with(model: Any) -> Any:
+    """The shapes with which a model of code was built or called, in their structure, or None."""
+    given = getattr(model, "_build_shapes_dict", None)
+    if given:
+        shapes = list(given.values())
+        return shapes[0] if len(shapes) == 1 else dict(given)
+    return getattr(model, "_build_input_shape", None)
 
 
 def shape_of(tensor: Any) -> tuple[int | None, ...]:
@@ -159,17 +143,6 @@ def dtype_of(tensor: Any) -> str:
     """The name of a symbolic tensor's type."""
     dtype = tensor.dtype
     return dtype if isinstance(dtype, str) else dtype.name
-
-
-def symbolic(shape: Sequence[int | None], dtype: str, keras2: bool) -> Any:
-    """A fresh symbolic tensor with no history."""
-    if keras2:
-        import tf_keras
-
-        return tf_keras.Input(batch_shape=tuple(shape), dtype=dtype)
-    import keras
-
-    return keras.KerasTensor(tuple(shape), dtype=dtype)
 
 
 def layer_graph(layer: Any) -> Any | None:
@@ -210,64 +183,3 @@ def read(node: Any) -> Node:
         tuple(node.keras_inputs),
         tuple(flatten(node.outputs)),
     )
-
-
-def nodes_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Node]:
-    """The nodes that lead from symbolic ``inputs`` to ``outputs``, in Keras' execution order.
-
-    The order is by decreasing distance to the outputs, as ``keras.Function`` runs it. The records
-    are taken off their layers again, so that looking at a model leaves no trace in it.
-    """
-    found = _postorder({id(tensor) for tensor in inputs}, outputs)
-    depth = {id(node): 0 for node in found}
-    for node in reversed(found):
-        for parent in node.parent_nodes:
-            if id(parent) in depth:
-                depth[id(parent)] = max(depth[id(parent)], depth[id(node)] + 1)
-    ordered = [read(node) for node in sorted(found, key=lambda node: -depth[id(node)])]
-    for node in found:
-        recorded = (node.operation if hasattr(node, "operation") else node.layer)._inbound_nodes
-        recorded[:] = [other for other in recorded if other is not node]
-    return ordered
-
-
-def _postorder(known: set[int], outputs: Sequence[Any]) -> list[Any]:
-    """The Keras nodes above ``outputs``, parents first, down to the tensors in ``known``."""
-    found: list[Any] = []
-    seen: set[int] = set()
-    stack: list[tuple[Any, bool]] = [(tensor, False) for tensor in reversed(outputs)]
-    while stack:
-        item, expanded = stack.pop()
-        if expanded:
-            found.append(item)
-            continue
-        history = getattr(item, "_keras_history", None)
-        layer = history[0] if history else None
-        if id(item) in known or history is None or layer is None:
-            continue
-        node = layer._inbound_nodes[history.node_index]
-        if id(node) in seen or node.is_input:
-            continue
-        seen.add(id(node))
-        stack.append((node, True))
-        stack.extend((tensor, False) for tensor in reversed(read(node).inputs))
-    return found
-
-
-def fixed_state(model: Any) -> list[Any]:
-    """The variables that ``train_call`` wants beside the trainable ones."""
-    return [] if is_keras2(model) else list(model.non_trainable_variables)
-
-
-def train_call(
-    model: Any, weights: list[Any], others: list[Any], inputs: list[Any]
-) -> tuple[Any, list[Any]]:
-    """Call ``model`` in training mode inside a function that is being traced.
-
-    Returns:
-        Its outputs, and what to differentiate them with respect to.
-    """
-    images = inputs if len(inputs) > 1 else inputs[0]
-    if is_keras2(model):
-        return model(images, training=True), list(model.trainable_variables)
-    return model.stateless_call(weights, others, images, training=True)[0], weights

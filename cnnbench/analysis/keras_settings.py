@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cnnbench.core import keras_backend
+
 FLOATX = "float32"
 STANDARD = FLOATX, 1e-7, "channels_last"
 
@@ -54,6 +56,7 @@ def _set(keras: Any, floatx: str, epsilon: float, image_data_format: str, policy
 
 
 def _of_tensorflow() -> Any:
+    keras_backend.check_here()
     import tensorflow as tf
 
     return tf.keras

@@ -8,7 +8,7 @@ image belongs to the caller and is left out, as in the chapter's exercise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import add
 
 from cnnbench.analysis.graph import Graph, Op, Tensor
@@ -86,8 +86,14 @@ def liveness(
 
 def _last_uses(graph: Graph) -> dict[Tensor, int]:
     last = dict.fromkeys(graph.inputs, -1)
+    made = {tensor: position for position, op in enumerate(graph.ops) for tensor in op.outputs}
     for position, op in enumerate(graph.ops):
-        last.update(dict.fromkeys(op.inputs, position))
+        for tensor in op.inputs:
+            born = made.get(tensor, -1)
+            ends = [
+                loop.end - 1 for loop in graph.loops if born < loop.start <= position < loop.end
+            ]
+            last[tensor] = max(last.get(tensor, -1), position, *ends)
     last.update(dict.fromkeys(graph.outputs, len(graph.ops)))
     return last
 
@@ -100,8 +106,8 @@ def _inside(op: Op, batch: int, dtype: str | None) -> int:
     """The bytes that live inside ``op`` alone, of its output's type."""
     if op.rule is None or op.rule.holds_inside is None:
         return 0
-    item = op.output.bytes(batch, dtype) // max(op.output.elements * batch, 1)
-    return op.rule.holds_inside(op) * item * batch
+    held = replace(op.output, sizes=(op.rule.holds_inside(op),))
+    return held.bytes(batch, dtype)
 
 
 def _shared_buffer(
@@ -120,7 +126,9 @@ def _shared_buffer(
         return buffers.get(op.input)
     if op.rule.storage is Storage.IN_PLACE and in_place and not _reads_again(op):
         for source in op.inputs:
-            buffer = buffers[source]
+            buffer = buffers.get(source)
+            if buffer is None:  # made of weights alone
+                continue
             dying = death[buffer] <= position
             if dying and size[buffer] and source.bytes(1) == tensor.bytes(1):
                 return buffer

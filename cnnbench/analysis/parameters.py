@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from cnnbench.analysis import keras_api
-from cnnbench.analysis.graph import ITEM_BYTES, Graph, is_float
+from cnnbench.analysis import keras_calls
+from cnnbench.analysis.graph import ITEM_BYTES, Call, Graph, is_float
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Parameters:
     Attributes:
         sizes: (elements, dtype) of every variable.
         trainable: elements that training changes.
-        by_op: the elements that each operation is the first to use.
+        by_call: the elements that each call is the first to use.
         unbuilt: names of layers that have no weights yet.
     """
 
     sizes: tuple[tuple[int, str], ...]
     trainable: int
-    by_op: tuple[int, ...]
+    by_call: dict[Call, int]
     unbuilt: tuple[str, ...]
 
     @property
@@ -41,25 +41,22 @@ class Parameters:
 
 
 def parameters(model: Any, graph: Graph) -> Parameters:
-    """Collect the variables of ``model`` and spread them over the operations of ``graph``."""
+    """Collect the variables of ``model`` and spread them over the calls in ``graph``."""
     variables = _unique(model.weights)
     seen: set[int] = set()
-    by_op = []
-    for op in graph.ops:
-        operands = keras_api.flatten([list(op.args), dict(op.kwargs)])
-        own = _unique([*_weights(op.layer), *filter(keras_api.is_variable, operands)])
-        by_op.append(sum(_elements(v) for v in own if id(v) not in seen))
+    by_call: dict[Call, int] = {}
+    calls = list(dict.fromkeys(op.call for op in graph.ops))
+    known = {op.call for op in graph.ops if op.layer is not None}
+    # The layers inside first: what is left belongs to the layer around them.
+    for call in sorted(calls, key=lambda one: (one not in known, -one.name.count("/"))):
+        own = [v for v in _unique(_weights(call.layer)) if id(v) not in seen]
+        by_call[call] = sum(map(_elements, own))
         seen.update(map(id, own))
-    for position, layer in reversed(graph.entered):  # what no operation inside it names
-        own = [v for v in _unique(_weights(layer)) if id(v) not in seen]
-        if position < len(by_op):
-            by_op[position] += sum(map(_elements, own))
-            seen.update(map(id, own))
     return Parameters(
         sizes=tuple((_elements(v), _dtype(v)) for v in variables),
         trainable=sum(_elements(v) for v in _unique(model.trainable_weights)),
-        by_op=tuple(by_op),
-        unbuilt=tuple(_unbuilt(model)),
+        by_call=by_call,
+        unbuilt=tuple(keras_calls.unbuilt(model)),
     )
 
 
@@ -78,10 +75,3 @@ def _elements(variable: Any) -> int:
 def _dtype(variable: Any) -> str:
     dtype = variable.dtype
     return dtype if isinstance(dtype, str) else dtype.name
-
-
-def _unbuilt(model: Any) -> list[str]:
-    """Layers whose state does not exist yet, so that zero parameters would be a lie."""
-    layers = getattr(model, "_flatten_layers", None)
-    flat = list(layers(include_self=False, recursive=True)) if layers else []
-    return [layer.name for layer in flat if not getattr(layer, "built", True)]

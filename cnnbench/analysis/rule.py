@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from cnnbench.analysis.work import NOTHING, Work
 
 if TYPE_CHECKING:
-    from cnnbench.analysis.graph import Op
+    from cnnbench.analysis.fields import Field
+    from cnnbench.analysis.graph import Op, Tensor
 
 
 class Storage(Enum):
@@ -38,6 +39,11 @@ class Window:
 Windows = tuple[Window, ...]  # one per spatial axis
 
 
+if TYPE_CHECKING:
+    Fields = Mapping[Tensor, Field]
+    Move = Callable[[Op, Fields, Tensor], Field]
+
+
 def no_work(op: Op) -> Work:
     """Moving, padding, joining and naming data: no arithmetic."""
     return NOTHING
@@ -49,9 +55,8 @@ class Rule:
 
     Attributes:
         count: the arithmetic of one image; None where this very call must be traced.
-        windows: what an output sees along each spatial axis, and None from it where that cannot
-            be said; no function at all for element by element.
-        sees_all: every output depends on every position of the input; or whether it does.
+        move: the receptive field of an output from those of the inputs, which name tensors that
+            depend on an input of the network; None where it is lost.
         storage: where the output lives.
         keeps: what the gradient needs again: ``input``, ``output``, both or neither.
         keeps_inside: how many elements more it needs that are made on the way.
@@ -62,8 +67,7 @@ class Rule:
     """
 
     count: Callable[[Op], Work | None] = no_work
-    windows: Callable[[Op], Windows | None] | None = None
-    sees_all: bool | Callable[[Op], bool] = False
+    move: Move | None = None
     storage: Storage = Storage.NEW
     keeps: frozenset[str] = frozenset()
     keeps_inside: Callable[[Op], int] | None = None

@@ -14,10 +14,10 @@ from typing import Any
 
 from cnnbench.analysis import (
     keras_api,
+    moves,
     rules_attention,
     rules_conv,
     rules_dense,
-    rules_moving,
     rules_simple,
 )
 from cnnbench.analysis.graph import Op
@@ -25,66 +25,72 @@ from cnnbench.analysis.rule import Rule, Storage, no_work
 
 INPUT, OUTPUT = frozenset({"input"}), frozenset({"output"})
 BOTH = INPUT | OUTPUT
-RESHAPING = Rule(windows=rules_moving.reshaped, storage=Storage.ALIAS)
-_moving = Rule(windows=rules_moving.stays)
-_joining = Rule(windows=rules_moving.joined)
-_turning = Rule(windows=rules_moving.turned)
 
 _kernel = Rule(keeps=INPUT, linear=True, weighted=True)
-_conv = replace(_kernel, count=rules_conv.convolution, windows=rules_conv.conv_windows)
-_transposed = replace(_kernel, count=rules_conv.transposed, windows=rules_conv.transposed_windows)
-_depthwise = replace(_kernel, count=rules_conv.depthwise, windows=rules_conv.conv_windows)
-_separable = replace(
+_conv = replace(
     _kernel,
+    count=rules_conv.convolution,
+    move=moves.through(rules_conv.conv_windows, mixes=True),
+)
+_transposed = replace(
+    _kernel,
+    count=rules_conv.transposed,
+    move=moves.through(rules_conv.transposed_windows, mixes=True),
+)
+_depthwise = replace(_conv, count=rules_conv.depthwise)
+_separable = replace(
+    _conv,
     count=rules_conv.separable,
-    windows=rules_conv.conv_windows,
     keeps_inside=rules_conv.depthwise_elements,
     holds_inside=rules_conv.held_between,
 )
-_max_pool = Rule(rules_conv.pooling, rules_conv.conv_windows, keeps=BOTH)
-_average_pool = Rule(rules_conv.pooling, rules_conv.conv_windows)
-_global_max = Rule(rules_conv.global_pooling, sees_all=True, keeps=BOTH)
-_global_average = Rule(rules_conv.global_pooling, sees_all=True)
-_adaptive_max = Rule(rules_conv.adaptive_pooling, sees_all=True, keeps=BOTH)
-_adaptive_average = Rule(rules_conv.adaptive_pooling, sees_all=True)
-_resize = Rule(rules_conv.up_sampling, rules_conv.resize_windows)
-_shift = Rule(no_work, rules_conv.shift_windows)
+_average_pool = Rule(rules_conv.pooling, moves.through(rules_conv.conv_windows))
+_max_pool = replace(_average_pool, keeps=BOTH)
+_global_average = Rule(rules_conv.global_pooling, moves.pooled)
+_global_max = replace(_global_average, keeps=BOTH)
+_adaptive_average = Rule(rules_conv.adaptive_pooling, moves.pooled)
+_adaptive_max = replace(_adaptive_average, keeps=BOTH)
+_resize = Rule(rules_conv.up_sampling, moves.through(rules_conv.resize_windows))
+_shift = Rule(no_work, moves.through(rules_conv.shift_windows))
 
-_batch_norm = Rule(rules_simple.batch_norm, storage=Storage.IN_PLACE, keeps=INPUT, linear=True)
-_layer_norm = Rule(
-    rules_simple.layer_norm,
-    sees_all=rules_moving.normalises_positions,
-    storage=Storage.IN_PLACE,
+_element = Rule(rules_simple.unary, moves.pointwise, storage=Storage.IN_PLACE)
+_batch_norm = replace(_element, count=rules_simple.batch_norm, keeps=INPUT, linear=True)
+_layer_norm = replace(
+    _element,
+    count=rules_simple.layer_norm,
+    move=moves.compared(moves.own_axes),
     keeps=INPUT,
     keeps_inside=rules_simple.output_elements,
 )
-_by_output = Rule(rules_simple.unary, storage=Storage.IN_PLACE, keeps=OUTPUT)
-_by_input = Rule(rules_simple.unary, storage=Storage.IN_PLACE, keeps=INPUT)
-_composed = Rule(rules_simple.unary, keeps=INPUT)  # several kernels, as x · sigmoid(x)
-_activation = Rule(rules_simple.activation, storage=Storage.IN_PLACE)
-_free = Rule(storage=Storage.ALIAS)
-_noise = Rule(storage=Storage.ALIAS, training_only=True)
-_add = Rule(rules_simple.merge, storage=Storage.IN_PLACE)
-_multiply = Rule(rules_simple.merge, storage=Storage.IN_PLACE, keeps=INPUT)
-_binary = Rule(rules_simple.binary, storage=Storage.IN_PLACE)
-_product = Rule(rules_simple.binary, storage=Storage.IN_PLACE, keeps=INPUT)
-_reduction = Rule(rules_simple.reduction, sees_all=rules_moving.mixes_positions)
-_recurrent = Rule(rules_dense.recurrent, sees_all=True, keeps=BOTH, weighted=True)
+_by_output = replace(_element, keeps=OUTPUT)
+_by_input = replace(_element, keeps=INPUT)
+_softmax = replace(_by_output, move=moves.compared(moves.own_axes))
+_composed = replace(_by_input, storage=Storage.NEW)  # several kernels, as x · sigmoid(x)
+_activation = replace(_element, count=rules_simple.activation)
+_free = Rule(move=moves.same, storage=Storage.ALIAS)
+_noise = replace(_free, training_only=True)
+_add = replace(_element, count=rules_simple.merge)
+_multiply = replace(_add, keeps=INPUT)
+_scale = _by_input  # a weight a channel
+_binary = replace(_element, count=rules_simple.binary)
+_product = replace(_binary, keeps=INPUT)
+_reshaping = Rule(move=moves.reshape, storage=Storage.ALIAS)
+_recurrent = Rule(rules_dense.recurrent, moves.remembered, keeps=BOTH, weighted=True)
 _attention = Rule(
     rules_attention.plain,
-    sees_all=True,
+    moves.attended,
     keeps=INPUT,
     keeps_inside=rules_attention.needed_by_plain,
     holds_inside=rules_attention.held_by_plain,
 )
-_conv_lstm = Rule(rules_dense.conv_lstm, sees_all=True, keeps=BOTH, weighted=True)
+_conv_lstm = Rule(rules_dense.conv_lstm, keeps=BOTH, weighted=True)
 
 
 def _projected(read: Callable[[Op], rules_attention.Projected]) -> Rule:
     """The rule of attention with projections, which ``read`` finds in a call."""
     return Rule(
         lambda op: read(op).work(),
-        sees_all=True,
+        moves.attended,
         keeps=INPUT,
         keeps_inside=lambda op: read(op).needed(),
         holds_inside=lambda op: read(op).held(),
@@ -118,9 +124,9 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         **_ranked("Cropping{}D", _shift),
         **_ranked("ConvLSTM{}D", _conv_lstm),
         **_ranked("SpatialDropout{}D", _noise),
-        "Dense": replace(_kernel, count=rules_dense.dense),
-        "EinsumDense": replace(_kernel, count=rules_dense.einsum_dense),
-        "Dot": Rule(rules_dense.dot, sees_all=True, keeps=INPUT),
+        "Dense": replace(_kernel, count=rules_dense.dense, move=moves.dense),
+        "EinsumDense": replace(_kernel, count=rules_dense.einsum_dense, move=moves.einsum_dense),
+        "Dot": Rule(rules_dense.dot, moves.dot, keeps=INPUT),
         "MultiHeadAttention": _projected(rules_attention.multi_head),
         "GroupedQueryAttention": _projected(rules_attention.grouped_query),
         "Attention": _attention,
@@ -129,35 +135,38 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         "LSTM": _recurrent,
         "GRU": _recurrent,
         "RNN": _recurrent,
-        "Bidirectional": Rule(rules_dense.bidirectional, sees_all=True, keeps=BOTH, weighted=True),
-        "Embedding": Rule(keeps=INPUT, weighted=True),
+        "Bidirectional": replace(_recurrent, count=rules_dense.bidirectional),
+        "TimeDistributed": Rule(rules_dense.each_step, moves.each_step, keeps=BOTH, weighted=True),
+        "Embedding": Rule(move=moves.looked_up, keeps=INPUT, weighted=True),
         "BatchNormalization": _batch_norm,
         "SyncBatchNormalization": _batch_norm,
         "LayerNormalization": _layer_norm,
-        "GroupNormalization": replace(_layer_norm, sees_all=True),
+        "GroupNormalization": replace(_layer_norm, move=moves.compared(moves.all_but_batch)),
         "RMSNormalization": _layer_norm,
         "UnitNormalization": _layer_norm,
-        "Normalization": Rule(rules_simple.rescaling, storage=Storage.IN_PLACE),
-        "Rescaling": Rule(rules_simple.rescaling, storage=Storage.IN_PLACE),
+        "Normalization": replace(_element, count=rules_simple.rescaling),
+        "Rescaling": replace(_element, count=rules_simple.rescaling),
         "ReLU": _by_output,
         "ELU": _by_output,
-        "Softmax": _by_output,
+        "Softmax": _softmax,
         "LeakyReLU": _by_input,
         "PReLU": _by_input,
         "ThresholdedReLU": _by_input,
         "Activation": _activation,
-        "Masking": Rule(rules_simple.masking, keeps=INPUT),
+        "Masking": Rule(rules_simple.masking, moves.compared(moves.own_axes), keeps=INPUT),
         "Add": _add,
         "Subtract": _add,
         "Multiply": _multiply,
         "Maximum": _multiply,
         "Minimum": _multiply,
-        "Average": Rule(rules_simple.average, storage=Storage.IN_PLACE),
-        "Concatenate": _joining,
-        "Permute": _turning,
-        "RepeatVector": Rule(),
-        "Flatten": RESHAPING,
-        "Reshape": RESHAPING,
+        "Average": replace(_element, count=rules_simple.average),
+        "LayerScale": _scale,
+        "CustomScaleLayer": replace(_element, count=rules_simple.scaled_sum),
+        "Concatenate": Rule(move=moves.beside),
+        "Permute": Rule(move=moves.turned),
+        "RepeatVector": Rule(move=moves.repeated),
+        "Flatten": _reshaping,
+        "Reshape": _reshaping,
         **dict.fromkeys(_names("Dropout AlphaDropout GaussianDropout GaussianNoise"), _noise),
         **dict.fromkeys(
             _names(
@@ -174,30 +183,20 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
     }
 )
 
+# Operations of ``keras.ops`` in a network, of which a convention says what they count; others are
+# counted as TensorFlow runs them.
 OPERATIONS: Mapping[str, Rule] = MappingProxyType(
     {
-        "Matmul": Rule(rules_dense.matmul, sees_all=True, keeps=INPUT),
-        "Einsum": Rule(rules_dense.einsum, sees_all=True, keeps=INPUT),
         **dict.fromkeys(_names("Add Subtract Maximum Minimum"), _binary),
         **dict.fromkeys(_names("Multiply Divide TrueDivide Power"), _product),
-        **dict.fromkeys(_names("Relu Relu6 Sigmoid Softmax Tanh Exp Sqrt Rsqrt Elu"), _by_output),
+        **dict.fromkeys(_names("Relu Relu6 Sigmoid Tanh Exp Sqrt Rsqrt Elu"), _by_output),
+        **dict.fromkeys(_names("Softmax LogSoftmax"), _softmax),
         **dict.fromkeys(
-            _names(
-                "HardSigmoid LeakyRelu Softplus Softsign Selu LogSoftmax "
-                "Abs Negative Square Log Clip"
-            ),
+            _names("HardSigmoid LeakyRelu Softplus Softsign Selu Abs Negative Square Log Clip"),
             _by_input,
         ),
         **dict.fromkeys(_names("Silu Gelu HardSilu Mish"), _composed),
-        **dict.fromkeys(_names("Mean Sum Max Min Var Std"), _reduction),
-        **dict.fromkeys(_names("Reshape Squeeze ExpandDims"), RESHAPING),
         **dict.fromkeys(_names("Identity StopGradient ConvertToTensor"), _free),
-        **dict.fromkeys(_names("Repeat Tile"), _moving),
-        **dict.fromkeys(_names("Stack Roll"), Rule(windows=rules_moving.unknown)),
-        "Concatenate": _joining,
-        "Transpose": _turning,
-        "Pad": Rule(windows=rules_moving.padded),
-        "GetItem": Rule(windows=rules_moving.sliced),
     }
 )
 
@@ -228,3 +227,8 @@ def find_rule(layer: Any) -> Rule | None:
             return _free if rule is _activation and not rules_conv.is_active(layer) else rule
         own |= {name for name in vars(cls) if name[:2] != "__"} - HARMLESS
     return None
+
+
+def has_own_arithmetic(layer: Any) -> bool:
+    """Whether a layer computes something else than its rule says: adapted, or quantised."""
+    return bool(getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None))

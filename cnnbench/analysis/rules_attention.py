@@ -86,8 +86,8 @@ class Projected:
 def multi_head(op: Op) -> Projected:
     """What a ``MultiHeadAttention`` does for one image."""
     layer = op.layer
-    query, value = op.inputs[0], op.inputs[1]
-    rank = len(query.shape)
+    query, value = op.args["query"], op.args["value"]
+    rank = len(query.sizes)
     axes = [axis % rank for axis in layer._attention_axes or range(1, rank - 1)]
     kept = prod(query.sizes[axis] for axis in range(1, rank - 1) if axis not in axes)
     return Projected(
@@ -106,7 +106,7 @@ def multi_head(op: Op) -> Projected:
 def grouped_query(op: Op) -> Projected:
     """As ``multi_head``, keys and values shared by groups of query heads."""
     layer = op.layer
-    query, value = op.inputs[0], op.inputs[1]
+    query, value = op.args["query"], op.args["value"]
     return Projected(
         query.sizes[0],
         query.sizes[1],
@@ -121,14 +121,11 @@ def grouped_query(op: Op) -> Projected:
 
 
 def _widths(op: Op) -> tuple[int, int, int, int]:
-    query, value = op.inputs[0], op.inputs[1]
-    key = op.inputs[2] if len(op.inputs) > 2 and _is_argument(op, "key", 2) else value
+    query, value = op.args["query"], op.args["value"]
+    given = op.args.get("key")
+    key = value if given is None else given
     out = prod(op.output.sizes[len(query.sizes) - 1 :])  # several axes, where it is told so
     return query.sizes[-1], key.sizes[-1], value.sizes[-1], out
-
-
-def _is_argument(op: Op, name: str, place: int) -> bool:
-    return op.kwargs.get(name) is not None or (len(op.args) > place and op.args[place] is not None)
 
 
 def plain(op: Op) -> Work:

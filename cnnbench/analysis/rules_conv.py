@@ -102,12 +102,12 @@ def adaptive_pooling(op: Op) -> Work:
 
 
 # Inputs that an output weighs along an axis; of other ways the call is traced.
-_TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4, "lanczos3": 6, "lanczos5": 10}
+TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4, "lanczos3": 6, "lanczos5": 10}
 
 
 def up_sampling(op: Op) -> Work | None:
     """Nearest copies; what is smooth weighs so many neighbours an output in each direction."""
-    taps = _TAPS.get(getattr(op.layer, "interpolation", "nearest"))
+    taps = TAPS.get(getattr(op.layer, "interpolation", "nearest"))
     if taps is None:
         return None
     return Work(elementwise=op.output.elements * (taps**2 if taps > 1 else 0))
@@ -155,7 +155,7 @@ def resize_windows(op: Op) -> Windows | None:
     """Up-sampling, as if zeros were put between the inputs: a copy is seen from ``scale`` outputs,
     a smooth one from ``taps`` times as many.
     """
-    taps = _TAPS.get(getattr(op.layer, "interpolation", "nearest"))
+    taps = TAPS.get(getattr(op.layer, "interpolation", "nearest"))
     if taps is None:
         return None
     return tuple(
@@ -178,5 +178,5 @@ def shift_windows(op: Op) -> Windows:
 
 def _each(value: Any, op: Op) -> tuple[int, ...]:
     """``value`` once a spatial axis."""
-    rank = len(op.input.shape) - 2
+    rank = len(op.input.sizes) - 2
     return tuple(value) if hasattr(value, "__len__") else (value,) * rank

@@ -7,7 +7,8 @@ from math import prod
 from typing import Any
 
 from cnnbench.analysis import keras_api
-from cnnbench.analysis.graph import Op, Tensor
+from cnnbench.analysis.graph import Op
+from cnnbench.analysis.moves import folded
 from cnnbench.analysis.rules_conv import ending, is_active, split
 from cnnbench.analysis.work import NOTHING, Work
 
@@ -55,34 +56,6 @@ def dot(op: Op) -> Work | None:
     axis = axes if isinstance(axes, int) else axes[0]
     scaled = 3 * sum(tensor.elements for tensor in op.inputs) if op.layer.normalize else 0
     return Work(macs=op.output.elements * op.input.sizes[axis], elementwise=scaled)
-
-
-def matmul(op: Op) -> Work | None:
-    """``outputs x (the last axis of the first operand)``."""
-    shapes = _operands(op)
-    return Work(macs=op.output.elements * shapes[0][-1]) if shapes and shapes[0] else None
-
-
-def einsum(op: Op) -> Work | None:
-    """``outputs x (product of the axes that are summed over)``; of one operand there is no product,
-    only a sum, or a turn.
-    """
-    shapes = _operands(op)
-    summed = contracted(op.layer.subscripts, shapes) if shapes else None
-    if summed is None:
-        return None
-    if "," not in op.layer.subscripts:
-        return Work(elementwise=op.output.elements * (summed - 1))
-    return Work(macs=op.output.elements * summed)
-
-
-def _operands(op: Op) -> list[tuple[int, ...]] | None:
-    """The sizes of all operands, weights among them; None where one has no known shape."""
-    sizes = [
-        arg.sizes if isinstance(arg, Tensor) else tuple(getattr(arg, "shape", ())) or (None,)
-        for arg in op.args
-    ]
-    return None if any(None in one for one in sizes) else sizes
 
 
 def recurrent(op: Op) -> Work | None:
@@ -137,6 +110,16 @@ def conv_lstm(op: Op) -> Work:
         )
         * rows
     )
+
+
+def each_step(op: Op) -> Work | None:
+    """``TimeDistributed``: the layer inside, once a step."""
+    from cnnbench.analysis.rules import find_rule, has_own_arithmetic
+
+    rule = find_rule(op.layer.layer)
+    if rule is None or has_own_arithmetic(op.layer.layer) or len(op.inputs) > 1:
+        return None
+    return rule.count(folded(op))
 
 
 def _frame(op: Op, tensor: Any) -> tuple[tuple[int, ...], int]:

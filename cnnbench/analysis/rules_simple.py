@@ -37,6 +37,11 @@ def rescaling(op: Op) -> Work:
     return Work(elementwise=2 * op.output.elements)
 
 
+def scaled_sum(op: Op) -> Work:
+    """One input plus a constant times the other: two operations an element."""
+    return Work(elementwise=2 * op.output.elements)
+
+
 def merge(op: Op) -> Work:
     """``inputs - 1`` operations an output element."""
     return Work(elementwise=(len(op.inputs) - 1) * op.output.elements)

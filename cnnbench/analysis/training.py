@@ -7,16 +7,16 @@ from what the rule of each kind of layer says its gradient needs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from types import MappingProxyType
 from typing import Any
 
-from cnnbench.analysis import keras_api
+from cnnbench.analysis import keras_api, keras_calls
+from cnnbench.analysis.functions import CALLS, body_of, needed
 from cnnbench.analysis.graph import ITEM_BYTES, Graph, Op, Tensor, is_float
 from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.rules_conv import is_active
-from cnnbench.analysis.trace import CALLS, body_of, needed
 
 VIEWS = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "StopGradient"})
 
@@ -50,6 +50,7 @@ def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = No
     Each layer's rule says whether its gradient needs its inputs or its outputs (a convolution its
     inputs, a ReLU its outputs, an addition neither); every tensor is counted once. Layers before
     the first that is trained keep nothing, frozen ones not what only their weights' gradient needs.
+    The outputs are kept: the loss reads them.
     Its error against ``traced_training_bytes`` is in ``docs/counting.md``.
     """
     owner: dict[Tensor, Tensor] = {}  # a view -> what it is a view of
@@ -57,27 +58,27 @@ def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = No
     images = set(graph.inputs)
     differentiated: set[Tensor] = set()
     inside = 0
-    for op in graph.ops:
-        is_trained = _is_trained(op)
-        is_passed_on = is_trained or not differentiated.isdisjoint(op.inputs)
+    repeated: dict[Tensor, int] = {}
+    for position, op in enumerate(graph.ops):
+        turns = prod(one.turns for one in graph.loops if one.start <= position < one.end)
+        repeated.update(dict.fromkeys(op.outputs, turns))
+        is_passed_on = op.is_trained or not differentiated.isdisjoint(op.inputs)
         differentiated.update(op.outputs if is_passed_on else ())
         if op.rule is not None and op.rule.training_only:
-            inside += op.output.elements * batch * is_passed_on  # the mask, a byte an element
+            # The mask, a byte an element.
+            inside += op.output.elements * batch // op.output.images * is_passed_on
         elif op.rule is not None and op.rule.storage is Storage.ALIAS and op.inputs:
             owner.update({tensor: owner.get(op.input, op.input) for tensor in op.outputs})
         elif is_passed_on:
             tensors, elements = _needed(op)
             kept.update((owner.get(tensor, tensor), None) for tensor in tensors)
-            inside += elements * op.output.bytes(batch, dtype) // max(op.output.elements, 1)
-    return inside + sum(tensor.bytes(batch, dtype) for tensor in kept if tensor not in images)
-
-
-def _is_trained(op: Op) -> bool:
-    """Whether training changes a weight of this operation: of its layer, or given to it."""
-    if getattr(op.layer, "trainable_variables", None):
-        return True
-    leaves = keras_api.flatten([list(op.args), dict(op.kwargs)])
-    return any(keras_api.is_variable(leaf) and leaf.trainable for leaf in leaves)
+            inside += turns * replace(op.output, sizes=(elements,)).bytes(batch, dtype)
+    kept.update((owner.get(tensor, tensor), None) for tensor in graph.outputs)
+    return inside + sum(
+        tensor.bytes(batch, dtype) * repeated.get(tensor, 1)
+        for tensor in kept
+        if tensor not in images
+    )
 
 
 def _needed(op: Op) -> tuple[list[Tensor], int]:
@@ -90,7 +91,7 @@ def _needed(op: Op) -> tuple[list[Tensor], int]:
         tensors += op.inputs if "input" in op.rule.keeps else ()
         inside += op.rule.keeps_inside(op) if op.rule.keeps_inside else 0
     tensors += op.outputs if "output" in op.rule.keeps else ()
-    if is_active(op.layer):
+    if op.layer is not None and is_active(op.layer):
         kept = ACTIVATIONS.get(getattr(op.layer.activation, "__name__", ""), Kept(output=True))
         tensors += list(op.outputs) if kept.output else []
         inside += kept.inside * op.output.elements
@@ -101,36 +102,47 @@ def _needed(op: Op) -> tuple[list[Tensor], int]:
     return tensors, inside
 
 
-def traced_training_bytes(
-    model: Any, graph: Graph, batch: int = 1, dtype: str | None = None
-) -> int:
-    """The bytes of all forward tensors that the gradient graph reads.
+def traced_training_bytes(model: Any, inputs: Any, batch: int = 1, dtype: str | None = None) -> int:
+    """The bytes of all forward tensors that the gradient graph reads, and of the outputs.
 
     The network is traced in training mode with symbolic weights, its outputs are differentiated
     with respect to every trainable weight, and the tensors that cross from the forward into the
-    backward part are added up: each buffer once, however many views of it cross. The images and
-    the weights themselves (and what is computed from weights alone) are not activations.
+    backward part are added up: each buffer once, however many views of it cross. The outputs are
+    kept too, for the loss reads them. The images and the weights themselves (and what is computed
+    from weights alone) are not activations.
+
+    Args:
+        model: a Keras 2 or Keras 3 model.
+        inputs: what it is called with, as ``Spec`` in its structure.
+        batch: images in a batch.
+        dtype: the type of all floating-point activations; their own by default.
 
     Raises:
         ValueError: a loop hands lists of unknown size to its gradient (recurrent layers).
     """
     import tensorflow as tf
 
-    images = [tf.TensorSpec((batch, *tensor.sizes[1:]), tensor.dtype) for tensor in graph.inputs]
-    trainable = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in model.trainable_variables]
+    images = keras_api.replace(
+        inputs, lambda spec: tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype)
+    )
+    variables = keras_calls.variables(model)
+    weights = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in variables]
     forward: list[Any] = []
+    results: list[Any] = []
 
-    def run(weights: list[Any], others: list[Any], inputs: list[Any]) -> list[Any]:
-        outputs, sources = keras_api.train_call(model, weights, others, inputs)
+    def run(values: list[Any], given: Any) -> list[Any]:
+        pairs = list(zip(variables, values, strict=True))
+        outputs, sources = keras_calls.train(model, pairs, given)
         forward.extend(tf.compat.v1.get_default_graph().get_operations())
-        return tf.gradients(keras_api.flatten(outputs), sources)
+        results.extend(keras_api.flatten(outputs))
+        return tf.gradients(results, sources)
 
-    others = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in keras_api.fixed_state(model)]
-    traced = tf.function(run).get_concrete_function(trainable, others, images).graph
-    count = len(tf.nest.flatten(trainable)) + len(others)
+    traced = tf.function(run, autograph=False).get_concrete_function(weights, images).graph
+    count, inputs_flat = len(weights), keras_api.flatten(inputs)
     _refuse_lists(traced, forward)
-    activations = _depending(forward, traced.inputs[count : count + len(images)], (traced,))
-    kept = _crossing(traced, forward)
+    given = traced.inputs[count : count + len(inputs_flat)]
+    activations = _depending(forward, given, (traced,))
+    kept = [*_crossing(traced, forward), *results]
     unique = {_buffer(tensor): tensor for tensor in kept if tensor.ref() in activations}
     start = {_buffer(tensor) for tensor in traced.inputs}
     return sum(_bytes(tensor, dtype) for key, tensor in unique.items() if key not in start)
@@ -167,7 +179,7 @@ def _crossing(graph: Any, forward: Iterable[Any]) -> list[Any]:
     before = set(forward)
     return [
         tensor
-        for op in needed(graph)
+        for op in needed(graph.outputs)
         if op not in before and op.type not in ("Shape", "ShapeN", "ZerosLike", "OnesLike")
         for tensor in op.inputs
         if tensor.op in before and tensor.dtype.size > 0

@@ -7,7 +7,7 @@ convention turns that into one number. So the same walk gives every convention.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from types import MappingProxyType
 
 
@@ -36,6 +36,14 @@ class Work:
 
     def __mul__(self, times: int) -> Work:
         return Work(*(value * times for value in astuple(self)))
+
+    def with_macs(self, macs: int) -> Work:
+        """The same, but for its multiply-adds."""
+        return replace(self, macs=macs)
+
+    def others(self) -> int:
+        """The number of operations that are no multiply-adds."""
+        return sum(astuple(self)) - self.macs
 
     def per_image(self, batch: int) -> Work:
         """The work of one image, where this is that of ``batch`` images."""

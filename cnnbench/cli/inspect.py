@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnnbench.cli import options
 from cnnbench.core import units
-from cnnbench.core.errors import CnnbenchError, UserError, explained
+from cnnbench.core.errors import UserError
 from cnnbench.core.quiet import quiet
-from cnnbench.core.reference import show
 from cnnbench.core.terminal import printable_lines
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
-    from cnnbench.models.model import Model
 
 Shape = tuple[int, ...]
 _HOW = {
@@ -105,68 +102,13 @@ def command(
 def _inspect(
     model: str | None, layer: str | None, shape: Shape | None, batch: int, counting: dict[str, Any]
 ) -> Inspection:
-    from cnnbench.models.registry import resolve
+    from cnnbench import api
 
-    # Before TensorFlow is loaded, so that a misspelt name is answered at once.
-    subject = resolve(model, (Path.cwd(),)) if model is not None else None
-    from cnnbench import analysis
-
-    analysis.check_options(batch, counting["convention"], counting["dtype"])
-    with analysis.weightless():
-        analysis.use_standard_keras()
-        if subject is not None:
-            built, name = _build(subject, shape), subject.label
-        elif shape is None:
-            raise UserError("one layer needs --input-shape", "--layer", "for example 150x100x3")
-        else:
-            built, name = analysis.one_layer_model(str(layer), shape), str(layer)
-        return analysis.inspect(built, batch, input_shape=shape, name=name, **counting)
-
-
-def _build(subject: Model, shape: Shape | None) -> Any:
-    """The network, in the weightless scope that is open.
-
-    A network that cannot be built for ``shape`` is built as it is: the analysis calls it anew.
-    """
-    from cnnbench import analysis
-
-    own = subject.input_shape
-    if shape is not None and own and len(shape) != len(own):
-        raise UserError(
-            f"{subject.label} takes inputs like {show(own)}, not {show(shape)}", "--input-shape"
-        )
-    resizable = shape is not None and subject.maker.takes("input_shape")
-    with analysis.full_tracebacks():
-        try:
-            return _architecture(subject, shape, resizable)
-        except Exception as error:  # a builder is the user's code: it raises what it likes
-            if shape is not None and resizable and not _is_clear(error):
-                raise analysis.refusal(
-                    subject.label,
-                    shape,
-                    error,
-                    lambda other: subject.architecture(input_shape=other),
-                ) from error
-            if isinstance(error, CnnbenchError):
-                raise
-            raise UserError(f"{subject.label} cannot be built: {explained(error)}") from error
-
-
-def _architecture(subject: Model, shape: Shape | None, resizable: bool) -> Any:
-    """The network; a subclassed one, which has no input of its own, is called on ``shape``."""
-    from cnnbench.models.registry import resolve
-
-    try:
-        return subject.architecture(input_shape=shape if resizable else None)
-    except UserError:
-        if shape is None or resizable or "[" in subject.text or subject.maker.is_trained:
-            raise
-    return resolve(f"{subject.text}[input_shape={show(shape)}]", (Path.cwd(),)).architecture()
-
-
-def _is_clear(error: Exception) -> bool:
-    """Whether it is an error of our own that no error of Keras is behind."""
-    return isinstance(error, CnnbenchError) and error.__cause__ is None
+    if layer is None:
+        return api.inspect(model, batch, input_shape=shape, **counting)
+    if shape is None:
+        raise UserError("one layer needs --input-shape", "--layer", "for example 150x100x3")
+    return api.inspect_layer(layer, shape, batch_size=batch, **counting)
 
 
 def _text(found: Inspection, layers: bool, fit: str | None) -> str:
@@ -178,10 +120,9 @@ def _text(found: Inspection, layers: bool, fit: str | None) -> str:
         ("training memory from", _HOW[found.training_method]),
         ("output stride, padding", _geometry(found)),
         ("sees the whole image from", found.field.sees_all or "nowhere"),
+        ("counted from", found.graph.method),
         ("FLOPs per byte moved", f"{found.arithmetic_intensity:.1f}"),
     ]
-    if found.field.lost:
-        facts.append(("field at least; lost at", found.field.lost))
     if fit:
         facts.append(("max_batch is of inference in", fit))
     data = found.to_json()

@@ -96,6 +96,9 @@ def _with_known_shapes(model: Any, request: Request) -> Any:
     if getattr(model, "inputs", None):
         return _as_asked(model, request)
     if not request.input_shape:
+        known = _called_with(model)
+        if known is not None:
+            return tf.keras.Model(known, model(known), name=model.name)
         raise UserError(
             f"the input of {request.label} is not known",
             hint="start the model with keras.Input, or write [input_shape=HxWxC] behind its name "
@@ -103,6 +106,25 @@ def _with_known_shapes(model: Any, request: Request) -> Any:
         )
     inputs = tf.keras.Input(request.input_shape)
     return tf.keras.Model(inputs, model(inputs), name=model.name)
+
+
+def _called_with(model: Any) -> Any:
+    """Inputs like those with which a model of code was built or called; None where it was not."""
+    import tensorflow as tf
+
+    given = getattr(model, "_build_shapes_dict", None) or {}
+    shapes = list(given.values()) or [getattr(model, "_build_input_shape", None)]
+    if len(shapes) > 1 or shapes[0] is None:
+        return None
+
+    def inputs(shape: Any) -> Any:
+        if isinstance(shape, dict):
+            return {name: inputs(each) for name, each in shape.items()}
+        if all(size is None or isinstance(size, int) for size in shape):
+            return tf.keras.Input(tuple(shape)[1:])
+        return [inputs(each) for each in shape]
+
+    return inputs(shapes[0])
 
 
 def _as_asked(model: Any, request: Request) -> Any:

@@ -19,9 +19,10 @@ def run(subject: Subject, setting: Any, context: Context) -> Finding:
         context: not used; counting needs neither data nor room on disk.
 
     Returns:
-        The counted metrics and the subject's published ones. In the details: the names of
-        operations that could not be counted, the layer of the inference peak, and how the training
-        memory was found (by the fast estimate where the gradient cannot be traced).
+        The counted metrics and the subject's published ones. In the details: the operations that
+        could not be counted and why, which metrics are bounds, what else a reader must know, the
+        layer of the inference peak, and how the training memory was found (by the fast estimate
+        where the gradient cannot be traced, with the reason).
     """
     from cnnbench.analysis import inspect, weightless
 
@@ -36,7 +37,12 @@ def run(subject: Subject, setting: Any, context: Context) -> Finding:
         metrics={**found.metrics, **subject.published()},
         details={
             "uncounted_ops": found.uncounted_ops,
+            "uncounted_reasons": found.uncounted_reasons,
+            "bounds": found.bounds,
+            "notes": found.notes,
+            "counted_from": found.graph.method,
             "peak_layer": found.peak_layer,
             "training_memory": found.training_method,
+            "training_memory_reason": found.training_reason,
         },
     )

@@ -31,14 +31,15 @@ def summary(found: Mapping[str, Any], facts: Sequence[tuple[str, str]], statemen
     for name, value in metrics.items():
         unit: Unit = "bytes" if name.endswith("_bytes") else "count"
         exact, rounded = f"{value:,}", show(value, unit)
+        if name in found["bounds"]:
+            exact = f"{found['bounds'][name]} {exact}"
         table.add_row(name, exact, rounded if value >= 1000 and rounded != exact else "")
     for name, text in facts:
         table.add_row(name, text, "")
     shape = "x".join(str(size) for size in found["input_shape"])
     head = f"{found['model']}, input {shape}, batch {found['batch_size']}"
     notes = [statement, "MACs and FLOPs are per image, activation memory per batch."]
-    if found["uncounted_ops"]:
-        notes.append("NOT COUNTED: " + ", ".join(found["uncounted_ops"]))
+    notes += [f"{note[:1].upper()}{note[1:]}." for note in found["notes"]]
     return f"{head}\n\n{_drawn(table)}\n" + "\n".join(notes) + "\n"
 
 

@@ -112,6 +112,15 @@ def _plain(records: Sequence[Record], status: str) -> dict[str, Summary]:
     return summaries
 
 
+def _static(records: Sequence[Record], status: str) -> dict[str, Summary]:
+    """As `_plain`; a count that is a bound only says so in its verdict."""
+    bounds = records[-1].details.get("bounds") or {}
+    return {
+        name: replace(one, verdict=statistics.unstable(bounds[name])) if name in bounds else one
+        for name, one in _plain(records, status).items()
+    }
+
+
 def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """What is timed by `Rounds`, all else plainly; of rounds that count, samples of all."""
     rounds = Rounds(records)
@@ -259,6 +268,7 @@ def _doubted(summary: Summary, reasons: Sequence[str]) -> Summary:
 
 
 _BY_PROBE: dict[str, Callable[[Sequence[Record], str], dict[str, Summary]]] = {
+    "static": _static,
     "latency": _latency,
     "accuracy": _accuracy,
     "compression": _compression,

@@ -239,6 +239,8 @@ def _put(values: dict[str, Any], metric: str, label: str, summary: Summary) -> N
         values[column(f"{metric}_status", label)] = summary.status
     else:
         values.pop(column(f"{metric}_status", label), None)
+    if summary.verdict:  # of counts, those that are a bound
+        values[column(f"{metric}_verdict", label)] = summary.verdict
     if metric in METRICS and METRICS[metric].depends_on == "setting":
         values[column(f"{metric}_ci_low", label)] = summary.ci_low
         values[column(f"{metric}_ci_high", label)] = summary.ci_high

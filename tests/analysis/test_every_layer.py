@@ -87,9 +87,8 @@ def test_what_counts_as_the_identity_is_one(name: str) -> None:
     np.testing.assert_array_equal(np.asarray(output), image)
 
 
-# Keras 2 alone: 5 and 7 x 7 positions, a kernel each; what it decides at run time is named.
+# Keras 2 alone: 5 and 7 x 7 positions, a kernel each.
 ONLY_KERAS2 = {"LocallyConnected1D": 5 * 3 * 8, "LocallyConnected2D": 49 * 3 * 16}
-NAMED_IN_KERAS2 = {"CenterCrop", "RandomCrop"}
 
 
 @pytest.mark.slow
@@ -107,7 +106,7 @@ def test_every_layer_of_keras_2() -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     keras2 = json.loads(done.stdout)
-    assert {name for name, (_, _, uncounted) in keras2.items() if uncounted} == NAMED_IN_KERAS2
+    assert [name for name, (_, _, uncounted) in keras2.items() if uncounted] == []
     expected = {name: macs for name, (macs, _, _) in counts().items()} | ONLY_KERAS2
     assert {name: macs for name, (macs, _, _) in keras2.items()} == {
         name: expected.get(name, 0) for name in keras2

@@ -14,9 +14,10 @@ from tests.analysis.nets import layers
 
 def both(model: Any) -> tuple[float, float]:
     """Estimated and traced."""
-    options = ({}, {"trace_training": True})
-    estimated, traced = (inspect(model, **one).metrics for one in options)
-    return estimated["activation_train_bytes"], traced["activation_train_bytes"]
+    estimated, traced = inspect(model), inspect(model, trace_training=True)
+    assert (traced.training_method, traced.training_reason) == ("gradient graph", "")
+    name = "activation_train_bytes"
+    return estimated.metrics[name], traced.metrics[name]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_attention(attention: Callable[[Any], Any]) -> None:
     ("between", "kept"),
     [
         # The gradient of a constant (the scale) is written into the graph and never run: only the
-        # second convolution's input is kept.
+        # second convolution's input is kept, and the output, which the loss reads.
         (lambda: layers.Rescaling(0.5), 16 * 16 * 8 * 4),
         # That, and a mask of a byte an element.
         (lambda: layers.Dropout(0.5), 16 * 16 * 8 * (4 + 1)),
@@ -60,7 +61,8 @@ def test_what_no_gradient_of_a_weight_needs_is_not_kept(
         images = tf.keras.Input((16, 16, 3))
         x = between()(layers.Conv2D(8, 3, padding="same")(images))
         estimated, traced = both(tf.keras.Model(images, layers.Conv2D(2, 3)(x)))
-    assert (estimated, traced) == (kept, kept)
+    outputs = 14 * 14 * 2 * 4
+    assert (estimated, traced) == (kept + outputs, kept + outputs)
 
 
 def test_a_grouped_convolutions_kernel_is_no_activation() -> None:
@@ -70,7 +72,7 @@ def test_a_grouped_convolutions_kernel_is_no_activation() -> None:
         x = layers.Conv2D(8, 1)(images)
         x = layers.Conv2D(8, 3, groups=8, padding="same")(x)
         estimated, traced = both(tf.keras.Model(images, layers.Dense(2)(x)))
-    assert estimated == traced == 2 * 8 * 8 * 8 * 4
+    assert estimated == traced == 2 * 8 * 8 * 8 * 4 + 8 * 8 * 2 * 4
 
 
 @pytest.mark.parametrize("frozen", ["everything below the head", "the first half", "every other"])
@@ -89,7 +91,7 @@ def test_frozen_layers_keep_what_is_passed_on_only(frozen: str) -> None:
         estimated, traced = both(model)
     assert estimated == traced <= trained
     if frozen == "everything below the head":
-        assert traced == 512 * 4, "the features, as the head's input"
+        assert traced == 512 * 4 + 5 * 4, "the features, as the head's input, and its outputs"
     elif frozen == "the first half":
         assert traced < 0.5 * trained
 
@@ -100,8 +102,9 @@ def test_statistics_of_the_batch_need_it_even_without_a_weight() -> None:
         x = layers.BatchNormalization(scale=False, center=False)(layers.Conv2D(4, 1)(images))
         model = tf.keras.Model(images, layers.Conv2D(2, 1)(x))
         estimated, traced = both(model)
+        outputs = 8 * 8 * 2 * 4
         # The convolution's output, that of the normalisation; beside them vectors of statistics.
-        assert estimated == 2 * 8 * 8 * 4 * 4
+        assert estimated == 2 * 8 * 8 * 4 * 4 + outputs
         assert traced == pytest.approx(estimated, rel=0.05)
         model.layers[2].trainable = False
-        assert both(model) == (8 * 8 * 4 * 4, 8 * 8 * 4 * 4)
+        assert both(model) == (8 * 8 * 4 * 4 + outputs, 8 * 8 * 4 * 4 + outputs)

@@ -28,8 +28,11 @@ def page(found: Mapping[str, Any], statement: str) -> str:
     text = template("inspection.html").render(
         title=f"{found['model']}, input {shape}, batch {found['batch_size']}",
         statement=statement,
-        uncounted=found["uncounted_ops"],
-        metrics=[(name, f"{value:,}") for name, value in found["metrics"].items()],
+        notes=found["notes"],
+        metrics=[
+            (name, f"{found['bounds'].get(name, '')} {value:,}".strip())
+            for name, value in found["metrics"].items()
+        ],
         charts=[_chart(layers, *chart) for chart in _CHARTS],
         heads=_HEADS,
         layers=[_row(layer) for layer in layers],

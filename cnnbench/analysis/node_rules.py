@@ -1,4 +1,4 @@
-"""The table from the type of a TensorFlow operation to its arithmetic."""
+"""The arithmetic of TensorFlow operations: a table from their type to a rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cnnbench.analysis.rules_dense import contracted
-from cnnbench.analysis.work import Work
+from cnnbench.analysis.work import NOTHING, Work
 
 NodeRule = Callable[[Any], Work | None]
 
@@ -83,13 +83,20 @@ def _matmul(node: Any) -> Work | None:
 
 
 def _einsum(node: Any) -> Work | None:
-    """``outputs x (product of the axes that are summed over)``."""
+    """``outputs x (product of the axes that are summed over)``.
+
+    Of one operand there is no product, only a sum, or a turn.
+    """
     shapes, outputs = [_sizes(tensor) for tensor in node.inputs], _elements(node.outputs[0])
     known = [shape for shape in shapes if shape is not None]
     if outputs is None or len(known) < len(shapes):
         return None
     summed = contracted(node.get_attr("equation").decode(), known)
-    return None if summed is None else Work(macs=outputs * summed)
+    if summed is None:
+        return None
+    if len(known) == 1:
+        return Work(elementwise=outputs * (summed - 1))
+    return Work(macs=outputs * summed)
 
 
 def _window(node: Any) -> Work | None:
@@ -151,12 +158,15 @@ FREE = frozenset(
         "Select SelectV2 Where OneHot ResizeNearestNeighbor Assert CheckNumerics "
         "EnsureShape InvertPermutation TensorListFromTensor TensorListStack ScatterNd "
         "TensorScatterUpdate MatrixDiag MatrixBandPart Real Imag Conj Complex TensorListReserve "
-        "TensorListGetItem TensorListSetItem TensorListLength TensorListPushBack"
+        "TensorListGetItem TensorListSetItem TensorListLength TensorListPushBack TensorListGather "
+        "TensorListConcatV2 TensorListScatterIntoExistingList TensorListResize Stage "
+        "AssignVariableOp AssignAddVariableOp Print PrintV2 StringFormat Unique UniqueV2 "
+        "MatrixDiagV2 MatrixDiagV3 MatrixDiagPartV3 MatrixSetDiagV3 DeepCopy Copy Snapshot"
     )
 )
 
 # One operation an output element.
-_ELEMENTWISE = frozenset(
+ELEMENTWISE = frozenset(
     _names(
         "Add AddV2 Sub Mul Div RealDiv DivNoNan FloorDiv FloorMod Mod Pow Maximum Minimum "
         "SquaredDifference Neg Abs Sign Square Sqrt Rsqrt Reciprocal Inv Exp Expm1 Log "
@@ -213,7 +223,7 @@ RULES: Mapping[str, NodeRule] = MappingProxyType(
             _each_input("pooling"),
         ),
         **dict.fromkeys(
-            _ELEMENTWISE,
+            ELEMENTWISE,
             _each_output(1),
         ),
     }
@@ -226,12 +236,23 @@ PRODUCTS = frozenset(
     if rule in (_convolution, _depthwise, _transposed, _matmul, _einsum)
 )
 
-# What moves positions, and what leaves every position where it is.
-MOVING = frozenset(
-    _names(
-        "Pad PadV2 MirrorPad Tile Reverse ReverseV2 Roll SpaceToBatchND BatchToSpaceND "
-        "SpaceToDepth DepthToSpace Transpose Gather GatherV2 GatherNd StridedSlice Slice "
-        "ResizeNearestNeighbor ScatterNd TensorScatterUpdate"
-    )
-)
-IN_PLACE = frozenset({"BiasAdd", "FusedBatchNormV3", "LRN", *_ELEMENTWISE})
+_OUTSIDE = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyFunction"})
+
+
+def count(node: Any) -> tuple[Work, str]:
+    """The arithmetic of one operation, and "" or why it is not known."""
+    if node.type in FREE or not (_on_numbers(node) or node.type in PRODUCTS):
+        return NOTHING, ""
+    if node.type in _OUTSIDE:
+        return NOTHING, "a Python function: what it computes cannot be read"
+    rule = RULES.get(node.type)
+    if rule is None:
+        return NOTHING, "no rule for this operation"
+    found = rule(node)
+    return (NOTHING, "its size is known only when it runs") if found is None else (found, "")
+
+
+def _on_numbers(node: Any) -> bool:
+    """Whether it works on real or complex numbers; index arithmetic is not counted."""
+    tensors = [*node.inputs, *node.outputs]
+    return any(tensor.dtype.is_floating or tensor.dtype.is_complex for tensor in tensors)

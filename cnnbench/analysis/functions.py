@@ -1,0 +1,79 @@
+"""TensorFlow graphs that run inside others: which operations they need, and whose body is whose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+LOOPS = frozenset({"While", "StatelessWhile"})
+CONDITIONS = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
+
+
+def needed(outputs: Iterable[Any]) -> set[Any]:
+    """The operations that lead to ``outputs``: TensorFlow cuts off all others before it runs."""
+    found: set[Any] = set()
+    waiting = [tensor.op for tensor in outputs]
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += [*(tensor.op for tensor in node.inputs), *node.control_inputs]
+    return found
+
+
+def read_outputs(node: Any, wanted: set[Any], outputs: Iterable[Any]) -> list[int]:
+    """The places of those outputs of ``node`` that one of ``wanted`` reads, or the caller."""
+    asked = {tensor.ref() for tensor in outputs}
+    return [
+        place
+        for place, tensor in enumerate(node.outputs)
+        if tensor.ref() in asked or not wanted.isdisjoint(tensor.consumers())
+    ]
+
+
+def body_of(node: Any, scopes: Iterable[Any], attribute: str = "") -> Any | None:
+    """The graph of the function that ``node`` calls or repeats, or None where there is none.
+
+    Args:
+        node: a call or a loop.
+        scopes: the graphs in which it may be defined, innermost first.
+        attribute: which of its functions; by default the one called, or the body of a loop.
+    """
+    if not attribute and node.type not in CALLS | LOOPS:
+        return None
+    name = node.get_attr(attribute or ("body" if node.type in LOOPS else "f")).name
+    return _named(name, node.inputs, scopes, node.type in LOOPS)
+
+
+def branches_of(node: Any, scopes: tuple[Any, ...]) -> list[Any]:
+    """The graphs of the branches of a condition, in order."""
+    if node.type in ("If", "StatelessIf"):
+        names = [node.get_attr(branch).name for branch in ("else_branch", "then_branch")]
+    else:
+        names = [function.name for function in node.get_attr("branches")]
+    found = [_named(name, list(node.inputs)[1:], scopes, False) for name in names]
+    return [graph for graph in found if graph is not None]
+
+
+def _named(name: str, inputs: Any, scopes: Iterable[Any], as_traced: bool) -> Any | None:
+    for graph in scopes:
+        while graph is not None:
+            function = graph._get_function(name) if graph._is_function(name) else None
+            if function is not None:
+                return _function_graph(function, inputs, as_traced)
+            graph = getattr(graph, "outer_graph", None)
+    return None
+
+
+def _function_graph(function: Any, inputs: Any, as_traced: bool) -> Any:
+    """A function's graph as it was traced; made anew for the caller's shapes where those say more.
+
+    What was traced knows the shapes of variables that a definition alone has forgotten.
+    """
+    traced = getattr(function, "graph", None)
+    if traced is not None and (as_traced or all(x.shape.is_fully_defined() for x in traced.inputs)):
+        return traced
+    from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
+
+    return function_def_to_graph(function.cached_definition, [x.shape for x in inputs])

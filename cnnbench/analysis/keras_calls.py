@@ -1,0 +1,136 @@
+"""Calling a model of either Keras while it is traced: at inference, in training, to build it."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import Any
+
+from cnnbench.analysis.keras_api import flatten, is_keras2, is_tensor, operation_class, replace
+
+
+def variables(model: Any) -> list[Any]:
+    """The Keras 3 variables that a traced model is given values for; none of Keras 2."""
+    return [] if is_keras2(model) else list(model.variables)
+
+
+def infer(model: Any, values: list[tuple[Any, Any]], images: Any) -> tuple[Any, list[int]]:
+    """Call ``model`` at inference inside a function that is being traced.
+
+    Args:
+        model: the model.
+        values: variables of Keras 3, and what they are worth.
+        images: its inputs, in the structure in which it takes them.
+
+    Returns:
+        Its outputs, and the places of the variables that the call changed.
+    """
+    if is_keras2(model):
+        takes = "training" in signature(model.call).parameters
+        return model(images, **({"training": False} if takes else {})), []
+    import keras
+
+    with keras.StatelessScope(values, initialize_variables=False) as scope:
+        before = [scope.get_current_value(variable) for variable, _ in values]
+        outputs = model(images, training=False)
+        after = [scope.get_current_value(variable) for variable, _ in values]
+    pairs = enumerate(zip(before, after, strict=True))
+    return outputs, [place for place, (old, new) in pairs if new is not old]
+
+
+def trained_inputs(model: Any, graph: Any) -> list[Any]:
+    """The inputs of a traced graph that are weights which training changes.
+
+    Those of Keras 3 come first, in the order of ``variables``; those of Keras 2 were captured.
+    """
+    if not is_keras2(model):
+        pairs = zip(variables(model), graph.inputs, strict=False)
+        return [given for variable, given in pairs if variable.trainable]
+    handles = {id(variable.handle) for variable in model.trainable_weights}
+    return [given for outside, given in graph.captures if id(outside) in handles]
+
+
+def unbuilt(model: Any) -> list[str]:
+    """The names of layers that may get weights when they are first called."""
+    layers = getattr(model, "_flatten_layers", None)
+    flat = list(layers(include_self=True, recursive=True)) if layers else []
+    waiting = [layer for layer in flat if not getattr(layer, "built", True)]
+    return [layer.name for layer in waiting if _makes_weights(layer)]
+
+
+def _makes_weights(layer: Any) -> bool:
+    """Whether a layer has a ``build`` of its own, and is no mere container of others."""
+    owner = next(cls for cls in type(layer).__mro__ if "build" in vars(cls))
+    return owner.__name__ not in ("Layer", "Sequential")
+
+
+def build(model: Any, inputs: Any) -> None:
+    """Give the layers of ``model`` that have no weights yet theirs, by calling it on symbols.
+
+    Args:
+        model: a model of code.
+        inputs: placeholders' shapes and types in the structure that it takes.
+    """
+    if is_keras2(model):
+        import tf_keras
+
+        symbols = replace(
+            inputs, lambda one: tf_keras.Input(batch_shape=one.shape, dtype=one.dtype)
+        )
+        tf_keras.Model(flatten(symbols), model(symbols))
+        model._inbound_nodes.clear()
+        return
+    import keras
+    from keras.src import backend
+
+    symbols = replace(inputs, lambda one: keras.KerasTensor(one.shape, dtype=one.dtype))
+    backend.compute_output_spec(lambda images: model(images, training=False), symbols)
+
+
+def train(model: Any, values: list[tuple[Any, Any]], images: Any) -> tuple[Any, list[Any]]:
+    """Call ``model`` in training mode inside a function that is being traced.
+
+    Returns:
+        Its outputs, and what to differentiate them with respect to.
+    """
+    if is_keras2(model):
+        takes = "training" in signature(model.call).parameters
+        outputs = model(images, **({"training": True} if takes else {}))
+        return outputs, list(model.trainable_variables)
+    import keras
+
+    with keras.StatelessScope(values, initialize_variables=False):
+        outputs = model(images, training=True)
+    trained = {id(variable) for variable in model.trainable_variables}
+    return outputs, [value for variable, value in values if id(variable) in trained]
+
+
+def set_shapes(layer: Any, inputs: Any, outputs: list[Any]) -> None:
+    """Give outputs whose shape TensorFlow does not know the one that the layer says it has.
+
+    A Python function inside a layer, for example, tells TensorFlow nothing.
+    """
+    if all(not is_tensor(output) or output.shape.rank is not None for output in outputs):
+        return
+    base = operation_class(True) if is_keras2(layer) else _keras3_layer()
+    if type(layer).compute_output_shape is not base.compute_output_shape:
+        shapes = layer.compute_output_shape(replace(inputs, lambda one: tuple(one.shape)))
+        said = [shapes] if isinstance(shapes, tuple) else shapes
+    elif getattr(type(layer), "compute_output_spec", None) is not getattr(
+        base, "compute_output_spec", None
+    ):
+        import keras
+
+        symbols = replace(
+            inputs, lambda one: keras.KerasTensor(tuple(one.shape), dtype=one.dtype.name)
+        )
+        said = [spec.shape for spec in flatten(layer.compute_output_spec(symbols))]
+    else:
+        return
+    for output, shape in zip(outputs, said, strict=True):
+        output.set_shape(tuple(shape))
+
+
+def _keras3_layer() -> Any:
+    import keras
+
+    return keras.layers.Layer

@@ -1,0 +1,233 @@
+"""How often a loop runs, where that can be proved: its condition is run on what is constant.
+
+The limit of a loop is not its length. What decides whether it goes on (a counter, a limit, a step)
+is followed through condition and body, started from its constants, and run turn by turn. Where
+any of it depends on the data, the length is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from cnnbench.analysis.functions import body_of, needed
+
+LONGEST = 1_000_000
+"""Turns that are tried before a length counts as unknown."""
+
+
+class Unknown(Exception):
+    """A value that is known only when the network runs; the message says why."""
+
+
+class Scope:
+    """One run of a TensorFlow graph: what was passed to it, and what is known of its tensors.
+
+    Attributes:
+        graph: the TensorFlow graph.
+        outer: the run from which it was called, or None.
+        given: by the name of a placeholder, what was passed for it in ``outer``; what a loop
+            changes from turn to turn is left out.
+        values: by name, the tensors that depend on the images.
+        trained: names of the other tensors that follow from weights which training changes.
+        lists: by the name of a placeholder, what a loop was given for it, of which only the length
+            stays the same.
+        constants: values that were found out.
+    """
+
+    def __init__(self, graph: Any, outer: Scope | None, given: Mapping[str, Any]) -> None:
+        self.graph = graph
+        self.outer = outer
+        self.given = given
+        self.values: dict[str, Any] = {}
+        self.trained: set[str] = set()
+        self.lists: dict[str, Any] = {}
+        self.constants: dict[str, Any] = {}
+
+    def graphs(self) -> Iterator[Any]:
+        """The graph, and those around it."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope.graph
+            scope = scope.outer
+
+    def home(self, tensor: Any) -> Scope:
+        """The run in whose graph ``tensor`` is."""
+        scope: Scope | None = self
+        while scope is not None and scope.graph is not tensor.graph:
+            scope = scope.outer
+        return scope or self
+
+    def value(self, tensor: Any) -> Any:
+        """What stands for ``tensor``, or None where it does not depend on the images."""
+        return self.home(tensor).values.get(tensor.name)
+
+
+def evaluate(tensor: Any, scope: Scope, known: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """The value of ``tensor`` if it follows from constants and shapes alone.
+
+    Args:
+        tensor: of ``scope.graph``.
+        scope: the run it is in.
+        known: values of placeholders of that graph, by name.
+
+    Raises:
+        Unknown: it depends on anything else.
+    """
+    import tensorflow as tf
+
+    if tensor.name in known:
+        return known[tensor.name]
+    if tensor.name in scope.constants:
+        return scope.constants[tensor.name]
+    value = tf.get_static_value(tensor)
+    if value is not None:
+        scope.constants[tensor.name] = value
+        return value
+    node = tensor.op
+    if node.type == "Placeholder" and tensor.name in scope.given and scope.outer is not None:
+        return evaluate(scope.given[tensor.name], scope.outer)
+    if scope.values.get(tensor.name) is not None and not node.inputs:
+        raise Unknown("depends on the data")
+    if node.type == "TensorListLength":
+        return list_length(node.inputs[0], scope)
+    if node.op_def.is_stateful or not node.inputs:
+        raise Unknown(f"follows from {node.type}")
+    values = [evaluate(each, scope, known) for each in node.inputs]
+    rule = _RULES.get(node.type, _by_tensorflow)
+    return rule(node, *values)
+
+
+def list_length(tensor: Any, scope: Scope) -> int:
+    """How many elements a list of tensors has; raises `Unknown`."""
+    node = tensor.op
+    if node.type == "TensorListFromTensor" and node.inputs[0].shape.rank:
+        size = node.inputs[0].shape[0]
+        if size is not None:
+            return int(size)
+    if node.type == "TensorListReserve":
+        return int(evaluate(node.inputs[1], scope))
+    if node.type in ("TensorListSetItem", "Identity"):
+        return list_length(node.inputs[0], scope)
+    if node.type in ("While", "StatelessWhile"):
+        return list_length(node.inputs[int(tensor.value_index)], scope)
+    given = scope.given.get(tensor.name, scope.lists.get(tensor.name))
+    if given is not None and scope.outer is not None:
+        return list_length(given, scope.outer)
+    raise Unknown(f"follows from {node.type}")
+
+
+def turns(loop: Any, scope: Scope) -> int:
+    """How often ``loop`` runs its body; raises `Unknown` with the reason."""
+    graphs = tuple(scope.graphs())
+    condition, body = (body_of(loop, graphs, name) for name in ("cond", "body"))
+    if condition is None or body is None:
+        raise Unknown("has no body that can be read")
+    deciding = _deciding(condition, body)
+    state = {place: evaluate(loop.inputs[place], scope) for place in deciding}
+    asking, working = Scope(condition, scope, {}), Scope(body, scope, {})
+    count = 0
+    while _holds(condition, asking, state):
+        count += 1
+        if count > LONGEST:
+            raise Unknown(f"has more than {LONGEST:,} turns")
+        known = {body.inputs[place].name: value for place, value in state.items()}
+        state = {place: evaluate(body.outputs[place], working, known) for place in deciding}
+    return count
+
+
+def _holds(condition: Any, scope: Scope, state: Mapping[int, Any]) -> bool:
+    known = {condition.inputs[place].name: value for place, value in state.items()}
+    return bool(evaluate(condition.outputs[0], scope, known))
+
+
+def _deciding(condition: Any, body: Any) -> set[int]:
+    """The places of the loop's variables from which its condition follows."""
+    found = _read(condition.inputs, condition.outputs[:1])
+    waiting = list(found)
+    while waiting:
+        place = waiting.pop()
+        more = _read(body.inputs, [body.outputs[place]]) - found
+        found |= more
+        waiting += more
+    return found
+
+
+def _read(inputs: list[Any], outputs: list[Any]) -> set[int]:
+    """The places of the inputs from which the outputs follow."""
+    nodes = needed(outputs)
+    return {place for place, tensor in enumerate(inputs) if tensor.op in nodes}
+
+
+def _by_tensorflow(node: Any, *values: Any) -> Any:
+    """The first output of ``node``, computed by TensorFlow itself."""
+    import tensorflow as tf
+    from tensorflow.python.eager import context, execute
+
+    attributes: list[Any] = []
+    for name in node.node_def.attr:
+        if not name.startswith("_"):
+            value = node.get_attr(name)
+            attributes += [name, getattr(value, "as_datatype_enum", value)]
+    with tf.init_scope():
+        pairs = zip(values, node.inputs, strict=True)
+        inputs = [tf.constant(value, tensor.dtype) for value, tensor in pairs]
+        try:
+            made = execute.quick_execute(
+                node.type, len(node.outputs), inputs, tuple(attributes), context.context()
+            )
+        except (TypeError, ValueError, tf.errors.OpError) as error:
+            raise Unknown(f"follows from {node.type}") from error
+    return made[0].numpy()
+
+
+def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda node, *values: function(*values)
+
+
+def _cast(node: Any, value: Any) -> Any:
+    return np.asarray(value).astype(node.outputs[0].dtype.as_numpy_dtype)
+
+
+def _greatest(node: Any, value: Any, axes: Any) -> Any:
+    return np.max(value, axis=tuple(np.ravel(axes))) if np.ndim(value) else value
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+_ARITHMETIC: Mapping[str, Callable[..., Any]] = {
+    "Identity": _identity,
+    "Less": np.less,
+    "LessEqual": np.less_equal,
+    "Greater": np.greater,
+    "GreaterEqual": np.greater_equal,
+    "Equal": np.equal,
+    "NotEqual": np.not_equal,
+    "LogicalAnd": np.logical_and,
+    "LogicalOr": np.logical_or,
+    "LogicalNot": np.logical_not,
+    "Add": np.add,
+    "AddV2": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "FloorDiv": np.floor_divide,
+    "FloorMod": np.mod,
+    "Minimum": np.minimum,
+    "Maximum": np.maximum,
+    "Neg": np.negative,
+    "Select": np.where,
+    "SelectV2": np.where,
+}
+# What a counter is made of: thousands of turns are tried without TensorFlow's overhead.
+_RULES: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {
+        **{kind: _plain(function) for kind, function in _ARITHMETIC.items()},
+        "Cast": _cast,
+        "Max": _greatest,
+    }
+)

@@ -1,0 +1,95 @@
+"""Building networks without allocating a single weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from math import prod
+from typing import Any
+
+from cnnbench.core import keras_backend
+
+SMALL = 16
+
+
+@contextmanager
+def weightless() -> Iterator[None]:
+    """Build models inside this and no weight is ever allocated; shapes and counts are there.
+
+    Works for the Keras generation of this process. The model must also be used inside.
+
+    Raises:
+        UserError: Keras does not run on TensorFlow.
+    """
+    keras_backend.check_here()
+    import tensorflow as tf
+
+    if tf.keras.Model.__module__.startswith("tf_keras"):
+        with tf.variable_creator_scope(_unallocated):
+            yield
+    else:
+        import keras
+
+        # Without the argument, leaving the scope initialises every weight after all.
+        with _forgotten(), _values_drawn_late(), keras.StatelessScope(initialize_variables=False):
+            yield
+
+
+@contextmanager
+def _values_drawn_late() -> Iterator[None]:
+    """Keras 3 makes no variable out of a value in a stateless scope: it wants an initialiser."""
+    import keras
+
+    plain = keras.Variable.__init__
+
+    @wraps(plain)
+    def made(variable: Any, initializer: Any, shape: Any = None, *args: Any, **kwargs: Any) -> None:
+        if callable(initializer) or isinstance(initializer, str):
+            plain(variable, initializer, shape, *args, **kwargs)
+            return
+        value = keras.ops.convert_to_tensor(initializer)
+
+        def drawn(shape: Any, dtype: Any = None) -> Any:
+            return keras.ops.cast(value, dtype or value.dtype)
+
+        if not args:
+            kwargs.setdefault("dtype", keras.backend.standardize_dtype(value.dtype))
+        plain(variable, drawn, tuple(value.shape), *args, **kwargs)
+
+    keras.Variable.__init__ = made
+    try:
+        yield
+    finally:
+        keras.Variable.__init__ = plain
+
+
+@contextmanager
+def _forgotten() -> Iterator[None]:
+    """Keras 3 notes every weight without a value, and keeps it, for the next scope to give it one.
+
+    Any later scope, of a recurrent layer for example, would allocate all networks ever counted.
+    """
+    from keras.src.backend.common import global_state
+
+    name = "uninitialized_variables"
+    noted = list(global_state.get_global_attribute(name) or ())
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(name, noted)
+
+
+def _unallocated(create: Callable[..., Any], **wanted: Any) -> Any:
+    """A variable with a shape and no memory.
+
+    Scalars and statistics of a few input channels are made as ever: ``Normalization`` reads them
+    while it is built.
+    """
+    from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
+
+    shape = wanted.get("shape")
+    if shape is None or prod(shape) < SMALL or not callable(wanted.get("initial_value")):
+        return create(**wanted)
+    known = ("trainable", "shape", "dtype", "name", "synchronization", "aggregation", "constraint")
+    return UninitializedVariable(**{key: wanted[key] for key in known if key in wanted})

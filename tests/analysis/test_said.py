@@ -1,0 +1,102 @@
+"""What is not known is said wherever numbers are: text, JSON, HTML and records alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+
+import cnnbench
+from cnnbench.cli import group
+from cnnbench.core.errors import UserError
+from cnnbench.core.settings.static import StaticSetting
+from cnnbench.core.subject import Context
+from cnnbench.models import registry
+from cnnbench.probes import static
+from tests.analysis import cases
+
+LOOP = f"{cases.__file__}:loop_until"
+NAME, REASON = "until (Until: StatelessWhile)", "a loop whose length depends on the data"
+
+
+def said(*words: str) -> str:
+    done = CliRunner().invoke(group, ["inspect", *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_an_unknown_loop_is_named_in_the_text() -> None:
+    text = said(LOOP)
+    assert f"Not counted: {NAME}: {REASON}." in text
+    lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    for metric in ("macs", "flops", "receptive_field_px", "activation_infer_peak_bytes"):
+        assert "at least" in lines[metric]
+    assert "at least" not in lines["params"]
+    assert "The receptive field is at least this: lost at until." in text
+
+
+def test_an_unknown_loop_is_named_in_json_and_html() -> None:
+    data = json.loads(said(LOOP, "--json"))
+    assert (data["uncounted_ops"], data["uncounted_reasons"]) == ([NAME], [REASON])
+    assert data["bounds"]["macs"] == data["bounds"]["receptive_field_px"] == "at least"
+    assert data["counted_from"] == "traced graph"
+    page = said(LOOP, "--html", "-")
+    assert REASON in page
+    assert "at least" in page
+
+
+def test_an_unknown_loop_is_named_in_the_records_of_the_static_probe(tmp_path: Path) -> None:
+    context = Context(repeat=0, artifacts=tmp_path, scratch=tmp_path)
+    found = static.run(registry.resolve(LOOP), StaticSetting(), context)
+    assert found.details["uncounted_ops"] == [NAME]
+    assert found.details["uncounted_reasons"] == [REASON]
+    assert found.details["bounds"]["macs"] == "at least"
+    assert found.metrics["uncounted_ops"] == 1
+    assert found.details["training_memory"] == "estimate"
+    assert found.details["training_memory_reason"]
+
+
+def test_a_layer_that_reads_its_whole_input_says_so_in_words() -> None:
+    words = ("--layer", "GlobalAveragePooling2D()", "--input-shape", "7x7x8")
+    sentence = "every output reads the whole input from global_average_pooling2d"
+    assert sentence in said(*words).lower()
+    data = json.loads(said(*words, "--json"))
+    assert any(note.startswith(sentence) for note in data["notes"])
+    assert data["metrics"]["receptive_field_px"] == 1  # of windows
+
+
+def test_training_keeps_the_output_of_the_chapters_single_layer() -> None:
+    words = ("--layer", "Conv2D(200,5,padding=same)", "--input-shape", "150x100x3")
+    for more in ((), ("--trace-training",)):
+        data = json.loads(said(*words, "--batch", "100", "--json", *more))
+        assert data["metrics"]["activation_train_bytes"] == 1_200_000_000
+
+
+def test_a_network_is_inspected_by_its_name_or_alive() -> None:
+    named = cnnbench.inspect("LeNet5", batch_size=2)
+    assert named.metrics["macs"] == 416_520
+    assert named.model == "LeNet5"
+    model = registry.resolve("LeNet5").architecture()
+    assert cnnbench.inspect(model, batch_size=2).metrics == named.metrics
+    assert cnnbench.inspect("lenet-5[classes=3]").metrics["params"] == 61_706 - 7 * 85
+    with pytest.raises(UserError, match="unknown model 'LeNet6'"):
+        cnnbench.inspect("LeNet6")
+
+
+def test_a_network_that_cannot_be_traced_is_refused_with_layer_and_reason() -> None:
+    class Broken(tf.keras.layers.Layer):  # type: ignore[misc, name-defined]
+        def call(self, x: tf.Tensor) -> tf.Tensor:
+            if not hasattr(x, "numpy"):
+                raise RuntimeError("only with numbers")
+            return x
+
+        def compute_output_spec(self, x: tf.Tensor) -> tf.Tensor:
+            return tf.keras.KerasTensor(x.shape, "float32")
+
+    inputs = tf.keras.Input((8,))
+    model = tf.keras.Model(inputs, Broken(name="broken")(inputs))
+    with pytest.raises(UserError, match=r"layer 'broken' .Broken.: .*only with numbers"):
+        cnnbench.inspect(model)
