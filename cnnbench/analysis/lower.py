@@ -146,7 +146,9 @@ class Lowering:
         # The products come from the operations, the rest from the convention of the layer; where
         # an operation is unknown, all from the layer.
         work = ruled if group.uncounted else ruled.with_macs(group.work.macs)
-        self._emit(op, work=work)
+        # Of a size that is not known the layer has no rule either.
+        is_open = any(0 in tensor.sizes for tensor in (*op.inputs, *op.outputs))
+        self._emit(op, work=work, uncounted=tuple(group.uncounted) if is_open else ())
 
     def _pass_through(self, made: Recorded, scope: Scope, wanted: set[Any]) -> None:
         """A layer that hands on its input, as a dropout at inference."""
@@ -403,7 +405,7 @@ def _carried(loop: Any, body: Any, scope: Scope) -> set[int]:
     """The places of the loop's variables that depend on the images in some turn."""
     found = {p for p, tensor in enumerate(loop.inputs) if scope.value(tensor) is not None}
     reads = [
-        {p for p, tensor in enumerate(body.inputs) if tensor.op in needed([made])}
+        {p for p, tensor in enumerate(body.inputs) if tensor.op in needed([made], is_run=False)}
         for made in body.outputs
     ]
     while more := {p for p, read in enumerate(reads) if read & found} - found:
