@@ -105,7 +105,7 @@ def _carried(loop: Any, body: Any, scope: Scope) -> set[int]:
     """The places of the loop's variables that depend on the images in some turn."""
     found = {p for p, tensor in enumerate(loop.inputs) if scope.value(tensor) is not None}
     reads = [
-        {p for p, tensor in enumerate(body.inputs) if tensor.op in needed([made])}
+        {p for p, tensor in enumerate(body.inputs) if tensor.op in needed([made], is_run=False)}
         for made in body.outputs
     ]
     while more := {p for p, read in enumerate(reads) if read & found} - found:

@@ -10,15 +10,21 @@ LOOPS = frozenset({"While", "StatelessWhile"})
 CONDITIONS = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 
 
-def needed(outputs: Iterable[Any]) -> set[Any]:
-    """The operations that lead to ``outputs``: TensorFlow cuts off all others before it runs."""
+def needed(outputs: Iterable[Any], is_run: bool = True) -> set[Any]:
+    """The operations that lead to ``outputs``: TensorFlow cuts off all others before it runs.
+
+    Args:
+        outputs: tensors of one graph.
+        is_run: with those that merely run before; False for what the values follow from.
+    """
     found: set[Any] = set()
     waiting = [tensor.op for tensor in outputs]
     while waiting:
         node = waiting.pop()
         if node not in found:
             found.add(node)
-            waiting += [*(tensor.op for tensor in node.inputs), *node.control_inputs]
+            waiting += [tensor.op for tensor in node.inputs]
+            waiting += node.control_inputs if is_run else []
     return found
 
 
@@ -76,4 +82,5 @@ def _function_graph(function: Any, inputs: Any, as_traced: bool) -> Any:
         return traced
     from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
-    return function_def_to_graph(function.cached_definition, [x.shape for x in inputs])
+    shapes = [x.shape for x in inputs]
+    return function_def_to_graph(function.cached_definition, input_shapes=shapes)

@@ -117,7 +117,7 @@ def has_symbols(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
 
 def input_symbols(model: Any) -> Any:
     """The symbolic inputs of a functional or built sequential model as it takes them, or None."""
-    own = layer_graph(model)
+    own = _graph_inside(model)
     if own is None:
         return None
     nested = getattr(own, "_inputs_struct", None)
@@ -150,11 +150,14 @@ def layer_graph(layer: Any) -> Any | None:
 
     A functional model is its own graph; a built ``Sequential`` keeps one inside.
     """
+    caller = next((cls for cls in type(layer).__mro__ if "call" in vars(cls)), None)
+    return _graph_inside(layer) if caller and comes_with_keras(caller) else None
+
+
+def _graph_inside(layer: Any) -> Any | None:
     graph = getattr(layer, "_functional", None) or layer
-    if not hasattr(graph, "_nodes_by_depth") or not getattr(graph, "inputs", None):
-        return None
-    caller = next(cls for cls in type(layer).__mro__ if "call" in vars(cls))
-    return graph if comes_with_keras(caller) else None
+    is_graph = hasattr(graph, "_nodes_by_depth") and getattr(graph, "inputs", None)
+    return graph if is_graph else None
 
 
 def graph_nodes(graph: Any) -> Iterator[Node]:

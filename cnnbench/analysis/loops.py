@@ -158,7 +158,7 @@ def _deciding(condition: Any, body: Any) -> set[int]:
 
 def _read(inputs: list[Any], outputs: list[Any]) -> set[int]:
     """The places of the inputs from which the outputs follow."""
-    nodes = needed(outputs)
+    nodes = needed(outputs, is_run=False)
     return {place for place, tensor in enumerate(inputs) if tensor.op in nodes}
 
 

@@ -150,7 +150,9 @@ class Lowering:
         # The products come from the operations, the rest from the convention of the layer; where
         # an operation is unknown, all from the layer.
         work = ruled if group.uncounted else ruled.with_macs(group.work.macs)
-        self.emit(op, work=work)
+        # Of a size that is not known the layer has no rule either.
+        is_open = any(0 in tensor.sizes for tensor in (*op.inputs, *op.outputs))
+        self.emit(op, work=work, uncounted=tuple(group.uncounted) if is_open else ())
 
     def _pass_through(self, made: Recorded, scope: Scope, wanted: set[Any]) -> None:
         """A layer that hands on its input, as a dropout at inference."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.calls import Calls, recording
+from cnnbench.analysis.inlining import converting, inlined
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,12 @@ def trace(model: Any, inputs: Any, batch: int = 1) -> Trace:
 
     def run(values: list[Any], images: Any) -> Any:
         pairs = list(zip(variables, values, strict=True))
-        outputs, changed[:] = keras_calls.infer(model, pairs, images)
+        with converting():
+            outputs, changed[:] = keras_calls.infer(model, pairs, images)
         return [output for output in keras_api.flatten(outputs) if output is not None]
 
-    with keras_api.without_warnings(), recording(keras_api.is_keras2(model)) as calls:
+    keras2 = keras_api.is_keras2(model)
+    with keras_api.without_warnings(), inlined(), recording(keras2) as calls:
         graph = tf.function(run, autograph=False).get_concrete_function(weights, specs).graph
     count = len(weights)
     return Trace(

@@ -15,6 +15,7 @@ from typing import Any
 from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.functions import CALLS, body_of, needed
 from cnnbench.analysis.graph import ITEM_BYTES, Graph, Op, Tensor, is_float
+from cnnbench.analysis.inlining import converting, inlined
 from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.rules_conv import is_active
 
@@ -132,12 +133,14 @@ def traced_training_bytes(model: Any, inputs: Any, batch: int = 1, dtype: str | 
 
     def run(values: list[Any], given: Any) -> list[Any]:
         pairs = list(zip(variables, values, strict=True))
-        outputs, sources = keras_calls.train(model, pairs, given)
+        with converting():
+            outputs, sources = keras_calls.train(model, pairs, given)
         forward.extend(tf.compat.v1.get_default_graph().get_operations())
         results.extend(keras_api.flatten(outputs))
         return tf.gradients(results, sources)
 
-    traced = tf.function(run, autograph=False).get_concrete_function(weights, images).graph
+    with inlined():
+        traced = tf.function(run, autograph=False).get_concrete_function(weights, images).graph
     count, inputs_flat = len(weights), keras_api.flatten(inputs)
     _refuse_lists(traced, forward)
     given = traced.inputs[count : count + len(inputs_flat)]
