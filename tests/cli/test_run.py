@@ -99,7 +99,7 @@ def test_a_run_gives_the_table_and_not_a_word_of_tensorflow(
     _, result = done
     assert result.returncode == 0, result.stderr
     assert "LeNet5[classes=7]" in result.stdout
-    for words in ("61,706", "Latency p50", "cpu/litert/b1", "digits/scratch/32px/1ep"):
+    for words in ("61,706", "Latency p50", "cpu/litert/b1", "digits/scratch/32px"):
         assert words in result.stdout
     assert "skipped: no GPU visible to TensorFlow (all models)" in result.stdout
     own_words = ("Measured here", "no GPU visible")  # these two lines name TensorFlow themselves
