@@ -97,7 +97,9 @@ def recording(keras2: bool) -> Iterator[Calls]:
     @wraps(plain)
     def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal is_outside
-        if is_outside or keras_api.has_symbols(args, kwargs):
+        if keras_api.has_symbols(args, kwargs):  # a layer is being built
+            return plain(layer, *args, **kwargs)
+        if is_outside:
             is_outside = False
             return plain(layer, *args, **kwargs)
         with calls.of(layer, args, kwargs) as made:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cnnbench.analysis import loops
-from cnnbench.analysis.functions import body_of, branches_of, needed
+from cnnbench.analysis.functions import body_of, branches_of, places_read
 from cnnbench.analysis.graph import Call, Loop, Op, Tensor, Uncounted
 from cnnbench.analysis.loops import Scope, Unknown
 from cnnbench.analysis.node_kinds import ENTERING
@@ -104,10 +104,7 @@ def _is_kept(body: Any, place: int) -> bool:
 def _carried(loop: Any, body: Any, scope: Scope) -> set[int]:
     """The places of the loop's variables that depend on the images in some turn."""
     found = {p for p, tensor in enumerate(loop.inputs) if scope.value(tensor) is not None}
-    reads = [
-        {p for p, tensor in enumerate(body.inputs) if tensor.op in needed([made], is_run=False)}
-        for made in body.outputs
-    ]
+    reads = [places_read(body.inputs, [made]) for made in body.outputs]
     while more := {p for p, read in enumerate(reads) if read & found} - found:
         found |= more
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
@@ -26,6 +26,21 @@ def needed(outputs: Iterable[Any], is_run: bool = True) -> set[Any]:
             waiting += [tensor.op for tensor in node.inputs]
             waiting += node.control_inputs if is_run else []
     return found
+
+
+def places_read(inputs: Sequence[Any], outputs: Iterable[Any]) -> set[int]:
+    """The places of those ``inputs`` of a graph from whose values its ``outputs`` follow.
+
+    What must merely have run before, as the reading of a variable, is not followed.
+    """
+    found: set[Any] = set()
+    waiting = [tensor.op for tensor in outputs]
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += [tensor.op for tensor in node.inputs]
+    return {place for place, tensor in enumerate(inputs) if tensor.op in found}
 
 
 def read_outputs(node: Any, wanted: set[Any], outputs: Iterable[Any]) -> list[int]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.analysis.functions import body_of, needed
+from cnnbench.analysis.functions import body_of, places_read
 
 LONGEST = 1_000_000
 """Turns that are tried before a length counts as unknown."""
@@ -146,20 +146,14 @@ def _holds(condition: Any, scope: Scope, state: Mapping[int, Any]) -> bool:
 
 def _deciding(condition: Any, body: Any) -> set[int]:
     """The places of the loop's variables from which its condition follows."""
-    found = _read(condition.inputs, condition.outputs[:1])
+    found = places_read(condition.inputs, condition.outputs[:1])
     waiting = list(found)
     while waiting:
         place = waiting.pop()
-        more = _read(body.inputs, [body.outputs[place]]) - found
+        more = places_read(body.inputs, [body.outputs[place]]) - found
         found |= more
         waiting += more
     return found
-
-
-def _read(inputs: list[Any], outputs: list[Any]) -> set[int]:
-    """The places of the inputs from which the outputs follow."""
-    nodes = needed(outputs, is_run=False)
-    return {place for place, tensor in enumerate(inputs) if tensor.op in nodes}
 
 
 def _by_tensorflow(node: Any, *values: Any) -> Any:

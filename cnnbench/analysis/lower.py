@@ -141,6 +141,8 @@ class Lowering:
         """Put the call of a layer that has ended into the graph."""
         group, self.group = self.group, None
         assert group is not None
+        if all(scope.value(tensor) is None for tensor in group.made.outputs):
+            return  # nobody reads it, or it follows from weights alone
         op = self._layer_op(group.made, scope, group)
         rule = op.rule
         if rule is None or not op.inputs:

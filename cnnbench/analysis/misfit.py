@@ -43,11 +43,21 @@ def refusal(
         cause = cause.__cause__
     layer = _innermost_layer(cause)
     where = f" at layer '{layer.name}' ({type(layer).__name__})" if layer is not None else ""
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    reason = lines[0] if lines else type(cause).__name__
+    reason = _reason(cause)
     needed = _smallest(shape, attempt)
     hint = f"it would need {_spell(needed)}" if needed else ""
     return UserError(f"{name} cannot take {_spell(shape)}{where}: {reason}", hint=hint)
+
+
+def _reason(error: BaseException) -> str:
+    """The line of an error's message that says what is wrong.
+
+    It is the first, but the last where TensorFlow shows the way through a user's code.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if lines[0] == "in user code:" else lines[0]
 
 
 def _innermost_layer(error: BaseException) -> Any | None:

@@ -282,6 +282,55 @@ def test_what_follows_from_weights_alone_costs_nothing_in_either_way() -> None:
     assert (found.metrics["macs"], found.graph.method) == (64, "traced graph")
 
 
+def test_a_function_of_tensorflow_inside_a_layer_is_traced_for_the_sizes_asked_for() -> None:
+    class Compiled(layers.Layer):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__(name="compiled")
+            self.inner = layers.Dense(4, name="inner")
+
+        def build(self, shape: Any) -> None:
+            self.inner.build(shape)
+            self.built = True
+
+        @tf.function
+        def twice(self, x: Any) -> Any:
+            return self.inner(x), self.inner(-x)
+
+        def call(self, x: Any) -> Any:
+            first, _ = self.twice(x)  # the second is read by nobody
+            return self.twice(first)[0]
+
+    with weightless():
+        inputs = tf.keras.Input((4,))
+        found = inspect(tf.keras.Model(inputs, Compiled()(inputs)))
+    assert [(row.name, row.macs, row.params) for row in found.rows] == [
+        ("compiled/inner", 16, 20),
+        ("compiled/inner#3", 16, 0),
+    ]
+    assert found.bounds == {}
+
+
+def test_a_loop_over_a_layer_grows_the_field_every_turn() -> None:
+    class Refined(layers.Layer):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__(name="refined")
+            self.inner = layers.Conv2D(3, 3, padding="same", name="inner")
+
+        def build(self, shape: Any) -> None:
+            self.inner.build(shape)
+            self.built = True
+
+        def call(self, x: Any) -> Any:
+            return tf.while_loop(lambda i, h: i < 3, lambda i, h: (i + 1, self.inner(h)), [0, x])[1]
+
+    with weightless():
+        inputs = tf.keras.Input((8, 8, 3))
+        found = inspect(tf.keras.Model(inputs, Refined()(inputs)))
+    row = next(row for row in found.rows if row.name == "refined/inner")
+    assert (row.macs, row.params) == (3 * 64 * 3 * 27, 3 * 27 + 3)
+    assert found.metrics["receptive_field_px"] == 7
+
+
 def test_layers_of_one_name_are_told_apart() -> None:
     class Pair(layers.Layer):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
