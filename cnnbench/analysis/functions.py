@@ -15,7 +15,8 @@ def needed(outputs: Iterable[Any], is_run: bool = True) -> set[Any]:
 
     Args:
         outputs: tensors of one graph.
-        is_run: with those that merely run before; False for what the values follow from.
+        is_run: with those that merely run before, as the reading of a variable; False for what
+            the values follow from.
     """
     found: set[Any] = set()
     waiting = [tensor.op for tensor in outputs]
@@ -29,17 +30,8 @@ def needed(outputs: Iterable[Any], is_run: bool = True) -> set[Any]:
 
 
 def places_read(inputs: Sequence[Any], outputs: Iterable[Any]) -> set[int]:
-    """The places of those ``inputs`` of a graph from whose values its ``outputs`` follow.
-
-    What must merely have run before, as the reading of a variable, is not followed.
-    """
-    found: set[Any] = set()
-    waiting = [tensor.op for tensor in outputs]
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found.add(node)
-            waiting += [tensor.op for tensor in node.inputs]
+    """The places of those ``inputs`` of a graph from whose values its ``outputs`` follow."""
+    found = needed(outputs, is_run=False)
     return {place for place, tensor in enumerate(inputs) if tensor.op in found}
 
 

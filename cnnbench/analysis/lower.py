@@ -149,12 +149,13 @@ class Lowering:
             return
         op = self._renewed(op, group.made, scope)
         ruled = rule.count(op) or NOTHING
-        # The products come from the operations, the rest from the convention of the layer; where
-        # an operation is unknown, all from the layer.
-        work = ruled if group.uncounted else ruled.with_macs(group.work.macs)
-        # Of a size that is not known the layer has no rule either.
-        is_open = any(0 in tensor.sizes for tensor in (*op.inputs, *op.outputs))
-        self.emit(op, work=work, uncounted=tuple(group.uncounted) if is_open else ())
+        is_sized = self.unsized.isdisjoint((*op.inputs, *op.outputs))
+        if group.uncounted and is_sized:  # the rule knows what the operations do not say
+            self.emit(op, work=ruled)
+            return
+        # The products come from the operations, the rest from the convention of the layer.
+        uncounted = tuple(dict.fromkeys(group.uncounted))
+        self.emit(op, work=ruled.with_macs(group.work.macs), uncounted=uncounted)
 
     def _pass_through(self, made: Recorded, scope: Scope, wanted: set[Any]) -> None:
         """A layer that hands on its input, as a dropout at inference."""

@@ -116,6 +116,19 @@ def test_a_loop_whose_length_depends_on_the_data_is_named_with_the_reason() -> N
     assert any("depends on the data" in note for note in data["notes"])
 
 
+def test_a_known_layer_on_a_size_that_only_running_tells_is_named() -> None:
+    with weightless():
+        inputs = tf.keras.Input((8, 4))
+        chosen = layers.Lambda(
+            lambda x: tf.boolean_mask(x, x[..., 0] > 0), output_shape=(4,), name="chosen"
+        )
+        model = tf.keras.Model(inputs, layers.Dense(3, name="head")(chosen(inputs)))
+        found = inspect(model)
+    assert "head (Dense: MatMul)" in found.uncounted_ops
+    assert set(found.uncounted_reasons) == {"its size is known only when it runs"}
+    assert found.bounds["macs"] == found.bounds["activation_sum_bytes"] == "at least"
+
+
 def test_of_a_condition_the_dearest_branch_is_counted_and_said_to_be() -> None:
     found = written(
         lambda x, w: ops.cond(ops.sum(x) > 0, lambda: x @ w, lambda: x @ w @ w), 8, name="either"
