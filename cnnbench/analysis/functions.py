@@ -87,7 +87,45 @@ def _function_graph(function: Any, inputs: Any, as_traced: bool) -> Any:
     traced = getattr(function, "graph", None)
     if traced is not None and (as_traced or all(x.shape.is_fully_defined() for x in traced.inputs)):
         return traced
-    from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
+    return _imported(function.cached_definition, list(inputs))
 
-    shapes = [x.shape for x in inputs]
-    return function_def_to_graph(function.cached_definition, input_shapes=shapes)
+
+def _imported(definition: Any, inputs: list[Any]) -> Any:
+    """The graph of a function definition for the shapes of ``inputs``.
+
+    What it was saved with, open sizes and variables of no known shape, says less than the caller.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.func_graph import FuncGraph
+    from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
+
+    flat, names = function_def_to_graph_def(definition)
+    for node in flat.node:
+        node.attr.pop("_output_shapes", None)
+    arguments = [names[argument.name] for argument in definition.signature.input_arg]
+    graph = FuncGraph(definition.signature.name)
+    with graph.as_default():
+        graph.inputs = [_placeholder(tensor) for tensor in inputs]
+        given = dict(zip(arguments, graph.inputs, strict=True))
+        tf.graph_util.import_graph_def(flat, input_map=given, name="body")
+    results = [names[definition.ret[one.name]] for one in definition.signature.output_arg]
+    graph.outputs = [
+        given[name] if name in given else graph.get_tensor_by_name(f"body/{name}")
+        for name in results
+    ]
+    return graph
+
+
+def _placeholder(tensor: Any) -> Any:
+    """What stands for an input of a function; a variable of the same shape for a variable."""
+    import tensorflow as tf
+    from tensorflow.python.ops.handle_data_util import get_resource_handle_data
+
+    if tensor.dtype == tf.resource:
+        known = get_resource_handle_data(tensor)
+        if known.is_set and known.shape_and_type:
+            (variable,) = known.shape_and_type
+            return tf.raw_ops.VarHandleOp(
+                dtype=tf.as_dtype(variable.dtype), shape=tf.TensorShape(variable.shape)
+            )
+    return tf.compat.v1.placeholder(tensor.dtype, tensor.shape)

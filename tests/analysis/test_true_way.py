@@ -203,17 +203,19 @@ def test_a_dictionary_of_inputs_and_outputs_of_a_subclassed_model() -> None:
     assert inspect(model).metrics["macs"] == 15
 
 
-def test_a_saved_model_as_a_layer_is_named(tmp_path: Any) -> None:
-    """Its file does not say which shapes its variables have."""
-    inner = tf.keras.Sequential([layers.Input((6, 6, 2)), layers.Conv2D(3, 3)])
+def test_a_saved_model_as_a_layer(tmp_path: Any) -> None:
+    """Its functions were saved for any batch, and do not say the shapes of its variables."""
+    inner = tf.keras.Sequential(
+        [layers.Input((6, 6, 2)), layers.Conv2D(4, 3), layers.DepthwiseConv2D(3)]
+    )
     inner.export(tmp_path / "saved", verbose=False)
     with weightless():
         inputs = tf.keras.Input((6, 6, 2))
         layer = layers.TFSMLayer(str(tmp_path / "saved"), call_endpoint="serve")
         found = inspect(tf.keras.Model(inputs, layer(inputs)))
-    assert found.uncounted_ops[0] == f"{layer.name} (TFSMLayer: Conv2D)"
-    assert found.uncounted_reasons[0] == "its size is known only when it runs"
-    assert (found.metrics["params"], found.bounds["macs"]) == (57, "at least")
+    assert found.metrics["macs"] == 16 * 4 * 18 + 4 * 4 * 9
+    assert found.metrics["params"] == (18 + 1) * 4 + (9 + 1) * 4
+    assert (found.bounds, found.metrics["receptive_field_px"]) == ({}, 5)
 
 
 def pixels(shape: tuple[int, ...], network: Callable[[Any], Any]) -> tuple[float, str, str]:
