@@ -16,10 +16,10 @@ test: $(READY)
 
 # In this order, as many as the minutes allow; the rest is named at the end.
 MINUTES ?= 600
-SLOW := running cli report probes store chaos test_security.py test_size.py fuzz models analysis
+SLOW := running cli report probes chaos test_security.py test_size.py fuzz models analysis
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow --minutes $(MINUTES) $(SLOW:%=tests/%) tests
+	$(BIN)/python -m pytest -m slow --minutes $(MINUTES) $(SLOW:%=tests/%)
 
 test-all: $(READY)
 	$(BIN)/python -m pytest -m "slow or not slow"
