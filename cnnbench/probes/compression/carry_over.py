@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import Unavailable
+from cnnbench.core.errors import JobFailed, Unavailable
 from cnnbench.probes import specimen
 from cnnbench.probes.compression import places
 from cnnbench.probes.training import network
@@ -66,6 +66,9 @@ def save_answers(model: Any, images: np.ndarray, folder: Path) -> None:
         model: whose weights are in ``folder``; it keeps them.
         images: ``(n, ...)`` float32, not all alike.
         folder: where `check_answers` finds them.
+
+    Raises:
+        JobFailed: with its own weights its outputs are not numbers.
     """
     nudge = np.random.default_rng(_SEED).uniform(-_NUDGE, _NUDGE, images.shape)
     nudged = (images * (1 + nudge)).astype(images.dtype)
@@ -76,6 +79,8 @@ def save_answers(model: Any, images: np.ndarray, folder: Path) -> None:
         if name != "own":
             _assign(model, weights, arrays)
         outputs = specimen.answers(model, images)
+        if name == "own" and not all(np.isfinite(output).all() for output in outputs):
+            raise JobFailed("its outputs are not numbers")
         rounding, _ = specimen.difference(specimen.answers(model, nudged), outputs)
         found |= {f"{name}_{place}": output for place, output in enumerate(outputs)}
         found[f"{name}-rounding"] = np.array(_LAYERS * rounding)
