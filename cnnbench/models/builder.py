@@ -37,8 +37,7 @@ class Builder:
 
     def architecture(self, request: Request) -> Any:
         builder = getattr(self.location.load(), self.name, None)
-        if not callable(builder):
-            raise UserError(f"'{self.name}' cannot be called", str(self.location.file))
+        _assert_builds(builder, self.name, str(self.location.file))
         try:
             made = builder(**self._arguments(request))
         except CnnbenchError:
@@ -82,6 +81,20 @@ class Builder:
         if not request.include_top:
             arguments["include_top"] = False
         return arguments
+
+
+def _assert_builds(builder: Any, name: str, file: str) -> None:
+    """Refuse what is no function; a Keras model can be called too, with images."""
+    import tensorflow as tf
+
+    if isinstance(builder, tf.keras.layers.Layer):
+        raise UserError(
+            f"'{name}' is a {type(builder).__name__} that exists already, not a function",
+            file,
+            f"every seed and process builds its own: 'def {name}(): return ...'",
+        )
+    if not callable(builder):
+        raise UserError(f"'{name}' cannot be called", file)
 
 
 def _with_known_shapes(model: Any, request: Request) -> Any:

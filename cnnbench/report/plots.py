@@ -108,6 +108,8 @@ def _badness(found: Measured, metric: Metric) -> float:
 
 def _front(axes: Any, points: list[_Point], across: Metric, up: Metric) -> None:
     """A step from edge to edge, so that it bounds everything that is beaten."""
+    if not points:  # nothing is ranked: accuracies not above chance
+        return
     ordered = sorted(points, key=lambda point: _badness(point.x, across))
     limits = axes.get_xlim(), axes.get_ylim()
     worst_x, worst_y = (

@@ -64,6 +64,9 @@ def no_model(input_shape=(8, 8, 3)):
 
 def misspelt(input_shape=(8, 8, 3)):
     return kears.Sequential()
+
+
+made_on_import = keras.Sequential([keras.Input((8, 8, 3)), L.GlobalAveragePooling2D()])
 """
 
 
@@ -190,6 +193,10 @@ def test_mistakes_are_found_without_building(text: str, words: str, folder: Path
     [
         ("pkg.nets:misspelt", "cannot be built: NameError: name 'kears' is not defined"),
         ("pkg.nets:no_model", "gave a int, not a keras.Model (the builder returns the model)"),
+        (
+            "pkg.nets:made_on_import",
+            "'made_on_import' is a Sequential that exists already, not a fu",
+        ),
         ("pkg.nets:Subclassed", "the input of pkg.nets:Subclassed is not known"),
         ("pkg.nets:two_in_two_out[input_shape=9x9x3]", "has the input 16x16x3 and 8x8x3, not 9x9"),
     ],

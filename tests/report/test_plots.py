@@ -21,6 +21,8 @@ REPORT = pd.DataFrame(
     }
 )
 
+UNSETTLED = "unstable: not above chance"
+
 
 def test_the_picture_is_the_same_every_time_and_well_formed() -> None:
     text = tradeoff_svg(REPORT)
@@ -45,3 +47,13 @@ def test_axes_that_nothing_has_are_an_error() -> None:
         tradeoff_svg(REPORT.drop(columns="published_top1"))
     with pytest.raises(UserError, match="no network has both"):
         tradeoff_svg(REPORT.iloc[2:], "params", "published_top1")
+
+
+def test_accuracies_that_are_not_ranked_are_drawn_without_a_front() -> None:
+    verdicts = {
+        "top1@digits/scratch/8px/1ep": 0.1,
+        "top1_verdict@digits/scratch/8px/1ep": UNSETTLED,
+    }
+    text = tradeoff_svg(REPORT.assign(**verdicts), "params", "top1")
+    assert ET.fromstring(text).tag.endswith("svg")
+    assert "A" in text
