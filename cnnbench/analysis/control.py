@@ -71,7 +71,7 @@ def condition(lowering: Lowering, node: Any, scope: Scope, call: Call, times: in
         costs = [_cost(lowering, body, given, scope, call, times) for body in branches]
         place = max(range(len(costs)), key=lambda each: costs[each])
         if len(set(costs)) > 1:
-            reason = "which branch runs depends on the data: the dearest is counted"
+            reason = "which branch runs depends on the data: the most expensive is counted"
             lowering.graph.upper.append(
                 Uncounted(f"{call.name} ({call.kind}: {node.type})", reason)
             )

@@ -111,7 +111,10 @@ class Inspection:
         if self.training_reason:
             found.append(f"training memory is an estimate: {self.training_reason}")
         if self.field.lost:
-            found.append(f"the receptive field is at least this: lost at {self.field.lost}")
+            found.append(
+                "the receptive field is a lower bound: it cannot be followed through "
+                f"{self.field.lost}"
+            )
         if self.field.sees_all:
             found.append(
                 f"every output reads the whole input from {self.field.sees_all} on; the receptive "

@@ -62,13 +62,13 @@ _END = re.compile(
 _WHAT_TO_TRY = (
     (
         re.compile(r"could not (?:create|execute) a primitive|oneDNN", re.IGNORECASE),
-        "an error of oneDNN, often for want of memory: try a smaller batch or less at once, "
-        "else TF_ENABLE_ONEDNN_OPTS=0",
+        "oneDNN failed, often for lack of memory: try a smaller batch or fewer jobs at once, or "
+        "TF_ENABLE_ONEDNN_OPTS=0",
     ),
     (re.compile(r"\bXLA\b|jit_compile"), "XLA cannot compile it: try another runtime"),
     (
         re.compile(r"CUDA|cuDNN|CUBLAS"),
-        "an error of the GPU's libraries: try CUDA_VISIBLE_DEVICES=-1",
+        "the GPU libraries failed: try CUDA_VISIBLE_DEVICES=-1",
     ),
 )
 

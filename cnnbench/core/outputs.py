@@ -1,4 +1,4 @@
-"""What the outputs of a classifier are, and the probabilities that they stand for."""
+"""Kinds of classifier outputs, and their conversion to probabilities."""
 
 from __future__ import annotations
 
@@ -58,11 +58,9 @@ def width(own: int, classes: int) -> int:
 
 
 def check(kind: Kind, width: int) -> None:
-    """Raise `JobFailed` where outputs of this kind and number tell nothing."""
+    """Raise `JobFailed` if outputs of this kind and number cannot classify."""
     if kind == "softmax" and width == 1:
-        raise JobFailed(
-            "its single output is a softmax, which is 1 whatever it sees: give it a sigmoid"
-        )
+        raise JobFailed("its single output is a softmax, which is always 1: use a sigmoid")
 
 
 def _logistic(logits: np.ndarray) -> np.ndarray:

@@ -104,7 +104,7 @@ def _check_classes(subject: Subject, setting: AccuracySetting, classes: int) -> 
     """Of a folder, only reading it tells how many classes there are."""
     apart = max(2, subject.classes or classes)  # a single sigmoid tells two classes apart
     if "classes" in subject.fixed and apart != classes:
-        raise JobFailed(f"it tells {apart} classes apart, and {setting.dataset} has {classes}")
+        raise JobFailed(f"it has {apart} classes, but {setting.dataset} has {classes}")
 
 
 def _weights(subject: Subject, setting: AccuracySetting, context: Context) -> str | Path:

@@ -179,7 +179,7 @@ def _named_unused(
 
 
 def _unused_files(count: int, problems: Sequence[str]) -> str:
-    """``7 files not used: red/notes.txt: not a picture; and 6 more``."""
+    """``7 files not used: red/notes.txt: not an image; and 6 more``."""
     named = "; ".join(problems[:_NAMED])
     more = f"; and {count - _NAMED} more, see records.jsonl" if count > _NAMED else ""
     return f"{count} file{'s' * (count != 1)} not used: {named}{more}"

@@ -40,7 +40,7 @@ def images(subject: Subject, setting: AccuracySetting) -> tuple[int, ...]:
     if "input_shape" in subject.fixed and shape != tuple(subject.input_shape):
         raise JobFailed(
             f"its input is fixed at {show(subject.input_shape)}, not {show(shape)}: "
-            "say `image_size: own` for it"
+            "set `image_size: own`"
         )
     return shape
 
@@ -134,8 +134,8 @@ def notes(model: Any, preprocess: Callable[[Any], Any]) -> list[str]:
     if not scales_again(model, preprocess):
         return []
     return [
-        "its inputs are scaled twice, once before it and once by its own first layers: "
-        "`preprocessing: none` leaves it to these"
+        "its inputs are scaled twice, by the preprocessing and by its own first layers; "
+        "`preprocessing: none` omits the former"
     ]
 
 

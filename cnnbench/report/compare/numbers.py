@@ -51,7 +51,9 @@ class Wanted:
         for column in chosen:
             if of_column(column) is None:
                 raise UserError(
-                    f"'{column}' is no metric", "--metric", "name a metric, as latency_p50"
+                    f"'{column}' is not a metric",
+                    "--metric",
+                    "name a metric, for example latency_p50",
                 )
         return cls(
             columns,

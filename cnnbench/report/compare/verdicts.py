@@ -119,7 +119,7 @@ def _settled(pair: Pair) -> Judged | None:
     if base.value == new.value and base.samples == new.samples:
         return Judged("same", "the same numbers")
     if pair.metric.better is None:
-        return Judged("changed", "neither way is better")
+        return Judged("changed", "neither direction is better")
     if pair.metric.unit == "count":  # the largest batch, which may be 0
         return _exact(pair)
     if pair.metric.unit == "fraction":
@@ -162,7 +162,7 @@ def _exact(pair: Pair, why: str = "") -> Judged:
     if ratio is not None and 1 / (1 + pair.threshold) <= ratio <= 1 + pair.threshold:
         return Judged("same", f"{by}{why}")
     if pair.metric.better is None:
-        return Judged("changed", f"{by}; neither way is better")
+        return Judged("changed", f"{by}; neither direction is better")
     return Judged(_direction(pair.metric, _is_higher(pair)), by)
 
 
@@ -182,7 +182,7 @@ def _by_intervals(pair: Pair) -> Judged:
     if base.value is None or new.value is None or not (base.has_interval and new.has_interval):
         return Judged("too few samples", "no interval")
     if base.is_ranked and new.is_ranked and (base.is_one_draw or new.is_one_draw):
-        return Judged("too few samples", "one training says nothing of the next")
+        return Judged("too few samples", "a single training")
     gap = new.value - base.value
     low = gap - math.hypot(new.value - (new.low or 0.0), (base.high or 0.0) - base.value)
     high = gap + math.hypot((new.high or 0.0) - new.value, base.value - (base.low or 0.0))
@@ -235,7 +235,7 @@ def _enough(pair: Pair) -> bool:
 def _too_few(pair: Pair) -> Judged:
     what = "seeds" if pair.metric.unit == "fraction" else "processes"
     counts = f"{len(pair.base.samples)} and {len(pair.new.samples)} {what}"
-    return Judged("too few samples", f"{counts}, {FEWEST_PROCESSES} a side are needed")
+    return Judged("too few samples", f"{counts}, {FEWEST_PROCESSES} per side are needed")
 
 
 def _is_corrected(pair: Pair) -> bool:
