@@ -155,7 +155,7 @@ def _pictures(
 
 
 def _read(file: Path, look: Callable[[Path], _T]) -> _T:
-    """What ``look`` makes of an image file.
+    """Return the result of ``look`` for an image file.
 
     Raises:
         UserError: it cannot be read.

@@ -118,7 +118,7 @@ def _surplus(model: Any, file: Path, whole: Callable[[], Any] | None) -> list[st
 
 
 def _paths(model: Any) -> set[str]:
-    """Where the weights of ``model`` lie in a file that it saves."""
+    """Return the paths of the weights of ``model`` in a file that it saves."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "own.weights.h5"
         model.save_weights(file)

@@ -22,7 +22,7 @@ _MOST_OF_16_BITS = 65_535
 
 @dataclass(frozen=True)
 class Tones:
-    """What a set of pictures must know of each.
+    """Properties of a picture that affect how its set is read.
 
     Attributes:
         brightest: the largest number of a picture of more than 8 bits; 0 for all others.

@@ -1,4 +1,4 @@
-"""What is not known is said wherever numbers are: text, JSON, HTML and records alike."""
+"""Uncounted operations and bounds are reported in text, JSON, HTML and records."""
 
 from __future__ import annotations
 

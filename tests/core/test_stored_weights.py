@@ -1,4 +1,4 @@
-"""Weights that fit are loaded; of others it is said which network they are of."""
+"""Matching weights are loaded; for others the error names their network."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ DataSet = Annotated[str, AfterValidator(_known)]
 
 
 class Schedule(Form):
-    """How a network is trained: everything but the image size and the weights' hash.
+    """Training of a network: everything except the image size and the hash of the weights.
 
     Attributes:
         dataset: a name in `datasets.NAMED`, or ``folder:PATH`` (a class a subfolder).
@@ -151,7 +151,7 @@ class Schedule(Form):
 
     @model_serializer(mode="wrap")
     def _as_ever_where_not_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Fields that came later are left out at their default, so that keys stay what they are."""
+        """Omit later fields at their default, so that existing keys stay valid."""
         return {
             name: value
             for name, value in plain(self).items()

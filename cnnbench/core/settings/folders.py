@@ -1,4 +1,4 @@
-"""How a folder of images is laid out, as its names alone say; no picture is opened.
+"""Layout of a folder of images, from file names alone; no picture is opened.
 
 A subfolder is a class. Where all subfolders are named as splits, ``train/`` and ``test/`` say,
 they are the data set's own splits, and the classes are the subfolders below them.
@@ -137,7 +137,7 @@ def read(folder: Path) -> Layout:
 
 
 def notes(name: str, search_path: Sequence[Path]) -> tuple[str, ...]:
-    """What the names in the folder ``name`` say, for a plan; nothing where it is not found."""
+    """Return remarks for a plan on the layout of the folder ``name``; none if it is not found."""
     found = files.find(name, search_path)
     if found is None or not found.is_dir():
         return ()
@@ -154,7 +154,7 @@ def in_order(names: Iterable[str]) -> Sequence[str]:
 
 
 def _splits(tops: Iterable[str]) -> dict[str, str]:
-    """What each top subfolder is for, where all of them are splits and there is one to judge on."""
+    """Return the split of each top subfolder if all are splits and one can be tested on."""
     roles = {top: _SPLITS.get(top.lower(), "") for top in sorted(set(tops))}
     found = set(roles.values())
     return roles if TRAIN in found and "" not in found and len(found) > 1 else {}

@@ -114,7 +114,7 @@ def is_batchnorm(layer: Any) -> bool:
 
 
 def kind_of_outputs(model: Any) -> outputs.Kind:
-    """What the outputs of a classifier are; where no layer says so, a batch is tried."""
+    """Return the kind of a classifier's outputs; if no layer determines it, from a random batch."""
     shape = tuple(model.input_shape[1:])
     images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
     return outputs.kind(model, np.asarray(model(images, training=False), np.float64))
@@ -130,7 +130,7 @@ def _unchanged(images: Any) -> Any:
 
 
 def notes(model: Any, preprocess: Callable[[Any], Any]) -> list[str]:
-    """What a reader must know of how the images reach the network."""
+    """Return remarks for the report on the preprocessing of the images."""
     if not scales_again(model, preprocess):
         return []
     return [

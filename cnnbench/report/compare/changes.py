@@ -14,7 +14,7 @@ from cnnbench.report.merge import Row
 
 @dataclass(frozen=True)
 class Environments:
-    """Where two reports were measured, and what of it may differ.
+    """The environments of two reports, and the differences that are allowed.
 
     Attributes:
         base, new: the fingerprints; empty where a table does not say them.

@@ -85,7 +85,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def headline(comparison: Comparison) -> Iterator[str]:
-    """What was found and what was not verified, a line each; no more is claimed than was."""
+    """Yield the result and what was not verified, one line each."""
     counts = Counter(row.verdict for row in comparison.rows)
     words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _VERIFIED if counts[verdict])
     missing = comparison.unverified

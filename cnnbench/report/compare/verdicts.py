@@ -1,4 +1,4 @@
-"""One number on two sides -> better, worse, same, or why that cannot be said.
+"""Verdict on a number of two reports: better, worse, same, or why it was not verified.
 
 Counts and sizes compare exactly; those that the trained weights decide, but for a minimum effect,
 because another training moves them a little. Times and measured memory are tested over process
@@ -130,7 +130,7 @@ def _settled(pair: Pair) -> Judged | None:
 
 
 def _absent(pair: Pair) -> Judged:
-    """Where one side has no number, or neither has."""
+    """Return the verdict if one side or both have no number."""
     base, new = pair.base, pair.new
     if new.has_failed and base.value is not None:
         return _failure(pair, "worse", "now", new.status)
@@ -169,9 +169,9 @@ def _exact(pair: Pair, why: str = "") -> Judged:
 def _by_intervals(pair: Pair) -> Judged:
     """Accuracies differ when the interval of their difference excludes zero and the threshold.
 
-    One training says nothing of the next, but for whether anything was learnt. The interval is made
-    of the two by the square-and-add rule (Newcombe 1998, Interval estimation for the difference
-    between independent proportions, method 10).
+    A single training is only compared for whether it is above chance. The interval of the
+    difference comes from the two intervals by the square-and-add rule (Newcombe 1998, Interval
+    estimation for the difference between independent proportions, method 10).
     """
     base, new = pair.base, pair.new
     if not (base.is_ranked or new.is_ranked):
@@ -214,7 +214,7 @@ def _tested(pair: Pair, test: statistics.Comparison) -> Judged:
 
 
 def _doubted(pair: Pair, found: Judged) -> Judged:
-    """``found`` with what its numbers say against themselves; no difference of theirs is none."""
+    """Return ``found`` with the doubts about its numbers; without a difference it is unstable."""
     doubts = [f"{word}: {side.doubt}" for word, side in _sides(pair) if side.is_doubtful]
     if not doubts or found.verdict == "too few samples":
         return found
