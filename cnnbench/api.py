@@ -1,4 +1,4 @@
-"""``cnnbench.inspect``: count a network by its name, or one that is alive."""
+"""``cnnbench.inspect``: count a network by name, or a live Keras model."""
 
 from __future__ import annotations
 
@@ -127,5 +127,5 @@ def _architecture(subject: Model, shape: Shape | None, resizable: bool) -> Any:
 
 
 def _is_clear(error: Exception) -> bool:
-    """Whether it is an error of our own that no error of Keras is behind."""
+    """Return whether it is an error of this package that was not caused by Keras."""
     return isinstance(error, CnnbenchError) and error.__cause__ is None

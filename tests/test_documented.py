@@ -47,9 +47,9 @@ def test_a_command_that_is_shown_works(
     assert found.exit_code == 0, found.output or repr(found.exception)
 
 
-def test_the_python_that_is_shown_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs/choosing.md").read_text(), re.DOTALL
-    )
+@pytest.mark.parametrize("page", ["README.md", "docs/choosing.md"])
+def test_the_python_that_is_shown_works(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = (ROOT / page).read_text(encoding="utf-8").split("## From Python\n")[1]
+    block = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
     monkeypatch.chdir(ROOT)
-    exec(compile(block, "docs/choosing.md", "exec"), {})
+    exec(compile(block, page, "exec"), {})

@@ -182,7 +182,7 @@ def test_a_keras_file_with_code_in_it_is_refused_before_keras_sees_it(tmp_path: 
     code = {"class_name": "__lambda__", "config": {"code": "4wAAAAA="}}
     layer = {"class_name": "Lambda", "config": {"function": code}}
     file = keras_file(tmp_path / "evil.keras", layer)
-    with pytest.raises(UserError, match="carries Python code"):
+    with pytest.raises(UserError, match="whose Python code would run"):
         registry.resolve(str(file), (tmp_path,))
 
 

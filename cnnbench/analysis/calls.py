@@ -1,6 +1,6 @@
-"""Which layer call made an operation: calls are recorded while a network is traced.
+"""Record layer calls while a network is traced, to assign operations to them.
 
-Name scopes would say it less surely: two layers may have one name, and a shared layer has one at
+Name scopes are ambiguous: two layers may share a name, and a shared layer has the same name in
 every call.
 """
 
@@ -36,14 +36,14 @@ class Recorded:
     outputs: list[Any] = field(default_factory=list)
 
     def chain(self) -> Iterator[Recorded]:
-        """The calls around this one, outermost first, and itself."""
+        """Yield the enclosing calls, outermost first, then this one."""
         if self.parent is not None:
             yield from self.parent.chain()
         yield self
 
 
 class Calls:
-    """All layer calls of a trace, and to which of them each operation belongs."""
+    """All layer calls of a trace, and the call that each operation belongs to."""
 
     def __init__(self) -> None:
         self._names: Counter[str] = Counter()
@@ -71,7 +71,7 @@ class Calls:
             self._spans.append((made, start, graph.version))
 
     def idle(self, graph: Any) -> dict[int, list[Recorded]]:
-        """Calls that made no operation, by the place in ``graph`` of the one that comes next."""
+        """Calls without operations, by the index in ``graph`` of the next operation."""
         found: dict[int, list[Recorded]] = {}
         for made, start, end in self._spans:
             if made.graph is graph and start == end:
@@ -89,7 +89,7 @@ class Calls:
 
 @contextmanager
 def recording(keras2: bool) -> Iterator[Calls]:
-    """Record every call of a layer, but for that of the model itself, which comes first."""
+    """Record every layer call except the first, which is the call of the model itself."""
     base = keras_api.operation_class(keras2)
     calls, plain = Calls(), base.__call__
     is_outside = True

@@ -22,7 +22,7 @@ def largest_batch(
         UserError: the network takes one batch size only, or nothing in it depends on the batch.
     """
     if graph.images > 1:
-        raise UserError("the network takes batches of one size only", "--fit")
+        raise UserError("the network accepts only one batch size", "--fit")
 
     def fits(batch: int) -> bool:
         return weight_bytes + liveness(graph, batch, dtype, in_place).peak <= limit

@@ -1,4 +1,4 @@
-"""Loops and conditions of a traced graph: how often a body runs, and which branch."""
+"""Loops and conditions of a traced graph: iteration counts and branches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def loop(lowering: Lowering, node: Any, scope: Scope, call: Call, times: int) -> None:
-    """Run the body of a loop as often as can be proved, or name the loop."""
+    """Run the body of a loop if its iteration count can be proved, else report it as uncounted."""
     try:
         turns = loops.turns(node, scope)
     except Unknown as error:
@@ -58,7 +58,7 @@ def loop(lowering: Lowering, node: Any, scope: Scope, call: Call, times: int) ->
 
 
 def condition(lowering: Lowering, node: Any, scope: Scope, call: Call, times: int) -> None:
-    """Run the branch that is taken, or the dearest where only the data tells."""
+    """Run the branch that is taken, or the most expensive one if that depends on the data."""
     branches = branches_of(node, tuple(scope.graphs()))
     if not branches:
         lowering.name_uncounted(node, scope, call, "a condition whose branches cannot be read")
@@ -71,7 +71,7 @@ def condition(lowering: Lowering, node: Any, scope: Scope, call: Call, times: in
         costs = [_cost(lowering, body, given, scope, call, times) for body in branches]
         place = max(range(len(costs)), key=lambda each: costs[each])
         if len(set(costs)) > 1:
-            reason = "which branch runs depends on the data: the dearest is counted"
+            reason = "which branch runs depends on the data: the most expensive is counted"
             lowering.graph.upper.append(
                 Uncounted(f"{call.name} ({call.kind}: {node.type})", reason)
             )
@@ -85,7 +85,7 @@ def condition(lowering: Lowering, node: Any, scope: Scope, call: Call, times: in
 def _cost(
     lowering: Lowering, body: Any, given: list[Any], scope: Scope, call: Call, times: int
 ) -> tuple[int, ...]:
-    """What a branch would add, to compare it with others: nothing of it is kept."""
+    """Return the cost of a branch, for comparison; the graph is not changed."""
     trial = lowering.trial()
     inner = trial.passed(scope, body, given)
     trial.run_graph(inner, body.outputs, call, times)
@@ -94,7 +94,7 @@ def _cost(
 
 
 def _is_kept(body: Any, place: int) -> bool:
-    """Whether a loop hands a variable on as it is."""
+    """Return whether a loop passes a variable on unchanged."""
     tensor = body.outputs[place]
     while tensor.op.type == "Identity":
         tensor = tensor.op.inputs[0]
@@ -102,7 +102,7 @@ def _is_kept(body: Any, place: int) -> bool:
 
 
 def _carried(loop: Any, body: Any, scope: Scope) -> set[int]:
-    """The places of the loop's variables that depend on the images in some turn."""
+    """Indices of the loop variables that depend on the images in some iteration."""
     found = {p for p, tensor in enumerate(loop.inputs) if scope.value(tensor) is not None}
     reads = [places_read(body.inputs, [made]) for made in body.outputs]
     while more := {p for p, read in enumerate(reads) if read & found} - found:

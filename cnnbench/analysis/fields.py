@@ -42,7 +42,7 @@ class Axis:
 
     @property
     def size(self) -> int:
-        """How many pixels it holds."""
+        """Number of pixels."""
         grown = self.end - self.start + 1 - self.base
         return self.base + int(self.grain * floor(grown / self.grain))
 
@@ -130,7 +130,7 @@ class Field:
         return replace(self, places=tuple(places), plain=False)
 
     def losing(self, name: str, sizes: Sequence[int]) -> Field:
-        """The same pixels, of which no axis knows the place any more."""
+        """Return the same pixels, without the positions of any axis."""
         return replace(self.placed(map(still, sizes)), lost=self.lost or name)
 
 
@@ -160,10 +160,10 @@ def moving(places: Iterable[Place]) -> list[Factor]:
 
 
 def contracted(field: Field, places: Iterable[int], name: str) -> Field:
-    """The field of what sums (or compares) over some axes of the tensor, which stay in place.
+    """Return the field after a reduction over some axes of the tensor, which keep their place.
 
-    Over a part of the positions, as the inner ones of a window, the field grows by them. What
-    mixes every position is left out of the pixels and named.
+    A reduction over some of the positions, such as those inside a window, enlarges the field by
+    them. A reduction over all positions does not enlarge it but is named.
     """
     chosen = set(places)
     summed = [f for f in moving(field.places[place] for place in sorted(chosen)) if f.size > 1]
@@ -286,7 +286,7 @@ def sliced(field: Field, place: int, start: int, step: int, size: int, name: str
 
 
 def joined(fields: Sequence[Field], sizes: Sequence[int], name: str) -> Field:
-    """The field of what depends on all of them, element by element, axes aligned at the end."""
+    """Return the field of an element-wise operation on all of them, axes aligned at the end."""
     found = fields[0]
     for other in fields[1:]:
         found = _both(found, other)
@@ -323,7 +323,7 @@ def _both(one: Field, other: Field) -> Field:
 
 
 def remembered(field: Field, name: str) -> Field:
-    """What a turn of a loop hands to the next: along the axis that it goes, all steps meet."""
+    """Return the field passed to the next iteration of a loop, merged along the loop's axis."""
     if not field.walked:
         return field
     return replace(field, sees_all=field.sees_all or name, walked=())

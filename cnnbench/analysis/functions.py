@@ -1,4 +1,4 @@
-"""TensorFlow graphs that run inside others: which operations they need, and whose body is whose."""
+"""Nested TensorFlow graphs: the operations they need, and the bodies of calls and loops."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def needed(outputs: Iterable[Any], is_run: bool = True) -> set[Any]:
 
 
 def places_read(inputs: Sequence[Any], outputs: Iterable[Any]) -> set[int]:
-    """The places of those ``inputs`` of a graph from whose values its ``outputs`` follow."""
+    """Indices of the ``inputs`` of a graph on which its ``outputs`` depend."""
     found = needed(outputs, is_run=False)
     return {place for place, tensor in enumerate(inputs) if tensor.op in found}
 
 
 def read_outputs(node: Any, wanted: set[Any], outputs: Iterable[Any]) -> list[int]:
-    """The places of those outputs of ``node`` that one of ``wanted`` reads, or the caller."""
+    """Indices of the outputs of ``node`` that an operation of ``wanted`` or the caller reads."""
     asked = {tensor.ref() for tensor in outputs}
     return [
         place
@@ -80,9 +80,9 @@ def _named(name: str, inputs: Any, scopes: Iterable[Any], as_traced: bool) -> An
 
 
 def _function_graph(function: Any, inputs: Any, as_traced: bool) -> Any:
-    """A function's graph as it was traced; made anew for the caller's shapes where those say more.
+    """Return the traced graph of a function, or rebuild it if the caller's shapes say more.
 
-    What was traced knows the shapes of variables that a definition alone has forgotten.
+    Unlike its definition, the traced graph has the shapes of variables.
     """
     traced = getattr(function, "graph", None)
     if traced is not None and (as_traced or all(x.shape.is_fully_defined() for x in traced.inputs)):
@@ -91,9 +91,9 @@ def _function_graph(function: Any, inputs: Any, as_traced: bool) -> Any:
 
 
 def _imported(definition: Any, inputs: list[Any]) -> Any:
-    """The graph of a function definition for the shapes of ``inputs``.
+    """Return the graph of a function definition for the shapes of ``inputs``.
 
-    What it was saved with, open sizes and variables of no known shape, says less than the caller.
+    The caller's shapes are more specific than the saved ones, which may be unknown.
     """
     import tensorflow as tf
     from tensorflow.python.framework.func_graph import FuncGraph
@@ -117,7 +117,7 @@ def _imported(definition: Any, inputs: list[Any]) -> Any:
 
 
 def _placeholder(tensor: Any) -> Any:
-    """What stands for an input of a function; a variable of the same shape for a variable."""
+    """Return a placeholder for an input of a function; for a variable, one of the same shape."""
     import tensorflow as tf
     from tensorflow.python.ops.handle_data_util import get_resource_handle_data
 

@@ -12,8 +12,8 @@ from typing import Any
 def inlined() -> Iterator[None]:
     """Let a called ``tf.function`` write into the graph that is being traced.
 
-    Otherwise what was traced when its layer was built is called again: for the sizes that were open
-    then, with the variables of then, and without calling the layers inside.
+    Otherwise the trace made when its layer was built is called again, with the unknown sizes and
+    the variables of that time, and without calling the layers inside.
     """
     from tensorflow.python.eager.polymorphic_function import autograph_util
     from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
@@ -42,9 +42,9 @@ def inlined() -> Iterator[None]:
 
 @contextmanager
 def converting() -> Iterator[None]:
-    """Let AutoGraph convert what asks for it inside a function that is traced without it.
+    """Enable AutoGraph for functions that request it inside a function traced without it.
 
-    Every ``call`` of a user's layer does in Keras 2, and what ``tf.function`` is put on.
+    In Keras 2 that is the ``call`` of every custom layer, and any function with ``tf.function``.
     """
     from tensorflow.python.autograph.core import ag_ctx, converter
 

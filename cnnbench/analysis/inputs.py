@@ -1,4 +1,4 @@
-"""What a network is called with: its own inputs, or the shape asked for."""
+"""Input specifications of a network: its own inputs, or a requested shape."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Spec:
 
 
 def wanted_inputs(model: Any, input_shape: Sequence[int] | None) -> Any:
-    """The inputs of ``model`` in the structure in which it takes them: ``Spec`` all over.
+    """Return the inputs of ``model`` as ``Spec``, in the structure that it takes.
 
     Raises:
         UserError: the shapes are not known, or the one that is asked for does not fit.
@@ -72,7 +72,7 @@ def spell(shape: Iterable[int | None]) -> str:
 
 
 def _declared(model: Any) -> Any:
-    """What the model itself knows of its inputs; None where it knows nothing."""
+    """Return the inputs that the model itself declares, or None."""
     symbols = keras_api.input_symbols(model)
     if symbols is not None:
         return keras_api.replace(

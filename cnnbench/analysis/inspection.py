@@ -49,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What ``inspect`` found.
+    """Result of ``inspect``.
 
     Attributes:
         model: the name of the network.
@@ -96,12 +96,12 @@ class Inspection:
 
     @property
     def uncounted_reasons(self) -> list[str]:
-        """Why, in the order of ``uncounted_ops``."""
+        """Reasons, in the order of ``uncounted_ops``."""
         return [one.reason for one in self.uncounted]
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the numbers must know, a sentence each; often nothing."""
+        """Remarks on the numbers, one sentence each; often empty."""
         found = [f"not counted: {one.name}: {one.reason}" for one in self.uncounted]
         found += [f"at most: {one.name}: {one.reason}" for one in self.graph.upper]
         if self.unbuilt:
@@ -111,7 +111,10 @@ class Inspection:
         if self.training_reason:
             found.append(f"training memory is an estimate: {self.training_reason}")
         if self.field.lost:
-            found.append(f"the receptive field is at least this: lost at {self.field.lost}")
+            found.append(
+                "the receptive field is a lower bound: it cannot be followed through "
+                f"{self.field.lost}"
+            )
         if self.field.sees_all:
             found.append(
                 f"every output reads the whole input from {self.field.sees_all} on; the receptive "
@@ -261,7 +264,7 @@ def inspect(
 def _training_bytes(
     model: Any, graph: Graph, inputs: Any, batch: int, dtype: str | None, trace: bool
 ) -> tuple[int, str, str]:
-    """What training keeps, how it was found, and why it was not traced where it should be."""
+    """Return the bytes that training keeps, the method, and why a requested trace failed."""
     reason = ""
     if trace:
         try:
@@ -278,7 +281,7 @@ AT_LEAST, AT_MOST, ABOUT = "at least", "at most", "about"
 def _bounds(
     graph: Graph, field: Field, is_uncounted: bool, unbuilt: tuple[str, ...]
 ) -> dict[str, str]:
-    """The metrics that are not exact, and how they are to be read."""
+    """Return the metrics that are bounds, with the kind of bound."""
     found = dict[str, str]()
     memory = ("activation_sum_bytes", "activation_train_bytes", "activation_infer_peak_bytes")
     if unbuilt:

@@ -1,4 +1,4 @@
-"""Calling a model of either Keras while it is traced: at inference, in training, to build it."""
+"""Call a model of either Keras while tracing: for inference, for training, or to build it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cnnbench.analysis.keras_api import flatten, is_keras2, is_tensor, operation
 
 
 def variables(model: Any) -> list[Any]:
-    """The Keras 3 variables that a traced model is given values for; none of Keras 2."""
+    """Return the Keras 3 variables that a trace replaces by inputs; none for Keras 2."""
     return [] if is_keras2(model) else list(model.variables)
 
 
@@ -64,7 +64,7 @@ def _makes_weights(layer: Any) -> bool:
 
 
 def build(model: Any, inputs: Any) -> None:
-    """Give the layers of ``model`` that have no weights yet theirs, by calling it on symbols.
+    """Create missing weights of the layers of ``model`` by calling it on symbolic inputs.
 
     Args:
         model: a model of code.
@@ -105,9 +105,9 @@ def train(model: Any, values: list[tuple[Any, Any]], images: Any) -> tuple[Any, 
 
 
 def set_shapes(layer: Any, inputs: Any, outputs: list[Any]) -> None:
-    """Give outputs whose shape TensorFlow does not know the one that the layer says it has.
+    """Set unknown shapes of outputs to the shapes that the layer declares.
 
-    A Python function inside a layer, for example, tells TensorFlow nothing.
+    The outputs of a Python function inside a layer, for example, have no shape.
     """
     if all(not is_tensor(output) or output.shape.rank is not None for output in outputs):
         return

@@ -1,4 +1,4 @@
-"""Keras' own settings: a suite's networks are built under the standard ones.
+"""Keras settings: the networks of a suite are built with the default settings.
 
 Keras reads ``keras.json`` in its folder (``KERAS_HOME``, else ``~/.keras``) when it is imported.
 Its ``image_data_format`` turns every convolution that says nothing of it into another one, its
@@ -19,7 +19,7 @@ STANDARD = FLOATX, 1e-7, "channels_last"
 
 
 def use_standard_keras(keras: Any = None) -> None:
-    """Set the standard settings for the rest of this process, which is cnnbench's own.
+    """Set the default settings for the rest of this process, which cnnbench started.
 
     Args:
         keras: the module of either generation; by default that of ``tf.keras``.
@@ -29,9 +29,9 @@ def use_standard_keras(keras: Any = None) -> None:
 
 @contextmanager
 def standard_keras(keep_policy: bool = False) -> Iterator[None]:
-    """Use the standard settings inside the ``with``, and the process's own again after it.
+    """Use the default settings inside the ``with`` block, and restore the previous ones after it.
 
-    For a process of the user's, who may have settings and a dtype policy of his own.
+    For a user's process, which may have its own settings and dtype policy.
 
     Args:
         keep_policy: leave a policy that the user has set; one that follows ``floatx`` is not his.

@@ -1,8 +1,8 @@
-"""How often a loop runs, where that can be proved: its condition is run on what is constant.
+"""Iteration counts of loops, where they can be proved.
 
-The limit of a loop is not its length. What decides whether it goes on (a counter, a limit, a step)
-is followed through condition and body, started from its constants, and run turn by turn. Where
-any of it depends on the data, the length is not known.
+The iteration limit of a loop is not its count. The values that decide whether it continues (a
+counter, a limit, a step) are evaluated from constants, iteration by iteration. If any of them
+depends on the data, the count is unknown.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Scope:
         return scope or self
 
     def value(self, tensor: Any) -> Any:
-        """What stands for ``tensor``, or None where it does not depend on the images."""
+        """Return the value of ``tensor``, or None if it does not depend on the images."""
         return self.home(tensor).values.get(tensor.name)
 
 
@@ -102,7 +102,7 @@ def evaluate(tensor: Any, scope: Scope, known: Mapping[str, Any] = MappingProxyT
 
 
 def list_length(tensor: Any, scope: Scope) -> int:
-    """How many elements a list of tensors has; raises `Unknown`."""
+    """Return the length of a list of tensors; raise `Unknown` if it is not constant."""
     node = tensor.op
     if node.type == "TensorListFromTensor" and node.inputs[0].shape.rank:
         size = node.inputs[0].shape[0]
@@ -121,7 +121,7 @@ def list_length(tensor: Any, scope: Scope) -> int:
 
 
 def turns(loop: Any, scope: Scope) -> int:
-    """How often ``loop`` runs its body; raises `Unknown` with the reason."""
+    """Return how often ``loop`` runs its body; raise `Unknown` with the reason."""
     graphs = tuple(scope.graphs())
     condition, body = (body_of(loop, graphs, name) for name in ("cond", "body"))
     if condition is None or body is None:

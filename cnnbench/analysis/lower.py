@@ -1,9 +1,9 @@
-"""From a traced model to its operations: one a call of a known layer, one a TensorFlow operation
+"""Convert a traced model to operations: one per call of a known layer, one per TensorFlow operation
 elsewhere.
 
-The traced graph is run without numbers, in execution order. Functions are entered, loops whose
-length can be proved run their body so many times, of a condition the dearest branch is taken.
-What no output reads is not run, and what follows from weights alone is computed beforehand.
+The traced graph is interpreted symbolically, in execution order. Functions are entered, loop bodies
+run as often as can be proved, and of a condition with unknown outcome the most expensive branch is
+counted. Operations that no output needs, or that depend on weights alone, are left out.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def lower(trace: Trace, model: Any) -> Graph:
 
 
 class Lowering:
-    """Runs a trace without numbers."""
+    """Symbolic interpreter of a trace."""
 
     def __init__(self, trace: Trace, model: Any) -> None:
         self.trace = trace
@@ -73,7 +73,7 @@ class Lowering:
         self.whole: dict[tuple[int, Recorded], bool] = {}
 
     def trial(self) -> Lowering:
-        """Another that starts with nothing, to see what a branch would add."""
+        """Return an empty copy, to find the cost of a branch."""
         return Lowering(self.trace, self.outside.layer)
 
     def run(self) -> Graph:
@@ -112,7 +112,7 @@ class Lowering:
         self._leave(None, scope)
 
     def _leave(self, owner: Recorded | None, scope: Scope) -> None:
-        """Close the call that is open, if what comes next in its graph is outside of it."""
+        """Close the open call if the next operation of its graph is outside it."""
         group = self.group
         if group is None or group.made.graph is not scope.graph:
             return
@@ -120,7 +120,7 @@ class Lowering:
             self._close(scope)
 
     def _known_call(self, owner: Recorded, scope: Scope) -> Recorded | None:
-        """The outermost call around an operation that a rule knows as a whole."""
+        """Return the outermost enclosing call that a rule covers as a whole."""
         for made in owner.chain():
             if made.graph is scope.graph:
                 key = (id(scope), made)
@@ -138,7 +138,7 @@ class Lowering:
         return bool(op.inputs) and rule.count(op) is not None
 
     def _close(self, scope: Scope) -> None:
-        """Put the call of a layer that has ended into the graph."""
+        """Add the finished call of a layer to the graph."""
         group, self.group = self.group, None
         assert group is not None
         if all(scope.value(tensor) is None for tensor in group.made.outputs):
@@ -158,7 +158,7 @@ class Lowering:
         self.emit(op, work=ruled.with_macs(group.work.macs), uncounted=uncounted)
 
     def _pass_through(self, made: Recorded, scope: Scope, wanted: set[Any]) -> None:
-        """A layer that hands on its input, as a dropout at inference."""
+        """Add a layer that returns its input, such as a dropout at inference."""
         is_here = all(tensor.graph is scope.graph for tensor in made.outputs)
         is_read = not wanted.isdisjoint(tensor.op for tensor in made.outputs)
         if self.group is None and is_here and is_read and self._known_call(made, scope) is made:
@@ -279,7 +279,7 @@ class Lowering:
     def tensor(
         self, tensor: Any, node: Any = None, inputs: Iterable[Tensor] = (), scope: Any = None
     ) -> Tensor:
-        """What stands for a TensorFlow tensor."""
+        """Return the symbolic tensor for a TensorFlow tensor."""
         sizes = tensor.shape.as_list() if tensor.shape.rank is not None else [None]
         if node is not None and node.type == "TensorListSetItem":
             item = node.inputs[2].shape.as_list()
@@ -301,7 +301,7 @@ class Lowering:
             self.graph.has_unknown_sizes = True
 
     def name_uncounted(self, node: Any, scope: Scope, call: Call, reason: str) -> None:
-        """An operation that cannot be looked into."""
+        """Record an operation that cannot be analysed."""
         values = [scope.value(tensor) for tensor in node.inputs]
         inputs = [value for value in values if value is not None]
         if not inputs:

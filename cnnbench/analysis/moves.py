@@ -1,4 +1,4 @@
-"""How layers move receptive fields: each function gives the field of one output of a call."""
+"""Receptive fields of layers: each function returns the field of one output of a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operations of a network: the fast way where its layers are known, else the true way."""
+"""List the operations of a network: from its layers if all are known, else from a trace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cnnbench.core.errors import UserError
 
 
 def operations(model: Any, inputs: Any) -> Graph:
-    """List what ``model`` runs, the fast way if it can be.
+    """List the operations of ``model``, from its layers if they are all known.
 
     Args:
         model: a Keras 2 or Keras 3 model, alive (inside ``weightless()`` if it was built there).
@@ -32,9 +32,9 @@ def operations(model: Any, inputs: Any) -> Graph:
 
 
 def traced(model: Any, inputs: Any) -> Graph:
-    """List what ``model`` runs, the true way: trace its whole inference function.
+    """List the operations of ``model`` by tracing its whole inference function.
 
-    One image is enough; where the model takes batches of one size only, that batch is traced.
+    One image is traced, or one batch if the model accepts only one batch size.
 
     Raises:
         UserError: it cannot take these inputs; the layer, the reason and a size that it could take

@@ -1,5 +1,5 @@
-"""What a TensorFlow operation does beside its arithmetic: where its output lives, what its gradient
-reads, how it moves receptive fields."""
+"""Properties of TensorFlow operations other than arithmetic: storage of the output, tensors read by
+the gradient, receptive field."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENTERING = Rule(move=moves.same, storage=Storage.ALIAS)
 
 
 def kind_of(node: Any) -> Rule:
-    """How to analyse an operation that is counted."""
+    """Analysis of an operation that is counted."""
     return KINDS.get(node.type, _OTHER)
 
 

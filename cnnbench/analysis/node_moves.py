@@ -1,4 +1,4 @@
-"""How TensorFlow operations move receptive fields."""
+"""Receptive fields of TensorFlow operations."""
 
 from __future__ import annotations
 

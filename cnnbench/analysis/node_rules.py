@@ -240,7 +240,7 @@ _OUTSIDE = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyFunction
 
 
 def count(node: Any) -> tuple[Work, str]:
-    """The arithmetic of one operation, and "" or why it is not known."""
+    """Return the arithmetic of one operation, and "" or why it is unknown."""
     if node.type in FREE or not (_on_numbers(node) or node.type in PRODUCTS):
         return NOTHING, ""
     if node.type in _OUTSIDE:

@@ -1,4 +1,4 @@
-"""How TensorFlow operations with windows, blocks and other sizes move receptive fields."""
+"""Receptive fields of TensorFlow operations with windows, blocks or resizing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _layout(node: Any) -> tuple[list[int], int]:
 
 
 def _before_padding(node: Any, axis: int, extent: int, stride: int, size: int) -> int:
-    """How much is padded before the first position along an axis."""
+    """Return the padding before the first position along an axis."""
     padding = node.get_attr("padding").decode()
     if padding == "EXPLICIT":
         return int(node.get_attr("explicit_paddings")[2 * axis])

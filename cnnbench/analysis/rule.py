@@ -51,7 +51,7 @@ def no_work(op: Op) -> Work:
 
 @dataclass(frozen=True)
 class Rule:
-    """How to analyse one kind of layer.
+    """Analysis of one kind of layer.
 
     Attributes:
         count: the arithmetic of one image; None where this very call must be traced.

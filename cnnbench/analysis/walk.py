@@ -1,7 +1,7 @@
-"""The fast way: a network that consists of layers whose rules are known, listed from its layers.
+"""List the operations of a network that consists only of layers with known rules.
 
-Nested models are entered, shared layers are listed at every call. Anything else (a layer of one's
-own, a bare operation, another input size than it was built for) is for the true way, which traces.
+Nested models are entered, shared layers are listed at every call. Anything else (a custom layer, a
+bare operation, an input size other than the built one) must be traced (`trace`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cnnbench.analysis.rules import find_rule, has_own_arithmetic
 
 
 class NotListed(Exception):
-    """The network is not made of known layers alone; the message says where."""
+    """The network has a part that must be traced; the message names it."""
 
 
 def walk(model: Any, inputs: Any) -> Graph:
@@ -66,7 +66,7 @@ class Walker:
         self.calls: Counter[str] = Counter()
 
     def tensor(self, symbol: Any) -> Tensor:
-        """What stands for a symbol of Keras, for one image."""
+        """Return the tensor for a Keras symbol, for one image."""
         shape = keras_api.shape_of(symbol)
         if not shape or None in shape[1:]:
             raise NotListed(f"a size is open: {shape}")
@@ -80,7 +80,7 @@ class Walker:
             self.call(node, known, path)
 
     def call(self, node: keras_api.Node, known: dict[int, Tensor], path: str) -> None:
-        """List what one call of a layer runs."""
+        """List the operations of one call of a layer."""
         layer = node.layer
         name = f"{path}{layer.name}"
         self.calls[name] += 1

@@ -1,4 +1,4 @@
-"""Building networks without allocating a single weight."""
+"""Build networks without allocating weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SMALL = 16
 
 @contextmanager
 def weightless() -> Iterator[None]:
-    """Build models inside this and no weight is ever allocated; shapes and counts are there.
+    """Build models without allocating weights; shapes and counts are available.
 
-    Works for the Keras generation of this process. The model must also be used inside.
+    Works for the Keras generation of this process. The model must also be used inside the block.
 
     Raises:
         UserError: Keras does not run on TensorFlow.
@@ -38,7 +38,7 @@ def weightless() -> Iterator[None]:
 
 @contextmanager
 def _values_drawn_late() -> Iterator[None]:
-    """Keras 3 makes no variable out of a value in a stateless scope: it wants an initialiser."""
+    """Wrap a value in an initialiser, which Keras 3 requires for variables in a stateless scope."""
     import keras
 
     plain = keras.Variable.__init__
@@ -66,9 +66,10 @@ def _values_drawn_late() -> Iterator[None]:
 
 @contextmanager
 def _forgotten() -> Iterator[None]:
-    """Keras 3 notes every weight without a value, and keeps it, for the next scope to give it one.
+    """Forget weights without a value, which Keras 3 keeps to initialise them in the next scope.
 
-    Any later scope, of a recurrent layer for example, would allocate all networks ever counted.
+    Otherwise any later scope, such as one in a recurrent layer, would allocate every network that
+    was counted.
     """
     from keras.src.backend.common import global_state
 

@@ -26,16 +26,16 @@ from cnnbench.core import plain_json
     "--require",
     multiple=True,
     metavar="METRIC",
-    help="Fail where this metric is missing or could not be compared; repeatable.",
+    help="Fail if this metric is missing or could not be verified; repeatable.",
 )
-@click.option("--strict", is_flag=True, help="Fail where anything could not be compared.")
+@click.option("--strict", is_flag=True, help="Fail if any number could not be verified.")
 @click.option(
     "--accept",
     multiple=True,
     metavar="FACT",
-    help="Compare times although this fact of the environment differs, as libraries.keras.",
+    help="Compare latencies even if this fact of the environment differs: libraries.keras.",
 )
-@click.option("--force", is_flag=True, help="Compare times whatever differs in the environments.")
+@click.option("--force", is_flag=True, help="Compare latencies even if the environments differ.")
 @click.option(
     "--format",
     "form",
@@ -57,11 +57,12 @@ def command(
     form: str,
     as_json: bool,
 ) -> int:
-    """Compare NEW with BASE: runs, suites' folders or report.csv files, in any mixture.
+    """Compare NEW with BASE: runs, suites' folders or report.csv files, in any
+    combination.
 
-    Counts and sizes compare exactly, times by a test over processes, accuracies by their
-    intervals. Exit code 1 says that something got worse, or with --strict or --require that
-    something was not verified.
+    Counts and sizes are compared exactly, latencies by a test over processes, accuracies by their
+    intervals. Exit code 1 means a regression, or with --strict or --require a number that was not
+    verified.
     """
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE
     from cnnbench.report.choose.limits import read_option

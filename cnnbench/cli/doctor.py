@@ -49,7 +49,7 @@ def _noise() -> None:
         for rounds, half in found.expected.items()
     ]
     if found.why_not:
-        words = "cannot promise anything on a machine this busy"
+        words = "no forecast on a machine this busy"
         lines.append(("expected", f"{words}: {'; '.join(found.why_not)}"))
     load = facts["load_average"][0] / (os.cpu_count() or 1) if facts["load_average"] else None
     lines += [("advice", line) for line in noises.advice(found, load, facts["cpu_governor"])]

@@ -43,17 +43,17 @@ _HASHES = ("weights_sha256", "dataset_sha256")
 @click.option(
     "--dataset",
     metavar="NAME",
-    help="What it was trained on: calibrates, fine-tunes and judges (fashion_mnist, folder:PATH).",
+    help="What it was trained on: calibrates, fine-tunes and tests (fashion_mnist, folder:PATH).",
 )
 @click.option(
     "--image-size",
     type=click.IntRange(4, 4096),
-    help="Of its images, px; not where MODEL states its input.",
+    help="Side of its images, px; only if MODEL states no input.",
 )
 @click.option(
     "--recipe",
     type=click.Choice(["scratch", "transfer"]),
-    help="How it was trained: transfer has a head of its own.",
+    help="How it was trained; transfer adds a new head.",
 )
 @click.option("--representative", type=int, default=100, show_default=True)
 @click.option("--fine-tune-epochs", type=int, default=2, show_default=True)
@@ -76,8 +76,8 @@ def command(
 ) -> None:
     """Make variant V of the trained MODEL, and write it as a LiteRT file.
 
-    What has to see images (int8 ranges, fine-tuning) needs the data set; weights that a run kept
-    (trained.weights.h5) know theirs. With a data set the file is judged too, in the card.
+    Steps that need images (int8 ranges, fine-tuning) need the data set; for weights kept by a run
+    (trained.weights.h5) it is known. With a data set, the card includes the accuracy of the file.
     """
     from cnnbench.core.settings import variants
     from cnnbench.models import registry
@@ -95,7 +95,7 @@ def command(
         raise UserError(
             f"{subject.label} keeps its own input, {show(subject.input_shape)}",
             "--image-size",
-            "leave it out",
+            "omit it",
         )
     setting = _setting(
         subject,

@@ -46,7 +46,7 @@ _T = TypeVar("_T")
     type=click.Choice(["model", "none"]),
     default="model",
     show_default=True,
-    help="none: the network sees images in 0..255.",
+    help="none: pass images in 0..255.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 @options.data_dir("keras/models/ and weights/")
@@ -103,10 +103,10 @@ def command(
             try:
                 names = prediction.imagenet_names()
             except Unavailable as error:
-                notes.append(f"{error}; until then classes are numbers")
+                notes.append(f"{error}; showing class numbers instead of names")
     if names and len(names) != rows.shape[1]:
         raise UserError(
-            f"{subject.label} tells {rows.shape[1]} classes apart, not {len(names)}",
+            f"{subject.label} has {rows.shape[1]} classes, not {len(names)}",
             str(class_names),
         )
     _show(images, [prediction.best(row, top, names) for row in rows], as_json)
@@ -137,13 +137,13 @@ def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | 
 def _pictures(
     files: tuple[Path, ...], height: int, width: int, channels: int
 ) -> tuple[np.ndarray, list[str]]:
-    """The images, float32 in 0..255, and what was taken for granted of them."""
+    """Return the images, float32 in 0..255, and remarks on how they were read."""
     import numpy as np
 
     from cnnbench.data import photographs, tones
 
     if channels not in (1, 3):
-        raise UserError(f"no picture has {channels} channels", hint="1 or 3")
+        raise UserError(f"no image has {channels} channels", hint="1 or 3")
     found = [_read(file, photographs.tones_of) for file in files]
     white_is = tones.white(one.brightest for one in found)
 
@@ -155,7 +155,7 @@ def _pictures(
 
 
 def _read(file: Path, look: Callable[[Path], _T]) -> _T:
-    """What ``look`` makes of an image file.
+    """Return the result of ``look`` for an image file.
 
     Raises:
         UserError: it cannot be read.
@@ -167,7 +167,7 @@ def _read(file: Path, look: Callable[[Path], _T]) -> _T:
             raise
         reason = getattr(error, "strerror", None) or brief(error, 200)
         if type(error).__name__ == "UnidentifiedImageError":
-            reason = "not a picture"
+            reason = "not an image"
         raise UserError(f"cannot be read: {reason}", str(file)) from None
 
 

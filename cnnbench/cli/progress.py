@@ -51,11 +51,11 @@ class Progress(Observer):
         self._task = self._bar.add_task("", left="", total=1)
 
     def waits(self, whom: str) -> None:
-        """Another run has to end first."""
+        """Report that another run must end first."""
         self._console.print(f"waiting for {whom}", markup=False, soft_wrap=True)
 
     def warns(self, message: str) -> None:
-        """Something distorts what is measured."""
+        """Warn of something that distorts the measurement."""
         self._console.print(f"warning: {message}", markup=False, soft_wrap=True)
 
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:

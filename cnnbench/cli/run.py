@@ -47,7 +47,7 @@ _OUT = Path("results")
 @click.option(
     "--wait",
     is_flag=True,
-    help="Wait while another run holds this suite, or measures on this machine.",
+    help="Wait until no other run holds this suite or measures on this machine.",
 )
 @options.data_dir("keras/, tensorflow_datasets/ and weights/")
 def command(

@@ -1,8 +1,8 @@
-"""Limits that control groups put on this process: versions 1 and 2, nested, in containers.
+"""Control group limits of this process: versions 1 and 2, nested, in containers.
 
-A limit holds for a group and all groups inside it, so that the effective one is the smallest
-between the process's own group and the root of what is mounted. Which cores may be used is not
-read here: the process's CPU affinity has it already.
+A limit applies to a group and all groups inside it, so the effective limit is the smallest from the
+process's own group up to the mounted root. The usable cores are not read here; the CPU affinity of
+the process gives them.
 
 Source: cgroups(7), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of the Linux kernel.
 """
@@ -39,7 +39,7 @@ class ControlGroups:
         return min((limit for limit in limits if limit < _UNLIMITED), default=None)
 
     def throttled(self) -> int:
-        """How often a quota has stopped one of these groups so far; 0 where nothing tells."""
+        """Return how often a quota has throttled these groups so far; 0 if unknown."""
         lines = (line for folder in self.cpu for line in _text(folder / "cpu.stat").splitlines())
         fields = (line.partition(" ") for line in lines)
         return sum(int(n) for name, _, n in fields if name == "nr_throttled" and n.isdecimal())

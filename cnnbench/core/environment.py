@@ -1,4 +1,4 @@
-"""Where a number was measured: facts about the machine and the libraries, without importing them.
+"""The environment of a measurement: facts about machine and libraries, without importing them.
 
 The *fingerprint* holds what decides whether two timings may be compared: CPU, cores, RAM, GPU,
 operating system, Python, library versions, threads, the container's CPU quota, frequency policy and
@@ -98,9 +98,9 @@ def environment_id(facts: Mapping[str, Any]) -> str:
 
 
 def changed(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-    """Fact -> what became of it, for all that two fingerprints differ in: ``cores``: ``2 -> 4``.
+    """Return the differences between two fingerprints by fact: ``cores``: ``2 -> 4``.
 
-    A fact that the older of the two did not look at is no difference.
+    A fact that the older fingerprint did not record is not a difference.
     """
     flat_base, flat_new = flat(base), flat(new)
     both = base.get("schema") == new.get("schema")

@@ -29,8 +29,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def brief(error: BaseException | str, most: int = 300) -> str:
     """The essence of a message in one line, cut between words where it is long.
 
-    Left out is what libraries add for their own developers: colours, stacks and nodes of a graph
-    (TensorFlow), the arguments of a call (Keras).
+    Omits details meant for library developers: colours, stacks and graph nodes (TensorFlow), call
+    arguments (Keras).
     """
     text = _END.split(_NOISE.sub("", str(error)), maxsplit=1)[0]
     words = " ".join(text.split()).rstrip(" ,;:")
@@ -41,7 +41,7 @@ def brief(error: BaseException | str, most: int = 300) -> str:
 
 
 def explained(error: BaseException) -> str:
-    """What a library raised, in one line: its kind, the essence, and what to try where known."""
+    """Return a library's error in one line: type, message, and advice if known."""
     kind = type(error).__name__
     words = f"{kind}: {brief(error).removeprefix(f'{kind}: ')}".removesuffix(": ")
     hints = (hint for evidence, hint in _WHAT_TO_TRY if evidence.search(str(error)))
@@ -62,13 +62,13 @@ _END = re.compile(
 _WHAT_TO_TRY = (
     (
         re.compile(r"could not (?:create|execute) a primitive|oneDNN", re.IGNORECASE),
-        "an error of oneDNN, often for want of memory: try a smaller batch or less at once, "
-        "else TF_ENABLE_ONEDNN_OPTS=0",
+        "oneDNN failed, often for lack of memory: try a smaller batch or fewer jobs at once, or "
+        "TF_ENABLE_ONEDNN_OPTS=0",
     ),
     (re.compile(r"\bXLA\b|jit_compile"), "XLA cannot compile it: try another runtime"),
     (
         re.compile(r"CUDA|cuDNN|CUBLAS"),
-        "an error of the GPU's libraries: try CUDA_VISIBLE_DEVICES=-1",
+        "the GPU libraries failed: try CUDA_VISIBLE_DEVICES=-1",
     ),
 )
 

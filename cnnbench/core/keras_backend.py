@@ -1,9 +1,9 @@
-"""Refuse a Keras that would not compute with TensorFlow, or not start, before it is imported.
+"""Refuse a Keras without the TensorFlow backend, or with invalid settings, before importing it.
 
-Which backend Keras 3 takes is settled when it is imported: by ``KERAS_BACKEND``, else by
+Keras 3 selects its backend when it is imported: by ``KERAS_BACKEND``, else by
 ``keras.json`` in its folder (``KERAS_HOME``, else ``~/.keras``). Networks are built, counted,
-traced and converted with TensorFlow's. Wherever Keras is first needed in this process,
-`check_here` is called; before workers are started, `check_workers`.
+traced and converted with TensorFlow. Call `check_here` before Keras is first needed in this
+process, and `check_workers` before starting workers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CHOICES = {
 
 
 def check_here() -> None:
-    """Refuse the Keras of this process: the one that is loaded, else the one that would be.
+    """Refuse the Keras that this process has loaded, or would load, if it cannot be used.
 
     Raises:
         UserError: its backend is not TensorFlow, or it refuses its own settings.
@@ -40,7 +40,9 @@ def check_here() -> None:
 
 
 def check_workers(data_dir: Path | None) -> None:
-    """Refuse the Keras of workers, whose folder is ``data_dir/keras`` where there is one.
+    """Refuse the Keras that workers would load, if it cannot be used.
+
+    Its settings are read from ``data_dir/keras`` if there is a data folder.
 
     Raises:
         UserError: its backend would not be TensorFlow, or it refuses its own settings.
@@ -63,21 +65,21 @@ def _check(environ: Mapping[str, str], is_keras2: bool) -> None:
 
 
 def _settings(file: Path) -> Mapping[str, Any]:
-    """What ``keras.json`` says; nothing where Keras cannot read it either.
+    """Return the settings in ``keras.json``; none if Keras cannot read the file either.
 
     Raises:
-        UserError: it says what Keras refuses.
+        UserError: a setting that Keras refuses.
     """
     try:
         settings = json.loads(file.read_text())
     except (OSError, ValueError):
         return {}
     if not isinstance(settings, dict):
-        raise UserError("is not an object of settings", str(file), "delete it: Keras makes another")
+        raise UserError("is not a JSON object", str(file), "delete it; Keras will recreate it")
     for name, choices in _CHOICES.items():
         if settings.get(name, choices[0]) not in choices:
             raise UserError(
-                f"{shown(settings[name])} is none of {', '.join(choices)}", f"{file}: {name}"
+                f"{shown(settings[name])} is not one of {', '.join(choices)}", f"{file}: {name}"
             )
     if not isinstance(settings.get("epsilon", 1e-7), float):
         raise UserError(f"{shown(settings['epsilon'])} is not a float", f"{file}: epsilon")

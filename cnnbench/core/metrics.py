@@ -42,7 +42,7 @@ class Metric:
 
     @property
     def noun(self) -> tuple[str, str]:
-        """What one of it is called in a sum of many kinds, and several."""
+        """Singular and plural noun for counts of this metric."""
         if self.name.startswith("latency_"):
             return "latency", "latencies"
         is_measured = self.depends_on == "setting"

@@ -27,11 +27,11 @@ class Model(Protocol):
 
     @property
     def stated(self) -> frozenset[str]:
-        """Those of ``input_shape`` and ``classes`` that stand in the brackets behind its name."""
+        """Names among ``input_shape`` and ``classes`` that are given in brackets after its name."""
 
     @property
     def fixed(self) -> frozenset[str]:
-        """Those of the two that it cannot be built with otherwise, as those of a file."""
+        """Names among the two whose values are fixed, for example by a file."""
 
     @property
     def output(self) -> str | None:

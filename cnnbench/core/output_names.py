@@ -1,4 +1,4 @@
-"""The outputs of a network by name: which one says the class where there are several."""
+"""Outputs of a network by name, and the one that is used for classification."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def named(structure: Any) -> dict[str, Any]:
 
 
 def chosen(structure: Any, wanted: str | None, label: str) -> str:
-    """Return the path of the output that says the class: the wanted one, else the first.
+    """Return the path of the classification output: the requested one, or the first.
 
     Args:
         structure: what the network returns.
@@ -41,19 +41,19 @@ def chosen(structure: Any, wanted: str | None, label: str) -> str:
         return paths[0]
     if wanted not in paths:
         if paths == [""]:
-            raise UserError(f"{label} has one output, which has no name", hint="leave output= away")
+            raise UserError(f"{label} has one output, which has no name", hint="omit output=")
         hint = nearest(wanted, paths) or "it has: " + ", ".join(paths)
         raise UserError(f"{label} has no output '{wanted}'", hint=hint)
     return wanted
 
 
 def remark(structure: Any, path: str) -> str:
-    """Return a sentence that names the output that was taken; empty where there is one alone."""
+    """Return a sentence that names the output used; empty if there is only one."""
     paths = list(named(structure))
     if len(paths) == 1:
         return ""
     others = ", ".join(other for other in paths if other != path)
-    return f"classes are read from its output '{path}' ([output=...] names another: {others})"
+    return f"classes are read from its output '{path}' ([output=...] selects another: {others})"
 
 
 def _leaves(structure: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

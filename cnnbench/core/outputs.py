@@ -1,4 +1,4 @@
-"""What the outputs of a classifier are, and the probabilities that they stand for."""
+"""Kinds of classifier outputs, and their conversion to probabilities."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from cnnbench.core.errors import JobFailed
 
 Kind = Literal["softmax", "logits", "sigmoids", "sigmoid", "logit"]
-"""Of one output a class: shares that add up to one, logits, or a probability each (``sigmoids``,
-of classes that do not exclude one another). Of a single output, which tells two classes apart: the
-second's probability (``sigmoid``) or its logit.
+"""Kinds of outputs. With one output per class: probabilities that add up to one, logits, or
+independent probabilities (``sigmoids``). With a single output, for two classes: the probability of
+the second (``sigmoid``) or its logit.
 """
 
 _SHARES = ("softmax", "Softmax")
@@ -20,8 +20,8 @@ _PASS_ON = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")  # where 
 
 
 def kind(network: Any, outputs: np.ndarray) -> Kind:
-    """What ``outputs``, ``(n, width)``, of a ``keras.Model`` are: as its last layer says, else as
-    they look.
+    """Return the kind of ``outputs``, ``(n, width)``, of a ``keras.Model``: by its last layer, else
+    by their values.
     """
     said = _last_activation(network)
     is_single = outputs.shape[-1] == 1
@@ -53,16 +53,14 @@ def probabilities(outputs: np.ndarray, kind: Kind) -> np.ndarray:
 
 
 def width(own: int, classes: int) -> int:
-    """How many outputs a network of ``own`` has for ``classes``: one may tell two apart."""
+    """Return how many outputs a network of ``own`` has for ``classes``; one is enough for two."""
     return 1 if (own, classes) == (1, 2) else classes
 
 
 def check(kind: Kind, width: int) -> None:
-    """Raise `JobFailed` where outputs of this kind and number tell nothing."""
+    """Raise `JobFailed` if outputs of this kind and number cannot classify."""
     if kind == "softmax" and width == 1:
-        raise JobFailed(
-            "its single output is a softmax, which is 1 whatever it sees: give it a sigmoid"
-        )
+        raise JobFailed("its single output is a softmax, which is always 1: use a sigmoid")
 
 
 def _logistic(logits: np.ndarray) -> np.ndarray:

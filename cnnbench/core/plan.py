@@ -131,7 +131,7 @@ class Plan:
         )
 
     def notes(self, cells: Iterable[Cell]) -> list[str]:
-        """Return what is said of these cells where the suite's words do not hold for all models."""
+        """Return remarks on settings of the suite that do not apply to all models."""
         planned = {(cell.probe, cell.model.label) for cell in cells}
         found: dict[str, None] = {}
         for probe, spec in self.probes:

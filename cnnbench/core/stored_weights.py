@@ -1,4 +1,4 @@
-"""Weights in files: all of one goes into a network, or it is said which network it is of."""
+"""Load weights from files; if they do not fit, say which network they belong to."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def load(
         raise UserError(f"the weights in {file} do not fit {label}: {words}", hint=_HINT) from error
     if extra:
         named = ", ".join(extra[:3]) + (f" and {len(extra) - 3} more" * (len(extra) > 3))
-        what = f"{file} holds weights of more layers than {label} has: {named}"
+        what = f"{file} has weights for layers that {label} does not have: {named}"
         raise UserError(what, hint=_HINT)
 
 
@@ -106,7 +106,7 @@ def read(file: Path) -> Stored:
 
 
 def _surplus(model: Any, file: Path, whole: Callable[[], Any] | None) -> list[str]:
-    """The layers in ``file`` that ``model`` has none for: Keras passes over them in silence."""
+    """Layers in ``file`` that ``model`` does not have; Keras ignores them silently."""
     stored = read(file)
     if len(stored.arrays) <= len(model.weights):
         return []
@@ -118,7 +118,7 @@ def _surplus(model: Any, file: Path, whole: Callable[[], Any] | None) -> list[st
 
 
 def _paths(model: Any) -> set[str]:
-    """Where the weights of ``model`` lie in a file that it saves."""
+    """Return the paths of the weights of ``model`` in a file that it saves."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "own.weights.h5"
         model.save_weights(file)
@@ -126,7 +126,7 @@ def _paths(model: Any) -> set[str]:
 
 
 def _meant(model: Any, file: Path, label: str, known: Known) -> str:
-    """Say what the weights in ``file`` are of; nothing where it cannot be read.
+    """Return which network the weights in ``file`` belong to; empty if it cannot be read.
 
     Args:
         model: what they do not fit.
@@ -142,8 +142,8 @@ def _meant(model: Any, file: Path, label: str, known: Known) -> str:
     if any(_OF_TRANSFER in path for path in stored.arrays):
         classes = f" with {count} classes" if (count := _classes(stored)) else ""
         return (
-            f"they are of a network trained by recipe: transfer{classes}: --recipe transfer "
-            "--dataset NAME says on what"
+            f"they are of a network trained with recipe: transfer{classes}; pass --recipe transfer "
+            "--dataset NAME"
         )
     own = Counter(tuple(weight.shape) for weight in model.weights)
     theirs, ours = stored.shapes - own, own - stored.shapes
@@ -152,9 +152,7 @@ def _meant(model: Any, file: Path, label: str, known: Known) -> str:
     if others := [f"{other}[classes={c}]" for other, c in _as_large(stored, known)]:
         return f"they have as many parameters as {' and '.join(others[:3])}"
     if not theirs and ours:
-        return (
-            f"they are of a part of it: {sum(ours.values())} of its {sum(own.values())} arrays lack"
-        )
+        return f"{sum(ours.values())} of the network's {sum(own.values())} arrays are missing"
     return f"the file holds {len(stored.arrays)} arrays, the network has {sum(own.values())}"
 
 

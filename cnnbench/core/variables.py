@@ -1,9 +1,9 @@
-"""Environment variables that decide numbers: those that the suite overrides, those on record.
+"""Environment variables that affect results: overridden or recorded.
 
-A suite says what is measured, and a variable in the shell must not change that unseen. What it
-would change of the suite's own (`OVERRIDDEN`) has no effect in a process that cnnbench starts.
-What changes how a library computes (`recorded`) keeps its effect, and two results measured under
-different values are in different environments.
+The suite defines what is measured, and a variable in the shell must not change that silently.
+Variables that contradict the suite (`OVERRIDDEN`) have no effect in processes that cnnbench starts.
+Variables that change how a library computes (`recorded`) keep their effect, and results measured
+under different values belong to different environments.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _WITHOUT_EFFECT = frozenset(
 
 
 def override(environ: MutableMapping[str, str]) -> None:
-    """Change ``environ``, of a process of cnnbench's own, so that the suite alone decides."""
+    """Change ``environ`` of a process that cnnbench starts, so that the suite alone decides."""
     for name, value in OVERRIDDEN.items():
         environ.pop(name, None)
         if value is not None:

@@ -25,7 +25,7 @@ _PACKAGED: dict[str, Callable[[int | None, int | None], Splits | None]] = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of a data set.
+    """A request for a data set.
 
     Attributes:
         name: in the catalogue, or ``folder:PATH``.

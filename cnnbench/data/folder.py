@@ -129,19 +129,19 @@ def _usable(layout: Layout, problems: list[str], only: Sequence[str]) -> list[_F
             among = " and ".join(sorted(labels_of[one.digest]))
             problems.append(f"{where}: mislabelled, the same picture is in {among}")
         elif (twin := chosen.setdefault(one.digest, one)) is not one:
-            problems.append(f"{where}: the same picture as {layout.shown(twin.member.file)}")
+            problems.append(f"{where}: duplicate of {layout.shown(twin.member.file)}")
     return list(chosen.values())
 
 
 def _meant(name: str, layout: Layout) -> str:
-    """Which folder inside may be meant: the only one, or the one to train on."""
+    """Suggest a folder inside that may be meant: the only one, or the training split."""
     if layout.splits:
         top = next(top for top, split in layout.splits.items() if split == folders.TRAIN)
-        return f": of {FOLDER}{name}/{top} alone a fifth would be held out"
+        return f"; {FOLDER}{name}/{top} alone would hold out a fifth for testing"
     if len(layout.classes) == 1:
         inner = folders.read(layout.folder / layout.classes[0])
         if len(inner.classes) > 1:
-            return f": is it {FOLDER}{name}/{layout.classes[0]}?"
+            return f"; did you mean {FOLDER}{name}/{layout.classes[0]}?"
     return ""
 
 
@@ -156,7 +156,7 @@ def _examined(member: Member) -> _Found:
             for channels in (1, 3):  # as it will be
                 fitted(upright, 8, 8, channels)
     except UnidentifiedImageError:
-        return _Found(member, problem="not a picture")
+        return _Found(member, problem="not an image")
     except Exception as error:  # Pillow's readers raise what they like
         if is_out_of_memory(error):
             raise

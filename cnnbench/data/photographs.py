@@ -64,7 +64,7 @@ def decoded(
 
 
 def tones_of(source: Path | bytes) -> Tones:
-    """What the set of a picture must know of it.
+    """Return the properties of a picture that affect how its set is read.
 
     Raises:
         ValueError: its numbers have no range that is known.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Size = int | tuple[int, int]
-"""Of the pictures that are read, in px: the side of a square, or ``(height, width)``."""
+"""Size of the images read, in px: the side of a square, or ``(height, width)``."""
 
 
 def sides(size: Size) -> tuple[int, int]:

@@ -22,7 +22,7 @@ _MOST_OF_16_BITS = 65_535
 
 @dataclass(frozen=True)
 class Tones:
-    """What a set of pictures must know of each.
+    """Properties of a picture that affect how its set is read.
 
     Attributes:
         brightest: the largest number of a picture of more than 8 bits; 0 for all others.
@@ -85,24 +85,24 @@ def white(brightest: Iterable[int]) -> int:
 
 
 def notes(found: Sequence[Tones]) -> list[str]:
-    """What was taken for granted of a set of pictures, in words."""
+    """Remarks on how the pictures of a set were interpreted."""
     words = []
     deep = [tones.brightest for tones in found if tones.brightest]
     if deep:
         top = white(deep)
         words.append(
             f"{len(deep)} of {len(found)} pictures have more than 8 bits: read as "
-            f"{top.bit_length()} bits, since their largest number is {max(deep)}"
+            f"{top.bit_length()} bits, since their largest value is {max(deep)}"
         )
     if count := sum(tones.is_transparent for tones in found):
-        words.append(f"{count} of {len(found)} pictures are transparent in parts: set on white")
+        words.append(f"{count} of {len(found)} pictures have transparent parts: shown on white")
     return words
 
 
 def _scaled(values: np.ndarray, white_is: int | None) -> np.ndarray:
     if values.dtype.kind == "f":
         if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-            raise ValueError("a picture of floating-point numbers that are not all in 0..1")
+            raise ValueError("floating-point values outside 0..1")
         return np.rint(values * 255).astype(np.uint8)
     brightest = _brightest(values)
     top = white_is or white([brightest])
@@ -111,7 +111,7 @@ def _scaled(values: np.ndarray, white_is: int | None) -> np.ndarray:
 
 def _brightest(values: np.ndarray) -> int:
     if values.min() < 0:
-        raise ValueError("a picture with negative numbers, whose range it does not say")
+        raise ValueError("negative values, whose range is unknown")
     return max(1, int(values.max()))
 
 

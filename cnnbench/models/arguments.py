@@ -19,7 +19,7 @@ OUTPUT = "output"
 
 @dataclass(frozen=True)
 class Choice:
-    """What a model is built with.
+    """Arguments that a model is built with.
 
     Attributes:
         input_shape: without the batch axis; () where only building tells.

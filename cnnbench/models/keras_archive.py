@@ -29,16 +29,16 @@ _SAVE_IT = "load it in Keras and save it with model.save('net.keras')"
 # How files that are no zip begin, what they are, and what to do.
 _BEGINNINGS = (
     (b"\x89HDF", "it is HDF5: a network in the old .h5 format, or weights alone", _SAVE_IT),
-    (b"version https://git-lfs", "it is a pointer of Git LFS to the file", "run git lfs pull"),
-    (b"PK", "its end is missing", "copy or download it again"),
+    (b"version https://git-lfs", "it is a Git LFS pointer", "run git lfs pull"),
+    (b"PK", "the archive is truncated", "copy or download it again"),
 )
 _VERSION = re.compile(r"\d+(?:\.\d+){0,2}")
 
 
 def config(file: Path) -> dict[str, Any]:
-    """Return the network in ``file``, without how it was compiled.
+    """Return the configuration of the network in ``file``, without its compile configuration.
 
-    Inference needs no optimiser, and a loss or a schedule of the user's own could not be loaded.
+    Inference needs no optimiser, and a custom loss or schedule could not be loaded.
 
     Raises:
         UserError: not a ``.keras`` file, or one that only loads with code execution.
@@ -46,7 +46,7 @@ def config(file: Path) -> dict[str, Any]:
     try:
         found = _json(file, "config.json")
         if not isinstance(found, dict):
-            raise ValueError("its config.json holds no network")
+            raise ValueError("its config.json contains no network")
         found = _uncompiled(found)
         names = [part.get("class_name") for part in dictionaries(found)]
     except DAMAGED as error:
@@ -54,9 +54,9 @@ def config(file: Path) -> dict[str, Any]:
     for name in names:
         if isinstance(name, str) and name in _UNSAFE:
             raise UserError(
-                f"a {_UNSAFE[name]} layer in it carries Python code that loading would run",
+                f"contains a {_UNSAFE[name]} layer, whose Python code would run on loading",
                 str(file),
-                "replace it by a registered layer of your own and save the model again",
+                "replace it with a registered custom layer and save the model again",
             )
     version = _saved_by(file)
     if (
@@ -65,7 +65,7 @@ def config(file: Path) -> dict[str, Any]:
         and any(_OTHERWISE in part.values() for part in dictionaries(found))
     ):
         raise UserError(
-            f"saved by Keras 2 ({_dotted(version)}), whose {_OTHERWISE} is not Keras 3's",
+            f"saved by Keras 2 ({_dotted(version)}), whose {_OTHERWISE} differs from Keras 3's",
             str(file),
             "build and train the network in Keras 3",
         )
@@ -73,7 +73,7 @@ def config(file: Path) -> dict[str, Any]:
 
 
 def unreadable(file: Path, error: Exception) -> UserError:
-    """Return in words why ``file`` is no ``.keras`` file, by how it begins."""
+    """Return an error that says what ``file`` is instead of a ``.keras`` file."""
     try:
         with file.open("rb") as stream:
             beginning = stream.read(32)
@@ -87,20 +87,20 @@ def unreadable(file: Path, error: Exception) -> UserError:
 
 
 def another_keras(file: Path) -> UserError | None:
-    """Return in words that another Keras saved ``file``: Keras 2, or one newer than this."""
+    """Return an error if ``file`` was saved by Keras 2 or by a newer Keras, otherwise None."""
     version, here = _saved_by(file), version_of("keras") or ""
     if not version:
         return None
     if version[0] < 3:
         return UserError(
-            f"saved by Keras 2 ({_dotted(version)}), in a form that Keras 3 does not load",
+            f"saved by Keras 2 ({_dotted(version)}), in a format that Keras 3 cannot load",
             str(file),
             "in Keras 2 write model.save_weights('net.h5'); build the same network in Keras 3, "
             "load_weights('net.h5') and save it again",
         )
     if version > _numbers(here):
         return UserError(
-            f"saved by Keras {_dotted(version)}, which is newer than {here} here and may know more",
+            f"saved by Keras {_dotted(version)}, which is newer than the installed {here}",
             str(file),
             "upgrade keras, or save it with this version",
         )

@@ -37,7 +37,7 @@ class Request:
     changed: frozenset[str] = frozenset()
 
     def refused(self, error: Exception) -> UserError:
-        """What a builder objected to, in one line."""
+        """Return a builder's objection in one line."""
         # Of other kinds the words alone say little.
         is_plain = isinstance(error, ValueError | TypeError) and str(error)
         words = brief(error) if is_plain else explained(error)
@@ -72,7 +72,7 @@ class Maker(Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """What `registry.resolve` returns: light until `build`.
+    """A model as `registry.resolve` returns it: light until `build`.
 
     Attributes:
         text: as asked for; another process resolves it again from this.
@@ -118,7 +118,7 @@ class Model:
 
     @property
     def fixed(self) -> frozenset[str]:
-        """Those of ``input_shape`` and ``classes`` that it cannot be built with otherwise.
+        """Names among ``input_shape`` and ``classes`` whose values are fixed.
 
         A network whose top can be left out can be given one for other classes.
         """

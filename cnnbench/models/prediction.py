@@ -37,7 +37,7 @@ def probabilities(
     images: np.ndarray,
     preprocess: Callable[[np.ndarray], np.ndarray] | None,
 ) -> np.ndarray:
-    """What ``network`` makes of images: ``(n, classes)``.
+    """Return the class probabilities of ``network`` for images: ``(n, classes)``.
 
     Each row adds up to 1, unless its classes do not exclude one another (a sigmoid for each). A
     single sigmoid tells two classes apart, the second with the probability that it gives.

@@ -74,7 +74,7 @@ def _keep(model: Any, task: Task, context: Context) -> None:
 
 
 def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tuple[Task, Training]:
-    """What there is to learn, read into memory, and the loop that goes on where it was cut off.
+    """Return the training data, in memory, and the training loop, which resumes from a checkpoint.
 
     Raises:
         Unavailable: the data or the weights are not here and cannot be had.
@@ -101,10 +101,10 @@ def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tupl
 
 
 def _check_classes(subject: Subject, setting: AccuracySetting, classes: int) -> None:
-    """Of a folder, only reading it tells how many classes there are."""
+    """Check the number of classes, which for a folder is known only after reading it."""
     apart = max(2, subject.classes or classes)  # a single sigmoid tells two classes apart
     if "classes" in subject.fixed and apart != classes:
-        raise JobFailed(f"it tells {apart} classes apart, and {setting.dataset} has {classes}")
+        raise JobFailed(f"it has {apart} classes, but {setting.dataset} has {classes}")
 
 
 def _weights(subject: Subject, setting: AccuracySetting, context: Context) -> str | Path:
@@ -161,7 +161,7 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
 
 
 def _notes(task: Task) -> list[str]:
-    """What a reader must know of the network that was trained."""
+    """Return remarks for the report on the network that was trained."""
     if "classes" not in task.subject.stated or task.subject.classes == task.classes:
         return []
     return [f"trained for the data set's {task.classes} classes"]

@@ -66,7 +66,7 @@ class Baseline:
         open_ = [row for row in found.rows if not row.is_verified]
         said = Counter((r.name, r.verdict) for r in open_ if r.verdict != "missing in new")
         for (name, verdict), count in said.items():
-            words = f"{name}: {count} number{'s' * (count != 1)} not held against {self._file}"
+            words = f"{name}: {count} number{'s' * (count != 1)} not compared with {self._file}"
             warnings.warn(f"{words}: {verdict}", UserWarning, stacklevel=4)
 
     def add(self, test: str, reports: Sequence[str]) -> None:

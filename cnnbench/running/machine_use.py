@@ -1,10 +1,10 @@
-"""Which runs measure on this machine at the same time: each distorts the timings of the others.
+"""Detect other runs that measure on this machine, because concurrent runs distort timings.
 
-Whoever measures listens on an abstract Unix socket, whose name says who that is, and tells its own
-name to those that listen already; one at a time holds the *turn* besides. The kernel takes a socket
-away however its process ends, it lies in no folder, and everybody may read in ``/proc/net/unix``
-which there are. Processes in another network namespace (most containers) are not seen; where the
-system has no such sockets, nobody is.
+Each measuring run listens on an abstract Unix socket whose name identifies the run, and sends its
+own name to the runs that already listen; one run at a time also holds the *turn*. The kernel
+removes a socket however its process ends, no file is left behind, and ``/proc/net/unix`` lists all
+sockets to everybody. Runs in another network namespace (most containers) are not detected, and
+none are on systems without abstract sockets.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _WANTED = 0.05
 
 @dataclass(frozen=True)
 class Noise:
-    """What the processes of the self-test found.
+    """Results of the self-test.
 
     Attributes:
         plain, corrected: the robust standard deviation between processes of the logarithm of the
@@ -70,7 +70,7 @@ def judge(
     flags: Sequence[Sequence[str]] = (),
     medians: Sequence[float] = (),
 ) -> Noise:
-    """What samples of some processes promise for more of them.
+    """Forecast the precision of more processes from the samples of a few.
 
     Args:
         locations, references, flags: one a process.
@@ -95,7 +95,7 @@ def judge(
 
 
 def _wild(logs: np.ndarray) -> Iterator[str]:
-    """Where a quarter of the processes are far from the others: a cell leaves out no more."""
+    """Yield a reason if a quarter of the processes are outliers, more than a cell tolerates."""
     far = max(3 * robust.deviation(logs), math.log1p(_WANTED))
     wild = int((np.abs(logs - np.median(logs)) > far).sum())
     if wild >= len(logs) / 4:

@@ -34,7 +34,7 @@ class Observer:
         """This run goes on when ``whom`` has ended."""
 
     def warns(self, message: str) -> None:
-        """Something distorts what is measured."""
+        """Warn of something that distorts the measurement."""
 
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
         """The run is open and ``left`` jobs are to do."""

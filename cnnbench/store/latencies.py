@@ -1,8 +1,8 @@
-"""The rounds of one latency cell -> every timed number, each with the interval of that number.
+"""Estimate every latency metric of a cell from its rounds, each with an interval.
 
-All are looked at alike: one value a round, divided by the reference timed beside it, of the rounds
-that count, at the speed that the machine had in the median of them. Of percentiles the value is
-that of all calls together, and a higher one never lies, begins or ends below a lower one.
+All metrics are estimated alike: one value per valid round, divided by the reference timed beside it
+and multiplied by the median reference. Percentiles are taken over all calls together; neither the
+value nor the interval of a higher percentile lies below that of a lower one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Rounds:
 
     @cached_property
     def counting(self) -> list[Record]:
-        """The rounds that count: not those of a machine that others slowed down."""
+        """Valid rounds: without those in which the machine was slowed down."""
         return [self.timed[place] for place in counted(self.references)]
 
     @cached_property
@@ -68,7 +68,7 @@ class Rounds:
 
     @cached_property
     def _calls(self) -> list[float]:
-        """All calls of the rounds that count, as long as they would take at the median speed."""
+        """All calls of the valid rounds, scaled to the median speed of the machine."""
         beside = [record.metrics["reference_s"] for record in self.counting]
         scale = median(beside)
         return [
@@ -78,11 +78,10 @@ class Rounds:
         ]
 
     def _percentiles(self) -> dict[str, Estimate]:
-        """Of all calls; the interval is that of the rounds' own percentiles.
+        """Percentiles of all calls, each with the interval of the per-round percentiles.
 
-        It holds the value, which one disturbed round moves further than their robust mean. The
-        ends keep the order that the percentiles have: what bounds one from below bounds all above
-        it.
+        The interval is widened to contain the value, which a disturbed round moves further than
+        the robust mean. Its ends keep the order of the percentiles.
         """
         found: dict[str, Estimate] = {}
         low = high = 0.0
@@ -98,7 +97,7 @@ class Rounds:
 
 
 def _estimate(samples: Sequence[float], rounds: Sequence[Record], metric: str) -> Estimate:
-    """Of a rate, which grows as seconds shrink, through the time that one takes."""
+    """Return the estimate of a metric; a rate is estimated through its reciprocal, a time."""
     references = [record.metrics["reference_s"] for record in rounds]
     if metric != _RATE:
         return statistics.estimate(samples, references)

@@ -113,7 +113,7 @@ def _plain(records: Sequence[Record], status: str) -> dict[str, Summary]:
 
 
 def _static(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """As `_plain`; a count that is a bound only says so in its verdict."""
+    """Summarise as `_plain`, with a verdict for counts that are only bounds."""
     bounds = records[-1].details.get("bounds") or {}
     return {
         name: replace(one, verdict=statistics.unstable(bounds[name])) if name in bounds else one
@@ -122,7 +122,7 @@ def _static(records: Sequence[Record], status: str) -> dict[str, Summary]:
 
 
 def _latency(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """What is timed by `Rounds`, all else plainly; of rounds that count, samples of all."""
+    """Summarise latencies by `Rounds`, all else plainly; samples of all rounds are kept."""
     rounds = Rounds(records)
     if not rounds.timed:
         return _plain(records, status)
@@ -179,7 +179,7 @@ def _named_unused(
 
 
 def _unused_files(count: int, problems: Sequence[str]) -> str:
-    """``7 files not used: red/notes.txt: not a picture; and 6 more``."""
+    """``7 files not used: red/notes.txt: not an image; and 6 more``."""
     named = "; ".join(problems[:_NAMED])
     more = f"; and {count - _NAMED} more, see records.jsonl" if count > _NAMED else ""
     return f"{count} file{'s' * (count != 1)} not used: {named}{more}"
@@ -229,7 +229,7 @@ def _with_chance_said(summaries: dict[str, Summary]) -> dict[str, Summary]:
 
 
 def _doubts(record: Record) -> list[str]:
-    """What a round has to say against itself."""
+    """Return the flags of a round."""
     flags = list(record.details.get("flags", []))
     if others := record.details.get("beside"):
         flags.append(f"another run measured on this machine ({', '.join(others)})")

@@ -1,4 +1,4 @@
-"""What is not known is said wherever numbers are: text, JSON, HTML and records alike."""
+"""Uncounted operations and bounds are reported in text, JSON, HTML and records."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_an_unknown_loop_is_named_in_the_text() -> None:
     for metric in ("macs", "flops", "receptive_field_px", "activation_infer_peak_bytes"):
         assert "at least" in lines[metric]
     assert "at least" not in lines["params"]
-    assert "The receptive field is at least this: lost at until." in text
+    assert "The receptive field is a lower bound: it cannot be followed through until." in text
 
 
 def test_an_unknown_loop_is_named_in_json_and_html() -> None:

@@ -1,4 +1,4 @@
-"""The true way: loops, conditions, keyword tensors, and fields through any layout."""
+"""Counting from a traced graph: loops, conditions, keyword tensors, fields in any layout."""
 
 from __future__ import annotations
 

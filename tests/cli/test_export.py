@@ -77,7 +77,7 @@ def test_an_unknown_data_set_and_a_size_that_is_too_small(weights: str) -> None:
     common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
     assert "did you mean 'digits'" in _refused("BasicCNN", *common, "--dataset", "digts")
     words = _refused("MobileNetV2", *common, "--dataset", "digits", "--image-size", "8")
-    assert "takes 32 px at least" in words
+    assert "takes at least 32 px" in words
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_network_is_exported_at_the_input_that_its_name_states(
 def test_another_size_than_a_name_states_is_a_mistake(weights: str) -> None:
     common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
     words = _refused(SISTER, *common, "--dataset", "digits", "--image-size", "224")
-    assert words == f"--image-size: {SISTER} keeps its own input, 96x96x3 (leave it out)"
+    assert words == f"--image-size: {SISTER} keeps its own input, 96x96x3 (omit it)"
 
 
 @pytest.mark.slow

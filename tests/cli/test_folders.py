@@ -63,7 +63,7 @@ def cnnbench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures in a folder, behind a link, behind a link to nothing, and nowhere."""
+    """Pictures in a folder, behind a link, behind a dangling link, and nowhere."""
     place = tmp_path_factory.mktemp("folders")
     (place / "nets.py").write_text(NETS)
     (place / "photos.yaml").write_text(SUITE)
@@ -82,7 +82,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_plan_says_what_of_a_folder_is_no_class(place: Path) -> None:
     done = cnnbench(place, "run", "photos.yaml", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "accuracy, photos: green: a link to nothing" in done.stdout
+    assert "accuracy, photos: green: a dangling link" in done.stdout
     assert "accuracy, photos: white: an empty folder" in done.stdout
 
 
@@ -92,7 +92,7 @@ def test_the_report_names_what_was_not_used_and_a_library_s_error_is_one_line(pl
     assert done.returncode == 1
     for words in (
         "class white left out: 0 of the 5 usable pictures needed",
-        "green: a link to nothing",
+        "green: a dangling link",
     ):
         assert words in done.stdout
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("failed: "))
@@ -134,8 +134,8 @@ def test_predict_sets_drawings_on_white_and_says_so(tmp_path: Path) -> None:
     assert found == [1, 1, 0]
     assert done.stderr.splitlines() == [
         "cnnbench: 2 of 3 pictures have more than 8 bits: read as 12 bits, since their largest "
-        "number is 3800",
-        "cnnbench: 1 of 3 pictures are transparent in parts: set on white",
+        "value is 3800",
+        "cnnbench: 1 of 3 pictures have transparent parts: shown on white",
     ]
 
 
@@ -193,4 +193,7 @@ def test_export_says_which_recipe_made_the_weights(tmp_path: Path) -> None:
     done = cnnbench(tmp_path, "export", name, "--variant", "float32", *weights)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "a network trained by recipe: transfer with 5 classes: --recipe transfer" in done.stderr
+    assert (
+        "a network trained with recipe: transfer with 5 classes; pass --recipe transfer"
+        in done.stderr
+    )

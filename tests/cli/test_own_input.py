@@ -76,7 +76,7 @@ def test_each_is_trained_at_its_own_input_and_all_sizes_share_a_column(tmp_path:
     saved = "import nets; nets.net((14, 14, 1)).save('net.keras')"
     subprocess.run([sys.executable, "-c", saved], cwd=tmp_path, check=True, capture_output=True)
     notes = [
-        "accuracy, fashion_mnist: image_size: 20 is for nets:net, nets:fixed; "
+        "accuracy, fashion_mnist: image_size: 20 applies to nets:net, nets:fixed; "
         f"{WIDE} keeps its own input, 16x24x1; {SMALL} keeps its own input, 12x12x3; "
         "net.keras keeps its own input, 14x14x1",
         f"accuracy, fashion_mnist: {SMALL} is trained for the data set's 10 classes",

@@ -111,10 +111,10 @@ def test_an_input_that_is_not_square_sees_more_of_the_longer_side() -> None:
     ("arguments", "words"),
     [
         ((SMALL, "nowhere.jpg"), "nowhere.jpg: cannot be read: No such file or directory"),
-        ((SMALL, __file__, "--weights", "x.h5"), f"{__file__}: cannot be read: not a picture"),
+        ((SMALL, __file__, "--weights", "x.h5"), f"{__file__}: cannot be read: not an image"),
         ((SMALL, CHINA, "--weights", "x.h5"), "--weights: no weights file x.h5 (put it at x.h5)"),
         (("MobileNetV9", CHINA), "unknown model 'MobileNetV9' (did you mean 'MobileNetV2'?)"),
-        (("LeNet5[input_shape=32x32x2]", CHINA), "no picture has 2 channels (1 or 3)"),
+        (("LeNet5[input_shape=32x32x2]", CHINA), "no image has 2 channels (1 or 3)"),
         (("ResNet18", CHINA), "no ImageNet weights are published for ResNet18 here"),
     ],
 )

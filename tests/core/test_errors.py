@@ -44,8 +44,8 @@ PRIMITIVE = (
         (
             AbortedError(GRAPH_ERROR.format(PRIMITIVE)),
             "AbortedError: Operation received an exception:Status: 3, message: could not create a "
-            "primitive (an error of oneDNN, often for want of memory: try a smaller batch or less "
-            "at once, else TF_ENABLE_ONEDNN_OPTS=0)",
+            "primitive (oneDNN failed, often for lack of memory: try a smaller batch or fewer "
+            "jobs at once, or TF_ENABLE_ONEDNN_OPTS=0)",
         ),
         (
             ValueError(GRAPH_ERROR.format("Received a label value of 9,\nwhich is too large")),

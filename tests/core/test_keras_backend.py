@@ -154,10 +154,10 @@ def test_the_variable_overrides_keras_json(home: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ('{"floatx": "float8"}', "floatx: 'float8' is none of float16, float32, float64"),
-        ('{"image_data_format": "NCHW"}', "image_data_format: 'NCHW' is none of channels_last"),
+        ('{"floatx": "float8"}', "floatx: 'float8' is not one of float16, float32, float64"),
+        ('{"image_data_format": "NCHW"}', "image_data_format: 'NCHW' is not one of channels_last"),
         ('{"epsilon": 1}', "epsilon: 1 is not a float"),
-        ("[]", "is not an object"),
+        ("[]", "is not a JSON object"),
     ],
 )
 def test_settings_that_keras_refuses_are_named(home: Path, content: str, words: str) -> None:

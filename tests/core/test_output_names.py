@@ -29,7 +29,7 @@ def test_the_wanted_one_is_taken_else_the_first() -> None:
     [
         (NESTED, "prob", "net has no output 'prob' (did you mean 'probs'?)"),
         ([5, 6], "2", "net has no output '2' (it has: 0, 1)"),
-        (7, "probs", "net has one output, which has no name (leave output= away)"),
+        (7, "probs", "net has one output, which has no name (omit output=)"),
     ],
 )
 def test_an_unknown_one_is_a_mistake(structure: object, wanted: str, words: str) -> None:
@@ -41,5 +41,5 @@ def test_an_unknown_one_is_a_mistake(structure: object, wanted: str, words: str)
 def test_only_of_several_it_is_said_which_was_taken() -> None:
     assert output_names.remark({"only": 1}, "only") == ""
     assert output_names.remark({"probs": 1, "box": 2}, "probs") == (
-        "classes are read from its output 'probs' ([output=...] names another: box)"
+        "classes are read from its output 'probs' ([output=...] selects another: box)"
     )

@@ -58,5 +58,5 @@ def test_the_activation_is_found_behind_layers_that_pass_it_on_and_inside_networ
 
 
 def test_a_softmax_over_one_output_tells_nothing() -> None:
-    with pytest.raises(JobFailed, match="is 1 whatever it sees: give it a sigmoid"):
+    with pytest.raises(JobFailed, match="a softmax, which is always 1: use a sigmoid"):
         outputs.probabilities(np.ones((3, 1)), outputs.kind(network("softmax"), np.ones((3, 1))))

@@ -1,4 +1,4 @@
-"""Weights that fit are loaded; of others it is said which network they are of."""
+"""Matching weights are loaded; for others the error names their network."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ def test_the_same_network_takes_all_of_them_optimiser_or_not(name: str, tmp_path
     [
         ({"classes": 5}, "do not fit Net[alpha=2]: they are of Net[classes=5] ("),
         ({"channels": 1}, "do not fit Net[alpha=2]: they are of Net[input_shape=HxWx1] ("),
-        ({"depth": 2}, "net.weights.h5 holds weights of more layers than Net[alpha=2] has: conv2d"),
+        (
+            {"depth": 2},
+            "net.weights.h5 has weights for layers that Net[alpha=2] does not have: conv2d",
+        ),
         ({"depth": 0}, "do not fit Net[alpha=2]: "),
     ],
 )
@@ -83,7 +86,7 @@ def test_a_backbone_takes_its_part_of_the_whole_network_s_weights(tmp_path: Path
     for mine, theirs in zip(backbone.get_weights(), whole.get_weights(), strict=False):
         np.testing.assert_array_equal(mine, theirs)
     net(depth=2).save_weights(file)
-    with pytest.raises(UserError, match="holds weights of more layers than Net has: conv2d_1"):
+    with pytest.raises(UserError, match="has weights for layers that Net does not have: conv2d_1"):
         stored_weights.load(net(), file, "Net", whole=net)
 
 
@@ -98,6 +101,6 @@ def test_weights_of_a_transfer_are_named_as_such(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         subject.build(weights=file)
     assert (
-        "they are of a network trained by recipe: transfer with 5 classes: --recipe transfer "
-        "--dataset NAME says on what"
+        "they are of a network trained with recipe: transfer with 5 classes; pass --recipe "
+        "transfer --dataset NAME"
     ) in str(caught.value)

@@ -51,11 +51,11 @@ def test_what_cannot_be_used_is_named(photos: Path) -> None:
     problems = "\n".join(sorted(splits.problems))
     for text in [
         "blue/0.png: mislabelled, the same picture is in blue and red",
-        "blue/twice.png: the same picture as blue/2.png",
+        "blue/twice.png: duplicate of blue/2.png",
         "red/9.jpg: unreadable (",
-        "red/notes.txt: not a picture",
+        "red/notes.txt: not an image",
         "red/sky.png: mislabelled",
-        "stray.png: in no class's subfolder",
+        "stray.png: not in the subfolder of a class",
     ]:
         assert text in problems
     assert len(splits.problems) == 6

@@ -26,7 +26,7 @@ def fill(place: Path, count: int, seed: int) -> Path:
 
 @pytest.fixture()
 def photos(tmp_path: Path) -> Path:
-    """A class of files, one that is a link elsewhere, a link to nothing, and an empty folder."""
+    """A class of files, one that is a link elsewhere, a dangling link, and an empty folder."""
     photos = tmp_path / "photos"
     fill(photos / "blue", 6, seed=1)
     (photos / "red").symlink_to(fill(tmp_path / "elsewhere", 7, seed=2))
@@ -39,14 +39,14 @@ def test_links_are_followed_and_what_leads_to_no_picture_is_named(photos: Path) 
     splits = folder.load("photos", [photos.parent])
     assert splits.classes == ("blue", "red")
     assert len(splits.train.labels) + len(splits.test.labels) == 13
-    assert splits.problems == ("green: a link to nothing", "white: an empty folder")
+    assert splits.problems == ("green: a dangling link", "white: an empty folder")
     assert splits.notes == ("class white left out: 0 of the 5 usable pictures needed",)
 
 
 def test_a_class_whose_files_are_all_damaged_is_named(photos: Path) -> None:
     (photos / "white" / "1.png").write_text("no picture")
     splits = folder.load("photos", [photos.parent])
-    assert "white/1.png: not a picture" in splits.problems
+    assert "white/1.png: not an image" in splits.problems
     assert splits.notes == ("class white left out: 0 of the 5 usable pictures needed",)
 
 
@@ -55,10 +55,10 @@ def test_links_that_never_end_are_not_followed(photos: Path) -> None:
     (photos / "red" / "itself").symlink_to(photos / "red" / "itself")
     (photos / "up").symlink_to(photos.parent)
     assert folders.read(photos).problems() == [
-        "blue/again: a link to a folder that it lies in",
-        "green: a link to nothing",
-        "red/itself: a link to nothing",
-        "up: a link to a folder that it lies in",
+        "blue/again: a link to a folder that contains it",
+        "green: a dangling link",
+        "red/itself: a dangling link",
+        "up: a link to a folder that contains it",
         "white: an empty folder",
     ]
     assert folder.load("photos", [photos.parent]).classes == ("blue", "red")
@@ -109,7 +109,7 @@ def test_train_and_test_in_one_folder_are_the_splits(split: Path) -> None:
     assert splits.validation is not None
     parts = (splits.train, splits.test, splits.validation)
     assert [np.bincount(part.labels).tolist() for part in parts] == [[8, 8], [3, 3], [2, 2]]
-    assert splits.notes == ("trained on train/, judged on Test/",)
+    assert splits.notes == ("trained on train/, tested on Test/",)
     assert splits.problems == ()
     picture = np.asarray(Image.open(split / "Test" / "class1" / "2.png"))
     assert (splits.test.read(np.array([5]), 6, 3)[0] == picture).all()
@@ -124,14 +124,14 @@ def test_without_a_test_the_validation_images_are_for_judging(split: Path) -> No
     splits = folder.load("split", [split.parent])
     assert splits.validation is None
     assert np.bincount(splits.test.labels).tolist() == [2, 2]
-    assert splits.notes == ("trained on train/, judged on val/",)
+    assert splits.notes == ("trained on train/, tested on val/",)
 
 
 def test_a_picture_of_the_test_is_not_trained_on(split: Path) -> None:
     seen = split / "Test" / "class0" / "0.png"
     (split / "train" / "class0" / "copy.png").write_bytes(seen.read_bytes())
     splits = folder.load("split", [split.parent])
-    assert splits.problems == ("train/class0/copy.png: the same picture as Test/class0/0.png",)
+    assert splits.problems == ("train/class0/copy.png: duplicate of Test/class0/0.png",)
     assert len(splits.train.labels) == 16
 
 
@@ -150,8 +150,9 @@ def test_test_pictures_of_no_class_are_none_to_judge_by(split: Path) -> None:
     with pytest.raises(JobFailed) as caught:
         folder.load("split", [split.parent])
     assert str(caught.value).startswith(
-        "'split' has 0 classes with enough pictures; two are needed: of folder:split/train alone a "
-        "fifth would be held out (6 problems: class class0 left out: 0 of the 1 test pictures"
+        "'split' has 0 classes with enough pictures; two are needed; folder:split/train alone "
+        "would hold out a fifth for testing (6 problems: class class0 left out: 0 of the 1 "
+        "test pictures"
     )
 
 
@@ -160,13 +161,13 @@ def test_split_names_beside_others_are_classes_and_said(split: Path) -> None:
     splits = folder.load("split", [split.parent])
     assert splits.classes == ("Test", "other", "train")  # of val there are four pictures
     assert splits.notes == (
-        "Test/ and train/ and val/ taken as classes: others lie beside them",
+        "Test/ and train/ and val/ taken as classes: there are other subfolders",
         "class val left out: 4 of the 5 usable pictures needed",
     )
 
 
 def test_a_folder_one_level_too_high_is_told_from_the_right_one(photos: Path) -> None:
-    with pytest.raises(JobFailed, match=r"is it folder:\./photos\?"):
+    with pytest.raises(JobFailed, match=r"did you mean folder:\./photos\?"):
         (photos.parent / "elsewhere").rename(photos.parent.parent / "elsewhere-away")
         (photos / "red").unlink()
         (photos / "red").symlink_to(photos.parent.parent / "elsewhere-away")
@@ -178,5 +179,5 @@ def test_classes_named_by_numbers_come_in_the_order_of_these(tmp_path: Path) -> 
         fill(tmp_path / "many" / str(number), 5, seed=number)
     splits = folder.load("many", [tmp_path])
     assert splits.classes == tuple(str(number) for number in range(12))
-    assert splits.notes == ("classes in the order of their numbers, 0 to 11",)
+    assert splits.notes == ("classes in numerical order, 0 to 11",)
     assert folders.in_order(["2", "10", "b"]) == ["10", "2", "b"]

@@ -40,8 +40,8 @@ def test_integers_of_32_bits_and_floats_up_to_one_have_a_range_and_others_none()
         found = decoded(encoded(Image.fromarray(values), "TIFF"), 64, 64, 3)
         assert np.abs(found.astype(int) - expected).max() <= 1
     for values, words in (
-        (RAMP.astype(np.float32), "floating-point numbers that are not all in"),
-        (RAMP.astype(np.int32) - 5, "negative numbers"),
+        (RAMP.astype(np.float32), "floating-point values outside"),
+        (RAMP.astype(np.int32) - 5, "negative values"),
     ):
         with pytest.raises(ValueError, match=words):
             decoded(encoded(Image.fromarray(values), "TIFF"), 64, 64, 3)
@@ -67,7 +67,7 @@ def test_in_a_data_set_dark_pictures_stay_darker_than_bright_ones(tmp_path: Path
     assert levels[0] == 249
     assert levels[1] in (24, 25)
     assert splits.notes == (
-        "10 of 10 pictures have more than 8 bits: read as 12 bits, since their largest number "
+        "10 of 10 pictures have more than 8 bits: read as 12 bits, since their largest value "
         "is 4004",
     )
 

@@ -107,7 +107,7 @@ def test_a_layer_may_not_hide_behind_the_compilation(tmp_path: Path) -> None:
         hidden = copy.deepcopy(network)
         hidden.setdefault(place, {})["compile_config"] = {"loss": lambda_}
         keras_zip.write(tmp_path / "net.keras", hidden)
-        with pytest.raises(UserError, match="a Lambda layer in it carries Python code"):
+        with pytest.raises(UserError, match="contains a Lambda layer, whose Python code"):
             registry.resolve("net.keras", [tmp_path])
 
 
@@ -116,12 +116,14 @@ def test_a_file_of_keras_2_says_so_and_what_to_do(tmp_path: Path) -> None:
     said = _refusal("old.keras", tmp_path)
     assert said.startswith("old.keras: saved by Keras 2 (2.")
     assert "(in Keras 2 write model.save_weights('net.h5'); build the same network" in said
-    assert "whose hard_sigmoid is not Keras 3's" in _refusal("hard.keras", tmp_path)
+    assert "whose hard_sigmoid differs from Keras 3's" in _refusal("hard.keras", tmp_path)
 
 
 def test_a_file_of_a_newer_keras_says_so_where_it_cannot_be_loaded(tmp_path: Path) -> None:
     keras_zip.write(tmp_path / "net.keras", version="99.1.0")
-    assert "saved by Keras 99.1.0, which is newer than 3." in _refusal("net.keras", tmp_path)
+    assert "saved by Keras 99.1.0, which is newer than the installed 3." in _refusal(
+        "net.keras", tmp_path
+    )
 
 
 @pytest.mark.parametrize("version", [None, 3, "three", "", "9" * 5000, [], {}])
@@ -135,8 +137,8 @@ def test_a_version_that_is_none_is_passed_over(version: object, tmp_path: Path) 
     ("content", "words"),
     [
         (b"\x89HDF\r\n\x1a\n" + bytes(64), "it is HDF5: a network in the old .h5 format"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS to the file"),
-        (b"PK\x03\x04" + bytes(500), "its end is missing (copy or download it again)"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"PK\x03\x04" + bytes(500), "the archive is truncated (copy or download it again)"),
         (b"<html>", "File is not a zip file (save it with model.save())"),
     ],
 )

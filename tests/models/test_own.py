@@ -222,8 +222,8 @@ def test_a_lambda_is_refused_with_an_explanation(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         registry.resolve("l.keras", [tmp_path])
     assert str(caught.value) == (
-        f"{tmp_path / 'l.keras'}: a Lambda layer in it carries Python code that loading would run "
-        "(replace it by a registered layer of your own and save the model again)"
+        f"{tmp_path / 'l.keras'}: contains a Lambda layer, whose Python code would run on loading "
+        "(replace it with a registered custom layer and save the model again)"
     )
 
 

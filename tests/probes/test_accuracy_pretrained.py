@@ -92,7 +92,7 @@ def test_large_images_come_in_smaller_batches_with_their_middle() -> None:
 
 
 def test_imagenet_s_weights_want_imagenet_s_classes(place: Path) -> None:
-    with pytest.raises(JobFailed, match="'folder:photos/class0' is no class of ImageNet"):
+    with pytest.raises(JobFailed, match="'folder:photos/class0' is not a class of ImageNet"):
         accuracy.run(SmallNet(channels=3), setting(), context(place))
 
 
@@ -207,7 +207,7 @@ def test_classes_named_by_numbers_are_outputs_in_numeric_order(tmp_path: Path) -
     greys(tmp_path / "photos", [str(number) for number in range(12)])
     found = judged(tmp_path, Levels())
     assert found.metrics["top1"] == 1.0
-    assert found.details["notes"][0] == "classes in the order of their numbers, 0 to 11"
+    assert found.details["notes"][0] == "classes in numerical order, 0 to 11"
     assert "order of the folder's names, 0 to 11" in found.details["notes"][1]
 
 
@@ -218,13 +218,13 @@ def test_where_the_order_as_text_fits_better_it_is_said(tmp_path: Path) -> None:
     # 0 and 1 stand where they stood; 10, 11 and 2 to 9 do not.
     assert found.metrics["top1"] == pytest.approx(2 / 12)
     assert found.details["notes"][-1] == (
-        "with the names sorted as text, as Keras numbers folders, 100.0 % would be right instead "
+        "with the subfolders sorted as text, as Keras numbers them, top-1 would be 100.0 % instead "
         "of 16.7 %"
     )
     (tmp_path / "names.txt").write_text("\n".join(sorted(str(n) for n in range(12))))
     named = judged(tmp_path, Levels(), class_names="names.txt")
     assert named.metrics["top1"] == 1.0
-    assert named.details["notes"] == ["classes in the order of their numbers, 0 to 11"]
+    assert named.details["notes"] == ["classes in numerical order, 0 to 11"]
 
 
 def test_a_list_of_class_names_finds_the_outputs_of_some_of_the_classes(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_list_of_class_names_finds_the_outputs_of_some_of_the_classes(tmp_path
     found = judged(tmp_path, Levels(), class_names="names.txt")
     assert (found.metrics["top1"], found.details["n_test"]) == (1.0, 5)
     (tmp_path / "names.txt").write_text("\n".join([*names[:-1], "bird x"]).replace("l", "k2"))
-    with pytest.raises(JobFailed, match=r"'folder:photos/bird l' is no class of 'names.txt'"):
+    with pytest.raises(JobFailed, match=r"'folder:photos/bird l' is not a class of 'names.txt'"):
         judged(tmp_path, Levels(), class_names="names.txt")
 
 
@@ -277,4 +277,4 @@ def test_of_a_folder_with_splits_only_the_test_is_judged(tmp_path: Path) -> None
     found = judged(tmp_path, Levels())
     assert (found.metrics["top1"], found.details["n_test"]) == (1.0, 12)
     assert found.details["problems"] == []
-    assert "trained on train/, judged on val/" in found.details["notes"]
+    assert "trained on train/, tested on val/" in found.details["notes"]

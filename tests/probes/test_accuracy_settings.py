@@ -121,11 +121,11 @@ def test_where_both_give_a_size_it_is_said_which_holds_for_whom() -> None:
         for label, side in (("S", 96), ("L", 160))
     )
     assert notes(plain, small, other, large, image_size=32) == [
-        "digits: image_size: 32 is for A, B; S keeps its own input, 96x96x3; "
+        "digits: image_size: 32 applies to A, B; S keeps its own input, 96x96x3; "
         "L keeps its own input, 160x160x3"
     ]
     assert notes(small, image_size=32) == [
-        "digits: image_size: 32 is for none of its models; S keeps its own input, 96x96x3"
+        "digits: image_size: 32 applies to none of its models; S keeps its own input, 96x96x3"
     ]
     assert notes(plain, other, image_size=32) == []
     assert notes(plain, small) == []
@@ -151,7 +151,7 @@ def test_every_default_is_filled_in_and_comes_back_from_json() -> None:
 
 
 def test_an_image_smaller_than_the_network_takes_is_refused() -> None:
-    with pytest.raises(UserError, match="image_size is 28, but it takes 32 px at least"):
+    with pytest.raises(UserError, match="image_size is 28, but it takes at least 32 px"):
         setting(min_size=32, image_size=28)
 
 

@@ -75,4 +75,4 @@ def test_what_could_not_be_held_against_the_baseline_is_warned_of(tmp_path: Path
     with pytest.warns(UserWarning) as said:
         assert list(check) == ["params was 5, is 6 (by +1)"]
     (one,) = [str(warning.message) for warning in said]
-    assert one == f"A: 1 number not held against {file}: another environment"
+    assert one == f"A: 1 number not compared with {file}: another environment"

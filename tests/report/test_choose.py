@@ -121,7 +121,7 @@ def test_a_winner_that_cannot_be_told_from_the_next_is_a_tie(tmp_path: Path) -> 
     assert 0.0 < tie.tie_probability < 0.6
     text = choose_text.as_text(choice)
     assert text.startswith("Tie: ")
-    assert "with probability" in text
+    assert "  statistically tied with " in text and "% chance that " in text
     assert choice.to_json()["tie_with"][0]["probability_better"] == tie.tie_probability
 
 

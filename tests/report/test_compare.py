@@ -67,7 +67,7 @@ def test_too_few_processes_verify_nothing(tmp_path: Path) -> None:
     found = cnnbench.compare(tables.load(base), tables.load(new), metrics=[LOCATION])
     (row,) = found.rows
     assert row.verdict == "too few samples"
-    assert row.note == "3 and 3 processes, 6 a side are needed"
+    assert row.note == "3 and 3 processes, 6 per side are needed"
     assert found.regressions == ()
 
 
@@ -162,8 +162,8 @@ BLIND = "unstable: not above chance"
 @pytest.mark.parametrize(
     ("base", "new", "verdict", "note"),
     [
-        ("stable", "unstable: one seed, 2 at least", "too few samples", "one training says nothin"),
-        ("stable for one training", "stable", "too few samples", "one training says nothing"),
+        ("stable", "unstable: one seed, 2 at least", "too few samples", "a single training"),
+        ("stable for one training", "stable", "too few samples", "a single training"),
         ("stable", BLIND, "worse", "new: not above chance"),
         ("unstable: one seed, 2 at least", BLIND, "worse", "base: one seed, 2 at least; new: not "),
         (BLIND, BLIND, "unstable", "base: not above chance; new: not above chance"),
@@ -192,7 +192,7 @@ def test_the_range_of_a_few_seeds_is_no_interval() -> None:
 
     base, new = [0.010, 0.011, 0.012], [0.020, 0.021, 0.022]
     (row,) = cnnbench.compare(side(base), side(new)).rows
-    assert (row.verdict, row.note) == ("too few samples", "3 and 3 seeds, 6 a side are needed")
+    assert (row.verdict, row.note) == ("too few samples", "3 and 3 seeds, 6 per side are needed")
     (row,) = cnnbench.compare(side(2 * base), side(2 * new)).rows
     assert row.verdict == "worse"
 
@@ -308,7 +308,7 @@ def test_on_a_terminal_what_is_the_same_does_not_hide_what_is_not() -> None:
     names = [f"N{number}" for number in range(30)]
     base, new = (table(model=names, params=[first, *range(29)]) for first in (100, 200))
     lines = compare_text.as_text(cnnbench.compare(base, new), 100).splitlines()
-    assert [line.split()[0] for line in lines] == ["Model", "N0", "1", "What"]
+    assert [line.split()[0] for line in lines] == ["Model", "N0", "1", "Use"]
     few = compare_text.as_text(cnnbench.compare(base[:20], new[:20]), 100).splitlines()
     assert len(few) == 1 + 20 + 1
 

@@ -180,11 +180,11 @@ def test_damaged_details_do_not_stop_a_table() -> None:
 
 
 def test_files_that_were_not_used_stand_below_the_table() -> None:
-    problems = [f"red/{n}.jpg: not a picture" for n in range(7)]
+    problems = [f"red/{n}.jpg: not an image" for n in range(7)]
     one = accuracy("A", 0, 900)
     one.details.update({"n_problems": 7, "problems": problems})
     (line,) = (line for line in remarks(tables.report([one])) if "not used" in line)
-    assert "7 files not used: red/0.jpg: not a picture; red/1.jpg" in line
+    assert "7 files not used: red/0.jpg: not an image; red/1.jpg" in line
     assert "; and 2 more, see records.jsonl" in line
 
 

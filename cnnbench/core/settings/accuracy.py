@@ -83,7 +83,7 @@ DataSet = Annotated[str, AfterValidator(_known)]
 
 
 class Schedule(Form):
-    """How a network is trained: everything but the image size and the weights' hash.
+    """Training of a network: everything except the image size and the hash of the weights.
 
     Attributes:
         dataset: a name in `datasets.NAMED`, or ``folder:PATH`` (a class a subfolder).
@@ -151,7 +151,7 @@ class Schedule(Form):
 
     @model_serializer(mode="wrap")
     def _as_ever_where_not_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Fields that came later are left out at their default, so that keys stay what they are."""
+        """Omit later fields at their default, so that existing keys stay valid."""
         return {
             name: value
             for name, value in plain(self).items()
@@ -284,9 +284,10 @@ class AccuracySpec(Schedule, Spec):
         )
 
     def notes(self, models: Sequence[Model]) -> Iterator[str]:
-        """Return what its folder's names say, and for which models the suite's words do not hold.
+        """Yield remarks for the plan: on the folder's layout, and on models that differ.
 
-        These are its image size and the classes that a name states.
+        A model differs if it keeps its own image size, or is trained for other classes than its
+        name states.
         """
         name, classes = _short_name(self.dataset), datasets.facts(self.dataset).classes
         yield from (f"{name}: {note}" for note in self.folder_notes)
@@ -294,16 +295,16 @@ class AccuracySpec(Schedule, Spec):
         if kept and self.image_size not in (None, OWN):
             rest = ", ".join(model.label for model in models if model not in kept)
             owners = (f"{m.label} keeps its own input, {show(m.input_shape)}" for m in kept)
-            size = f"image_size: {self.image_size} is for {rest or 'none of its models'}"
+            size = f"image_size: {self.image_size} applies to {rest or 'none of its models'}"
             yield f"{name}: {'; '.join([size, *owners])}"
         for model in models:
             if "classes" in model.stated and classes not in (0, model.classes):
                 yield f"{name}: {model.label} is trained for the data set's {classes} classes"
 
     def _keeps_its_own(self, model: Model) -> bool:
-        """Whether it is trained at an input of its own that the suite does not ask for.
+        """Return whether the model is trained at its own input instead of the suite's size.
 
-        What is fixed and not known before it is built is asked to be what the suite says.
+        A fixed input that is unknown before building is assumed to be the suite's size.
         """
         asked, sides = self.image_size, tuple(model.input_shape[:2])
         if "input_shape" in model.stated:
@@ -315,16 +316,16 @@ class AccuracySpec(Schedule, Spec):
         asked, smallest = self.image_size, model.min_size or 1
         if self.recipe == PRETRAINED:
             if asked is not None:
-                words = "a pretrained network is judged at its own input"
-                raise UserError(words, hint="leave image_size out")
+                words = "a pretrained network is evaluated at its own input"
+                raise UserError(words, hint="omit image_size")
             sides = set(model.input_shape[:2])
             return sides.pop() if len(sides) == 1 else OWN
         if asked == OWN or self._keeps_its_own(model):
             return OWN
         if asked is not None and asked < smallest:
             raise UserError(
-                f"image_size is {asked}, but it takes {smallest} px at least",
-                hint=f"leave image_size out, or say {smallest}",
+                f"image_size is {asked}, but it takes at least {smallest} px",
+                hint=f"omit image_size, or set it to {smallest}",
             )
         return asked or max(datasets.facts(self.dataset).px, smallest)
 

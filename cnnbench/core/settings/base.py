@@ -108,7 +108,7 @@ class Setting(Form):
         return self.probe
 
     def training_pixels(self, input_shape: Sequence[int]) -> float:
-        """How many pixels a job trains its network on, over all epochs; 0 where nothing trains.
+        """Return the number of pixels a job trains on, over all epochs; 0 if nothing is trained.
 
         ``input_shape`` is the network's own; () where only building it tells.
         """
@@ -157,7 +157,7 @@ class Spec(Form):
             yield setting, rule
 
     def notes(self, models: Sequence[Model]) -> Iterator[str]:
-        """Return what a plan says where the suite's words do not hold for all of these models."""
+        """Yield remarks for the plan on settings that do not apply to all of these models."""
         return iter(())
 
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:

@@ -64,7 +64,7 @@ VariantNames = Annotated[
 
 
 class Training(Schedule):
-    """How the float32 network is trained: a schedule of the ``accuracy`` probe, with one seed.
+    """Training of the float32 network: a schedule of the ``accuracy`` probe, with one seed.
 
     Attributes:
         recipe: those that train; the weights of a file are said beside it (`CompressionSpec`).
@@ -298,7 +298,7 @@ def making(
 
 
 def _classes_of(dataset: str, search_path: Sequence[Path]) -> int:
-    """How many classes with enough files a ``folder:PATH`` has; 0 for what is none."""
+    """Return the number of classes with enough files in a ``folder:PATH``; 0 for other names."""
     found = files.find(dataset.removeprefix(FOLDER), search_path) if FOLDER in dataset else None
     if found is None or not found.is_dir():
         return datasets.facts(dataset).classes

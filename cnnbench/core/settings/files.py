@@ -64,7 +64,7 @@ def hash_of(name: str, folders: Iterable[Path | None]) -> str:
 
 @dataclass(frozen=True)
 class Tree:
-    """Everything below a folder, hidden files and folders left out.
+    """Everything below a folder except hidden files and folders.
 
     Attributes:
         files: every file, in the order of their paths; links are followed, wherever they lead.
@@ -78,7 +78,7 @@ class Tree:
 def tree(folder: Path) -> Tree:
     """List what is below ``folder``; nothing but hidden names is passed over.
 
-    A link to a folder that it lies in is odd: to follow it would never end.
+    A link to a folder that contains it is not followed, since that would never end.
     """
     above = frozenset(_identity(one.stat()) for one in (folder, *folder.resolve().parents))
     found = dict(_walk(folder, above))
@@ -100,14 +100,14 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[tuple[Pat
             found = path.stat()
         except OSError as error:
             is_link = path.is_symlink()
-            yield path, "a link to nothing" if is_link else f"unreadable ({error.strerror})"
+            yield path, "a dangling link" if is_link else f"unreadable ({error.strerror})"
             continue
         if stat.S_ISREG(found.st_mode):
             yield path, ""
         elif not stat.S_ISDIR(found.st_mode):
             yield path, "neither a file nor a folder"
         elif _identity(found) in above:
-            yield path, "a link to a folder that it lies in"
+            yield path, "a link to a folder that contains it"
         else:
             yield from _walk(path, above | {_identity(found)})
 

@@ -1,4 +1,4 @@
-"""How a folder of images is laid out, as its names alone say; no picture is opened.
+"""Layout of a folder of images, from file names alone; no picture is opened.
 
 A subfolder is a class. Where all subfolders are named as splits, ``train/`` and ``test/`` say,
 they are the data set's own splits, and the classes are the subfolders below them.
@@ -24,7 +24,7 @@ _SPLITS = {
     "test": TEST,
     "testing": TEST,
 }
-NO_CLASS = "in no class's subfolder"
+NO_CLASS = "not in the subfolder of a class"
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Layout:
 
     @property
     def judged_on(self) -> str:
-        """The split that the results are of: the validation images where there is no test."""
+        """The split used for testing; the validation split if there is no test split."""
         return TEST if TEST in self.splits.values() else VALIDATION
 
     def large_enough(
         self, pictures: Iterable[tuple[str, str]], trains: bool = True
     ) -> tuple[list[str], list[str]]:
-        """The classes that have enough of ``pictures``, in order; why each other is left out.
+        """Return the classes with enough ``pictures``, in order, and why the others are left out.
 
         Args:
             pictures: class and split of each.
@@ -93,20 +93,20 @@ class Layout:
         return path.relative_to(self.folder).as_posix()
 
     def problems(self) -> list[str]:
-        """What leads to no file, and what it is instead."""
+        """Paths that are no usable files, with the reason."""
         return [f"{self.shown(path)}: {what}" for path, what in sorted(self.odd.items())]
 
     def notes(self) -> list[str]:
-        """What a reader of a result must know: the splits, and the order of the classes."""
+        """Remarks for the report: the splits, and the order of the classes."""
         found = []
         if self.splits:
             of = {split: f"{top}/" for top, split in self.splits.items()}
-            found.append(f"trained on {of[TRAIN]}, judged on {of[self.judged_on]}")
+            found.append(f"trained on {of[TRAIN]}, tested on {of[self.judged_on]}")
         elif beside := [top for top in self.classes if top.lower() in _SPLITS]:
-            found.append(f"{'/ and '.join(beside)}/ taken as classes: others lie beside them")
+            found.append(f"{'/ and '.join(beside)}/ taken as classes: there are other subfolders")
         if list(self.classes) != sorted(self.classes):
             first, last = self.classes[0], self.classes[-1]
-            found.append(f"classes in the order of their numbers, {first} to {last}")
+            found.append(f"classes in numerical order, {first} to {last}")
         return found
 
 
@@ -137,7 +137,7 @@ def read(folder: Path) -> Layout:
 
 
 def notes(name: str, search_path: Sequence[Path]) -> tuple[str, ...]:
-    """What the names in the folder ``name`` say, for a plan; nothing where it is not found."""
+    """Return remarks for a plan on the layout of the folder ``name``; none if it is not found."""
     found = files.find(name, search_path)
     if found is None or not found.is_dir():
         return ()
@@ -154,7 +154,7 @@ def in_order(names: Iterable[str]) -> Sequence[str]:
 
 
 def _splits(tops: Iterable[str]) -> dict[str, str]:
-    """What each top subfolder is for, where all of them are splits and there is one to judge on."""
+    """Return the split of each top subfolder if all are splits and one can be tested on."""
     roles = {top: _SPLITS.get(top.lower(), "") for top in sorted(set(tops))}
     found = set(roles.values())
     return roles if TRAIN in found and "" not in found and len(found) > 1 else {}

@@ -1,9 +1,10 @@
-"""Carrying weights from one Keras generation to the other, and seeing that the answers came along.
+"""Transfer weights between the Keras generations, and check that the outputs stay the same.
 
-The toolkit knows only Keras 2 (Keras 3 trains). The generations list weights in different orders:
-Keras 2 puts a custom layer's statistics behind all of its trained weights, and layers that it holds
-in lists where the list is. So weights are kept in an order of our own. That shapes match proves
-nothing, and neither does an order: the copy's answers must be the original's.
+The compression toolkit supports only Keras 2; training uses Keras 3. The generations list weights
+in different orders: Keras 2 puts the statistics of a custom layer after all of its trained weights,
+and layers held in a list at the position of the list. Weights are therefore stored in an order that
+is independent of both. Matching shapes prove nothing, so the outputs of the copy are compared with
+the original's.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from cnnbench.probes.training import network
 WEIGHTS, ANSWERS = "weights.npz", "answers.npz"
 
 _SEED = 0
-# Weights are compared as they are and changed by up to this share of themselves: in a network that
-# says the same to every image, or whose statistics are still those of its start, nothing shows.
+# Outputs are compared with the given weights and with weights changed by up to this fraction:
+# constant outputs, or statistics that still have their initial values, would hide an error.
 _CHANGE = 0.2
-# How much more than a rounding of its input (float32 knows 6e-8 of a number) the rounding in all
-# layers may change an answer. Random weights amplify both alike.
+# Allowed change of an output by rounding in all layers, relative to the change by rounding the
+# input (6e-8 in float32). Random weights amplify both equally.
 _NUDGE, _LAYERS = 1e-6, 10
 _FUNCTIONAL = frozenset({"Functional", "Sequential"})
 
@@ -53,14 +54,14 @@ def load(model: Any, file: Path) -> None:
             (i for i, pair in enumerate(zip(own, given, strict=False)) if len(set(pair)) > 1), 0
         )
         raise Unavailable(
-            f"its weights do not carry over between Keras 3 and Keras 2: {len(given)} and "
-            f"{len(own)} arrays, the first difference at {place}"
+            f"its weights differ between Keras 3 and Keras 2: {len(given)} and {len(own)} arrays, "
+            f"the first difference at index {place}"
         )
     _assign(model, weights, arrays)
 
 
 def save_answers(model: Any, images: np.ndarray, folder: Path) -> None:
-    """Write what ``model`` says to ``images``, with its weights as they are and changed a little.
+    """Write the outputs of ``model`` for ``images``, with its weights and with perturbed weights.
 
     Args:
         model: whose weights are in ``folder``; it keeps them.
@@ -89,12 +90,12 @@ def save_answers(model: Any, images: np.ndarray, folder: Path) -> None:
 
 
 def check_answers(model: Any, folder: Path) -> None:
-    """Compare what ``model``, whose weights are loaded, says with what `save_answers` wrote.
+    """Compare the outputs of ``model``, whose weights are loaded, with those of `save_answers`.
 
     Raises:
-        Unavailable: it says something else.
+        Unavailable: the outputs differ.
     """
-    file = places.required(folder, ANSWERS, "what the float32 network says is not there")
+    file = places.required(folder, ANSWERS, "the outputs of the float32 network are missing")
     with np.load(file) as archive:
         stored = {name: archive[name] for name in archive.files}
     weights = ordered(model)
@@ -108,10 +109,10 @@ def check_answers(model: Any, folder: Path) -> None:
         allowed = max(specimen.TOLERANCE["float32"] * scale, float(stored[f"{name}-rounding"]))
         if not difference <= allowed:  # a NaN disagrees too
             raise Unavailable(
-                "its copy, built anew with its weights, answers otherwise: by up to "
+                "its rebuilt copy with the same weights has different outputs, by up to "
                 f"{difference:.2g} where the largest output is {scale:.2g} (a layer or an "
-                "activation computes something else in Keras 2, which the toolkit needs, or the "
-                "builder does not build the same network twice)"
+                "activation differs in Keras 2, which the toolkit needs, or the builder is not "
+                "deterministic)"
             )
     _assign(model, weights, kept)
 

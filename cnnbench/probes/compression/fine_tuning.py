@@ -15,7 +15,7 @@ from cnnbench.probes.training import network, objective
 
 @dataclass(frozen=True)
 class FineTuning:
-    """How a wrapped network is trained further.
+    """Settings for fine-tuning a wrapped network.
 
     Attributes:
         lessons: what it sees.

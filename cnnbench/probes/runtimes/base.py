@@ -91,9 +91,9 @@ class CallPath(ABC):
         """Run the network once; the result is in the host's memory when this returns."""
 
     def outputs(self, result: Any) -> list[np.ndarray]:
-        """What ``call`` returned as arrays, in the order of ``tf.nest.flatten`` of the network's.
+        """Return the outputs of ``call`` as arrays, in the order of ``tf.nest.flatten``.
 
-        That is the order of a list, and of the sorted keys of a dictionary.
+        That is the order of a list, or of the sorted keys of a dictionary.
         """
         return [np.asarray(array) for array in result]
 

@@ -23,7 +23,7 @@ _NS = 1e-9
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure.
+    """Duration of a measurement.
 
     Attributes:
         seconds: of calls, at least.

@@ -1,7 +1,7 @@
-"""What the machine did while something was timed: who else computed, and what was taken away.
+"""Activity of the machine during a measurement: CPU used by others, and CPU time taken away.
 
-Read from ``/proc`` and the control groups before and after, never during. Where the system does
-not tell (not Linux), nothing is claimed.
+Read from ``/proc`` and the control groups before and after, never during. On systems without them
+(other than Linux) nothing is reported.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which output of a trained network stands for which class of a folder."""
+"""Match the classes of a folder to the outputs of a trained network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cnnbench.core.settings import files
 from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting
 from cnnbench.core.subject import Subject
 
-_HOW = "class_names: FILE names them, one a line, in the order of its outputs"
+_HOW = "class_names: FILE lists them, one per line, in the order of the outputs"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class OutputsOf:
     guessed: bool = False
 
     def notes(self, probs: np.ndarray, labels: np.ndarray) -> list[str]:
-        """What a reader must know of how the outputs were told apart.
+        """Remarks for the report on how classes were matched to outputs.
 
         Args:
             probs: ``(n, outputs)`` of the test images.
@@ -40,8 +40,8 @@ class OutputsOf:
         if not self.guessed:
             return []
         found = [
-            f"outputs taken in the order of the folder's names, {self.classes[0]} to "
-            f"{self.classes[-1]}: where that is not the network's, {_HOW}"
+            f"outputs assumed to be in the order of the subfolders, {self.classes[0]} to "
+            f"{self.classes[-1]}; if the network has another order, {_HOW}"
         ]
         as_text = {name: place for place, name in enumerate(sorted(self.classes))}
         moved = np.zeros(max(self.places) + 1, np.int64)
@@ -50,8 +50,8 @@ class OutputsOf:
         ours, theirs = float((best == labels).mean()), float((best == moved[labels]).mean())
         if theirs > ours:
             found.append(
-                f"with the names sorted as text, as Keras numbers folders, {100 * theirs:.1f} % "
-                f"would be right instead of {100 * ours:.1f} %"
+                f"with the subfolders sorted as text, as Keras numbers them, top-1 would be "
+                f"{100 * theirs:.1f} % instead of {100 * ours:.1f} %"
             )
         return found
 
@@ -64,34 +64,33 @@ def outputs_of(
 ) -> OutputsOf:
     """Find the output of each of a folder's ``classes``.
 
-    A list of the user's decides; else ImageNet's classes are known by their WordNet ids, numbers
-    that are fewer than the outputs are those of outputs, and else the folder's order is theirs.
+    The first rule that applies decides: the user's list; WordNet ids of ImageNet; as many
+    subfolders as outputs, in order; numbers, as indices of the outputs.
 
     Raises:
         Unavailable: there is no such list.
-        JobFailed: a class is none of the network's, or there are more or fewer.
+        JobFailed: a class is unknown to the network, or their numbers differ.
     """
     width = 2 if subject.classes == 1 else subject.classes  # one output tells two apart
     if setting.class_names:
         names = _listed(setting, search_path)
         if len(names) != width:
             raise JobFailed(
-                f"'{setting.class_names}' names {len(names)} classes, and the network tells "
-                f"{width} apart"
+                f"'{setting.class_names}' has {len(names)} classes, the network has {width}"
             )
         return OutputsOf(classes, _places(classes, names, setting, f"of '{setting.class_names}'"))
     ids = imagenet_ids()
     is_imagenet_s = setting.weights == IMAGENET and not brings_weights(subject)
     if is_imagenet_s or (width == len(ids) and set(classes) <= set(ids)):
-        what = "of ImageNet: subfolders are named by WordNet id, as n01440764"
+        what = "of ImageNet: subfolders must be named by WordNet id, for example n01440764"
         return OutputsOf(classes, _places(classes, ids, setting, what))
     if len(classes) == width:
         return OutputsOf(classes, tuple(range(width)), guessed=True)
     if all(name.isdecimal() and int(name) < width for name in classes):
         return OutputsOf(classes, tuple(int(name) for name in classes))
     raise JobFailed(
-        f"'{setting.dataset}' has {len(classes)} classes that can be used, and the network tells "
-        f"{width} apart: a subfolder a class is expected, or {_HOW}"
+        f"'{setting.dataset}' has {len(classes)} usable classes, the network has {width}: "
+        f"expected one subfolder per class, or {_HOW}"
     )
 
 
@@ -115,7 +114,7 @@ def _places(
     for name in classes:
         if name not in of:
             meant = f" ({hint})" if (hint := nearest(name, names)) else ""
-            raise JobFailed(f"'{setting.dataset}/{name}' is no class {what}{meant}")
+            raise JobFailed(f"'{setting.dataset}/{name}' is not a class {what}{meant}")
     return tuple(of[name] for name in classes)
 
 
@@ -123,14 +122,14 @@ def _listed(setting: AccuracySetting, search_path: Sequence[Path]) -> list[str]:
     asked = str(setting.class_names)
     file = files.find(asked, search_path)
     if file is None or not file.is_file():
-        raise Unavailable(f"no file '{asked}' of class names beside the suite")
+        raise Unavailable(f"no file '{asked}' with class names beside the suite")
     if setting.class_names_sha256 and files.sha256(file) != setting.class_names_sha256:
-        raise JobFailed(f"the names in '{asked}' are not those of the plan; run again")
+        raise JobFailed(f"'{asked}' has changed since the run was planned; run again")
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise JobFailed(f"'{asked}' is no text in UTF-8: {error}") from None
+        raise JobFailed(f"'{asked}' is not UTF-8 text: {error}") from None
     names = [line.strip() for line in lines if line.strip()]
     if len(set(names)) < len(names):
-        raise JobFailed(f"'{asked}' names a class twice")
+        raise JobFailed(f"'{asked}' has a duplicate name")
     return names

@@ -40,7 +40,7 @@ def images(subject: Subject, setting: AccuracySetting) -> tuple[int, ...]:
     if "input_shape" in subject.fixed and shape != tuple(subject.input_shape):
         raise JobFailed(
             f"its input is fixed at {show(subject.input_shape)}, not {show(shape)}: "
-            "say `image_size: own` for it"
+            "set `image_size: own`"
         )
     return shape
 
@@ -114,7 +114,7 @@ def is_batchnorm(layer: Any) -> bool:
 
 
 def kind_of_outputs(model: Any) -> outputs.Kind:
-    """What the outputs of a classifier are; where no layer says so, a batch is tried."""
+    """Return the kind of a classifier's outputs; if no layer determines it, from a random batch."""
     shape = tuple(model.input_shape[1:])
     images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
     return outputs.kind(model, np.asarray(model(images, training=False), np.float64))
@@ -130,12 +130,12 @@ def _unchanged(images: Any) -> Any:
 
 
 def notes(model: Any, preprocess: Callable[[Any], Any]) -> list[str]:
-    """What a reader must know of how the images reach the network."""
+    """Return remarks for the report on the preprocessing of the images."""
     if not scales_again(model, preprocess):
         return []
     return [
-        "its inputs are scaled twice, once before it and once by its own first layers: "
-        "`preprocessing: none` leaves it to these"
+        "its inputs are scaled twice, by the preprocessing and by its own first layers; "
+        "`preprocessing: none` omits the former"
     ]
 
 

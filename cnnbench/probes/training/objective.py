@@ -1,4 +1,4 @@
-"""What a network learns by, whatever its outputs are: targets are one-hot labels always."""
+"""Training objectives for all kinds of outputs; targets are always one-hot labels."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Task:
 
     @property
     def preprocess(self) -> Callable[[Any], Any]:
-        """What is done to images in 0..255 before the network sees them."""
+        """Return the preprocessing of images in 0..255."""
         return network.preprocessing(self.subject, self.setting)
 
     def augment(self, phase: Phase) -> Augment:

@@ -1,4 +1,4 @@
-"""What competes in a choice, and what it competes in."""
+"""Candidates of a choice, and its objective."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnnbench.report.merge import Row
 
 @dataclass(frozen=True)
 class Objective:
-    """What is made as large or as small as possible."""
+    """The metric that is maximised or minimised."""
 
     column: str
     metric: Metric

@@ -57,7 +57,7 @@ class Choice:
 
     @property
     def undecided(self) -> tuple[Candidate, ...]:
-        """What may be better than the winner: surely out by no limit, surely worse by no number."""
+        """Candidates that may be better than the winner: neither excluded nor shown to be worse."""
         if self.winner is None:
             return ()
         best = self.objective.badness(self.winner.objective.value or 0.0)

@@ -58,7 +58,7 @@ def _machines(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
 
 
 def _sizes(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
-    """An accuracy on images of another size, or other classes, is not of the row's own network."""
+    """Warn of accuracies on images of another size, or with other classes, than other metrics."""
     accuracies = [name for name in used if _is_trained(name)]
     if not accuracies or len(accuracies) == len(used):
         return

@@ -76,13 +76,13 @@ def _winner(choice: Choice) -> Iterator[str]:
             yield f"  doubtful: {name}: {doubt}"
     for c in choice.ties:
         yield (
-            f"  cannot be told from {c.name} ({_value(c, choice)}), which is truly better with "
-            f"probability {100 * (c.tie_probability or 0):.0f} %"
+            f"  statistically tied with {c.name} ({_value(c, choice)}; "
+            f"{100 * (c.tie_probability or 0):.0f} % chance that {c.name} is better)"
         )
     if untested := [c.name for c in choice.runners_up if not c.is_tested]:
         yield (
             f"  not tested against {', '.join(untested)}: the table has neither samples nor "
-            "intervals, the bare numbers decide"
+            "intervals, so only the numbers were compared"
         )
     if undecided := [f"{c.name} ({_verdict_words(c)})" for c in choice.undecided]:
         yield f"  not ruled out: {', '.join(undecided)}, which may be better"
@@ -95,7 +95,7 @@ def _nothing(choice: Choice) -> Iterator[str]:
         yield "Nothing is known to fit: no network has all the numbers that decide."
     elif best.verdict == "borderline":
         names = [c.name for c in choice.candidates if c.verdict == "borderline"]
-        yield f"Nothing surely fits; borderline: {', '.join(names)}."
+        yield f"Nothing certainly fits; borderline: {', '.join(names)}."
     else:
         misses = [
             f"{v.column} by {_difference(v.excess, v.metric)}" if v.excess is not None else v.column
@@ -144,7 +144,7 @@ def _behind(c: Candidate, choice: Choice) -> str:
     if not c.behind:
         return "level"
     words = f"{_difference(c.behind, choice.objective.metric)} behind"
-    return words + (", cannot be told apart" if c.tie_probability is not None else "")
+    return words + (", statistically tied" if c.tie_probability is not None else "")
 
 
 def _difference(value: float, metric: Metric) -> str:

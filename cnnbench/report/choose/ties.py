@@ -19,7 +19,7 @@ _SMALLEST_LOG = math.log1p(statistics.MINIMUM_EFFECT)
 
 @dataclass(frozen=True)
 class Beside:
-    """How a candidate stands beside the best.
+    """Comparison of a candidate with the best.
 
     Attributes:
         tie_probability: that it is truly better, where the two cannot be told apart; else None.
@@ -33,11 +33,10 @@ class Beside:
 def ties(
     best: Measured, others: Sequence[Measured], metric: Metric, smaller_is_better: bool
 ) -> list[Beside]:
-    """How each of ``others`` stands beside ``best``.
+    """Compare each of ``others`` with ``best``.
 
-    Two measured numbers are told apart when a test, Holm-corrected over ``others``, shows that they
-    differ by more than the minimum effect (fractions, whose unit is one that people judge by: at
-    all). What is counted is told apart when it differs at all.
+    Two measured numbers differ if a test, Holm-corrected over ``others``, shows that they differ by
+    more than the minimum effect (fractions: at all). Counts differ if they are unequal.
     """
     if metric.depends_on != "setting":
         return [Beside(0.5 if other.value == best.value else None) for other in others]

@@ -1,4 +1,4 @@
-"""The comparison of two reports: what became better, what became worse, what cannot be told."""
+"""Comparison of two reports: improvements, regressions, and what could not be verified."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from cnnbench.report.merge import Row
 
 @dataclass(frozen=True)
 class Environments:
-    """Where two reports were measured, and what of it may differ.
+    """The environments of two reports, and the differences that are allowed.
 
     Attributes:
         base, new: the fingerprints; empty where a table does not say them.
@@ -34,13 +34,13 @@ class Environments:
         for fact in self.accepted:
             if not (self.base and self.new):
                 raise UserError(
-                    "a table does not say which environment it was measured in",
+                    "a table does not record its environment",
                     f"--accept {fact}",
                     "compare run folders, or accept every difference with --force",
                 )
             if not any(_is_below(name, fact) for name in known):
                 hint = nearest(fact, known) or "one of: " + ", ".join(known)
-                raise UserError("no such fact of an environment", f"--accept {fact}", hint)
+                raise UserError("unknown fact of an environment", f"--accept {fact}", hint)
 
     def are_same(self, base: Row, new: Row) -> bool:
         """Whether two rows may have been measured alike: same id, same facts, or unknown."""

@@ -1,4 +1,4 @@
-"""Two reports side by side: what got better, what got worse, what could not be verified.
+"""Compare two reports: improvements, regressions, and what could not be verified.
 
 They are joined on model, variant and ``metric@setting``, never on keys, so that two runs and two
 bare ``report.csv`` files compare alike.

@@ -1,4 +1,4 @@
-"""Which numbers of two rows are compared: those asked for, else the usual ones."""
+"""Select the numbers of two rows to compare: the requested ones, or the default."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LATENCIES = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be compared.
+    """Selection of numbers to compare.
 
     Attributes:
         columns: all that either report has, companions included.
@@ -51,7 +51,9 @@ class Wanted:
         for column in chosen:
             if of_column(column) is None:
                 raise UserError(
-                    f"'{column}' is no metric", "--metric", "name a metric, as latency_p50"
+                    f"'{column}' is not a metric",
+                    "--metric",
+                    "name a metric, for example latency_p50",
                 )
         return cls(
             columns,

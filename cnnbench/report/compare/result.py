@@ -1,4 +1,4 @@
-"""What a comparison found: a row a number, and what was not verified."""
+"""Results of a comparison: one row per number, and a summary of what was not verified."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Unverified:
-    """So many of a kind (``accuracies``) that were not compared, and the verdict that says why."""
+    """Count of numbers of one kind (``accuracies``) not verified, and the verdict on them."""
 
     count: int
     what: str
@@ -74,7 +74,7 @@ class Unverified:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What comparing found.
+    """Result of a comparison.
 
     Attributes:
         comparable: whether all times could be compared (same environment, unknown, accepted, or
@@ -97,7 +97,7 @@ class Comparison:
 
     @property
     def rows(self) -> tuple[Compared, ...]:
-        """All of them."""
+        """All rows."""
         return (*self.common, *self.alone)
 
     @property
@@ -107,7 +107,7 @@ class Comparison:
 
     @property
     def unverified(self) -> tuple[Unverified, ...]:
-        """What was not compared, in the order of the verdicts; a missing network counts as one."""
+        """Counts of what was not verified, by verdict; a missing network counts as one."""
         networks = {
             "missing in new": len(self.changes.only_in_base),
             "missing in base": len(self.changes.only_in_new),

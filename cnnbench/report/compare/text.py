@@ -20,7 +20,7 @@ _TEXTS, _NUMBERS = ("Model", "Metric"), ("Base", "New", "New ÷ base")
 _CORRECTED = "Drift-corrected"
 _LEGEND = (
     f"{_CORRECTED}: new ÷ base with each sample divided by the reference timed beside it; the "
-    "verdict is by it."
+    "verdict is based on it."
 )
 _SCREEN = 24
 _VERIFIED: tuple[Verdict, ...] = ("worse", "better", "changed", "not separated", "same")
@@ -60,7 +60,7 @@ def as_text(comparison: Comparison, width: int) -> str:
     for line in headline(comparison):
         say(line)
     if is_long and len(news) < len(rows):
-        say("What is the same is listed by --format md, --json or --metric.")
+        say("Use --format md, --json or --metric to list the numbers that are the same.")
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
@@ -85,7 +85,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def headline(comparison: Comparison) -> Iterator[str]:
-    """What was found and what was not verified, a line each; no more is claimed than was."""
+    """Yield the result and what was not verified, one line each."""
     counts = Counter(row.verdict for row in comparison.rows)
     words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _VERIFIED if counts[verdict])
     missing = comparison.unverified

@@ -1,4 +1,4 @@
-"""One number on two sides -> better, worse, same, or why that cannot be said.
+"""Verdict on a number of two reports: better, worse, same, or why it was not verified.
 
 Counts and sizes compare exactly; those that the trained weights decide, but for a minimum effect,
 because another training moves them a little. Times and measured memory are tested over process
@@ -119,7 +119,7 @@ def _settled(pair: Pair) -> Judged | None:
     if base.value == new.value and base.samples == new.samples:
         return Judged("same", "the same numbers")
     if pair.metric.better is None:
-        return Judged("changed", "neither way is better")
+        return Judged("changed", "neither direction is better")
     if pair.metric.unit == "count":  # the largest batch, which may be 0
         return _exact(pair)
     if pair.metric.unit == "fraction":
@@ -130,7 +130,7 @@ def _settled(pair: Pair) -> Judged | None:
 
 
 def _absent(pair: Pair) -> Judged:
-    """Where one side has no number, or neither has."""
+    """Return the verdict if one side or both have no number."""
     base, new = pair.base, pair.new
     if new.has_failed and base.value is not None:
         return _failure(pair, "worse", "now", new.status)
@@ -162,16 +162,16 @@ def _exact(pair: Pair, why: str = "") -> Judged:
     if ratio is not None and 1 / (1 + pair.threshold) <= ratio <= 1 + pair.threshold:
         return Judged("same", f"{by}{why}")
     if pair.metric.better is None:
-        return Judged("changed", f"{by}; neither way is better")
+        return Judged("changed", f"{by}; neither direction is better")
     return Judged(_direction(pair.metric, _is_higher(pair)), by)
 
 
 def _by_intervals(pair: Pair) -> Judged:
     """Accuracies differ when the interval of their difference excludes zero and the threshold.
 
-    One training says nothing of the next, but for whether anything was learnt. The interval is made
-    of the two by the square-and-add rule (Newcombe 1998, Interval estimation for the difference
-    between independent proportions, method 10).
+    A single training is only compared for whether it is above chance. The interval of the
+    difference comes from the two intervals by the square-and-add rule (Newcombe 1998, Interval
+    estimation for the difference between independent proportions, method 10).
     """
     base, new = pair.base, pair.new
     if not (base.is_ranked or new.is_ranked):
@@ -182,7 +182,7 @@ def _by_intervals(pair: Pair) -> Judged:
     if base.value is None or new.value is None or not (base.has_interval and new.has_interval):
         return Judged("too few samples", "no interval")
     if base.is_ranked and new.is_ranked and (base.is_one_draw or new.is_one_draw):
-        return Judged("too few samples", "one training says nothing of the next")
+        return Judged("too few samples", "a single training")
     gap = new.value - base.value
     low = gap - math.hypot(new.value - (new.low or 0.0), (base.high or 0.0) - base.value)
     high = gap + math.hypot((new.high or 0.0) - new.value, base.value - (base.low or 0.0))
@@ -214,7 +214,7 @@ def _tested(pair: Pair, test: statistics.Comparison) -> Judged:
 
 
 def _doubted(pair: Pair, found: Judged) -> Judged:
-    """``found`` with what its numbers say against themselves; no difference of theirs is none."""
+    """Return ``found`` with the doubts about its numbers; without a difference it is unstable."""
     doubts = [f"{word}: {side.doubt}" for word, side in _sides(pair) if side.is_doubtful]
     if not doubts or found.verdict == "too few samples":
         return found
@@ -235,7 +235,7 @@ def _enough(pair: Pair) -> bool:
 def _too_few(pair: Pair) -> Judged:
     what = "seeds" if pair.metric.unit == "fraction" else "processes"
     counts = f"{len(pair.base.samples)} and {len(pair.new.samples)} {what}"
-    return Judged("too few samples", f"{counts}, {FEWEST_PROCESSES} a side are needed")
+    return Judged("too few samples", f"{counts}, {FEWEST_PROCESSES} per side are needed")
 
 
 def _is_corrected(pair: Pair) -> bool:
