@@ -22,7 +22,6 @@ from cnnbench.probes.training.checkpoint import Checkpoint
 from cnnbench.probes.training.loop import Training
 from cnnbench.probes.training.recipes import RECIPES, Task
 
-_MOST_PROBLEMS = 200
 _MOST_POINTS = 60  # of a learning curve that a record keeps; a long one is thinned out
 
 
@@ -153,9 +152,7 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
             "features_s": round(training.features_s, 4),
             "n_train": len(dataset.train),
             "classes": list(dataset.classes)[:50],
-            "problems": list(dataset.problems)[:_MOST_PROBLEMS],
-            "n_problems": len(dataset.problems),
-            "notes": [*dataset.notes, *training.notes, *_notes(task)],
+            **scores.notes_of(dataset, [*training.notes, *_notes(task)]),
         },
     )
 

@@ -81,7 +81,7 @@ def outputs_of(
             )
         return OutputsOf(classes, _places(classes, names, setting, f"of '{setting.class_names}'"))
     ids = imagenet_ids()
-    is_imagenet_s = setting.weights == IMAGENET and not brings_weights(subject)
+    is_imagenet_s = setting.weights == IMAGENET and not subject.is_trained
     if is_imagenet_s or (width == len(ids) and set(classes) <= set(ids)):
         what = "of ImageNet: subfolders are named by WordNet id, as n01440764"
         return OutputsOf(classes, _places(classes, ids, setting, what))
@@ -101,11 +101,6 @@ def imagenet_ids() -> tuple[str, ...]:
     file = resources.files("cnnbench.data") / "imagenet_ids.csv"
     with file.open(encoding="utf-8") as lines:
         return tuple(row["wordnet_id"] for row in csv.DictReader(lines))
-
-
-def brings_weights(subject: Subject) -> bool:
-    """Whether a network comes with its weights: one in a file."""
-    return subject.label.endswith(".keras")
 
 
 def _places(
