@@ -14,6 +14,7 @@ from cnnbench.analysis.graph import FLOAT_BYTES, Call, Graph, Uncounted
 from cnnbench.analysis.inputs import wanted_inputs
 from cnnbench.analysis.keras_api import is_keras2
 from cnnbench.analysis.liveness import Liveness, liveness
+from cnnbench.analysis.misfit import reason
 from cnnbench.analysis.network import operations, traced
 from cnnbench.analysis.parameters import Parameters, parameters
 from cnnbench.analysis.receptive import receptive_fields
@@ -222,9 +223,7 @@ def inspect(
     total = sum((op.work for op in graph.ops), NOTHING)
     _check_something_was_found(model, total == NOTHING and not uncounted)
     output = max((fields[tensor] for tensor in graph.outputs), key=lambda field: field.pixels)
-    training, method, reason = _training_bytes(
-        model, graph, inputs, batch_size, dtype, trace_training
-    )
+    training, method, why = _training_bytes(model, graph, inputs, batch_size, dtype, trace_training)
     metrics: dict[str, int | float] = {
         "params": weights.total,
         "trainable_params": weights.trainable,
@@ -253,7 +252,7 @@ def inspect(
         dtype=dtype,
         in_place=in_place,
         training_method=method,
-        training_reason=reason,
+        training_reason=why,
         unbuilt=weights.unbuilt,
     )
 
@@ -262,14 +261,13 @@ def _training_bytes(
     model: Any, graph: Graph, inputs: Any, batch: int, dtype: str | None, trace: bool
 ) -> tuple[int, str, str]:
     """What training keeps, how it was found, and why it was not traced where it should be."""
-    reason = ""
+    why = ""
     if trace:
         try:
             return traced_training_bytes(model, inputs, batch, dtype), GRADIENT_GRAPH, ""
         except Exception as error:  # a user's layer may have no gradient, or be no TensorFlow
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reason = f"the gradient cannot be traced: {(lines or [type(error).__name__])[0]}"
-    return estimate_training_bytes(graph, batch, dtype), ESTIMATE, reason
+            why = f"the gradient cannot be traced: {reason(error)}"
+    return estimate_training_bytes(graph, batch, dtype), ESTIMATE, why
 
 
 AT_LEAST, AT_MOST, ABOUT = "at least", "at most", "about"

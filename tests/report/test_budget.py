@@ -41,8 +41,8 @@ def report(*samples: float, low: float | None = None, high: float | None = None)
             report(0.010, 0.016, 0.011),
             [("litert: latency_p50_s is 11 ms (up to 16 ms)", False)],
         ),
-        (report(0.014, 0.016, 0.017), [("litert: latency_p50_s is 16 ms, 1 ms", False)]),
-        (report(0.016, 0.017, 0.018), [("litert: latency_p50_s is 17 ms, 2 ms", True)]),
+        (report(0.014, 0.016, 0.017), [("litert: latency_p50_s is 16 ms, 1.00 ms", False)]),
+        (report(0.016, 0.017, 0.018), [("litert: latency_p50_s is 17 ms, 2.00 ms", True)]),
         # The interval decides, where there is one, whatever single rounds were.
         (report(0.010, 0.016, 0.011, low=0.010, high=0.012), []),
         (
