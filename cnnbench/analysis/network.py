@@ -53,8 +53,8 @@ def traced(model: Any, inputs: Any) -> Graph:
             except Exception as error:  # a layer raises what it likes
                 failed.append(error)
         *earlier, last = failed
-        for error in earlier:
-            last.add_note(f"with a batch of 1: {reason(error)}")
+        for other in earlier:
+            last.add_note(f"with a batch of 1: {reason(other)}")
         raise _refusal(model, inputs, flat, last, fixed) from last
 
 

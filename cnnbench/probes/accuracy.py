@@ -14,7 +14,8 @@ import numpy as np
 
 from cnnbench.core.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.core.pixel_map import PixelMap
-from cnnbench.core.settings.accuracy import IMAGENET, PRETRAINED, AccuracySetting
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.schedule import IMAGENET, PRETRAINED
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.data import catalog
 from cnnbench.probes.training import network, pretrained, scores, transfer

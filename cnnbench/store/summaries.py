@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnbench.core.record import PREPARE, Record
 from cnnbench.core.settings import Setting
-from cnnbench.core.settings.accuracy import PRETRAINED
+from cnnbench.core.settings.schedule import PRETRAINED
 from cnnbench.core.units import show
 from cnnbench.store import proportions, statistics
 from cnnbench.store.latencies import Rounds

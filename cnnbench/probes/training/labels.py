@@ -13,7 +13,8 @@ import numpy as np
 
 from cnnbench.core.errors import JobFailed, Unavailable, nearest
 from cnnbench.core.settings import files
-from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.schedule import IMAGENET
 from cnnbench.core.subject import Subject
 
 _HOW = "class_names: FILE names them, one a line, in the order of its outputs"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.core.settings.accuracy import FOLDER, IMAGENET, AccuracySetting
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.schedule import FOLDER, IMAGENET
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.data import folder, stratified
 from cnnbench.data.pictures import Images, Labels, Pictures

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting, Augment
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.schedule import IMAGENET, Augment
 from cnnbench.core.subject import Subject
 from cnnbench.data import pipeline
 from cnnbench.data.pictures import Dataset, Part
