@@ -77,7 +77,7 @@ class Budget:
         budgets: Mapping[str, Any],
     ) -> pd.DataFrame:
         from cnnbench.report import budget
-        from cnnbench.store import tables
+        from cnnbench.store import csv_files, tables
 
         timed = {name: limit for name, limit in budgets.items() if isinstance(limit, Mapping)}
         counts = {name: limit for name, limit in budgets.items() if name not in timed}
@@ -104,7 +104,7 @@ class Budget:
         own = report[report["model"] == network.label]
         self._judge(f"{network.label}, against the baseline", self._baseline.check(own))
         if self._baseline.is_update:
-            self._found.append(tables.to_csv(own))
+            self._found.append(csv_files.to_csv(own))
         return report
 
     def _judge(self, who: str, broken: Iterator[str]) -> None:
