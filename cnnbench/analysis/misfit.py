@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cnnbench.core.errors import CnnbenchError, UserError
+from cnnbench.core.reference import show
 
 Shape = tuple[int, ...]
 LARGEST = 2048
@@ -44,8 +45,8 @@ def refusal(
     layer = _innermost_layer(cause)
     where = f" at layer '{layer.name}' ({type(layer).__name__})" if layer is not None else ""
     needed = _smallest(shape, attempt)
-    hint = f"it would need {_spell(needed)}" if needed else ""
-    return UserError(f"{name} cannot take {_spell(shape)}{where}: {reason(cause)}", hint=hint)
+    hint = f"it would need {show(needed)}" if needed else ""
+    return UserError(f"{name} cannot take {show(shape)}{where}: {reason(cause)}", hint=hint)
 
 
 def reason(error: BaseException) -> str:
@@ -98,7 +99,3 @@ def _smallest(shape: Shape, attempt: Callable[[Shape], Any]) -> Shape | None:
         middle = (low + high) // 2
         low, high = (low, middle) if works(middle) else (middle, high)
     return grown(high)
-
-
-def _spell(shape: Shape) -> str:
-    return "x".join(map(str, shape))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cnnbench.cli import options
+from cnnbench.core import outputs
 from cnnbench.core.errors import Unavailable, UserError, brief, is_out_of_memory
 from cnnbench.core.quiet import quiet
 
@@ -74,7 +75,7 @@ def command(
         raise UserError(f"the input of {subject.label} is not known as an image", hint=hint)
     names = _class_names(class_names) if class_names else []
     takes_classes = subject.maker.takes("classes")
-    apart = 2 if subject.classes == 1 else subject.classes  # a single sigmoid's
+    apart = outputs.apart(subject.classes)
     if names and apart not in (0, len(names)) and not takes_classes:
         raise UserError(
             f"{len(names)} names, but {subject.label} tells {apart} classes apart",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnbench.core import outputs
 from cnnbench.core.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.core.pixel_map import PixelMap
 from cnnbench.core.settings.accuracy import AccuracySetting
@@ -102,7 +103,7 @@ def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tupl
 
 def _check_classes(subject: Subject, setting: AccuracySetting, classes: int) -> None:
     """Of a folder, only reading it tells how many classes there are."""
-    apart = max(2, subject.classes or classes)  # a single sigmoid tells two classes apart
+    apart = outputs.apart(subject.classes or classes)
     if "classes" in subject.fixed and apart != classes:
         raise JobFailed(f"it tells {apart} classes apart, and {setting.dataset} has {classes}")
 
@@ -139,10 +140,10 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
     """
     dataset = task.dataset
     batches = task.evaluation_batches(dataset.test, task.preprocess)
-    outputs = np.asarray(model.predict(batches, verbose=0))
-    if not np.isfinite(outputs).all():
+    given = np.asarray(model.predict(batches, verbose=0))
+    if not np.isfinite(given).all():
         raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not numbers")
-    probs = scores.probabilities(outputs, network.kind_of_outputs(model))
+    probs = scores.probabilities(given, network.kind_of_outputs(model))
     labels = dataset.test.labels
     return Finding(
         metrics=scores.metrics(probs, labels) | _pace(training) | _time_to_target(training),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnbench.core import outputs
 from cnnbench.core.errors import JobFailed, Unavailable, nearest
 from cnnbench.core.settings import files
 from cnnbench.core.settings.accuracy import AccuracySetting
@@ -72,7 +73,7 @@ def outputs_of(
         Unavailable: there is no such list.
         JobFailed: a class is none of the network's, or there are more or fewer.
     """
-    width = 2 if subject.classes == 1 else subject.classes  # one output tells two apart
+    width = outputs.apart(subject.classes)
     if setting.class_names:
         names = _listed(setting, search_path)
         if len(names) != width:

@@ -125,10 +125,11 @@ def kind_of_outputs(model: Any) -> outputs.Kind:
 
 def preprocessing(subject: Subject, setting: AccuracySetting) -> Callable[[Any], Any]:
     """The network's own, unless the setting says that nothing is done to images in 0..255."""
-    return subject.preprocess if setting.preprocessing == "model" else _unchanged
+    return subject.preprocess if setting.preprocessing == "model" else unchanged
 
 
-def _unchanged(images: Any) -> Any:
+def unchanged(images: Any) -> Any:
+    """No preprocessing."""
     return images
 
 
