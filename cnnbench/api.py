@@ -121,7 +121,7 @@ def _architecture(subject: Model, shape: Shape | None, resizable: bool) -> Any:
     try:
         return subject.architecture(input_shape=shape if resizable else None)
     except UserError:
-        if shape is None or resizable or "[" in subject.text or subject.maker.is_trained:
+        if shape is None or resizable or "[" in subject.text or subject.is_trained:
             raise
     return resolve(f"{subject.text}[input_shape={show(shape)}]", (Path.cwd(),)).architecture()
 

@@ -19,7 +19,7 @@ from cnnbench.core.errors import UserError
 from cnnbench.models import registry
 from cnnbench.probes import specimen
 from cnnbench.report import html, table
-from cnnbench.store import tables
+from cnnbench.store import csv_files, tables
 from cnnbench.store.tables import Run
 from tests.chaos.harness import Workplace
 from tests.conftest import ROOT
@@ -150,7 +150,7 @@ def test_a_builder_runs_in_no_command_that_only_reads(tmp_path: Path) -> None:
     suite.write_text("name: own\nmodels: ['own:net']\nprobes: {static: }\n")
     survives("run", str(suite), "--dry-run", "--out", str(tmp_path / "results"))
     report = tmp_path / "report.csv"
-    report.write_text(tables.to_csv(tables.report([record("own:net", "static", params=1)])))
+    report.write_text(csv_files.to_csv(tables.report([record("own:net", "static", params=1)])))
     survives("report", str(report))
     survives("choose", str(report), "--minimize", "params")
     survives("compare", str(report), str(report))
@@ -239,7 +239,7 @@ def test_names_are_text_in_html_and_markdown(tmp_path: Path) -> None:
 def test_a_formula_is_no_formula_in_csv_and_comes_back_as_it_was(tmp_path: Path) -> None:
     evil = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "'=1", "＝1+1"]
     report = tables.report([record(name, "static", params=1, **{"=evil": 1.0}) for name in evil])
-    text = tables.to_csv(report)
+    text = csv_files.to_csv(report)
     cells = [cell for row in _csv_rows(text) for cell in row]
     assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t", "＝")]
     file = tmp_path / "report.csv"

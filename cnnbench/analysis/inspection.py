@@ -3,184 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from dataclasses import field as attribute
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cnnbench.analysis.capacity import largest_batch
 from cnnbench.analysis.count import Counted, count, depth
 from cnnbench.analysis.fields import Field
-from cnnbench.analysis.graph import FLOAT_BYTES, Call, Graph, Uncounted
+from cnnbench.analysis.graph import FLOAT_BYTES, Call, Graph
 from cnnbench.analysis.inputs import wanted_inputs
 from cnnbench.analysis.keras_api import is_keras2
 from cnnbench.analysis.liveness import Liveness, liveness
+from cnnbench.analysis.misfit import reason
 from cnnbench.analysis.network import operations, traced
 from cnnbench.analysis.parameters import Parameters, parameters
 from cnnbench.analysis.receptive import receptive_fields
-from cnnbench.analysis.rule import Storage
+from cnnbench.analysis.result import ESTIMATE, GRADIENT_GRAPH, Inspection, Row
 from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
 from cnnbench.analysis.work import CONVENTIONS, NOTHING, Convention
 from cnnbench.core import keras_backend
 from cnnbench.core.errors import UserError, nearest
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-ESTIMATE, GRADIENT_GRAPH = "estimate", "gradient graph"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One layer call: MACs and FLOPs of one image, bytes of the batch, pixels of the input.
-
-    Shapes are those of one image, without the batch axis.
-    """
-
-    name: str
-    type: str
-    output_shape: tuple[int, ...]
-    params: int
-    macs: int
-    flops: int
-    activation_bytes: int
-    live_bytes: int
-    receptive_field_px: int
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """Result of ``inspect``.
-
-    Attributes:
-        model: the name of the network.
-        input_shape: of one image; of the first input where there are several.
-        batch_size: images in the batch of the memory metrics.
-        convention: the convention of ``macs`` and ``flops``.
-        metrics: metric name -> value.
-        rows: one a layer call, in order of execution.
-        uncounted: what could not be counted, and why.
-        bounds: the metrics that are not exact -> ``at least``, ``at most`` or ``about``.
-        peak_layer: where ``activation_infer_peak_bytes`` is reached.
-        field: the receptive field of the output (of several the largest): start, end and stride an
-            axis.
-        graph: the operations that were counted.
-        dtype: the type that replaced that of activations and weights, if any.
-        in_place: whether element-wise layers overwrite their inputs.
-        training_method: how ``activation_train_bytes`` was found: ``estimate`` layer by layer, or
-            from the ``gradient graph``.
-        training_reason: why the gradient graph was not traced where it was asked for, or "".
-        unbuilt: layers that inference does not use and that have no weights yet.
-    """
-
-    model: str
-    input_shape: tuple[int | None, ...]
-    batch_size: int
-    convention: str
-    metrics: dict[str, int | float]
-    rows: tuple[Row, ...]
-    uncounted: tuple[Uncounted, ...]
-    bounds: dict[str, str]
-    peak_layer: str
-    field: Field
-    graph: Graph = attribute(repr=False)
-    dtype: str | None = None
-    in_place: bool = False
-    training_method: str = ESTIMATE
-    training_reason: str = ""
-    unbuilt: tuple[str, ...] = ()
-
-    @property
-    def uncounted_ops(self) -> list[str]:
-        """Names of what could not be counted."""
-        return [one.name for one in self.uncounted]
-
-    @property
-    def uncounted_reasons(self) -> list[str]:
-        """Reasons, in the order of ``uncounted_ops``."""
-        return [one.reason for one in self.uncounted]
-
-    @property
-    def notes(self) -> list[str]:
-        """Remarks on the numbers, one sentence each; often empty."""
-        found = [f"not counted: {one.name}: {one.reason}" for one in self.uncounted]
-        found += [f"at most: {one.name}: {one.reason}" for one in self.graph.upper]
-        if self.unbuilt:
-            found.append(
-                f"without weights yet, so not in the parameters: {', '.join(self.unbuilt)}"
-            )
-        if self.training_reason:
-            found.append(f"training memory is an estimate: {self.training_reason}")
-        if self.field.lost:
-            found.append(
-                "the receptive field is a lower bound: it cannot be followed through "
-                f"{self.field.lost}"
-            )
-        if self.field.sees_all:
-            found.append(
-                f"every output reads the whole input from {self.field.sees_all} on; the receptive "
-                "field is that of the windows before"
-            )
-        return found
-
-    @property
-    def arithmetic_intensity(self) -> float:
-        """FLOPs per byte moved, if every layer reads its inputs and writes its outputs once.
-
-        The abscissa of the roofline (Williams, Waterman, Patterson 2009); weights are read once a
-        batch.
-        """
-        moved = sum(
-            tensor.bytes(self.batch_size, self.dtype)
-            for op in self.graph.ops
-            if op.rule is None or op.rule.storage is not Storage.ALIAS
-            for tensor in (*op.inputs, *op.outputs)
-        )
-        return self.metrics["flops"] * self.batch_size / (moved + self.metrics["weight_bytes"])
-
-    def max_batch(self, limit: float) -> int:
-        """The largest batch whose weights and inference peak fit ``limit`` bytes; 0 for none."""
-        return largest_batch(
-            self.graph, int(self.metrics["weight_bytes"]), limit, self.dtype, self.in_place
-        )
-
-    def shares(self) -> list[dict[str, Any]]:
-        """By type of layer: ``{type, calls, params, macs, macs_share}``, most MACs first."""
-        total = max(sum(row.macs for row in self.rows), 1)
-        found: dict[str, dict[str, Any]] = {}
-        for row in self.rows:
-            one = found.setdefault(row.type, {"type": row.type, "calls": 0, "params": 0, "macs": 0})
-            one["calls"] += 1
-            one["params"] += row.params
-            one["macs"] += row.macs
-        for one in found.values():
-            one["macs_share"] = one["macs"] / total
-        return sorted(found.values(), key=lambda one: (-one["macs"], -one["params"], one["type"]))
-
-    @property
-    def layers(self) -> pd.DataFrame:
-        """The rows as a table."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(row) for row in self.rows])
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values: model, input_shape, batch_size, convention, metrics, layers, ..."""
-        return {
-            "model": self.model,
-            "input_shape": list(self.input_shape),
-            "batch_size": self.batch_size,
-            "convention": self.convention,
-            "peak_layer": self.peak_layer,
-            "metrics": dict(self.metrics),
-            "layers": [
-                {**asdict(row), "output_shape": list(row.output_shape)} for row in self.rows
-            ],
-            "uncounted_ops": list(self.uncounted_ops),
-            "uncounted_reasons": self.uncounted_reasons,
-            "bounds": dict(self.bounds),
-            "notes": self.notes,
-            "counted_from": self.graph.method,
-        }
 
 
 def inspect(
@@ -225,9 +64,7 @@ def inspect(
     total = sum((op.work for op in graph.ops), NOTHING)
     _check_something_was_found(model, total == NOTHING and not uncounted)
     output = max((fields[tensor] for tensor in graph.outputs), key=lambda field: field.pixels)
-    training, method, reason = _training_bytes(
-        model, graph, inputs, batch_size, dtype, trace_training
-    )
+    training, method, why = _training_bytes(model, graph, inputs, batch_size, dtype, trace_training)
     metrics: dict[str, int | float] = {
         "params": weights.total,
         "trainable_params": weights.trainable,
@@ -256,7 +93,7 @@ def inspect(
         dtype=dtype,
         in_place=in_place,
         training_method=method,
-        training_reason=reason,
+        training_reason=why,
         unbuilt=weights.unbuilt,
     )
 
@@ -265,14 +102,13 @@ def _training_bytes(
     model: Any, graph: Graph, inputs: Any, batch: int, dtype: str | None, trace: bool
 ) -> tuple[int, str, str]:
     """Return the bytes that training keeps, the method, and why a requested trace failed."""
-    reason = ""
+    why = ""
     if trace:
         try:
             return traced_training_bytes(model, inputs, batch, dtype), GRADIENT_GRAPH, ""
         except Exception as error:  # a user's layer may have no gradient, or be no TensorFlow
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reason = f"the gradient cannot be traced: {(lines or [type(error).__name__])[0]}"
-    return estimate_training_bytes(graph, batch, dtype), ESTIMATE, reason
+            why = f"the gradient cannot be traced: {reason(error)}"
+    return estimate_training_bytes(graph, batch, dtype), ESTIMATE, why
 
 
 AT_LEAST, AT_MOST, ABOUT = "at least", "at most", "about"

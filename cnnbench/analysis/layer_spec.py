@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from cnnbench.analysis.misfit import reason
 from cnnbench.core.errors import UserError, nearest
 
 
@@ -32,9 +33,8 @@ def one_layer_model(text: str, input_shape: tuple[int, ...]) -> Any:
     inputs = tf.keras.Input(input_shape)
     try:
         return tf.keras.Model(inputs, classes[known](*args, **kwargs)(inputs), name=known.lower())
-    except Exception as error:  # Keras raises what it likes; the reason is its first line
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-        raise UserError(f"{text} on {input_shape}: {reason}", "--layer") from error
+    except Exception as error:  # Keras raises what it likes
+        raise UserError(f"{text} on {input_shape}: {reason(error)}", "--layer") from error
 
 
 def parse(text: str) -> tuple[str, list[Any], dict[str, Any]]:

@@ -14,36 +14,14 @@ from typing import Any
 
 from cnnbench.analysis import control, keras_api, loops, node_rules
 from cnnbench.analysis.calls import Recorded
-from cnnbench.analysis.functions import (
-    CALLS,
-    CONDITIONS,
-    LOOPS,
-    body_of,
-    needed,
-    read_outputs,
-)
+from cnnbench.analysis.functions import CALLS, CONDITIONS, LOOPS, body_of, needed, read_outputs
 from cnnbench.analysis.graph import TRACED, Call, Graph, Op, Tensor, Uncounted
 from cnnbench.analysis.loops import Scope, Unknown
-from cnnbench.analysis.node_kinds import kind_of
+from cnnbench.analysis.node_kinds import SAME, SHAPES, kind_of
 from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.rules import find_rule, has_own_arithmetic
 from cnnbench.analysis.trace import Trace
 from cnnbench.analysis.work import NOTHING, Work
-
-# Other names of the same values.
-SAME = frozenset(
-    {
-        "Identity",
-        "IdentityN",
-        "StopGradient",
-        "PreventGradient",
-        "EnsureShape",
-        "CheckNumerics",
-        "TensorListFromTensor",
-    }
-)
-# Of the shape of a tensor, not of its values.
-SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "TensorListLength", "ZerosLike", "OnesLike"})
 
 
 @dataclass
@@ -313,16 +291,5 @@ class Lowering:
         if self.group is not None:
             self.group.uncounted.append(uncounted)
             return
-        self.emit(
-            Op(
-                call,
-                node.type,
-                None,
-                None,
-                {},
-                tuple(inputs),
-                tuple(outputs),
-                uncounted=(uncounted,),
-                nodes=((node, 1),),
-            )
-        )
+        op = Op(call, node.type, None, None, {}, tuple(inputs), tuple(outputs))
+        self.emit(op, uncounted=(uncounted,), nodes=((node, 1),))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cnnbench.core.errors import CnnbenchError, UserError
+from cnnbench.core.reference import show
 
 Shape = tuple[int, ...]
 LARGEST = 2048
@@ -43,13 +44,12 @@ def refusal(
         cause = cause.__cause__
     layer = _innermost_layer(cause)
     where = f" at layer '{layer.name}' ({type(layer).__name__})" if layer is not None else ""
-    reason = _reason(cause)
     needed = _smallest(shape, attempt)
-    hint = f"it would need {_spell(needed)}" if needed else ""
-    return UserError(f"{name} cannot take {_spell(shape)}{where}: {reason}", hint=hint)
+    hint = f"it would need {show(needed)}" if needed else ""
+    return UserError(f"{name} cannot take {show(shape)}{where}: {reason(cause)}", hint=hint)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """The line of an error's message that says what is wrong.
 
     It is the first, but the last where TensorFlow shows the way through a user's code.
@@ -85,7 +85,7 @@ def _smallest(shape: Shape, attempt: Callable[[Shape], Any]) -> Shape | None:
     def works(size: int) -> bool:
         try:
             attempt(grown(size))
-        except Exception:
+        except Exception:  # whatever it is: what is said is why the shape asked for is refused
             return False
         return True
 
@@ -99,7 +99,3 @@ def _smallest(shape: Shape, attempt: Callable[[Shape], Any]) -> Shape | None:
         middle = (low + high) // 2
         low, high = (low, middle) if works(middle) else (middle, high)
     return grown(high)
-
-
-def _spell(shape: Shape) -> str:
-    return "x".join(map(str, shape))

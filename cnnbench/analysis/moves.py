@@ -7,16 +7,8 @@ from dataclasses import replace
 from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.analysis.fields import (
-    Field,
-    concatenated,
-    contracted,
-    joined,
-    of_input,
-    reshaped,
-    still,
-    windowed,
-)
+from cnnbench.analysis.algebra import concatenated, contracted, joined, reshaped, windowed
+from cnnbench.analysis.fields import Field, of_input, still
 from cnnbench.analysis.graph import Op, Tensor
 from cnnbench.analysis.rule import Windows
 

@@ -9,7 +9,7 @@ from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.graph import Graph
 from cnnbench.analysis.inputs import Spec
 from cnnbench.analysis.lower import lower
-from cnnbench.analysis.misfit import full_tracebacks, refusal
+from cnnbench.analysis.misfit import full_tracebacks, reason, refusal
 from cnnbench.analysis.trace import trace
 from cnnbench.analysis.walk import NotListed, walk
 from cnnbench.core.errors import UserError
@@ -34,23 +34,27 @@ def operations(model: Any, inputs: Any) -> Graph:
 def traced(model: Any, inputs: Any) -> Graph:
     """List the operations of ``model`` by tracing its whole inference function.
 
-    One image is traced, or one batch if the model accepts only one batch size.
+    One image is traced, or one batch where the network takes batches of one size only.
 
     Raises:
         UserError: it cannot take these inputs; the layer, the reason and a size that it could take
             are named.
     """
     flat = keras_api.flatten(inputs)
-    fixed = next((spec.shape[0] for spec in flat if spec.shape[0]), None)
+    fixed = next((spec.shape[0] for spec in flat if spec.shape[0]), 1)
+    failed: list[Exception] = []
     with full_tracebacks():
-        try:
-            return _traced(model, inputs, 1)
-        except UserError:
-            raise
-        except Exception as error:
-            if fixed is not None and fixed > 1:
-                return _traced(model, inputs, fixed)
-            raise _refusal(model, inputs, flat, error) from error
+        for batch in dict.fromkeys((1, fixed)):
+            try:
+                return _traced(model, inputs, batch)
+            except UserError:
+                raise
+            except Exception as error:  # a layer raises what it likes
+                failed.append(error)
+        *earlier, last = failed
+        for other in earlier:
+            last.add_note(f"with a batch of 1: {reason(other)}")
+        raise _refusal(model, inputs, flat, last, fixed) from last
 
 
 def _traced(model: Any, inputs: Any, batch: int) -> Graph:
@@ -62,12 +66,13 @@ def _traced(model: Any, inputs: Any, batch: int) -> Graph:
     return lower(trace(model, inputs, batch), model)
 
 
-def _refusal(model: Any, inputs: Any, flat: list[Spec], error: Exception) -> UserError:
+def _refusal(model: Any, inputs: Any, flat: list[Spec], error: Exception, batch: int) -> UserError:
     shape = tuple(size or 0 for size in flat[0].shape[1:])
 
     def attempt(other: tuple[int, ...]) -> None:
         if len(flat) > 1:
             raise error
-        trace(model, keras_api.replace(inputs, lambda spec: replace(spec, shape=(None, *other))))
+        asked = keras_api.replace(inputs, lambda spec: replace(spec, shape=(None, *other)))
+        trace(model, asked, batch)
 
     return refusal(f"'{model.name}'", shape, error, attempt)

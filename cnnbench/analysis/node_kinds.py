@@ -14,6 +14,21 @@ from cnnbench.analysis.rule import Rule, Storage
 
 INPUT, OUTPUT = frozenset({"input"}), frozenset({"output"})
 
+# Other names of the same values.
+SAME = frozenset(
+    {
+        "Identity",
+        "IdentityN",
+        "StopGradient",
+        "PreventGradient",
+        "EnsureShape",
+        "CheckNumerics",
+        "TensorListFromTensor",
+    }
+)
+# Of the shape of a tensor, not of its values.
+SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "TensorListLength", "ZerosLike", "OnesLike"})
+
 ENTERING = Rule(move=moves.same, storage=Storage.ALIAS)
 """A variable of a loop is what it was before, until its first turn."""
 

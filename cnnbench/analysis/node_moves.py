@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnbench.analysis import fields as algebra
-from cnnbench.analysis import moves
-from cnnbench.analysis.fields import Field, contracted, still
+from cnnbench.analysis import algebra, moves
+from cnnbench.analysis.algebra import contracted
+from cnnbench.analysis.fields import Field, moving, of_input, still
 from cnnbench.analysis.graph import Op, Tensor
 from cnnbench.analysis.moves import pointwise, same
 
@@ -48,7 +48,7 @@ def before_of(op: Op, place: int = 0) -> tuple[int, ...]:
 def unknown(op: Op, fields: Fields, output: Tensor) -> Field:
     """Nothing is known: lost, unless nothing moves."""
     field = algebra.joined([f.placed([]) for f in moves.known(op, fields)], (), op.name)
-    spread = [f for one in moves.known(op, fields) for f in algebra.moving(one.places)]
+    spread = [f for one in moves.known(op, fields) for f in moving(one.places)]
     if any(factor.size > 1 for factor in spread):
         return field.losing(op.name, output.sizes)
     return field.placed(map(still, output.sizes))
@@ -239,14 +239,14 @@ def gathered(op: Op, fields: Fields, output: Tensor) -> Field:
     table, rows = field_of(op, fields, 0), field_of(op, fields, 1)
     if table is None and rows is not None:
         if rows.plain:
-            return algebra.of_input(output.sizes)
+            return of_input(output.sizes)
         behind = output.sizes[len(rows.places) :]
         return rows.placed([*rows.places, *map(still, behind)])
     axis = constant(op, 2) if len(op.args["values"]) > 2 else 0
     if table is None or rows is not None or axis is None:
         return unknown(op, fields, output)
     place = int(axis) % len(table.places)
-    if any(factor.size > 1 for factor in algebra.moving([table.places[place]])):
+    if any(factor.size > 1 for factor in moving([table.places[place]])):
         return table.losing(op.name, output.sizes)
     new = len(output.sizes) - len(table.places) + 1
     made = map(still, output.sizes[place : place + new])
@@ -265,7 +265,7 @@ def one_of_list(op: Op, fields: Fields, output: Tensor) -> Field:
     field = field_of(op, fields, 0)
     if field is None or len(field.places) != len(output.sizes) + 1:
         return unknown(op, fields, output)
-    walked = field.places[0] if algebra.moving(field.places[:1]) else ()
+    walked = field.places[0] if moving(field.places[:1]) else ()
     return replace(field.placed(field.places[1:]), walked=walked)
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnbench.analysis import fields as algebra
-from cnnbench.analysis.fields import Field, contracted, still, windowed
+from cnnbench.analysis import algebra
+from cnnbench.analysis.algebra import contracted, windowed
+from cnnbench.analysis.fields import Field, still
 from cnnbench.analysis.graph import Op, Tensor
 from cnnbench.analysis.node_moves import before_of, constant, field_of, node_of, unknown
 from cnnbench.analysis.rule import Window

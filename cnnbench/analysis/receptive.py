@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnbench.analysis.fields import Field, joined, moving, of_input, remembered, still
+from cnnbench.analysis.algebra import joined, remembered
+from cnnbench.analysis.fields import Field, moving, of_input, still
 from cnnbench.analysis.graph import Graph, Op, Tensor
 
 PATIENCE = 50

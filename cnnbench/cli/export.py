@@ -141,8 +141,8 @@ def _training(subject: Model, stated: dict[str, Any]) -> Any:
     """That as a setting: on which images, of which network; None where nothing is said."""
     from pydantic import ValidationError
 
-    from cnnbench.core.settings.accuracy import OWN
     from cnnbench.core.settings.compression import Training
+    from cnnbench.core.settings.schedule import OWN
 
     if not stated:
         return None

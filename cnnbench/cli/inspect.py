@@ -140,7 +140,7 @@ def _geometry(found: Inspection) -> str:
 
 
 def _write_csv(found: Inspection, name: str) -> None:
-    from cnnbench.store.tables import neutral
+    from cnnbench.store.csv_files import neutral
 
     rows = found.to_json()["layers"]
     for row in rows:

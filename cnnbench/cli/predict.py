@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cnnbench.cli import options
+from cnnbench.core import outputs
 from cnnbench.core.errors import Unavailable, UserError, brief, is_out_of_memory
 from cnnbench.core.quiet import quiet
 
@@ -69,12 +70,12 @@ def command(
 
     subject = registry.resolve(model, [Path.cwd()])
     if len(subject.input_shape) != 3:
-        may_be_told = not subject.maker.is_trained  # what is in a file is fixed
+        may_be_told = not subject.is_trained  # what is in a file is fixed
         hint = "add [input_shape=HxWxC]" if may_be_told else "save it with an input of a fixed size"
         raise UserError(f"the input of {subject.label} is not known as an image", hint=hint)
     names = _class_names(class_names) if class_names else []
     takes_classes = subject.maker.takes("classes")
-    apart = 2 if subject.classes == 1 else subject.classes  # a single sigmoid's
+    apart = outputs.apart(subject.classes)
     if names and apart not in (0, len(names)) and not takes_classes:
         raise UserError(
             f"{len(names)} names, but {subject.label} tells {apart} classes apart",
@@ -98,7 +99,7 @@ def command(
         rows = prediction.probabilities(subject, network, pictures, preprocess)
         notes.append(prediction.remark(subject, network))
         # A network in a file of one's own may tell any thousand classes apart.
-        may_be_imagenet = not names and not subject.maker.is_trained
+        may_be_imagenet = not names and not subject.is_trained
         if may_be_imagenet and rows.shape[1] == prediction.IMAGENET_CLASSES:
             try:
                 names = prediction.imagenet_names()
@@ -123,7 +124,7 @@ def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | 
     from cnnbench.core.settings import files
 
     if asked is None:
-        return None if subject.maker.is_trained else "imagenet"
+        return None if subject.is_trained else "imagenet"
     if asked == "imagenet":
         return asked
     folders = files.weights_folders([Path()], data_dir)

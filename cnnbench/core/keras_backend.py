@@ -12,12 +12,15 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from cnnbench.core import variables
 from cnnbench.core.errors import UserError, shown
 
 _BACKEND = "tensorflow"
+_NNX = "KERAS_NNX_ENABLED"  # decides, whatever keras.json says
 _LEGACY = ("1", "true", "True")  # as TensorFlow reads TF_USE_LEGACY_KERAS
 _HINT = f"networks are built and counted with Keras on TensorFlow: set KERAS_BACKEND={_BACKEND}"
 _CHOICES = {
@@ -34,7 +37,7 @@ def check_here() -> None:
     """
     loaded: Any = sys.modules.get("keras")
     if loaded is None:
-        _check(os.environ, is_keras2=os.environ.get("TF_USE_LEGACY_KERAS") in _LEGACY)
+        _check(os.environ)
     elif (backend := loaded.config.backend()) != _BACKEND:
         raise UserError(f"Keras runs on '{backend}' in this process", hint=_HINT)
 
@@ -48,20 +51,24 @@ def check_workers(data_dir: Path | None) -> None:
         UserError: its backend would not be TensorFlow, or it refuses its own settings.
     """
     home = {} if data_dir is None else {"KERAS_HOME": str(data_dir / "keras")}
-    _check({**os.environ, **home}, is_keras2=False)
+    environ = {**os.environ, **home}
+    variables.override(environ)
+    _check(environ)
 
 
-def _check(environ: Mapping[str, str], is_keras2: bool) -> None:
+def _check(environ: Mapping[str, str]) -> None:
     home = environ.get("KERAS_HOME") or str(Path("~/.keras"))
     file = Path(home, "keras.json").expanduser()
     settings = _settings(file)
-    if is_keras2:  # knows no other backend
+    if environ.get("TF_USE_LEGACY_KERAS") in _LEGACY:  # Keras 2 knows no other backend
         return
     by_variable = environ.get("KERAS_BACKEND")
     backend = by_variable or settings.get("backend", _BACKEND)
     if backend != _BACKEND:
         where = "KERAS_BACKEND" if by_variable else f"{file}: backend"
         raise UserError(f"{shown(backend)} is not supported", where, _HINT)
+    if _NNX not in environ and settings.get("nnx_enabled") and find_spec("flax") is None:
+        raise UserError("is of Keras on JAX and needs flax", f"{file}: nnx_enabled", "say false")
 
 
 def _settings(file: Path) -> Mapping[str, Any]:

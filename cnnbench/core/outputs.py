@@ -57,6 +57,11 @@ def width(own: int, classes: int) -> int:
     return 1 if (own, classes) == (1, 2) else classes
 
 
+def apart(width: int) -> int:
+    """How many classes so many outputs tell apart: a single one two."""
+    return 2 if width == 1 else width
+
+
 def check(kind: Kind, width: int) -> None:
     """Raise `JobFailed` if outputs of this kind and number cannot classify."""
     if kind == "softmax" and width == 1:

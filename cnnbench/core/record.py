@@ -164,6 +164,7 @@ _DETAILS: dict[str, Callable[[Any], bool]] = {
     "n_test": lambda value: _is_count(value) and value > 0,
     "chance": lambda value: _is_number(value) and 0 <= value <= 1,
     "n_problems": _is_count,
+    "output": lambda value: isinstance(value, str),
     "flags": _are_words,
     "beside": _are_words,
     "notes": _are_words,

@@ -16,6 +16,10 @@ class Subject(Model, Protocol):
     Probes see only this, so that they never import the registry.
     """
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it comes with weights of its own, as one in a file."""
+
     def build(
         self,
         *,

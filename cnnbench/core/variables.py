@@ -16,7 +16,7 @@ OVERRIDDEN: Mapping[str, str | None] = {
     "TF_USE_LEGACY_KERAS": None,  # the job chooses its generation of Keras
     "KERAS_MAX_EPOCHS": None,  # would cut trainings short
     "KERAS_MAX_STEPS_PER_EPOCH": None,
-    "KERAS_NNX_ENABLED": None,
+    "KERAS_NNX_ENABLED": "0",  # of another backend; keras.json may ask for it too
     "PYTHONHASHSEED": "0",  # the order of sets, which converters and builders may go by
     "PYTHONOPTIMIZE": None,
     "PYTHONDEVMODE": None,  # this and the next two slow every allocation down

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.core.settings.accuracy import FOLDER
+from cnnbench.core.settings.schedule import FOLDER
 from cnnbench.data import digits, fashion_mnist, folder, stratified, tf_flowers
 from cnnbench.data.pictures import Dataset, Labels, Part, Pictures, Size, Splits
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbench.core import datasets, downloads
-from cnnbench.core.errors import Unavailable
+from cnnbench.core.errors import Unavailable, brief
 from cnnbench.data.arrays import ArrayPictures
 from cnnbench.data.pictures import Splits
 
@@ -108,17 +108,17 @@ def _fetch(home: Path, name: str) -> None:
     import tensorflow as tf
 
     train, test = datasets.facts("fashion_mnist").packaged
-    unavailable = Unavailable(_HOW.format(folder=home / _SUBFOLDER, train=train, test=test))
+    how = _HOW.format(folder=home / _SUBFOLDER, train=train, test=test)
     if not downloads.reachable(_URL + name):
-        raise unavailable
+        raise Unavailable(how)
     try:
         home.mkdir(parents=True, exist_ok=True)  # where it is missing, Keras would take /tmp
         with downloads.impatient():
             tf.keras.utils.get_file(
                 name, origin=_URL + name, cache_dir=str(home), cache_subdir=_SUBFOLDER
             )
-    except Exception:  # get_file raises bare Exception for any answer that is not the file
-        raise unavailable from None
+    except Exception as error:  # get_file raises bare Exception for any answer but the file
+        raise Unavailable(f"{how} ({brief(error, 200)})") from error
 
 
 def _keras_home(data_dir: Path | None) -> Path:

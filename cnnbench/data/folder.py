@@ -19,8 +19,8 @@ from PIL import Image, UnidentifiedImageError
 
 from cnnbench.core.errors import JobFailed, Unavailable, brief, is_out_of_memory
 from cnnbench.core.settings import files, folders
-from cnnbench.core.settings.accuracy import FOLDER
 from cnnbench.core.settings.folders import Layout, Member
+from cnnbench.core.settings.schedule import FOLDER
 from cnnbench.data import stratified, tones
 from cnnbench.data.photographs import Photographs, fitted
 from cnnbench.data.pictures import Labels, Splits

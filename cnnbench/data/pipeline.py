@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.settings.accuracy import Augment
+from cnnbench.core.settings.schedule import Augment
 from cnnbench.data import augmentation
 from cnnbench.data.pictures import Part
 

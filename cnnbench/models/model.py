@@ -130,6 +130,11 @@ class Model:
         return frozenset(name for name, can in can_change.items() if not can)
 
     @property
+    def is_trained(self) -> bool:
+        """Whether it comes with weights of its own, as one in a file."""
+        return self.maker.is_trained
+
+    @property
     def min_size(self) -> int | None:
         """The smallest height and width it can be built at, or None where unknown."""
         return self.entry.min_size

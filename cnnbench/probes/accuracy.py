@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from cnnbench.core import outputs
 from cnnbench.core.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.core.pixel_map import PixelMap
-from cnnbench.core.settings.accuracy import IMAGENET, PRETRAINED, AccuracySetting
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.schedule import IMAGENET, PRETRAINED
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.data import catalog
 from cnnbench.probes.training import network, pretrained, scores, transfer
@@ -22,7 +24,6 @@ from cnnbench.probes.training.checkpoint import Checkpoint
 from cnnbench.probes.training.loop import Training
 from cnnbench.probes.training.recipes import RECIPES, Task
 
-_MOST_PROBLEMS = 200
 _MOST_POINTS = 60  # of a learning curve that a record keeps; a long one is thinned out
 
 
@@ -102,7 +103,7 @@ def lesson(subject: Subject, setting: AccuracySetting, context: Context) -> tupl
 
 def _check_classes(subject: Subject, setting: AccuracySetting, classes: int) -> None:
     """Check the number of classes, which for a folder is known only after reading it."""
-    apart = max(2, subject.classes or classes)  # a single sigmoid tells two classes apart
+    apart = outputs.apart(subject.classes or classes)
     if "classes" in subject.fixed and apart != classes:
         raise JobFailed(f"it has {apart} classes, but {setting.dataset} has {classes}")
 
@@ -139,10 +140,10 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
     """
     dataset = task.dataset
     batches = task.evaluation_batches(dataset.test, task.preprocess)
-    outputs = np.asarray(model.predict(batches, verbose=0))
-    if not np.isfinite(outputs).all():
+    given = np.asarray(model.predict(batches, verbose=0))
+    if not np.isfinite(given).all():
         raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not numbers")
-    probs = scores.probabilities(outputs, network.kind_of_outputs(model))
+    probs = scores.probabilities(given, network.kind_of_outputs(model))
     labels = dataset.test.labels
     return Finding(
         metrics=scores.metrics(probs, labels) | _pace(training) | _time_to_target(training),
@@ -153,9 +154,7 @@ def judged(model: Any, task: Task, training: Training) -> Finding:
             "features_s": round(training.features_s, 4),
             "n_train": len(dataset.train),
             "classes": list(dataset.classes)[:50],
-            "problems": list(dataset.problems)[:_MOST_PROBLEMS],
-            "n_problems": len(dataset.problems),
-            "notes": [*dataset.notes, *training.notes, *_notes(task)],
+            **scores.notes_of(dataset, [*training.notes, *_notes(task)]),
         },
     )
 

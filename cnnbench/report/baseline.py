@@ -39,7 +39,7 @@ class Baseline:
         if file is None:
             return
         if file.is_file():
-            from cnnbench.store.tables import read_csv
+            from cnnbench.store.csv_files import read_csv
 
             self._base = read_csv(file)
         elif not is_update:
@@ -83,7 +83,7 @@ class Baseline:
         import pandas as pd
 
         from cnnbench.report.merge import merge
-        from cnnbench.store.tables import read_csv, to_csv
+        from cnnbench.store.csv_files import read_csv, to_csv
 
         texts = (text for test in sorted(self._found) for text in self._found[test])
         found = [read_csv(self._file, text) for text in texts]

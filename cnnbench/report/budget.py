@@ -68,19 +68,25 @@ def time_limits(budgets: Mapping[str, Budgets]) -> dict[str, dict[str, float]]:
 def broken_times(
     report: pd.DataFrame, model: str, name: str, limits: Mapping[str, float]
 ) -> Iterator[tuple[str, bool]]:
-    """What is over, and whether surely: a pair for each runtime of ``limits`` that is over.
+    """What is not kept for sure, and whether it is surely over: a pair for each such runtime.
 
-    A time is surely over where its whole interval is (with few rounds: every round). One that
-    could not be had keeps no budget: a pair says why.
+    A time is surely over where its whole interval is (with few rounds: every round), and surely
+    kept where none of it is. One that could not be had keeps no budget: a pair says why.
     """
+    unit = METRICS[name].unit
     for runtime, limit in limits.items():
         found = timed(report, model, name, runtime)
-        low = min(found.samples) if found.low is None and found.samples else found.low
         if found.value is None:
             yield f"{runtime}: {name} has no value: {found.why_absent}", True
-        elif found.value > limit:
-            words = f"{runtime}: {_exceeded(name, found.value, limit)}"
-            yield words, low is None or low > limit
+            continue
+        rounds = found.samples or (found.value,)
+        low = min(rounds) if found.low is None else found.low
+        high = max(rounds) if found.high is None else found.high
+        if found.value > limit:
+            yield f"{runtime}: {_exceeded(name, found.value, limit)}", low > limit
+        elif high > limit:
+            shown, highest, allowed = (units.show(x, unit) for x in (found.value, high, limit))
+            yield f"{runtime}: {name} is {shown} (up to {highest}) and within {allowed}", False
 
 
 def ratio(

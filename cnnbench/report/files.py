@@ -10,7 +10,7 @@ from cnnbench.core.errors import UserError
 from cnnbench.core.writing import replace_text
 from cnnbench.report import html, layout, table
 from cnnbench.report.sections import sections
-from cnnbench.store import tables
+from cnnbench.store import csv_files, tables
 from cnnbench.store.ranks import FEWEST_RANKS
 from cnnbench.store.tables import Run
 
@@ -31,8 +31,8 @@ def write(folder: Path) -> None:
 def contents(run: Run) -> dict[str, str]:
     """The tables that `write` makes, by file name."""
     return {
-        "records.csv": tables.to_csv(run.records),
-        "report.csv": tables.to_csv(run.report),
+        "records.csv": csv_files.to_csv(run.records),
+        "report.csv": csv_files.to_csv(run.report),
         "report.md": _markdown(run),
     }
 
@@ -59,7 +59,7 @@ def text(
     """
     run = tables.load(path)
     if form == "csv":
-        return tables.to_csv(layout.about(metrics, run.report))
+        return csv_files.to_csv(layout.about(metrics, run.report))
     if form == "md":
         return _markdown(run, metrics)
     shown = table.as_text(run.report, run.environment, width, metrics)

@@ -22,6 +22,7 @@ def timed(
     catalogue: Catalogue,
     search_path: tuple[Path, ...] = (),
     keras_2: bool = False,
+    observer: runner.Observer | None = None,
 ) -> tuple[Record, ...]:
     """Time ``models`` at batch 1 on the CPU, ``rounds`` fresh processes each, in turns.
 
@@ -35,6 +36,7 @@ def timed(
         catalogue: looks the models up.
         search_path: where modules and files are looked up.
         keras_2: build them with Keras 2.
+        observer: told whom it waits for and what distorts the times.
 
     Raises:
         UserError: an unknown model or runtime.
@@ -43,5 +45,5 @@ def timed(
     document = {"name": "timed", "models": list(models), "probes": {"latency": latency}}
     source = yaml_source.parse(json.dumps(document), "budget")
     plan = planning.plan(suites.check(source, catalogue, search_path))
-    observer = runner.Observer()
+    observer = observer or runner.Observer()
     return runner.run(plan, plan.cells, folder, observer, wait=True, keras_2=keras_2).records

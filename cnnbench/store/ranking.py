@@ -19,7 +19,7 @@ import numpy as np
 
 from cnnbench.core.metrics import column
 from cnnbench.core.record import Record
-from cnnbench.core.settings.accuracy import PRETRAINED
+from cnnbench.core.settings.schedule import PRETRAINED
 from cnnbench.store import proportions, statistics
 from cnnbench.store.answers import Answers, answers_of
 from cnnbench.store.journal import setting_of

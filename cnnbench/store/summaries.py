@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnbench.core.record import PREPARE, Record
 from cnnbench.core.settings import Setting
-from cnnbench.core.settings.accuracy import PRETRAINED
+from cnnbench.core.settings.schedule import PRETRAINED
 from cnnbench.core.units import show
 from cnnbench.store import proportions, statistics
 from cnnbench.store.latencies import Rounds
@@ -153,7 +153,7 @@ def _capped(records: Sequence[Record]) -> str:
 def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """Shares of the test images are the mean over seeds; their interval covers both choices."""
     if records[-1].setting.get("recipe") == PRETRAINED:  # nothing was trained: no seed to choose
-        return _named_unused(records, status, _judged_as_it_is(records, status))
+        return _with_notes(records, status, _judged_as_it_is(records, status))
     summaries = {
         name: replace(summary, value=fmean(summary.samples))
         if name in proportions.SHARES
@@ -161,16 +161,18 @@ def _accuracy(records: Sequence[Record], status: str) -> dict[str, Summary]:
         for name, summary in _plain(records, status).items()
     }
     summaries = _with_intervals(summaries, records[-1].details, has_seeds=True)
-    summaries = _named_unused(records, status, summaries)
+    summaries = _with_notes(records, status, summaries)
     return summaries | _time_to_target(records, summaries.get("time_to_target_s"))
 
 
-def _named_unused(
+def _with_notes(
     records: Sequence[Record], status: str, summaries: dict[str, Summary]
 ) -> dict[str, Summary]:
-    """``summaries`` with what a reader must know of the images as the accuracy's status."""
+    """``summaries`` with what a reader must know of how it was judged as the accuracy's status."""
     details = records[-1].details
     words = list(details.get("notes", []))
+    if output := details.get("output"):
+        words.append(f"judged by its output '{output}'")
     if unused := details.get("n_problems"):
         words.append(_unused_files(unused, details.get("problems", [])))
     if not words or status != "ok" or "top1" not in summaries:
@@ -244,7 +246,7 @@ def _compression(records: Sequence[Record], status: str) -> dict[str, Summary]:
 
 def _converted(records: Sequence[Record], status: str) -> dict[str, Summary]:
     """A converted file, judged as it is; what its job flagged makes its answers doubtful."""
-    summaries = _judged_as_it_is(records, status)
+    summaries = _with_notes(records, status, _judged_as_it_is(records, status))
     setting = records[-1].setting
     if setting.get("fine_tune_epochs") or not setting.get("weights"):
         summaries = {name: _of_one_training(found) for name, found in summaries.items()}

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import cnnbench
+from cnnbench.core.errors import UserError
 from tests.analysis.user_code import MACS, OF_KERAS_2
 
 
@@ -38,3 +40,29 @@ def test_only_a_product_of_unknown_size_is_named(counted: Any) -> None:
         for one in found:
             assert bool(one["uncounted"]) == (name == "selected")
             assert name != "selected" or any("MatMul" in what for what in one["uncounted"])
+
+
+def test_a_layer_that_fails_with_every_batch_is_named_with_its_reason() -> None:
+    """Batches of two only: what one image alone raises says nothing of the network."""
+    import keras
+
+    class Pairs(keras.layers.Layer):
+        is_broken = False
+
+        def call(self, x: Any) -> Any:
+            if self.is_broken:
+                raise ValueError("one alone" if x.shape[0] == 1 else "the pair is broken\nand more")
+            return x * 2.0
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    inputs = keras.Input((4, 4, 1), batch_size=2)
+    layer = Pairs(name="pairs")
+    model = keras.Model(inputs, layer(inputs))
+    layer.is_broken = True
+    words = r"cannot take 4x4x1 at layer 'pairs' \(Pairs\): the pair is broken"
+    with pytest.raises(UserError, match=words) as refused:
+        cnnbench.inspect(model)
+    assert refused.value.__cause__ is not None
+    assert refused.value.__cause__.__notes__ == ["with a batch of 1: one alone"]

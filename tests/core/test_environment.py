@@ -18,7 +18,8 @@ def test_what_the_suite_decides_has_no_effect_in_a_process_of_cnnbench_s_own() -
     environ = {"TF_USE_LEGACY_KERAS": "1", "KERAS_MAX_EPOCHS": "1", "PYTHONHASHSEED": "7"}
     environ |= {"PYTHONOPTIMIZE": "2", "KERAS_HOME": "/k", "OMP_NUM_THREADS": "1"}
     variables.override(environ)
-    assert environ == {"PYTHONHASHSEED": "0", "KERAS_HOME": "/k", "OMP_NUM_THREADS": "1"}
+    kept = {"KERAS_HOME": "/k", "OMP_NUM_THREADS": "1"}
+    assert environ == {"PYTHONHASHSEED": "0", "KERAS_NNX_ENABLED": "0", **kept}
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,25 @@ def test_settings_that_keras_refuses_are_named(home: Path, content: str, words: 
     assert str(home / "keras.json") in str(refused.value)
 
 
+def test_what_only_keras_on_jax_reads_is_said_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "keras.json"
+    file.write_text(json.dumps({"nnx_enabled": True}))
+    (tmp_path / "test_one.py").write_text(BUDGET)
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    found = process(tmp_path, environ(tmp_path), *words)
+    assert found.returncode == 1
+    assert f"cnn_budget: {file}: nnx_enabled: is of Keras on JAX and needs flax" in found.stdout
+    assert "Traceback" not in found.stdout
+    assert process(tmp_path, environ(tmp_path, KERAS_NNX_ENABLED="0"), *words).returncode == 0
+
+
+def test_processes_of_its_own_do_without_what_only_keras_on_jax_reads(inputs: Path) -> None:
+    (inputs / "keras.json").write_text(json.dumps({"nnx_enabled": True}))
+    for command in (["inspect", "LeNet5"], ["run", "suite.yaml", "--out", "results"]):
+        found = process(inputs, environ(inputs), "-m", "cnnbench", *command)
+        assert (found.returncode, "flax" in found.stderr) == (0, False), found.stderr
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"backend": "tensorflow"}'])
 def test_what_keras_reads_as_its_defaults_passes(home: Path, content: str) -> None:
     (home / "keras.json").write_text(content)

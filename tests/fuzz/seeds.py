@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from cnnbench.core.record import Record
-from cnnbench.store import tables
+from cnnbench.store import csv_files, tables
 from cnnbench.store.journal import Header
 from tests.conftest import ROOT
 from tests.store.records import record
@@ -59,7 +59,7 @@ def some_records() -> list[Record]:
 HEADER = Header(plan="p", environment="e", cnnbench="0").to_json()
 RECORDS = [json.loads(each.to_json()) for each in some_records()]
 JOURNAL = "\n".join([HEADER, *map(json.dumps, RECORDS)]).encode() + b"\n"
-SMALL = tables.to_csv(tables.report(some_records())).encode()
+SMALL = csv_files.to_csv(tables.report(some_records())).encode()
 PUBLISHED = [
     file.read_bytes() for file in sorted((ROOT / "results/published").glob("*/report.csv"))
 ]

@@ -25,6 +25,7 @@ from cnnbench.core.errors import UserError
 from cnnbench.core.metrics import METRICS
 from cnnbench.models import registry
 from cnnbench.store import tables
+from cnnbench.store.csv_files import to_csv
 from tests.fuzz import mutations
 from tests.fuzz.door import bounded, survives
 from tests.fuzz.seeds import (
@@ -292,7 +293,7 @@ def test_texts_that_a_spreadsheet_would_run_come_back_from_csv_as_they_were(tmp_
             [record("M" + text, "static", params=1), record(text or "x", "static", params=2)]
         )
         file = tmp_path / "report.csv"
-        file.write_text(tables.to_csv(report), encoding="utf-8", newline="")
+        file.write_text(to_csv(report), encoding="utf-8", newline="")
         assert list(tables.load(file).report["model"]) == list(report["model"])
 
     try_one()

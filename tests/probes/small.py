@@ -16,6 +16,7 @@ class SmallNet:
     stated: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
     output = None
+    is_trained = False
 
     def __init__(self, channels: int = 1, activation: str | None = "softmax") -> None:
         self.input_shape = (8, 8, channels)

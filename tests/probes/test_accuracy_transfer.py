@@ -170,7 +170,7 @@ def test_killed_in_phase_two_it_goes_on_there(
 
 
 def test_phase_one_alone_may_be_free_of_augmentation(weights: Path) -> None:
-    from cnnbench.core.settings.accuracy import Augment
+    from cnnbench.core.settings.schedule import Augment
     from cnnbench.probes.training.loop import Phase
 
     data = catalog.load(catalog.Wanted("digits", 8, 1, train_examples=100))

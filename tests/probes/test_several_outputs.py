@@ -69,6 +69,37 @@ def test_where_none_is_named_the_first_is_taken_and_said(folder: Path) -> None:
     assert found.details["output"] == "probs"
 
 
+def test_an_output_that_is_the_only_one_is_no_choice(folder: Path) -> None:
+    (folder / "alone.py").write_text(
+        NETS + "\n\ndef alone(input_shape=(8, 8, 1), classes=10):\n"
+        "    whole = several(input_shape, classes)\n"
+        "    return tf.keras.Model(whole.input, {'probs': whole.output['classes']})\n"
+    )
+    found = trained("alone.py:alone", folder)
+    assert found.metrics["top1"] > 0.8
+    assert "output" not in found.details
+
+
+def test_a_file_is_judged_on_pictures_by_the_output_it_is_asked_for(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    inputs = tf.keras.Input((8, 8, 1))
+    dark = tf.keras.layers.Dense(2, activation="softmax", name="dark")
+    probs = dark(tf.keras.layers.GlobalAveragePooling2D()(inputs))
+    network = tf.keras.Model(inputs, {"size": probs[:, :1], "classes": probs})
+    dark.set_weights([np.array([[-1.0, 1.0]]), np.array([100.0, -100.0])])
+    network.save(tmp_path / "lights.keras")
+    for name, value in (("dark", 20), ("light", 230)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        picture = Image.fromarray(np.full((8, 8), value, np.uint8))
+        picture.save(tmp_path / "photos" / name / "0.png")
+    words = {"dataset": "folder:photos", "recipe": "pretrained", "preprocessing": "none"}
+    setting = AccuracySetting.model_validate({**words, "image_size": 8})
+    subject = registry.resolve("lights.keras[output=classes]", [tmp_path])
+    found = accuracy.run(subject, setting, Context(0, tmp_path, tmp_path, search_path=(tmp_path,)))
+    assert (found.metrics["top1"], found.details["output"]) == (1.0, "classes")
+
+
 def test_an_output_that_is_not_there_is_a_mistake(folder: Path) -> None:
     with pytest.raises(UserError, match=r"no output 'clases' \(did you mean 'classes'\?\)"):
         trained("heads.py:several[output=clases]", folder)

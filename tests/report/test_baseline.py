@@ -9,7 +9,7 @@ import pytest
 from cnnbench.core.errors import UserError
 from cnnbench.core.settings.static import StaticSetting
 from cnnbench.report.baseline import Baseline
-from cnnbench.store import tables
+from cnnbench.store import csv_files, tables
 from tests.report.made import FACTS, Book
 
 P50 = "latency_p50_s@cpu/litert/b1"
@@ -20,9 +20,9 @@ def written(file: Path, *books: Book) -> list[dict[str, object]]:
     for number, book in enumerate(books):
         report = tables.report(book.records)
         assert list(baseline.check(report)) == []
-        baseline.add(f"test {number}", [tables.to_csv(report)])
+        baseline.add(f"test {number}", [csv_files.to_csv(report)])
     baseline.write()
-    return tables.read_csv(file).to_dict("records")  # type: ignore[return-value]
+    return csv_files.read_csv(file).to_dict("records")  # type: ignore[return-value]
 
 
 def test_a_network_that_two_tests_look_at_keeps_what_both_found(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.report import files
 from cnnbench.report.sections import call_paths
 from cnnbench.report.sections.section import Section
-from cnnbench.store import tables
+from cnnbench.store import csv_files, tables
 from tests.report.made import LITERT, Book
 
 GRAPH, LARGE = LatencySetting(runtime="graph"), LatencySetting(runtime="graph", batch_size=32)
@@ -90,8 +90,8 @@ def test_text_and_markdown_say_the_same() -> None:
 
 def test_one_section_alone_of_a_bare_table(tmp_path: Path) -> None:
     many, few = tmp_path / "many.csv", tmp_path / "few.csv"
-    many.write_text(tables.to_csv(report()))
-    few.write_text(tables.to_csv(report("ABCD")))
+    many.write_text(csv_files.to_csv(report()))
+    few.write_text(csv_files.to_csv(report("ABCD")))
     found = section(report())
     assert files.section(many, "call_paths", "md") == found.as_markdown().lstrip("\n")
     assert files.section(many, "call_paths") == found.as_text().lstrip("\n")

@@ -11,7 +11,7 @@ import cnnbench
 from cnnbench.core.errors import UserError
 from cnnbench.report.compare import Comparison
 from cnnbench.report.compare import text as compare_text
-from cnnbench.store import tables
+from cnnbench.store import csv_files, tables
 from tests.report.made import FACTS, Book
 
 LOCATION = "latency_location_s@cpu/litert/b1"
@@ -47,7 +47,7 @@ def test_two_bare_tables_compare_with_the_same_statistics(tmp_path: Path) -> Non
     files = []
     for run in runs:
         file = run.path.with_suffix(".csv")
-        file.write_text(tables.to_csv(run.report))
+        file.write_text(csv_files.to_csv(run.report))
         files.append(file)
     whole = cnnbench.compare(*runs)
     bare = cnnbench.compare(*(tables.load(file) for file in files))

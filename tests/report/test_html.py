@@ -15,7 +15,7 @@ import pytest
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.core.settings.memory import MemorySetting
 from cnnbench.report import html
-from cnnbench.store import tables
+from cnnbench.store import csv_files, tables
 from cnnbench.store.tables import Run
 from tests.report.browsing import Seen, chromium
 from tests.report.made import FORMULA, HOSTILE, Book, everything
@@ -143,7 +143,7 @@ def test_a_copied_cell_is_what_the_csv_has(seen: Seen) -> None:
     for text in texts:
         copied = seen.page.evaluate("text => csvCell(text)", text)
         ((cell,),) = csv.reader(io.StringIO(f"{copied or chr(34) * 2}\n", newline=""))
-        assert cell == tables.neutral(text)
+        assert cell == csv_files.neutral(text)
 
 
 def test_what_failed_says_why(seen: Seen) -> None:
@@ -190,7 +190,7 @@ def test_a_phone_needs_no_sideways_scrolling_and_the_dark_is_dark(browser: Any, 
 
 def test_a_bare_report_has_a_page_too(browser: Any, run: Run, tmp_path: Path) -> None:
     table = tmp_path / "report.csv"
-    table.write_text(tables.to_csv(run.report))
+    table.write_text(csv_files.to_csv(run.report))
     page = tmp_path / "page.html"
     page.write_text(html.page(tables.load(table)))
     seen = Seen(browser, page)

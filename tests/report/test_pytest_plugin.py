@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from cnnbench.core.errors import UserError
-from cnnbench.pytest_plugin import _tell_apart
+from cnnbench.pytest_plugin.network import tell_apart
 from tests.conftest import ROOT
 from tests.processes import HANGS_AFTER_S
 
@@ -63,7 +63,7 @@ def test_model(cnn_budget):
     assert "Traceback" not in done.stdout
     assert "another exception" not in done.stdout
     assert "TensorFlow" not in done.stdout
-    assert "pytest_plugin.py" not in done.stdout, "a user's mistake needs no stack"
+    assert "pytest_plugin" not in done.stdout, "a user's mistake needs no stack"
     assert "cnn_budget: latency_p50[litert]: '15MB' has no unit that fits" in done.stdout
     assert "did you mean 'LeNet5'?" in done.stdout
     # 8 * (9 + 1) + 2 * (14 * 14 * 8 + 1) = 3,218, of which the dense layer has 3,138: 97.5 %.
@@ -227,7 +227,7 @@ def test_the_readme_s_example_holds_and_its_message_is_the_tool_s(tmp_path: Path
 
 def test_a_live_network_with_the_name_of_its_reference_is_another() -> None:
     live, named = (SimpleNamespace(label="LeNet5", text=t) for t in ("x/LeNet5.keras", "LeNet5"))
-    _tell_apart([live, named])  # type: ignore[list-item]
+    tell_apart([live, named])  # type: ignore[list-item]
     assert (live.label, named.label) == ("LeNet5", "LeNet5 (reference)")
     with pytest.raises(UserError, match="beside itself"):
-        _tell_apart([named, named])  # type: ignore[list-item]
+        tell_apart([named, named])  # type: ignore[list-item]

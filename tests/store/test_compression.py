@@ -137,6 +137,13 @@ def _converted(
     return replace(made, variant=variant)
 
 
+def test_what_is_known_of_the_images_of_a_folder_stands_below_the_table() -> None:
+    told = {"notes": ["a note"], "n_problems": 1, "problems": ["red/0.jpg: not a picture"]}
+    made = [_converted(name, [], told, top1=0.9) for name in ("float32", "ptq-int8")]
+    (line,) = (line for line in remarks(tables.report(made)) if "a note" in line)
+    assert "a note; 1 file not used: red/0.jpg: not a picture" in line
+
+
 def test_a_file_that_disagrees_with_keras_is_doubtful_and_its_verdict_says_so() -> None:
     report = tables.report(
         [

@@ -188,6 +188,13 @@ def test_files_that_were_not_used_stand_below_the_table() -> None:
     assert "; and 2 more, see records.jsonl" in line
 
 
+def test_the_output_that_was_judged_of_several_stands_below_the_table() -> None:
+    one = accuracy("A", 0, 900)
+    one.details.update({"output": "heads.0", "notes": ["a note"]})
+    (line,) = (line for line in remarks(tables.report([one])) if "judged by" in line)
+    assert "a note; judged by its output 'heads.0'" in line
+
+
 def test_a_target_that_some_seeds_missed_is_said() -> None:
     both = [accuracy("A", seed, 900) for seed in range(2)]
     for one in both:

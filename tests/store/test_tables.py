@@ -17,7 +17,7 @@ from cnnbench.core.errors import UserError
 from cnnbench.core.record import Record
 from cnnbench.report import files
 from cnnbench.report.compare import text as compare_text
-from cnnbench.store import tables
+from cnnbench.store import csv_files, tables
 from tests.report.made import LITERT, Book
 from tests.store.records import record
 
@@ -95,7 +95,7 @@ def test_a_written_number_is_whole_or_has_nine_digits() -> None:
         for repeat, value in enumerate(peaks)
     ]
     report = tables.report([*records, record("A", "static", macs=7, flops=1 / 3)])
-    (row,) = csv.DictReader(io.StringIO(tables.to_csv(report)))
+    (row,) = csv.DictReader(io.StringIO(csv_files.to_csv(report)))
     assert row["memory_infer_peak_bytes@b8"] == "4294967299"
     assert row["memory_infer_peak_bytes_samples@b8"] == "4294967301;4294967296;4294967299"
     assert (row["macs"], row["flops"]) == ("7", "0.333333333")
@@ -134,7 +134,7 @@ def test_a_report_survives_the_way_through_csv(tmp_path: Path) -> None:
             record("B", "static", status="failed", reason='@x, "y"\nz'),
         ]
     )
-    text = tables.to_csv(report)
+    text = csv_files.to_csv(report)
     assert "\n=HYPERLINK" not in text, "a spreadsheet would run it"
     assert "'=HYPERLINK(A)" in text
     file = tmp_path / "report.csv"

@@ -17,22 +17,14 @@ from cnnbench.core import datasets, outputs
 from cnnbench.core.errors import UserError
 from cnnbench.core.model import Model
 from cnnbench.core.settings import files, folders, variants
-from cnnbench.core.settings.accuracy import (
-    FOLDER,
-    AccuracySetting,
-    AccuracySpec,
-    Count,
-    Epochs,
-    ImageSize,
-    Rate,
-    Schedule,
-)
+from cnnbench.core.settings.accuracy import AccuracySetting, AccuracySpec
 from cnnbench.core.settings.base import (
     Distinct,
     Setting,
     StoppingRule,
 )
 from cnnbench.core.settings.latency import LatencySetting, Threads, TimedSpec
+from cnnbench.core.settings.schedule import FOLDER, Count, Epochs, ImageSize, Rate, Schedule
 from cnnbench.core.settings.variants import Variant
 
 Part = Literal["train", "convert", "memory", "latency"]
@@ -254,14 +246,16 @@ class CompressionSpec(TimedSpec):
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
         """The same with the hashes of the files and the folder that are found now."""
         update: dict[str, Any] = {}
-        folders = files.weights_folders(search_path, data_dir)
         if self.weights and not self.weights_sha256:
-            update["weights_sha256"] = files.hash_of(self.weights, folders)
+            where = files.weights_folders(search_path, data_dir)
+            update["weights_sha256"] = files.hash_of(self.weights, where)
         if self.training is not None:
             located = self.training.spec().located(search_path, data_dir)
             update["backbone_sha256"] = self.backbone_sha256 or located.weights_sha256
             update["dataset_sha256"] = self.dataset_sha256 or located.dataset_sha256
-            update["folder_classes"] = _classes_of(self.training.dataset, search_path)
+            if self.training.dataset.startswith(FOLDER):
+                name = self.training.dataset.removeprefix(FOLDER)
+                update["folder_classes"] = folders.classes(name, search_path)
             update["folder_notes"] = located.folder_notes
         return self.model_copy(update=update)
 
@@ -295,12 +289,3 @@ def making(
         found["fine_tune_epochs"] = fine_tune_epochs
         found["fine_tune_rate"] = fine_tune_rate
     return found
-
-
-def _classes_of(dataset: str, search_path: Sequence[Path]) -> int:
-    """Return the number of classes with enough files in a ``folder:PATH``; 0 for other names."""
-    found = files.find(dataset.removeprefix(FOLDER), search_path) if FOLDER in dataset else None
-    if found is None or not found.is_dir():
-        return datasets.facts(dataset).classes
-    layout = folders.read(found)
-    return len(layout.large_enough((m.label, m.split) for m in layout.members)[0])

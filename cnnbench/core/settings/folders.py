@@ -138,11 +138,21 @@ def read(folder: Path) -> Layout:
 
 def notes(name: str, search_path: Sequence[Path]) -> tuple[str, ...]:
     """Return remarks for a plan on the layout of the folder ``name``; none if it is not found."""
+    layout = _found(name, search_path)
+    return (*layout.notes(), *layout.problems()) if layout else ()
+
+
+def classes(name: str, search_path: Sequence[Path]) -> int:
+    """Return the number of classes with enough files in a folder; 0 where it is not found."""
+    layout = _found(name, search_path)
+    if layout is None:
+        return 0
+    return len(layout.large_enough((m.label, m.split) for m in layout.members)[0])
+
+
+def _found(name: str, search_path: Sequence[Path]) -> Layout | None:
     found = files.find(name, search_path)
-    if found is None or not found.is_dir():
-        return ()
-    layout = read(found)
-    return (*layout.notes(), *layout.problems())
+    return read(found) if found is not None and found.is_dir() else None
 
 
 def in_order(names: Iterable[str]) -> Sequence[str]:

@@ -145,7 +145,10 @@ def _judge(
     float32 = scores.probabilities(np.load(trained / source.OUTPUTS), card["outputs"])
     finding.metrics |= scores.metrics(probs, labels)
     finding.metrics["agreement"] = float((probs.argmax(1) == float32.argmax(1)).mean())
-    finding.details |= scores.details(probs, labels)
+    finding.details |= scores.details(probs, labels) | scores.notes_of(
+        images.dataset, card.get("notes", ())
+    )
+    finding.details |= {name: card[name] for name in ("output",) if name in card}
 
 
 def _write_card(

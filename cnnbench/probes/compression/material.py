@@ -16,7 +16,7 @@ from cnnbench.core.errors import JobFailed
 from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.core.settings.compression import FEWEST_REPRESENTATIVE, CompressionSetting
 from cnnbench.core.subject import Context, Subject
-from cnnbench.data.pictures import Part
+from cnnbench.data.pictures import Dataset, Part
 from cnnbench.probes import accuracy, specimen
 from cnnbench.probes.training.loop import Training
 from cnnbench.probes.training.recipes import Task
@@ -44,9 +44,14 @@ class Pictures:
         self._task = task
 
     @property
+    def dataset(self) -> Dataset:
+        """The images as they were read."""
+        return self._task.dataset
+
+    @property
     def test(self) -> Part:
-        """The test images, as they were read."""
-        return self._task.dataset.test
+        """Those to judge by."""
+        return self.dataset.test
 
     def preprocessed(self, images: np.ndarray) -> np.ndarray:
         """``(n, h, w, c)`` uint8 as float32 that the network takes."""

@@ -61,7 +61,7 @@ def _untrained(subject: Subject, file: Path | None, folder: Path) -> Finding:
     whole = subject.build(weights=file) if file else specimen.build(subject)
     model, output = network.judged(subject, whole)
     words = f"from {file.name}" if file else "random, seeded"
-    if not file and subject.label.partition("[")[0].endswith(".keras"):
+    if not file and subject.is_trained:
         words = "those in the file"
     _save(model, subject, folder)
     facts = {
@@ -106,6 +106,7 @@ def _trained(
         "weights": finding.details["weights"],
         "training": training.model_dump(mode="json", include=None if file is None else _KNOWN),
         "outputs": network.kind_of_outputs(flat),
+        "notes": loop.notes,
     }
     _write_card(folder, facts)
     loop.checkpoint.remove()

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnbench.core import outputs
 from cnnbench.core.errors import JobFailed, Unavailable, nearest
 from cnnbench.core.settings import files
-from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.schedule import IMAGENET
 from cnnbench.core.subject import Subject
 
 _HOW = "class_names: FILE lists them, one per line, in the order of the outputs"
@@ -71,7 +73,7 @@ def outputs_of(
         Unavailable: there is no such list.
         JobFailed: a class is unknown to the network, or their numbers differ.
     """
-    width = 2 if subject.classes == 1 else subject.classes  # one output tells two apart
+    width = outputs.apart(subject.classes)
     if setting.class_names:
         names = _listed(setting, search_path)
         if len(names) != width:
@@ -80,7 +82,7 @@ def outputs_of(
             )
         return OutputsOf(classes, _places(classes, names, setting, f"of '{setting.class_names}'"))
     ids = imagenet_ids()
-    is_imagenet_s = setting.weights == IMAGENET and not brings_weights(subject)
+    is_imagenet_s = setting.weights == IMAGENET and not subject.is_trained
     if is_imagenet_s or (width == len(ids) and set(classes) <= set(ids)):
         what = "of ImageNet: subfolders must be named by WordNet id, for example n01440764"
         return OutputsOf(classes, _places(classes, ids, setting, what))
@@ -100,11 +102,6 @@ def imagenet_ids() -> tuple[str, ...]:
     file = resources.files("cnnbench.data") / "imagenet_ids.csv"
     with file.open(encoding="utf-8") as lines:
         return tuple(row["wordnet_id"] for row in csv.DictReader(lines))
-
-
-def brings_weights(subject: Subject) -> bool:
-    """Whether a network comes with its weights: one in a file."""
-    return subject.label.endswith(".keras")
 
 
 def _places(

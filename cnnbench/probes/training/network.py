@@ -68,7 +68,8 @@ def judged(subject: Subject, model: Any) -> tuple[Any, str]:
     """Return ``model`` with the one output that says the class, and that output's path.
 
     That is the output that ``subject`` names, else the first. The network shares its layers with
-    ``model``; where ``model`` returns one tensor it is ``model``, and the path is empty.
+    ``model``; where ``model`` returns one tensor it is ``model``. The path is empty where there
+    is one output alone.
 
     Raises:
         UserError: there is no output of that name.
@@ -79,7 +80,9 @@ def judged(subject: Subject, model: Any) -> tuple[Any, str]:
     path = output_names.chosen(structure, subject.output, subject.label)
     if not path:
         return model, ""
-    return tf.keras.Model(model.input, output_names.named(structure)[path], name=model.name), path
+    found = output_names.named(structure)
+    one = tf.keras.Model(model.input, found[path], name=model.name)
+    return one, path if len(found) > 1 else ""
 
 
 def taken(path: str) -> dict[str, str]:
@@ -122,10 +125,11 @@ def kind_of_outputs(model: Any) -> outputs.Kind:
 
 def preprocessing(subject: Subject, setting: AccuracySetting) -> Callable[[Any], Any]:
     """The network's own, unless the setting says that nothing is done to images in 0..255."""
-    return subject.preprocess if setting.preprocessing == "model" else _unchanged
+    return subject.preprocess if setting.preprocessing == "model" else unchanged
 
 
-def _unchanged(images: Any) -> Any:
+def unchanged(images: Any) -> Any:
+    """No preprocessing."""
     return images
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.core.settings.accuracy import FOLDER, IMAGENET, AccuracySetting
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.schedule import FOLDER, IMAGENET
 from cnnbench.core.subject import Context, Finding, Subject
 from cnnbench.data import folder, stratified
 from cnnbench.data.pictures import Images, Labels, Pictures
@@ -31,7 +32,7 @@ def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Find
         JobFailed: the folder's classes are not the network's.
     """
     weights: str | Path | None = None
-    if setting.weights != IMAGENET or not labels.brings_weights(subject):
+    if setting.weights != IMAGENET or not subject.is_trained:
         weights = transfer.locate_weights(setting, context.search_path, context.data_dir)
     context.say(f"reading {setting.dataset}")
     splits = folder.load(
@@ -54,8 +55,8 @@ def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Find
         answers = model.predict_on_batch(preprocess(images.astype(np.float32)))
         outputs.append(np.asarray(answers))
     probs = scores.probabilities(np.concatenate(outputs), network.kind_of_outputs(model))
-    notes = [*splits.notes, *network.notes(model, preprocess), *outputs_of.notes(probs, known)]
-    for note in notes:
+    notes = [*network.notes(model, preprocess), *outputs_of.notes(probs, known)]
+    for note in (*splits.notes, *notes):
         context.say(note)
     return Finding(
         metrics=scores.metrics(probs, known),
@@ -64,9 +65,7 @@ def judged(subject: Subject, setting: AccuracySetting, context: Context) -> Find
             **network.taken(path),
             "is_trained_here": False,
             "classes": list(splits.classes)[:50],
-            "problems": list(splits.problems)[:20],
-            "n_problems": len(splits.problems),
-            "notes": notes,
+            **scores.notes_of(splits, notes),
         },
     )
 

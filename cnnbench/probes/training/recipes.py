@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting, Augment
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.schedule import IMAGENET, Augment
 from cnnbench.core.subject import Subject
 from cnnbench.data import pipeline
 from cnnbench.data.pictures import Dataset, Part
@@ -128,11 +129,9 @@ def _fit_features(task: Task, training: Training, nets: transfer.Transfer, phase
         return transfer.pooled_features(nets, part, task.classes, task.preprocess)
 
     train, held = seen(task.dataset.train), task.dataset.validation
-    validation = task.evaluation_batches(seen(held) if held is not None else None, _unchanged)
+    validation = task.evaluation_batches(
+        seen(held) if held is not None else None, network.unchanged
+    )
     training.features_s = time.perf_counter() - started
-    batches = task.training_batches(train, _unchanged, Augment())
+    batches = task.training_batches(train, network.unchanged, Augment())
     training.fit(nets.head, batches, validation, phase)
-
-
-def _unchanged(features: Any) -> Any:
-    return features

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ import numpy.typing as npt
 from cnnbench.core import outputs
 from cnnbench.core.errors import JobFailed
 from cnnbench.core.outputs import Kind
+from cnnbench.data.pictures import Dataset, Splits
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _ECE_BINS = 15
+_MOST_PROBLEMS = 200  # files that a record names
 _TOP5_FROM_CLASSES = 10  # with fewer, five guesses are nearly all there are
 
 
@@ -38,6 +41,15 @@ def probabilities(given: Floats, kind: Kind) -> Floats:
     sums = probs.sum(axis=1, keepdims=True)
     shares = np.full_like(probs, 1 / probs.shape[1])
     return np.divide(probs, sums, out=shares, where=sums != 0)
+
+
+def notes_of(dataset: Dataset | Splits, notes: Iterable[str] = ()) -> dict[str, Any]:
+    """What a reader must know of the images, and of what was done with them, for a record."""
+    return {
+        "problems": list(dataset.problems)[:_MOST_PROBLEMS],
+        "n_problems": len(dataset.problems),
+        "notes": [*dataset.notes, *notes],
+    }
 
 
 def top_k(probs: Floats, labels: Ints, k: int) -> float:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.errors import JobFailed, nearest
-from cnnbench.core.settings.accuracy import IMAGENET, AccuracySetting
+from cnnbench.core.settings.accuracy import AccuracySetting
+from cnnbench.core.settings.schedule import IMAGENET
 from cnnbench.core.subject import Subject
 from cnnbench.data import pipeline
 from cnnbench.data.pictures import Part

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from cnnbench.core import datasets
 from cnnbench.core.metrics import METRICS, split
-from cnnbench.core.settings.accuracy import OWN, PRETRAINED
+from cnnbench.core.settings.schedule import OWN, PRETRAINED
 from cnnbench.report.measured import DRIFTING
 from cnnbench.report.merge import Row
 from cnnbench.store.robust import FEWEST_PROCESSES

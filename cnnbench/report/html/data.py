@@ -19,7 +19,8 @@ from cnnbench.report.html import records as html_records
 from cnnbench.report.layout import GROUPS
 from cnnbench.report.remarks import remarks
 from cnnbench.store import foreign
-from cnnbench.store.tables import FORMULA, Run
+from cnnbench.store.csv_files import FORMULA
+from cnnbench.store.tables import Run
 
 _OTHER = (
     ("s", "Other times"),

@@ -1,0 +1,170 @@
+"""What the fixture ``cnn_budget`` is: a network is counted and timed, and held to its budgets."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cnnbench.core.errors import UserError
+from cnnbench.pytest_plugin.network import Network, tell_apart
+from cnnbench.report.baseline import Baseline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cnnbench.core.record import Record
+
+_DEFAULT_RUNTIME = "litert"
+
+
+class Budget:
+    """What ``cnn_budget`` is: call it with a network and its budgets."""
+
+    def __init__(
+        self, folder: Path, search_path: tuple[Path, ...], baseline: Baseline, found: list[str]
+    ) -> None:
+        """Check in ``folder``; reports for a new baseline are appended to ``found``."""
+        self._folder, self._search_path = folder, search_path
+        self._baseline, self._found = baseline, found
+
+    def __call__(
+        self,
+        model: Any,
+        *,
+        relative_to: Any = None,
+        latency_ratio: float | None = None,
+        rounds: int = 3,
+        **budgets: Any,
+    ) -> pd.DataFrame:
+        """Fail the test where ``model`` breaks a budget.
+
+        Args:
+            model: a name as in a suite, a live Keras model, or a function that builds one.
+            relative_to: likewise, a network to time beside it.
+            latency_ratio: how many times as long as ``relative_to`` it may take, for every
+                runtime that a latency budget names (``litert`` where none does).
+            rounds: fresh processes a network; from six on there is a 95 % interval, and below
+                a time is over only where every round is.
+            budgets: a counted metric and its limit (``params="4M"``, ``macs="300M"``,
+                ``activation_infer_peak="20MB"``), or a latency and its limits by runtime
+                (``latency_p50={"litert": "15ms"}``).
+
+        An unknown network, metric or runtime, and a unit that does not fit, fail the test with
+        a line that says so.
+
+        Returns:
+            A report with a row for the network, and one for the reference.
+        """
+        if (relative_to is None) != (latency_ratio is None):
+            pytest.fail("cnn_budget: relative_to and latency_ratio go together", pytrace=False)
+        try:
+            return self._check(model, relative_to, latency_ratio, rounds, budgets)
+        except UserError as error:
+            mistake = str(error)
+        pytest.fail(f"cnn_budget: {mistake}", pytrace=False)
+
+    def _check(
+        self,
+        model: Any,
+        relative_to: Any,
+        latency_ratio: float | None,
+        rounds: int,
+        budgets: Mapping[str, Any],
+    ) -> pd.DataFrame:
+        from cnnbench.report import budget
+        from cnnbench.store import csv_files, tables
+
+        timed = {name: limit for name, limit in budgets.items() if isinstance(limit, Mapping)}
+        counts = {name: limit for name, limit in budgets.items() if name not in timed}
+        times = budget.time_limits(timed)
+        network = Network(model, self._folder, self._search_path)
+        self._judge(network.label, budget.broken_counts(network.inspection, counts))
+
+        records = [network.record]
+        runtimes = list(dict.fromkeys(name for limits in times.values() for name in limits))
+        if times or relative_to is not None:
+            runtimes = runtimes or [_DEFAULT_RUNTIME]
+            others = [] if relative_to is None else [relative_to]
+            networks = [network, *(Network(o, self._folder, self._search_path) for o in others)]
+            tell_apart(networks)
+            records += self._timed(networks, runtimes, rounds)
+        report = tables.report(records)
+        self._judge(network.label, _over(report, network.label, times))
+        if relative_to is not None:
+            reference = networks[1].label
+            self._judge(
+                network.label,
+                _slower(report, network.label, reference, runtimes, float(latency_ratio or 0)),
+            )
+        own = report[report["model"] == network.label]
+        self._judge(f"{network.label}, against the baseline", self._baseline.check(own))
+        if self._baseline.is_update:
+            self._found.append(csv_files.to_csv(own))
+        return report
+
+    def _judge(self, who: str, broken: Iterator[str]) -> None:
+        found = list(broken)
+        if found:
+            pytest.fail("\n".join([f"{who} breaks its budget:", *found]), pytrace=False)
+
+    def _timed(
+        self, networks: Sequence[Network], runtimes: Sequence[str], rounds: int
+    ) -> list[Record]:
+        from cnnbench.models import registry
+        from cnnbench.pytest_plugin.telling import Telling
+        from cnnbench.running import side_by_side
+
+        records = side_by_side.timed(
+            [network.text for network in networks],
+            runtimes,
+            rounds,
+            self._folder / "run",
+            registry,
+            self._search_path,
+            keras_2=any(network.is_keras_2 for network in networks),
+            observer=Telling(),
+        )
+        for record in records:
+            if record.status == "skipped":
+                pytest.skip(record.reason)
+            if record.status != "ok":
+                pytest.fail(f"{record.model}: {record.status}: {record.reason}", pytrace=False)
+        # As their counts are called: a worker names a live network by its file, and a builder's
+        # defaults are not known before it is run.
+        named = {network.file_name or network.label: network for network in networks}
+        return [dataclasses.replace(record, **named[record.model].identity) for record in records]
+
+
+def _over(
+    report: pd.DataFrame, model: str, times: Mapping[str, Mapping[str, float]]
+) -> Iterator[str]:
+    from cnnbench.report import budget
+
+    for metric, limits in times.items():
+        for words, is_sure in budget.broken_times(report, model, metric, limits):
+            if is_sure:
+                yield words
+            else:
+                warnings.warn(f"{model}: {words}, but not surely", UserWarning, stacklevel=5)
+
+
+def _slower(
+    report: pd.DataFrame, model: str, reference: str, runtimes: Sequence[str], limit: float
+) -> Iterator[str]:
+    from cnnbench.report import budget
+
+    for runtime in runtimes:
+        found = budget.ratio(report, model, reference, runtime)
+        words = (
+            f"{runtime}: it takes {found.value:.2f} times as long as {reference} "
+            f"({found.low:.2f} to {found.high:.2f}), {limit:g} times are allowed"
+        )
+        if found.low > limit:
+            yield words
+        elif found.high > limit:
+            warnings.warn(f"{model}: {words}, but not surely", UserWarning, stacklevel=5)

@@ -1,0 +1,87 @@
+"""A network as a test gives it: by name, alive, or as the function that builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnbench.core.errors import UserError
+
+if TYPE_CHECKING:
+    from cnnbench.analysis import Inspection
+    from cnnbench.core.record import Record
+
+
+class Network:
+    """A network as the fixture was given it: counted here, built again in the workers."""
+
+    def __init__(self, given: Any, folder: Path, search_path: tuple[Path, ...]) -> None:
+        from cnnbench import inspect
+        from cnnbench.analysis import is_keras2, standard_keras, weightless
+        from cnnbench.models import registry
+
+        self.file_name, self.is_keras_2 = "", False
+        if isinstance(given, str):
+            subject = registry.resolve(given, search_path)
+            self.text, self.label = given, subject.label
+            with standard_keras(), weightless():
+                built = subject.architecture()
+                self.inspection: Inspection = inspect(built)
+            return
+        if hasattr(given, "layers"):
+            built = given
+        else:
+            with standard_keras(keep_policy=True):
+                built = given()
+        self.is_keras_2 = is_keras2(built)
+        self.label = str(built.name)
+        self.inspection = inspect(built)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{self.label}.keras"
+        if file.exists():  # two live networks may have one name
+            self.label = f"{self.label}-2"
+            file = folder / f"{self.label}.keras"
+        built.save(file)
+        self.text, self.file_name = str(file), file.name
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What every record of it is called: one row of a report."""
+        shape = tuple(int(size) for size in self.inspection.input_shape if size is not None)
+        classes = int(self.inspection.rows[-1].output_shape[-1] or 0)
+        return {"model": self.label, "input_shape": shape, "classes": classes}
+
+    @property
+    def record(self) -> Record:
+        """What was counted, as a job would have recorded it."""
+        from cnnbench.core import environment
+        from cnnbench.core.record import Record
+        from cnnbench.core.settings.static import StaticSetting
+
+        return Record(
+            **self.identity,
+            key=self.label,
+            attempt=1,
+            variant="float32",
+            probe="static",
+            setting=StaticSetting().model_dump(),
+            repeat=0,
+            status="ok",
+            reason="",
+            metrics={name: float(value) for name, value in self.inspection.metrics.items()},
+            environment=environment.environment_id(environment.fingerprint()),
+        )
+
+
+def tell_apart(networks: Sequence[Network]) -> None:
+    """Give the second of two a name of its own: a live network may be called as one by name is.
+
+    Raises:
+        UserError: they are one network, whose times say nothing of each other.
+    """
+    for other in networks[1:]:
+        if other.text == networks[0].text:
+            raise UserError(f"{other.label} is to be timed beside itself", "relative_to")
+        if other.label == networks[0].label:
+            other.label = f"{other.label} (reference)"
