@@ -36,7 +36,7 @@ class Builder:
         return self.signature.takes(argument)
 
     def architecture(self, request: Request) -> Any:
-        builder = getattr(self.location.load(), self.name, None)
+        builder: Any = getattr(self.location.load(), self.name, None)
         _assert_builds(builder, self.name, str(self.location.file))
         try:
             made = builder(**self._arguments(request))
