@@ -67,7 +67,8 @@ class Pictures:
         if count > len(part):
             raise JobFailed(
                 f"too little representative data: {count} images wanted, "
-                f"{self._task.setting.dataset} has {len(part)} training images"
+                f"{self._task.setting.dataset} has {len(part)} training images: "
+                f"say representative: {len(part)} or less"
             )
         chosen = np.random.default_rng(0).permutation(len(part))[:count]
         for index in chosen:

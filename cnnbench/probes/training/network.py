@@ -53,13 +53,16 @@ def scratch(
     It takes images of ``shape``, ``(height, width, channels)``.
 
     Raises:
-        JobFailed: its single output tells nothing.
+        JobFailed: its single output tells nothing, or it has another number of classes.
         UserError: it has no output of the name that ``subject`` gives.
     """
     # Not `build`, which gives a .keras file the trained weights that it comes with.
     whole = subject.architecture(input_shape=shape, classes=outputs.width(subject.classes, classes))
     model, path = judged(subject, whole)
-    outputs.check(kind_of_outputs(model), model.outputs[0].shape[-1])
+    width = model.outputs[0].shape[-1]
+    outputs.check(kind_of_outputs(model), width)
+    if outputs.apart(width) != classes:
+        raise JobFailed(f"it has {outputs.apart(width)} classes, but the data set has {classes}")
     set_batchnorm_momentum(model, batchnorm_momentum)
     return model, path
 
