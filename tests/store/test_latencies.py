@@ -17,7 +17,7 @@ from cnnbench.core.record import Record
 from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.report import layout, table
 from cnnbench.report.merge import rows_of
-from cnnbench.store import statistics, tables
+from cnnbench.store import latencies, statistics, tables
 from cnnbench.store.latencies import Rounds
 from cnnbench.store.summaries import summarise
 from tests.store.records import record
