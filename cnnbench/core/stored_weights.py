@@ -138,7 +138,6 @@ def _meant(model: Any, file: Path, label: str, known: Known) -> str:
         stored = read(file)
     except (OSError, KeyError, zipfile.BadZipFile):
         return ""
-    name, _, _ = label.partition("[")
     if any(_OF_TRANSFER in path for path in stored.arrays):
         classes = f" with {count} classes" if (count := _classes(stored)) else ""
         return (
@@ -148,12 +147,20 @@ def _meant(model: Any, file: Path, label: str, known: Known) -> str:
     own = Counter(tuple(weight.shape) for weight in model.weights)
     theirs, ours = stored.shapes - own, own - stored.shapes
     if found := _other_ends(theirs, ours):
-        return f"they are of {name}[{found}]"
+        return f"they are of {_with(label, found)}"
     if others := [f"{other}[classes={c}]" for other, c in _as_large(stored, known)]:
         return f"they have as many parameters as {' and '.join(others[:3])}"
     if not theirs and ours:
         return f"{sum(ours.values())} of the network's {sum(own.values())} arrays are missing"
     return f"the file holds {len(stored.arrays)} arrays, the network has {sum(own.values())}"
+
+
+def _with(label: str, parameter: str) -> str:
+    """The name at the start of ``label`` with ``parameter``, ``classes=5``, for its own value."""
+    name, _, rest = label.partition("]")[0].partition("[")
+    name, key = name.partition(" ")[0], parameter.partition("=")[0]
+    kept = [one for one in rest.split(",") if one and one.partition("=")[0] != key]
+    return f"{name}[{','.join([*kept, parameter])}]"
 
 
 def _other_ends(theirs: Counter[Shape], ours: Counter[Shape]) -> str:

@@ -48,8 +48,8 @@ def test_the_same_network_takes_all_of_them_optimiser_or_not(name: str, tmp_path
 @pytest.mark.parametrize(
     ("saved", "words"),
     [
-        ({"classes": 5}, "do not fit Net[alpha=2]: they are of Net[classes=5] ("),
-        ({"channels": 1}, "do not fit Net[alpha=2]: they are of Net[input_shape=HxWx1] ("),
+        ({"classes": 5}, "do not fit Net[alpha=2]: they are of Net[alpha=2,classes=5] ("),
+        ({"channels": 1}, "do not fit Net[alpha=2]: they are of Net[alpha=2,input_shape=HxWx1] ("),
         (
             {"depth": 2},
             "net.weights.h5 has weights for layers that Net[alpha=2] does not have: conv2d",
