@@ -99,7 +99,7 @@ def test_imagenet_s_weights_want_imagenet_s_classes(place: Path) -> None:
 def test_a_folder_of_other_classes_is_refused(place: Path) -> None:
     net = SmallNet(channels=3)
     net.classes = 1000
-    with pytest.raises(JobFailed, match="10 classes that can be used, and the network tells 1000"):
+    with pytest.raises(JobFailed, match="10 usable classes, the network has 1000"):
         accuracy.run(net, setting(weights="net.weights.h5"), context(place))
 
 
@@ -208,7 +208,7 @@ def test_classes_named_by_numbers_are_outputs_in_numeric_order(tmp_path: Path) -
     found = judged(tmp_path, Levels())
     assert found.metrics["top1"] == 1.0
     assert found.details["notes"][0] == "classes in numerical order, 0 to 11"
-    assert "order of the folder's names, 0 to 11" in found.details["notes"][1]
+    assert "order of the subfolders, 0 to 11" in found.details["notes"][1]
 
 
 def test_where_the_order_as_text_fits_better_it_is_said(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_wordnet_ids_are_imagenet_s_classes_some_or_all(tmp_path: Path) -> None:
     (tmp_path / "photos" / "n01440764").rename(tmp_path / "photos" / "n02102040")
     assert judged(tmp_path, Levels(classes=1000)).metrics["top1"] == pytest.approx(2 / 3)
     (tmp_path / "photos" / "n01443537").rename(tmp_path / "photos" / "tench")
-    with pytest.raises(JobFailed, match="3 classes that can be used, and the network tells 1000"):
+    with pytest.raises(JobFailed, match="3 usable classes, the network has 1000"):
         judged(tmp_path, Levels(classes=1000))
 
 

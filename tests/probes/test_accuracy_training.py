@@ -81,14 +81,14 @@ def test_a_fixed_input_is_not_trained_on_images_of_another_size() -> None:
     asked = AccuracySetting(dataset="digits", image_size=28)
     own = asked.model_copy(update={"image_size": "own"})
     assert network.images(fixed, own) == (20, 20, 3)
-    with pytest.raises(JobFailed, match="fixed at 20x20x3, not 28x28x3: say `image_size: own`"):
+    with pytest.raises(JobFailed, match="fixed at 20x20x3, not 28x28x3: set `image_size: own`"):
         network.images(fixed, asked)
 
 
 def test_a_fixed_network_of_other_classes_is_not_trained(tmp_path: Path) -> None:
     net = SmallNet()
     net.classes, net.fixed = 7, frozenset({"classes"})
-    with pytest.raises(JobFailed, match="it tells 7 classes apart, and digits has 10"):
+    with pytest.raises(JobFailed, match="it has 7 classes, but digits has 10"):
         train(tmp_path, subject=net)
 
 

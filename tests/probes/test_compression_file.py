@@ -233,5 +233,5 @@ def test_weights_of_another_network_are_refused(model: Any, tmp_path: Any) -> No
 
     carry_over.save(model, tmp_path)
     other = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(3)])
-    with pytest.raises(Unavailable, match="the first difference at 0"):
+    with pytest.raises(Unavailable, match="the first difference at index 0"):
         carry_over.load(other, tmp_path / carry_over.WEIGHTS)
