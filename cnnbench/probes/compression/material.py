@@ -65,10 +65,12 @@ class Pictures:
         """
         part = self._task.dataset.train
         if count > len(part):
+            enough = len(part) >= FEWEST_REPRESENTATIVE
             raise JobFailed(
                 f"too little representative data: {count} images wanted, "
-                f"{self._task.setting.dataset} has {len(part)} training images: "
-                f"say representative: {len(part)} or less"
+                f"{self._task.setting.dataset} has {len(part)} training images"
+                + f": set representative to {len(part)} or less"
+                * enough
             )
         chosen = np.random.default_rng(0).permutation(len(part))[:count]
         for index in chosen:
