@@ -1,9 +1,7 @@
 """Estimate every latency metric of a cell from its rounds, each with an interval.
 
 All metrics are estimated alike: one value per valid round, divided by the reference timed beside it
-and multiplied by the median reference. Where rounds of a disturbed machine had to be kept, because
-too few others are there, nothing is divided: their references say how much the neighbour slowed
-the reference down, not the network. Percentiles are taken over all calls together; neither the
+and multiplied by the median reference. Percentiles are taken over all calls together; neither the
 value nor the interval of a higher percentile lies below that of a lower one.
 """
 
@@ -15,7 +13,7 @@ from statistics import median
 
 from cnnbench.core.record import Record
 from cnnbench.store import percentiles, statistics
-from cnnbench.store.references import counted, undisturbed
+from cnnbench.store.references import counted
 from cnnbench.store.statistics import Estimate
 
 # What tables show first: the rounds of a cell end when the interval of each is narrow enough.
@@ -39,18 +37,13 @@ class Rounds:
         return [self.timed[place] for place in counted(self.references)]
 
     @cached_property
-    def _is_corrected(self) -> bool:
-        """Whether the references of all valid rounds are those of an undisturbed machine."""
-        return len(self.counting) <= len(undisturbed(self.references))
-
-    @cached_property
     def estimates(self) -> dict[str, Estimate]:
         """Metric -> its number with its interval, for every timed number that there is."""
         found = {}
         for metric in _ONE_A_ROUND:
             timed = [r for r in self.counting if (r.metrics.get(metric) or 0) > 0]
             if timed:
-                found[metric] = self._estimate([r.metrics[metric] for r in timed], timed, metric)
+                found[metric] = _estimate([r.metrics[metric] for r in timed], timed, metric)
         return found | self._percentiles()
 
     @cached_property
@@ -77,8 +70,6 @@ class Rounds:
     def _calls(self) -> list[float]:
         """All calls of the valid rounds, scaled to the median speed of the machine."""
         beside = [record.metrics["reference_s"] for record in self.counting]
-        if not self._is_corrected:
-            return [seconds for record in self.counting for seconds in _calls(record)]
         scale = median(beside)
         return [
             seconds * (scale / reference)
@@ -99,20 +90,19 @@ class Rounds:
             value = percentiles.percentile(self._calls, q)
             if value is None:
                 continue
-            own = self._estimate(_of_rounds(metric, rounds), rounds, metric)
+            own = _estimate(_of_rounds(metric, rounds), rounds, metric)
             low, high = max(low, min(own.low, value)), max(high, own.high, value)
             found[metric] = Estimate(value, low, high)
         return found
 
-    def _estimate(
-        self, samples: Sequence[float], rounds: Sequence[Record], metric: str
-    ) -> Estimate:
-        """Return the estimate of a metric; a rate is estimated through its reciprocal, a time."""
-        beside = [r.metrics["reference_s"] for r in rounds] if self._is_corrected else None
-        if metric != _RATE:
-            return statistics.estimate(samples, beside)
-        found = statistics.estimate([1 / sample for sample in samples], beside)
-        return Estimate(1 / found.value, 1 / found.high, 1 / found.low)
+
+def _estimate(samples: Sequence[float], rounds: Sequence[Record], metric: str) -> Estimate:
+    """Return the estimate of a metric; a rate is estimated through its reciprocal, a time."""
+    references = [record.metrics["reference_s"] for record in rounds]
+    if metric != _RATE:
+        return statistics.estimate(samples, references)
+    found = statistics.estimate([1 / sample for sample in samples], references)
+    return Estimate(1 / found.value, 1 / found.high, 1 / found.low)
 
 
 def _has_reference(record: Record) -> bool:
