@@ -173,11 +173,13 @@ def _read(file: Path, look: Callable[[Path], _T]) -> _T:
 
 
 def _class_names(file: Path) -> list[str]:
+    from cnnbench.core.settings.files import names_in
+
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        names = names_in(file)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot be read: {error}", str(file)) from None
-    if names := [line.strip() for line in lines if line.strip()]:
+    if names:
         return names
     raise UserError("names no class", str(file), "one name a line")
 

@@ -38,7 +38,8 @@ class Location:
             raise UserError(f"importing it failed: {explained(error)}", str(self.file)) from error
         finally:
             sys.dont_write_bytecode = before
-        if module.__file__ is None or not self.file.samefile(module.__file__):
+        loaded = module.__file__
+        if loaded is None or not seen(lambda: self.file.samefile(loaded)):
             raise UserError(
                 f"another module '{self.module}' is already loaded from {module.__file__}",
                 str(self.file),

@@ -19,6 +19,7 @@ import numpy as np
 
 from cnnbench.core.errors import JobFailed, Unavailable
 from cnnbench.core.subject import Subject
+from cnnbench.core.writing import replace_arrays
 from cnnbench.probes.training import network
 
 _SEED = 0
@@ -231,9 +232,8 @@ def _take_over(model: Any, file: Path) -> None:
 
 def _leave(model: Any, file: Path) -> None:
     """Write the weights of ``model`` to ``file``, whole or not at all."""
-    half = file.with_suffix(".part.npz")
-    np.savez(half, *model.get_weights())
-    half.replace(file)
+    weights = enumerate(model.get_weights())
+    replace_arrays(file, {f"arr_{place}": weight for place, weight in weights})
 
 
 def _wider_kernels(model: Any, images: np.ndarray) -> None:

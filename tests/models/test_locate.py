@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from cnnbench.core.errors import UserError
+from cnnbench.models import locate
 from tests.conftest import ROOT
 
 PROGRAM = """
@@ -36,3 +40,18 @@ def test_importing_a_builder_leaves_no_bytecode_beside_it(tmp_path: Path) -> Non
         check=True,
     )
     assert list(tmp_path.rglob("__pycache__")) == []
+
+
+def test_a_module_of_that_name_whose_file_is_gone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (tmp_path / "old", tmp_path / "new"):
+        folder.mkdir()
+        (folder / "loaded_twice.py").touch()
+        monkeypatch.syspath_prepend(folder)
+    old = locate.module("loaded_twice.py", [tmp_path / "old"])
+    new = locate.module("loaded_twice.py", [tmp_path / "new"])
+    assert new.load().__file__ == str(new.file)
+    new.file.unlink()
+    with pytest.raises(UserError, match="another module 'loaded_twice' is already loaded from"):
+        old.load()

@@ -61,7 +61,7 @@ def rescaling(classes=2):
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty dark and twenty bright pictures, and networks that tell them apart."""
     place = tmp_path_factory.mktemp("kinds")
-    (place / "nets.py").write_text(BUILDERS)
+    (place / "kinds_of_outputs.py").write_text(BUILDERS)
     random = np.random.default_rng(0)
     for label, low in (("bright", 150), ("dark", 0)):
         (place / "photos" / label).mkdir(parents=True)
@@ -73,7 +73,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(place: Path, name: str, scratch: Path, **wording: Any) -> Finding:
     scratch.mkdir(exist_ok=True)
-    subject = registry.resolve(f"nets.py:{name}", (place,))
+    subject = registry.resolve(f"kinds_of_outputs.py:{name}", (place,))
     if not subject.classes:
         subject = subject.with_interface((8, 8, 3), subject.build().outputs[0].shape[-1])
     elif not subject.input_shape:
@@ -155,7 +155,7 @@ def test_settings_that_ask_for_nothing_new_are_written_as_ever() -> None:
 
 SUITE = """
 name: two
-models: [nets.py:sigmoid]
+models: [kinds_of_outputs.py:sigmoid]
 probes:
   accuracy: {dataset: "folder:photos", image_size: 8, epochs: 40, batch_size: 8,
              learning_rate: 0.03, seeds: 1, keep_weights: true}
@@ -181,7 +181,7 @@ probes:
 def test_a_kept_file_is_trained_and_calibrated_like_any_network(
     place: Path, tmp_path: Path
 ) -> None:
-    for name in ("nets.py", "photos"):
+    for name in ("kinds_of_outputs.py", "photos"):
         (tmp_path / name).symlink_to(place / name)
 
     def run(text: str) -> list[Any]:

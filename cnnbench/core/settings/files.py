@@ -36,6 +36,16 @@ def find(name: str, folders: Iterable[Path | None]) -> Path | None:
     return None
 
 
+def names_in(file: Path) -> list[str]:
+    """Return the names in a text file, one per line; blank lines are left out.
+
+    Raises:
+        OSError, UnicodeDecodeError: it cannot be read.
+    """
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
 def weights_folders(search_path: Sequence[Path], data_dir: Path | None) -> list[Path]:
     """Where a weights file is looked up: beside the suite, then in the data folder."""
     return [*search_path, *([data_dir / "weights"] if data_dir else [])]

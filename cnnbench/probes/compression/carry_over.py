@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.core.errors import JobFailed, Unavailable
+from cnnbench.core.writing import replace_arrays
 from cnnbench.probes import specimen
 from cnnbench.probes.compression import places
 from cnnbench.probes.training import network
@@ -35,7 +36,7 @@ _FUNCTIONAL = frozenset({"Functional", "Sequential"})
 def save(model: Any, folder: Path) -> None:
     """Write all weights of ``model`` into ``folder``, whole or not at all, as `ordered`."""
     arrays = {f"w{place}": np.asarray(weight) for place, weight in enumerate(ordered(model))}
-    _write(folder / WEIGHTS, arrays)
+    replace_arrays(folder / WEIGHTS, arrays)
 
 
 def load(model: Any, file: Path) -> None:
@@ -73,20 +74,15 @@ def save_answers(model: Any, images: np.ndarray, folder: Path) -> None:
     """
     nudge = np.random.default_rng(_SEED).uniform(-_NUDGE, _NUDGE, images.shape)
     nudged = (images * (1 + nudge)).astype(images.dtype)
-    weights = ordered(model)
-    kept = [np.array(weight) for weight in weights]
     found: dict[str, np.ndarray] = {"images": images}
-    for name, arrays in (("own", kept), ("changed", _changed(kept))):
-        if name != "own":
-            _assign(model, weights, arrays)
+    for name in _own_and_changed(model):
         outputs = specimen.answers(model, images)
         if name == "own" and not all(np.isfinite(output).all() for output in outputs):
             raise JobFailed("its outputs are not numbers")
         rounding, _ = specimen.difference(specimen.answers(model, nudged), outputs)
         found |= {f"{name}_{place}": output for place, output in enumerate(outputs)}
         found[f"{name}-rounding"] = np.array(_LAYERS * rounding)
-    _assign(model, weights, kept)
-    _write(folder / ANSWERS, found)
+    replace_arrays(folder / ANSWERS, found)
 
 
 def check_answers(model: Any, folder: Path) -> None:
@@ -98,11 +94,7 @@ def check_answers(model: Any, folder: Path) -> None:
     file = places.required(folder, ANSWERS, "the outputs of the float32 network are missing")
     with np.load(file) as archive:
         stored = {name: archive[name] for name in archive.files}
-    weights = ordered(model)
-    kept = [np.array(weight) for weight in weights]
-    for name, arrays in (("own", kept), ("changed", _changed(kept))):
-        if name != "own":
-            _assign(model, weights, arrays)
+    for name in _own_and_changed(model):
         expected = [stored[key] for key in stored if key.startswith(f"{name}_")]
         outputs = specimen.answers(model, stored["images"])
         difference, scale = specimen.difference(outputs, expected)
@@ -114,7 +106,6 @@ def check_answers(model: Any, folder: Path) -> None:
                 "activation differs in Keras 2, which the toolkit needs, or the builder is not "
                 "deterministic)"
             )
-    _assign(model, weights, kept)
 
 
 def ordered(model: Any) -> list[Any]:
@@ -160,6 +151,16 @@ def _held(value: Any) -> Iterator[Any]:
             yield from _held(one)
 
 
+def _own_and_changed(model: Any) -> Iterator[str]:
+    """Yield ``own``, then ``changed`` with perturbed weights; the model keeps its own."""
+    weights = ordered(model)
+    kept = [np.array(weight) for weight in weights]
+    yield "own"
+    _assign(model, weights, _changed(kept))
+    yield "changed"
+    _assign(model, weights, kept)
+
+
 def _changed(arrays: list[np.ndarray]) -> list[np.ndarray]:
     """Each number made up to a fifth larger or smaller; zeros alone become small numbers."""
     rng = np.random.default_rng(_SEED)
@@ -179,10 +180,3 @@ def _assign(model: Any, weights: list[Any], arrays: list[np.ndarray]) -> None:
         # Of Keras 3: it computes with copies of its weights, made when it is told to.
         if type(layer).__name__ == "Normalization" and layer.weights:
             layer.finalize_state()
-
-
-def _write(file: Path, arrays: dict[str, np.ndarray]) -> None:
-    part = file.with_name(f".{file.name}.part")
-    with part.open("wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
-    part.replace(file)

@@ -65,12 +65,11 @@ class Pictures:
         """
         part = self._task.dataset.train
         if count > len(part):
-            enough = len(part) >= FEWEST_REPRESENTATIVE
+            are_enough = len(part) >= FEWEST_REPRESENTATIVE
+            hint = f": set representative to {len(part)} or less" if are_enough else ""
             raise JobFailed(
                 f"too little representative data: {count} images wanted, "
-                f"{self._task.setting.dataset} has {len(part)} training images"
-                + f": set representative to {len(part)} or less"
-                * enough
+                f"{self._task.setting.dataset} has {len(part)} training images{hint}"
             )
         chosen = np.random.default_rng(0).permutation(len(part))[:count]
         for index in chosen:

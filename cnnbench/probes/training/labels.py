@@ -123,10 +123,9 @@ def _listed(setting: AccuracySetting, search_path: Sequence[Path]) -> list[str]:
     if setting.class_names_sha256 and files.sha256(file) != setting.class_names_sha256:
         raise JobFailed(f"'{asked}' has changed since the run was planned; run again")
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        names = files.names_in(file)
     except UnicodeDecodeError as error:
         raise JobFailed(f"'{asked}' is not UTF-8 text: {error}") from None
-    names = [line.strip() for line in lines if line.strip()]
     if len(set(names)) < len(names):
         raise JobFailed(f"'{asked}' has a duplicate name")
     return names

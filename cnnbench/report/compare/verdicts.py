@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from cnnbench.core import units
 from cnnbench.core.metrics import Metric
@@ -20,12 +20,8 @@ from cnnbench.store import statistics
 from cnnbench.store.proportions import SHARES
 from cnnbench.store.robust import FEWEST_PROCESSES
 
-Verdict = Literal[
-    "better",
-    "worse",
-    "same",
-    "changed",  # neither way is better
-    "not separated",  # compared, and no difference shown, but none excluded either
+# It was not verified that the number is no worse.
+_Unverified = Literal[
     "missing in new",
     "missing in base",
     "failed",
@@ -34,16 +30,17 @@ Verdict = Literal[
     "too few samples",
     "unstable",
 ]
-# What these say was not verified: that a number got no worse.
-UNVERIFIED: tuple[Verdict, ...] = (
-    "missing in new",
-    "missing in base",
-    "failed",
-    "skipped",
-    "another environment",
-    "too few samples",
-    "unstable",
+Verdict = (
+    Literal[
+        "better",
+        "worse",
+        "same",
+        "changed",  # neither way is better
+        "not separated",  # compared, and no difference shown, but none excluded either
+    ]
+    | _Unverified
 )
+UNVERIFIED: tuple[Verdict, ...] = get_args(_Unverified)
 Interval = tuple[float, float]
 
 
