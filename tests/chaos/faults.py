@@ -144,7 +144,7 @@ def clock_jump(clock: Path, rng: random.Random) -> Fault:
     def arrange(workplace: Workplace) -> None:
         file = workplace.folder / "clock"
         file.write_text("0")
-        workplace.variables |= {"LD_PRELOAD": str(clock), "CHAOS_CLOCK": str(file)}
+        workplace.variables |= {**preloaded(clock), "CHAOS_CLOCK": str(file)}
 
     def strike(command: Command) -> bool:
         (command.workplace.folder / "clock").write_text(f"{jump:.0f}")
@@ -203,6 +203,12 @@ def wrong_clock(folder: Path) -> Path | None:
         if subprocess.run(command, capture_output=True).returncode == 0:
             return library
     return None
+
+
+def preloaded(clock: Path | None) -> dict[str, str]:
+    """The variables of a process that loads ``clock``: every run needs them, as they are recorded
+    with the environment, and only runs of one environment make the same table."""
+    return {"LD_PRELOAD": str(clock)} if clock else {}
 
 
 @contextmanager

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from cnnbench.core.record import Record
@@ -55,12 +57,12 @@ class Workplace:
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @classmethod
-    def make(cls, folder: Path) -> Workplace:
-        """A new folder with the tiny suite."""
+    def make(cls, folder: Path, variables: Mapping[str, str] = MappingProxyType({})) -> Workplace:
+        """A new folder with the tiny suite; its commands run with ``variables`` set."""
         folder.mkdir(parents=True)
         (folder / "tiny.yaml").write_text(SUITE)
         (folder / "nets.py").write_text(NETS)
-        return cls(folder)
+        return cls(folder, variables=dict(variables))
 
     @property
     def results(self) -> Path:

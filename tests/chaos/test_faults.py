@@ -28,8 +28,9 @@ SEED = int(os.environ.get("CNNBENCH_SEED", "0")) or secrets.randbits(32)
 @pytest.mark.slow
 def test_random_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = random.Random(SEED)
-    undisturbed, seconds = measure_undisturbed(tmp_path / "undisturbed")
     clock = faults.wrong_clock(tmp_path)
+    variables = faults.preloaded(clock)
+    undisturbed, seconds = measure_undisturbed(Workplace.make(tmp_path / "undisturbed", variables))
     with faults.small_disk(tmp_path / "probe") as can_mount:
         makers = faults.all_faults(can_mount, clock)
     struck: Counter[str] = Counter()
@@ -44,7 +45,7 @@ def test_random_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     try:
         while struck.total() < FAULTS:
             trial += 1
-            workplace = Workplace.make(tmp_path / f"trial{trial}")
+            workplace = Workplace.make(tmp_path / f"trial{trial}", variables)
             where = f"seed {SEED}, trial {trial}"
             with faults.small_disk(workplace.results) if can_mount else nullcontext():
                 for _ in range(rng.choice([1, 1, 2])):
@@ -68,9 +69,8 @@ def test_random_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 _IN_MAIN = re.compile(r'cnnbench/cli/__init__\.py", line \d+, in main')
 
 
-def measure_undisturbed(folder: Path) -> tuple[dict[str, str], float]:
+def measure_undisturbed(workplace: Workplace) -> tuple[dict[str, str], float]:
     """The table that every run must end with, and how long it takes."""
-    workplace = Workplace.make(folder)
     workplace.run()
     clock = time.monotonic()
     ended = workplace.run("--fresh")

@@ -99,7 +99,7 @@ def test_the_report_names_what_was_not_used_and_a_library_s_error_is_one_line(pl
     what, _, log = line.partition("; all of its output: ")
     assert "InvalidArgumentError: " in what
     assert "could not create a primitive" in what
-    assert what.endswith("else TF_ENABLE_ONEDNN_OPTS=0)")
+    assert what.endswith("or TF_ENABLE_ONEDNN_OPTS=0)")
     assert "Graph execution error" not in what
     assert "Graph execution error" in (place / log).read_text()
     records = [json.loads(text) for text in (place / log).parents[1].joinpath(
