@@ -27,9 +27,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean as mean
 
-from cnnbench.core.record import PREPARE
-from cnnbench.store import journal, references, statistics
-from cnnbench.store.robust import FEWEST_PROCESSES
+from cnnbench.results import journal
+from cnnbench.results.record import PREPARE
+from cnnbench.statistics import drift_correction, estimates
+from cnnbench.statistics.robust import FEWEST_PROCESSES
 
 SUITE = """name: aa
 description: Small models, run again and again.
@@ -41,7 +42,7 @@ limits: {timeout: 5min, memory: 8GiB}
 # Python imports this by itself where it finds it on its path: in the fork server. Only the one
 # network's calls are replaced: a second Python function would slow a call of 16 us by a tenth.
 SLOW = """import time
-from cnnbench.probes.runtimes import litert
+from cnnbench.probes.latency.runtimes import litert
 
 plain = litert.Runtime.compile
 
@@ -140,14 +141,14 @@ def verdicts(base: Cells, new: Cells, slowed: str = "", factor: float = 1.0) -> 
     """The verdict on every model, ``slowed`` being slower by ``factor`` on the new side."""
     models = sorted(base.keys() & new.keys())
     pairs = [(ratios(base[m]), ratios(new[m], factor if m == slowed else 1)) for m in models]
-    compared = statistics.compare(pairs)
+    compared = estimates.compare(pairs)
     return {model: one.verdict for model, one in zip(models, compared, strict=True)}
 
 
 def ratios(processes: Sequence[tuple[float, float]], factor: float = 1.0) -> tuple[float, ...]:
     """Location times ``factor`` ÷ reference of the processes that count."""
     locations, beside = zip(*processes, strict=True)
-    return references.ratios([factor * seconds for seconds in locations], beside)
+    return drift_correction.ratios([factor * seconds for seconds in locations], beside)
 
 
 def false_alarms(runs: Sequence[Cells]) -> float:

@@ -20,12 +20,12 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from cnnbench.core.settings.accuracy import AccuracySetting
 from cnnbench.data import catalog
 from cnnbench.models import registry
-from cnnbench.probes.training import recipes
-from cnnbench.probes.training.checkpoint import Checkpoint
-from cnnbench.probes.training.loop import Training
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training import recipes
+from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
+from cnnbench.probes.accuracy.training.loop import Training
 
 
 def train(task: recipes.Task, cache: bool) -> tuple[float, Any]:

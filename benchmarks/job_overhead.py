@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from cnnbench.store import journal
+from cnnbench.results import journal
 
 SUITE = """name: overhead
 models: [%s]

@@ -23,15 +23,21 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.environment import usable_cores
-from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.environment import usable_cores
 from cnnbench.models import registry
-from cnnbench.probes import specimen
-from cnnbench.probes.runtimes import find, litert
-from cnnbench.probes.timing.loop import Effort, location, measure, timed_plain, warm_up
-from cnnbench.probes.timing.reference import reference
-from cnnbench.store import references
-from cnnbench.store import statistics as sampled
+from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency.runtimes import find, litert
+from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.latency.timing.loop import (
+    TimingConfig,
+    location,
+    measure,
+    timed_plain,
+    warm_up,
+)
+from cnnbench.probes.latency.timing.reference_workload import reference
+from cnnbench.statistics import drift_correction
+from cnnbench.statistics import estimates as sampled
 
 # Its result has two decimals of a millisecond: a network of 2 ms and more is read to 0.5 %.
 MODELS = ("MobileNetV2", "ResNet50")
@@ -75,8 +81,8 @@ def by_loop(model: str, threads: int, folder: Path, api: str, seconds: float) ->
     kind = {"compiled": Compiled, "interpreter": litert.Runtime}[api]
     subject = registry.resolve(model)
     path = kind(subject, LatencySetting(runtime="litert", threads=threads), folder)
-    effort = Effort(seconds=seconds)
-    images = specimen.random_inputs(subject, 1, seed=0)
+    effort = TimingConfig(seconds=seconds)
+    images = calibrated_model.random_inputs(subject, 1, seed=0)
     path.start()
     path.load()
     path.compile(images)
@@ -111,7 +117,7 @@ def reference_s(threads: int) -> float:
     """What the reference takes now."""
     with reference(threads) as work:
         work()
-        return location(timed_plain(work, 2 * Effort().reference_calls))
+        return location(timed_plain(work, 2 * TimingConfig().reference_calls))
 
 
 def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
@@ -120,7 +126,7 @@ def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
         folder = Path(name)
         subject = registry.resolve(model)
         setting = LatencySetting(runtime="litert", threads=threads)
-        find("litert")(subject, setting, folder).prepare(specimen.build(subject))
+        find("litert")(subject, setting, folder).prepare(calibrated_model.build(subject))
         calls = int(in_process(model, threads, folder, "compiled", seconds)["calls"])
         found: dict[str, list[float]] = {"tool": [], "compiled": [], "interpreter": []}
         slowest = []
@@ -135,7 +141,7 @@ def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
                 beside.append(reference_s(threads))
             slowest.append(max(beside))
             print(f"{model}: round {number + 1} of {rounds}", file=sys.stderr)
-    counted = references.counted(slowest)
+    counted = drift_correction.counted(slowest)
     tool = statistics.median(found["tool"][place] for place in counted)
     print(
         f"{model}, {threads} threads, {len(counted)} of {rounds} rounds count: "

@@ -20,9 +20,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from cnnbench.core.settings.memory import MemorySetting
-from cnnbench.core.subject import Context
 from cnnbench.models import catalog, registry
+from cnnbench.probes.interface import Context
+from cnnbench.probes.memory.settings import MemorySetting
 
 WITHIN, WANTED = 0.25, 30
 QUICK = ("MobileNetV2", "MobileNetV3Small", "NASNetMobile")
@@ -30,7 +30,7 @@ QUICK = ("MobileNetV2", "MobileNetV3Small", "NASNetMobile")
 
 def measure(model: str, batch: int) -> dict[str, Any]:
     """One peak and its prediction, in this process."""
-    from cnnbench.probes import memory
+    from cnnbench.probes.memory import run as memory
 
     subject = registry.resolve(model)
     with tempfile.TemporaryDirectory() as name:

@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.settings.latency import LatencySetting
 from cnnbench.models import registry
-from cnnbench.probes import specimen
-from cnnbench.probes.runtimes import find
-from cnnbench.probes.timing.loop import Effort, measure
-from cnnbench.probes.timing.reference import reference
+from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency.runtimes import find
+from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.latency.timing.loop import TimingConfig, measure
+from cnnbench.probes.latency.timing.reference_workload import reference
 
 WITHIN = 0.02
 NETWORKS = {"0.1 ms": "LeNet5[input_shape=48x48x1]", "10 ms": "MobileNet"}
@@ -45,7 +45,7 @@ def by_hand(call: Callable[[Any], Any], image: Any, seconds: float) -> float:
 def by_loop(call: Callable[[Any], Any], image: Any, seconds: float, threads: int) -> float:
     """The median of what the probe's loop measures, in seconds."""
     with reference(threads) as work:
-        timing = measure(call, [image] * 4, work, 1e-3, Effort(seconds=seconds))
+        timing = measure(call, [image] * 4, work, 1e-3, TimingConfig(seconds=seconds))
     return statistics.median(timing.calls)
 
 
@@ -55,10 +55,10 @@ def ratios(model: str, turns: int, seconds: float) -> tuple[list[float], float]:
     setting = LatencySetting(runtime="litert", threads=1)
     with tempfile.TemporaryDirectory() as folder:
         path = find("litert")(subject, setting, Path(folder))
-        path.prepare(specimen.build(subject))
+        path.prepare(calibrated_model.build(subject))
         path.start()
         path.load()
-        image = specimen.random_inputs(subject, 1, seed=0)
+        image = calibrated_model.random_inputs(subject, 1, seed=0)
         path.compile(image)
         by_hand(path.call, image, 1.0)
         found, hands = [], []

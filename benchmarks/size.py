@@ -22,15 +22,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from cnnbench.core import plan as planning
-from cnnbench.core import suite as suites
-from cnnbench.core import yaml_source
-from cnnbench.core.plan import Plan
-from cnnbench.core.record import PREPARE, Record
+from cnnbench.execution import runner
 from cnnbench.models import registry
-from cnnbench.running import runner
-from cnnbench.store import tables
-from cnnbench.store.journal import FILE_NAME, Header
+from cnnbench.results import tables
+from cnnbench.results.journal import FILE_NAME, Header
+from cnnbench.results.record import PREPARE, Record
+from cnnbench.suite import plan as planning
+from cnnbench.suite import suite as suites
+from cnnbench.suite import yaml_source
+from cnnbench.suite.plan import Plan
 
 MODELS, BATCH_SIZES, ROUNDS = 40, [1, 2, 4, 8, 16], 10
 RUNTIMES = ["predict", "eager", "graph", "xla", "litert", "onnxruntime", "openvino"]

@@ -23,11 +23,11 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from cnnbench.core.settings.accuracy import AccuracySetting, Augment
 from cnnbench.data.pictures import Part
 from cnnbench.data.pipeline import TrainingBatches
-from cnnbench.probes.training.checkpoint import Checkpoint
-from cnnbench.probes.training.loop import Phase, Training
+from cnnbench.probes.accuracy.settings import AccuracySetting, Augment
+from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
+from cnnbench.probes.accuracy.training.loop import Phase, Training
 
 CLASSES = 10
 WANTED = 0.95

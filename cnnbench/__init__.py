@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cnnbench.api import inspect
     from cnnbench.models.registry import register
-    from cnnbench.report.choose import choose
-    from cnnbench.report.compare import compare
-    from cnnbench.store.tables import load
+    from cnnbench.results.tables import load
+    from cnnbench.selection.choose import choose
+    from cnnbench.selection.compare import compare
 
 __version__ = "0.2.0"
 
 _WHERE = {
     "inspect": "cnnbench.api",
     "register": "cnnbench.models.registry",
-    "load": "cnnbench.store.tables",
-    "choose": "cnnbench.report.choose",
-    "compare": "cnnbench.report.compare",
+    "load": "cnnbench.results.tables",
+    "choose": "cnnbench.selection.choose",
+    "compare": "cnnbench.selection.compare",
 }
 
 __all__ = ["__version__", "choose", "compare", "inspect", "load", "register"]

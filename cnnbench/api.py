@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.core.errors import CnnbenchError, UserError, explained
-from cnnbench.core.reference import show
+from cnnbench.errors import CnnbenchError, UserError, explained
+from cnnbench.models.model_name import show
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection

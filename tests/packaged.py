@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.core import datasets
-from cnnbench.data import fashion_mnist, stratified
+from cnnbench.data import facts, fashion_mnist, stratified
 from tests.conftest import ROOT
 
 FILE = ROOT.joinpath("cnnbench", "data", *fashion_mnist.PACKAGED)
@@ -23,7 +22,7 @@ def arrays(data_dir: Path) -> dict[str, np.ndarray]:
     """``{train,test}_{images,labels,places}``, ``(n, 28, 28, 1)`` and ``(n,)``, in drawn order."""
     full = fashion_mnist.load(data_dir)
     found = {}
-    counts = datasets.facts("fashion_mnist").packaged
+    counts = facts.facts("fashion_mnist").packaged
     for name, part, count in zip(("train", "test"), (full.train, full.test), counts, strict=True):
         places = stratified.order(part.labels)[:count]
         found[f"{name}_images"] = part.read(places, 28, 1)

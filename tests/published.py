@@ -22,12 +22,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from cnnbench.core.record import Record
-from cnnbench.core.subject import Context
 from cnnbench.models import registry
-from cnnbench.probes import static
+from cnnbench.probes.interface import Context
+from cnnbench.probes.static import run as static
 from cnnbench.report import files
-from cnnbench.store import journal, tables
+from cnnbench.results import journal, tables
+from cnnbench.results.record import Record
 from tests.conftest import ROOT
 
 RUNS = sorted(path.parent for path in (ROOT / "results/published").glob("**/records.jsonl"))

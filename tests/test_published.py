@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from cnnbench.core import plan as planning
-from cnnbench.core import suite as suites
-from cnnbench.core.metrics import split
+from cnnbench.metrics import split
 from cnnbench.models import registry
-from cnnbench.report import files, merge
-from cnnbench.store import journal, tables
+from cnnbench.report import files
+from cnnbench.results import journal, merge, tables
+from cnnbench.suite import plan as planning
+from cnnbench.suite import suite as suites
 from tests import published
 
 BLOCKS = [

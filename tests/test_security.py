@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 
 from cnnbench.cli import group
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.models import registry
-from cnnbench.probes import specimen
+from cnnbench.probes.latency import calibrated_model
 from cnnbench.report import html, table
-from cnnbench.store import csv_files, tables
-from cnnbench.store.tables import Run
+from cnnbench.results import csv_files, tables
+from cnnbench.results.tables import Run
 from tests.chaos.harness import Workplace
 from tests.conftest import ROOT
 from tests.fuzz.door import bounded, survives
 from tests.report.made import Book
-from tests.store.records import record
+from tests.results.records import record
 
 SOURCES = sorted((ROOT / "cnnbench").rglob("*.py"))
 HOSTILE = "<script>alert(1)</script>"
@@ -164,9 +164,9 @@ def test_an_array_of_objects_is_not_unpickled(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, tuple[str, str]]:
             return open, (str(trace), "w")
 
-    np.savez(tmp_path / specimen._FILE, input_0=np.array([Evil()], dtype=object))  # type: ignore[arg-type]
+    np.savez(tmp_path / calibrated_model._FILE, input_0=np.array([Evil()], dtype=object))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="allow_pickle"):
-        specimen.read_expected(tmp_path)
+        calibrated_model.read_expected(tmp_path)
     assert not trace.exists()
 
 

@@ -9,8 +9,8 @@ from cnnbench.analysis.inspection import check_options, inspect
 from cnnbench.analysis.keras_api import is_keras2
 from cnnbench.analysis.keras_settings import standard_keras, use_standard_keras
 from cnnbench.analysis.layer_spec import one_layer_model
-from cnnbench.analysis.misfit import full_tracebacks, refusal
 from cnnbench.analysis.result import Inspection
+from cnnbench.analysis.shape_errors import full_tracebacks, refusal
 from cnnbench.analysis.weightless import weightless
 from cnnbench.analysis.work import CONVENTIONS
 

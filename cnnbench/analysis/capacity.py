@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnnbench.analysis.graph import Graph
 from cnnbench.analysis.liveness import liveness
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 
 
 def largest_batch(

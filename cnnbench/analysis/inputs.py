@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.analysis import keras_api
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 
 Shape = tuple[int | None, ...]
 

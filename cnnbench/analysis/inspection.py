@@ -11,15 +11,15 @@ from cnnbench.analysis.graph import FLOAT_BYTES, Call, Graph
 from cnnbench.analysis.inputs import wanted_inputs
 from cnnbench.analysis.keras_api import is_keras2
 from cnnbench.analysis.liveness import Liveness, liveness
-from cnnbench.analysis.misfit import reason
 from cnnbench.analysis.network import operations, traced
 from cnnbench.analysis.parameters import Parameters, parameters
 from cnnbench.analysis.receptive import receptive_fields
 from cnnbench.analysis.result import ESTIMATE, GRADIENT_GRAPH, Inspection, Row
+from cnnbench.analysis.shape_errors import reason
 from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
 from cnnbench.analysis.work import CONVENTIONS, NOTHING, Convention
-from cnnbench.core import keras_backend
-from cnnbench.core.errors import UserError, nearest
+from cnnbench.environment import keras_backend
+from cnnbench.errors import UserError, nearest
 
 
 def inspect(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cnnbench.core import keras_backend
+from cnnbench.environment import keras_backend
 
 FLOATX = "float32"
 STANDARD = FLOATX, 1e-7, "channels_last"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from cnnbench.analysis.misfit import reason
-from cnnbench.core.errors import UserError, nearest
+from cnnbench.analysis.shape_errors import reason
+from cnnbench.errors import UserError, nearest
 
 
 def one_layer_model(text: str, input_shape: tuple[int, ...]) -> Any:

@@ -9,10 +9,10 @@ from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.graph import Graph
 from cnnbench.analysis.inputs import Spec
 from cnnbench.analysis.lower import lower
-from cnnbench.analysis.misfit import full_tracebacks, reason, refusal
+from cnnbench.analysis.shape_errors import full_tracebacks, reason, refusal
 from cnnbench.analysis.trace import trace
 from cnnbench.analysis.walk import NotListed, walk
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 
 
 def operations(model: Any, inputs: Any) -> Graph:

@@ -8,7 +8,7 @@ from functools import wraps
 from math import prod
 from typing import Any
 
-from cnnbench.core import keras_backend
+from cnnbench.environment import keras_backend
 
 SMALL = 16
 

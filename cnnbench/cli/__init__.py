@@ -15,9 +15,9 @@ from typing import NoReturn
 import click
 
 from cnnbench import __version__
-from cnnbench.core import variables
-from cnnbench.core.errors import CnnbenchError, UserError, explained
-from cnnbench.core.terminal import printable_lines
+from cnnbench.environment import variables
+from cnnbench.errors import CnnbenchError, UserError, explained
+from cnnbench.text import printable_lines
 
 EXIT_FINE, EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)

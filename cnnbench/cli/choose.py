@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cnnbench.core import plain_json
+from cnnbench import safe_json
 
 
 @click.command()
@@ -30,10 +30,10 @@ def command(
     --min top1=90% --maximize top1. Exit code 1 says that nothing fits.
     """
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE
-    from cnnbench.report.choose import choose
-    from cnnbench.report.choose import text as choose_text
-    from cnnbench.report.choose.limits import read_option
-    from cnnbench.store.tables import load
+    from cnnbench.results.tables import load
+    from cnnbench.selection.choose import choose
+    from cnnbench.selection.choose import text as choose_text
+    from cnnbench.selection.choose.limits import read_option
 
     choice = choose(
         [load(table) for table in tables],
@@ -43,7 +43,7 @@ def command(
         minimize=minimize,
     )
     if as_json:
-        click.echo(plain_json.as_table(choice.to_json()))
+        click.echo(safe_json.as_table(choice.to_json()))
     else:
         click.echo(choose_text.as_text(choice), nl=False)
     return EXIT_FINE if choice.winner else EXIT_FAILED

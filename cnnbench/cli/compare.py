@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from cnnbench import safe_json
 from cnnbench.cli import options
-from cnnbench.core import plain_json
 
 
 @click.command()
@@ -65,11 +65,11 @@ def command(
     verified.
     """
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE
-    from cnnbench.report.choose.limits import read_option
-    from cnnbench.report.compare import compare
-    from cnnbench.report.compare import text as compare_text
-    from cnnbench.store.statistics import MINIMUM_EFFECT
-    from cnnbench.store.tables import load
+    from cnnbench.results.tables import load
+    from cnnbench.selection.choose.limits import read_option
+    from cnnbench.selection.compare import compare
+    from cnnbench.selection.compare import text as compare_text
+    from cnnbench.statistics.estimates import MINIMUM_EFFECT
 
     general = [text for text in threshold if "=" not in text]
     found = compare(
@@ -83,7 +83,7 @@ def command(
         force=force,
     )
     if as_json or form == "json":
-        click.echo(plain_json.as_table(found.to_json()))
+        click.echo(safe_json.as_table(found.to_json()))
     elif form == "md":
         click.echo(compare_text.as_markdown(found), nl=False)
     else:

@@ -15,7 +15,7 @@ from cnnbench.cli import options
 @click.option("--noise/--no-noise", default=True, help="The self-test takes some ten seconds.")
 def command(data_dir: Path | None, noise: bool) -> None:
     """Show the machine, the runtimes and the data sets, and test how noisy it is here."""
-    from cnnbench.running import diagnosis
+    from cnnbench.execution import diagnosis
 
     _section("Machine", diagnosis.machine())
     _section("Runtimes", diagnosis.runtimes())
@@ -33,8 +33,8 @@ def _section(title: str, lines: Iterable[tuple[str, str]]) -> None:
 def _noise() -> None:
     import os
 
-    from cnnbench.core import environment
-    from cnnbench.running import noise as noises
+    from cnnbench import environment
+    from cnnbench.execution import noise as noises
 
     facts = environment.describe()  # before the test, whose own load would be seen
     found = noises.self_test(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnnbench.cli import options
-from cnnbench.core.errors import UserError
-from cnnbench.core.reference import show
+from cnnbench.errors import UserError
+from cnnbench.models.model_name import show
 
 if TYPE_CHECKING:
-    from cnnbench.core.settings.compression import CompressionSetting
-    from cnnbench.core.settings.variants import Variant
     from cnnbench.models.model import Model
+    from cnnbench.probes.compression.settings import CompressionSetting
+    from cnnbench.probes.compression.variants import Variant
 
 # Beside the weights that a run of the `compression` probe keeps.
 _NETWORK_CARD = "network.json"
@@ -79,8 +79,8 @@ def command(
     Steps that need images (int8 ranges, fine-tuning) need the data set; for weights kept by a run
     (trained.weights.h5) it is known. With a data set, the card includes the accuracy of the file.
     """
-    from cnnbench.core.settings import variants
     from cnnbench.models import registry
+    from cnnbench.probes.compression import variants
 
     subject = registry.resolve(model, [Path.cwd()])
     try:
@@ -107,7 +107,7 @@ def command(
         fine_tune_rate=fine_tune_rate,
     )
 
-    from cnnbench.running import export as exporting
+    from cnnbench.execution import export as exporting
 
     data_dir = data_dir.resolve() if data_dir else None
     places = [Path.cwd()]
@@ -141,8 +141,8 @@ def _training(subject: Model, stated: dict[str, Any]) -> Any:
     """That as a setting: on which images, of which network; None where nothing is said."""
     from pydantic import ValidationError
 
-    from cnnbench.core.settings.compression import Training
-    from cnnbench.core.settings.schedule import OWN
+    from cnnbench.probes.accuracy.training_config import OWN
+    from cnnbench.probes.compression.settings import Training
 
     if not stated:
         return None
@@ -172,17 +172,18 @@ def _beside(weights: Path, label: str) -> dict[str, Any]:
 def _setting(
     subject: Model, variant: Variant, weights: Path, training: Any, **making: float
 ) -> CompressionSetting:
-    from cnnbench.core.settings import compression, files
+    from cnnbench import files
+    from cnnbench.probes.compression import settings
 
     _check_bounds(making)
-    wanted = compression.making(variant, **making)
+    wanted = settings.making(variant, **making)
     if wanted and training is None:
         raise UserError(
             f"{variant} must see images of what {subject.label} was trained on",
             "--dataset",
             "name it: fashion_mnist, tf_flowers, digits, or folder:PATH",
         )
-    return compression.CompressionSetting(
+    return settings.CompressionSetting(
         part="convert",
         variant=str(variant),
         training=training,
@@ -196,7 +197,7 @@ def _check_bounds(making: dict[str, float]) -> None:
     """An option takes what a suite's key of that name takes."""
     from pydantic import ValidationError
 
-    from cnnbench.core.settings.compression import FEWEST_REPRESENTATIVE, CompressionSpec
+    from cnnbench.probes.compression.settings import FEWEST_REPRESENTATIVE, CompressionSpec
 
     if making["representative"] < FEWEST_REPRESENTATIVE:
         fewest = f"{FEWEST_REPRESENTATIVE} at least"
@@ -210,7 +211,7 @@ def _check_bounds(making: dict[str, float]) -> None:
 
 
 def _summary(card: dict[str, Any], out: Path) -> str:
-    from cnnbench.core.units import show
+    from cnnbench.units import show
 
     found = card["metrics"]
     words = [f"{out}: {card['model']} {card['variant']}, {show(card['bytes'], 'bytes')}"]

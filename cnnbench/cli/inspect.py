@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnnbench import units
 from cnnbench.cli import options
-from cnnbench.core import units
-from cnnbench.core.errors import UserError
-from cnnbench.core.quiet import quiet
-from cnnbench.core.terminal import printable_lines
+from cnnbench.errors import UserError
+from cnnbench.quiet import quiet
+from cnnbench.text import printable_lines
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
@@ -140,7 +140,7 @@ def _geometry(found: Inspection) -> str:
 
 
 def _write_csv(found: Inspection, name: str) -> None:
-    from cnnbench.store.csv_files import neutral
+    from cnnbench.results.csv_files import neutral
 
     rows = found.to_json()["layers"]
     for row in rows:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from cnnbench.cli import options
-from cnnbench.core.errors import UserError, nearest, plain
+from cnnbench.errors import UserError, nearest, plain
 
 if TYPE_CHECKING:
     from cnnbench.models.catalog import Entry

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 
 STDOUT = "-"
 _WIDTH_WITHOUT_TERMINAL = 160

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cnnbench.cli import options
-from cnnbench.core import outputs
-from cnnbench.core.errors import Unavailable, UserError, brief, is_out_of_memory
-from cnnbench.core.quiet import quiet
+from cnnbench.errors import Unavailable, UserError, brief, is_out_of_memory
+from cnnbench.quiet import quiet
+from cnnbench.tasks import outputs
 
 if TYPE_CHECKING:
     import numpy as np
 
     from cnnbench.models.model import Model
-    from cnnbench.models.prediction import Guess
+    from cnnbench.tasks.prediction import Guess
 
 _T = TypeVar("_T")
 
@@ -87,8 +87,8 @@ def command(
     chosen = _weights(subject, weights, data_dir)
     with quiet():
         from cnnbench import analysis
-        from cnnbench.models import prediction
-        from cnnbench.probes.training import network as scaling
+        from cnnbench.probes.accuracy.training import network as scaling
+        from cnnbench.tasks import prediction
 
         analysis.use_standard_keras()
         is_another = takes_classes and len(names) not in (0, subject.classes)
@@ -121,7 +121,7 @@ def _weights(subject: Model, asked: str | None, data_dir: Path | None) -> str | 
     Raises:
         UserError: no such file.
     """
-    from cnnbench.core.settings import files
+    from cnnbench import files
 
     if asked is None:
         return None if subject.is_trained else "imagenet"
@@ -173,7 +173,7 @@ def _read(file: Path, look: Callable[[Path], _T]) -> _T:
 
 
 def _class_names(file: Path) -> list[str]:
-    from cnnbench.core.settings.files import names_in
+    from cnnbench.files import names_in
 
     try:
         names = names_in(file)

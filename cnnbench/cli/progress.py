@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from cnnbench.core.plan import Job
-from cnnbench.core.record import Record
-from cnnbench.core.terminal import printable
-from cnnbench.core.units import show
-from cnnbench.running.estimate import Pace, outlook
-from cnnbench.running.runner import Observer
+from cnnbench.execution.estimate import Pace, outlook
+from cnnbench.execution.runner import Observer
+from cnnbench.results.record import Record
+from cnnbench.suite.plan import Job
+from cnnbench.text import printable
+from cnnbench.units import show
 
 _LOG_EVERY_S = 60.0
 _BAR_WIDTH = 12

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cnnbench.cli.progress import Progress
-    from cnnbench.core.plan import Cell, Job, Plan
-    from cnnbench.core.record import Record
-    from cnnbench.running.runner import RunResult
+    from cnnbench.execution.runner import RunResult
+    from cnnbench.results.record import Record
+    from cnnbench.suite.plan import Cell, Job, Plan
 
 _OUT = Path("results")
 
@@ -66,11 +66,11 @@ def command(
     Running it again continues the newest run of the same plan on the same machine; what is done
     is never measured twice. Ctrl-C at any time: nothing recorded is lost.
     """
-    from cnnbench.core import plan as planning
-    from cnnbench.core import suite as suites
+    from cnnbench.execution import runner
     from cnnbench.models import registry
     from cnnbench.report import files
-    from cnnbench.running import runner
+    from cnnbench.suite import plan as planning
+    from cnnbench.suite import suite as suites
 
     data_dir = data_dir.resolve() if data_dir else None
     plan = planning.plan(suites.load(suite, registry), data_dir)
@@ -123,14 +123,14 @@ def _run(
 
 def _failed(cells: Sequence[Cell], records: Sequence[Record]) -> bool:
     """Whether a job of these cells has ended badly and not been mended since."""
-    from cnnbench.store.summaries import unmended
+    from cnnbench.results.summaries import unresolved_failures
 
     cell_of = {job.key: cell.key for cell in cells for job in cell.jobs()}
     of_cell: dict[str, list[Record]] = {}
     for record in records:
         if record.key in cell_of:
             of_cell.setdefault(cell_of[record.key], []).append(record)
-    bad = (record for found in of_cell.values() for record in unmended(found))
+    bad = (record for found in of_cell.values() for record in unresolved_failures(found))
     return any(record.status in ("failed", "timeout", "oom") for record in bad)
 
 
@@ -159,8 +159,8 @@ def _to_go_on(
 
 
 def _list_jobs(plan: Plan, cells: Sequence[Cell], out: Path, fresh: bool, repeat: int) -> None:
-    from cnnbench.running import runner
-    from cnnbench.store import journal
+    from cnnbench.execution import runner
+    from cnnbench.results import journal
 
     folder = runner.open_run(plan, out, fresh or repeat > 1)
     records = journal.read(folder.journal)[1] if folder else []
@@ -188,9 +188,9 @@ def _how_long(
     records: Sequence[Record],
     out: Path,
 ) -> str:
-    from cnnbench.core import environment
-    from cnnbench.core.units import show
-    from cnnbench.running import estimate
+    from cnnbench import environment
+    from cnnbench.execution import estimate
+    from cnnbench.units import show
 
     here = environment.environment_id(environment.fingerprint())
     paces = [estimate.Pace(r) for r in (records, *estimate.earlier(out, here))]

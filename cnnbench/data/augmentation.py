@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cnnbench.core.settings.schedule import Augment
+from cnnbench.data.augment import Augment
 from cnnbench.data.pictures import Size, sides
 
 _FLIPS = {"horizontal": "horizontal", "vertical": "vertical", "both": "horizontal_and_vertical"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.core.settings.schedule import FOLDER
 from cnnbench.data import digits, fashion_mnist, folder, stratified, tf_flowers
+from cnnbench.data.facts import FOLDER
 from cnnbench.data.pictures import Dataset, Labels, Part, Pictures, Size, Splits
 
 _LOADERS: dict[str, Callable[[Path | None], Splits]] = {

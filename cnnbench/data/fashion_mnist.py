@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnbench.core import datasets, downloads
-from cnnbench.core.errors import Unavailable, brief
+from cnnbench.data import downloads, facts
 from cnnbench.data.arrays import ArrayPictures
 from cnnbench.data.pictures import Splits
+from cnnbench.errors import Unavailable, brief
 
 CLASSES = (
     "T-shirt/top",
@@ -69,7 +69,7 @@ def drawn(train: int | None, test: int | None) -> Splits | None:
     They are the pictures, in the order, that `stratified.subset` picks from the official sets.
     None where they are not among those that come with cnnbench; None for a count is all of a set.
     """
-    most_train, most_test = datasets.facts("fashion_mnist").packaged
+    most_train, most_test = facts.facts("fashion_mnist").packaged
     if train is None or train > most_train or test is None or test > most_test:
         return None
     with (
@@ -107,7 +107,7 @@ def _idx(home: Path, name: str, shape: tuple[int, ...], header: int) -> npt.NDAr
 def _fetch(home: Path, name: str) -> None:
     import tensorflow as tf
 
-    train, test = datasets.facts("fashion_mnist").packaged
+    train, test = facts.facts("fashion_mnist").packaged
     how = _HOW.format(folder=home / _SUBFOLDER, train=train, test=test)
     if not downloads.reachable(_URL + name):
         raise Unavailable(how)

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cnnbench.core.errors import JobFailed, Unavailable, brief, is_out_of_memory
-from cnnbench.core.settings import files, folders
-from cnnbench.core.settings.folders import Layout, Member
-from cnnbench.core.settings.schedule import FOLDER
-from cnnbench.data import stratified, tones
+from cnnbench import files
+from cnnbench.data import folder_layout, stratified, tones
+from cnnbench.data.facts import FOLDER
+from cnnbench.data.folder_layout import Layout, Member
 from cnnbench.data.photographs import Photographs, fitted
 from cnnbench.data.pictures import Labels, Splits
 from cnnbench.data.tones import Picture, Tones
+from cnnbench.errors import JobFailed, Unavailable, brief, is_out_of_memory
 
 _TEST_SHARE = 0.2
 _THREADS = 4
@@ -64,7 +64,7 @@ def load(
         raise Unavailable(f"no folder '{name}' beside the suite; make it, one subfolder a class")
     if sha256 and files.sha256(path) != sha256:
         raise JobFailed(f"the pictures in '{name}' are not those of the plan; run again")
-    layout = folders.read(path)
+    layout = folder_layout.read(path)
     problems = layout.problems()
     found = _usable(layout, problems, [layout.judged_on] if layout.splits and not trains else [])
     places = [(one.member.label, one.member.split) for one in found]
@@ -99,11 +99,13 @@ def _split(
         return Splits(tuple(classes), part(train), part(test), None, problems, notes, False)
     of = {
         split: np.array([i for i, one in enumerate(chosen) if one.member.split == split], np.int64)
-        for split in (folders.TRAIN, layout.judged_on, folders.VALIDATION)
+        for split in (folder_layout.TRAIN, layout.judged_on, folder_layout.VALIDATION)
     }
-    has_validation = layout.judged_on != folders.VALIDATION and of[folders.VALIDATION].size
-    validation = part(of[folders.VALIDATION]) if has_validation else None
-    official = part(of[folders.TRAIN]), part(of[layout.judged_on])
+    has_validation = (
+        layout.judged_on != folder_layout.VALIDATION and of[folder_layout.VALIDATION].size
+    )
+    validation = part(of[folder_layout.VALIDATION]) if has_validation else None
+    official = part(of[folder_layout.TRAIN]), part(of[layout.judged_on])
     return Splits(tuple(classes), *official, validation, problems, notes)
 
 
@@ -136,10 +138,10 @@ def _usable(layout: Layout, problems: list[str], only: Sequence[str]) -> list[_F
 def _meant(name: str, layout: Layout) -> str:
     """Suggest a folder inside that may be meant: the only one, or the training split."""
     if layout.splits:
-        top = next(top for top, split in layout.splits.items() if split == folders.TRAIN)
+        top = next(top for top, split in layout.splits.items() if split == folder_layout.TRAIN)
         return f"; {FOLDER}{name}/{top} alone would hold out a fifth for testing"
     if len(layout.classes) == 1:
-        inner = folders.read(layout.folder / layout.classes[0])
+        inner = folder_layout.read(layout.folder / layout.classes[0])
         if len(inner.classes) > 1:
             return f"; did you mean {FOLDER}{name}/{layout.classes[0]}?"
     return ""
@@ -147,7 +149,7 @@ def _meant(name: str, layout: Layout) -> str:
 
 def _examined(member: Member) -> _Found:
     if not member.label:
-        return _Found(member, problem=folders.NO_CLASS)
+        return _Found(member, problem=folder_layout.NO_CLASS)
     try:
         with Image.open(member.file) as opened:
             picture = Picture(opened)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.settings.schedule import Augment
 from cnnbench.data import augmentation
+from cnnbench.data.augment import Augment
 from cnnbench.data.pictures import Part
 
 Preprocess = Callable[[Any], Any]

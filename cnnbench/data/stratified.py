@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed
 from cnnbench.data.pictures import Labels
+from cnnbench.errors import JobFailed
 
 # A fixed draw: which pictures a subset holds must not differ between models or seeds.
 _DRAW = 14

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core import downloads
-from cnnbench.core.errors import Unavailable
+from cnnbench.data import downloads
 from cnnbench.data.photographs import Photographs
 from cnnbench.data.pictures import Splits
+from cnnbench.errors import Unavailable
 
 _SPLIT = ("train[:10%]", "train[10%:25%]", "train[25%:]")
 _URL = "https://storage.googleapis.com/download.tensorflow.org/"

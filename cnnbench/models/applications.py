@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.models import preprocessing, weights
 from cnnbench.models.model import Request
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnnbench.core.errors import UserError, nearest
-from cnnbench.core.reference import Reference, show
+from cnnbench.errors import UserError, nearest
 from cnnbench.models.catalog import Entry
+from cnnbench.models.model_name import Reference, show
 from cnnbench.models.signature import REQUIRED, Expression, Signature
 
 _MAX_SIZE = 2**14

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cnnbench.core.errors import CnnbenchError, Unavailable, UserError, is_out_of_memory
-from cnnbench.core.reference import show
+from cnnbench.errors import CnnbenchError, Unavailable, UserError, is_out_of_memory
 from cnnbench.models import preprocessing, sources
 from cnnbench.models.locate import Location
 from cnnbench.models.model import Request
+from cnnbench.models.model_name import show
 from cnnbench.models.signature import Signature
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cnnbench.core.environment import version_of
-from cnnbench.core.errors import UserError
+from cnnbench.environment import version_of
+from cnnbench.errors import UserError
 
 _MAX_BYTES = 64 * 2**20
 # What `zipfile` and `json` make of a damaged file: a stream that cannot be unpacked, a password,

@@ -11,12 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cnnbench.core import output_names
-from cnnbench.core.errors import Unavailable, UserError, brief
-from cnnbench.core.pixel_map import PixelMap
-from cnnbench.core.settings import files
-from cnnbench.models import keras_archive, preprocessing, weights
+from cnnbench import files
+from cnnbench.errors import Unavailable, UserError, brief
+from cnnbench.models import keras_archive, output_names, preprocessing, weights
 from cnnbench.models.model import Request
+from cnnbench.models.pixel_map import PixelMap
 
 _SCALES_ITSELF = frozenset({"Rescaling", "Normalization"})
 _SIZE_OF_OUTPUT = ("units", "filters")

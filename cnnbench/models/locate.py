@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from cnnbench.core.errors import UserError, explained, nearest
-from cnnbench.core.settings.files import seen
+from cnnbench.errors import UserError, explained, nearest
+from cnnbench.files import seen
 from cnnbench.models import signature
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from cnnbench.core import keras_backend
-from cnnbench.core.errors import UserError, brief, explained
-from cnnbench.core.reference import Reference, show
+from cnnbench.environment import keras_backend
+from cnnbench.errors import UserError, brief, explained
 from cnnbench.models import weights as weight_files
 from cnnbench.models.catalog import Entry
+from cnnbench.models.model_name import Reference, show
 
 Shape = tuple[int, ...]
 
@@ -44,7 +44,7 @@ class Request:
         return UserError(f"{self.label} cannot be built: {words}")
 
 
-class Maker(Protocol):
+class ModelSource(Protocol):
     """One way in which a network comes into being."""
 
     @property
@@ -92,7 +92,7 @@ class Model:
     parameters: Mapping[str, Any]
     input_shape: Shape
     classes: int
-    maker: Maker
+    maker: ModelSource
     stated: frozenset[str] = frozenset()
     output: str | None = None
 

@@ -13,17 +13,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cnnbench.core import reference
-from cnnbench.core.errors import UserError, nearest, plain
-from cnnbench.core.reference import Reference
-from cnnbench.models import locate, signature
+from cnnbench.errors import UserError, nearest, plain
+from cnnbench.models import locate, model_name, signature
 from cnnbench.models.applications import Application
 from cnnbench.models.arguments import OUTPUT, choose
 from cnnbench.models.builder import Builder
 from cnnbench.models.catalog import ENTRIES, Entry
 from cnnbench.models.keras_file import KerasFile
 from cnnbench.models.locate import Location
-from cnnbench.models.model import Maker, Model
+from cnnbench.models.model import Model, ModelSource
+from cnnbench.models.model_name import Reference
 from cnnbench.models.signature import Signature
 
 ENTRY_POINTS = "cnnbench.models"
@@ -45,7 +44,7 @@ def resolve(text: str, search_path: Sequence[Path] = ()) -> Model:
     Raises:
         UserError: no such model (the nearest is given), or parameters that it does not take.
     """
-    written = reference.parse(text)
+    written = model_name.parse(text)
     name = written.name
     if name.endswith(".keras"):
         return _from_file(text, written, search_path)
@@ -128,7 +127,7 @@ def register(builder: _F | str | None = None, *, name: str | None = None) -> Any
 
 def _from_catalogue(text: str, written: Reference, entry: Entry) -> Model:
     module, _, function = entry.builder.partition(":")
-    maker: Maker
+    maker: ModelSource
     if entry.source == "keras.applications":
         maker = Application(module.rpartition(".")[2], function)
         taken = signature.read(maker.source_file(), function)
@@ -173,7 +172,9 @@ def _from_file(text: str, written: Reference, search_path: Sequence[Path]) -> Mo
     return _model(text, written, entry, Signature(), file)
 
 
-def _model(text: str, written: Reference, entry: Entry, taken: Signature, maker: Maker) -> Model:
+def _model(
+    text: str, written: Reference, entry: Entry, taken: Signature, maker: ModelSource
+) -> Model:
     chosen = choose(written, entry, taken)
     return Model(
         text=text,

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cnnbench.core.errors import UserError, nearest
+from cnnbench.errors import UserError, nearest
 
 REQUIRED = object()
 """The default of a parameter that has none."""

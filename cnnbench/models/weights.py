@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cnnbench.core import stored_weights
-from cnnbench.core.downloads import impatient
-from cnnbench.core.errors import Unavailable
+from cnnbench.data.downloads import impatient
+from cnnbench.errors import Unavailable
+from cnnbench.models import stored_weights
 from cnnbench.models.catalog import ENTRIES
 
 _FETCH_FAILED = re.compile(r"URL fetch failure on (?P<url>\S+?):? ")

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.pytest_plugin.checks import Budget
-from cnnbench.report.baseline import Baseline
+from cnnbench.selection.baseline import Baseline
 
 _BASELINE: pytest.StashKey[Baseline] = pytest.StashKey()
 _FOUND: pytest.StashKey[list[str]] = pytest.StashKey()  # reports of one test, as CSV
@@ -88,8 +88,8 @@ class _BaselineWriter:
 @pytest.fixture
 def cnn_budget(request: pytest.FixtureRequest, tmp_path: Path) -> Budget:
     """Inspect and time a network, and fail the test where it breaks a budget; see `Budget`."""
-    from cnnbench.core import keras_backend
-    from cnnbench.core.quiet import quiet
+    from cnnbench.environment import keras_backend
+    from cnnbench.quiet import quiet
 
     try:
         keras_backend.check_here()

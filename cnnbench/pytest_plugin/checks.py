@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.pytest_plugin.network import Network, tell_apart
-from cnnbench.report.baseline import Baseline
+from cnnbench.selection.baseline import Baseline
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cnnbench.core.record import Record
+    from cnnbench.results.record import Record
 
 _DEFAULT_RUNTIME = "litert"
 
@@ -76,8 +76,8 @@ class Budget:
         rounds: int,
         budgets: Mapping[str, Any],
     ) -> pd.DataFrame:
-        from cnnbench.report import budget
-        from cnnbench.store import csv_files, tables
+        from cnnbench.results import csv_files, tables
+        from cnnbench.selection import budget
 
         timed = {name: limit for name, limit in budgets.items() if isinstance(limit, Mapping)}
         counts = {name: limit for name, limit in budgets.items() if name not in timed}
@@ -115,9 +115,9 @@ class Budget:
     def _timed(
         self, networks: Sequence[Network], runtimes: Sequence[str], rounds: int
     ) -> list[Record]:
+        from cnnbench.execution import side_by_side
         from cnnbench.models import registry
         from cnnbench.pytest_plugin.telling import Telling
-        from cnnbench.running import side_by_side
 
         records = side_by_side.timed(
             [network.text for network in networks],
@@ -143,7 +143,7 @@ class Budget:
 def _over(
     report: pd.DataFrame, model: str, times: Mapping[str, Mapping[str, float]]
 ) -> Iterator[str]:
-    from cnnbench.report import budget
+    from cnnbench.selection import budget
 
     for metric, limits in times.items():
         for words, is_sure in budget.broken_times(report, model, metric, limits):
@@ -156,7 +156,7 @@ def _over(
 def _slower(
     report: pd.DataFrame, model: str, reference: str, runtimes: Sequence[str], limit: float
 ) -> Iterator[str]:
-    from cnnbench.report import budget
+    from cnnbench.selection import budget
 
     for runtime in runtimes:
         found = budget.ratio(report, model, reference, runtime)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
-    from cnnbench.core.record import Record
+    from cnnbench.results.record import Record
 
 
 class Network:
@@ -55,9 +55,9 @@ class Network:
     @property
     def record(self) -> Record:
         """What was counted, as a job would have recorded it."""
-        from cnnbench.core import environment
-        from cnnbench.core.record import Record
-        from cnnbench.core.settings.static import StaticSetting
+        from cnnbench import environment
+        from cnnbench.probes.static.settings import StaticSetting
+        from cnnbench.results.record import Record
 
         return Record(
             **self.identity,

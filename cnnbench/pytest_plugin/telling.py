@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from cnnbench.running.runner import Observer
+from cnnbench.execution.runner import Observer
 
 
 class Telling(Observer):

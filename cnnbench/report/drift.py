@@ -7,11 +7,11 @@ from statistics import median
 
 import pandas as pd
 
-from cnnbench.core.metrics import split
-from cnnbench.report.measured import Measured
-from cnnbench.report.merge import rows_of
-from cnnbench.store.references import counted, logarithms
-from cnnbench.store.robust import FEWEST_PROCESSES, deviation
+from cnnbench.metrics import split
+from cnnbench.results.measured import Measured
+from cnnbench.results.merge import rows_of
+from cnnbench.statistics.drift_correction import counted, logarithms
+from cnnbench.statistics.robust import FEWEST_PROCESSES, deviation
 
 _LOCATION = "latency_location_s"
 

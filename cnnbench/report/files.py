@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from cnnbench.core.errors import UserError
-from cnnbench.core.writing import replace_text
+from cnnbench.errors import UserError
+from cnnbench.files import replace_text
 from cnnbench.report import html, layout, table
 from cnnbench.report.sections import sections
-from cnnbench.store import csv_files, tables
-from cnnbench.store.ranks import FEWEST_RANKS
-from cnnbench.store.tables import Run
+from cnnbench.results import csv_files, tables
+from cnnbench.results.tables import Run
+from cnnbench.statistics.ranks import FEWEST_RANKS
 
 Format = Literal["text", "md", "csv"]
 

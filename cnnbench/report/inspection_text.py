@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cnnbench.core.units import Unit, show
+from cnnbench.units import Unit, show
 
 HEAVY = 0.05
 """A layer is marked from this share of the MACs on."""

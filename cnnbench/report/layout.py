@@ -11,19 +11,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cnnbench.core.metrics import (
-    METRICS,
-    Metric,
-    column,
-    cut,
-    matching,
-    of_column,
-    split,
-)
-from cnnbench.core.units import show
-from cnnbench.report import merge
-from cnnbench.report.measured import DRIFTING
-from cnnbench.store.statistics import is_unstable
+from cnnbench.metrics import METRICS, Metric, column, cut, matching, of_column, split
+from cnnbench.results import merge
+from cnnbench.results.measured import DRIFTING
+from cnnbench.statistics.estimates import is_unstable
+from cnnbench.units import show
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Network": ("weight_bytes", "file_bytes", "file_gzip_bytes", "params", "depth", "macs"),

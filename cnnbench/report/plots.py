@@ -11,12 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from cnnbench.core import metrics, units
-from cnnbench.core.errors import UserError
-from cnnbench.core.metrics import METRICS, Metric, of_column, split
-from cnnbench.report import layout, merge
-from cnnbench.report.choose import pareto
-from cnnbench.report.measured import Measured
+from cnnbench import metrics, units
+from cnnbench.errors import UserError
+from cnnbench.metrics import METRICS, Metric, of_column, split
+from cnnbench.report import layout
+from cnnbench.results import merge
+from cnnbench.results.measured import Measured
+from cnnbench.selection.choose import pareto
 
 _UP = ("top1", "published_top1", "agreement")
 _ACROSS = ("latency_p50_s", "file_bytes", "weight_bytes", "macs", "params")

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 import pandas as pd
 
-from cnnbench.core.metrics import METRICS, split
+from cnnbench.metrics import METRICS, split
 from cnnbench.report import drift, layout
-from cnnbench.store.compression import COLUMN as COMPRESSION
-from cnnbench.store.statistics import ONE_TRAINING, STABLE, reasons_of
+from cnnbench.results.compression import COLUMN as COMPRESSION
+from cnnbench.statistics.estimates import ONE_TRAINING, STABLE, reasons_of
 
 _SHOWN = frozenset(metric for metrics in layout.GROUPS.values() for metric in metrics)
 # Row and words of one column, where there are any.

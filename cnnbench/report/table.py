@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cnnbench.core.terminal import printable
+from cnnbench.markdown import markdown
 from cnnbench.report import layout
 from cnnbench.report.layout import Cell, Column
-from cnnbench.report.markdown import markdown
 from cnnbench.report.remarks import remarks
+from cnnbench.text import printable
 
 _HEAD_WIDTH = 22
 _EMPTY = "There is nothing in this run yet: no job has left a record."

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from cnnbench.analysis import inspect, weightless
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from tests.analysis.nets import RawConvolution, layers, one, resnet34
 
 

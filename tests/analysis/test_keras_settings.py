@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.core import variables
+from cnnbench.environment import variables
 
 # Under it ResNet18 would read 224 x 224 x 3 as 224 channels of 224 x 3 pixels.
 _ODD = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}

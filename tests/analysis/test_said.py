@@ -11,11 +11,11 @@ from click.testing import CliRunner
 
 import cnnbench
 from cnnbench.cli import group
-from cnnbench.core.errors import UserError
-from cnnbench.core.settings.static import StaticSetting
-from cnnbench.core.subject import Context
+from cnnbench.errors import UserError
 from cnnbench.models import registry
-from cnnbench.probes import static
+from cnnbench.probes.interface import Context
+from cnnbench.probes.static import run as static
+from cnnbench.probes.static.settings import StaticSetting
 from tests.analysis import cases
 
 LOOP = f"{cases.__file__}:loop_until"

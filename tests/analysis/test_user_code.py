@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import cnnbench
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from tests.analysis.user_code import MACS, OF_KERAS_2
 
 

@@ -13,7 +13,7 @@ from cnnbench.models.catalog import ENTRIES
 _PROGRAM = """
 import json
 from cnnbench.analysis import inspect, weightless
-from cnnbench.core.quiet import quiet
+from cnnbench.quiet import quiet
 from cnnbench.models import registry
 
 params = {}

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.core import plan as planning
-from cnnbench.core import suite as suites
-from cnnbench.core.metrics import of_column
+from cnnbench.metrics import of_column
 from cnnbench.models import registry
-from cnnbench.store import journal, tables
+from cnnbench.results import journal, tables
+from cnnbench.suite import plan as planning
+from cnnbench.suite import suite as suites
 from tests.chaos.harness import Command, Victim, Workplace, check_journals, check_kept
 from tests.conftest import ROOT
 from tests.processes import wait_until

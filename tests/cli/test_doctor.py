@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from cnnbench import environment
 from cnnbench.cli.doctor import command
-from cnnbench.core import environment, variables
+from cnnbench.environment import variables
+from cnnbench.execution import diagnosis
 from cnnbench.report import table
-from cnnbench.running import diagnosis
 
 
 def test_doctor_shows_machine_runtimes_and_data(tmp_path: Path) -> None:

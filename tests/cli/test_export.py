@@ -12,11 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from cnnbench.cli import group
-from cnnbench.core.errors import CnnbenchError, UserError
-from cnnbench.core.settings.accuracy import AccuracySetting
-from cnnbench.core.settings.compression import CompressionSetting
-from cnnbench.running import export as exporting
-from cnnbench.running.worker import Order, Outcome
+from cnnbench.errors import CnnbenchError, UserError
+from cnnbench.execution import export as exporting
+from cnnbench.execution.worker import JobRequest, JobResult
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.compression.settings import CompressionSetting
 
 _NET = """
 import tensorflow as tf
@@ -113,7 +113,7 @@ class _Executor:
     """Does no job: a variant's file and card lie there, or ``failure`` is how it ended."""
 
     content, card = b"\x1c\0\0\0TFL3 and so on", '{"variant": "float32", "sha256": "0"}'
-    failure: Outcome | None = None
+    failure: JobResult | None = None
 
     def __init__(self, *_: object) -> None:
         pass
@@ -124,12 +124,12 @@ class _Executor:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def run(self, order: Order, *_: object) -> Outcome:
+    def run(self, order: JobRequest, *_: object) -> JobResult:
         folder = Path(order.artifacts).parent / "converted-0"
         folder.mkdir(exist_ok=True)
         (folder / "model.tflite").write_bytes(self.content)
         (folder / "card.json").write_text(self.card)
-        return self.failure or Outcome("ok")
+        return self.failure or JobResult("ok")
 
 
 def _exported(out: Path) -> None:
@@ -159,7 +159,7 @@ def test_whose_mistake_it_was_decides_the_exit_code(
     is_users: bool, error: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exporting, "LocalExecutor", _Executor)
-    monkeypatch.setattr(_Executor, "failure", Outcome("failed", "why", is_users_mistake=is_users))
+    monkeypatch.setattr(_Executor, "failure", JobResult("failed", "why", is_users_mistake=is_users))
     with pytest.raises(CnnbenchError, match="why") as caught:
         _exported(tmp_path / "m.tflite")
     assert caught.type is error

@@ -181,9 +181,9 @@ def scaling():
 
 @pytest.mark.slow
 def test_export_says_which_recipe_made_the_weights(tmp_path: Path) -> None:
-    from cnnbench.core.settings.accuracy import AccuracySetting
     from cnnbench.models import registry
-    from cnnbench.probes.training import transfer
+    from cnnbench.probes.accuracy.settings import AccuracySetting
+    from cnnbench.probes.accuracy.training import transfer
 
     name = "MobileNetV2[alpha=0.35,input_shape=32x32x3]"
     setting = AccuracySetting(dataset="tf_flowers", recipe="transfer", image_size=32)

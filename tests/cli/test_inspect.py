@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cnnbench.cli import group
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 
 _NET = """
 import keras

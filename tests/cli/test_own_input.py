@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from cnnbench.core import plan as planning
-from cnnbench.core import suite as suites
 from cnnbench.models import registry
+from cnnbench.suite import plan as planning
+from cnnbench.suite import suite as suites
 
 NETS = """
 from tensorflow import keras

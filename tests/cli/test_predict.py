@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from cnnbench.cli.predict import command
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from tests.processes import HANGS_AFTER_S
 
 PHOTOGRAPHS = files("sklearn.datasets.images")
@@ -171,7 +171,7 @@ def test_what_keras_cannot_download_is_named_with_its_place(
 ) -> None:
     import tensorflow as tf
 
-    from cnnbench.core.errors import Unavailable
+    from cnnbench.errors import Unavailable
     from cnnbench.models import weights
 
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{_closed_port()}")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from cnnbench.cli import progress
-from cnnbench.core import plan as planning
-from cnnbench.core import suite as suites
 from cnnbench.models import registry
+from cnnbench.suite import plan as planning
+from cnnbench.suite import suite as suites
 from tests.conftest import ROOT
-from tests.store.records import record
+from tests.results.records import record
 
 
 def test_a_log_gets_a_line_a_minute(

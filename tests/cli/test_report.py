@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cnnbench.cli import group
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from tests.conftest import ROOT
 
 RUN = str(ROOT / "results" / "published" / "table_14_3")

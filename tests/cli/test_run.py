@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from cnnbench.cli import run as cli_run
-from cnnbench.core import plan as planning
-from cnnbench.core import suite as suites
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.models import registry
-from cnnbench.store import journal, tables
+from cnnbench.results import journal, tables
+from cnnbench.suite import plan as planning
+from cnnbench.suite import suite as suites
 from tests.conftest import ROOT
 from tests.processes import HANGS_AFTER_S
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbench.core.errors import JobFailed, Unavailable
-from cnnbench.core.settings import files
+from cnnbench import files
 from cnnbench.data import catalog, folder
 from cnnbench.data.photographs import decoded
+from cnnbench.errors import JobFailed, Unavailable
 
 
 def paint(file: Path, colour: tuple[int, int, int], size: tuple[int, int] = (12, 10)) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbench.core import downloads
-from cnnbench.core.errors import Unavailable
-from cnnbench.data import catalog, fashion_mnist, stratified
+from cnnbench.data import catalog, downloads, fashion_mnist, stratified
 from cnnbench.data.catalog import Wanted
+from cnnbench.errors import Unavailable
 from tests import packaged
 
 SHA256 = {

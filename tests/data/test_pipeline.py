@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.core.settings.schedule import Augment
+from cnnbench.data.augment import Augment
 from cnnbench.data.pictures import Part
 from cnnbench.data.pipeline import TrainingBatches, evaluation_batches
 

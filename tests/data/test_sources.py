@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbench.core import downloads
-from cnnbench.core.errors import Unavailable
-from cnnbench.data import catalog
+from cnnbench.data import catalog, downloads
+from cnnbench.errors import Unavailable
 
 
 def test_digits_are_split_four_to_one_with_every_class() -> None:

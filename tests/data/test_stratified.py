@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnbench.core.errors import JobFailed
 from cnnbench.data import stratified
+from cnnbench.errors import JobFailed
 
 LABELS = np.array([0] * 60 + [1] * 30 + [2] * 10)
 

@@ -14,7 +14,7 @@ from types import FrameType
 import click
 
 from cnnbench.cli import group
-from cnnbench.core.errors import CnnbenchError
+from cnnbench.errors import CnnbenchError
 from tests.processes import HANGS_AFTER_S
 
 HANGS_AFTER_CPU_S = 60  # an input takes a hundredth of a second

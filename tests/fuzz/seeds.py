@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from cnnbench.core.record import Record
-from cnnbench.store import csv_files, tables
-from cnnbench.store.journal import Header
+from cnnbench.results import csv_files, tables
+from cnnbench.results.journal import Header
+from cnnbench.results.record import Record
 from tests.conftest import ROOT
-from tests.store.records import record
+from tests.results.records import record
 
 SUITES = [file.read_bytes() for file in sorted((ROOT / "suites").glob("*.yaml"))]
 BOMB = b"a: &a [x, x]\n" + b"".join(

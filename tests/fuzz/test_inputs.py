@@ -20,12 +20,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cnnbench.core import metrics, units
-from cnnbench.core.errors import UserError
-from cnnbench.core.metrics import METRICS
+from cnnbench import metrics, units
+from cnnbench.errors import UserError
+from cnnbench.metrics import METRICS
 from cnnbench.models import registry
-from cnnbench.store import tables
-from cnnbench.store.csv_files import to_csv
+from cnnbench.results import tables
+from cnnbench.results.csv_files import to_csv
 from tests.fuzz import mutations
 from tests.fuzz.door import bounded, survives
 from tests.fuzz.seeds import (
@@ -41,7 +41,7 @@ from tests.fuzz.seeds import (
     SUITES,
 )
 from tests.models import keras_zip
-from tests.store.records import record
+from tests.results.records import record
 
 FEW = 25
 MANY = int(os.environ.get("CNNBENCH_FUZZ", "2700"))

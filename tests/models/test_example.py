@@ -21,7 +21,7 @@ def test_the_readmes_section_is_the_example() -> None:
 
 def test_its_suite_names_it_and_it_can_be_counted() -> None:
     from cnnbench.analysis import inspect
-    from cnnbench.core import suite
+    from cnnbench.suite import suite
 
     loaded = suite.load(EXAMPLE.with_suffix(".yaml"), registry)
     assert "SmallResNet" in [model.label for model in loaded.models]

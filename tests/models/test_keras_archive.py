@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cnnbench.analysis import inspect
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.models import registry
 from tests.models import keras_zip
 from tests.models.built import weightless
@@ -26,7 +26,7 @@ import numpy as np
 L = keras.layers
 
 
-class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+class TrainingConfig(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         return 0.1
 
@@ -52,7 +52,7 @@ inner = net()
 inner.compile("sgd", loss=lambda wanted, given: keras.ops.mean(given))
 inputs = keras.Input((8, 8, 1))
 for name, model in (("own", net()), ("nested", keras.Model(inputs, inner(inputs)))):
-    model.compile(Optimiser(Schedule()), loss, metrics=["accuracy"], loss_weights=[2.0])
+    model.compile(Optimiser(TrainingConfig()), loss, metrics=["accuracy"], loss_weights=[2.0])
     model.fit(np.ones((4, 8, 8, 1)), np.eye(3)[[0, 1, 2, 0]], verbose=0)
     model.save(f"{sys.argv[1]}/{name}.keras")
     np.save(f"{sys.argv[1]}/{name}.npy", model(np.ones((1, 8, 8, 1), np.float32)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.models import registry
 from tests.models import keras_zip
 

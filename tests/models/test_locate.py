@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.models import locate
 from tests.conftest import ROOT
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cnnbench.analysis import inspect
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.models import registry
 from tests.conftest import ROOT
 from tests.models.built import weightless

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.models import registry
 from cnnbench.models.catalog import ENTRIES, Entry
 from tests.models.built import weightless

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import Unavailable
+from cnnbench.errors import Unavailable
 from cnnbench.models import registry
-from cnnbench.probes import specimen
 from cnnbench.probes.compression import carry_over, networks
+from cnnbench.probes.latency import calibrated_model
 
 _SIZE = 64
 
@@ -39,10 +39,12 @@ def main(folder: Path, generation: str, dtype: str, names: list[str]) -> None:
     tf.keras.mixed_precision.set_global_policy(dtype)
     for name in names:
         subject, place = subject_of(name, folder), folder / name.rpartition(":")[2]
-        images = specimen.random_inputs(subject, 2, seed=2)  # those whose answers `build` made vary
+        images = calibrated_model.random_inputs(
+            subject, 2, seed=2
+        )  # those whose answers `build` made vary
         if generation == "keras3":
             place.mkdir()
-            model = specimen.build(subject)
+            model = calibrated_model.build(subject)
             carry_over.save(model, place)
             carry_over.save_answers(model, images, place)
         else:
@@ -51,7 +53,7 @@ def main(folder: Path, generation: str, dtype: str, names: list[str]) -> None:
             except Unavailable as error:
                 (place / "refused.txt").write_text(str(error))
                 continue
-        np.save(place / f"{generation}.npy", specimen.answers(model, images)[0])
+        np.save(place / f"{generation}.npy", calibrated_model.answers(model, images)[0])
         print(name, flush=True)
         del model
 

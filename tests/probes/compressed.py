@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cnnbench.store import tables
+from cnnbench.results import tables
 
 NETWORKS = """
 import tensorflow as tf

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cnnbench.core.environment import version_of
-from cnnbench.core.settings.latency import LatencySetting
-from cnnbench.probes.runtimes import find
+from cnnbench.environment import version_of
+from cnnbench.probes.latency.runtimes import find
+from cnnbench.probes.latency.settings import LatencySetting
 from tests.processes import HANGS_AFTER_S
 
 _ROOT = Path(__file__).parents[2]

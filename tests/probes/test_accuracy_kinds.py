@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbench.core.errors import JobFailed
-from cnnbench.core.settings.accuracy import AccuracySetting
-from cnnbench.core.subject import Context, Finding
+from cnnbench.errors import JobFailed
 from cnnbench.models import registry
-from cnnbench.probes import accuracy
-from cnnbench.probes.training import network, objective
-from cnnbench.store import journal
+from cnnbench.probes.accuracy import run as accuracy
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training import network, objective
+from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.results import journal
 
 # A file of builders; `classes` is a parameter of those that take it.
 BUILDERS = """
@@ -71,7 +71,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def train(place: Path, name: str, scratch: Path, **wording: Any) -> Finding:
+def train(place: Path, name: str, scratch: Path, **wording: Any) -> ProbeResult:
     scratch.mkdir(exist_ok=True)
     subject = registry.resolve(f"kinds_of_outputs.py:{name}", (place,))
     if not subject.classes:

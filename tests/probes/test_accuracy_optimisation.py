@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.probes.training import optimisation
+from cnnbench.probes.accuracy.training import optimisation
 from tests.probes.test_accuracy_settings import setting
 
 

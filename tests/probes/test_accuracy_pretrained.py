@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cnnbench.core.errors import JobFailed, UserError
-from cnnbench.core.settings.accuracy import AccuracySetting, AccuracySpec
-from cnnbench.core.subject import Context
-from cnnbench.probes import accuracy
-from cnnbench.probes.training import labels, pretrained
-from cnnbench.store import tables
-from tests.core.fake import FakeModel
+from cnnbench.errors import JobFailed, UserError
+from cnnbench.probes.accuracy import run as accuracy
+from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
+from cnnbench.probes.accuracy.training import labels, pretrained
+from cnnbench.probes.interface import Context
+from cnnbench.results import tables
 from tests.probes.small import SmallNet
 from tests.report.made import Book
+from tests.suite.fake import FakeModel
 
 
 def spec(**wording: Any) -> AccuracySpec:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.core.subject import Context
-from cnnbench.probes import accuracy
-from cnnbench.probes.training.optimisation import rate_at
+from cnnbench.probes.accuracy import run as accuracy
+from cnnbench.probes.accuracy.training.optimisation import rate_at
+from cnnbench.probes.interface import Context
 from tests.probes.small import SmallNet
 from tests.probes.test_accuracy_settings import setting
 

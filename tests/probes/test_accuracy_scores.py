@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from cnnbench.core.errors import JobFailed
-from cnnbench.core.outputs import Kind
-from cnnbench.probes.training import scores
-from cnnbench.store.answers import answers_of
-from tests.store.records import record
+from cnnbench.errors import JobFailed
+from cnnbench.probes.accuracy.training import scores
+from cnnbench.results.answers import answers_of
+from cnnbench.tasks.outputs import Kind
+from tests.results.records import record
 
 PROBS = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
 LABELS = np.array([0, 1, 1, 2])

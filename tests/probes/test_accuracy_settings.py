@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cnnbench.core.errors import UserError
-from cnnbench.core.settings.accuracy import AccuracySetting, AccuracySpec
-from tests.core.fake import FakeModel
+from cnnbench.errors import UserError
+from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
+from tests.suite.fake import FakeModel
 
 
 def setting(min_size: int | None = None, **wording: Any) -> AccuracySetting:

@@ -13,37 +13,37 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.core.errors import JobFailed
-from cnnbench.core.settings.accuracy import AccuracySetting
-from cnnbench.core.subject import Context, Finding
+from cnnbench.errors import JobFailed
 from cnnbench.models import registry
-from cnnbench.probes import accuracy
-from cnnbench.probes.training import loop, network, watch
-from cnnbench.probes.training.checkpoint import Checkpoint
-from tests.core.fake import FakeModel
+from cnnbench.probes.accuracy import run as accuracy
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training import loop, network, watch
+from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
+from cnnbench.probes.interface import Context, ProbeResult
 from tests.probes.small import SmallNet
+from tests.suite.fake import FakeModel
 
 SHORT: dict[str, Any] = {"dataset": "digits", "image_size": 8, "epochs": 3, "learning_rate": 0.02}
 
 
-def train(folder: Path, seed: int = 0, subject: Any = None, **wording: Any) -> Finding:
+def train(folder: Path, seed: int = 0, subject: Any = None, **wording: Any) -> ProbeResult:
     folder.mkdir(parents=True, exist_ok=True)
     setting = AccuracySetting.model_validate({**SHORT, **wording})
     return accuracy.run(subject or SmallNet(), setting, Context(seed, folder, folder))
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Finding:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> ProbeResult:
     return train(tmp_path_factory.mktemp("trained"))
 
 
-def test_it_learns(trained: Finding) -> None:
+def test_it_learns(trained: ProbeResult) -> None:
     assert trained.metrics["top1"] > 0.8
     assert trained.metrics["top5"] > trained.metrics["top1"]
     assert trained.metrics["images_per_s"] > 0
 
 
-def test_what_is_recorded_is_small_and_complete(trained: Finding) -> None:
+def test_what_is_recorded_is_small_and_complete(trained: ProbeResult) -> None:
     details = trained.details
     assert len(json.dumps(details)) < 20_000
     assert [point["epoch"] for point in details["curve"]] == [1, 2, 3]
@@ -52,7 +52,7 @@ def test_what_is_recorded_is_small_and_complete(trained: Finding) -> None:
     assert trained.metrics["top1"] == details["n_correct"] / 359
 
 
-def test_the_seed_decides_everything(trained: Finding, tmp_path: Path) -> None:
+def test_the_seed_decides_everything(trained: ProbeResult, tmp_path: Path) -> None:
     again, other = train(tmp_path / "a"), train(tmp_path / "b", seed=1)
     measured = ("top1", "loss", "ece")
     assert [again.metrics[m] for m in measured] == [trained.metrics[m] for m in measured]
@@ -108,7 +108,7 @@ def test_it_says_which_epoch_and_step_and_how_long(
     monkeypatch.setattr(watch, "_SAY_EVERY_S", 0.0)
     said: list[str] = []
     setting = AccuracySetting.model_validate({**SHORT, "train_examples": 320, "epochs": 2})
-    accuracy.run(SmallNet(), setting, Context(0, tmp_path, tmp_path, say=said.append))
+    accuracy.run(SmallNet(), setting, Context(0, tmp_path, tmp_path, report_progress=said.append))
     steps = [words for words in said if words.startswith("epoch ")]
     assert steps[0] == "epoch 1/2"
     assert re.fullmatch(r"epoch 1/2, step 1/5, \d+ s left", steps[1])
@@ -128,9 +128,9 @@ def test_what_is_kept_can_be_named_as_a_model_with_its_weights(tmp_path: Path) -
 
 
 def test_a_killed_training_goes_on_from_its_last_epoch(
-    trained: Finding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: ProbeResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cnnbench.probes.training.loop import Training
+    from cnnbench.probes.accuracy.training.loop import Training
 
     whole = Training._epoch
 
@@ -218,8 +218,8 @@ def test_batchnorm_momentum_reaches_nested_layers() -> None:
 
 _KERAS_2 = """
 import tensorflow as tf
-from cnnbench.probes.training import network
-from tests.core.fake import FakeModel
+from cnnbench.probes.accuracy.training import network
+from tests.suite.fake import FakeModel
 from tests.probes.small import SmallNet
 
 assert tf.keras.layers.Layer.__module__.startswith("tf_keras")

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.core.errors import JobFailed, Unavailable
-from cnnbench.core.settings import files
-from cnnbench.core.settings.accuracy import AccuracySetting
-from cnnbench.core.subject import Context
+from cnnbench import files
 from cnnbench.data import catalog
-from cnnbench.probes import accuracy
-from cnnbench.probes.training import network, recipes, transfer
-from cnnbench.probes.training.checkpoint import Checkpoint
-from cnnbench.probes.training.loop import Training
+from cnnbench.errors import JobFailed, Unavailable
+from cnnbench.probes.accuracy import run as accuracy
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training import network, recipes, transfer
+from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
+from cnnbench.probes.accuracy.training.loop import Training
+from cnnbench.probes.interface import Context
 from tests.probes.small import SmallNet
 
 
@@ -170,8 +170,8 @@ def test_killed_in_phase_two_it_goes_on_there(
 
 
 def test_phase_one_alone_may_be_free_of_augmentation(weights: Path) -> None:
-    from cnnbench.core.settings.schedule import Augment
-    from cnnbench.probes.training.loop import Phase
+    from cnnbench.data.augment import Augment
+    from cnnbench.probes.accuracy.training.loop import Phase
 
     data = catalog.load(catalog.Wanted("digits", 8, 1, train_examples=100))
     flips = {"augment": {"flip": "horizontal"}}

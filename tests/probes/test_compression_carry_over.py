@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.core.errors import Unavailable
+from cnnbench.errors import Unavailable
 from cnnbench.models import catalog
 from cnnbench.probes.compression import carry_over
 

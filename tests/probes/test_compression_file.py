@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.core.errors import JobFailed, Unavailable
-from cnnbench.core.settings.variants import Variant, parse
+from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.probes.compression import converter, coverage, flatbuffer
 from cnnbench.probes.compression.flatbuffer import Kernel
 from cnnbench.probes.compression.interpreter import File
+from cnnbench.probes.compression.variants import Variant, parse
 
 _SHAPE = (1, 8, 8, 4)
 # conv 3x3x4x8 on 8x8, depthwise 3x3x8 on 4x4 (stride 2), dense 8 -> 5

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.core.errors import JobFailed
-from cnnbench.core.settings.compression import CompressionSetting
-from cnnbench.core.settings.variants import Variant, parse
-from cnnbench.core.subject import Context
-from cnnbench.probes.compression import carry_over, places, toolkit
+from cnnbench.errors import JobFailed
+from cnnbench.probes.compression import carry_over, paths, toolkit
 from cnnbench.probes.compression.layer_by_layer import Left
+from cnnbench.probes.compression.settings import CompressionSetting
+from cnnbench.probes.compression.variants import Variant, parse
+from cnnbench.probes.interface import Context
 from tests.probes.tiny import Tiny
 
 
@@ -64,7 +64,7 @@ def treated(variant: str, folder: Path) -> tuple[list[np.ndarray], Left]:
     context = Context(repeat=0, artifacts=folder / "own", scratch=folder)
 
     def kept(stage: Variant) -> Path:
-        return places.tuned(Tiny(), setting, context, stage)
+        return paths.tuned(Tiny(), setting, context, stage)
 
     done = toolkit.treated(model, parse(variant), SimpleNamespace(), left, kept)
     return done.get_weights(), left

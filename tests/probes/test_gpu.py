@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cnnbench.core import environment
+from cnnbench import environment
 from tests.processes import HANGS_AFTER_S
 
 pytestmark = [

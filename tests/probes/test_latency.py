@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.core.environment import usable_cores
-from cnnbench.core.errors import JobFailed, Unavailable
-from cnnbench.core.settings.latency import LatencySetting
-from cnnbench.core.subject import Context
-from cnnbench.probes import latency, specimen
-from cnnbench.probes.runtimes import base, find
-from cnnbench.probes.runtimes.tensorflow_device import Device
-from cnnbench.probes.timing import machine
-from cnnbench.probes.timing.loop import Effort, Timing
-from cnnbench.probes.timing.machine import Meanwhile
+from cnnbench.environment import usable_cores
+from cnnbench.errors import JobFailed, Unavailable
+from cnnbench.probes.interface import Context
+from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import run as latency
+from cnnbench.probes.latency.runtimes import base, find
+from cnnbench.probes.latency.runtimes.tensorflow_device import Device
+from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.latency.timing import machine
+from cnnbench.probes.latency.timing.loop import Timing, TimingConfig
+from cnnbench.probes.latency.timing.machine import CpuUsage
 from tests.probes.paths import prepare_and_run, require
 from tests.probes.test_latency_timing import Clock
 from tests.probes.tiny import Tiny
@@ -110,17 +111,17 @@ def test_a_missing_package_names_the_command_that_brings_it(
 
 
 def test_a_runtime_that_disagrees_is_flagged() -> None:
-    assert specimen.disagreement(1e-4, 0.5) == []
-    assert specimen.disagreement(0.2, 0.5) == [
+    assert calibrated_model.disagreement(1e-4, 0.5) == []
+    assert calibrated_model.disagreement(0.2, 0.5) == [
         "output disagrees with Keras by 0.2 (largest output 0.5)"
     ]
-    assert specimen.disagreement(float("nan"), 0.5) != []
+    assert calibrated_model.disagreement(float("nan"), 0.5) != []
 
 
 def test_what_a_gpu_rounds_float32_to_is_allowed_for() -> None:
     # What an H100 made of InceptionV3.
-    assert specimen.disagreement(1.8e-4, 0.0078, "tensorfloat32") == []
-    assert specimen.disagreement(1.8e-4, 0.0078) != []
+    assert calibrated_model.disagreement(1.8e-4, 0.0078, "tensorfloat32") == []
+    assert calibrated_model.disagreement(1.8e-4, 0.0078) != []
     gpu, cpu = (Device(name, threads=1) for name in ("GPU:0", "CPU:0"))
     assert (gpu.rounds_float32(), cpu.rounds_float32()) == (True, False)
     for setting, arithmetic in (
@@ -156,13 +157,13 @@ def test_thinned_keeps_ends_and_four_digits() -> None:
 
 
 def test_shapes_that_differ_disagree_beyond_measure() -> None:
-    difference, scale = specimen.difference([np.zeros((1, 3))], [np.ones((1, 4))])
+    difference, scale = calibrated_model.difference([np.zeros((1, 3))], [np.ones((1, 4))])
     assert difference == float("inf") and scale == 1
 
 
 def test_a_small_output_is_held_against_its_own_scale() -> None:
     large, small = np.full((1, 3), 100.0), np.full((1, 3), 1.0)
-    assert specimen.difference([large + 0.05, small + 0.09], [large, small]) == (
+    assert calibrated_model.difference([large + 0.05, small + 0.09], [large, small]) == (
         pytest.approx(0.09),
         1.0,
     )
@@ -171,43 +172,45 @@ def test_a_small_output_is_held_against_its_own_scale() -> None:
 def test_a_nan_in_any_output_disagrees() -> None:
     sound, broken = np.ones((1, 3)), np.array([[1.0, np.nan, 1.0]])
     for outputs in ([sound, broken], [broken, sound]):
-        difference, _ = specimen.difference(outputs, [sound, sound])
+        difference, _ = calibrated_model.difference(outputs, [sound, sound])
         assert np.isnan(difference)
 
 
 def test_constant_outputs_are_refused() -> None:
     with pytest.raises(JobFailed, match="the same for every input"):
-        specimen.build(Tiny(constant=True))
+        calibrated_model.build(Tiny(constant=True))
 
 
 def test_deep_network_without_normalisation_gets_weights_that_tell_something() -> None:
-    model = specimen.build(Tiny(depth=12))
-    images = specimen.random_inputs(Tiny(), 2, seed=9)
-    assert specimen.variation(model, images) > 0.01
+    model = calibrated_model.build(Tiny(depth=12))
+    images = calibrated_model.random_inputs(Tiny(), 2, seed=9)
+    assert calibrated_model.variation(model, images) > 0.01
 
 
 def test_weights_that_vary_already_are_left_alone(tmp_path: Path) -> None:
     trained = Tiny(trained=True)
     before = trained.build().get_weights()
-    assert _same(before, specimen.build(trained, shared=tmp_path).get_weights())
+    assert _same(before, calibrated_model.build(trained, shared=tmp_path).get_weights())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_scaled_weights_are_made_once_for_all_cells_of_a_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scale = specimen._wider_kernels
+    scale = calibrated_model._wider_kernels
     calls = []
-    monkeypatch.setattr(specimen, "_wider_kernels", lambda *of: calls.append(of) or scale(*of))
-    first = specimen.build(Tiny(depth=12), shared=tmp_path).get_weights()
+    monkeypatch.setattr(
+        calibrated_model, "_wider_kernels", lambda *of: calls.append(of) or scale(*of)
+    )
+    first = calibrated_model.build(Tiny(depth=12), shared=tmp_path).get_weights()
     (file,) = tmp_path.iterdir()
-    assert _same(first, specimen.build(Tiny(depth=12), shared=tmp_path).get_weights())
+    assert _same(first, calibrated_model.build(Tiny(depth=12), shared=tmp_path).get_weights())
     assert len(calls) == 1
 
     # Another network of that name, or a file cut short, is no reason to fail.
-    assert len(specimen.build(Tiny(depth=13), shared=tmp_path).get_weights()) > len(first)
+    assert len(calibrated_model.build(Tiny(depth=13), shared=tmp_path).get_weights()) > len(first)
     file.write_bytes(file.read_bytes()[:1000])
-    assert _same(first, specimen.build(Tiny(depth=12), shared=tmp_path).get_weights())
+    assert _same(first, calibrated_model.build(Tiny(depth=12), shared=tmp_path).get_weights())
     assert len(calls) == 3
     assert list(tmp_path.iterdir()) == [file]
 
@@ -242,12 +245,12 @@ def test_what_makes_a_round_doubtful_reaches_its_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = [np.zeros((1, 16, 16, 3), np.float32)]
-    expected = specimen.Expected(images, [np.zeros((1, 5)) + 0.2])
-    monkeypatch.setattr(specimen, "read_expected", lambda folder: expected)
-    crowded = Meanwhile(own_cores=1.0, other_cores=0.5, stolen_cores=0.0, throttled=0)
+    expected = calibrated_model.Expected(images, [np.zeros((1, 5)) + 0.2])
+    monkeypatch.setattr(calibrated_model, "read_expected", lambda folder: expected)
+    crowded = CpuUsage(own_cores=1.0, other_cores=0.5, stolen_cores=0.0, throttled=0)
     monkeypatch.setattr(machine, "between", lambda before, after: crowded)
     path = _Wrong(Tiny(), LatencySetting(runtime="graph", threads=1), tmp_path)
-    effort = Effort(
+    effort = TimingConfig(
         seconds=0.05, calls=11, blocks=4, window_s=0.0, agreement=0.01, warm_up_s=0.01,
         settle_s=1e-5, clock_ns=_Wrong.clock,
     )  # fmt: skip

@@ -14,13 +14,15 @@ from typing import Any
 
 import pytest
 
-from cnnbench.core.errors import Unavailable
-from cnnbench.core.settings.latency import LatencySetting
-from cnnbench.core.settings.memory import MemorySetting
-from cnnbench.core.subject import Context
-from cnnbench.probes import latency, memory, peak
-from cnnbench.probes.runtimes import base
-from cnnbench.probes.runtimes.tensorflow_device import show_gpu
+from cnnbench.errors import Unavailable
+from cnnbench.probes.interface import Context
+from cnnbench.probes.latency import run as latency
+from cnnbench.probes.latency.runtimes import base
+from cnnbench.probes.latency.runtimes.tensorflow_device import show_gpu
+from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.memory import peak
+from cnnbench.probes.memory import run as memory
+from cnnbench.probes.memory.settings import MemorySetting
 from tests.probes.tiny import Tiny
 from tests.processes import HANGS_AFTER_S
 
@@ -30,10 +32,10 @@ import json, sys
 from pathlib import Path
 import numpy as np
 import tensorflow as tf
-from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes import specimen
-from cnnbench.probes.runtimes import find
-from cnnbench.probes.runtimes.tensorflow_device import Device
+from cnnbench.probes.latency.runtimes import find
+from cnnbench.probes.latency.runtimes.tensorflow_device import Device
 from tests.probes.tiny import Tiny
 
 tf.config.set_logical_device_configuration(

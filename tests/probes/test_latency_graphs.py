@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cnnbench.core.settings.latency import LatencySetting
-from cnnbench.probes.runtimes import saved_graph
+from cnnbench.probes.latency.runtimes import saved_graph
+from cnnbench.probes.latency.settings import LatencySetting
 from tests.probes.paths import prepare_and_run, require
 from tests.probes.tiny import Functions
 

@@ -11,14 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbench.core.environment import usable_cores
-from cnnbench.probes.timing import machine
-from cnnbench.probes.timing.loop import Effort, Timing, location, measure, timed, warm_up
-from cnnbench.probes.timing.machine import Meanwhile, Moment
-from cnnbench.probes.timing.reference import SIZE, reference
-from cnnbench.store import statistics
+from cnnbench.environment import usable_cores
+from cnnbench.probes.latency.timing import machine
+from cnnbench.probes.latency.timing.loop import (
+    Timing,
+    TimingConfig,
+    location,
+    measure,
+    timed,
+    warm_up,
+)
+from cnnbench.probes.latency.timing.machine import CpuSnapshot, CpuUsage
+from cnnbench.probes.latency.timing.reference_workload import SIZE, reference
+from cnnbench.statistics import estimates
 
-QUICK = Effort(seconds=0.02, calls=11, blocks=4, window_s=0.002, warm_up_s=0.05, settle_s=0.001)
+QUICK = TimingConfig(
+    seconds=0.02, calls=11, blocks=4, window_s=0.002, warm_up_s=0.05, settle_s=0.001
+)
 
 
 class Clock:
@@ -56,7 +65,7 @@ def test_warm_up_ends_when_two_windows_agree() -> None:
     def cooling(_: object) -> None:
         clock.takes(0.02 if next(calls) < 1 else 0.002)
 
-    effort = Effort(window_s=0.0, agreement=0.5, warm_up_s=5.0, clock_ns=clock)
+    effort = TimingConfig(window_s=0.0, agreement=0.5, warm_up_s=5.0, clock_ns=clock)
     warm = warm_up(cooling, [0], effort)
     assert warm.agreed
     assert warm.windows == pytest.approx([0.02, 0.002, 0.002], rel=1e-3)
@@ -69,7 +78,7 @@ def test_warm_up_looks_at_more_than_the_fastest_calls() -> None:
         number = next(calls)
         clock.takes(0.0005 if number % 3 == 0 else max(0.004, 0.02 - 0.001 * number))
 
-    effort = Effort(window_s=0.1, agreement=0.1, warm_up_s=5.0, clock_ns=clock)
+    effort = TimingConfig(window_s=0.1, agreement=0.1, warm_up_s=5.0, clock_ns=clock)
     warm = warm_up(mostly_cold, [0], effort)
     assert len(warm.windows) > 2, "two windows of equally fast calls agree at once"
     assert warm.windows[0] > 1.5 * warm.windows[-1]
@@ -86,7 +95,7 @@ def test_warm_up_gives_up_and_says_so() -> None:
     def ever_slower(_: object) -> None:
         clock.takes(0.001 * next(calls))
 
-    effort = Effort(window_s=0.0, agreement=0.01, warm_up_s=0.03, clock_ns=clock)
+    effort = TimingConfig(window_s=0.0, agreement=0.01, warm_up_s=0.03, clock_ns=clock)
     warm = warm_up(ever_slower, [0], effort)
     assert not warm.agreed
     assert len(warm.windows) == 8, "1 + 2 + ... + 8 ms are the first sum above 30 ms"
@@ -132,10 +141,10 @@ def test_reference_is_a_matrix_product_on_that_many_threads(threads: int) -> Non
 
 def test_meanwhile_by_hand() -> None:
     # 2 s of wall time; own 3 s of CPU, the cores busy 3.5 s: others had 0.5 s, 0.25 cores
-    before = Moment(wall=10, own=1, busy=100, stolen=5, throttled=2)
-    after = Moment(wall=12, own=4, busy=103.5, stolen=5.2, throttled=5)
+    before = CpuSnapshot(wall=10, own=1, busy=100, stolen=5, throttled=2)
+    after = CpuSnapshot(wall=12, own=4, busy=103.5, stolen=5.2, throttled=5)
     found = machine.between(before, after)
-    assert found == Meanwhile(1.5, 0.25, pytest.approx(0.1), 3)
+    assert found == CpuUsage(1.5, 0.25, pytest.approx(0.1), 3)
     assert found.flags(threads=1) == [
         "another process used the CPU (0.25 cores)",
         "the hypervisor took the CPU away (0.10 cores)",
@@ -145,8 +154,8 @@ def test_meanwhile_by_hand() -> None:
 
 
 def test_what_disturbs_every_round_by_another_amount_is_one_reason() -> None:
-    rounds = [Meanwhile(2 + n, 0.2 + n, 0.1 + n, 1 + n).flags(threads=1) for n in range(6)]
-    assert statistics.concerns(rounds) == [
+    rounds = [CpuUsage(2 + n, 0.2 + n, 0.1 + n, 1 + n).flags(threads=1) for n in range(6)]
+    assert estimates.concerns(rounds) == [
         "another process used the CPU in 6 of 6 rounds",
         "the hypervisor took the CPU away in 6 of 6 rounds",
         "throttled in 6 of 6 rounds",
@@ -155,7 +164,7 @@ def test_what_disturbs_every_round_by_another_amount_is_one_reason() -> None:
 
 
 def test_where_the_system_does_not_tell_nothing_is_claimed() -> None:
-    found = machine.between(Moment(0, 0, None, None, 0), Moment(1, 1, None, None, 0))
+    found = machine.between(CpuSnapshot(0, 0, None, None, 0), CpuSnapshot(1, 1, None, None, 0))
     assert found.other_cores is None
     assert found.flags(threads=1) == []
 

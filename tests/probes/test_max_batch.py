@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnbench.core.errors import JobFailed, Unavailable
-from cnnbench.core.settings.memory import MemorySetting, MemorySpec
-from cnnbench.core.subject import Context
-from cnnbench.probes import max_batch
-from cnnbench.probes.limited import attempt
+from cnnbench.errors import JobFailed, Unavailable
+from cnnbench.probes.interface import Context
+from cnnbench.probes.memory import max_batch
+from cnnbench.probes.memory.limited import attempt
+from cnnbench.probes.memory.settings import MemorySetting, MemorySpec
 from tests.probes.tiny import Tiny
 from tests.processes import HANGS_AFTER_S, is_alive
 
@@ -28,8 +28,8 @@ _NETWORK = """
 import json
 from pathlib import Path
 import tensorflow as tf
-from cnnbench.core.settings.memory import MemorySetting
-from cnnbench.core.subject import Context
+from cnnbench.probes.memory.settings import MemorySetting
+from cnnbench.probes.interface import Context
 from cnnbench.probes import max_batch
 from tests.probes.tiny import Tiny
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbench.probes import peak, timeline
+from cnnbench.probes.memory import peak, timeline
 from tests.processes import HANGS_AFTER_S
 
 pytestmark = pytest.mark.skipif(
@@ -28,8 +28,8 @@ _NETWORK = """
 import json, sys
 from pathlib import Path
 import tensorflow as tf
-from cnnbench.core.settings.memory import MemorySetting
-from cnnbench.core.subject import Context
+from cnnbench.probes.memory.settings import MemorySetting
+from cnnbench.probes.interface import Context
 from cnnbench.probes import memory
 from tests.probes.tiny import Tiny
 
@@ -42,7 +42,7 @@ class Wide(Tiny):
         return tf.keras.Model(inputs, tf.keras.layers.GlobalAveragePooling2D()(x))
 
 said = []
-context = Context(0, Path("."), Path("."), say=said.append)
+context = Context(0, Path("."), Path("."), report_progress=said.append)
 found = memory.run(Wide(), MemorySetting(batch_size=32), context)
 print(json.dumps([found.metrics, found.details, found.samples, said]))
 """
@@ -52,8 +52,8 @@ _TRAINED = """
 import json
 from pathlib import Path
 import tensorflow as tf
-from cnnbench.core.settings.memory import MemorySetting
-from cnnbench.core.subject import Context
+from cnnbench.probes.memory.settings import MemorySetting
+from cnnbench.probes.interface import Context
 from cnnbench.probes import memory
 from tests.probes.tiny import Tiny
 

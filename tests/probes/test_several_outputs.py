@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cnnbench.cli.predict import command as predict
-from cnnbench.core.errors import UserError
-from cnnbench.core.settings.accuracy import AccuracySetting
-from cnnbench.core.subject import Context, Finding
+from cnnbench.errors import UserError
 from cnnbench.models import registry
-from cnnbench.probes import accuracy
+from cnnbench.probes.accuracy import run as accuracy
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.interface import Context, ProbeResult
 from tests.probes.compressed import run
 
 NETS = """
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def trained(text: str, folder: Path) -> Finding:
+def trained(text: str, folder: Path) -> ProbeResult:
     setting = AccuracySetting.model_validate({**SHORT, "keep_weights": True})
     return accuracy.run(registry.resolve(text, [folder]), setting, Context(0, folder, folder))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.core.errors import JobFailed, Unavailable
-from cnnbench.core.settings import files
-from cnnbench.probes import weights_file
+from cnnbench import files
+from cnnbench.errors import JobFailed, Unavailable
+from cnnbench.probes.accuracy import weights_file
 
 
 def test_weights_lie_beside_the_suite_or_in_the_data_folder(tmp_path: Path) -> None:

@@ -112,16 +112,16 @@ def main() -> None:
 
 
 def _job(what: str) -> NoReturn:
-    from cnnbench.core.settings.latency import LatencySetting
-    from cnnbench.core.subject import Context
-    from cnnbench.probes import latency
-    from cnnbench.probes.timing.loop import Effort
+    from cnnbench.probes.interface import Context
+    from cnnbench.probes.latency import run as latency
+    from cnnbench.probes.latency.settings import LatencySetting
+    from cnnbench.probes.latency.timing.loop import TimingConfig
 
     code = 1
     try:
         setting, folder, *named = sys.argv[1:]
         subject = {kind.__name__: kind for kind in (Tiny, Functions, Heads)}[(named or ["Tiny"])[0]]
-        latency.EFFORT = Effort(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
+        latency.EFFORT = TimingConfig(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
         cell = Path(folder) / "cell"  # beside it lies what cells share
         cell.mkdir(exist_ok=True)
         context = Context(repeat=0, artifacts=cell, scratch=cell)

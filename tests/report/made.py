@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.environment import environment_id
-from cnnbench.core.record import Record, Repeat, Status
-from cnnbench.core.settings.accuracy import AccuracySetting
-from cnnbench.core.settings.latency import LatencySetting
-from cnnbench.core.settings.memory import MemorySetting
-from cnnbench.core.settings.static import StaticSetting
-from cnnbench.store import tables
-from cnnbench.store.journal import FILE_NAME, Header, Journal
-from cnnbench.store.tables import Run
+from cnnbench.environment import environment_id
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.memory.settings import MemorySetting
+from cnnbench.probes.static.settings import StaticSetting
+from cnnbench.results import tables
+from cnnbench.results.journal import FILE_NAME, Header, Journal
+from cnnbench.results.record import Record, Repeat, Status
+from cnnbench.results.tables import Run
 
 FACTS = {"cpu": "Test CPU", "cores": 2, "libraries": {"tensorflow": "2.21.0"}, "threads": 2}
 LITERT = LatencySetting(runtime="litert")

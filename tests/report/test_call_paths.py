@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cnnbench.core.errors import UserError
-from cnnbench.core.settings.latency import LatencySetting
+from cnnbench.errors import UserError
+from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.report import files
 from cnnbench.report.sections import call_paths
 from cnnbench.report.sections.section import Section
-from cnnbench.store import csv_files, tables
+from cnnbench.results import csv_files, tables
 from tests.report.made import LITERT, Book
 
 GRAPH, LARGE = LatencySetting(runtime="graph"), LatencySetting(runtime="graph", batch_size=32)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cnnbench.report import drift, table
-from cnnbench.store import tables
+from cnnbench.results import tables
 from tests.report.made import Book
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from cnnbench.core.settings.latency import LatencySetting
-from cnnbench.core.settings.memory import MemorySetting
+from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.report import html
-from cnnbench.store import csv_files, tables
-from cnnbench.store.tables import Run
+from cnnbench.results import csv_files, tables
+from cnnbench.results.tables import Run
 from tests.report.browsing import Seen, chromium
 from tests.report.made import FORMULA, HOSTILE, Book, everything
 

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import pandas as pd
 import pytest
 
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.report.plots import tradeoff_svg
 
 REPORT = pd.DataFrame(

@@ -17,9 +17,10 @@ import sys
 import pytest
 from numpy._core import _multiarray_umath as numpy_core
 
-from cnnbench.core import plain_json
-from cnnbench.report import choose, compare, files, html
-from cnnbench.store import tables
+from cnnbench import safe_json
+from cnnbench.report import files, html
+from cnnbench.results import tables
+from cnnbench.selection import choose, compare
 from tests.conftest import ROOT
 
 RUNS = sorted(path.parent for path in (ROOT / "results/published").glob("**/records.jsonl"))
@@ -53,11 +54,11 @@ def digests() -> dict[str, str]:
             name = next((n for n in run.report.columns if n.startswith(f"{metric}@")), None)
             if name:
                 chosen = choose.choose(run, minimize=name)
-                made[f"{folder.name}/choose {name}"] = plain_json.as_table(chosen.to_json())
+                made[f"{folder.name}/choose {name}"] = safe_json.as_table(chosen.to_json())
     for base, new in [("chapter_14", "mobile"), ("mobile", "table_14_3")]:
         sides = (tables.load(ROOT / "results/published" / name) for name in (base, new))
         found = compare.compare(*sides, force=True)
-        made[f"compare {base} {new}"] = plain_json.as_table(found.to_json())
+        made[f"compare {base} {new}"] = safe_json.as_table(found.to_json())
     return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in made.items()}
 
 

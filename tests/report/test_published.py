@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cnnbench.core.settings.latency import LatencySetting
-from cnnbench.core.settings.static import StaticSetting
 from cnnbench.models import catalog
+from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.static.settings import StaticSetting
 from cnnbench.report.sections import published, published_text
-from cnnbench.store import tables
+from cnnbench.results import tables
 from tests.report.made import LITERT, Book
 
 with (Path(__file__).parent / "table_14_3.csv").open(encoding="utf-8") as _stream:
@@ -58,8 +58,8 @@ def test_the_book_prints_what_keras_publishes(name: str) -> None:
 
 
 def test_the_suite_is_the_table() -> None:
-    from cnnbench.core import suite
     from cnnbench.models import registry
+    from cnnbench.suite import suite
     from tests.conftest import ROOT
 
     found = suite.load(ROOT / "suites/table_14_3.yaml", registry)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cnnbench.core.errors import UserError
+from cnnbench.errors import UserError
 from cnnbench.pytest_plugin.network import tell_apart
 from tests.conftest import ROOT
 from tests.processes import HANGS_AFTER_S

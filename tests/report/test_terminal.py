@@ -10,8 +10,8 @@ import pytest
 
 from cnnbench.cli import main
 from cnnbench.report import files
-from cnnbench.store import tables
-from cnnbench.store.journal import FILE_NAME
+from cnnbench.results import tables
+from cnnbench.results.journal import FILE_NAME
 from tests.conftest import ROOT
 from tests.report.made import FACTS, Book
 

@@ -12,13 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.models.families.layers import (
-    conv_bn,
-    depthwise_bn,
-    layers,
-    pooled_classifier,
-    tf,
-)
+from cnnbench.models.families.layers import conv_bn, depthwise_bn, layers, pooled_classifier, tf
 
 # Of each stage of EfficientNet-B0: units, kernel size, stride of the first, expansion, filters.
 _STAGES = (

@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cnnbench.models.families.layers import (
-    conv_bn,
-    layers,
-    pooled_classifier,
-    squeeze_excite,
-    tf,
-)
+from cnnbench.models.families.layers import conv_bn, layers, pooled_classifier, squeeze_excite, tf
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnbench.models import preprocessing
-from cnnbench.models.families.layers import (
-    conv_bn,
-    depthwise_bn,
-    layers,
-    pooled_classifier,
-    tf,
-)
+from cnnbench.models.families.layers import conv_bn, depthwise_bn, layers, pooled_classifier, tf
 from cnnbench.models.families.own_layers import ChannelSlice
 
 preprocess_input = preprocessing.standardised

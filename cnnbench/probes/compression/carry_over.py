@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed, Unavailable
-from cnnbench.core.writing import replace_arrays
-from cnnbench.probes import specimen
-from cnnbench.probes.compression import places
-from cnnbench.probes.training import network
+from cnnbench.errors import JobFailed, Unavailable
+from cnnbench.files import replace_arrays
+from cnnbench.probes.accuracy.training import network
+from cnnbench.probes.compression import paths
+from cnnbench.probes.latency import calibrated_model
 
 WEIGHTS, ANSWERS = "weights.npz", "answers.npz"
 
@@ -76,10 +76,10 @@ def save_answers(model: Any, images: np.ndarray, folder: Path) -> None:
     nudged = (images * (1 + nudge)).astype(images.dtype)
     found: dict[str, np.ndarray] = {"images": images}
     for name in _own_and_changed(model):
-        outputs = specimen.answers(model, images)
+        outputs = calibrated_model.answers(model, images)
         if name == "own" and not all(np.isfinite(output).all() for output in outputs):
             raise JobFailed("its outputs are not numbers")
-        rounding, _ = specimen.difference(specimen.answers(model, nudged), outputs)
+        rounding, _ = calibrated_model.difference(calibrated_model.answers(model, nudged), outputs)
         found |= {f"{name}_{place}": output for place, output in enumerate(outputs)}
         found[f"{name}-rounding"] = np.array(_LAYERS * rounding)
     replace_arrays(folder / ANSWERS, found)
@@ -91,14 +91,16 @@ def check_answers(model: Any, folder: Path) -> None:
     Raises:
         Unavailable: the outputs differ.
     """
-    file = places.required(folder, ANSWERS, "the outputs of the float32 network are missing")
+    file = paths.required(folder, ANSWERS, "the outputs of the float32 network are missing")
     with np.load(file) as archive:
         stored = {name: archive[name] for name in archive.files}
     for name in _own_and_changed(model):
         expected = [stored[key] for key in stored if key.startswith(f"{name}_")]
-        outputs = specimen.answers(model, stored["images"])
-        difference, scale = specimen.difference(outputs, expected)
-        allowed = max(specimen.TOLERANCE["float32"] * scale, float(stored[f"{name}-rounding"]))
+        outputs = calibrated_model.answers(model, stored["images"])
+        difference, scale = calibrated_model.difference(outputs, expected)
+        allowed = max(
+            calibrated_model.TOLERANCE["float32"] * scale, float(stored[f"{name}-rounding"])
+        )
         if not difference <= allowed:  # a NaN disagrees too
             raise Unavailable(
                 "its rebuilt copy with the same weights has different outputs, by up to "

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cnnbench.core.settings.variants import Variant
 from cnnbench.probes.compression.fine_tuning import FineTuning
 from cnnbench.probes.compression.layer_by_layer import Left, cloned, fresh
+from cnnbench.probes.compression.variants import Variant
 
 
 def cluster(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any:

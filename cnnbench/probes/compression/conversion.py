@@ -13,28 +13,29 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed
-from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
-from cnnbench.core.settings.variants import Variant, parse
-from cnnbench.core.subject import Context, Finding, Subject
-from cnnbench.probes import specimen
+from cnnbench.errors import JobFailed
+from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.accuracy.training import scores
 from cnnbench.probes.compression import (
     converter,
     coverage,
     flatbuffer,
     material,
     networks,
-    places,
+    paths,
     source,
     toolkit,
 )
 from cnnbench.probes.compression.fine_tuning import FineTuning
 from cnnbench.probes.compression.interpreter import File, answers
 from cnnbench.probes.compression.layer_by_layer import Left
-from cnnbench.probes.training import scores
+from cnnbench.probes.compression.settings import CompressionSetting, TrainedNetwork
+from cnnbench.probes.compression.variants import Variant, parse
+from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.probes.latency import calibrated_model
 
 
-def make(subject: Subject, setting: CompressionSetting, context: Context) -> Finding:
+def make(subject: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
     """Make, read back and judge one variant.
 
     Raises:
@@ -45,9 +46,9 @@ def make(subject: Subject, setting: CompressionSetting, context: Context) -> Fin
     variant = parse(setting.variant)
     if variant.is_trained_further:
         networks.use_keras_2()
-    folder = places.converted(subject, setting, context)
-    with places.reasoned(folder):
-        trained = places.network(subject, setting, context)
+    folder = paths.converted(subject, setting, context)
+    with paths.reasoned(folder):
+        trained = paths.network(subject, setting, context)
         card = source.card(trained)
         network = TrainedNetwork(subject, tuple(card["input_shape"]), card["classes"])
         return _make(network, setting, variant, context, card, trained, folder)
@@ -61,7 +62,7 @@ def _make(
     card: dict[str, Any],
     trained: Path,
     folder: Path,
-) -> Finding:
+) -> ProbeResult:
     images = material.gather(subject, setting, context)
     model = networks.fresh_copy(subject, setting.training, trained)
     left = Left()
@@ -72,18 +73,18 @@ def _make(
             rate=setting.fine_tune_rate,
             on_labels=setting.training is not None or card["outputs"] in ("softmax", "sigmoids"),
             outputs=card["outputs"],
-            say=context.say,
+            say=context.report_progress,
         )
-        kept = partial(places.tuned, subject, setting, context)
+        kept = partial(paths.tuned, subject, setting, context)
         model = toolkit.treated(model, variant, tuning, left, kept)
-    context.say("converting")
+    context.report_progress("converting")
     began = time.perf_counter()
     shape = (1, *subject.input_shape)
     content = converter.convert(
         model, shape, variant, lambda: images.representative(setting.representative)
     )
     convert_s = time.perf_counter() - began
-    part = folder / f".{places.MODEL}.part"
+    part = folder / f".{paths.MODEL}.part"
     part.write_bytes(content)
     file = File(part)
     finding = _read_back(content, variant)
@@ -92,29 +93,31 @@ def _make(
     finding.details |= {"left": left.layers, "left_kinds": dict(left.kinds)}
     # Only float32 arithmetic must agree with Keras; rounding is what quantisation is about.
     if not variant.quantisation:
-        finding.details["flags"] = specimen.disagreement(difference, scale)
+        finding.details["flags"] = calibrated_model.disagreement(difference, scale)
     if isinstance(images, material.Pictures):
         _judge(finding, file, images, card, trained, context)
     _write_card(folder, subject, setting, card, content, finding)
-    part.replace(folder / places.MODEL)
+    part.replace(folder / paths.MODEL)
     return finding
 
 
-def _read_back(content: bytes, variant: Variant) -> Finding:
+def _read_back(content: bytes, variant: Variant) -> ProbeResult:
     """Sizes, and what the stored weights are like."""
     kernels = flatbuffer.kernels(content)
     sizes = {
         "file_bytes": len(content),
         "file_gzip_bytes": len(gzip.compress(content, compresslevel=6, mtime=0)),
     }
-    return Finding(
+    return ProbeResult(
         metrics=sizes | coverage.metrics(kernels, variant),
         details=coverage.details(kernels, variant)
         | {"sha256": hashlib.sha256(content).hexdigest()},
     )
 
 
-def _beside_keras(subject: Subject, model: Any, file: File, folder: Path) -> tuple[float, float]:
+def _beside_keras(
+    subject: ModelHandle, model: Any, file: File, folder: Path
+) -> tuple[float, float]:
     """How far the file is from the Keras model it was made of; its own answers go to ``folder``.
 
     The processes that time the file compare theirs with these.
@@ -122,16 +125,18 @@ def _beside_keras(subject: Subject, model: Any, file: File, folder: Path) -> tup
     Raises:
         JobFailed: they cannot be compared.
     """
-    images = specimen.random_inputs(subject, 2, seed=2)
-    specimen.write_expected(subject, file, 1, folder)
-    difference, scale = specimen.difference(file(images), specimen.answers(model, images))
+    images = calibrated_model.random_inputs(subject, 2, seed=2)
+    calibrated_model.write_expected(subject, file, 1, folder)
+    difference, scale = calibrated_model.difference(
+        file(images), calibrated_model.answers(model, images)
+    )
     if not math.isfinite(difference):
         raise JobFailed("the outputs of Keras are not numbers, or not as many as the file's")
     return difference, scale
 
 
 def _judge(
-    finding: Finding,
+    finding: ProbeResult,
     file: File,
     images: material.Pictures,
     card: dict[str, Any],
@@ -140,7 +145,7 @@ def _judge(
 ) -> None:
     """Accuracy on the test images, and how often the class is the one that float32 gave."""
     labels = images.test.labels
-    outputs = answers(file, images.test.images, images.preprocessed, context.say)
+    outputs = answers(file, images.test.images, images.preprocessed, context.report_progress)
     probs = scores.probabilities(outputs, card["outputs"])
     float32 = scores.probabilities(np.load(trained / source.OUTPUTS), card["outputs"])
     finding.metrics |= scores.metrics(probs, labels)
@@ -153,11 +158,11 @@ def _judge(
 
 def _write_card(
     folder: Path,
-    subject: Subject,
+    subject: ModelHandle,
     setting: CompressionSetting,
     card: dict[str, Any],
     content: bytes,
-    finding: Finding,
+    finding: ProbeResult,
 ) -> None:
     """What was done, from what, with which counts and hashes."""
     kept = ("kernels", "kernels_uncovered", "uncovered", "left", "left_kinds", "flags")
@@ -179,4 +184,4 @@ def _write_card(
         "read_back": {name: finding.details[name] for name in kept if name in finding.details},
     }
     text = json.dumps(facts, indent=1, allow_nan=False)
-    (folder / places.CARD).write_text(f"{text}\n", encoding="utf-8")
+    (folder / paths.CARD).write_text(f"{text}\n", encoding="utf-8")

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import CnnbenchError, JobFailed, brief, is_out_of_memory
-from cnnbench.core.settings.variants import Variant
-from cnnbench.probes.runtimes import litert
+from cnnbench.errors import CnnbenchError, JobFailed, brief, is_out_of_memory
+from cnnbench.probes.compression.variants import Variant
+from cnnbench.probes.latency.runtimes import litert
 
 Representative = Callable[[], Iterator[list[np.ndarray]]]
 

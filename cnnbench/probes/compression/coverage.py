@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.settings.variants import Variant
 from cnnbench.probes.compression.flatbuffer import Kernel
+from cnnbench.probes.compression.variants import Variant
 
 # Pruning rounds to whole weights, and a few weights are zero or not zero by chance.
 _SPARSITY_SLACK = 0.02

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnnbench.core.errors import JobFailed
-from cnnbench.core.outputs import Kind
+from cnnbench.errors import JobFailed
+from cnnbench.probes.accuracy.training import network, objective
 from cnnbench.probes.compression.material import Lessons
-from cnnbench.probes.training import network, objective
+from cnnbench.tasks.outputs import Kind
 
 
 @dataclass(frozen=True)

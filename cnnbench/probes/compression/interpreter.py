@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.environment import usable_cores
-from cnnbench.core.errors import JobFailed
+from cnnbench.environment import usable_cores
+from cnnbench.errors import JobFailed
 
 
 class File:

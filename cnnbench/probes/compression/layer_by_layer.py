@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnnbench.core.errors import JobFailed, Unavailable, explained, is_out_of_memory
+from cnnbench.errors import JobFailed, Unavailable, explained, is_out_of_memory
 
 
 @dataclass

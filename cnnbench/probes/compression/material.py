@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.errors import JobFailed
-from cnnbench.core.settings.accuracy import AccuracySetting
-from cnnbench.core.settings.compression import FEWEST_REPRESENTATIVE, CompressionSetting
-from cnnbench.core.subject import Context, Subject
 from cnnbench.data.pictures import Dataset, Part
-from cnnbench.probes import accuracy, specimen
-from cnnbench.probes.training.loop import Training
-from cnnbench.probes.training.recipes import Task
+from cnnbench.errors import JobFailed
+from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.accuracy import run as accuracy
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training.loop import Training
+from cnnbench.probes.accuracy.training.recipes import Task
+from cnnbench.probes.compression.settings import FEWEST_REPRESENTATIVE, CompressionSetting
+from cnnbench.probes.interface import Context
+from cnnbench.probes.latency import calibrated_model
 
 _RANDOM_IMAGES, _RANDOM_BATCH = 64, 8
 
@@ -87,26 +89,26 @@ class RandomImages:
 
     test = None
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: ModelHandle) -> None:
         self._subject = subject
 
     def representative(self, count: int) -> Iterator[list[np.ndarray]]:
         """Random images, one at a time."""
         for seed in range(count):
-            yield [specimen.random_inputs(self._subject, 1, seed=100 + seed)]
+            yield [calibrated_model.random_inputs(self._subject, 1, seed=100 + seed)]
 
     def lessons(self, model: Any) -> Lessons:
         """The network's own answers are the targets."""
         import tensorflow as tf
 
-        images = specimen.random_inputs(self._subject, _RANDOM_IMAGES, seed=10)
-        targets = specimen.answers(model, images)[0]
+        images = calibrated_model.random_inputs(self._subject, _RANDOM_IMAGES, seed=10)
+        targets = calibrated_model.answers(model, images)[0]
         dataset = tf.data.Dataset.from_tensor_slices((images, targets)).batch(_RANDOM_BATCH)
         return Lessons(lambda epoch: dataset, _RANDOM_IMAGES // _RANDOM_BATCH)
 
 
 def gather(
-    subject: Subject, setting: CompressionSetting, context: Context
+    subject: ModelHandle, setting: CompressionSetting, context: Context
 ) -> Pictures | RandomImages:
     """Read what the setting asks for.
 
@@ -121,17 +123,17 @@ def gather(
         )
     if setting.training is None:
         return RandomImages(subject)
-    task, _ = lesson(subject, setting.training, context, with_backbone=False)
+    task, _ = prepare_training(subject, setting.training, context, with_backbone=False)
     return Pictures(task)
 
 
-def lesson(
-    subject: Subject, training: AccuracySetting, context: Context, with_backbone: bool
+def prepare_training(
+    subject: ModelHandle, training: AccuracySetting, context: Context, with_backbone: bool
 ) -> tuple[Task, Training]:
-    """`accuracy.lesson` of the first seed: the compression of a network is that of one network.
+    """Return `accuracy.run.prepare_training` of the first seed: one network is compressed.
 
     Where only the images are wanted, the backbone of a transfer need not be there.
     """
     if not with_backbone:
         training = training.model_copy(update={"recipe": "scratch"})
-    return accuracy.lesson(subject, training, replace(context, repeat=0))
+    return accuracy.prepare_training(subject, training, replace(context, repeat=0))

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.core.settings.compression import CompressionSetting
-from cnnbench.core.subject import Context, Finding, Subject
-from cnnbench.probes import latency as timed
-from cnnbench.probes import peak, specimen
-from cnnbench.probes.compression import places
-from cnnbench.probes.runtimes import litert
+from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.compression import paths
+from cnnbench.probes.compression.settings import CompressionSetting
+from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import run as timed
+from cnnbench.probes.latency.runtimes import litert
+from cnnbench.probes.memory import peak
 
 
-def latency(subject: Subject, setting: CompressionSetting, context: Context) -> Finding:
+def latency(subject: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
     """One round of the ``latency`` probe's own loop, on the variant's file.
 
     Raises:
@@ -28,7 +30,7 @@ def latency(subject: Subject, setting: CompressionSetting, context: Context) -> 
     return finding
 
 
-def memory(subject: Subject, setting: CompressionSetting, context: Context) -> Finding:
+def memory(subject: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
     """What opening the file and its first answer need on top of this process.
 
     Weights, packed weights and activations are all in it, unlike in the ``memory`` probe, whose
@@ -43,7 +45,7 @@ def memory(subject: Subject, setting: CompressionSetting, context: Context) -> F
 
     folder = _folder(subject, setting, context)
     path = litert.Runtime(subject, setting.latency(), folder)
-    image = np.array(specimen.read_expected(folder).inputs[0])
+    image = np.array(calibrated_model.read_expected(folder).inputs[0])
 
     def first_answer() -> None:
         path.load()
@@ -51,12 +53,12 @@ def memory(subject: Subject, setting: CompressionSetting, context: Context) -> F
         path.call(path.feed(image))
 
     found = peak.of_process(first_answer)
-    return Finding(
+    return ProbeResult(
         metrics={"memory_infer_peak_bytes": found.bytes}, details={"before_bytes": found.before}
     )
 
 
-def _folder(subject: Subject, setting: CompressionSetting, context: Context) -> Path:
-    folder = places.converted(subject, setting, context)
-    places.required(folder, places.MODEL, "not converted")
+def _folder(subject: ModelHandle, setting: CompressionSetting, context: Context) -> Path:
+    folder = paths.converted(subject, setting, context)
+    paths.required(folder, paths.MODEL, "not converted")
     return folder

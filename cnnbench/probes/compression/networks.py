@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.analysis.keras_settings import use_standard_keras
-from cnnbench.core.errors import Unavailable, UserError, brief
-from cnnbench.core.settings.accuracy import AccuracySetting
-from cnnbench.core.subject import Subject
+from cnnbench.errors import Unavailable, UserError, brief
+from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.compression import carry_over
-from cnnbench.probes.training import network
 
 
 def use_keras_2() -> None:
@@ -37,7 +37,7 @@ def hard_sigmoid(x: Any) -> Any:
     return tf.nn.relu6(x + 3.0) / 6.0
 
 
-def build(subject: Subject, training: AccuracySetting | None) -> tuple[Any, str]:
+def build(subject: ModelHandle, training: AccuracySetting | None) -> tuple[Any, str]:
     """The flat network that was trained, with fresh weights, and its output as `judged` says.
 
     Args:
@@ -63,7 +63,7 @@ def build(subject: Subject, training: AccuracySetting | None) -> tuple[Any, str]
     return tf.keras.Model(backbone.inputs[0], scores, name=backbone.name), ""
 
 
-def fresh_copy(subject: Subject, training: AccuracySetting | None, folder: Path) -> Any:
+def fresh_copy(subject: ModelHandle, training: AccuracySetting | None, folder: Path) -> Any:
     """The trained network, built anew in this process's Keras, with the same answers.
 
     Raises:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
-from cnnbench.core.settings.variants import Variant
 from cnnbench.probes.compression.fine_tuning import FineTuning
 from cnnbench.probes.compression.layer_by_layer import Left, cloned, fresh
+from cnnbench.probes.compression.variants import Variant
 
 _RISING = 0.7  # of all steps; then the masks stay as they are
 _UPDATES = 20  # of the masks while the sparsity rises

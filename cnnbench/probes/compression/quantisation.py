@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cnnbench.core.settings.variants import Variant
+from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.compression.fine_tuning import FineTuning
 from cnnbench.probes.compression.layer_by_layer import Left, cloned, refusals
-from cnnbench.probes.training import network
+from cnnbench.probes.compression.variants import Variant
 
 # They have no weights and the toolkit has no rule for them; without a range for their output the
 # convolution behind them would take floats.

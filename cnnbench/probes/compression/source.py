@@ -13,24 +13,28 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core import outputs, stored_weights
-from cnnbench.core.errors import UserError
-from cnnbench.core.reference import show
-from cnnbench.core.settings.accuracy import AccuracySetting
-from cnnbench.core.settings.compression import CompressionSetting, TrainedNetwork
-from cnnbench.core.subject import Context, Finding, Subject
-from cnnbench.core.writing import replace_text
-from cnnbench.probes import accuracy, specimen, weights_file
-from cnnbench.probes.compression import carry_over, material, networks, places
-from cnnbench.probes.training import network, transfer
-from cnnbench.probes.training.recipes import RECIPES, Task
+from cnnbench.errors import UserError
+from cnnbench.files import replace_text
+from cnnbench.models import stored_weights
+from cnnbench.models.handle import ModelHandle
+from cnnbench.models.model_name import show
+from cnnbench.probes.accuracy import run as accuracy
+from cnnbench.probes.accuracy import weights_file
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training import network, transfer
+from cnnbench.probes.accuracy.training.recipes import RECIPES, Task
+from cnnbench.probes.compression import carry_over, material, networks, paths
+from cnnbench.probes.compression.settings import CompressionSetting, TrainedNetwork
+from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.probes.latency import calibrated_model
+from cnnbench.tasks import outputs
 
 # Of weights that come in a file, nothing else is known of how they were trained.
 _KNOWN = {"dataset", "recipe", "image_size", "dataset_sha256"}
 CARD, OUTPUTS, FILE = "network.json", "outputs.npy", "trained.weights.h5"
 
 
-def make(subject: Subject, setting: CompressionSetting, context: Context) -> Finding:
+def make(subject: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
     """Train (or load, or seed) the network.
 
     Raises:
@@ -38,8 +42,8 @@ def make(subject: Subject, setting: CompressionSetting, context: Context) -> Fin
         UserError: the weights do not fit the network.
         JobFailed: the training diverged, or the weights are not those of the plan.
     """
-    folder = places.network(subject, setting, context)
-    with places.reasoned(folder):
+    folder = paths.network(subject, setting, context)
+    with paths.reasoned(folder):
         if setting.training is None:
             return _untrained(subject, _weights_file(setting, context), folder)
         return _trained(subject, setting, context, folder)
@@ -51,14 +55,14 @@ def card(folder: Path) -> dict[str, Any]:
     Raises:
         Unavailable: the network is not there.
     """
-    file = places.required(folder, CARD, "the float32 network is not there")
+    file = paths.required(folder, CARD, "the float32 network is not there")
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
-def _untrained(subject: Subject, file: Path | None, folder: Path) -> Finding:
+def _untrained(subject: ModelHandle, file: Path | None, folder: Path) -> ProbeResult:
     """The weights of ``file``, or random ones, drawn so that outputs differ between images."""
-    whole = subject.build(weights=file) if file else specimen.build(subject)
+    whole = subject.build(weights=file) if file else calibrated_model.build(subject)
     model, output = network.judged(subject, whole)
     words = f"from {file.name}" if file else "random, seeded"
     if not file and subject.is_trained:
@@ -73,16 +77,16 @@ def _untrained(subject: Subject, file: Path | None, folder: Path) -> Finding:
         "outputs": network.kind_of_outputs(model),
     }
     _write_card(folder, facts)
-    return Finding(details={"weights": facts["weights"]})
+    return ProbeResult(details={"weights": facts["weights"]})
 
 
 def _trained(
-    subject: Subject, setting: CompressionSetting, context: Context, folder: Path
-) -> Finding:
+    subject: ModelHandle, setting: CompressionSetting, context: Context, folder: Path
+) -> ProbeResult:
     training = setting.training
     assert training is not None
     file = _weights_file(setting, context)
-    task, loop = material.lesson(subject, training, context, with_backbone=file is None)
+    task, loop = material.prepare_training(subject, training, context, with_backbone=file is None)
     classes = task.classes
     if training.recipe == "scratch":
         classes = outputs.width(subject.classes, classes)
@@ -90,7 +94,7 @@ def _trained(
     flat, output = networks.build(TrainedNetwork(subject, shape, classes), training)
     if file is not None:
         _load(flat, file, task, training)
-        finding = Finding(details={"weights": f"from {file.name}"})
+        finding = ProbeResult(details={"weights": f"from {file.name}"})
     else:
         model = RECIPES[training.recipe](task, loop)
         finding = _of_training(accuracy.judged(model, task, loop))
@@ -113,14 +117,14 @@ def _trained(
     return finding
 
 
-def _of_training(finding: Finding) -> Finding:
+def _of_training(finding: ProbeResult) -> ProbeResult:
     """What the training took; how good the network is, its converted file will tell.
 
     A head that was trained on features saw no images, and so has no pace in images.
     """
     kept = ("train_s", "epoch_s", "images_per_s")
     details = {"weights": "trained here", "keras_top1": finding.metrics["top1"]}
-    return Finding(
+    return ProbeResult(
         metrics={name: finding.metrics[name] for name in kept if name in finding.metrics},
         details=details | {"curve": finding.details["curve"]},
     )
@@ -153,10 +157,10 @@ def _write(flat: Any, task: Task, folder: Path) -> None:
     np.save(folder / OUTPUTS, np.asarray(flat.predict(batches, verbose=0), np.float32))
 
 
-def _save(model: Any, subject: Subject, folder: Path) -> None:
+def _save(model: Any, subject: ModelHandle, folder: Path) -> None:
     """Leave the weights for either Keras, and what a copy must say with them."""
     carry_over.save(model, folder)
-    carry_over.save_answers(model, specimen.random_inputs(subject, 2, seed=2), folder)
+    carry_over.save_answers(model, calibrated_model.random_inputs(subject, 2, seed=2), folder)
 
 
 def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:

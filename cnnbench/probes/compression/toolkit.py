@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cnnbench.core.settings.variants import Variant
-from cnnbench.core.writing import replace_text
+from cnnbench.files import replace_text
 from cnnbench.probes.compression import carry_over, clustering, pruning, quantisation
 from cnnbench.probes.compression.fine_tuning import FineTuning, freeze_statistics
 from cnnbench.probes.compression.layer_by_layer import Left
+from cnnbench.probes.compression.variants import Variant
 
 _LEFT = "left.json"
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, Template
 
 from cnnbench.report.html import data as html_data
 from cnnbench.report.sections import sections
-from cnnbench.store.tables import Run
+from cnnbench.results.tables import Run
 
 _PAGE = Path(__file__).parent / "page"
 _SCRIPTS = (

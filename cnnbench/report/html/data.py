@@ -12,15 +12,15 @@ from typing import Any
 import pandas as pd
 
 from cnnbench import __version__
-from cnnbench.core import yaml_source
-from cnnbench.core.metrics import METRICS, of_column, split
-from cnnbench.report import layout, merge
+from cnnbench.metrics import METRICS, of_column, split
+from cnnbench.report import layout
 from cnnbench.report.html import records as html_records
 from cnnbench.report.layout import GROUPS
 from cnnbench.report.remarks import remarks
-from cnnbench.store import foreign
-from cnnbench.store.csv_files import FORMULA
-from cnnbench.store.tables import Run
+from cnnbench.results import merge, untrusted_file
+from cnnbench.results.csv_files import FORMULA
+from cnnbench.results.tables import Run
+from cnnbench.suite import yaml_source
 
 _OTHER = (
     ("s", "Other times"),
@@ -127,7 +127,7 @@ def _words(value: Any) -> str:
 def _suite(path: Path) -> str:
     """The suite of the run in ``path``; empty where there is none."""
     try:
-        return foreign.read(path / "suite.yaml", yaml_source.MOST_BYTES)
+        return untrusted_file.read(path / "suite.yaml", yaml_source.MOST_BYTES)
     except (OSError, ValueError):
         return ""
 

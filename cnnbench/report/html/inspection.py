@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnnbench.core.reference import show as shape_in_words
-from cnnbench.core.units import Unit, show
+from cnnbench.models.model_name import show as shape_in_words
 from cnnbench.report.html import template
+from cnnbench.units import Unit, show
 
 _WIDTH, _HEIGHT = 1000, 160
 _CHARTS: tuple[tuple[str, str, Unit], ...] = (

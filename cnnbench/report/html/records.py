@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.core.record import Record
-from cnnbench.core.settings.variants import named
-from cnnbench.core.units import rounded
-from cnnbench.store.journal import setting_of
+from cnnbench.probes.compression.variants import named
+from cnnbench.results.journal import setting_of
+from cnnbench.results.record import Record
+from cnnbench.units import rounded
 
 
 def curves(records: Sequence[Record]) -> Iterator[dict[str, Any]]:

@@ -11,11 +11,11 @@ from statistics import median
 
 import pandas as pd
 
-from cnnbench.core.units import show
-from cnnbench.report.merge import Row, rows_of
 from cnnbench.report.sections.latencies import measured_time, settings_of
 from cnnbench.report.sections.section import Block, Section
-from cnnbench.store.ranks import FEWEST_RANKS, ranks, spearman
+from cnnbench.results.merge import Row, rows_of
+from cnnbench.statistics.ranks import FEWEST_RANKS, ranks, spearman
+from cnnbench.units import show
 
 _TITLE = "How far the call path moves the ranking"
 _INTRODUCTION = (

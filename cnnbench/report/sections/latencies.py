@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cnnbench.core.metrics import column, split
-from cnnbench.report.measured import Measured
-from cnnbench.report.merge import Row
+from cnnbench.metrics import column, split
+from cnnbench.results.measured import Measured
+from cnnbench.results.merge import Row
 
 
 def settings_of(report: pd.DataFrame) -> list[str]:

@@ -18,10 +18,10 @@ from statistics import geometric_mean, median
 
 import pandas as pd
 
-from cnnbench.core.units import rounded, show
-from cnnbench.report.merge import Row, rows_of
 from cnnbench.report.sections.latencies import measured_time, settings_of
-from cnnbench.store.ranks import FEWEST_RANKS, Correlation, ranks, spearman
+from cnnbench.results.merge import Row, rows_of
+from cnnbench.statistics.ranks import FEWEST_RANKS, Correlation, ranks, spearman
+from cnnbench.units import rounded, show
 
 MIB = 2**20
 _STEP = 32  # images

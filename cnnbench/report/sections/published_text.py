@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from cnnbench.core.metrics import split
-from cnnbench.core.units import show
-from cnnbench.report.merge import Row
+from cnnbench.metrics import split
 from cnnbench.report.sections.latencies import measured_time
 from cnnbench.report.sections.published import MIB, Beside, Times, beside, published_macs
 from cnnbench.report.sections.section import Block, Section
+from cnnbench.results.merge import Row
+from cnnbench.units import show
 
 _TITLE = "Published beside measured"
 _INTRODUCTION = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cnnbench.core.terminal import printable
-from cnnbench.report.markdown import markdown
+from cnnbench.markdown import markdown
+from cnnbench.text import printable
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-// Quantities as people read them: the counterpart of cnnbench/core/units.py.
+// Quantities as people read them: the counterpart of cnnbench/units.py.
 const SCALES = {
   s: [[3600, "h"], [60, "min"], [1, "s"], [1e-3, "ms"], [1e-6, "µs"]],
   bytes: [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "B"]],

@@ -11,8 +11,8 @@ import time
 import zlib
 from types import ModuleType
 
-from cnnbench.core.errors import JobFailed
-from cnnbench.core.subject import Finding
+from cnnbench.errors import JobFailed
+from cnnbench.probes.interface import ProbeResult
 
 _PAUSE = 0.02
 _PIECES = 4
@@ -24,9 +24,9 @@ def _number(*words):
 
 def _static(subject, setting, context):
     print("counting", subject.label)
-    context.say("half way")
+    context.report_progress("half way")
     time.sleep(_PAUSE)
-    return Finding(
+    return ProbeResult(
         metrics={
             "params": _number(subject.label),
             "macs": _number(subject.label, "macs"),
@@ -41,7 +41,7 @@ def _prepare(subject, setting, context):
             file.write(f"{subject.label} {piece}\n")
             file.flush()
             time.sleep(_PAUSE / _PIECES)
-    return Finding()
+    return ProbeResult()
 
 
 def _latency(subject, setting, context):
@@ -50,7 +50,7 @@ def _latency(subject, setting, context):
         raise JobFailed(f"what prepare made is torn: {made!r}")
     time.sleep(_PAUSE)
     seconds = _number(subject.label, context.repeat) / 1e6
-    return Finding(
+    return ProbeResult(
         metrics={"latency_location_s": seconds, "latency_p50_s": seconds, "reference_s": 1e-3},
         samples={"latency_s": [seconds] * 20},
     )

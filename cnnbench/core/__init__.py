@@ -1,1 +1,0 @@
-"""The words that every other room uses: suites, plans, settings, metrics, records, errors."""

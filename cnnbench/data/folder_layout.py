@@ -1,0 +1,170 @@
+"""Layout of a folder of images, from file names alone; no picture is opened.
+
+A subfolder is a class. Where all subfolders are named as splits, ``train/`` and ``test/`` say,
+they are the data set's own splits, and the classes are the subfolders below them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnbench import files
+from cnnbench.data.facts import SMALLEST_CLASS
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+_SPLITS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "val": VALIDATION,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+    "test": TEST,
+    "testing": TEST,
+}
+NO_CLASS = "not in the subfolder of a class"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a folder: where it lies, and of which class of which split it is.
+
+    ``split`` is empty where the folder has no splits, ``label`` where the file is of no class.
+    """
+
+    file: Path
+    split: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A folder of images, as its names say.
+
+    Attributes:
+        folder: the whole.
+        members: every file; those for the test come first, those to train on next.
+        classes: every class that is named, by a subfolder or a link, in order.
+        splits: top subfolder -> ``train``, ``validation`` or ``test``; empty without splits.
+        odd: what leads to no file, and what it is instead.
+    """
+
+    folder: Path
+    members: tuple[Member, ...]
+    classes: tuple[str, ...]
+    splits: Mapping[str, str]
+    odd: Mapping[Path, str]
+
+    @property
+    def judged_on(self) -> str:
+        """The split used for testing; the validation split if there is no test split."""
+        return TEST if TEST in self.splits.values() else VALIDATION
+
+    def large_enough(
+        self, pictures: Iterable[tuple[str, str]], trains: bool = True
+    ) -> tuple[list[str], list[str]]:
+        """Return the classes with enough ``pictures``, in order, and why the others are left out.
+
+        Args:
+            pictures: class and split of each.
+            trains: whether there must be some to train on, too.
+        """
+        counts = Counter(pictures)
+        needed = {"": SMALLEST_CLASS if trains else 1}
+        if self.splits:
+            needed = {self.judged_on: 1} | ({TRAIN: 1} if trains else {})
+        kept, left_out = [], []
+        for label in self.classes:
+            lacks = [
+                f"{counts[label, split]} of the {least} {split or 'usable'} pictures needed"
+                for split, least in needed.items()
+                if counts[label, split] < least
+            ]
+            if lacks:
+                left_out.append(f"class {label} left out: {', '.join(lacks)}")
+            else:
+                kept.append(label)
+        return kept, left_out
+
+    def shown(self, path: Path) -> str:
+        """A path as messages name it."""
+        return path.relative_to(self.folder).as_posix()
+
+    def problems(self) -> list[str]:
+        """Paths that are no usable files, with the reason."""
+        return [f"{self.shown(path)}: {what}" for path, what in sorted(self.odd.items())]
+
+    def notes(self) -> list[str]:
+        """Remarks for the report: the splits, and the order of the classes."""
+        found = []
+        if self.splits:
+            of = {split: f"{top}/" for top, split in self.splits.items()}
+            found.append(f"trained on {of[TRAIN]}, tested on {of[self.judged_on]}")
+        elif beside := [top for top in self.classes if top.lower() in _SPLITS]:
+            found.append(f"{'/ and '.join(beside)}/ taken as classes: there are other subfolders")
+        if list(self.classes) != sorted(self.classes):
+            first, last = self.classes[0], self.classes[-1]
+            found.append(f"classes in numerical order, {first} to {last}")
+        return found
+
+
+def read(folder: Path) -> Layout:
+    """The layout of ``folder``."""
+    tree = files.tree(folder)
+    # What ends in a folder, an empty one say, names a class as a file below it would.
+    ends = {path: path.relative_to(folder).parts for path in tree.odd if path.is_dir()}
+    ways = {file: file.relative_to(folder).parts[:-1] for file in tree.files} | ends
+    splits = _splits(way[0] for way in ways.values() if way)
+    depth = 1 if splits else 0
+
+    def label(path: Path) -> str:
+        return ways[path][depth] if len(ways[path]) > depth else ""
+
+    members = [
+        Member(file, splits[ways[file][0]] if splits and ways[file] else "", label(file))
+        for file in tree.files
+    ]
+    members.sort(key=lambda member: [TEST, TRAIN, VALIDATION, ""].index(member.split))
+    return Layout(
+        folder=folder,
+        members=tuple(members),
+        classes=tuple(in_order({name for path in ways if (name := label(path))})),
+        splits=splits,
+        odd=tree.odd,
+    )
+
+
+def notes(name: str, search_path: Sequence[Path]) -> tuple[str, ...]:
+    """Return remarks for a plan on the layout of the folder ``name``; none if it is not found."""
+    layout = _found(name, search_path)
+    return (*layout.notes(), *layout.problems()) if layout else ()
+
+
+def classes(name: str, search_path: Sequence[Path]) -> int:
+    """Return the number of classes with enough files in a folder; 0 where it is not found."""
+    layout = _found(name, search_path)
+    if layout is None:
+        return 0
+    return len(layout.large_enough((m.label, m.split) for m in layout.members)[0])
+
+
+def _found(name: str, search_path: Sequence[Path]) -> Layout | None:
+    found = files.find(name, search_path)
+    return read(found) if found is not None and found.is_dir() else None
+
+
+def in_order(names: Iterable[str]) -> Sequence[str]:
+    """Class names in the order of their labels: as numbers where all are, else as text."""
+    names = list(names)
+    if all(name.isascii() and name.isdecimal() for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
+
+
+def _splits(tops: Iterable[str]) -> dict[str, str]:
+    """Return the split of each top subfolder if all are splits and one can be tested on."""
+    roles = {top: _SPLITS.get(top.lower(), "") for top in sorted(set(tops))}
+    found = set(roles.values())
+    return roles if TRAIN in found and "" not in found and len(found) > 1 else {}

@@ -1,0 +1,196 @@
+"""The environment of a measurement: facts about machine and libraries, without importing them.
+
+The *fingerprint* holds what decides whether two timings may be compared: CPU, cores, RAM, GPU,
+operating system, Python, library versions, threads, the container's CPU quota, frequency policy and
+huge pages, and the environment variables that change how libraries compute. Load and time are
+recorded beside it and never take part in it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cnnbench.environment import cgroup, variables
+
+LIBRARIES = (
+    "tensorflow",
+    "keras",
+    "tf-keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+    "numpy",
+    "onnxruntime",
+    "openvino",
+    "nvidia-cublas-cu12",  # TensorFlow's ``[and-cuda]``; of a CUDA installed otherwise nothing says
+    "nvidia-cudnn-cu12",
+    "tf2onnx",  # this and the next make the graph that ONNX Runtime gets
+    "onnx",
+    "ml_dtypes",
+    "Pillow",  # decodes and resizes images
+)
+
+# 2 since the facts in `_SINCE_2` are looked at; fingerprints before that hold no ``schema``.
+SCHEMA = 2
+_SINCE_2 = frozenset(
+    {"schema", "governor", "boost", "huge_pages"}
+    | {f"libraries.{name}" for name in ("tf2onnx", "onnx", "ml_dtypes", "Pillow")}
+)
+
+_CPUS = Path("/sys/devices/system/cpu")
+
+
+def fingerprint() -> dict[str, Any]:
+    """The facts that must agree before two timings are compared, as JSON."""
+    gpus = _gpus()
+    quota = cgroup.of_process().cpu_cores()
+    facts = {
+        "schema": SCHEMA,
+        "cpu": _cpu_model(),
+        "cores": usable_cores(),
+        "ram_gib": round(_ram_bytes() / 2**30),
+        "os": f"{platform.system()} {platform.machine()}",
+        "kernel": platform.release(),
+        "libc": " ".join(platform.libc_ver()),
+        "gpu": gpus,
+        "python": platform.python_version(),
+        "libraries": {name: version for name in LIBRARIES if (version := version_of(name))},
+        "threads": usable_cores(),
+    }
+    # What is as usual, or cannot be seen, is left out.
+    optional = {
+        "cpu_quota_cores": round(quota, 3) if quota is not None else None,
+        "governor": _governor(),
+        "boost": _first_line(_CPUS / "cpufreq/boost"),
+        "huge_pages": _huge_pages(),
+        "variables": variables.recorded(os.environ, has_gpu=gpus is not None),
+    }
+    return facts | {name: fact for name, fact in optional.items() if fact}
+
+
+def describe() -> dict[str, Any]:
+    """The whole ``environment.json``: id, fingerprint, and what is only good to know."""
+    facts = fingerprint()
+    return {
+        "id": environment_id(facts),
+        "fingerprint": facts,
+        "cnnbench": version_of("cnnbench") or "unknown",
+        "recorded": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        "cpu_governor": _governor(),
+        "memory_limit_bytes": cgroup.of_process().memory_bytes(),
+    }
+
+
+def environment_id(facts: Mapping[str, Any]) -> str:
+    """A short name of a fingerprint: the first 12 hex digits of its sha256."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def changed(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+    """Return the differences between two fingerprints by fact: ``cores``: ``2 -> 4``.
+
+    A fact that the older fingerprint did not record is not a difference.
+    """
+    flat_base, flat_new = flat(base), flat(new)
+    both = base.get("schema") == new.get("schema")
+    return {
+        name: f"{flat_base.get(name, 'absent')} -> {flat_new.get(name, 'absent')}"
+        for name in sorted(flat_base.keys() | flat_new.keys())
+        if flat_base.get(name) != flat_new.get(name) and (both or name not in _SINCE_2)
+    }
+
+
+def differences(base: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What changed between two fingerprints, in words: ``cores: 2 -> 4``."""
+    return [f"{name}: {words}" for name, words in changed(base, new).items()]
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested facts by their path: ``libraries.tensorflow``."""
+    found: dict[str, Any] = {}
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
+
+
+def version_of(name: str) -> str | None:
+    """The version of an installed distribution, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    """The model's name, or where a virtual machine hides it, vendor, family and stepping too."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    family, model = facts.get("cpu family"), facts.get("model")
+    return f"{name} (family {family}, model {model})" if family else name
+
+
+def _ram_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 0
+
+
+@cache
+def _gpus() -> str | None:
+    """Name, driver and memory of every NVIDIA card, or what the driver says of itself."""
+    command = [
+        "nvidia-smi",
+        "--query-gpu=name,driver_version,memory.total",
+        "--format=csv,noheader",
+    ]
+    cards: list[str] = []
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        cards = [", driver ".join(line.split(", ", 1)) for line in done.stdout.splitlines()]
+    return "; ".join(cards) or _first_line(Path("/proc/driver/nvidia/version"))
+
+
+def _governor() -> str | None:
+    return _first_line(_CPUS / "cpu0/cpufreq/scaling_governor")
+
+
+def _huge_pages() -> str | None:
+    """The policy in brackets: ``always [madvise] never``."""
+    words = _first_line(Path("/sys/kernel/mm/transparent_hugepage/enabled")) or ""
+    return words.partition("[")[2].partition("]")[0] or None
+
+
+def _first_line(path: Path) -> str | None:
+    try:
+        return path.read_text().splitlines()[0]
+    except (OSError, IndexError):
+        return None

@@ -1,0 +1,160 @@
+"""One variant of one network as files: the two jobs of a suite, in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cnnbench import __version__
+from cnnbench.environment import keras_backend
+from cnnbench.errors import CnnbenchError, UserError
+from cnnbench.execution.local.executor import LocalExecutor
+from cnnbench.execution.machine_use import MachineUse
+from cnnbench.execution.worker import JobRequest, JobResult
+from cnnbench.probes.compression import paths
+from cnnbench.probes.compression.settings import CompressionSetting
+
+_NO_LIMIT_S = 30 * 24 * 3600.0
+_IDENTIFIER = b"TFL3"  # of a network's flatbuffer, behind its first four bytes
+_KEYS = {"cnnbench", "variant", "sha256"}  # of a card of ours, among others
+
+
+def export(
+    model: str,
+    setting: CompressionSetting,
+    out: Path,
+    search_path: Sequence[Path],
+    data_dir: Path | None,
+    say: Callable[[str], None],
+    trained: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Make ``out`` and its card, ``out`` with the ending ``.json``; return what the card says.
+
+    Args:
+        model: as the registry resolves it.
+        setting: part ``convert``, with the weights file.
+        out: the flatbuffer; what is there is replaced at the end only.
+        search_path: where models and data are looked up.
+        data_dir: holds data sets, or None.
+        say: takes progress messages.
+        trained: what is known of how the weights were trained, for the card.
+
+    Raises:
+        UserError: the weights do not fit, ``out`` cannot be written, another file is there, or
+            Keras would not run on TensorFlow.
+        CnnbenchError: the variant cannot be made; the log is kept beside ``out``.
+    """
+    _check_free(out)
+    keras_backend.check_workers(data_dir)
+    with tempfile.TemporaryDirectory(prefix="cnnbench-export-") as temporary:
+        work = Path(temporary)
+        log = work / "export.log"
+        with (
+            MachineUse().held("export"),
+            LocalExecutor(work / "server.log", data_dir) as executor,
+        ):
+            for part in ("train", "convert"):
+                order = _order(model, setting, part, work, log, search_path, data_dir)
+                outcome = executor.run(order, _NO_LIMIT_S, say)
+                if outcome.status != "ok":
+                    raise _failure(outcome, log, out)
+        made = next(work.glob(f"artifacts/converted-*/{paths.MODEL}"))
+        card = json.loads((made.parent / paths.CARD).read_text(encoding="utf-8"))
+        card = {"cnnbench": __version__} | card
+        if trained:
+            card["from"]["training"] |= trained
+        try:
+            _put(made, card, out)
+        except OSError as error:
+            raise UserError(f"cannot be written: {error.strerror}", str(out)) from None
+    return card
+
+
+def _order(
+    model: str,
+    setting: CompressionSetting,
+    part: str,
+    work: Path,
+    log: Path,
+    search_path: Sequence[Path],
+    data_dir: Path | None,
+) -> JobRequest:
+    artifacts, scratch = work / "artifacts" / part, work / "scratch"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(exist_ok=True)
+    return JobRequest(
+        model=model,
+        search_path=tuple(str(folder) for folder in search_path),
+        probe="compression",
+        setting=setting.model_copy(update={"part": part}).model_dump(mode="json"),
+        repeat=0,
+        artifacts=str(artifacts),
+        scratch=str(scratch),
+        log=str(log),
+        data_dir=str(data_dir) if data_dir else None,
+        memory_limit=None,
+    )
+
+
+def _failure(outcome: JobResult, log: Path, out: Path) -> CnnbenchError:
+    """One line that says why, and where the whole output is."""
+    if outcome.is_users_mistake:
+        return UserError(outcome.reason)
+    kept = out.with_name(f"{out.name}.log")
+    words = "not applicable: " if outcome.status == "skipped" else f"{outcome.status}: "
+    try:
+        shutil.copyfile(log, kept)
+    except OSError:
+        return CnnbenchError(f"{words}{outcome.reason}")
+    return CnnbenchError(f"{words}{outcome.reason} (all of its output is in {kept})")
+
+
+def _check_free(out: Path) -> None:
+    """Only what an earlier export made is replaced: not the weights, nor a run's own card.
+
+    Raises:
+        UserError: something else lies where the flatbuffer or its card would.
+    """
+    for file, is_ours, kind in (
+        (out, _is_flatbuffer, "LiteRT file"),
+        (_card_of(out), _is_card, "card of an export"),
+    ):
+        if file.exists() and not is_ours(file):
+            raise UserError(f"is there already, and is no {kind}", str(file), "name another --out")
+
+
+def _is_flatbuffer(file: Path) -> bool:
+    with suppress(OSError), file.open("rb") as stream:
+        return stream.read(8)[4:] == _IDENTIFIER
+    return False
+
+
+def _is_card(file: Path) -> bool:
+    with suppress(OSError, ValueError):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return isinstance(found, dict) and found.keys() >= _KEYS
+    return False
+
+
+def _card_of(out: Path) -> Path:
+    return out.with_suffix(".json")
+
+
+def _put(made: Path, card: dict[str, Any], out: Path) -> None:
+    """Write ``out`` and its card whole, then put both into their places."""
+    files = (out, _card_of(out))
+    parts = [file.with_name(f".{file.name}.part") for file in files]
+    try:
+        shutil.copyfile(made, parts[0])
+        text = json.dumps(card, indent=1, allow_nan=False)
+        parts[1].write_text(f"{text}\n", encoding="utf-8")
+        for part, file in zip(parts, files, strict=True):
+            part.replace(file)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,156 @@
+"""The fork server: imports TensorFlow once, then forks a worker for every order it reads.
+
+Started as ``python -m cnnbench.execution.local.server FD`` with one end of a socket pair, over
+which requests come in and the worker's messages go out, a line of JSON each. After a worker has
+ended, the server kills whatever that worker left behind and reports how it ended.
+
+`multiprocessing`'s own fork server is not used because its workers keep it alive after the parent
+was killed, it has no hold on what a worker forks, and it imports the parent's ``__main__``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from cnnbench.analysis.keras_settings import use_standard_keras
+from cnnbench.execution.local.output import MOST_BYTES, Output
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+# TensorFlow imports Keras 3, but nobody touches `tf.keras`: a worker still chooses its Keras
+# generation and its thread counts.
+PRELOAD = (
+    "numpy",
+    "tensorflow",
+    "cnnbench.execution.worker",
+    "cnnbench.models.registry",
+)
+
+
+def prctl(option: int, value: int) -> None:
+    """Linux's ``prctl``; elsewhere nothing happens and containment is by process group only."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when ``parent``, which forked it, ends."""
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the kernel was asked
+        os._exit(1)
+
+
+def serve(channel: socket.socket) -> None:
+    """Take orders from ``channel`` until it is closed."""
+    woken, wake = os.pipe()
+    for descriptor in (woken, wake):
+        os.set_blocking(descriptor, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    orders = channel.makefile("rb")
+    while line := orders.readline():
+        server = os.getpid()
+        output = Output(Path(json.loads(line)["log"]))
+        pid = os.fork()
+        if pid == 0:
+            _work(line.decode(), server, channel, output, woken, wake)
+        exit_code, peak = _wait(pid, channel, output, woken)
+        _kill_children()
+        output.close()
+        too_much = f"printed more than {MOST_BYTES // 2**20} MiB" if output.is_too_much else ""
+        ended = {"event": "ended", "exit_code": exit_code, "killed_for": too_much, "peak": peak}
+        # A worker killed while it spoke leaves half a line: begin a new one.
+        channel.sendall(b"\n" + json.dumps(ended).encode() + b"\n")
+
+
+def _work(
+    order: str, server: int, channel: socket.socket, output: Output, woken: int, wake: int
+) -> NoReturn:
+    from cnnbench.execution import worker
+
+    output.redirect()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.close(woken)
+    os.close(wake)
+    os.setsid()
+    die_with_parent(server)
+    worker.main(order, channel)
+
+
+def _wait(pid: int, channel: socket.socket, output: Output, woken: int) -> tuple[int, int]:
+    """Wait for the worker, passing on what it prints; kill it where that is too much.
+
+    Where the parent goes away first, kill everything and end.
+
+    Returns:
+        The exit code, and the most bytes of memory that it had at once.
+    """
+    while True:
+        ended, status, used = os.wait4(pid, os.WNOHANG)
+        if ended:
+            unit = 1 if sys.platform == "darwin" else 1024
+            return os.waitstatus_to_exitcode(status), used.ru_maxrss * unit
+        ready, _, _ = select.select([channel.fileno(), output.fileno(), woken], [], [])
+        if woken in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(woken, 4096)
+        if output.fileno() in ready and output.pass_on() and output.is_too_much:
+            os.kill(pid, signal.SIGKILL)
+        if channel.fileno() in ready:
+            _kill_children()
+            os._exit(0)
+
+
+def _kill_children() -> None:
+    """Kill and reap every child, and theirs: orphans come to the server, which is a subreaper."""
+    while children := _children():
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in children:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _children() -> list[int]:
+    mine = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # pid (name with spaces) state ppid ...
+            if int(stat.read_text(errors="replace").rpartition(")")[2].split()[1]) == os.getpid():
+                mine.append(int(stat.parent.name))
+    return mine
+
+
+def main() -> None:
+    """The server process: its stdout and stderr already go to its log."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    # While it imports it cannot see that the parent is gone, so the kernel sees to that; later the
+    # server must live a moment longer than the parent, to kill what its worker has forked.
+    die_with_parent(os.getppid())
+    for module in PRELOAD:
+        importlib.import_module(module)
+    if "TF_USE_LEGACY_KERAS" in os.environ:
+        importlib.import_module("tf_keras")
+    for name in {"keras", "tf_keras"} & sys.modules.keys():  # Keras 3 comes with TensorFlow
+        use_standard_keras(sys.modules[name])
+    prctl(_PR_SET_PDEATHSIG, 0)
+    serve(channel)
+
+
+if __name__ == "__main__":
+    main()

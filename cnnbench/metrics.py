@@ -1,0 +1,266 @@
+"""Every number that can stand in a table: its unit, which way is better, and what it depends on.
+
+A new metric is one entry here. In a record a metric has its bare name; in a table, one that
+depends on a setting carries it behind an ``@``: ``latency_p50_s@cpu/litert/b1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from cnnbench.errors import UserError, nearest
+from cnnbench.units import Unit
+
+DependsOn = Literal["network", "weights", "batch", "setting"]
+Better = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One kind of number.
+
+    Attributes:
+        name: with its unit as suffix where it has one (``_s``, ``_bytes``, ``_px``).
+        unit: how it is parsed and shown.
+        better: which way is better, or None where neither is.
+        depends_on: the network alone, the weights that a training gave it, the batch size, or the
+            whole setting.
+        primary: takes part in the short names of the command line.
+        exact: the same on every machine, so that it compares exactly.
+        title: a column head for people.
+    """
+
+    name: str
+    unit: Unit
+    better: Better | None = None
+    depends_on: DependsOn = "network"
+    primary: bool = True
+    exact: bool = False
+    title: str = ""
+
+    @property
+    def noun(self) -> tuple[str, str]:
+        """Singular and plural noun for counts of this metric."""
+        if self.name.startswith("latency_"):
+            return "latency", "latencies"
+        is_measured = self.depends_on == "setting"
+        return {
+            "s": ("time", "times"),
+            "per_s": ("rate", "rates"),
+            "bytes": ("memory peak", "memory peaks") if is_measured else ("size", "sizes"),
+            "fraction": ("accuracy", "accuracies") if is_measured else ("share", "shares"),
+        }.get(self.unit, ("count", "counts"))
+
+
+def _metrics() -> Iterable[Metric]:
+    low: Better = "lower"
+    high: Better = "higher"
+    # counted: static
+    yield Metric("params", "count", low, exact=True, title="Params")
+    yield Metric("trainable_params", "count", low, exact=True, title="Trainable")
+    yield Metric("weight_bytes", "bytes", low, exact=True, title="Weights")
+    yield Metric("macs", "count", low, exact=True, title="MACs")
+    yield Metric("flops", "count", low, exact=True, title="FLOPs")
+    yield Metric("uncounted_ops", "count", low, exact=True, title="Uncounted ops")
+    yield Metric("receptive_field_px", "px", None, exact=True, title="Receptive field")
+    yield Metric("depth", "count", None, exact=True, title="Depth")
+    for name, title in [
+        ("activation_sum_bytes", "Activation sum"),
+        ("activation_train_bytes", "Training activations"),
+        ("activation_infer_peak_bytes", "Activation peak"),
+    ]:
+        yield Metric(name, "bytes", low, "batch", exact=True, title=title)
+    # measured: memory
+    yield Metric("memory_infer_peak_bytes", "bytes", low, "setting", title="Inference memory")
+    yield Metric("memory_train_peak_bytes", "bytes", low, "setting", title="Training memory")
+    yield Metric("memory_predicted_bytes", "bytes", low, "setting", title="Predicted memory")
+    yield Metric("memory_ratio", "ratio", None, "setting", title="Measured ÷ predicted")
+    yield Metric("max_batch", "count", high, "setting", title="Largest batch")
+    # measured: latency
+    for name, title in [
+        ("convert_s", "Convert"),
+        ("load_s", "Load"),
+        ("compile_s", "Compile"),
+        ("first_call_s", "First call"),
+        ("latency_location_s", "Latency location"),
+        ("latency_mean_s", "Latency mean"),
+        ("latency_p50_s", "Latency p50"),
+        ("latency_p90_s", "Latency p90"),
+        ("latency_p95_s", "Latency p95"),
+        ("latency_p99_s", "Latency p99"),
+    ]:
+        yield Metric(name, "s", low, "setting", title=title)
+    yield Metric("latency_tier", "count", None, "setting", primary=False, title="Latency tier")
+    yield Metric("reference_s", "s", None, "setting", primary=False, title="Reference")
+    yield Metric("throughput_per_s", "per_s", high, "setting", title="Images/s")
+    yield Metric("achieved_flops_per_s", "per_s", high, "setting", title="FLOP/s")
+    yield Metric("output_max_abs_diff", "ratio", low, "setting", title="Output difference")
+    yield Metric("file_bytes", "bytes", low, title="File")
+    yield Metric("file_gzip_bytes", "bytes", low, "weights", title="Gzipped file")
+    # measured: accuracy
+    yield Metric("top1", "fraction", high, "setting", title="Top-1")
+    yield Metric("top1_tier", "count", None, "setting", primary=False, title="Tier")
+    yield Metric("top5", "fraction", high, "setting", title="Top-5")
+    yield Metric("ece", "fraction", low, "setting", title="Calibration error")
+    yield Metric("loss", "ratio", low, "setting", title="Loss")
+    yield Metric("train_s", "s", low, "setting", title="Training")
+    yield Metric("time_to_target_s", "s", low, "setting", title="Time to target")
+    yield Metric("epoch_s", "s", low, "setting", title="Epoch")
+    yield Metric("images_per_s", "per_s", high, "setting", title="Training images/s")
+    # measured: compression
+    yield Metric("sparsity", "fraction", None, "weights", title="Sparsity")
+    yield Metric("distinct_weights", "count", low, "weights", title="Distinct weights")
+    yield Metric("coverage_params", "fraction", high, "weights", title="Params covered")
+    yield Metric("coverage_macs", "fraction", high, "weights", title="MACs covered")
+    yield Metric("agreement", "fraction", high, "setting", title="Agreement")
+    # published by others, never mixed with what was measured here
+    yield Metric("published_top1", "fraction", high, title="Top-1")
+    yield Metric("published_top5", "fraction", high, title="Top-5")
+    yield Metric("published_size_bytes", "bytes", low, title="Size")
+    yield Metric("published_params", "count", low, title="Params")
+    yield Metric("published_depth", "count", None, title="Depth")
+    yield Metric("published_cpu_s", "s", low, title="CPU")
+    yield Metric("published_gpu_s", "s", low, title="GPU")
+
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _metrics()}
+
+MORE = "/…"  # stands for the rest of a setting, in reports
+
+COMPANIONS = ("_ci_low", "_ci_high", "_verdict", "_status", "_samples", "_ranking")
+
+
+def column(metric: str, label: str) -> str:
+    """The table column of ``metric`` under the setting ``label`` ('' where it has none)."""
+    return f"{metric}@{label}" if label else metric
+
+
+def split(name: str) -> tuple[str, str]:
+    """``latency_p50_s@cpu/graph/b1`` -> ``('latency_p50_s', 'cpu/graph/b1')``."""
+    base, _, label = name.partition("@")
+    return base, label
+
+
+def of_column(name: str) -> Metric | None:
+    """The metric of a value column; None for companions and for columns that are no metric."""
+    return METRICS.get(split(name)[0])
+
+
+def of_number(name: str) -> Metric | None:
+    """The metric of a numeric column; of an interval's end, the metric that it belongs to."""
+    base = split(name)[0]
+    for ending in COMPANIONS[:2]:
+        base = base.removesuffix(ending)
+    return METRICS.get(base)
+
+
+def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
+    """Return the one column that ``expression`` names.
+
+    Raises:
+        UserError: nothing or several match; the candidates are listed.
+    """
+    found = matching(expression, columns, where)
+    if len(found) > 1:
+        raise UserError(
+            f"the metric '{expression}' is ambiguous", where, "one of: " + ", ".join(found)
+        )
+    return found[0]
+
+
+def matching(expression: str, columns: Iterable[str], where: str = "") -> list[str]:
+    """The columns that ``expression`` names, one at least.
+
+    In this order: the exact column; the exact base with the unit suffix dropped (``file`` is
+    ``file_bytes``); a prefix among primary metrics. Both with or without a setting, of which its
+    beginning is enough (``top1@fashion_mnist``). Companions match by full name only.
+
+    Raises:
+        UserError: nothing matches; the nearest is named.
+    """
+    columns = list(columns)
+    if expression in columns:
+        return [expression]
+    base, label = split(expression)
+    values = [name for name in columns if of_column(name) is not None]
+    for match in (_is_base, _is_prefix):
+        found = with_label(label, [v for v in values if match(base, METRICS[split(v)[0]])])
+        if found:
+            return found
+    raise UserError(
+        f"no metric '{expression}' in this table", where, suggestion(expression, values)
+    )
+
+
+def suggestion(expression: str, columns: Iterable[str]) -> str:
+    """What of ``columns`` may be meant by an ``expression`` that names none of them, in words."""
+    wanted, label = split(expression)
+    columns = list(columns)
+    bases = list(dict.fromkeys(split(name)[0] for name in columns))
+    same = [name for name in columns if _is_base(wanted, METRICS[split(name)[0]])]
+    if same and label:
+        parts = [split(name)[1].split("/") for name in same]
+        beginnings = ["/".join(part[:end]) for part in parts for end in range(1, len(part) + 1)]
+        words = nearest(f"{wanted}@{label}", [f"{wanted}@{one}" for one in beginnings])
+        return words or "one of: " + ", ".join(same)
+    begun = [short_name(base) for base in bases if base.startswith(wanted)]
+    if begun:
+        return "one of: " + ", ".join(begun)
+    return nearest(expression, [*bases, *columns]) or "this table has: " + ", ".join(bases)
+
+
+def with_label(wanted: str, columns: Iterable[str]) -> list[str]:
+    """Those of ``columns`` under the setting ``wanted``, else under settings that begin with it.
+
+    All of them where ``wanted`` is empty. A report writes a beginning with ``/…`` behind it, which
+    is taken as well.
+    """
+    columns, wanted = list(columns), wanted.removesuffix(MORE)
+    exact = [name for name in columns if wanted in ("", split(name)[1])]
+    return exact or [name for name in columns if split(name)[1].startswith(f"{wanted}/")]
+
+
+def beginnings(labels: Iterable[str]) -> dict[str, str]:
+    """The shortest beginning of each setting that names it alone: what `with_label` takes.
+
+    The parts without a ``=``, which every setting of a probe begins with, are never left out.
+    """
+    everything = list(dict.fromkeys(labels))
+
+    def begins_another(beginning: str, own: str) -> bool:
+        others = (label for label in everything if label != own)
+        return any(f"{label}/".startswith(f"{beginning}/") for label in others)
+
+    found = {}
+    for label in everything:
+        parts = label.split("/")
+        least = next((i for i, part in enumerate(parts) if "=" in part), len(parts))
+        starts = ("/".join(parts[:count]) for count in range(max(least, 1), len(parts)))
+        found[label] = next((s for s in starts if not begins_another(s, label)), label)
+    return found
+
+
+def cut(labels: Iterable[str]) -> dict[str, str]:
+    """How each setting is written for people: its `beginnings`, with ``/…`` where more follows."""
+    return {
+        label: label if label == beginning else f"{beginning}{MORE}"
+        for label, beginning in beginnings(labels).items()
+    }
+
+
+def short_name(metric: str) -> str:
+    """The metric's name with its unit suffix dropped: ``file`` for ``file_bytes``."""
+    for suffix in ("_bytes", "_per_s", "_px", "_s"):
+        if metric.endswith(suffix):
+            return metric.removesuffix(suffix)
+    return metric
+
+
+def _is_base(base: str, metric: Metric) -> bool:
+    return base in (metric.name, short_name(metric.name))
+
+
+def _is_prefix(base: str, metric: Metric) -> bool:
+    return metric.primary and bool(base) and metric.name.startswith(base)

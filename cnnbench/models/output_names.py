@@ -1,0 +1,68 @@
+"""Outputs of a network by name, and the one that is used for classification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cnnbench.errors import UserError, nearest
+
+
+def of(model: Any) -> Any:
+    """Return the symbolic outputs of a ``keras.Model``, in the structure that it returns."""
+    try:
+        return model.output
+    except AttributeError:  # a Sequential of Keras 3 that no other model calls
+        return model.outputs[0] if len(model.outputs) == 1 else model.outputs
+
+
+def named(structure: Any) -> dict[str, Any]:
+    """Return the leaves of nested dictionaries, lists and tuples by their path.
+
+    ``{"box": b, "heads": [c, d]}`` gives ``box``, ``heads.0`` and ``heads.1``, in the order in
+    which the network's author wrote them; a bare leaf has the empty path.
+    """
+    return dict(_leaves(structure, ()))
+
+
+def chosen(structure: Any, wanted: str | None, label: str) -> str:
+    """Return the path of the classification output: the requested one, or the first.
+
+    Args:
+        structure: what the network returns.
+        wanted: a path as `named` gives it; None takes the first.
+        label: the model's name in messages.
+
+    Raises:
+        UserError: it has no such output (the nearest is given).
+    """
+    paths = list(named(structure))
+    if wanted is None:
+        return paths[0]
+    if wanted not in paths:
+        if paths == [""]:
+            raise UserError(f"{label} has one output, which has no name", hint="omit output=")
+        hint = nearest(wanted, paths) or "it has: " + ", ".join(paths)
+        raise UserError(f"{label} has no output '{wanted}'", hint=hint)
+    return wanted
+
+
+def remark(structure: Any, path: str) -> str:
+    """Return a sentence that names the output used; empty if there is only one."""
+    paths = list(named(structure))
+    if len(paths) == 1:
+        return ""
+    others = ", ".join(other for other in paths if other != path)
+    return f"classes are read from its output '{path}' ([output=...] selects another: {others})"
+
+
+def _leaves(structure: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    if isinstance(structure, Mapping):
+        pairs = [(str(key), value) for key, value in structure.items()]
+    elif isinstance(structure, list | tuple):
+        pairs = [(str(place), value) for place, value in enumerate(structure)]
+    else:
+        yield ".".join(path), structure
+        return
+    for key, value in pairs:
+        yield from _leaves(value, (*path, key))

@@ -1,0 +1,1 @@
+"""Accuracy after a short training, or of a network as it comes."""

@@ -1,0 +1,207 @@
+"""Settings of the ``accuracy`` probe: data set, recipe and schedule.
+
+A suite's wording and a cell's setting share their fields (`TrainingConfig`); the setting adds what
+was filled in from the model, and the form in which all of it is written in a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from cnnbench import files
+from cnnbench.data import facts, folder_layout
+from cnnbench.data.augment import Augment
+from cnnbench.data.facts import FOLDER
+from cnnbench.errors import UserError
+from cnnbench.models.handle import Model
+from cnnbench.models.model_name import show
+from cnnbench.probes.accuracy.training_config import (
+    IMAGENET,
+    OWN,
+    PRETRAINED,
+    ImageSize,
+    TrainingConfig,
+)
+from cnnbench.probes.settings import Setting, Spec, StoppingRule
+
+# These stand in a column's name in a form of their own, or (keep_weights) decide no number.
+_WORDED = frozenset({"dataset", "recipe", "image_size", "epochs", "train_examples", "keep_weights"})
+
+
+class AccuracySetting(TrainingConfig, Setting):
+    """One training schedule at one image size; a repeat is a seed.
+
+    Attributes:
+        image_size: side of the square images, in px, or ``own``: the network's input.
+        weights_sha256: of the weights file; empty for ``imagenet``.
+        dataset_sha256: of a folder's images; empty for the named data sets.
+        class_names_sha256: of the file of names, where there is one.
+    """
+
+    probe: ClassVar[str] = "accuracy"
+    image_size: ImageSize
+    weights_sha256: str = ""
+    dataset_sha256: str = ""
+    class_names_sha256: str = ""
+
+    def kind(self) -> str:
+        return f"{self.probe} {self.recipe}"
+
+    def images_for(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+        """``(height, width, channels)`` of the images for a network of this input; () as there."""
+        if self.image_size == OWN:
+            return tuple(input_shape)
+        return self.image_size, self.image_size, 3 if tuple(input_shape[-1:]) == (3,) else 1
+
+    def training_pixels(self, input_shape: Sequence[int]) -> float:
+        if self.recipe == PRETRAINED:
+            return 0.0
+        px = facts.facts(self.dataset).px
+        height, width = self.images_for(input_shape)[:2] or (px, px)
+        images = self.train_examples or facts.facts(self.dataset).training_images
+        passes = self.epochs
+        if self.recipe == "transfer":
+            through_backbone = self.augment_head and not self.augment.is_off()
+            passes = (passes if through_backbone else 1) + self.fine_tune_epochs
+        return float(passes * images * height * width)
+
+    def label(self) -> str:
+        parts = [_short_name(self.dataset), self.recipe]
+        if self.image_size != facts.facts(self.dataset).px and self.recipe != PRETRAINED:
+            parts.append(OWN if self.image_size == OWN else f"{self.image_size}px")
+        if self.is_changed("epochs"):
+            parts.append(f"{self.epochs}ep")
+        if self.train_examples is not None:
+            parts.append(f"n{self.train_examples}")
+        for name in type(self).model_fields:
+            if name not in _WORDED and self.is_changed(name):
+                parts.extend(_in_words(name, getattr(self, name)))
+        return "/".join(parts)
+
+    def primary_metrics(self) -> tuple[str, ...]:
+        return ("top1",)
+
+
+class AccuracySpec(TrainingConfig, Spec):
+    """``accuracy: [{dataset: digits, recipe: scratch, epochs: 2, seeds: 3}]``
+
+    Attributes:
+        image_size: side in px, for the models that state no input of their own, or ``own`` for
+            all; by default the data set's, or the model's smallest.
+        seeds: how many times the network is trained.
+        weights_sha256: what the weights file must be; by default what it is (`cnnbench run`
+            fills it in).
+        dataset_sha256, class_names_sha256: likewise for a folder and for a file of names.
+        folder_notes: what a folder's names say, filled in when it is found.
+    """
+
+    image_size: ImageSize | None = None
+    seeds: Annotated[int, Field(strict=True, ge=1, le=1000)] = 3
+    weights_sha256: str = ""
+    dataset_sha256: str = ""
+    class_names_sha256: str = ""
+    folder_notes: tuple[str, ...] = ()
+
+    def settings(self, model: Model) -> Iterator[AccuracySetting]:
+        fields = {name: getattr(self, name) for name in TrainingConfig.model_fields}
+        yield AccuracySetting(
+            **fields,
+            image_size=self._image_size(model),
+            weights_sha256=self.weights_sha256,
+            dataset_sha256=self.dataset_sha256,
+            class_names_sha256=self.class_names_sha256,
+        )
+
+    def notes(self, models: Sequence[Model]) -> Iterator[str]:
+        """Yield remarks for the plan: on the folder's layout, and on models that differ.
+
+        A model differs if it keeps its own image size, or is trained for other classes than its
+        name states.
+        """
+        name, classes = _short_name(self.dataset), facts.facts(self.dataset).classes
+        yield from (f"{name}: {note}" for note in self.folder_notes)
+        kept = [model for model in models if self._keeps_its_own(model)]
+        if kept and self.image_size not in (None, OWN):
+            rest = ", ".join(model.label for model in models if model not in kept)
+            owners = (f"{m.label} keeps its own input, {show(m.input_shape)}" for m in kept)
+            size = f"image_size: {self.image_size} applies to {rest or 'none of its models'}"
+            yield f"{name}: {'; '.join([size, *owners])}"
+        for model in models:
+            if "classes" in model.stated and classes not in (0, model.classes):
+                yield f"{name}: {model.label} is trained for the data set's {classes} classes"
+
+    def _keeps_its_own(self, model: Model) -> bool:
+        """Return whether the model is trained at its own input instead of the suite's size.
+
+        A fixed input that is unknown before building is assumed to be the suite's size.
+        """
+        asked, sides = self.image_size, tuple(model.input_shape[:2])
+        if "input_shape" in model.stated:
+            return sides != (asked, asked)
+        usual = asked or facts.facts(self.dataset).px
+        return "input_shape" in model.fixed and sides not in ((), (usual, usual))
+
+    def _image_size(self, model: Model) -> int | Literal["own"]:
+        asked, smallest = self.image_size, model.min_size or 1
+        if self.recipe == PRETRAINED:
+            if asked is not None:
+                words = "a pretrained network is evaluated at its own input"
+                raise UserError(words, hint="omit image_size")
+            sides = set(model.input_shape[:2])
+            return sides.pop() if len(sides) == 1 else OWN
+        if asked == OWN or self._keeps_its_own(model):
+            return OWN
+        if asked is not None and asked < smallest:
+            raise UserError(
+                f"image_size is {asked}, but it takes at least {smallest} px",
+                hint=f"omit image_size, or set it to {smallest}",
+            )
+        return asked or max(facts.facts(self.dataset).px, smallest)
+
+    def stopping_rule(self) -> StoppingRule:
+        times = 1 if self.recipe == PRETRAINED else self.seeds  # nothing in it is random
+        return StoppingRule(at_least=times, at_most=times)
+
+    def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
+        """The same with the hashes of the weights file and the folder that are found now.
+
+        What is not there keeps an empty hash: its jobs will be skipped. A hash that the suite
+        states stays.
+        """
+        hashes: dict[str, Any] = {}
+        if self.recipe != "scratch" and self.weights != IMAGENET and not self.weights_sha256:
+            where = files.weights_folders(search_path, data_dir)
+            hashes["weights_sha256"] = files.hash_of(self.weights, where)
+        if self.dataset.startswith(FOLDER) and not self.dataset_sha256:
+            name = self.dataset.removeprefix(FOLDER)
+            hashes["dataset_sha256"] = files.hash_of(name, search_path)
+        if self.dataset.startswith(FOLDER):
+            hashes["folder_notes"] = folder_layout.notes(
+                self.dataset.removeprefix(FOLDER), search_path
+            )
+        if self.class_names and not self.class_names_sha256:
+            hashes["class_names_sha256"] = files.hash_of(self.class_names, search_path)
+        return self.model_copy(update=hashes)
+
+
+def _short_name(dataset: str) -> str:
+    """The data set as a column names it: a folder by its own name, without the way there."""
+    return PurePath(dataset.removeprefix(FOLDER)).name
+
+
+def _in_words(name: str, value: Any) -> Iterator[str]:
+    """``batch_size=32``; a form field by field; a path by its file name, a hash by its start."""
+    if isinstance(value, Augment):
+        for field, item in value:
+            if item != type(value).model_fields[field].default:
+                yield f"{field}={item}"
+    elif name.endswith("_sha256"):
+        yield f"{name.removesuffix('_sha256')}-{value[:8]}"
+    elif isinstance(value, str):
+        yield f"{name}={PurePath(value).name}"
+    else:
+        yield f"{name}={'none' if value is None else value}"

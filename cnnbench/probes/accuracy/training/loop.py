@@ -1,0 +1,187 @@
+"""The training loop: Keras' own ``fit``, an epoch at a time, watched, stopped and resumed."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cnnbench.data.pipeline import TrainingBatches
+from cnnbench.errors import JobFailed
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training import network, objective, optimisation
+from cnnbench.probes.accuracy.training import watch as watching
+from cnnbench.probes.accuracy.training.checkpoint import Checkpoint, State
+
+Say = Callable[[str], None]
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with an optimiser of its own.
+
+    Attributes:
+        number: its place, from 1.
+        epochs: how many, at most.
+        learning_rate: the highest.
+    """
+
+    number: int
+    epochs: int
+    learning_rate: float
+
+
+@dataclass
+class Training:
+    """One network on its way through its phases.
+
+    Attributes:
+        setting: the schedule.
+        seed: of shuffling and augmentation.
+        checkpoint: where the state is kept between epochs.
+        say: takes progress messages.
+        curve: what each epoch gave, oldest first.
+        features_s: seconds that a frozen backbone took to compute its features.
+        notes: what a reader of the result must know of the training.
+        output: the path of the output that is trained; empty where the network has one alone.
+        images: that an epoch of the newest phase trains on; 0 where it trains on features.
+    """
+
+    setting: AccuracySetting
+    seed: int
+    checkpoint: Checkpoint
+    say: Say
+    curve: list[Point] = field(default_factory=list)
+    features_s: float = 0.0
+    output: str = ""
+    images: int = 0
+    notes: list[str] = field(default_factory=list)
+    _found: State | None = None
+
+    def __post_init__(self) -> None:
+        self._found = self.checkpoint.load()
+        if self._found is not None:
+            self.curve = list(self._found.curve)
+            self.features_s = self._found.features_s
+
+    def has_passed(self, phase: Phase) -> bool:
+        """Whether an earlier attempt was already in a later phase."""
+        return self._found is not None and self._found.phase > phase.number
+
+    def fit(self, model: Any, batches: TrainingBatches, validation: Any, phase: Phase) -> None:
+        """Train ``model`` through ``phase``, from where an earlier attempt ended.
+
+        Args:
+            model: a `keras.Model` whose trainable layers are set.
+            batches: what it is trained on.
+            validation: batches that it is judged by after every epoch, or None.
+            phase: how long and how fast.
+
+        Raises:
+            JobFailed: the loss is no longer a number, in training or on the validation images.
+        """
+        self._compile(model, phase)
+        self.images = batches.n_images
+        best = self._restored_best(model, phase)
+        points = [point for point in self.curve if point["phase"] == phase.number]
+        known = len(points)
+        while len(points) < phase.epochs and not self._is_over(points):
+            point = self._epoch(model, batches, phase, len(points))
+            if len(points) == known:  # its time says little: the graph was traced in it
+                point["traced"] = True
+            if validation is not None:
+                point |= _judged(model, validation, point["epoch"])
+            self.curve.append(point)
+            points.append(point)
+            if self.setting.early_stop and _best(points) == len(points) - 1:
+                best = model.get_weights()
+            self.checkpoint.save(
+                State(phase.number, self.curve, _values(model), best, self.features_s)
+            )
+        if best:
+            model.set_weights(best)
+
+    def _compile(self, model: Any, phase: Phase) -> None:
+        kind = network.kind_of_outputs(model)
+        model.compile(
+            optimizer=optimisation.optimizer(self.setting, phase.learning_rate),
+            loss=objective.loss(kind, self.setting.label_smoothing),
+            metrics=[objective.top1(kind)],
+            jit_compile=False,  # on a CPU, XLA is several times slower for depthwise networks
+        )
+        model.optimizer.build(model.trainable_variables)
+
+    def _restored_best(self, model: Any, phase: Phase) -> list[Any]:
+        """Put the model where an earlier attempt left it; return the best weights it had."""
+        found = self._found
+        if found is None or found.phase != phase.number:
+            return []
+        for variable, value in zip(_variables(model), found.variables, strict=True):
+            variable.assign(value)
+        self._found = None
+        return found.best
+
+    def _epoch(self, model: Any, batches: TrainingBatches, phase: Phase, done: int) -> Point:
+        setting, epoch = self.setting, len(self.curve) + 1
+        all_steps = phase.epochs * batches.steps
+
+        def rate(step: int) -> float:
+            progress = (done * batches.steps + step + 1) / all_steps
+            share = optimisation.rate_at(
+                progress, setting.schedule, setting.warmup, setting.final_rate
+            )
+            return phase.learning_rate * share
+
+        total = setting.epochs + (setting.fine_tune_epochs if setting.recipe == "transfer" else 0)
+        watch = watching.callback(rate, self.say, epoch, total, batches.steps)
+        started = time.perf_counter()
+        with optimisation.graphs_as_traced():
+            history = model.fit(
+                batches.epoch(self.seed, epoch), shuffle=False, verbose=0, callbacks=[watch]
+            ).history
+        seconds = time.perf_counter() - started
+        loss = float(history["loss"][-1])
+        if not math.isfinite(loss):
+            raise JobFailed(f"diverged at epoch {epoch}: the loss is {loss}")
+        return {
+            "epoch": epoch,
+            "phase": phase.number,
+            "seconds": round(seconds, 4),
+            "loss": _rounded(loss),
+            "top1": _rounded(history["top1"][-1]),
+        }
+
+    def _is_over(self, points: list[Point]) -> bool:
+        patience = self.setting.early_stop
+        return bool(patience and points and len(points) - 1 - _best(points) >= patience)
+
+
+def _judged(model: Any, validation: Any, epoch: int) -> Point:
+    found = model.evaluate(validation, verbose=0, return_dict=True)
+    if not math.isfinite(found["loss"]):  # the smallest of some losses, to NumPy
+        raise JobFailed(f"diverged at epoch {epoch}: the validation loss is {found['loss']}")
+    return {"val_loss": _rounded(found["loss"]), "val_top1": _rounded(found["top1"])}
+
+
+def _best(points: list[Point]) -> int:
+    return int(np.argmin([point["val_loss"] for point in points]))
+
+
+def _rounded(value: Any) -> float:
+    return float(f"{float(value):.6g}")
+
+
+def _values(model: Any) -> list[Any]:
+    return [np.asarray(variable) for variable in _variables(model)]
+
+
+def _variables(model: Any) -> list[Any]:
+    """Weights, the state of random layers, and the optimiser's, in one fixed order."""
+    variables = model.optimizer.variables
+    of_optimizer = variables() if callable(variables) else variables  # Keras 2 has a method
+    return [*model.variables, *of_optimizer]

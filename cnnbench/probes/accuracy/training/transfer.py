@@ -1,0 +1,168 @@
+"""Recipe ``transfer``: a pretrained backbone, pooled, with a new head for the data set.
+
+Phase one trains the head alone. The backbone is frozen and in inference mode, so what it says of
+a picture never changes: without augmentation it is computed once and the head trained on that,
+the same arithmetic as training through the frozen backbone. Phase two trains the backbone's last
+layers too, at a lower rate, its batch normalisation still in inference mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.data import pipeline
+from cnnbench.data.pictures import Part
+from cnnbench.errors import JobFailed, nearest
+from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.accuracy import weights_file
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training import network
+from cnnbench.probes.accuracy.training_config import IMAGENET
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The networks of one transfer; all share their weights.
+
+    Attributes:
+        backbone: what was pretrained, ``images -> features``.
+        features: ``images -> (n, d)``: the backbone, pooled over space, in inference mode.
+        head: ``(n, d) -> (n, classes)``: dropout and a dense layer.
+        whole: ``images -> (n, classes)``.
+    """
+
+    backbone: Any
+    features: Any
+    head: Any
+    whole: Any
+
+
+def build(
+    subject: ModelHandle,
+    setting: AccuracySetting,
+    classes: int,
+    weights: str | Path | None,
+    seed: int,
+) -> Transfer:
+    """Put a fresh head on the pretrained backbone, which is frozen.
+
+    Raises:
+        Unavailable: the weights are not here and cannot be downloaded.
+    """
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    frozen = backbone(subject, setting, weights)
+    frozen.trainable = False
+    images = tf.keras.Input(frozen.input_shape[1:])
+    maps = _in_inference_mode(frozen)(images)
+    pooled = layers.GlobalAveragePooling2D()(maps) if len(maps.shape) == 4 else maps
+    features = tf.keras.Model(images, pooled)
+    head = tf.keras.Sequential(
+        [
+            layers.Input(pooled.shape[1:]),
+            layers.Dropout(setting.dropout, seed=seed),
+            layers.Dense(
+                classes,
+                activation="softmax",
+                kernel_initializer=tf.keras.initializers.GlorotUniform(seed=seed),
+            ),
+        ]
+    )
+    return Transfer(frozen, features, head, tf.keras.Model(images, head(pooled)))
+
+
+def backbone(subject: ModelHandle, setting: AccuracySetting, weights: str | Path | None) -> Any:
+    """The network without its top, for the images that it is trained on.
+
+    Raises:
+        Unavailable: the weights are not here and cannot be downloaded.
+        JobFailed: it has several outputs.
+    """
+    shape = network.images(subject, setting)
+    model = subject.build(input_shape=shape, include_top=False, weights=weights)
+    if len(model.outputs) > 1:
+        raise JobFailed(f"its backbone has {len(model.outputs)} outputs; a new head stands on one")
+    return model
+
+
+def pooled_features(
+    transfer: Transfer, part: Part, classes: int, preprocess: Callable[[Any], Any]
+) -> Part:
+    """``part`` as the backbone sees it: its images become float32 features ``(n, d)``."""
+    batches = pipeline.evaluation_batches(part, classes, preprocess, _BATCH)
+    return Part(np.asarray(transfer.features.predict(batches, verbose=0)), part.labels)
+
+
+def unfreeze(transfer: Transfer, first: int | float | str) -> int:
+    """Make the backbone's layers from ``first`` on trainable; return how many these are.
+
+    Raises:
+        JobFailed: there is no such layer.
+    """
+    layers = transfer.backbone.layers
+    start = first_unfrozen(transfer, first)
+    transfer.backbone.trainable = True
+    for layer in layers[:start]:
+        layer.trainable = False
+    return len(layers) - start
+
+
+def locate_weights(
+    setting: AccuracySetting, search_path: Sequence[Path], data_dir: Path | None
+) -> str | Path:
+    """``imagenet``, or the file that ``setting.weights`` names.
+
+    Raises:
+        Unavailable, JobFailed: as `weights_file.located`.
+    """
+    if setting.weights == IMAGENET:
+        return IMAGENET
+    return weights_file.located(setting.weights, setting.weights_sha256, search_path, data_dir)
+
+
+def _in_inference_mode(backbone: Any) -> Any:
+    """``backbone`` as a layer whose batch statistics and dropout stay off, whoever calls it.
+
+    ``backbone(images, training=False)`` alone does not do: in Keras 3 the ``training=True`` of
+    ``fit`` overrides what a nested model was called with, so that phase two would move the
+    statistics.
+    """
+    import tensorflow as tf
+
+    class InferenceMode(tf.keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(name="backbone")
+            self.model = backbone
+
+        def call(self, images: Any) -> Any:
+            return self.model(images, training=False)
+
+    return InferenceMode()
+
+
+def first_unfrozen(transfer: Transfer, first: int | float | str) -> int:
+    """The place of the layer that ``first`` names: an index, a name, or a fraction of all.
+
+    Raises:
+        JobFailed: there is no such layer.
+    """
+    layers = transfer.backbone.layers
+    names = [layer.name for layer in layers]
+    if isinstance(first, str):
+        if first not in names:
+            hint = nearest(first, names) or f"its layers: {names[0]} .. {names[-1]}"
+            raise JobFailed(f"unfreeze_from: the backbone has no layer '{first}' ({hint})")
+        return names.index(first)
+    if isinstance(first, float):
+        return int(first * len(layers))
+    if first >= len(layers):
+        raise JobFailed(f"unfreeze_from is {first}, but the backbone has {len(layers)} layers")
+    return first

@@ -1,0 +1,158 @@
+"""How a network is trained, or judged as it comes: what suites and cells say of it alike."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from cnnbench.data import facts
+from cnnbench.data.augment import Augment
+from cnnbench.data.facts import FOLDER
+from cnnbench.errors import nearest
+from cnnbench.schema import Fraction, StrictModel
+
+IMAGENET = "imagenet"
+PRETRAINED = "pretrained"
+OWN: Literal["own"] = "own"
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Epochs = Annotated[int, Field(strict=True, ge=1, le=10000)]
+Rate = Annotated[float, Field(gt=0, le=100)]
+Share = Annotated[float, Field(ge=0, le=0.9)]
+ImageSize = Annotated[int, Field(strict=True, ge=4, le=4096)] | Literal["own"]
+
+
+def _known(dataset: str) -> str:
+    if not dataset.startswith(FOLDER) and dataset not in facts.NAMED:
+        known = ", ".join([*facts.NAMED, f"{FOLDER}PATH"])
+        hint = nearest(dataset, facts.NAMED) or f"one of: {known}"
+        raise ValueError(f"unknown data set ({hint})")
+    if dataset == FOLDER:
+        raise ValueError(f"needs a path behind it, as {FOLDER}photos")
+    return dataset
+
+
+DataSet = Annotated[str, AfterValidator(_known)]
+
+
+class TrainingConfig(StrictModel):
+    """Training of a network: everything except the image size and the hash of the weights.
+
+    Attributes:
+        dataset: a name in `datasets.NAMED`, or ``folder:PATH`` (a class a subfolder).
+        recipe: ``scratch``, ``transfer`` from pretrained ``weights``, or ``pretrained``: nothing is
+            trained, and the network is judged on all images of a folder as it comes.
+        train_examples: a stratified subset of the training images, or all.
+        test_examples: a stratified subset of the test images, or all.
+        validation: the share of the training images held out where the data set brings no
+            validation split of its own.
+        schedule: how the learning rate goes from ``learning_rate`` to ``final_rate`` of it.
+        warmup: share of all steps in which the rate rises from 0.
+        weight_decay: decoupled from the gradient (AdamW, where the optimiser is Adam).
+        clip_norm: largest global norm of a gradient, or None.
+        early_stop: epochs without a better validation loss before training ends, or None.
+        target_top1: the time until the validation images reach this share is measured, or None.
+        batchnorm_momentum: of every BatchNormalization; Keras' defaults (0.99, 0.999) never let
+            the moving statistics arrive in a short schedule.
+        keep_weights: save the trained weights among the run's artifacts, and from scratch the
+            network as a ``.keras`` file, which any suite can name as a model.
+        weights: of a ``transfer`` or a ``pretrained`` network: ``imagenet`` or a file.
+        dropout: before the new head of a ``transfer``.
+        augment_head: whether ``augment`` changes the images of a ``transfer``'s phase one too;
+            without it the backbone's features are computed once, and phase one takes seconds.
+        fine_tune_epochs: length of phase two of a ``transfer``; 0 leaves the backbone frozen.
+        fine_tune_rate: the learning rate that phase two begins with.
+        unfreeze_from: the first layer that phase two trains: an index, a name, or a fraction of
+            the backbone's layers.
+        preprocessing: the ``model``'s own, or ``none``: it sees images in 0..255.
+        class_names: of a ``pretrained`` network: a file with the names of its classes, one a line,
+            in the order of its outputs; by default the folder's names, in their order.
+    """
+
+    dataset: DataSet
+    recipe: Literal["scratch", "transfer", "pretrained"] = "scratch"
+    epochs: Epochs = 5
+    train_examples: Count | None = None
+    test_examples: Count | None = None
+    validation: Share = 0.0
+    batch_size: Annotated[int, Field(strict=True, ge=1, le=65536)] = 64
+    optimizer: Literal["adam", "nadam", "sgd", "rmsprop"] = "adam"
+    learning_rate: Rate = 0.001
+    schedule: Literal["constant", "linear", "cosine", "exponential"] = "cosine"
+    final_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
+    warmup: Share = 0.1
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    augment: Augment = Augment()
+    early_stop: Epochs | None = None
+    target_top1: Fraction | None = None
+    batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    keep_weights: bool = False
+    weights: Annotated[str, Field(min_length=1)] = IMAGENET
+    dropout: Share = 0.2
+    augment_head: bool = True
+    fine_tune_epochs: Annotated[int, Field(strict=True, ge=0, le=10000)] = 0
+    fine_tune_rate: Rate = 0.0001
+    unfreeze_from: (
+        Annotated[int, Field(strict=True, ge=0)]
+        | Annotated[float, Field(strict=True, gt=0, lt=1)]
+        | Annotated[str, Field(strict=True, min_length=1)]
+    ) = 0.5
+    preprocessing: Literal["model", "none"] = "model"
+    class_names: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_ever_where_not_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omit later fields at their default, so that existing keys stay valid."""
+        return {
+            name: value
+            for name, value in plain(self).items()
+            if name not in _LATER or self.is_changed(name)
+        }
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if not self.validation and self.dataset != "tf_flowers":
+            for name in ("early_stop", "target_top1"):
+                if getattr(self, name):
+                    raise ValueError(f"{name} needs validation images: say validation: 0.1")
+        if self.recipe == PRETRAINED:
+            self._trains_nothing()
+        elif self.class_names:
+            raise ValueError(f"class_names: only with recipe: {PRETRAINED}")
+        if self.recipe == "scratch" and (extra := _TRANSFER_ONLY & self.model_fields_set):
+            changed = [name for name in sorted(extra) if self.is_changed(name)]
+            if changed:
+                raise ValueError(f"{', '.join(changed)}: only with recipe: transfer")
+        return self
+
+    def _trains_nothing(self) -> None:
+        if not self.dataset.startswith(FOLDER):
+            raise ValueError(f"recipe: {PRETRAINED} is judged on a folder of images: {FOLDER}PATH")
+        fields = set(TrainingConfig.model_fields) & self.model_fields_set - _JUDGED_BY
+        if changed := [name for name in sorted(fields) if self.is_changed(name)]:
+            raise ValueError(f"{', '.join(changed)}: recipe: {PRETRAINED} trains nothing")
+
+    def is_changed(self, name: str) -> bool:
+        """Whether a field is not what it is by default."""
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+
+_TRANSFER_ONLY = frozenset({"weights", "dropout", "augment_head", "unfreeze_from"}) | {
+    "fine_tune_epochs",
+    "fine_tune_rate",
+}
+# All that a network that is not trained can be asked.
+_JUDGED_BY = frozenset({"dataset", "recipe", "weights", "test_examples"}) | {
+    "preprocessing",
+    "class_names",
+}
+_LATER = frozenset({"preprocessing", "class_names", "class_names_sha256"})

@@ -1,0 +1,1 @@
+"""Latency of a call, by runtime, device, batch size, threads and precision."""

@@ -1,0 +1,92 @@
+"""Settings of the ``latency`` probe: call path, device, threads, precision and batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from cnnbench.models.handle import Model
+from cnnbench.probes.settings import Setting, Spec, StoppingRule
+from cnnbench.schema import BatchSize, BatchSizes, Distinct, Fraction
+
+Runtime = Literal["predict", "eager", "graph", "xla", "litert", "onnxruntime", "openvino"]
+Device = Literal["cpu", "gpu"]
+Threads = Literal["all"] | Annotated[int, Field(strict=True, ge=1, le=1024)]
+Dtype = Literal["float32", "bfloat16", "float16"]
+Rounds = Annotated[int, Field(strict=True, ge=1, le=100)]
+
+
+class LatencySetting(Setting):
+    """One call path, timed in fresh processes; what is made once is made by ``prepare``."""
+
+    probe: ClassVar[str] = "latency"
+    runtime: Runtime = "graph"
+    device: Device = "cpu"
+    batch_size: BatchSize = 1
+    threads: Threads = "all"
+    dtype: Dtype = "float32"
+
+    @property
+    def needs_prepare(self) -> bool:
+        return True
+
+    def label(self) -> str:
+        parts = [self.device, self.runtime, f"b{self.batch_size}"]
+        if self.threads != "all":
+            parts.append(f"t{self.threads}")
+        if self.dtype != "float32":
+            parts.append({"bfloat16": "bf16", "float16": "f16"}[self.dtype])
+        return "/".join(parts)
+
+    def primary_metrics(self) -> tuple[str, ...]:
+        return ("latency_p50_s", "latency_location_s")
+
+
+class TimedSpec(Spec):
+    """What is timed in rounds, until the interval is as narrow as ``precision``.
+
+    Attributes:
+        precision: the relative half-width that is wanted.
+        min_rounds, max_rounds: fresh processes of a cell.
+    """
+
+    precision: Fraction = 0.05
+    min_rounds: Rounds = 6
+    max_rounds: Rounds = 12
+
+    @model_validator(mode="after")
+    def _rounds_in_order(self) -> Self:
+        if self.min_rounds > self.max_rounds:
+            raise ValueError(
+                f"min_rounds is {self.min_rounds}, more than max_rounds, {self.max_rounds}"
+            )
+        return self
+
+    def stopping_rule(self) -> StoppingRule:
+        return StoppingRule(
+            at_least=self.min_rounds, at_most=self.max_rounds, precision=self.precision
+        )
+
+
+class LatencySpec(TimedSpec):
+    """``latency: {runtimes: [graph, litert], devices: [cpu, gpu], precision: 5%}``"""
+
+    runtimes: Annotated[list[Runtime], Distinct, Field(min_length=1)] = ["graph"]
+    devices: Annotated[list[Device], Distinct, Field(min_length=1)] = ["cpu"]
+    batch_sizes: BatchSizes = [1]
+    threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]
+    dtypes: Annotated[list[Dtype], Distinct, Field(min_length=1)] = ["float32"]
+
+    def settings(self, model: Model) -> Iterator[LatencySetting]:
+        axes = (self.runtimes, self.devices, self.batch_sizes, self.threads, self.dtypes)
+        for runtime, device, batch_size, threads, dtype in product(*axes):
+            yield LatencySetting(
+                runtime=runtime,
+                device=device,
+                batch_size=batch_size,
+                threads=threads,
+                dtype=dtype,
+            )

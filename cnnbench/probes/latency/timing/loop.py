@@ -1,0 +1,215 @@
+"""The timed loop: warm up until warm, then blocks of calls, alternating with a reference.
+
+A *call* takes one prepared input and returns its result in the host's memory. Between the two
+readings of the clock nothing runs but the call; what is decided is decided between blocks.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any
+
+Call = Callable[[Any], Any]
+Clock = Callable[[], int]
+
+_NS = 1e-9
+
+
+@dataclass(frozen=True)
+class TimingConfig:
+    """Duration of a measurement.
+
+    Attributes:
+        seconds: of calls, at least.
+        calls: at least.
+        blocks: alternations with the reference (fewer where there are fewer calls).
+        window_s: of calls in a warm-up window, at least.
+        agreement: two successive windows agree when the means of their fastest half differ by less
+            (relative): the fastest calls alone may be warm when most are not yet.
+        warm_up_s: the longest warm-up; a window begun before it is finished.
+        settle_s: what is left uncounted after a change to or from the reference, whose threads
+            spin for some 25 ms before they sleep (OpenBLAS), as those of some runtimes do.
+        reference_calls: counted in each of the reference's blocks.
+        clock_ns: tells the time, in nanoseconds.
+    """
+
+    seconds: float = 1.0
+    calls: int = 11
+    blocks: int = 8
+    window_s: float = 0.1
+    agreement: float = 0.05
+    warm_up_s: float = 5.0
+    settle_s: float = 0.03
+    reference_calls: int = 8
+    clock_ns: Clock = time.perf_counter_ns
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """The warm-up windows (mean of the fastest half, seconds), and whether the last two agreed."""
+
+    windows: tuple[float, ...]
+    agreed: bool
+
+
+@dataclass
+class Timing:
+    """Seconds: of the blocks' calls, in the order in which they were made, and of the reference's.
+
+    ``blocks`` and ``references`` are of the same length: the reference's block follows its own.
+    """
+
+    blocks: list[list[float]] = field(default_factory=list)
+    references: list[list[float]] = field(default_factory=list)
+
+    @property
+    def calls(self) -> list[float]:
+        return [seconds for block in self.blocks for seconds in block]
+
+    @property
+    def reference_calls(self) -> list[float]:
+        return [seconds for block in self.references for seconds in block]
+
+
+def location(seconds: Sequence[float]) -> float:
+    """The mean of the fastest tenth, of three calls at least: what the machine does undisturbed.
+
+    Noise of other people's work only ever adds. A neighbour that computes for part of a round
+    reaches the fastest half of the calls, and moves the network and the reference by unlike
+    shares; the fastest tenth hardly.
+
+    Raises:
+        ValueError: no values.
+    """
+    return _fastest(seconds, 0.1, fewest=3)
+
+
+def _fastest(seconds: Sequence[float], share: float, fewest: int = 1) -> float:
+    """The mean of the fastest ``share`` of calls."""
+    if not seconds:
+        raise ValueError("no calls")
+    found = sorted(seconds)[: max(fewest, math.ceil(share * len(seconds)))]
+    return sum(found) / len(found)
+
+
+def warm_up(call: Call, inputs: Sequence[Any], effort: TimingConfig) -> WarmUp:
+    """Call in windows until two successive ones agree, or until ``effort.warm_up_s`` is over."""
+    rotation = cycle(inputs)
+    windows: list[float] = []
+    began = effort.clock_ns()
+    while True:
+        windows.append(_fastest(_for(effort.window_s, call, rotation, effort.clock_ns), 0.5))
+        if len(windows) > 1 and abs(windows[-1] / windows[-2] - 1) < effort.agreement:
+            return WarmUp(tuple(windows), True)
+        if len(windows) > 1 and _since(began, effort.clock_ns) > effort.warm_up_s:
+            return WarmUp(tuple(windows), False)
+
+
+def measure(
+    call: Call,
+    inputs: Sequence[Any],
+    reference: Callable[[], Any],
+    expected_s: float,
+    effort: TimingConfig,
+) -> Timing:
+    """Time ``call`` over rotating ``inputs`` in blocks, a block of ``reference`` after each.
+
+    Args:
+        call: takes one of ``inputs``; its result is in the host's memory when it returns.
+        inputs: what is rotated through.
+        reference: work that is always the same.
+        expected_s: what a call takes, about: from the warm-up.
+        effort: how long.
+    """
+    blocks = min(effort.blocks, effort.calls)
+    fewest = effort.calls // blocks
+    rotation = cycle(inputs)
+    timing = Timing()
+    with no_garbage_collection():
+        while len(timing.blocks) < blocks or _missing(timing, effort):
+            if timing.blocks:
+                _settle(call, rotation, expected_s, effort)
+            wanted = max(fewest, round(effort.seconds / blocks / expected_s))
+            timing.blocks.append(timed(call, rotation, wanted, effort.clock_ns))
+            expected_s = sum(timing.blocks[-1]) / wanted
+            _uncounted(reference, effort)
+            timing.references.append(
+                timed_plain(reference, effort.reference_calls, effort.clock_ns)
+            )
+    return timing
+
+
+def timed(
+    call: Call, rotation: Iterator[Any], count: int, clock: Clock = time.perf_counter_ns
+) -> list[float]:
+    """Seconds of each of ``count`` calls."""
+    times = [0] * count
+    for index in range(count):
+        fed = next(rotation)
+        start = clock()
+        call(fed)
+        times[index] = clock() - start
+    return [nanoseconds * _NS for nanoseconds in times]
+
+
+def timed_plain(
+    work: Callable[[], Any], count: int, clock: Clock = time.perf_counter_ns
+) -> list[float]:
+    """Seconds of each of ``count`` calls without an argument."""
+    times = [0] * count
+    for index in range(count):
+        start = clock()
+        work()
+        times[index] = clock() - start
+    return [nanoseconds * _NS for nanoseconds in times]
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Collect now, then not until the end."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _missing(timing: Timing, effort: TimingConfig) -> bool:
+    calls = timing.calls
+    return len(calls) < effort.calls or sum(calls) < effort.seconds
+
+
+def _for(seconds: float, call: Call, rotation: Iterator[Any], clock: Clock) -> list[float]:
+    times: list[float] = []
+    began = clock()
+    while not times or _since(began, clock) < seconds:
+        times += timed(call, rotation, 1, clock)
+    return times
+
+
+def _uncounted(work: Callable[[], Any], effort: TimingConfig) -> None:
+    began = effort.clock_ns()
+    work()
+    while _since(began, effort.clock_ns) < effort.settle_s:
+        work()
+
+
+def _settle(call: Call, rotation: Iterator[Any], expected_s: float, effort: TimingConfig) -> None:
+    """Let the reference's threads go to sleep: uncounted calls, or a pause before long calls."""
+    if expected_s > effort.settle_s:
+        time.sleep(effort.settle_s)
+    else:
+        _for(effort.settle_s, call, rotation, effort.clock_ns)
+
+
+def _since(began: int, clock: Clock) -> float:
+    return (clock() - began) * _NS

@@ -1,0 +1,96 @@
+"""Activity of the machine during a measurement: CPU used by others, and CPU time taken away.
+
+Read from ``/proc`` and the control groups before and after, never during. On systems without them
+(other than Linux) nothing is reported.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnbench.environment import cgroup
+
+# Shares of a core above which a round is flagged; one tick of the kernel's clock is 10 ms.
+_OTHERS = 0.10
+_STOLEN = 0.05
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class CpuSnapshot:
+    """Counters at one moment, in seconds since some beginning.
+
+    Attributes:
+        wall: the clock.
+        own: CPU time of this process, all threads.
+        busy: CPU time of everybody on the cores that this process may use, or None.
+        stolen: time in which the hypervisor ran something else, or None.
+        throttled: how often a quota stopped the control groups that this process is in.
+    """
+
+    wall: float
+    own: float
+    busy: float | None
+    stolen: float | None
+    throttled: int
+
+
+@dataclass(frozen=True)
+class CpuUsage:
+    """What happened between two moments, in cores (CPU seconds a second)."""
+
+    own_cores: float
+    other_cores: float | None
+    stolen_cores: float | None
+    throttled: int
+
+    def flags(self, threads: int) -> list[str]:
+        """What makes the numbers doubtful, in words; what differs each time stands in brackets."""
+        found = []
+        if self.other_cores is not None and self.other_cores > _OTHERS:
+            found.append(f"another process used the CPU ({self.other_cores:.2f} cores)")
+        if self.stolen_cores is not None and self.stolen_cores > _STOLEN:
+            found.append(f"the hypervisor took the CPU away ({self.stolen_cores:.2f} cores)")
+        if self.throttled:
+            found.append(f"throttled by the container's CPU limit ({self.throttled} times)")
+        if self.own_cores > threads + 0.2:
+            found.append(f"used more cores than its threads ({self.own_cores:.1f} of {threads})")
+        return found
+
+
+def now() -> CpuSnapshot:
+    """Read the counters."""
+    times = os.times()
+    busy, stolen = cpu_seconds()
+    throttled = cgroup.of_process().throttled()
+    return CpuSnapshot(time.perf_counter(), times.user + times.system, busy, stolen, throttled)
+
+
+def between(before: CpuSnapshot, after: CpuSnapshot) -> CpuUsage:
+    """What the counters say of the time between two moments."""
+    wall = max(after.wall - before.wall, 1e-9)
+    own = after.own - before.own
+    others = stolen = None
+    if before.busy is not None and after.busy is not None:
+        others = max(0.0, after.busy - before.busy - own) / wall
+    if before.stolen is not None and after.stolen is not None:
+        stolen = (after.stolen - before.stolen) / wall
+    return CpuUsage(own / wall, others, stolen, after.throttled - before.throttled)
+
+
+def cpu_seconds(stat: Path = Path("/proc/stat")) -> tuple[float | None, float | None]:
+    """Busy and stolen seconds of the usable cores."""
+    try:
+        usable = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+        lines = [line.split() for line in stat.read_text().splitlines()]
+    except (OSError, AttributeError):
+        return None, None
+    rows = [[int(ticks) for ticks in line[1:]] for line in lines if line and line[0] in usable]
+    if not rows or any(len(row) < 8 for row in rows):
+        return None, None
+    # user nice system idle iowait irq softirq steal guest guest_nice
+    busy = sum(sum(row[:3]) + row[5] + row[6] for row in rows)
+    return busy / _TICKS, sum(row[7] for row in rows) / _TICKS

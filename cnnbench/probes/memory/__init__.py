@@ -1,0 +1,1 @@
+"""Peak memory of inference and training, and the largest batch."""

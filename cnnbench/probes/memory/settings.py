@@ -1,0 +1,75 @@
+"""Settings of the ``memory`` probe: the peak that the operating system saw, or the batch that fits.
+
+A setting with a ``limit`` asks for the largest batch of a process that may use so much and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from cnnbench.models.handle import Model
+from cnnbench.probes.settings import Setting, Spec, StoppingRule
+from cnnbench.schema import BatchSize, BatchSizes, Bytes, Distinct
+from cnnbench.units import exact_bytes
+
+Mode = Literal["infer", "train"]
+
+
+class MemorySetting(Setting):
+    """One first full-batch call (``infer``) or training step (``train``) in a fresh process.
+
+    With a ``limit`` (bytes, of the whole process): the largest batch that does not exceed it;
+    ``batch_size`` then says nothing.
+    """
+
+    probe: ClassVar[str] = "memory"
+    mode: Mode = "infer"
+    device: Literal["cpu", "gpu"] = "cpu"
+    batch_size: BatchSize = 1
+    limit: Bytes | None = None
+
+    def label(self) -> str:
+        return "/".join([self.mode] * (self.mode != "infer") + self._place())
+
+    def label_for(self, metric: str) -> str:
+        """The mode is left out where the metric names it: ``memory_train_peak_bytes b32``."""
+        if metric == f"memory_{self.mode}_peak_bytes":
+            return "/".join(self._place())
+        return super().label_for(metric)
+
+    def _place(self) -> list[str]:
+        size = f"b{self.batch_size}" if self.limit is None else exact_bytes(self.limit)
+        return [self.device] * (self.device != "cpu") + [size]
+
+    def primary_metrics(self) -> tuple[str, ...]:
+        return (f"memory_{self.mode}_peak_bytes",) if self.limit is None else ("max_batch",)
+
+
+class MemorySpec(Spec):
+    """``memory: {batch_sizes: [1, 32], modes: [infer, train], max_batch: [2GiB]}``"""
+
+    modes: Annotated[list[Mode], Distinct, Field(min_length=1)] = ["infer"]
+    devices: Annotated[list[Literal["cpu", "gpu"]], Distinct, Field(min_length=1)] = ["cpu"]
+    batch_sizes: BatchSizes = [1]
+    max_batch: Annotated[list[Bytes], Distinct] = []
+    repeats: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
+
+    @model_validator(mode="after")
+    def _fits_are_of_the_cpu(self) -> Self:
+        if self.max_batch and "cpu" not in self.devices:
+            raise ValueError("max_batch is of the main memory: name cpu among the devices, too")
+        return self
+
+    def settings(self, model: Model) -> Iterator[MemorySetting]:
+        for mode in self.modes:
+            for device in self.devices:
+                for batch_size in self.batch_sizes:
+                    yield MemorySetting(mode=mode, device=device, batch_size=batch_size)
+            for limit in self.max_batch:
+                yield MemorySetting(mode=mode, limit=limit)
+
+    def stopping_rule(self) -> StoppingRule:
+        return StoppingRule(at_least=self.repeats, at_most=self.repeats)

@@ -1,0 +1,1 @@
+"""Counts: parameters, MACs, activation memory."""

@@ -1,0 +1,195 @@
+"""What a compressed row bought, in words: beside the float32 row of the same trained network.
+
+Like every verdict it is computed when tables are made; it needs both rows and is never stored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnnbench.metrics import split
+from cnnbench.probes.compression.variants import FLOAT32, Variant, parse
+from cnnbench.results import speeds
+from cnnbench.results.answers import Answers, answers_by_column
+from cnnbench.results.record import Record
+from cnnbench.statistics import estimates, proportions
+from cnnbench.statistics.robust import FEWEST_PROCESSES
+
+COLUMN = "compression_verdict"
+# MLPerf Inference, rules, section "Benchmarks": a closed-division result keeps 99 % of the
+# accuracy of the float32 reference.
+GATE = 0.99
+COVERED = 0.9
+_LEAST_SMALLER = 1.1  # a file or its gzip that is smaller by less is not called smaller
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """A compressed row and the float32 row that it is compared with, each with its answers."""
+
+    place: int
+    row: Row
+    base: Row
+    variant: Variant
+    answers: Mapping[str, Answers]
+    base_answers: Mapping[str, Answers]
+
+
+def verdicts(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> dict[int, str]:
+    """Place of a row -> its verdict, for every row that is no float32 row.
+
+    Args:
+        rows: of a report, column -> cell. All latencies are one family of tests.
+        records: what each row was made of.
+    """
+    pairs = list(_pairs(rows, records))
+    speeds = _speeds(pairs)
+    return {
+        pair.place: "; ".join(_words(pair, speeds.get(pair.place, []))) or "nothing was measured"
+        for pair in pairs
+    }
+
+
+def _pairs(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> Iterator[_Beside]:
+    names = ("model", "input_shape", "classes")
+    keys = [tuple(row[name] for name in names) for row in rows]
+    bases = {keys[place]: place for place, row in enumerate(rows) if row["variant"] == FLOAT32}
+    for place, row in enumerate(rows):
+        base = bases.get(keys[place])
+        if row["variant"] != FLOAT32 and base is not None:
+            given = (answers_by_column(records[of]) for of in (place, base))
+            yield _Beside(place, row, rows[base], parse(row["variant"]), *given)
+
+
+def _words(pair: _Beside, speeds: Sequence[str]) -> Iterator[str]:
+    why = _why_absent(pair.row)
+    if why:
+        yield why
+        return
+    yield from _disagreement(pair.row)
+    yield from _accuracy(pair)
+    yield from speeds
+    yield from _size(pair)
+    yield from _coverage(pair)
+
+
+def _why_absent(row: Row) -> str:
+    """``not applicable: …`` where there is no file, or how making it ended."""
+    status = str(row.get("file_bytes_status") or "")
+    if row.get("file_bytes") is not None or not status:
+        return ""
+    kind, _, reason = status.partition(": ")
+    return f"not applicable: {reason}" if kind == "skipped" else status
+
+
+def _disagreement(row: Row) -> Iterator[str]:
+    """That the file does not say what the network it was made of says, where nothing rounds it."""
+    for name, words in row.items():
+        if split(name)[0] == "output_max_abs_diff_verdict" and words:
+            yield estimates.reasons_of(words)
+
+
+def _accuracy(pair: _Beside) -> Iterator[str]:
+    for name, value in pair.row.items():
+        base = pair.base.get(name)
+        if split(name)[0] != "top1" or value is None or not base:
+            continue
+        if estimates.NOT_ABOVE_CHANCE in str(pair.base.get(f"top1_verdict@{split(name)[1]}")):
+            yield f"float32 itself is {estimates.NOT_ABOVE_CHANCE}"
+            continue
+        yield _kept(value / base, base, pair.base_answers.get(name), pair.answers.get(name))
+
+
+def _kept(share: float, base: float, float32: Answers | None, new: Answers | None) -> str:
+    """On which side of the gate a share of float32's accuracy is, if the images can tell.
+
+    Where the single answers are not known, the share alone says so, as MLPerf has it.
+    """
+    # Rounded down: what misses the gate must not read as if it met it.
+    words = f"{math.floor(1000 * share + 1e-9) / 10:.1f} % of float32's accuracy"
+    low = high = share
+    if float32 and new and float32.is_paired_with(new):
+        gain = proportions.gain(float32.right, new.right)
+        low, high = 1 + gain.low / base, 1 + gain.high / base
+        words += f" ({100 * low:.1f}-{100 * high:.1f} %"
+        if low < GATE <= high:
+            return f"keeps {words}; {len(new.right):,} test images cannot tell it from 99 %)"
+        words += ")"
+    return f"keeps {words}" if low >= GATE else f"loses accuracy: keeps only {words}"
+
+
+def _speeds(pairs: Sequence[_Beside]) -> dict[int, list[str]]:
+    """Place -> what is known of its speed, one phrase a call path."""
+    found = [
+        (pair, label, base, new)
+        for pair in pairs
+        for label in _labels(pair.row)
+        if (base := speeds.ratios(pair.base, label)) and (new := speeds.ratios(pair.row, label))
+    ]
+    tests = estimates.compare([(base, new) for _, _, base, new in found])
+    words: dict[int, list[str]] = {}
+    for (pair, label, base, new), test in zip(found, tests, strict=True):
+        several = len(_labels(pair.row)) > 1
+        phrase = _speed(test, min(len(base), len(new)))
+        words.setdefault(pair.place, []).append(f"{phrase} [{label}]" if several else phrase)
+    return words
+
+
+def _speed(test: estimates.Comparison, processes: int) -> str:
+    up, low, high = 1 / test.ratio, 1 / test.high, 1 / test.low
+    interval = f"{up:.2f}x, {low:.2f}-{high:.2f}"
+    match test.verdict:
+        case "lower":
+            return f"faster than float32 here ({interval})"
+        case "higher":
+            return f"slower than float32 here ({interval})"
+        case "too few processes":
+            need = FEWEST_PROCESSES
+            return f"speed unknown: {processes} of at least {need} processes ({interval} seen)"
+    most = 1 + estimates.MINIMUM_EFFECT
+    is_none = low >= 1 / most and high <= most
+    return f"no {'real speed-up' if is_none else 'speed-up shown'} ({interval})"
+
+
+def _size(pair: _Beside) -> Iterator[str]:
+    file, zipped = (_times_smaller(pair, f"file{kind}_bytes") for kind in ("", "_gzip"))
+    if file >= _LEAST_SMALLER:
+        yield f"file {file:.1f}x smaller"
+    elif zipped >= _LEAST_SMALLER:
+        yield f"smaller only when compressed (gzip {zipped:.1f}x)"
+    elif file:
+        yield "file no smaller"
+
+
+def _coverage(pair: _Beside) -> Iterator[str]:
+    """What was left as it was, where that is more than a tenth of the work or of the weights."""
+    macs, params = (pair.row.get(f"coverage_{of}") for of in ("macs", "params"))
+    if macs is None or params is None or min(macs, params) >= COVERED:
+        return
+    variant = pair.variant
+    kinds = {
+        "float": variant.quantisation,
+        "dense": variant.is_pruned,
+        "unclustered": variant.clusters,
+    }
+    word = " or ".join(kind for kind, asked in kinds.items() if asked)
+    left = f"{100 * (1 - macs):.0f} % of the MACs, {100 * (1 - params):.0f} % of the weights"
+    yield f"partly {word}: {left}"
+
+
+def _labels(row: Row) -> list[str]:
+    return [
+        split(name)[1]
+        for name, value in row.items()
+        if split(name)[0] == "latency_location_s" and "/litert/" in name and value is not None
+    ]
+
+
+def _times_smaller(pair: _Beside, name: str) -> float:
+    base, new = pair.base.get(name), pair.row.get(name)
+    return base / new if base and new else 0.0

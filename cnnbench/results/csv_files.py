@@ -1,0 +1,130 @@
+"""Tables as CSV: the same bytes everywhere, read back as they were, no spreadsheet's formula."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_float_dtype, is_numeric_dtype
+
+from cnnbench.errors import UserError
+from cnnbench.metrics import of_number, split
+from cnnbench.results.record import SCHEMA_VERSION
+from cnnbench.units import number, written
+
+_TEXTS = ("_verdict", "_status", "_samples", "_ranking")
+_NAMES = ("model", "variant", "input_shape", "environment")
+# How a text begins that a spreadsheet would run; the page copies its table by the same rule.
+FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """CSV with the same bytes on every processor, no text of which is a spreadsheet's formula.
+
+    Whole numbers are written whole, others with nine significant digits.
+    """
+    texts = [name for name in frame.columns if not is_numeric_dtype(frame[name])]
+    numbers = [name for name in frame.columns if is_float_dtype(frame[name])]
+    safe = frame.assign(
+        **{name: _neutral_column(frame[name]) for name in texts},
+        **{name: frame[name].map(written, na_action="ignore") for name in numbers},
+    )
+    safe.columns = [neutral(name) for name in safe.columns]
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def read_csv(file: Path, text: str | None = None) -> pd.DataFrame:
+    """Read a ``report.csv`` back, or ``text`` as if it stood in ``file``.
+
+    Raises:
+        UserError: not a report, or of a newer schema.
+    """
+
+    def source() -> Path | StringIO:
+        return file if text is None else StringIO(text)
+
+    # Not unpacked by its name's ending either: a few KB of gzip can hold any number of GB.
+    try:
+        names = pd.read_csv(source(), compression=None, nrows=0).columns
+        # A blank cell is the only missing one: a model may be called "NA".
+        texts = {name: str for name in names if _is_text(name)}
+        frame = pd.read_csv(
+            source(), compression=None, dtype=texts, keep_default_na=False, na_values=[""]
+        )
+    # pandas' parser errors are ValueErrors; a whole number of 400 digits overflows.
+    except (OSError, ValueError, OverflowError) as error:
+        why = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
+        raise UserError(
+            f"not a report: {why}", str(file), "a run's folder or its report.csv is expected"
+        ) from None
+    frame.columns = [_plain(name) for name in frame.columns]
+    missing = [name for name in ("model", "variant") if name not in frame.columns]
+    if missing:
+        raise UserError(f"not a report: no column '{missing[0]}'", str(file))
+    if {"metric", "value"} <= set(frame.columns):
+        raise UserError(
+            "not a report: a row a record and metric", str(file), "report.csv lies beside it"
+        )
+    if frame["model"].isna().any():
+        raise UserError("a row without a model", str(file))
+    for name in frame.columns:
+        _check_numbers(frame, name, file)
+    if "schema_version" in frame.columns:
+        newest = pd.to_numeric(frame["schema_version"], errors="coerce").max()
+        if newest > SCHEMA_VERSION:
+            raise UserError(
+                f"schema version {newest:g}, newer than this cnnbench reads ({SCHEMA_VERSION})",
+                str(file),
+                "install a newer cnnbench",
+            )
+    for name in frame.columns:
+        if frame[name].dtype == object or str(frame[name].dtype).startswith("str"):
+            frame[name] = frame[name].map(_plain)
+    return frame
+
+
+def _check_numbers(frame: pd.DataFrame, name: str, file: Path) -> None:
+    """Refuse words in a column of numbers: left as they are, they would be missing numbers."""
+    if of_number(name) is None and name != "schema_version":
+        return
+    is_number = frame[name].map(lambda cell: number(cell) is not None)
+    wrong = frame[name].notna() & ~is_number
+    if wrong.any():
+        place = int(wrong.to_numpy().argmax())
+        raise UserError(
+            f"'{str(frame[name].iloc[place])[:40]}' is no number",
+            str(file),
+            f"the column '{name}' of {frame['model'].iloc[place]}",
+        )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a column is read as text whatever its cells look like.
+
+    Left to guess, pandas takes the environment ``853876591e20`` for 8.5e28, and a single sample
+    for a number.
+    """
+    return name in _NAMES or split(name)[0].endswith(_TEXTS)
+
+
+def _neutral_column(column: pd.Series) -> pd.Series:
+    """`neutral` of every cell; a column of many rows has few different texts."""
+    codes, texts = pd.factorize(column, use_na_sentinel=True)
+    safe = np.array([*map(neutral, texts), None], dtype=object)  # the last is for what is missing
+    return pd.Series(safe[codes], index=column.index, dtype=object)
+
+
+def neutral(value: Any) -> Any:
+    """An apostrophe before what a spreadsheet would run; one more where there are some already."""
+    return "'" + value if isinstance(value, str) and FORMULA.match(value) else value
+
+
+def _plain(value: Any) -> Any:
+    """What `neutral` was given."""
+    if isinstance(value, str) and value.startswith("'") and FORMULA.match(value):
+        return value[1:]
+    return value

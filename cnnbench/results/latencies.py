@@ -1,0 +1,125 @@
+"""Estimate every latency metric of a cell from its rounds, each with an interval.
+
+All metrics are estimated alike: one value per valid round, divided by the reference timed beside it
+and multiplied by the median reference. Percentiles are taken over all calls together; neither the
+value nor the interval of a higher percentile lies below that of a lower one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from statistics import median
+
+from cnnbench.results.record import Record
+from cnnbench.statistics import estimates as statistics
+from cnnbench.statistics import percentiles
+from cnnbench.statistics.drift_correction import counted
+from cnnbench.statistics.estimates import Estimate
+
+# What tables show first: the rounds of a cell end when the interval of each is narrow enough.
+DECIDING = ("latency_location_s", "latency_p50_s")
+
+_RATE = "throughput_per_s"
+_ONE_A_ROUND = ("latency_location_s", "latency_mean_s", _RATE)
+_PERCENTILES = {f"latency_p{q}_s": q for q in percentiles.CALLS_NEEDED}
+
+
+class Rounds:
+    """The rounds of a cell in which a reference was timed beside the network, in their order."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.timed = [record for record in records if _has_reference(record)]
+        self.references = [record.metrics["reference_s"] for record in self.timed]
+
+    @cached_property
+    def counting(self) -> list[Record]:
+        """Valid rounds: without those in which the machine was slowed down."""
+        return [self.timed[place] for place in counted(self.references)]
+
+    @cached_property
+    def estimates(self) -> dict[str, Estimate]:
+        """Metric -> its number with its interval, for every timed number that there is."""
+        found = {}
+        for metric in _ONE_A_ROUND:
+            timed = [r for r in self.counting if (r.metrics.get(metric) or 0) > 0]
+            if timed:
+                found[metric] = _estimate([r.metrics[metric] for r in timed], timed, metric)
+        return found | self._percentiles()
+
+    @cached_property
+    def missing(self) -> dict[str, str]:
+        """Percentile -> why there is none of it."""
+        return {
+            metric: f"{percentiles.calls_missing(len(self._calls), q)} more calls needed for p{q}"
+            for metric, q in _PERCENTILES.items()
+            if metric not in self.estimates
+        }
+
+    def samples(self, metric: str) -> tuple[float, ...]:
+        """One value a round, of every round that has it, counting or not."""
+        if metric in _PERCENTILES:
+            return _of_rounds(metric, self.timed)
+        return tuple(r.metrics[metric] for r in self.timed if metric in r.metrics)
+
+    def is_narrow(self, precision: float) -> bool:
+        """Whether the rounds may end: the intervals of `DECIDING` are within ``precision``."""
+        found = [self.estimates[metric] for metric in DECIDING if metric in self.estimates]
+        return statistics.converged(found, self.references, precision)
+
+    @cached_property
+    def _calls(self) -> list[float]:
+        """All calls of the valid rounds, scaled to the median speed of the machine."""
+        beside = [record.metrics["reference_s"] for record in self.counting]
+        scale = median(beside)
+        return [
+            seconds * (scale / reference)
+            for record, reference in zip(self.counting, beside, strict=True)
+            for seconds in _calls(record)
+        ]
+
+    def _percentiles(self) -> dict[str, Estimate]:
+        """Percentiles of all calls, each with the interval of the per-round percentiles.
+
+        The interval is widened to contain the value, which a disturbed round moves further than
+        the robust mean. Its ends keep the order of the percentiles.
+        """
+        found: dict[str, Estimate] = {}
+        low = high = 0.0
+        rounds = [record for record in self.counting if _calls(record)]
+        for metric, q in _PERCENTILES.items():
+            value = percentiles.percentile(self._calls, q)
+            if value is None:
+                continue
+            own = _estimate(_of_rounds(metric, rounds), rounds, metric)
+            low, high = max(low, min(own.low, value)), max(high, own.high, value)
+            found[metric] = Estimate(value, low, high)
+        return found
+
+
+def _estimate(samples: Sequence[float], rounds: Sequence[Record], metric: str) -> Estimate:
+    """Return the estimate of a metric; a rate is estimated through its reciprocal, a time."""
+    references = [record.metrics["reference_s"] for record in rounds]
+    if metric != _RATE:
+        return statistics.estimate(samples, references)
+    found = statistics.estimate([1 / sample for sample in samples], references)
+    return Estimate(1 / found.value, 1 / found.high, 1 / found.low)
+
+
+def _has_reference(record: Record) -> bool:
+    return all((record.metrics.get(f"{of}_s") or 0) > 0 for of in ("latency_location", "reference"))
+
+
+def _of_rounds(metric: str, records: Sequence[Record]) -> tuple[float, ...]:
+    """Each round's own percentile: a round says where it lies with however few calls."""
+    return tuple(
+        own
+        if (own := record.metrics.get(metric)) is not None
+        else percentiles.quantile(calls, _PERCENTILES[metric])
+        for record in records
+        if (calls := _calls(record))
+    )
+
+
+def _calls(record: Record) -> list[float]:
+    return [seconds for seconds in record.samples.get("latency_s", []) if seconds is not None]

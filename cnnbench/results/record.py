@@ -1,0 +1,204 @@
+"""What one job found: the line of the journal that says so, and the key that names the job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from types import NoneType
+from typing import Any, Literal
+
+from cnnbench import safe_json
+from cnnbench.errors import shown
+from cnnbench.metrics import METRICS
+
+SCHEMA_VERSION = 1
+
+Status = Literal["ok", "failed", "timeout", "oom", "skipped"]
+STATUSES: tuple[Status, ...] = ("ok", "failed", "timeout", "oom", "skipped")
+
+PREPARE: Literal["prepare"] = "prepare"
+Repeat = int | Literal["prepare"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One job's outcome.
+
+    Attributes:
+        key: sha256 over everything that decides the result (`job_key`).
+        attempt: which try this was, from 1; a key has at most one ``ok``.
+        model: the canonical name with its parameters.
+        variant: what was done to the network (``float32``, ``ptq-int8``).
+        probe: the way the numbers were found.
+        setting: the cell's setting, every default filled in.
+        repeat: the round or the seed, from 0, or ``prepare``.
+        status: ``ok``, or why there are no numbers.
+        reason: one line that says why, where the status is not ``ok``.
+        input_shape: ``(height, width, channels)`` of the network.
+        classes: of the network.
+        metrics: bare metric name -> value in base units.
+        samples: raw values behind the metrics.
+        details: anything else worth keeping.
+        error: the end of the traceback, where there was one.
+        environment: the id of the environment it was measured in.
+        started: UTC, ISO 8601.
+        duration_s: of the whole job, as the parent saw it.
+    """
+
+    key: str
+    attempt: int
+    model: str
+    variant: str
+    probe: str
+    setting: dict[str, Any]
+    repeat: Repeat
+    status: Status
+    reason: str
+    input_shape: tuple[int, ...] = ()
+    classes: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    environment: str = ""
+    started: str = ""
+    duration_s: float = 0.0
+
+    def to_json(self) -> str:
+        """One line of JSON; a number that is not finite becomes null."""
+        return safe_json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> Record:
+        """Read a line back.
+
+        Raises:
+            ValueError: the line is not a record (a field is missing, or of the wrong type).
+        """
+        data = safe_json.loads(line)
+        if not isinstance(data, dict):
+            raise ValueError("not a JSON object")
+        values = {name: data[name] for name in _FIELDS & data.keys()}
+        if isinstance(values.get("input_shape"), list):
+            values["input_shape"] = tuple(values["input_shape"])
+        try:
+            record = cls(**values)
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+        record._check()
+        return record
+
+    def _check(self) -> None:
+        for name, kinds in _TYPES.items():
+            value = getattr(self, name)
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise ValueError(f"'{name}' is {shown(value)}")
+        if self.status not in STATUSES:
+            raise ValueError(f"'status' is {shown(self.status)}")
+        if isinstance(self.repeat, str) and self.repeat != PREPARE:
+            raise ValueError(f"'repeat' is {shown(self.repeat)}")
+        _numbers("input_shape", self.input_shape, int)
+        _numbers("counts", (self.attempt, self.classes, self.repeat), int, str)
+        _numbers("duration_s", (self.duration_s,))
+        _numbers("metrics", self.metrics.values())
+        for name in _SHARES & self.metrics.keys():
+            if not 0 <= (self.metrics[name] or 0) <= 1:
+                raise ValueError(f"'metrics.{name}' is {shown(self.metrics[name])}, not a share")
+        for name, values in self.samples.items():
+            if not isinstance(values, list):
+                raise ValueError(f"'samples.{name}' is {shown(values)}")
+            _numbers(f"samples.{name}", values)
+        for name, is_right in _DETAILS.items():
+            if name in self.details and not is_right(self.details[name]):
+                raise ValueError(f"'details.{name}' is {shown(self.details[name])}")
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "key": str,
+    "attempt": int,
+    "model": str,
+    "variant": str,
+    "probe": str,
+    "setting": dict,
+    "repeat": (int, str),
+    "reason": str,
+    "metrics": dict,
+    "samples": dict,
+    "details": dict,
+    "error": str,
+    "environment": str,
+    "started": str,
+    "duration_s": (int, float),
+    "input_shape": tuple,
+    "classes": int,
+}
+_FIELDS = frozenset(f.name for f in fields(Record))
+_SHARES = frozenset(metric.name for metric in METRICS.values() if metric.unit == "fraction")
+_LARGEST = 2.0**63
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < _LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < _LARGEST
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _are_phases(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, list) and len(item) == 2 and _is_number(item[1]) for item in value
+    )
+
+
+# What tables and pages are computed from.
+_DETAILS: dict[str, Callable[[Any], bool]] = {
+    "precision": lambda value: value is None or _is_number(value),
+    "cell_limit_s": lambda value: value is None or _is_number(value),
+    "n_test": lambda value: _is_count(value) and value > 0,
+    "chance": lambda value: _is_number(value) and 0 <= value <= 1,
+    "n_problems": _is_count,
+    "output": lambda value: isinstance(value, str),
+    "flags": _are_words,
+    "beside": _are_words,
+    "notes": _are_words,
+    "problems": _are_words,
+    "phases": _are_phases,
+}
+
+
+def _numbers(name: str, values: Iterable[Any], *kinds: type) -> None:
+    """Raise `ValueError` unless all are numbers that a table can hold; null is a missing one."""
+    allowed = kinds or (int, float, NoneType)
+    for value in values:
+        kind = type(value)
+        if kind not in allowed or (kind is int and not 0 <= abs(value) < _LARGEST):
+            raise ValueError(f"'{name}' holds {shown(value)}")
+        if kind is float and value - value != 0:
+            raise ValueError(f"'{name}' holds a number that is not finite")
+
+
+def job_key(
+    identity: Mapping[str, Any],
+    variant: str,
+    probe: str,
+    setting: Mapping[str, Any],
+    repeat: Repeat,
+) -> str:
+    """sha256 of the canonical JSON of everything that decides a job's result."""
+    parts = {
+        "schema": SCHEMA_VERSION,
+        "model": identity,
+        "variant": variant,
+        "probe": probe,
+        "setting": setting,
+        "repeat": repeat,
+    }
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()

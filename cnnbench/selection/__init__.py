@@ -1,0 +1,1 @@
+"""Choosing a model, comparing two runs, checking a budget."""

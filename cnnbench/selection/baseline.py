@@ -1,0 +1,109 @@
+"""A table that the budgets of a test run are held against, or that they write.
+
+Light to import: pytest loads it at every start.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnbench.errors import UserError
+from cnnbench.files import replace_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cnnbench.results.merge import Row
+
+
+class Baseline:
+    """The table that ``--cnnbench-baseline`` names.
+
+    Attributes:
+        is_update: whether it is written, not held against.
+    """
+
+    def __init__(self, file: Path | None, is_update: bool) -> None:
+        """Read the table that there is.
+
+        Raises:
+            UserError: it is damaged, is not there, or could not be written when it is due.
+        """
+        self._file, self.is_update = file, is_update
+        self._base: pd.DataFrame | None = None
+        self._found: dict[str, list[str]] = {}
+        if file is None:
+            return
+        if file.is_file():
+            from cnnbench.results.csv_files import read_csv
+
+            self._base = read_csv(file)
+        elif not is_update:
+            raise UserError(f"{file} does not exist; --cnnbench-update-baseline makes it")
+        elif not file.parent.is_dir():
+            raise UserError(f"the folder {file.parent} does not exist")
+
+    def check(self, report: pd.DataFrame) -> Iterator[str]:
+        """What got worse since the baseline; nothing where there is none or it is updated."""
+        if self.is_update or self._base is None:
+            return
+        from cnnbench.selection.compare import compare
+
+        if report["model"].iloc[0] not in set(self._base["model"]):
+            warnings.warn(
+                f"{report['model'].iloc[0]} is not in {self._file}", UserWarning, stacklevel=4
+            )
+            return
+        found = compare(self._base, report)
+        for row in found.regressions:
+            note = f" ({row.note})" if row.note else ""
+            yield f"{row.metric} was {row.show(row.base)}, is {row.show(row.new)}{note}"
+        # A test need not measure all that the baseline has; what it does measure, it compares.
+        open_ = [row for row in found.rows if not row.is_verified]
+        said = Counter((r.name, r.verdict) for r in open_ if r.verdict != "missing in new")
+        for (name, verdict), count in said.items():
+            words = f"{name}: {count} number{'s' * (count != 1)} not compared with {self._file}"
+            warnings.warn(f"{words}: {verdict}", UserWarning, stacklevel=4)
+
+    def add(self, test: str, reports: Sequence[str]) -> None:
+        """Take what the test of that id found, reports as CSV, to be written."""
+        self._found[test] = list(reports)
+
+    def write(self) -> None:
+        """Put what was found into the file; its other rows, and other numbers of a row, stay.
+
+        In the order of the tests' ids: the file is the same in whichever order they ran.
+        """
+        if self._file is None or not self._found:
+            return
+        import pandas as pd
+
+        from cnnbench.results.csv_files import read_csv, to_csv
+        from cnnbench.results.merge import merge
+
+        texts = (text for test in sorted(self._found) for text in self._found[test])
+        found = [read_csv(self._file, text) for text in texts]
+        old = [] if self._base is None else [_without_stale(self._base, merge(found)[0])]
+        rows, _ = merge([*old, *found])
+        table = pd.DataFrame([row.cells for row in rows])
+        replace_text(self._file, to_csv(table))
+
+
+def _without_stale(base: pd.DataFrame, found: list[Row]) -> pd.DataFrame:
+    """The rows of ``base`` but those of a network that is another by now, or measured elsewhere."""
+    from cnnbench.results.merge import rows_of
+
+    def identity(row: Row) -> tuple[object, ...]:
+        return row.model, row.variant, row.facts, row.cells.get("environment")
+
+    names = {(row.model, row.variant) for row in found}
+    identities = [identity(row) for row in found]
+    is_kept = [
+        (row.model, row.variant) not in names or identity(row) in identities
+        for row in rows_of(base)
+    ]
+    return base[is_kept]

@@ -1,0 +1,157 @@
+"""Budgets held against what was found; a broken one shows the layer that broke it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from cnnbench import metrics, units
+from cnnbench.errors import UserError, nearest
+from cnnbench.metrics import METRICS, column, short_name
+from cnnbench.results.measured import Measured, read
+from cnnbench.statistics import estimates
+from cnnbench.statistics.drift_correction import counted
+from cnnbench.statistics.robust import FEWEST_PROCESSES
+
+if TYPE_CHECKING:
+    from cnnbench.analysis import Inspection
+
+_SHOWN = 5
+# What a layer adds to a count; the inference peak is of all layers alive at one moment.
+_LAYER_FIELDS = {
+    "params": "params",
+    "trainable_params": "params",
+    "weight_bytes": "params",
+    "macs": "macs",
+    "flops": "flops",
+    "activation_sum_bytes": "activation_bytes",
+    "activation_train_bytes": "activation_bytes",
+    "activation_infer_peak_bytes": "live_bytes",
+}
+
+Budgets = Mapping[str, str | float]
+
+
+def broken_counts(found: Inspection, budgets: Budgets) -> Iterator[str]:
+    """A paragraph for each budget of a counted number that ``found`` exceeds.
+
+    Raises:
+        UserError: a budget for something that is not counted, or a unit that does not fit.
+    """
+    for name, text in budgets.items():
+        metric = METRICS[_counted(name, found.metrics)]
+        limit = units.parse(text, metric.unit, name)
+        value = found.metrics[metric.name]
+        if value > limit:
+            lines = [_exceeded(metric.name, value, limit), *_layers(found, metric.name, limit)]
+            yield "\n".join(lines)
+
+
+def time_limits(budgets: Mapping[str, Budgets]) -> dict[str, dict[str, float]]:
+    """``{"latency_p50": {"litert": "15ms"}}`` -> ``{"latency_p50_s": {"litert": 0.015}}``.
+
+    Raises:
+        UserError: an unknown or ambiguous latency, or a unit that does not fit.
+    """
+    return {
+        _time(metric): {
+            runtime: units.parse(text, "s", f"{metric}[{runtime}]")
+            for runtime, text in limits.items()
+        }
+        for metric, limits in budgets.items()
+    }
+
+
+def broken_times(
+    report: pd.DataFrame, model: str, name: str, limits: Mapping[str, float]
+) -> Iterator[tuple[str, bool]]:
+    """What is not kept for sure, and whether it is surely over: a pair for each such runtime.
+
+    A time is surely over where its whole interval is (with few rounds: every round), and surely
+    kept where none of it is. One that could not be had keeps no budget: a pair says why.
+    """
+    unit = METRICS[name].unit
+    for runtime, limit in limits.items():
+        found = timed(report, model, name, runtime)
+        if found.value is None:
+            yield f"{runtime}: {name} has no value: {found.why_absent}", True
+            continue
+        rounds = found.samples or (found.value,)
+        low = min(rounds) if found.low is None else found.low
+        high = max(rounds) if found.high is None else found.high
+        if found.value > limit:
+            yield f"{runtime}: {_exceeded(name, found.value, limit)}", low > limit
+        elif high > limit:
+            shown, highest, allowed = (units.show(x, unit) for x in (found.value, high, limit))
+            yield f"{runtime}: {name} is {shown} (up to {highest}) and within {allowed}", False
+
+
+def ratio(
+    report: pd.DataFrame, model: str, reference_model: str, runtime: str
+) -> estimates.Estimate:
+    """``model``'s latency ÷ ``reference_model``'s, round by round, drift taken out of both."""
+    ours, theirs = (
+        timed(report, name, "latency_location_s", runtime) for name in (model, reference_model)
+    )
+    drift = [b / a for a, b in zip(ours.references, theirs.references, strict=False)]
+    ratios = [a / b * by for a, b, by in zip(ours.samples, theirs.samples, drift, strict=False)]
+    quiet = set(counted(ours.references)) & set(counted(theirs.references))
+    kept = [one for place, one in enumerate(ratios) if place in quiet]
+    return estimates.estimate(kept if len(kept) >= FEWEST_PROCESSES else ratios)
+
+
+def timed(report: pd.DataFrame, model: str, metric: str, runtime: str) -> Measured:
+    """A latency of ``model`` at batch 1 on the CPU."""
+    row = {str(name): cell for name, cell in report[report["model"] == model].iloc[0].items()}
+    return read(row, column(metric, f"cpu/{runtime}/b1"))
+
+
+def _counted(name: str, found: Mapping[str, float]) -> str:
+    for metric in found:
+        if name in (metric, short_name(metric)):
+            return metric
+    valid = [short_name(metric) for metric in found]
+    raise UserError(
+        f"no budget is known for '{name}'",
+        hint=nearest(name, valid) or "one of: " + ", ".join(valid),
+    )
+
+
+def _time(name: str) -> str:
+    return metrics.split(metrics.resolve(name, [m for m in METRICS if m.startswith("latency_")]))[0]
+
+
+def _exceeded(name: str, value: float, limit: float) -> str:
+    unit = METRICS[name].unit
+    share = f" ({100 * (value / limit - 1):.1f} %)" if limit else ""
+    shown, allowed = units.show(value, unit), units.show(limit, unit)
+    return f"{name} is {shown}, {units.show(value - limit, unit)}{share} over {allowed}"
+
+
+def _layers(found: Inspection, name: str, limit: float) -> Iterator[str]:
+    """Where the limit is passed, and the layers that have most of it."""
+    field = _LAYER_FIELDS.get(name)
+    if field is None:
+        return
+    values = [int(getattr(row, field)) for row in found.rows]
+    is_peak, whole = field == "live_bytes", sum(values)
+    if is_peak:
+        yield f"  the peak is reached at layer '{found.peak_layer}'; most is alive at"
+    else:
+        # The layers' parameters stand for the bytes of their weights too.
+        shares = accumulate(value / whole for value in values) if whole else iter(())
+        passed = next((i for i, s in enumerate(shares) if s * found.metrics[name] > limit), -1)
+        yield f"  passed at layer '{found.rows[passed].name}'; the layers that have most of it:"
+    unit = "count" if field == "params" else METRICS[name].unit
+    for value, row in sorted(zip(values, found.rows, strict=True), key=_first, reverse=True)[
+        :_SHOWN
+    ]:
+        share = "" if is_peak or not whole else f"{100 * value / whole:5.1f} %  "
+        yield f"    {share}{units.show(value, unit):>9}  {row.name} ({row.type})"
+
+
+def _first(pair: tuple[int, object]) -> int:
+    return pair[0]

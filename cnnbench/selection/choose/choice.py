@@ -1,0 +1,252 @@
+"""The choice: which network keeps the limits and is best, how sure that is, and why not another.
+
+Uncertainty counts: a number whose 95 % interval straddles a limit makes a network borderline, and
+a winner that cannot be told from the next is a tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from cnnbench.errors import UserError
+from cnnbench.results.merge import Columns, Row, frame_of, merge
+from cnnbench.results.tables import Run
+from cnnbench.selection.choose import mixing, pareto, ties
+from cnnbench.selection.choose.candidate import Candidate, Objective
+from cnnbench.selection.choose.limits import Limit, Standing, contradictions, limits, numeric_column
+from cnnbench.selection.choose.relaxing import Relaxation, nearest, relaxations
+from cnnbench.selection.choose.violation import Violation, violations
+
+Wanted = Mapping[str, str | float] | Iterable[tuple[str, str | float]]
+_WORST: Sequence[Standing] = ("unknown", "excluded", "borderline", "fits")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The answer.
+
+    Attributes:
+        winner: the best network that surely keeps every limit, or None.
+        candidates: every network, the winner first, then by how close they are.
+        nearest: where nothing fits, the network that misses least.
+        relaxations: where nothing fits, what a wider limit would admit.
+        warnings: what the answer mixes or cannot know.
+    """
+
+    objective: Objective
+    limits: tuple[Limit, ...]
+    candidates: tuple[Candidate, ...]
+    winner: Candidate | None = None
+    nearest: Candidate | None = None
+    relaxations: tuple[Relaxation, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def ties(self) -> tuple[Candidate, ...]:
+        """What cannot be told from the winner."""
+        return tuple(c for c in self.candidates if c.tie_probability is not None)
+
+    @property
+    def front(self) -> tuple[Candidate, ...]:
+        """The Pareto front over the objective and the limited metrics, limits set aside."""
+        return tuple(c for c in self.candidates if c.on_front)
+
+    @property
+    def undecided(self) -> tuple[Candidate, ...]:
+        """Candidates that may be better than the winner: neither excluded nor shown to be worse."""
+        if self.winner is None:
+            return ()
+        best = self.objective.badness(self.winner.objective.value or 0.0)
+        return tuple(
+            c
+            for c in self.candidates
+            if c.verdict in ("borderline", "unknown")
+            and (not c.objective.is_ranked or self._most(c) < best)
+        )
+
+    def _most(self, c: Candidate) -> float:
+        """The better end of a candidate's objective, as badness."""
+        ends = (c.objective.value, c.objective.low, c.objective.high)
+        return min(self.objective.badness(end) for end in ends if end is not None)
+
+    @property
+    def runners_up(self) -> tuple[Candidate, ...]:
+        """What else fits, the closest first."""
+        return tuple(c for c in self.candidates if c.verdict == "fits" and c is not self.winner)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The candidates as a table."""
+        return pd.DataFrame([candidate.to_json() for candidate in self.candidates])
+
+    def to_json(self) -> dict[str, Any]:
+        """``{winner, tie_with, front, candidates, …}``, plain values in base units."""
+        return {
+            "winner": self.winner.identity if self.winner else None,
+            "tie_with": [
+                {**c.identity, "probability_better": c.tie_probability} for c in self.ties
+            ],
+            "undecided": [c.identity for c in self.undecided],
+            "not_tested": [c.identity for c in self.candidates if not c.is_tested],
+            "front": [c.identity for c in self.front],
+            "candidates": [c.to_json() for c in self.candidates],
+            "objective": {"metric": self.objective.column, "sense": self.objective.sense},
+            "limits": [
+                {"metric": limit.column, "side": limit.side, "limit": limit.value}
+                for limit in self.limits
+            ],
+            "nearest": self.nearest.identity if self.nearest else None,
+            "relaxations": [relaxation.to_json() for relaxation in self.relaxations],
+            "warnings": list(self.warnings),
+        }
+
+
+def choose(
+    tables: pd.DataFrame | Run | Sequence[pd.DataFrame | Run],
+    *,
+    at_most: Wanted = (),
+    at_least: Wanted = (),
+    maximize: str | None = None,
+    minimize: str | None = None,
+) -> Choice:
+    """Choose a network from one or several reports.
+
+    Args:
+        tables: reports, or runs as `cnnbench.load` gives them; merged on model and variant.
+        at_most: metric -> limit (``{"file": "10MB", "latency_p90@cpu/litert/b1": "20ms"}``); a
+            bare number is in base units.
+        at_least: likewise, from below.
+        maximize, minimize: the metric that decides; exactly one of the two.
+
+    Raises:
+        UserError: an unknown or ambiguous metric, a unit that does not fit, an empty table.
+    """
+    frames = [frame_of(t) for t in ([tables] if isinstance(tables, pd.DataFrame | Run) else tables)]
+    rows, replaced = merge(frames)
+    if not rows:
+        raise UserError("the table is empty: there is nothing to choose from")
+    columns = Columns.of(frames)
+    objective = _objective(maximize, minimize, columns)
+    wanted = [*limits(at_most, "max", columns), *limits(at_least, "min", columns)]
+    contradictions(wanted)
+    candidates = [_judged(row, objective, wanted) for row in rows]
+    candidates = _with_front(candidates, objective, wanted)
+    used = list(dict.fromkeys([objective.column, *(limit.column for limit in wanted)]))
+    warnings = [
+        f"{name} stands in several tables, the last one is taken: {', '.join(models)}"
+        for name, models in replaced.items()
+        if name in used
+    ]
+    warnings += mixing.warnings(rows, used)
+    fitting = [c for c in candidates if c.verdict == "fits"]
+    if not fitting:
+        return Choice(
+            objective,
+            tuple(wanted),
+            tuple(sorted(candidates, key=lambda c: _place(c, objective))),
+            nearest=nearest(candidates),
+            relaxations=tuple(relaxations(candidates, wanted)),
+            warnings=tuple(warnings),
+        )
+    best = min(fitting, key=lambda c: _rank(c, objective, wanted))
+    compared = _compared(best, candidates, objective)
+    ordered = sorted(compared, key=lambda c: (c.row is not best.row, _place(c, objective)))
+    return Choice(
+        objective, tuple(wanted), tuple(ordered), winner=ordered[0], warnings=tuple(warnings)
+    )
+
+
+def _objective(maximize: str | None, minimize: str | None, columns: Columns) -> Objective:
+    if (maximize is None) == (minimize is None):
+        raise UserError(
+            "exactly one of --maximize and --minimize says what decides",
+            hint="for example --maximize top1",
+        )
+    if maximize is not None:
+        return Objective(*numeric_column(maximize, columns, "--maximize"), "maximize")
+    return Objective(*numeric_column(str(minimize), columns, "--minimize"), "minimize")
+
+
+def _judged(row: Row, objective: Objective, wanted: list[Limit]) -> Candidate:
+    goal = row.read(objective.column)
+    broken, straddled = violations(row, wanted)
+    if not goal.is_ranked:
+        broken.append(Violation.of_objective(objective.column, objective.metric, goal))
+    standings: list[Standing] = [limit.standing(row.read(limit.column)) for limit in wanted]
+    standings.append("fits" if goal.is_ranked else "unknown")
+    # A limit that is surely broken decides, whatever else is missing.
+    verdict = "excluded" if "excluded" in standings else min(standings, key=_WORST.index)
+    return Candidate(row, verdict, goal, tuple(broken), tuple(straddled))
+
+
+def _with_front(
+    candidates: list[Candidate], objective: Objective, wanted: list[Limit]
+) -> list[Candidate]:
+    points = [_point(c, objective, wanted) for c in candidates]
+    on_front = pareto.front(points)
+    return [replace(c, on_front=here) for c, here in zip(candidates, on_front, strict=True)]
+
+
+def _point(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[float, ...] | None:
+    """Where a network stands, smaller is better on every axis; None where a number is missing."""
+    found = [c.objective, *(c.row.read(limit.column) for limit in wanted)]
+    known = [one.value for one in found if one.value is not None and one.is_ranked]
+    if len(known) < len(found):
+        return None
+    goal, *values = known
+    excesses = (limit.excess(value) for limit, value in zip(wanted, values, strict=True))
+    return (objective.badness(goal), *excesses)
+
+
+def _rank(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[float, ...]:
+    """The objective decides; between equals, the one that leaves more room under the limits."""
+    point = _point(c, objective, wanted)
+    if point is None:
+        raise AssertionError("a candidate that fits has all its numbers")
+    room = [
+        excess / (abs(limit.value) or 1.0) for excess, limit in zip(point[1:], wanted, strict=True)
+    ]
+    return point[0], sum(room)
+
+
+def _compared(
+    best: Candidate, candidates: list[Candidate], objective: Objective
+) -> list[Candidate]:
+    """How far each is behind the best, and which of those that fit tie with it."""
+    others = [c for c in candidates if c.verdict == "fits" and c is not best]
+    found = ties.ties(
+        best.objective,
+        [c.objective for c in others],
+        objective.metric,
+        smaller_is_better=objective.sense == "minimize",
+    )
+    beside = {id(c): one for c, one in zip(others, found, strict=True)}
+    return [
+        replace(
+            c,
+            behind=_behind(best, c, objective),
+            tie_probability=one.tie_probability,
+            is_tested=one.is_tested,
+        )
+        for c in candidates
+        for one in [beside.get(id(c), ties.Beside())]
+    ]
+
+
+def _behind(best: Candidate, c: Candidate, objective: Objective) -> float | None:
+    if c is best or c.objective.value is None or best.objective.value is None:
+        return None
+    return objective.badness(c.objective.value) - objective.badness(best.objective.value)
+
+
+def _place(c: Candidate, objective: Objective) -> tuple[int, float, float]:
+    value = c.objective.value
+    return (
+        len(_WORST) - _WORST.index(c.verdict),
+        sum(violation.relative for violation in c.violated),
+        objective.badness(value) if value is not None else 0.0,
+    )

@@ -1,0 +1,109 @@
+"""Whether the best can be told from the next, and with which probability the next is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnnbench.metrics import Metric
+from cnnbench.results.measured import Measured
+from cnnbench.statistics import estimates
+from cnnbench.statistics.drift_correction import logarithms
+from cnnbench.statistics.estimates import ONE_SEED
+from cnnbench.statistics.proportions import SHARES
+from cnnbench.statistics.robust import FEWEST_PROCESSES, Z
+
+_SMALLEST_LOG = math.log1p(estimates.MINIMUM_EFFECT)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Comparison of a candidate with the best.
+
+    Attributes:
+        tie_probability: that it is truly better, where the two cannot be told apart; else None.
+        is_tested: whether anything says how sure the two numbers are.
+    """
+
+    tie_probability: float | None = None
+    is_tested: bool = True
+
+
+def ties(
+    best: Measured, others: Sequence[Measured], metric: Metric, smaller_is_better: bool
+) -> list[Beside]:
+    """Compare each of ``others`` with ``best``.
+
+    Two measured numbers differ if a test, Holm-corrected over ``others``, shows that they differ by
+    more than the minimum effect (fractions: at all). Counts differ if they are unequal.
+    """
+    if metric.depends_on != "setting":
+        return [Beside(0.5 if other.value == best.value else None) for other in others]
+    tests = [_test(best, other, metric, smaller_is_better) for other in others]
+    adjusted = iter(estimates.holm([test.p for test in tests if test is not None]))
+    found: list[Beside] = []
+    for other, test in zip(others, tests, strict=True):
+        if test is None:  # neither interval nor samples: only equality is a tie
+            found.append(Beside(0.5 if other.value == best.value else None, is_tested=False))
+            continue
+        is_worse = next(adjusted) < 1 - estimates.CONFIDENCE and test.chance < 0.5
+        found.append(Beside(None if is_worse else test.chance))
+    return found
+
+
+@dataclass(frozen=True)
+class _Test:
+    """The probability that the other is truly better, and the p of the two's differing enough."""
+
+    chance: float
+    p: float
+
+
+def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bool) -> _Test | None:
+    """None where nothing says how sure the two numbers are."""
+    samples = _logs(best, other) if metric.unit != "fraction" else []
+    if samples and all(len(logs) > 1 for logs in samples):
+        difference, error, freedom = estimates.yuen(*samples)
+        effect = _SMALLEST_LOG
+    else:
+        (base, new), errors = zip(*(_centre(one) for one in (best, other)), strict=True)
+        difference, error, freedom = new - base, math.hypot(*errors), math.inf
+        if math.isnan(error):
+            return None
+        effect = 0.0 if metric.unit == "fraction" else estimates.MINIMUM_EFFECT * abs(base)
+    one_tail = float(estimates.t_test(difference, error, freedom)) / 2
+    chance_smaller = one_tail if difference > 0 else 1 - one_tail
+    p = float(estimates.t_test(difference, error, freedom, effect))
+    if metric.unit == "fraction" and not all(
+        _says_of_the_next(one, metric) for one in (best, other)
+    ):
+        p = 1.0
+    return _Test(chance_smaller if smaller_is_better else 1 - chance_smaller, p)
+
+
+def _says_of_the_next(one: Measured, metric: Metric) -> bool:
+    """Whether its interval covers what another training would give.
+
+    Not that of one seed, whose interval is of the images alone; nor the range of a few of what is
+    no share of the images.
+    """
+    if metric.name in SHARES:
+        return ONE_SEED not in one.verdict
+    return len(one.samples) >= FEWEST_PROCESSES
+
+
+def _logs(*sides: Measured) -> list[list[float]]:
+    """Logarithms of the process samples; drift is taken out where both timed a reference."""
+    with_references = all(one.ratios for one in sides)
+    samples = [one.ratios if with_references else one.samples for one in sides]
+    if min(min(some, default=0.0) for some in samples) <= 0:
+        return []
+    return [logarithms(some).tolist() for some in samples]
+
+
+def _centre(one: Measured) -> tuple[float, float]:
+    """Value and standard error as the interval gives them; the error is NaN without one."""
+    if one.value is None or one.low is None or one.high is None:
+        return one.value or 0.0, math.nan
+    return one.value, (one.high - one.low) / 2 / Z

@@ -1,0 +1,123 @@
+"""What changed between two reports apart from the numbers; it is shown before them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnnbench.environment import changed, flat
+from cnnbench.errors import UserError, nearest
+from cnnbench.results import measured
+from cnnbench.results.merge import Row
+
+
+@dataclass(frozen=True)
+class Environments:
+    """The environments of two reports, and the differences that are allowed.
+
+    Attributes:
+        base, new: the fingerprints; empty where a table does not say them.
+        accepted: facts whose difference does not keep times from being compared: a fact
+            (``libraries.tensorflow``), or all below one (``libraries``).
+        force: nothing does.
+    """
+
+    base: Mapping[str, Any] = field(default_factory=dict)
+    new: Mapping[str, Any] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise `UserError` for a fact that neither fingerprint has."""
+        known = list({**flat(self.base), **flat(self.new)})
+        for fact in self.accepted:
+            if not (self.base and self.new):
+                raise UserError(
+                    "a table does not record its environment",
+                    f"--accept {fact}",
+                    "compare run folders, or accept every difference with --force",
+                )
+            if not any(_is_below(name, fact) for name in known):
+                hint = nearest(fact, known) or "one of: " + ", ".join(known)
+                raise UserError("unknown fact of an environment", f"--accept {fact}", hint)
+
+    def are_same(self, base: Row, new: Row) -> bool:
+        """Whether two rows may have been measured alike: same id, same facts, or unknown."""
+        return not self._differ(base, new) or (
+            bool(self.base and self.new) and not changed(self.base, self.new)
+        )
+
+    def are_comparable(self, base: Row, new: Row) -> bool:
+        """Whether their times may be compared: all that differs was accepted."""
+        if self.force or self.are_same(base, new):
+            return True
+        return bool(self.base and self.new) and all(
+            self._is_accepted(name) for name in changed(self.base, self.new)
+        )
+
+    def differences(self, base: Row, new: Row) -> Iterator[str]:
+        """In words: ``cores: 2 -> 4``."""
+        if self.are_same(base, new):
+            return
+        if not (self.base and self.new):
+            yield f"environment: {_id(base)} -> {_id(new)}"
+            return
+        for name, words in changed(self.base, self.new).items():
+            yield f"{name}: {words}{' (accepted)' if self._is_accepted(name) else ''}"
+
+    def _is_accepted(self, name: str) -> bool:
+        return any(_is_below(name, fact) for fact in self.accepted)
+
+    @staticmethod
+    def _differ(base: Row, new: Row) -> bool:
+        ids = _id(base), _id(new)
+        return all(ids) and ids[0] != ids[1]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Differences in words.
+
+    Attributes:
+        environment: CPU, versions, threads: ``cores: 2 -> 4``.
+        only_in_base, only_in_new: networks that the other side does not have.
+        inputs: networks whose input or classes changed.
+    """
+
+    environment: tuple[str, ...] = ()
+    only_in_base: tuple[str, ...] = ()
+    only_in_new: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+
+def changes(
+    base: Sequence[Row],
+    new: Sequence[Row],
+    joined: Sequence[tuple[Row, Row]],
+    environments: Environments,
+) -> Changes:
+    """What differs between two reports whose common rows are ``joined``."""
+    known = {id(row) for two in joined for row in two}
+    differing = (words for two in joined for words in environments.differences(*two))
+    return Changes(
+        tuple(dict.fromkeys(differing)),
+        tuple(row.name for row in base if id(row) not in known),
+        tuple(row.name for row in new if id(row) not in known),
+        tuple(_inputs(joined)),
+    )
+
+
+def _is_below(name: str, fact: str) -> bool:
+    return name == fact or name.startswith(f"{fact}.")
+
+
+def _inputs(joined: Sequence[tuple[Row, Row]]) -> Iterator[str]:
+    for base, new in joined:
+        for fact in base.facts.keys() & new.facts.keys():
+            if base.facts[fact] != new.facts[fact]:
+                yield f"{base.name}: {fact} {base.facts[fact]} -> {new.facts[fact]}"
+
+
+def _id(row: Row) -> str:
+    return measured.words(row.cells.get("environment"))

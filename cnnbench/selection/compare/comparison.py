@@ -1,0 +1,180 @@
+"""Compare two reports: improvements, regressions, and what could not be verified.
+
+They are joined on model, variant and ``metric@setting``, never on keys, so that two runs and two
+bare ``report.csv`` files compare alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
+from operator import not_
+from typing import Any
+
+import pandas as pd
+
+from cnnbench import metrics as names
+from cnnbench import units
+from cnnbench.errors import UserError
+from cnnbench.metrics import METRICS, split
+from cnnbench.results.merge import Row, frame_of, rows_of
+from cnnbench.results.tables import Run
+from cnnbench.selection.compare.changes import Environments, changes
+from cnnbench.selection.compare.numbers import Wanted, compared_numbers
+from cnnbench.selection.compare.result import Compared, Comparison
+from cnnbench.selection.compare.verdicts import Judged, Pair, Verdict, is_time, judge
+from cnnbench.statistics.estimates import MINIMUM_EFFECT
+
+# Where nothing but this is said, there was nothing to compare.
+_NOTHING: tuple[Verdict, ...] = ("missing in new", "missing in base", "skipped")
+
+
+def compare(
+    base: pd.DataFrame | Run,
+    new: pd.DataFrame | Run,
+    *,
+    metrics: Sequence[str] = (),
+    threshold: str | float = MINIMUM_EFFECT,
+    thresholds: Mapping[str, str | float] | None = None,
+    require: Sequence[str] = (),
+    accept: Sequence[str] = (),
+    force: bool = False,
+) -> Comparison:
+    """Compare two reports.
+
+    Args:
+        base, new: reports, or runs as `cnnbench.load` gives them.
+        metrics: only these: a column, or a name that means several; by default everything that is
+            counted, one number a latency cell, the measured memory and the accuracies.
+        threshold: the smallest relative difference of measured times and memory that counts.
+        thresholds: likewise, of single metrics, counts too; of an accuracy it is absolute.
+        require: metrics that must have been compared (`Comparison.unmet`), of every network.
+        accept: facts of the environment whose change does not keep times from being compared
+            (``kernel``, ``libraries.tensorflow``, ``libraries``).
+        force: compare times although the environments differ.
+
+    Raises:
+        UserError: an unknown metric or fact, no model or no number on both sides, an empty table.
+    """
+    before, after = (_rows(table, word) for table, word in ((base, "base"), (new, "new")))
+    environments = Environments(_fingerprint(base), _fingerprint(new), tuple(accept), force)
+    joined = list(_join(before, after))
+    if not joined:
+        raise UserError("the two have no model and variant in common: there is nothing to compare")
+    wanted = Wanted.of((before, after), metrics, require)
+    effect = _effect(threshold)
+    own = {
+        column: _effect(value, f"{name}=")
+        for name, value in (thresholds or {}).items()
+        for column in names.matching(name, wanted.columns, "--threshold")
+    }
+    sides = [*joined, *_alone(before, after, joined)]
+    found = [
+        (row, name, _pair(row, other, name, own.get(name), effect, environments))
+        for row, other in sides
+        for name in compared_numbers(row, other, wanted)
+    ]
+    judged = judge([pair for _, _, pair in found])
+    rows = [_compared(*one, verdict) for one, verdict in zip(found, judged, strict=True)]
+    of_both = {id(row) for row, _ in joined}
+    is_common = [id(row) in of_both for row, _, _ in found]
+    common = tuple(compress(rows, is_common))
+    if not wanted.required and all(row.verdict in _NOTHING for row in common):
+        raise UserError(
+            "the two have no number in common: there is nothing to compare",
+            hint="the same probes and settings are compared",
+        )
+    return Comparison(
+        all(environments.are_comparable(*two) for two in joined),
+        changes(before, after, joined, environments),
+        common,
+        tuple(compress(rows, map(not_, is_common))),
+        effect,
+        own,
+        tuple(name for group in wanted.required for name in group),
+    )
+
+
+def _effect(threshold: str | float, name: str = "") -> float:
+    effect = units.parse(threshold, "fraction", "--threshold")
+    if not 0 <= effect < 1:
+        raise UserError(
+            f"a threshold of {effect:g}",
+            f"--threshold {name}".strip(),
+            "between 0 and 100 %, as 5%",
+        )
+    return effect
+
+
+def _rows(table: pd.DataFrame | Run, word: str) -> list[Row]:
+    rows = rows_of(frame_of(table))
+    if not rows:
+        raise UserError(f"the {word} table is empty: there is nothing to compare")
+    return rows
+
+
+def _fingerprint(table: pd.DataFrame | Run) -> Mapping[str, Any]:
+    facts = table.environment.get("fingerprint") if isinstance(table, Run) else None
+    return facts if isinstance(facts, Mapping) else {}
+
+
+def _join(base: list[Row], new: list[Row]) -> Iterator[tuple[Row, Row]]:
+    """Rows of the same model and variant; where one has several, of the same input and classes."""
+    left = list(new)
+    for row in base:
+        twins = [r for r in left if (r.model, r.variant) == (row.model, row.variant)]
+        several = sum((r.model, r.variant) == (row.model, row.variant) for r in base) > 1
+        if several or len(twins) > 1:
+            twins = [r for r in twins if r.facts == row.facts]
+        if twins:
+            left = [r for r in left if r is not twins[0]]
+            yield row, twins[0]
+
+
+def _alone(
+    base: Sequence[Row], new: Sequence[Row], joined: Sequence[tuple[Row, Row]]
+) -> Iterator[tuple[Row, Row]]:
+    """The networks that only one side has, each beside a row without numbers."""
+    known = {id(row) for two in joined for row in two}
+    yield from ((row, _blank(row)) for row in base if id(row) not in known)
+    yield from ((_blank(row), row) for row in new if id(row) not in known)
+
+
+def _blank(row: Row) -> Row:
+    return Row(row.model, row.variant, row.facts, apart=row.apart)
+
+
+def _pair(
+    base: Row,
+    new: Row,
+    name: str,
+    threshold: float | None,
+    usual: float,
+    environments: Environments,
+) -> Pair:
+    """The number ``name`` of two rows, its threshold the one asked for it, else the usual one."""
+    metric = METRICS[split(name)[0]]
+    if threshold is None:
+        is_measured = metric.depends_on == "setting" and metric.unit != "fraction"
+        threshold = usual if is_measured or metric.depends_on == "weights" else 0.0
+    may = not is_time(metric) or environments.are_comparable(base, new)
+    return Pair(metric, base.read(name), new.read(name), threshold, may)
+
+
+def _compared(row: Row, name: str, pair: Pair, judged: Judged) -> Compared:
+    return Compared(
+        row.name,
+        row.model,
+        row.variant,
+        row.facts.get("input_shape", ""),
+        row.facts.get("classes", ""),
+        name,
+        pair.base.value,
+        pair.new.value,
+        pair.ratio,
+        judged.ratio_ci,
+        judged.corrected_ratio,
+        judged.corrected_ratio_ci,
+        judged.verdict,
+        judged.note,
+    )

@@ -1,0 +1,126 @@
+"""Select the numbers of two rows to compare: the requested ones, or the default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cnnbench import metrics as names
+from cnnbench.errors import UserError
+from cnnbench.metrics import METRICS, of_column, split
+from cnnbench.results.measured import Measured
+from cnnbench.results.merge import Row
+
+# One number a latency cell is compared: the first of these that both sides have, else one has.
+_LATENCIES = (
+    "latency_location_s",
+    "latency_p50_s",
+    "latency_mean_s",
+    "latency_p90_s",
+    "latency_p95_s",
+    "latency_p99_s",
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Selection of numbers to compare.
+
+    Attributes:
+        columns: all that either report has, companions included.
+        chosen: the only ones to compare; None for the usual ones.
+        required: for each required name the columns that it means, one at least of every network;
+            a metric that neither report has stands here as it would be called.
+    """
+
+    columns: tuple[str, ...]
+    chosen: tuple[str, ...] | None = None
+    required: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def of(
+        cls, sides: Sequence[Sequence[Row]], metrics: Sequence[str], require: Sequence[str]
+    ) -> Wanted:
+        """Find the columns that ``--metric`` and ``--require`` name.
+
+        Raises:
+            UserError: no such metric.
+        """
+        columns = tuple(dict.fromkeys(name for rows in sides for row in rows for name in row.cells))
+        chosen = [c for name in metrics for c in names.matching(name, columns, "--metric")]
+        for column in chosen:
+            if of_column(column) is None:
+                raise UserError(
+                    f"'{column}' is not a metric",
+                    "--metric",
+                    "name a metric, for example latency_p50",
+                )
+        return cls(
+            columns,
+            tuple(dict.fromkeys(chosen)) if metrics else None,
+            tuple(tuple(_required(name, columns)) for name in require),
+        )
+
+
+def _required(name: str, columns: Sequence[str]) -> list[str]:
+    """The columns that a required metric means; where there are none, what it would be called."""
+    values = [column for column in columns if of_column(column) is not None]
+    try:
+        return names.matching(name, values, "--require")
+    except UserError:
+        base, label = split(name)
+        known = names.matching(base, METRICS, "--require")  # else it is misspelt
+        return [names.column(one, label) for one in known[:1]]
+
+
+def compared_numbers(base: Row, new: Row, wanted: Wanted) -> list[str]:
+    """The columns to compare of two rows, in the order of the tables.
+
+    Those that a side has a number of, or failed at; of a required name at least one.
+    """
+    both = dict.fromkeys(name for row in (base, new) for name in row.cells if of_column(name))
+    required = {name for group in wanted.required for name in group}
+    usual = [name for name in both if _is_usual(name) or _is_latency(name)]
+    asked = {*(usual if wanted.chosen is None else wanted.chosen), *required}
+    sides = {name: (base.read(name), new.read(name)) for name in both if name in asked}
+    known = {name: two for name, two in sides.items() if any(map(_is_something, two))}
+    if wanted.chosen is None:
+        shown = {*filter(_is_usual, known), *_latencies(known)}
+        found = [name for name in known if name in shown]
+    else:
+        found = [name for name in wanted.chosen if name in known]
+    for group in wanted.required:
+        has = [name for name in group if name in known]
+        skipped = [name for name in group if name in sides and sides[name][1].was_skipped]
+        found += has or skipped[:1] or group[:1]
+    return list(dict.fromkeys(found))
+
+
+def _is_something(found: Measured) -> bool:
+    """Whether a side has a number, or failed at it."""
+    return found.value is not None or found.has_failed
+
+
+def _latencies(known: Mapping[str, tuple[Measured, Measured]]) -> Iterator[str]:
+    """The number by which the latency of each setting is compared."""
+
+    def place(name: str) -> tuple[int, int]:
+        missing = sum(side.value is None for side in known[name])
+        return missing, _LATENCIES.index(split(name)[0])
+
+    timed = list(filter(_is_latency, known))
+    for label in dict.fromkeys(split(name)[1] for name in timed):
+        yield min((name for name in timed if split(name)[1] == label), key=place)
+
+
+def _is_latency(name: str) -> bool:
+    return split(name)[0] in _LATENCIES
+
+
+def _is_usual(name: str) -> bool:
+    metric = METRICS[split(name)[0]]
+    if metric.name.startswith("published_"):
+        return False
+    if metric.exact:
+        return True
+    return metric.better is not None and metric.unit in ("count", "bytes", "fraction")

@@ -1,0 +1,178 @@
+"""A comparison for a terminal and, as a pull request's comment, for Markdown."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cnnbench.markdown import markdown
+from cnnbench.metrics import METRICS, split
+from cnnbench.selection.compare.result import Compared, Comparison
+from cnnbench.selection.compare.verdicts import UNVERIFIED, Verdict
+from cnnbench.text import printable
+
+_TEXTS, _NUMBERS = ("Model", "Metric"), ("Base", "New", "New ÷ base")
+_CORRECTED = "Drift-corrected"
+_LEGEND = (
+    f"{_CORRECTED}: new ÷ base with each sample divided by the reference timed beside it; the "
+    "verdict is based on it."
+)
+_SCREEN = 24
+_VERIFIED: tuple[Verdict, ...] = ("worse", "better", "changed", "not separated", "same")
+_ORDER = ("worse", "better", "changed", *UNVERIFIED, "not separated", "same")
+
+
+def as_text(comparison: Comparison, width: int) -> str:
+    """What changed first, then a row a number, regressions first, then the sum.
+
+    Of more rows than a screen has, those that are the same are only counted.
+    """
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, highlight=False, no_color=True)
+
+    def say(line: str) -> None:
+        console.print(printable(line), markup=False, soft_wrap=True)
+
+    for head, lines in _changes(comparison):
+        say(head)
+        for line in lines:
+            say(f"  {line}")
+    rows = _ordered(comparison)
+    news = [row for row in rows if row.verdict != "same"]
+    is_long = len(rows) > _SCREEN
+    shown = news if is_long else rows
+    table = Table(box=None, pad_edge=False)
+    for head in _heads(shown):
+        is_text = head in (*_TEXTS, "Verdict")
+        # Cut, two settings or two parameters of a model could not be told apart.
+        table.add_column(head, justify="left" if is_text else "right", overflow="fold")
+    for row in shown:
+        table.add_row(*(escape(printable(text)) for text in _cells(row, shown)))
+    if table.rows:
+        console.print(table)
+    if _has_corrected(shown):
+        say(_LEGEND)
+    for line in headline(comparison):
+        say(line)
+    if is_long and len(news) < len(rows):
+        say("Use --format md, --json or --metric to list the numbers that are the same.")
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """The same as Markdown: what is the same is folded away."""
+    lines = []
+    for line in headline(comparison):
+        lines += [f"**{markdown(line)}**", ""]
+    for head, members in _changes(comparison):
+        lines += [markdown(head), "", *(f"- {markdown(line)}" for line in members), ""]
+    rows = _ordered(comparison)
+    news = [row for row in rows if row.verdict != "same"]
+    same = [row for row in rows if row.verdict == "same"]
+    if news:
+        lines += [*_markdown_table(news), ""]
+    if same:
+        summary = f"<details><summary>{len(same)} the same</summary>"
+        lines += [summary, "", *_markdown_table(same), "", "</details>", ""]
+    if _has_corrected(rows):
+        lines += [markdown(_LEGEND), ""]
+    return "\n".join(lines)
+
+
+def headline(comparison: Comparison) -> Iterator[str]:
+    """Yield the result and what was not verified, one line each."""
+    counts = Counter(row.verdict for row in comparison.rows)
+    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _VERIFIED if counts[verdict])
+    missing = comparison.unverified
+    if count := len(comparison.regressions):
+        head = f"{count} regression{'s' * (count != 1)}"
+    elif not words:
+        head = "Nothing was compared"
+    else:
+        head = "No regression in what was compared" if missing else "No regression"
+    yield f"{head}: {words}" if words else head
+    if missing:
+        yield f"Not verified: {', '.join(map(str, missing))}"
+
+
+def _markdown_table(rows: Sequence[Compared]) -> Iterator[str]:
+    heads = _heads(rows)
+    yield "| " + " | ".join(heads) + " |"
+    yield "|---|---|" + "---:|" * (len(heads) - 3) + "---|"
+    for row in rows:
+        cells = [markdown(text) for text in _cells(row, rows)]
+        if row.verdict in ("worse", "better"):
+            cells[-1] = f"**{cells[-1]}**"
+        yield "| " + " | ".join(cells) + " |"
+
+
+def _changes(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
+    found = comparison.changes
+    words = "" if comparison.comparable else ": times are not comparable (--force compares them)"
+    for head, lines in (
+        (f"The environment changed{words}", found.environment),
+        ("Only in base", found.only_in_base),
+        ("Only in new", found.only_in_new),
+        ("Input changed", found.inputs),
+        ("Missing in new", tuple(_missing(comparison, "missing in new"))),
+        ("Missing in base", tuple(_missing(comparison, "missing in base"))),
+    ):
+        if lines:
+            yield head, lines
+
+
+def _missing(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
+    """The numbers that one side does not have, a line a column, of networks that both have."""
+    networks: dict[tuple[str, str], list[str]] = {}
+    for row in comparison.common:
+        if row.verdict == verdict:
+            networks.setdefault((_metric(row), row.note), []).append(row.name)
+    everyone = {row.name for row in comparison.common}
+    for (metric, note), members in networks.items():
+        who = "all networks" if len(members) == len(everyone) > 1 else ", ".join(members)
+        yield f"{metric}: {who}" + (f" ({note})" if note else "")
+
+
+def _ordered(comparison: Comparison) -> list[Compared]:
+    """The rows that have something on both sides, what matters most first."""
+    missing = ("missing in new", "missing in base")
+    rows = [row for row in comparison.common if row.verdict not in missing]
+    return sorted(rows, key=lambda row: _ORDER.index(row.verdict))
+
+
+def _heads(rows: Sequence[Compared]) -> list[str]:
+    corrected = [_CORRECTED] if _has_corrected(rows) else []
+    return [*_TEXTS, *_NUMBERS, *corrected, "Verdict"]
+
+
+def _has_corrected(rows: Sequence[Compared]) -> bool:
+    return any(row.corrected_ratio is not None for row in rows)
+
+
+def _cells(row: Compared, rows: Sequence[Compared]) -> list[str]:
+    """One row of a table that shows ``rows``."""
+    verdict = f"{row.verdict} ({row.note})" if row.note else row.verdict
+    # The interval stands beside the ratio that the verdict is by.
+    is_corrected = row.corrected_ratio is not None
+    ratios = [_ratio(row.ratio, None if is_corrected else row.ratio_ci)]
+    if _has_corrected(rows):
+        ratios.append(_ratio(row.corrected_ratio, row.corrected_ratio_ci))
+    return [row.name, _metric(row), row.show(row.base), row.show(row.new), *ratios, verdict]
+
+
+def _metric(row: Compared) -> str:
+    base, label = split(row.metric)
+    return f"{METRICS[base].title} {label}".strip()
+
+
+def _ratio(ratio: float | None, interval: tuple[float, float] | None) -> str:
+    if ratio is None:
+        return ""
+    if interval is None:
+        return f"{ratio:.4g}"
+    return f"{ratio:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"

@@ -1,0 +1,1 @@
+"""Estimates, tests and ranks as pure functions of numbers."""

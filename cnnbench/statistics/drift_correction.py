@@ -1,0 +1,85 @@
+"""What the reference timed beside a network says: its drift, and which processes count.
+
+A reference that takes longer in one process than in another tells that the machine was slower
+then. Dividing by it takes that out as long as both are slowed alike, as by a lower clock. Where
+somebody else's work shares a core, they are not: of five small networks on a virtual machine whose
+neighbour woke up, one took 1.05 times as long, one 1.7 times, and the reference 1.4 times. Such a
+process is left out where enough others are there. It is told by the reference alone, never by the
+time of the network, so that leaving it out favours no network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnbench.statistics.robust import FEWEST_PROCESSES
+
+# A reference that took longer by this factor than the fastest of its cell: beyond what the clock
+# does by itself on a quiet machine (5 % here), well within what a neighbour does (35 to 55 %).
+_SLOWED = 1.25
+
+# A table from elsewhere may hold any number; what is computed of them stays one that can be shown.
+SMALLEST, LARGEST = 1e-300, 1e300
+
+_DECIMALS = 12  # of a logarithm; processors disagree on later ones
+
+
+def undisturbed(references: Sequence[float]) -> list[int]:
+    """The places of the processes during which the machine was not slowed down."""
+    fastest = min(references, default=0.0)
+    return [place for place, seconds in enumerate(references) if seconds <= _SLOWED * fastest]
+
+
+def counted(references: Sequence[float]) -> list[int]:
+    """The places of the processes that count: the undisturbed, or all where these are too few."""
+    places = undisturbed(references)
+    return places if len(places) >= FEWEST_PROCESSES else list(range(len(references)))
+
+
+def ratios(
+    samples: Sequence[float], references: Sequence[float], *, of_rate: bool = False
+) -> tuple[float, ...]:
+    """Sample ÷ reference of every process that counts.
+
+    Args:
+        samples: seconds, one a process; or what there is of something in a second (``of_rate``),
+            which is multiplied by the reference.
+        references: seconds of the reference in each.
+
+    Returns:
+        Nothing where no reference was timed beside each sample, or where one is no positive number.
+    """
+    if len(samples) != len(references) or min((*samples, *references), default=0.0) <= 0:
+        return ()
+    return tuple(
+        samples[place] * references[place] if of_rate else samples[place] / references[place]
+        for place in counted(references)
+    )
+
+
+def log_ratios(samples: Sequence[float], references: Sequence[float] | None = None) -> np.ndarray:
+    """``log(sample / reference)``, one a process that counts, however large or small they are.
+
+    Raises:
+        ValueError: no samples, or not as many references.
+    """
+    logs = logarithms(samples)
+    if not len(logs):
+        raise ValueError("no samples")
+    if references is None:
+        return logs
+    if len(references) != len(samples):
+        raise ValueError(f"{len(samples)} samples and {len(references)} references")
+    return np.asarray(logs - logarithms(references))[counted(references)]
+
+
+def logarithms(values: Sequence[float]) -> np.ndarray:
+    """Natural logarithms of values that are taken to be positive, the same on every processor."""
+    return np.array([_logarithm(float(value)) for value in values])
+
+
+def _logarithm(value: float) -> float:
+    return round(math.log(min(max(value, SMALLEST), LARGEST)), _DECIMALS)

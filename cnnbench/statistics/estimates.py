@@ -1,0 +1,295 @@
+"""What samples say, and how sure: percentiles, intervals over processes, verdicts, comparisons.
+
+Pure functions of numbers. One process is one sample. Latencies are looked at as
+``log(location / reference)``, one value a process, and everywhere by the same robust estimator,
+the interquartile mean (`cnnbench.statistics.robust`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from cnnbench.statistics.drift_correction import (
+    LARGEST,
+    SMALLEST,
+    counted,
+    log_ratios,
+    logarithms,
+    undisturbed,
+)
+from cnnbench.statistics.robust import (
+    CONFIDENCE,
+    FEWEST_PROCESSES,
+    t_quantile,
+    t_test,
+    trimmed,
+    yuen,
+)
+from cnnbench.units import rounded
+
+# How a verdict is worded; tables, pages and choices look for these words.
+STABLE, UNSTABLE = "stable", "unstable"
+# Said of a share of right answers: another training would give another.
+ONE_SEED, ONE_TRAINING = "one seed", f"{STABLE} for one training"
+NOT_ABOVE_CHANCE = "not above chance"
+
+MINIMUM_EFFECT = 0.05
+
+# A flag that more than this share of a cell's rounds carry makes the cell unstable.
+_FLAGGED = 1 / 3
+
+
+def unstable(*reasons: str) -> str:
+    """The verdict ``unstable: `` and every reason; `reasons_of` reads them back."""
+    return f"{UNSTABLE}: {'; '.join(reasons)}"
+
+
+def reasons_of(verdict: str) -> str:
+    """Why a verdict is not stable, in words; empty where it is, or where there is none."""
+    if verdict.startswith(STABLE):
+        return ""
+    return verdict.removeprefix(UNSTABLE).removeprefix(": ")
+
+
+def is_unstable(verdict: str) -> bool:
+    """Whether a verdict says that its number is not to be trusted."""
+    return verdict.startswith(UNSTABLE)
+
+
+BLIND = unstable(NOT_ABOVE_CHANCE)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its two-sided interval; where no interval can be had, the samples' range."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def precision(self) -> float:
+        """Half the interval's width, relative to the value."""
+        return (self.high - self.low) / 2 / abs(self.value) if self.value else math.inf
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two cells.
+
+    Attributes:
+        ratio, low, high: new ÷ base, drift-corrected, with its interval (not Holm-corrected).
+        p: of a difference as large, were the true one within the minimum effect;
+            ``p_adjusted`` after Holm's correction over all comparisons made.
+        verdict: ``higher``, ``lower``, ``no difference``, or ``too few processes``.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    p: float
+    p_adjusted: float
+    verdict: str
+
+
+def estimate(samples: Sequence[float], references: Sequence[float] | None = None) -> Estimate:
+    """The value of a positive quantity over processes, with its 95 % interval.
+
+    Args:
+        samples: one a process, positive.
+        references: the reference timed beside each; then what drifts cancels, a process on a
+            machine that others slowed down does not count (`references.counted`), and the result
+            is the trimmed geometric mean of the ratios times the median reference.
+
+    With fewer than `FEWEST_PROCESSES` samples the interval is their range.
+
+    Raises:
+        ValueError: no samples, or not as many references.
+    """
+    logs = log_ratios(samples, references)
+    scale = 1.0
+    if references is not None:
+        scale = median(references[place] for place in counted(references))
+    centre, error, freedom = trimmed(logs)
+    if len(logs) < FEWEST_PROCESSES:
+        low, high = float(logs.min()), float(logs.max())
+    else:
+        half = t_quantile(freedom) * error
+        low, high = float(centre - half), float(centre + half)
+    return Estimate(*(_bounded(scale * _exp(log)) for log in (float(centre), low, high)))
+
+
+def converged(found: Sequence[Estimate], references: Sequence[float], precision: float) -> bool:
+    """Whether the relative half-width of every interval of a cell is within ``precision``.
+
+    Of undisturbed processes: as long as there are too few of them, more are worth their time.
+    """
+    if not found or len(undisturbed(references)) < FEWEST_PROCESSES:
+        return False
+    return all(one.precision <= precision for one in found)
+
+
+def verdict(
+    found: Estimate,
+    references: Sequence[float],
+    precision: float | None = None,
+    flags: Sequence[Sequence[str]] = (),
+    capped: str = "",
+) -> str:
+    """``stable``, or ``unstable: `` and every reason.
+
+    Args:
+        found: the number with its interval, as tables show it.
+        references: one a process.
+        precision: the relative half-width that was asked for.
+        flags: what each process had to say against itself (``drifting: +14 %``); the words before
+            a colon or a bracket name the kind, and a kind counts when over a third of the
+            processes carry it.
+        capped: the limit of time that ended the rounds (``3 min``), where one did; a reason only
+            where there are too few of them.
+    """
+    reasons, count = [], len(references)
+    if count < FEWEST_PROCESSES:
+        reasons.append(f"{count} process{'es' * (count != 1)} of at least {FEWEST_PROCESSES}")
+    elif precision is not None and found.precision > precision:
+        reasons.append(
+            f"too noisy: ±{found.precision:.1%} after {count} rounds, ±{precision:.1%} wanted"
+        )
+        reasons += _slowed(references)
+    if reasons and capped:
+        reasons.append(f"capped at {capped} a cell")
+    reasons += concerns(flags)
+    return unstable(*reasons) if reasons else STABLE
+
+
+def _slowed(references: Sequence[float]) -> list[str]:
+    """That disturbed processes had to count, as there were too few others."""
+    rounds, left = len(references), len(undisturbed(references))
+    if left >= FEWEST_PROCESSES or left == rounds:
+        return []
+    return [f"the machine was slowed down in {rounds - left} of {rounds} rounds"]
+
+
+def concerns(flags: Sequence[Sequence[str]]) -> list[str]:
+    """The kinds of flags that over a third of the rounds carry: ``drifting in 3 of 6 rounds``."""
+    kinds = Counter(kind for one in flags for kind in dict.fromkeys(map(_kind, one)))
+    return [
+        f"{kind} in {count} of {len(flags)} rounds"
+        for kind, count in kinds.items()
+        if count > _FLAGGED * len(flags)
+    ]
+
+
+def compare(
+    pairs: Sequence[tuple[Sequence[float], Sequence[float]]],
+    minimum_effect: float | Sequence[float] = MINIMUM_EFFECT,
+) -> list[Comparison]:
+    """Compare pairs of cells, ``(base, new)``, as one family of tests.
+
+    Args:
+        pairs: process samples, positive; of a latency location ÷ reference each.
+        minimum_effect: a smaller relative difference is none, however sure; one for all pairs, or
+            one a pair.
+
+    Two cells differ when Yuen's t-test of the logarithms, Holm-corrected over ``pairs``, shows
+    that the ratio is beyond the minimum effect. A ratio that only happens to lie beyond it is no
+    proof: runs of one network at different hours differ by a few per cent that no one run shows.
+    """
+    effects = (
+        [minimum_effect] * len(pairs) if isinstance(minimum_effect, float | int) else minimum_effect
+    )
+    tests = [
+        _test(logarithms(base), logarithms(new), math.log1p(effect))
+        for (base, new), effect in zip(pairs, effects, strict=True)
+    ]
+    adjusted = iter(holm([p for _, p in tests if p is not None]))
+    return [_judged(ratio, p, 1.0 if p is None else next(adjusted)) for ratio, p in tests]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment (Holm 1979): p-values that may be held against 5 % together."""
+    count = len(p_values)
+    adjusted, highest = [1.0] * count, 0.0
+    for rank, place in enumerate(sorted(range(count), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (count - rank) * p_values[place]))
+        adjusted[place] = highest
+    return adjusted
+
+
+def tiers(cells: Sequence[Sequence[float]], minimum_effect: float = MINIMUM_EFFECT) -> list[int]:
+    """The tier of each cell, 1 for the lowest values; cells that cannot be told apart share one.
+
+    A tier is led by its lowest cell, and holds those that are not shown to differ from the leader
+    (all pairs are one family of tests), so that a chain of small steps does not become one tier.
+
+    Args:
+        cells: process samples, positive; of a latency location ÷ reference each.
+    """
+    centres = [float(trimmed(logarithms(cell))[0]) for cell in cells]
+    order = sorted(range(len(cells)), key=lambda place: centres[place])
+    places = [(a, b) for rank, a in enumerate(order) for b in order[rank + 1 :]]
+    found = compare([(cells[a], cells[b]) for a, b in places], minimum_effect)
+    higher = {pair for pair, one in zip(places, found, strict=True) if one.verdict == "higher"}
+    result = [0] * len(cells)
+    for number, tier in enumerate(grouped(order, higher), 1):
+        for place in tier:
+            result[place] = number
+    return result
+
+
+def grouped(order: Sequence[int], worse: Collection[tuple[int, int]]) -> list[list[int]]:
+    """Tiers of places, each led by its first and ended by what is shown to be worse than that.
+
+    Args:
+        order: places, the best first.
+        worse: ``(better, worse)`` pairs that a test tells apart.
+    """
+    found: list[list[int]] = []
+    for place in order:
+        if not found or (found[-1][0], place) in worse:
+            found.append([])
+        found[-1].append(place)
+    return found
+
+
+def _test(base: np.ndarray, new: np.ndarray, effect: float) -> tuple[Estimate, float | None]:
+    """The ratio of two cells, from logarithms, and a p-value; None with too few processes."""
+    difference, error, freedom = yuen(base, new)
+    if min(len(base), len(new)) < FEWEST_PROCESSES:
+        ends, p = (new.min() - base.max(), new.max() - base.min()), None
+    else:
+        half = t_quantile(freedom) * error
+        ends = difference - half, difference + half
+        p = float(t_test(difference, error, freedom, effect))
+    return Estimate(*map(_exp, (difference, *ends))), p
+
+
+def _judged(ratio: Estimate, p: float | None, p_adjusted: float) -> Comparison:
+    if p is None:
+        words = "too few processes"
+    elif p_adjusted < 1 - CONFIDENCE:
+        words = "higher" if ratio.value > 1 else "lower"
+    else:
+        words = "no difference"
+    value, low, high = map(rounded, (ratio.value, ratio.low, ratio.high))
+    return Comparison(value, low, high, 1.0 if p is None else p, p_adjusted, words)
+
+
+def _exp(log: float) -> float:
+    return math.exp(min(max(log, math.log(SMALLEST)), math.log(LARGEST)))
+
+
+def _bounded(value: float) -> float:
+    return min(max(value, SMALLEST), LARGEST)
+
+
+def _kind(flag: str) -> str:
+    for end in (":", " (", " by "):
+        flag = flag.split(end, 1)[0]
+    return flag

@@ -1,0 +1,78 @@
+"""Shares of right answers over seeds: their interval, and whether chance explains them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, variance
+
+import numpy as np
+
+from cnnbench.statistics.estimates import BLIND, ONE_SEED, STABLE, Estimate, unstable
+from cnnbench.statistics.robust import Z, t_quantile
+
+# Metrics that are shares of the test images.
+SHARES = ("top1", "top5", "agreement")
+
+
+def estimate(shares: Sequence[float], examples: int) -> Estimate:
+    """The mean share of right answers over seeds, with its 95 % interval.
+
+    Args:
+        shares: one a seed, each in 0..1.
+        examples: the test images, the same for every seed.
+
+    What the choice of images does is common to all seeds, so it is not divided by their number:
+    the variance is ``s² / k + p (1 - p) / n``, with Welch's degrees of freedom (Welch 1947;
+    Satterthwaite 1946). One seed has Wilson's interval (Wilson 1927), of the images alone.
+    """
+    count = len(shares)
+    if not count:
+        raise ValueError("no samples")
+    mean = fmean(shares)
+    centre = (mean + Z**2 / (2 * examples)) / (1 + Z**2 / examples)
+    if count == 1:
+        spread = math.sqrt(mean * (1 - mean) / examples + Z**2 / (4 * examples**2))
+        return _within(mean, centre, Z * spread / (1 + Z**2 / examples))
+    of_seeds = variance(shares) / count
+    # Wilson's centre, so that a perfect score is not free of doubt.
+    of_images = centre * (1 - centre) / examples
+    total = of_seeds + of_images
+    freedom = (count - 1) * (total / of_seeds) ** 2 if of_seeds > 0 else math.inf
+    half = (float(t_quantile(freedom)) if freedom < 1e6 else Z) * math.sqrt(total)
+    return _within(mean, mean, half)
+
+
+def _within(value: float, centre: float, half: float) -> Estimate:
+    """An interval in 0..1, whose end is 0 where only a rounding keeps it from there."""
+    return Estimate(value, max(0.0, round(centre - half, 12)), min(1.0, round(centre + half, 12)))
+
+
+def verdict(
+    shares: Sequence[float], examples: int, chance: float, *, has_seeds: bool = True
+) -> str:
+    """``stable``, or ``unstable``: not above chance, or one seed only.
+
+    Without seeds (nothing was trained) one share is all that there can be.
+    """
+    if estimate(shares, examples).low <= chance:
+        return BLIND
+    return STABLE if len(shares) > 1 or not has_seeds else unstable(f"{ONE_SEED}, 2 at least")
+
+
+def gain(base: np.ndarray, new: np.ndarray) -> Estimate:
+    """The share of right answers that ``new`` has above ``base``, on the same images.
+
+    Args:
+        base, new: ``(examples,)`` of bool, which images were right.
+
+    Only the images that one of them alone gets right tell the two apart. The 95 % interval is the
+    adjusted Wald interval of Bonett and Price (2012), with one such image added to each side, so
+    that equal answers on few images are not free of doubt.
+    """
+    examples = len(base)
+    won, lost = (int(np.sum(one & ~other)) for one, other in ((new, base), (base, new)))
+    total = examples + 2
+    centre, apart = (won - lost) / total, (won + lost + 2) / total
+    half = Z * math.sqrt((apart - centre**2) / total)
+    return Estimate((won - lost) / examples, centre - half, centre + half)

@@ -1,0 +1,200 @@
+"""Suite -> cells and jobs. A plan is data: nothing here runs, waits or looks at results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from cnnbench.errors import UserError, all_of, one_of
+from cnnbench.models.handle import Model
+from cnnbench.probes.compression.variants import named
+from cnnbench.probes.registry import SPECS, Setting, Spec, StoppingRule
+from cnnbench.results.record import PREPARE, Repeat, job_key
+from cnnbench.suite.suite import Suite
+
+PROBE_ORDER = tuple(SPECS)
+
+# A few long lists multiply to more than any machine can measure, or hold in its memory.
+_MOST_CELLS = 100_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place in the table: model × variant × probe × setting."""
+
+    model: Model
+    variant: str
+    probe: str
+    setting: Setting
+    rule: StoppingRule
+
+    @cached_property
+    def setting_json(self) -> dict[str, Any]:
+        """The setting as it stands in records and keys."""
+        return self.setting.model_dump(mode="json")
+
+    @cached_property
+    def key(self) -> str:
+        """The name of the cell's folder under ``artifacts/`` and in ``logs/``."""
+        return self._job_key(PREPARE)[:16]
+
+    @cached_property
+    def prepare(self) -> Job | None:
+        """The job that makes what the repeats need, where they need anything."""
+        return Job(self, PREPARE, self._job_key(PREPARE)) if self.setting.needs_prepare else None
+
+    @cached_property
+    def repeats(self) -> tuple[Job, ...]:
+        """The rounds or seeds that the cell may need, in order."""
+        return tuple(Job(self, n, self._job_key(n)) for n in range(self.rule.at_most))
+
+    def jobs(self) -> Iterator[Job]:
+        """Every job that this cell may need, ``prepare`` first."""
+        if self.prepare:
+            yield self.prepare
+        yield from self.repeats
+
+    def _job_key(self, repeat: Repeat) -> str:
+        return job_key(self.identity, self.variant, self.probe, self.setting_json, repeat)
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        """Of its model as it was planned: a user's file may have changed since."""
+        return self.model.identity()
+
+    def title(self) -> str:
+        """``MobileNetV2 latency cpu/litert/b1``."""
+        return f"{named(self.model.label, self.variant)} {self.probe} {self.setting.label()}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell × repeat: one process, one record."""
+
+    cell: Cell
+    repeat: Repeat
+    key: str
+
+    def title(self) -> str:
+        """``MobileNetV2 latency cpu/litert/b1, round 3``."""
+        if self.repeat == PREPARE:
+            return f"{self.cell.title()}, prepare"
+        if self.cell.rule.at_most == 1:
+            return self.cell.title()
+        word = "seed" if self.cell.probe == "accuracy" else "round"
+        return f"{self.cell.title()}, {word} {self.repeat + 1}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a suite: by probe (`PROBE_ORDER`), stage and model.
+
+    ``probes`` are its probes in that order, with the hashes of the files that they name.
+    """
+
+    suite: Suite
+    cells: tuple[Cell, ...]
+    probes: tuple[tuple[str, Spec], ...]
+
+    @cached_property
+    def id(self) -> str:
+        """sha256 over all cells; their order, how often each is measured, limits and words are not
+        in it.
+
+        So where a suite is only put in another order, or asks for more seeds or rounds, its run
+        goes on.
+        """
+        parts = sorted(cell.key for cell in self.cells)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def part(self, only: Collection[str] = (), probes: Collection[str] = ()) -> tuple[Cell, ...]:
+        """The cells of some models and some probes (all where none is named).
+
+        Raises:
+            UserError: a model or probe that this suite does not have.
+        """
+        labels = [cell.model.label for cell in self.cells]
+        texts = {cell.model.text: cell.model.label for cell in self.cells}
+        probes_here = [cell.probe for cell in self.cells]
+        wanted = {one_of(texts.get(name, name), labels, "--only", "this suite") for name in only}
+        kinds = {one_of(name, probes_here, "--probe", "this suite") for name in probes}
+        return tuple(
+            cell
+            for cell in self.cells
+            if (not wanted or cell.model.label in wanted) and (not kinds or cell.probe in kinds)
+        )
+
+    def notes(self, cells: Iterable[Cell]) -> list[str]:
+        """Return remarks on settings of the suite that do not apply to all models."""
+        planned = {(cell.probe, cell.model.label) for cell in cells}
+        found: dict[str, None] = {}
+        for probe, spec in self.probes:
+            models = [m for m in self.suite.models_of(spec) if (probe, m.label) in planned]
+            found |= {f"{probe}, {note}": None for note in spec.notes(models)}
+        return list(found)
+
+
+def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
+    """Expand a suite into its cells; ``data_dir`` is where weights files are looked up too.
+
+    Raises:
+        UserError: a setting that a model cannot take; all of them are reported.
+    """
+    cells: list[Cell] = []
+    probes: list[tuple[str, Spec]] = []
+    problems: list[UserError] = []
+    for probe, spec in sorted(suite.probes, key=lambda item: PROBE_ORDER.index(item[0])):
+        spec = spec.located(suite.search_path, data_dir)
+        probes.append((probe, spec))
+        for model in suite.models_of(spec):
+            try:
+                found = list(islice(spec.cells(model), _MOST_CELLS + 1 - len(cells)))
+            except UserError as error:
+                where = error.where or suite.source.where(("probes", probe))
+                problems.append(UserError(f"{model.label}: {error.what}", where, error.hint))
+                continue
+            cells.extend(
+                Cell(setting.network(model), setting.variant_name(), probe, setting, rule)
+                for setting, rule in found
+            )
+            if len(cells) > _MOST_CELLS:
+                where = suite.source.where(("probes", probe))
+                raise UserError(f"more than {_MOST_CELLS} cells; make it several suites", where)
+    if problems:
+        raise all_of(problems)
+    cells.sort(key=lambda cell: (PROBE_ORDER.index(cell.probe), cell.setting.stage()))
+    cells = _without_repeats(cells)
+    _check_columns(suite, cells)
+    return Plan(suite, tuple(cells), tuple(probes))
+
+
+def _without_repeats(cells: list[Cell]) -> list[Cell]:
+    """A cell that two forms of a probe name is measured once, by what satisfies both."""
+    known: dict[str, Cell] = {}
+    for cell in cells:
+        twin = known.get(cell.key)
+        known[cell.key] = replace(cell, rule=cell.rule.stricter(twin.rule)) if twin else cell
+    return list(known.values())
+
+
+def _check_columns(suite: Suite, cells: Iterable[Cell]) -> None:
+    """Two cells that differ in what no column says would hide one another in the table."""
+    known: dict[tuple[Any, ...], Cell] = {}
+    for cell in cells:
+        place = (cell.title(), cell.model.input_shape, cell.model.classes)
+        twin = known.setdefault(place, cell)
+        if twin is not cell:
+            ours, theirs = cell.setting_json, twin.setting_json
+            names = sorted(name for name in ours if ours[name] != theirs.get(name))
+            raise UserError(
+                f"two forms measure '{cell.title()}' and differ in {', '.join(names)}, which its "
+                "column does not tell: one would hide the other",
+                suite.source.where(("probes", cell.probe)),
+                "make them two suites",
+            )

@@ -1,0 +1,94 @@
+"""Kinds of classifier outputs, and their conversion to probabilities."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from cnnbench.errors import JobFailed
+
+Kind = Literal["softmax", "logits", "sigmoids", "sigmoid", "logit"]
+"""Kinds of outputs. With one output per class: probabilities that add up to one, logits, or
+independent probabilities (``sigmoids``). With a single output, for two classes: the probability of
+the second (``sigmoid``) or its logit.
+"""
+
+_SHARES = ("softmax", "Softmax")
+_EACH = ("sigmoid", "hard_sigmoid", "Sigmoid", "HardSigmoid")
+_PASS_ON = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")  # where they do nothing else
+
+
+def kind(network: Any, outputs: np.ndarray) -> Kind:
+    """Return the kind of ``outputs``, ``(n, width)``, of a ``keras.Model``: by its last layer, else
+    by their values.
+    """
+    said = _last_activation(network)
+    is_single = outputs.shape[-1] == 1
+    if said in _SHARES:
+        return "softmax"
+    if said in _EACH:
+        return "sigmoid" if is_single else "sigmoids"
+    if said != "linear" and _look_like_shares(outputs):
+        return "sigmoid" if is_single else "softmax"
+    return "logit" if is_single else "logits"
+
+
+def probabilities(outputs: np.ndarray, kind: Kind) -> np.ndarray:
+    """``(n, classes)``, two for a single output; rows add up to one, but for ``sigmoids``.
+
+    Raises:
+        JobFailed: a softmax over a single output.
+    """
+    outputs = np.asarray(outputs, np.float64)
+    check(kind, outputs.shape[-1])
+    if kind in ("sigmoid", "logit"):
+        second = outputs if kind == "sigmoid" else _logistic(outputs)
+        return np.concatenate([1 - second, second], axis=1)
+    if kind != "logits":
+        return outputs
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def width(own: int, classes: int) -> int:
+    """Return how many outputs a network of ``own`` has for ``classes``; one is enough for two."""
+    return 1 if (own, classes) == (1, 2) else classes
+
+
+def apart(width: int) -> int:
+    """How many classes so many outputs tell apart: a single one two."""
+    return 2 if width == 1 else width
+
+
+def check(kind: Kind, width: int) -> None:
+    """Raise `JobFailed` if outputs of this kind and number cannot classify."""
+    if kind == "softmax" and width == 1:
+        raise JobFailed("its single output is a softmax, which is always 1: use a sigmoid")
+
+
+def _logistic(logits: np.ndarray) -> np.ndarray:
+    """Without overflow: ``exp`` of what is not above zero only."""
+    powers = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1, powers) / (1 + powers)
+
+
+def _look_like_shares(outputs: np.ndarray) -> bool:
+    if outputs.min() < 0 or outputs.max() > 1:
+        return False
+    return outputs.shape[-1] == 1 or np.allclose(outputs.sum(axis=-1), 1, atol=1e-3)
+
+
+def _last_activation(network: Any) -> str:
+    """The name of the last activation, or of the layer that is one; empty where none is seen."""
+    if len(network.outputs) != 1:
+        return ""
+    for layer in reversed(network.layers):
+        if getattr(layer, "layers", None) and getattr(layer, "outputs", None):
+            return _last_activation(layer)  # a network inside
+        name = getattr(getattr(layer, "activation", None), "__name__", "")
+        if name in ("", "linear") and type(layer).__name__ in _PASS_ON:
+            continue
+        return name or type(layer).__name__
+    return ""

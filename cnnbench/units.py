@@ -1,0 +1,162 @@
+"""Quantities as people write them, and back: durations, sizes, counts and fractions.
+
+Inside, everything is in base units (seconds, bytes, plain numbers, fractions of one); text is
+parsed and made at the edge only. MB is 10**6 bytes, MiB is 2**20.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Literal
+
+from cnnbench.errors import UserError
+
+Unit = Literal["s", "bytes", "count", "fraction", "px", "per_s", "ratio"]
+
+_SUFFIXES: dict[str, dict[str, float]] = {
+    "s": {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600},
+    "bytes": {
+        "B": 1,
+        "kB": 1e3,
+        "KB": 1e3,
+        "MB": 1e6,
+        "GB": 1e9,
+        "TB": 1e12,
+        "KiB": 2**10,
+        "MiB": 2**20,
+        "GiB": 2**30,
+        "TiB": 2**40,
+    },
+    "count": {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12},
+    "fraction": {"": 1, "%": 0.01},
+    "px": {"": 1, "px": 1},
+    "per_s": {"": 1, "/s": 1},
+    "ratio": {"": 1, "x": 1, "%": 0.01},
+}
+_EXAMPLES = {
+    "s": "20ms, 1.5s, 10min",
+    "bytes": "10MB, 2GiB",
+    "count": "4M, 300000",
+    "fraction": "5%, 0.92",
+    "px": "224px",
+    "per_s": "100/s",
+    "ratio": "1.1, 110%",
+}
+_LONGEST = 100
+_MOST_WHOLE = 1e15  # up to here, and a little further, a double holds every whole number
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
+
+
+def parse(text: str | float, unit: Unit, where: str = "") -> float:
+    """Return ``text`` (``'20ms'``, ``'10MB'``, ``'5%'``, or a bare number) in base units.
+
+    A bare number of seconds or bytes is refused where it came as text: a limit of ``20`` that
+    means 20 seconds to one reader and 20 ms to another is worse than an error.
+
+    Raises:
+        UserError: not a finite number, or a unit that does not fit.
+    """
+    if isinstance(text, bool):
+        raise UserError(
+            f"{text!r} is not a quantity", where, f"write for example {_EXAMPLES[unit]}"
+        )
+    if isinstance(text, int | float):
+        value, suffix = float(text), "s" if unit == "s" else "B" if unit == "bytes" else ""
+    else:
+        if len(text) > _LONGEST:
+            raise UserError(f"{text[:20]!r}... is too long for a quantity", where)
+        match = _NUMBER.fullmatch(text)
+        if not match:
+            raise UserError(
+                f"{text!r} is not a quantity", where, f"write for example {_EXAMPLES[unit]}"
+            )
+        value, suffix = float(match[1]), match[2]
+    if not math.isfinite(value):
+        raise UserError(
+            f"{text!r} is no finite number", where, f"write for example {_EXAMPLES[unit]}"
+        )
+    factor = _SUFFIXES[unit].get(suffix)
+    if factor is None:
+        raise UserError(
+            f"{text!r} has no unit that fits" if suffix or unit in ("s", "bytes") else f"{text!r}",
+            where,
+            f"write for example {_EXAMPLES[unit]}",
+        )
+    return value * factor
+
+
+def number(cell: Any) -> float | None:
+    """A finite number, or None for what is blank or no number at all."""
+    try:
+        value = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def rounded(value: float) -> float:
+    """``value`` as tables hold it: a whole number as it is, any other with nine significant digits.
+
+    Processors disagree on the last of a double's sixteen digits (a vectorised logarithm, a fused
+    multiply-add). What is written, shown or compared is rounded first, so that it is the same
+    everywhere.
+    """
+    value = float(value)
+    return value if _is_whole(value) else float(f"{value:.9g}")
+
+
+def written(value: float) -> str:
+    """`rounded` as text: ``4253864`` or ``0.276622121``."""
+    value = rounded(value)
+    return f"{int(value)}" if _is_whole(value) else f"{value:.9g}"
+
+
+def _is_whole(value: float) -> bool:
+    return abs(value) < _MOST_WHOLE and value.is_integer()
+
+
+def show(value: float | None, unit: Unit) -> str:
+    """Return ``value`` as a person reads it, with three significant digits; '' for None or NaN."""
+    if value is None or math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if unit in _SCALES:
+        return _scaled(value, _SCALES[unit])
+    if unit == "per_s":
+        return _scaled(value, _SCALES["count"]) + " /s"
+    if unit == "fraction":
+        return f"{100 * value:.1f} %"
+    if unit == "px":
+        return f"{value:.0f} px"
+    return f"{value:.3g}"
+
+
+_SCALES: dict[str, list[tuple[float, str]]] = {
+    "s": [(3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs")],
+    "bytes": [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")],
+    "count": [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1, "")],
+}
+
+
+def _scaled(value: float, scales: list[tuple[float, str]]) -> str:
+    factor, name = next(
+        ((factor, name) for factor, name in scales if abs(value) >= factor), scales[-1]
+    )
+    scaled = value / factor
+    text = f"{scaled:,.0f}" if scaled.is_integer() or scaled >= 1000 else _three_digits(scaled)
+    return f"{text} {name}".rstrip()
+
+
+def _three_digits(value: float) -> str:
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{digits}f}"
+
+
+def exact_bytes(size: int) -> str:
+    """``size`` without rounding, in the unit with the fewest digits: ``2GiB``, ``500MB``."""
+    units = [(factor, name) for name, factor in _SUFFIXES["bytes"].items() if name != "KB"]
+    whole = [(size // int(factor), name) for factor, name in units if size % int(factor) == 0]
+    count, name = min(whole)
+    return f"{count}{name}"

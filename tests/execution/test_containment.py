@@ -1,0 +1,208 @@
+"""Whatever a model does, it becomes a record and the suite goes on. Driven from the shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnbench.results import journal
+from cnnbench.results.tables import load
+from tests import processes
+from tests.processes import HANGS_AFTER_S, wait_until
+
+BAD = Path(__file__).with_name("bad_models.py")
+CNNBENCH = [sys.executable, "-m", "cnnbench"]
+MARK = "CNNBENCH_TEST_PLACE"
+
+
+def write_suite(folder: Path, builders: list[str], limits: str = "") -> Path:
+    shutil.copy(BAD, folder / "bad_models.py")
+    models = "\n".join(f"  - bad_models:{builder}" for builder in builders)
+    suite = folder / "bad.yaml"
+    suite.write_text(f"name: bad\nmodels:\n{models}\nprobes: {{static: }}\n{limits}")
+    return suite
+
+
+def run(suite: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CNNBENCH, "run", suite.name, *options],
+        cwd=suite.parent, env=marked(suite.parent), capture_output=True, text=True,
+        timeout=HANGS_AFTER_S,
+    )  # fmt: skip
+
+
+def start(suite: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*CNNBENCH, "run", suite.name],
+        cwd=suite.parent, env=marked(suite.parent), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def marked(place: Path) -> dict[str, str]:
+    """The environment of a command, which all that it starts has too."""
+    return {**os.environ, MARK: str(place)}
+
+
+def processes_of(place: Path) -> list[int]:
+    """Every living process that was started by a command in ``place``."""
+    return processes.with_variable(MARK, str(place))
+
+
+def endless_is_built(place: Path) -> Path:
+    """Wait until the endless model is being built; the journal, in which all before it stands."""
+    assert wait_until((place / "endless.began").exists)
+    return next(place.glob("results/bad/*/records.jsonl"))
+
+
+def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
+    builders = [
+        "good", "segfault", "leave", "system_exit", "fail", "killed", "eat", "starve", "breed",
+        "fork_twice", "chatter",
+    ]  # fmt: skip
+    suite = write_suite(tmp_path, builders, "limits: {timeout: 30min, memory: 2GiB}\n")
+    done = run(suite)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    folder = next((tmp_path / "results" / "bad").iterdir())
+    records = {r.model.rpartition(":")[2]: r for r in journal.read(folder / "records.jsonl")[1]}
+    ways = {name: (r.status, r.reason) for name, r in records.items()}
+    assert ways["good"] == ("ok", "")
+    assert ways["segfault"] == ("failed", "signal 11 (SIGSEGV), no result")
+    assert ways["leave"] == ("failed", "exit code 7, no result")
+    assert ways["system_exit"][0] == "failed"
+    assert "bye" in ways["system_exit"][1]
+    assert ways["fail"][0] == "failed"
+    assert "the builder is broken" in ways["fail"][1]
+    assert ways["killed"] == ("failed", "signal 9 (SIGKILL), no result")
+    assert ways["eat"][0] == "oom"
+    assert ways["eat"][1].endswith("(the job's limit is 2GiB)")
+    starved = r"out of memory: signal 11 \(SIGSEGV\), it had \d+ of 2048 MiB"
+    assert ways["starve"][0] == "oom"
+    assert re.match(starved, ways["starve"][1])
+    for builder in ("breed", "fork_twice", "chatter"):
+        assert ways[builder] == ("ok", ""), builder
+    assert not processes_of(tmp_path)
+    for reason in ("exit code 7", "the builder is broken"):
+        assert reason in done.stdout, "the table says why"
+    assert list(load(folder).report["model"]) == [f"bad_models:{b}" for b in builders]
+    assert "ValueError" in records["fail"].error
+    assert 'File "bad_models.py", line' in records["fail"].error
+    assert str(tmp_path) not in records["fail"].error and sys.prefix not in records["fail"].error
+
+
+def test_what_never_ends_is_killed_at_its_limit_and_the_suite_goes_on(tmp_path: Path) -> None:
+    """Nothing else is in this suite: on a busy machine anything may take longer than that."""
+    suite = write_suite(tmp_path, ["hang", "hang[classes=3]"], "limits: {timeout: 1s}\n")
+    done = run(suite)
+    assert done.returncode == 1, done.stderr
+    (journal_file,) = tmp_path.glob("results/bad/*/records.jsonl")
+    records = journal.read(journal_file)[1]
+    assert [(r.status, r.reason) for r in records] == [
+        ("timeout", "took longer than the limit of 1 s")
+    ] * 2
+    assert "took longer than the limit of 1 s" in done.stdout, "the table says why"
+    assert not processes_of(tmp_path)
+
+
+def test_a_builder_that_changes_its_process_changes_no_other_and_no_place(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    suite = write_suite(tmp_path, ["wander", "unsettle", "good"], "limits: {timeout: 30min}\n")
+    rounds = "{runtimes: [graph], min_rounds: 1, max_rounds: 1}"
+    suite.write_text(suite.read_text().replace("static: ", f"static: , latency: {rounds}"))
+    run(suite)
+    folder = next((tmp_path / "results" / "bad").iterdir())
+    records = journal.read(folder / "records.jsonl")[1]
+    of = {name: [r for r in records if r.model.endswith(name)] for name in ("wander", "good")}
+    assert [(r.status, r.reason) for r in of["wander"]] == [("ok", "")] * 3
+    assert [(r.status, r.reason) for r in of["good"]] == [("ok", "")] * 3
+    assert of["wander"][0].metrics == of["good"][0].metrics
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_output_without_end_is_cut_and_named(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, ["flood", "flood_unasked", "good"], "limits: {timeout: 30min}\n")
+    memory = "{batch_sizes: [1]}"  # which asks for the size of a network that does not say it
+    suite.write_text(suite.read_text().replace("static: ", f"static: , memory: {memory}"))
+    assert run(suite).returncode == 1
+    folder = next((tmp_path / "results" / "bad").iterdir())
+    ways = {
+        (r.model.rpartition(":")[2], r.probe): r for r in journal.read(folder / "records.jsonl")[1]
+    }
+    for (builder, _), record in ways.items():
+        expected = ("ok", "") if builder == "good" else ("failed", "printed more than 32 MiB")
+        assert (record.status, record.reason) == expected
+    assert len(ways) == 6
+    assert "flood flood" in ways["flood", "static"].error
+    assert all(log.stat().st_size <= 32 * 2**20 for log in (folder / "logs").iterdir())
+    assert sum(file.stat().st_size for file in folder.rglob("*")) < 200 * 2**20
+
+
+def test_running_again_tries_only_what_failed(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, ["good", "fail"])
+    assert run(suite).returncode == 1
+    module = tmp_path / "bad_models.py"
+    again = run(suite)
+    assert again.returncode == 1
+    folder = next((tmp_path / "results" / "bad").iterdir())
+    records = journal.read(folder / "records.jsonl")[1]
+    assert [(r.model, r.attempt, r.status) for r in records] == [
+        ("bad_models:good", 1, "ok"),
+        ("bad_models:fail", 1, "failed"),
+        ("bad_models:fail", 2, "failed"),
+    ]
+    # A changed source is another network: another plan, another run.
+    module.write_text(module.read_text().replace('raise ValueError("the builder is broken")',
+                                                 "return good(input_shape, classes)"))  # fmt: skip
+    mended = run(suite, "--dry-run")
+    assert "0 jobs done, 2 to do" in mended.stdout
+
+
+@pytest.mark.parametrize("victim", ["parent", "server"])
+def test_killing_the_parent_or_the_server_leaves_no_process_and_no_gap(
+    tmp_path: Path, victim: str
+) -> None:
+    suite = write_suite(tmp_path, ["good", "endless"], "limits: {timeout: 30min}\n")
+    process = start(suite)
+    journal_file = endless_is_built(tmp_path)
+    assert len(processes_of(tmp_path)) >= 3, "the worker is seen too"
+    (server,) = processes.children(process.pid)
+    os.kill(process.pid if victim == "parent" else server, signal.SIGKILL)
+    process.communicate(timeout=HANGS_AFTER_S)
+    assert wait_until(lambda: not processes_of(tmp_path))
+    done = run(suite, "--only", "bad_models:good")
+    assert done.returncode == 0
+    assert "Nothing was left to do" in done.stderr
+    records = journal.read(journal_file)[1]
+    assert [r.status for r in records if r.model == "bad_models:good"] == ["ok"]
+    if victim == "server":
+        assert records[-1].reason == "the fork server died"
+
+
+def test_ctrl_c_does_not_wait_for_the_model_and_says_how_to_resume(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, ["good", "endless"], "limits: {timeout: 30min}\n")
+    process = start(suite)
+    journal_file = endless_is_built(tmp_path)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=HANGS_AFTER_S)
+    assert process.returncode == 130
+    assert "cnnbench run bad.yaml" in errors
+    assert not processes_of(tmp_path)
+    assert (journal_file.parent / "report.csv").exists()
+
+
+def test_two_runs_never_share_a_journal(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, ["endless"], "limits: {timeout: 30min}\n")
+    first = start(suite)
+    endless_is_built(tmp_path)
+    second = run(suite)
+    assert second.returncode == 2
+    assert "is running this suite here already" in second.stderr
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=HANGS_AFTER_S)

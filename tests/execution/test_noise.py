@@ -1,0 +1,97 @@
+"""What the self-test promises, on samples of known truth; and one short run of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cnnbench.execution import noise
+from cnnbench.statistics import estimates
+
+
+@pytest.mark.parametrize("rounds", [6, 12])
+def test_the_promise_is_what_cells_then_get(rounds: int) -> None:
+    rng = np.random.default_rng(0)
+    promised = [noise.expected_precision(0.03 * rng.standard_normal(8), rounds) for _ in range(400)]
+    got = [
+        estimates.estimate(np.exp(0.03 * rng.standard_normal(rounds))).precision for _ in range(400)
+    ]
+    assert np.median(promised) == pytest.approx(np.median(got), rel=0.15)
+
+
+def test_drift_that_the_reference_shares_costs_nothing() -> None:
+    drift = np.array([1.0, 1.2, 0.9, 1.3, 1.1, 1.4, 0.8, 1.0])
+    found = noise.judge(0.01 * drift, 0.003 * drift)
+    assert found.plain > 0.15
+    assert found.corrected == pytest.approx(0, abs=1e-12)
+    assert found.rounds_needed == 6
+    assert noise.advice(found, 0.0, None) == ["nothing to do: the default settings will do"]
+
+
+def test_advice_names_what_to_do() -> None:
+    wild = [1.0, 2.0, 0.5, 3.0, 1.0, 4.0, 0.3, 1.0]
+    busy = [["another process used the CPU (0.90 cores)"]] * 8
+    lines = noise.advice(noise.judge(wild, [1.0] * 8, busy), 0.0, "powersave")
+    assert lines[0].startswith("other processes use the CPU")
+    assert "governor is 'powersave'" in lines[1]
+    assert lines[2].startswith("run `cnnbench doctor` again")
+    spread_out = noise.judge([1.0, 1.5, 0.6, 2.0, 1.0, 1.8, 0.5, 1.2], [1.0] * 8)
+    (line,) = noise.advice(spread_out, 0.0, None)
+    assert "precision: 10%" in line
+
+
+STEADY = [1.00, 1.01, 0.99, 1.02, 0.98, 1.00, 1.01, 0.99]
+
+
+def test_one_process_that_was_disturbed_changes_neither_spread_nor_promise() -> None:
+    """It took ten times as long: a standard deviation of 81 %, where the others are 1 % apart."""
+    wild = [*STEADY[:-1], 10.0]
+    found, steady = noise.judge(wild, [1.0] * 8), noise.judge(STEADY, [1.0] * 8)
+    assert np.log(wild).std(ddof=1) > 0.8
+    # Deviations from the median: 0, 0, 1, 1, 1, 1, 2, 2 % without it, whose median is 1 %.
+    assert steady.plain == pytest.approx(1.4826 * 0.01, rel=0.02)
+    assert found.plain == pytest.approx(steady.plain, rel=0.6)
+    assert found.why_not == () and found.expected[6] < 2 * steady.expected[6] < 0.06
+
+
+@pytest.mark.parametrize(
+    ("locations", "references", "flags", "why"),
+    [
+        ([*STEADY[:6], 3.0, 9.0], [1.0] * 8, [], "2 of 8 processes took 7% more or less than most"),
+        (
+            [*STEADY[:5], 1.7, 1.7, 1.7],
+            [1.0] * 5 + [1.4] * 3,
+            [],
+            "3 of 8 processes took 14% more or less than most",
+        ),
+        (
+            STEADY,
+            [1.0] * 8,
+            [["another process used the CPU (0.4 cores)"]] * 3 + [[]] * 5,
+            "another process used the CPU in 3 of 8 rounds",
+        ),
+    ],
+)
+def test_nothing_is_promised_where_a_cell_could_not_keep_it(
+    locations: list[float], references: list[float], flags: list[list[str]], why: str
+) -> None:
+    found = noise.judge(locations, references, flags)
+    assert found.expected == {} and found.rounds_needed is None
+    assert found.why_not[0] == why
+    assert noise.advice(found, 0.0, None)[-1].endswith("as it is, cells will be unstable")
+
+
+def test_the_number_that_is_less_precise_is_what_can_be_expected() -> None:
+    medians = [1.00, 1.05, 0.95, 1.10, 0.90, 1.00, 1.05, 0.95]
+    both, alone = (
+        noise.judge(STEADY, [1.0] * 8, (), medians),
+        noise.judge(medians, [1.0] * 8),
+    )
+    assert both.expected == alone.expected and both.plain < alone.plain
+
+
+def test_self_test_in_two_processes() -> None:
+    done: list[int] = []
+    found = noise.self_test(2, done.append)
+    assert done == [1, 2]
+    assert found.corrected >= 0 and (set(found.expected) == {6, 12} or found.why_not)

@@ -1,0 +1,82 @@
+"""What a model leaves in a session of its own dies with the fork server, however that dies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.execution.test_containment import marked, processes_of
+from tests.processes import HANGS_AFTER_S
+
+# Stands in for TensorFlow in the server, and brings a probe that leaves an orphan.
+STAND_IN = """
+import subprocess, sys, time
+from types import ModuleType
+
+def run(subject, setting, context):
+    subprocess.Popen(["sleep", "1000000"], start_new_session=True)
+    context.report_progress("left")
+    time.sleep(10**6)
+
+module = sys.modules["cnnbench.probes.static.run"] = ModuleType("cnnbench.probes.static.run")
+module.run = run
+"""
+PROGRAM = """
+import os, signal, sys
+from cnnbench.probes.static.settings import StaticSetting
+from cnnbench.execution.local.executor import LocalExecutor
+from cnnbench.execution.worker import Order
+from pathlib import Path
+
+def strike(message):
+    if sys.argv[1] == "server":
+        os.kill(executor._server.pid, signal.SIGKILL)
+    elif sys.argv[1] == "stopped" and not struck:
+        os.kill(executor._server.pid, signal.SIGSTOP)
+    struck.append(message)
+
+struck = []
+
+order = JobRequest(
+    model="LeNet5", search_path=(), probe="static", setting=StaticSetting().model_dump(mode="json"),
+    repeat=0, artifacts=".", scratch=".", log="job.log", data_dir=None, memory_limit=None,
+)
+limit = 1800.0 if sys.argv[1] == "server" else 2.0  # a busy machine may need that to be struck
+with LocalExecutor(Path("server.log")) as executor:
+    print(executor.run(order, limit, strike).reason)
+    if sys.argv[1] == "stopped":
+        print(executor.run(order, limit, strike).reason)
+"""
+
+
+def _run(folder: Path, victim: str) -> str:
+    """What the program prints, with a stand-in for TensorFlow that is there at once."""
+    (folder / "tensorflow.py").write_text(STAND_IN)
+    path = os.pathsep.join([str(folder), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, victim],
+        cwd=folder, env=marked(folder) | {"PYTHONPATH": path},
+        capture_output=True, text=True, timeout=HANGS_AFTER_S, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("victim", "reason"),
+    [("server", "the fork server died"), ("none", "took longer than the limit of 2 s")],
+)
+def test_an_orphan_is_not_left_behind(tmp_path: Path, victim: str, reason: str) -> None:
+    assert _run(tmp_path, victim).strip() == reason
+    assert not processes_of(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_is_replaced_for_the_next_job(tmp_path: Path) -> None:
+    done = _run(tmp_path, "stopped")
+    assert done.splitlines() == ["took longer than the limit of 2 s"] * 2
+    assert not processes_of(tmp_path)

@@ -1,0 +1,86 @@
+"""What a worker prints comes into its log, up to a limit; beyond it the worker is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnnbench.execution.local import output
+from cnnbench.execution.local.output import Output
+from tests.conftest import ROOT
+from tests.processes import HANGS_AFTER_S
+
+# The fork server with a worker that does as its order says, and a parent that listens.
+SERVER = """
+import json, os, socket, subprocess, sys, time
+from cnnbench.execution import server, worker
+
+def main(order, channel):
+    print("hello", flush=True)
+    if json.loads(order)["does"] == "flood":
+        while True:
+            print("x" * 1000)
+    if json.loads(order)["does"] == "leave flooding":
+        subprocess.Popen([sys.executable, "-c", "while True: print('y' * 1000)"])
+        time.sleep(10**6)
+    os._exit(0)
+
+worker.main = main
+parent, child = socket.socketpair()
+if os.fork() == 0:
+    parent.close()
+    server.prctl(server._PR_SET_CHILD_SUBREAPER, 1)
+    server.serve(child)
+    os._exit(0)
+child.close()
+for order in sys.argv[1:]:
+    parent.sendall(order.encode() + b"\\n")
+    heard = b""
+    while b"ended" not in heard:
+        heard += parent.recv(4096)
+    print(heard.decode().strip())
+"""
+
+
+def served(tmp_path: Path, *orders: str) -> list[dict[str, Any]]:
+    """How the orders ended; each has a log that is called like it."""
+    words = [json.dumps({"does": does, "log": str(tmp_path / does)}) for does in orders]
+    done = subprocess.run(
+        [sys.executable, "-c", SERVER, *words],
+        cwd=ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=True,
+    )  # fmt: skip
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_worker_that_prints_without_end_is_killed_and_the_next_is_served(tmp_path: Path) -> None:
+    ends = served(tmp_path, "flood", "nothing")
+    assert all(end.pop("peak") > 2**20 for end in ends), "a process has a megabyte at least"
+    assert ends[0] == {"event": "ended", "exit_code": -9, "killed_for": "printed more than 32 MiB"}
+    assert ends[1] == {"event": "ended", "exit_code": 0, "killed_for": ""}
+    assert (tmp_path / "flood").stat().st_size == output.MOST_BYTES
+    assert (tmp_path / "nothing").read_text() == "hello\n"
+
+
+def test_what_a_worker_started_may_print_no_more_than_it(tmp_path: Path) -> None:
+    (end,) = served(tmp_path, "leave flooding")
+    assert end["killed_for"] == "printed more than 32 MiB"
+    assert (tmp_path / "leave flooding").stat().st_size == output.MOST_BYTES
+
+
+def test_a_log_that_cannot_be_written_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "MOST_BYTES", 10)
+    lost = Output(tmp_path / "nowhere" / "log")
+    os.write(lost._writer, b"12345")
+    assert lost.pass_on() and not lost.pass_on()
+    assert not lost.is_too_much
+    os.write(lost._writer, b"1234567890")
+    lost.close()
+    assert lost.is_too_much

@@ -1,0 +1,101 @@
+"""Networks whose builder says neither what they take nor how many classes they have, run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from cnnbench.results import journal
+from tests.processes import HANGS_AFTER_S
+
+NETS = """
+from tensorflow import keras
+
+L = keras.layers
+
+
+def one():
+    image = keras.Input((8, 8, 1))
+    pooled = L.GlobalAveragePooling2D()(L.Conv2D(8, 3, activation="relu")(image))
+    return keras.Model(image, L.Dense(10, activation="softmax")(pooled))
+
+
+def two_inputs():
+    image, facts = keras.Input((8, 8, 1)), keras.Input((16,))
+    pooled = L.GlobalAveragePooling2D()(L.Conv2D(8, 3)(image))
+    return keras.Model([image, facts], L.Dense(10)(L.Concatenate()([pooled, facts])))
+
+
+def two_outputs():
+    image = keras.Input((8, 8, 1))
+    pooled = L.GlobalAveragePooling2D()(L.Conv2D(8, 3)(image))
+    return keras.Model(image, [L.Dense(10)(pooled), L.Dense(2)(pooled)])
+"""
+SUITE = """
+name: own
+models: ["nets:one", "nets:two_inputs", "nets:two_outputs"]
+probes:
+  static:
+  latency: {runtimes: [graph], threads: [1], min_rounds: 1, max_rounds: 1}
+  accuracy: {dataset: digits, epochs: 1, seeds: 1}
+  compression:
+    - {models: ["nets:one"], variants: [ptq-dynamic], min_rounds: 1, max_rounds: 1}
+"""
+
+
+def test_what_only_building_tells_is_found_out_before_a_network_is_run(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(NETS)
+    (tmp_path / "own.yaml").write_text(SUITE)
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", "run", "own.yaml"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=HANGS_AFTER_S,
+    )  # fmt: skip
+    (run,) = (tmp_path / "results" / "own").iterdir()
+    records = journal.read(run / "records.jsonl")[1]
+    found = {(r.model, r.probe, r.setting.get("runtime", ""), r.repeat): r for r in records}
+    assert found["nets:one", "accuracy", "", 0].status == "ok"
+    # ProbeResult it out started no TensorFlow in the worker: its threads could still be set.
+    timed = found["nets:one", "latency", "graph", 0]
+    assert timed.status == "ok"
+    assert not [flag for flag in timed.details["flags"] if "threads" in flag]
+    assert found["nets:two_inputs", "static", "", 0].status == "ok"
+    compressed = [r for r in records if r.probe == "compression"]
+    assert {r.status for r in compressed} == {"ok"}, [r.reason for r in compressed]
+    assert {r.variant for r in compressed} == {"float32", "ptq-dynamic"}
+    refused = found["nets:two_inputs", "accuracy", "", 0]
+    assert refused.status == "skipped"
+    assert "it takes 8x8x1 and 16, not one image" in refused.reason
+    assert found["nets:two_outputs", "latency", "graph", 0].status == "ok"
+    judged = found["nets:two_outputs", "accuracy", "", 0]
+    assert (judged.status, judged.details["output"]) == ("ok", "0"), judged.reason
+    assert done.returncode == 0, done.stderr
+
+
+CHANGING = """
+from tensorflow import keras
+
+
+def net(input_shape=(8, 8, 1), classes=10):
+    with open(__file__, "a") as file:  # as somebody who goes on editing it
+        file.write("# once more\\n")
+    layers = [keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(classes)]
+    return keras.Sequential(layers)
+"""
+
+
+def test_a_network_that_is_edited_while_its_suite_runs_is_not_measured_as_the_old_one(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "nets.py").write_text(CHANGING)
+    suite = SUITE.replace('["nets:one", "nets:two_inputs", "nets:two_outputs"]', '["nets:net"]')
+    (tmp_path / "own.yaml").write_text(suite.split("  accuracy")[0])
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", "run", "own.yaml"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=HANGS_AFTER_S,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "nets:net was changed since the suite was planned: run it again" in done.stderr
+    (run,) = (tmp_path / "results" / "own").iterdir()
+    records = journal.read(run / "records.jsonl")[1]
+    assert {(r.probe, r.status) for r in records} == {("static", "ok"), ("latency", "failed")}

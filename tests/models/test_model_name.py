@@ -1,0 +1,76 @@
+"""``Name[alpha=0.5,input_shape=128x128x3]``, read and written back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnbench.errors import UserError
+from cnnbench.models import model_name
+from cnnbench.models.model_name import Reference
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**17), 10**17),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.lists(st.integers(0, 10**6), min_size=2, max_size=3).map(tuple),
+    st.text(),
+)
+
+
+def test_every_kind_of_value() -> None:
+    text = "Net[alpha=0.5,depth=3,input_shape=128x96x3,modern=true,act=swish,ratio=1e-3,se=none]"
+    assert model_name.parse(text) == Reference(
+        "Net",
+        (
+            ("act", "swish"),
+            ("alpha", 0.5),
+            ("depth", 3),
+            ("input_shape", (128, 96, 3)),
+            ("modern", True),
+            ("ratio", 0.001),
+            ("se", None),
+        ),
+    )
+
+
+def test_order_and_spaces_do_not_count() -> None:
+    assert str(model_name.parse(" Net [ b = 1 , a = 32x32 ] ")) == "Net[a=32x32,b=1]"
+    assert str(model_name.parse("Net[]")) == "Net"
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z_]\w{0,8}", fullmatch=True), VALUES, max_size=4))
+def test_what_is_written_reads_back(parameters: dict[str, model_name.Value]) -> None:
+    written = Reference("package.module:builder", tuple(parameters.items()))
+    assert model_name.parse(str(written)) == written
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+    try:
+        model_name.parse(text)
+    except UserError as error:
+        assert error.what
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "not the name of a model"),
+        ("Net[alpha=0.5", "not the name of a model"),
+        ("Net]", "not the name of a model"),
+        ("Net[alpha]", "'alpha' in 'Net[alpha]' is not parameter=value"),
+        ("Net[alpha=]", "is not parameter=value"),
+        ("Net[a=1,,b=2]", "empty or unfinished"),
+        ("Net[a=1,a=2]", "stands twice"),
+        ("Net[a='b]", "unfinished"),
+        ("Net[a=1e999]", "too large"),
+        ("Net[a=9999999999999999999]", "too large"),
+    ],
+)
+def test_mistakes_are_named(text: str, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        model_name.parse(text)
+    assert words in str(caught.value)

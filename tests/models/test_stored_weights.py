@@ -1,0 +1,105 @@
+"""Matching weights are loaded; for others the error names their network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnbench.errors import UserError
+from cnnbench.models import registry, stored_weights
+
+
+def net(classes: int = 3, channels: int = 3, depth: int = 1) -> Any:
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    return tf.keras.Sequential(
+        [
+            layers.Input((8, 8, channels)),
+            layers.RandomFlip(),
+            *(layers.Conv2D(4, 3, padding="same") for _ in range(depth)),
+            layers.BatchNormalization(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dropout(0.1),
+            layers.Dense(classes),
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ["net.weights.h5", "net.h5", "net.keras"])
+def test_the_same_network_takes_all_of_them_optimiser_or_not(name: str, tmp_path: Path) -> None:
+    trained = net()
+    trained.compile("adam", "mse")
+    trained.fit(np.ones((2, 8, 8, 3)), np.ones((2, 3)), verbose=0)
+    if name.endswith(".weights.h5"):
+        trained.save_weights(tmp_path / name)
+    else:
+        trained.save(tmp_path / name)
+    other = net()
+    stored_weights.load(other, tmp_path / name, "Net")
+    for mine, theirs in zip(other.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("saved", "words"),
+    [
+        ({"classes": 5}, "do not fit Net[alpha=2]: they are of Net[alpha=2,classes=5] ("),
+        ({"channels": 1}, "do not fit Net[alpha=2]: they are of Net[alpha=2,input_shape=HxWx1] ("),
+        (
+            {"depth": 2},
+            "net.weights.h5 has weights for layers that Net[alpha=2] does not have: conv2d",
+        ),
+        ({"depth": 0}, "do not fit Net[alpha=2]: "),
+    ],
+)
+def test_it_is_said_what_the_weights_are_of(
+    saved: dict[str, int], words: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "net.weights.h5"
+    net(**saved).save_weights(file)
+    with pytest.raises(UserError) as caught:
+        stored_weights.load(net(), file, "Net[alpha=2]")
+    assert words in str(caught.value)
+    assert "could not be loaded" not in str(caught.value)
+
+
+def test_a_network_of_the_catalogue_is_recognised(tmp_path: Path) -> None:
+    file = tmp_path / "net.weights.h5"
+    registry.resolve("MobileNetV2[classes=7,input_shape=32x32x3]").build().save_weights(file)
+    with pytest.raises(UserError, match=r"as many parameters as MobileNetV2\[classes=7\]"):
+        registry.resolve("ResNet18[classes=7]").build(weights=file)
+    with pytest.raises(UserError, match=r"they are of MobileNetV2\[classes=7\]"):
+        registry.resolve("MobileNetV2").build(weights=file)
+
+
+def test_a_backbone_takes_its_part_of_the_whole_network_s_weights(tmp_path: Path) -> None:
+    file = tmp_path / "net.weights.h5"
+    small = registry.resolve("MobileNetV2[alpha=0.35,input_shape=32x32x3]")
+    whole = small.build(classes=7)
+    whole.save_weights(file)
+    backbone = small.build(include_top=False, weights=file)
+    for mine, theirs in zip(backbone.get_weights(), whole.get_weights(), strict=False):
+        np.testing.assert_array_equal(mine, theirs)
+    net(depth=2).save_weights(file)
+    with pytest.raises(UserError, match="has weights for layers that Net does not have: conv2d_1"):
+        stored_weights.load(net(), file, "Net", whole=net)
+
+
+def test_weights_of_a_transfer_are_named_as_such(tmp_path: Path) -> None:
+    from cnnbench.probes.accuracy.settings import AccuracySetting
+    from cnnbench.probes.accuracy.training import transfer
+
+    subject = registry.resolve("MobileNetV2[alpha=0.35]")
+    setting = AccuracySetting(dataset="tf_flowers", recipe="transfer", image_size=32)
+    file = tmp_path / "flowers.weights.h5"
+    transfer.build(subject, setting, 5, None, seed=0).whole.save_weights(file)
+    with pytest.raises(UserError) as caught:
+        subject.build(weights=file)
+    assert (
+        "they are of a network trained with recipe: transfer with 5 classes; pass --recipe "
+        "transfer --dataset NAME"
+    ) in str(caught.value)

@@ -1,0 +1,27 @@
+"""A count that is a bound says so wherever it is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cnnbench.report import layout, remarks
+from cnnbench.results import tables
+from tests.results.records import record
+
+
+def test_a_lower_bound_is_doubtful_in_every_table_and_says_at_least() -> None:
+    known = record("Known", "static", macs=50, receptive_field_px=3)
+    bounds = {"macs": "at least", "receptive_field_px": "at least"}
+    bound = record("Bound", "static", details={"bounds": bounds}, macs=40, receptive_field_px=9)
+    report = tables.report([known, bound])
+    assert list(report["macs"]) == [50, 40]
+    assert list(report["macs_verdict"].fillna("")) == ["", "unstable: at least"]
+    assert "macs_samples" not in report.columns
+    (shown,) = [one for one in layout.columns(report) if one.name == "macs"]
+    assert [cell.is_doubtful for cell in layout.cells(report, shown)] == [False, True]
+    assert "MACs, doubtful: Bound (at least)" in list(remarks.remarks(report))
+
+
+def test_a_table_of_known_counts_has_no_column_of_verdicts(tmp_path: Path) -> None:
+    report = tables.report([record("Known", "static", macs=50)])
+    assert not [name for name in report.columns if "verdict" in str(name)]

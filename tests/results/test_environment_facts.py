@@ -1,0 +1,64 @@
+"""``environment.json`` from elsewhere: shown where it can be, unknown where not, never a crash."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import cnnbench
+from cnnbench import environment
+from cnnbench.report import files, html
+from cnnbench.results import environment_facts, tables
+from tests.report.made import FACTS, Book
+
+
+def deep(levels: int) -> str:
+    return '{"a":' * levels + "1" + "}" * levels
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "3", "null", "{", '{"fingerprint": null}', '{"fingerprint": []}', deep(50),
+        '{"fingerprint": {"libraries": 5}}', '{"fingerprint": {"libraries": "tensorflow"}}',
+        '{"load_average": [[1]]}', '{"load_average": NaN}', deep(900), deep(100_000), "9" * 5000,
+        '{"cpu": "' + "x" * 2**20 + '"}', "\ufeff{}",
+    ],
+    ids=lambda text: text[:40],
+)  # fmt: skip
+def test_what_is_no_environment_is_unknown(tmp_path: Path, text: str) -> None:
+    (tmp_path / "environment.json").write_text(text)
+    assert environment_facts.read(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"fingerprint": null}', "[]", '{"fingerprint": {"libraries": 5}}']
+)
+def test_a_run_of_no_known_environment_is_shown(tmp_path: Path, text: str) -> None:
+    run = Book().static("A", params=1).write(tmp_path / "run")
+    (run / "environment.json").write_text(text)
+    assert "Measured here" not in files.text(run)
+    files.write(run)
+    cnnbench.compare(cnnbench.load(run), cnnbench.load(run))
+
+
+@pytest.mark.parametrize("text", ['{"fingerprint": {"cpu": 5, "libraries": {"keras": [3]}}}', "{}"])
+def test_odd_facts_are_shown_as_they_are(tmp_path: Path, text: str) -> None:
+    run = Book().static("A", params=1).write(tmp_path / "run")
+    (run / "environment.json").write_text(text)
+    assert environment_facts.read(run) == json.loads(text)
+    files.write(run)
+
+
+def test_half_a_character_in_a_fact_can_be_shown(tmp_path: Path) -> None:
+    run = Book({**FACTS, "cpu": "\udce9"}).static("A", params=1).write(tmp_path / "run")
+    assert "\\udce9" in files.text(run)
+    html.page(tables.load(run)).encode()
+
+
+def test_what_is_written_can_be_read(tmp_path: Path) -> None:
+    described = environment.describe()
+    (tmp_path / "environment.json").write_text(json.dumps(described))
+    assert environment_facts.read(tmp_path) == described

@@ -1,0 +1,162 @@
+"""The journal keeps what was written, whatever happened after."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnbench.errors import UserError
+from cnnbench.report import files
+from cnnbench.results.journal import Header, Journal, read
+from cnnbench.results.record import SCHEMA_VERSION, Record
+
+HEADER = Header(plan="p", environment="e", cnnbench="0.1.0")
+RECORD = Record(
+    key="k", attempt=1, model="LeNet5", variant="float32", probe="static",
+    setting={"batch_size": 1}, repeat=0, status="ok", reason="", input_shape=(32, 32, 1),
+    classes=10,
+    metrics={"params": 61706.0}, environment="e",
+)  # fmt: skip
+
+
+def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    with Journal(file, HEADER) as journal:
+        journal.append(RECORD)
+        journal.append(replace(RECORD, repeat="prepare", attempt=2, reason='a "quoted"\nline'))
+        assert len(journal.of("k")) == 2
+    header, records = read(file)
+    assert header == HEADER
+    assert records == [
+        RECORD,
+        replace(RECORD, repeat="prepare", attempt=2, reason='a "quoted"\nline'),
+    ]
+    with Journal(file, HEADER) as journal:
+        assert journal.records == records
+
+
+@given(cut=st.integers(min_value=0, max_value=400))
+def test_a_torn_last_line_costs_only_itself(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    file = tmp_path_factory.mktemp("torn") / "records.jsonl"
+    with Journal(file, HEADER) as journal:
+        journal.append(RECORD)
+        journal.append(replace(RECORD, repeat=1))
+    whole = file.read_bytes()
+    file.write_bytes(whole[: max(0, len(whole) - cut)])
+    kept = max(0, file.read_bytes().count(b"\n") - 1)
+    with Journal(file, HEADER) as journal:
+        assert len(journal.records) == kept
+        journal.append(replace(RECORD, repeat=2))
+    assert [r.repeat for r in read(file)[1]] == [*range(kept), 2]
+
+
+def test_a_number_that_is_not_finite_becomes_null(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    with Journal(file, HEADER) as journal:
+        journal.append(replace(RECORD, metrics={"loss": math.nan}))
+    assert b"NaN" not in file.read_bytes()
+    assert read(file)[1][0].metrics == {"loss": None}
+
+
+def test_half_a_character_is_written_out_and_costs_no_record(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    odd = replace(RECORD, reason="no file 'caf\udce9'", details={"problems\udce9": ["\ud800", 1.5]})
+    with Journal(file, HEADER) as journal:
+        journal.append(odd)
+        journal.append(replace(RECORD, reason="caf\u00e9 \U0001f600"))
+    first, second = read(file)[1]
+    assert first.reason == "no file 'caf\\udce9'"
+    assert first.details == {"problems\\udce9": ["\\ud800", 1.5]}
+    assert second.reason == "caf\u00e9 \U0001f600"
+
+
+def test_half_a_character_from_elsewhere_can_be_shown(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    odd = replace(RECORD, status="failed", reason="REASON", setting={"batch_size": 1})
+    line = odd.to_json().replace("REASON", r"\ud800 \ud83d\ude00")
+    file.write_text(f"{HEADER.to_json()}\n{line}\n")
+    assert read(file)[1][0].reason == "\\ud800 \U0001f600"
+    files.text(tmp_path).encode()
+    files.write(tmp_path)
+
+
+def test_a_full_disk_leaves_the_journal_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "records.jsonl"
+    with Journal(file, HEADER) as journal:
+        journal.append(RECORD)
+
+        def full(_descriptor: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            journal.append(replace(RECORD, repeat=1))
+        monkeypatch.undo()
+        journal.append(replace(RECORD, repeat=2))
+    assert [r.repeat for r in read(file)[1]] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "its first line is no header"),
+        ("{}\n", "its first line is no header"),
+        ("hello\n", "its first line is no header"),
+        (HEADER.to_json().replace(":1}", ":Infinity}") + "\n", "not a cnnbench journal"),
+        (HEADER.to_json() + "\nhello\n{}\n", r"records\.jsonl:2: a damaged record"),
+        (HEADER.to_json() + "\n{}\n", r"records\.jsonl:2: a damaged record"),
+        (HEADER.to_json() + "\n[1]\n", "not a JSON object"),
+        (replace(HEADER, schema_version=SCHEMA_VERSION + 1).to_json() + "\n", "newer than this"),
+    ],
+)
+def test_what_is_no_journal_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "records.jsonl"
+    file.write_text(text)
+    with pytest.raises(UserError, match=complaint):
+        read(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("phases", [["opened", "late"]]),
+        ("phases", 3),
+        ("cell_limit_s", "3min"),
+        ("n_problems", "many"),
+        ("problems", [1]),
+        ("flags", "drifting"),
+        ("n_test", 0),
+        ("chance", None),
+    ],
+)
+def test_a_detail_that_tables_are_made_of_is_checked(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    file = tmp_path / "records.jsonl"
+    lines = [HEADER.to_json(), replace(RECORD, details={name: value}).to_json()]
+    file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError, match=rf"records\.jsonl:2: a damaged record: 'details\.{name}'"):
+        read(file)
+
+
+def test_a_share_above_one_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    file.write_text(f"{HEADER.to_json()}\n{replace(RECORD, metrics={'top1': 5.0}).to_json()}\n")
+    with pytest.raises(UserError, match=r"'metrics\.top1' is 5\.0, not a share"):
+        read(file)
+
+
+def test_a_missing_journal_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        read(tmp_path / "records.jsonl")

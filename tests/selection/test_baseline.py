@@ -1,0 +1,78 @@
+"""The budgets' baseline: what a test run leaves in the file, and what it does not take away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cnnbench.errors import UserError
+from cnnbench.probes.static.settings import StaticSetting
+from cnnbench.results import csv_files, tables
+from cnnbench.selection.baseline import Baseline
+from tests.report.made import FACTS, Book
+
+P50 = "latency_p50_s@cpu/litert/b1"
+
+
+def written(file: Path, *books: Book) -> list[dict[str, object]]:
+    baseline = Baseline(file, is_update=True)
+    for number, book in enumerate(books):
+        report = tables.report(book.records)
+        assert list(baseline.check(report)) == []
+        baseline.add(f"test {number}", [csv_files.to_csv(report)])
+    baseline.write()
+    return csv_files.read_csv(file).to_dict("records")  # type: ignore[return-value]
+
+
+def test_a_network_that_two_tests_look_at_keeps_what_both_found(tmp_path: Path) -> None:
+    fast = Book().static("A", params=5.0).latency("A", 0.010)
+    (row,) = written(tmp_path / "base.csv", fast, Book().static("A", params=5.0))
+    assert (row["params"], row[P50] is not None) == (5, True)
+    assert row[P50] == pytest.approx(0.01, rel=0.5)
+
+
+def test_what_this_run_did_not_look_at_stays_and_what_changed_goes(tmp_path: Path) -> None:
+    file = tmp_path / "base.csv"
+    written(
+        file, Book().static("A", params=5.0).latency("A", 0.010), Book().static("B", params=7.0)
+    )
+    a, b = written(file, Book().static("A", params=6.0))
+    assert (a["params"], b["params"]) == (6, 7)
+    assert a[P50] == pytest.approx(0.01, rel=0.5)
+
+    # Another input is another network, and another machine has other times.
+    for other in (Book(shape=(64, 64, 3)), Book({**FACTS, "cpu": "Other CPU"})):
+        b, a = written(file, other.static("A", params=6.0))
+        assert (a["model"], b["model"]) == ("A", "B")
+        assert a.get(P50) is None or a[P50] != a[P50]
+
+
+def test_a_variant_that_this_run_did_not_look_at_stays(tmp_path: Path) -> None:
+    both = Book().static("A", params=5.0)
+    both.record("A", StaticSetting(), 0, {"params": 5.0}, variant="ptq-int8")
+    rows = written(tmp_path / "base.csv", both)
+    assert len(rows) == 2
+    rows = written(tmp_path / "base.csv", Book().static("A", params=6.0))
+    assert [(row["variant"], row["params"]) for row in rows] == [("float32", 6), ("ptq-int8", 5)]
+
+
+def test_what_cannot_be_read_or_written_is_said_before_anything_is_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist; --cnnbench-update-baseline makes it"):
+        Baseline(tmp_path / "base.csv", is_update=False)
+    with pytest.raises(UserError, match=r"the folder .*nowhere does not exist"):
+        Baseline(tmp_path / "nowhere" / "base.csv", is_update=True)
+    (tmp_path / "base.csv").write_text('"')
+    with pytest.raises(UserError, match=r"base\.csv"):
+        Baseline(tmp_path / "base.csv", is_update=True)
+
+
+def test_what_could_not_be_held_against_the_baseline_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "base.csv"
+    written(file, Book().static("A", params=5.0).latency("A", 0.010).static("B", params=7.0))
+    elsewhere = Book({**FACTS, "cpu": "Other CPU"}).static("A", params=6.0).latency("A", 0.010)
+    check = Baseline(file, is_update=False).check(tables.report(elsewhere.records))
+    with pytest.warns(UserWarning) as said:
+        assert list(check) == ["params was 5, is 6 (by +1)"]
+    (one,) = [str(warning.message) for warning in said]
+    assert one == f"A: 1 number not compared with {file}: another environment"

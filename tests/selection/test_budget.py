@@ -1,0 +1,95 @@
+"""Times held against budgets: what is surely over, what is surely kept, and what is between."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from cnnbench.execution import runner
+from cnnbench.pytest_plugin import Budget, checks
+from cnnbench.selection import budget
+from cnnbench.selection.baseline import Baseline
+from cnnbench.statistics.estimates import Estimate
+from cnnbench.suite.plan import Plan
+
+_P50 = "latency_p50_s"
+
+
+def report(*samples: float, low: float | None = None, high: float | None = None) -> pd.DataFrame:
+    label = "cpu/litert/b1"
+    row: dict[str, Any] = {
+        "model": "Net",
+        f"{_P50}@{label}": sorted(samples)[len(samples) // 2],
+        f"{_P50}_status@{label}": "ok",
+        f"{_P50}_samples@{label}": ";".join(map(str, samples)),
+    }
+    if low is not None:
+        row |= {f"{_P50}_ci_low@{label}": low, f"{_P50}_ci_high@{label}": high}
+    return pd.DataFrame([row])
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (report(0.010, 0.012, 0.011), []),
+        (
+            report(0.010, 0.016, 0.011),
+            [("litert: latency_p50_s is 11 ms (up to 16 ms)", False)],
+        ),
+        (report(0.014, 0.016, 0.017), [("litert: latency_p50_s is 16 ms, 1.00 ms", False)]),
+        (report(0.016, 0.017, 0.018), [("litert: latency_p50_s is 17 ms, 2.00 ms", True)]),
+        # The interval decides, where there is one, whatever single rounds were.
+        (report(0.010, 0.016, 0.011, low=0.010, high=0.012), []),
+        (
+            report(0.010, 0.012, 0.011, low=0.009, high=0.0155),
+            [("litert: latency_p50_s is 11 ms (up to 15.5 ms) and within 15 ms", False)],
+        ),
+    ],
+)
+def test_a_time_is_over_or_kept_or_neither_for_sure(
+    found: pd.DataFrame, expected: list[tuple[str, bool]]
+) -> None:
+    told = list(budget.broken_times(found, "Net", _P50, {"litert": 0.015}))
+    assert [is_sure for _, is_sure in told] == [is_sure for _, is_sure in expected]
+    for (words, _), (start, _) in zip(told, expected, strict=True):
+        assert words.startswith(start)
+
+
+def test_a_budget_that_is_not_kept_for_sure_is_a_warning() -> None:
+    found = report(0.010, 0.012, 0.011, low=0.009, high=0.0155)
+    with pytest.warns(UserWarning, match=r"Net: litert: .* within 15 ms, but not surely"):
+        assert list(checks._over(found, "Net", {_P50: {"litert": 0.015}})) == []
+
+
+def test_a_ratio_that_is_not_kept_for_sure_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "ratio", lambda *_: Estimate(1.2, 1.1, 1.4))
+
+    def slower(limit: float) -> list[str]:
+        return list(checks._slower(report(1.0), "Net", "Other", ["litert"], limit))
+
+    with pytest.warns(UserWarning, match=r"1.20 times .* \(1.10 to 1.40\), 1.3 times are allowed"):
+        assert slower(1.3) == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(slower(1.0)) == 1
+        assert slower(1.5) == []
+
+
+def test_a_budget_that_waits_says_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(
+        plan: Plan, cells: Any, out: Path, observer: runner.Observer, **options: Any
+    ) -> runner.RunResult:
+        assert options["wait"]
+        observer.waits("mobile (process 7)")
+        return runner.RunResult(out, ())
+
+    monkeypatch.setattr(runner, "run", run)
+    network: Any = SimpleNamespace(text="LeNet5", label="LeNet5", file_name="", is_keras_2=False)
+    held = Budget(tmp_path, (), Baseline(None, False), [])
+    with pytest.warns(UserWarning, match=r"cnn_budget waits for mobile \(process 7\)"):
+        assert held._timed([network], ["eager"], 1) == []

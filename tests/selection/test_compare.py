@@ -1,0 +1,366 @@
+"""The comparison, on samples drawn from known distributions and on bare tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cnnbench
+from cnnbench.errors import UserError
+from cnnbench.results import csv_files, tables
+from cnnbench.selection.compare import Comparison
+from cnnbench.selection.compare import text as compare_text
+from tests.report.made import FACTS, Book
+
+LOCATION = "latency_location_s@cpu/litert/b1"
+
+
+def verdicts(found: Comparison) -> dict[tuple[str, str], str]:
+    return {(row.model, row.metric): row.verdict for row in found.rows}
+
+
+def table(**columns: list[object]) -> pd.DataFrame:
+    return pd.DataFrame({"variant": ["float32"] * len(columns["model"]), **columns})
+
+
+def test_a_slower_model_is_found_and_none_else_is_blamed(tmp_path: Path) -> None:
+    base = Book(seed=1).latency("A", 0.010).latency("B", 0.020).write(tmp_path / "base")
+    new = Book(seed=2).latency("A", 0.012).latency("B", 0.020).write(tmp_path / "new")
+    found = cnnbench.compare(tables.load(base), tables.load(new))
+    assert found.comparable
+    assert verdicts(found)["A", LOCATION] == "worse"
+    assert verdicts(found)["B", LOCATION] == "same"
+    (row,) = found.regressions
+    # The shared drift of 20 % cancels: the ratio is 1.2 within the noise of 1 % a process.
+    assert row.corrected_ratio == pytest.approx(1.2, rel=0.02)
+    assert row.corrected_ratio_ci is not None
+    assert 1.15 < row.corrected_ratio_ci[0] < row.corrected_ratio < row.corrected_ratio_ci[1] < 1.25
+
+
+def test_two_bare_tables_compare_with_the_same_statistics(tmp_path: Path) -> None:
+    runs = [
+        tables.load(Book(seed=seed).latency("A", seconds).write(tmp_path / str(seed)))
+        for seed, seconds in ((1, 0.010), (2, 0.012))
+    ]
+    files = []
+    for run in runs:
+        file = run.path.with_suffix(".csv")
+        file.write_text(csv_files.to_csv(run.report))
+        files.append(file)
+    whole = cnnbench.compare(*runs)
+    bare = cnnbench.compare(*(tables.load(file) for file in files))
+    mixed = cnnbench.compare(runs[0], tables.load(files[1]))
+    for other in (bare, mixed):
+        for one, two in zip(whole.rows, other.rows, strict=True):
+            assert (one.metric, one.verdict) == (two.metric, two.verdict)
+            assert one.ratio == pytest.approx(two.ratio, rel=1e-6)
+            assert one.corrected_ratio is two.corrected_ratio is None or (
+                one.corrected_ratio == pytest.approx(two.corrected_ratio, rel=1e-6)
+            )
+
+
+def test_too_few_processes_verify_nothing(tmp_path: Path) -> None:
+    base = Book(seed=1).latency("A", 0.010, rounds=3).write(tmp_path / "base")
+    new = Book(seed=2).latency("A", 0.020, rounds=3).write(tmp_path / "new")
+    found = cnnbench.compare(tables.load(base), tables.load(new), metrics=[LOCATION])
+    (row,) = found.rows
+    assert row.verdict == "too few samples"
+    assert row.note == "3 and 3 processes, 6 per side are needed"
+    assert found.regressions == ()
+
+
+def test_a_difference_below_the_threshold_is_none(tmp_path: Path) -> None:
+    base = tables.load(Book(seed=1).latency("A", 0.010).write(tmp_path / "base"))
+    new = tables.load(Book(seed=2).latency("A", 0.012).write(tmp_path / "new"))
+    assert cnnbench.compare(base, new, threshold="30%", metrics=[LOCATION]).regressions == ()
+    assert cnnbench.compare(base, new, threshold=0.1, metrics=[LOCATION]).regressions
+
+
+@pytest.mark.parametrize(
+    ("metric", "slower"), [("latency_mean_s", 1.2), ("throughput_per_s", 1 / 1.2)]
+)
+def test_a_machine_that_was_slower_as_a_whole_is_no_difference(metric: str, slower: float) -> None:
+    def side(of_machine: float, of_metric: float) -> pd.DataFrame:
+        noise = [0.99, 1.0, 1.01, 1.0, 0.99, 1.01]
+        return table(
+            model=["A"],
+            **{
+                f"{metric}@cpu/litert/b1": [of_metric],
+                f"{metric}_samples@cpu/litert/b1": [";".join(str(of_metric * n) for n in noise)],
+                "reference_s_samples@cpu/litert/b1": [";".join([str(of_machine)] * len(noise))],
+            },
+        )
+
+    for of_machine, verdict in ((1.2, "same"), (1.0, "worse")):
+        new = side(of_machine, slower)
+        (row,) = cnnbench.compare(side(1.0, 1.0), new, metrics=[f"{metric}@cpu/litert/b1"]).rows
+        assert row.verdict == verdict
+
+
+def test_another_machine_is_shown_and_its_times_do_not_count(tmp_path: Path) -> None:
+    base = Book(seed=1).latency("A", 0.01).static("A", macs=5).write(tmp_path / "base")
+    other = {**FACTS, "cores": 4}
+    new = Book(other, seed=2).latency("A", 0.02).static("A", macs=6).write(tmp_path / "new")
+    sides = tables.load(base), tables.load(new)
+    found = cnnbench.compare(*sides)
+    assert not found.comparable
+    assert found.changes.environment == ("cores: 2 -> 4",)
+    assert verdicts(found) == {
+        ("A", LOCATION): "another environment",
+        ("A", "macs"): "worse",
+        ("A", "file_bytes"): "same",
+    }
+    assert [row.metric for row in found.regressions] == ["macs"]
+    text = compare_text.as_text(found, 160)
+    assert text.startswith("The environment changed: times are not comparable")
+    forced = cnnbench.compare(*sides, force=True)
+    assert forced.comparable
+    assert verdicts(forced)["A", LOCATION] == "worse"
+
+
+def test_bare_tables_of_two_machines_show_the_ids(tmp_path: Path) -> None:
+    base = table(model=["A"], environment=["aaa"], **{"latency_p50_s@cpu/graph/b1": [0.1]})
+    new = table(model=["A"], environment=["bbb"], **{"latency_p50_s@cpu/graph/b1": [0.2]})
+    found = cnnbench.compare(base, new)
+    assert found.changes.environment == ("environment: aaa -> bbb",)
+    assert [row.verdict for row in found.rows] == ["another environment"]
+
+
+def test_counts_and_sizes_compare_exactly() -> None:
+    base = table(model=["A"], params=[100], file_bytes=[10], coverage_macs=[0.5], depth=[3])
+    new = table(model=["A"], params=[101], file_bytes=[9], coverage_macs=[0.5], depth=[4])
+    assert verdicts(cnnbench.compare(base, new)) == {
+        ("A", "params"): "worse",
+        ("A", "file_bytes"): "better",
+        ("A", "coverage_macs"): "same",
+        ("A", "depth"): "changed",
+    }
+
+
+@pytest.mark.parametrize(
+    ("new", "verdict"), [((0.80, 0.79, 0.81), "worse"), ((0.895, 0.885, 0.905), "not separated")]
+)
+def test_accuracies_compare_by_their_intervals(
+    new: tuple[float, float, float], verdict: str
+) -> None:
+    def side(value: float, low: float, high: float) -> pd.DataFrame:
+        return table(
+            model=["A"],
+            **{"top1@d/s": [value], "top1_ci_low@d/s": [low], "top1_ci_high@d/s": [high]},
+        )
+
+    # 0.90 ± 0.01 against 0.895 ± 0.01: the difference is -0.005 ± 0.014, which holds 0.
+    (row,) = cnnbench.compare(side(0.90, 0.89, 0.91), side(*new)).rows
+    assert row.verdict == verdict
+
+
+BLIND = "unstable: not above chance"
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "verdict", "note"),
+    [
+        ("stable", "unstable: one seed, 2 at least", "too few samples", "a single training"),
+        ("stable for one training", "stable", "too few samples", "a single training"),
+        ("stable", BLIND, "worse", "new: not above chance"),
+        ("unstable: one seed, 2 at least", BLIND, "worse", "base: one seed, 2 at least; new: not "),
+        (BLIND, BLIND, "unstable", "base: not above chance; new: not above chance"),
+    ],
+)
+def test_one_training_says_nothing_of_the_next_but_whether_anything_was_learnt(
+    base: str, new: str, verdict: str, note: str
+) -> None:
+    def side(value: float, words: str) -> pd.DataFrame:
+        cells = {"": value, "_ci_low": value - 0.01, "_ci_high": value + 0.01, "_verdict": words}
+        return table(model=["A"], **{f"top1{end}@d/s": [cell] for end, cell in cells.items()})
+
+    (row,) = cnnbench.compare(side(0.9, base), side(0.8, new)).rows
+    assert (row.verdict, row.note[: len(note)]) == (verdict, note)
+
+
+def test_the_range_of_a_few_seeds_is_no_interval() -> None:
+    def side(values: list[float]) -> pd.DataFrame:
+        columns = {
+            "ece@d/s": sum(values) / len(values),
+            "ece_ci_low@d/s": min(values),
+            "ece_ci_high@d/s": max(values),
+            "ece_samples@d/s": ";".join(map(str, values)),
+        }
+        return table(model=["A"], **{name: [cell] for name, cell in columns.items()})
+
+    base, new = [0.010, 0.011, 0.012], [0.020, 0.021, 0.022]
+    (row,) = cnnbench.compare(side(base), side(new)).rows
+    assert (row.verdict, row.note) == ("too few samples", "3 and 3 seeds, 6 per side are needed")
+    (row,) = cnnbench.compare(side(2 * base), side(2 * new)).rows
+    assert row.verdict == "worse"
+
+
+def test_a_difference_that_rounding_hides_is_written_out() -> None:
+    base = table(model=["A"], params=[4_253_864], file_bytes=[14_000_100.0])
+    new = table(model=["A"], params=[4_254_864], file_bytes=[14_000_088.0])
+    notes = {row.metric: row.note for row in cnnbench.compare(base, new).rows}
+    assert notes == {"params": "by +1,000", "file_bytes": "by -12 B"}
+
+
+def test_a_model_on_one_side_only_and_a_changed_setting_are_shown() -> None:
+    base = table(model=["A", "B"], macs=[1, 2], **{"latency_p50_s@cpu/graph/b1": [0.1, 0.2]})
+    new = table(model=["A", "C"], macs=[1, 2], **{"latency_p50_s@cpu/graph/b1/t1": [0.1, 0.2]})
+    found = cnnbench.compare(base.assign(input_shape="32x32x3"), new.assign(input_shape="64x64x3"))
+    assert (found.changes.only_in_base, found.changes.only_in_new) == (("B",), ("C",))
+    assert found.changes.inputs == ("A: input_shape 32x32x3 -> 64x64x3",)
+    lines = compare_text.as_text(found, 120).splitlines()
+    assert lines[:10] == [
+        *("Only in base", "  B", "Only in new", "  C"),
+        *("Input changed", "  A: input_shape 32x32x3 -> 64x64x3"),
+        "Missing in new",
+        "  Latency p50 cpu/graph/b1: A",
+        "Missing in base",
+        "  Latency p50 cpu/graph/b1/t1: A",
+    ]
+    assert lines[10].startswith("Model") and lines[11].startswith("A")
+    assert lines[12:] == [
+        "No regression in what was compared: 1 same",
+        "Not verified: 1 network missing in new, 1 latency missing in new, "
+        "1 network missing in base, 1 latency missing in base",
+    ]
+
+
+def test_rows_of_one_model_are_named_by_what_they_differ_in() -> None:
+    both = table(model=["A", "A"], macs=[1, 2], input_shape=["32x32x3", "64x64x3"])
+    found = cnnbench.compare(both, both.assign(macs=[1, 3]))
+    assert [(row.name, row.verdict) for row in found.rows] == [
+        ("A (32x32x3)", "same"),
+        ("A (64x64x3)", "worse"),
+    ]
+    (worse,) = found.to_json()["regressions"]
+    assert (worse["model"], worse["input_shape"]) == ("A", "64x64x3")
+    assert "A (64x64x3)" in compare_text.as_text(found, 120)
+
+
+def test_what_now_fails_is_a_regression(tmp_path: Path) -> None:
+    base = Book().latency("A", 0.01).write(tmp_path / "base")
+    new = Book().failed("A", "timeout", "longer than 10 min").write(tmp_path / "new")
+    found = cnnbench.compare(tables.load(base), tables.load(new))
+    assert [(row.verdict, row.note) for row in found.regressions] == [
+        ("worse", "now timeout: longer than 10 min")
+    ]
+    assert verdicts(found)["A", "file_bytes"] == "missing in new", "and with it the file"
+    back = cnnbench.compare(tables.load(new), tables.load(base))
+    assert back.regressions == ()
+    elsewhere = Book({**FACTS, "cores": 4}).failed("A", "failed", "the converter's reason")
+    found = cnnbench.compare(tables.load(base), tables.load(elsewhere.write(tmp_path / "other")))
+    assert [(row.verdict, row.note) for row in found.regressions] == [
+        ("worse", "now failed: the converter's reason")
+    ], "times of two machines are not comparable, a failure is"
+    slow = Book({**FACTS, "cores": 4}).failed("A", "timeout", "longer than 10 min")
+    here, there = tables.load(base), tables.load(slow.write(tmp_path / "slow"))
+    for one, two, word in ((here, there, "now"), (there, here, "was")):
+        (row,) = cnnbench.compare(one, two, metrics=["latency_location"]).rows
+        assert row.verdict == "another environment", "and neither is that it took too long"
+        assert row.note == f"{word} timeout: longer than 10 min"
+
+
+def test_what_a_training_decides_differs_by_more_than_trainings_do() -> None:
+    base = table(model=["A"], file_gzip_bytes=[1000], distinct_weights=[16], file_bytes=[2000])
+    other = base.assign(file_gzip_bytes=1007, distinct_weights=17, file_bytes=2001)
+    found = {row.metric: (row.verdict, row.note) for row in cnnbench.compare(base, other).rows}
+    assert found == {
+        "file_bytes": ("worse", "by +1 B"),
+        "file_gzip_bytes": ("same", "by +7 B, as trainings differ"),
+        "distinct_weights": ("worse", "by +1"),  # 6 %, and the threshold is 5
+    }
+
+
+def test_a_table_compared_with_itself_is_the_same(tmp_path: Path) -> None:
+    book = Book().static("A", macs=5).latency("A", 0.01).accuracy("A", [0.8, 0.81, 0.79])
+    run = tables.load(book.write(tmp_path / "run"))
+    found = cnnbench.compare(run, run)
+    assert {row.verdict for row in found.rows} == {"same"}
+    assert found.changes.environment == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "complaint"),
+    [
+        ({"metrics": ["mac"]}, None),
+        ({"metrics": ["latensy"]}, "no metric 'latensy'"),
+        ({"threshold": "5ms"}, "--threshold"),
+        ({"threshold": "150%"}, "between 0 and 100"),
+    ],
+)
+def test_mistakes(wanted: dict[str, object], complaint: str | None) -> None:
+    one = table(model=["A"], macs=[1], flops=[2])
+    if complaint is None:
+        assert [row.metric for row in cnnbench.compare(one, one, **wanted).rows] == ["macs"]
+        return
+    with pytest.raises(UserError, match=complaint):
+        cnnbench.compare(one, one, **wanted)
+
+
+def test_nothing_in_common_is_an_error() -> None:
+    with pytest.raises(UserError, match="no model and variant in common"):
+        cnnbench.compare(table(model=["A"], macs=[1]), table(model=["B"], macs=[1]))
+
+
+def test_on_a_terminal_what_is_the_same_does_not_hide_what_is_not() -> None:
+    names = [f"N{number}" for number in range(30)]
+    base, new = (table(model=names, params=[first, *range(29)]) for first in (100, 200))
+    lines = compare_text.as_text(cnnbench.compare(base, new), 100).splitlines()
+    assert [line.split()[0] for line in lines] == ["Model", "N0", "1", "Use"]
+    few = compare_text.as_text(cnnbench.compare(base[:20], new[:20]), 100).splitlines()
+    assert len(few) == 1 + 20 + 1
+
+
+def test_markdown_is_harmless_and_folds_what_is_the_same() -> None:
+    base = table(model=["<b>|x"], macs=[1], params=[2])
+    text = compare_text.as_markdown(cnnbench.compare(base, base.assign(macs=2)))
+    assert "<b>" not in text
+    assert "&lt;b&gt;\\|x" in text
+    assert text.startswith("**1 regression: 1 worse, 1 same**")
+    assert "<details><summary>1 the same</summary>" in text
+
+
+def test_no_number_in_common_is_a_mistake_and_no_success() -> None:
+    with pytest.raises(UserError, match="no number in common"):
+        cnnbench.compare(table(model=["A"], params=[1]), table(model=["A"], macs=[2]))
+
+
+def test_a_metric_is_compared_in_every_setting_that_its_name_means() -> None:
+    columns = {f"memory_infer_peak_bytes@b{size}": [100.0 * size] for size in (1, 32)}
+    both = table(model=["A"], params=[1], **columns)
+    found = cnnbench.compare(both, both, metrics=["memory_infer_peak", "params"])
+    assert [row.metric for row in found.rows] == [*columns, "params"]
+    (one,) = cnnbench.compare(both, both, metrics=["memory_infer_peak@b32"]).rows
+    assert one.metric == "memory_infer_peak_bytes@b32"
+
+
+def test_the_largest_batch_may_be_none_at_all() -> None:
+    base = table(model=["A", "B"], **{"max_batch@cpu/graph": [88, 64]})
+    new = table(model=["A", "B"], **{"max_batch@cpu/graph": [0, 65]})
+    found = cnnbench.compare(base, new)
+    assert [(row.verdict, row.note) for row in found.rows] == [
+        ("worse", "by -88"),
+        ("same", "by +1"),
+    ]
+
+
+def test_a_latency_that_both_sides_have_is_compared_before_one_that_one_has(tmp_path: Path) -> None:
+    base = tables.load(Book(seed=1).latency("A", 0.010).latency("B", 0.010).write(tmp_path / "a"))
+    new = tables.load(Book(seed=2).latency("A", 0.050).latency("B", 0.010).write(tmp_path / "b"))
+    blank = [name for name in new.report.columns if name.startswith("latency_location_s")]
+    new.report.loc[new.report["model"] == "A", blank] = None
+    found = verdicts(cnnbench.compare(base, new))
+    assert found["A", "latency_p50_s@cpu/litert/b1"] == "worse"
+    assert found["B", LOCATION] == "same"
+
+
+def test_a_count_did_not_fail_because_a_measurement_of_its_batch_did() -> None:
+    base = table(model=["A"], params=[1], **{"activation_infer_peak_bytes@b1": [4]})
+    status = {"memory_infer_peak_bytes_status@b1": ["oom: x"]}
+    new = table(model=["A"], params=[1], **{"activation_infer_peak_bytes@b1": [None]}, **status)
+    assert verdicts(cnnbench.compare(base, new)) == {
+        ("A", "params"): "same",
+        ("A", "activation_infer_peak_bytes@b1"): "missing in new",
+    }
