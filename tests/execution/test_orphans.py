@@ -30,7 +30,7 @@ PROGRAM = """
 import os, signal, sys
 from cnnbench.probes.static.settings import StaticSetting
 from cnnbench.execution.local.executor import LocalExecutor
-from cnnbench.execution.worker import Order
+from cnnbench.execution.worker import JobRequest
 from pathlib import Path
 
 def strike(message):

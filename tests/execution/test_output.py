@@ -19,7 +19,8 @@ from tests.processes import HANGS_AFTER_S
 # The fork server with a worker that does as its order says, and a parent that listens.
 SERVER = """
 import json, os, socket, subprocess, sys, time
-from cnnbench.execution import server, worker
+from cnnbench.execution import worker
+from cnnbench.execution.local import server
 
 def main(order, channel):
     print("hello", flush=True)

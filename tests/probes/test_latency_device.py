@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes import specimen
+from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.runtimes import find
 from cnnbench.probes.latency.runtimes.tensorflow_device import Device
 from tests.probes.tiny import Tiny
@@ -44,8 +44,8 @@ synchronised = []
 device = Device("CPU:1", threads=1, synchronise=lambda: synchronised.append(1))
 device.start()
 folder, found = Path(sys.argv[1]), {}
-model = specimen.build(Tiny())
-images = specimen.random_inputs(Tiny(), 1, seed=5)
+model = calibrated_model.build(Tiny())
+images = calibrated_model.random_inputs(Tiny(), 1, seed=5)
 for name in ("graph", "eager"):
     path = find(name)(Tiny(), LatencySetting(runtime=name, threads=1), folder, device)
     path.prepare(model)
@@ -58,7 +58,7 @@ for name in ("graph", "eager"):
     found[name] = {
         "fed": fed.device, "host": [type(array).__name__ for array in result],
         "state": [tensor.device for tensor in state],
-        "difference": float(np.abs(result[0] - specimen.answers(model, images)[0]).max()),
+        "difference": float(np.abs(result[0] - calibrated_model.answers(model, images)[0]).max()),
         "threads": path.threads_in_use(), "synchronised": len(synchronised)}
 print(json.dumps(found))
 """
@@ -142,7 +142,7 @@ def test_what_is_asked_of_the_cpu_sees_no_gpu(monkeypatch: pytest.MonkeyPatch, d
 
     # Both probes say so before they build anything.
     monkeypatch.setattr(memory.peak, "without_tensorflow_pool", stop)
-    monkeypatch.setattr(latency.specimen, "is_large", stop)
+    monkeypatch.setattr(latency.calibrated_model, "is_large", stop)
     context = Context(0, Path(), Path())
     for work in (
         lambda: memory.run(Tiny(), MemorySetting.model_validate({"device": device}), context),

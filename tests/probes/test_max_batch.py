@@ -30,7 +30,7 @@ from pathlib import Path
 import tensorflow as tf
 from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.probes.interface import Context
-from cnnbench.probes import max_batch
+from cnnbench.probes.memory import max_batch
 from tests.probes.tiny import Tiny
 
 class Wide(Tiny):

@@ -30,7 +30,7 @@ from pathlib import Path
 import tensorflow as tf
 from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.probes.interface import Context
-from cnnbench.probes import memory
+from cnnbench.probes.memory import run as memory
 from tests.probes.tiny import Tiny
 
 class Wide(Tiny):
@@ -54,7 +54,7 @@ from pathlib import Path
 import tensorflow as tf
 from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.probes.interface import Context
-from cnnbench.probes import memory
+from cnnbench.probes.memory import run as memory
 from tests.probes.tiny import Tiny
 
 class Plain(Tiny):

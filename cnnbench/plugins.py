@@ -1,0 +1,95 @@
+"""Registries: things of one kind by name, cnnbench's own and those of other packages.
+
+A registry is one line a thing: ``"latency": "cnnbench.probes.latency:PROBE"``. Another package
+adds a thing by an entry point of the registry's group. Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib import metadata
+from typing import Any, Generic, TypeVar
+
+from cnnbench.errors import UserError, nearest
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Names of one kind of thing, in the order in which they are listed.
+
+    A name of cnnbench's own cannot be taken by another package.
+
+    Args:
+        group: the entry-point group in which other packages add things.
+        kind: a noun for messages: ``runtime``.
+        built_in: name -> ``module:attribute``.
+    """
+
+    def __init__(self, group: str, kind: str, built_in: Mapping[str, str]) -> None:
+        self.group = group
+        self._kind = kind
+        self._built_in = built_in
+        self._loaded: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        """Return the thing of that name, importing it if need be.
+
+        Raises:
+            KeyError: nothing has that name (`find` raises a `UserError` instead).
+            UserError: two packages gave that name, or its module cannot be imported.
+        """
+        if name not in self._loaded:
+            self._loaded[name] = self._load(self._entry_points[name])
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entry_points)
+
+    def __len__(self) -> int:
+        return len(self._entry_points)
+
+    def find(self, name: str, where: str = "") -> T:
+        """Return the thing of that name.
+
+        Raises:
+            UserError: nothing has that name (the nearest is given), or it cannot be imported.
+        """
+        if name not in self:
+            hint = nearest(name, self) or "one of: " + ", ".join(self)
+            raise UserError(f"unknown {self._kind} '{name}'", where, hint)
+        return self[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entry_points
+
+    def is_built_in(self, name: str) -> bool:
+        """Return whether cnnbench itself provides that name."""
+        return name in self._built_in
+
+    @cached_property
+    def _entry_points(self) -> dict[str, metadata.EntryPoint]:
+        own = (metadata.EntryPoint(name, at, self.group) for name, at in self._built_in.items())
+        found = {point.name: point for point in own}
+        for point in sorted(metadata.entry_points(group=self.group), key=lambda point: point.name):
+            found.setdefault(point.name, point)
+        return found
+
+    def _load(self, point: metadata.EntryPoint) -> T:
+        others = Counter(each.name for each in metadata.entry_points(group=self.group))
+        if not self.is_built_in(point.name) and others[point.name] > 1:
+            raise UserError(
+                f"two installed packages provide the {self._kind} '{point.name}'",
+                hint="uninstall one of them",
+            )
+        try:
+            loaded: Any = point.load()
+        except (ImportError, AttributeError) as error:
+            raise UserError(
+                f"the {self._kind} '{point.name}' cannot be loaded from {point.value}: {error}",
+                hint="reinstall the package that provides it",
+            ) from error
+        found: T = loaded
+        return found

@@ -1,0 +1,81 @@
+"""Registries: built-in names, entry points of other packages, and what goes wrong with them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnbench.errors import UserError
+from cnnbench.plugins import Registry
+from tests.conftest import ROOT
+
+COLOURS = """
+from cnnbench.errors import UserError
+from cnnbench.plugins import Registry
+colours = Registry("tests.colours", "colour", {"red": "string:digits", "lost": "string:none"})
+"""
+
+
+@pytest.fixture
+def colours() -> Registry[str]:
+    return Registry("tests.colours", "colour", {"red": "string:digits", "lost": "string:none"})
+
+
+def package(folder: Path, name: str, entries: str) -> None:
+    """An installed distribution, as far as entry points go."""
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[tests.colours]\n{entries}\n")
+
+
+def run(folder: Path, code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", COLOURS + code],
+        capture_output=True, text=True, cwd=folder, env={"PYTHONPATH": f"{folder}:{ROOT}"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_loads_a_built_in_name_when_it_is_asked_for(colours: Registry[str]) -> None:
+    assert list(colours) == ["red", "lost"]
+    assert colours["red"] == colours.find("red") == "0123456789"
+    assert colours.is_built_in("red")
+
+
+def test_an_unknown_name_is_the_users_mistake_and_the_nearest_is_named(
+    colours: Registry[str],
+) -> None:
+    with pytest.raises(UserError, match="unknown colour 'rad'") as error:
+        colours.find("rad", "suite.yaml:3")
+    assert "red" in str(error.value)
+    assert "blue" not in colours
+    with pytest.raises(KeyError):
+        colours["blue"]
+
+
+def test_what_cannot_be_imported_is_one_clear_error(colours: Registry[str]) -> None:
+    with pytest.raises(UserError, match="the colour 'lost' cannot be loaded from string:none"):
+        colours["lost"]
+
+
+def test_another_package_adds_a_name_but_takes_none_of_ours(tmp_path: Path) -> None:
+    package(tmp_path, "paint", "blue = string:hexdigits\nred = string:hexdigits")
+    code = "print(*colours, colours['blue'][-1], colours['red'][-1], colours.is_built_in('blue'))"
+    assert run(tmp_path, code) == "red lost blue F 9 False"
+
+
+def test_two_packages_with_one_name_are_refused(tmp_path: Path) -> None:
+    package(tmp_path, "paint", "blue = string:hexdigits")
+    package(tmp_path, "ink", "blue = string:digits")
+    code = """
+try:
+    colours["blue"]
+except UserError as error:
+    print(error.one_line())
+"""
+    assert "two installed packages provide the colour 'blue'" in run(tmp_path, code)
