@@ -1,6 +1,12 @@
-"""What can go wrong, sorted by who has to act.
+"""Exceptions and their one-line messages.
 
-Every message is one line and answers: what, where, what was expected, what to do.
+``CnnbenchError`` is the base of every exception that cnnbench raises on purpose:
+
+- `UserError`: wrong input; shown without a traceback, exit code 2. `UserErrors`: several together.
+- `Unavailable`: something is missing on this machine; the job is ``skipped``.
+- `JobFailed`: a job cannot produce a number; the job is ``failed``.
+
+Every message is one line that says what is wrong, where, what was expected and what to do.
 """
 
 from __future__ import annotations
@@ -10,24 +16,76 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-# What the output of a process says when memory ran out: evidence for the status ``oom``.
+_MOST_REPORTED = 50  # mistakes of one input
+_LONGEST_VALUE = 60  # characters of a quoted value
+
+# Text in a process's output that shows it ran out of memory: evidence for the status ``oom``.
 OUT_OF_MEMORY = re.compile(
     rb"ResourceExhausted|RESOURCE_EXHAUSTED|bad_alloc|OOM when allocating|MemoryError"
 )
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, whoever raised it.
+class CnnbenchError(Exception):
+    """Base of every exception that cnnbench raises on purpose."""
 
-    A block that turns any exception into words of its own raises such a one again, as it is.
+
+class UserError(CnnbenchError):
+    """Wrong input from the user: shown as one line without a traceback, exit code 2.
+
+    Args:
+        what: what is wrong, with the offending value.
+        where: file and line, or the option; empty if there is none.
+        hint: what was expected or what to do; empty if there is nothing to add.
+
+    Example:
+        >>> str(UserError("unknown key 'probe'", "suite.yaml:3", "did you mean 'probes'?"))
+        "suite.yaml:3: unknown key 'probe' (did you mean 'probes'?)"
     """
-    words = f"{type(error).__name__}: {error}"
-    said = OUT_OF_MEMORY.search(words.encode(errors="replace"))
-    return isinstance(error, MemoryError) or said is not None
+
+    def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+        self.what, self.where, self.hint = what, where, hint
+        super().__init__(self.one_line())
+
+    def one_line(self) -> str:
+        """Return the whole message: ``where: what (hint)``."""
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class UserErrors(UserError):
+    """Several mistakes in one input, reported together, one per line."""
+
+    def __init__(self, errors: Iterable[UserError]) -> None:
+        self.errors = tuple(errors)
+        lines = [error.one_line() for error in self.errors[:_MOST_REPORTED]]
+        if more := len(self.errors) - len(lines):
+            lines.append(f"and {more} more")
+        super().__init__("\n".join(lines))
+
+
+class Unavailable(CnnbenchError):
+    """Something is missing on this machine: data, weights, a GPU, an optional package.
+
+    The job that needs it becomes ``skipped`` with this reason, which says how to provide it.
+    """
+
+
+class JobFailed(CnnbenchError):
+    """A job cannot produce a number, for a known reason (``diverged at epoch 2``)."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception means that memory ran out, whichever library raised it.
+
+    Code that converts arbitrary exceptions into its own must re-raise such an exception unchanged.
+    """
+    text = f"{type(error).__name__}: {error}"
+    evidence = OUT_OF_MEMORY.search(text.encode(errors="replace"))
+    return isinstance(error, MemoryError) or evidence is not None
 
 
 def brief(error: BaseException | str, most: int = 300) -> str:
-    """The essence of a message in one line, cut between words where it is long.
+    """Return a message in one line of at most ``most`` characters, cut between words.
 
     Omits details meant for library developers: colours, stacks and graph nodes (TensorFlow), call
     arguments (Keras).
@@ -41,25 +99,68 @@ def brief(error: BaseException | str, most: int = 300) -> str:
 
 
 def explained(error: BaseException) -> str:
-    """Return a library's error in one line: type, message, and advice if known."""
+    """Return a library's exception in one line: its type, its `brief` message, advice if known."""
     kind = type(error).__name__
     words = f"{kind}: {brief(error).removeprefix(f'{kind}: ')}".removesuffix(": ")
-    hints = (hint for evidence, hint in _WHAT_TO_TRY if evidence.search(str(error)))
+    hints = (hint for evidence, hint in _ADVICE if evidence.search(str(error)))
     return f"{words} ({hint})" if (hint := next(hints, "")) else words
+
+
+def shown(value: Any) -> str:
+    """Return ``repr(value)`` as a message quotes it, cut if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer with more digits than Python converts
+        return "a number with too many digits"
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def all_of(problems: Sequence[UserError]) -> UserError:
+    """Return a single mistake as it is, several as one `UserErrors`."""
+    return problems[0] if len(problems) == 1 else UserErrors(problems)
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return ``did you mean 'X'?`` for the valid name closest to ``name``, or an empty string.
+
+    Names are compared as `plain` returns them.
+    """
+    known = {plain(candidate): candidate for candidate in valid}
+    close = difflib.get_close_matches(plain(name), known, n=1, cutoff=0.6)
+    return f"did you mean '{known[close[0]]}'?" if close else ""
+
+
+def one_of(name: str, valid: Iterable[str], where: str, of_what: str) -> str:
+    """Return the entry of ``valid`` that equals ``name``, compared as `plain` returns them.
+
+    Raises:
+        UserError: no entry matches; the hint is the nearest one, or the whole list.
+    """
+    candidates = list(dict.fromkeys(valid))
+    found = {plain(candidate): candidate for candidate in candidates}.get(plain(name))
+    if found is None:
+        hint = nearest(name, candidates) or "one of: " + ", ".join(candidates)
+        raise UserError(f"'{name}' is not in {of_what}", where, hint)
+    return found
+
+
+def plain(name: str) -> str:
+    """Return ``name`` for comparisons that ignore case, ``_`` and ``-``."""
+    return name.lower().replace("_", "").replace("-", "")
 
 
 _NOISE = re.compile(
     r"\x1b\[[0-9;]*m"
     r"|\{\{function_node [^}]*\}\}"
     r"|^Graph execution error:$|^in user code:$|^Detected at node .*$|^Node: '.*$"
-    r'|^ *File "[^"]*", line \d+, in .*\n(?:[^\n]*\S[^\n]*\n)?',  # and the line of source below
+    r'|^ *File "[^"]*", line \d+, in .*\n(?:[^\n]*\S[^\n]*\n)?',  # and the source line below it
     re.MULTILINE,
 )
 _END = re.compile(
     r"\[\[\{\{node|\[Op:|Traceback \(most recent call|Arguments received by"
     r"|List of objects that could not|, in file tensorflow/"
 )
-_WHAT_TO_TRY = (
+_ADVICE = (
     (
         re.compile(r"could not (?:create|execute) a primitive|oneDNN", re.IGNORECASE),
         "oneDNN failed, often for lack of memory: try a smaller batch or fewer jobs at once, or "
@@ -71,94 +172,3 @@ _WHAT_TO_TRY = (
         "the GPU libraries failed: try CUDA_VISIBLE_DEVICES=-1",
     ),
 )
-
-
-class CnnbenchError(Exception):
-    """The base of every error that this package raises on purpose."""
-
-
-class UserError(CnnbenchError):
-    """The user's mistake: shown as one clear line, exit code 2, no traceback.
-
-    Args:
-        what: what is wrong, in words, with the offending value.
-        where: the file and the place in it, or the option; empty where there is none.
-        hint: what was expected or what to do; empty where there is nothing to add.
-    """
-
-    def __init__(self, what: str, where: str = "", hint: str = "") -> None:
-        self.what, self.where, self.hint = what, where, hint
-        super().__init__(self.one_line())
-
-    def one_line(self) -> str:
-        """The whole message: ``where: what (hint)``."""
-        text = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{text} ({self.hint})" if self.hint else text
-
-
-def shown(value: Any) -> str:
-    """A value as a message quotes it: cut where it is long."""
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of more digits than Python shows
-        return "a number without end"
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def all_of(problems: Sequence[UserError]) -> UserError:
-    """One mistake as it is, several together."""
-    return problems[0] if len(problems) == 1 else UserErrors(problems)
-
-
-_MOST_SHOWN = 50
-
-
-class UserErrors(UserError):
-    """Several mistakes of one input, reported together, a line each."""
-
-    def __init__(self, errors: Iterable[UserError]) -> None:
-        self.errors = tuple(errors)
-        lines = [error.one_line() for error in self.errors[:_MOST_SHOWN]]
-        if more := len(self.errors) - len(lines):
-            lines.append(f"and {more} more")
-        super().__init__("\n".join(lines))
-
-
-class Unavailable(CnnbenchError):
-    """Something that is not here (data, weights, a GPU, an optional package).
-
-    The job that needed it becomes ``skipped`` with this reason; it says how to provide it.
-    """
-
-
-class JobFailed(CnnbenchError):
-    """A job that cannot give a number, for a reason known in words (``diverged at epoch 2``)."""
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """``did you mean 'X'?`` for the valid name closest to ``name``, or an empty string.
-
-    Case, ``_`` and ``-`` do not count in the comparison.
-    """
-    known = {plain(candidate): candidate for candidate in valid}
-    close = difflib.get_close_matches(plain(name), known, n=1, cutoff=0.6)
-    return f"did you mean '{known[close[0]]}'?" if close else ""
-
-
-def one_of(name: str, valid: Iterable[str], where: str, of_what: str) -> str:
-    """The one of ``valid`` that ``name`` means; case, ``_`` and ``-`` do not count.
-
-    Raises:
-        UserError: none of them; the nearest is named, or all of them.
-    """
-    candidates = list(dict.fromkeys(valid))
-    found = {plain(candidate): candidate for candidate in candidates}.get(plain(name))
-    if found is None:
-        hint = nearest(name, candidates) or "one of: " + ", ".join(candidates)
-        raise UserError(f"'{name}' is not in {of_what}", where, hint)
-    return found
-
-
-def plain(name: str) -> str:
-    """``name`` without what does not count when names are compared: case, ``_`` and ``-``."""
-    return name.lower().replace("_", "").replace("-", "")

@@ -1,4 +1,4 @@
-"""Files: look-up of those that a suite names, hashes, and writing in one step."""
+"""Files: look-up of those that a suite names, hashes, and atomic writes."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cnnbench.errors import UserError
 
 
 def seen(look: Callable[[], bool]) -> bool:
-    """What ``look`` (a path's ``exists``, ``is_file``) says; False where it cannot be looked there.
+    """Return ``look()`` (a path's ``exists``, ``is_file``), or False if the look-up itself fails.
 
-    A suite may name anything: a path longer than there can be, one in a folder that is closed.
+    A suite may name any path: one that is too long, or one in a folder without access.
     """
     try:
         return look()
@@ -26,10 +27,13 @@ def seen(look: Callable[[], bool]) -> bool:
 
 
 def find(name: str, folders: Iterable[Path | None]) -> Path | None:
-    """The first of ``folders`` in which ``name`` exists, or ``name`` itself where absolute."""
+    """Return the path of ``name`` in the first of ``folders`` that has it, or None.
+
+    An absolute ``name`` is looked up as it is.
+    """
     try:
         path = Path(name).expanduser()
-    except RuntimeError:  # the home of somebody unknown here
+    except RuntimeError:  # '~name' of an unknown user
         return None
     for folder in [Path()] if path.is_absolute() else folders:
         if folder is not None and seen((folder / path).exists):
@@ -48,12 +52,12 @@ def names_in(file: Path) -> list[str]:
 
 
 def weights_folders(search_path: Sequence[Path], data_dir: Path | None) -> list[Path]:
-    """Where a weights file is looked up: beside the suite, then in the data folder."""
+    """Return the folders to search for a weights file: those of the suite, then the data folder."""
     return [*search_path, *([data_dir / "weights"] if data_dir else [])]
 
 
 def sha256(path: Path) -> str:
-    """Hash a file's bytes, or all that `tree` finds in a folder: names, bytes, and what is odd.
+    """Return the hash of a file's bytes, or of a folder's `Tree`: its names, bytes and oddities.
 
     Raises:
         UserError: a file cannot be read.
@@ -68,18 +72,18 @@ def sha256(path: Path) -> str:
 
 
 def hash_of(name: str, folders: Iterable[Path | None]) -> str:
-    """The `sha256` of what `find` finds; empty where it finds nothing."""
+    """Return the `sha256` of the path that `find` returns, or an empty string if there is none."""
     found = find(name, folders)
     return sha256(found) if found else ""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Everything below a folder except hidden files and folders.
+    """The content of a folder without hidden files and folders.
 
     Attributes:
-        files: every file, in the order of their paths; links are followed, wherever they lead.
-        odd: every other path that leads to no file, and what it is instead.
+        files: every file, sorted by path; links are followed.
+        odd: every path that ends at something other than a file, and what that is.
     """
 
     files: tuple[Path, ...]
@@ -87,9 +91,9 @@ class Tree:
 
 
 def tree(folder: Path) -> Tree:
-    """List what is below ``folder``; nothing but hidden names is passed over.
+    """Return the content of ``folder``, at any depth.
 
-    A link to a folder that contains it is not followed, since that would never end.
+    A link to a folder that contains the link is not followed, which would never end.
     """
     above = frozenset(_identity(one.stat()) for one in (folder, *folder.resolve().parents))
     found = dict(_walk(folder, above))
@@ -98,7 +102,7 @@ def tree(folder: Path) -> Tree:
 
 
 def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[tuple[Path, str]]:
-    """``(path, "")`` for every file, ``(path, what it is)`` for every end that is none."""
+    """Yield ``(path, "")`` for a file and ``(path, problem)`` for any other end of a path."""
     try:
         paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
@@ -127,14 +131,14 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-# A plan asks once a model; the stamps notice a file that has changed in between.
+# Planning asks once per model; the stamps detect a file that changed in between.
 @lru_cache(maxsize=64)
 def _sha256(path: str, stamps: tuple[tuple[str, int, int], ...], odd: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     for name, size, _ in stamps:
         file = Path(name)
         if file != Path(path):
-            # The name's own bytes: not every file system's names are UTF-8.
+            # The raw bytes of the name: file names need not be UTF-8.
             digest.update(os.fsencode(file.relative_to(path)) + f"\0{size}\0".encode())
         with file.open("rb") as stream:
             while block := stream.read(2**20):
@@ -144,26 +148,52 @@ def _sha256(path: str, stamps: tuple[tuple[str, int, int], ...], odd: tuple[str,
     return digest.hexdigest()
 
 
-def replace_text(file: Path, text: str) -> None:
-    """Write ``file`` in one step: whoever looks, or a kill, finds the old text or the new.
+@contextmanager
+def replacing(file: Path, sync: bool = False) -> Iterator[BinaryIO]:
+    """Open a stream whose content replaces ``file`` in one step when the block ends.
+
+    Another process, or this one after being killed, sees the old content or the new, never a part.
+    If the block raises, ``file`` is untouched.
+
+    Args:
+        file: the file to write; its folder exists.
+        sync: flush to the disk as well, so that a power cut cannot lose the content.
 
     Raises:
-        OSError: it cannot be written; what was there is untouched.
+        OSError: the file cannot be written; the old content is untouched.
     """
     part = file.with_name(f".{file.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
+    try:
+        with part.open("wb") as stream:
+            yield stream
+            if sync:
+                stream.flush()
+                os.fsync(stream.fileno())
+        part.replace(file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    if sync:
+        _sync_folder(file.parent)
 
 
-def replace_arrays(file: Path, arrays: Mapping[str, Any]) -> None:
-    """Write NumPy ``arrays`` to ``file``, an ``.npz``, in one step like `replace_text`.
+def replace_text(file: Path, text: str, sync: bool = False) -> None:
+    """Write ``text`` to ``file`` as UTF-8 in one step; see `replacing`."""
+    with replacing(file, sync) as stream:
+        stream.write(text.encode())
 
-    Raises:
-        OSError: it cannot be written; what was there is untouched.
-    """
+
+def replace_arrays(file: Path, arrays: Mapping[str, Any], sync: bool = False) -> None:
+    """Write NumPy ``arrays`` to ``file``, an ``.npz``, in one step; see `replacing`."""
     import numpy as np
 
-    part = file.with_name(f".{file.name}.part")
-    with part.open("wb") as stream:
+    with replacing(file, sync) as stream:
         np.savez(stream, **arrays)
-    part.replace(file)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

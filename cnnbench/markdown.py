@@ -1,4 +1,4 @@
-"""Text in Markdown that stays text, and can still be read where it is not rendered."""
+"""Escaping of text for Markdown tables and lists, kept readable where it is not rendered."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ import re
 
 from cnnbench.text import printable
 
-# What means something wherever it stands.
+# Markup anywhere in a line.
 _ALWAYS = str.maketrans(
     {
         **{"&": "&amp;", "<": "&lt;", ">": "&gt;"},
         **{character: f"\\{character}" for character in r"\|`*~"},
     }
 )
-# What means something only there. Brackets stand in the names of models, so they are left alone
-# where they cannot make a link: one has its address in a round bracket right behind, or in a
-# definition, which begins a line. A bare address may become a link: it says where it leads.
+# Markup only in some places. Names of models contain brackets, which are escaped only where they
+# could make a link: before a round bracket, or at the start of a line (a link definition). A bare
+# address may become a link, since it shows where it leads.
 _SOMETIMES = re.compile(
     r"""
     (?<=\]) \(  # [text](address), ![text](address)
     | ^ \s* [\[\#]  # [text]: address, # heading
-    | (?<![^\W_]) _ | _ (?![^\W_])  # _emphasis_; the one in snake_case is none
+    | (?<![^\W_]) _ | _ (?![^\W_])  # _emphasis_, but not snake_case
     """,
     re.VERBOSE,
 )
 
 
 def markdown(text: str) -> str:
-    """``text`` in one line that is shown as it is: no link, picture, code, HTML or cell's end."""
+    """Return ``text`` in one line, escaped so that Markdown renders exactly its characters.
+
+    It cannot produce a link, an image, code, HTML or the end of a table cell.
+    """
     line = printable(text.replace("\n", " ").replace("\r", " ")).translate(_ALWAYS)
     return _SOMETIMES.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", line)

@@ -1,4 +1,4 @@
-"""Silence for what TensorFlow, Keras and a user's builder print while they work in this process."""
+"""Suppress the output of TensorFlow, Keras and a user's builder in this process."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Standard output and error go nowhere inside the ``with``; both are back after it.
+    """Discard standard output and standard error inside the ``with`` block.
 
-    C++ writes to the file descriptors before Python could filter anything, so these are moved.
+    Works on the file descriptors, because C++ code writes to them directly.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stdout.flush()

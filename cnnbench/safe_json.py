@@ -1,7 +1,8 @@
-"""JSON that any reader takes and any file holds: only finite numbers and whole characters.
+"""JSON that every reader accepts and every file can hold: finite numbers, valid Unicode.
 
-Half a character (a surrogate alone) is how Python reads a file's name that is not UTF-8. It has
-no bytes, so that it can neither be written nor shown: it becomes the text ``\\udce9``.
+Use it for JSON from elsewhere (journals, cards, a user's archive) and for JSON that is written for
+others. A lone surrogate, which is how Python represents a byte of a file name that is not UTF-8,
+cannot be encoded: it becomes the text ``\\udce9``.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from cnnbench.units import written
 
 
 def dumps(value: Any) -> str:
-    """One line of JSON; a number that is not finite becomes null."""
+    """Return ``value`` as one line of JSON; a number that is not finite becomes null."""
     return json.dumps(_each(value, _writable), separators=(",", ":"), ensure_ascii=False)
 
 
 def as_table(value: Any) -> str:
-    """JSON over many lines, for people and programs, its numbers as every table has them.
+    """Return ``value`` as indented JSON with its numbers rounded as in tables (`units.rounded`).
 
     Raises:
         ValueError: a number is not finite.
@@ -28,19 +29,21 @@ def as_table(value: Any) -> str:
 
 
 def loads(text: str) -> Any:
-    """What ``text`` says.
+    """Return the value of the JSON document ``text``.
 
     Raises:
-        ValueError: not JSON (``NaN`` and ``Infinity`` are none).
-        RecursionError: nested too deeply.
+        ValueError: not valid JSON (``NaN`` and ``Infinity`` are not), or nested too deeply.
     """
-    value = json.loads(text, parse_constant=_no_number)
-    # Only an escape can bring half a character into text that was read as UTF-8.
-    return _each(value, _whole) if "\\u" in text else value
+    try:
+        value = json.loads(text, parse_constant=_reject_constant)
+        # In text that was decoded from UTF-8, only an escape can produce a lone surrogate.
+        return _each(value, _encodable) if "\\u" in text else value
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _each(value: Any, change: Callable[[Any], Any]) -> Any:
-    """``value`` with ``change`` made to every leaf and every name in it."""
+    """Return ``value`` with ``change`` applied to every leaf and every name in it."""
     if isinstance(value, dict):
         return {change(str(name)): _each(item, change) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -51,7 +54,7 @@ def _each(value: Any, change: Callable[[Any], Any]) -> Any:
 def _writable(leaf: Any) -> Any:
     if isinstance(leaf, float):
         return leaf if leaf - leaf == 0 else None
-    return _whole(leaf)
+    return _encodable(leaf)
 
 
 def _rounded(leaf: Any) -> Any:
@@ -61,9 +64,9 @@ def _rounded(leaf: Any) -> Any:
     return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
-def _whole(leaf: Any) -> Any:
+def _encodable(leaf: Any) -> Any:
     return leaf.encode("utf-8", "backslashreplace").decode() if isinstance(leaf, str) else leaf
 
 
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
+def _reject_constant(text: str) -> float:
+    raise ValueError(f"{text} is not a JSON number")

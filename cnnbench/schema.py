@@ -1,4 +1,4 @@
-"""Base and quantities of everything that is read from a suite."""
+"""Base model and field types of everything that is read from a suite."""
 
 from __future__ import annotations
 
@@ -22,19 +22,24 @@ def _parsed(unit: units.Unit) -> BeforeValidator:
     return BeforeValidator(parse)
 
 
-def _no_repeats(values: list[Any]) -> list[Any]:
+def without_duplicates(values: list[Any]) -> list[Any]:
+    """Return ``values`` as they are.
+
+    Raises:
+        ValueError: a value occurs twice; ``1`` and ``1.0`` differ.
+    """
     seen: set[str] = set()
-    for word in map(repr, values):
-        if word in seen:
-            raise ValueError(f"{word} stands in the list twice")
-        seen.add(word)
+    for text in map(repr, values):
+        if text in seen:
+            raise ValueError(f"duplicate value {text}")
+        seen.add(text)
     return values
 
 
 def _large_enough(size: int) -> int:
-    """A process's memory; ``8`` where ``8GiB`` was meant would stop all of them."""
+    """Reject a memory limit without its unit: 8 bytes for 8GiB would stop every process."""
     if size < 10**6:
-        raise ValueError(f"{size} bytes hold no process; write the unit, as 8GiB")
+        raise ValueError(f"{size} bytes is too small; did you mean {size}GiB?")
     return size
 
 
@@ -42,11 +47,13 @@ Seconds = Annotated[float, _parsed("s"), Field(gt=0, le=30 * 24 * 3600)]
 Bytes = Annotated[int, _parsed("bytes"), PlainSerializer(int), AfterValidator(_large_enough)]
 Fraction = Annotated[float, _parsed("fraction"), Field(gt=0, lt=1)]
 BatchSize = Annotated[int, Field(strict=True, ge=1, le=65536)]
-Distinct = BeforeValidator(lambda value: _no_repeats(value if isinstance(value, list) else [value]))
+Distinct = BeforeValidator(
+    lambda value: without_duplicates(value if isinstance(value, list) else [value])
+)
 BatchSizes = Annotated[list[BatchSize], Distinct, Field(min_length=1)]
 
 
 class StrictModel(BaseModel):
-    """The base of everything that is read from a suite: frozen, unknown keys refused."""
+    """Base of everything that is read from a suite: frozen, rejects unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

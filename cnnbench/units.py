@@ -1,7 +1,7 @@
-"""Quantities as people write them, and back: durations, sizes, counts and fractions.
+"""Parsing and formatting of quantities: durations, sizes, counts and fractions.
 
-Inside, everything is in base units (seconds, bytes, plain numbers, fractions of one); text is
-parsed and made at the edge only. MB is 10**6 bytes, MiB is 2**20.
+All values are in base units (seconds, bytes, plain numbers, fractions of one); text is parsed and
+formatted only where it enters or leaves the program. MB is 10**6 bytes, MiB is 2**20.
 """
 
 from __future__ import annotations
@@ -44,18 +44,17 @@ _EXAMPLES = {
     "ratio": "1.1, 110%",
 }
 _LONGEST = 100
-_MOST_WHOLE = 1e15  # up to here, and a little further, a double holds every whole number
+_MOST_WHOLE = 1e15  # up to about here a double represents every whole number
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
 
 
 def parse(text: str | float, unit: Unit, where: str = "") -> float:
     """Return ``text`` (``'20ms'``, ``'10MB'``, ``'5%'``, or a bare number) in base units.
 
-    A bare number of seconds or bytes is refused where it came as text: a limit of ``20`` that
-    means 20 seconds to one reader and 20 ms to another is worse than an error.
+    Text without a unit is rejected for seconds and bytes: ``20`` could mean 20 s or 20 ms.
 
     Raises:
-        UserError: not a finite number, or a unit that does not fit.
+        UserError: not a finite number, or not a unit of this kind.
     """
     if isinstance(text, bool):
         raise UserError(
@@ -74,12 +73,12 @@ def parse(text: str | float, unit: Unit, where: str = "") -> float:
         value, suffix = float(match[1]), match[2]
     if not math.isfinite(value):
         raise UserError(
-            f"{text!r} is no finite number", where, f"write for example {_EXAMPLES[unit]}"
+            f"{text!r} is not a finite number", where, f"write for example {_EXAMPLES[unit]}"
         )
     factor = _SUFFIXES[unit].get(suffix)
     if factor is None:
         raise UserError(
-            f"{text!r} has no unit that fits" if suffix or unit in ("s", "bytes") else f"{text!r}",
+            f"{text!r} has no unit that fits",
             where,
             f"write for example {_EXAMPLES[unit]}",
         )
@@ -87,7 +86,7 @@ def parse(text: str | float, unit: Unit, where: str = "") -> float:
 
 
 def number(cell: Any) -> float | None:
-    """A finite number, or None for what is blank or no number at all."""
+    """Return a table cell as a finite number, or None if it is blank or not a finite number."""
     try:
         value = float(cell)
     except (TypeError, ValueError, OverflowError):
@@ -96,18 +95,18 @@ def number(cell: Any) -> float | None:
 
 
 def rounded(value: float) -> float:
-    """``value`` as tables hold it: a whole number as it is, any other with nine significant digits.
+    """Return ``value`` rounded to nine significant digits; whole numbers stay exact.
 
-    Processors disagree on the last of a double's sixteen digits (a vectorised logarithm, a fused
-    multiply-add). What is written, shown or compared is rounded first, so that it is the same
-    everywhere.
+    Processors differ in the last of a double's sixteen digits (vectorised logarithms, fused
+    multiply-add). Values are rounded before they are written, shown or compared, so that tables
+    are the same everywhere.
     """
     value = float(value)
     return value if _is_whole(value) else float(f"{value:.9g}")
 
 
 def written(value: float) -> str:
-    """`rounded` as text: ``4253864`` or ``0.276622121``."""
+    """Return ``value``, `rounded`, as text: ``4253864`` or ``0.276622121``."""
     value = rounded(value)
     return f"{int(value)}" if _is_whole(value) else f"{value:.9g}"
 
@@ -117,7 +116,7 @@ def _is_whole(value: float) -> bool:
 
 
 def show(value: float | None, unit: Unit) -> str:
-    """Return ``value`` as a person reads it, with three significant digits; '' for None or NaN."""
+    """Return ``value`` as text for people, with three significant digits; '' for None or NaN."""
     if value is None or math.isnan(value):
         return ""
     if math.isinf(value):
@@ -155,7 +154,7 @@ def _three_digits(value: float) -> str:
 
 
 def exact_bytes(size: int) -> str:
-    """``size`` without rounding, in the unit with the fewest digits: ``2GiB``, ``500MB``."""
+    """Return ``size`` exactly, in the unit that needs the fewest digits: ``2GiB``, ``500MB``."""
     units = [(factor, name) for name, factor in _SUFFIXES["bytes"].items() if name != "KB"]
     whole = [(size // int(factor), name) for factor, name in units if size % int(factor) == 0]
     count, name = min(whole)

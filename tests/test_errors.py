@@ -1,12 +1,25 @@
-"""What an exception says, whoever raised it and however it is spelt."""
+"""Exceptions of any library as one line, and the recognition of exhausted memory."""
 
 import pytest
 
-from cnnbench.errors import brief, explained, is_out_of_memory
+from cnnbench.errors import (
+    CnnbenchError,
+    JobFailed,
+    Unavailable,
+    UserError,
+    UserErrors,
+    all_of,
+    brief,
+    explained,
+    is_out_of_memory,
+    nearest,
+    one_of,
+    shown,
+)
 
 
 @pytest.mark.parametrize(
-    ("error", "is_one"),
+    ("error", "expected"),
     [
         (MemoryError(), True),
         (RuntimeError("std::bad_alloc"), True),
@@ -14,15 +27,15 @@ from cnnbench.errors import brief, explained, is_out_of_memory
         (OSError("'caf\udce9': OOM when allocating"), True),
     ],
 )
-def test_memory_ran_out(error: BaseException, is_one: bool) -> None:
-    assert is_out_of_memory(error) is is_one
+def test_recognises_exhausted_memory(error: BaseException, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
 
 
 class AbortedError(Exception):
-    """Named as TensorFlow's."""
+    """Has the name of a TensorFlow exception."""
 
 
-# As TensorFlow words an error in the graph of a training step.
+# The message of a TensorFlow error in the graph of a training step.
 GRAPH_ERROR = """Graph execution error:
 
 Detected at node functional_1/conv/Conv2D defined at (most recent call last):
@@ -67,13 +80,43 @@ PRIMITIVE = (
         (KeyError(), "KeyError"),
     ],
 )  # fmt: skip
-def test_a_library_s_error_is_one_line_of_what_matters(error: BaseException, line: str) -> None:
+def test_reduces_a_library_error_to_one_line(error: BaseException, line: str) -> None:
     assert explained(error) == line
 
 
-def test_a_long_message_is_cut_between_words() -> None:
+def test_cuts_a_long_message_between_words() -> None:
     words = brief("alpha beta, gamma " * 40, 60)
     assert words == "alpha beta, gamma alpha beta, gamma alpha beta, gamma …"
     assert len(words) <= 60
     assert brief("x" * 100, 60) == "x" * 59 + " …"
     assert brief("short") == "short"
+
+
+@pytest.mark.parametrize("kind", [UserError, UserErrors, Unavailable, JobFailed])
+def test_every_exception_has_one_base(kind: type[Exception]) -> None:
+    assert issubclass(kind, CnnbenchError)
+
+
+def test_a_user_error_says_where_what_and_hint() -> None:
+    assert str(UserError("bad", "s.yaml:3", "write 2")) == "s.yaml:3: bad (write 2)"
+    assert str(UserError("bad")) == "bad"
+
+
+def test_several_mistakes_are_one_exception_with_a_line_each() -> None:
+    one = UserError("first")
+    assert all_of([one]) is one
+    assert str(all_of([one, UserError("second", "x")])) == "first\nx: second"
+    assert str(UserErrors([one] * 60)).splitlines()[-1] == "and 10 more"
+
+
+def test_names_match_without_case_and_separators() -> None:
+    assert one_of("mobilenet-v2", ["ResNet50", "MobileNetV2"], "", "here") == "MobileNetV2"
+    assert nearest("resnet_51", ["ResNet50"]) == "did you mean 'ResNet50'?"
+    with pytest.raises(UserError, match=r"--only: 'x' is not in this suite \(one of: ResNet50\)"):
+        one_of("x", ["ResNet50"], "--only", "this suite")
+
+
+def test_quotes_a_value_of_any_length() -> None:
+    assert shown("a") == "'a'"
+    assert len(shown("a" * 100)) == 60
+    assert shown(10**10_000) == "a number with too many digits"

@@ -1,4 +1,4 @@
-"""Files and folders that a suite names: found and hashed whatever they are called, or not there."""
+"""Look-up and hashes of files and folders with any name, and atomic writes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 
 from cnnbench import files
@@ -18,7 +19,7 @@ from cnnbench.suite import suite as suites
 TOO_LONG = "x" * 300
 
 
-def test_the_hash_of_a_folder_is_of_its_names_and_bytes(tmp_path: Path) -> None:
+def test_hashes_a_folder_by_names_and_bytes(tmp_path: Path) -> None:
     (tmp_path / "photos" / "red").mkdir(parents=True)
     (tmp_path / "photos" / "red" / "é 1.png").write_bytes(b"one")
     (tmp_path / "photos" / "two.png").write_bytes(b"2")
@@ -27,7 +28,7 @@ def test_the_hash_of_a_folder_is_of_its_names_and_bytes(tmp_path: Path) -> None:
     assert files.hash_of("photos", [tmp_path]) == hashlib.sha256(whole.encode()).hexdigest()
 
 
-def test_a_file_whose_name_is_not_utf_8_is_hashed(tmp_path: Path) -> None:
+def test_hashes_a_file_whose_name_is_not_utf_8(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     name = os.fsdecode(b"caf\xe9.png")
     (tmp_path / "photos" / name).write_bytes(b"one")
@@ -36,7 +37,7 @@ def test_a_file_whose_name_is_not_utf_8_is_hashed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [TOO_LONG, f"/{TOO_LONG}/x", "~nobody-of-that-name/x", "a\0b"])
-def test_a_path_that_cannot_be_is_not_there(tmp_path: Path, name: str) -> None:
+def test_does_not_find_an_impossible_path(tmp_path: Path, name: str) -> None:
     assert files.find(name, [None, tmp_path]) is None
     assert files.hash_of(name, [tmp_path]) == ""
 
@@ -44,12 +45,12 @@ def test_a_path_that_cannot_be_is_not_there(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "model", [f"{TOO_LONG}.keras", f"{TOO_LONG}.py:net", f"{TOO_LONG}:net", "~nobody/x.keras"]
 )
-def test_a_model_whose_path_cannot_be_is_refused_in_words(tmp_path: Path, model: str) -> None:
+def test_rejects_a_model_with_an_impossible_path(tmp_path: Path, model: str) -> None:
     with pytest.raises(UserError, match=r"no (file|module) '"):
         registry.resolve(model, (tmp_path,))
 
 
-def test_a_suite_or_a_run_whose_path_cannot_be_is_refused_in_words() -> None:
+def test_rejects_a_suite_or_run_with_an_impossible_path() -> None:
     with pytest.raises(UserError, match="no suite"):
         suites.load(Path(TOO_LONG), registry)
     with pytest.raises(UserError, match="no such run"):
@@ -57,7 +58,7 @@ def test_a_suite_or_a_run_whose_path_cannot_be_is_refused_in_words() -> None:
 
 
 @pytest.mark.parametrize("way", ["stat", "open"])
-def test_a_file_that_may_not_be_read_is_named(
+def test_names_a_file_without_read_permission(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     file = tmp_path / "w.h5"
@@ -69,3 +70,24 @@ def test_a_file_that_may_not_be_read_is_named(
     monkeypatch.setattr(Path, way, closed)
     with pytest.raises(UserError, match=r"w\.h5: cannot be read: Permission denied"):
         files.sha256(file)
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_writes_text_and_arrays_in_one_step(tmp_path: Path, sync: bool) -> None:
+    files.replace_text(tmp_path / "a.txt", "é\n", sync)
+    files.replace_text(tmp_path / "a.txt", "new\n", sync)
+    files.replace_arrays(tmp_path / "b.npz", {"x": np.arange(3)}, sync)
+    assert (tmp_path / "a.txt").read_bytes() == b"new\n"
+    with np.load(tmp_path / "b.npz") as stored:
+        assert stored["x"].tolist() == [0, 1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.npz"]
+
+
+def test_a_failed_write_leaves_the_old_content(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("old")
+    with pytest.raises(RuntimeError), files.replacing(file) as stream:
+        stream.write(b"half of the new")
+        raise RuntimeError
+    assert file.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

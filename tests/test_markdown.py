@@ -1,4 +1,4 @@
-"""What is written as Markdown is shown as it was, and no more of it is escaped than must be."""
+"""Escaped text renders as the original, and nothing is escaped without need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cnnbench.markdown import markdown
 RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
-def shown_in_a_cell(text: str) -> str:
+def rendered_in_a_cell(text: str) -> str:
     page = RENDERER.render(f"| head | next |\n|---|---|\n| {text} | end |\n")
     (cells,) = re.findall(r"<tbody>\n<tr>\n(.*)</tr>", page, re.DOTALL)
     cell, end = re.findall("<td>(.*)</td>", cells)
@@ -24,7 +24,7 @@ def shown_in_a_cell(text: str) -> str:
     return html.unescape(cell)
 
 
-def shown_in_a_remark(text: str) -> str:
+def rendered_in_a_remark(text: str) -> str:
     (item,) = re.findall("<li>(.*)</li>", RENDERER.render(f"- {text}\n"), re.DOTALL)
     assert not re.search("<[a-z]", item), item
     return html.unescape(item)
@@ -42,18 +42,18 @@ def shown_in_a_remark(text: str) -> str:
         ("**x** _y_ ~~z~~", r"\*\*x\*\* \_y\_ \~\~z\~\~"),
         ("# x", r"\# x"),
         ("a\nb\x1b[2J", r"a b\\x1b[2J"),
-        # What stands in every table is left as it is.
+        # Usual table contents stay unchanged.
         ("MobileNetV2[alpha=0.5,input_shape=128x128x3]", None),
         ("Top-1 fashion_mnist/scratch/32px: skipped (no data), 1.2 % ± 0.1 %", None),
     ],
 )
-def test_only_what_would_mean_something_is_escaped(text: str, written: str | None) -> None:
+def test_escapes_only_markup(text: str, written: str | None) -> None:
     assert markdown(text) == (text if written is None else written)
 
 
 @given(st.text(st.sampled_from(r"\`*_~[]()!<>&|#:/ ax1" + '"'), max_size=30))
-def test_whatever_it_is_it_is_shown_as_it_was(text: str) -> None:
-    assert shown_in_a_cell(markdown(f"M{text}")) == f"M{text}".strip()
-    assert shown_in_a_cell(markdown(f"{text}M")) == f"{text}M".strip()
-    for start in "M[#":  # a remark begins with a column's or a network's name
-        assert shown_in_a_remark(markdown(f"{start}{text}M")) == f"{start}{text}M"
+def test_renders_any_text_as_the_original(text: str) -> None:
+    assert rendered_in_a_cell(markdown(f"M{text}")) == f"M{text}".strip()
+    assert rendered_in_a_cell(markdown(f"{text}M")) == f"{text}M".strip()
+    for start in "M[#":  # a remark begins with the name of a column or model
+        assert rendered_in_a_remark(markdown(f"{start}{text}M")) == f"{start}{text}M"

@@ -1,4 +1,4 @@
-"""Quantities as people write them."""
+"""Parsing and formatting of quantities."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_parse(text: str | float, unit: units.Unit, value: float) -> None:
     [("20", "s"), ("10", "bytes"), ("10MB", "s"), ("fast", "s"), ("", "count"), ("5%", "s"),
      ("nan", "s"), ("1e999s", "s"), (True, "count")],
 )  # fmt: skip
-def test_a_quantity_without_a_unit_that_fits_is_refused(text: str, unit: units.Unit) -> None:
+def test_rejects_a_quantity_without_a_valid_unit(text: str, unit: units.Unit) -> None:
     with pytest.raises(UserError, match="write for example"):
         units.parse(text, unit)
 
@@ -52,10 +52,10 @@ def test_a_quantity_without_a_unit_that_fits_is_refused(text: str, unit: units.U
         (0.000012345678912, "1.23456789e-05"),
     ],
 )
-def test_tables_have_whole_numbers_or_nine_digits(value: float, text: str) -> None:
+def test_rounds_to_whole_numbers_or_nine_digits(value: float, text: str) -> None:
     assert units.written(value) == text
     assert units.rounded(value) == float(text)
-    assert units.written(float(text)) == text, "a table that is read and written again stays"
+    assert units.written(float(text)) == text, "reading and writing a table again changes nothing"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnbench import safe_json
+
 MEMBER = "cnnbench.json"  # of the archive that a .keras file is; Keras passes it over
 _LARGEST = 4096  # bytes: twelve numbers at most
 
@@ -61,7 +63,7 @@ class PixelMap:
             return None
         if archive.getinfo(MEMBER).file_size > _LARGEST:
             raise ValueError(f"its {MEMBER} is too large")
-        found = json.loads(archive.read(MEMBER))
+        found = safe_json.loads(archive.read(MEMBER).decode())
         if not isinstance(found, dict):
             raise ValueError(f"its {MEMBER} is no map of pixels")
         matrix = np.asarray(found.get("matrix"), np.float64)

@@ -21,7 +21,7 @@ def read(folder: Path) -> dict[str, Any]:
     """
     try:
         environment = safe_json.loads(untrusted_file.read(folder / _FILE, _MOST_BYTES))
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return {}
     return environment if _is_environment(environment) else {}
 

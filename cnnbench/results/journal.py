@@ -19,7 +19,9 @@ from types import TracebackType
 
 from pydantic import ValidationError
 
+from cnnbench import safe_json
 from cnnbench.errors import UserError
+from cnnbench.files import replace_text
 from cnnbench.probes.registry import Setting
 from cnnbench.probes.registry import setting as read_setting
 from cnnbench.results.record import SCHEMA_VERSION, Record
@@ -65,7 +67,7 @@ class Journal:
         """Open ``file``, write the header where it is new, drop a torn last line where not."""
         self._file = file
         if not file.exists() or _cut_torn_line(file) == 0:
-            _begin(file, header)
+            replace_text(file, header.to_json() + "\n", sync=True)
         self.records = read(file)[1]
         self._by_key: dict[str, list[Record]] = defaultdict(list)
         for record in self.records:
@@ -124,7 +126,7 @@ def read(file: Path) -> tuple[Header, list[Record]]:
             record = Record.from_json(line)
             setting_of(record)
             records.append(record)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise UserError(
                 f"a damaged record: {' '.join(str(error).split())}",
                 f"{file}:{number}",
@@ -176,14 +178,14 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 
 def _header(file: Path, line: str) -> Header:
     try:
-        data = json.loads(line)
+        data = safe_json.loads(line)
         header = Header(
             plan=str(data["plan"]),
             environment=str(data["environment"]),
             cnnbench=str(data["cnnbench"]),
             schema_version=int(data["schema_version"]),
         )
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         raise UserError("not a cnnbench journal: its first line is no header", str(file)) from None
     if header.schema_version > SCHEMA_VERSION:
         raise UserError(
@@ -211,22 +213,3 @@ def _cut_torn_line(file: Path) -> int:
             stream.truncate(end)
             os.fsync(stream.fileno())
         return end
-
-
-def _begin(file: Path, header: Header) -> None:
-    """Write the header in one step: a journal is there with its header or not at all."""
-    part = file.with_name(f".{file.name}.part")
-    with part.open("wb") as stream:
-        stream.write(header.to_json().encode() + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(file)
-    _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from cnnbench.files import replace_arrays
 
 
 @dataclass
@@ -48,13 +49,9 @@ class Checkpoint:
             "curve": state.curve,
             "features_s": state.features_s,
         }
-        new = self._file.with_suffix(".new.npz")
         arrays = _named("v", state.variables) | _named("b", state.best)
-        with new.open("wb") as stream:
-            np.savez(stream, facts=np.array(json.dumps(facts)), **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())  # else a power cut may leave the new name without its bytes
-        new.replace(self._file)
+        facts_text = np.array(json.dumps(facts))
+        replace_arrays(self._file, {"facts": facts_text, **arrays}, sync=True)
 
     def load(self) -> State | None:
         """The newest state of this job, or None."""
