@@ -150,7 +150,7 @@ def test_only_what_decides_a_file_is_in_its_key() -> None:
 
 
 def test_a_variant_twice_and_rounds_in_the_wrong_order() -> None:
-    with pytest.raises(UserError, match="'pruned-50' stands in the list twice"):
+    with pytest.raises(UserError, match="duplicate value 'pruned-50'"):
         plan_of(_SUITE + "\n    variants: [pruned-50, pruned-50.0]\n")
     with pytest.raises(UserError, match="min_rounds is 5, more than max_rounds, 2"):
         plan_of(_SUITE + "\n    min_rounds: 5\n    max_rounds: 2\n")

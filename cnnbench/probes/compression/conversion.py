@@ -29,7 +29,8 @@ from cnnbench.probes.compression import (
 from cnnbench.probes.compression.fine_tuning import FineTuning
 from cnnbench.probes.compression.interpreter import File, answers
 from cnnbench.probes.compression.layer_by_layer import Left
-from cnnbench.probes.compression.settings import CompressionSetting, TrainedNetwork
+from cnnbench.probes.compression.settings import CompressionSetting
+from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.compression.variants import Variant, parse
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
@@ -50,8 +51,9 @@ def make(subject: ModelHandle, setting: CompressionSetting, context: Context) ->
     with paths.reasoned(folder):
         trained = paths.network(subject, setting, context)
         card = source.card(trained)
-        network = TrainedNetwork(subject, tuple(card["input_shape"]), card["classes"])
-        return _make(network, setting, variant, context, card, trained, folder)
+        if setting.training is not None:
+            subject = TrainedModel(subject, tuple(card["input_shape"]), card["classes"])
+        return _make(subject, setting, variant, context, card, trained, folder)
 
 
 def _make(

@@ -7,7 +7,6 @@ it and converted, then the files are opened and run, for memory and for latency.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -21,10 +20,11 @@ from cnnbench.models.handle import Model
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
 from cnnbench.probes.accuracy.training_config import Count, Epochs, ImageSize, Rate, TrainingConfig
 from cnnbench.probes.compression import variants
+from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.latency.settings import LatencySetting, Threads, TimedSpec
 from cnnbench.probes.settings import Setting, StoppingRule
-from cnnbench.schema import Distinct
+from cnnbench.schema import Distinct, without_duplicates
 from cnnbench.tasks import outputs
 
 Part = Literal["train", "convert", "memory", "latency"]
@@ -39,19 +39,12 @@ def _canonical(text: str) -> str:
         raise ValueError(error.one_line()) from None
 
 
-def _distinct(names: list[str]) -> list[str]:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"'{name}' stands in the list twice")
-    return names
-
-
 VariantName = Annotated[str, AfterValidator(_canonical)]
 VariantNames = Annotated[
     list[VariantName],
     BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
     Field(min_length=1),
-    AfterValidator(_distinct),
+    AfterValidator(without_duplicates),
 ]
 
 
@@ -87,18 +80,6 @@ class Training(TrainingConfig):
     def spec(self) -> AccuracySpec:
         """The same training as a form of the ``accuracy`` probe."""
         return AccuracySpec(**{name: getattr(self, name) for name in self.model_fields_set})
-
-
-@dataclass(frozen=True)
-class TrainedNetwork:
-    """A suite's model at the input and with the classes that it is trained for."""
-
-    model: Any
-    input_shape: tuple[int, ...]
-    classes: int
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
 
 
 class CompressionSetting(Setting):
@@ -146,7 +127,7 @@ class CompressionSetting(Setting):
         shape, classes = self.training.images_for(model.input_shape), self.classes
         if self.training.recipe == "scratch":
             classes = outputs.width(model.classes, classes)
-        return TrainedNetwork(model, shape, classes)
+        return TrainedModel(model, shape, classes)
 
     def label(self) -> str:
         match self.part:

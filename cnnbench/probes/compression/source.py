@@ -24,7 +24,8 @@ from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training.recipes import RECIPES, Task
 from cnnbench.probes.compression import carry_over, material, networks, paths
-from cnnbench.probes.compression.settings import CompressionSetting, TrainedNetwork
+from cnnbench.probes.compression.settings import CompressionSetting
+from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.tasks import outputs
@@ -91,7 +92,7 @@ def _trained(
     if training.recipe == "scratch":
         classes = outputs.width(subject.classes, classes)
     shape = network.images(subject, training)
-    flat, output = networks.build(TrainedNetwork(subject, shape, classes), training)
+    flat, output = networks.build(TrainedModel(subject, shape, classes), training)
     if file is not None:
         _load(flat, file, task, training)
         finding = ProbeResult(details={"weights": f"from {file.name}"})
@@ -99,7 +100,7 @@ def _trained(
         model = RECIPES[training.recipe](task, loop)
         finding = _of_training(accuracy.judged(model, task, loop))
         flat.set_weights(model.get_weights())
-    _save(flat, TrainedNetwork(subject, shape, classes), folder)
+    _save(flat, TrainedModel(subject, shape, classes), folder)
     _write(flat, task, folder)
     facts = {
         "model": subject.label,
