@@ -105,15 +105,13 @@ def setting_of(record: Record) -> Setting:
     """Return the setting of a record as an object.
 
     Raises:
-        ValueError: its probe is unknown, or the setting is none of that probe.
+        ValueError: the setting is none of its probe.
     """
     return _setting(record.probe, json.dumps(record.setting, sort_keys=True))
 
 
 @lru_cache(maxsize=4096)
 def _setting(probe: str, text: str) -> Setting:
-    if probe not in PROBES:
-        raise ValueError(f"unknown probe '{probe}'")
     try:
         return PROBES[probe].read_setting(json.loads(text))
     except ValidationError as error:

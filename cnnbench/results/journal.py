@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from cnnbench.errors import UserError
+from cnnbench.plugins import PROBES
 from cnnbench.probes.probe import setting_of
 from cnnbench.record import SCHEMA_VERSION, Record
 
@@ -118,6 +119,12 @@ def read(file: Path) -> tuple[Header, list[Record]]:
     for number, line in lines:
         try:
             record = Record.from_json(line)
+            if record.probe not in PROBES:
+                raise UserError(
+                    f"no installed package provides the probe '{record.probe}' of this record",
+                    f"{file}:{number}",
+                    "install the package that provides it",
+                )
             setting_of(record)
             records.append(record)
         except (ValueError, RecursionError) as error:
