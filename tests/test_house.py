@@ -80,7 +80,6 @@ def compared_probes(node: ast.Compare | ast.Match) -> set[str]:
     return {text for text in texts if isinstance(text, str)} if is_probe else set()
 
 
-@pytest.mark.xfail(reason="other packages still compare probe names; the lead enables this test")
 def test_only_a_probe_knows_its_name() -> None:
     """Other code asks the probe (its settings, its summary) instead of comparing its name."""
     report(probe_comparisons())

@@ -1,4 +1,4 @@
-"""What is read back from a converted file, against arithmetic that is written out."""
+"""Analysis of a converted file, checked against explicit arithmetic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cnnbench.errors import JobFailed, Unavailable
-from cnnbench.probes.compression import converter, coverage, flatbuffer
+from cnnbench.probes.compression import conversion, coverage, flatbuffer
 from cnnbench.probes.compression.flatbuffer import Kernel
 from cnnbench.probes.compression.interpreter import File
 from cnnbench.probes.compression.variants import Variant, parse
@@ -56,7 +56,7 @@ def _images() -> Iterator[list[np.ndarray]]:
 
 
 def _kernels(model: Any, variant: str) -> dict[str, Kernel]:
-    content = converter.convert(model, _SHAPE, parse(variant), _images)
+    content = conversion.convert(model, _SHAPE, parse(variant), _images)
     return {kernel.op: kernel for kernel in flatbuffer.kernels(content)}
 
 
@@ -68,7 +68,7 @@ def _kernels(model: Any, variant: str) -> dict[str, Kernel]:
         ("ptq-int8", "INT8", "INT8"),
     ],
 )
-def test_kernels_work_and_types(model: Any, variant: str, dtype: str, data: str) -> None:
+def test_reads_weights_macs_and_types(model: Any, variant: str, dtype: str, data: str) -> None:
     found = _kernels(model, variant)
     assert {op: kernel.params for op, kernel in found.items()} == _PARAMS
     assert {op: kernel.macs for op, kernel in found.items()} == _MACS
@@ -76,44 +76,44 @@ def test_kernels_work_and_types(model: Any, variant: str, dtype: str, data: str)
     assert {kernel.data_dtype for kernel in found.values()} == {data}
 
 
-def test_a_transposed_convolution_works_at_the_positions_of_its_input() -> None:
+def test_a_transposed_convolution_counts_positions_of_its_input() -> None:
     import tensorflow as tf
 
     layers = tf.keras.layers
     upward = tf.keras.Sequential(
         [tf.keras.Input((4, 6, 5)), layers.Conv2DTranspose(3, 2, strides=2, padding="same")]
     )
-    content = converter.convert(upward, (1, 4, 6, 5), Variant(), _images)
+    content = conversion.convert(upward, (1, 4, 6, 5), Variant(), _images)
     (kernel,) = flatbuffer.kernels(content)
     assert (kernel.op, kernel.params) == ("TRANSPOSE_CONV", 2 * 2 * 5 * 3)
     assert kernel.macs == 4 * 6 * 2 * 2 * 5 * 3
 
 
 @pytest.mark.parametrize("variant", ["float32", "ptq-float16", "ptq-int8"])
-def test_zeros_survive_and_are_counted(model: Any, variant: str) -> None:
+def test_counts_zeros_in_every_type(model: Any, variant: str) -> None:
     kernel = _kernels(model, variant)["CONV_2D"]
     assert kernel.zeros >= kernel.params // 2
     assert kernel.is_two_of_four
     assert not _kernels(model, variant)["FULLY_CONNECTED"].is_two_of_four
 
 
-def test_the_file_answers_as_keras_does(model: Any, tmp_path: Any) -> None:
+def test_a_file_has_the_outputs_of_keras(model: Any, tmp_path: Any) -> None:
     file = tmp_path / "m.tflite"
-    file.write_bytes(converter.convert(model, _SHAPE, Variant(), _images))
+    file.write_bytes(conversion.convert(model, _SHAPE, Variant(), _images))
     images = np.concatenate([image for [image] in _images()])
     answers = File(file)(images)[0]
     np.testing.assert_allclose(answers, np.asarray(model(images)), atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", ["float32", "ptq-float16"])
-def test_a_file_whose_answers_are_no_numbers_is_refused(variant: str, tmp_path: Path) -> None:
+def test_rejects_a_file_with_outputs_that_are_not_finite(variant: str, tmp_path: Path) -> None:
     import tensorflow as tf
 
     broken = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(3)])
     broken.set_weights([np.full((4, 3), np.nan, np.float32), np.zeros(3, np.float32)])
     file = tmp_path / "m.tflite"
-    file.write_bytes(converter.convert(broken, (1, 4), parse(variant), _images))
-    with pytest.raises(JobFailed, match="its outputs are not numbers"):
+    file.write_bytes(conversion.convert(broken, (1, 4), parse(variant), _images))
+    with pytest.raises(JobFailed, match="its outputs are not"):
         File(file)(np.ones((1, 4), np.float32))
 
 
@@ -125,7 +125,7 @@ def _kernel(values: Any, dtype: str = "FLOAT32", data: str = "FLOAT32") -> Kerne
     return Kernel("CONV_2D", "k", dtype, data, array, 0, int(array.size) * 10, next(_buffers))
 
 
-def test_coverage_is_a_share_of_weights_and_of_work() -> None:
+def test_coverage_is_a_share_of_weights_and_of_macs() -> None:
     whole = _kernel(np.ones((2, 8), np.int8), "INT8", "INT8")
     left = replace(_kernel(np.ones((2, 24), np.float32)), name="left")
     variant = parse("qat-int8")
@@ -137,7 +137,7 @@ def test_coverage_is_a_share_of_weights_and_of_work() -> None:
     assert named["uncovered"][0]["name"] == "left"
 
 
-def test_shared_weights_count_once_and_their_work_at_every_use() -> None:
+def test_counts_shared_weights_once_and_their_macs_at_every_use() -> None:
     shared = _kernel(np.tile(np.array([0, 3], np.int8), (4, 5)), "INT8", "INT8")
     again = replace(shared, macs=1000)
     left = _kernel(np.ones((2, 5), np.float32))  # 10 weights, 100 multiply-adds
@@ -156,12 +156,12 @@ def test_a_shared_layer_is_stored_once() -> None:
     inputs = tf.keras.Input((8,))
     shared = tf.keras.layers.Dense(8, activation="relu")
     twice = tf.keras.Model(inputs, shared(shared(inputs)))
-    first, again = flatbuffer.kernels(converter.convert(twice, (1, 8), Variant(), _images))
+    first, again = flatbuffer.kernels(conversion.convert(twice, (1, 8), Variant(), _images))
     assert first.buffer == again.buffer
     assert coverage.details([first, again], Variant()) == {"kernels": 1}
 
 
-def test_int8_weights_on_float_data_are_dynamic_and_no_int8() -> None:
+def test_int8_weights_with_float_data_are_dynamic() -> None:
     hybrid = _kernel(np.ones((2, 8), np.int8), "INT8", "FLOAT32")
     assert coverage.covers(hybrid, parse("ptq-dynamic"))
     assert not coverage.covers(hybrid, parse("ptq-int8"))
@@ -185,22 +185,22 @@ def test_clusters_may_differ_from_channel_to_channel() -> None:
     assert not coverage.covers(tiny, parse("clustered-4")), "three weights a channel say nothing"
 
 
-def test_distinct_weights_are_those_of_a_typical_weights_kernel() -> None:
+def test_distinct_weights_is_a_median_over_weights() -> None:
     large, small = _kernel(np.arange(16).repeat(64)), _kernel(np.arange(100))
     assert coverage.metrics([large, small], Variant())["distinct_weights"] == 16
 
 
-def test_the_converters_own_reason_in_one_line() -> None:
+def test_finds_the_reason_in_the_converters_message() -> None:
     text = (
         "Could not translate MLIR to FlatBuffer.<unknown>:0: error: loc(callsite(...)): "
         "'tf.Bucketize' op is neither a custom op nor a flex op\n<unknown>:0: note: see there\n"
     )
-    found = converter.reason(RuntimeError(text))
+    found = conversion.reason(RuntimeError(text))
     assert "'tf.Bucketize' op is neither a custom op nor a flex op" in found
     assert "\n" not in found
 
 
-def test_a_network_that_the_converter_refuses(capfd: pytest.CaptureFixture[str]) -> None:
+def test_reports_a_model_that_cannot_be_converted(capfd: pytest.CaptureFixture[str]) -> None:
     import tensorflow as tf
 
     inputs = tf.keras.Input((4,))
@@ -210,15 +210,13 @@ def test_a_network_that_the_converter_refuses(capfd: pytest.CaptureFixture[str])
             return tf.raw_ops.Betainc(a=x, b=x, x=x)
 
     odd = tf.keras.Model(inputs, Odd()(inputs))
-    with pytest.raises(JobFailed, match=r"the converter refuses it: .*Betainc") as caught:
-        converter.convert(odd, (1, 4), Variant(), _images)
+    with pytest.raises(JobFailed, match=r"the conversion failed: .*Betainc") as caught:
+        conversion.convert(odd, (1, 4), Variant(), _images)
     assert "\n" not in str(caught.value)
     assert "Betainc" in capfd.readouterr().err, "its full output goes to the log"
 
 
-def test_keras_3_in_use_is_said_and_not_worked_around(
-    model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rejects_keras_3_in_use(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from cnnbench.probes.compression import networks
 
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "0")
@@ -226,12 +224,12 @@ def test_keras_3_in_use_is_said_and_not_worked_around(
         networks.use_keras_2()
 
 
-def test_weights_of_another_network_are_refused(model: Any, tmp_path: Any) -> None:
+def test_rejects_weights_of_another_model(model: Any, tmp_path: Any) -> None:
     import tensorflow as tf
 
-    from cnnbench.probes.compression import carry_over
+    from cnnbench.probes.compression import keras_transfer
 
-    carry_over.save(model, tmp_path)
+    keras_transfer.save_weights(model, tmp_path)
     other = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(3)])
     with pytest.raises(Unavailable, match="the first difference at index 0"):
-        carry_over.load(other, tmp_path / carry_over.WEIGHTS)
+        keras_transfer.load_weights(other, tmp_path / keras_transfer.WEIGHTS)

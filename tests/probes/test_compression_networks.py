@@ -154,7 +154,7 @@ def test_architectures_become_int8_as_far_as_the_page_says(tmp_path: Path) -> No
     }
     refused = made.pop("ConvNeXtTiny")
     assert refused["status"] == "skipped"
-    assert "the model-optimization toolkit refuses it: " in refused["reason"]
+    assert "the model-optimization toolkit does not support it: " in refused["reason"]
     covered = {
         name: (found["kernels"] - found["kernels_uncovered"], found["kernels"])
         for name, found in ((name, record["details"]) for name, record in made.items())

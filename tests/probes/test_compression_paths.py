@@ -1,4 +1,4 @@
-"""Where the parts of a compression find what earlier parts made, and never another's."""
+"""Folders in which the parts of the probe find the results of earlier parts."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ BASE = {
 
 
 def folders(tmp_path: Path, **changed: Any) -> tuple[str, str]:
-    """The names of the network's folder and of the file's."""
+    """Return the names of the folders of the float32 model and of the converted file."""
     setting = CompressionSetting.model_validate(BASE | changed)
     context = Context(repeat=0, artifacts=tmp_path / setting.part, scratch=tmp_path)
-    found = (act(Tiny(), setting, context) for act in (paths.network, paths.converted))
+    found = (act(Tiny(), setting, context) for act in (paths.float32_folder, paths.variant_folder))
     network, file = (folder.relative_to(tmp_path).as_posix() for folder in found)
     return network, file
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "other_network", "other_file"),
+    ("field", "value", "other_model", "other_file"),
     [
         ("part", "latency", False, False),
         ("threads", 1, False, False),
@@ -51,20 +51,20 @@ def folders(tmp_path: Path, **changed: Any) -> tuple[str, str]:
         ("classes", 7, True, True),
     ],
 )
-def test_what_decides_the_content_decides_the_folder(
-    tmp_path: Path, field: str, value: Any, other_network: bool, other_file: bool
+def test_a_folder_depends_on_what_decides_its_content(
+    tmp_path: Path, field: str, value: Any, other_model: bool, other_file: bool
 ) -> None:
     before, after = folders(tmp_path), folders(tmp_path, **{field: value})
-    assert tuple(a != b for a, b in zip(before, after, strict=True)) == (other_network, other_file)
+    assert tuple(a != b for a, b in zip(before, after, strict=True)) == (other_model, other_file)
 
 
-def test_why_there_is_nothing_is_what_the_part_that_makes_it_said(tmp_path: Path) -> None:
+def test_a_missing_result_gives_the_reason_of_the_part_that_failed(tmp_path: Path) -> None:
     folder = tmp_path / "converted-1"
-    with pytest.raises(JobFailed), paths.reasoned(folder):
-        raise JobFailed("the converter refuses it:\n  why")
-    with pytest.raises(Unavailable, match="no file: the converter refuses it: why"):
+    with pytest.raises(JobFailed), paths.recording_failure(folder):
+        raise JobFailed("the conversion failed:\n  why")
+    with pytest.raises(Unavailable, match="no file: the conversion failed: why"):
         paths.required(folder, paths.MODEL, "no file")
-    with paths.reasoned(folder):
+    with paths.recording_failure(folder):
         (folder / paths.MODEL).touch()
     assert paths.required(folder, paths.MODEL, "no file").is_file()
     with pytest.raises(Unavailable, match="its job has not succeeded"):

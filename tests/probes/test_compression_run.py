@@ -119,8 +119,8 @@ def test_what_fails_is_a_row_and_the_suite_goes_on(tmp_path: Path) -> None:
     status, reason = answers["nets:small", "ptq-int8", 51]
     assert (status, reason) == (
         "failed",
-        "too little representative data: 51 images wanted, digits has 50 training images: set "
-        "representative to 50 or less",
+        "too few images for calibration: representative is 51, but digits has 50 training images: "
+        "set representative to 50 or less",
     )
     status, reason = answers["nets:small[classes=9]", "ptq-int8", 3]
     assert status == "failed"

@@ -1,104 +1,114 @@
-"""A network that several variants pass through is trained once, and is the same for all."""
+"""A float model that several variants pass through is trained once and shared by all of them."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
 
 from cnnbench.errors import JobFailed
-from cnnbench.probes.compression import carry_over, paths, toolkit
-from cnnbench.probes.compression.layer_by_layer import Left
+from cnnbench.probes.compression import fine_tuning, keras_transfer, paths
+from cnnbench.probes.compression.flatbuffer import Kernel
 from cnnbench.probes.compression.settings import CompressionSetting
+from cnnbench.probes.compression.steps import Step
+from cnnbench.probes.compression.steps.wrapping import SkippedLayers
 from cnnbench.probes.compression.variants import Variant, parse
 from cnnbench.probes.interface import Context
 from tests.probes.tiny import Tiny
 
 
 @pytest.mark.parametrize(
-    ("variant", "stages"),
+    ("variant", "stages", "shared"),
     [
-        ("float32", []),
-        ("qat-int8", []),
-        ("pruned-50", ["pruned-50"]),
-        ("pruned-2x4+ptq-int8", ["pruned-2x4"]),
-        ("clustered-8+qat-int8", ["clustered-8"]),
-        ("pruned-50+clustered-16+qat-int8", ["pruned-50", "pruned-50+clustered-16"]),
+        ("float32", [], 0),
+        ("ptq-int8", [], 0),
+        ("qat-int8", ["qat-int8"], 0),
+        ("pruned-50", ["pruned-50"], 1),
+        ("pruned-2x4+ptq-int8", ["pruned-2x4"], 1),
+        ("clustered-8+qat-int8", ["clustered-8", "clustered-8+qat-int8"], 1),
+        (
+            "pruned-50+clustered-16+qat-int8",
+            ["pruned-50", "pruned-50+clustered-16", "pruned-50+clustered-16+qat-int8"],
+            2,
+        ),
     ],
 )
-def test_the_float_networks_on_the_way(variant: str, stages: list[str]) -> None:
-    assert [str(stage) for stage in parse(variant).tuned_stages] == stages
+def test_stages_of_a_variant(variant: str, stages: list[str], shared: int) -> None:
+    found = parse(variant).stages
+    assert [str(stage) for stage in found] == stages
+    assert sum(stage.steps[-1].gives_float_model for stage in found) == shared
 
 
-class Steps:
-    """In place of the toolkit's: each adds to the weights, and counts how often it is called."""
+@dataclass(frozen=True)
+class FakeStep(Step):
+    """Adds the number of calls so far to all weights: no two trainings give the same model."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.calls: Counter[str] = Counter()
-        for module, name in ((toolkit.pruning, "prune"), (toolkit.clustering, "cluster")):
-            monkeypatch.setattr(module, name, self._step(name))
+    name: str
+    calls: Counter[str] = field(compare=False)
+    fails: bool = False
 
-    def _step(self, name: str) -> Any:
-        def step(model: Any, stage: Variant, tuning: Any, left: Left) -> Any:
-            self.calls[name] += 1
-            by = sum(self.calls.values())  # never the same twice, as training is not
-            model.set_weights([weight + by for weight in model.get_weights()])
-            left.note(model.layers[-1], name)
-            return model
+    @classmethod
+    def read(cls, word: str) -> Self | None:
+        raise NotImplementedError
 
-        return step
+    def __str__(self) -> str:
+        return self.name
+
+    def covers(self, kernel: Kernel, variant: Variant) -> bool:
+        raise NotImplementedError
+
+    def apply(self, model: Any, variant: Variant, tuning: Any, skipped: SkippedLayers) -> Any:
+        if self.fails:
+            raise JobFailed("diverged in pruning at epoch 1")
+        self.calls[self.name] += 1
+        added = sum(self.calls.values())
+        model.set_weights([weight + added for weight in model.get_weights()])
+        skipped.note(model.layers[-1], self.name)
+        return model
 
 
-def treated(variant: str, folder: Path) -> tuple[list[np.ndarray], Left]:
-    """The weights of ``variant`` of a network of ones, and what was left alone."""
+def compress(variant: Variant, folder: Path) -> tuple[list[np.ndarray], SkippedLayers]:
+    """Return the weights of ``variant`` of a model of ones, and the skipped layers."""
     model = Tiny().build()
     model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
-    left = Left()
-    setting = CompressionSetting(
-        part="convert", variant=variant, representative=100 if "ptq" in variant else 0
-    )
+    skipped = SkippedLayers()
+    setting = CompressionSetting(part="convert", variant="float32")
     context = Context(repeat=0, artifacts=folder / "own", scratch=folder)
 
-    def kept(stage: Variant) -> Path:
-        return paths.tuned(Tiny(), setting, context, stage)
+    def folder_of(stage: Variant) -> Path:
+        return paths.stage_folder(Tiny(), setting, context, stage)
 
-    done = toolkit.treated(model, parse(variant), SimpleNamespace(), left, kept)
-    return done.get_weights(), left
+    tuning: Any = None
+    done = fine_tuning.compress(model, variant, tuning, skipped, folder_of)
+    return done.get_weights(), skipped
 
 
-def test_what_variants_have_in_common_is_trained_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    steps = Steps(monkeypatch)
-    pruned, _ = treated("pruned-50", tmp_path)
-    quantised, left = treated("pruned-50+ptq-int8", tmp_path)
-    both, left_by_both = treated("pruned-50+clustered-16", tmp_path)
-    again, _ = treated("pruned-50+clustered-16+ptq-int8", tmp_path)
-    other, _ = treated("pruned-80", tmp_path)
-    assert steps.calls == {"prune": 2, "cluster": 1}
+def test_trains_the_common_stages_of_variants_once(tmp_path: Path) -> None:
+    calls: Counter[str] = Counter()
+    prune, cluster = FakeStep("pruned-50", calls), FakeStep("clustered-16", calls)
+    (quantise,) = parse("ptq-int8").steps
+    pruned, _ = compress(Variant((prune,)), tmp_path)
+    quantised, skipped = compress(Variant((prune, quantise)), tmp_path)
+    both, skipped_by_both = compress(Variant((prune, cluster)), tmp_path)
+    again, _ = compress(Variant((prune, cluster, quantise)), tmp_path)
+    other, _ = compress(Variant((FakeStep("pruned-80", calls),)), tmp_path)
+    assert calls == {"pruned-50": 1, "clustered-16": 1, "pruned-80": 1}
     assert all((weight == 2).all() for weight in [*pruned, *quantised])
     assert all((weight == 4).all() for weight in [*both, *again])
     assert all((weight == 4).all() for weight in other), "from the trained weights: 1 + 3"
-    assert list(left.layers) == ["prune"]
-    assert list(left_by_both.layers) == ["prune", "cluster"]
-    assert sum(left_by_both.kinds.values()) == 2
+    assert list(skipped.layers) == ["pruned-50"]
+    assert list(skipped_by_both.layers) == ["pruned-50", "clustered-16"]
+    assert sum(skipped_by_both.kinds.values()) == 2
 
 
-def test_a_step_that_fails_leaves_nothing_and_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def diverges(*_: Any) -> None:
-        raise JobFailed("diverged in pruning at epoch 1")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(toolkit.pruning, "prune", diverges)
-        with pytest.raises(JobFailed):
-            treated("pruned-50", tmp_path)
-    assert not list(tmp_path.rglob(carry_over.WEIGHTS))
-    steps = Steps(monkeypatch)
-    treated("pruned-50+ptq-int8", tmp_path)
-    assert steps.calls == {"prune": 1}
+def test_a_failed_step_stores_nothing_and_is_repeated(tmp_path: Path) -> None:
+    calls: Counter[str] = Counter()
+    with pytest.raises(JobFailed):
+        compress(Variant((FakeStep("pruned-50", calls, fails=True),)), tmp_path)
+    assert not list(tmp_path.rglob(keras_transfer.WEIGHTS))
+    compress(Variant((FakeStep("pruned-50", calls),)), tmp_path)
+    assert calls == {"pruned-50": 1}

@@ -172,7 +172,7 @@ probes:
 
 @pytest.mark.parametrize("field", ["target_top1: 0.9", "keep_weights: true"])
 def test_what_the_compression_would_drop_is_refused(field: str) -> None:
-    with pytest.raises(UserError, match="is of the accuracy probe"):
+    with pytest.raises(UserError, match="is an option of the accuracy probe"):
         plan_of(f"""
 name: dropped
 models: [Alpha]

@@ -1,4 +1,4 @@
-"""Compression probe: variants of a trained network, quantised, pruned or clustered, in LiteRT."""
+"""Compression probe: quantised, pruned or clustered variants of a trained model, in LiteRT."""
 
 from cnnbench.metrics import Metric
 from cnnbench.probes.compression import verdicts
@@ -17,7 +17,7 @@ PROBE = Probe(
     summary=summarise,
     is_precise=are_precise,
     across_rows=verdicts.columns,
-    # A float32 network is compared with its variants by the rounds interleaved with theirs.
+    # Compare float32 with its variants by this probe's rounds, which are interleaved with theirs.
     precedence=1,
     metrics=(
         Metric("sparsity", "fraction", None, "weights", title="Sparsity", group=GROUP),

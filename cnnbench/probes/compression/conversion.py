@@ -1,4 +1,4 @@
-"""Part ``convert``: make a variant, convert it, read the file back, judge it through LiteRT."""
+"""Part ``convert``: make a variant, convert it to LiteRT, analyse the file and evaluate it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import math
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -13,98 +14,136 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.errors import JobFailed
+from cnnbench.errors import CnnbenchError, JobFailed, brief, is_out_of_memory
+from cnnbench.files import replace_text
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.training import scores
 from cnnbench.probes.compression import (
-    converter,
     coverage,
+    fine_tuning,
     flatbuffer,
-    material,
+    images,
     networks,
     paths,
-    source,
-    toolkit,
+    training,
 )
-from cnnbench.probes.compression.fine_tuning import FineTuning
 from cnnbench.probes.compression.interpreter import File, answers
-from cnnbench.probes.compression.layer_by_layer import Left
 from cnnbench.probes.compression.settings import CompressionSetting
+from cnnbench.probes.compression.steps import Quantisation
+from cnnbench.probes.compression.steps.base import Representative
+from cnnbench.probes.compression.steps.wrapping import SkippedLayers
 from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.compression.variants import Variant, parse
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency.runtimes import litert
 
 
-def make(subject: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
-    """Make, read back and judge one variant.
+def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
+    """Make, convert, analyse and evaluate one variant.
 
     Raises:
-        Unavailable: the float32 network is not there, or the toolkit does not take it.
-        JobFailed: too little representative data, the conversion failed, or what the file says
-            are no numbers.
+        Unavailable: the float32 model is missing, or the toolkit does not support it.
+        JobFailed: there are too few images for calibration, the conversion failed, or the outputs
+            of the file are not finite.
     """
     variant = parse(setting.variant)
-    if variant.is_trained_further:
+    if variant.is_fine_tuned:
         networks.use_keras_2()
-    folder = paths.converted(subject, setting, context)
-    with paths.reasoned(folder):
-        trained = paths.network(subject, setting, context)
-        card = source.card(trained)
+    folder = paths.variant_folder(handle, setting, context)
+    with paths.recording_failure(folder):
+        float32 = paths.float32_folder(handle, setting, context)
+        card = training.card(float32)
         if setting.training is not None:
-            subject = TrainedModel(subject, tuple(card["input_shape"]), card["classes"])
-        return _make(subject, setting, variant, context, card, trained, folder)
+            handle = TrainedModel(handle, tuple(card["input_shape"]), card["classes"])
+        return _run(handle, setting, variant, context, card, float32, folder)
 
 
-def _make(
-    subject: Any,
+def _run(
+    handle: ModelHandle,
     setting: CompressionSetting,
     variant: Variant,
     context: Context,
     card: dict[str, Any],
-    trained: Path,
+    float32: Path,
     folder: Path,
 ) -> ProbeResult:
-    images = material.gather(subject, setting, context)
-    model = networks.fresh_copy(subject, setting.training, trained)
-    left = Left()
-    if variant.is_trained_further:
-        tuning = FineTuning(
-            lessons=images.lessons(model),
+    data = images.load(handle, setting, context)
+    model = networks.fresh_copy(handle, setting.training, float32)
+    skipped = SkippedLayers()
+    if variant.is_fine_tuned:
+        tuning = fine_tuning.FineTuning(
+            batches=data.training_batches(model),
             epochs=setting.fine_tune_epochs,
             rate=setting.fine_tune_rate,
             on_labels=setting.training is not None or card["outputs"] in ("softmax", "sigmoids"),
             outputs=card["outputs"],
-            say=context.report_progress,
+            report_progress=context.report_progress,
         )
-        kept = partial(paths.tuned, subject, setting, context)
-        model = toolkit.treated(model, variant, tuning, left, kept)
+        folder_of = partial(paths.stage_folder, handle, setting, context)
+        model = fine_tuning.compress(model, variant, tuning, skipped, folder_of)
     context.report_progress("converting")
     began = time.perf_counter()
-    shape = (1, *subject.input_shape)
-    content = converter.convert(
-        model, shape, variant, lambda: images.representative(setting.representative)
-    )
+    shape = (1, *handle.input_shape)
+    content = convert(model, shape, variant, lambda: data.representative(setting.representative))
     convert_s = time.perf_counter() - began
     part = folder / f".{paths.MODEL}.part"
     part.write_bytes(content)
     file = File(part)
-    finding = _read_back(content, variant)
-    difference, scale = _beside_keras(subject, model, file, folder)
-    finding.metrics |= {"convert_s": convert_s, "output_max_abs_diff": difference}
-    finding.details |= {"left": left.layers, "left_kinds": dict(left.kinds)}
-    # Only float32 arithmetic must agree with Keras; rounding is what quantisation is about.
-    if not variant.quantisation:
-        finding.details["flags"] = calibrated_model.disagreement(difference, scale)
-    if isinstance(images, material.Pictures):
-        _judge(finding, file, images, card, trained, context)
-    _write_card(folder, subject, setting, card, content, finding)
+    result = _analysed(content, variant)
+    difference, scale = _difference_from_keras(handle, model, file, folder)
+    result.metrics |= {"convert_s": convert_s, "output_max_abs_diff": difference}
+    result.details |= {"left": skipped.layers, "left_kinds": dict(skipped.kinds)}
+    # A quantised file differs from Keras by design.
+    if variant.step(Quantisation) is None:
+        result.details["flags"] = calibrated_model.disagreement(difference, scale)
+    if isinstance(data, images.DatasetImages):
+        _evaluate(result, file, data, card, float32, context)
+    _write_card(folder, handle, setting, card, content, result)
     part.replace(folder / paths.MODEL)
-    return finding
+    return result
 
 
-def _read_back(content: bytes, variant: Variant) -> ProbeResult:
-    """Sizes, and what the stored weights are like."""
+def convert(
+    model: Any, shape: tuple[int, ...], variant: Variant, representative: Representative
+) -> bytes:
+    """Return ``model`` as a LiteRT flatbuffer, with the converter's options for ``variant``.
+
+    Input and output are float32; operations that the converter cannot quantise stay float.
+
+    Args:
+        model: a Keras 2 or Keras 3 model.
+        shape: shape of the input, with the batch axis.
+        variant: its steps set the options of the converter.
+        representative: images for the ranges of int8 activations.
+
+    Raises:
+        JobFailed: the conversion failed; the converter's whole message is printed to stderr.
+    """
+    converter = litert.converter(model, shape)
+    for step in variant.steps:
+        step.configure(converter, representative)
+    try:
+        content: bytes = converter.convert()
+    except CnnbenchError:  # while reading the representative images
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        print(error, file=sys.stderr)  # noqa: T201 - to the job's log
+        raise JobFailed(f"the conversion failed: {reason(error)}") from error
+    return content
+
+
+def reason(error: BaseException) -> str:
+    """Return the line of a converter's message that gives the reason."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    with_reason = [line for line in lines if "error:" in line] or lines or [type(error).__name__]
+    return brief(with_reason[0].rpartition("error:")[2].strip() or with_reason[0])
+
+
+def _analysed(content: bytes, variant: Variant) -> ProbeResult:
+    """Return the sizes of the file, and the sparsity, clusters and coverage of its kernels."""
     kernels = flatbuffer.kernels(content)
     sizes = {
         "file_bytes": len(content),
@@ -117,62 +156,62 @@ def _read_back(content: bytes, variant: Variant) -> ProbeResult:
     )
 
 
-def _beside_keras(
-    subject: ModelHandle, model: Any, file: File, folder: Path
+def _difference_from_keras(
+    handle: ModelHandle, model: Any, file: File, folder: Path
 ) -> tuple[float, float]:
-    """How far the file is from the Keras model it was made of; its own answers go to ``folder``.
+    """Return the largest difference between file and Keras model, and the largest output.
 
-    The processes that time the file compare theirs with these.
+    The outputs of the file are stored in ``folder``, for the processes that time it.
 
     Raises:
-        JobFailed: they cannot be compared.
+        JobFailed: the outputs cannot be compared.
     """
-    images = calibrated_model.random_inputs(subject, 2, seed=2)
-    calibrated_model.write_expected(subject, file, 1, folder)
+    inputs = calibrated_model.random_inputs(handle, 2, seed=2)
+    calibrated_model.write_expected(handle, file, 1, folder)
     difference, scale = calibrated_model.difference(
-        file(images), calibrated_model.answers(model, images)
+        file(inputs), calibrated_model.answers(model, inputs)
     )
     if not math.isfinite(difference):
-        raise JobFailed("the outputs of Keras are not numbers, or not as many as the file's")
+        raise JobFailed("Keras' outputs are not finite, or their number differs from the file's")
     return difference, scale
 
 
-def _judge(
-    finding: ProbeResult,
+def _evaluate(
+    result: ProbeResult,
     file: File,
-    images: material.Pictures,
+    data: images.DatasetImages,
     card: dict[str, Any],
-    trained: Path,
+    float32: Path,
     context: Context,
 ) -> None:
-    """Accuracy on the test images, and how often the class is the one that float32 gave."""
-    labels = images.test.labels
-    outputs = answers(file, images.test.images, images.preprocessed, context.report_progress)
+    """Add the accuracy on the test images, and the agreement of classes with float32."""
+    labels = data.test.labels
+    outputs = answers(file, data.test.images, data.preprocessed, context.report_progress)
     probs = scores.probabilities(outputs, card["outputs"])
-    float32 = scores.probabilities(np.load(trained / source.OUTPUTS), card["outputs"])
-    finding.metrics |= scores.metrics(probs, labels)
-    finding.metrics["agreement"] = float((probs.argmax(1) == float32.argmax(1)).mean())
-    finding.details |= scores.details(probs, labels) | scores.notes_of(
-        images.dataset, card.get("notes", ())
+    original = scores.probabilities(np.load(float32 / training.OUTPUTS), card["outputs"])
+    result.metrics |= scores.metrics(probs, labels)
+    result.metrics["agreement"] = float((probs.argmax(1) == original.argmax(1)).mean())
+    result.details |= scores.details(probs, labels) | scores.notes_of(
+        data.dataset, card.get("notes", ())
     )
-    finding.details |= {name: card[name] for name in ("output",) if name in card}
+    result.details |= {name: card[name] for name in ("output",) if name in card}
 
 
 def _write_card(
     folder: Path,
-    subject: ModelHandle,
+    handle: ModelHandle,
     setting: CompressionSetting,
     card: dict[str, Any],
     content: bytes,
-    finding: ProbeResult,
+    result: ProbeResult,
 ) -> None:
-    """What was done, from what, with which counts and hashes."""
+    """Write the card of the file: the variant, its origin, settings, hashes and metrics."""
     kept = ("kernels", "kernels_uncovered", "uncovered", "left", "left_kinds", "flags")
     facts = {
-        "model": subject.label,
+        "model": handle.label,
         "variant": setting.variant,
-        "input_shape": list(subject.input_shape),
-        "classes": subject.classes,
+        "input_shape": list(handle.input_shape),
+        "classes": handle.classes,
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
         "made": {
@@ -182,8 +221,8 @@ def _write_card(
         },
         "from": {name: value for name, value in card.items() if name != "model"}
         | {"weights_file_sha256": setting.weights_sha256},
-        "metrics": finding.metrics,
-        "read_back": {name: finding.details[name] for name in kept if name in finding.details},
+        "metrics": result.metrics,
+        "read_back": {name: result.details[name] for name in kept if name in result.details},
     }
     text = json.dumps(facts, indent=1, allow_nan=False)
-    (folder / paths.CARD).write_text(f"{text}\n", encoding="utf-8")
+    replace_text(folder / paths.CARD, f"{text}\n")

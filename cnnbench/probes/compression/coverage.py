@@ -1,4 +1,4 @@
-"""How much of a converted file really is what its variant says: int8, sparse, clustered."""
+"""Share of a converted file that its variant's steps really reached: int8, sparse, clustered."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ import numpy as np
 from cnnbench.probes.compression.flatbuffer import Kernel
 from cnnbench.probes.compression.variants import Variant
 
-# Pruning rounds to whole weights, and a few weights are zero or not zero by chance.
-_SPARSITY_SLACK = 0.02
 _MOST_NAMED = 40
 
 
 def metrics(kernels: Sequence[Kernel], variant: Variant) -> dict[str, float]:
-    """``sparsity``, ``distinct_weights``, and for all but float32 ``coverage_*``.
+    """Return ``sparsity``, ``distinct_weights``, and for all variants but float32 ``coverage_*``.
 
-    Weights that several operations share count once, their work at every use.
-    ``distinct_weights`` is the number of different stored values in the kernel that a typical
-    weight belongs to: the median over weights.
+    Weights that several operations share count once, their MACs at every use.
+    ``distinct_weights`` is the median over weights of the number of distinct values stored in the
+    weight's kernel.
     """
     stored = _stored(kernels)
     params = sum(kernel.params for kernel in stored)
@@ -39,7 +37,7 @@ def metrics(kernels: Sequence[Kernel], variant: Variant) -> dict[str, float]:
 
 
 def details(kernels: Sequence[Kernel], variant: Variant) -> dict[str, Any]:
-    """The kernels that are not what the variant says, counted and named, the largest first."""
+    """Return the number of kernels, and those that the variant does not cover, largest first."""
     count = {"kernels": len(_stored(kernels))}
     if variant == Variant():
         return count
@@ -56,27 +54,12 @@ def details(kernels: Sequence[Kernel], variant: Variant) -> dict[str, Any]:
 
 
 def covers(kernel: Kernel, variant: Variant) -> bool:
-    """Whether every step of ``variant`` is found in the kernel."""
-    if variant.two_of_four and not kernel.is_two_of_four:
-        return False
-    wanted = (variant.sparsity or 0.0) - _SPARSITY_SLACK
-    if variant.is_pruned and not variant.two_of_four and kernel.zeros < wanted * kernel.params:
-        return False
-    clusters = (variant.clusters or 0) + variant.is_pruned  # zero is one more
-    if variant.clusters is not None and not kernel.has_clusters(clusters):
-        return False
-    match variant.quantisation:
-        case "ptq-int8" | "qat-int8":
-            return kernel.dtype == kernel.data_dtype == "INT8"
-        case "ptq-dynamic":
-            return kernel.dtype == "INT8"
-        case "ptq-float16":
-            return kernel.dtype == "FLOAT16"
-    return True
+    """Return whether every step of ``variant`` is found in the kernel."""
+    return all(step.covers(kernel, variant) for step in variant.steps)
 
 
 def _stored(kernels: Sequence[Kernel]) -> list[Kernel]:
-    """Each of them once, however many operations use it."""
+    """Return each stored kernel once, however many operations use it."""
     return list({kernel.buffer: kernel for kernel in kernels}.values())
 
 

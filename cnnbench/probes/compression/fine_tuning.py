@@ -1,57 +1,70 @@
-"""Training a little further, with the toolkit's wrappers on: pruning, clustering, fake int8."""
+"""Fine-tuning in the compression steps, and the sequence of steps of a variant."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cnnbench.errors import JobFailed
+from cnnbench.files import replace_text
 from cnnbench.probes.accuracy.training import network, objective
-from cnnbench.probes.compression.material import Lessons
+from cnnbench.probes.compression import keras_transfer
+from cnnbench.probes.compression.images import TrainingBatches
+from cnnbench.probes.compression.steps.wrapping import SkippedLayers
+from cnnbench.probes.compression.variants import Variant
 from cnnbench.tasks.outputs import Kind
+
+_SKIPPED = "left.json"
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """Settings for fine-tuning a wrapped network.
+    """Settings of the fine-tuning of a wrapped model.
 
     Attributes:
-        lessons: what it sees.
-        epochs: how often.
-        rate: the learning rate, of Adam.
-        on_labels: the targets are classes or probabilities; else they are what the network said.
-        outputs: what the network's are.
-        say: takes progress messages.
+        batches: images and targets.
+        epochs: number of epochs of each step.
+        rate: learning rate of Adam.
+        on_labels: the targets are classes or probabilities; else the outputs of the float32 model.
+        outputs: kind of the model's outputs.
+        report_progress: takes progress messages.
     """
 
-    lessons: Lessons
+    batches: TrainingBatches
     epochs: int
     rate: float
     on_labels: bool
     outputs: Kind
-    say: Callable[[str], None]
+    report_progress: Callable[[str], None]
 
     @property
     def steps(self) -> int:
-        """Of all epochs."""
-        return self.epochs * self.lessons.steps
+        """Number of batches in all epochs."""
+        return self.epochs * self.batches.per_epoch
 
-    def fit(self, model: Any, what: str, callbacks: Sequence[Any] = ()) -> None:
-        """Train ``model`` in place; its batch statistics stay as they were trained.
+    def fit(self, model: Any, step: str, callbacks: Sequence[Any] = ()) -> None:
+        """Train ``model`` in place; the statistics of batch normalisation stay fixed.
+
+        Args:
+            model: a Keras 2 model.
+            step: name of the compression step, for messages.
+            callbacks: Keras callbacks of the step.
 
         Raises:
-            JobFailed: the loss is no longer a number.
+            JobFailed: the loss is not finite.
         """
         import tensorflow as tf
 
-        is_learnt = objective.loss(self.outputs) if self.on_labels else "mean_squared_error"
-        model.compile(tf.keras.optimizers.Adam(self.rate), is_learnt, jit_compile=False)
+        loss = objective.loss(self.outputs) if self.on_labels else "mean_squared_error"
+        model.compile(tf.keras.optimizers.Adam(self.rate), loss, jit_compile=False)
         for epoch in range(1, self.epochs + 1):
-            self.say(f"{what}, epoch {epoch} of {self.epochs}")
+            self.report_progress(f"{step}, epoch {epoch} of {self.epochs}")
             history = model.fit(
-                self.lessons.epoch(epoch),
+                self.batches.of_epoch(epoch),
                 initial_epoch=epoch - 1,
                 epochs=epoch,
                 shuffle=False,
@@ -59,11 +72,63 @@ class FineTuning:
                 callbacks=list(callbacks),
             ).history
             if not math.isfinite(history["loss"][-1]):
-                raise JobFailed(f"diverged in {what} at epoch {epoch}")
+                raise JobFailed(f"diverged in {step} at epoch {epoch}")
+
+
+def compress(
+    model: Any,
+    variant: Variant,
+    tuning: FineTuning,
+    skipped: SkippedLayers,
+    folder_of: Callable[[Variant], Path],
+) -> Any:
+    """Return ``model`` after all steps of ``variant`` that fine-tune, each on the previous result.
+
+    Float models on the way are trained once and stored: every variant that begins with the same
+    steps continues from the same weights.
+
+    Args:
+        model: a Keras 2 copy of the trained model; it is used up.
+        variant: the steps.
+        tuning: how each step is fine-tuned.
+        skipped: collects the layers that a step does not support.
+        folder_of: folder in which the float model of a stage is stored.
+
+    Raises:
+        Unavailable: the toolkit does not support the model.
+        JobFailed: the training diverged.
+    """
+    freeze_statistics(model)
+    for stage in variant.stages:
+        step = stage.steps[-1]
+        if step.gives_float_model:
+            model = _stored_or_made(model, stage, tuning, skipped, folder_of(stage))
+        else:
+            model = step.apply(model, stage, tuning, skipped)
+    return model
+
+
+def _stored_or_made(
+    model: Any, stage: Variant, tuning: FineTuning, skipped: SkippedLayers, folder: Path
+) -> Any:
+    """Return ``model`` after the last step of ``stage``, from ``folder`` if it is stored there."""
+    weights = folder / keras_transfer.WEIGHTS
+    if weights.is_file():
+        found = json.loads((folder / _SKIPPED).read_text(encoding="utf-8"))
+        skipped.add(SkippedLayers(**found))
+        keras_transfer.load_weights(model, weights)
+        return model
+    now = SkippedLayers()
+    model = stage.steps[-1].apply(model, stage, tuning, now)
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_text(folder / _SKIPPED, json.dumps({"layers": now.layers, "kinds": now.kinds}))
+    keras_transfer.save_weights(model, folder)
+    skipped.add(now)
+    return model
 
 
 def freeze_statistics(model: Any) -> None:
-    """Put every BatchNormalization into inference mode: a short tuning would only disturb it."""
+    """Put every BatchNormalization into inference mode, since short fine-tuning disturbs them."""
     for layer in network.all_layers(model):
         if network.is_batchnorm(layer):
             layer.trainable = False

@@ -1,6 +1,6 @@
-"""What is really in a converted file: its kernels, their stored values and the work they do.
+"""Read the kernels of a converted file: their stored values, types and MACs.
 
-Read with the schema's own bindings, which come with LiteRT.
+Uses the generated bindings of the flatbuffer schema, which are part of LiteRT.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-# Operations with a kernel: where their data is among the inputs (the kernel is input 1).
+# Operations with a kernel: index of the data among the inputs (the kernel is input 1).
 _DATA_INPUT = {
     "CONV_2D": 0,
     "DEPTHWISE_CONV_2D": 0,
@@ -29,23 +29,23 @@ _NUMPY = {
     "INT16": "<i2",
     "INT32": "<i4",
 }
-# They only change how a constant is stored: the kernel is what they read.
+# Operations that only change how a constant is stored: the kernel is their input.
 _UNPACKING = ("DEQUANTIZE", "DENSIFY", "QUANTIZE")
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """The weights of one operation, as they are stored; several operations may share them.
+    """The stored weights of one operation; several operations may share them.
 
     Attributes:
-        op: the operation, in the schema's words (``CONV_2D``).
-        name: of the tensor, as the converter named it.
-        dtype: of the stored values (``INT8``).
-        data_dtype: of what the kernel is applied to.
-        values: as stored, in the file's layout: input channels last.
-        zero: the stored value that stands for 0.
+        op: name of the operation in the schema (``CONV_2D``).
+        name: name of the tensor, given by the converter.
+        dtype: type of the stored values (``INT8``).
+        data_dtype: type of the operation's data input.
+        values: stored values, input channels last.
+        zero: the stored value that represents 0.
         macs: multiply-adds of the operation for one image.
-        buffer: where in the file they are stored.
+        buffer: index of the buffer that holds the values.
     """
 
     op: str
@@ -63,20 +63,20 @@ class Kernel:
 
     @cached_property
     def zeros(self) -> int:
-        """How many of the weights are zero."""
+        """Number of weights that are zero."""
         return int((self.values == self.zero).sum())
 
     @cached_property
     def distinct(self) -> int:
-        """How many different values are stored."""
+        """Number of distinct stored values."""
         return len(np.unique(self.values))
 
     def has_clusters(self, count: int) -> bool:
-        """Whether no more than ``count`` different weights are in it, or in each output channel.
+        """Return whether the kernel, or each output channel, has at most ``count`` distinct values.
 
-        A batch normalisation folded into a kernel multiplies every channel, and int8 has a scale
-        for each: the values are shared within a channel then. (A channel with no more weights
-        than that says nothing.)
+        A folded batch normalisation scales every channel, and int8 has a scale per channel: then
+        values are shared only within a channel. Channels of at most ``count`` weights prove
+        nothing.
         """
         if self.distinct <= count:
             return True
@@ -86,7 +86,7 @@ class Kernel:
 
     @cached_property
     def is_two_of_four(self) -> bool:
-        """Whether of every four weights along the input channels two are zero."""
+        """True if two of every four weights along the input channels are zero."""
         if self.values.shape[-1] % 4:
             return False
         groups = (self.values != self.zero).reshape(-1, 4).sum(axis=1)
@@ -94,10 +94,10 @@ class Kernel:
 
 
 def kernels(flatbuffer: bytes) -> list[Kernel]:
-    """The constant kernel of every operation of the file, in their order.
+    """Return the constant kernel of every operation in a file, in the order of the operations.
 
     Raises:
-        ValueError: a kernel is stored in a way that is not known here.
+        ValueError: a kernel is stored in an unsupported format.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -134,7 +134,7 @@ def _kernel(
         return
     dtype = types[tensor.type]
     if dtype not in _NUMPY or tensor.sparsity is not None:
-        raise ValueError(f"the kernel of {name} is stored as {dtype}, in a form not known here")
+        raise ValueError(f"the kernel of {name} is stored in an unsupported format, {dtype}")
     values = np.frombuffer(bytes(data), _NUMPY[dtype]).reshape(tensor.shape)
     quantised = tensor.quantization
     zeros = quantised.zeroPoint if quantised is not None else None
@@ -151,7 +151,7 @@ def _kernel(
 
 
 def _macs(name: str, values: np.ndarray, tensors: Any, op: Any) -> int:
-    """Multiply-adds of one call: every weight once a position that the kernel is applied at."""
+    """Return the multiply-adds of one call: the weights times the positions of the kernel."""
     output = [int(size) for size in tensors[op.outputs[0]].shape]
     if name == "TRANSPOSE_CONV":
         positions = [int(size) for size in tensors[op.inputs[2]].shape][:-1]
@@ -161,7 +161,7 @@ def _macs(name: str, values: np.ndarray, tensors: Any, op: Any) -> int:
 
 
 def _code(operator: Any) -> int:
-    # Up to 127 the old field counts, beyond it the new one.
+    # Codes up to 127 are in the old field, larger ones in the new field.
     return max(int(operator.builtinCode), int(operator.deprecatedBuiltinCode))
 
 

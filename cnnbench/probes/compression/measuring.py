@@ -1,4 +1,4 @@
-"""Parts ``memory`` and ``latency``: the converted file, opened and run in a fresh process."""
+"""Parts ``memory`` and ``latency``: measure the converted file in a fresh process."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from cnnbench.probes.latency.runtimes import litert
 from cnnbench.probes.memory import peak
 
 
-def latency(subject: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
-    """One round of the ``latency`` probe's own loop, on the variant's file.
+def latency(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
+    """Time one round of the variant's file, as the ``latency`` probe does.
 
     Raises:
-        Unavailable: there is no such file.
+        Unavailable: the file does not exist.
     """
-    folder = _folder(subject, setting, context)
-    path = litert.Runtime(subject, setting.latency(), folder)
-    finding = timed.measured(path, folder, timed.EFFORT)
-    # Against the file's own answers in the process that made it: a check, not a property.
-    finding.details["answers_differ_by"] = finding.metrics.pop("output_max_abs_diff")
-    return finding
+    folder = _folder(handle, setting, context)
+    runtime = litert.Runtime(handle, setting.latency(), folder)
+    result = timed.measured(runtime, folder, timed.EFFORT)
+    # Compared with the file's outputs in the process that made it: a check, not a metric.
+    result.details["answers_differ_by"] = result.metrics.pop("output_max_abs_diff")
+    return result
 
 
-def memory(subject: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
-    """What opening the file and its first answer need on top of this process.
+def memory(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
+    """Measure the memory needed to open the file and run it once.
 
-    Weights, packed weights and activations are all in it, unlike in the ``memory`` probe, whose
-    network is there already.
+    This includes weights, packed weights and activations; the ``memory`` probe measures a model
+    that is already loaded.
 
     Raises:
-        Unavailable: there is no such file, or no high-water mark on this system.
+        Unavailable: the file does not exist, or this system has no high-water mark.
     """
     peak.without_tensorflow_pool()
     peak.return_freed_memory()
-    import ai_edge_litert.interpreter  # noqa: F401 - its own code is not the network's
+    import ai_edge_litert.interpreter  # noqa: F401 - its code does not count
 
-    folder = _folder(subject, setting, context)
-    path = litert.Runtime(subject, setting.latency(), folder)
+    folder = _folder(handle, setting, context)
+    runtime = litert.Runtime(handle, setting.latency(), folder)
     image = np.array(calibrated_model.read_expected(folder).inputs[0])
 
     def first_answer() -> None:
-        path.load()
-        path.compile(image)
-        path.call(path.feed(image))
+        runtime.load()
+        runtime.compile(image)
+        runtime.call(runtime.feed(image))
 
     found = peak.of_process(first_answer)
     return ProbeResult(
@@ -58,7 +58,7 @@ def memory(subject: ModelHandle, setting: CompressionSetting, context: Context) 
     )
 
 
-def _folder(subject: ModelHandle, setting: CompressionSetting, context: Context) -> Path:
-    folder = paths.converted(subject, setting, context)
+def _folder(handle: ModelHandle, setting: CompressionSetting, context: Context) -> Path:
+    folder = paths.variant_folder(handle, setting, context)
     paths.required(folder, paths.MODEL, "not converted")
     return folder

@@ -1,6 +1,6 @@
-"""Where the parts of the probe find what earlier parts made: folders of the run's artifacts.
+"""Folders of the run's artifacts in which the parts of the probe find the results of earlier parts.
 
-They are named by everything that decides their content, so that no part can open another's.
+Their names contain a hash of everything that decides their content.
 """
 
 from __future__ import annotations
@@ -19,47 +19,53 @@ from cnnbench.probes.interface import Context
 
 MODEL, CARD = "model.tflite", "card.json"
 _REASON = "reason.txt"
-_OF_THE_NETWORK = {"training", "weights", "weights_sha256", "classes"}
+_OF_FLOAT32 = {"training", "weights", "weights_sha256", "classes"}
 _NOT_OF_THE_FILE = {"part", "threads"}
 
 
-def network(subject: ModelHandle, setting: CompressionSetting, context: Context) -> Path:
-    """The folder of the trained float32 network."""
-    fields = setting.model_dump(mode="json", include=_OF_THE_NETWORK)
-    return context.artifacts.parent / f"network-{_hash(subject.label, fields)}"
+def float32_folder(handle: ModelHandle, setting: CompressionSetting, context: Context) -> Path:
+    """Return the folder of the trained float32 model."""
+    fields = setting.model_dump(mode="json", include=_OF_FLOAT32)
+    return context.artifacts.parent / f"network-{_hash(handle.label, fields)}"
 
 
-def converted(subject: ModelHandle, setting: CompressionSetting, context: Context) -> Path:
-    """The folder of one variant's file."""
+def variant_folder(handle: ModelHandle, setting: CompressionSetting, context: Context) -> Path:
+    """Return the folder of the converted file of a variant."""
     fields = setting.model_dump(mode="json", exclude=_NOT_OF_THE_FILE)
-    return context.artifacts.parent / f"converted-{_hash(subject.label, fields)}"
+    return context.artifacts.parent / f"converted-{_hash(handle.label, fields)}"
 
 
-def tuned(
-    subject: ModelHandle, setting: CompressionSetting, context: Context, stage: Variant
+def stage_folder(
+    handle: ModelHandle, setting: CompressionSetting, context: Context, stage: Variant
 ) -> Path:
-    """The folder of a float network that a variant passes through: that of its own variant."""
+    """Return the folder of a float model on the way to a variant, shared by all such variants."""
     own = setting.model_copy(update={"variant": str(stage), "representative": 0})
-    return converted(subject, own, context)
+    return variant_folder(handle, own, context)
 
 
 def required(folder: Path, file: str, what: str) -> Path:
-    """``folder / file``.
+    """Return ``folder / file``.
+
+    Args:
+        folder: of an earlier part's result.
+        file: name of a file in it.
+        what: what is missing if the file is, for the message.
 
     Raises:
-        Unavailable: it is not there, with the reason that the part which makes it left.
+        Unavailable: the file does not exist; the message ends with the reason that
+            `recording_failure` stored.
     """
     if (folder / file).is_file():
         return folder / file
     reason = folder / _REASON
-    unknown = "its job has not succeeded, or its file is gone (--fresh makes all of it again)"
-    words = reason.read_text(encoding="utf-8") if reason.is_file() else unknown
-    raise Unavailable(f"{what}: {words}")
+    unknown = "its job has not succeeded, or its file was deleted (--fresh runs everything again)"
+    why = reason.read_text(encoding="utf-8") if reason.is_file() else unknown
+    raise Unavailable(f"{what}: {why}")
 
 
 @contextmanager
-def reasoned(folder: Path) -> Iterator[None]:
-    """Leave the reason of a failure in ``folder`` for the parts that would need its content."""
+def recording_failure(folder: Path) -> Iterator[None]:
+    """Store the reason of a failure in ``folder``, for the parts that need its content."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _REASON).unlink(missing_ok=True)
     try:

@@ -1,7 +1,7 @@
-"""Settings of the ``compression`` probe: one trained network and what is done to it.
+"""Settings of the ``compression`` probe: a trained model and the variants to make from it.
 
-A form becomes cells in four parts: the float32 network is trained once, every variant is made of
-it and converted, then the files are opened and run, for memory and for latency.
+A spec expands into cells of four parts: ``train`` the float32 model once, ``convert`` every
+variant, then measure ``memory`` and ``latency`` of its file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cnnbench.schema import Distinct, without_duplicates
 from cnnbench.tasks import outputs
 
 Part = Literal["train", "convert", "memory", "latency"]
-FEWEST_REPRESENTATIVE = 10  # images: of fewer the ranges of the activations are not known
+FEWEST_REPRESENTATIVE = 10  # images; fewer do not show the ranges of the activations
 PARTS: tuple[Part, ...] = ("train", "convert", "memory", "latency")
 
 
@@ -49,54 +49,55 @@ VariantNames = Annotated[
 
 
 class Training(TrainingConfig):
-    """Training of the float32 network: a schedule of the ``accuracy`` probe, with one seed.
+    """Training of the float32 model: the options of the ``accuracy`` probe, with one seed.
 
     Attributes:
-        recipe: those that train; the weights of a file are said beside it (`CompressionSpec`).
-        image_size: as of the ``accuracy`` probe.
+        recipe: a recipe that trains; a weights file is given in `CompressionSpec`.
+        image_size: as in the ``accuracy`` probe.
     """
 
     recipe: Literal["scratch", "transfer"] = "scratch"
     image_size: ImageSize | None = None
 
     @model_validator(mode="after")
-    def _asks_for_weights_only(self) -> Self:
+    def _has_no_accuracy_options(self) -> Self:
         for name in ("target_top1", "keep_weights"):
             if getattr(self, name):
                 raise ValueError(
-                    f"{name} is of the accuracy probe; here the weights are kept anyway"
+                    f"{name} is an option of the accuracy probe; here weights are always kept"
                 )
         return self
 
     def setting(self, model: Model, dataset_sha256: str, weights_sha256: str) -> Any:
-        """The same with every default filled in for ``model``.
+        """Return the setting of this training for ``model``, with every default filled in.
 
         Raises:
-            UserError: the model cannot take the image size.
+            UserError: the model does not support the image size.
         """
         hashes = {"dataset_sha256": dataset_sha256, "weights_sha256": weights_sha256}
         return next(self.spec().model_copy(update=hashes).settings(model))
 
     def spec(self) -> AccuracySpec:
-        """The same training as a form of the ``accuracy`` probe."""
+        """Return the same training as a spec of the ``accuracy`` probe."""
         return AccuracySpec(**{name: getattr(self, name) for name in self.model_fields_set})
 
 
 class CompressionSetting(Setting):
-    """One part of the work on one variant.
+    """One part of the probe for one variant.
 
     Attributes:
-        part: ``train`` the network, ``convert`` a variant and judge it, measure its ``memory``
-            or its ``latency``.
-        variant: what is done to the network.
-        training: how it is trained, or on which data a weights file was; None for seeded random
-            weights and random images, of which no accuracy can be told.
-        weights: a file with the weights of the whole trained network, or ''.
-        weights_sha256: of that file.
-        classes: of the data set; 0 where only reading it tells.
-        representative: how many training images the ranges of int8 activations are read from.
-        fine_tune_epochs, fine_tune_rate: of the toolkit's variants.
-        threads: of the interpreter.
+        part: ``train`` the float32 model, ``convert`` and evaluate a variant, measure the
+            ``memory`` or the ``latency`` of its file.
+        variant: canonical name of the variant.
+        training: training of the float32 model, or the data set of a weights file; None for seeded
+            random weights and random images, without accuracy.
+        weights: file with the weights of the whole trained model, or ''.
+        weights_sha256: hash of that file.
+        classes: number of classes of the data set; 0 if unknown before reading it.
+        representative: number of training images for the ranges of int8 activations.
+        fine_tune_epochs: epochs of each step that fine-tunes.
+        fine_tune_rate: learning rate of these steps.
+        threads: threads of the interpreter.
     """
 
     probe: ClassVar[str] = "compression"
@@ -115,7 +116,7 @@ class CompressionSetting(Setting):
         return self.variant
 
     def kind(self) -> str:
-        steps = variants.parse(self.variant).trained_steps if self.part == "convert" else 0
+        steps = len(variants.parse(self.variant).stages) if self.part == "convert" else 0
         return f"{self.probe} {self.part}" + f", {steps} trained" * (steps > 0)
 
     def stage(self) -> int:
@@ -152,7 +153,7 @@ class CompressionSetting(Setting):
         return self.latency().label()
 
     def latency(self) -> LatencySetting:
-        """The call path that the file is timed in."""
+        """Return the setting of the ``latency`` probe with which the file is timed."""
         return LatencySetting(runtime="litert", threads=self.threads)
 
     def primary_metrics(self) -> tuple[str, ...]:
@@ -171,17 +172,17 @@ class CompressionSpec(TimedSpec):
     """``compression: {training: {dataset: digits, epochs: 5}, variants: [ptq-int8, pruned-80]}``
 
     Attributes:
-        variants: in the words of `variants.GRAMMAR`; ``float32``, of which all are made and with
-            which all are compared, is always among them.
-        training: how the float32 network is trained; left out, its weights are random.
-        weights: a file with the weights of the whole trained network; ``training`` then only
-            says on which data (and, by its recipe, how the network looks).
-        representative: images that post-training int8 reads its ranges from.
-        fine_tune_epochs, fine_tune_rate: of pruning, clustering and quantisation-aware training.
-        threads: of the interpreter, for latency.
-        precision, min_rounds, max_rounds: as of ``latency``.
-        memory_repeats: processes that memory is measured in.
-        weights_sha256, dataset_sha256: what the files must be; by default what they are.
+        variants: names as in `variants.GRAMMAR`; ``float32``, the baseline, is always included.
+        training: training of the float32 model; by default its weights are random.
+        weights: file with the weights of the whole trained model; ``training`` then only gives the
+            data set, and by its recipe the architecture of the head.
+        representative: number of training images for the ranges of ``ptq-int8``.
+        fine_tune_epochs: epochs of each step that fine-tunes (pruning, clustering, ``qat-int8``).
+        fine_tune_rate: learning rate of these steps.
+        threads: threads of the interpreter, for latency.
+        precision, min_rounds, max_rounds: as in the ``latency`` probe.
+        memory_repeats: number of processes in which memory is measured.
+        weights_sha256, dataset_sha256: required hashes; by default those of the present files.
     """
 
     variants: VariantNames = ["float32", "ptq-dynamic", "ptq-float16", "ptq-int8"]
@@ -201,7 +202,9 @@ class CompressionSpec(TimedSpec):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         if self.weights and self.training is None:
-            raise ValueError("weights needs 'training: {dataset: ...}': what were they trained on?")
+            raise ValueError(
+                "weights needs training: {dataset: ...}, the data they were trained on"
+            )
         return self
 
     def cells(self, model: Model) -> Iterator[tuple[Setting, StoppingRule]]:
@@ -225,7 +228,7 @@ class CompressionSpec(TimedSpec):
                 yield timed, self.stopping_rule()
 
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
-        """The same with the hashes of the files and the folder that are found now."""
+        """Return a copy with the hashes of the weights file and the data folder."""
         update: dict[str, Any] = {}
         if self.weights and not self.weights_sha256:
             where = files.weights_folders(search_path, data_dir)
@@ -247,7 +250,7 @@ class CompressionSpec(TimedSpec):
         return spec.notes(models)
 
     def _network(self, model: Model) -> dict[str, Any]:
-        """What decides the float32 network."""
+        """Return the fields of a setting that decide the float32 model."""
         if self.training is None:
             return {}
         dataset = self.training.dataset
@@ -262,11 +265,11 @@ class CompressionSpec(TimedSpec):
 def making(
     variant: Variant, *, representative: float, fine_tune_epochs: float, fine_tune_rate: float
 ) -> dict[str, Any]:
-    """Of these, what the making of ``variant`` depends on, as fields of a `CompressionSetting`."""
+    """Return the options that ``variant`` depends on, as fields of a `CompressionSetting`."""
     found: dict[str, Any] = {}
-    if variant.quantisation == "ptq-int8":
+    if any(step.needs_representative for step in variant.steps):
         found["representative"] = representative
-    if variant.is_trained_further:
+    if variant.is_fine_tuned:
         found["fine_tune_epochs"] = fine_tune_epochs
         found["fine_tune_rate"] = fine_tune_rate
     return found

@@ -1,148 +1,102 @@
-"""What can be done to a trained network, as words: ``pruned-50+ptq-int8``.
+"""Variants: compression steps by name, ``pruned-50+ptq-int8``.
 
-A variant is up to three steps in this order, joined by ``+``: prune, cluster, quantise.
+A variant is ``float32`` or one to three steps joined by ``+``, in the order of `steps.STEPS`:
+prune, cluster, quantise.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import TypeVar
 
-from cnnbench.errors import UserError, nearest
-
-Quantisation = Literal["", "ptq-dynamic", "ptq-float16", "ptq-int8", "qat-int8"]
+from cnnbench.errors import UserError, nearest, shown
+from cnnbench.probes.compression.steps import STEPS, Step
 
 FLOAT32 = "float32"
-QUANTISATIONS: tuple[Quantisation, ...] = ("ptq-dynamic", "ptq-float16", "ptq-int8", "qat-int8")
-MOST_CLUSTERS = 256  # as many as a byte tells apart; beyond it no file becomes smaller
 GRAMMAR = (
-    "float32, or [pruned-PERCENT or pruned-2x4], [clustered-N] and one of "
-    + ", ".join(QUANTISATIONS)
+    f"{FLOAT32}, or "
+    + ", ".join(f"[{step.grammar}]" for step in STEPS)
     + ", joined by + in this order"
 )
 
-_EXAMPLES = (FLOAT32, *QUANTISATIONS, "pruned-50", "pruned-2x4", "clustered-16")
-_NUMBER = re.compile(r"\d{1,6}(\.\d{1,6})?")
+_EXAMPLES = (FLOAT32, *(word for step in STEPS for word in step.examples))
+_Step = TypeVar("_Step", bound=Step)
 
 
 def named(model: str, variant: str) -> str:
-    """A network as tables and messages name it: the variant where it is not plain float32."""
+    """Return the name of a compressed model in tables and messages: ``LeNet5 ptq-int8``.
+
+    Plain float32 is not mentioned.
+    """
     return model if variant in ("", FLOAT32) else f"{model} {variant}"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is done to the trained network.
+    """What is done to the trained model: steps in the order of `steps.STEPS`, each at most once."""
 
-    Attributes:
-        sparsity: the share of every kernel's weights that pruning sets to zero, or None.
-        two_of_four: two zeros in every four weights that follow each other along the input
-            channels.
-        clusters: how many different values clustering leaves in a kernel, or None.
-        quantisation: the last step, or ''.
-    """
+    steps: tuple[Step, ...] = ()
 
-    sparsity: float | None = None
-    two_of_four: bool = False
-    clusters: int | None = None
-    quantisation: Quantisation = ""
+    def step(self, kind: type[_Step]) -> _Step | None:
+        """Return the step of this kind, or None."""
+        return next((step for step in self.steps if isinstance(step, kind)), None)
 
     @property
-    def is_pruned(self) -> bool:
-        return self.sparsity is not None
+    def is_fine_tuned(self) -> bool:
+        """True if a step trains the model further."""
+        return bool(self.stages)
 
     @property
-    def trained_steps(self) -> int:
-        """How often the model-optimization toolkit fine-tunes it before it is converted."""
-        return sum((self.is_pruned, self.clusters is not None, self.quantisation == "qat-int8"))
+    def stages(self) -> list[Variant]:
+        """The variant up to and including each step that fine-tunes.
 
-    @property
-    def is_trained_further(self) -> bool:
-        """Whether it is fine-tuned at all."""
-        return self.trained_steps > 0
-
-    @property
-    def tuned_stages(self) -> list[Variant]:
-        """The float networks on its way, each the one before and a step that trains.
-
-        ``pruned-50+clustered-16+qat-int8`` has ``pruned-50`` and ``pruned-50+clustered-16``.
+        ``pruned-50+clustered-16+ptq-int8`` has ``pruned-50`` and ``pruned-50+clustered-16``.
         """
-        pruned = Variant(self.sparsity, self.two_of_four)
-        clustered = replace(pruned, clusters=self.clusters)
-        return [pruned] * self.is_pruned + [clustered] * (self.clusters is not None)
+        return [
+            Variant(self.steps[:end])
+            for end, step in enumerate(self.steps, start=1)
+            if step.fine_tunes
+        ]
 
     def __str__(self) -> str:
-        steps = []
-        if self.two_of_four:
-            steps.append("pruned-2x4")
-        elif self.sparsity is not None:
-            steps.append(f"pruned-{100 * self.sparsity:.6g}")
-        if self.clusters is not None:
-            steps.append(f"clustered-{self.clusters}")
-        if self.quantisation:
-            steps.append(self.quantisation)
-        return "+".join(steps) or FLOAT32
+        return "+".join(map(str, self.steps)) or FLOAT32
 
 
 def parse(text: str) -> Variant:
-    """``pruned-50+ptq-int8`` as a `Variant`.
+    """Return the variant that ``text`` names; case and spaces around ``+`` are ignored.
 
     Raises:
-        UserError: not a variant; the nearest is named, or the grammar.
+        UserError: not a variant; the hint is the nearest one, or the grammar.
+
+    Example:
+        >>> str(parse("Pruned-50.0 + PTQ-int8"))
+        'pruned-50+ptq-int8'
     """
     words = [word.strip().lower() for word in text.split("+")]
     if words == [FLOAT32]:
         return Variant()
-    steps = [_step(word, text) for word in words]
-    places = [place for place, _ in steps]
-    if places != sorted(set(places)):
-        twice = len(set(places)) < len(places)
-        what = "a step stands there twice" if twice else "its steps are in another order"
-        raise UserError(what, hint="prune, then cluster, then quantise, each once")
-    merged: dict[str, object] = {}
-    for _, fields in steps:
-        merged |= fields
-    return Variant(**merged)  # type: ignore[arg-type]
+    steps = tuple(_step(word, text) for word in words)
+    order = [STEPS.index(type(step)) for step in steps]
+    if order != sorted(set(order)):
+        is_repeated = len(set(order)) < len(order)
+        what = "duplicate step" if is_repeated else "steps in the wrong order"
+        raise UserError(
+            f"{what} in {shown(text)}", hint="prune, then cluster, then quantise, each at most once"
+        )
+    return Variant(steps)
 
 
 def canonical(text: str) -> str:
-    """``Pruned-50.0`` -> ``pruned-50``; raises `UserError` as `parse`."""
+    """Return the canonical name: ``Pruned-50.0`` becomes ``pruned-50``; raises as `parse`."""
     return str(parse(text))
 
 
-def _step(word: str, text: str) -> tuple[int, dict[str, object]]:
-    """The place of one step in the order, and the fields of a `Variant` that it sets."""
-    if word == "pruned-2x4":
-        return 0, {"sparsity": 0.5, "two_of_four": True}
-    head, _, amount = word.partition("-")
-    if head == "pruned" and _is_number(amount):
-        return 0, {"sparsity": _share(float(amount))}
-    if head == "clustered" and _is_number(amount):
-        return 1, {"clusters": _clusters(float(amount))}
-    if word in QUANTISATIONS:
-        return 2, {"quantisation": word}
+def _step(word: str, text: str) -> Step:
+    for kind in STEPS:
+        step = kind.read(word)
+        if step is not None:
+            return step
     if word == FLOAT32:
-        raise UserError("float32 stands alone", hint=GRAMMAR)
-    hint = nearest(word, _EXAMPLES)
-    if head in ("pruned", "clustered"):
-        hint = f"{head}-{'50' if head == 'pruned' else '16'}, say"
-    raise UserError(f"unknown variant '{text}'", hint=hint or GRAMMAR)
-
-
-def _is_number(text: str) -> bool:
-    return bool(_NUMBER.fullmatch(text.removeprefix("-")))
-
-
-def _share(percent: float) -> float:
-    if not 0 < percent < 100:
-        raise UserError(
-            f"a sparsity of {percent:g} %", hint="more than 0 and less than 100 per cent"
-        )
-    return percent / 100
-
-
-def _clusters(count: float) -> int:
-    if count != int(count) or not 2 <= count <= MOST_CLUSTERS:
-        raise UserError(f"{count:g} clusters", hint=f"a whole number, 2-{MOST_CLUSTERS}")
-    return int(count)
+        raise UserError("float32 cannot be combined with other steps", hint=GRAMMAR)
+    hint = nearest(word, _EXAMPLES) or GRAMMAR
+    raise UserError(f"unknown variant {shown(text)}", hint=hint)

@@ -1,4 +1,4 @@
-"""Quantisation-aware training with the toolkit, layer by layer.
+"""Quantisation-aware training with the model-optimization toolkit, layer by layer.
 
 Source: Jacob et al., 2018, Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference, arXiv:1712.05877, section 3.
@@ -8,29 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.compression.fine_tuning import FineTuning
-from cnnbench.probes.compression.layer_by_layer import Left, cloned, refusals
-from cnnbench.probes.compression.variants import Variant
+from cnnbench.probes.compression.steps.clustering import Clustering
+from cnnbench.probes.compression.steps.pruning import Pruning
+from cnnbench.probes.compression.steps.wrapping import SkippedLayers, unsupported, wrap_layers
 
-# They have no weights and the toolkit has no rule for them; without a range for their output the
-# convolution behind them would take floats.
+if TYPE_CHECKING:
+    from cnnbench.probes.compression.variants import Variant
+
+# Layers without weights for which the toolkit has no rule. Without a range for their output, the
+# next convolution would take float input.
 _RANGE_ONLY = ("Multiply", "Subtract", "Average", "Maximum", "Minimum")
-# Their output has the scale of their input; with a range of its own the converter refuses them.
+# Layers whose output has the scale of their input; the converter rejects a separate range.
 _SAME_SCALE = ("AveragePooling1D", "AveragePooling2D")
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 _ACTIVATIONS = ("relu", "swish", "gelu", "relu6", "linear", "softmax", "sigmoid", "tanh")
 
 
-def aware(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any:
-    """A copy of ``model`` that was fine-tuned as if it computed in int8.
+def train(model: Any, variant: Variant, tuning: FineTuning, skipped: SkippedLayers) -> Any:
+    """Return a copy of ``model`` that was fine-tuned with simulated int8 arithmetic.
 
-    What was pruned stays zero, what was clustered stays clustered.
+    Pruned weights stay zero, clustered weights stay clustered.
 
     Raises:
-        Unavailable: the toolkit does not take the network.
+        Unavailable: the toolkit does not support the model.
+        JobFailed: the training diverged.
     """
     import tensorflow_model_optimization as tfmot
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
@@ -51,25 +56,26 @@ def aware(model: Any, variant: Variant, tuning: FineTuning, left: Left) -> Any:
             return keras.quantize_annotate_layer(layer, output_range())
         if layer.name in after_convolution or (known.supports(layer) and _is_known(layer)):
             return keras.quantize_annotate_layer(layer)
-        left.note(layer, "quantisation")
+        skipped.note(layer, "quantisation")
         return layer
 
     with keras.quantize_scope({output_range.__name__: output_range}):
-        marked = cloned(model, annotated)
+        marked = wrap_layers(model, annotated)
         if marked is None:
             return model
-        with refusals(), _clusters_of_whole_kernels():
+        with unsupported(), _clusters_of_whole_kernels():
             fake = keras.quantize_apply(marked, scheme)
     tuning.fit(fake, "quantisation-aware training")
     return fake
 
 
 def _scheme(variant: Variant, known: Any) -> Any:
-    """How weights are quantised so that what earlier steps did to them survives.
+    """Return the toolkit's quantisation scheme that preserves the result of the earlier steps.
 
     Args:
-        known: the registry of what can be quantised. That of a combination says yes to every layer
-            without weights, and then fails at one that this does not know (a Normalization).
+        known: the registry of layers that can be quantised. The registries of the preserving
+            schemes accept every layer without weights, and then fail at those that are not in this
+            one (a Normalization).
     """
     from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.cluster_preserve import (  # noqa: E501
         default_8bit_cluster_preserve_quantize_scheme as clusters,
@@ -81,9 +87,10 @@ def _scheme(variant: Variant, known: Any) -> Any:
         default_8bit_quantize_scheme as plain,
     )
 
-    if variant.clusters is not None:
-        scheme = clusters.Default8BitClusterPreserveQuantizeScheme(variant.is_pruned)
-    elif variant.is_pruned:
+    is_pruned = variant.step(Pruning) is not None
+    if variant.step(Clustering) is not None:
+        scheme = clusters.Default8BitClusterPreserveQuantizeScheme(is_pruned)
+    elif is_pruned:
         scheme = zeros.Default8BitPrunePreserveQuantizeScheme()
     else:
         return plain.Default8BitQuantizeScheme()
@@ -96,11 +103,11 @@ def _scheme(variant: Variant, known: Any) -> Any:
 
 @contextmanager
 def _clusters_of_whole_kernels() -> Iterator[None]:
-    """Clusters are looked for where `clustering` made them: in the kernel as a whole.
+    """Make the toolkit look for clusters in a kernel as a whole, as `Clustering` makes them.
 
-    The toolkit takes a kernel whose every channel holds all of its values for one that was
-    clustered channel by channel, and unrolls a loop over the channels: for the 26,000 of ResNet50
-    the graph outgrows 12 GiB.
+    It would take a kernel whose every channel holds all of its values for one that was clustered
+    channel by channel, and unroll a loop over channels: for the 26,000 channels of ResNet50 the
+    graph needs more than 12 GiB.
     """
     import tensorflow as tf
     from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.cluster_preserve import (  # noqa: E501
@@ -119,9 +126,9 @@ def _clusters_of_whole_kernels() -> Iterator[None]:
 
 
 def _batchnorms_after_convolutions(model: Any) -> set[str]:
-    """Names of those that the toolkit folds: directly after a convolution, and its only reader.
+    """Return the names of the BatchNormalization layers that the toolkit folds.
 
-    Behind a convolution with an activation of its own it folds none.
+    Those are the only consumer of a convolution that has no activation of its own.
     """
     found = set()
     for layer in model.layers:
@@ -138,7 +145,7 @@ def _batchnorms_after_convolutions(model: Any) -> set[str]:
 
 
 def _is_known(layer: Any) -> bool:
-    """Whether the toolkit has a rule for the activation in ``layer``, if it is one."""
+    """Return whether the toolkit has a rule for ``layer``, if it is an activation layer."""
     if type(layer).__name__ != "Activation":
         return True
     return getattr(layer.activation, "__name__", "") in _ACTIVATIONS
@@ -146,7 +153,7 @@ def _is_known(layer: Any) -> bool:
 
 def _output_range(keras: Any) -> Any:
     class OutputRange(keras.QuantizeConfig):  # type: ignore[misc]
-        """Only the range of the layer's output is learned."""
+        """Quantise only the output of a layer, over a range that is learned."""
 
         def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
             return []
@@ -155,10 +162,10 @@ def _output_range(keras: Any) -> Any:
             return []
 
         def set_quantize_weights(self, layer: Any, quantize_weights: Any) -> None:
-            """It has none."""
+            """Do nothing: the layer has none."""
 
         def set_quantize_activations(self, layer: Any, quantize_activations: Any) -> None:
-            """It has none."""
+            """Do nothing: the layer has none."""
 
         def get_output_quantizers(self, layer: Any) -> list[Any]:
             return [

@@ -1,10 +1,10 @@
-"""Transfer weights between the Keras generations, and check that the outputs stay the same.
+"""Transfer weights from Keras 3 to Keras 2, and check that the outputs stay the same.
 
-The compression toolkit supports only Keras 2; training uses Keras 3. The generations list weights
-in different orders: Keras 2 puts the statistics of a custom layer after all of its trained weights,
+The model-optimization toolkit supports only Keras 2; training uses Keras 3. They list weights in
+different orders: Keras 2 puts the statistics of a custom layer after all of its trained weights,
 and layers held in a list at the position of the list. Weights are therefore stored in an order that
-is independent of both. Matching shapes prove nothing, so the outputs of the copy are compared with
-the original's.
+is independent of both. Matching shapes do not prove a correct order, so the outputs of the copy are
+compared with those of the original.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.compression import paths
 from cnnbench.probes.latency import calibrated_model
 
-WEIGHTS, ANSWERS = "weights.npz", "answers.npz"
+WEIGHTS, OUTPUTS = "weights.npz", "answers.npz"
 
 _SEED = 0
-# Outputs are compared with the given weights and with weights changed by up to this fraction:
-# constant outputs, or statistics that still have their initial values, would hide an error.
-_CHANGE = 0.2
-# Allowed change of an output by rounding in all layers, relative to the change by rounding the
-# input (6e-8 in float32). Random weights amplify both equally.
+# Outputs are compared for the given weights and for weights perturbed by up to this fraction:
+# constant outputs, or statistics at their initial values, would hide an error.
+_PERTURBATION = 0.2
+# Tolerance for rounding in all layers: this many times the effect of a relative change of the input
+# by 1e-6 (rounding is 6e-8 in float32). Random weights amplify both equally.
 _NUDGE, _LAYERS = 1e-6, 10
 _FUNCTIONAL = frozenset({"Functional", "Sequential"})
 
 
-def save(model: Any, folder: Path) -> None:
-    """Write all weights of ``model`` into ``folder``, whole or not at all, as `ordered`."""
+def save_weights(model: Any, folder: Path) -> None:
+    """Write all weights of ``model`` to ``folder`` in one step, in the order of `ordered`."""
     arrays = {f"w{place}": np.asarray(weight) for place, weight in enumerate(ordered(model))}
     replace_arrays(folder / WEIGHTS, arrays)
 
 
-def load(model: Any, file: Path) -> None:
-    """Give ``model`` the weights that `save` wrote, of either generation of Keras.
+def load_weights(model: Any, file: Path) -> None:
+    """Load the weights that `save_weights` wrote, in Keras 2 or Keras 3.
 
     Raises:
-        Unavailable: the network of this generation has other weights.
+        Unavailable: the number or the shapes of the weights differ.
     """
     with np.load(file) as stored:
         arrays = [stored[f"w{place}"] for place in range(len(stored.files))]
@@ -61,47 +61,47 @@ def load(model: Any, file: Path) -> None:
     _assign(model, weights, arrays)
 
 
-def save_answers(model: Any, images: np.ndarray, folder: Path) -> None:
+def save_outputs(model: Any, images: np.ndarray, folder: Path) -> None:
     """Write the outputs of ``model`` for ``images``, with its weights and with perturbed weights.
 
     Args:
-        model: whose weights are in ``folder``; it keeps them.
+        model: its weights are in ``folder`` and do not change.
         images: ``(n, ...)`` float32, not all alike.
-        folder: where `check_answers` finds them.
+        folder: where `check_outputs` finds them.
 
     Raises:
-        JobFailed: with its own weights its outputs are not numbers.
+        JobFailed: the outputs with the own weights are not finite.
     """
     nudge = np.random.default_rng(_SEED).uniform(-_NUDGE, _NUDGE, images.shape)
     nudged = (images * (1 + nudge)).astype(images.dtype)
     found: dict[str, np.ndarray] = {"images": images}
-    for name in _own_and_changed(model):
+    for name in _own_and_perturbed(model):
         outputs = calibrated_model.answers(model, images)
         if name == "own" and not all(np.isfinite(output).all() for output in outputs):
-            raise JobFailed("its outputs are not numbers")
+            raise JobFailed("its outputs are not finite")
         rounding, _ = calibrated_model.difference(calibrated_model.answers(model, nudged), outputs)
         found |= {f"{name}_{place}": output for place, output in enumerate(outputs)}
         found[f"{name}-rounding"] = np.array(_LAYERS * rounding)
-    replace_arrays(folder / ANSWERS, found)
+    replace_arrays(folder / OUTPUTS, found)
 
 
-def check_answers(model: Any, folder: Path) -> None:
-    """Compare the outputs of ``model``, whose weights are loaded, with those of `save_answers`.
+def check_outputs(model: Any, folder: Path) -> None:
+    """Compare the outputs of ``model`` with those stored by `save_outputs`.
 
     Raises:
-        Unavailable: the outputs differ.
+        Unavailable: they differ by more than rounding explains.
     """
-    file = paths.required(folder, ANSWERS, "the outputs of the float32 network are missing")
+    file = paths.required(folder, OUTPUTS, "the outputs of the float32 model are missing")
     with np.load(file) as archive:
         stored = {name: archive[name] for name in archive.files}
-    for name in _own_and_changed(model):
+    for name in _own_and_perturbed(model):
         expected = [stored[key] for key in stored if key.startswith(f"{name}_")]
         outputs = calibrated_model.answers(model, stored["images"])
         difference, scale = calibrated_model.difference(outputs, expected)
         allowed = max(
             calibrated_model.TOLERANCE["float32"] * scale, float(stored[f"{name}-rounding"])
         )
-        if not difference <= allowed:  # a NaN disagrees too
+        if not difference <= allowed:  # also true for NaN
             raise Unavailable(
                 "its rebuilt copy with the same weights has different outputs, by up to "
                 f"{difference:.2g} where the largest output is {scale:.2g} (a layer or an "
@@ -111,10 +111,10 @@ def check_answers(model: Any, folder: Path) -> None:
 
 
 def ordered(model: Any) -> list[Any]:
-    """Return every weight once, in an order that does not depend on the generation of Keras.
+    """Return every weight once, in an order that is the same in Keras 2 and Keras 3.
 
-    Layer by layer, each before those inside it, which come in the order of the attributes that
-    hold them, and in a functional network in that of its layers.
+    Layer by layer, each before its sublayers, which are in the order of the attributes that hold
+    them, or in a functional model in the order of its layers.
     """
     return list({id(weight): weight for weight in _weights(model)}.values())
 
@@ -128,11 +128,11 @@ def _weights(layer: Any) -> Iterator[Any]:
 
 
 def _sublayers(layer: Any) -> list[Any]:
-    """The layers directly inside ``layer``; what no attribute holds comes first."""
+    """Return the direct sublayers of ``layer``; those that no attribute holds come first."""
     tracked = {id(one): one for one in network.sublayers(layer)}
     if any(kind.__name__ in _FUNCTIONAL for kind in type(layer).__mro__):
         return list(tracked.values())
-    # Keras' own lists of all of them, in the order of its generation.
+    # Skip Keras' own lists of sublayers, whose order differs between the two.
     attributes = (
         v for name, v in vars(layer).items() if not name.startswith(("_self_", "_layers"))
     )
@@ -153,32 +153,32 @@ def _held(value: Any) -> Iterator[Any]:
             yield from _held(one)
 
 
-def _own_and_changed(model: Any) -> Iterator[str]:
-    """Yield ``own``, then ``changed`` with perturbed weights; the model keeps its own."""
+def _own_and_perturbed(model: Any) -> Iterator[str]:
+    """Yield ``own``, then ``changed`` while the weights are perturbed; restore them at the end."""
     weights = ordered(model)
     kept = [np.array(weight) for weight in weights]
     yield "own"
-    _assign(model, weights, _changed(kept))
+    _assign(model, weights, _perturbed(kept))
     yield "changed"
     _assign(model, weights, kept)
 
 
-def _changed(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Each number made up to a fifth larger or smaller; zeros alone become small numbers."""
+def _perturbed(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Return floats scaled by up to ±20 %; an array of zeros becomes small random numbers."""
     rng = np.random.default_rng(_SEED)
-    changed = []
+    perturbed = []
     for array in arrays:
         if array.dtype.kind == "f":
-            share = rng.uniform(-_CHANGE, _CHANGE, array.shape).astype(array.dtype)
+            share = rng.uniform(-_PERTURBATION, _PERTURBATION, array.shape).astype(array.dtype)
             array = array * (1 + share) if np.any(array) else share
-        changed.append(array)
-    return changed
+        perturbed.append(array)
+    return perturbed
 
 
 def _assign(model: Any, weights: list[Any], arrays: list[np.ndarray]) -> None:
     for weight, array in zip(weights, arrays, strict=True):
         weight.assign(array)
     for layer in network.all_layers(model):
-        # Of Keras 3: it computes with copies of its weights, made when it is told to.
+        # In Keras 3 it computes with copies of its weights, which this call updates.
         if type(layer).__name__ == "Normalization" and layer.weights:
             layer.finalize_state()

@@ -1,7 +1,7 @@
-"""Part ``train``: the float32 network that every variant is made of, trained once.
+"""Part ``train``: train the float32 model that all variants are made from, once.
 
-It leaves its weights (for either Keras, and as a file that `cnnbench export` takes), what it says
-to the test images, and a card.
+The model's folder then holds its weights (for Keras 2 and 3, and as a file for `cnnbench export`),
+its outputs for the test images, and a card.
 """
 
 from __future__ import annotations
@@ -23,58 +23,58 @@ from cnnbench.probes.accuracy import weights_file
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training.recipes import RECIPES, Task
-from cnnbench.probes.compression import carry_over, material, networks, paths
+from cnnbench.probes.compression import images, keras_transfer, networks, paths
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.tasks import outputs
 
-# Of weights that come in a file, nothing else is known of how they were trained.
+# All that is known about the training of weights from a file.
 _KNOWN = {"dataset", "recipe", "image_size", "dataset_sha256"}
 CARD, OUTPUTS, FILE = "network.json", "outputs.npy", "trained.weights.h5"
 
 
-def make(subject: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
-    """Train (or load, or seed) the network.
+def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
+    """Train the model, or load its weights, or initialise them from a seed.
 
     Raises:
-        Unavailable: the data or the weights are not here.
-        UserError: the weights do not fit the network.
-        JobFailed: the training diverged, or the weights are not those of the plan.
+        Unavailable: the data or the weights are not on this machine.
+        UserError: the weights do not fit the model.
+        JobFailed: the training diverged, or the weights file changed since planning.
     """
-    folder = paths.network(subject, setting, context)
-    with paths.reasoned(folder):
+    folder = paths.float32_folder(handle, setting, context)
+    with paths.recording_failure(folder):
         if setting.training is None:
-            return _untrained(subject, _weights_file(setting, context), folder)
-        return _trained(subject, setting, context, folder)
+            return _untrained(handle, _weights_file(setting, context), folder)
+        return _trained(handle, setting, context, folder)
 
 
 def card(folder: Path) -> dict[str, Any]:
-    """What `make` left.
+    """Return the card that `run` wrote.
 
     Raises:
-        Unavailable: the network is not there.
+        Unavailable: there is none.
     """
-    file = paths.required(folder, CARD, "the float32 network is not there")
+    file = paths.required(folder, CARD, "the float32 model is missing")
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
-def _untrained(subject: ModelHandle, file: Path | None, folder: Path) -> ProbeResult:
-    """The weights of ``file``, or random ones, drawn so that outputs differ between images."""
-    whole = subject.build(weights=file) if file else calibrated_model.build(subject)
-    model, output = network.judged(subject, whole)
-    words = f"from {file.name}" if file else "random, seeded"
-    if not file and subject.is_trained:
-        words = "those in the file"
-    _save(model, subject, folder)
+def _untrained(handle: ModelHandle, file: Path | None, folder: Path) -> ProbeResult:
+    """Use the weights in ``file``, or random ones for which outputs differ between images."""
+    whole = handle.build(weights=file) if file else calibrated_model.build(handle)
+    model, output = network.judged(handle, whole)
+    origin = f"from {file.name}" if file else "random, seeded"
+    if not file and handle.is_trained:
+        origin = "those in the file"
+    _save(model, handle, folder)
     facts = {
-        "model": subject.label,
-        "input_shape": list(subject.input_shape),
+        "model": handle.label,
+        "input_shape": list(handle.input_shape),
         "classes": int(model.outputs[0].shape[-1]),
         **network.taken(output),
-        "weights": words,
+        "weights": origin,
         "outputs": network.kind_of_outputs(model),
     }
     _write_card(folder, facts)
@@ -82,60 +82,60 @@ def _untrained(subject: ModelHandle, file: Path | None, folder: Path) -> ProbeRe
 
 
 def _trained(
-    subject: ModelHandle, setting: CompressionSetting, context: Context, folder: Path
+    handle: ModelHandle, setting: CompressionSetting, context: Context, folder: Path
 ) -> ProbeResult:
     training = setting.training
     assert training is not None
     file = _weights_file(setting, context)
-    task, loop = material.prepare_training(subject, training, context, with_backbone=file is None)
+    task, loop = images.prepare_training(handle, training, context, with_backbone=file is None)
     classes = task.classes
     if training.recipe == "scratch":
-        classes = outputs.width(subject.classes, classes)
-    shape = network.images(subject, training)
-    flat, output = networks.build(TrainedModel(subject, shape, classes), training)
+        classes = outputs.width(handle.classes, classes)
+    shape = network.images(handle, training)
+    flat, output = networks.build(TrainedModel(handle, shape, classes), training)
     if file is not None:
         _load(flat, file, task, training)
-        finding = ProbeResult(details={"weights": f"from {file.name}"})
+        result = ProbeResult(details={"weights": f"from {file.name}"})
     else:
         model = RECIPES[training.recipe](task, loop)
-        finding = _of_training(accuracy.judged(model, task, loop))
+        result = _of_training(accuracy.judged(model, task, loop))
         flat.set_weights(model.get_weights())
-    _save(flat, TrainedModel(subject, shape, classes), folder)
+    _save(flat, TrainedModel(handle, shape, classes), folder)
     _write(flat, task, folder)
     facts = {
-        "model": subject.label,
+        "model": handle.label,
         "input_shape": list(shape),
         "classes": classes,
         **network.taken(output),
         "class_names": list(task.dataset.classes)[:1000],
-        "weights": finding.details["weights"],
+        "weights": result.details["weights"],
         "training": training.model_dump(mode="json", include=None if file is None else _KNOWN),
         "outputs": network.kind_of_outputs(flat),
         "notes": loop.notes,
     }
     _write_card(folder, facts)
     loop.checkpoint.remove()
-    return finding
+    return result
 
 
-def _of_training(finding: ProbeResult) -> ProbeResult:
-    """What the training took; how good the network is, its converted file will tell.
+def _of_training(result: ProbeResult) -> ProbeResult:
+    """Return the cost of the training; accuracy is measured on the converted file.
 
-    A head that was trained on features saw no images, and so has no pace in images.
+    A head that was trained on stored features has no ``images_per_s``.
     """
     kept = ("train_s", "epoch_s", "images_per_s")
-    details = {"weights": "trained here", "keras_top1": finding.metrics["top1"]}
+    details = {"weights": "trained here", "keras_top1": result.metrics["top1"]}
     return ProbeResult(
-        metrics={name: finding.metrics[name] for name in kept if name in finding.metrics},
-        details=details | {"curve": finding.details["curve"]},
+        metrics={name: result.metrics[name] for name in kept if name in result.metrics},
+        details=details | {"curve": result.details["curve"]},
     )
 
 
 def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
-    """Give ``flat`` the weights in ``file``, saved from it or from what the recipe trains.
+    """Load the weights in ``file``, saved from ``flat`` or from the model that the recipe trains.
 
     Raises:
-        UserError: they are of another network.
+        UserError: they belong to another model.
     """
     shape = show(flat.input_shape[1:])
     name = f"{task.subject.label} with {task.classes} classes and the input {shape}"
@@ -158,10 +158,10 @@ def _write(flat: Any, task: Task, folder: Path) -> None:
     np.save(folder / OUTPUTS, np.asarray(flat.predict(batches, verbose=0), np.float32))
 
 
-def _save(model: Any, subject: ModelHandle, folder: Path) -> None:
-    """Leave the weights for either Keras, and what a copy must say with them."""
-    carry_over.save(model, folder)
-    carry_over.save_answers(model, calibrated_model.random_inputs(subject, 2, seed=2), folder)
+def _save(model: Any, handle: ModelHandle, folder: Path) -> None:
+    """Save the weights for Keras 2 and 3, and the outputs that a copy must reproduce."""
+    keras_transfer.save_weights(model, folder)
+    keras_transfer.save_outputs(model, calibrated_model.random_inputs(handle, 2, seed=2), folder)
 
 
 def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
@@ -172,6 +172,6 @@ def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
 
 
 def _write_card(folder: Path, facts: dict[str, Any]) -> None:
-    weights = (folder / carry_over.WEIGHTS).read_bytes()
+    weights = (folder / keras_transfer.WEIGHTS).read_bytes()
     facts = facts | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
     replace_text(folder / CARD, json.dumps(facts, indent=1, allow_nan=False))

@@ -1,9 +1,9 @@
-"""One Keras generation's part of carrying weights over: a program, in a process of its own.
+"""One half of a weight transfer between Keras 3 and Keras 2: a program, run in its own process.
 
-``python -m tests.probes.carry_over FOLDER keras3|keras2 DTYPE NAME...``: Keras 3 builds each
-network, saves its weights as the compression probe does and writes what it answers; Keras 2
-(second) builds a fresh copy from these weights and writes what that answers, or why there is no
-copy. A network is one of the catalogue, or ``file.py:builder`` in FOLDER.
+``python -m tests.probes.keras_transfer FOLDER keras3|keras2 DTYPE NAME...``: Keras 3 (first) builds
+each model, saves its weights as the compression probe does and writes its outputs; Keras 2 (second)
+rebuilds it with these weights and writes the outputs of the copy, or why there is none. A model is
+one of the catalogue, or ``file.py:builder`` in FOLDER.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 
 from cnnbench.errors import Unavailable
 from cnnbench.models import registry
-from cnnbench.probes.compression import carry_over, networks
+from cnnbench.probes.compression import keras_transfer, networks
 from cnnbench.probes.latency import calibrated_model
 
 _SIZE = 64
 
 
-def subject_of(name: str, folder: Path) -> Any:
-    """The network at a small size, so that the whole registry can be run."""
+def model_of(name: str, folder: Path) -> Any:
+    """Return the model at a small size, so that the whole registry can be run."""
     known = registry.resolve(name, [folder])
     if ":" in name:
         return known
@@ -38,18 +38,16 @@ def main(folder: Path, generation: str, dtype: str, names: list[str]) -> None:
 
     tf.keras.mixed_precision.set_global_policy(dtype)
     for name in names:
-        subject, place = subject_of(name, folder), folder / name.rpartition(":")[2]
-        images = calibrated_model.random_inputs(
-            subject, 2, seed=2
-        )  # those whose answers `build` made vary
+        handle, place = model_of(name, folder), folder / name.rpartition(":")[2]
+        images = calibrated_model.random_inputs(handle, 2, seed=2)  # for which outputs differ
         if generation == "keras3":
             place.mkdir()
-            model = calibrated_model.build(subject)
-            carry_over.save(model, place)
-            carry_over.save_answers(model, images, place)
+            model = calibrated_model.build(handle)
+            keras_transfer.save_weights(model, place)
+            keras_transfer.save_outputs(model, images, place)
         else:
             try:
-                model = networks.fresh_copy(subject, None, place)
+                model = networks.fresh_copy(handle, None, place)
             except Unavailable as error:
                 (place / "refused.txt").write_text(str(error))
                 continue

@@ -1,4 +1,4 @@
-"""Weights go from Keras 3 to the toolkit's Keras 2 and the network answers the same."""
+"""Weights transferred from Keras 3 to the toolkit's Keras 2 give the same outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from cnnbench.errors import Unavailable
 from cnnbench.models import catalog
-from cnnbench.probes.compression import carry_over
+from cnnbench.probes.compression import keras_transfer
 
 _TOLERANCE = 1e-5  # of probabilities
 _LARGE = 30e6  # parameters
@@ -131,7 +131,7 @@ def _differences(folder: Path, names: list[str], dtype: str) -> dict[str, float]
     for generation in ("keras3", "keras2"):
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "tests.probes.carry_over"),
+                *(sys.executable, "-m", "tests.probes.keras_transfer"),
                 *(str(folder), generation, dtype, *names),
             ],
             capture_output=True,
@@ -142,7 +142,7 @@ def _differences(folder: Path, names: list[str], dtype: str) -> dict[str, float]
     for name in names:
         place = folder / name.rpartition(":")[2]
         first = np.load(place / "keras3.npy")
-        assert np.ptp(first, axis=0).max() > 1e-3, f"{name} says the same to every image"
+        assert np.ptp(first, axis=0).max() > 1e-3, f"{name} has the same output for every image"
         if (place / "refused.txt").exists():
             found[name] = float("inf")
         else:
@@ -154,7 +154,7 @@ SAME = ["norms", "lists", "subclassed", "hard_sigmoid", "recurrent"]
 OTHERWISE = ["another_function", "another_order"]
 
 
-def test_a_copy_in_the_other_generation_answers_the_same_or_is_refused(tmp_path: Path) -> None:
+def test_a_copy_has_the_same_outputs_or_is_rejected(tmp_path: Path) -> None:
     own = [f"nets.py:{name}" for name in (*SAME, *OTHERWISE)]
     known = ["LeNet5", "BasicCNN", "ShuffleNetV2"]
     found = _differences(tmp_path, [*known, *own], "float32")
@@ -166,9 +166,9 @@ def test_a_copy_in_the_other_generation_answers_the_same_or_is_refused(tmp_path:
         assert "its rebuilt copy with the same weights has different outputs, by up to" in said
 
 
-def test_answers_are_compared_though_the_weights_say_nothing(tmp_path: Path) -> None:
-    """Freshly made statistics (means and offsets zero, variances and factors one) and an output
-    that is the same for every image would hide weights that were carried to the wrong places.
+def test_finds_swapped_weights_that_constant_outputs_would_hide(tmp_path: Path) -> None:
+    """Initial statistics (means and offsets zero, variances and factors one) and constant outputs
+    would hide weights that were assigned to the wrong variables.
     """
     import tensorflow as tf
 
@@ -182,32 +182,32 @@ def test_answers_are_compared_though_the_weights_say_nothing(tmp_path: Path) -> 
 
     original, copy = built(), built()
     images = np.random.default_rng(0).random((2, 8, 8, 2)).astype(np.float32)
-    carry_over.save(original, tmp_path)
+    keras_transfer.save_weights(original, tmp_path)
     before = original.get_weights()
-    carry_over.save_answers(original, images, tmp_path)
-    carry_over.load(copy, tmp_path / carry_over.WEIGHTS)
-    carry_over.check_answers(copy, tmp_path)
+    keras_transfer.save_outputs(original, images, tmp_path)
+    keras_transfer.load_weights(copy, tmp_path / keras_transfer.WEIGHTS)
+    keras_transfer.check_outputs(copy, tmp_path)
     for model in (original, copy):
         for now, then in zip(model.get_weights(), before, strict=True):
-            assert np.array_equal(now, then), "both have their own weights again"
+            assert np.array_equal(now, then), "both keep their own weights"
     one, two = copy.get_layer("one"), copy.get_layer("two")
-    # Means taken for variances: equal as they are in no way that an answer of zeros could show.
+    # Swapped statistics: equal at their initial values, and without effect on a constant output.
     one.moving_mean, one.beta = one.beta, one.moving_mean
     two.moving_variance, two.gamma = two.gamma, two.moving_variance
     with pytest.raises(Unavailable, match="has different outputs"):
-        carry_over.check_answers(copy, tmp_path)
+        keras_transfer.check_outputs(copy, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", _FAMILIES)
-def test_every_family_answers_the_same_in_both_generations(family: str, tmp_path: Path) -> None:
-    """The generations normalise by other kernels. What these round differently in float32 grows
-    through the layers of random weights, until in the EfficientNets a saturated softmax may tip
-    over; there float64 must tell it from a mistake.
+def test_every_family_has_the_same_outputs_in_both(family: str, tmp_path: Path) -> None:
+    """Keras 2 and 3 normalise with different kernels. Their rounding differences in float32 grow
+    through layers of random weights, and in EfficientNets a saturated softmax may flip; float64
+    then separates rounding from a mistake.
     """
     entries = [entry for entry in catalog.ENTRIES.values() if entry.family == family]
     smallest = min(entry.params or 0 for entry in entries)
-    # The larger of a family are its same blocks, more of them or wider.
+    # Larger models of a family have the same blocks, more of them or wider.
     names = [e.name for e in entries if (e.params or 0) <= max(smallest, _LARGE)]
     found = _differences(tmp_path / "float32", names, "float32")
     if far := [name for name in names if found[name] >= _TOLERANCE]:

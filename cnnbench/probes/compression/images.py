@@ -1,0 +1,138 @@
+"""Images for fine-tuning, calibration and evaluation of a variant.
+
+A model that was trained on a data set uses the images of that data set. A model with random weights
+uses random images, and its own float32 outputs are the targets of fine-tuning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cnnbench.data.pictures import Dataset, Part
+from cnnbench.errors import JobFailed
+from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.accuracy import run as accuracy
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training.loop import Training
+from cnnbench.probes.accuracy.training.recipes import Task
+from cnnbench.probes.compression.settings import FEWEST_REPRESENTATIVE, CompressionSetting
+from cnnbench.probes.interface import Context
+from cnnbench.probes.latency import calibrated_model
+
+_RANDOM_IMAGES, _RANDOM_BATCH = 64, 8
+
+
+@dataclass(frozen=True)
+class TrainingBatches:
+    """Batches for fine-tuning.
+
+    Attributes:
+        of_epoch: epoch, from 1 -> a `tf.data.Dataset` of ``(images, targets)``.
+        per_epoch: number of batches in an epoch.
+    """
+
+    of_epoch: Callable[[int], Any]
+    per_epoch: int
+
+
+class DatasetImages:
+    """Images of a data set, preprocessed for the model."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set as it was read."""
+        return self._task.dataset
+
+    @property
+    def test(self) -> Part:
+        """The test images."""
+        return self.dataset.test
+
+    def preprocessed(self, images: np.ndarray) -> np.ndarray:
+        """Return uint8 images, ``(n, h, w, c)``, as the float32 input of the model."""
+        return np.asarray(self._task.preprocess(images.astype(np.float32)), np.float32)
+
+    def representative(self, count: int) -> Iterator[list[np.ndarray]]:
+        """Yield ``count`` random training images, each in a list of one batch of one image.
+
+        Raises:
+            JobFailed: there are fewer training images.
+        """
+        part = self._task.dataset.train
+        if count > len(part):
+            is_enough = len(part) >= FEWEST_REPRESENTATIVE
+            hint = f": set representative to {len(part)} or less" if is_enough else ""
+            raise JobFailed(
+                f"too few images for calibration: representative is {count}, but "
+                f"{self._task.setting.dataset} has {len(part)} training images{hint}"
+            )
+        chosen = np.random.default_rng(0).permutation(len(part))[:count]
+        for index in chosen:
+            yield [self.preprocessed(part.images[index : index + 1])]
+
+    def training_batches(self, model: Any) -> TrainingBatches:
+        """Return the training images, augmented as in the training of the float32 model."""
+        task = self._task
+        batches = task.training_batches(task.dataset.train, task.preprocess, task.setting.augment)
+        return TrainingBatches(lambda epoch: batches.epoch(task.seed, 1000 + epoch), batches.steps)
+
+
+class RandomImages:
+    """Seeded random images, for a model with random weights."""
+
+    def __init__(self, handle: ModelHandle) -> None:
+        self._handle = handle
+
+    def representative(self, count: int) -> Iterator[list[np.ndarray]]:
+        """Yield ``count`` random images, each in a list of one batch of one image."""
+        for seed in range(count):
+            yield [calibrated_model.random_inputs(self._handle, 1, seed=100 + seed)]
+
+    def training_batches(self, model: Any) -> TrainingBatches:
+        """Return random images with the present outputs of ``model`` as targets."""
+        import tensorflow as tf
+
+        images = calibrated_model.random_inputs(self._handle, _RANDOM_IMAGES, seed=10)
+        targets = calibrated_model.answers(model, images)[0]
+        dataset = tf.data.Dataset.from_tensor_slices((images, targets)).batch(_RANDOM_BATCH)
+        return TrainingBatches(lambda epoch: dataset, _RANDOM_IMAGES // _RANDOM_BATCH)
+
+
+def load(
+    handle: ModelHandle, setting: CompressionSetting, context: Context
+) -> DatasetImages | RandomImages:
+    """Return the images for a setting, those of a data set in memory.
+
+    Raises:
+        Unavailable: the data set is not on this machine.
+        JobFailed: the setting asks for too few representative images.
+    """
+    if 0 < setting.representative < FEWEST_REPRESENTATIVE:
+        raise JobFailed(
+            f"too few images for calibration: representative is {setting.representative}, but at "
+            f"least {FEWEST_REPRESENTATIVE} are needed for the ranges of the activations"
+        )
+    if setting.training is None:
+        return RandomImages(handle)
+    task, _ = prepare_training(handle, setting.training, context, with_backbone=False)
+    return DatasetImages(task)
+
+
+def prepare_training(
+    handle: ModelHandle, training: AccuracySetting, context: Context, with_backbone: bool
+) -> tuple[Task, Training]:
+    """Return the task and the loop of the float32 training, for the first seed.
+
+    Without ``with_backbone`` only the images are wanted, and the pretrained weights of a transfer
+    need not be on this machine.
+    """
+    if not with_backbone:
+        training = training.model_copy(update={"recipe": "scratch"})
+    return accuracy.prepare_training(handle, training, replace(context, repeat=0))
