@@ -22,6 +22,6 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
-def show_shape(shape: Iterable[int | None]) -> str:
-    """Return a tensor's shape as text: ``224x224x3``, with ``?`` for an unknown size."""
-    return "x".join("?" if size is None else str(size) for size in shape)
+def shape_text(sizes: Iterable[object]) -> str:
+    """Return a shape as text: ``224x224x3``, with ``?`` for a size that is None."""
+    return "x".join("?" if size is None else str(size) for size in sizes)

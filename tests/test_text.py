@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cnnbench.text import printable, printable_lines, show_shape
+from cnnbench.text import printable, printable_lines, shape_text
 
 
 @pytest.mark.parametrize(
@@ -27,5 +27,5 @@ def test_keeps_the_lines_of_a_text() -> None:
 @pytest.mark.parametrize(
     ("shape", "text"), [((224, 224, 3), "224x224x3"), ([None, None, 3], "?x?x3"), ((), "")]
 )
-def test_shows_a_shape(shape: Sequence[int | None], text: str) -> None:
-    assert show_shape(shape) == text
+def test_writes_a_shape(shape: Sequence[int | None], text: str) -> None:
+    assert shape_text(shape) == text

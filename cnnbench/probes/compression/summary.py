@@ -1,4 +1,4 @@
-"""Summary of the cells of the ``compression`` probe, each part as in the probe it resembles."""
+"""Records of a compressed network -> numbers, each part as the probe that measures it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cnnbench.statistics import estimates, proportions
 
 
 def summarise(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """Return the metrics of one cell: latency as in ``latency``, accuracy as in ``accuracy``."""
+    """Each part as what it measures is summarised elsewhere."""
     by_part = {"convert": _converted, "latency": summarise_latency}
     return by_part.get(records[-1].setting.get("part", ""), plain)(records, status)
 
 
 def _converted(records: Sequence[Record], status: str) -> dict[str, Summary]:
-    """Summarise the evaluation of a file; flags of its job make the results unstable."""
+    """A converted file, judged as it is; what its job flagged makes its answers doubtful."""
     summaries = with_notes(records, status, summarise_fixed_model(records, status))
     setting = records[-1].setting
     if setting.get("fine_tune_epochs") or not setting.get("weights"):
@@ -32,12 +32,12 @@ def _converted(records: Sequence[Record], status: str) -> dict[str, Summary]:
 
 
 def _of_one_training(summary: Summary) -> Summary:
-    """Return ``summary`` with the verdict for a single training, whose seed was not varied."""
+    """``summary``, said to be of a network of which another training would make another."""
     is_stable = summary.verdict == estimates.STABLE
     return replace(summary, verdict=estimates.ONE_TRAINING) if is_stable else summary
 
 
 def _doubted(summary: Summary, reasons: Sequence[str]) -> Summary:
-    """Return ``summary`` with additional reasons why it is unstable."""
+    """``summary`` with more reasons why it is unstable."""
     already = filter(None, [estimates.reasons_of(summary.verdict)])
     return replace(summary, verdict=estimates.unstable(*already, *reasons))

@@ -33,7 +33,7 @@ def named(model: str, variant: str) -> str:
 
 @dataclass(frozen=True)
 class Variant:
-    """What is done to the trained model: steps in the order of `steps.STEPS`, each at most once."""
+    """Steps applied to a trained model, in the order of `steps.STEPS`, each at most once."""
 
     steps: tuple[Step, ...] = ()
 

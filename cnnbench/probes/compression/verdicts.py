@@ -1,6 +1,6 @@
-"""Verdicts on compressed rows of a report, each compared with the float32 row of the same model.
+"""What a compressed row bought, in words: beside the float32 row of the same trained network.
 
-Verdicts are computed when tables are made, from both rows, and never stored.
+Like every verdict it is computed when tables are made; it needs both rows and is never stored.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ COLUMN = "compression_verdict"
 # accuracy of the float32 reference.
 GATE = 0.99
 COVERED = 0.9
-_LEAST_SMALLER = 1.1  # a smaller factor is not reported as smaller
+_LEAST_SMALLER = 1.1  # a file or its gzip that is smaller by less is not called smaller
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """A compressed row and the float32 row it is compared with, with their single answers."""
+class _Beside:
+    """A compressed row and the float32 row that it is compared with, each with its answers."""
 
-    index: int
+    place: int
     row: Row
     base: Row
     variant: Variant
@@ -41,42 +41,41 @@ class _Pair:
 
 
 def columns(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
-    """Return for each row of a report its verdict column, or nothing for a float32 row."""
+    """Return the column with the verdict, for every row of a report that has one."""
     found = verdicts(rows, records)
-    return [{COLUMN: found[index]} if index in found else {} for index in range(len(rows))]
+    return [{COLUMN: found[place]} if place in found else {} for place in range(len(rows))]
 
 
 def verdicts(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> dict[int, str]:
-    """Return index of a row -> its verdict, for every compressed row.
+    """Place of a row -> its verdict, for every row that is no float32 row.
 
     Args:
-        rows: the rows of a report, column -> cell. The tests of all their latencies are corrected
-            together for multiple comparisons.
-        records: the records of each row.
+        rows: of a report, column -> cell. All latencies are one family of tests.
+        records: what each row was made of.
     """
     pairs = list(_pairs(rows, records))
     speeds = _speeds(pairs)
     return {
-        pair.index: "; ".join(_phrases(pair, speeds.get(pair.index, []))) or "nothing was measured"
+        pair.place: "; ".join(_words(pair, speeds.get(pair.place, []))) or "nothing was measured"
         for pair in pairs
     }
 
 
-def _pairs(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> Iterator[_Pair]:
+def _pairs(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> Iterator[_Beside]:
     names = ("model", "input_shape", "classes")
     keys = [tuple(row[name] for name in names) for row in rows]
-    bases = {keys[index]: index for index, row in enumerate(rows) if row["variant"] == FLOAT32}
-    for index, row in enumerate(rows):
-        base = bases.get(keys[index])
+    bases = {keys[place]: place for place, row in enumerate(rows) if row["variant"] == FLOAT32}
+    for place, row in enumerate(rows):
+        base = bases.get(keys[place])
         if row["variant"] != FLOAT32 and base is not None:
-            answers = (answers_by_column(records[each]) for each in (index, base))
-            yield _Pair(index, row, rows[base], parse(row["variant"]), *answers)
+            given = (answers_by_column(records[of]) for of in (place, base))
+            yield _Beside(place, row, rows[base], parse(row["variant"]), *given)
 
 
-def _phrases(pair: _Pair, speeds: Sequence[str]) -> Iterator[str]:
-    failure = _failure(pair.row)
-    if failure:
-        yield failure
+def _words(pair: _Beside, speeds: Sequence[str]) -> Iterator[str]:
+    why = _why_absent(pair.row)
+    if why:
+        yield why
         return
     yield from _disagreement(pair.row)
     yield from _accuracy(pair)
@@ -85,8 +84,8 @@ def _phrases(pair: _Pair, speeds: Sequence[str]) -> Iterator[str]:
     yield from _coverage(pair)
 
 
-def _failure(row: Row) -> str:
-    """Return why there is no file (``not applicable: …`` if it was skipped), or ''."""
+def _why_absent(row: Row) -> str:
+    """``not applicable: …`` where there is no file, or how making it ended."""
     status = str(row.get("file_bytes_status") or "")
     if row.get("file_bytes") is not None or not status:
         return ""
@@ -95,13 +94,13 @@ def _failure(row: Row) -> str:
 
 
 def _disagreement(row: Row) -> Iterator[str]:
-    """Yield the reason if the outputs of a file without quantisation differ from Keras'."""
+    """That the file does not say what the network it was made of says, where nothing rounds it."""
     for name, words in row.items():
         if split(name)[0] == "output_max_abs_diff_verdict" and words:
             yield estimates.reasons_of(words)
 
 
-def _accuracy(pair: _Pair) -> Iterator[str]:
+def _accuracy(pair: _Beside) -> Iterator[str]:
     for name, value in pair.row.items():
         base = pair.base.get(name)
         if split(name)[0] != "top1" or value is None or not base:
@@ -113,11 +112,11 @@ def _accuracy(pair: _Pair) -> Iterator[str]:
 
 
 def _kept(share: float, base: float, float32: Answers | None, new: Answers | None) -> str:
-    """Compare a share of float32's accuracy with the gate, if there are enough test images.
+    """On which side of the gate a share of float32's accuracy is, if the images can tell.
 
-    Without the single answers there is no interval, and the share alone decides, as in MLPerf.
+    Where the single answers are not known, the share alone says so, as MLPerf has it.
     """
-    # Rounded down, so that a share below the gate does not look like one that passes.
+    # Rounded down: what misses the gate must not read as if it met it.
     words = f"{math.floor(1000 * share + 1e-9) / 10:.1f} % of float32's accuracy"
     low = high = share
     if float32 and new and float32.is_paired_with(new):
@@ -130,8 +129,8 @@ def _kept(share: float, base: float, float32: Answers | None, new: Answers | Non
     return f"keeps {words}" if low >= GATE else f"loses accuracy: keeps only {words}"
 
 
-def _speeds(pairs: Sequence[_Pair]) -> dict[int, list[str]]:
-    """Return index of a row -> phrases on its speed, one per runtime setting."""
+def _speeds(pairs: Sequence[_Beside]) -> dict[int, list[str]]:
+    """Place -> what is known of its speed, one phrase a call path."""
     found = [
         (pair, label, base, new)
         for pair in pairs
@@ -139,13 +138,12 @@ def _speeds(pairs: Sequence[_Pair]) -> dict[int, list[str]]:
         if (base := tiers.ratios(pair.base, label)) and (new := tiers.ratios(pair.row, label))
     ]
     tests = estimates.compare([(base, new) for _, _, base, new in found])
-    phrases: dict[int, list[str]] = {}
+    words: dict[int, list[str]] = {}
     for (pair, label, base, new), test in zip(found, tests, strict=True):
-        has_several = len(_labels(pair.row)) > 1
+        several = len(_labels(pair.row)) > 1
         phrase = _speed(test, min(len(base), len(new)))
-        phrase = f"{phrase} [{label}]" if has_several else phrase
-        phrases.setdefault(pair.index, []).append(phrase)
-    return phrases
+        words.setdefault(pair.place, []).append(f"{phrase} [{label}]" if several else phrase)
+    return words
 
 
 def _speed(test: estimates.Comparison, processes: int) -> str:
@@ -164,7 +162,7 @@ def _speed(test: estimates.Comparison, processes: int) -> str:
     return f"no {'real speed-up' if is_none else 'speed-up shown'} ({interval})"
 
 
-def _size(pair: _Pair) -> Iterator[str]:
+def _size(pair: _Beside) -> Iterator[str]:
     file, zipped = (_times_smaller(pair, f"file{kind}_bytes") for kind in ("", "_gzip"))
     if file >= _LEAST_SMALLER:
         yield f"file {file:.1f}x smaller"
@@ -174,14 +172,13 @@ def _size(pair: _Pair) -> Iterator[str]:
         yield "file no smaller"
 
 
-def _coverage(pair: _Pair) -> Iterator[str]:
-    """Yield the uncovered share if it is more than 10 % of the MACs or of the weights."""
+def _coverage(pair: _Beside) -> Iterator[str]:
+    """What was left as it was, where that is more than a tenth of the work or of the weights."""
     macs, params = (pair.row.get(f"coverage_{of}") for of in ("macs", "params"))
     if macs is None or params is None or min(macs, params) >= COVERED:
         return
-    # Quantisation first, then the steps before it.
     steps = sorted(pair.variant.steps, key=lambda step: step.gives_float_model)
-    word = " or ".join(step.uncovered for step in steps)
+    word = " or ".join(step.uncovered for step in steps)  # quantisation first
     left = f"{100 * (1 - macs):.0f} % of the MACs, {100 * (1 - params):.0f} % of the weights"
     yield f"partly {word}: {left}"
 
@@ -194,6 +191,6 @@ def _labels(row: Row) -> list[str]:
     ]
 
 
-def _times_smaller(pair: _Pair, name: str) -> float:
+def _times_smaller(pair: _Beside, name: str) -> float:
     base, new = pair.base.get(name), pair.row.get(name)
     return base / new if base and new else 0.0
