@@ -1,4 +1,4 @@
-"""Whole runs of the compression probe, on networks small enough for a test."""
+"""Runs of the compression probe on models small enough for a test."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def of_keras_3_only(input_shape=(8, 8, 1), classes=10):
 
 
 def run(folder: Path, suite: str) -> tuple[int, Any, list[dict[str, Any]]]:
-    """Run ``suite``, called ``s``, in ``folder``: exit code, report by variant, records."""
+    """Run ``suite``, named ``s``, in ``folder``; return exit code, report by variant, records."""
     (folder / "nets.py").write_text(NETWORKS)
     (folder / "s.yaml").write_text(suite)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Networks of several kinds through the toolkit, and how far each of them goes."""
+"""Models of several kinds in the model-optimization toolkit, and their coverage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ probes:
 """
 
 
-def test_of_a_separable_convolution_the_pointwise_kernel_is_pruned_2x4(tmp_path: Path) -> None:
+def test_prunes_2x4_the_pointwise_kernel_of_a_separable_convolution(tmp_path: Path) -> None:
     code, report, records = run(tmp_path, _SEPARABLE)
     assert code == 0, [record["reason"] for record in records if record["status"] != "ok"]
     (made,) = (
@@ -35,15 +35,15 @@ def test_of_a_separable_convolution_the_pointwise_kernel_is_pruned_2x4(tmp_path:
     assert report.loc["pruned-2x4", "coverage_params"] == pytest.approx(pruned / (pruned + dense))
 
 
-_LESSON = """{dataset: digits, recipe: transfer, weights: backbone.weights.h5, epochs: 10,
+_TRAINING = """{dataset: digits, recipe: transfer, weights: backbone.weights.h5, epochs: 10,
       learning_rate: 0.02, fine_tune_epochs: 3, fine_tune_rate: 0.002"""
 _TRANSFER = f"""
 name: s
 models: ["nets:headed"]
 probes:
-  accuracy: [{_LESSON}, seeds: 1, keep_weights: true}}]
+  accuracy: [{_TRAINING}, seeds: 1, keep_weights: true}}]
   compression:
-    training: {_LESSON}}}
+    training: {_TRAINING}}}
     variants: [ptq-dynamic, qat-int8]
     fine_tune_epochs: 1
     min_rounds: 1
@@ -54,7 +54,7 @@ name: s
 models: ["nets:headed"]
 probes:
   compression:
-    training: {_LESSON}}}
+    training: {_TRAINING}}}
     weights: seed-0.weights.h5
     variants: [ptq-dynamic]
     min_rounds: 1
@@ -63,13 +63,13 @@ probes:
 
 
 def _top1(report: Any, in_file: bool) -> Any:
-    """Of a transfer: of every variant's file through LiteRT, or of the network in Keras."""
+    """Return the accuracy of a transfer: of each variant's file, or of the model in Keras."""
     columns = [name for name in report.columns if name.startswith("top1@digits/transfer")]
     (found,) = (name for name in columns if name.endswith("/litert") == in_file)
     return report[found]
 
 
-def test_a_transfers_network_is_the_same_flat_from_its_kept_weights_and_in_keras(
+def test_a_transfer_is_the_same_in_keras_in_litert_and_from_its_weights_file(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "nets.py").write_text(NETWORKS)
@@ -124,9 +124,9 @@ limits: {memory: 12GiB, timeout: 30min}
 """
 
 
-def test_what_was_pruned_or_clustered_stays_so_in_int8(tmp_path: Path) -> None:
-    """A Normalization that the toolkit cannot wrap, and kernels large enough that every channel
-    holds all clusters: the one was refused, the other outgrew the memory.
+def test_int8_preserves_pruning_and_clustering(tmp_path: Path) -> None:
+    """Regression test: a Normalization that the toolkit cannot wrap was rejected, and kernels whose
+    every channel holds all clusters ran out of memory.
     """
     code, _, records = run(tmp_path, _COMBINED)
     assert code == 0, [record["reason"] for record in records if record["status"] != "ok"]
@@ -144,7 +144,7 @@ def test_what_was_pruned_or_clustered_stays_so_in_int8(tmp_path: Path) -> None:
         assert min(pruned["coverage_macs"], clustered["coverage_macs"]) >= covered
 
 
-def test_architectures_become_int8_as_far_as_the_page_says(tmp_path: Path) -> None:
+def test_int8_coverage_of_architectures(tmp_path: Path) -> None:
     code, _, records = run(tmp_path, _ARCHITECTURES)
     assert code == 0, [record["reason"] for record in records if record["status"] == "failed"]
     made = {

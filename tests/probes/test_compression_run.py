@@ -1,4 +1,4 @@
-"""Whole runs of the compression probe: a small network, real digits, real files."""
+"""Whole runs of the compression probe: a small model, real digits, real files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Any, list[dict[
     return run(tmp_path_factory.mktemp("compression"), _VARIANTS)
 
 
-def test_every_variant_is_a_row_with_all_its_numbers(made: Any) -> None:
+def test_every_variant_is_a_row_with_all_metrics(made: Any) -> None:
     code, report, records = made
     assert code == 0, [record["reason"] for record in records if record["status"] != "ok"]
     assert len(report) == 12
@@ -54,7 +54,7 @@ def test_every_variant_is_a_row_with_all_its_numbers(made: Any) -> None:
     assert (report[f"top1@{label}"] > 0.3).all(), "every variant is far above chance"
 
 
-def test_what_was_asked_for_is_in_the_file(made: Any) -> None:
+def test_files_contain_what_was_requested(made: Any) -> None:
     _, report, _ = made
     assert report.loc["ptq-int8", "coverage_macs"] == 1.0
     assert report.loc["qat-int8", "coverage_macs"] == 1.0
@@ -77,7 +77,7 @@ def test_every_variant_starts_from_the_same_weights(made: Any) -> None:
     assert trained[0]["metrics"]["train_s"] > 0
 
 
-def test_every_row_has_a_verdict_in_words(made: Any) -> None:
+def test_every_row_has_a_verdict(made: Any) -> None:
     _, report, _ = made
     words = report["compression_verdict"].drop("float32")
     assert words.str.contains("speed unknown: 1 of at least 6 processes").all()
@@ -108,7 +108,7 @@ probes:
 """
 
 
-def test_what_fails_is_a_row_and_the_suite_goes_on(tmp_path: Path) -> None:
+def test_failures_are_rows_and_the_suite_continues(tmp_path: Path) -> None:
     code, _, records = run(tmp_path, _HARD)
     assert code == 1, "some job failed"
     answers = {

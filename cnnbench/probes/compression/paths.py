@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cnnbench.errors import CnnbenchError, Unavailable
+from cnnbench.errors import CnnbenchError, Unavailable, brief
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.variants import Variant
@@ -19,6 +19,7 @@ from cnnbench.probes.interface import Context
 
 MODEL, CARD = "model.tflite", "card.json"
 _REASON = "reason.txt"
+_LONGEST_REASON = 500  # characters
 _OF_FLOAT32 = {"training", "weights", "weights_sha256", "classes"}
 _NOT_OF_THE_FILE = {"part", "threads"}
 
@@ -71,7 +72,7 @@ def recording_failure(folder: Path) -> Iterator[None]:
     try:
         yield
     except CnnbenchError as error:
-        (folder / _REASON).write_text(" ".join(str(error).split()), encoding="utf-8")
+        (folder / _REASON).write_text(brief(error, _LONGEST_REASON), encoding="utf-8")
         raise
 
 
