@@ -23,7 +23,6 @@ from cnnbench.probes.summary import Summary
 from cnnbench.record import SCHEMA_VERSION, Record
 from cnnbench.results import environment_facts, journal
 from cnnbench.results.csv_files import read_csv
-from cnnbench.text import shape_text
 from cnnbench.units import rounded, written
 
 ROW = ("model", "variant", "input_shape", "classes")
@@ -82,7 +81,7 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
             record.attempt,
             record.model,
             record.variant,
-            shape_text(record.input_shape),
+            _shape(record.input_shape),
             record.classes,
             record.probe,
             json.dumps(record.setting, sort_keys=True),
@@ -108,7 +107,7 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
     """
     of_model: dict[str, dict[tuple[Any, ...], list[Record]]] = {}
     for record in records:
-        row = (record.model, record.variant, shape_text(record.input_shape), record.classes)
+        row = (record.model, record.variant, _shape(record.input_shape), record.classes)
         of_model.setdefault(record.model, {}).setdefault(row, []).append(record)
     by_row = {row: group for found in of_model.values() for row, group in found.items()}
     rows = [
@@ -185,6 +184,10 @@ def _run_in(folder: Path) -> Path:
         names = ", ".join(run.name for run in runs)
         raise UserError("several runs, and no name says which is the newest", str(folder), names)
     return runs[-1]
+
+
+def _shape(shape: Iterable[int]) -> str:
+    return "x".join(str(size) for size in shape)
 
 
 def _rounded(cell: Any) -> Any:

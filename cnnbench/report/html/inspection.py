@@ -10,7 +10,6 @@ from typing import Any
 
 from cnnbench.models.model_name import show as shape_in_words
 from cnnbench.report.html import template
-from cnnbench.text import shape_text
 from cnnbench.units import Unit, show
 
 _WIDTH, _HEIGHT = 1000, 160
@@ -68,7 +67,7 @@ def _row(layer: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         layer["name"],
         layer["type"],
-        shape_text(layer["output_shape"]),
+        "x".join(str(size) for size in layer["output_shape"]),
         f"{layer['params']:,}",
         f"{layer['macs']:,}",
         f"{layer['flops']:,}",
