@@ -1,1 +1,1 @@
-"""Tasks: what the outputs of a network mean and how they are judged."""
+"""Tasks: what the outputs of a network mean and how they are judged; a folder or file each."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnbench import files
-from cnnbench.data.facts import SMALLEST_CLASS
 
+SMALLEST_CLASS = 5  # images, so that a fifth of them is at least one
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 _SPLITS = {
     "train": TRAIN,
@@ -134,25 +134,6 @@ def read(folder: Path) -> Layout:
         splits=splits,
         odd=tree.odd,
     )
-
-
-def notes(name: str, search_path: Sequence[Path]) -> tuple[str, ...]:
-    """Return remarks for a plan on the layout of the folder ``name``; none if it is not found."""
-    layout = _found(name, search_path)
-    return (*layout.notes(), *layout.problems()) if layout else ()
-
-
-def classes(name: str, search_path: Sequence[Path]) -> int:
-    """Return the number of classes with enough files in a folder; 0 where it is not found."""
-    layout = _found(name, search_path)
-    if layout is None:
-        return 0
-    return len(layout.large_enough((m.label, m.split) for m in layout.members)[0])
-
-
-def _found(name: str, search_path: Sequence[Path]) -> Layout | None:
-    found = files.find(name, search_path)
-    return read(found) if found is not None and found.is_dir() else None
 
 
 def in_order(names: Iterable[str]) -> Sequence[str]:

@@ -1,0 +1,269 @@
+"""Intervals of classifiers' accuracies, and which of them a training schedule can tell apart.
+
+Two networks that were evaluated on the same images are compared image by image, so that what makes
+an image hard for both cancels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations, pairwise
+from statistics import fmean, variance
+
+import numpy as np
+
+from cnnbench.metrics import METRICS
+from cnnbench.statistics import estimates, proportions
+from cnnbench.statistics.robust import CONFIDENCE
+from cnnbench.tasks import task
+from cnnbench.tasks.classification.answers import Answers, answers_of
+from cnnbench.tasks.task import Evaluated, Judgement, Place
+
+_MOST_SEEDS = 50  # beyond that a longer schedule is the cheaper way
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Accuracies of one network under one schedule.
+
+    Attributes:
+        shares: of right answers, one a seed.
+        examples: the test images.
+        answers: of every seed, to the same images; none where they are not known.
+        chance: the share that the largest class alone would give.
+        is_trained: by seeds of which another set would give other shares; one that came with its
+            weights is the same every time, and its images alone are a sample.
+    """
+
+    shares: tuple[float, ...]
+    examples: int
+    answers: tuple[Answers, ...] = ()
+    chance: float = 0.0
+    is_trained: bool = True
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.shares)
+
+    @property
+    def right_by_image(self) -> np.ndarray:
+        """``(examples,)`` of int64: how many of the seeds got each image right."""
+        return np.asarray(np.sum([one.right for one in self.answers], axis=0, dtype=np.int64))
+
+    @property
+    def of_seeds(self) -> float:
+        """The variance between its seeds; 0 with one."""
+        return variance(self.shares) if len(self.shares) > 1 else 0.0
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether its interval excludes chance."""
+        return proportions.estimate(self.shares, self.examples).low > self.chance
+
+
+def judge(contender: task.Contender) -> dict[str, Judgement]:
+    """Return an interval and a verdict for every share of the test images.
+
+    Where chance explains top-1, the other metrics get the same verdict: what has learnt nothing
+    has no good calibration either, nor a top-5 worth a rank.
+    """
+    details = contender.evaluations[-1].details
+    examples = details.get("n_test")
+    found: dict[str, Judgement] = {}
+    for name, shares in _shares(contender).items():
+        mean = fmean(shares) if contender.is_trained else None
+        if examples is None:
+            found[name] = Judgement("", mean)
+            continue
+        chance = details.get("chance", 0.0) if name == "top1" else 0.0
+        sample = shares if contender.is_trained else shares[:1]
+        interval = proportions.estimate(sample, examples)
+        verdict = proportions.verdict(sample, examples, chance, has_seeds=contender.is_trained)
+        found[name] = Judgement(verdict, mean, interval.low, interval.high)
+    if "top1" in found and found["top1"].verdict == estimates.BLIND:
+        for metric in task.quality_metrics("classification"):
+            plain = found.get(metric.metric.name, Judgement(""))
+            found[metric.metric.name] = replace(plain, verdict=estimates.BLIND)
+    return found
+
+
+def _shares(contender: task.Contender) -> dict[str, list[float]]:
+    """Return metric -> one value a seed, for the metrics that are shares of the test images."""
+    names = dict.fromkeys(name for one in contender.evaluations for name in one.metrics)
+    return {
+        name: values
+        for name in names
+        if name in METRICS
+        and METRICS[name].is_share
+        and (values := [v for e in contender.evaluations if (v := e.metrics.get(name)) is not None])
+    }
+
+
+def rank(contenders: Sequence[task.Contender]) -> list[Place | None]:
+    """Return the place of every contender whose top-1 is above chance; None for the others.
+
+    None for all where fewer than two are above chance.
+    """
+    known = {place: _scored(one) for place, one in enumerate(contenders)}
+    ranked = {place: one for place, one in known.items() if one and one.is_ranked}
+    found: list[Place | None] = [None] * len(contenders)
+    if len(ranked) > 1:
+        for place, stands in zip(ranked, places(list(ranked.values())), strict=True):
+            found[place] = stands
+    return found
+
+
+def places(contenders: Sequence[Scores]) -> list[Place]:
+    """The place of each, all above chance; those that cannot be told apart share a tier.
+
+    A tier is led by its best, and holds those that are not shown to be worse than the leader
+    (all pairs are one family of tests, Holm-corrected).
+    """
+    field = _Field(contenders)
+    order = sorted(range(len(contenders)), key=lambda place: -contenders[place].mean)
+    pairs = list(combinations(order, 2))
+    p_values = [field.difference(a, b).p() for a, b in pairs]
+    worse = {
+        pair for pair, p in zip(pairs, estimates.holm(p_values), strict=True) if p < 1 - CONFIDENCE
+    }
+    found = [Place(0)] * len(contenders)
+    for number, tier in enumerate(estimates.grouped(order, worse), 1):
+        words = _open(field, tier, number, len(pairs))
+        for place in tier:
+            found[place] = Place(number, words)
+    return found
+
+
+@dataclass(frozen=True)
+class _Field:
+    """All that compete under one schedule, and the variance between seeds that they share.
+
+    A few seeds a network say little of its own variance, so it is pooled over all of them (the
+    one-way analysis of variance); one that varies more than that keeps its own.
+    """
+
+    contenders: Sequence[Scores]
+
+    @cached_property
+    def freedom(self) -> float:
+        """Degrees of freedom of the pooled variance; without end where no seed was drawn."""
+        if not any(one.is_trained for one in self.contenders):
+            return math.inf
+        return sum(len(one.shares) - 1 for one in self.contenders)
+
+    @cached_property
+    def pooled(self) -> float:
+        squares = math.fsum((len(c.shares) - 1) * c.of_seeds for c in self.contenders)
+        return squares / self.freedom if self.freedom else math.nan
+
+    def difference(self, a: int, b: int) -> _Difference:
+        """Contender ``a`` minus ``b``.
+
+        On the same images, the images' share of the error is that of the differences image by
+        image. It still holds some of the seeds' noise, so that the error is rather too large.
+        """
+        one, other = self.contenders[a], self.contenders[b]
+        if one.answers and other.answers and one.answers[0].is_paired_with(other.answers[0]):
+            of_images = _variance_of_paired(one, other) / one.examples
+        else:
+            of_images = sum(c.mean * (1 - c.mean) / c.examples for c in (one, other))
+        of_seeds = [max(self.pooled, c.of_seeds) for c in (one, other)]
+        seeds = [len(c.shares) for c in (one, other)]
+        return _Difference(self, one.mean - other.mean, of_images, of_seeds, seeds)
+
+
+def _variance_of_paired(one: Scores, other: Scores) -> float:
+    """Variance over the images of the difference of two contenders' shares of right seeds.
+
+    Over the common denominator all shares are whole numbers, whose sums are exact.
+    """
+    seeds, others = len(one.answers), len(other.answers)
+    differences = others * one.right_by_image - seeds * other.right_by_image
+    count, total, squares = len(differences), int(differences.sum()), int((differences**2).sum())
+    return (count * squares - total**2) / (count * max(count - 1, 1) * (seeds * others) ** 2)
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """Of two means: the gap, and the variances that add up to its error.
+
+    ``of_images`` is common to all seeds, and more seeds do not make it smaller.
+    """
+
+    field: _Field
+    gap: float
+    of_images: float
+    of_seeds: list[float]
+    seeds: list[int]
+
+    def p(self, more: int = 0) -> float:
+        """Two-sided, were there so many ``more`` seeds of everything and all else the same.
+
+        1 where every network has a single seed, which says nothing of the next.
+        """
+        from scipy.special import stdtr
+
+        freedom = self.field.freedom + more * len(self.field.contenders)
+        if not self.field.freedom:
+            return 1.0
+        part = sum(v / (n + more) for v, n in zip(self.of_seeds, self.seeds, strict=True))
+        error = math.sqrt(part + self.of_images)
+        if not error:
+            return 0.0 if self.gap else 1.0
+        # Satterthwaite: the images' share is as good as known.
+        effective = min(freedom * ((part + self.of_images) / part) ** 2, 1e6) if part else 1e6
+        return float(2 * stdtr(effective, -abs(self.gap) / error))
+
+    def seeds_needed(self, alpha: float) -> int | None:
+        """How many more seeds would show the gap; None where `_MOST_SEEDS` would not."""
+        return next((n for n in range(1, _MOST_SEEDS + 1) if self.p(n) < alpha), None)
+
+
+def _open(field: _Field, tier: Sequence[int], number: int, pairs: int) -> str:
+    """What would settle the order inside a tier, for the hardest of its neighbours."""
+    if len(tier) < 2:
+        return ""
+    head = f"tier {number} is not settled"
+    if not field.freedom:
+        return f"{head}: 2 seeds at least"
+    differences = [field.difference(a, b) for a, b in pairwise(tier)]
+    # Bonferroni's share of the error, a little stricter than Holm's.
+    needed = [one.seeds_needed((1 - CONFIDENCE) / pairs) for one in differences]
+    counts = [count for count in needed if count is not None]
+    if len(counts) == len(needed):
+        count = max(counts)
+        return f"{head}: about {count} more seed{'s' * (count != 1)} would settle it"
+    smallest = 100 * min(abs(one.gap) for one in differences)
+    images = min(field.contenders[place].examples for place in tier)
+    if math.isinf(field.freedom):
+        return f"{head}: {smallest:.1f} % apart, which takes more than {images:,} test images"
+    return (
+        f"{head}: {_MOST_SEEDS} more seeds would not do ({smallest:.1f} % apart on {images:,} "
+        "test images); train longer, twice the epochs to begin with"
+    )
+
+
+def _scored(contender: task.Contender) -> Scores | None:
+    """Return the accuracies of a contender, from its complete evaluations; None without any."""
+    complete = [one for one in contender.evaluations if _is_complete(one)]
+    if not complete:
+        return None
+    details = complete[-1].details
+    known = [found for one in complete if (found := answers_of(one)) is not None]
+    is_known = len(known) == len(complete) and all(known[0].is_paired_with(one) for one in known)
+    return Scores(
+        shares=tuple(float(one.metrics["top1"]) for one in complete),
+        examples=details["n_test"],
+        answers=tuple(known) if is_known else (),
+        chance=float(details.get("chance", 0.0)),
+        is_trained=contender.is_trained,
+    )
+
+
+def _is_complete(evaluation: Evaluated) -> bool:
+    examples = evaluation.details.get("n_test")
+    is_known = isinstance(examples, int) and examples > 0
+    return is_known and evaluation.metrics.get("top1") is not None
