@@ -43,30 +43,18 @@ class Evaluation:
 class Objective(Protocol):
     """What networks are trained for, and how they are evaluated, on one data set.
 
-    ``encoding`` is the objective's own word for the way a network writes its outputs, say
-    ``logits``; nobody else interprets it.
+    A subclass inherits the methods that have a body here. ``encoding`` is the objective's own word
+    for the way a network writes its outputs, say ``logits``; nobody else interprets it.
     """
 
     def outputs_for(self, own: int) -> int:
         """Return the number of outputs to build a model with that has ``own`` by default."""
 
-    def check_model(self, model: ModelHandle) -> None:
-        """Raise `JobFailed` if the model is fixed to outputs that cannot do the task."""
-
-    def check_network(self, network: Any) -> None:
-        """Raise `JobFailed` if the outputs of a ``keras.Model`` cannot do the task."""
-
     def head(self, seed: int) -> Any:
         """Return a Keras layer from pooled features ``(n, d)`` to outputs."""
 
-    def encoding(self, network: Any) -> str:
-        """Return the encoding of the outputs of a ``keras.Model``."""
-
     def targets(self, part: Part) -> np.ndarray:
         """Return the ground truth of each image, ``(n, ...)``."""
-
-    def encoded(self, targets: np.ndarray) -> np.ndarray:
-        """Return targets as the loss takes them, ``(n, ...)``."""
 
     def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
         """Return a Keras loss of encoded targets and outputs."""
@@ -81,11 +69,32 @@ class Objective(Protocol):
             JobFailed: the outputs are not finite numbers.
         """
 
-    def agreement(self, outputs: np.ndarray, others: np.ndarray, encoding: str) -> float:
-        """Return the share of images for which two networks give the same answer."""
+    def check_model(self, model: ModelHandle) -> None:
+        """Raise `JobFailed` if the model is fixed to outputs that cannot do the task."""
+        return
+
+    def check_network(self, network: Any) -> None:
+        """Raise `JobFailed` if the outputs of a ``keras.Model`` cannot do the task."""
+        return
+
+    def encoding(self, network: Any) -> str:
+        """Return the encoding of the outputs of a ``keras.Model``; empty where there is but one."""
+        return ""
+
+    def encoded(self, targets: np.ndarray) -> np.ndarray:
+        """Return targets as the loss takes them, ``(n, ...)``; by default as they are."""
+        return targets
+
+    def agreement(self, outputs: np.ndarray, others: np.ndarray, encoding: str) -> float | None:
+        """Return the share of images for which two networks give the same answer.
+
+        None where answers of this task are not simply the same or not.
+        """
+        return None
 
     def notes(self, model: ModelHandle) -> list[str]:
         """Return remarks for the reader on the model that was trained."""
+        return []
 
 
 class Evaluated(Protocol):
@@ -143,8 +152,23 @@ class Place:
     open: str = ""
 
 
+@dataclass(frozen=True)
+class TrainedOn:
+    """What is known of the classes that a model was trained on elsewhere.
+
+    Attributes:
+        is_imagenet: its weights are those that are published for ImageNet.
+        names: of its classes, in the order of its outputs, where the user gave them.
+        names_file: the file that they are from, for messages.
+    """
+
+    is_imagenet: bool
+    names: Sequence[str] | None = None
+    names_file: str = ""
+
+
 class Task(Protocol):
-    """A task."""
+    """A task. A subclass inherits the methods that have a body here."""
 
     @property
     def name(self) -> str:
@@ -174,27 +198,19 @@ class Task(Protocol):
         Raises:
             JobFailed: the data set's classes are not the model's.
         """
+        return self.objective(classes, dataset)
 
     def judge(self, contender: Contender) -> Mapping[str, Judgement]:
-        """Return how sure the metrics of several seeds are; a metric may be missing."""
+        """Return how sure the metrics of several seeds are.
+
+        A metric without a judgement is summarised as any number: the median, with an interval over
+        seeds.
+        """
+        return {}
 
     def rank(self, contenders: Sequence[Contender]) -> Sequence[Place | None]:
         """Return the place of each contender by `primary`; None for one that is not ranked."""
-
-
-@dataclass(frozen=True)
-class TrainedOn:
-    """What is known of the classes that a model was trained on elsewhere.
-
-    Attributes:
-        is_imagenet: its weights are those that are published for ImageNet.
-        names: of its classes, in the order of its outputs, where the user gave them.
-        names_file: the file that they are from, for messages.
-    """
-
-    is_imagenet: bool
-    names: Sequence[str] | None = None
-    names_file: str = ""
+        return [None] * len(contenders)
 
 
 TASKS: Registry[Task] = Registry(

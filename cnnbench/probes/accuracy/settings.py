@@ -28,7 +28,7 @@ from cnnbench.probes.accuracy.training_config import (
 from cnnbench.probes.settings import Setting, Spec, StoppingRule
 
 # These are written in a label in a form of their own, or (keep_weights) decide no number.
-_WORDED = frozenset({"dataset", "task", "recipe", "image_size", "epochs", "train_examples"}) | {
+_WORDED = frozenset({"dataset", "recipe", "image_size", "epochs", "train_examples"}) | {
     "keep_weights"
 }
 
@@ -75,8 +75,6 @@ class AccuracySetting(TrainingConfig, Setting):
 
     def label(self) -> str:
         parts = [short_name(self.dataset), self.recipe]
-        if self.is_changed("task"):
-            parts.append(self.task)
         if self.image_size != self.data_set.facts.px and self.recipe != PRETRAINED:
             parts.append(OWN if self.image_size == OWN else f"{self.image_size}px")
         if self.is_changed("epochs"):

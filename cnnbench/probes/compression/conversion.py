@@ -149,7 +149,8 @@ def _judge(
     found = objective.evaluate(outputs, objective.targets(images.test), encoding)
     float32 = np.load(trained / source.OUTPUTS)
     finding.metrics |= found.metrics
-    finding.metrics["agreement"] = objective.agreement(outputs, float32, encoding)
+    if (agreement := objective.agreement(outputs, float32, encoding)) is not None:
+        finding.metrics["agreement"] = agreement
     finding.details |= found.details
     finding.details |= data_details(images.dataset, card.get("notes", ()))
     finding.details |= {name: card[name] for name in ("output",) if name in card}

@@ -60,8 +60,10 @@ class Training(TrainingConfig):
     Attributes:
         recipe: those that train; the weights of a file are said beside it (`CompressionSpec`).
         image_size: as of the ``accuracy`` probe.
+        task: variants are made and compared for classification alone.
     """
 
+    task: Literal["classification"] = "classification"
     recipe: Literal["scratch", "transfer"] = "scratch"
     image_size: ImageSize | None = None
 

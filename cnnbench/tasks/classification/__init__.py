@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cnnbench.models.handle import ModelHandle
-from cnnbench.tasks.task import Contender, Judgement, Objective, Place, TrainedOn
+from cnnbench.tasks.task import Contender, Judgement, Objective, Place, Task, TrainedOn
 
 
-class Classification:
+class Classification(Task):
     """The task `classification`."""
 
     name = "classification"

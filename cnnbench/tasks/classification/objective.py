@@ -14,12 +14,12 @@ from cnnbench.tasks.classification import answers, outputs
 from cnnbench.tasks.classification.class_names import OutputsOf
 from cnnbench.tasks.classification.outputs import Kind
 from cnnbench.tasks.classification.quality import Floats
-from cnnbench.tasks.task import Evaluation, evaluate_all
+from cnnbench.tasks.task import Evaluation, Objective, evaluate_all
 
 _MOST_NAMES = 50  # of classes that a record names
 
 
-class ClassificationObjective:
+class ClassificationObjective(Objective):
     """The label of an image is its class.
 
     Args:
