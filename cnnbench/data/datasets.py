@@ -89,7 +89,7 @@ class DataSet(Protocol):
 
     @property
     def facts(self) -> Facts:
-        """What is known of it before it is read."""
+        """Facts known before it is read."""
 
     def load(self, request: Request, data_dir: Path | None, search_path: Sequence[Path]) -> Splits:
         """Return its splits; images are decoded only when they are read.

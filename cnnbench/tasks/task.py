@@ -41,7 +41,7 @@ class Evaluation:
 
 
 class Objective(Protocol):
-    """What networks are trained for, and how they are evaluated, on one data set.
+    """Training target and evaluation of networks on one data set.
 
     A subclass inherits the methods that have a body here. ``encoding`` is the objective's own word
     for the way a network writes its outputs, say ``logits``; nobody else interprets it.
@@ -125,7 +125,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Judgement:
-    """How sure one metric is.
+    """Interval and verdict of one metric.
 
     Attributes:
         verdict: ``stable``, or ``unstable: why``.
@@ -154,7 +154,7 @@ class Place:
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What is known of the classes that a model was trained on elsewhere.
+    """Facts about the classes that a model was trained on elsewhere.
 
     Attributes:
         is_imagenet: its weights are those that are published for ImageNet.

@@ -17,7 +17,7 @@ from cnnbench.errors import JobFailed
 from cnnbench.models import registry
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.probes.accuracy.training import loop, network, watch
+from cnnbench.probes.accuracy.training import loop, network
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.tasks.classification.outputs import kind_of_network
@@ -107,7 +107,7 @@ def test_classes_that_a_name_states_and_the_data_set_has_not_are_said(tmp_path: 
 def test_it_says_which_epoch_and_step_and_how_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "_SAY_EVERY_S", 0.0)
+    monkeypatch.setattr(loop, "_REPORT_EVERY_S", 0.0)
     said: list[str] = []
     setting = AccuracySetting.model_validate({**SHORT, "train_examples": 320, "epochs": 2})
     accuracy.run(SmallNet(), setting, Context(0, tmp_path, tmp_path, report_progress=said.append))

@@ -31,7 +31,7 @@ _THREADS = 4
 
 @dataclass(frozen=True)
 class _Found:
-    """One file: where it belongs, the hash of its bytes, and what is wrong with it, if anything."""
+    """One file: where it belongs, the hash of its bytes, and why it cannot be used, if so."""
 
     member: Member
     digest: str = ""
@@ -45,14 +45,14 @@ def load(
     sha256: str = "",
     trains: bool = True,
 ) -> Splits:
-    """The folder's own splits; without them four fifths of each class for training.
+    """Return the folder's own splits; without them four fifths of each class are for training.
 
     Args:
         name: of the folder.
         search_path: where it is looked up.
-        sha256: what the folder was when the suite was planned; empty where that is not known.
+        sha256: of the folder when the suite was planned; empty where unknown.
         trains: a class of too few pictures is left out: five, or with splits one of each; else
-            a class needs one to be judged, and the others of a folder with splits are not read.
+            a class needs one for the test, and the others of a folder with splits are not read.
 
     Raises:
         Unavailable: there is no such folder.
@@ -65,7 +65,7 @@ def load(
         raise JobFailed(f"the pictures in '{name}' are not those of the plan; run again")
     layout = layouts.read(path)
     problems = layout.problems()
-    found = _usable(layout, problems, [layout.judged_on] if layout.splits and not trains else [])
+    found = _usable(layout, problems, [layout.test_split] if layout.splits and not trains else [])
     places = [(one.member.label, one.member.split) for one in found]
     kept, left_out = layout.large_enough(places, trains)
     if len(kept) < 2:
@@ -98,18 +98,21 @@ def _split(
         return Splits(tuple(classes), part(train), part(test), None, problems, notes, False)
     of = {
         split: np.array([i for i, one in enumerate(chosen) if one.member.split == split], np.int64)
-        for split in (layouts.TRAIN, layout.judged_on, layouts.VALIDATION)
+        for split in (layouts.TRAIN, layout.test_split, layouts.VALIDATION)
     }
-    has_validation = layout.judged_on != layouts.VALIDATION and of[layouts.VALIDATION].size
+    has_validation = layout.test_split != layouts.VALIDATION and of[layouts.VALIDATION].size
     validation = part(of[layouts.VALIDATION]) if has_validation else None
-    official = part(of[layouts.TRAIN]), part(of[layout.judged_on])
+    official = part(of[layouts.TRAIN]), part(of[layout.test_split])
     return Splits(tuple(classes), *official, validation, problems, notes)
 
 
 def _usable(layout: Layout, problems: list[str], only: Sequence[str]) -> list[_Found]:
-    """The pictures that can be used, each once; what is wrong with others goes to ``problems``.
+    """Return the usable images, each once; append the reasons for the others to ``problems``.
 
-    ``only`` are the splits that are looked at; all where there is none.
+    Args:
+        layout: the folder.
+        problems: a line for each image that cannot be used is added.
+        only: the splits to look at; all where there is none.
     """
     members = [member for member in layout.members if not only or member.split in only]
     with ThreadPoolExecutor(_THREADS) as pool:

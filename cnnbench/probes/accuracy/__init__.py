@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from cnnbench.metrics import QUALITY, Metric
-from cnnbench.probes.accuracy import ranking
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
-from cnnbench.probes.accuracy.summary import summarise
+from cnnbench.probes.accuracy.summary import summarise, tiers
 from cnnbench.probes.probe import Probe
 from cnnbench.tasks.task import TASKS
 
@@ -29,7 +28,7 @@ PROBE = Probe(
     run="cnnbench.probes.accuracy.run",
     summary=summarise,
     repeat="seed",
-    across_rows=ranking.columns,
+    across_rows=tiers,
     metrics=(
         *quality(),
         Metric("train_s", "s", "lower", "setting", title="Training"),

@@ -77,8 +77,8 @@ def prepare_training(
     tf.keras.utils.set_random_seed(context.repeat)
     identity = json.dumps([model.label, setting.model_dump(mode="json"), context.repeat])
     checkpoint = Checkpoint(context.scratch / "training.npz", identity)
-    say = context.report_progress
-    return job, Training(setting, job.objective, context.repeat, checkpoint, say)
+    seed, report = context.repeat, context.report_progress
+    return job, Training(setting, job.objective, seed, checkpoint, report)
 
 
 def _weights(model: ModelHandle, setting: AccuracySetting, context: Context) -> str | Path:
@@ -136,7 +136,7 @@ def _keep(network: Any, job: TrainingJob, context: Context) -> None:
 
 
 def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
-    """Evaluate a trained ``keras.Model`` on the test images; say what its training took.
+    """Evaluate a trained ``keras.Model`` on the test images; add what its training took.
 
     Raises:
         JobFailed: its outputs are not finite numbers.

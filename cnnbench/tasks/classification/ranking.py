@@ -34,8 +34,8 @@ class Scores:
         examples: the test images.
         answers: of every seed, to the same images; none where they are not known.
         chance: the share that the largest class alone would give.
-        is_trained: by seeds of which another set would give other shares; one that came with its
-            weights is the same every time, and its images alone are a sample.
+        is_trained: whether other seeds would give other shares; a network that came with its
+            weights is the same every time, and only the images are a sample.
     """
 
     shares: tuple[float, ...]
@@ -60,7 +60,7 @@ class Scores:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether its interval excludes chance."""
+        """True where its interval excludes chance."""
         return proportions.estimate(self.shares, self.examples).low > self.chance
 
 
@@ -117,7 +117,7 @@ def rank(contenders: Sequence[task.Contender]) -> list[Place | None]:
 
 
 def places(contenders: Sequence[Scores]) -> list[Place]:
-    """The place of each, all above chance; those that cannot be told apart share a tier.
+    """Return the place of each, all above chance; those that do not differ share a tier.
 
     A tier is led by its best, and holds those that are not shown to be worse than the leader
     (all pairs are one family of tests, Holm-corrected).
@@ -176,7 +176,7 @@ class _Field:
 
 
 def _variance_of_paired(one: Scores, other: Scores) -> float:
-    """Variance over the images of the difference of two contenders' shares of right seeds.
+    """Return the variance over the images of the difference of two contenders' accuracies.
 
     Over the common denominator all shares are whole numbers, whose sums are exact.
     """
@@ -188,9 +188,13 @@ def _variance_of_paired(one: Scores, other: Scores) -> float:
 
 @dataclass(frozen=True)
 class _Difference:
-    """Of two means: the gap, and the variances that add up to its error.
+    """Difference of two means.
 
-    ``of_images`` is common to all seeds, and more seeds do not make it smaller.
+    Attributes:
+        gap: one mean minus the other.
+        of_images: variance from the choice of images, which more seeds do not reduce.
+        of_seeds: variance between the seeds of each.
+        seeds: number of seeds of each.
     """
 
     field: _Field
@@ -200,9 +204,9 @@ class _Difference:
     seeds: list[int]
 
     def p(self, more: int = 0) -> float:
-        """Two-sided, were there so many ``more`` seeds of everything and all else the same.
+        """Return the two-sided p-value, were there so many ``more`` seeds and all else the same.
 
-        1 where every network has a single seed, which says nothing of the next.
+        It is 1 where every network has a single seed, which tells nothing about the next.
         """
         from scipy.special import stdtr
 
@@ -218,12 +222,12 @@ class _Difference:
         return float(2 * stdtr(effective, -abs(self.gap) / error))
 
     def seeds_needed(self, alpha: float) -> int | None:
-        """How many more seeds would show the gap; None where `_MOST_SEEDS` would not."""
+        """Return how many more seeds would show the gap; None where `_MOST_SEEDS` would not."""
         return next((n for n in range(1, _MOST_SEEDS + 1) if self.p(n) < alpha), None)
 
 
 def _open(field: _Field, tier: Sequence[int], number: int, pairs: int) -> str:
-    """What would settle the order inside a tier, for the hardest of its neighbours."""
+    """Return what would settle the order inside a tier, for its hardest pair of neighbours."""
     if len(tier) < 2:
         return ""
     head = f"tier {number} is not settled"

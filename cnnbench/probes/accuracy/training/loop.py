@@ -14,12 +14,13 @@ from cnnbench.data.pipeline import TrainingBatches
 from cnnbench.errors import JobFailed
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import optimisation
-from cnnbench.probes.accuracy.training import watch as watching
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint, State
 from cnnbench.tasks.task import Objective
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 Point = dict[str, Any]
+
+_REPORT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Training:
         objective: what the network is trained for.
         seed: of shuffling and augmentation.
         checkpoint: where the state is kept between epochs.
-        say: takes progress messages.
+        report_progress: takes progress messages.
         curve: what each epoch gave, oldest first.
         features_s: seconds that a frozen backbone took to compute its features.
         notes: remarks for the reader of the result.
@@ -58,7 +59,7 @@ class Training:
     objective: Objective
     seed: int
     checkpoint: Checkpoint
-    say: Say
+    report_progress: Report
     curve: list[Point] = field(default_factory=list)
     features_s: float = 0.0
     output: str = ""
@@ -141,7 +142,7 @@ class Training:
             return phase.learning_rate * share
 
         total = setting.epochs + (setting.fine_tune_epochs if setting.recipe == "transfer" else 0)
-        watch = watching.callback(rate, self.say, epoch, total, batches.steps)
+        watch = _watch(rate, self.report_progress, epoch, total, batches.steps)
         started = time.perf_counter()
         with optimisation.graphs_as_traced():
             history = model.fit(
@@ -192,3 +193,45 @@ def _variables(model: Any) -> list[Any]:
     variables = model.optimizer.variables
     of_optimizer = variables() if callable(variables) else variables  # Keras 2 has a method
     return [*model.variables, *of_optimizer]
+
+
+def _watch(
+    rate: Callable[[int], float],
+    report_progress: Report,
+    epoch: int,
+    epochs: int,
+    steps: int,
+) -> Any:
+    """Return a Keras callback for one epoch.
+
+    It sets the learning rate before each step from ``rate(step)``, reports where the training is
+    (``epoch 2/5, step 40/156, 32 s left``) at most once a second, and raises `JobFailed` at the
+    first step whose loss is not finite.
+    """
+    import tensorflow as tf
+
+    class Watch(tf.keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.started = self.reported = time.perf_counter()
+            report_progress(f"epoch {epoch}/{epochs}")
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            self.model.optimizer.learning_rate.assign(rate(batch))
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            loss = (logs or {}).get("loss", 0.0)
+            if not math.isfinite(loss):
+                raise JobFailed(
+                    f"diverged at epoch {epoch}: the loss is {loss} at step {batch + 1}"
+                )
+            now = time.perf_counter()
+            if now - self.reported < _REPORT_EVERY_S:
+                return
+            self.reported = now
+            left = steps - batch - 1 + (epochs - epoch) * steps
+            seconds = (now - self.started) / (batch + 1) * left
+            report_progress(
+                f"epoch {epoch}/{epochs}, step {batch + 1}/{steps}, {seconds:.0f} s left"
+            )
+
+    return Watch()

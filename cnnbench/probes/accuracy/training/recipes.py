@@ -26,7 +26,7 @@ Preprocess = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What one job trains, on what.
+    """One training: the network, the schedule, the images.
 
     Attributes:
         model: the network.
@@ -44,7 +44,7 @@ class TrainingJob:
 
     @cached_property
     def objective(self) -> Objective:
-        """What the network is trained for."""
+        """Training target and evaluation, from the task."""
         return self.setting.goal.objective(self.dataset.classes, self.setting.dataset)
 
     @property
@@ -131,7 +131,7 @@ RECIPES: dict[str, Callable[[TrainingJob, Training], Any]] = {
 def _fit_images(job: TrainingJob, training: Training, whole: Any, phase: Phase) -> None:
     training.notes = network.notes(whole, job.preprocess)
     for note in training.notes:
-        training.say(note)
+        training.report_progress(note)
     batches = job.training_batches(job.augment(phase))
     training.fit(whole, batches, job.validation_batches(), phase)
 
@@ -143,7 +143,7 @@ def _fit_features(
     training.notes = network.notes(nets.whole, job.preprocess)
 
     def features(part: Part) -> np.ndarray:
-        training.say(f"computing the backbone's features of {len(part):,} images")
+        training.report_progress(f"computing the backbone's features of {len(part):,} images")
         return transfer.pooled_features(nets, part.images, job.preprocess)
 
     part, held = job.dataset.train, job.dataset.validation
