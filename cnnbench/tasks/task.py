@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnnbench.data.pictures import Part
-    from cnnbench.models.handle import ModelHandle
+    from cnnbench.models.handle import Model, ModelHandle
 
 DEFAULT = "classification"
 
@@ -199,6 +199,15 @@ class Task(Protocol):
             JobFailed: the data set's classes are not the model's.
         """
         return self.objective(classes, dataset)
+
+    def plan_remark(self, model: Model, classes: int) -> str:
+        """Return a remark on training a model on a data set of so many classes; empty for none.
+
+        Args:
+            model: the remark is a predicate of it: ``is trained for …``.
+            classes: 0 where only reading the data set tells.
+        """
+        return ""
 
     def judge(self, contender: Contender) -> Mapping[str, Judgement]:
         """Return how sure the metrics of several seeds are.

@@ -128,7 +128,7 @@ class AccuracySpec(TrainingConfig, Spec):
         A model differs if it keeps its own image size, or is trained for other classes than its
         name states.
         """
-        name, classes = short_name(self.dataset), self.data_set.facts.classes
+        name, facts = short_name(self.dataset), self.data_set.facts
         yield from (f"{name}: {note}" for note in self.folder_notes)
         kept = [model for model in models if self._keeps_its_own(model)]
         if kept and self.image_size not in (None, OWN):
@@ -137,8 +137,8 @@ class AccuracySpec(TrainingConfig, Spec):
             size = f"image_size: {self.image_size} applies to {rest or 'none of its models'}"
             yield f"{name}: {'; '.join([size, *owners])}"
         for model in models:
-            if "classes" in model.stated and classes not in (0, model.classes):
-                yield f"{name}: {model.label} is trained for the data set's {classes} classes"
+            if remark := self.goal.plan_remark(model, facts.classes):
+                yield f"{name}: {model.label} {remark}"
 
     def _keeps_its_own(self, model: Model) -> bool:
         """Return whether the model is trained at its own input instead of the suite's size.

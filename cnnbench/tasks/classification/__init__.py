@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cnnbench.models.handle import ModelHandle
+from cnnbench.models.handle import Model, ModelHandle
 from cnnbench.tasks.task import Contender, Judgement, Objective, Place, Task, TrainedOn
 
 
@@ -34,6 +34,12 @@ class Classification(Task):
 
         found = outputs_of(tuple(classes), model, dataset, trained_on)
         return FixedObjective(classes, dataset, found)
+
+    def plan_remark(self, model: Model, classes: int) -> str:
+        """Return a remark where the model's name states another number of classes."""
+        if "classes" not in model.stated or classes in (0, model.classes):
+            return ""
+        return f"is trained for the data set's {classes} classes"
 
     def judge(self, contender: Contender) -> Mapping[str, Judgement]:
         """Return intervals of all shares of the test images, and whether chance explains top-1."""
