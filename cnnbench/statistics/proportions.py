@@ -11,9 +11,6 @@ import numpy as np
 from cnnbench.statistics.estimates import BLIND, ONE_SEED, STABLE, Estimate, unstable
 from cnnbench.statistics.robust import Z, t_quantile
 
-# Metrics that are shares of the test images.
-SHARES = ("top1", "top5", "agreement")
-
 
 def estimate(shares: Sequence[float], examples: int) -> Estimate:
     """The mean share of right answers over seeds, with its 95 % interval.

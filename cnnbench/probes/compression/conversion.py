@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from cnnbench.data.pictures import data_details
 from cnnbench.errors import CnnbenchError, JobFailed, brief, is_out_of_memory
 from cnnbench.files import replace_text
 from cnnbench.models.handle import ModelHandle
-from cnnbench.probes.accuracy.training import scores
 from cnnbench.probes.compression import (
     coverage,
     fine_tuning,
@@ -184,16 +184,16 @@ def _evaluate(
     float32: Path,
     context: Context,
 ) -> None:
-    """Add the accuracy on the test images, and the agreement of classes with float32."""
-    labels = data.test.labels
+    """Add the quality on the test images, and the agreement with the float32 model."""
+    objective, encoding = data.objective, card["outputs"]
     outputs = answers(file, data.test.images, data.preprocessed, context.report_progress)
-    probs = scores.probabilities(outputs, card["outputs"])
-    original = scores.probabilities(np.load(float32 / training.OUTPUTS), card["outputs"])
-    result.metrics |= scores.metrics(probs, labels)
-    result.metrics["agreement"] = float((probs.argmax(1) == original.argmax(1)).mean())
-    result.details |= scores.details(probs, labels) | scores.notes_of(
-        data.dataset, card.get("notes", ())
-    )
+    found = objective.evaluate(outputs, objective.targets(data.test), encoding)
+    original = np.load(float32 / training.OUTPUTS)
+    result.metrics |= found.metrics
+    if (agreement := objective.agreement(outputs, original, encoding)) is not None:
+        result.metrics["agreement"] = agreement
+    result.details |= found.details
+    result.details |= data_details(data.dataset, card.get("notes", ()))
     result.details |= {name: card[name] for name in ("output",) if name in card}
 
 

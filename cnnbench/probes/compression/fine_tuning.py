@@ -11,12 +11,13 @@ from typing import Any
 
 from cnnbench.errors import JobFailed
 from cnnbench.files import replace_text
-from cnnbench.probes.accuracy.training import network, objective
+from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.compression import keras_transfer
 from cnnbench.probes.compression.images import TrainingBatches
 from cnnbench.probes.compression.steps.wrapping import SkippedLayers
 from cnnbench.probes.compression.variants import Variant
-from cnnbench.tasks.outputs import Kind
+from cnnbench.tasks.classification.objective import cross_entropy
+from cnnbench.tasks.classification.outputs import Kind
 
 _SKIPPED = "left.json"
 
@@ -59,7 +60,7 @@ class FineTuning:
         """
         import tensorflow as tf
 
-        loss = objective.loss(self.outputs) if self.on_labels else "mean_squared_error"
+        loss = cross_entropy(self.outputs) if self.on_labels else "mean_squared_error"
         model.compile(tf.keras.optimizers.Adam(self.rate), loss, jit_compile=False)
         for epoch in range(1, self.epochs + 1):
             self.report_progress(f"{step}, epoch {epoch} of {self.epochs}")

@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.data.pictures import Dataset, Part
+from cnnbench.data.pictures import LoadedData, Part
 from cnnbench.errors import JobFailed
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training.loop import Training
-from cnnbench.probes.accuracy.training.recipes import Task
+from cnnbench.probes.accuracy.training.recipes import TrainingJob
 from cnnbench.probes.compression.settings import FEWEST_REPRESENTATIVE, CompressionSetting
 from cnnbench.probes.interface import Context
 from cnnbench.probes.latency import calibrated_model
+from cnnbench.tasks.task import Objective
 
 _RANDOM_IMAGES, _RANDOM_BATCH = 64, 8
 
@@ -42,13 +43,18 @@ class TrainingBatches:
 class DatasetImages:
     """Images of a data set, preprocessed for the model."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: TrainingJob) -> None:
         self._task = task
 
     @property
-    def dataset(self) -> Dataset:
+    def dataset(self) -> LoadedData:
         """The data set as it was read."""
         return self._task.dataset
+
+    @property
+    def objective(self) -> Objective:
+        """The objective of the training: targets, evaluation, agreement."""
+        return self._task.objective
 
     @property
     def test(self) -> Part:
@@ -80,7 +86,7 @@ class DatasetImages:
     def training_batches(self, model: Any) -> TrainingBatches:
         """Return the training images, augmented as in the training of the float32 model."""
         task = self._task
-        batches = task.training_batches(task.dataset.train, task.preprocess, task.setting.augment)
+        batches = task.training_batches(task.setting.augment)
         return TrainingBatches(lambda epoch: batches.epoch(task.seed, 1000 + epoch), batches.steps)
 
 
@@ -127,7 +133,7 @@ def load(
 
 def prepare_training(
     handle: ModelHandle, training: AccuracySetting, context: Context, with_backbone: bool
-) -> tuple[Task, Training]:
+) -> tuple[TrainingJob, Training]:
     """Return the task and the loop of the float32 training, for the first seed.
 
     Without ``with_backbone`` only the images are wanted, and the pretrained weights of a transfer

@@ -13,9 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cnnbench import files
-from cnnbench.data import facts, folder_layout
-from cnnbench.data.facts import FOLDER
 from cnnbench.errors import UserError
+from cnnbench.metrics import QUALITY
 from cnnbench.models.handle import Model
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
 from cnnbench.probes.accuracy.training_config import Count, Epochs, ImageSize, Rate, TrainingConfig
@@ -25,7 +24,7 @@ from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.latency.settings import LatencySetting, Threads, TimedSpec
 from cnnbench.probes.settings import Setting, StoppingRule
 from cnnbench.schema import Distinct, without_duplicates
-from cnnbench.tasks import outputs
+from cnnbench.tasks.classification import outputs
 
 Part = Literal["train", "convert", "memory", "latency"]
 FEWEST_REPRESENTATIVE = 10  # images; fewer do not show the ranges of the activations
@@ -54,8 +53,10 @@ class Training(TrainingConfig):
     Attributes:
         recipe: a recipe that trains; a weights file is given in `CompressionSpec`.
         image_size: as in the ``accuracy`` probe.
+        task: only classifiers can be compressed so far.
     """
 
+    task: Literal["classification"] = "classification"
     recipe: Literal["scratch", "transfer"] = "scratch"
     image_size: ImageSize | None = None
 
@@ -144,7 +145,7 @@ class CompressionSetting(Setting):
     def label_for(self, metric: str) -> str:
         if metric.startswith("memory_"):
             return "litert/b1"
-        if metric in ("top1", "top5", "ece", "loss", "agreement") and self.training:
+        if (metric in QUALITY or metric == "agreement") and self.training:
             return f"{self.training.label()}/litert"
         if metric in ("train_s", "epoch_s", "images_per_s") and self.training:
             return self.training.label()
@@ -237,9 +238,7 @@ class CompressionSpec(TimedSpec):
             located = self.training.spec().located(search_path, data_dir)
             update["backbone_sha256"] = self.backbone_sha256 or located.weights_sha256
             update["dataset_sha256"] = self.dataset_sha256 or located.dataset_sha256
-            if self.training.dataset.startswith(FOLDER):
-                name = self.training.dataset.removeprefix(FOLDER)
-                update["folder_classes"] = folder_layout.classes(name, search_path)
+            update["folder_classes"] = located.folder_classes
             update["folder_notes"] = located.folder_notes
         return self.model_copy(update=update)
 
@@ -253,12 +252,11 @@ class CompressionSpec(TimedSpec):
         """Return the fields of a setting that decide the float32 model."""
         if self.training is None:
             return {}
-        dataset = self.training.dataset
         return {
             "training": self.training.setting(model, self.dataset_sha256, self.backbone_sha256),
             "weights": self.weights or "",
             "weights_sha256": self.weights_sha256,
-            "classes": facts.facts(dataset).classes or self.folder_classes,
+            "classes": self.training.data_set.facts.classes or self.folder_classes,
         }
 
 

@@ -22,13 +22,13 @@ from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy import weights_file
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
-from cnnbench.probes.accuracy.training.recipes import RECIPES, Task
+from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
 from cnnbench.probes.compression import images, keras_transfer, networks, paths
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.tasks import outputs
+from cnnbench.tasks.classification import outputs
 
 # All that is known about the training of weights from a file.
 _KNOWN = {"dataset", "recipe", "image_size", "dataset_sha256"}
@@ -75,7 +75,7 @@ def _untrained(handle: ModelHandle, file: Path | None, folder: Path) -> ProbeRes
         "classes": int(model.outputs[0].shape[-1]),
         **network.taken(output),
         "weights": origin,
-        "outputs": network.kind_of_outputs(model),
+        "outputs": outputs.kind_of_network(model),
     }
     _write_card(folder, facts)
     return ProbeResult(details={"weights": facts["weights"]})
@@ -88,7 +88,7 @@ def _trained(
     assert training is not None
     file = _weights_file(setting, context)
     task, loop = images.prepare_training(handle, training, context, with_backbone=file is None)
-    classes = task.classes
+    classes = len(task.dataset.classes)
     if training.recipe == "scratch":
         classes = outputs.width(handle.classes, classes)
     shape = network.images(handle, training)
@@ -98,7 +98,7 @@ def _trained(
         result = ProbeResult(details={"weights": f"from {file.name}"})
     else:
         model = RECIPES[training.recipe](task, loop)
-        result = _of_training(accuracy.judged(model, task, loop))
+        result = _of_training(accuracy.evaluate(model, task, loop))
         flat.set_weights(model.get_weights())
     _save(flat, TrainedModel(handle, shape, classes), folder)
     _write(flat, task, folder)
@@ -110,7 +110,7 @@ def _trained(
         "class_names": list(task.dataset.classes)[:1000],
         "weights": result.details["weights"],
         "training": training.model_dump(mode="json", include=None if file is None else _KNOWN),
-        "outputs": network.kind_of_outputs(flat),
+        "outputs": outputs.kind_of_network(flat),
         "notes": loop.notes,
     }
     _write_card(folder, facts)
@@ -131,30 +131,30 @@ def _of_training(result: ProbeResult) -> ProbeResult:
     )
 
 
-def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
+def _load(flat: Any, file: Path, task: TrainingJob, training: AccuracySetting) -> None:
     """Load the weights in ``file``, saved from ``flat`` or from the model that the recipe trains.
 
     Raises:
         UserError: they belong to another model.
     """
     shape = show(flat.input_shape[1:])
-    name = f"{task.subject.label} with {task.classes} classes and the input {shape}"
+    name = f"{task.model.label} with {len(task.dataset.classes)} classes and the input {shape}"
     try:
         stored_weights.load(flat, file, name)
     except UserError as error:
         if training.recipe != "transfer":
             raise
         try:
-            whole = transfer.build(task.subject, training, task.classes, None, task.seed).whole
+            whole = transfer.build(task.model, training, task.objective, None, task.seed).whole
             stored_weights.load(whole, file, name)
         except UserError:
             raise error from None
         flat.set_weights(whole.get_weights())
 
 
-def _write(flat: Any, task: Task, folder: Path) -> None:
+def _write(flat: Any, task: TrainingJob, folder: Path) -> None:
     flat.save_weights(str(folder / FILE))
-    batches = task.evaluation_batches(task.dataset.test, task.preprocess)
+    batches = task.evaluation_batches(task.dataset.test)
     np.save(folder / OUTPUTS, np.asarray(flat.predict(batches, verbose=0), np.float32))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from cnnbench.data import facts
-from cnnbench.metrics import METRICS, split
+from cnnbench.data import datasets
+from cnnbench.metrics import METRICS, QUALITY, split
 from cnnbench.probes.accuracy.training_config import OWN, PRETRAINED
 from cnnbench.results.measured import DRIFTING
 from cnnbench.results.merge import Row
@@ -64,7 +64,7 @@ def _sizes(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
         return
     for name in accuracies:
         label = split(name)[1]
-        side, classes = _image_side(label), facts.facts(label.split("/")[0]).classes
+        side, classes = _image_side(label), datasets.facts_of(label.split("/")[0]).classes
         others = [
             row.name
             for row in rows
@@ -108,7 +108,7 @@ def _variants(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
 def _is_trained(name: str) -> bool:
     """Whether a column is an accuracy that was measured by training on a data set."""
     base, label = split(name)
-    return base in ("top1", "top5", "ece", "loss", "agreement") and "/" in label
+    return (base in QUALITY or base == "agreement") and "/" in label
 
 
 def _image_side(label: str) -> int:
@@ -117,4 +117,4 @@ def _image_side(label: str) -> int:
     if recipe == PRETRAINED or rest[:1] == [OWN]:
         return 0
     found = _SIDE.fullmatch(rest[0]) if rest else None
-    return int(found[1]) if found else facts.facts(dataset).px
+    return int(found[1]) if found else datasets.facts_of(dataset).px

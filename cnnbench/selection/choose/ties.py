@@ -11,7 +11,6 @@ from cnnbench.results.measured import Measured
 from cnnbench.statistics import estimates
 from cnnbench.statistics.drift_correction import logarithms
 from cnnbench.statistics.estimates import ONE_SEED
-from cnnbench.statistics.proportions import SHARES
 from cnnbench.statistics.robust import FEWEST_PROCESSES, Z
 
 _SMALLEST_LOG = math.log1p(estimates.MINIMUM_EFFECT)
@@ -88,7 +87,7 @@ def _says_of_the_next(one: Measured, metric: Metric) -> bool:
     Not that of one seed, whose interval is of the images alone; nor the range of a few of what is
     no share of the images.
     """
-    if metric.name in SHARES:
+    if metric.is_share:
         return ONE_SEED not in one.verdict
     return len(one.samples) >= FEWEST_PROCESSES
 
