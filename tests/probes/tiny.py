@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -121,11 +122,11 @@ def _job(what: str) -> NoReturn:
     try:
         setting, folder, *named = sys.argv[1:]
         subject = {kind.__name__: kind for kind in (Tiny, Functions, Heads)}[(named or ["Tiny"])[0]]
-        latency.EFFORT = TimingConfig(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
+        timing = TimingConfig(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
         cell = Path(folder) / "cell"  # beside it lies what cells share
         cell.mkdir(exist_ok=True)
         context = Context(repeat=0, artifacts=cell, scratch=cell)
-        act = {"prepare": latency.prepare, "run": latency.run}[what]
+        act = {"prepare": latency.prepare, "run": partial(latency.run, timing=timing)}[what]
         found = act(subject(), LatencySetting.model_validate_json(setting), context)
         print(json.dumps(asdict(found)), flush=True)
         code = 0

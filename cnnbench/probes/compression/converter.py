@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnbench.errors import CnnbenchError, JobFailed, brief, is_out_of_memory
 from cnnbench.probes.compression.variants import Variant
-from cnnbench.probes.latency.runtimes import litert
+from cnnbench.probes.latency.runtimes import litert_file
 
 Representative = Callable[[], Iterator[list[np.ndarray]]]
 
@@ -33,7 +33,7 @@ def convert(
     """
     import tensorflow as tf
 
-    converter = litert.converter(model, shape)
+    converter = litert_file.converter(model, shape)
     if variant.quantisation:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant.quantisation == "ptq-float16":

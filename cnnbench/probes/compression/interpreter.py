@@ -9,18 +9,16 @@ import numpy as np
 
 from cnnbench.environment import usable_cores
 from cnnbench.errors import JobFailed
+from cnnbench.probes.latency.runtimes.litert_file import LiteRTFile
 
 
-class File:
+class File(LiteRTFile):
     """A flatbuffer for one image a call, opened."""
 
     def __init__(self, path: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._interpreter = Interpreter(model_path=str(path), num_threads=usable_cores())
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+        super().__init__(path, usable_cores())
+        self.load()
+        self.compile()
 
     def __call__(self, images: np.ndarray, training: bool = False) -> list[np.ndarray]:
         """The outputs for float32 ``images``, ``(n, h, w, c)``, each ``(n, ...)``.
@@ -28,11 +26,7 @@ class File:
         Raises:
             JobFailed: some are no numbers, as where a weight is too large for float16.
         """
-        answers = []
-        for image in np.asarray(images, np.float32):
-            self._interpreter.set_tensor(self._input, image[None])
-            self._interpreter.invoke()
-            answers.append([self._interpreter.get_tensor(index) for index in self._outputs])
+        answers = [self.call(image[None]) for image in np.asarray(images, np.float32)]
         outputs = [np.concatenate(parts) for parts in zip(*answers, strict=True)]
         if not all(np.isfinite(output).all() for output in outputs):
             raise JobFailed("its outputs are not numbers")

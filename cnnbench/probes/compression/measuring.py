@@ -12,7 +12,7 @@ from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency import run as timed
-from cnnbench.probes.latency.runtimes import litert
+from cnnbench.probes.latency.runtimes.litert import LiteRT
 from cnnbench.probes.memory import peak
 
 
@@ -23,8 +23,8 @@ def latency(subject: ModelHandle, setting: CompressionSetting, context: Context)
         Unavailable: there is no such file.
     """
     folder = _folder(subject, setting, context)
-    path = litert.Runtime(subject, setting.latency(), folder)
-    finding = timed.measured(path, folder, timed.EFFORT)
+    path = LiteRT(subject, setting.latency(), folder)
+    finding = timed.measured(path, folder)
     # Against the file's own answers in the process that made it: a check, not a property.
     finding.details["answers_differ_by"] = finding.metrics.pop("output_max_abs_diff")
     return finding
@@ -44,7 +44,7 @@ def memory(subject: ModelHandle, setting: CompressionSetting, context: Context) 
     import ai_edge_litert.interpreter  # noqa: F401 - its own code is not the network's
 
     folder = _folder(subject, setting, context)
-    path = litert.Runtime(subject, setting.latency(), folder)
+    path = LiteRT(subject, setting.latency(), folder)
     image = np.array(calibrated_model.read_expected(folder).inputs[0])
 
     def first_answer() -> None:

@@ -14,41 +14,35 @@ import numpy as np
 
 from cnnbench.errors import Unavailable
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.base import CallPath
-from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.latency.runtimes.interface import RuntimeBase, RuntimeInfo
 
+_FILE = "model.xml"
 _PRECISION = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _CAPABILITY = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16"}
 
 
-class Runtime(CallPath):
+class OpenVino(RuntimeBase):
     """``compiled(images)``; arrays go in and are copied out."""
 
-    packages = ("openvino",)
-    extra = "openvino"
-    dtypes = ("float32", "bfloat16", "float16")
-    lowers_precision = True
-
-    @classmethod
-    def check(cls, setting: LatencySetting) -> None:
-        super().check(setting)
-        if setting.dtype != "float32":
+    def check(self) -> None:
+        dtype = self.setting.dtype
+        if dtype != "float32":
             import openvino
 
             able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-            if _CAPABILITY[setting.dtype] not in able:
-                raise Unavailable(f"OpenVINO cannot compute in {setting.dtype} on this CPU")
+            if _CAPABILITY[dtype] not in able:
+                raise Unavailable(f"OpenVINO cannot compute in {dtype} on this CPU")
 
     @property
     def _file(self) -> Path:
-        return self.folder / "model.xml"
+        return self.folder / _FILE
 
-    def prepare(self, model: Any) -> dict[str, float]:
+    def prepare(self, keras_model: Any) -> dict[str, float]:
         import openvino
 
         begin = time.perf_counter()
         saved = self.folder / "saved_model"
-        saved_graph.save_model(model, self.shape, saved)
+        saved_graph.save_model(keras_model, self.shape, saved)
         converted = openvino.convert_model(str(saved), input=list(self.shape))
         openvino.save_model(converted, str(self._file), compress_to_fp16=False)
         return {"convert_s": time.perf_counter() - begin}
@@ -80,7 +74,7 @@ class Runtime(CallPath):
     def call(self, fed: np.ndarray) -> list[np.ndarray]:
         return list(self._compiled(fed).values())
 
-    def outputs(self, result: list[np.ndarray]) -> list[np.ndarray]:
+    def outputs(self, result: Any) -> list[np.ndarray]:
         return [result[place] for place in self._places]
 
     def threads_in_use(self) -> int:
@@ -88,3 +82,13 @@ class Runtime(CallPath):
 
     def close(self) -> None:
         del self._compiled, self._model, self._core
+
+
+OPENVINO = RuntimeInfo(
+    create=OpenVino,
+    packages=("openvino",),
+    install='pip install "cnnbench[openvino]"',
+    files=(_FILE, "model.bin"),
+    dtypes=("float32", "bfloat16", "float16"),
+    lowers_precision=True,
+)

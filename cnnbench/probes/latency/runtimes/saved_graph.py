@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-_GRAPH, _VALUES, _NAMES = "graph.pb", "values.npz", "graph.json"
+FILES = _GRAPH, _VALUES, _NAMES = "graph.pb", "values.npz", "graph.json"
 
 
 def trace(model: Any, shape: tuple[int, ...]) -> Any:

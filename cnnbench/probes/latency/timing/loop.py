@@ -77,7 +77,7 @@ class Timing:
         return [seconds for block in self.references for seconds in block]
 
 
-def location(seconds: Sequence[float]) -> float:
+def fastest_decile_mean(seconds: Sequence[float]) -> float:
     """The mean of the fastest tenth, of three calls at least: what the machine does undisturbed.
 
     Noise of other people's work only ever adds. A neighbour that computes for part of a round
@@ -98,16 +98,16 @@ def _fastest(seconds: Sequence[float], share: float, fewest: int = 1) -> float:
     return sum(found) / len(found)
 
 
-def warm_up(call: Call, inputs: Sequence[Any], effort: TimingConfig) -> WarmUp:
-    """Call in windows until two successive ones agree, or until ``effort.warm_up_s`` is over."""
+def warm_up(call: Call, inputs: Sequence[Any], config: TimingConfig) -> WarmUp:
+    """Call in windows until two successive ones agree, or until ``config.warm_up_s`` is over."""
     rotation = cycle(inputs)
     windows: list[float] = []
-    began = effort.clock_ns()
+    began = config.clock_ns()
     while True:
-        windows.append(_fastest(_for(effort.window_s, call, rotation, effort.clock_ns), 0.5))
-        if len(windows) > 1 and abs(windows[-1] / windows[-2] - 1) < effort.agreement:
+        windows.append(_fastest(_for(config.window_s, call, rotation, config.clock_ns), 0.5))
+        if len(windows) > 1 and abs(windows[-1] / windows[-2] - 1) < config.agreement:
             return WarmUp(tuple(windows), True)
-        if len(windows) > 1 and _since(began, effort.clock_ns) > effort.warm_up_s:
+        if len(windows) > 1 and _since(began, config.clock_ns) > config.warm_up_s:
             return WarmUp(tuple(windows), False)
 
 
@@ -116,7 +116,7 @@ def measure(
     inputs: Sequence[Any],
     reference: Callable[[], Any],
     expected_s: float,
-    effort: TimingConfig,
+    config: TimingConfig,
 ) -> Timing:
     """Time ``call`` over rotating ``inputs`` in blocks, a block of ``reference`` after each.
 
@@ -125,22 +125,22 @@ def measure(
         inputs: what is rotated through.
         reference: work that is always the same.
         expected_s: what a call takes, about: from the warm-up.
-        effort: how long.
+        config: how long.
     """
-    blocks = min(effort.blocks, effort.calls)
-    fewest = effort.calls // blocks
+    blocks = min(config.blocks, config.calls)
+    fewest = config.calls // blocks
     rotation = cycle(inputs)
     timing = Timing()
     with no_garbage_collection():
-        while len(timing.blocks) < blocks or _missing(timing, effort):
+        while len(timing.blocks) < blocks or _missing(timing, config):
             if timing.blocks:
-                _settle(call, rotation, expected_s, effort)
-            wanted = max(fewest, round(effort.seconds / blocks / expected_s))
-            timing.blocks.append(timed(call, rotation, wanted, effort.clock_ns))
+                _settle(call, rotation, expected_s, config)
+            wanted = max(fewest, round(config.seconds / blocks / expected_s))
+            timing.blocks.append(timed(call, rotation, wanted, config.clock_ns))
             expected_s = sum(timing.blocks[-1]) / wanted
-            _uncounted(reference, effort)
+            _uncounted(reference, config)
             timing.references.append(
-                timed_plain(reference, effort.reference_calls, effort.clock_ns)
+                timed_plain(reference, config.reference_calls, config.clock_ns)
             )
     return timing
 
@@ -183,9 +183,9 @@ def no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _missing(timing: Timing, effort: TimingConfig) -> bool:
+def _missing(timing: Timing, config: TimingConfig) -> bool:
     calls = timing.calls
-    return len(calls) < effort.calls or sum(calls) < effort.seconds
+    return len(calls) < config.calls or sum(calls) < config.seconds
 
 
 def _for(seconds: float, call: Call, rotation: Iterator[Any], clock: Clock) -> list[float]:
@@ -196,19 +196,19 @@ def _for(seconds: float, call: Call, rotation: Iterator[Any], clock: Clock) -> l
     return times
 
 
-def _uncounted(work: Callable[[], Any], effort: TimingConfig) -> None:
-    began = effort.clock_ns()
+def _uncounted(work: Callable[[], Any], config: TimingConfig) -> None:
+    began = config.clock_ns()
     work()
-    while _since(began, effort.clock_ns) < effort.settle_s:
+    while _since(began, config.clock_ns) < config.settle_s:
         work()
 
 
-def _settle(call: Call, rotation: Iterator[Any], expected_s: float, effort: TimingConfig) -> None:
+def _settle(call: Call, rotation: Iterator[Any], expected_s: float, config: TimingConfig) -> None:
     """Let the reference's threads go to sleep: uncounted calls, or a pause before long calls."""
-    if expected_s > effort.settle_s:
-        time.sleep(effort.settle_s)
+    if expected_s > config.settle_s:
+        time.sleep(config.settle_s)
     else:
-        _for(effort.settle_s, call, rotation, effort.clock_ns)
+        _for(config.settle_s, call, rotation, config.clock_ns)
 
 
 def _since(began: int, clock: Clock) -> float:
