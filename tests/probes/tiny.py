@@ -115,8 +115,10 @@ def main() -> None:
 def _job(what: str) -> NoReturn:
     from cnnbench.probes.interface import Context
     from cnnbench.probes.latency import run as latency
+    from cnnbench.probes.latency.runtimes import RUNTIMES
     from cnnbench.probes.latency.settings import LatencySetting
     from cnnbench.probes.latency.timing.loop import TimingConfig
+    from tests.probes.fake_runtime import FAKES
 
     code = 1
     try:
@@ -127,7 +129,9 @@ def _job(what: str) -> NoReturn:
         cell.mkdir(exist_ok=True)
         context = Context(repeat=0, artifacts=cell, scratch=cell)
         act = {"prepare": latency.prepare, "run": partial(latency.run, timing=timing)}[what]
-        found = act(subject(), LatencySetting.model_validate_json(setting), context)
+        wanted = LatencySetting.model_validate_json(setting)
+        runtimes = FAKES if wanted.runtime in FAKES else RUNTIMES
+        found = act(subject(), wanted, context, runtimes)
         print(json.dumps(asdict(found)), flush=True)
         code = 0
     except BaseException:
