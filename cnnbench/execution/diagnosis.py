@@ -38,7 +38,7 @@ def machine() -> Iterator[tuple[str, str]]:
 
 
 def runtimes() -> Iterator[tuple[str, str]]:
-    """``(runtimes, versions or how to install them)``; those of the same packages together."""
+    """Yield ``(runtimes, versions or how to install them)``."""
     names: dict[tuple[str, ...], list[str]] = {}
     for name in RUNTIMES:
         try:

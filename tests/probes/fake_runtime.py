@@ -82,10 +82,9 @@ class Off(Fake):
 
 
 FAKE = RuntimeInfo(create=Fake, packages=("numpy",), files=(FILE,))
-OFF = RuntimeInfo(create=Off, files=(FILE,))
 FAKES: Registry[RuntimeInfo] = Registry(
     "tests.runtimes",
     "runtime",
-    {"fake": "tests.probes.fake_runtime:FAKE", "off": "tests.probes.fake_runtime:OFF"},
+    {"fake": "tests.probes.fake_runtime:FAKE"},
 )
 _: type[Runtime] = Fake

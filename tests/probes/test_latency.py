@@ -17,7 +17,7 @@ from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency import run as latency
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.latency.runtimes.graph import Graph
-from cnnbench.probes.latency.runtimes.interface import TOLERANCES, RuntimeBase, RuntimeInfo
+from cnnbench.probes.latency.runtimes.runtime import TOLERANCES, RuntimeBase, RuntimeInfo
 from cnnbench.probes.latency.runtimes.tensorflow_device import Device
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.latency.timing import machine

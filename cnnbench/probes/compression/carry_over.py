@@ -20,7 +20,7 @@ from cnnbench.files import replace_arrays
 from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.compression import paths
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.probes.latency.runtimes.interface import TOLERANCES
+from cnnbench.probes.latency.runtimes.runtime import TOLERANCES
 
 WEIGHTS, ANSWERS = "weights.npz", "answers.npz"
 

@@ -21,7 +21,7 @@ from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.files import replace_arrays
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.training import network
-from cnnbench.probes.latency.runtimes.interface import TOLERANCES
+from cnnbench.probes.latency.runtimes.runtime import TOLERANCES
 
 _SEED = 0
 # The outputs of two random images must differ by this share of the largest output.

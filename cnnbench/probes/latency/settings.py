@@ -59,11 +59,11 @@ class LatencySetting(Setting):
 
 
 class TimedSpec(Spec):
-    """What is timed in rounds, until the interval is as narrow as ``precision``.
+    """Cells that are timed in rounds until the interval is as narrow as ``precision``.
 
     Attributes:
-        precision: the relative half-width that is wanted.
-        min_rounds, max_rounds: fresh processes of a cell.
+        precision: relative half-width of the 95 % interval to reach.
+        min_rounds, max_rounds: number of fresh processes of a cell.
     """
 
     precision: Fraction = 0.05

@@ -7,7 +7,7 @@ Another package adds one by an entry point of the group ``cnnbench.runtimes`` wh
 from __future__ import annotations
 
 from cnnbench.plugins import Registry
-from cnnbench.probes.latency.runtimes.interface import Runtime, RuntimeBase, RuntimeInfo
+from cnnbench.probes.latency.runtimes.runtime import Runtime, RuntimeBase, RuntimeInfo
 
 RUNTIMES: Registry[RuntimeInfo] = Registry(
     "cnnbench.runtimes",

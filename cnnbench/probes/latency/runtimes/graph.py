@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.interface import RuntimeInfo
+from cnnbench.probes.latency.runtimes.runtime import RuntimeInfo
 from cnnbench.probes.latency.runtimes.tensorflow_device import (
     DEVICES,
     DTYPES,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.probes.latency.runtimes.interface import RuntimeInfo
+from cnnbench.probes.latency.runtimes.runtime import RuntimeInfo
 from cnnbench.probes.latency.runtimes.tensorflow_device import (
     DEVICES,
     DTYPES,

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.probes.latency.runtimes.interface import RuntimeBase, RuntimeInfo
 from cnnbench.probes.latency.runtimes.litert_file import LiteRTFile, converter
+from cnnbench.probes.latency.runtimes.runtime import RuntimeBase, RuntimeInfo
 
 if TYPE_CHECKING:
     from cnnbench.models.handle import ModelHandle

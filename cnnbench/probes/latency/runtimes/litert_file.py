@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.interface import ThreadCounter
+from cnnbench.probes.latency.runtimes.runtime import ThreadCounter
 
 
 class LiteRTFile:

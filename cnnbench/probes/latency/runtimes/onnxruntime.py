@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnbench.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.interface import RuntimeBase, RuntimeInfo, ThreadCounter
+from cnnbench.probes.latency.runtimes.runtime import RuntimeBase, RuntimeInfo, ThreadCounter
 
 _FILE = "model.onnx"
 _OPSET = 18

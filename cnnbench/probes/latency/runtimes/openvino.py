@@ -1,7 +1,7 @@
-"""``openvino``: the SavedModel in OpenVINO's CPU plugin, in the precision that was asked for.
+"""``openvino``: the SavedModel in OpenVINO's CPU plugin, in the setting's precision.
 
 ``convert_s`` writes the SavedModel and OpenVINO's own files; ``load_s`` reads them; ``compile_s``
-compiles for latency, one stream. Left alone, OpenVINO computes in bfloat16 where the CPU can.
+compiles for latency, one stream. By default OpenVINO would compute in bfloat16 if the CPU can.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnbench.errors import Unavailable
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.interface import RuntimeBase, RuntimeInfo
+from cnnbench.probes.latency.runtimes.runtime import RuntimeBase, RuntimeInfo
 
 _FILE = "model.xml"
 _PRECISION = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -64,10 +64,10 @@ class OpenVino(RuntimeBase):
                 "INFERENCE_PRECISION_HINT": _PRECISION[self.setting.dtype],
             },
         )
-        # Its order is its own: of twelve outputs the ninth came third.
+        # OpenVINO orders outputs its own way: of twelve, the ninth came third.
         names = [port.get_names() for port in self._compiled.outputs]
-        self._places = [
-            next(place for place, own in enumerate(names) if saved_graph.output_name(k) in own)
+        self._order = [
+            next(index for index, own in enumerate(names) if saved_graph.output_name(k) in own)
             for k in range(len(names))
         ]
 
@@ -75,7 +75,7 @@ class OpenVino(RuntimeBase):
         return list(self._compiled(fed).values())
 
     def outputs(self, result: Any) -> list[np.ndarray]:
-        return [result[place] for place in self._places]
+        return [result[index] for index in self._order]
 
     def threads_in_use(self) -> int:
         return int(self._compiled.get_property("INFERENCE_NUM_THREADS"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnbench.errors import Unavailable
-from cnnbench.probes.latency.runtimes.interface import RuntimeBase
+from cnnbench.probes.latency.runtimes.runtime import RuntimeBase
 
 if TYPE_CHECKING:
     from cnnbench.models.handle import ModelHandle

@@ -1,7 +1,7 @@
-"""The timed loop: warm up until warm, then blocks of calls, alternating with a reference.
+"""The timed loop: warm up, then time blocks of calls that alternate with a reference workload.
 
-A *call* takes one prepared input and returns its result in the host's memory. Between the two
-readings of the clock nothing runs but the call; what is decided is decided between blocks.
+A *call* takes one prepared input and returns its result in the host's memory. Only the call runs
+between two readings of the clock; decisions are made between blocks.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class TimingConfig:
     """Duration of a measurement.
 
     Attributes:
-        seconds: of calls, at least.
-        calls: at least.
-        blocks: alternations with the reference (fewer where there are fewer calls).
-        window_s: of calls in a warm-up window, at least.
-        agreement: two successive windows agree when the means of their fastest half differ by less
-            (relative): the fastest calls alone may be warm when most are not yet.
-        warm_up_s: the longest warm-up; a window begun before it is finished.
-        settle_s: what is left uncounted after a change to or from the reference, whose threads
-            spin for some 25 ms before they sleep (OpenBLAS), as those of some runtimes do.
-        reference_calls: counted in each of the reference's blocks.
-        clock_ns: tells the time, in nanoseconds.
+        seconds: minimum total time of the counted calls.
+        calls: minimum number of counted calls.
+        blocks: number of alternations with the reference, or ``calls`` if that is smaller.
+        window_s: minimum total time of the calls in a warm-up window.
+        agreement: the relative difference below which two successive windows agree; compared are
+            means of the fastest half, as the fastest calls may be warm before most are.
+        warm_up_s: maximum duration of the warm-up; a window that has begun is finished.
+        settle_s: time left uncounted after each change to or from the reference, whose threads
+            (OpenBLAS) spin for some 25 ms before they sleep, as those of some runtimes do.
+        reference_calls: number of counted calls in each block of the reference.
+        clock_ns: clock in nanoseconds.
     """
 
     seconds: float = 1.0
@@ -52,7 +52,7 @@ class TimingConfig:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """The warm-up windows (mean of the fastest half, seconds), and whether the last two agreed."""
+    """Warm-up windows (mean of the fastest half, in seconds), and whether the last two agreed."""
 
     windows: tuple[float, ...]
     agreed: bool
@@ -60,9 +60,10 @@ class WarmUp:
 
 @dataclass
 class Timing:
-    """Seconds: of the blocks' calls, in the order in which they were made, and of the reference's.
+    """Seconds of each call by block, in order, and of each call of the reference by block.
 
-    ``blocks`` and ``references`` are of the same length: the reference's block follows its own.
+    ``blocks`` and ``references`` have the same length: a block of the reference follows each block
+    of calls.
     """
 
     blocks: list[list[float]] = field(default_factory=list)
@@ -78,20 +79,20 @@ class Timing:
 
 
 def fastest_decile_mean(seconds: Sequence[float]) -> float:
-    """The mean of the fastest tenth, of three calls at least: what the machine does undisturbed.
+    """Return the mean of the fastest tenth of calls, but of at least three.
 
-    Noise of other people's work only ever adds. A neighbour that computes for part of a round
-    reaches the fastest half of the calls, and moves the network and the reference by unlike
-    shares; the fastest tenth hardly.
+    Noise from other processes only adds time. A neighbour that is busy for part of a round affects
+    the fastest half of the calls, and the model and the reference by different shares, but hardly
+    the fastest tenth.
 
     Raises:
-        ValueError: no values.
+        ValueError: there are no calls.
     """
     return _fastest(seconds, 0.1, fewest=3)
 
 
 def _fastest(seconds: Sequence[float], share: float, fewest: int = 1) -> float:
-    """The mean of the fastest ``share`` of calls."""
+    """Return the mean of the fastest ``share`` of calls."""
     if not seconds:
         raise ValueError("no calls")
     found = sorted(seconds)[: max(fewest, math.ceil(share * len(seconds)))]
@@ -122,10 +123,10 @@ def measure(
 
     Args:
         call: takes one of ``inputs``; its result is in the host's memory when it returns.
-        inputs: what is rotated through.
-        reference: work that is always the same.
-        expected_s: what a call takes, about: from the warm-up.
-        config: how long.
+        inputs: used in rotation.
+        reference: the reference workload.
+        expected_s: approximate duration of a call, from the warm-up.
+        config: duration of the measurement.
     """
     blocks = min(config.blocks, config.calls)
     fewest = config.calls // blocks
@@ -148,7 +149,7 @@ def measure(
 def timed(
     call: Call, rotation: Iterator[Any], count: int, clock: Clock = time.perf_counter_ns
 ) -> list[float]:
-    """Seconds of each of ``count`` calls."""
+    """Return the seconds of each of ``count`` calls."""
     times = [0] * count
     for index in range(count):
         fed = next(rotation)
@@ -161,7 +162,7 @@ def timed(
 def timed_plain(
     work: Callable[[], Any], count: int, clock: Clock = time.perf_counter_ns
 ) -> list[float]:
-    """Seconds of each of ``count`` calls without an argument."""
+    """Return the seconds of each of ``count`` calls without an argument."""
     times = [0] * count
     for index in range(count):
         start = clock()
@@ -172,7 +173,7 @@ def timed_plain(
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Collect now, then not until the end."""
+    """Collect garbage on entry, and not again before exit."""
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -204,7 +205,7 @@ def _uncounted(work: Callable[[], Any], config: TimingConfig) -> None:
 
 
 def _settle(call: Call, rotation: Iterator[Any], expected_s: float, config: TimingConfig) -> None:
-    """Let the reference's threads go to sleep: uncounted calls, or a pause before long calls."""
+    """Wait until the reference's threads sleep: make uncounted calls, or pause before long ones."""
     if expected_s > config.settle_s:
         time.sleep(config.settle_s)
     else:

@@ -1,8 +1,8 @@
 """One process of the noise self-test: ``python -m`` this module with the number of threads.
 
-Times a small piece of NumPy, arithmetic and memory traffic in turn as in a network, by the loop
-and beside the reference that time models. Prints JSON: ``location_s, median_s, reference_s,
-flags``.
+Times a small NumPy workload, with arithmetic and memory traffic in turn as in a CNN, by the loop
+and beside the reference workload that are used for models. Prints JSON: ``location_s, median_s,
+reference_s, flags``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CHANNELS, _PIXELS, _LAYERS = 64, 56 * 56, 6
 
 
 def main() -> None:
-    """Measure once and print what was found."""
+    """Measure once and print the result."""
     threads = int(sys.argv[1])
     rng = np.random.default_rng(0)
     weights = rng.standard_normal((_CHANNELS, _CHANNELS), dtype=np.float32) / 8
