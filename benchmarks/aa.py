@@ -44,11 +44,11 @@ limits: {timeout: 5min, memory: 8GiB}
 SLOW = """import time
 from cnnbench.probes.latency.runtimes import litert
 
-plain = litert.Runtime.compile
+plain = litert.LiteRT.compile
 
-def compile(self, images):
+def compile(self, images=None):
     plain(self, images)
-    if self.subject.label != {model!r}:
+    if self.model.label != {model!r}:
         return
     call = self.call
 
@@ -62,7 +62,7 @@ def compile(self, images):
 
     self.call = slow
 
-litert.Runtime.compile = compile
+litert.LiteRT.compile = compile
 """
 MODELS = ("LeNet5", "BasicCNN", "MobileNetV2", "MobileNetV3Small", "MobileNet")
 QUICK = MODELS[:2]

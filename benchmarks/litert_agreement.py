@@ -26,11 +26,11 @@ import numpy as np
 from cnnbench.environment import usable_cores
 from cnnbench.models import registry
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.probes.latency.runtimes import find, litert
+from cnnbench.probes.latency.runtimes.litert import LiteRT
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.latency.timing.loop import (
     TimingConfig,
-    location,
+    fastest_decile_mean,
     measure,
     timed_plain,
     warm_up,
@@ -44,7 +44,7 @@ MODELS = ("MobileNetV2", "ResNet50")
 WITHIN = 0.05
 
 
-class Compiled(litert.Runtime):
+class Compiled(LiteRT):
     """The flatbuffer through the CompiledModel API; inputs lie in its buffers already."""
 
     def load(self) -> None:
@@ -56,9 +56,9 @@ class Compiled(litert.Runtime):
             hardware_accelerators=HardwareAccelerator.CPU,
             cpu_options=CpuOptions(num_threads=self.threads),
         )
-        self._compiled = CompiledModel.from_file(str(self._file), options=options)
+        self._compiled = CompiledModel.from_file(str(self.file), options=options)
 
-    def compile(self, images: np.ndarray) -> None:
+    def compile(self, images: np.ndarray | None = None) -> None:
         self._key = next(iter(self._compiled.get_signature_list()))
         inputs = self._compiled.get_input_tensor_details(self._key)
         outputs = self._compiled.get_output_tensor_details(self._key)
@@ -78,7 +78,7 @@ class Compiled(litert.Runtime):
 
 def by_loop(model: str, threads: int, folder: Path, api: str, seconds: float) -> dict[str, float]:
     """The median of cnnbench's own loop in milliseconds, and its calls; in this process."""
-    kind = {"compiled": Compiled, "interpreter": litert.Runtime}[api]
+    kind = {"compiled": Compiled, "interpreter": LiteRT}[api]
     subject = registry.resolve(model)
     path = kind(subject, LatencySetting(runtime="litert", threads=threads), folder)
     effort = TimingConfig(seconds=seconds)
@@ -117,7 +117,7 @@ def reference_s(threads: int) -> float:
     """What the reference takes now."""
     with reference(threads) as work:
         work()
-        return location(timed_plain(work, 2 * TimingConfig().reference_calls))
+        return fastest_decile_mean(timed_plain(work, 2 * TimingConfig().reference_calls))
 
 
 def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
@@ -126,7 +126,7 @@ def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
         folder = Path(name)
         subject = registry.resolve(model)
         setting = LatencySetting(runtime="litert", threads=threads)
-        find("litert")(subject, setting, folder).prepare(calibrated_model.build(subject))
+        LiteRT(subject, setting, folder).prepare(calibrated_model.build(subject))
         calls = int(in_process(model, threads, folder, "compiled", seconds)["calls"])
         found: dict[str, list[float]] = {"tool": [], "compiled": [], "interpreter": []}
         slowest = []

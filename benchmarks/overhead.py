@@ -22,7 +22,7 @@ import numpy as np
 
 from cnnbench.models import registry
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.probes.latency.runtimes import find
+from cnnbench.probes.latency.runtimes.litert import LiteRT
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.latency.timing.loop import TimingConfig, measure
 from cnnbench.probes.latency.timing.reference_workload import reference
@@ -54,7 +54,7 @@ def ratios(model: str, turns: int, seconds: float) -> tuple[list[float], float]:
     subject = registry.resolve(model)
     setting = LatencySetting(runtime="litert", threads=1)
     with tempfile.TemporaryDirectory() as folder:
-        path = find("litert")(subject, setting, Path(folder))
+        path = LiteRT(subject, setting, Path(folder))
         path.prepare(calibrated_model.build(subject))
         path.start()
         path.load()

@@ -24,6 +24,7 @@ from typing import TypeVar
 
 from cnnbench.execution import runner
 from cnnbench.models import registry
+from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.record import PREPARE, Record
 from cnnbench.results import tables
 from cnnbench.results.journal import FILE_NAME, Header
@@ -33,7 +34,6 @@ from cnnbench.suite import yaml_source
 from cnnbench.suite.plan import Plan
 
 MODELS, BATCH_SIZES, ROUNDS = 40, [1, 2, 4, 8, 16], 10
-RUNTIMES = ["predict", "eager", "graph", "xla", "litert", "onnxruntime", "openvino"]
 _CALLS = 30
 
 _T = TypeVar("_T")
@@ -42,7 +42,7 @@ _T = TypeVar("_T")
 def large_plan(rounds: int = ROUNDS) -> Plan:
     """The plan of the large suite, read from its text as any other."""
     latency = {
-        "runtimes": RUNTIMES,
+        "runtimes": list(RUNTIMES),
         "batch_sizes": BATCH_SIZES,
         "min_rounds": rounds,
         "max_rounds": rounds,

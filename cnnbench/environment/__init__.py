@@ -1,9 +1,9 @@
-"""The environment of a measurement: facts about machine and libraries, without importing them.
+"""The environment of a measurement: facts about the machine and the libraries.
 
-The *fingerprint* holds what decides whether two timings may be compared: CPU, cores, RAM, GPU,
-operating system, Python, library versions, threads, the container's CPU quota, frequency policy and
-huge pages, and the environment variables that change how libraries compute. Load and time are
-recorded beside it and never take part in it.
+The *fingerprint* holds the facts that must agree before two timings are compared: CPU, cores, RAM,
+GPU, operating system, Python, library versions, threads, the container's CPU quota, frequency
+policy and huge pages, and environment variables that change how libraries compute. Load and time
+are recorded beside it and are not part of it.
 """
 
 from __future__ import annotations
@@ -17,41 +17,21 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cnnbench.environment import cgroup, variables
+from cnnbench.environment import cgroup, libraries, variables
+from cnnbench.environment.libraries import version_of
 
-LIBRARIES = (
-    "tensorflow",
-    "keras",
-    "tf-keras",
-    "tensorflow-model-optimization",
-    "ai-edge-litert",
-    "numpy",
-    "onnxruntime",
-    "openvino",
-    "nvidia-cublas-cu12",  # TensorFlow's ``[and-cuda]``; of a CUDA installed otherwise nothing says
-    "nvidia-cudnn-cu12",
-    "tf2onnx",  # this and the next make the graph that ONNX Runtime gets
-    "onnx",
-    "ml_dtypes",
-    "Pillow",  # decodes and resizes images
-)
-
-# 2 since the facts in `_SINCE_2` are looked at; fingerprints before that hold no ``schema``.
-SCHEMA = 2
-_SINCE_2 = frozenset(
-    {"schema", "governor", "boost", "huge_pages"}
-    | {f"libraries.{name}" for name in ("tf2onnx", "onnx", "ml_dtypes", "Pillow")}
-)
+# Fact -> the first schema that records it; those not named, and not libraries, are in schema 1.
+SCHEMA = 3
+_SINCE = {"schema": SCHEMA, "governor": 2, "boost": 2, "huge_pages": 2}
 
 _CPUS = Path("/sys/devices/system/cpu")
 
 
 def fingerprint() -> dict[str, Any]:
-    """The facts that must agree before two timings are compared, as JSON."""
+    """Return the facts that must agree before two timings are compared, as JSON."""
     gpus = _gpus()
     quota = cgroup.of_process().cpu_cores()
     facts = {
@@ -64,10 +44,10 @@ def fingerprint() -> dict[str, Any]:
         "libc": " ".join(platform.libc_ver()),
         "gpu": gpus,
         "python": platform.python_version(),
-        "libraries": {name: version for name in LIBRARIES if (version := version_of(name))},
+        "libraries": libraries.versions(),
         "threads": usable_cores(),
     }
-    # What is as usual, or cannot be seen, is left out.
+    # Facts that have their usual value, or cannot be read, are left out.
     optional = {
         "cpu_quota_cores": round(quota, 3) if quota is not None else None,
         "governor": _governor(),
@@ -79,7 +59,7 @@ def fingerprint() -> dict[str, Any]:
 
 
 def describe() -> dict[str, Any]:
-    """The whole ``environment.json``: id, fingerprint, and what is only good to know."""
+    """Return the whole ``environment.json``: id, fingerprint, and facts that do not decide."""
     facts = fingerprint()
     return {
         "id": environment_id(facts),
@@ -93,7 +73,7 @@ def describe() -> dict[str, Any]:
 
 
 def environment_id(facts: Mapping[str, Any]) -> str:
-    """A short name of a fingerprint: the first 12 hex digits of its sha256."""
+    """Return a short name of a fingerprint: the first 12 hex digits of its sha256."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -103,21 +83,35 @@ def changed(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
     A fact that the older fingerprint did not record is not a difference.
     """
     flat_base, flat_new = flat(base), flat(new)
-    both = base.get("schema") == new.get("schema")
+    older = min(_schema(base), _schema(new))
+    is_same = _schema(base) == _schema(new)
     return {
         name: f"{flat_base.get(name, 'absent')} -> {flat_new.get(name, 'absent')}"
         for name in sorted(flat_base.keys() | flat_new.keys())
-        if flat_base.get(name) != flat_new.get(name) and (both or name not in _SINCE_2)
+        if flat_base.get(name) != flat_new.get(name) and (is_same or _since(name) <= older)
     }
 
 
+def _schema(facts: Mapping[str, Any]) -> int:
+    """Return the schema of a fingerprint; the first one did not say so."""
+    found = facts.get("schema")
+    return found if isinstance(found, int) else 1
+
+
+def _since(fact: str) -> int:
+    library = fact.removeprefix("libraries.")
+    if library != fact:
+        return libraries.LIBRARIES.get(library, libraries.OTHERS_SINCE)
+    return _SINCE.get(fact, 1)
+
+
 def differences(base: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What changed between two fingerprints, in words: ``cores: 2 -> 4``."""
+    """Return the differences between two fingerprints in words: ``cores: 2 -> 4``."""
     return [f"{name}: {words}" for name, words in changed(base, new).items()]
 
 
 def usable_cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
@@ -125,7 +119,7 @@ def usable_cores() -> int:
 
 
 def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested facts by their path: ``libraries.tensorflow``."""
+    """Return nested facts by their path: ``libraries.tensorflow``."""
     found: dict[str, Any] = {}
     for name, value in facts.items():
         if isinstance(value, Mapping):
@@ -135,16 +129,8 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def version_of(name: str) -> str | None:
-    """The version of an installed distribution, or None."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _cpu_model() -> str:
-    """The model's name, or where a virtual machine hides it, vendor, family and stepping too."""
+    """Return the model's name, with family and model number where known."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -166,7 +152,7 @@ def _ram_bytes() -> int:
 
 @cache
 def _gpus() -> str | None:
-    """Name, driver and memory of every NVIDIA card, or what the driver says of itself."""
+    """Return name, driver and memory of every NVIDIA card, or the driver's version, or None."""
     command = [
         "nvidia-smi",
         "--query-gpu=name,driver_version,memory.total",
@@ -184,7 +170,7 @@ def _governor() -> str | None:
 
 
 def _huge_pages() -> str | None:
-    """The policy in brackets: ``always [madvise] never``."""
+    """Return the policy in brackets: ``always [madvise] never``."""
     words = _first_line(Path("/sys/kernel/mm/transparent_hugepage/enabled")) or ""
     return words.partition("[")[2].partition("]")[0] or None
 

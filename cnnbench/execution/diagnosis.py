@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from cnnbench import environment
 from cnnbench.data import datasets
-from cnnbench.probes.latency.runtimes import find
-from cnnbench.probes.latency.settings import Runtime
+from cnnbench.errors import UserError
+from cnnbench.probes.latency.runtimes import RUNTIMES
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
@@ -38,19 +38,21 @@ def machine() -> Iterator[tuple[str, str]]:
 
 
 def runtimes() -> Iterator[tuple[str, str]]:
-    """``(runtime, versions or how to get it)``."""
+    """Yield ``(runtimes, versions or how to install them)``."""
     names: dict[tuple[str, ...], list[str]] = {}
-    extras = {}
-    for name in get_args(Runtime):
-        path = find(name)
-        names.setdefault(path.packages, []).append(name)
-        extras[path.packages] = path.extra
+    for name in RUNTIMES:
+        try:
+            packages = RUNTIMES[name].packages
+        except UserError as error:
+            yield name, error.one_line()
+        else:
+            names.setdefault(packages, []).append(name)
     for packages, found in names.items():
         versions = [environment.version_of(package) for package in packages]
         if all(versions):
             words = ", ".join(f"{p} {v}" for p, v in zip(packages, versions, strict=True))
         else:
-            words = f'not installed: pip install "cnnbench[{extras[packages]}]"'
+            words = f"not installed: {RUNTIMES[found[0]].install}"
         yield ", ".join(found), words
 
 

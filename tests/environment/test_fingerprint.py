@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cnnbench import environment
-from cnnbench.environment import variables
+from cnnbench.environment import libraries, variables
+from cnnbench.probes.latency.runtimes import RUNTIMES
 from tests.conftest import ROOT
+from tests.test_dependencies import names
 
 PUBLISHED = sorted((ROOT / "results" / "published").glob("*/environment.json"))
 
@@ -64,14 +68,28 @@ def facts(file: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.parent.name)
 def test_what_an_older_fingerprint_did_not_look_at_is_no_difference(file: Path) -> None:
     old = facts(file)
-    libraries = old["libraries"] | {"tf2onnx": "1.17.0", "Pillow": "12.0"}
-    new = old | {"schema": 2, "huge_pages": "madvise", "governor": "performance"}
-    new["libraries"] = libraries
+    new = old | {"schema": 3, "huge_pages": "madvise", "governor": "performance"}
+    new["libraries"] = old["libraries"] | {"tf2onnx": "1.17.0", "Pillow": "12.0", "h5py": "3.11"}
     assert environment.differences(old, new) == []
     assert environment.differences(old, new | {"cpu_quota_cores": 0.6}) == [
         "cpu_quota_cores: absent -> 0.6"
     ]
     assert environment.differences(old, new | {"cores": 64}) == [f"cores: {old['cores']} -> 64"]
+
+
+def test_each_schema_is_compared_with_what_it_recorded() -> None:
+    shared = {"cores": 2, "libraries": {"numpy": "2.4"}}
+    first = shared
+    second = shared | {"schema": 2, "governor": "performance", "libraries": {"Pillow": "12.0"}}
+    third = second | {"schema": 3, "libraries": {"Pillow": "13.0", "h5py": "3.1", "toy": "1.0"}}
+    numpy = "libraries.numpy: 2.4 -> absent"
+    assert environment.differences(first, second) == [numpy]
+    assert environment.differences(first, third) == [numpy]
+    assert environment.differences(second, third) == ["libraries.Pillow: 12.0 -> 13.0"]
+    older = {**second, "schema": 1, "governor": "powersave"}
+    assert "governor: powersave -> performance" in environment.differences(
+        older, second | {"schema": 1}
+    )
 
 
 def test_two_fingerprints_of_today_differ_in_everything_they_look_at() -> None:
@@ -82,3 +100,33 @@ def test_two_fingerprints_of_today_differ_in_everything_they_look_at() -> None:
         "libraries.tf2onnx",
     }
     assert environment.environment_id(base) != environment.environment_id(new)
+
+
+def dependencies() -> set[str]:
+    """The distributions that cnnbench requires, its extras for users included."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    optional = [one for name, wanted in extras.items() if name != "dev" for one in wanted]
+    return set(names([*project["dependencies"], *optional]))
+
+
+def test_every_dependency_is_recorded_or_has_a_reason_why_not() -> None:
+    recorded = set(names(list(libraries.LIBRARIES)))
+    excused = set(names(list(libraries.WITHOUT_EFFECT)))
+    assert not recorded & excused
+    assert dependencies() <= recorded | excused, "decide: can its version change a number?"
+    assert excused <= dependencies(), "no longer a dependency"
+    assert all(libraries.WITHOUT_EFFECT.values())
+
+
+def test_what_a_runtime_declares_is_recorded() -> None:
+    for name, runtime in RUNTIMES.items():
+        assert runtime.packages, name
+        assert set(runtime.packages) <= libraries.LIBRARIES.keys(), name
+
+
+def test_libraries_are_recorded_by_their_versions() -> None:
+    found = environment.fingerprint()["libraries"]
+    for name in ("tensorflow", "h5py", "scikit-learn", "threadpoolctl"):
+        assert found[name] == metadata.version(name)
+    assert not found.keys() & libraries.WITHOUT_EFFECT.keys()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cnnbench.environment import version_of
-from cnnbench.probes.latency.runtimes import find
+from cnnbench.errors import Unavailable
+from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.latency.settings import LatencySetting
 from tests.processes import HANGS_AFTER_S
 
@@ -19,10 +19,10 @@ _ROOT = Path(__file__).parents[2]
 
 
 def require(runtime: str) -> None:
-    path = find(runtime)
-    for package in path.packages:
-        if version_of(package) is None:
-            pytest.skip(f'{package} is not installed: pip install "cnnbench[{path.extra}]"')
+    try:
+        RUNTIMES[runtime].check(LatencySetting(runtime=runtime))
+    except Unavailable as error:
+        pytest.skip(str(error))
 
 
 def prepare_and_run(

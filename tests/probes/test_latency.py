@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.probes.interface import Context
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency import run as latency
-from cnnbench.probes.latency.runtimes import base, find
+from cnnbench.probes.latency.runtimes import RUNTIMES
+from cnnbench.probes.latency.runtimes.graph import Graph
+from cnnbench.probes.latency.runtimes.runtime import TOLERANCES, RuntimeBase, RuntimeInfo
 from cnnbench.probes.latency.runtimes.tensorflow_device import Device
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.latency.timing import machine
@@ -86,28 +89,38 @@ def test_gpu_is_said_to_be_missing_before_anything_is_built(
     import tensorflow as tf
 
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
-    for runtime in ("graph", "litert"):
+    reasons = {"graph": "no GPU visible to TensorFlow", "litert": "litert is measured on the CPU"}
+    for runtime, reason in reasons.items():
         setting = LatencySetting(runtime=runtime, device="gpu")
         for act in (latency.prepare, latency.run):
-            with pytest.raises(Unavailable, match="no GPU visible to TensorFlow"):
-                act(None, setting, _context(tmp_path))  # type: ignore[arg-type]
+            with pytest.raises(Unavailable, match=reason):
+                act(Tiny(), setting, _context(tmp_path))
 
 
-def test_what_a_runtime_cannot_do_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "require_gpu", lambda: None)
+def test_what_a_runtime_cannot_do_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="litert is measured on the CPU only"):
-        find("litert").check(LatencySetting(runtime="litert", device="gpu"))
+        RUNTIMES["litert"].check(LatencySetting(runtime="litert", device="gpu"))
     with pytest.raises(Unavailable, match="litert is measured in float32 only"):
-        find("litert").check(LatencySetting(runtime="litert", dtype="float16"))
+        RUNTIMES["litert"].check(LatencySetting(runtime="litert", dtype="float16"))
 
 
-@pytest.mark.parametrize(("runtime", "extra"), [("onnxruntime", "onnx"), ("openvino", "openvino")])
-def test_a_missing_package_names_the_command_that_brings_it(
-    runtime: str, extra: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(base, "version_of", lambda name: None)
-    with pytest.raises(Unavailable, match=rf'pip install "cnnbench\[{extra}\]"'):
-        find(runtime).check(LatencySetting(runtime=runtime))
+@pytest.mark.parametrize(
+    ("runtime", "command"),
+    [
+        ("onnxruntime", 'pip install "cnnbench[onnx]"'),
+        ("openvino", 'pip install "cnnbench[openvino]"'),
+        ("graph", "pip install cnnbench"),
+    ],
+)
+def test_a_missing_package_names_the_command_that_brings_it(runtime: str, command: str) -> None:
+    with pytest.raises(Unavailable, match=f"is not installed: {re.escape(command)}"):
+        RUNTIMES[runtime].check(LatencySetting(runtime=runtime), version_of=lambda name: None)
+
+
+def test_a_missing_package_without_a_command_is_installed_by_its_name() -> None:
+    info = RuntimeInfo(_Wrong, packages=("numpy", "nothing-of-that-name"))
+    with pytest.raises(Unavailable, match="not installed: pip install nothing-of-that-name"):
+        info.check(LatencySetting())
 
 
 def test_a_runtime_that_disagrees_is_flagged() -> None:
@@ -120,16 +133,17 @@ def test_a_runtime_that_disagrees_is_flagged() -> None:
 
 def test_what_a_gpu_rounds_float32_to_is_allowed_for() -> None:
     # What an H100 made of InceptionV3.
-    assert calibrated_model.disagreement(1.8e-4, 0.0078, "tensorfloat32") == []
-    assert calibrated_model.disagreement(1.8e-4, 0.0078) != []
+    assert calibrated_model.disagreement(1.8e-4, 0.0078, TOLERANCES["tensorfloat32"]) == []
+    assert calibrated_model.disagreement(1.8e-4, 0.0078, TOLERANCES["float32"]) != []
     gpu, cpu = (Device(name, threads=1) for name in ("GPU:0", "CPU:0"))
     assert (gpu.rounds_float32(), cpu.rounds_float32()) == (True, False)
     for setting, arithmetic in (
         ({}, "tensorfloat32"),
         ({"dtype": "bfloat16"}, "bfloat16"),
     ):
-        path = find("graph")(Tiny(), LatencySetting.model_validate(setting), Path(), gpu)
-        assert path.arithmetic() == arithmetic
+        runtime = Graph(Tiny(), LatencySetting.model_validate(setting), Path(), gpu)
+        assert runtime.arithmetic() == arithmetic
+        assert runtime.tolerance() == TOLERANCES[arithmetic]
 
 
 def test_drift_is_what_the_reference_does_not_explain() -> None:
@@ -219,7 +233,7 @@ def _same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(some, others, strict=True))
 
 
-class _Wrong(base.CallPath):
+class _Wrong(RuntimeBase):
     """Answers with ones, computes on three threads, and is slower at every call."""
 
     clock = Clock()
@@ -229,8 +243,6 @@ class _Wrong(base.CallPath):
         return {}
 
     def load(self) -> None: ...
-
-    def compile(self, images: np.ndarray) -> None: ...
 
     def call(self, fed: Any) -> Any:
         self.seconds += 0.0005

@@ -17,8 +17,7 @@ import pytest
 from cnnbench.errors import Unavailable
 from cnnbench.probes.interface import Context
 from cnnbench.probes.latency import run as latency
-from cnnbench.probes.latency.runtimes import base
-from cnnbench.probes.latency.runtimes.tensorflow_device import show_gpu
+from cnnbench.probes.latency.runtimes.tensorflow_device import require_gpu, show_gpu
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.memory import peak
 from cnnbench.probes.memory import run as memory
@@ -34,7 +33,8 @@ import numpy as np
 import tensorflow as tf
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.probes.latency.runtimes import find
+from cnnbench.probes.latency.runtimes.graph import Graph
+from cnnbench.probes.latency.runtimes.keras_call import Eager
 from cnnbench.probes.latency.runtimes.tensorflow_device import Device
 from tests.probes.tiny import Tiny
 
@@ -46,8 +46,8 @@ device.start()
 folder, found = Path(sys.argv[1]), {}
 model = calibrated_model.build(Tiny())
 images = calibrated_model.random_inputs(Tiny(), 1, seed=5)
-for name in ("graph", "eager"):
-    path = find(name)(Tiny(), LatencySetting(runtime=name, threads=1), folder, device)
+for name, kind in {"graph": Graph, "eager": Eager}.items():
+    path = kind(Tiny(), LatencySetting(runtime=name, threads=1), folder, device)
     path.prepare(model)
     path.load()
     path.compile(images)
@@ -159,6 +159,6 @@ def test_no_gpu_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     with pytest.raises(Unavailable, match="no GPU visible to TensorFlow"):
-        base.require_gpu()
+        require_gpu()
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [SimpleNamespace()])
-    base.require_gpu()
+    require_gpu()

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -114,19 +115,23 @@ def main() -> None:
 def _job(what: str) -> NoReturn:
     from cnnbench.probes.interface import Context
     from cnnbench.probes.latency import run as latency
+    from cnnbench.probes.latency.runtimes import RUNTIMES
     from cnnbench.probes.latency.settings import LatencySetting
     from cnnbench.probes.latency.timing.loop import TimingConfig
+    from tests.probes.fake_runtime import FAKES
 
     code = 1
     try:
         setting, folder, *named = sys.argv[1:]
         subject = {kind.__name__: kind for kind in (Tiny, Functions, Heads)}[(named or ["Tiny"])[0]]
-        latency.EFFORT = TimingConfig(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
+        timing = TimingConfig(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
         cell = Path(folder) / "cell"  # beside it lies what cells share
         cell.mkdir(exist_ok=True)
         context = Context(repeat=0, artifacts=cell, scratch=cell)
-        act = {"prepare": latency.prepare, "run": latency.run}[what]
-        found = act(subject(), LatencySetting.model_validate_json(setting), context)
+        act = {"prepare": latency.prepare, "run": partial(latency.run, timing=timing)}[what]
+        wanted = LatencySetting.model_validate_json(setting)
+        runtimes = FAKES if wanted.runtime in FAKES else RUNTIMES
+        found = act(subject(), wanted, context, runtimes)
         print(json.dumps(asdict(found)), flush=True)
         code = 0
     except BaseException:

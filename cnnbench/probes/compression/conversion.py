@@ -27,7 +27,7 @@ from cnnbench.probes.compression import (
     paths,
     training,
 )
-from cnnbench.probes.compression.interpreter import File, answers
+from cnnbench.probes.compression.interpreter import File, predict
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.steps import Quantisation
 from cnnbench.probes.compression.steps.base import Representative
@@ -36,7 +36,7 @@ from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.compression.variants import Variant, parse
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.probes.latency.runtimes import litert
+from cnnbench.probes.latency.runtimes import litert_file
 
 
 def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
@@ -120,7 +120,7 @@ def convert(
     Raises:
         JobFailed: the conversion failed; the converter's whole message is printed to stderr.
     """
-    converter = litert.converter(model, shape)
+    converter = litert_file.converter(model, shape)
     for step in variant.steps:
         step.configure(converter, representative)
     try:
@@ -186,7 +186,7 @@ def _evaluate(
 ) -> None:
     """Add the quality on the test images, and the agreement with the float32 model."""
     objective, encoding = data.objective, card["outputs"]
-    outputs = answers(file, data.test.images, data.preprocessed, context.report_progress)
+    outputs = predict(file, data.test.images, data.preprocessed, context.report_progress)
     found = objective.evaluate(outputs, objective.targets(data.test), encoding)
     original = np.load(float32 / training.OUTPUTS)
     result.metrics |= found.metrics

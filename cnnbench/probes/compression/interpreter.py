@@ -1,53 +1,52 @@
-"""A converted file that answers like a model: image by image, through LiteRT."""
+"""Running a converted file in LiteRT, image by image."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cnnbench.environment import usable_cores
 from cnnbench.errors import JobFailed
+from cnnbench.probes.latency.runtimes.litert_file import LiteRTFile
 
 
-class File:
-    """A flatbuffer for one image a call, opened."""
+class File(LiteRTFile):
+    """An opened flatbuffer with a batch size of one."""
 
     def __init__(self, path: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._interpreter = Interpreter(model_path=str(path), num_threads=usable_cores())
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+        super().__init__(path, usable_cores())
+        self.load()
+        self.compile()
 
     def __call__(self, images: np.ndarray, training: bool = False) -> list[np.ndarray]:
-        """The outputs for float32 ``images``, ``(n, h, w, c)``, each ``(n, ...)``.
+        """Return the outputs, ``(n, ...)`` each, for float32 ``images``, ``(n, h, w, c)``.
 
         Raises:
-            JobFailed: some are no numbers, as where a weight is too large for float16.
+            JobFailed: an output is not finite, for example if a weight is too large for float16.
         """
-        answers = []
-        for image in np.asarray(images, np.float32):
-            self._interpreter.set_tensor(self._input, image[None])
-            self._interpreter.invoke()
-            answers.append([self._interpreter.get_tensor(index) for index in self._outputs])
-        outputs = [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+        calls = [self.call(image[None]) for image in np.asarray(images, np.float32)]
+        outputs = [np.concatenate(parts) for parts in zip(*calls, strict=True)]
         if not all(np.isfinite(output).all() for output in outputs):
-            raise JobFailed("its outputs are not numbers")
+            raise JobFailed("its outputs are not finite")
         return outputs
 
 
-def answers(file: File, images: np.ndarray, preprocess: Any, say: Any) -> np.ndarray:
-    """What ``file`` says to uint8 ``images``: ``(n, classes)``.
+def predict(
+    file: File,
+    images: np.ndarray,
+    preprocess: Callable[[np.ndarray], np.ndarray],
+    report_progress: Callable[[str], None],
+) -> np.ndarray:
+    """Return the first output of ``file``, ``(n, classes)``, for uint8 ``images``.
 
     Raises:
-        JobFailed: as `File`.
+        JobFailed: an output is not finite.
     """
     parts = []
     step = 256
     for start in range(0, len(images), step):
-        say(f"testing in LiteRT, image {start + 1:,} of {len(images):,}")
+        report_progress(f"testing in LiteRT, image {start + 1:,} of {len(images):,}")
         parts.append(file(preprocess(images[start : start + step]))[0])
     return np.concatenate(parts)

@@ -20,6 +20,7 @@ from cnnbench.files import replace_arrays
 from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.compression import paths
 from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency.runtimes.runtime import TOLERANCES
 
 WEIGHTS, OUTPUTS = "weights.npz", "answers.npz"
 
@@ -98,9 +99,7 @@ def check_outputs(model: Any, folder: Path) -> None:
         expected = [stored[key] for key in stored if key.startswith(f"{name}_")]
         outputs = calibrated_model.answers(model, stored["images"])
         difference, scale = calibrated_model.difference(outputs, expected)
-        allowed = max(
-            calibrated_model.TOLERANCE["float32"] * scale, float(stored[f"{name}-rounding"])
-        )
+        allowed = max(TOLERANCES["float32"] * scale, float(stored[f"{name}-rounding"]))
         if not difference <= allowed:  # also true for NaN
             raise Unavailable(
                 "its rebuilt copy with the same weights has different outputs, by up to "

@@ -12,7 +12,7 @@ from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency import run as timed
-from cnnbench.probes.latency.runtimes import litert
+from cnnbench.probes.latency.runtimes.litert import LiteRT
 from cnnbench.probes.memory import peak
 
 
@@ -23,8 +23,8 @@ def latency(handle: ModelHandle, setting: CompressionSetting, context: Context) 
         Unavailable: the file does not exist.
     """
     folder = _folder(handle, setting, context)
-    runtime = litert.Runtime(handle, setting.latency(), folder)
-    result = timed.measured(runtime, folder, timed.EFFORT)
+    runtime = LiteRT(handle, setting.latency(), folder)
+    result = timed.measured(runtime, folder)
     # Compared with the file's outputs in the process that made it: a check, not a metric.
     result.details["answers_differ_by"] = result.metrics.pop("output_max_abs_diff")
     return result
@@ -44,7 +44,7 @@ def memory(handle: ModelHandle, setting: CompressionSetting, context: Context) -
     import ai_edge_litert.interpreter  # noqa: F401 - its code does not count
 
     folder = _folder(handle, setting, context)
-    runtime = litert.Runtime(handle, setting.latency(), folder)
+    runtime = LiteRT(handle, setting.latency(), folder)
     image = np.array(calibrated_model.read_expected(folder).inputs[0])
 
     def first_answer() -> None:

@@ -1,7 +1,7 @@
-"""The ``latency`` probe: one call path, timed in a fresh process.
+"""The ``latency`` probe: one model in one runtime, timed in a fresh process.
 
-``prepare`` makes once what every round opens; a round loads, compiles, compares the output with
-Keras', warms up, and times calls in blocks that alternate with a reference.
+``prepare`` converts the model once for all rounds; a round loads, compiles, compares the outputs
+with Keras', warms up, and times calls in blocks that alternate with a reference workload.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from cnnbench.models.handle import ModelHandle
+from cnnbench.plugins import Registry
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.probes.latency.runtimes import CallPath, find
+from cnnbench.probes.latency.runtimes import RUNTIMES, Runtime, RuntimeInfo
 from cnnbench.probes.latency.runtimes.tensorflow_device import keep_float32_exact, show_gpu
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.latency.timing import machine
@@ -24,7 +25,7 @@ from cnnbench.probes.latency.timing.loop import (
     Timing,
     TimingConfig,
     WarmUp,
-    location,
+    fastest_decile_mean,
     measure,
     warm_up,
 )
@@ -32,7 +33,7 @@ from cnnbench.probes.latency.timing.reference_workload import reference
 from cnnbench.probes.memory import peak
 from cnnbench.statistics.percentiles import percentile
 
-EFFORT = TimingConfig()
+TIMING = TimingConfig()
 
 # Thinned evenly: a record stays below some 20 kB, and a table pools those of all rounds.
 _MOST_SAMPLES = 1000
@@ -40,78 +41,111 @@ _MOST_SAMPLES = 1000
 _DRIFT = 0.10
 
 
-def prepare(subject: ModelHandle, setting: LatencySetting, context: Context) -> ProbeResult:
-    """Make the weights, the expected output and the file that the runtime opens.
+def prepare(
+    model: ModelHandle,
+    setting: LatencySetting,
+    context: Context,
+    runtimes: Registry[RuntimeInfo] = RUNTIMES,
+) -> ProbeResult:
+    """Make the weights, the expected outputs and the files that the runtime opens.
+
+    Args:
+        model: what is measured.
+        setting: of the cell.
+        context: its ``artifacts`` get the files; weights are shared in the folder above.
+        runtimes: where the setting's runtime is looked up.
 
     Raises:
-        Unavailable: the runtime, the device or the precision is not to be had here.
-        JobFailed: the network's output is constant, so that nothing can be compared.
+        Unavailable: the runtime, the device or the precision is not available here.
+        JobFailed: the model's output is constant, so that nothing can be compared.
     """
-    runtime = find(setting.runtime)
-    runtime.check(setting)
-    path = runtime(subject, setting, context.artifacts)
+    info = runtimes.find(setting.runtime)
+    runtime = _create(info, model, setting, context.artifacts)
     show_gpu(setting.device == "gpu")
     if setting.device == "gpu":
         keep_float32_exact()
-    if calibrated_model.is_large(subject):
-        # Else the converter lacks what the eager calls needed: 9 GB of EfficientNetB7.
+    if calibrated_model.is_large(model):
+        # Else the converter lacks the memory of the eager calls: 9 GB for EfficientNetB7.
         peak.without_tensorflow_pool()
         peak.return_freed_memory()
     import keras  # noqa: F401 - not part of the work
 
     begin = time.perf_counter()
     context.report_progress("building")
-    model = calibrated_model.build(subject, shared=context.artifacts.parent)
+    keras_model = calibrated_model.build(model, shared=context.artifacts.parent)
     context.report_progress("asking Keras")
-    calibrated_model.write_expected(subject, model, setting.batch_size, context.artifacts)
+    calibrated_model.write_expected(model, keras_model, setting.batch_size, context.artifacts)
     context.report_progress("converting")
-    if not runtime.lowers_precision:
-        model = calibrated_model.in_precision(subject, model, setting.dtype)
-    metrics = path.prepare(model)
+    if not info.lowers_precision:
+        keras_model = calibrated_model.in_precision(model, keras_model, setting.dtype)
+    metrics = runtime.prepare(keras_model)
     return ProbeResult(metrics, details={"work_s": round(time.perf_counter() - begin, 3)})
 
 
-def run(subject: ModelHandle, setting: LatencySetting, context: Context) -> ProbeResult:
-    """One round: open, compare, warm up, measure, close.
+def run(
+    model: ModelHandle,
+    setting: LatencySetting,
+    context: Context,
+    runtimes: Registry[RuntimeInfo] = RUNTIMES,
+    timing: TimingConfig = TIMING,
+) -> ProbeResult:
+    """Measure one round: open, compare, warm up, time, close.
+
+    Args:
+        model, setting, context, runtimes: as of `prepare`.
+        timing: duration of the measurement.
 
     Raises:
         Unavailable: as `prepare`.
+        JobFailed: a file of `prepare` is missing.
     """
-    runtime = find(setting.runtime)
-    runtime.check(setting)
-    return measured(runtime(subject, setting, context.artifacts), context.artifacts, EFFORT)
+    info = runtimes.find(setting.runtime)
+    runtime = _create(info, model, setting, context.artifacts)
+    info.check_files(context.artifacts)
+    return measured(runtime, context.artifacts, timing)
 
 
-def measured(path: CallPath, folder: Path, effort: TimingConfig) -> ProbeResult:
-    """Measure an unopened call path, whose expected output lies in ``folder``."""
+def _create(
+    info: RuntimeInfo, model: ModelHandle, setting: LatencySetting, folder: Path
+) -> Runtime:
+    info.check(setting)
+    runtime = info.create(model, setting, folder)
+    runtime.check()
+    return runtime
+
+
+def measured(runtime: Runtime, folder: Path, config: TimingConfig = TIMING) -> ProbeResult:
+    """Measure a runtime that is not loaded yet; ``folder`` holds the expected outputs."""
     expected = calibrated_model.read_expected(folder)
     metrics: dict[str, float] = {}
     begin = time.perf_counter()
-    path.start()
-    metrics["load_s"], _ = _seconds(path.load)
-    metrics["compile_s"], _ = _seconds(lambda: path.compile(expected.inputs[0]))
-    inputs = [path.feed(images) for images in expected.inputs]
-    metrics["first_call_s"], result = _seconds(lambda: path.call(inputs[0]))
-    difference, scale = calibrated_model.difference(path.outputs(result), expected.outputs)
+    runtime.start()
+    metrics["load_s"], _ = _seconds(runtime.load)
+    metrics["compile_s"], _ = _seconds(lambda: runtime.compile(expected.inputs[0]))
+    inputs = [runtime.feed(images) for images in expected.inputs]
+    metrics["first_call_s"], result = _seconds(lambda: runtime.call(inputs[0]))
+    difference, scale = calibrated_model.difference(runtime.outputs(result), expected.outputs)
     metrics["output_max_abs_diff"] = difference
 
-    with reference(path.threads) as work:
+    with reference(runtime.threads) as work:
         work()
-        warm = warm_up(path.call, inputs, effort)
+        warm = warm_up(runtime.call, inputs, config)
         before = machine.now()
-        timing = measure(path.call, inputs, work, warm.windows[-1], effort)
+        timing = measure(runtime.call, inputs, work, warm.windows[-1], config)
         meanwhile = machine.between(before, machine.now())
     work_s = time.perf_counter() - begin
-    threads_in_use = path.threads_in_use()
-    path.close()
+    threads_in_use = runtime.threads_in_use()
+    runtime.close()
 
-    flags = meanwhile.flags(path.threads)
-    flags += calibrated_model.disagreement(difference, scale, path.arithmetic())
+    flags = meanwhile.flags(runtime.threads)
+    flags += calibrated_model.disagreement(difference, scale, runtime.tolerance())
     flags += _flags(warm, timing)
-    if threads_in_use not in (None, path.threads):
-        flags.append(f"threads in use are not those asked for ({threads_in_use}, {path.threads})")
+    if threads_in_use not in (None, runtime.threads):
+        flags.append(
+            f"threads in use are not those asked for ({threads_in_use}, {runtime.threads})"
+        )
     return ProbeResult(
-        metrics=metrics | summary(timing, path.setting.batch_size),
+        metrics=metrics | summary(timing, runtime.setting.batch_size),
         samples={
             "latency_s": thinned(timing.calls, _MOST_SAMPLES),
             "reference_s": thinned(timing.reference_calls, _MOST_SAMPLES),
@@ -120,8 +154,8 @@ def measured(path: CallPath, folder: Path, effort: TimingConfig) -> ProbeResult:
             "flags": flags,
             "calls": len(timing.calls),
             "work_s": round(work_s, 3),
-            "arithmetic": path.arithmetic(),
-            "threads": path.threads,
+            "arithmetic": runtime.arithmetic(),
+            "threads": runtime.threads,
             "threads_in_use": threads_in_use,
             "warm_up_windows_s": thinned(warm.windows, 50),
             "warm": warm.agreed,
@@ -134,7 +168,7 @@ def measured(path: CallPath, folder: Path, effort: TimingConfig) -> ProbeResult:
 
 
 def summary(timing: Timing, batch_size: int) -> dict[str, float]:
-    """The metrics of a round's calls; percentiles only with enough of them."""
+    """Return the metrics of a round's calls, percentiles only with enough calls."""
     calls = timing.calls
     mean = float(np.mean(calls))
     percentiles = {
@@ -143,19 +177,19 @@ def summary(timing: Timing, batch_size: int) -> dict[str, float]:
         if (value := percentile(calls, q)) is not None
     }
     return {
-        "latency_location_s": location(calls),
+        "latency_location_s": fastest_decile_mean(calls),
         "latency_mean_s": mean,
         **percentiles,
         "throughput_per_s": batch_size / mean,
-        "reference_s": location(timing.reference_calls),
+        "reference_s": fastest_decile_mean(timing.reference_calls),
     }
 
 
 def thinned(seconds: Sequence[float], most: int) -> list[float]:
-    """At most ``most`` of the values, evenly spread over the time, with four digits."""
+    """Return at most ``most`` of the values, evenly spread over time, with four digits."""
     if len(seconds) > most:
-        places = np.linspace(0, len(seconds) - 1, most).round().astype(int)
-        seconds = [seconds[place] for place in places]
+        positions = np.linspace(0, len(seconds) - 1, most).round().astype(int)
+        seconds = [seconds[position] for position in positions]
     return [float(f"{value:.4g}") for value in seconds]
 
 
@@ -170,9 +204,9 @@ def _flags(warm: WarmUp, timing: Timing) -> list[str]:
 
 
 def _drift(timing: Timing) -> float:
-    """How the blocks' ratio to the reference moved from the first to the last third."""
+    """Return the relative change of the ratio to the reference, first to last third of blocks."""
     ratios = [
-        location(block) / location(beside)
+        fastest_decile_mean(block) / fastest_decile_mean(beside)
         for block, beside in zip(timing.blocks, timing.references, strict=True)
     ]
     third = len(ratios) // 3

@@ -1,4 +1,4 @@
-"""Settings of the ``latency`` probe: call path, device, threads, precision and batch size."""
+"""Settings of the ``latency`` probe: runtime, device, threads, precision and batch size."""
 
 from __future__ import annotations
 
@@ -6,13 +6,26 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from cnnbench.errors import UserError
 from cnnbench.models.handle import Model
+from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.settings import Setting, Spec, StoppingRule
 from cnnbench.schema import BatchSize, BatchSizes, Distinct, Fraction
 
-Runtime = Literal["predict", "eager", "graph", "xla", "litert", "onnxruntime", "openvino"]
+
+def _known(runtime: str) -> str:
+    try:
+        RUNTIMES.find(runtime)
+    except UserError as error:
+        raise ValueError(error.one_line()) from None
+    return runtime
+
+
+# A journal may name a runtime of a package that is not installed where the journal is read.
+Runtime = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+KnownRuntime = Annotated[Runtime, AfterValidator(_known)]
 Device = Literal["cpu", "gpu"]
 Threads = Literal["all"] | Annotated[int, Field(strict=True, ge=1, le=1024)]
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -20,7 +33,7 @@ Rounds = Annotated[int, Field(strict=True, ge=1, le=100)]
 
 
 class LatencySetting(Setting):
-    """One call path, timed in fresh processes; what is made once is made by ``prepare``."""
+    """One model in one runtime, timed in fresh processes; ``prepare`` converts it once."""
 
     probe: ClassVar[str] = "latency"
     runtime: Runtime = "graph"
@@ -46,11 +59,11 @@ class LatencySetting(Setting):
 
 
 class TimedSpec(Spec):
-    """What is timed in rounds, until the interval is as narrow as ``precision``.
+    """Cells that are timed in rounds until the interval is as narrow as ``precision``.
 
     Attributes:
-        precision: the relative half-width that is wanted.
-        min_rounds, max_rounds: fresh processes of a cell.
+        precision: relative half-width of the 95 % interval to reach.
+        min_rounds, max_rounds: number of fresh processes of a cell.
     """
 
     precision: Fraction = 0.05
@@ -74,7 +87,7 @@ class TimedSpec(Spec):
 class LatencySpec(TimedSpec):
     """``latency: {runtimes: [graph, litert], devices: [cpu, gpu], precision: 5%}``"""
 
-    runtimes: Annotated[list[Runtime], Distinct, Field(min_length=1)] = ["graph"]
+    runtimes: Annotated[list[KnownRuntime], Distinct, Field(min_length=1)] = ["graph"]
     devices: Annotated[list[Device], Distinct, Field(min_length=1)] = ["cpu"]
     batch_sizes: BatchSizes = [1]
     threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]

@@ -15,8 +15,7 @@ import numpy as np
 
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.probes.latency.runtimes.base import require_gpu
-from cnnbench.probes.latency.runtimes.tensorflow_device import show_gpu
+from cnnbench.probes.latency.runtimes.tensorflow_device import require_gpu, show_gpu
 from cnnbench.probes.memory import peak, timeline
 from cnnbench.probes.memory.settings import MemorySetting
 

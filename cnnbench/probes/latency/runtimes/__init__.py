@@ -1,18 +1,26 @@
-"""The runtimes: one file each, found by name. A new one is one file with a class ``Runtime``."""
+"""Runtimes by name: a file each here, and those of other packages.
+
+Another package adds one by an entry point of the group ``cnnbench.runtimes`` whose value names a
+`RuntimeInfo`; a suite then uses it by the entry point's name.
+"""
 
 from __future__ import annotations
 
-import importlib
+from cnnbench.plugins import Registry
+from cnnbench.probes.latency.runtimes.runtime import Runtime, RuntimeBase, RuntimeInfo
 
-from cnnbench.probes.latency.runtimes.base import CallPath
+RUNTIMES: Registry[RuntimeInfo] = Registry(
+    "cnnbench.runtimes",
+    "runtime",
+    {
+        "predict": "cnnbench.probes.latency.runtimes.keras_call:PREDICT",
+        "eager": "cnnbench.probes.latency.runtimes.keras_call:EAGER",
+        "graph": "cnnbench.probes.latency.runtimes.graph:GRAPH",
+        "xla": "cnnbench.probes.latency.runtimes.graph:XLA",
+        "litert": "cnnbench.probes.latency.runtimes.litert:LITERT",
+        "onnxruntime": "cnnbench.probes.latency.runtimes.onnxruntime:ONNXRUNTIME",
+        "openvino": "cnnbench.probes.latency.runtimes.openvino:OPENVINO",
+    },
+)
 
-
-def find(name: str) -> type[CallPath]:
-    """The call path of that name; its module is imported only now."""
-    found: type[CallPath] = importlib.import_module(
-        f"cnnbench.probes.latency.runtimes.{name}"
-    ).Runtime
-    return found
-
-
-__all__ = ["CallPath", "find"]
+__all__ = ["RUNTIMES", "Runtime", "RuntimeBase", "RuntimeInfo"]

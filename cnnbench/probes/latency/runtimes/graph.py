@@ -1,8 +1,10 @@
-"""``graph``: the Keras model wrapped in ``tf.function``, as TensorFlow users run a network.
+"""``graph`` and ``xla``: a Keras model wrapped in ``tf.function``.
 
 ``convert_s`` is the tracing; ``load_s`` reads the graph and the weights; ``compile_s`` makes the
-function; the optimisation of the graph falls into ``first_call_s``. Inputs lie on the device
-already; outputs are brought to the host.
+function; TensorFlow optimises the graph in ``first_call_s``. Inputs are on the device already;
+outputs are copied to the host. For ``xla``, ``tf.function(model, jit_compile=True)``,
+``compile_s`` includes a call in which XLA compiles the whole model, and ``first_call_s`` is the
+call after it.
 """
 
 from __future__ import annotations
@@ -13,17 +15,24 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.tensorflow_path import TensorFlowPath
+from cnnbench.probes.latency.runtimes.runtime import RuntimeInfo
+from cnnbench.probes.latency.runtimes.tensorflow_device import (
+    DEVICES,
+    DTYPES,
+    INSTALL,
+    PACKAGES,
+    TensorFlowRuntime,
+)
 
 
-class Runtime(TensorFlowPath):
+class Graph(TensorFlowRuntime):
     """``tf.function(model)(tensor)``."""
 
     jit_compile: ClassVar[bool] = False
 
-    def prepare(self, model: Any) -> dict[str, float]:
+    def prepare(self, keras_model: Any) -> dict[str, float]:
         begin = time.perf_counter()
-        concrete = saved_graph.trace(model, self.shape)
+        concrete = saved_graph.trace(keras_model, self.shape)
         convert_s = time.perf_counter() - begin
         saved_graph.save(concrete, self.folder)
         return {"convert_s": convert_s}
@@ -43,3 +52,17 @@ class Runtime(TensorFlowPath):
 
     def call(self, fed: Any) -> list[np.ndarray]:
         return [tensor.numpy() for tensor in self._function(fed)]
+
+
+class Xla(Graph):
+    """The traced model, compiled by XLA as one kernel."""
+
+    jit_compile = True
+
+    def compile(self, images: np.ndarray) -> None:
+        super().compile(images)
+        self.call(self.feed(images))
+
+
+GRAPH = RuntimeInfo(Graph, PACKAGES, INSTALL, saved_graph.FILES, DEVICES, DTYPES)
+XLA = RuntimeInfo(Xla, PACKAGES, INSTALL, saved_graph.FILES, DEVICES, DTYPES)

@@ -15,27 +15,25 @@ import numpy as np
 
 from cnnbench.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.base import CallPath, threads_of_process
+from cnnbench.probes.latency.runtimes.runtime import RuntimeBase, RuntimeInfo, ThreadCounter
 
+_FILE = "model.onnx"
 _OPSET = 18
 _CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
 
 
-class Runtime(CallPath):
+class OnnxRuntime(RuntimeBase):
     """``session.run(None, {input: images})``."""
-
-    packages = ("onnxruntime", "tf2onnx")
-    extra = "onnx"
 
     @property
     def _file(self) -> Path:
-        return self.folder / "model.onnx"
+        return self.folder / _FILE
 
-    def prepare(self, model: Any) -> dict[str, float]:
+    def prepare(self, keras_model: Any) -> dict[str, float]:
         import tf2onnx  # noqa: F401 - not part of the work
 
         begin = time.perf_counter()
-        frozen = saved_graph.frozen(model, self.shape)
+        frozen = saved_graph.frozen(keras_model, self.shape)
         # Else the network is copied, weights and all, before each of some forty passes over its
         # graph, in case one fails: most of the time of a conversion.
         os.environ[_CATCH_ERRORS] = "FALSE"
@@ -67,7 +65,7 @@ class Runtime(CallPath):
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        others = threads_of_process()
+        counter = ThreadCounter()
         try:
             self._session = onnxruntime.InferenceSession(
                 str(self._file), options, providers=["CPUExecutionProvider"]
@@ -77,17 +75,21 @@ class Runtime(CallPath):
                 raise
             words = f"ONNX Runtime refuses the converted network: {brief(error)}"
             raise JobFailed(words) from error
-        now = threads_of_process()
-        self._threads_in_use = None if others is None or now is None else now - others + 1
+        self._threads_in_use = counter.count()
         self._input = self._session.get_inputs()[0].name
-
-    def compile(self, images: np.ndarray) -> None:
-        """Nothing is left to compile."""
 
     def call(self, fed: np.ndarray) -> list[np.ndarray]:
         outputs: list[np.ndarray] = self._session.run(None, {self._input: fed})
         return outputs
 
     def threads_in_use(self) -> int | None:
-        """The calling thread and those of the session's pool; it only repeats what it was told."""
+        """Return the number of threads: the caller and those that the session started."""
         return self._threads_in_use
+
+
+ONNXRUNTIME = RuntimeInfo(
+    create=OnnxRuntime,
+    packages=("onnxruntime", "tf2onnx"),
+    install='pip install "cnnbench[onnx]"',
+    files=(_FILE,),
+)

@@ -1,7 +1,7 @@
-"""``openvino``: the SavedModel in OpenVINO's CPU plugin, in the precision that was asked for.
+"""``openvino``: the SavedModel in OpenVINO's CPU plugin, in the setting's precision.
 
 ``convert_s`` writes the SavedModel and OpenVINO's own files; ``load_s`` reads them; ``compile_s``
-compiles for latency, one stream. Left alone, OpenVINO computes in bfloat16 where the CPU can.
+compiles for latency, one stream. By default OpenVINO would compute in bfloat16 if the CPU can.
 """
 
 from __future__ import annotations
@@ -14,41 +14,35 @@ import numpy as np
 
 from cnnbench.errors import Unavailable
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.base import CallPath
-from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.latency.runtimes.runtime import RuntimeBase, RuntimeInfo
 
+_FILE = "model.xml"
 _PRECISION = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _CAPABILITY = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16"}
 
 
-class Runtime(CallPath):
+class OpenVino(RuntimeBase):
     """``compiled(images)``; arrays go in and are copied out."""
 
-    packages = ("openvino",)
-    extra = "openvino"
-    dtypes = ("float32", "bfloat16", "float16")
-    lowers_precision = True
-
-    @classmethod
-    def check(cls, setting: LatencySetting) -> None:
-        super().check(setting)
-        if setting.dtype != "float32":
+    def check(self) -> None:
+        dtype = self.setting.dtype
+        if dtype != "float32":
             import openvino
 
             able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-            if _CAPABILITY[setting.dtype] not in able:
-                raise Unavailable(f"OpenVINO cannot compute in {setting.dtype} on this CPU")
+            if _CAPABILITY[dtype] not in able:
+                raise Unavailable(f"OpenVINO cannot compute in {dtype} on this CPU")
 
     @property
     def _file(self) -> Path:
-        return self.folder / "model.xml"
+        return self.folder / _FILE
 
-    def prepare(self, model: Any) -> dict[str, float]:
+    def prepare(self, keras_model: Any) -> dict[str, float]:
         import openvino
 
         begin = time.perf_counter()
         saved = self.folder / "saved_model"
-        saved_graph.save_model(model, self.shape, saved)
+        saved_graph.save_model(keras_model, self.shape, saved)
         converted = openvino.convert_model(str(saved), input=list(self.shape))
         openvino.save_model(converted, str(self._file), compress_to_fp16=False)
         return {"convert_s": time.perf_counter() - begin}
@@ -70,21 +64,31 @@ class Runtime(CallPath):
                 "INFERENCE_PRECISION_HINT": _PRECISION[self.setting.dtype],
             },
         )
-        # Its order is its own: of twelve outputs the ninth came third.
+        # OpenVINO orders outputs its own way: of twelve, the ninth came third.
         names = [port.get_names() for port in self._compiled.outputs]
-        self._places = [
-            next(place for place, own in enumerate(names) if saved_graph.output_name(k) in own)
+        self._order = [
+            next(index for index, own in enumerate(names) if saved_graph.output_name(k) in own)
             for k in range(len(names))
         ]
 
     def call(self, fed: np.ndarray) -> list[np.ndarray]:
         return list(self._compiled(fed).values())
 
-    def outputs(self, result: list[np.ndarray]) -> list[np.ndarray]:
-        return [result[place] for place in self._places]
+    def outputs(self, result: Any) -> list[np.ndarray]:
+        return [result[index] for index in self._order]
 
     def threads_in_use(self) -> int:
         return int(self._compiled.get_property("INFERENCE_NUM_THREADS"))
 
     def close(self) -> None:
         del self._compiled, self._model, self._core
+
+
+OPENVINO = RuntimeInfo(
+    create=OpenVino,
+    packages=("openvino",),
+    install='pip install "cnnbench[openvino]"',
+    files=(_FILE, "model.bin"),
+    dtypes=("float32", "bfloat16", "float16"),
+    lowers_precision=True,
+)

@@ -1,8 +1,8 @@
-"""A traced network on disk: its graph, and beside it the values of its variables.
+"""A traced Keras model on disk: its graph, and the values of its variables.
 
-A round opens the very graph that ``tf.function`` made of the Keras model, without building the
-model and tracing it again: seconds become tenths. Variables stay variables (nothing is frozen),
-so that TensorFlow optimises and runs what it would have run.
+A round loads the graph that ``tf.function`` traced, instead of building and tracing the model
+again: tenths of a second instead of seconds. Variables stay variables (nothing is frozen), so that
+TensorFlow optimises and runs the same graph as for Keras.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-_GRAPH, _VALUES, _NAMES = "graph.pb", "values.npz", "graph.json"
+FILES = _GRAPH, _VALUES, _NAMES = "graph.pb", "values.npz", "graph.json"
 
 
 def trace(model: Any, shape: tuple[int, ...]) -> Any:
-    """The concrete function of ``model`` in inference mode for one float32 input.
+    """Return the concrete function of ``model`` in inference mode for one float32 input.
 
     Args:
         model: a Keras model with one input.
@@ -61,22 +61,22 @@ def save(concrete: Any, folder: Path) -> None:
         "captured": captured,
     }
     graph = concrete.graph.as_graph_def()
-    # They are mapped to tensors when the graph is read; XLA refuses what would be left of them.
+    # These are replaced by tensors on import; XLA refuses placeholders that are left over.
     mapped = {name.partition(":")[0] for name in (inputs[0], *(name for name, _, _ in captured))}
-    for place in reversed(range(len(graph.node))):
-        if graph.node[place].name in mapped:
-            del graph.node[place]
+    for index in reversed(range(len(graph.node))):
+        if graph.node[index].name in mapped:
+            del graph.node[index]
     (folder / _GRAPH).write_bytes(graph.SerializeToString())
     (folder / _NAMES).write_text(json.dumps(names))
     np.savez(folder / _VALUES, *values)
 
 
 def load(folder: Path) -> Callable[[Any], list[Any]]:
-    """Read it back as a Python function to be wrapped in ``tf.function``: images -> outputs.
+    """Return a Python function, images -> outputs, to be wrapped in ``tf.function``.
 
     The functions in the graph's library (grouped convolutions, loops, a layer's own
-    ``tf.function``) become known to this process as they are, so that TensorFlow runs them as it
-    runs them for Keras.
+    ``tf.function``) are registered in this process unchanged, so that TensorFlow runs them as it
+    does for Keras.
     """
     import tensorflow as tf
     from tensorflow.python.eager import context
@@ -87,16 +87,16 @@ def load(folder: Path) -> Callable[[Any], list[Any]]:
     with np.load(folder / _VALUES) as archive:
         values = [archive[name] for name in archive.files]
     states = _states(names["captured"], values)
-    # Importing a graph hands its functions to the graph alone; they are called from outside it.
+    # Importing a graph registers its functions in that graph only; they are called from outside.
     for function in graph.library.function:
         context.context().add_function_def(function)
 
-    # Of a name that no function of the library has: TensorFlow numbers each process's from zero.
+    # No function of the library has this name: TensorFlow numbers those of each process from zero.
     def run_saved_graph(images: Any) -> list[Any]:
         inside = tf.compat.v1.get_default_graph()
         fed = {
-            name: inside.capture(states[place].handle if is_variable else states[place])
-            for name, place, is_variable in names["captured"]
+            name: inside.capture(states[index].handle if is_variable else states[index])
+            for name, index, is_variable in names["captured"]
         }
         outputs: list[Any] = tf.graph_util.import_graph_def(
             graph,
@@ -109,28 +109,28 @@ def load(folder: Path) -> Callable[[Any], list[Any]]:
     return run_saved_graph
 
 
-def output_name(place: int) -> str:
+def output_name(index: int) -> str:
     """Return the name of an output in a SavedModel; names are sorted as text there."""
-    return f"output_{place:04d}"
+    return f"output_{index:04d}"
 
 
 def _states(captured: list[Any], values: list[np.ndarray]) -> dict[int, Any]:
-    """The captured tensors by their place: variables, and constants that were captured as such."""
+    """Return the captured tensors by position: variables, and captured constants."""
     import tensorflow as tf
 
     return {
-        place: tf.Variable(values[place], trainable=False)
+        index: tf.Variable(values[index], trainable=False)
         if is_variable
-        else tf.constant(values[place])
-        for _, place, is_variable in captured
+        else tf.constant(values[index])
+        for _, index, is_variable in captured
     }
 
 
 def frozen(model: Any, shape: tuple[int, ...]) -> Any:
-    """`trace`, with every variable turned into a constant and every call of a function inlined.
+    """Return `trace` with variables turned into constants and function calls inlined.
 
-    A function that asks to be compiled by XLA is inlined by no optimiser (Keras wraps grouped
-    convolutions in one), so the trace runs it where it is called. Loops and conditionals stay.
+    No optimiser inlines a function that is to be compiled by XLA (Keras wraps grouped convolutions
+    in one), so tracing runs it where it is called. Loops and conditionals stay.
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -147,15 +147,15 @@ def frozen(model: Any, shape: tuple[int, ...]) -> Any:
 
 
 def save_model(model: Any, shape: tuple[int, ...], folder: Path) -> None:
-    """Write `trace` as a SavedModel, without Keras' objects: walking them takes longest.
+    """Write `trace` as a SavedModel, without Keras' objects, whose traversal takes longest.
 
-    Its outputs are called by their place, as `output_name` says.
+    Outputs are named by `output_name`.
     """
     import tensorflow as tf
 
     def answer(images: Any) -> dict[str, Any]:
         outputs = tf.nest.flatten(model(images, training=False))
-        return {output_name(place): output for place, output in enumerate(outputs)}
+        return {output_name(index): output for index, output in enumerate(outputs)}
 
     concrete = _traced(answer, shape)
     holder = tf.Module()

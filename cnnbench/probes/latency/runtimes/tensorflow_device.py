@@ -1,24 +1,36 @@
-"""The device that TensorFlow computes on: set up before its first tensor, fed, waited for.
+"""What the runtimes through TensorFlow share: the device that they compute on.
 
-The path to a GPU is the path to any device of TensorFlow, so that it is tested on logical CPUs.
+A GPU is used like any other device of TensorFlow, so that it is tested on logical CPUs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnbench.errors import Unavailable
+from cnnbench.probes.latency.runtimes.runtime import RuntimeBase
+
+if TYPE_CHECKING:
+    from cnnbench.models.handle import ModelHandle
+    from cnnbench.probes.latency.settings import LatencySetting
+
+PACKAGES = ("tensorflow", "keras")
+INSTALL = "pip install cnnbench"
+DEVICES = ("cpu", "gpu")
+DTYPES = ("float32", "bfloat16", "float16")
+
 
 class Device:
-    """A device by its TensorFlow name: ``CPU:0``, ``GPU:0``.
+    """A device of TensorFlow.
 
     Args:
-        name: of the device.
+        name: as TensorFlow calls it: ``CPU:0``, ``GPU:0``.
         threads: of operations on the CPU.
-        synchronise: waits until every device has done what it was given; by default
-            TensorFlow's own.
+        synchronise: waits until every device has finished; by default TensorFlow's own.
     """
 
     def __init__(
@@ -30,7 +42,7 @@ class Device:
         self._synchronise = synchronise or tf.test.experimental.sync_devices
 
     def start(self) -> None:
-        """Set threads and devices; only before TensorFlow's first tensor.
+        """Set threads and devices; only possible before TensorFlow's first tensor.
 
         Raises:
             RuntimeError: TensorFlow has started already.
@@ -42,13 +54,13 @@ class Device:
         show_gpu(self.name.startswith("GPU"))
 
     def scope(self) -> Any:
-        """What is made or traced inside is on this device."""
+        """Return a context in which tensors are made, and functions traced, on this device."""
         import tensorflow as tf
 
         return tf.device(f"/device:{self.name}")
 
     def put(self, images: np.ndarray) -> Any:
-        """``images`` as a tensor on the device; the copy is over when this returns."""
+        """Return ``images`` as a tensor on the device, after the copy has finished."""
         import tensorflow as tf
 
         with self.scope():
@@ -57,9 +69,9 @@ class Device:
         return tensor
 
     def rounds_float32(self) -> bool:
-        """Whether products of float32 may be computed in TensorFloat-32, TensorFlow's default.
+        """Return whether float32 products may be computed in TensorFloat-32, the default on GPUs.
 
-        Cards before Ampere have none, and compute in float32 all the same.
+        Cards before Ampere compute in float32 all the same.
         """
         import tensorflow as tf
 
@@ -68,16 +80,65 @@ class Device:
 
     @staticmethod
     def threads_in_use() -> int:
-        """What TensorFlow was told; that it came too late would have been an error."""
+        """Return the number of threads that TensorFlow was given; too late would be an error."""
         import tensorflow as tf
 
         return int(tf.config.threading.get_intra_op_parallelism_threads())
 
 
-def show_gpu(is_wanted: bool) -> None:
-    """Leave TensorFlow one GPU, or none: else what is asked of the CPU is computed on a GPU.
+class TensorFlowRuntime(RuntimeBase):
+    """A runtime whose inputs are on the device before a call, and its outputs on the host after.
 
-    Its memory grows as it is needed, or TensorFlow would take all of it.
+    Args:
+        model, setting, folder: as of `RuntimeBase`.
+        device: by default that of the setting.
+    """
+
+    def __init__(
+        self,
+        model: ModelHandle,
+        setting: LatencySetting,
+        folder: Path,
+        device: Device | None = None,
+    ) -> None:
+        super().__init__(model, setting, folder)
+        name = {"cpu": "CPU:0", "gpu": "GPU:0"}[setting.device]
+        self._device = device or Device(name, self.threads)
+
+    def check(self) -> None:
+        if self.setting.device == "gpu":
+            require_gpu()
+
+    def start(self) -> None:
+        self._device.start()
+
+    def feed(self, images: np.ndarray) -> Any:
+        return self._device.put(images)
+
+    def arithmetic(self) -> str:
+        is_rounded = self.setting.dtype == "float32" and self._device.rounds_float32()
+        return "tensorfloat32" if is_rounded else super().arithmetic()
+
+    def threads_in_use(self) -> int:
+        return self._device.threads_in_use()
+
+
+def require_gpu() -> None:
+    """Refuse a machine on which TensorFlow sees no GPU.
+
+    Raises:
+        Unavailable: it sees none.
+    """
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        raise Unavailable("no GPU visible to TensorFlow")
+
+
+def show_gpu(is_wanted: bool) -> None:
+    """Show TensorFlow one GPU or none, so that nothing meant for the CPU runs on a GPU.
+
+    The GPU's memory grows as needed; otherwise TensorFlow would take all of it.
 
     Raises:
         RuntimeError: TensorFlow has started already.
@@ -91,12 +152,7 @@ def show_gpu(is_wanted: bool) -> None:
 
 
 def keep_float32_exact() -> None:
-    """Have a GPU multiply float32 as float32: what others are compared with is not rounded."""
+    """Turn TensorFloat-32 off: outputs that others are compared with must not be rounded."""
     import tensorflow as tf
 
     tf.config.experimental.enable_tensor_float_32_execution(False)
-
-
-def device_of(kind: str, threads: int) -> Device:
-    """The device of a setting's ``cpu`` or ``gpu``, not yet started."""
-    return Device({"cpu": "CPU:0", "gpu": "GPU:0"}[kind], threads)

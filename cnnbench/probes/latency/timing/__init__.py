@@ -1,1 +1,1 @@
-"""How a callable is timed: the loop, its reference, and what the machine did meanwhile."""
+"""Timing of a callable: the loop, the reference workload, and the machine's activity."""

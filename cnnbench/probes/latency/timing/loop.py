@@ -1,7 +1,7 @@
-"""The timed loop: warm up until warm, then blocks of calls, alternating with a reference.
+"""The timed loop: warm up, then time blocks of calls that alternate with a reference workload.
 
-A *call* takes one prepared input and returns its result in the host's memory. Between the two
-readings of the clock nothing runs but the call; what is decided is decided between blocks.
+A *call* takes one prepared input and returns its result in the host's memory. Only the call runs
+between two readings of the clock; decisions are made between blocks.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class TimingConfig:
     """Duration of a measurement.
 
     Attributes:
-        seconds: of calls, at least.
-        calls: at least.
-        blocks: alternations with the reference (fewer where there are fewer calls).
-        window_s: of calls in a warm-up window, at least.
-        agreement: two successive windows agree when the means of their fastest half differ by less
-            (relative): the fastest calls alone may be warm when most are not yet.
-        warm_up_s: the longest warm-up; a window begun before it is finished.
-        settle_s: what is left uncounted after a change to or from the reference, whose threads
-            spin for some 25 ms before they sleep (OpenBLAS), as those of some runtimes do.
-        reference_calls: counted in each of the reference's blocks.
-        clock_ns: tells the time, in nanoseconds.
+        seconds: minimum total time of the counted calls.
+        calls: minimum number of counted calls.
+        blocks: number of alternations with the reference, or ``calls`` if that is smaller.
+        window_s: minimum total time of the calls in a warm-up window.
+        agreement: the relative difference below which two successive windows agree; compared are
+            means of the fastest half, as the fastest calls may be warm before most are.
+        warm_up_s: maximum duration of the warm-up; a window that has begun is finished.
+        settle_s: time left uncounted after each change to or from the reference, whose threads
+            (OpenBLAS) spin for some 25 ms before they sleep, as those of some runtimes do.
+        reference_calls: number of counted calls in each block of the reference.
+        clock_ns: clock in nanoseconds.
     """
 
     seconds: float = 1.0
@@ -52,7 +52,7 @@ class TimingConfig:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """The warm-up windows (mean of the fastest half, seconds), and whether the last two agreed."""
+    """Warm-up windows (mean of the fastest half, in seconds), and whether the last two agreed."""
 
     windows: tuple[float, ...]
     agreed: bool
@@ -60,9 +60,10 @@ class WarmUp:
 
 @dataclass
 class Timing:
-    """Seconds: of the blocks' calls, in the order in which they were made, and of the reference's.
+    """Seconds of each call by block, in order, and of each call of the reference by block.
 
-    ``blocks`` and ``references`` are of the same length: the reference's block follows its own.
+    ``blocks`` and ``references`` have the same length: a block of the reference follows each block
+    of calls.
     """
 
     blocks: list[list[float]] = field(default_factory=list)
@@ -77,37 +78,37 @@ class Timing:
         return [seconds for block in self.references for seconds in block]
 
 
-def location(seconds: Sequence[float]) -> float:
-    """The mean of the fastest tenth, of three calls at least: what the machine does undisturbed.
+def fastest_decile_mean(seconds: Sequence[float]) -> float:
+    """Return the mean of the fastest tenth of calls, but of at least three.
 
-    Noise of other people's work only ever adds. A neighbour that computes for part of a round
-    reaches the fastest half of the calls, and moves the network and the reference by unlike
-    shares; the fastest tenth hardly.
+    Noise from other processes only adds time. A neighbour that is busy for part of a round affects
+    the fastest half of the calls, and the model and the reference by different shares, but hardly
+    the fastest tenth.
 
     Raises:
-        ValueError: no values.
+        ValueError: there are no calls.
     """
     return _fastest(seconds, 0.1, fewest=3)
 
 
 def _fastest(seconds: Sequence[float], share: float, fewest: int = 1) -> float:
-    """The mean of the fastest ``share`` of calls."""
+    """Return the mean of the fastest ``share`` of calls."""
     if not seconds:
         raise ValueError("no calls")
     found = sorted(seconds)[: max(fewest, math.ceil(share * len(seconds)))]
     return sum(found) / len(found)
 
 
-def warm_up(call: Call, inputs: Sequence[Any], effort: TimingConfig) -> WarmUp:
-    """Call in windows until two successive ones agree, or until ``effort.warm_up_s`` is over."""
+def warm_up(call: Call, inputs: Sequence[Any], config: TimingConfig) -> WarmUp:
+    """Call in windows until two successive ones agree, or until ``config.warm_up_s`` is over."""
     rotation = cycle(inputs)
     windows: list[float] = []
-    began = effort.clock_ns()
+    began = config.clock_ns()
     while True:
-        windows.append(_fastest(_for(effort.window_s, call, rotation, effort.clock_ns), 0.5))
-        if len(windows) > 1 and abs(windows[-1] / windows[-2] - 1) < effort.agreement:
+        windows.append(_fastest(_for(config.window_s, call, rotation, config.clock_ns), 0.5))
+        if len(windows) > 1 and abs(windows[-1] / windows[-2] - 1) < config.agreement:
             return WarmUp(tuple(windows), True)
-        if len(windows) > 1 and _since(began, effort.clock_ns) > effort.warm_up_s:
+        if len(windows) > 1 and _since(began, config.clock_ns) > config.warm_up_s:
             return WarmUp(tuple(windows), False)
 
 
@@ -116,31 +117,31 @@ def measure(
     inputs: Sequence[Any],
     reference: Callable[[], Any],
     expected_s: float,
-    effort: TimingConfig,
+    config: TimingConfig,
 ) -> Timing:
     """Time ``call`` over rotating ``inputs`` in blocks, a block of ``reference`` after each.
 
     Args:
         call: takes one of ``inputs``; its result is in the host's memory when it returns.
-        inputs: what is rotated through.
-        reference: work that is always the same.
-        expected_s: what a call takes, about: from the warm-up.
-        effort: how long.
+        inputs: used in rotation.
+        reference: the reference workload.
+        expected_s: approximate duration of a call, from the warm-up.
+        config: duration of the measurement.
     """
-    blocks = min(effort.blocks, effort.calls)
-    fewest = effort.calls // blocks
+    blocks = min(config.blocks, config.calls)
+    fewest = config.calls // blocks
     rotation = cycle(inputs)
     timing = Timing()
     with no_garbage_collection():
-        while len(timing.blocks) < blocks or _missing(timing, effort):
+        while len(timing.blocks) < blocks or _missing(timing, config):
             if timing.blocks:
-                _settle(call, rotation, expected_s, effort)
-            wanted = max(fewest, round(effort.seconds / blocks / expected_s))
-            timing.blocks.append(timed(call, rotation, wanted, effort.clock_ns))
+                _settle(call, rotation, expected_s, config)
+            wanted = max(fewest, round(config.seconds / blocks / expected_s))
+            timing.blocks.append(timed(call, rotation, wanted, config.clock_ns))
             expected_s = sum(timing.blocks[-1]) / wanted
-            _uncounted(reference, effort)
+            _uncounted(reference, config)
             timing.references.append(
-                timed_plain(reference, effort.reference_calls, effort.clock_ns)
+                timed_plain(reference, config.reference_calls, config.clock_ns)
             )
     return timing
 
@@ -148,7 +149,7 @@ def measure(
 def timed(
     call: Call, rotation: Iterator[Any], count: int, clock: Clock = time.perf_counter_ns
 ) -> list[float]:
-    """Seconds of each of ``count`` calls."""
+    """Return the seconds of each of ``count`` calls."""
     times = [0] * count
     for index in range(count):
         fed = next(rotation)
@@ -161,7 +162,7 @@ def timed(
 def timed_plain(
     work: Callable[[], Any], count: int, clock: Clock = time.perf_counter_ns
 ) -> list[float]:
-    """Seconds of each of ``count`` calls without an argument."""
+    """Return the seconds of each of ``count`` calls without an argument."""
     times = [0] * count
     for index in range(count):
         start = clock()
@@ -172,7 +173,7 @@ def timed_plain(
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Collect now, then not until the end."""
+    """Collect garbage on entry, and not again before exit."""
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -183,9 +184,9 @@ def no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _missing(timing: Timing, effort: TimingConfig) -> bool:
+def _missing(timing: Timing, config: TimingConfig) -> bool:
     calls = timing.calls
-    return len(calls) < effort.calls or sum(calls) < effort.seconds
+    return len(calls) < config.calls or sum(calls) < config.seconds
 
 
 def _for(seconds: float, call: Call, rotation: Iterator[Any], clock: Clock) -> list[float]:
@@ -196,19 +197,19 @@ def _for(seconds: float, call: Call, rotation: Iterator[Any], clock: Clock) -> l
     return times
 
 
-def _uncounted(work: Callable[[], Any], effort: TimingConfig) -> None:
-    began = effort.clock_ns()
+def _uncounted(work: Callable[[], Any], config: TimingConfig) -> None:
+    began = config.clock_ns()
     work()
-    while _since(began, effort.clock_ns) < effort.settle_s:
+    while _since(began, config.clock_ns) < config.settle_s:
         work()
 
 
-def _settle(call: Call, rotation: Iterator[Any], expected_s: float, effort: TimingConfig) -> None:
-    """Let the reference's threads go to sleep: uncounted calls, or a pause before long calls."""
-    if expected_s > effort.settle_s:
-        time.sleep(effort.settle_s)
+def _settle(call: Call, rotation: Iterator[Any], expected_s: float, config: TimingConfig) -> None:
+    """Wait until the reference's threads sleep: make uncounted calls, or pause before long ones."""
+    if expected_s > config.settle_s:
+        time.sleep(config.settle_s)
     else:
-        _for(effort.settle_s, call, rotation, effort.clock_ns)
+        _for(config.settle_s, call, rotation, config.clock_ns)
 
 
 def _since(began: int, clock: Clock) -> float:

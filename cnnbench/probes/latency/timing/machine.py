@@ -1,7 +1,7 @@
-"""Activity of the machine during a measurement: CPU used by others, and CPU time taken away.
+"""Activity of the machine during a measurement: CPU time of other processes, stolen, throttled.
 
-Read from ``/proc`` and the control groups before and after, never during. On systems without them
-(other than Linux) nothing is reported.
+Read from ``/proc`` and the control groups before and after a measurement, never during it. Systems
+other than Linux report nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cnnbench.environment import cgroup
 
-# Shares of a core above which a round is flagged; one tick of the kernel's clock is 10 ms.
+# Cores above which a round is flagged; one tick of the kernel's clock is 10 ms.
 _OTHERS = 0.10
 _STOLEN = 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -21,14 +21,14 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class CpuSnapshot:
-    """Counters at one moment, in seconds since some beginning.
+    """CPU counters at one moment; seconds since an arbitrary start.
 
     Attributes:
-        wall: the clock.
+        wall: time of the clock.
         own: CPU time of this process, all threads.
-        busy: CPU time of everybody on the cores that this process may use, or None.
-        stolen: time in which the hypervisor ran something else, or None.
-        throttled: how often a quota stopped the control groups that this process is in.
+        busy: CPU time of all processes on the cores that this process may use, or None if unknown.
+        stolen: time in which the hypervisor ran something else, or None if unknown.
+        throttled: number of times that a quota stopped this process's control groups.
     """
 
     wall: float
@@ -40,7 +40,10 @@ class CpuSnapshot:
 
 @dataclass(frozen=True)
 class CpuUsage:
-    """What happened between two moments, in cores (CPU seconds a second)."""
+    """CPU usage between two snapshots, in cores (CPU seconds per second).
+
+    ``throttled`` is a number of times; None stands for unknown.
+    """
 
     own_cores: float
     other_cores: float | None
@@ -48,7 +51,7 @@ class CpuUsage:
     throttled: int
 
     def flags(self, threads: int) -> list[str]:
-        """What makes the numbers doubtful, in words; what differs each time stands in brackets."""
+        """Return the reasons why the timings are doubtful; values that vary are in brackets."""
         found = []
         if self.other_cores is not None and self.other_cores > _OTHERS:
             found.append(f"another process used the CPU ({self.other_cores:.2f} cores)")
@@ -70,7 +73,7 @@ def now() -> CpuSnapshot:
 
 
 def between(before: CpuSnapshot, after: CpuSnapshot) -> CpuUsage:
-    """What the counters say of the time between two moments."""
+    """Return the CPU usage between two snapshots."""
     wall = max(after.wall - before.wall, 1e-9)
     own = after.own - before.own
     others = stolen = None
@@ -82,7 +85,7 @@ def between(before: CpuSnapshot, after: CpuSnapshot) -> CpuUsage:
 
 
 def cpu_seconds(stat: Path = Path("/proc/stat")) -> tuple[float | None, float | None]:
-    """Busy and stolen seconds of the usable cores."""
+    """Return busy and stolen seconds of the usable cores; None, None if unknown."""
     try:
         usable = {f"cpu{core}" for core in os.sched_getaffinity(0)}
         lines = [line.split() for line in stat.read_text().splitlines()]

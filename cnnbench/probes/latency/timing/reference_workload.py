@@ -1,7 +1,7 @@
-"""The reference: work that is always the same, outside every runtime that is measured.
+"""Reference workload: fixed work outside every measured runtime, timed beside each model.
 
-What slows the machine slows it too, so that the ratio of a model's time to its time holds where
-both drift.
+A slowdown of the machine slows it too, so that the ratio of a model's time to its time is corrected
+for drift.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-# Three milliseconds or so on two cores: long beside the clock, short beside a block of calls.
+# Some three milliseconds on two cores: long against the clock, short against a block of calls.
 SIZE = 512
 
 
 @contextmanager
 def reference(threads: int) -> Iterator[Callable[[], Any]]:
-    """A product of two float32 matrices of `SIZE` × `SIZE`, on as many threads as the model."""
+    """Yield a function that multiplies two float32 matrices, `SIZE` × `SIZE`, on ``threads``."""
     rng = np.random.default_rng(0)
     left, right = (rng.standard_normal((SIZE, SIZE), dtype=np.float32) for _ in range(2))
     result = np.empty_like(left)

@@ -1,0 +1,73 @@
+"""Libraries whose versions belong to the environment's fingerprint, and why others do not.
+
+A library belongs to it if another version can change a measured number: a time, a memory peak, an
+accuracy, a file size. Nothing is imported but the descriptions of other packages' runtimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib import metadata
+
+# Distribution -> the first schema of the fingerprint that records it.
+LIBRARIES: Mapping[str, int] = {
+    "tensorflow": 1,
+    "keras": 1,
+    "tf-keras": 1,
+    "tensorflow-model-optimization": 1,
+    "ai-edge-litert": 1,
+    "numpy": 1,
+    "onnxruntime": 1,
+    "openvino": 1,
+    "nvidia-cublas-cu12": 1,  # of ``tensorflow[and-cuda]``; CUDA installed otherwise is not seen
+    "nvidia-cudnn-cu12": 1,
+    "tf2onnx": 2,  # this and the next make the graph that ONNX Runtime gets
+    "onnx": 2,
+    "ml_dtypes": 2,
+    "Pillow": 2,  # decodes and resizes images
+    "h5py": 3,  # reads stored weights, which is part of ``load_s``
+    "scikit-learn": 3,  # provides the images of ``digits``
+    "tensorflow-datasets": 3,  # reads and splits the images of ``tf_flowers``
+    "threadpoolctl": 3,  # limits the threads of the reference workload
+    "memory-profiler": 3,  # samples the resident set over time
+}
+# Recorded since this schema: distributions of other packages' runtimes.
+OTHERS_SINCE = 3
+
+# Distribution that cnnbench requires -> reason why its version cannot change a measured number.
+WITHOUT_EFFECT: Mapping[str, str] = {
+    "click": "parses the command line",
+    "importlib-resources": "imported by tensorflow-datasets to find its own files",
+    "Jinja2": "renders HTML reports",
+    "matplotlib": "draws charts of finished results",
+    "pandas": "holds tables made from records",
+    "pydantic": "validates suites; the validated values are part of the key",
+    "PyYAML": "reads suites; the values read are part of the key",
+    "rich": "shows tables and progress in the terminal",
+    "scipy": "computes quantiles for intervals and tests, which are never recorded",
+}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the installed libraries that belong to the fingerprint, by name."""
+    names = dict.fromkeys([*LIBRARIES, *_of_other_runtimes()])
+    return {name: version for name in names if (version := version_of(name))}
+
+
+def version_of(name: str) -> str | None:
+    """Return the version of an installed distribution, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _of_other_runtimes() -> Iterator[str]:
+    """Yield the distributions that provide runtimes, and those that the runtimes declare."""
+    points = metadata.entry_points(group="cnnbench.runtimes")
+    for point in sorted(points, key=lambda point: (point.name, point.value)):
+        if point.dist is not None:
+            yield point.dist.name
+        with suppress(Exception):  # a broken one is reported where it is used, and by doctor
+            yield from point.load().packages

@@ -1,0 +1,72 @@
+"""``eager`` and ``predict``: a Keras model called directly.
+
+``eager`` is the plain call, ``model(tensor)``, operation by operation: inputs are on the device,
+outputs are copied to the host. ``predict`` is ``model.predict(array)``, what a Keras user writes
+first: arrays go in and come out; ``compile_s`` makes its function, which ``first_call_s`` traces.
+In both, ``load_s`` builds the model and sets its weights, and nothing is converted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency.runtimes.runtime import RuntimeInfo
+from cnnbench.probes.latency.runtimes.tensorflow_device import (
+    DEVICES,
+    DTYPES,
+    INSTALL,
+    PACKAGES,
+    TensorFlowRuntime,
+)
+
+_FILE = "weights.npz"
+
+
+class Eager(TensorFlowRuntime):
+    """``model(tensor, training=False)``."""
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / _FILE
+
+    def prepare(self, keras_model: Any) -> dict[str, float]:
+        np.savez(self._file, *keras_model.get_weights())
+        return {}
+
+    def load(self) -> None:
+        with np.load(self._file) as archive, self._device.scope():
+            weights = [archive[name] for name in archive.files]
+            self._model = calibrated_model.with_policy(self.model.build, self.setting.dtype)
+            self._model.set_weights(weights)
+
+    def call(self, fed: Any) -> Any:
+        import tensorflow as tf
+
+        with self._device.scope():
+            return [output.numpy() for output in tf.nest.flatten(self._model(fed, training=False))]
+
+
+class Predict(Eager):
+    """``model.predict(images, batch_size=the whole batch)``."""
+
+    def compile(self, images: np.ndarray) -> None:
+        self._model.make_predict_function()
+
+    def feed(self, images: np.ndarray) -> np.ndarray:
+        return images
+
+    def call(self, fed: Any) -> Any:
+        return self._model.predict(fed, batch_size=len(fed), verbose=0)
+
+    def outputs(self, result: Any) -> list[np.ndarray]:
+        import tensorflow as tf
+
+        return tf.nest.flatten(result)  # type: ignore[no-any-return]
+
+
+EAGER = RuntimeInfo(Eager, PACKAGES, INSTALL, (_FILE,), DEVICES, DTYPES)
+PREDICT = RuntimeInfo(Predict, PACKAGES, INSTALL, (_FILE,), DEVICES, DTYPES)

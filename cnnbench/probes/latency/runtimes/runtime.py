@@ -1,0 +1,225 @@
+"""The interface between the latency probe and a runtime.
+
+A runtime has a light half, `RuntimeInfo`, which planning reads, and a heavy half, `Runtime`, which
+only workers create. Importing the light half must not import the runtime's libraries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from cnnbench.environment import usable_cores, version_of
+from cnnbench.errors import JobFailed, Unavailable
+
+if TYPE_CHECKING:
+    from cnnbench.models.handle import ModelHandle
+    from cnnbench.probes.latency.settings import LatencySetting
+
+# The largest difference from Keras' output, relative to the largest output, that rounding in this
+# arithmetic explains over some hundred layers. TensorFloat-32 has ten bits of mantissa: on an H100
+# MobileNetV2 differed by 0.008, InceptionV3 by 0.023.
+TOLERANCES: Mapping[str, float] = {
+    "float32": 1e-3,
+    "tensorfloat32": 0.05,
+    "bfloat16": 0.1,
+    "float16": 0.02,
+}
+
+
+class Runtime(Protocol):
+    """One model in one runtime, for one setting, in one process.
+
+    ``prepare`` is called once for each cell, in a process of its own. Every round creates the
+    runtime anew in a fresh process and calls ``start``, ``load``, ``compile``, ``feed`` and
+    ``call``, each timed apart, and ``close``. `RuntimeBase` implements what most of them share.
+
+    Attributes:
+        setting: what is measured.
+        threads: number of threads to compute on.
+    """
+
+    setting: LatencySetting
+    threads: int
+
+    def check(self) -> None:
+        """Refuse a setting that this machine cannot run; called before anything else.
+
+        Raises:
+            Unavailable: hardware is missing or lacks a precision.
+        """
+
+    def prepare(self, keras_model: Any) -> dict[str, float]:
+        """Convert the model and write the files that the rounds open.
+
+        Args:
+            keras_model: a built ``keras.Model`` with its weights.
+
+        Returns:
+            Metrics in base units: ``convert_s``, and ``file_bytes`` and ``file_gzip_bytes`` where
+            the file is what a user would ship.
+        """
+
+    def start(self) -> None:
+        """Set threads and devices, before the runtime's library does anything in this process."""
+
+    def load(self) -> None:
+        """Read the files that ``prepare`` wrote."""
+
+    def compile(self, images: np.ndarray) -> None:
+        """Do what has to be done once, before the first call, for inputs like ``images``."""
+
+    def feed(self, images: np.ndarray) -> Any:
+        """Return ``images`` in the form and on the device that ``call`` expects."""
+
+    def call(self, fed: Any) -> Any:
+        """Run the model once; the result is in the host's memory when this returns."""
+
+    def outputs(self, result: Any) -> list[np.ndarray]:
+        """Return the result of ``call`` as arrays, in the order of ``tf.nest.flatten``.
+
+        That is the order of a list, or of the sorted keys of a dictionary.
+        """
+
+    def arithmetic(self) -> str:
+        """Return the number format of its products: a dtype, or ``tensorfloat32``."""
+
+    def tolerance(self) -> float:
+        """Return the largest difference from Keras' output over the largest output."""
+
+    def threads_in_use(self) -> int | None:
+        """Return the number of threads that the runtime computes on, or None if unknown."""
+
+    def close(self) -> None:
+        """Release everything."""
+
+
+@dataclass(frozen=True)
+class RuntimeInfo:
+    """The light description of a runtime; its name is the one that it is registered under.
+
+    Attributes:
+        create: returns the runtime for a model, a setting and the folder of the cell's files.
+            Called in workers only, so that it may import what it likes.
+        packages: distributions that it needs. Their versions are part of the environment's
+            fingerprint, as is that of the distribution that provides the runtime.
+        install: command that installs them.
+        files: names of the files that ``prepare`` writes into the folder.
+        devices, dtypes: what it can be measured on and in.
+        lowers_precision: whether the runtime itself computes the float32 model in another
+            ``dtype``; otherwise it gets a model with Keras' mixed precision.
+    """
+
+    create: Callable[[ModelHandle, LatencySetting, Path], Runtime]
+    packages: tuple[str, ...] = ()
+    install: str = ""
+    files: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ("cpu",)
+    dtypes: tuple[str, ...] = ("float32",)
+    lowers_precision: bool = False
+
+    def check(
+        self, setting: LatencySetting, version_of: Callable[[str], str | None] = version_of
+    ) -> None:
+        """Refuse what is not installed or not offered, without importing the runtime.
+
+        Args:
+            setting: what is to be measured.
+            version_of: returns the version of an installed distribution, or None.
+
+        Raises:
+            Unavailable: with the reason, and the command that installs what is missing.
+        """
+        missing = [name for name in self.packages if version_of(name) is None]
+        if missing:
+            command = self.install or f"pip install {' '.join(missing)}"
+            raise Unavailable(f"{missing[0]} is not installed: {command}")
+        if setting.device not in self.devices:
+            devices = " and ".join(f"the {device.upper()}" for device in self.devices)
+            raise Unavailable(f"{setting.runtime} is measured on {devices} only")
+        if setting.dtype not in self.dtypes:
+            dtypes = " and ".join(self.dtypes)
+            raise Unavailable(f"{setting.runtime} is measured in {dtypes} only")
+
+    def check_files(self, folder: Path) -> None:
+        """Refuse a folder that lacks a file of ``prepare``.
+
+        Raises:
+            JobFailed: with the name of the file.
+        """
+        for name in self.files:
+            if not (folder / name).exists():
+                raise JobFailed(f"the converted file {name} is missing: run again with --fresh")
+
+
+class RuntimeBase:
+    """The parts of a `Runtime` that most runtimes share.
+
+    Attributes:
+        model, setting, folder: as given to `RuntimeInfo.create`.
+        threads: number of threads to compute on.
+        shape: of the input, with the batch axis.
+    """
+
+    def __init__(self, model: ModelHandle, setting: LatencySetting, folder: Path) -> None:
+        self.model, self.setting, self.folder = model, setting, folder
+        self.threads = usable_cores() if setting.threads == "all" else int(setting.threads)
+        self.shape = (setting.batch_size, *model.input_shape)
+
+    def check(self) -> None:
+        """Accept every setting."""
+
+    def start(self) -> None:
+        """Leave it to ``load``: most runtimes get their threads there."""
+
+    def compile(self, images: np.ndarray) -> None:
+        """Compile nothing."""
+
+    def feed(self, images: np.ndarray) -> Any:
+        """Return ``images`` as they are."""
+        return images
+
+    def outputs(self, result: Any) -> list[np.ndarray]:
+        """Return a list of results as arrays."""
+        return [np.asarray(array) for array in result]
+
+    def arithmetic(self) -> str:
+        """Return the setting's dtype."""
+        return self.setting.dtype
+
+    def tolerance(self) -> float:
+        """Return the tolerance of its arithmetic."""
+        return TOLERANCES[self.arithmetic()]
+
+    def threads_in_use(self) -> int | None:
+        """Return None: unknown."""
+        return None
+
+    def close(self) -> None:
+        """Release nothing."""
+
+
+class ThreadCounter:
+    """Number of threads that a runtime uses which does not tell: those it started, and the caller.
+
+    Create it before the runtime starts threads.
+    """
+
+    def __init__(self) -> None:
+        self._before = _threads_of_process()
+
+    def count(self) -> int | None:
+        """Return 1 plus the threads started since; None where the system does not tell."""
+        now = _threads_of_process()
+        return None if self._before is None or now is None else now - self._before + 1
+
+
+def _threads_of_process() -> int | None:
+    try:
+        return len(list(Path("/proc/self/task").iterdir()))
+    except OSError:  # not on Linux
+        return None

@@ -1,0 +1,202 @@
+"""The registry of runtimes: a fake one that is injected, and one of another package."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from cnnbench.errors import JobFailed, UserError
+from cnnbench.models import registry
+from cnnbench.plugins import PROBES
+from cnnbench.probes.interface import Context
+from cnnbench.probes.latency import run as latency
+from cnnbench.probes.latency.runtimes import RUNTIMES
+from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.latency.timing.loop import TimingConfig
+from cnnbench.suite import suite as suites
+from cnnbench.suite import yaml_source
+from tests.conftest import ROOT
+from tests.probes.fake_runtime import FAKES, FILE, LOG, Fake, Off
+from tests.probes.paths import prepare_and_run
+from tests.probes.tiny import Tiny
+from tests.processes import HANGS_AFTER_S
+
+
+def test_an_injected_runtime_is_prepared_once_and_opened_in_every_round(tmp_path: Path) -> None:
+    made, found = prepare_and_run(LatencySetting(runtime="fake"), tmp_path)
+    log = (tmp_path / "cell" / LOG).read_text().split()
+    assert log == ["check", "prepare", "check", "start", "load", "compile", "close"]
+    assert made["metrics"] == {"convert_s": 0.25}
+    assert found["metrics"]["output_max_abs_diff"] == 0
+    assert found["metrics"]["latency_location_s"] > 0
+    details = found["details"]
+    assert (details["arithmetic"], details["threads"]) == ("int8", 1)
+    assert not any("disagrees" in flag for flag in details["flags"])
+
+
+def test_a_runtime_s_own_tolerance_decides_what_disagrees(tmp_path: Path) -> None:
+    np.savez(tmp_path / "expected.npz", input_0=np.zeros((1, 4)), output_0=np.ones((1, 4)))
+    np.savez(tmp_path / FILE, np.ones((1, 4)))
+    timing = TimingConfig(seconds=0.01, blocks=2, window_s=0.001, warm_up_s=0.01, settle_s=1e-4)
+    for kind, disagrees in ((Fake, False), (Off, True)):
+        runtime = kind(Tiny(), LatencySetting(runtime="fake"), tmp_path)
+        found = latency.measured(runtime, tmp_path, timing)
+        assert found.metrics["output_max_abs_diff"] == kind.error
+        words = "output disagrees with Keras by 0.5 (largest output 1)"
+        assert (words in found.details["flags"]) == disagrees
+
+
+def test_a_missing_file_is_named_before_anything_is_loaded(tmp_path: Path) -> None:
+    context = Context(repeat=0, artifacts=tmp_path, scratch=tmp_path)
+    with pytest.raises(JobFailed, match=f"the converted file {FILE} is missing"):
+        latency.run(Tiny(), LatencySetting(runtime="fake"), context, FAKES)
+    assert (tmp_path / LOG).read_text() == "check\n"
+
+
+def test_every_runtime_can_be_described_without_importing_its_libraries() -> None:
+    code = (
+        "import sys; from cnnbench.probes.latency.runtimes import RUNTIMES\n"
+        "assert len(list(RUNTIMES.values())) >= 7\n"
+        "heavy = {'tensorflow', 'keras', 'ai_edge_litert', 'onnxruntime', 'tf2onnx', 'openvino'}\n"
+        "print(*heavy & sys.modules.keys())"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_a_setting_is_written_as_before() -> None:
+    assert LatencySetting().model_dump(mode="json") == {
+        "runtime": "graph", "device": "cpu", "batch_size": 1, "threads": "all", "dtype": "float32",
+    }  # fmt: skip
+
+
+def test_a_journal_with_a_runtime_that_is_not_installed_can_be_read() -> None:
+    assert PROBES["latency"].read_setting({"runtime": "toy"}).label() == "cpu/toy/b1"
+    for name in ("a/b", "a@b", "", "../x"):
+        with pytest.raises(ValidationError):
+            PROBES["latency"].read_setting({"runtime": name})
+    with pytest.raises(UserError, match="unknown runtime 'toy'"):
+        RUNTIMES.find("toy")
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "complaint"),
+    [
+        (
+            "[graph, litrt]",
+            "s.yaml:3: 'probes.latency.runtimes.1' is 'litrt': unknown runtime 'litrt' "
+            "(did you mean 'litert'?)",
+        ),
+        (
+            "quux",
+            "unknown runtime 'quux' (one of: predict, eager, graph, xla, litert, onnxruntime, "
+            "openvino",
+        ),
+        ("[graph, graph]", "twice"),
+        ("[3]", "'probes.latency.runtimes.0' is 3: input should be a valid string"),
+        ("[a/b]", "'a/b' cannot be 'probes.latency.runtimes.0'"),
+        ("[]", "'probes.latency.runtimes' is []"),
+    ],
+)
+def test_a_wrong_runtime_is_a_mistake_with_its_line(runtimes: str, complaint: str) -> None:
+    text = f"name: x\nmodels: [LeNet5]\nprobes: {{latency: {{runtimes: {runtimes}}}}}"
+    with pytest.raises(UserError) as error:
+        suites.check(yaml_source.parse(text, "s.yaml"), registry)
+    assert complaint in str(error.value)
+
+
+# What another package holds: a light module with the description, and a heavy one.
+_TOY = """
+from cnnbench.probes.latency.runtimes import RuntimeInfo
+
+def create(model, setting, folder):
+    from toy_runtime.heavy import Toy
+    return Toy(model, setting, folder)
+
+TOY = RuntimeInfo(create, packages=("toy-runtime", "wheel-of-toy"), files=("toy.npz",))
+"""
+_HEAVY = """
+import numpy as np
+import tensorflow as tf
+from cnnbench.probes.latency.runtimes import RuntimeBase
+
+class Toy(RuntimeBase):
+    def prepare(self, keras_model):
+        np.savez(self.folder / "toy.npz", *keras_model.get_weights())
+        return {"convert_s": 0.5}
+
+    def load(self):
+        self._network = self.model.build()
+        with np.load(self.folder / "toy.npz") as archive:
+            self._network.set_weights([archive[name] for name in archive.files])
+
+    def call(self, fed):
+        return [output.numpy() for output in tf.nest.flatten(self._network(fed))]
+"""
+_SUITE = """
+name: toys
+models: ["LeNet5"]
+probes: {latency: {runtimes: [toy], threads: [1], min_rounds: 1, max_rounds: 1}}
+"""
+
+
+def _distribution(folder: Path, name: str, entries: str = "") -> None:
+    info = folder / f"{name.replace('-', '_')}-1.5.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n")
+    (info / "entry_points.txt").write_text(entries)
+
+
+def _cnnbench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cnnbench", *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=HANGS_AFTER_S,
+        env={**os.environ, "PYTHONPATH": f"{folder / 'site'}:{ROOT}", "CUDA_VISIBLE_DEVICES": "-1"},
+    )  # fmt: skip
+
+
+def test_a_runtime_of_another_package_is_timed_from_a_suite(tmp_path: Path) -> None:
+    package = tmp_path / "site" / "toy_runtime"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(_TOY)
+    (package / "heavy.py").write_text(_HEAVY)
+    entries = "[cnnbench.runtimes]\ntoy = toy_runtime:TOY\n"
+    _distribution(package.parent, "toy-runtime", entries)
+    (tmp_path / "toys.yaml").write_text(_SUITE)
+
+    _distribution(package.parent, "wheel-of-toy")
+    done = _cnnbench(tmp_path, "run", "toys.yaml")
+    assert done.returncode == 0, done.stderr[-3000:]
+    prepared, timed = _records(tmp_path / "results")
+    assert (prepared["status"], prepared["metrics"]) == ("ok", {"convert_s": 0.5})
+    assert timed["setting"]["runtime"] == "toy"
+    assert timed["metrics"]["latency_location_s"] > 0
+    assert timed["metrics"]["output_max_abs_diff"] < 1e-5
+    (environment,) = tmp_path.glob("results/toys/*/environment.json")
+    libraries = json.loads(environment.read_text())["fingerprint"]["libraries"]
+    assert libraries["toy-runtime"] == libraries["wheel-of-toy"] == "1.5"
+
+    (run,) = (tmp_path / "results" / "toys").iterdir()
+    for entry in package.parent.glob("toy_runtime-*/entry_points.txt"):
+        entry.write_text("[cnnbench.runtimes]\ntoy = toy_runtime:NOTHING\n")
+    doctor = _cnnbench(tmp_path, "doctor", "--no-noise")
+    assert "the runtime 'toy' cannot be loaded from toy_runtime:NOTHING" in doctor.stdout
+    assert "toy-runtime 1.5" in doctor.stdout
+    for entry in package.parent.glob("*/entry_points.txt"):
+        entry.unlink()
+    report = _cnnbench(tmp_path, "report", str(run))
+    assert report.returncode == 0 and "cpu/toy/b1" in report.stdout, report.stderr
+
+
+def _records(out: Path) -> list[dict[str, Any]]:
+    (journal,) = out.glob("toys/*/records.jsonl")
+    return [json.loads(line) for line in journal.read_text().splitlines()[1:]]
