@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from pathlib import PurePath
 
-# Name -> value in processes of cnnbench's own; None unsets it.
+# Name -> value in processes that cnnbench starts; None unsets it.
 OVERRIDDEN: Mapping[str, str | None] = {
     "TF_USE_LEGACY_KERAS": None,  # the job chooses its generation of Keras
     "KERAS_MAX_EPOCHS": None,  # would cut trainings short
     "KERAS_MAX_STEPS_PER_EPOCH": None,
-    "KERAS_NNX_ENABLED": "0",  # of another backend; keras.json may ask for it too
-    "PYTHONHASHSEED": "0",  # the order of sets, which converters and builders may go by
+    "KERAS_NNX_ENABLED": "0",  # for another backend; keras.json may enable it too
+    "PYTHONHASHSEED": "0",  # fixes the order of sets, which converters and builders may depend on
     "PYTHONOPTIMIZE": None,
     "PYTHONDEVMODE": None,  # this and the next two slow every allocation down
     "PYTHONMALLOC": None,
@@ -25,8 +25,8 @@ OVERRIDDEN: Mapping[str, str | None] = {
 }
 
 # Threads, instruction sets, kernels, precision and memory of TensorFlow, XLA, oneDNN, OpenMP
-# runtimes, BLAS libraries, NumPy, the C library's allocator, ONNX Runtime and OpenVINO. Not all of
-# ``TF_``: Terraform's begin so too, passwords among them.
+# runtimes, BLAS libraries, NumPy, the C library's allocator, ONNX Runtime and OpenVINO. Not every
+# ``TF_`` variable: those of Terraform, which may hold passwords, have that prefix too.
 _PREFIXES = (
     *("TF_NUM_", "TF_ENABLE_", "TF_DISABLE_", "TF_USE_", "TF_ALLOW_", "TF_FORCE_", "TF_XLA_"),
     *("TF_ONEDNN_", "TF_MKL_", "TF_CPU_", "TF_GPU_", "TF_CUDNN_", "TF_CUBLAS_", "TF_AUTOTUNE_"),
@@ -38,7 +38,7 @@ _NAMES = frozenset({"LD_PRELOAD", "GLIBC_TUNABLES", "NVIDIA_TF32_OVERRIDE"})
 _OF_GPUS = frozenset(
     {"CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "CUDA_FORCE_PTX_JIT"}
 )
-# Without effect on a number, or set by libraries themselves (scikit-learn) when they are imported.
+# Without effect on a number, or set by a library (scikit-learn) when it is imported.
 _WITHOUT_EFFECT = frozenset(
     {"KMP_WARNINGS", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "OMP_DISPLAY_ENV"}
 )
