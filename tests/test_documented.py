@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -25,13 +26,9 @@ _OTHERS = re.compile(
 
 
 def _commands() -> list[str]:
-    blocks = [
-        block
-        for page in PAGES
-        for block in re.findall(
-            r"^```\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
-        )
-    ]
+    fence = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    fenced = itertools.chain(*(fence.findall(page.read_text("utf-8")) for page in PAGES))
+    blocks = [block for language, block in fenced if not language]
     lines = [re.split(r"\s#\s", line)[0].strip() for block in blocks for line in block.splitlines()]
     found = [line.removeprefix("cnnbench ") for line in lines if line.startswith("cnnbench ")]
     return list(dict.fromkeys(line for line in found if not _OTHERS.search(line)))
