@@ -1,15 +1,15 @@
-"""Does a run agree with itself? A suite is run several times, and all pairs of runs compared.
+"""A/A test: run a suite several times and compare all pairs of runs.
 
-Nothing changed between two runs, so at most 5 % of the comparisons may call a difference. With
+Nothing changes between two runs, so at most 5 % of the comparisons may report a difference. With
 ``--slow MODEL`` further runs are made in which every call of that model really takes longer (the
-worker waits, busily, after the runtime has answered): at least 95 % of the comparisons of plain
-with slow runs must find 20 %, and blame no other model. How many rounds it takes to find 10 % is
-read from the plain runs alone, by multiplying the samples of each model in turn.
+worker busy-waits after the runtime returns): at least 95 % of the comparisons of plain with slow
+runs must detect 20 % and report no other model. The number of rounds needed to detect 10 % is
+computed from the plain runs alone, by scaling the samples of one model at a time.
 
-Run again, it goes on where it was; runs of both kinds take turns, so that drift hits both alike.
+Rerun the command to resume. Plain and slow runs alternate, so that drift affects both equally.
 
     python benchmarks/aa.py all   [--runs 10] [--slow MobileNetV2] [--factor 1.2] [--out DIR]
-    python benchmarks/aa.py all   --quick    is the way clear? two runs of two small models each
+    python benchmarks/aa.py all   --quick    functional check: two runs of two small models each
     python benchmarks/aa.py plain [--runs 10] [--rounds 12] [--out DIR]
     python benchmarks/aa.py slow  [--slow MobileNetV2] [--factor 1.1] [--runs 10] [--out DIR]
     python benchmarks/aa.py judge [--out DIR]
@@ -39,8 +39,8 @@ probes:
   latency: {runtimes: [litert]%s}
 limits: {timeout: 5min, memory: 8GiB}
 """
-# Python imports this by itself where it finds it on its path: in the fork server. Only the one
-# network's calls are replaced: a second Python function would slow a call of 16 us by a tenth.
+# Python imports a module ``sitecustomize`` on its path at startup, here in the fork server. Only
+# this model's calls are replaced: another Python function would slow a call of 16 us by 10 %.
 SLOW = """import time
 from cnnbench.probes.latency.runtimes import litert
 
@@ -73,7 +73,7 @@ Cells = dict[str, list[tuple[float, float]]]
 
 @dataclass(frozen=True)
 class Kind:
-    """Runs of one kind: plain ones, or with one model made slower."""
+    """Runs of one kind: plain, or with one model slowed down."""
 
     folder: Path
     models: Sequence[str]
@@ -82,11 +82,11 @@ class Kind:
     factor: float = 1.0
 
     def complete(self) -> int:
-        """How many runs are there already."""
+        """Return the number of completed runs."""
         return len(read(self.folder))
 
     def run_once(self) -> None:
-        """One run under the default settings, or of as many ``rounds``."""
+        """Run the suite once with the default settings, or with a fixed number of ``rounds``."""
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = dict(os.environ)
         if self.slow:
@@ -101,7 +101,7 @@ class Kind:
 
 
 def run(kinds: Sequence[Kind], runs: int) -> None:
-    """Make ``runs`` of every kind, in turns; what is there already counts."""
+    """Make ``runs`` runs of every kind, alternating; existing runs count."""
     for number in range(1, runs + 1):
         for kind in kinds if number % 2 else reversed(kinds):
             if kind.complete() < number:
@@ -110,7 +110,7 @@ def run(kinds: Sequence[Kind], runs: int) -> None:
 
 
 def read(out: Path) -> list[Cells]:
-    """The cells of every run that came to its end: one that was cut off proves nothing."""
+    """Return the cells of every complete run."""
     found = []
     for file in sorted((out / "aa").glob(f"*/{journal.FILE_NAME}")):
         cells: Cells = {}
@@ -124,7 +124,7 @@ def read(out: Path) -> list[Cells]:
 
 
 def minutes(out: Path, runs: int) -> tuple[float, float]:
-    """What a run took before its rounds, and a round of all its models, on average."""
+    """Mean minutes of a run before its rounds, and of one round of all its models."""
     records = [
         record
         for file in (out / "aa").glob(f"*/{journal.FILE_NAME}")
@@ -138,7 +138,7 @@ def minutes(out: Path, runs: int) -> tuple[float, float]:
 
 
 def verdicts(base: Cells, new: Cells, slowed: str = "", factor: float = 1.0) -> dict[str, str]:
-    """The verdict on every model, ``slowed`` being slower by ``factor`` on the new side."""
+    """Return the verdict on every model, with ``slowed`` scaled by ``factor`` on the new side."""
     models = sorted(base.keys() & new.keys())
     pairs = [(ratios(base[m]), ratios(new[m], factor if m == slowed else 1)) for m in models]
     compared = estimates.compare(pairs)
@@ -146,13 +146,13 @@ def verdicts(base: Cells, new: Cells, slowed: str = "", factor: float = 1.0) -> 
 
 
 def ratios(processes: Sequence[tuple[float, float]], factor: float = 1.0) -> tuple[float, ...]:
-    """Location times ``factor`` ÷ reference of the processes that count."""
+    """Return location × ``factor`` ÷ reference of the valid processes."""
     locations, beside = zip(*processes, strict=True)
     return drift_correction.ratios([factor * seconds for seconds in locations], beside)
 
 
 def false_alarms(runs: Sequence[Cells]) -> float:
-    """The share of all comparisons of equal models that call a difference."""
+    """Share of all comparisons of equal models that report a difference."""
     return mean(
         [
             said in CALLED
@@ -163,10 +163,9 @@ def false_alarms(runs: Sequence[Cells]) -> float:
 
 
 def detection(runs: Sequence[Cells], factor: float) -> tuple[dict[str, float], float]:
-    """Over all pairs: how often a slow-down of a model is found, and how often another is blamed.
+    """Share of pairs that detect a slow-down, by model, and share that report another model.
 
-    A pair in which another model is called different *without* the slow-down too is no blame: the
-    false alarm is counted by `false_alarms`.
+    A model that is reported without the slow-down too is not counted: `false_alarms` counts it.
     """
     found: dict[str, list[bool]] = {}
     blamed = []
@@ -182,7 +181,7 @@ def detection(runs: Sequence[Cells], factor: float) -> tuple[dict[str, float], f
 
 
 def really_slow(plain: Sequence[Cells], slow: Sequence[Cells], model: str) -> tuple[float, float]:
-    """Over all pairs of a plain and a slow run: ``model`` found slower, and another one blamed."""
+    """Share of plain-slow pairs that detect ``model``, and that report another model."""
     found, blamed = [], []
     for base, new in itertools.product(plain, slow):
         words = verdicts(base, new)
@@ -192,7 +191,7 @@ def really_slow(plain: Sequence[Cells], slow: Sequence[Cells], model: str) -> tu
 
 
 def others_called(runs: Sequence[Cells], model: str) -> float:
-    """Over all pairs of plain runs: how often a model other than ``model`` is called different."""
+    """Share of pairs of plain runs that report a model other than ``model``."""
     return mean(
         [
             any(said in CALLED for other, said in verdicts(base, new).items() if other != model)
@@ -202,37 +201,37 @@ def others_called(runs: Sequence[Cells], model: str) -> float:
 
 
 def judge(out: Path) -> None:
-    """Print what the runs in ``out`` show."""
+    """Print the results of the runs in ``out``."""
     runs = read(out / "plain")
     if len(runs) < 2:
-        sys.exit(f"{out}: {len(runs)} runs, at least 2 are needed")
+        sys.exit(f"{out}: {len(runs)} complete runs; at least 2 are required")
     rounds = [len(values) for cells in runs for values in cells.values()]
     print(f"{len(runs)} runs, {min(rounds)} to {max(rounds)} rounds a cell")
-    print(f"equal models called different: {false_alarms(runs):.1%} (at most 5 %)")
+    print(f"equal models reported as different: {false_alarms(runs):.1%} (at most 5 %)")
     for folder in sorted(out.glob("slow-*")):
         model, by = folder.name.removeprefix("slow-").rsplit("-", 1)
         slow = read(folder)
         share, blamed = really_slow(runs, slow, model)
         print(
-            f"{model} really slower by {by}, {len(slow)} runs: found {share:.1%} (at least "
-            f"95 %); another model called different in {blamed:.1%} of the pairs, "
-            f"{others_called(runs, model):.1%} where nothing was slowed"
+            f"{model} really slower by {by}, {len(slow)} runs: detected in {share:.1%} (at least "
+            f"95 %); another model reported in {blamed:.1%} of the pairs, "
+            f"in {others_called(runs, model):.1%} without a slow-down"
         )
     for factor in (1.2, 1.1):
         found, blamed = detection(runs, factor)
         by_model = ", ".join(f"{model} {share:.0%}" for model, share in found.items())
         print(
-            f"samples times {factor}: found {mean(found.values()):.1%} ({by_model}), "
-            f"another model blamed {blamed:.1%}"
+            f"samples times {factor}: detected {mean(found.values()):.1%} ({by_model}), "
+            f"another model reported {blamed:.1%}"
         )
     before, each = minutes(out / "plain", len(runs))
-    print("rounds  minutes a run  equal, called different  20 % found  10 % found")
+    print("rounds  minutes a run  equal, but reported  20 % detected  10 % detected")
     for count in range(FEWEST_PROCESSES, min(rounds) + 1):
         cut = [{model: values[:count] for model, values in cells.items()} for cells in runs]
         shares = [false_alarms(cut), *(mean(detection(cut, f)[0].values()) for f in (1.2, 1.1))]
         print(
-            f"{count:6}  {before + count * each:13.1f}  {shares[0]:22.1%}  {shares[1]:10.1%}"
-            f"  {shares[2]:10.1%}"
+            f"{count:6}  {before + count * each:13.1f}  {shares[0]:19.1%}  {shares[1]:13.1%}"
+            f"  {shares[2]:13.1%}"
         )
 
 
@@ -242,11 +241,11 @@ def main() -> None:
     )
     parser.add_argument("verb", choices=["all", "plain", "slow", "judge"], nargs="?", default="all")
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--rounds", type=int, help="as many in every cell, without stopping early")
+    parser.add_argument("--rounds", type=int, help="fixed number of rounds in every cell")
     parser.add_argument(
-        "--slow", default="MobileNetV2", metavar="MODEL", help="the one made slower"
+        "--slow", default="MobileNetV2", metavar="MODEL", help="the model to slow down"
     )
-    parser.add_argument("--factor", type=float, default=1.2, help="by so much")
+    parser.add_argument("--factor", type=float, default=1.2, help="slow-down factor")
     parser.add_argument("--quick", action="store_true", help="two runs of two small models each")
     parser.add_argument("--out", type=Path, default=Path("results/aa"))
     arguments = parser.parse_args()

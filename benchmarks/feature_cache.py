@@ -1,7 +1,7 @@
-"""What it saves to compute a frozen backbone's features once, and that the same head comes out.
+"""CPU time saved by computing a frozen backbone's features once, with the same resulting head.
 
 The same head is trained twice on MobileNetV2: on features computed once, and through the frozen
-backbone in every epoch. CPU seconds, so that what else the machine does matters little.
+backbone in every epoch. CPU seconds are compared, because other load affects them little.
 
     python benchmarks/feature_cache.py [--images 1000] [--epochs 20] [--size 96]
 """
@@ -52,7 +52,7 @@ def main() -> int:
     )
     wanted = Request("digits", options.size, 3, train_examples=options.images)
     with tempfile.TemporaryDirectory() as folder:
-        # Where ImageNet's weights cannot be had: the time and the sameness are those of any.
+        # Random weights need no download, and affect neither the time nor the comparison.
         subject = registry.resolve("MobileNetV2", ())
         weights = Path(folder) / "random.weights.h5"
         tf.keras.utils.set_random_seed(0)

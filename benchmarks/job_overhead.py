@@ -1,9 +1,9 @@
-"""What a suite costs beyond its work: wall time less build, trace, compile and timed calls, a job.
+"""Overhead of a suite per job: wall time beyond build, trace, compile and timed calls.
 
-A latency suite is run through the command line, as a user does it. A job records how long its own
-work took (``details["work_s"]``); all else is overhead: starting the command and the fork server,
-importing TensorFlow and Keras, starting and ending workers, reading files, writing the journal and
-the tables. It must stay under 2 s a job.
+A latency suite is run through the command line. A job records the duration of its own work
+(``details["work_s"]``). The rest is overhead: starting the command and the fork server, importing
+TensorFlow and Keras, starting and stopping workers, reading files, writing the journal and the
+tables. It must be less than 2 s per job.
 
     python benchmarks/job_overhead.py [--quick] [MODEL...]
 """
@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--quick", action="store_true", help="is the way clear? one small model")
+    parser.add_argument("--quick", action="store_true", help="functional check: one small model")
     arguments = parser.parse_args()
     models = arguments.models or (QUICK if arguments.quick else MODELS)
     rounds = 1 if arguments.quick else arguments.rounds
@@ -51,8 +51,8 @@ def main() -> None:
     inside = sum(record.duration_s for record in records) - work
     jobs = len(records)
     each = (wall - work) / jobs
-    print(f"{jobs} jobs in {wall:.1f} s, of which {work:.1f} s are their work")
-    print(f"{each:.2f} s a job beyond it (within jobs {inside / jobs:.2f} s)")
+    print(f"{jobs} jobs in {wall:.1f} s, of which {work:.1f} s are work")
+    print(f"overhead {each:.2f} s per job (of which within jobs {inside / jobs:.2f} s)")
     print(f"{'under' if each < MOST_S else 'NOT under'} {MOST_S:g} s")
     sys.exit(0 if each < MOST_S or arguments.quick else 1)
 

@@ -1,11 +1,10 @@
-"""Does LiteRT's latency agree with ``litert-benchmark``, which ships in the same package?
+"""Agreement of LiteRT latencies with ``litert-benchmark`` from the same package.
 
-Both drive the CompiledModel API over the same file with the same threads, each round in two fresh
-processes, which go first in turns: the tool, and the loop that times models in cnnbench. The ratio
-of their medians, one a round, has its interval over the rounds; it must lie within 5 % of one.
-Between the processes the reference is timed, so that a round during which the machine was slowed
-down does not count, as in any cell of cnnbench.
-Beside it the interpreter's API, by which the ``litert`` runtime calls.
+The tool and cnnbench's timing loop both use the CompiledModel API with the same file and number of
+threads. Each round runs them in two fresh processes, in alternating order. The ratio of their
+medians has an interval over the rounds, which must lie within 5 % of one. The reference workload is
+timed between the processes, so that rounds during which the machine was slowed down are excluded,
+as in any cell of cnnbench. The interpreter API, which the ``litert`` runtime uses, is timed too.
 
     python benchmarks/litert_agreement.py [--rounds 30] [--threads 2] [--quick] [MODEL...]
 """
@@ -39,7 +38,7 @@ from cnnbench.probes.latency.timing.reference_workload import reference
 from cnnbench.statistics import drift_correction
 from cnnbench.statistics import estimates as sampled
 
-# Its result has two decimals of a millisecond: a network of 2 ms and more is read to 0.5 %.
+# The tool prints two decimals of a millisecond: 0.5 % for a network of 2 ms or more.
 MODELS = ("MobileNetV2", "ResNet50")
 WITHIN = 0.05
 
@@ -94,7 +93,7 @@ def by_loop(model: str, threads: int, folder: Path, api: str, seconds: float) ->
 
 
 def in_process(model: str, threads: int, folder: Path, api: str, seconds: float) -> dict[str, Any]:
-    """`by_loop` in a process of its own."""
+    """Run `by_loop` in a separate process."""
     command = [sys.executable, __file__, model, "--threads", str(threads)]
     command += ["--api", api, "--folder", str(folder), "--seconds", str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -103,7 +102,7 @@ def in_process(model: str, threads: int, folder: Path, api: str, seconds: float)
 
 
 def by_tool(folder: Path, threads: int, calls: int) -> float:
-    """The median that ``litert-benchmark`` says, in milliseconds."""
+    """Return the median reported by ``litert-benchmark``, in milliseconds."""
     result = folder / "tool.json"
     command = [sys.executable, "-m", "ai_edge_litert.tools.benchmark_litert_model"]
     command += ["--model", str(folder / "model.tflite"), "--num_threads", str(threads)]
@@ -114,14 +113,14 @@ def by_tool(folder: Path, threads: int, calls: int) -> float:
 
 
 def reference_s(threads: int) -> float:
-    """What the reference takes now."""
+    """Return the current time of the reference workload, in seconds."""
     with reference(threads) as work:
         work()
         return fastest_decile_mean(timed_plain(work, 2 * TimingConfig().reference_calls))
 
 
 def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
-    """Print what one model shows; whether the interval lies within `WITHIN` of one."""
+    """Print one model's ratios; return whether the interval lies within `WITHIN` of one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subject = registry.resolve(model)
@@ -144,7 +143,7 @@ def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
     counted = drift_correction.counted(slowest)
     tool = statistics.median(found["tool"][place] for place in counted)
     print(
-        f"{model}, {threads} threads, {len(counted)} of {rounds} rounds count: "
+        f"{model}, {threads} threads, {len(counted)} of {rounds} rounds are valid: "
         f"litert-benchmark {tool:.2f} ms"
     )
     is_within = True
@@ -164,8 +163,8 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--threads", type=int, default=usable_cores())
-    parser.add_argument("--seconds", type=float, default=2.0, help="of calls in a process")
-    parser.add_argument("--quick", action="store_true", help="is the way clear? two short rounds")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds of calls per process")
+    parser.add_argument("--quick", action="store_true", help="functional check: two short rounds")
     parser.add_argument("--api", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

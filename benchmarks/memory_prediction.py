@@ -1,10 +1,11 @@
-"""How well is the peak of an inference predicted? All of keras.applications, a process a model.
+"""Predicted and measured peak memory of inference for all of keras.applications.
 
-Batch 32, by the ``memory`` probe, with oneDNN's blocked layouts off (``TF_ENABLE_ONEDNN_OPTS=0``);
-with ``--onednn`` as TensorFlow comes. At least 30 of the 40 must be predicted within 25 % of what
-is measured. Exact to the page and untimed, so that a busy machine does not disturb it.
+Each model is measured in its own process by the ``memory`` probe at batch 32, with oneDNN's blocked
+layouts off (``TF_ENABLE_ONEDNN_OPTS=0``), or with TensorFlow's defaults (``--onednn``). At least 30
+of the 40 predictions must be within 25 % of the measurement. Nothing is timed, so that other load
+does not affect the result.
 
-What was measured is kept in ``--out`` as it comes; run again, only what is missing is measured.
+Results are appended to ``--out``. Rerun the command to resume.
 
     python benchmarks/memory_prediction.py [--batch 32] [--onednn] [--quick] [--out FILE] [MODEL...]
 """
@@ -29,7 +30,7 @@ QUICK = ("MobileNetV2", "MobileNetV3Small", "NASNetMobile")
 
 
 def measure(model: str, batch: int) -> dict[str, Any]:
-    """One peak and its prediction, in this process."""
+    """Measure one peak and its prediction in this process."""
     from cnnbench.probes.memory import run as memory
 
     subject = registry.resolve(model)
@@ -46,7 +47,7 @@ def measure(model: str, batch: int) -> dict[str, Any]:
 
 
 def without_reuse(subject: Any, batch: int) -> float:
-    """``activation_infer_peak_bytes``: the prediction were no element-wise layer to overwrite."""
+    """Return ``activation_infer_peak_bytes``: the prediction without in-place operations."""
     from cnnbench.analysis import inspect
 
     found = inspect(subject.architecture(), batch_size=batch, input_shape=subject.input_shape)
@@ -54,7 +55,7 @@ def without_reuse(subject: Any, batch: int) -> float:
 
 
 def in_process(model: str, batch: int, onednn: bool) -> dict[str, Any]:
-    """`measure` in a process of its own; a process that died says so."""
+    """Run `measure` in a separate process; ``failed`` has the reason if it dies."""
     environment = os.environ | {
         "TF_ENABLE_ONEDNN_OPTS": "1" if onednn else "0",
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -63,14 +64,14 @@ def in_process(model: str, batch: int, onednn: bool) -> dict[str, Any]:
     command = [sys.executable, __file__, "--one", "--batch", str(batch), model]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return {"model": model, "failed": f"exit code {done.returncode}: {last[:200]}"}
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def show(rows: list[dict[str, Any]]) -> bool:
-    """Print the table and whether enough are within; it is Markdown."""
+    """Print a Markdown table; return whether enough predictions are within the bound."""
     good = sorted((row for row in rows if "ratio" in row), key=lambda row: row["ratio"])
     print("| model | measured, MB | predicted, MB | ratio | nothing in place, MB | ratio |")
     print("|---|---|---|---|---|---|")
@@ -91,10 +92,10 @@ def show(rows: list[dict[str, Any]]) -> bool:
     ):
         off = [abs(row[name] / row["measured_bytes"] - 1) for row in good]
         within = sum(one <= WITHIN for one in off)
-        print(f"{words}: {within} of {len(rows)} within {WITHIN:.0%} of the measured")
+        print(f"{words}: {within} of {len(rows)} within {WITHIN:.0%} of the measurement")
         if name == "predicted_bytes":
             is_enough = within >= WANTED
-    print(f"{WANTED} of 40 wanted")
+    print(f"{WANTED} of 40 required")
     return is_enough
 
 
@@ -102,7 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", metavar="MODEL")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--onednn", action="store_true", help="leave TensorFlow as it comes")
+    parser.add_argument("--onednn", action="store_true", help="keep TensorFlow's defaults")
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}")
     parser.add_argument("--out", type=Path, default=Path("results/memory_prediction.jsonl"))
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)

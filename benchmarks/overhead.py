@@ -1,8 +1,8 @@
-"""Does the timed loop cost anything? Its median beside a hand-written loop over the same callable.
+"""Overhead of the timing loop, compared with a hand-written loop over the same callable.
 
-For a network of some 0.1 ms and one of some 10 ms, in LiteRT: in one process both ways take turns,
-and in every turn the order changes, so that drift hits both alike. The ratio must lie within 2 %
-of one.
+Measured for a LiteRT network of about 0.1 ms and one of about 10 ms. Both loops alternate in one
+process and the order changes every turn, so that drift affects both equally. The ratio of the
+medians must lie within 2 % of one.
 
     python benchmarks/overhead.py [--turns 20] [--seconds 0.5] [--quick]
 """
@@ -32,7 +32,7 @@ NETWORKS = {"0.1 ms": "LeNet5[input_shape=48x48x1]", "10 ms": "MobileNet"}
 
 
 def by_hand(call: Callable[[Any], Any], image: Any, seconds: float) -> float:
-    """The median of a plain loop, in seconds."""
+    """Median of a plain loop, in seconds."""
     times = []
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
@@ -43,14 +43,14 @@ def by_hand(call: Callable[[Any], Any], image: Any, seconds: float) -> float:
 
 
 def by_loop(call: Callable[[Any], Any], image: Any, seconds: float, threads: int) -> float:
-    """The median of what the probe's loop measures, in seconds."""
+    """Median measured by the probe's loop, in seconds."""
     with reference(threads) as work:
         timing = measure(call, [image] * 4, work, 1e-3, TimingConfig(seconds=seconds))
     return statistics.median(timing.calls)
 
 
 def ratios(model: str, turns: int, seconds: float) -> tuple[list[float], float]:
-    """Loop ÷ hand, one a turn, and the median by hand."""
+    """Return the ratio probe's loop ÷ plain loop of every turn, and the plain loop's median."""
     subject = registry.resolve(model)
     setting = LatencySetting(runtime="litert", threads=1)
     with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=0.5)
-    parser.add_argument("--quick", action="store_true", help="is the way clear? two short turns")
+    parser.add_argument("--quick", action="store_true", help="functional check: two short turns")
     arguments = parser.parse_args()
     turns, seconds = (2, 0.1) if arguments.quick else (arguments.turns, arguments.seconds)
     all_within = True
@@ -88,7 +88,7 @@ def main() -> None:
         found, hand = ratios(model, turns, seconds)
         low, high = np.percentile(found, [25, 75])
         print(
-            f"{name:7} {model}: {1e3 * hand:.3f} ms by hand, ratio {statistics.median(found):.4f} "
+            f"{name:7} {model}: plain {1e3 * hand:.3f} ms, ratio {statistics.median(found):.4f} "
             f"(half of the turns within {low:.4f} ... {high:.4f})"
         )
         all_within &= abs(statistics.median(found) - 1) <= WITHIN

@@ -1,8 +1,8 @@
-"""How cnnbench stands large suites: the time to plan one, and to read and report a long run.
+"""Time and memory to plan a large suite and to report a long run.
 
-A suite of 40 models × 7 runtimes × 5 batch sizes × 10 rounds is planned, and a run of 100,000
-records (of the same cells, with 30 calls each) is read, tabulated and reported, each in a process
-of its own whose largest memory is printed. The records are made up; nothing is measured.
+A suite of 40 models × 7 runtimes × 5 batch sizes × 10 rounds is planned. A run of 100,000 synthetic
+records (of the same cells, with 30 calls each) is read, tabulated and reported in a separate
+process, whose peak memory is printed.
 
     python benchmarks/size.py [--records 100000]
 """
@@ -40,7 +40,7 @@ _T = TypeVar("_T")
 
 
 def large_plan(rounds: int = ROUNDS) -> Plan:
-    """The plan of the large suite, read from its text as any other."""
+    """Return the plan of the large suite, parsed from text like any other."""
     latency = {
         "runtimes": list(RUNTIMES),
         "batch_sizes": BATCH_SIZES,
@@ -53,13 +53,13 @@ def large_plan(rounds: int = ROUNDS) -> Plan:
 
 
 def jobs_of_large_plan(rounds: int = ROUNDS) -> int:
-    """How many jobs are to do: planned, keyed and scheduled."""
+    """Return the number of jobs to run after planning, keying and scheduling."""
     plan = large_plan(rounds)
     return len(list(runner.todo(plan, plan.cells, [], None).left()))
 
 
 def made_up(count: int) -> Iterator[Record]:
-    """Records as a run of the large suite would hold, round by round."""
+    """Yield synthetic records of a run of the large suite, round by round."""
     rng = random.Random(0)
     cells = large_plan().cells
     rounds = itertools.chain([PREPARE], range(count))
@@ -97,7 +97,7 @@ def made_up(count: int) -> Iterator[Record]:
 
 
 def write_run(folder: Path, count: int) -> None:
-    """A run's folder with ``count`` records."""
+    """Write a run's folder with ``count`` records."""
     with (folder / FILE_NAME).open("w", encoding="utf-8") as file:
         file.write(Header(plan="large", environment="made-up", cnnbench="0").to_json() + "\n")
         for record in made_up(count):
@@ -105,7 +105,7 @@ def write_run(folder: Path, count: int) -> None:
 
 
 def _report(folder: Path) -> None:
-    """Read, tabulate and report one run; how long each took and the memory of it all, printed."""
+    """Read, tabulate and report one run; print the times and the peak memory."""
     from cnnbench.report import files
 
     run = _timed("read and tabulated", lambda: tables.load(folder))
@@ -114,7 +114,7 @@ def _report(folder: Path) -> None:
     text = _timed("shown as text", lambda: files.text(folder))
     print(f"  {len(text.splitlines()):,} lines")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f"largest memory: {peak / 1e6:,.0f} MB")
+    print(f"peak memory: {peak / 1e6:,.0f} MB")
 
 
 def _timed(what: str, act: Callable[[], _T]) -> _T:

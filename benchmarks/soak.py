@@ -1,7 +1,7 @@
-"""A suite many times in a row from one command: does the parent grow, does it leak descriptors?
+"""Memory and open file descriptors of one process that runs a suite many times.
 
-Samples the memory and the open descriptors of ``cnnbench run SUITE --repeat N`` whenever it begins
-another run, and prints them with the size of every run's folder.
+Sample both at the start of every run of ``cnnbench run SUITE --repeat N``, and print them with the
+size of the run's folder.
 
     python benchmarks/soak.py [--suite suites/smoke.yaml] [--repeat 50] [--probe static]
 """
@@ -23,7 +23,7 @@ import yaml
 
 @dataclass(frozen=True)
 class Sample:
-    """The parent at the moment at which it had begun its ``runs``-th run."""
+    """State of the parent process at the start of its ``runs``-th run."""
 
     runs: int
     memory_bytes: int
@@ -31,7 +31,7 @@ class Sample:
 
     @staticmethod
     def words(samples: Sequence[Sample]) -> str:
-        """The first, a middle and the last of them, in a line."""
+        """Return the first, a middle and the last sample in one line."""
         chosen = [samples[0], samples[len(samples) // 2], samples[-1]]
         return "; ".join(
             f"run {s.runs}: {s.memory_bytes / 1e6:.1f} MB, {s.descriptors} descriptors"
@@ -40,7 +40,7 @@ class Sample:
 
 
 def watch(process: subprocess.Popen[Any], runs: Path) -> list[Sample]:
-    """Sample ``process`` until it ends, once each time there is one more run below ``runs``."""
+    """Sample ``process`` until it ends, once for each new run below ``runs``."""
     samples: list[Sample] = []
     while process.poll() is None:
         count = len(list(runs.glob("*/records.jsonl")))
@@ -48,7 +48,7 @@ def watch(process: subprocess.Popen[Any], runs: Path) -> list[Sample]:
             try:
                 samples.append(_sample(process.pid, count))
             except OSError:
-                break  # it ended just now
+                break  # the process has just ended
         time.sleep(0.05)
     return samples
 

@@ -1,15 +1,16 @@
-"""How fast counting is: against building alone, and against TensorFlow's own profiler.
+"""Speed of counting, compared with building alone and with TensorFlow's profiler.
 
     python benchmarks/static_speed.py [--no-profiler] [MODEL...]
 
-For every model of ``keras.applications`` three times, in seconds:
-- ``bare``: building it weightlessly and nothing else;
-- ``cnnbench``: building it weightlessly and counting everything;
-- ``profiler``: what one would do otherwise: build it, trace it, ``tf.compat.v1.profiler``.
+Print three times in seconds for every model of ``keras.applications``:
+- ``bare``: build it without weights;
+- ``cnnbench``: build it without weights and count everything;
+- ``profiler``: the alternative, which builds and traces it and runs ``tf.compat.v1.profiler``.
 
-The first two alternate in one process whose peak memory is printed, the third has a process of
-its own. With all 40 models the targets are checked: cnnbench at most 1.5 times bare, under 1 GB,
-and a median advantage over the profiler of at least five; exit code 1 where one is missed.
+The first two alternate in one process, whose peak memory is printed; the third has a separate
+process. With all 40 models the targets are checked: cnnbench takes at most 1.5 times as long as
+bare, uses less than 1 GB, and has a median speed-up over the profiler of at least five. The exit
+code is 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _run(task: str, models: list[str]) -> dict[str, Any]:
-    """The result of a task in a fresh process."""
+    """Return the result of a task run in a fresh process."""
     command = [sys.executable, __file__, "--child", task, *models]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
@@ -63,7 +64,7 @@ def _child(task: str, models: list[str]) -> None:
 
     names = models or [name for name in dir(tf.keras.applications) if name[0].isupper()]
     measure = _counting if task == "counting" else _profiler
-    measure("MobileNet")  # what is loaded at first use is nobody's
+    measure("MobileNet")  # one-time initialisation, not counted
     times = {name: measure(name) for name in names}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     sys.stdout.write(json.dumps({"times": times, "peak_bytes": peak}) + "\n")

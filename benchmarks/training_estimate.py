@@ -1,10 +1,10 @@
-"""How far the fast estimate of training memory is from the gradient graph.
+"""Error of the fast estimate of training memory, compared with the gradient graph.
 
     python benchmarks/training_estimate.py [MODEL...]
 
-For every model of ``keras.applications`` the bytes that training keeps for one image: layer by
-layer (what ``cnnbench inspect`` prints) and from the gradient graph (``--trace-training``), and the
-seconds of CPU time that each took.
+For every model of ``keras.applications`` print the bytes that training keeps for one image,
+estimated layer by layer (as in ``cnnbench inspect``) and computed from the gradient graph
+(``--trace-training``), and the CPU seconds of each.
 """
 
 from __future__ import annotations

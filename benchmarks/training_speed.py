@@ -1,9 +1,9 @@
-"""Is cnnbench's training loop as fast as a hand-written ``fit`` on arrays in memory?
+"""Throughput of cnnbench's training loop, compared with a plain ``fit`` on arrays in memory.
 
-Both train the same network on the same images, an epoch at a time, in turn, so that what else the
-machine does hits both alike; the first epoch of each, which traces, is left out. The network is
-small: the faster its step, the more a slow pipeline would show. The exit code is 1 where the loop
-has less than 95 % of the throughput of the bare ``fit``.
+Both train the same network on the same images, alternating by epoch, so that other load affects
+both equally. The first epoch of each, which traces the graph, is excluded. The network is small,
+because a slow input pipeline shows most when steps are fast. The exit code is 1 if the loop has
+less than 95 % of the throughput of the plain ``fit``.
 
     python benchmarks/training_speed.py [--images 10000] [--epochs 8] [--size 28]
 """
@@ -34,7 +34,7 @@ WANTED = 0.95
 
 
 def network(size: int) -> Any:
-    """Two convolutions of 32 and 64 filters, each pooled, and a softmax."""
+    """Return two convolutions of 32 and 64 filters, each with pooling, and a softmax."""
     import tensorflow as tf
 
     layers = tf.keras.layers
@@ -56,7 +56,7 @@ def scaled(images: Any) -> Any:
 
 
 class Ours:
-    """The probe's loop, called for one more epoch at a time."""
+    """The probe's loop, run one epoch at a time."""
 
     def __init__(self, images: np.ndarray, targets: np.ndarray, epochs: int, folder: Path) -> None:
         size = images.shape[1]
@@ -78,7 +78,7 @@ class Ours:
 
 
 class Bare:
-    """What one would write by hand."""
+    """A plain ``fit``, run one epoch at a time."""
 
     def __init__(self, images: np.ndarray, targets: np.ndarray) -> None:
         self._model = network(images.shape[1])
@@ -109,7 +109,7 @@ def main() -> int:
             "bare fit": Bare(images, targets),
         }
         for number in range(options.epochs):
-            # Who begins alternates, so that neither always runs on what the other left warm.
+            # Alternate which goes first, so that neither always benefits from warm caches.
             for name in list(loops) if number % 2 else reversed(list(loops)):
                 started = time.perf_counter()
                 loops[name].epoch(number)
@@ -120,7 +120,7 @@ def main() -> int:
     ratios = [bare / ours for ours, bare in zip(*seconds.values(), strict=True)][1:]
     ratio = statistics.median(ratios)
     low, high = min(ratios), max(ratios)
-    print(f"ratio      {ratio:.3f}, epoch by epoch from {low:.3f} to {high:.3f}; {WANTED} wanted")
+    print(f"ratio      {ratio:.3f}, epoch by epoch from {low:.3f} to {high:.3f}; {WANTED} required")
     return 0 if ratio >= WANTED else 1
 
 

@@ -1,4 +1,4 @@
-"""A network of your own beside the catalogue's: ``cnnbench run examples/own_network.yaml``."""
+"""Compare your own network with the catalogue: ``cnnbench run examples/own_network.yaml``."""
 
 from tensorflow import keras
 

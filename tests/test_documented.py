@@ -1,9 +1,11 @@
-"""The commands and the Python that the README and the pages show do what they show."""
+"""Commands, Python examples, links and paths in the README and the other pages work."""
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,20 +15,20 @@ from cnnbench.cli import group
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# What a reader's own files stand in for, and what takes minutes, is run by other tests.
+TEXTS = [*PAGES, *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))]
+# These describe modules that are being moved; remove each once its paths exist.
+_AHEAD = pytest.mark.xfail(reason="names modules that are being moved", strict=False)
+_MOVING = {"architecture.md", "extending.md"}
+# Commands with placeholders, and those that take minutes, are run by other tests.
 _OTHERS = re.compile(
     r"BASE|\[--|cat\.jpg|w\.weights|FILE|--repeat|^run (?!.*--dry-run)|^doctor|PATH|\.\.\."
 )
 
 
 def _commands() -> list[str]:
-    blocks = [
-        block
-        for page in PAGES
-        for block in re.findall(
-            r"^```\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
-        )
-    ]
+    fence = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    fenced = itertools.chain(*(fence.findall(page.read_text("utf-8")) for page in PAGES))
+    blocks = [block for language, block in fenced if not language]
     lines = [re.split(r"\s#\s", line)[0].strip() for block in blocks for line in block.splitlines()]
     found = [line.removeprefix("cnnbench ") for line in lines if line.startswith("cnnbench ")]
     return list(dict.fromkeys(line for line in found if not _OTHERS.search(line)))
@@ -53,3 +55,61 @@ def test_the_python_that_is_shown_works(page: str, monkeypatch: pytest.MonkeyPat
     block = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
     monkeypatch.chdir(ROOT)
     exec(compile(block, page, "exec"), {})
+
+
+def _prose(page: Path) -> str:
+    """Return a page without its code blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub forms them."""
+    headings = re.findall(r"^#+ (.+)$", _prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
+
+
+def _broken_links(page: Path) -> Iterator[str]:
+    for link in re.findall(r"\]\(([^)\s]+)\)", _prose(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in _anchors(target)):
+            yield link
+
+
+def _missing_paths(page: Path) -> Iterator[str]:
+    """Yield every repository path in backticks that matches no file; ``<name>`` stands for any."""
+    roots = r"(?<![\w/.])(?:cnnbench|tests|suites|examples|benchmarks|docs|results/published)/"
+    for span in re.findall(r"`([^`\n]+)`", _prose(page)):
+        for path in re.findall(roots + r"[\w./<>*-]*", span):
+            pattern = re.sub(r"<\w+>.*", "", path).rstrip("/.")
+            if not any(ROOT.glob(pattern)):
+                yield path
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    assert list(_broken_links(page)) == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=_AHEAD if page.name in _MOVING else (), id=page.name)
+        for page in TEXTS
+    ],
+)
+def test_paths_in_backticks_exist(page: Path) -> None:
+    assert list(_missing_paths(page)) == []
+
+
+def test_a_broken_link_and_a_missing_path_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# A title, with `code`\n[here](#a-title-with-code) [no](#nowhere) [gone](gone.md)\n"
+        "`cnnbench/cli/` `python benchmarks/aa.py --quick` `cnnbench/models/<name>.py`\n"
+        "`cnnbench/gone.py` `tests/no/<name>.py`\n"
+    )
+    assert list(_broken_links(page)) == ["#nowhere", "gone.md"]
+    assert list(_missing_paths(page)) == ["cnnbench/gone.py", "tests/no/<name>.py"]
