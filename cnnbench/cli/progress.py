@@ -76,7 +76,7 @@ class Progress(Observer):
         """A worker is about to be forked."""
         self._show(job.title())
 
-    def job_says(self, job: Job, message: str) -> None:
+    def job_progress(self, job: Job, message: str) -> None:
         """A long job reports how far it is."""
         self._show(job.title(), f": {message}")
         self._log(f"now: {job.title()}: {message}")

@@ -13,9 +13,10 @@ from typing import Any
 from cnnbench import __version__
 from cnnbench.environment import keras_backend
 from cnnbench.errors import CnnbenchError, UserError
-from cnnbench.execution.local.executor import LocalExecutor
+from cnnbench.execution import executor as executors
+from cnnbench.execution.executor import Executor
+from cnnbench.execution.job import JobRequest, JobResult
 from cnnbench.execution.machine_use import MachineUse
-from cnnbench.execution.worker import JobRequest, JobResult
 from cnnbench.probes.compression import paths
 from cnnbench.probes.compression.settings import CompressionSetting
 
@@ -30,8 +31,9 @@ def export(
     out: Path,
     search_path: Sequence[Path],
     data_dir: Path | None,
-    say: Callable[[str], None],
+    report_progress: Callable[[str], None],
     trained: Mapping[str, Any] | None = None,
+    executor: Executor | None = None,
 ) -> dict[str, Any]:
     """Make ``out`` and its card, ``out`` with the ending ``.json``; return what the card says.
 
@@ -41,8 +43,9 @@ def export(
         out: the flatbuffer; what is there is replaced at the end only.
         search_path: where models and data are looked up.
         data_dir: holds data sets, or None.
-        say: takes progress messages.
+        report_progress: takes progress messages.
         trained: what is known of how the weights were trained, for the card.
+        executor: where the jobs run; by default on this machine.
 
     Raises:
         UserError: the weights do not fit, ``out`` cannot be written, another file is there, or
@@ -54,15 +57,12 @@ def export(
     with tempfile.TemporaryDirectory(prefix="cnnbench-export-") as temporary:
         work = Path(temporary)
         log = work / "export.log"
-        with (
-            MachineUse().held("export"),
-            LocalExecutor(work / "server.log", data_dir) as executor,
-        ):
+        with MachineUse().held("export"), executor or executors.find() as running:
             for part in ("train", "convert"):
-                order = _order(model, setting, part, work, log, search_path, data_dir)
-                outcome = executor.run(order, _NO_LIMIT_S, say)
-                if outcome.status != "ok":
-                    raise _failure(outcome, log, out)
+                request = _request(model, setting, part, work, log, search_path, data_dir)
+                result = executors.run_one(running, request, report_progress)
+                if result.status != "ok":
+                    raise _failure(result, log, out)
         made = next(work.glob(f"artifacts/converted-*/{paths.MODEL}"))
         card = json.loads((made.parent / paths.CARD).read_text(encoding="utf-8"))
         card = {"cnnbench": __version__} | card
@@ -75,7 +75,7 @@ def export(
     return card
 
 
-def _order(
+def _request(
     model: str,
     setting: CompressionSetting,
     part: str,
@@ -88,6 +88,7 @@ def _order(
     artifacts.mkdir(parents=True, exist_ok=True)
     scratch.mkdir(exist_ok=True)
     return JobRequest(
+        id=part,
         model=model,
         search_path=tuple(str(folder) for folder in search_path),
         probe="compression",
@@ -98,20 +99,21 @@ def _order(
         log=str(log),
         data_dir=str(data_dir) if data_dir else None,
         memory_limit=None,
+        timeout_s=_NO_LIMIT_S,
     )
 
 
-def _failure(outcome: JobResult, log: Path, out: Path) -> CnnbenchError:
+def _failure(result: JobResult, log: Path, out: Path) -> CnnbenchError:
     """One line that says why, and where the whole output is."""
-    if outcome.is_users_mistake:
-        return UserError(outcome.reason)
+    if result.is_user_error:
+        return UserError(result.reason)
     kept = out.with_name(f"{out.name}.log")
-    words = "not applicable: " if outcome.status == "skipped" else f"{outcome.status}: "
+    words = "not applicable: " if result.status == "skipped" else f"{result.status}: "
     try:
         shutil.copyfile(log, kept)
     except OSError:
-        return CnnbenchError(f"{words}{outcome.reason}")
-    return CnnbenchError(f"{words}{outcome.reason} (all of its output is in {kept})")
+        return CnnbenchError(f"{words}{result.reason}")
+    return CnnbenchError(f"{words}{result.reason} (all of its output is in {kept})")
 
 
 def _check_free(out: Path) -> None:

@@ -19,8 +19,7 @@ from cnnbench.suite.plan import Cell, Job
 class JobScheduler:
     """The jobs that are still to do, given every record there is; records are added as they come.
 
-    A cell is closed for this run once a job of it did not end ``ok``: what crashed once is not
-    crashed eleven times more; it is tried again when the suite is run again.
+    After a failure, the cell is skipped until the next run.
     """
 
     def __init__(
@@ -37,19 +36,25 @@ class JobScheduler:
         self._ok: dict[str, Record] = {}
         self._done: dict[str, list[Record]] = defaultdict(list)
         self._closed: set[str] = set()
+        self._in_flight: set[str] = set()
         self._converged: dict[tuple[str, int], bool] = {}
         for record in records:
             self._note_ok(record)
 
     def add(self, record: Record) -> None:
-        """Take note of what a job of this run found."""
+        """Add the record of a job of this run, which has ended."""
+        self._in_flight.discard(record.key)
         if record.status == "ok":
             self._note_ok(record)
         elif cell := self._cell_of.get(record.key):
             self._closed.add(cell.key)
 
-    def __iter__(self) -> Iterator[Job]:
-        """The next job, until none is left; `add` must be called between two."""
+    def __iter__(self) -> Iterator[Job | None]:
+        """Yield the next job until none is left; None while those in flight must end first.
+
+        A job is in flight until its record is added. Jobs of one stage are prepared together, and
+        of each cell one repeat is in flight at a time, so that none begins that is not needed.
+        """
         for _, group in groupby(self._cells, key=_stage):
             yield from self._rounds(list(group))
 
@@ -93,14 +98,24 @@ class JobScheduler:
         if cell is not None and record.repeat != PREPARE:
             self._done[cell.key].append(record)
 
-    def _rounds(self, cells: list[Cell]) -> Iterator[Job]:
+    def _rounds(self, cells: list[Cell]) -> Iterator[Job | None]:
         for cell in cells:
             if cell.prepare and not self._is_finished(cell) and self._needs_prepare(cell):
-                yield cell.prepare
+                yield self._begun(cell.prepare)
+        yield from self._wait()
         for number, jobs in enumerate(zip_longest(*(cell.repeats for cell in cells))):
             for job in jobs if number % 2 == 0 else reversed(jobs):
                 if job is not None and self._wants(job):
-                    yield job
+                    yield self._begun(job)
+            yield from self._wait()
+
+    def _begun(self, job: Job) -> Job:
+        self._in_flight.add(job.key)
+        return job
+
+    def _wait(self) -> Iterator[None]:
+        while self._in_flight:
+            yield None
 
     def _wants(self, job: Job) -> bool:
         return (

@@ -14,9 +14,10 @@ from click.testing import CliRunner
 from cnnbench.cli import group
 from cnnbench.errors import CnnbenchError, UserError
 from cnnbench.execution import export as exporting
-from cnnbench.execution.worker import JobRequest, JobResult
+from cnnbench.execution.job import JobRequest, JobResult
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.compression.settings import CompressionSetting
+from tests.execution.fake import FakeExecutor
 
 _NET = """
 import tensorflow as tf
@@ -109,46 +110,36 @@ def test_what_is_no_export_is_not_replaced(weights: str, tmp_path: Path) -> None
     assert sorted(tmp_path.iterdir()) == [card, Path(weights)]
 
 
-class _Executor:
-    """Does no job: a variant's file and card lie there, or ``failure`` is how it ended."""
+def _exporter(
+    content: bytes = b"\x1c\0\0\0TFL3 and so on",
+    card: str = '{"variant": "float32", "sha256": "0"}',
+    result: JobResult = JobResult("ok"),  # noqa: B008
+) -> FakeExecutor:
+    """Leaves a variant's file and card, and ends with ``result``."""
 
-    content, card = b"\x1c\0\0\0TFL3 and so on", '{"variant": "float32", "sha256": "0"}'
-    failure: JobResult | None = None
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __enter__(self) -> _Executor:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def run(self, order: JobRequest, *_: object) -> JobResult:
-        folder = Path(order.artifacts).parent / "converted-0"
+    def answer(request: JobRequest) -> JobResult:
+        folder = Path(request.artifacts).parent / "converted-0"
         folder.mkdir(exist_ok=True)
-        (folder / "model.tflite").write_bytes(self.content)
-        (folder / "card.json").write_text(self.card)
-        return self.failure or JobResult("ok")
+        (folder / "model.tflite").write_bytes(content)
+        (folder / "card.json").write_text(card)
+        return result
+
+    return FakeExecutor(answer)
 
 
-def _exported(out: Path) -> None:
+def _exported(out: Path, executor: FakeExecutor) -> None:
     setting = CompressionSetting(part="convert", weights="w.weights.h5")
-    exporting.export("BasicCNN", setting, out, [], None, lambda text: None)
+    exporting.export("BasicCNN", setting, out, [], None, lambda text: None, executor=executor)
 
 
-def test_file_and_card_are_replaced_together_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exporting, "LocalExecutor", _Executor)
+def test_file_and_card_are_replaced_together_or_not_at_all(tmp_path: Path) -> None:
     out = tmp_path / "m.tflite"
-    _exported(out)
+    _exported(out, _exporter())
     first = (tmp_path / "m.json").read_text()
     assert json.loads(first)["variant"] == "float32"
-    monkeypatch.setattr(_Executor, "content", _Executor.content + b", but new")
-    monkeypatch.setattr(_Executor, "card", '{"variant": "float32", "sha256": NaN}')
+    card = '{"variant": "float32", "sha256": NaN}'
     with pytest.raises(ValueError, match="not JSON compliant"):
-        _exported(out)
+        _exported(out, _exporter(b"\x1c\0\0\0TFL3 and so on, but new", card))
     assert out.read_bytes().endswith(b"and so on")
     assert (tmp_path / "m.json").read_text() == first
     assert len(list(tmp_path.iterdir())) == 2, "no part of a file is left behind"
@@ -156,12 +147,11 @@ def test_file_and_card_are_replaced_together_or_not_at_all(
 
 @pytest.mark.parametrize(("is_users", "error"), [(True, UserError), (False, CnnbenchError)])
 def test_whose_mistake_it_was_decides_the_exit_code(
-    is_users: bool, error: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    is_users: bool, error: type, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(exporting, "LocalExecutor", _Executor)
-    monkeypatch.setattr(_Executor, "failure", JobResult("failed", "why", is_users_mistake=is_users))
+    failure = JobResult("failed", "why", is_user_error=is_users)
     with pytest.raises(CnnbenchError, match="why") as caught:
-        _exported(tmp_path / "m.tflite")
+        _exported(tmp_path / "m.tflite", _exporter(result=failure))
     assert caught.type is error
 
 

@@ -1,4 +1,4 @@
-"""The fork server: imports TensorFlow once, then forks a worker for every order it reads.
+"""The fork server: imports TensorFlow once, then forks a worker for every request it reads.
 
 Started as ``python -m cnnbench.execution.local.server FD`` with one end of a socket pair, over
 which requests come in and the worker's messages go out, a line of JSON each. After a worker has
@@ -52,14 +52,14 @@ def die_with_parent(parent: int) -> None:
 
 
 def serve(channel: socket.socket) -> None:
-    """Take orders from ``channel`` until it is closed."""
+    """Take requests from ``channel`` until it is closed."""
     woken, wake = os.pipe()
     for descriptor in (woken, wake):
         os.set_blocking(descriptor, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    orders = channel.makefile("rb")
-    while line := orders.readline():
+    requests = channel.makefile("rb")
+    while line := requests.readline():
         server = os.getpid()
         output = Output(Path(json.loads(line)["log"]))
         pid = os.fork()
@@ -70,12 +70,12 @@ def serve(channel: socket.socket) -> None:
         output.close()
         too_much = f"printed more than {MOST_BYTES // 2**20} MiB" if output.is_too_much else ""
         ended = {"event": "ended", "exit_code": exit_code, "killed_for": too_much, "peak": peak}
-        # A worker killed while it spoke leaves half a line: begin a new one.
+        # A worker killed while it wrote leaves half a line: begin a new one.
         channel.sendall(b"\n" + json.dumps(ended).encode() + b"\n")
 
 
 def _work(
-    order: str, server: int, channel: socket.socket, output: Output, woken: int, wake: int
+    request: str, server: int, channel: socket.socket, output: Output, woken: int, wake: int
 ) -> NoReturn:
     from cnnbench.execution import worker
 
@@ -86,7 +86,7 @@ def _work(
     os.close(wake)
     os.setsid()
     die_with_parent(server)
-    worker.main(order, channel)
+    worker.main(request, channel)
 
 
 def _wait(pid: int, channel: socket.socket, output: Output, woken: int) -> tuple[int, int]:

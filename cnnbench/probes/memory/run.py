@@ -57,7 +57,7 @@ def _measure(
     begin("building")
     model = subject.build()
     predicted = predict(model, subject, setting)
-    context.report_progress(f"predicted-peak {peak.resident() + predicted}")
+    context.report_predicted_peak(peak.resident() + predicted)
     step = steps(model, setting.mode)
     one, full = (random_batch(subject, size) for size in (1, setting.batch_size))
     begin("first image")
