@@ -1,4 +1,4 @@
-"""One variant of one network as files: the two jobs of a suite, in a folder of their own."""
+"""Export one variant of a model as files, by the same two jobs as in a suite."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from cnnbench import __version__
 from cnnbench.environment import keras_backend
 from cnnbench.errors import CnnbenchError, UserError
 from cnnbench.execution import executor as executors
+from cnnbench.execution import export_settings
 from cnnbench.execution.executor import Executor
+from cnnbench.execution.export_settings import ExportOptions
 from cnnbench.execution.job import JobRequest, JobResult
 from cnnbench.execution.machine_use import MachineUse
 from cnnbench.probes.compression import paths
 from cnnbench.probes.compression.settings import CompressionSetting
+from cnnbench.units import show
 
 _NO_LIMIT_S = 30 * 24 * 3600.0
 _IDENTIFIER = b"TFL3"  # of a network's flatbuffer, behind its first four bytes
@@ -26,32 +29,27 @@ _KEYS = {"cnnbench", "variant", "sha256"}  # of a card of ours, among others
 
 
 def export(
-    model: str,
-    setting: CompressionSetting,
-    out: Path,
-    search_path: Sequence[Path],
-    data_dir: Path | None,
-    report_progress: Callable[[str], None],
-    trained: Mapping[str, Any] | None = None,
+    options: ExportOptions,
+    data_dir: Path | None = None,
+    report_progress: Callable[[str], None] = lambda message: None,
     executor: Executor | None = None,
 ) -> dict[str, Any]:
-    """Make ``out`` and its card, ``out`` with the ending ``.json``; return what the card says.
+    """Make a LiteRT file and its card; return the card.
 
     Args:
-        model: as the registry resolves it.
-        setting: part ``convert``, with the weights file.
-        out: the flatbuffer; what is there is replaced at the end only.
-        search_path: where models and data are looked up.
+        options: which variant of which model, and where to.
         data_dir: holds data sets, or None.
         report_progress: takes progress messages.
-        trained: what is known of how the weights were trained, for the card.
         executor: where the jobs run; by default on this machine.
 
     Raises:
-        UserError: the weights do not fit, ``out`` cannot be written, another file is there, or
-            Keras would not run on TensorFlow.
-        CnnbenchError: the variant cannot be made; the log is kept beside ``out``.
+        UserError: an option is wrong, the weights do not fit, the file cannot be written, another
+            file is there, or Keras would not run on TensorFlow.
+        CnnbenchError: the variant cannot be made; the log is kept beside the file.
     """
+    search_path = (Path.cwd(),)
+    setting, trained = export_settings.resolve(options, search_path)
+    out = options.out.resolve()
     _check_free(out)
     keras_backend.check_workers(data_dir)
     with tempfile.TemporaryDirectory(prefix="cnnbench-export-") as temporary:
@@ -59,7 +57,7 @@ def export(
         log = work / "export.log"
         with MachineUse().held("export"), executor or executors.find() as running:
             for part in ("train", "convert"):
-                request = _request(model, setting, part, work, log, search_path, data_dir)
+                request = _request(options.model, setting, part, work, log, search_path, data_dir)
                 result = executors.run_one(running, request, report_progress)
                 if result.status != "ok":
                     raise _failure(result, log, out)
@@ -73,6 +71,21 @@ def export(
         except OSError as error:
             raise UserError(f"cannot be written: {error.strerror}", str(out)) from None
     return card
+
+
+def summary(card: Mapping[str, Any], out: Path) -> str:
+    """Return the essence of a card in one line."""
+    found = card["metrics"]
+    words = [f"{out}: {card['model']} {card['variant']}, {show(card['bytes'], 'bytes')}"]
+    if "top1" in found:
+        words.append(
+            f"top-1 {show(found['top1'], 'fraction')}, "
+            f"agreement with float32 {show(found['agreement'], 'fraction')}"
+        )
+    if "coverage_macs" in found:
+        words.append(f"{show(found['coverage_macs'], 'fraction')} of the MACs covered")
+    words += card["read_back"].get("flags", [])
+    return "; ".join([*words, f"card in {_card_of(out)}"])
 
 
 def _request(
@@ -104,7 +117,7 @@ def _request(
 
 
 def _failure(result: JobResult, log: Path, out: Path) -> CnnbenchError:
-    """One line that says why, and where the whole output is."""
+    """Return the error of a failed job, its log kept beside ``out``."""
     if result.is_user_error:
         return UserError(result.reason)
     kept = out.with_name(f"{out.name}.log")
@@ -113,21 +126,21 @@ def _failure(result: JobResult, log: Path, out: Path) -> CnnbenchError:
         shutil.copyfile(log, kept)
     except OSError:
         return CnnbenchError(f"{words}{result.reason}")
-    return CnnbenchError(f"{words}{result.reason} (all of its output is in {kept})")
+    return CnnbenchError(f"{words}{result.reason} (its output is in {kept})")
 
 
 def _check_free(out: Path) -> None:
-    """Only what an earlier export made is replaced: not the weights, nor a run's own card.
+    """Make sure that only files of an earlier export are replaced.
 
     Raises:
-        UserError: something else lies where the flatbuffer or its card would.
+        UserError: another file is there, such as the weights or a run's own card.
     """
     for file, is_ours, kind in (
         (out, _is_flatbuffer, "LiteRT file"),
         (_card_of(out), _is_card, "card of an export"),
     ):
         if file.exists() and not is_ours(file):
-            raise UserError(f"is there already, and is no {kind}", str(file), "name another --out")
+            raise UserError(f"exists and is no {kind}", str(file), "choose another --out")
 
 
 def _is_flatbuffer(file: Path) -> bool:
@@ -148,7 +161,7 @@ def _card_of(out: Path) -> Path:
 
 
 def _put(made: Path, card: dict[str, Any], out: Path) -> None:
-    """Write ``out`` and its card whole, then put both into their places."""
+    """Write ``out`` and its card completely before either is put into its place."""
     files = (out, _card_of(out))
     parts = [file.with_name(f".{file.name}.part") for file in files]
     try:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +15,8 @@ from click.testing import CliRunner
 from cnnbench.cli import group
 from cnnbench.errors import CnnbenchError, UserError
 from cnnbench.execution import export as exporting
+from cnnbench.execution import export_settings
+from cnnbench.execution.export_settings import ExportOptions
 from cnnbench.execution.job import JobRequest, JobResult
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.compression.settings import CompressionSetting
@@ -102,11 +105,11 @@ def test_an_option_takes_what_a_suites_key_takes(
 def test_what_is_no_export_is_not_replaced(weights: str, tmp_path: Path) -> None:
     common = ("BasicCNN", "--variant", "float32", "--weights", weights)
     words = _refused(*common, "--out", weights)
-    assert words.startswith(f"{weights}: is there already, and is no LiteRT file")
+    assert words.startswith(f"{weights}: exists and is no LiteRT file")
     card = tmp_path / "network.json"
     card.write_text('{"model": "BasicCNN", "weights_sha256": "0"}')
     words = _refused(*common, "--out", str(tmp_path / "network.tflite"))
-    assert words.startswith(f"{card}: is there already, and is no card of an export")
+    assert words.startswith(f"{card}: exists and is no card of an export")
     assert sorted(tmp_path.iterdir()) == [card, Path(weights)]
 
 
@@ -127,48 +130,47 @@ def _exporter(
     return FakeExecutor(answer)
 
 
-def _exported(out: Path, executor: FakeExecutor) -> None:
-    setting = CompressionSetting(part="convert", weights="w.weights.h5")
-    exporting.export("BasicCNN", setting, out, [], None, lambda text: None, executor=executor)
+def _exported(weights: str, out: Path, executor: FakeExecutor) -> None:
+    exporting.export(ExportOptions("BasicCNN", "float32", Path(weights), out), executor=executor)
 
 
-def test_file_and_card_are_replaced_together_or_not_at_all(tmp_path: Path) -> None:
+def test_file_and_card_are_replaced_together_or_not_at_all(weights: str, tmp_path: Path) -> None:
     out = tmp_path / "m.tflite"
-    _exported(out, _exporter())
+    _exported(weights, out, _exporter())
     first = (tmp_path / "m.json").read_text()
     assert json.loads(first)["variant"] == "float32"
     card = '{"variant": "float32", "sha256": NaN}'
     with pytest.raises(ValueError, match="not JSON compliant"):
-        _exported(out, _exporter(b"\x1c\0\0\0TFL3 and so on, but new", card))
+        _exported(weights, out, _exporter(b"\x1c\0\0\0TFL3 and so on, but new", card))
     assert out.read_bytes().endswith(b"and so on")
     assert (tmp_path / "m.json").read_text() == first
-    assert len(list(tmp_path.iterdir())) == 2, "no part of a file is left behind"
+    assert len(list(tmp_path.iterdir())) == 3, "no part of a file is left behind"
 
 
 @pytest.mark.parametrize(("is_users", "error"), [(True, UserError), (False, CnnbenchError)])
 def test_whose_mistake_it_was_decides_the_exit_code(
-    is_users: bool, error: type, tmp_path: Path
+    is_users: bool, error: type, weights: str, tmp_path: Path
 ) -> None:
     failure = JobResult("failed", "why", is_user_error=is_users)
     with pytest.raises(CnnbenchError, match="why") as caught:
-        _exported(tmp_path / "m.tflite", _exporter(result=failure))
+        _exported(weights, tmp_path / "m.tflite", _exporter(result=failure))
     assert caught.type is error
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[CompressionSetting]:
-    """What `exporting.export` was asked for."""
-    found: list[CompressionSetting] = []
+def test_the_summary_of_a_card_names_size_accuracy_and_flags() -> None:
+    metrics = {"top1": 0.5, "agreement": 0.75, "coverage_macs": 1.0}
+    flags = {"flags": ["output disagrees with Keras"]}
+    card = {"model": "Net", "variant": "ptq-int8", "bytes": 1000, "metrics": metrics}
+    assert exporting.summary(card | {"read_back": flags}, Path("m.tflite")) == (
+        "m.tflite: Net ptq-int8, 1 kB; top-1 50.0 %, agreement with float32 75.0 %; "
+        "100.0 % of the MACs covered; output disagrees with Keras; card in m.json"
+    )
 
-    def export(
-        model: str, setting: CompressionSetting, *_: object, **__: object
-    ) -> dict[str, object]:
-        found.append(setting)
-        facts: dict[str, object] = {"model": model, "variant": setting.variant, "bytes": 1}
-        return facts | {"metrics": {}, "read_back": {"flags": ["output disagrees with Keras"]}}
 
-    monkeypatch.setattr(exporting, "export", export)
-    return found
+def _asked(weights: str, model: str = "BasicCNN", **options: Any) -> CompressionSetting:
+    """The setting of an export of ``ptq-int8``."""
+    chosen = ExportOptions(model, "ptq-int8", Path(weights), Path("m.tflite"), **options)
+    return export_settings.resolve(chosen)[0]
 
 
 def _network_card(folder: Path, model: str, **known: str) -> None:
@@ -180,38 +182,30 @@ def _network_card(folder: Path, model: str, **known: str) -> None:
 @pytest.mark.parametrize(
     ("options", "dataset", "image_size", "epochs"),
     [
-        ((), "digits", 28, 3),
-        (("--image-size", "32"), "digits", 32, 3),
-        (("--dataset", "digits"), "digits", 28, 3),
-        (("--dataset", "fashion_mnist"), "fashion_mnist", 28, 5),  # of which the card knows nothing
+        ({}, "digits", 28, 3),
+        ({"image_size": 32}, "digits", 32, 3),
+        ({"dataset": "digits"}, "digits", 28, 3),
+        ({"dataset": "fashion_mnist"}, "fashion_mnist", 28, 5),  # of which the card knows nothing
     ],
 )
 def test_weights_that_a_run_kept_know_their_training(
-    options: tuple[str, ...],
+    options: dict[str, Any],
     dataset: str,
     image_size: int,
     epochs: int,
     weights: str,
     tmp_path: Path,
-    asked: list[CompressionSetting],
 ) -> None:
     _network_card(tmp_path, "BasicCNN")
-    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
-    done = CliRunner().invoke(group, ["export", "BasicCNN", *common, *options])
-    assert "output disagrees with Keras" in done.stdout
-    (setting,) = asked
+    setting = _asked(weights, **options)
     assert setting.training is not None
     found = (setting.training.dataset, setting.training.image_size, setting.training.epochs)
     assert found == (dataset, image_size, epochs)
 
 
-def test_pictures_that_were_changed_since_are_noticed(
-    weights: str, tmp_path: Path, asked: list[CompressionSetting]
-) -> None:
+def test_pictures_that_were_changed_since_are_noticed(weights: str, tmp_path: Path) -> None:
     _network_card(tmp_path, "BasicCNN", dataset_sha256="abc")
-    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
-    CliRunner().invoke(group, ["export", "BasicCNN", *common])
-    CliRunner().invoke(group, ["export", "BasicCNN", *common, "--dataset", "fashion_mnist"])
+    asked = [_asked(weights), _asked(weights, dataset="fashion_mnist")]
     hashes = [setting.training.dataset_sha256 for setting in asked if setting.training]
     assert hashes == ["abc", ""], "of another data set the card knows nothing"
 
@@ -230,24 +224,19 @@ SISTER = "MobileNetV2[alpha=0.35,input_shape=96x96x3]"
 
 
 @pytest.mark.parametrize(
-    ("model", "options", "image_size"),
+    ("model", "given", "image_size"),
     [
-        (SISTER, (), "own"),
-        (SISTER, ("--image-size", "96"), 96),
-        ("MobileNetV2", (), 224),
-        ("MobileNetV2", ("--image-size", "160"), 160),
+        (SISTER, None, "own"),
+        (SISTER, 96, 96),
+        ("MobileNetV2", None, 224),
+        ("MobileNetV2", 160, 160),
     ],
 )
 def test_a_network_is_exported_at_the_input_that_its_name_states(
-    model: str,
-    options: tuple[str, ...],
-    image_size: int | str,
-    weights: str,
-    asked: list[CompressionSetting],
+    model: str, given: int | None, image_size: int | str, weights: str
 ) -> None:
-    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
-    CliRunner().invoke(group, ["export", model, *common, "--dataset", "tf_flowers", *options])
-    assert [setting.training.image_size for setting in asked if setting.training] == [image_size]
+    setting = _asked(weights, model, dataset="tf_flowers", image_size=given)
+    assert setting.training is not None and setting.training.image_size == image_size
 
 
 def test_another_size_than_a_name_states_is_a_mistake(weights: str) -> None:

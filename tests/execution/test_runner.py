@@ -11,7 +11,7 @@ import pytest
 
 from cnnbench import __version__, environment
 from cnnbench.errors import UserError
-from cnnbench.execution import runner
+from cnnbench.execution import runner, side_by_side
 from cnnbench.execution.job import JobRequest, JobResult
 from cnnbench.execution.machine_use import MachineUse
 from cnnbench.execution.runner import Observer, RunResult
@@ -20,7 +20,7 @@ from cnnbench.results.journal import FILE_NAME, Header, read_header
 from cnnbench.results.record import Record, Status
 from cnnbench.suite.plan import Plan
 from tests.execution.fake import FakeExecutor, describe
-from tests.suite.fake import plan_of
+from tests.suite.fake import FakeCatalogue, plan_of
 
 PLAN = plan_of("name: s\nmodels: [Alpha]\nprobes: {static: }\n")
 
@@ -178,3 +178,20 @@ def test_an_executor_elsewhere_does_not_claim_this_machine(tmp_path: Path) -> No
 
     result = run(tmp_path, FakeExecutor(host="node-1"), ROUNDS, machine=Watched())
     assert len(result.records) == 6
+
+
+def test_models_are_timed_side_by_side_without_a_suite_file(tmp_path: Path) -> None:
+    def timed(request: JobRequest) -> JobResult:
+        return JobResult("ok", metrics={"latency_location_s": 1.0, "reference_s": 1.0})
+
+    executor = FakeExecutor(timed)
+    records = side_by_side.timed(
+        ["Alpha", "Beta"], ["litert"], 2, tmp_path, FakeCatalogue(), executor=executor
+    )
+    assert [(r.model, r.repeat) for r in records] == [
+        ("Alpha", "prepare"), ("Beta", "prepare"), ("Alpha", 0), ("Beta", 0), ("Beta", 1),
+        ("Alpha", 1),
+    ]  # fmt: skip
+    assert {request.setting["runtime"] for request in executor.requests} == {"litert"}
+    with pytest.raises(UserError, match="litterd"):
+        side_by_side.timed(["Alpha"], ["litterd"], 2, tmp_path, FakeCatalogue())
