@@ -8,8 +8,8 @@ from pathlib import Path
 from cnnbench.execution import estimate, runner
 from cnnbench.execution.executor import Executor
 from cnnbench.execution.scheduler import JobScheduler
+from cnnbench.record import Record
 from cnnbench.results import journal
-from cnnbench.results.record import Record
 from cnnbench.suite.plan import Cell, Plan
 from cnnbench.units import show
 

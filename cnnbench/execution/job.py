@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.execution.run_folder import RunFolder
-from cnnbench.results.record import Record, Repeat, Status
+from cnnbench.record import Record, Repeat, Status
 from cnnbench.suite.plan import Job, Plan
 
 

@@ -17,8 +17,8 @@ from typing import Any
 from cnnbench import __version__
 from cnnbench.errors import CnnbenchError, UserError
 from cnnbench.files import replace_text
+from cnnbench.record import PREPARE
 from cnnbench.results import journal
-from cnnbench.results.record import PREPARE
 from cnnbench.suite.plan import Cell, Job, Plan
 
 PUBLISHED = "published"

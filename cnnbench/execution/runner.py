@@ -19,9 +19,9 @@ from cnnbench.execution.job import JobResult, job_record, job_request
 from cnnbench.execution.machine_use import MachineUse
 from cnnbench.execution.run_folder import RunFolder
 from cnnbench.execution.scheduler import JobScheduler
+from cnnbench.probes.summary import unresolved_failures
+from cnnbench.record import Record
 from cnnbench.results.journal import Header, Journal
-from cnnbench.results.record import Record
-from cnnbench.results.summaries import unresolved_failures
 from cnnbench.suite.plan import Cell, Job, Plan
 
 

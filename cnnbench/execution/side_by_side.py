@@ -11,7 +11,7 @@ from cnnbench.errors import UserError
 from cnnbench.execution import runner
 from cnnbench.execution.executor import Executor
 from cnnbench.probes.latency.settings import LatencySetting, LatencySpec
-from cnnbench.results.record import Record
+from cnnbench.record import Record
 from cnnbench.suite import plan as planning
 from cnnbench.suite.suite import Catalogue, Limits, Suite
 from cnnbench.suite.yaml_source import Source

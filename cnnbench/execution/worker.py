@@ -8,7 +8,6 @@ Whatever the job prints goes to its log file, by way of the server.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import resource
@@ -24,9 +23,9 @@ from cnnbench.errors import JobFailed, Unavailable, UserError, brief, explained,
 from cnnbench.execution.job import JobRequest, JobResult, identity_text
 from cnnbench.execution.model_interface import resolve_interface
 from cnnbench.models.handle import ModelHandle
+from cnnbench.plugins import PROBES
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.probes.registry import setting as read_setting
-from cnnbench.results.record import PREPARE, Status
+from cnnbench.record import PREPARE, Status
 from cnnbench.units import exact_bytes
 
 _MOST_WORDS = 500  # characters of a reason in our own words
@@ -122,10 +121,11 @@ def _probe(
     model: ModelHandle = registry.resolve(request.model, search_path)
     if request.identity and identity_text(model.identity()) != request.identity:
         raise JobFailed(f"{request.model} was changed since the suite was planned: run it again")
-    probe = importlib.import_module(f"cnnbench.probes.{request.probe}.run")
-    if not getattr(probe, "COUNTS_ONLY", False):
+    probe = PROBES[request.probe]
+    if not probe.counts_only:
         model = resolve_interface(model)
-    act = probe.prepare if request.repeat == PREPARE else probe.run
+    measuring = probe.measuring()
+    act = measuring.prepare if request.repeat == PREPARE else measuring.run
     context = Context(
         repeat=0 if request.repeat == PREPARE else int(request.repeat),
         artifacts=Path(request.artifacts),
@@ -136,7 +136,7 @@ def _probe(
         report_progress=report_progress,
         report_predicted_peak=report_predicted_peak,
     )
-    found: ProbeResult = act(model, read_setting(request.probe, request.setting), context)
+    found: ProbeResult = act(model, probe.read_setting(request.setting), context)
     return found
 
 

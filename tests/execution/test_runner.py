@@ -15,9 +15,9 @@ from cnnbench.execution import runner, side_by_side
 from cnnbench.execution.job import JobRequest, JobResult
 from cnnbench.execution.machine_use import MachineUse
 from cnnbench.execution.runner import Observer, RunResult
+from cnnbench.record import Record, Status
 from cnnbench.results import tables
 from cnnbench.results.journal import FILE_NAME, Header, read_header
-from cnnbench.results.record import Record, Status
 from cnnbench.suite.plan import Plan
 from tests.execution.fake import FakeExecutor, describe
 from tests.suite.fake import FakeCatalogue, plan_of

@@ -15,7 +15,7 @@ from cnnbench import __version__
 from cnnbench.metrics import METRICS, of_column, split
 from cnnbench.report import layout
 from cnnbench.report.html import records as html_records
-from cnnbench.report.layout import GROUPS
+from cnnbench.report.layout import groups
 from cnnbench.report.remarks import remarks
 from cnnbench.results import merge, untrusted_file
 from cnnbench.results.csv_files import FORMULA
@@ -85,7 +85,7 @@ def _has_something(report: pd.DataFrame, name: str) -> bool:
 
 
 def _group(metric: str) -> str:
-    for group, metrics in GROUPS.items():
+    for group, metrics in groups().items():
         if metric in metrics:
             return group
     unit = METRICS[metric].unit
