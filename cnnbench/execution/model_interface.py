@@ -12,7 +12,7 @@ from cnnbench.errors import CnnbenchError, JobFailed, Unavailable, explained, is
 from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.model_name import show
-from cnnbench.probes.memory import limited
+from cnnbench.probes.memory.limited import run_limited
 
 
 def resolve_interface(model: ModelHandle) -> ModelHandle:
@@ -27,9 +27,9 @@ def resolve_interface(model: ModelHandle) -> ModelHandle:
     """
     if model.input_shape and model.classes:
         return model
-    found = limited.attempt(lambda: _answer(model), None)
-    if not found.ended_well:
-        words = f"{model.label} cannot be built: its process ended with {found.ending}"
+    found = run_limited(lambda: _answer(model), None)
+    if not found.succeeded:
+        words = f"{model.label} cannot be built: its process ended with {found.failure}"
         raise MemoryError(words) if found.evidence else JobFailed(words)
     answer = found.value
     if "interface" not in answer:
