@@ -1,7 +1,7 @@
-"""Which job comes next: the plan minus what is done, in rounds interleaved over the cells.
+"""Order of the jobs: the plan minus what is done, in rounds interleaved over the cells.
 
-Interleaved, and odd rounds in reverse, so that a machine that grows slower or faster hits all
-models alike, and so that an interrupted suite has something of everything.
+Odd rounds run in reverse. A machine that grows slower or faster thus affects all models alike, and
+an interrupted suite has results for every model.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class JobScheduler:
             yield from self._rounds(list(group))
 
     def left(self, at_most: bool = False) -> Iterator[Job]:
-        """What is still to do as far as is known now.
+        """Yield the jobs that are still to do as far as is known now.
 
-        No more rounds than the rule demands, or ``at_most`` all that it allows; and no more than
-        the time that a cell is given will hold, judged by its rounds so far.
+        Of rounds, the fewest that the stopping rule requires, or with ``at_most`` the most that it
+        allows, within the cell's time limit as estimated from its rounds so far.
         """
         for cell in self._cells:
             if self._is_finished(cell) or cell.key in self._closed:
@@ -74,7 +74,7 @@ class JobScheduler:
             yield from missing[: max(1, min(wanted, self._affordable(cell)))]
 
     def done(self) -> int:
-        """How many jobs of these cells are ``ok``."""
+        """Return how many jobs of these cells are ``ok``."""
         return sum(1 for key in self._ok if key in self._cell_of)
 
     def _count(self, cell: Cell) -> int:
@@ -84,7 +84,7 @@ class JobScheduler:
         return sum(record.duration_s for record in self._done[cell.key])
 
     def _affordable(self, cell: Cell) -> int:
-        """How many more rounds begin before the cell's time is over."""
+        """Return how many more rounds begin before the cell's time limit."""
         spent = self._seconds(cell)
         if not self._cell_seconds or not spent:
             return cell.rule.at_most
