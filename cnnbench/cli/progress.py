@@ -1,7 +1,7 @@
 """Progress on stderr: the running job, how many are left, and the estimated time left.
 
 The bar is drawn when a job starts, reports progress or ends, never by a timer: while a job is
-timed, nothing else may run on the machine. If stderr is no terminal, a line is written every minute.
+timed, nothing else may run on the machine. If stderr is no terminal, it is a line every minute.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def _run(
 def _say_what_next(folder: Path, nothing_new: bool) -> None:
     if nothing_new:
         click.echo("Nothing was left to do; --fresh measures everything again.", err=True)
-    click.echo(f"Kept in {folder}: report.html, report.md, report.csv, records.jsonl", err=True)
+    click.echo(f"Results in {folder}: report.html, report.md, report.csv, records.jsonl", err=True)
     again = shlex.join(["cnnbench", "report", str(folder)])
     click.echo(f"Show it again:  {again}", err=True)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ def export(
             file is there, or Keras would not run on TensorFlow.
         CnnbenchError: the variant cannot be made; the log is kept beside the file.
     """
+    executor = executor or executors.find()
     search_path = (Path.cwd(),)
     setting, trained = export_settings.resolve(options, search_path)
     out = options.out.resolve()
@@ -55,10 +56,13 @@ def export(
     with tempfile.TemporaryDirectory(prefix="cnnbench-export-") as temporary:
         work = Path(temporary)
         log = work / "export.log"
-        with MachineUse().held("export"), executor or executors.find() as running:
+        with contextlib.ExitStack() as stack:
+            if executor.uses_this_machine:
+                stack.enter_context(MachineUse().held("export"))
+            stack.enter_context(executor)
             for part in ("train", "convert"):
                 request = _request(options.model, setting, part, work, log, search_path, data_dir)
-                result = executors.run_one(running, request, report_progress)
+                result = executors.run_one(executor, request, report_progress)
                 if result.status != "ok":
                     raise _failure(result, log, out)
         made = next(work.glob(f"artifacts/converted-*/{paths.MODEL}"))
@@ -144,13 +148,13 @@ def _check_free(out: Path) -> None:
 
 
 def _is_flatbuffer(file: Path) -> bool:
-    with suppress(OSError), file.open("rb") as stream:
+    with contextlib.suppress(OSError), file.open("rb") as stream:
         return stream.read(8)[4:] == _IDENTIFIER
     return False
 
 
 def _is_card(file: Path) -> bool:
-    with suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError):
         found = json.loads(file.read_text(encoding="utf-8"))
         return isinstance(found, dict) and found.keys() >= _KEYS
     return False

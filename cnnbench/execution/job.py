@@ -1,16 +1,13 @@
-"""A job on its way: the request that an executor gets, the result that comes back, the record."""
+"""What travels between the runner and an executor: a request there, its result back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from cnnbench.execution.run_folder import RunFolder
-from cnnbench.record import Record, Repeat, Status
-from cnnbench.suite.plan import Job, Plan
+from cnnbench.record import Repeat, Status
 
 
 @dataclass(frozen=True)
@@ -79,81 +76,3 @@ class JobResult:
 def identity_text(identity: Mapping[str, Any]) -> str:
     """Return a model's identity as one line of canonical JSON."""
     return json.dumps(identity, sort_keys=True)
-
-
-def job_request(
-    job: Job, attempt: int, plan: Plan, folder: RunFolder, data_dir: Path | None, keras_2: bool
-) -> JobRequest:
-    """Return the request of a planned job, its folders made."""
-    cell, suite = job.cell, plan.suite
-    # Absolute paths: a builder may change the worker's directory.
-    artifacts, scratch = (path.resolve() for path in folder.prepare_for(job))
-    return JobRequest(
-        id=job.key,
-        model=cell.model.text,
-        search_path=tuple(str(path) for path in suite.search_path),
-        probe=cell.probe,
-        setting=cell.setting_json,
-        repeat=job.repeat,
-        artifacts=str(artifacts),
-        scratch=str(scratch),
-        log=str(folder.log_of(job, attempt).resolve()),
-        data_dir=str(data_dir) if data_dir else None,
-        memory_limit=suite.limits.memory,
-        timeout_s=suite.limits.timeout,
-        identity=identity_text(cell.identity),
-        keras_2=keras_2,
-        is_exclusive=not cell.setting.is_light,
-    )
-
-
-def job_record(
-    job: Job,
-    attempt: int,
-    result: JobResult,
-    plan: Plan,
-    *,
-    environment: str,
-    log: str,
-    started: str,
-    duration_s: float,
-    beside: Iterable[str],
-) -> Record:
-    """Return the record of a job that has ended.
-
-    Args:
-        job, attempt, plan: which job it was, which try, and of which plan.
-        result: how it ended.
-        environment: id of the environment that it ran in.
-        log: its output, relative to the run's folder.
-        started: UTC, ISO 8601.
-        duration_s: seconds of the whole job.
-        beside: other runs that measured on the machine meanwhile.
-    """
-    # The targets, so that a table can say whether they were reached, and what disturbed.
-    asked = {
-        "precision": job.cell.rule.precision,
-        "cell_limit_s": plan.suite.limits.cell if job.cell.rule.at_most > 1 else None,
-        "beside": sorted(beside),
-    }
-    where = {"log": log} if result.status not in ("ok", "skipped") else {}
-    return Record(
-        key=job.key,
-        attempt=attempt,
-        model=job.cell.model.label,
-        variant=job.cell.variant,
-        probe=job.cell.probe,
-        setting=job.cell.setting_json,
-        repeat=job.repeat,
-        status=result.status,
-        reason=result.reason,
-        input_shape=tuple(job.cell.model.input_shape),
-        classes=job.cell.model.classes,
-        metrics=result.metrics,
-        samples=result.samples,
-        details=result.details | {name: x for name, x in asked.items() if x} | where,
-        error=result.error,
-        environment=environment,
-        started=started,
-        duration_s=round(duration_s, 3),
-    )

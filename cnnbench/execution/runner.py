@@ -15,8 +15,9 @@ from cnnbench.errors import UserError
 from cnnbench.execution import executor as executors
 from cnnbench.execution import run_folder
 from cnnbench.execution.executor import Executor, JobEnded, JobProgress, JobStarted
-from cnnbench.execution.job import JobResult, job_record, job_request
+from cnnbench.execution.job import JobResult
 from cnnbench.execution.machine_use import MachineUse
+from cnnbench.execution.planned_job import record_of, request_of
 from cnnbench.execution.run_folder import RunFolder
 from cnnbench.execution.scheduler import JobScheduler
 from cnnbench.probes.summary import unresolved_failures
@@ -125,7 +126,7 @@ def run(
                 finish(folder.path)
                 return RunResult(folder.path, tuple(journal.records))
     except OSError as error:
-        what = "the run cannot go on" if kept else "no run can be begun"
+        what = "the run cannot continue" if kept else "no run can begin"
         where, hint = str(error.filename or out), kept or "--out chooses another folder"
         raise UserError(f"{what}: {error.strerror}", where, hint) from None
 
@@ -206,7 +207,7 @@ class _Run:
         while len(self._running) < self._executor.capacity and (job := next(jobs, None)):
             attempt = len(self._journal.of(job.key)) + 1
             parts = job, attempt, self._plan, self._folder, self._data_dir, self._keras_2
-            request = job_request(*parts)
+            request = request_of(*parts)
             self._running[request.id] = _RunningJob(job, attempt)
             self._executor.submit(request)
 
@@ -217,7 +218,7 @@ class _Run:
         environment = result.environment or of_run
         self._folder.write_environment(environment, of_run["id"])
         self._folder.clean_after(running.job, is_ok=result.status == "ok")
-        return job_record(
+        return record_of(
             running.job,
             running.attempt,
             result,

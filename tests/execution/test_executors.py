@@ -6,15 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cnnbench.errors import UserError
 from cnnbench.execution import executor as executors
-from cnnbench.execution.executor import EXECUTORS
+from cnnbench.execution.executor import EXECUTORS, JobEnded, JobProgress, JobStarted
+from cnnbench.execution.job import JobRequest
 from cnnbench.execution.local.executor import LocalExecutor
+from cnnbench.probes.static.settings import StaticSetting
 from cnnbench.results import journal
+from tests import processes
+from tests.chaos.harness import STAND_IN
 from tests.conftest import ROOT
 from tests.processes import HANGS_AFTER_S
 
@@ -123,3 +129,43 @@ def test_the_local_executor_is_built_in_and_takes_no_address() -> None:
     assert isinstance(executors.find(), LocalExecutor)
     with pytest.raises(UserError, match="'local' takes no address"):
         executors.find("local://here")
+
+
+def _request(folder: Path, name: str, model: str = "LeNet5", **changed: Any) -> JobRequest:
+    request = JobRequest(
+        id=name, model=model, search_path=(), probe="static",
+        setting=StaticSetting().model_dump(mode="json"), repeat=0, artifacts=str(folder),
+        scratch=str(folder), log=str(folder / f"{name}.log"), data_dir=None, memory_limit=None,
+        timeout_s=1800.0,
+    )  # fmt: skip
+    return replace(request, **changed)
+
+
+def test_the_local_executor_reports_start_progress_and_end_of_every_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(STAND_IN), str(ROOT)]))
+    monkeypatch.delenv("TF_USE_LEGACY_KERAS", raising=False)
+    with LocalExecutor() as executor:
+        executor.submit(_request(tmp_path, "good"))
+        executor.submit(_request(tmp_path, "bad", model="NoSuchNet"))
+        events = []
+        for event in executor.events():
+            events.append((event.request.id, type(event)))
+            if isinstance(event, JobEnded):
+                assert event.result.environment == executor.environment()
+                ways = {"good": ("ok", False), "bad": ("failed", True), "elsewhere": ("ok", False)}
+                found = (event.result.status, event.result.is_user_error)
+                assert found == ways[event.request.id], event.result
+                server = processes.children(os.getpid())
+                if event.request.id == "bad":  # a job may be submitted between two events
+                    executor.submit(_request(tmp_path, "elsewhere", data_dir=str(tmp_path)))
+                    first = server
+        assert events == [
+            ("good", JobStarted), ("good", JobProgress), ("good", JobEnded),
+            ("bad", JobStarted), ("bad", JobEnded),
+            ("elsewhere", JobStarted), ("elsewhere", JobProgress), ("elsewhere", JobEnded),
+        ]  # fmt: skip
+        assert server != first, "Keras reads its data folder only when it is imported"
+        assert list(executor.events()) == []
+    assert not set(server) & set(processes.children(os.getpid()))
