@@ -28,18 +28,18 @@ from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.record import PREPARE, Status
 from cnnbench.units import exact_bytes
 
-_MOST_WORDS = 500  # characters of a reason in our own words
+_LONGEST_REASON = 500  # characters
 
 
 def main(request_json: str, channel: socket.socket) -> NoReturn:
-    """Do one job and send its result; the process ends here, without Python's own tear-down."""
+    """Do one job, send its result, and end the process without Python's shutdown."""
     request = JobRequest(**json.loads(request_json))
     me = os.getpid()
 
     def send(event: str, content: dict[str, Any]) -> None:
         if os.getpid() != me:  # a child that the model forked and that came back here
             os._exit(0)
-        with contextlib.suppress(OSError):  # the parent is gone: nobody is left to tell
+        with contextlib.suppress(OSError):  # the parent has ended
             channel.sendall(json.dumps({"event": event, **content}).encode() + b"\n")
 
     limit_memory(request)
@@ -93,11 +93,11 @@ def perform(
             details=found.details,
         )
     except Unavailable as error:
-        return JobResult("skipped", brief(error, _MOST_WORDS))
+        return JobResult("skipped", brief(error, _LONGEST_REASON))
     except (JobFailed, UserError) as error:
         return JobResult(
             "failed",
-            brief(error, _MOST_WORDS),
+            brief(error, _LONGEST_REASON),
             error=_traceback(),
             is_user_error=isinstance(error, UserError),
         )

@@ -40,6 +40,7 @@ def test_a_worker_gets_absolute_paths_and_the_user_keeps_relative_ones(
     result = run(Path("results"), executor)
     assert result.folder.parent == Path("results/s")
     (request,) = executor.requests
+    assert not request.is_exclusive, "counting times nothing"
     for place in (request.artifacts, request.scratch, request.log):
         assert Path(place).is_relative_to(tmp_path / result.folder)
 
@@ -141,6 +142,7 @@ def test_several_jobs_in_flight_give_the_same_records_as_one_at_a_time(tmp_path:
     (one, alone), (three, together) = found(1), found(3)
     assert together == alone and len(alone) == 6
     assert (one.most_in_flight, three.most_in_flight) == (1, 2)
+    assert all(request.is_exclusive for request in three.requests)
     repeats = [request.repeat for request in three.requests]
     assert repeats == ["prepare", "prepare", 0, 0, 1, 1], "no round before the one before it"
 
