@@ -96,7 +96,7 @@ def _training_facts(model: Model, options: ExportOptions) -> dict[str, Any]:
         known = {}  # about another data set: the options say everything
     facts = known | given
     if facts and "dataset" not in facts:
-        raise UserError("is missing", "--dataset", "--image-size and --recipe describe its images")
+        raise UserError("needed with --image-size and --recipe", "--dataset")
     return facts
 
 
@@ -137,7 +137,7 @@ def _setting(
     wanted = settings.making(variant, **given)
     if wanted and training is None:
         raise UserError(
-            f"{variant} must see images of what {model.label} was trained on",
+            f"{variant} needs images of the data set that {model.label} was trained on",
             "--dataset",
             "choose fashion_mnist, tf_flowers, digits, or folder:PATH",
         )
@@ -154,12 +154,12 @@ def _setting(
 
 def _check_bounds(given: Mapping[str, float]) -> None:
     """Hold the options to the bounds of a suite's keys of the same names."""
-    if given["representative"] < settings.FEWEST_REPRESENTATIVE:
-        fewest = f"{settings.FEWEST_REPRESENTATIVE} at least"
-        raise UserError(f"it is {given['representative']:g}", "--representative", fewest)
+    if (count := given["representative"]) < (fewest := settings.FEWEST_REPRESENTATIVE):
+        raise UserError(f"{count:g} is too few", "--representative", f"at least {fewest}")
     try:
         settings.CompressionSpec.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         option = f"--{first['loc'][0]}".replace("_", "-")
-        raise UserError(f"it is {first['input']}", option, first["msg"]) from None
+        words = first["msg"][:1].lower() + first["msg"][1:]
+        raise UserError(f"{first['input']} is not valid", option, words) from None

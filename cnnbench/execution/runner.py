@@ -127,7 +127,7 @@ def run(
                 return RunResult(folder.path, tuple(journal.records))
     except OSError as error:
         what = "the run cannot continue" if kept else "no run can begin"
-        where, hint = str(error.filename or out), kept or "--out chooses another folder"
+        where, hint = str(error.filename or out), kept or "choose another folder with --out"
         raise UserError(f"{what}: {error.strerror}", where, hint) from None
 
 

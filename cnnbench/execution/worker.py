@@ -120,7 +120,9 @@ def _probe(
     search_path = tuple(Path(folder) for folder in request.search_path)
     model: ModelHandle = registry.resolve(request.model, search_path)
     if request.identity and identity_text(model.identity()) != request.identity:
-        raise JobFailed(f"{request.model} was changed since the suite was planned: run it again")
+        raise JobFailed(
+            f"{request.model} has changed since the suite was planned: rerun the command"
+        )
     probe = PROBES[request.probe]
     if not probe.counts_only:
         model = resolve_interface(model)

@@ -74,7 +74,7 @@ def test_no_weights_file_and_no_folder(weights: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("variant", ["ptq-int8", "qat-int8", "pruned-50", "clustered-16"])
 def test_what_must_see_images_asks_for_the_data_set(variant: str, weights: str) -> None:
     words = _refused("BasicCNN", "--variant", variant, "--weights", weights, "--out", "m.tflite")
-    assert words.startswith(f"--dataset: {variant} must see images")
+    assert words.startswith(f"--dataset: {variant} needs images")
 
 
 def test_an_unknown_data_set_and_a_size_that_is_too_small(weights: str) -> None:
@@ -90,7 +90,7 @@ def test_an_unknown_data_set_and_a_size_that_is_too_small(weights: str) -> None:
         ("--fine-tune-rate", "nan", "finite number"),
         ("--fine-tune-rate", "-1", "greater than 0"),
         ("--fine-tune-epochs", "0", "greater than or equal to 1"),
-        ("--representative", "9", "10 at least"),
+        ("--representative", "9", "too few (at least 10)"),
     ],
 )
 def test_an_option_takes_what_a_suites_key_takes(
@@ -98,7 +98,7 @@ def test_an_option_takes_what_a_suites_key_takes(
 ) -> None:
     common = ("--variant", "ptq-dynamic", "--weights", weights, "--out", "m.tflite")
     refused = _refused("BasicCNN", *common, option, value)
-    assert refused.startswith(f"{option}: it is {value}")
+    assert refused.startswith(f"{option}: {value}")
     assert words in refused
 
 
@@ -217,7 +217,7 @@ def test_a_card_of_another_network_says_nothing(weights: str, tmp_path: Path) ->
         lambda: (tmp_path / "network.json").write_text("{"),
     ):
         write()
-        assert _refused("BasicCNN", *common).startswith("--dataset: ptq-int8 must see images")
+        assert _refused("BasicCNN", *common).startswith("--dataset: ptq-int8 needs images")
 
 
 SISTER = "MobileNetV2[alpha=0.35,input_shape=96x96x3]"
@@ -292,7 +292,7 @@ net.small(classes=7).save_weights("seven.weights.h5")
         "--variant", "ptq-int8", "--dataset", "digits", "--representative", "3", "--out", "x.tflite"
     )
     assert done.returncode == 2
-    assert done.stderr == "cnnbench: --representative: it is 3 (10 at least)\n"
+    assert done.stderr == "cnnbench: --representative: 3 is too few (at least 10)\n"
     assert not list(tmp_path.glob("x.tflite*"))
 
     done = export("--variant", "ptq-float16", "--out", "x.tflite", weights="nan.weights.h5")

@@ -64,7 +64,9 @@ class Conversation:
             self._received = b""
         for line in lines:
             message = None
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # a worker died in a line
+            with contextlib.suppress(
+                ValueError, LookupError, TypeError, AttributeError
+            ):  # half a line
                 message = self._understand(json.loads(line))
             if message is not None:
                 yield JobProgress(self._request, message)
@@ -124,7 +126,7 @@ def _oom_evidence(log_tail: bytes, conversation: Conversation, limit: int | None
         return f"'{found[0].decode()}' in its log"
     for words, size in (
         ("predicted to need", conversation.predicted_peak),
-        ("it had", conversation.peak),
+        ("it used", conversation.peak),
     ):
         if limit and size >= _NEAR * limit:
             return f"{words} {size / 2**20:.0f} of {limit / 2**20:.0f} MiB"
