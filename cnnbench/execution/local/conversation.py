@@ -21,6 +21,8 @@ from cnnbench.execution.job import JobRequest, JobResult
 _SERVER_START_S = 180.0
 _NEAR = 0.8  # of the memory limit: a death by signal there counts as out of memory
 _LARGEST_MESSAGE = 64 * 2**20
+# What comes of reading half a line, which a worker leaves that is killed while it writes.
+_BROKEN = (ValueError, LookupError, TypeError, AttributeError)
 
 
 class Conversation:
@@ -64,9 +66,7 @@ class Conversation:
             self._received = b""
         for line in lines:
             message = None
-            with contextlib.suppress(
-                ValueError, LookupError, TypeError, AttributeError
-            ):  # half a line
+            with contextlib.suppress(*_BROKEN):
                 message = self._understand(json.loads(line))
             if message is not None:
                 yield JobProgress(self._request, message)
