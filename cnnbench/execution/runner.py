@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cnnbench import __version__
 from cnnbench.environment import keras_backend
-from cnnbench.errors import UserError
+from cnnbench.errors import CnnbenchError, UserError
 from cnnbench.execution import executor as executors
 from cnnbench.execution import run_folder
 from cnnbench.execution.executor import Executor, JobEnded, JobProgress, JobStarted
@@ -133,7 +133,7 @@ def run(
 
 @dataclass
 class _RunningJob:
-    """A job in flight: which attempt it is, when it began, and who measured beside it."""
+    """A job in flight: its attempt, when it began, and the runs that measured beside it."""
 
     job: Job
     attempt: int
@@ -201,6 +201,8 @@ class _Run:
                     del self._running[event.request.id]
                     self._observer.job_ended(running.job, record, list(scheduler.left()))
                     self._submit(jobs)
+        if self._running:
+            raise CnnbenchError(f"the executor reported no end of {len(self._running)} jobs")
 
     def _submit(self, jobs: Iterator[Job | None]) -> None:
         """Submit jobs until the executor is full, or the next one must wait for those in flight."""
@@ -231,7 +233,7 @@ class _Run:
         )
 
     def _beside(self, job: Job) -> set[str]:
-        """The other runs that measure here now; the user is warned of each once."""
+        """Return the other runs that measure here now, and warn of each once."""
         if job.cell.setting.is_light or not self._executor.uses_this_machine:
             return set()
         others = set(self._machine.others())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cnnbench import __version__, environment
-from cnnbench.errors import UserError
+from cnnbench.errors import CnnbenchError, UserError
 from cnnbench.execution import runner, side_by_side
+from cnnbench.execution.executor import JobEvent
 from cnnbench.execution.job import JobRequest, JobResult
 from cnnbench.execution.machine_use import MachineUse
 from cnnbench.execution.runner import Observer, RunResult
@@ -171,6 +173,15 @@ def test_every_record_names_the_environment_that_its_job_ran_in(tmp_path: Path) 
     assert kept == {"environment.json": one, f"environment-{two['id']}.json": two}
     assert run(tmp_path, FakeExecutor(host="node-1"), plan).folder == result.folder
     assert run(tmp_path, FakeExecutor(host="node-3"), plan).folder != result.folder
+
+
+def test_jobs_that_an_executor_forgets_are_an_error(tmp_path: Path) -> None:
+    class Forgetful(FakeExecutor):
+        def events(self) -> Iterator[JobEvent]:
+            yield from list(super().events())[:-1]
+
+    with pytest.raises(CnnbenchError, match="the executor reported no end of 1 jobs"):
+        run(tmp_path, Forgetful())
 
 
 def test_an_executor_elsewhere_does_not_claim_this_machine(tmp_path: Path) -> None:
