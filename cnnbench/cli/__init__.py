@@ -1,4 +1,4 @@
-"""The door: one verb a file, each imported only when it is asked for."""
+"""Command line: one subcommand per file, imported when it is called."""
 
 from __future__ import annotations
 
@@ -22,23 +22,33 @@ from cnnbench.text import printable_lines
 EXIT_FINE, EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
-_VERBS = ("models", "inspect", "run", "report", "choose", "compare", "predict", "export", "doctor")
+_SUBCOMMANDS = (
+    "models",
+    "inspect",
+    "run",
+    "report",
+    "choose",
+    "compare",
+    "predict",
+    "export",
+    "doctor",
+)
 
 
-class _Verbs(click.Group):
-    """Finds a verb in its module, ``cnnbench.cli.<verb>.command``."""
+class _Subcommands(click.Group):
+    """Imports a subcommand from its module: ``cnnbench.cli.<name>.command``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_VERBS)
+        return list(_SUBCOMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _VERBS:
+        if name not in _SUBCOMMANDS:
             return None
         command: click.Command = importlib.import_module(f"cnnbench.cli.{name}").command
         return command
 
 
-@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=_Subcommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="cnnbench")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(debug: bool) -> None:
@@ -49,7 +59,7 @@ def main() -> NoReturn:
     """Run the command line; every error is one line on stderr and an exit code."""
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    _take_any_text()
+    _escape_unprintable()
     variables.override(os.environ)
     try:
         code = group.main(arguments or ["--help"], prog_name="cnnbench", standalone_mode=False)
@@ -58,15 +68,15 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FINE
     except BaseException as error:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends already: impatience changes nothing
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # already ending
         if debug and not isinstance(error, SystemExit):
             traceback.print_exc()
         code = _explain(error)
     sys.exit(code if isinstance(code, int) else EXIT_FINE)
 
 
-def _take_any_text() -> None:
-    """What a stream's encoding lacks is written out; without a standard output nothing is said."""
+def _escape_unprintable() -> None:
+    """Escape characters that stdout cannot encode; discard output if there is no stdout."""
     if sys.stdout is None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -74,7 +84,7 @@ def _take_any_text() -> None:
 
 
 def _explain(error: BaseException) -> int:
-    """Say in a line what went wrong; return the exit code."""
+    """Print one line about an error; return the exit code."""
     match error:
         case SystemExit():
             return error.code if isinstance(error.code, int) else EXIT_FAILED
@@ -86,7 +96,7 @@ def _explain(error: BaseException) -> int:
         case click.UsageError():
             _say(error.format_message())
             command = error.ctx.command_path if error.ctx else "cnnbench"
-            click.echo(f"'{command} --help' shows what it takes", err=True)
+            click.echo(f"see '{command} --help'", err=True)
             return EXIT_USER
         case click.ClickException():
             _say(error.format_message())
@@ -102,14 +112,14 @@ def _explain(error: BaseException) -> int:
             _say(f"the output cannot be written: {error.strerror}")
             return EXIT_FAILED
         case MemoryError():
-            _say("out of memory; every record written is kept")
+            _say("out of memory; everything recorded is kept")
             return EXIT_FAILED
         case _:
-            _say(f"an error of cnnbench's own: {explained(error)}")
-            click.echo("the same command with --debug shows where; please report it", err=True)
+            _say(f"internal error: {explained(error)}")
+            click.echo("please report it, with the traceback that --debug shows", err=True)
             return EXIT_FAILED
 
 
 def _say(what: str) -> None:
-    """On stderr; a message may quote a file from anywhere."""
+    """Print to stderr, with control characters escaped: a message may quote any file."""
     click.echo(f"cnnbench: {printable_lines(what)}", err=True)

@@ -1,4 +1,4 @@
-"""What several verbs share: options, and where their output goes."""
+"""Options and output that several subcommands share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def data_dir(content: str) -> Callable[[F], F]:
-    """``--data-dir``, or the environment's ``CNNBENCH_DATA``; ``content`` is what is looked for."""
+    """Return the option ``--data-dir`` (or ``CNNBENCH_DATA``); ``content`` describes the folder."""
     return click.option(
         "--data-dir",
         type=click.Path(path_type=Path, file_okay=False),
@@ -31,7 +31,7 @@ def data_dir(content: str) -> Callable[[F], F]:
 
 @contextmanager
 def opened(name: str) -> Iterator[Any]:
-    """The file ``name`` to write text into, or stdout for ``-``.
+    """Open the file ``name`` for writing text, or stdout for ``-``.
 
     Raises:
         UserError: it cannot be written.
@@ -47,5 +47,5 @@ def opened(name: str) -> Iterator[Any]:
 
 
 def width() -> int:
-    """Columns for a table: ``COLUMNS``, the terminal's, or of a pipe what an editor shows."""
+    """Return the width of tables: ``COLUMNS``, the terminal's, or 160 if there is none."""
     return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns

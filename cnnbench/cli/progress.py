@@ -1,8 +1,7 @@
-"""Progress on stderr: what runs now, how many jobs are left, and for how long.
+"""Progress on stderr: the running job, how many are left, and the estimated time left.
 
-The bar is drawn when a job starts, says something or ends, never by a timer: while a job is
-timed, nothing else may run on the machine. Where stderr is no terminal (a log), a line a minute
-says the same.
+The bar is drawn when a job starts, reports progress or ends, never by a timer: while a job is
+timed, nothing else may run on the machine. If stderr is no terminal, it is a line every minute.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _FIXED_WIDTH = 28  # the time left, the count and the spaces between
 
 
 class Progress(Observer):
-    """Shows how the run goes on: a bar in a terminal, else a line a minute."""
+    """Shows the progress of a run: a bar in a terminal, else a line every minute."""
 
     def __init__(self) -> None:
         self.had_work = False
@@ -59,7 +58,7 @@ class Progress(Observer):
         self._console.print(f"warning: {message}", markup=False, soft_wrap=True)
 
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
-        """The run is open."""
+        """Show the run's folder and how many jobs are left."""
         self._run = run
         self._left = list(left)
         self._pace = Pace(records)
@@ -73,22 +72,22 @@ class Progress(Observer):
             self._bar.start()
 
     def job_started(self, job: Job) -> None:
-        """A worker is about to be forked."""
+        """Show the job that begins."""
         self._show(job.title())
 
-    def job_says(self, job: Job, message: str) -> None:
-        """A long job reports how far it is."""
+    def job_progress(self, job: Job, message: str) -> None:
+        """Show how far a long job is."""
         self._show(job.title(), f": {message}")
         self._log(f"now: {job.title()}: {message}")
 
     def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
-        """A record was written; what is left may have become less or more."""
+        """Show a failure; ``left`` may be fewer or more jobs than before."""
         self._pace.add(record)
         self._left = list(left)
         if record.status not in ("ok", "skipped"):
             words = f"{record.status}: {job.title()}: {record.reason}"
             if log := record.details.get("log"):
-                words += f"; all of its output: {self._run / log}"
+                words += f"; log: {self._run / log}"
             words = printable(words)
             self._console.print(words, markup=False, soft_wrap=True)
         done = self._bar.tasks[0].completed + (record.status == "ok")
@@ -97,11 +96,11 @@ class Progress(Observer):
             self._log(f"last: {job.title()}")
 
     def close(self) -> None:
-        """Take the bar away; harmless when done twice."""
+        """Remove the bar; may be called twice."""
         self._bar.stop()
 
     def _log(self, what: str) -> None:
-        """A line a minute at most, where no bar is drawn."""
+        """Write a line, at most every minute, if no bar is drawn."""
         if self._is_terminal or time.monotonic() - self._logged < _LOG_EVERY_S:
             return
         self._logged = time.monotonic()
@@ -111,7 +110,7 @@ class Progress(Observer):
         self._console.print(words, markup=False, soft_wrap=True)
 
     def _show(self, what: str, message: str = "") -> None:
-        """Draw the bar; where the line is too short for both, the job's name gives way."""
+        """Draw the bar; shorten the job's name if the line is too short."""
         if not self._is_terminal:
             return
         left = self._time_left("{} left")

@@ -1,4 +1,4 @@
-"""``cnnbench run``: do what is missing of a suite, then show the table."""
+"""``cnnbench run``: run the jobs of a suite that are not done, then show the report."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from cnnbench.cli.progress import Progress
     from cnnbench.execution.runner import RunResult
-    from cnnbench.record import Record
-    from cnnbench.suite.plan import Cell, Job, Plan
+    from cnnbench.suite.plan import Cell
 
 _OUT = Path("results")
+_LOCAL = "local"
 
 
 @click.command()
@@ -36,6 +36,13 @@ _OUT = Path("results")
 @click.option("--only", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
 @click.option("--probe", multiple=True, metavar="PROBE", help="Only this probe; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="List the jobs and how many are done; run nothing.")
+@click.option(
+    "--on",
+    default=_LOCAL,
+    show_default=True,
+    metavar="EXECUTOR",
+    help="Where jobs run: an executor, or EXECUTOR://ADDRESS.",
+)
 @click.option("--fresh", is_flag=True, help="Measure again, in a new run.")
 @click.option(
     "--repeat",
@@ -56,6 +63,7 @@ def command(
     only: tuple[str, ...],
     probe: tuple[str, ...],
     dry_run: bool,
+    on: str,
     fresh: bool,
     repeat: int,
     wait: bool,
@@ -63,9 +71,10 @@ def command(
 ) -> int:
     """Run SUITE (a YAML file): measure what is missing, write the tables, show the report.
 
-    Running it again continues the newest run of the same plan on the same machine; what is done
-    is never measured twice. Ctrl-C at any time: nothing recorded is lost.
+    Rerun the command to resume: it continues the newest run of the same plan on the same machine,
+    and measures nothing twice. Ctrl-C at any time loses nothing that is recorded.
     """
+    from cnnbench.execution import executor as executors
     from cnnbench.execution import runner
     from cnnbench.models import registry
     from cnnbench.report import files
@@ -73,31 +82,37 @@ def command(
     from cnnbench.suite import suite as suites
 
     data_dir = data_dir.resolve() if data_dir else None
+    executor = executors.find(on, "--on")
     plan = planning.plan(suites.load(suite, registry), data_dir)
     cells = plan.part(only, probe)
     for note in plan.notes(cells):
         click.echo(note, err=not dry_run)
     if dry_run:
-        _list_jobs(plan, cells, out, fresh, repeat)
+        from cnnbench.execution import dry_run as preview
+
+        for line in preview.lines(plan, cells, out, executor, fresh, repeat):
+            click.echo(line)
         return 0
     measure = partial(
         runner.run,
         plan,
         cells,
         out,
+        executor=executor,
         fresh=fresh or repeat > 1,
         wait=wait,
         data_dir=data_dir,
         finish=files.write,
     )
-    return _run(measure, cells, repeat, _to_go_on(suite, out, only, probe, data_dir))
+    return _run(measure, cells, repeat, _to_resume(suite, out, only, probe, data_dir, on))
 
 
 def _run(
-    measure: Callable[[Progress], RunResult], cells: Sequence[Cell], repeat: int, go_on: str
+    measure: Callable[[Progress], RunResult], cells: Sequence[Cell], repeat: int, resume: str
 ) -> int:
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE, EXIT_INTERRUPTED
     from cnnbench.cli.progress import Progress
+    from cnnbench.execution import runner
     from cnnbench.report import files
 
     signal.signal(signal.SIGTERM, _interrupt)
@@ -108,12 +123,12 @@ def _run(
             result = measure(progress)
         except KeyboardInterrupt:
             progress.close()
-            click.echo("\ninterrupted; everything finished is kept. To go on:", err=True)
-            click.echo(f"  {go_on}", err=True)
+            click.echo("\ninterrupted; everything finished is kept. To resume:", err=True)
+            click.echo(f"  {resume}", err=True)
             return EXIT_INTERRUPTED
         finally:
             progress.close()
-        has_failed |= _failed(cells, result.records)
+        has_failed |= runner.has_failures(cells, result.records)
         if number < repeat:
             click.echo(f"{number} of {repeat} runs done", err=True)
     click.echo(files.text(result.folder, width=options.width()), nl=False)
@@ -121,31 +136,23 @@ def _run(
     return EXIT_FAILED if has_failed else EXIT_FINE
 
 
-def _failed(cells: Sequence[Cell], records: Sequence[Record]) -> bool:
-    """Whether a job of these cells has ended badly and not been mended since."""
-    from cnnbench.probes.summary import unresolved_failures
-
-    cell_of = {job.key: cell.key for cell in cells for job in cell.jobs()}
-    of_cell: dict[str, list[Record]] = {}
-    for record in records:
-        if record.key in cell_of:
-            of_cell.setdefault(cell_of[record.key], []).append(record)
-    bad = (record for found in of_cell.values() for record in unresolved_failures(found))
-    return any(record.status in ("failed", "timeout", "oom") for record in bad)
-
-
 def _say_what_next(folder: Path, nothing_new: bool) -> None:
     if nothing_new:
         click.echo("Nothing was left to do; --fresh measures everything again.", err=True)
-    click.echo(f"Kept in {folder}: report.html, report.md, report.csv, records.jsonl", err=True)
+    click.echo(f"Results in {folder}: report.html, report.md, report.csv, records.jsonl", err=True)
     again = shlex.join(["cnnbench", "report", str(folder)])
     click.echo(f"Show it again:  {again}", err=True)
 
 
-def _to_go_on(
-    suite: Path, out: Path, only: Sequence[str], probe: Sequence[str], data_dir: Path | None
+def _to_resume(
+    suite: Path,
+    out: Path,
+    only: Sequence[str],
+    probe: Sequence[str],
+    data_dir: Path | None,
+    on: str = _LOCAL,
 ) -> str:
-    """The command that continues this run: the same, but for what would begin a new one."""
+    """Return the command that resumes this run: the same, without options that begin a new one."""
     words = ["cnnbench", "run", str(suite)]
     if out != _OUT:
         words += ["--out", str(out)]
@@ -155,56 +162,9 @@ def _to_go_on(
         words += ["--probe", name]
     if data_dir is not None:
         words += ["--data-dir", str(data_dir)]
+    if on != _LOCAL:
+        words += ["--on", on]
     return shlex.join(words)
-
-
-def _list_jobs(plan: Plan, cells: Sequence[Cell], out: Path, fresh: bool, repeat: int) -> None:
-    from cnnbench.execution import runner
-    from cnnbench.results import journal
-
-    folder = runner.open_run(plan, out, fresh or repeat > 1)
-    records = journal.read(folder.journal)[1] if folder else []
-    schedule = runner.todo(plan, cells, records, folder)
-    left = list(schedule.left())
-    ok = {record.key for record in records if record.status == "ok"}
-    for cell in cells:
-        for job in cell.jobs():
-            if job.key in ok:
-                click.echo(f"done   {job.title()}")
-    for job in left:
-        click.echo(f"to do  {job.title()}")
-    of_each = f" in each of {repeat} runs" if repeat > 1 else ""
-    click.echo(f"{schedule.done()} jobs done, {len(left)} to do{of_each}")
-    if left:
-        most = list(schedule.left(at_most=True))
-        took = _how_long(left, most, plan.suite.limits.cell, records, out)
-        click.echo(f"for each of them {took}" if repeat > 1 else took)
-
-
-def _how_long(
-    left: Sequence[Job],
-    most: Sequence[Job],
-    cell_seconds: float | None,
-    records: Sequence[Record],
-    out: Path,
-) -> str:
-    from cnnbench import environment
-    from cnnbench.execution import estimate
-    from cnnbench.units import show
-
-    here = environment.environment_id(environment.fingerprint())
-    paces = [estimate.Pace(r) for r in (records, *estimate.earlier(out, here))]
-    rounds, further = (estimate.outlook(jobs, paces, cell_seconds) for jobs in (left, most))
-    if rounds.seconds is None or further.seconds is None:
-        return "how long that takes is not known yet: nothing like it was run here"
-    if rounds.skipped == len(left):
-        return f"all {rounds.skipped} belong to what was skipped when it was last tried"
-    words = f"about {show(rounds.seconds, 's')}, from what earlier jobs took"
-    if (more := further.jobs - rounds.jobs) > 0:
-        words += f"; {show(further.seconds, 's')} if {more} more rounds are needed to be precise"
-    if rounds.skipped:
-        words += f"; {rounds.skipped} jobs of what was skipped before are not counted"
-    return words
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

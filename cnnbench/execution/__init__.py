@@ -1,1 +1,1 @@
-"""Where and when: the schedule, the server of workers, and the run's folder."""
+"""Running the jobs of a plan: executors, scheduler, runner, and the folder of a run."""

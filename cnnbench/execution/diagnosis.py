@@ -1,25 +1,26 @@
-"""What is here to measure with: the machine, the runtimes and the data sets. Nothing is imported.
+"""Diagnosis of this machine: hardware, runtimes, data sets and noise.
 
-Reading only; what cannot be read is left out.
+No library is imported; facts that cannot be read are left out.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cnnbench import environment
 from cnnbench.data import datasets
 from cnnbench.errors import UserError
+from cnnbench.execution.noise import PROCESSES, advice, self_test
 from cnnbench.probes.latency.runtimes import RUNTIMES
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 def machine() -> Iterator[tuple[str, str]]:
-    """``(what, value)`` of the hardware, its load and its limits."""
+    """Yield ``(fact, value)`` of the hardware, its load and its limits."""
     facts = environment.describe()
     fixed = facts["fingerprint"]
     yield "CPU", f"{fixed['cpu']}, {fixed['cores']} cores usable of {os.cpu_count()}"
@@ -34,7 +35,7 @@ def machine() -> Iterator[tuple[str, str]]:
     yield "system", f"{fixed['os']}, kernel {fixed['kernel']}, Python {fixed['python']}"
     yield "libraries", ", ".join(f"{name} {v}" for name, v in fixed["libraries"].items())
     set_ = [f"{name}={value}" for name, value in fixed.get("variables", {}).items()]
-    yield "variables that decide numbers", ", ".join(set_) or "none set"
+    yield "variables that affect results", ", ".join(set_) or "none set"
 
 
 def runtimes() -> Iterator[tuple[str, str]]:
@@ -57,7 +58,7 @@ def runtimes() -> Iterator[tuple[str, str]]:
 
 
 def data_sets(data_dir: Path | None) -> Iterator[tuple[str, str]]:
-    """``(data set, where it is or that it is missing)``; by default in its library's own place."""
+    """Yield ``(data set, its path or that it is missing)``; by default in its library's folder."""
     for name, facts in datasets.fixed():
         place = facts.place
         if any(facts.packaged):
@@ -65,16 +66,33 @@ def data_sets(data_dir: Path | None) -> Iterator[tuple[str, str]]:
             words = f"{train:,} training and {test:,} test images come with cnnbench"
             yield f"{name}, part", words
         if place is None:
-            yield name, "comes with a package that is installed"
+            yield name, "included in an installed package"
             continue
         home = Path(os.environ.get(place.variable, place.home)).expanduser()
         folder = data_dir / place.below if data_dir else home / place.below_home
         yield name, str(folder) if any(folder.glob(place.evidence)) else f"missing: {folder}"
     if data_dir is None:
-        yield "weights", "beside a suite alone: --data-dir or CNNBENCH_DATA names a data folder"
+        yield "weights", "no data folder: set --data-dir or CNNBENCH_DATA"
         return
     files = sorted(file.name for file in (data_dir / "weights").glob("*.h5"))
     yield "weights", ", ".join(files) or f"none in {data_dir / 'weights'}"
+
+
+def noise(report_progress: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+    """Run the noise self-test; yield ``(fact, value)`` of the precision to expect, and advice."""
+    facts = environment.describe()  # before the test, whose own load would be seen
+    found = self_test(
+        report_progress=lambda done: report_progress(f"noise self-test: {done} of {PROCESSES}")
+    )
+    yield "between processes", f"{found.plain:.1%} (robust standard deviation of the latency)"
+    yield "drift-corrected", f"{found.corrected:.1%}"
+    for rounds, half_width in found.expected.items():
+        yield f"expected after {rounds} rounds", f"±{half_width:.1%}"
+    if found.why_not:
+        yield "expected", f"no forecast on a machine this busy: {'; '.join(found.why_not)}"
+    load = facts["load_average"][0] / (os.cpu_count() or 1) if facts["load_average"] else None
+    for line in advice(found, load, facts["cpu_governor"]):
+        yield "advice", line
 
 
 def _caches() -> Iterator[str]:

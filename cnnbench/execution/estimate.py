@@ -1,4 +1,4 @@
-"""How long jobs will take, judged by what such jobs took before, in this run or in another."""
+"""Estimated durations of jobs, from the durations of earlier jobs of this run and of others."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from cnnbench.record import PREPARE, Record, Repeat
 from cnnbench.results import journal
 from cnnbench.suite.plan import Job
 
-# Older runs say little that newer ones do not, and each is a file to read.
+# Older runs add little, and each is a file to read.
 _RUNS_READ = 20
 
-_Place = tuple[Any, ...]
+_Key = tuple[Any, ...]
 _T = TypeVar("_T")
 
 
 def earlier(out: Path, environment_id: str) -> tuple[list[Record], list[Record]]:
-    """The records of the newest runs in ``out``, whatever suite: of this environment, of others.
+    """Return the records of the newest runs in ``out``, of any suite.
 
-    What another environment skipped (no GPU, a package missing) says nothing of this one.
+    Jobs that another environment skipped (no GPU, a missing package) are left out.
+
+    Returns:
+        Records of this environment, and of others.
     """
     files = sorted(out.glob(f"*/*/{journal.FILE_NAME}"), key=lambda file: file.parent.name)
     here: list[Record] = []
     others: list[Record] = []
     for file in files[-_RUNS_READ:]:
-        with contextlib.suppress(CnnbenchError):  # a damaged run is no reason to fail
+        with contextlib.suppress(CnnbenchError):  # a damaged run must not fail the estimate
             header, records = journal.read(file)
             if header.environment == environment_id:
                 here.extend(records)
@@ -43,8 +46,8 @@ def earlier(out: Path, environment_id: str) -> tuple[list[Record], list[Record]]
 
 
 @dataclass
-class _Took:
-    """Sums over jobs: the seconds of training and the work done in them, and all other seconds."""
+class _Durations:
+    """Sums over jobs: seconds of training, the pixels trained on in them, and all other seconds."""
 
     jobs: int = 0
     other_s: float = 0.0
@@ -52,7 +55,7 @@ class _Took:
     training_work: float = 0.0
 
     def add(self, record: Record, setting: Setting) -> None:
-        """One more."""
+        """Add the duration of one more job."""
         work = setting.training_pixels(record.input_shape) if record.status == "ok" else 0.0
         training_s = _training_s(record, setting) if work else 0.0
         self.jobs += 1
@@ -61,54 +64,55 @@ class _Took:
         self.training_work += work
 
     def seconds(self, work: float) -> float:
-        """What one job that trains on so many pixels will take."""
+        """Return the expected seconds of a job that trains on ``work`` pixels."""
         rate = self.training_s / self.training_work if self.training_work else 0.0
         return self.other_s / self.jobs + work * rate
 
 
 class Pace:
-    """What jobs took, by how close they are to another: its setting, its model, its probe.
+    """Durations of known jobs, to estimate others from the most similar ones.
 
-    Training takes longer the more epochs, images and pixels there are, and is scaled by them.
+    The same setting and model are most similar, then the same kind of setting and model, then the
+    kind alone. Training is scaled by the number of pixels trained on.
     """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
-        self._sums: dict[_Place, _Took] = {}
+        self._sums: dict[_Key, _Durations] = {}
         self._skipped: dict[tuple[str, Setting], bool] = {}
         for record in records:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        """Learn from one more; what was skipped says nothing of how long it takes."""
+        """Add a record; a skipped job has no duration."""
         setting = setting_of(record)
         self._skipped[record.model, setting] = record.status == "skipped"
         if record.status == "skipped":
             return
-        for place in _places(record.repeat, record.model, setting):
-            self._sums.setdefault(place, _Took()).add(record, setting)
+        for key in _keys(record.repeat, record.model, setting):
+            self._sums.setdefault(key, _Durations()).add(record, setting)
 
     def skips(self, job: Job) -> bool | None:
-        """Whether its cell was skipped when it was last tried; None where it never was tried."""
+        """Return whether its cell was skipped in its last run; None if it has never run."""
         return self._skipped.get((job.cell.model.label, job.cell.setting))
 
     def of(self, job: Job) -> float | None:
-        """Seconds that ``job`` will take, by the closest that is known."""
+        """Return the expected seconds of a job; None if no comparable one is known."""
         cell = job.cell
-        for place in _places(job.repeat, cell.model.label, cell.setting):
-            if place in self._sums:
+        for key in _keys(job.repeat, cell.model.label, cell.setting):
+            if key in self._sums:
                 work = cell.setting.training_pixels(cell.model.input_shape)
-                return self._sums[place].seconds(work)
+                return self._sums[key].seconds(work)
         return None
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What is to come, as far as it can be told.
+    """Estimate for the remaining jobs.
 
     Attributes:
         jobs: how many will run.
-        skipped: how many belong to what was skipped when last tried; they take no time.
-        seconds: what the jobs will take; None where nothing like half of them was ever run.
+        skipped: how many belong to cells that were skipped in their last run; they take no time.
+        seconds: expected duration; None if at most half of the jobs have a comparable one.
     """
 
     jobs: int
@@ -119,12 +123,12 @@ class Outlook:
 def outlook(
     left: Iterable[Job], paces: Sequence[Pace], cell_seconds: float | None = None
 ) -> Outlook:
-    """What ``left`` will take.
+    """Estimate the duration of ``left``.
 
     Args:
         left: the jobs, in any order.
-        paces: the first that knows something of a job is its judge.
-        cell_seconds: no round of a cell begins after that much of its rounds.
+        paces: sources of durations; the first with a comparable job decides.
+        cell_seconds: time limit of a cell; no round begins after it.
     """
     skipped = 0
     found: list[float | None] = []
@@ -147,15 +151,15 @@ def outlook(
 
 
 def _training_s(record: Record, setting: Setting) -> float:
-    """The part of a job that grows with its training: without the first epoch's tracing."""
+    """Return the seconds that grow with the training: without the first epoch's tracing."""
     seconds = record.metrics.get("train_s", 0.0)
     if isinstance(setting, AccuracySetting) and setting.recipe == "scratch":
         seconds = min(seconds, record.metrics.get("epoch_s", seconds) * setting.epochs)
     return min(seconds, record.duration_s)
 
 
-def _places(repeat: Repeat, model: str, setting: Setting) -> Iterator[_Place]:
-    """What a job's duration is kept under, the closest first."""
+def _keys(repeat: Repeat, model: str, setting: Setting) -> Iterator[_Key]:
+    """Yield the keys under which a job's duration is kept, most specific first."""
     kind = f"{setting.probe} {PREPARE}" if repeat == PREPARE else setting.kind()
     yield kind, model, setting
     yield kind, model

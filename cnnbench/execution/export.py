@@ -1,23 +1,27 @@
-"""One variant of one network as files: the two jobs of a suite, in a folder of their own."""
+"""Export one variant of a model as files, by the same two jobs as in a suite."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cnnbench import __version__
 from cnnbench.environment import keras_backend
 from cnnbench.errors import CnnbenchError, UserError
-from cnnbench.execution.local.executor import LocalExecutor
+from cnnbench.execution import executor as executors
+from cnnbench.execution import export_settings
+from cnnbench.execution.executor import Executor
+from cnnbench.execution.export_settings import ExportOptions
+from cnnbench.execution.job import JobRequest, JobResult
 from cnnbench.execution.machine_use import MachineUse
-from cnnbench.execution.worker import JobRequest, JobResult
 from cnnbench.probes.compression import paths
 from cnnbench.probes.compression.settings import CompressionSetting
+from cnnbench.units import show
 
 _NO_LIMIT_S = 30 * 24 * 3600.0
 _IDENTIFIER = b"TFL3"  # of a network's flatbuffer, behind its first four bytes
@@ -25,44 +29,42 @@ _KEYS = {"cnnbench", "variant", "sha256"}  # of a card of ours, among others
 
 
 def export(
-    model: str,
-    setting: CompressionSetting,
-    out: Path,
-    search_path: Sequence[Path],
-    data_dir: Path | None,
-    say: Callable[[str], None],
-    trained: Mapping[str, Any] | None = None,
+    options: ExportOptions,
+    data_dir: Path | None = None,
+    report_progress: Callable[[str], None] = lambda message: None,
+    executor: Executor | None = None,
 ) -> dict[str, Any]:
-    """Make ``out`` and its card, ``out`` with the ending ``.json``; return what the card says.
+    """Make a LiteRT file and its card; return the card.
 
     Args:
-        model: as the registry resolves it.
-        setting: part ``convert``, with the weights file.
-        out: the flatbuffer; what is there is replaced at the end only.
-        search_path: where models and data are looked up.
+        options: which variant of which model, and where to.
         data_dir: holds data sets, or None.
-        say: takes progress messages.
-        trained: what is known of how the weights were trained, for the card.
+        report_progress: takes progress messages.
+        executor: where the jobs run; by default on this machine.
 
     Raises:
-        UserError: the weights do not fit, ``out`` cannot be written, another file is there, or
-            Keras would not run on TensorFlow.
-        CnnbenchError: the variant cannot be made; the log is kept beside ``out``.
+        UserError: an option is wrong, the weights do not fit, the file cannot be written, another
+            file is there, or Keras would not run on TensorFlow.
+        CnnbenchError: the variant cannot be made; the log is kept beside the file.
     """
+    executor = executor or executors.find()
+    search_path = (Path.cwd(),)
+    setting, trained = export_settings.resolve(options, search_path)
+    out = options.out.resolve()
     _check_free(out)
     keras_backend.check_workers(data_dir)
     with tempfile.TemporaryDirectory(prefix="cnnbench-export-") as temporary:
         work = Path(temporary)
         log = work / "export.log"
-        with (
-            MachineUse().held("export"),
-            LocalExecutor(work / "server.log", data_dir) as executor,
-        ):
+        with contextlib.ExitStack() as stack:
+            if executor.uses_this_machine:
+                stack.enter_context(MachineUse().held("export"))
+            stack.enter_context(executor)
             for part in ("train", "convert"):
-                order = _order(model, setting, part, work, log, search_path, data_dir)
-                outcome = executor.run(order, _NO_LIMIT_S, say)
-                if outcome.status != "ok":
-                    raise _failure(outcome, log, out)
+                request = _request(options.model, setting, part, work, log, search_path, data_dir)
+                result = executors.run_one(executor, request, report_progress)
+                if result.status != "ok":
+                    raise _failure(result, log, out)
         made = next(work.glob(f"artifacts/converted-*/{paths.MODEL}"))
         card = json.loads((made.parent / paths.CARD).read_text(encoding="utf-8"))
         card = {"cnnbench": __version__} | card
@@ -75,7 +77,22 @@ def export(
     return card
 
 
-def _order(
+def summary(card: Mapping[str, Any], out: Path) -> str:
+    """Return the essence of a card in one line."""
+    found = card["metrics"]
+    words = [f"{out}: {card['model']} {card['variant']}, {show(card['bytes'], 'bytes')}"]
+    if "top1" in found:
+        words.append(
+            f"top-1 {show(found['top1'], 'fraction')}, "
+            f"agreement with float32 {show(found['agreement'], 'fraction')}"
+        )
+    if "coverage_macs" in found:
+        words.append(f"{show(found['coverage_macs'], 'fraction')} of the MACs covered")
+    words += card["read_back"].get("flags", [])
+    return "; ".join([*words, f"card in {_card_of(out)}"])
+
+
+def _request(
     model: str,
     setting: CompressionSetting,
     part: str,
@@ -88,6 +105,7 @@ def _order(
     artifacts.mkdir(parents=True, exist_ok=True)
     scratch.mkdir(exist_ok=True)
     return JobRequest(
+        id=part,
         model=model,
         search_path=tuple(str(folder) for folder in search_path),
         probe="compression",
@@ -98,44 +116,45 @@ def _order(
         log=str(log),
         data_dir=str(data_dir) if data_dir else None,
         memory_limit=None,
+        timeout_s=_NO_LIMIT_S,
     )
 
 
-def _failure(outcome: JobResult, log: Path, out: Path) -> CnnbenchError:
-    """One line that says why, and where the whole output is."""
-    if outcome.is_users_mistake:
-        return UserError(outcome.reason)
+def _failure(result: JobResult, log: Path, out: Path) -> CnnbenchError:
+    """Return the error of a failed job, its log kept beside ``out``."""
+    if result.is_user_error:
+        return UserError(result.reason)
     kept = out.with_name(f"{out.name}.log")
-    words = "not applicable: " if outcome.status == "skipped" else f"{outcome.status}: "
+    words = "not applicable: " if result.status == "skipped" else f"{result.status}: "
     try:
         shutil.copyfile(log, kept)
     except OSError:
-        return CnnbenchError(f"{words}{outcome.reason}")
-    return CnnbenchError(f"{words}{outcome.reason} (all of its output is in {kept})")
+        return CnnbenchError(f"{words}{result.reason}")
+    return CnnbenchError(f"{words}{result.reason} (its output is in {kept})")
 
 
 def _check_free(out: Path) -> None:
-    """Only what an earlier export made is replaced: not the weights, nor a run's own card.
+    """Make sure that only files of an earlier export are replaced.
 
     Raises:
-        UserError: something else lies where the flatbuffer or its card would.
+        UserError: another file is there, such as the weights or a run's own card.
     """
     for file, is_ours, kind in (
         (out, _is_flatbuffer, "LiteRT file"),
         (_card_of(out), _is_card, "card of an export"),
     ):
         if file.exists() and not is_ours(file):
-            raise UserError(f"is there already, and is no {kind}", str(file), "name another --out")
+            raise UserError(f"exists and is no {kind}", str(file), "choose another --out")
 
 
 def _is_flatbuffer(file: Path) -> bool:
-    with suppress(OSError), file.open("rb") as stream:
+    with contextlib.suppress(OSError), file.open("rb") as stream:
         return stream.read(8)[4:] == _IDENTIFIER
     return False
 
 
 def _is_card(file: Path) -> bool:
-    with suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError):
         found = json.loads(file.read_text(encoding="utf-8"))
         return isinstance(found, dict) and found.keys() >= _KEYS
     return False
@@ -146,7 +165,7 @@ def _card_of(out: Path) -> Path:
 
 
 def _put(made: Path, card: dict[str, Any], out: Path) -> None:
-    """Write ``out`` and its card whole, then put both into their places."""
+    """Write ``out`` and its card completely before either is put into its place."""
     files = (out, _card_of(out))
     parts = [file.with_name(f".{file.name}.part") for file in files]
     try:

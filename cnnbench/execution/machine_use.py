@@ -18,27 +18,27 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-# Runs that name different machines in it do not mind each other: on disjoint sets of cores, say.
+# Runs with different values ignore each other, for example on disjoint sets of cores.
 VARIABLE = "CNNBENCH_MACHINE"
 _SOCKETS = Path("/proc/net/unix")
-_CHARACTER = "[A-Za-z0-9._-]"  # what a part of a name is made of
-_LONGEST_NAME, _LONGEST = 107, 32  # bytes that the kernel takes; of these, of one part
+_CHARACTER = "[A-Za-z0-9._-]"  # of a part of a name
+_LONGEST_NAME, _LONGEST = 107, 32  # bytes of a whole name (the kernel's limit), and of one part
 
 
 class MachineUse:
-    """The runs on one machine, as one of them sees it.
+    """Runs on one machine, as one of them detects them.
 
     Attributes:
-        problem: why nobody else can be seen; empty where they can.
+        problem: why other runs cannot be detected; empty if they can.
     """
 
     def __init__(self, machine: str | None = None, sockets: Path = _SOCKETS) -> None:
-        """Take part in ``machine``, by default the one that `VARIABLE` names.
+        """Create a view of ``machine``, by default the one that `VARIABLE` names.
 
-        ``sockets`` is where the kernel lists all of them.
+        ``sockets`` is the file in which the kernel lists all sockets.
         """
         self._turn = f"cnnbench/{_part(machine or os.environ.get(VARIABLE) or 'here')}"
-        # Machine, run, process, and what tells it from all others.
+        # Machine, run, process, and a random part that makes it unique.
         self._name = re.compile(rf"{re.escape(self._turn)}/({_CHARACTER}+)/(\d+)/[0-9a-f]{{8}}")
         self._sockets = sockets
         self._own = ""
@@ -48,12 +48,12 @@ class MachineUse:
 
     @contextmanager
     def held(self, run: str, waits: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Say that ``run`` measures here.
+        """Announce that ``run`` measures on this machine.
 
         Args:
-            run: what others call it.
-            waits: where given, wait until nobody else measures here, and be told whom for; by
-                default go on at once.
+            run: its name, shown by other runs.
+            waits: if given, told which runs measure here; then wait until they have ended. By
+                default continue at once.
         """
         with ExitStack() as stack:
             try:
@@ -72,7 +72,7 @@ class MachineUse:
             self._wait_for(self._turn, waits)
         if turn:
             stack.enter_context(closing(turn))
-        while waits and (names := self._names()):  # those who went on without the turn
+        while waits and (names := self._names()):  # runs that did not wait for the turn
             self._wait_for(names[0], waits)
         self._own = f"{self._turn}/{_part(run)}/{os.getpid()}/{uuid4().hex[:8]}"
         self._socket = _bound(self._own)
@@ -80,18 +80,18 @@ class MachineUse:
             stack.enter_context(closing(self._socket))
             self._socket.setblocking(False)
         for name in self._names():
-            with socket.socket(socket.AF_UNIX) as end, suppress(OSError):  # it ended meanwhile
+            with socket.socket(socket.AF_UNIX) as end, suppress(OSError):  # it has ended since
                 end.setblocking(False)
                 end.connect(f"\0{name}")
                 end.send(self._own.encode())
 
     def others(self) -> list[str]:
-        """Who else measures here, or has since this was last asked: ``mobile (process 123)``."""
+        """Return the other runs here now or since the last call: ``mobile (process 123)``."""
         found = map(self._name.fullmatch, sorted({*self._names(), *self._came()}))
         return [f"{run} (process {pid})" for run, pid in (one.groups() for one in found if one)]
 
     def _came(self) -> Iterator[str]:
-        """The names that others have told this one; those who only wait for its end tell none."""
+        """Yield the names that other runs have sent; runs that only wait for this one send none."""
         while self._socket:
             try:
                 end, _ = self._socket.accept()
@@ -107,7 +107,7 @@ class MachineUse:
                 end.close()
 
     def _names(self) -> list[str]:
-        """The sockets of the others."""
+        """Return the socket names of the other runs."""
         if self.problem:
             return []
         lines = self._sockets.read_text(errors="replace").splitlines()
@@ -123,10 +123,10 @@ class MachineUse:
 
 
 def _bound(name: str) -> socket.socket | None:
-    """An abstract socket of that name; None where another process has it.
+    """Return an abstract socket of that name; None if another process has it.
 
     Raises:
-        OSError: there are no such sockets here.
+        OSError: the system has no abstract sockets.
     """
     end = socket.socket(socket.AF_UNIX)
     try:

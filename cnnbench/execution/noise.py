@@ -1,4 +1,4 @@
-"""The noise self-test: what precision can be expected on this machine, and what to do about it."""
+"""Noise self-test: the precision to expect on this machine, and how to improve it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from cnnbench.statistics import estimates, robust
 from cnnbench.statistics.drift_correction import log_ratios
 
 PROCESSES = 8
-# Beyond this many rounds a cell is not worth its time.
 _SELF_TEST = "cnnbench.probes.latency.timing.self_test"
-_MOST_ROUNDS = 100
+_MOST_ROUNDS = 100  # of a cell that is worth its time
 _WANTED = 0.05
 
 
@@ -27,13 +26,13 @@ class Noise:
     """Results of the self-test.
 
     Attributes:
-        plain, corrected: the robust standard deviation between processes of the logarithm of the
-            location: alone; and divided by the reference, of those that count.
-        expected: rounds -> the relative half-width to be expected of a cell's interval; empty
-            where nothing can be promised.
-        rounds_needed: for ±5 %, or None where that takes more than a hundred or is not known.
-        concerns: what disturbed over a third of the processes.
-        why_not: why nothing can be promised; empty where something can.
+        plain, corrected: robust standard deviation between processes of the logarithm of the
+            latency: as measured, and drift-corrected.
+        expected: rounds -> expected relative half-width of a cell's interval; empty if there is no
+            forecast.
+        rounds_needed: for ±5 %; None if more than a hundred, or not known.
+        concerns: disturbances of more than a third of the processes.
+        why_not: why there is no forecast; empty if there is one.
     """
 
     plain: float
@@ -44,24 +43,21 @@ class Noise:
     why_not: tuple[str, ...]
 
 
-def self_test(processes: int = PROCESSES, say: Callable[[int], None] = lambda done: None) -> Noise:
+def self_test(
+    processes: int = PROCESSES, report_progress: Callable[[int], None] = lambda done: None
+) -> Noise:
     """Measure the same work in fresh processes, one after another; a second or so each.
 
     Args:
         processes: how many.
-        say: told how many are done.
+        report_progress: takes the number of processes that are done.
     """
     found = []
-    command = [
-        sys.executable,
-        "-m",
-        "cnnbench.probes.latency.timing.self_test",
-        str(usable_cores()),
-    ]
+    command = [sys.executable, "-m", _SELF_TEST, str(usable_cores())]
     for done in range(processes):
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         found.append(json.loads(output))
-        say(done + 1)
+        report_progress(done + 1)
     return judge(
         [one["location_s"] for one in found],
         [one["reference_s"] for one in found],
@@ -79,9 +75,9 @@ def judge(
     """Forecast the precision of more processes from the samples of a few.
 
     Args:
-        locations, references, flags: one a process.
-        medians: likewise, the median of the calls; a cell's rounds end by both numbers, so that
-            the less precise one is what can be expected.
+        locations, references, flags: one per process.
+        medians: likewise, the median of the calls. The rounds of a cell end when both numbers are
+            precise, so the forecast is that of the less precise one.
     """
     plain = log_ratios(locations)
     ratios = [log_ratios(one, references) for one in (locations, medians) if len(one)]
@@ -105,11 +101,15 @@ def _wild(logs: np.ndarray) -> Iterator[str]:
     far = max(3 * robust.deviation(logs), math.log1p(_WANTED))
     wild = int((np.abs(logs - np.median(logs)) > far).sum())
     if wild >= len(logs) / 4:
-        yield f"{wild} of {len(logs)} processes took {math.expm1(far):.0%} more or less than most"
+        words = f"{wild} of {len(logs)} processes deviate from the median"
+        yield f"{words} by more than {math.expm1(far):.0%}"
 
 
 def expected_precision(logs: np.ndarray, rounds: int) -> float:
-    """The relative half-width of a 95 % interval after ``rounds``, given some processes' logs."""
+    """Return the relative half-width of a 95 % interval after ``rounds``.
+
+    ``logs`` are the logarithms of the latencies of some processes.
+    """
     _, error, _ = robust.trimmed(logs)
     freedom = rounds - 2 * (rounds // 4) - 1
     half = robust.t_quantile(freedom) * error * math.sqrt(len(logs) / rounds)
@@ -117,7 +117,7 @@ def expected_precision(logs: np.ndarray, rounds: int) -> float:
 
 
 def advice(noise: Noise, load: float | None, governor: str | None) -> list[str]:
-    """What would make the numbers steadier, in the order of what helps most."""
+    """Return what would make latencies more stable, most helpful first."""
     lines = []
     if any("another process" in concern for concern in noise.concerns) or (load or 0) > 0.5:
         lines.append("other processes use the CPU: stop them, or measure when they are done")
@@ -131,10 +131,10 @@ def advice(noise: Noise, load: float | None, governor: str | None) -> list[str]:
             "`cpupower frequency-set -g performance` keeps the clock steady"
         )
     if noise.why_not:
-        first = "" if lines else "stop what else is running, and "
-        lines.append(f"{first}run `cnnbench doctor` again: as it is, cells will be unstable")
+        first = "" if lines else "stop other programs, and "
+        lines.append(f"{first}run `cnnbench doctor` again: latencies would be unstable now")
     elif noise.rounds_needed is None:
-        lines.append(f"±5 % takes over {_MOST_ROUNDS} rounds here: ask for less, `precision: 10%`")
+        lines.append(f"±5 % takes over {_MOST_ROUNDS} rounds here: use `precision: 10%`")
     elif noise.rounds_needed > 12:
-        lines.append(f"±5 % takes some {noise.rounds_needed} rounds here: raise `max_rounds`")
-    return lines or ["nothing to do: the default settings will do"]
+        lines.append(f"±5 % takes about {noise.rounds_needed} rounds here: raise `max_rounds`")
+    return lines or ["none: the default settings suffice"]

@@ -1,4 +1,4 @@
-"""A run's folder: where it is, which one to continue, and the lock on the runs of a suite."""
+"""A run's folder: its files, which run to continue, and the lock on the runs of a suite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import datetime
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ from typing import Any
 from cnnbench import __version__
 from cnnbench.errors import CnnbenchError, UserError
 from cnnbench.files import replace_text
+from cnnbench.record import PREPARE
 from cnnbench.results import journal
-from cnnbench.suite.plan import Plan
+from cnnbench.suite.plan import Cell, Job, Plan
 
 PUBLISHED = "published"
+_PREPARED = ".complete"  # in a cell's artifacts, once its prepare job is done
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,53 @@ class RunFolder:
         """Keep the suite as it is worded now: it may ask for more seeds than when the run began."""
         replace_text(self.path / "suite.yaml", plan.suite.source.text)
 
+    def write_environment(self, facts: Mapping[str, Any], of_run: str) -> None:
+        """Keep a description of an environment, once.
+
+        Args:
+            facts: as `environment.describe` words it.
+            of_run: id of the run's own environment, in ``environment.json``; any other is kept in
+                ``environment-ID.json``.
+        """
+        name = "environment" if facts["id"] == of_run else f"environment-{facts['id']}"
+        file = self.path / f"{name}.json"
+        if not file.exists():
+            replace_text(file, json.dumps(dict(facts), indent=2) + "\n")
+
+    def artifacts_of(self, cell: Cell) -> Path:
+        """The folder that a cell's ``prepare`` job writes and its repeats read."""
+        return self.artifacts / cell.key
+
+    def is_prepared(self, cell: Cell) -> bool:
+        """Return whether a cell's ``prepare`` job has left everything that its repeats need."""
+        return (self.artifacts_of(cell) / _PREPARED).exists()
+
+    def prepare_for(self, job: Job) -> tuple[Path, Path]:
+        """Make the folders that a job writes to: its cell's artifacts, and its scratch folder."""
+        artifacts = self.artifacts_of(job.cell)
+        if job.repeat == PREPARE:
+            shutil.rmtree(artifacts, ignore_errors=True)
+        scratch = self._scratch_of(job)
+        scratch.mkdir(parents=True, exist_ok=True)
+        return artifacts, scratch
+
+    def clean_after(self, job: Job, is_ok: bool) -> None:
+        """Mark the artifacts of a ``prepare`` job that succeeded; remove folders left empty."""
+        artifacts = self.artifacts_of(job.cell)
+        if job.repeat == PREPARE and is_ok:
+            (artifacts / _PREPARED).touch()
+        with contextlib.suppress(OSError):  # not empty
+            self._scratch_of(job).rmdir()
+            artifacts.rmdir()
+
+    def log_of(self, job: Job, attempt: int) -> Path:
+        """The file that takes the output of a job."""
+        words = re.sub(r"[^A-Za-z0-9.]+", "-", job.cell.title())[:80]
+        return self.logs / f"{words}-{job.cell.key[:8]}-{job.repeat}-try{attempt}.log"
+
+    def _scratch_of(self, job: Job) -> Path:
+        return self.artifacts_of(job.cell) / f"scratch-{job.repeat}"
+
     def check(self, out: Path) -> None:
         """Make sure that what is written into the folder stays in it.
 
@@ -53,22 +104,22 @@ class RunFolder:
             raise UserError(
                 f"leads out of the results folder, to {self.path.resolve()}",
                 str(self.path),
-                "take the symbolic link away, or choose that folder with --out",
+                "remove the symbolic link, or choose that folder with --out",
             )
         for path in self.path.rglob("*"):
             if path.is_symlink():
                 raise UserError(
                     "a symbolic link in a run's folder, which cnnbench never makes",
                     str(path),
-                    "take it away, or measure in a new run with --fresh",
+                    "remove it, or measure in a new run with --fresh",
                 )
 
 
 def check_name(plan: Plan) -> None:
-    """Make sure that no run is begun, or continued, where finished ones are kept.
+    """Make sure that no run is begun or continued in the folder of published runs.
 
     Raises:
-        UserError: the suite has the name that is kept for them.
+        UserError: the suite has the name that is reserved for them.
     """
     if plan.suite.name == PUBLISHED:
         raise UserError(
@@ -94,7 +145,7 @@ def newest(out: Path, plan: Plan, environment_id: str) -> RunFolder | None:
     return None
 
 
-def create(out: Path, plan: Plan, environment: dict[str, Any]) -> RunFolder:
+def create(out: Path, plan: Plan, environment: Mapping[str, Any]) -> RunFolder:
     """Make the folder of a new run; its name sorts after those of all earlier runs.
 
     Raises:
@@ -111,8 +162,7 @@ def create(out: Path, plan: Plan, environment: dict[str, Any]) -> RunFolder:
     run.path.mkdir()
     run.artifacts.mkdir()
     run.logs.mkdir()
-    facts = json.dumps(environment, indent=2) + "\n"
-    (run.path / "environment.json").write_text(facts, encoding="utf-8")
+    run.write_environment(environment, environment["id"])
     return run
 
 
@@ -125,7 +175,7 @@ def held(out: Path, suite: str, waiting: Callable[[str], None] | None = None) ->
     Args:
         out: the results folder, made where it is missing.
         suite: its name.
-        waiting: where given, wait for who holds it, and say first who that is.
+        waiting: if given, told which process holds it; then wait for that process.
 
     Raises:
         UserError: another process holds it, and ``waiting`` is None.

@@ -1,49 +1,48 @@
-"""Plan minus done -> executor -> journal. The one place where jobs are run and records written."""
+"""Plan minus done -> executor -> journal: the one place where jobs are run and records written."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import re
-import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from cnnbench import __version__, environment
+from cnnbench import __version__
 from cnnbench.environment import keras_backend
-from cnnbench.errors import UserError
+from cnnbench.errors import CnnbenchError, UserError
+from cnnbench.execution import executor as executors
 from cnnbench.execution import run_folder
-from cnnbench.execution.local.executor import LocalExecutor
+from cnnbench.execution.executor import Executor, JobEnded, JobProgress, JobStarted
+from cnnbench.execution.job import JobResult
 from cnnbench.execution.machine_use import MachineUse
+from cnnbench.execution.planned_job import record_of, request_of
 from cnnbench.execution.run_folder import RunFolder
 from cnnbench.execution.scheduler import JobScheduler
-from cnnbench.execution.worker import JobRequest, JobResult, identity_text
-from cnnbench.record import PREPARE, Record
+from cnnbench.probes.summary import unresolved_failures
+from cnnbench.record import Record
 from cnnbench.results.journal import Header, Journal
 from cnnbench.suite.plan import Cell, Job, Plan
 
-_READY = ".complete"
-
 
 class Observer:
-    """Who is told how the run goes on; this one tells nobody."""
+    """Follows a run; this one does nothing. Subclasses override what they show."""
 
     def waits(self, whom: str) -> None:
-        """This run goes on when ``whom`` has ended."""
+        """The run waits until ``whom`` has ended."""
 
     def warns(self, message: str) -> None:
-        """Warn of something that distorts the measurement."""
+        """Something distorts the measurement."""
 
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
-        """The run is open and ``left`` jobs are to do."""
+        """The run is open: ``done`` jobs are done, and ``left`` are to do."""
 
     def job_started(self, job: Job) -> None:
         """A job begins."""
 
-    def job_says(self, job: Job, message: str) -> None:
-        """How far it is, in words."""
+    def job_progress(self, job: Job, message: str) -> None:
+        """A job reports how far it is, in words."""
 
     def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
         """A job has ended with ``record``, and ``left`` are to do."""
@@ -51,14 +50,14 @@ class Observer:
 
 @dataclass(frozen=True)
 class RunResult:
-    """Where the run is, and all records that it holds."""
+    """The folder of a run, and all records in it."""
 
     folder: Path
     records: tuple[Record, ...]
 
 
-def open_run(plan: Plan, out: Path, fresh: bool = False) -> RunFolder | None:
-    """The run that ``run`` would continue, or None where it would begin a new one.
+def open_run(plan: Plan, out: Path, executor: Executor, fresh: bool = False) -> RunFolder | None:
+    """Return the run that `run` would continue, or None if it would begin a new one.
 
     Raises:
         UserError: a suite of that name is neither continued nor begun.
@@ -66,7 +65,7 @@ def open_run(plan: Plan, out: Path, fresh: bool = False) -> RunFolder | None:
     run_folder.check_name(plan)
     if fresh:
         return None
-    return run_folder.newest(out, plan, environment.environment_id(environment.fingerprint()))
+    return run_folder.newest(out, plan, executor.environment()["id"])
 
 
 def run(
@@ -75,6 +74,7 @@ def run(
     out: Path,
     observer: Observer,
     *,
+    executor: Executor | None = None,
     fresh: bool = False,
     wait: bool = False,
     data_dir: Path | None = None,
@@ -87,45 +87,59 @@ def run(
     Args:
         plan, cells: the whole plan, and the part of it that is wanted.
         out: the results folder.
-        observer: told how it goes on.
+        observer: told about progress.
+        executor: where jobs run; by default on this machine.
         fresh: begin a new run in any case.
-        wait: for another process that runs this suite here, instead of refusing; and for those
-            that measure on this machine, instead of measuring beside them.
+        wait: for another process that runs this suite here, instead of refusing; and for other
+            runs that measure on this machine, instead of measuring beside them.
         data_dir: where data sets and weights are.
-        keras_2: build the networks with Keras 2.
-        machine: knows who else measures here.
-        finish: makes what is made from the records, in the run's folder, however the run ended;
-            no other process writes there meanwhile.
+        keras_2: build the models with Keras 2.
+        machine: detects other runs on this machine.
+        finish: makes tables from the records in the run's folder, however the run ended; no other
+            process writes there meanwhile.
 
     Raises:
         UserError: the folder cannot be written, another process holds it, or the workers' Keras
             would not run on TensorFlow.
-        KeyboardInterrupt: passed on, after the worker was killed.
+        KeyboardInterrupt: passed on, after the executor has ended its jobs.
     """
+    executor = executor or executors.find()
     keras_backend.check_workers(data_dir)
-    facts = environment.describe()
+    facts = executor.environment()
     kept = ""
     try:
         with run_folder.held(out, plan.suite.name, observer.waits if wait else None):
-            folder = open_run(plan, out, fresh) or run_folder.create(out, plan, facts)
-            kept = "everything recorded so far is kept; the same command goes on from there"
+            folder = open_run(plan, out, executor, fresh) or run_folder.create(out, plan, facts)
+            kept = "everything recorded so far is kept; rerun the command to resume"
             folder.check(out)
             folder.write_suite(plan)
             header = Header(plan=plan.id, environment=facts["id"], cnnbench=__version__)
             with Journal(folder.journal, header) as journal:
                 try:
-                    parts = plan, folder, journal, observer, machine or MachineUse()
-                    _Run(*parts, data_dir, keras_2, facts["id"]).do(cells, wait)
+                    machine = machine or MachineUse()
+                    parts = plan, folder, journal, executor, observer, machine
+                    _Run(*parts, data_dir, keras_2).do(cells, wait)
                 except BaseException:
                     with contextlib.suppress(Exception):
-                        finish(folder.path)  # what went wrong first is what is said
+                        finish(folder.path)  # the first error is the one to report
                     raise
                 finish(folder.path)
                 return RunResult(folder.path, tuple(journal.records))
     except OSError as error:
-        what = "the run cannot go on" if kept else "no run can be begun"
-        where, hint = str(error.filename or out), kept or "--out chooses another folder"
+        what = "the run cannot continue" if kept else "no run can begin"
+        where, hint = str(error.filename or out), kept or "choose another folder with --out"
         raise UserError(f"{what}: {error.strerror}", where, hint) from None
+
+
+@dataclass
+class _RunningJob:
+    """A job in flight: its attempt, when it began, and the runs that measured beside it."""
+
+    job: Job
+    attempt: int
+    started: str = ""
+    clock: float = 0.0
+    beside: set[str] = field(default_factory=set)
 
 
 class _Run:
@@ -136,63 +150,93 @@ class _Run:
         plan: Plan,
         folder: RunFolder,
         journal: Journal,
+        executor: Executor,
         observer: Observer,
         machine: MachineUse,
         data_dir: Path | None,
         keras_2: bool,
-        environment_id: str,
     ) -> None:
         self._plan, self._folder, self._journal = plan, folder, journal
-        self._observer, self._machine = observer, machine
-        self._data_dir, self._keras_2, self._environment_id = data_dir, keras_2, environment_id
+        self._executor, self._observer, self._machine = executor, observer, machine
+        self._data_dir, self._keras_2 = data_dir, keras_2
+        self._running: dict[str, _RunningJob] = {}
         self._warned_of: set[str] = set()
 
     def do(self, cells: Sequence[Cell], wait: bool) -> None:
-        schedule = todo(self._plan, cells, self._journal.records, self._folder)
-        left = list(schedule.left())
-        self._observer.begin(self._folder.path, schedule.done(), left, self._journal.records)
+        scheduler = todo(self._plan, cells, self._journal.records, self._folder)
+        left = list(scheduler.left())
+        self._observer.begin(self._folder.path, scheduler.done(), left, self._journal.records)
         if not left:
             return
         self._folder.logs.mkdir(exist_ok=True)
+        times = not all(job.cell.setting.is_light for job in left)
         with contextlib.ExitStack() as stack:
-            if not all(job.cell.setting.is_light for job in left):
+            if times and self._executor.uses_this_machine:
                 waits = self._observer.waits if wait else None
                 stack.enter_context(self._machine.held(self._plan.suite.name, waits))
                 if problem := self._machine.problem:
                     self._observer.warns(f"other runs on this machine cannot be seen: {problem}")
-            log = self._folder.logs / "server.log"
-            executor = stack.enter_context(LocalExecutor(log, self._data_dir, self._keras_2))
-            for job in schedule:
-                self._observer.job_started(job)
-                record = self._record(job, executor)
-                if self._is_news(record):
-                    self._journal.append(record)
-                schedule.add(record)
-                self._observer.job_ended(job, record, list(schedule.left()))
+            stack.enter_context(self._executor)
+            self._run_jobs(scheduler)
 
-    def _record(self, job: Job, executor: LocalExecutor) -> Record:
-        attempt = len(self._journal.of(job.key)) + 1
-        order = self._order(job, attempt)
-        started = datetime.datetime.now(datetime.UTC)
-        clock = time.monotonic()
-        beside = self._beside(job)
-        outcome = executor.run(
-            order, self._plan.suite.limits.timeout, lambda text: self._observer.job_says(job, text)
+    def _run_jobs(self, scheduler: JobScheduler) -> None:
+        jobs = iter(scheduler)
+        self._submit(jobs)
+        for event in self._executor.events():
+            running = self._running[event.request.id]
+            match event:
+                case JobStarted():
+                    self._observer.job_started(running.job)
+                    now = datetime.datetime.now(datetime.UTC)
+                    running.started = now.isoformat("T", "seconds")
+                    running.clock = time.monotonic()
+                    running.beside = self._beside(running.job)
+                case JobProgress():
+                    self._observer.job_progress(running.job, event.message)
+                case JobEnded():
+                    record = self._record(running, event.request.log, event.result)
+                    if self._is_news(record):
+                        self._journal.append(record)
+                    scheduler.add(record)
+                    del self._running[event.request.id]
+                    self._observer.job_ended(running.job, record, list(scheduler.left()))
+                    self._submit(jobs)
+        if self._running:
+            raise CnnbenchError(f"the executor reported no end of {len(self._running)} jobs")
+
+    def _submit(self, jobs: Iterator[Job | None]) -> None:
+        """Submit jobs until the executor is full, or the next one must wait for those in flight."""
+        while len(self._running) < self._executor.capacity and (job := next(jobs, None)):
+            attempt = len(self._journal.of(job.key)) + 1
+            parts = job, attempt, self._plan, self._folder, self._data_dir, self._keras_2
+            request = request_of(*parts)
+            self._running[request.id] = _RunningJob(job, attempt)
+            self._executor.submit(request)
+
+    def _record(self, running: _RunningJob, log: str, result: JobResult) -> Record:
+        duration_s = time.monotonic() - running.clock
+        beside = running.beside | self._beside(running.job)
+        of_run = self._executor.environment()
+        environment = result.environment or of_run
+        self._folder.write_environment(environment, of_run["id"])
+        self._folder.clean_after(running.job, is_ok=result.status == "ok")
+        return record_of(
+            running.job,
+            running.attempt,
+            result,
+            self._plan,
+            environment=str(environment["id"]),
+            log=Path(log).relative_to(self._folder.path.resolve()).as_posix(),
+            started=running.started,
+            duration_s=duration_s,
+            beside=beside,
         )
-        duration = time.monotonic() - clock
-        beside |= self._beside(job)
-        if job.repeat == PREPARE and outcome.status == "ok":
-            (Path(order.artifacts) / _READY).touch()
-        with contextlib.suppress(OSError):  # only where the job left nothing in them
-            Path(order.scratch).rmdir()
-            Path(order.artifacts).rmdir()
-        log = Path(order.log).relative_to(self._folder.path.resolve()).as_posix()
-        began = started.isoformat("T", "seconds")
-        return self._as_record(job, attempt, outcome, log, began, duration, sorted(beside))
 
     def _beside(self, job: Job) -> set[str]:
-        """The other runs that measure here now; the user is warned of each once."""
-        others = set() if job.cell.setting.is_light else set(self._machine.others())
+        """Return the other runs that measure here now, and warn of each once."""
+        if job.cell.setting.is_light or not self._executor.uses_this_machine:
+            return set()
+        others = set(self._machine.others())
         if new := sorted(others - self._warned_of):
             self._warned_of |= others
             self._observer.warns(
@@ -201,70 +245,8 @@ class _Run:
             )
         return others
 
-    def _order(self, job: Job, attempt: int) -> JobRequest:
-        cell, suite = job.cell, self._plan.suite
-        artifacts = _artifacts(self._folder, cell)
-        if job.repeat == PREPARE:
-            shutil.rmtree(artifacts, ignore_errors=True)
-        scratch = artifacts / f"scratch-{job.repeat}"
-        scratch.mkdir(parents=True, exist_ok=True)
-        words = re.sub(r"[^A-Za-z0-9.]+", "-", cell.title())[:80]
-        log = self._folder.logs / f"{words}-{cell.key[:8]}-{job.repeat}-try{attempt}.log"
-        return JobRequest(
-            model=cell.model.text,
-            search_path=tuple(str(folder) for folder in suite.search_path),
-            probe=cell.probe,
-            setting=cell.setting_json,
-            repeat=job.repeat,
-            # Whole paths: a builder may change the worker's directory.
-            artifacts=str(artifacts.resolve()),
-            scratch=str(scratch.resolve()),
-            log=str(log.resolve()),
-            data_dir=str(self._data_dir) if self._data_dir else None,
-            memory_limit=suite.limits.memory,
-            identity=identity_text(cell.identity),
-        )
-
-    def _as_record(
-        self,
-        job: Job,
-        attempt: int,
-        outcome: JobResult,
-        log: str,
-        started: str,
-        duration: float,
-        beside: Sequence[str],
-    ) -> Record:
-        # What was asked for, so that a table can say whether it was reached, and what disturbed.
-        asked = {
-            "precision": job.cell.rule.precision,
-            "cell_limit_s": self._plan.suite.limits.cell if job.cell.rule.at_most > 1 else None,
-            "beside": list(beside),
-        }
-        where = {"log": log} if outcome.status not in ("ok", "skipped") else {}
-        return Record(
-            key=job.key,
-            attempt=attempt,
-            model=job.cell.model.label,
-            variant=job.cell.variant,
-            probe=job.cell.probe,
-            setting=job.cell.setting_json,
-            repeat=job.repeat,
-            status=outcome.status,
-            reason=outcome.reason,
-            input_shape=tuple(job.cell.model.input_shape),
-            classes=job.cell.model.classes,
-            metrics=outcome.metrics or {},
-            samples=outcome.samples or {},
-            details=(outcome.details or {}) | {name: x for name, x in asked.items() if x} | where,
-            error=outcome.error,
-            environment=self._environment_id,
-            started=started,
-            duration_s=round(duration, 3),
-        )
-
     def _is_news(self, record: Record) -> bool:
-        """Not a second ``ok`` (artifacts made again), nor the same ``skipped`` as last time."""
+        """Return False for a second ``ok`` of a key, and for the same ``skipped`` as last time."""
         earlier = self._journal.of(record.key)
         if record.status == "ok":
             return not any(other.status == "ok" for other in earlier)
@@ -276,14 +258,17 @@ class _Run:
 def todo(
     plan: Plan, cells: Sequence[Cell], records: Sequence[Record], folder: RunFolder | None
 ) -> JobScheduler:
-    """What is to do of ``cells`` on top of ``records``; ``folder`` is where artifacts would be."""
-    return JobScheduler(
-        cells,
-        records,
-        plan.suite.limits.cell,
-        lambda cell: folder is not None and (_artifacts(folder, cell) / _READY).exists(),
-    )
+    """Return the schedule of ``cells`` minus ``records``; ``folder`` holds their artifacts."""
+    has_artifacts = folder.is_prepared if folder else lambda cell: False
+    return JobScheduler(cells, records, plan.suite.limits.cell, has_artifacts)
 
 
-def _artifacts(folder: RunFolder, cell: Cell) -> Path:
-    return folder.artifacts / cell.key
+def has_failures(cells: Sequence[Cell], records: Sequence[Record]) -> bool:
+    """Return whether a job of these cells has failed and not succeeded since."""
+    cell_of = {job.key: cell.key for cell in cells for job in cell.jobs()}
+    of_cell: dict[str, list[Record]] = {}
+    for record in records:
+        if record.key in cell_of:
+            of_cell.setdefault(cell_of[record.key], []).append(record)
+    unresolved = (record for found in of_cell.values() for record in unresolved_failures(found))
+    return any(record.status in ("failed", "timeout", "oom") for record in unresolved)

@@ -1,7 +1,7 @@
-"""Which job comes next: the plan minus what is done, in rounds interleaved over the cells.
+"""Order of the jobs: the plan minus what is done, in rounds interleaved over the cells.
 
-Interleaved, and odd rounds in reverse, so that a machine that grows slower or faster hits all
-models alike, and so that an interrupted suite has something of everything.
+Odd rounds run in reverse. A machine that grows slower or faster thus affects all models alike, and
+an interrupted suite has results for every model.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from cnnbench.suite.plan import Cell, Job
 class JobScheduler:
     """The jobs that are still to do, given every record there is; records are added as they come.
 
-    A cell is closed for this run once a job of it did not end ``ok``: what crashed once is not
-    crashed eleven times more; it is tried again when the suite is run again.
+    After a failure, the cell is skipped until the next run.
     """
 
     def __init__(
@@ -37,27 +36,33 @@ class JobScheduler:
         self._ok: dict[str, Record] = {}
         self._done: dict[str, list[Record]] = defaultdict(list)
         self._closed: set[str] = set()
+        self._in_flight: set[str] = set()
         self._converged: dict[tuple[str, int], bool] = {}
         for record in records:
             self._note_ok(record)
 
     def add(self, record: Record) -> None:
-        """Take note of what a job of this run found."""
+        """Add the record of a job of this run, which has ended."""
+        self._in_flight.discard(record.key)
         if record.status == "ok":
             self._note_ok(record)
         elif cell := self._cell_of.get(record.key):
             self._closed.add(cell.key)
 
-    def __iter__(self) -> Iterator[Job]:
-        """The next job, until none is left; `add` must be called between two."""
+    def __iter__(self) -> Iterator[Job | None]:
+        """Yield the next job until none is left; None while those in flight must end first.
+
+        A job is in flight until its record is added. Jobs of one stage are prepared together, and
+        of each cell one repeat is in flight at a time, so that none begins that is not needed.
+        """
         for _, group in groupby(self._cells, key=_stage):
             yield from self._rounds(list(group))
 
     def left(self, at_most: bool = False) -> Iterator[Job]:
-        """What is still to do as far as is known now.
+        """Yield the jobs that are still to do as far as is known now.
 
-        No more rounds than the rule demands, or ``at_most`` all that it allows; and no more than
-        the time that a cell is given will hold, judged by its rounds so far.
+        Of rounds, the fewest that the stopping rule requires, or with ``at_most`` the most that it
+        allows, within the cell's time limit as estimated from its rounds so far.
         """
         for cell in self._cells:
             if self._is_finished(cell) or cell.key in self._closed:
@@ -69,7 +74,7 @@ class JobScheduler:
             yield from missing[: max(1, min(wanted, self._affordable(cell)))]
 
     def done(self) -> int:
-        """How many jobs of these cells are ``ok``."""
+        """Return how many jobs of these cells are ``ok``."""
         return sum(1 for key in self._ok if key in self._cell_of)
 
     def _count(self, cell: Cell) -> int:
@@ -79,7 +84,7 @@ class JobScheduler:
         return sum(record.duration_s for record in self._done[cell.key])
 
     def _affordable(self, cell: Cell) -> int:
-        """How many more rounds begin before the cell's time is over."""
+        """Return how many more rounds begin before the cell's time limit."""
         spent = self._seconds(cell)
         if not self._cell_seconds or not spent:
             return cell.rule.at_most
@@ -93,14 +98,24 @@ class JobScheduler:
         if cell is not None and record.repeat != PREPARE:
             self._done[cell.key].append(record)
 
-    def _rounds(self, cells: list[Cell]) -> Iterator[Job]:
+    def _rounds(self, cells: list[Cell]) -> Iterator[Job | None]:
         for cell in cells:
             if cell.prepare and not self._is_finished(cell) and self._needs_prepare(cell):
-                yield cell.prepare
+                yield self._begun(cell.prepare)
+        yield from self._wait()
         for number, jobs in enumerate(zip_longest(*(cell.repeats for cell in cells))):
             for job in jobs if number % 2 == 0 else reversed(jobs):
                 if job is not None and self._wants(job):
-                    yield job
+                    yield self._begun(job)
+            yield from self._wait()
+
+    def _begun(self, job: Job) -> Job:
+        self._in_flight.add(job.key)
+        return job
+
+    def _wait(self) -> Iterator[None]:
+        while self._in_flight:
+            yield None
 
     def _wants(self, job: Job) -> bool:
         return (

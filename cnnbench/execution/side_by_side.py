@@ -1,17 +1,23 @@
-"""A few networks timed against each other in interleaved rounds, outside any suite's file."""
+"""Time a few models against each other in interleaved rounds, without a suite file."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from cnnbench.errors import UserError
 from cnnbench.execution import runner
+from cnnbench.execution.executor import Executor
+from cnnbench.probes.latency.settings import LatencySetting, LatencySpec
 from cnnbench.record import Record
 from cnnbench.suite import plan as planning
-from cnnbench.suite import suite as suites
-from cnnbench.suite import yaml_source
-from cnnbench.suite.suite import Catalogue
+from cnnbench.suite.suite import Catalogue, Limits, Suite
+from cnnbench.suite.yaml_source import Source
+
+_NAME = "timed"
+_SOURCE = Source(_NAME, "# Planned without a suite file.\n", None, {})
 
 
 def timed(
@@ -23,27 +29,48 @@ def timed(
     search_path: tuple[Path, ...] = (),
     keras_2: bool = False,
     observer: runner.Observer | None = None,
+    executor: Executor | None = None,
 ) -> tuple[Record, ...]:
-    """Time ``models`` at batch 1 on the CPU, ``rounds`` fresh processes each, in turns.
+    """Time ``models`` at batch 1 on the CPU, ``rounds`` fresh processes each, interleaved.
 
-    Waits until nobody else measures on this machine.
+    Waits until no other run measures on this machine.
 
     Args:
-        models: as a suite would write them.
-        runtimes: call paths, as in a suite.
-        rounds: processes a model and runtime.
+        models: names as a suite has them, each once.
+        runtimes: runtimes, as in a suite.
+        rounds: processes per model and runtime.
         folder: an empty one for the run.
         catalogue: looks the models up.
         search_path: where modules and files are looked up.
         keras_2: build them with Keras 2.
-        observer: told whom it waits for and what distorts the times.
+        observer: told which run it waits for, and what distorts the times.
+        executor: where the jobs run; by default on this machine.
 
     Raises:
         UserError: an unknown model or runtime.
     """
-    latency = {"runtimes": list(runtimes), "min_rounds": rounds, "max_rounds": rounds}
-    document = {"name": "timed", "models": list(models), "probes": {"latency": latency}}
-    source = yaml_source.parse(json.dumps(document), "budget")
-    plan = planning.plan(suites.check(source, catalogue, search_path))
-    observer = observer or runner.Observer()
-    return runner.run(plan, plan.cells, folder, observer, wait=True, keras_2=keras_2).records
+    rules = {"runtimes": list(runtimes), "min_rounds": rounds, "max_rounds": rounds}
+    try:
+        spec = LatencySpec.model_validate(rules)
+    except ValidationError as error:
+        words = error.errors()[0]
+        raise UserError(f"{words['input']!r}: {words['msg']}", str(words["loc"][0])) from None
+    suite = Suite(
+        name=_NAME,
+        description="",
+        models=tuple(catalogue.resolve(text, search_path) for text in models),
+        probes=((LatencySetting.probe, spec),),
+        limits=Limits(),
+        source=_SOURCE,
+        search_path=search_path,
+    )
+    plan = planning.plan(suite)
+    return runner.run(
+        plan,
+        plan.cells,
+        folder,
+        observer or runner.Observer(),
+        executor=executor,
+        wait=True,
+        keras_2=keras_2,
+    ).records

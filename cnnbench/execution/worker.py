@@ -1,7 +1,8 @@
-"""The child process: one job from its order to its result. Here a model meets a probe.
+"""One job from its request to its result: here a model meets a probe.
 
-Order and result are JSON, a line each, over the channel that the fork server hands on. Whatever
-the job prints goes to its log file, by way of the server.
+`perform` does it in any process; `main` is the worker of the local executor, which receives the
+request from the fork server and sends progress and result back, one line of JSON per message.
+Whatever the job prints goes to its log file, by way of the server.
 """
 
 from __future__ import annotations
@@ -13,165 +14,139 @@ import resource
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 from cnnbench.errors import JobFailed, Unavailable, UserError, brief, explained, is_out_of_memory
-from cnnbench.execution.interface import settled
+from cnnbench.execution.job import JobRequest, JobResult, identity_text
+from cnnbench.execution.model_interface import resolve_interface
 from cnnbench.models.handle import ModelHandle
 from cnnbench.plugins import PROBES
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.record import PREPARE, Repeat, Status
+from cnnbench.record import PREPARE, Status
 from cnnbench.units import exact_bytes
 
-_MOST_WORDS = 500  # characters of a reason in our own words
+_LONGEST_REASON = 500  # characters
 
 
-@dataclass(frozen=True)
-class JobRequest:
-    """What a worker is told: everything as plain JSON.
-
-    ``identity`` is that of the model when the suite was planned, in one line of canonical JSON;
-    empty where there is no plan.
-    """
-
-    model: str
-    search_path: tuple[str, ...]
-    probe: str
-    setting: dict[str, Any]
-    repeat: Repeat
-    artifacts: str
-    scratch: str
-    log: str
-    data_dir: str | None
-    memory_limit: int | None
-    identity: str = ""
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-
-@dataclass
-class JobResult:
-    """How a job ended, in the words of a record.
-
-    ``is_users_mistake`` tells what was given to the job (its reason is a `UserError`'s) from what
-    came of it.
-    """
-
-    status: Status
-    reason: str = ""
-    metrics: dict[str, float] | None = None
-    samples: dict[str, list[float]] | None = None
-    details: dict[str, Any] | None = None
-    error: str = ""
-    is_users_mistake: bool = False
-
-
-def main(order_json: str, channel: socket.socket) -> NoReturn:
-    """Do one job and send its result; the process ends here, without Python's own tear-down."""
-    order = JobRequest(**json.loads(order_json))
+def main(request_json: str, channel: socket.socket) -> NoReturn:
+    """Do one job, send its result, and end the process without Python's shutdown."""
+    request = JobRequest(**json.loads(request_json))
     me = os.getpid()
 
     def send(event: str, content: dict[str, Any]) -> None:
         if os.getpid() != me:  # a child that the model forked and that came back here
             os._exit(0)
-        with contextlib.suppress(OSError):  # the parent is gone: nobody is left to tell
+        with contextlib.suppress(OSError):  # the parent has ended
             channel.sendall(json.dumps({"event": event, **content}).encode() + b"\n")
 
-    _become_a_worker(order)
+    limit_memory(request)
     send("started", {"pid": me})
-    outcome = _outcome(order, lambda message: send("message", {"text": message}))
+    result = perform(
+        request,
+        report_progress=lambda message: send("progress", {"text": message}),
+        report_predicted_peak=lambda size: send("predicted_peak", {"bytes": size}),
+    )
     with contextlib.suppress(Exception):
         sys.stdout.flush()
         sys.stderr.flush()
     try:
-        send("result", asdict(outcome))
+        send("result", asdict(result))
     except (TypeError, ValueError) as error:
         send("result", asdict(JobResult("failed", f"the probe's result is not JSON: {error}")))
     os._exit(0)
 
 
-def _become_a_worker(order: JobRequest) -> None:
-    for folder in reversed(order.search_path):
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-    if order.memory_limit:
+def limit_memory(request: JobRequest) -> None:
+    """Limit the private memory of this process to what the job may use."""
+    if request.memory_limit:
         # Not RLIMIT_AS: it counts reserved address space, of which TensorFlow takes plenty.
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]  # of the shell, which none may raise
-        limit = (
-            order.memory_limit if hard == resource.RLIM_INFINITY else min(order.memory_limit, hard)
-        )
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        bounds = [request.memory_limit, *([hard] if hard != resource.RLIM_INFINITY else [])]
+        resource.setrlimit(resource.RLIMIT_DATA, (min(bounds), min(bounds)))
 
 
-def _outcome(order: JobRequest, say: Callable[[str], None]) -> JobResult:
+def perform(
+    request: JobRequest,
+    report_progress: Callable[[str], None] = lambda message: None,
+    report_predicted_peak: Callable[[int], None] = lambda size: None,
+) -> JobResult:
+    """Do one job in this process; every exception becomes a result.
+
+    Args:
+        request: the job; its limits of time and memory are the caller's to enforce.
+        report_progress: takes progress messages.
+        report_predicted_peak: takes the bytes that the process is predicted to need, which is
+            evidence if it then dies.
+    """
+    for folder in reversed(request.search_path):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
     try:
-        return _found(_find(order, say))
+        found = _probe(request, report_progress, report_predicted_peak)
+        return JobResult(
+            "ok",
+            metrics={name: float(value) for name, value in found.metrics.items()},
+            samples={name: [float(v) for v in values] for name, values in found.samples.items()},
+            details=found.details,
+        )
     except Unavailable as error:
-        return JobResult("skipped", brief(error, _MOST_WORDS))
+        return JobResult("skipped", brief(error, _LONGEST_REASON))
     except (JobFailed, UserError) as error:
         return JobResult(
             "failed",
-            brief(error, _MOST_WORDS),
+            brief(error, _LONGEST_REASON),
             error=_traceback(),
-            is_users_mistake=isinstance(error, UserError),
+            is_user_error=isinstance(error, UserError),
         )
     except BaseException as error:  # SystemExit of a user's builder included
         reason = explained(error)
         out_of_memory = is_out_of_memory(error)
         status: Status = "oom" if out_of_memory else "failed"
-        if out_of_memory and order.memory_limit:
-            reason += f" (the job's limit is {exact_bytes(order.memory_limit)})"
+        if out_of_memory and request.memory_limit:
+            reason += f" (the job's limit is {exact_bytes(request.memory_limit)})"
         return JobResult(status, reason, error=_traceback())
 
 
-def _found(finding: ProbeResult) -> JobResult:
-    return JobResult(
-        "ok",
-        metrics={name: float(value) for name, value in finding.metrics.items()},
-        samples={name: [float(v) for v in values] for name, values in finding.samples.items()},
-        details=finding.details,
-    )
-
-
-def _find(order: JobRequest, say: Callable[[str], None]) -> ProbeResult:
+def _probe(
+    request: JobRequest,
+    report_progress: Callable[[str], None],
+    report_predicted_peak: Callable[[int], None],
+) -> ProbeResult:
     from cnnbench.models import registry
 
-    search_path = tuple(Path(folder) for folder in order.search_path)
-    subject: ModelHandle = registry.resolve(order.model, search_path)
-    if order.identity and identity_text(subject.identity()) != order.identity:
-        raise JobFailed(f"{order.model} was changed since the suite was planned: run it again")
-    probe = PROBES[order.probe]
+    search_path = tuple(Path(folder) for folder in request.search_path)
+    model: ModelHandle = registry.resolve(request.model, search_path)
+    if request.identity and identity_text(model.identity()) != request.identity:
+        raise JobFailed(
+            f"{request.model} has changed since the suite was planned: rerun the command"
+        )
+    probe = PROBES[request.probe]
     if not probe.counts_only:
-        subject = settled(subject)
+        model = resolve_interface(model)
     measuring = probe.measuring()
-    act = measuring.prepare if order.repeat == PREPARE else measuring.run
+    act = measuring.prepare if request.repeat == PREPARE else measuring.run
     context = Context(
-        repeat=0 if order.repeat == PREPARE else int(order.repeat),
-        artifacts=Path(order.artifacts),
-        scratch=Path(order.scratch),
-        data_dir=Path(order.data_dir) if order.data_dir else None,
-        memory_limit=order.memory_limit,
-        search_path=tuple(Path(folder) for folder in order.search_path),
-        report_progress=say,
+        repeat=0 if request.repeat == PREPARE else int(request.repeat),
+        artifacts=Path(request.artifacts),
+        scratch=Path(request.scratch),
+        data_dir=Path(request.data_dir) if request.data_dir else None,
+        memory_limit=request.memory_limit,
+        search_path=search_path,
+        report_progress=report_progress,
+        report_predicted_peak=report_predicted_peak,
     )
-    finding: ProbeResult = act(subject, probe.read_setting(order.setting), context)
-    return finding
-
-
-def identity_text(identity: Mapping[str, Any]) -> str:
-    """A model's identity in one line of canonical JSON."""
-    return json.dumps(identity, sort_keys=True)
+    found: ProbeResult = act(model, probe.read_setting(request.setting), context)
+    return found
 
 
 def _traceback() -> str:
-    """The traceback, which the log gets whole and the record its end.
+    """Write the traceback to the log, and return its end for the record.
 
-    A journal may be published, so that in the record a file is named from where it is imported:
-    ``keras/src/...``, not somebody's home folder.
+    A journal may be published, so the record names files relative to where they are imported
+    from: ``keras/src/...``, not somebody's home folder.
     """
     text = traceback.format_exc()
     with contextlib.suppress(Exception):

@@ -20,6 +20,8 @@ class Context:
         memory_limit: bytes that this process may use, or None.
         search_path: where files that the suite names are looked up, its own folder first.
         report_progress: sends a progress message to the parent (never inside a timed section).
+        report_predicted_peak: tells the parent how many bytes this process is predicted to need;
+            evidence that memory ran out, should it die.
     """
 
     repeat: int
@@ -29,6 +31,7 @@ class Context:
     memory_limit: int | None = None
     search_path: tuple[Path, ...] = ()
     report_progress: Callable[[str], None] = lambda message: None
+    report_predicted_peak: Callable[[int], None] = lambda size: None
 
 
 @dataclass

@@ -26,7 +26,7 @@ def test_doctor_shows_machine_runtimes_and_data(tmp_path: Path) -> None:
     assert f"missing: {tmp_path / 'keras/datasets/fashion-mnist'}" in result.output
     assert "2,500 training and 2,000 test images come with cnnbench" in result.output
     assert "one.h5" in result.output
-    for word in ("CPU:", "RAM:", "GPU:", "container limits:", "variables that decide numbers:"):
+    for word in ("CPU:", "RAM:", "GPU:", "container limits:", "variables that affect results:"):
         assert word in result.output
 
 

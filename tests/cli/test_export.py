@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -14,9 +15,12 @@ from click.testing import CliRunner
 from cnnbench.cli import group
 from cnnbench.errors import CnnbenchError, UserError
 from cnnbench.execution import export as exporting
-from cnnbench.execution.worker import JobRequest, JobResult
+from cnnbench.execution import export_settings
+from cnnbench.execution.export_settings import ExportOptions
+from cnnbench.execution.job import JobRequest, JobResult
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.compression.settings import CompressionSetting
+from tests.execution.fake import FakeExecutor
 
 _NET = """
 import tensorflow as tf
@@ -70,7 +74,7 @@ def test_no_weights_file_and_no_folder(weights: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("variant", ["ptq-int8", "qat-int8", "pruned-50", "clustered-16"])
 def test_what_must_see_images_asks_for_the_data_set(variant: str, weights: str) -> None:
     words = _refused("BasicCNN", "--variant", variant, "--weights", weights, "--out", "m.tflite")
-    assert words.startswith(f"--dataset: {variant} must see images")
+    assert words.startswith(f"--dataset: {variant} needs images")
 
 
 def test_an_unknown_data_set_and_a_size_that_is_too_small(weights: str) -> None:
@@ -86,7 +90,7 @@ def test_an_unknown_data_set_and_a_size_that_is_too_small(weights: str) -> None:
         ("--fine-tune-rate", "nan", "finite number"),
         ("--fine-tune-rate", "-1", "greater than 0"),
         ("--fine-tune-epochs", "0", "greater than or equal to 1"),
-        ("--representative", "9", "10 at least"),
+        ("--representative", "9", "too few (at least 10)"),
     ],
 )
 def test_an_option_takes_what_a_suites_key_takes(
@@ -94,91 +98,79 @@ def test_an_option_takes_what_a_suites_key_takes(
 ) -> None:
     common = ("--variant", "ptq-dynamic", "--weights", weights, "--out", "m.tflite")
     refused = _refused("BasicCNN", *common, option, value)
-    assert refused.startswith(f"{option}: it is {value}")
+    assert refused.startswith(f"{option}: {value}")
     assert words in refused
 
 
 def test_what_is_no_export_is_not_replaced(weights: str, tmp_path: Path) -> None:
     common = ("BasicCNN", "--variant", "float32", "--weights", weights)
     words = _refused(*common, "--out", weights)
-    assert words.startswith(f"{weights}: is there already, and is no LiteRT file")
+    assert words.startswith(f"{weights}: exists and is no LiteRT file")
     card = tmp_path / "network.json"
     card.write_text('{"model": "BasicCNN", "weights_sha256": "0"}')
     words = _refused(*common, "--out", str(tmp_path / "network.tflite"))
-    assert words.startswith(f"{card}: is there already, and is no card of an export")
+    assert words.startswith(f"{card}: exists and is no card of an export")
     assert sorted(tmp_path.iterdir()) == [card, Path(weights)]
 
 
-class _Executor:
-    """Does no job: a variant's file and card lie there, or ``failure`` is how it ended."""
+def _exporter(
+    content: bytes = b"\x1c\0\0\0TFL3 and so on",
+    card: str = '{"variant": "float32", "sha256": "0"}',
+    result: JobResult = JobResult("ok"),  # noqa: B008
+) -> FakeExecutor:
+    """Leaves a variant's file and card, and ends with ``result``."""
 
-    content, card = b"\x1c\0\0\0TFL3 and so on", '{"variant": "float32", "sha256": "0"}'
-    failure: JobResult | None = None
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __enter__(self) -> _Executor:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def run(self, order: JobRequest, *_: object) -> JobResult:
-        folder = Path(order.artifacts).parent / "converted-0"
+    def answer(request: JobRequest) -> JobResult:
+        folder = Path(request.artifacts).parent / "converted-0"
         folder.mkdir(exist_ok=True)
-        (folder / "model.tflite").write_bytes(self.content)
-        (folder / "card.json").write_text(self.card)
-        return self.failure or JobResult("ok")
+        (folder / "model.tflite").write_bytes(content)
+        (folder / "card.json").write_text(card)
+        return result
+
+    return FakeExecutor(answer)
 
 
-def _exported(out: Path) -> None:
-    setting = CompressionSetting(part="convert", weights="w.weights.h5")
-    exporting.export("BasicCNN", setting, out, [], None, lambda text: None)
+def _exported(weights: str, out: Path, executor: FakeExecutor) -> None:
+    exporting.export(ExportOptions("BasicCNN", "float32", Path(weights), out), executor=executor)
 
 
-def test_file_and_card_are_replaced_together_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exporting, "LocalExecutor", _Executor)
+def test_file_and_card_are_replaced_together_or_not_at_all(weights: str, tmp_path: Path) -> None:
     out = tmp_path / "m.tflite"
-    _exported(out)
+    _exported(weights, out, _exporter())
     first = (tmp_path / "m.json").read_text()
     assert json.loads(first)["variant"] == "float32"
-    monkeypatch.setattr(_Executor, "content", _Executor.content + b", but new")
-    monkeypatch.setattr(_Executor, "card", '{"variant": "float32", "sha256": NaN}')
+    card = '{"variant": "float32", "sha256": NaN}'
     with pytest.raises(ValueError, match="not JSON compliant"):
-        _exported(out)
+        _exported(weights, out, _exporter(b"\x1c\0\0\0TFL3 and so on, but new", card))
     assert out.read_bytes().endswith(b"and so on")
     assert (tmp_path / "m.json").read_text() == first
-    assert len(list(tmp_path.iterdir())) == 2, "no part of a file is left behind"
+    assert len(list(tmp_path.iterdir())) == 3, "no part of a file is left behind"
 
 
 @pytest.mark.parametrize(("is_users", "error"), [(True, UserError), (False, CnnbenchError)])
 def test_whose_mistake_it_was_decides_the_exit_code(
-    is_users: bool, error: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    is_users: bool, error: type, weights: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(exporting, "LocalExecutor", _Executor)
-    monkeypatch.setattr(_Executor, "failure", JobResult("failed", "why", is_users_mistake=is_users))
+    failure = JobResult("failed", "why", is_user_error=is_users)
     with pytest.raises(CnnbenchError, match="why") as caught:
-        _exported(tmp_path / "m.tflite")
+        _exported(weights, tmp_path / "m.tflite", _exporter(result=failure))
     assert caught.type is error
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[CompressionSetting]:
-    """What `exporting.export` was asked for."""
-    found: list[CompressionSetting] = []
+def test_the_summary_of_a_card_names_size_accuracy_and_flags() -> None:
+    metrics = {"top1": 0.5, "agreement": 0.75, "coverage_macs": 1.0}
+    flags = {"flags": ["output disagrees with Keras"]}
+    card = {"model": "Net", "variant": "ptq-int8", "bytes": 1000, "metrics": metrics}
+    assert exporting.summary(card | {"read_back": flags}, Path("m.tflite")) == (
+        "m.tflite: Net ptq-int8, 1 kB; top-1 50.0 %, agreement with float32 75.0 %; "
+        "100.0 % of the MACs covered; output disagrees with Keras; card in m.json"
+    )
 
-    def export(
-        model: str, setting: CompressionSetting, *_: object, **__: object
-    ) -> dict[str, object]:
-        found.append(setting)
-        facts: dict[str, object] = {"model": model, "variant": setting.variant, "bytes": 1}
-        return facts | {"metrics": {}, "read_back": {"flags": ["output disagrees with Keras"]}}
 
-    monkeypatch.setattr(exporting, "export", export)
-    return found
+def _asked(weights: str, model: str = "BasicCNN", **options: Any) -> CompressionSetting:
+    """The setting of an export of ``ptq-int8``."""
+    chosen = ExportOptions(model, "ptq-int8", Path(weights), Path("m.tflite"), **options)
+    return export_settings.resolve(chosen)[0]
 
 
 def _network_card(folder: Path, model: str, **known: str) -> None:
@@ -190,38 +182,30 @@ def _network_card(folder: Path, model: str, **known: str) -> None:
 @pytest.mark.parametrize(
     ("options", "dataset", "image_size", "epochs"),
     [
-        ((), "digits", 28, 3),
-        (("--image-size", "32"), "digits", 32, 3),
-        (("--dataset", "digits"), "digits", 28, 3),
-        (("--dataset", "fashion_mnist"), "fashion_mnist", 28, 5),  # of which the card knows nothing
+        ({}, "digits", 28, 3),
+        ({"image_size": 32}, "digits", 32, 3),
+        ({"dataset": "digits"}, "digits", 28, 3),
+        ({"dataset": "fashion_mnist"}, "fashion_mnist", 28, 5),  # of which the card knows nothing
     ],
 )
 def test_weights_that_a_run_kept_know_their_training(
-    options: tuple[str, ...],
+    options: dict[str, Any],
     dataset: str,
     image_size: int,
     epochs: int,
     weights: str,
     tmp_path: Path,
-    asked: list[CompressionSetting],
 ) -> None:
     _network_card(tmp_path, "BasicCNN")
-    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
-    done = CliRunner().invoke(group, ["export", "BasicCNN", *common, *options])
-    assert "output disagrees with Keras" in done.stdout
-    (setting,) = asked
+    setting = _asked(weights, **options)
     assert setting.training is not None
     found = (setting.training.dataset, setting.training.image_size, setting.training.epochs)
     assert found == (dataset, image_size, epochs)
 
 
-def test_pictures_that_were_changed_since_are_noticed(
-    weights: str, tmp_path: Path, asked: list[CompressionSetting]
-) -> None:
+def test_pictures_that_were_changed_since_are_noticed(weights: str, tmp_path: Path) -> None:
     _network_card(tmp_path, "BasicCNN", dataset_sha256="abc")
-    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
-    CliRunner().invoke(group, ["export", "BasicCNN", *common])
-    CliRunner().invoke(group, ["export", "BasicCNN", *common, "--dataset", "fashion_mnist"])
+    asked = [_asked(weights), _asked(weights, dataset="fashion_mnist")]
     hashes = [setting.training.dataset_sha256 for setting in asked if setting.training]
     assert hashes == ["abc", ""], "of another data set the card knows nothing"
 
@@ -233,31 +217,26 @@ def test_a_card_of_another_network_says_nothing(weights: str, tmp_path: Path) ->
         lambda: (tmp_path / "network.json").write_text("{"),
     ):
         write()
-        assert _refused("BasicCNN", *common).startswith("--dataset: ptq-int8 must see images")
+        assert _refused("BasicCNN", *common).startswith("--dataset: ptq-int8 needs images")
 
 
 SISTER = "MobileNetV2[alpha=0.35,input_shape=96x96x3]"
 
 
 @pytest.mark.parametrize(
-    ("model", "options", "image_size"),
+    ("model", "given", "image_size"),
     [
-        (SISTER, (), "own"),
-        (SISTER, ("--image-size", "96"), 96),
-        ("MobileNetV2", (), 224),
-        ("MobileNetV2", ("--image-size", "160"), 160),
+        (SISTER, None, "own"),
+        (SISTER, 96, 96),
+        ("MobileNetV2", None, 224),
+        ("MobileNetV2", 160, 160),
     ],
 )
 def test_a_network_is_exported_at_the_input_that_its_name_states(
-    model: str,
-    options: tuple[str, ...],
-    image_size: int | str,
-    weights: str,
-    asked: list[CompressionSetting],
+    model: str, given: int | None, image_size: int | str, weights: str
 ) -> None:
-    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
-    CliRunner().invoke(group, ["export", model, *common, "--dataset", "tf_flowers", *options])
-    assert [setting.training.image_size for setting in asked if setting.training] == [image_size]
+    setting = _asked(weights, model, dataset="tf_flowers", image_size=given)
+    assert setting.training is not None and setting.training.image_size == image_size
 
 
 def test_another_size_than_a_name_states_is_a_mistake(weights: str) -> None:
@@ -313,7 +292,7 @@ net.small(classes=7).save_weights("seven.weights.h5")
         "--variant", "ptq-int8", "--dataset", "digits", "--representative", "3", "--out", "x.tflite"
     )
     assert done.returncode == 2
-    assert done.stderr == "cnnbench: --representative: it is 3 (10 at least)\n"
+    assert done.stderr == "cnnbench: --representative: 3 is too few (at least 10)\n"
     assert not list(tmp_path.glob("x.tflite*"))
 
     done = export("--variant", "ptq-float16", "--out", "x.tflite", weights="nan.weights.h5")

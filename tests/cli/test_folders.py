@@ -96,7 +96,7 @@ def test_the_report_names_what_was_not_used_and_a_library_s_error_is_one_line(pl
     ):
         assert words in done.stdout
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("failed: "))
-    what, _, log = line.partition("; all of its output: ")
+    what, _, log = line.partition("; log: ")
     assert "InvalidArgumentError: " in what
     assert "could not create a primitive" in what
     assert what.endswith("or TF_ENABLE_ONEDNN_OPTS=0)")

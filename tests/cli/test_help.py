@@ -110,7 +110,7 @@ def test_an_encoding_that_lacks_a_sign_writes_it_out() -> None:
         env=os.environ | {"PYTHONIOENCODING": "ascii"},
     )
     assert (done.returncode, done.stderr) == (0, b"")
-    program = "import sys; from cnnbench import cli; cli._take_any_text(); print('\\u00b1')"
+    program = "import sys; from cnnbench import cli; cli._escape_unprintable(); print('\\u00b1')"
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

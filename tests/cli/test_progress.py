@@ -29,7 +29,7 @@ def test_a_log_gets_a_line_a_minute(
         shown.job_ended(job, record(job.cell.model.label, "static"), jobs[number + 1 :])
     now += 61
     for epoch in (1, 2):
-        shown.job_says(jobs[8], f"epoch {epoch}/10")
+        shown.job_progress(jobs[8], f"epoch {epoch}/10")
     shown.close()
     first, *lines = capsys.readouterr().err.splitlines()
     assert first == f"results/mobile/now begins: 0 jobs done, {len(jobs)} to do"

@@ -83,7 +83,7 @@ def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
     assert ways["killed"] == ("failed", "signal 9 (SIGKILL), no result")
     assert ways["eat"][0] == "oom"
     assert ways["eat"][1].endswith("(the job's limit is 2GiB)")
-    starved = r"out of memory: signal 11 \(SIGSEGV\), it had \d+ of 2048 MiB"
+    starved = r"out of memory: signal 11 \(SIGSEGV\), it used \d+ of 2048 MiB"
     assert ways["starve"][0] == "oom"
     assert re.match(starved, ways["starve"][1])
     for builder in ("breed", "fork_twice", "chatter"):

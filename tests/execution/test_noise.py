@@ -25,7 +25,7 @@ def test_drift_that_the_reference_shares_costs_nothing() -> None:
     assert found.plain > 0.15
     assert found.corrected == pytest.approx(0, abs=1e-12)
     assert found.rounds_needed == 6
-    assert noise.advice(found, 0.0, None) == ["nothing to do: the default settings will do"]
+    assert noise.advice(found, 0.0, None) == ["none: the default settings suffice"]
 
 
 def test_advice_names_what_to_do() -> None:
@@ -57,12 +57,17 @@ def test_one_process_that_was_disturbed_changes_neither_spread_nor_promise() -> 
 @pytest.mark.parametrize(
     ("locations", "references", "flags", "why"),
     [
-        ([*STEADY[:6], 3.0, 9.0], [1.0] * 8, [], "2 of 8 processes took 7% more or less than most"),
+        (
+            [*STEADY[:6], 3.0, 9.0],
+            [1.0] * 8,
+            [],
+            "2 of 8 processes deviate from the median by more than 7%",
+        ),
         (
             [*STEADY[:5], 1.7, 1.7, 1.7],
             [1.0] * 5 + [1.4] * 3,
             [],
-            "3 of 8 processes took 14% more or less than most",
+            "3 of 8 processes deviate from the median by more than 14%",
         ),
         (
             STEADY,
@@ -78,7 +83,7 @@ def test_nothing_is_promised_where_a_cell_could_not_keep_it(
     found = noise.judge(locations, references, flags)
     assert found.expected == {} and found.rounds_needed is None
     assert found.why_not[0] == why
-    assert noise.advice(found, 0.0, None)[-1].endswith("as it is, cells will be unstable")
+    assert noise.advice(found, 0.0, None)[-1].endswith("latencies would be unstable now")
 
 
 def test_the_number_that_is_less_precise_is_what_can_be_expected() -> None:

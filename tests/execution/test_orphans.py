@@ -18,7 +18,7 @@ STAND_IN = """
 import subprocess, sys, time
 from types import ModuleType
 
-def run(subject, setting, context):
+def run(model, setting, context):
     subprocess.Popen(["sleep", "1000000"], start_new_session=True)
     context.report_progress("left")
     time.sleep(10**6)
@@ -29,9 +29,9 @@ module.run = run
 PROGRAM = """
 import os, signal, sys
 from cnnbench.probes.static.settings import StaticSetting
+from cnnbench.execution.executor import run_one
+from cnnbench.execution.job import JobRequest
 from cnnbench.execution.local.executor import LocalExecutor
-from cnnbench.execution.worker import JobRequest
-from pathlib import Path
 
 def strike(message):
     if sys.argv[1] == "server":
@@ -42,15 +42,17 @@ def strike(message):
 
 struck = []
 
-order = JobRequest(
-    model="LeNet5", search_path=(), probe="static", setting=StaticSetting().model_dump(mode="json"),
-    repeat=0, artifacts=".", scratch=".", log="job.log", data_dir=None, memory_limit=None,
+request = JobRequest(
+    id="job", model="LeNet5", search_path=(), probe="static",
+    setting=StaticSetting().model_dump(mode="json"), repeat=0,
+    artifacts=".", scratch=".", log="job.log", data_dir=None, memory_limit=None,
+    # A busy machine may need half an hour to be struck.
+    timeout_s=1800.0 if sys.argv[1] == "server" else 2.0,
 )
-limit = 1800.0 if sys.argv[1] == "server" else 2.0  # a busy machine may need that to be struck
-with LocalExecutor(Path("server.log")) as executor:
-    print(executor.run(order, limit, strike).reason)
+with LocalExecutor() as executor:
+    print(run_one(executor, request, strike).reason)
     if sys.argv[1] == "stopped":
-        print(executor.run(order, limit, strike).reason)
+        print(run_one(executor, request, strike).reason)
 """
 
 

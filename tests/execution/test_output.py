@@ -16,18 +16,18 @@ from cnnbench.execution.local.output import Output
 from tests.conftest import ROOT
 from tests.processes import HANGS_AFTER_S
 
-# The fork server with a worker that does as its order says, and a parent that listens.
+# The fork server with a worker that does as its request says, and a parent that listens.
 SERVER = """
 import json, os, socket, subprocess, sys, time
 from cnnbench.execution import worker
 from cnnbench.execution.local import server
 
-def main(order, channel):
+def main(request, channel):
     print("hello", flush=True)
-    if json.loads(order)["does"] == "flood":
+    if json.loads(request)["does"] == "flood":
         while True:
             print("x" * 1000)
-    if json.loads(order)["does"] == "leave flooding":
+    if json.loads(request)["does"] == "leave flooding":
         subprocess.Popen([sys.executable, "-c", "while True: print('y' * 1000)"])
         time.sleep(10**6)
     os._exit(0)
@@ -40,8 +40,8 @@ if os.fork() == 0:
     server.serve(child)
     os._exit(0)
 child.close()
-for order in sys.argv[1:]:
-    parent.sendall(order.encode() + b"\\n")
+for request in sys.argv[1:]:
+    parent.sendall(request.encode() + b"\\n")
     heard = b""
     while b"ended" not in heard:
         heard += parent.recv(4096)
@@ -49,9 +49,9 @@ for order in sys.argv[1:]:
 """
 
 
-def served(tmp_path: Path, *orders: str) -> list[dict[str, Any]]:
-    """How the orders ended; each has a log that is called like it."""
-    words = [json.dumps({"does": does, "log": str(tmp_path / does)}) for does in orders]
+def served(tmp_path: Path, *requests: str) -> list[dict[str, Any]]:
+    """How the requests ended; each has a log that is called like it."""
+    words = [json.dumps({"does": does, "log": str(tmp_path / does)}) for does in requests]
     done = subprocess.run(
         [sys.executable, "-c", SERVER, *words],
         cwd=ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=True,

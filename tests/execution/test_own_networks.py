@@ -95,7 +95,7 @@ def test_a_network_that_is_edited_while_its_suite_runs_is_not_measured_as_the_ol
         cwd=tmp_path, capture_output=True, text=True, timeout=HANGS_AFTER_S,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "nets:net was changed since the suite was planned: run it again" in done.stderr
+    assert "nets:net has changed since the suite was planned: rerun the command" in done.stderr
     (run,) = (tmp_path / "results" / "own").iterdir()
     records = journal.read(run / "records.jsonl")[1]
     assert {(r.probe, r.status) for r in records} == {("static", "ok"), ("latency", "failed")}

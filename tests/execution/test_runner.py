@@ -1,68 +1,55 @@
-"""From jobs to records, with an executor that only says how they ended: nothing is measured."""
+"""From jobs to records, with an executor that runs nothing: its results are made up."""
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cnnbench import __version__, environment
-from cnnbench.cli import run as cli_run
-from cnnbench.errors import UserError
-from cnnbench.execution import runner
-from cnnbench.execution.runner import Observer
-from cnnbench.execution.worker import JobRequest, JobResult
+from cnnbench.errors import CnnbenchError, UserError
+from cnnbench.execution import runner, side_by_side
+from cnnbench.execution.executor import JobEvent
+from cnnbench.execution.job import JobRequest, JobResult
+from cnnbench.execution.machine_use import MachineUse
+from cnnbench.execution.runner import Observer, RunResult
 from cnnbench.record import Record, Status
 from cnnbench.results import tables
-from cnnbench.results.journal import FILE_NAME, Header
-from tests.suite.fake import plan_of
+from cnnbench.results.journal import FILE_NAME, Header, read_header
+from cnnbench.suite.plan import Plan
+from tests.execution.fake import FakeExecutor, describe
+from tests.suite.fake import FakeCatalogue, plan_of
 
 PLAN = plan_of("name: s\nmodels: [Alpha]\nprobes: {static: }\n")
 
 
-class Executor:
-    """Stands in for the real one: every order ends as `answer` says."""
-
-    orders: list[JobRequest]
-    answer: Callable[[JobRequest], JobResult]
-
-    def __init__(self, *_: object) -> None: ...
-
-    def __enter__(self) -> Executor:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def run(self, order: JobRequest, *_: object) -> JobResult:
-        type(self).orders.append(order)
-        return type(self).answer(order)
+def run(
+    out: Path, executor: FakeExecutor | None = None, plan: Plan = PLAN, **options: Any
+) -> RunResult:
+    executor = executor or FakeExecutor()
+    return runner.run(plan, plan.cells, out, Observer(), executor=executor, **options)
 
 
-@pytest.fixture
-def executor(monkeypatch: pytest.MonkeyPatch) -> type[Executor]:
-    Executor.orders = []
-    Executor.answer = staticmethod(lambda order: JobResult("ok", metrics={"params": 1.0}))
-    monkeypatch.setattr(runner, "LocalExecutor", Executor)
-    return Executor
-
-
-def test_a_worker_is_told_whole_paths_and_the_user_those_that_he_gave(
-    tmp_path: Path, executor: type[Executor], monkeypatch: pytest.MonkeyPatch
+def test_a_worker_gets_absolute_paths_and_the_user_keeps_relative_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = runner.run(PLAN, PLAN.cells, Path("results"), Observer())
+    executor = FakeExecutor()
+    result = run(Path("results"), executor)
     assert result.folder.parent == Path("results/s")
-    (order,) = executor.orders
-    for place in (order.artifacts, order.scratch, order.log):
+    (request,) = executor.requests
+    assert not request.is_exclusive, "counting times nothing"
+    for place in (request.artifacts, request.scratch, request.log):
         assert Path(place).is_relative_to(tmp_path / result.folder)
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_what_is_published_is_never_continued(
-    tmp_path: Path, executor: type[Executor], fresh: bool
-) -> None:
+def test_what_is_published_is_never_continued(tmp_path: Path, fresh: bool) -> None:
+    executor = FakeExecutor()
     plan = plan_of("name: published\nmodels: [Alpha]\nprobes: {static: }\n")
     kept = tmp_path / "published" / "alpha" / FILE_NAME
     kept.parent.mkdir(parents=True)
@@ -70,39 +57,33 @@ def test_what_is_published_is_never_continued(
     kept.write_text(Header(plan.id, here, "0").to_json() + "\n")
     before = kept.read_bytes()
     with pytest.raises(UserError, match=r"s\.yaml:1: a suite cannot be called 'published'"):
-        runner.run(plan, plan.cells, tmp_path, Observer(), fresh=fresh)
+        run(tmp_path, executor, plan, fresh=fresh)
     with pytest.raises(UserError, match="cannot be called 'published'"):
-        runner.open_run(plan, tmp_path, fresh)
-    assert kept.read_bytes() == before and not executor.orders
+        runner.open_run(plan, tmp_path, executor, fresh)
+    assert kept.read_bytes() == before and not executor.requests
     assert [path.name for path in kept.parent.parent.iterdir()] == ["alpha"]
 
 
-def test_a_run_goes_on_only_with_the_version_that_began_it(
-    tmp_path: Path, executor: type[Executor]
-) -> None:
-    first = runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder
-    assert runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder == first
+def test_a_run_is_continued_only_by_the_version_that_began_it(tmp_path: Path) -> None:
+    first = run(tmp_path).folder
+    assert run(tmp_path).folder == first
     journal = first / FILE_NAME
     journal.write_text(journal.read_text().replace(__version__, "0.0.1", 1))
-    assert runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder != first
+    assert run(tmp_path).folder != first
 
 
-def test_a_copy_under_another_name_is_neither_continued_nor_the_newest(
-    tmp_path: Path, executor: type[Executor]
-) -> None:
-    first = runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder
+def test_a_copy_under_another_name_is_neither_continued_nor_the_newest(tmp_path: Path) -> None:
+    first = run(tmp_path).folder
     copy = first.with_name("before-tuning")
     shutil.copytree(first, copy)
-    assert runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder == first
+    assert run(tmp_path).folder == first
     assert tables.load(tmp_path / "s").path == first
     shutil.rmtree(first)
     assert tables.load(tmp_path / "s").path == copy
-    assert runner.run(PLAN, PLAN.cells, tmp_path, Observer()).folder != copy
+    assert run(tmp_path).folder != copy
 
 
-def test_a_prepare_done_again_leaves_no_second_ok_and_its_failure_is_mended(
-    tmp_path: Path, executor: type[Executor]
-) -> None:
+def test_a_prepare_done_again_leaves_no_second_ok_and_resolves_its_failure(tmp_path: Path) -> None:
     plan = plan_of(
         "name: s\nmodels: [Alpha]\n"
         "probes: {latency: {runtimes: [graph], min_rounds: 2, max_rounds: 2}}\n"
@@ -113,18 +94,18 @@ def test_a_prepare_done_again_leaves_no_second_ok_and_its_failure_is_mended(
         """Run the suite, its jobs ending so; whatever an earlier prepare has made is lost."""
         left = iter(statuses)
         timed = {"latency_location_s": 1.0, "reference_s": 1.0}
-        executor.answer = staticmethod(lambda order: JobResult(next(left), "so", metrics=timed))
-        for run in tmp_path.glob("s/*"):
-            shutil.rmtree(run / "artifacts" / cell.key, ignore_errors=True)
-        return runner.run(plan, plan.cells, tmp_path, Observer()).records
+        executor = FakeExecutor(lambda request: JobResult(next(left), "so", metrics=timed))
+        for folder in tmp_path.glob("s/*"):
+            shutil.rmtree(folder / "artifacts" / cell.key, ignore_errors=True)
+        return run(tmp_path, executor, plan).records
 
-    assert not cli_run._failed(plan.cells, ends("ok", "skipped"))
-    assert not cli_run._failed(plan.cells, ends("skipped"))
+    assert not runner.has_failures(plan.cells, ends("ok", "skipped"))
+    assert not runner.has_failures(plan.cells, ends("skipped"))
     records = ends("failed")
-    assert cli_run._failed(plan.cells, records)
+    assert runner.has_failures(plan.cells, records)
     assert tables.report(records)["latency_p50_s_status@cpu/graph/b1"][0] == "failed: so"
     records = ends("ok", "ok", "ok")
-    assert not cli_run._failed(plan.cells, records)
+    assert not runner.has_failures(plan.cells, records)
     assert "ok" in set(tables.report(records)["latency_location_s_status@cpu/graph/b1"])
     assert [(r.repeat, r.status) for r in records] == [
         ("prepare", "ok"), (0, "skipped"), ("prepare", "skipped"), ("prepare", "failed"),
@@ -132,13 +113,98 @@ def test_a_prepare_done_again_leaves_no_second_ok_and_its_failure_is_mended(
     ]  # fmt: skip
 
 
-def test_what_went_wrong_first_is_what_is_said(tmp_path: Path, executor: type[Executor]) -> None:
-    def interrupt(order: JobRequest) -> JobResult:
+def test_the_first_error_is_the_one_that_is_reported(tmp_path: Path) -> None:
+    def interrupt(request: JobRequest) -> JobResult:
         raise KeyboardInterrupt
 
     def broken(folder: Path) -> None:
         raise ValueError("no table can be made")
 
-    executor.answer = staticmethod(interrupt)
+    executor = FakeExecutor(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        runner.run(PLAN, PLAN.cells, tmp_path, Observer(), finish=broken)
+        run(tmp_path, executor, finish=broken)
+    assert not executor.is_open
+
+
+ROUNDS = plan_of(
+    "name: s\nmodels: [Alpha, Beta]\n"
+    "probes: {latency: {runtimes: [graph], min_rounds: 2, max_rounds: 2}}\n"
+)
+
+
+def test_several_jobs_in_flight_give_the_same_records_as_one_at_a_time(tmp_path: Path) -> None:
+    def timed(request: JobRequest) -> JobResult:
+        return JobResult("ok", metrics={"latency_location_s": 1.0, "reference_s": 1.0})
+
+    def found(capacity: int) -> tuple[FakeExecutor, set[tuple[Any, ...]]]:
+        executor = FakeExecutor(timed, capacity)
+        records = run(tmp_path / str(capacity), executor, ROUNDS).records
+        return executor, {(r.key, r.attempt, r.repeat, r.status) for r in records}
+
+    (one, alone), (three, together) = found(1), found(3)
+    assert together == alone and len(alone) == 6
+    assert (one.most_in_flight, three.most_in_flight) == (1, 2)
+    assert all(request.is_exclusive for request in three.requests)
+    repeats = [request.repeat for request in three.requests]
+    assert repeats == ["prepare", "prepare", 0, 0, 1, 1], "no round before the one before it"
+
+
+def test_a_cell_that_fails_is_skipped_while_others_are_in_flight(tmp_path: Path) -> None:
+    def beta_fails(request: JobRequest) -> JobResult:
+        return JobResult("failed" if request.model == "Beta" else "ok", "why")
+
+    executor = FakeExecutor(beta_fails, capacity=2)
+    records = run(tmp_path, executor, ROUNDS).records
+    assert [r.repeat for r in records if r.model == "Beta"] == ["prepare"]
+    assert [r.repeat for r in records if r.model == "Alpha"] == ["prepare", 0, 1]
+
+
+def test_every_record_names_the_environment_that_its_job_ran_in(tmp_path: Path) -> None:
+    def elsewhere(request: JobRequest) -> JobResult:
+        node = describe("node-2") if request.model == "Beta" else {}
+        return JobResult("ok", metrics={"params": 1.0}, environment=node)
+
+    plan = plan_of("name: s\nmodels: [Alpha, Beta]\nprobes: {static: }\n")
+    result = run(tmp_path, FakeExecutor(elsewhere, host="node-1"), plan)
+    one, two = describe("node-1"), describe("node-2")
+    assert [record.environment for record in result.records] == [one["id"], two["id"]]
+    assert read_header(result.folder / FILE_NAME).environment == one["id"]
+    kept = {file.name: json.loads(file.read_text()) for file in result.folder.glob("env*.json")}
+    assert kept == {"environment.json": one, f"environment-{two['id']}.json": two}
+    assert run(tmp_path, FakeExecutor(host="node-1"), plan).folder == result.folder
+    assert run(tmp_path, FakeExecutor(host="node-3"), plan).folder != result.folder
+
+
+def test_jobs_that_an_executor_forgets_are_an_error(tmp_path: Path) -> None:
+    class Forgetful(FakeExecutor):
+        def events(self) -> Iterator[JobEvent]:
+            yield from list(super().events())[:-1]
+
+    with pytest.raises(CnnbenchError, match="the executor reported no end of 1 jobs"):
+        run(tmp_path, Forgetful())
+
+
+def test_an_executor_elsewhere_does_not_claim_this_machine(tmp_path: Path) -> None:
+    class Watched(MachineUse):
+        def held(self, *_: object) -> Any:
+            raise AssertionError("this machine measures nothing")
+
+    result = run(tmp_path, FakeExecutor(host="node-1"), ROUNDS, machine=Watched())
+    assert len(result.records) == 6
+
+
+def test_models_are_timed_side_by_side_without_a_suite_file(tmp_path: Path) -> None:
+    def timed(request: JobRequest) -> JobResult:
+        return JobResult("ok", metrics={"latency_location_s": 1.0, "reference_s": 1.0})
+
+    executor = FakeExecutor(timed)
+    records = side_by_side.timed(
+        ["Alpha", "Beta"], ["litert"], 2, tmp_path, FakeCatalogue(), executor=executor
+    )
+    assert [(r.model, r.repeat) for r in records] == [
+        ("Alpha", "prepare"), ("Beta", "prepare"), ("Alpha", 0), ("Beta", 0), ("Beta", 1),
+        ("Alpha", 1),
+    ]  # fmt: skip
+    assert {request.setting["runtime"] for request in executor.requests} == {"litert"}
+    with pytest.raises(UserError, match="litterd"):
+        side_by_side.timed(["Alpha"], ["litterd"], 2, tmp_path, FakeCatalogue())

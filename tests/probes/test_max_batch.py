@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.probes.interface import Context
 from cnnbench.probes.memory import max_batch
-from cnnbench.probes.memory.limited import attempt
+from cnnbench.probes.memory.limited import run_limited
 from cnnbench.probes.memory.settings import MemorySetting, MemorySpec
 from tests.probes.tiny import Tiny
 from tests.processes import HANGS_AFTER_S, is_alive
@@ -43,7 +43,7 @@ class Wide(Tiny):
         return tf.keras.Model(inputs, tf.keras.layers.GlobalAveragePooling2D()(x))
 
 here = Path({folder!r})
-found = max_batch.find(Wide(), MemorySetting(limit={limit}), Context(0, here, here))
+found = max_batch.find(Wide(), MemorySetting(limit={limit}), {limit}, Context(0, here, here))
 print(json.dumps([found.metrics, found.details]))
 """
 
@@ -85,8 +85,8 @@ def test_work_that_fits_gives_its_value_and_its_output(capfd: pytest.CaptureFixt
         os.write(1, b"working\n")
         return {"answer": len(bytearray(20 * _MB))}
 
-    found = attempt(work, _a_gigabyte())
-    assert found.ended_well and found.value == {"answer": 20 * _MB}
+    found = run_limited(work, _a_gigabyte())
+    assert found.succeeded and found.value == {"answer": 20 * _MB}
     assert capfd.readouterr().err == "working\n"
 
 
@@ -100,8 +100,8 @@ def test_output_without_end_takes_neither_memory_nor_disk(
         os.kill(os.getpid(), signal.SIGKILL)
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = attempt(work, None)
-    assert found.ending == "signal 9" and found.evidence == "bad_alloc"
+    found = run_limited(work, None)
+    assert found.failure == "signal 9" and found.evidence == "bad_alloc"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10 * 1024
     assert len(capfd.readouterr().err) == 20_000_000 + 14
 
@@ -112,40 +112,38 @@ def test_what_the_work_leaves_behind_is_not_waited_for() -> None:
         os.close(1)
         return left_behind.pid
 
-    pid = attempt(work, None).value
+    pid = run_limited(work, None).value
     assert is_alive(pid)
     os.kill(pid, signal.SIGKILL)
 
 
 def test_running_out_of_memory_is_an_ending_with_evidence() -> None:
-    found = attempt(lambda: len(bytearray(2 * 10**9)), _a_gigabyte())
-    assert not found.ended_well
-    assert "MemoryError" in found.ending and found.evidence == "MemoryError"
+    found = run_limited(lambda: len(bytearray(2 * 10**9)), _a_gigabyte())
+    assert not found.succeeded
+    assert "MemoryError" in found.failure and found.evidence == "MemoryError"
 
 
 def test_a_signal_is_an_ending_without_evidence() -> None:
-    found = attempt(lambda: os.kill(os.getpid(), signal.SIGKILL), None)
-    assert found.ending == "signal 9" and not found.evidence
+    found = run_limited(lambda: os.kill(os.getpid(), signal.SIGKILL), None)
+    assert found.failure == "signal 9" and not found.evidence
 
 
-def test_what_fails_far_below_the_limit_is_not_called_out_of_memory(tmp_path: Path) -> None:
+def test_what_fails_far_below_the_limit_is_not_called_out_of_memory() -> None:
     class Broken(Tiny):
         def build(self, **_: object) -> object:
             raise ValueError("no such layer")
 
-    context = Context(0, tmp_path, tmp_path)
-    need = max_batch.Need(base=100, per_image=1)
-    tries = max_batch._Tries(Broken(), MemorySetting(limit=10**9), context, need)
-    with pytest.raises(
-        JobFailed, match=r"a batch of 3 failed where 0% of the limit.*no such layer"
-    ):
-        tries.fits(3)
+    need = max_batch.MemoryNeed(base=100, per_image=1)
+    trials = max_batch.Trials(Broken(), "infer", 10**9, need)
+    words = r"a batch of 3, which needs 0% of the limit, failed: .*no such layer"
+    with pytest.raises(JobFailed, match=words):
+        trials.fits(3)
 
 
 def test_a_limit_above_that_of_the_suite_is_told_before_anything_is_built(tmp_path: Path) -> None:
     context = Context(0, tmp_path, tmp_path, memory_limit=2**30)
     with pytest.raises(Unavailable, match=r"asks about 2GiB, more than limits.memory, 1GiB"):
-        max_batch.find(Tiny(), MemorySetting(limit=2**31), context)
+        max_batch.find(Tiny(), MemorySetting(limit=2**31), 2**31, context)
 
 
 def test_a_limit_is_a_cell_of_its_own() -> None:

@@ -41,10 +41,10 @@ class Wide(Tiny):
         x = tf.keras.layers.Concatenate()([x, x])
         return tf.keras.Model(inputs, tf.keras.layers.GlobalAveragePooling2D()(x))
 
-said = []
-context = Context(0, Path("."), Path("."), report_progress=said.append)
+predicted = []
+context = Context(0, Path("."), Path("."), report_predicted_peak=predicted.append)
 found = memory.run(Wide(), MemorySetting(batch_size=32), context)
-print(json.dumps([found.metrics, found.details, found.samples, said]))
+print(json.dumps([found.metrics, found.details, found.samples, predicted]))
 """
 
 
@@ -139,15 +139,15 @@ def test_measured_peak_of_a_network_counted_by_hand() -> None:
         timeout=HANGS_AFTER_S,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    metrics, details, samples, said = json.loads(done.stdout.splitlines()[-1])
+    metrics, details, samples, predicted = json.loads(done.stdout.splitlines()[-1])
     # At the concatenation: 256 x 256 x 4 come in and 256 x 256 x 8 go out, 32 images, 4 bytes.
     by_hand = 32 * 256 * 256 * (4 + 8) * 4
     assert metrics["memory_predicted_bytes"] == by_hand
     assert metrics["memory_infer_peak_bytes"] == pytest.approx(by_hand, rel=0.05)
     ratio = metrics["memory_infer_peak_bytes"] / by_hand
     assert metrics["memory_ratio"] == pytest.approx(ratio)
-    (announced,) = [words for words in said if words.startswith("predicted-peak ")]
-    assert int(announced.split()[1]) > by_hand
+    (of_process,) = predicted
+    assert of_process > by_hand
     # The resident set over the whole job: what the batch found there, then less than its peak.
     seconds, sizes = samples["timeline_s"], samples["timeline_bytes"]
     assert len(seconds) == len(sizes) > 10

@@ -161,7 +161,7 @@ probes:
 
 
 def test_the_batch_that_fits_is_not_asked_of_a_card() -> None:
-    with pytest.raises(UserError, match="max_batch is of the main memory"):
+    with pytest.raises(UserError, match="max_batch measures main memory"):
         plan_of("""
 name: fits
 models: [Alpha]

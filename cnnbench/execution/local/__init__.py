@@ -1,1 +1,1 @@
-"""Run jobs on this machine: one process a job, forked from a server."""
+"""Executor for this machine: one process per job, forked from a server."""

@@ -1,7 +1,7 @@
-"""What a worker prints, on its way into the log: so much and no more.
+"""Output of a worker, through a pipe into its log, up to a limit.
 
-Through a pipe that the fork server empties, as a limit on the size of files would hit what a job
-rightly writes, and a look at the log now and then would disturb what is timed.
+The fork server empties the pipe. A limit on file sizes would also limit the files that a job
+rightly writes, and checking the log regularly would disturb timings.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ class Output:
         self._write(b"")  # every job has a log
 
     def fileno(self) -> int:
-        """The end of the pipe that is ready to be read when something was printed."""
+        """Return the end of the pipe that is readable when something was printed."""
         return self._reader
 
     @property
     def is_too_much(self) -> bool:
-        """Whether more was printed than the log may hold."""
+        """Return whether more was printed than the log may hold."""
         return self._left < 0
 
     def redirect(self) -> None:
-        """In the worker: from here on its stdout and stderr."""
+        """Make this the stdout and stderr of the worker; call it there."""
         os.dup2(self._writer, 1)
         os.dup2(self._writer, 2)
         os.close(self._reader)
         os.close(self._writer)
 
     def pass_on(self) -> bool:
-        """Put a piece of what was printed into the log; False where nothing is left to put."""
+        """Move a piece of the output into the log; return False if there is none."""
         try:
             data = os.read(self._reader, 2**16)
         except BlockingIOError:
@@ -50,13 +50,13 @@ class Output:
         return True
 
     def close(self) -> None:
-        """Put what is left into the log, also where somebody is printing still."""
+        """Move the rest into the log, even if a process is still printing."""
         while not self.is_too_much and self.pass_on():
             pass
         os.close(self._reader)
         os.close(self._writer)
 
     def _write(self, data: bytes) -> None:
-        # A full disk takes no log; the job may go on.
+        # On a full disk there is no log; the job continues.
         with contextlib.suppress(OSError), self._log.open("ab") as log:
             log.write(data)

@@ -1,11 +1,11 @@
-"""The fork server: imports TensorFlow once, then forks a worker for every order it reads.
+"""Fork server: imports TensorFlow once, then forks a worker for every request it reads.
 
-Started as ``python -m cnnbench.execution.local.server FD`` with one end of a socket pair, over
-which requests come in and the worker's messages go out, a line of JSON each. After a worker has
-ended, the server kills whatever that worker left behind and reports how it ended.
+Started as ``python -m cnnbench.execution.local.server FD`` with one end of a socket pair, which
+carries requests in and messages of the worker out, one line of JSON each. After a worker has ended,
+the server kills every process that it left behind, and reports how it ended.
 
-`multiprocessing`'s own fork server is not used because its workers keep it alive after the parent
-was killed, it has no hold on what a worker forks, and it imports the parent's ``__main__``.
+The fork server of `multiprocessing` is not used because its workers keep it alive after the parent
+was killed, it has no control over what a worker forks, and it imports the parent's ``__main__``.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from cnnbench.execution.local.output import MOST_BYTES, Output
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
-# TensorFlow imports Keras 3, but nobody touches `tf.keras`: a worker still chooses its Keras
-# generation and its thread counts.
+# This imports Keras 3 with TensorFlow, but does not touch `tf.keras`: a worker still chooses its
+# Keras version and its thread counts.
 PRELOAD = (
     "numpy",
     "tensorflow",
@@ -39,7 +39,7 @@ PRELOAD = (
 
 
 def prctl(option: int, value: int) -> None:
-    """Linux's ``prctl``; elsewhere nothing happens and containment is by process group only."""
+    """Call Linux's ``prctl``; elsewhere do nothing, and contain jobs by process group only."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
@@ -47,19 +47,19 @@ def prctl(option: int, value: int) -> None:
 def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when ``parent``, which forked it, ends."""
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the kernel was asked
+    if os.getppid() != parent:  # it ended before prctl was called
         os._exit(1)
 
 
 def serve(channel: socket.socket) -> None:
-    """Take orders from ``channel`` until it is closed."""
+    """Take requests from ``channel`` until it is closed."""
     woken, wake = os.pipe()
     for descriptor in (woken, wake):
         os.set_blocking(descriptor, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    orders = channel.makefile("rb")
-    while line := orders.readline():
+    requests = channel.makefile("rb")
+    while line := requests.readline():
         server = os.getpid()
         output = Output(Path(json.loads(line)["log"]))
         pid = os.fork()
@@ -70,12 +70,12 @@ def serve(channel: socket.socket) -> None:
         output.close()
         too_much = f"printed more than {MOST_BYTES // 2**20} MiB" if output.is_too_much else ""
         ended = {"event": "ended", "exit_code": exit_code, "killed_for": too_much, "peak": peak}
-        # A worker killed while it spoke leaves half a line: begin a new one.
+        # A worker killed while it wrote leaves half a line: begin a new one.
         channel.sendall(b"\n" + json.dumps(ended).encode() + b"\n")
 
 
 def _work(
-    order: str, server: int, channel: socket.socket, output: Output, woken: int, wake: int
+    request: str, server: int, channel: socket.socket, output: Output, woken: int, wake: int
 ) -> NoReturn:
     from cnnbench.execution import worker
 
@@ -86,16 +86,16 @@ def _work(
     os.close(wake)
     os.setsid()
     die_with_parent(server)
-    worker.main(order, channel)
+    worker.main(request, channel)
 
 
 def _wait(pid: int, channel: socket.socket, output: Output, woken: int) -> tuple[int, int]:
-    """Wait for the worker, passing on what it prints; kill it where that is too much.
+    """Wait for the worker while moving its output to the log; kill it if that is too much.
 
-    Where the parent goes away first, kill everything and end.
+    If the parent ends first, kill everything and end.
 
     Returns:
-        The exit code, and the most bytes of memory that it had at once.
+        Exit code, and peak memory in bytes.
     """
     while True:
         ended, status, used = os.wait4(pid, os.WNOHANG)
@@ -114,7 +114,7 @@ def _wait(pid: int, channel: socket.socket, output: Output, woken: int) -> tuple
 
 
 def _kill_children() -> None:
-    """Kill and reap every child, and theirs: orphans come to the server, which is a subreaper."""
+    """Kill and reap every descendant: orphans become children of the server, a subreaper."""
     while children := _children():
         for pid in children:
             with contextlib.suppress(ProcessLookupError):
@@ -135,12 +135,12 @@ def _children() -> list[int]:
 
 
 def main() -> None:
-    """The server process: its stdout and stderr already go to its log."""
+    """Run the server process; its stdout and stderr already go to its log."""
     channel = socket.socket(fileno=int(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    # While it imports it cannot see that the parent is gone, so the kernel sees to that; later the
-    # server must live a moment longer than the parent, to kill what its worker has forked.
+    # During imports it cannot notice that the parent has ended, so the kernel kills it then. Later
+    # the server must outlive the parent for a moment, to kill what its worker has forked.
     die_with_parent(os.getppid())
     for module in PRELOAD:
         importlib.import_module(module)

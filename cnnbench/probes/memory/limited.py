@@ -1,7 +1,6 @@
-"""A piece of work in a forked process that may use so much memory and no more.
+"""Run a function in a forked process under a memory limit; exceeding it is a result, not a crash.
 
-Whether it fitted is an answer, not a crash. The process that forks must not have made a tensor:
-TensorFlow's threads do not survive a fork.
+The calling process must not have made a tensor: TensorFlow's threads do not survive a fork.
 """
 
 from __future__ import annotations
@@ -18,102 +17,105 @@ from typing import Any, NoReturn
 from cnnbench.errors import OUT_OF_MEMORY, explained
 
 _TAIL = 16384
-_PIECE = 2**20  # more than a pipe holds, so that one reading empties it
+_PIECE = 2**20  # more than a pipe holds, so that one read empties it
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """How the work ended.
+class LimitedRun:
+    """Result of a run in a limited process.
 
     Attributes:
-        value: what it returned; None where it did not come to its end.
-        ending: why not: an exception in words, or a signal; empty where it did.
-        evidence: what in its output says that memory ran out; empty where nothing does.
+        value: what the function returned; None if it failed.
+        failure: an exception in words, or a signal; empty if it succeeded.
+        evidence: the part of its output that shows that memory ran out; empty if there is none.
     """
 
     value: Any = None
-    ending: str = ""
+    failure: str = ""
     evidence: str = ""
 
     @property
-    def ended_well(self) -> bool:
-        return not self.ending
+    def succeeded(self) -> bool:
+        return not self.failure
 
 
-def attempt(work: Callable[[], Any], limit: int | None) -> Attempt:
-    """Do ``work`` in a process of its own and tell how it ended; its output goes where ours goes.
+def run_limited(function: Callable[[], Any], limit: int | None) -> LimitedRun:
+    """Call ``function`` in a process of its own; its output goes to this process's stderr.
 
     Args:
-        work: returns something that JSON can say.
-        limit: bytes of private memory (``RLIMIT_DATA``: what is reserved only does not count).
+        function: returns a value that JSON can hold.
+        limit: bytes of private memory (``RLIMIT_DATA``, which ignores memory that is only
+            reserved); None for no limit.
 
     Raises:
-        ValueError: ``limit`` is above what this process itself may use.
+        ValueError: ``limit`` is above the limit of this process itself.
     """
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     if limit is not None and hard != resource.RLIM_INFINITY and limit > hard:
         raise ValueError(f"{limit} bytes are above the limit of this process, {hard}")
-    answers, writer = os.pipe()
-    printed, output = os.pipe()
+    answers, answer_writer = os.pipe()
+    output, output_writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _work(work, limit, writer, output)
-    os.close(writer)
-    said, tail = _listen(answers, printed)
-    for descriptor in (answers, printed, output):
+        _work(function, limit, answer_writer, output_writer)
+    os.close(answer_writer)
+    answer, tail = _read(answers, output)
+    for descriptor in (answers, output, output_writer):
         os.close(descriptor)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return _judge(said, code, tail)
+    exit_code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return _judge(answer, exit_code, tail)
 
 
-def _listen(answers: int, printed: int) -> tuple[bytes, bytes]:
-    """All that the child answers, and the end of what it prints, which is passed on as it comes.
+def _read(answers: int, output: int) -> tuple[bytes, bytes]:
+    """Return the child's answer and the end of its output, which is passed on as it comes.
 
-    It is over when the answer is: the output may be held open by what the child has started.
+    Ends with the answer: processes that the child has started may hold the output open.
     """
-    os.set_blocking(printed, False)
-    said = tail = b""
+    os.set_blocking(output, False)
+    answer = tail = b""
     is_over = False
     while not is_over:
-        ready, _, _ = select.select([answers, printed], [], [])
+        ready, _, _ = select.select([answers, output], [], [])
         if answers in ready:
             piece = os.read(answers, _PIECE)
-            said += piece
+            answer += piece
             is_over = not piece
-        with contextlib.suppress(BlockingIOError):  # where nothing was printed
-            piece = os.read(printed, _PIECE)
+        with contextlib.suppress(BlockingIOError):  # nothing was printed
+            piece = os.read(output, _PIECE)
             os.write(2, piece)
             tail = (tail + piece)[-_TAIL:]
-    return said, tail
+    return answer, tail
 
 
-def _work(work: Callable[[], Any], limit: int | None, writer: int, output: int) -> NoReturn:
-    """The child; it never returns to what called it."""
-    code = 1
+def _work(
+    function: Callable[[], Any], limit: int | None, answer_writer: int, output_writer: int
+) -> NoReturn:
+    """Run the child; it never returns to its caller."""
+    exit_code = 1
     try:
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        os.dup2(output_writer, 1)
+        os.dup2(output_writer, 2)
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        answer = {"value": work()}
-        os.write(writer, json.dumps(answer).encode())
-        code = 0
+        answer = {"value": function()}
+        os.write(answer_writer, json.dumps(answer).encode())
+        exit_code = 0
     except BaseException as error:
         words = explained(error)
         os.write(2, words.encode(errors="replace") + b"\n")
-        os.write(writer, json.dumps({"ending": words}).encode())
+        os.write(answer_writer, json.dumps({"failure": words}).encode())
     finally:
-        os._exit(code)
+        os._exit(exit_code)
 
 
-def _judge(said: bytes, code: int, output: bytes) -> Attempt:
+def _judge(answer: bytes, exit_code: int, output: bytes) -> LimitedRun:
     found = OUT_OF_MEMORY.search(output)
     evidence = found[0].decode() if found else ""
     try:
-        answer = json.loads(said)
+        values = json.loads(answer)
     except ValueError:
-        ending = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return Attempt(ending=ending, evidence=evidence)
-    if "ending" in answer:
-        return Attempt(ending=answer["ending"], evidence=evidence)
-    return Attempt(value=answer["value"])
+        failure = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+        return LimitedRun(failure=failure, evidence=evidence)
+    if "failure" in values:
+        return LimitedRun(failure=values["failure"], evidence=evidence)
+    return LimitedRun(value=values["value"])

@@ -1,8 +1,8 @@
-"""The largest batch that fits a limit: predicted first, then found by trying, process by process.
+"""The largest batch that fits a memory limit: predicted, then found by trying.
 
-The limit is that of the whole process, TensorFlow and the network included, as a container or a
-small machine would set it. Every try is a fresh process under that limit, which builds the network
-and computes one full batch; that it ran out of memory is the answer sought.
+The limit is that of the whole process, TensorFlow and the model included, as a container or a
+small machine sets it. Every try is a fresh process under that limit, which builds the model and
+computes one full batch; running out of memory is the expected way of not fitting.
 """
 
 from __future__ import annotations
@@ -17,109 +17,110 @@ from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.memory import peak
 from cnnbench.probes.memory import run as memory
-from cnnbench.probes.memory.limited import Attempt, attempt
+from cnnbench.probes.memory.limited import LimitedRun, run_limited
 from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.units import exact_bytes
 
 MOST = 65536
-# A batch is told from the next one to within a hundredth of it: allocators vary by as much.
+# The search ends when two batches differ by 1 %: allocators vary by as much.
 _RESOLUTION = 100
-# A death without a word is held for the limit's doing where so much of it was needed.
+# A process that dies without evidence ran out of memory if it needed this share of the limit.
 _NEAR_LIMIT = 0.8
 
 
 @dataclass(frozen=True)
-class Need:
-    """What a process needs in bytes: before its batch, and for every image of it."""
+class MemoryNeed:
+    """Predicted bytes of a process: a constant, and an amount per image of the batch."""
 
     base: float
     per_image: float
 
     def of(self, batch: int) -> float:
+        """Return the bytes for a batch of that size."""
         return self.base + batch * self.per_image
 
-    def largest(self, limit: int) -> int:
-        """The largest batch within ``limit``, at least 1."""
+    def largest_batch(self, limit: int) -> int:
+        """Return the largest batch within ``limit`` bytes, in 1 ... `MOST`."""
         return min(MOST, max(1, int((limit - self.base) // self.per_image)))
 
 
 @dataclass
-class _Tries:
-    """The batches that were tried, each once."""
+class Trials:
+    """Batches that were tried under a limit of ``limit`` bytes, each once."""
 
-    subject: ModelHandle
-    setting: MemorySetting
-    context: Context
-    need: Need
+    model: ModelHandle
+    mode: str
+    limit: int
+    need: MemoryNeed
+    report_progress: Callable[[str], None] = lambda message: None
     found: list[dict[str, Any]] = field(default_factory=list)
 
     def fits(self, batch: int) -> bool:
-        """Whether a batch is computed under the limit.
+        """Try a batch and return whether it fits.
 
         Raises:
             JobFailed: it failed, and nothing says that memory was the reason.
         """
-        self.context.report_progress(f"trying a batch of {batch}")
-        tried = self._attempt(batch)
-        if not tried.ended_well and not tried.evidence:
-            share = self.need.of(batch) / self.setting.limit  # type: ignore[operator]
+        self.report_progress(f"trying a batch of {batch}")
+        trial = self._run(batch)
+        if not trial.succeeded and not trial.evidence:
+            share = self.need.of(batch) / self.limit
             if share < _NEAR_LIMIT:
                 raise JobFailed(
-                    f"a batch of {batch} failed where {share:.0%} of the limit is needed: "
-                    f"{tried.ending}"
+                    f"a batch of {batch}, which needs {share:.0%} of the limit, failed: "
+                    f"{trial.failure}"
                 )
-        self.found.append({"batch": batch, "fits": tried.ended_well, "ending": tried.ending[:120]})
-        return tried.ended_well
+        self.found.append({"batch": batch, "fits": trial.succeeded, "ending": trial.failure[:120]})
+        return trial.succeeded
 
-    def _attempt(self, batch: int) -> Attempt:
+    def _run(self, batch: int) -> LimitedRun:
         def work() -> None:
-            step = memory.steps(self.subject.build(), self.setting.mode)
-            step(blank_batch(self.subject, 1))
-            step(blank_batch(self.subject, batch))
+            step = memory.step_function(self.model.build(), self.mode)
+            step(blank_batch(self.model, 1))
+            step(blank_batch(self.model, batch))
 
-        return attempt(work, self.setting.limit)
+        return run_limited(work, self.limit)
 
 
-def find(subject: ModelHandle, setting: MemorySetting, context: Context) -> ProbeResult:
-    """Find ``max_batch``; 0 where not one image fits.
+def find(model: ModelHandle, setting: MemorySetting, limit: int, context: Context) -> ProbeResult:
+    """Find ``max_batch`` under ``limit`` bytes; 0 if not even one image fits.
 
     Raises:
-        Unavailable: ``limits.memory`` of the suite lies below the limit that is asked about.
-        JobFailed: a try failed for another reason than memory.
+        Unavailable: ``limits.memory`` of the suite is below ``limit``.
+        JobFailed: a batch failed for another reason than memory.
         MemoryError: there is too little of it to predict.
     """
-    limit = setting.limit or 0
     if context.memory_limit is not None and limit > context.memory_limit:
         raise Unavailable(
             f"max_batch asks about {exact_bytes(limit)}, more than limits.memory, "
             f"{exact_bytes(context.memory_limit)}: raise limits.memory"
         )
-    peak.without_tensorflow_pool()  # which reserves regions of doubling size, used or not
+    peak.without_tensorflow_pool()  # it reserves regions of doubling size, used or not
     context.report_progress("predicting")
-    tried = attempt(lambda: _predict(subject, setting), None)
-    if not tried.ended_well:
-        words = f"the network could not be measured before its batches: {tried.ending}"
-        raise MemoryError(words) if tried.evidence else JobFailed(words)
-    need = Need(**tried.value)
-    tries = _Tries(subject, setting, context, need)
-    largest = bisect(tries.fits, need.largest(limit))
+    prediction = run_limited(lambda: _predict(model, setting), None)
+    if not prediction.succeeded:
+        words = f"the model cannot be measured before its batches: {prediction.failure}"
+        raise MemoryError(words) if prediction.evidence else JobFailed(words)
+    need = MemoryNeed(**prediction.value)
+    trials = Trials(model, setting.mode, limit, need, context.report_progress)
+    largest = bisect(trials.fits, need.largest_batch(limit))
     return ProbeResult(
         metrics={"max_batch": largest},
         details={
-            "predicted_batch": need.largest(limit) if need.of(1) <= limit else 0,
+            "predicted_batch": need.largest_batch(limit) if need.of(1) <= limit else 0,
             "predicted_base_bytes": int(need.base),
             "predicted_bytes_per_image": int(need.per_image),
-            "tries": tries.found,
+            "tries": trials.found,
         }
         | ({"flags": [f"the largest batch that is tried, {MOST}"]} if largest == MOST else {}),
     )
 
 
 def bisect(fits: Callable[[int], bool], guess: int, most: int = MOST) -> int:
-    """The largest batch that fits, up to a hundredth; 0 where 1 does not. Few calls near ``guess``.
+    """Return the largest batch that fits, within 1 %; 0 if 1 does not.
 
     Args:
-        fits: true up to some batch, false above it.
+        fits: true up to some batch, false above it; called rarely if ``guess`` is close.
         guess: where to begin, in 1 ... ``most``.
         most: no larger batch is tried.
     """
@@ -140,20 +141,23 @@ def bisect(fits: Callable[[int], bool], guess: int, most: int = MOST) -> int:
     return low
 
 
-def blank_batch(subject: ModelHandle, size: int) -> Any:
-    """A constant batch, made in one piece: only what the network needs of its own shall count."""
+def blank_batch(model: ModelHandle, size: int) -> Any:
+    """Return a constant batch, allocated once: only the model's own memory should count."""
     import tensorflow as tf
 
-    return tf.fill((size, *subject.input_shape), 0.5)
+    return tf.fill((size, *model.input_shape), 0.5)
 
 
-def _predict(subject: ModelHandle, setting: MemorySetting) -> dict[str, float]:
-    """In a process of its own: its data segment with the network in it, and the counted rest."""
-    model = subject.build()
+def _predict(model: ModelHandle, setting: MemorySetting) -> dict[str, float]:
+    """Return the arguments of a `MemoryNeed`: this process's own data segment, and counted bytes.
+
+    Called in a process of its own.
+    """
+    network = model.build()
     one, two = (
-        memory.predict(model, subject, setting.model_copy(update={"batch_size": size}))
+        memory.predicted_peak_bytes(network, model, setting.model_copy(update={"batch_size": size}))
         for size in (1, 2)
     )
-    memory.steps(model, setting.mode)(blank_batch(subject, 1))
-    image = 4 * math.prod(subject.input_shape)
+    memory.step_function(network, setting.mode)(blank_batch(model, 1))
+    image = 4 * math.prod(model.input_shape)
     return {"base": peak.data_segment() + one - (two - one), "per_image": two - one + image}

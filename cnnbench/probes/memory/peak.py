@@ -1,4 +1,4 @@
-"""The high-water mark of a piece of work: of this process as the system saw it, or of a GPU."""
+"""Peak memory during a function call: of this process as the kernel counts it, or of a GPU."""
 
 from __future__ import annotations
 
@@ -15,28 +15,26 @@ from typing import Any
 from cnnbench.errors import Unavailable
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-_STAT, _STAT_RSS = Path("/proc/self/stat"), 21  # proc_pid_stat(5): the field after the name
+_STAT, _STAT_RSS = Path("/proc/self/stat"), 21  # proc_pid_stat(5); index after the name
 _RESET_PEAK = "5"  # proc(5): resets VmHWM to the current resident set
+_M_MMAP_THRESHOLD = -3  # malloc.h
+_LARGE = 64 * 2**10
+_SETTLING = 4 * 2**20
+_LARGEST_HOLE = 64 * 2**20
+_MALLINFO2 = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
 
 
 @dataclass(frozen=True)
 class Peak:
-    """Bytes before the work, and the most that were in use during it."""
+    """Bytes in use before the work, and at most during it."""
 
     before: int
     highest: int
 
     @property
     def bytes(self) -> int:
-        """What the work needed on top of what was there."""
+        """Bytes that the work needed on top of those in use before."""
         return max(0, self.highest - self.before)
-
-
-_M_MMAP_THRESHOLD = -3  # malloc.h
-_LARGE = 64 * 2**10
-_SETTLING = 4 * 2**20
-_LARGEST_HOLE = 64 * 2**20
-_MALLINFO2 = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
 
 
 class _Mallinfo2(ctypes.Structure):
@@ -46,16 +44,16 @@ class _Mallinfo2(ctypes.Structure):
 
 
 def return_freed_memory() -> None:
-    """Have the C library give every freed block of 64 KiB and more back to the system at once.
+    """Make the C library return every freed block of 64 KiB and more to the system at once.
 
-    By default it keeps them, and a later need for as much is met unseen: MobileNetV2's 9.7 MB for
-    one image showed as 4 MB after a warm-up. Slower; so only where memory is what is measured.
+    By default it keeps them, so that a later allocation of the same size is not seen: MobileNetV2's
+    9.7 MB for one image showed as 4 MB after a warm-up. Slower, so only for measuring memory.
 
-    What was freed before lies in holes of the heap, which are used before a
-    mapping is asked for, and whose pages stay when they are freed once more. Their pages are given
-    back now, and they are filled with blocks that nobody touches and nobody frees.
+    Memory freed earlier lies in holes of the heap, which are reused before a new mapping is made,
+    and whose pages stay resident when they are freed again. Their pages are returned now, and the
+    holes are filled with blocks that are never touched nor freed.
     """
-    with suppress(OSError, AttributeError):  # a C library without them
+    with suppress(OSError, AttributeError):  # a C library without these functions
         library = ctypes.CDLL(None)
         library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
         library.malloc_trim(0)
@@ -63,10 +61,10 @@ def return_freed_memory() -> None:
 
 
 def without_tensorflow_pool() -> None:
-    """Have TensorFlow ask the C library for its memory; only before its first tensor.
+    """Make TensorFlow allocate through the C library; call it before the first tensor.
 
-    On CPUs with VNNI it computes with oneDNN by default, and then has a pool that gives nothing
-    back and rounds up: 121 MB where 101 MB were alive.
+    On CPUs with VNNI it uses oneDNN by default, with a pool that rounds up and never returns
+    memory: 121 MB where 101 MB were alive.
     """
     os.environ["TF_ONEDNN_USE_SYSTEM_ALLOCATOR"] = "1"
 
@@ -78,21 +76,21 @@ def _fill_holes(library: ctypes.CDLL) -> None:
     while size >= _LARGE:
         mappings = library.mallinfo2().hblks
         block = library.malloc(ctypes.c_size_t(size))
-        if not block or library.mallinfo2().hblks > mappings:  # no hole is as large as that
+        if not block or library.mallinfo2().hblks > mappings:  # no hole is that large
             library.free(ctypes.c_void_p(block))
             size //= 2
 
 
 def of_process(work: Callable[[], Any]) -> Peak:
-    """Do ``work`` and return its peak in the resident set: nothing is sampled.
+    """Call ``work`` and return its peak resident set, from the kernel's mark: nothing is sampled.
 
-    The mark is kept with a counter to which every processor adds a number of pages at a time
-    (Linux since 6.2, mm/percpu_counter: 32, or twice the number of processors where that is more),
-    so that is what it is compared with: ``VmRSS`` of newer kernels adds up what the processors
-    still hold back, and lay 10 MB above the mark on a machine with many. What they held back
-    before the work is settled first.
+    The kernel keeps the mark with a counter to which every processor adds pages in batches (Linux
+    since 6.2, mm/percpu_counter: 32, or twice the number of processors if that is more). The mark
+    is therefore compared with that counter: ``VmRSS`` of newer kernels includes pages not yet
+    added, and was 10 MB above the mark on a machine with many processors. Pages of earlier work
+    are added before ``work`` begins.
 
-    Memory that threads of earlier work freed is seen only where `return_freed_memory` was called
+    Memory that threads of earlier work freed is seen only if `return_freed_memory` was called
     before they started.
 
     Raises:
@@ -109,14 +107,14 @@ def of_process(work: Callable[[], Any]) -> Peak:
     work()
     status = _STATUS.read_text()
     highest = _field(status, "VmHWM")
-    # A mark that lies below the exact resident set is not shown; the peak is then what is held now.
+    # The kernel shows no mark below the exact resident set; the peak is then the current use.
     return Peak(before, highest if highest > _field(status, "VmRSS") else _counted())
 
 
 def _settle_counter() -> None:
-    """Have every processor add up the private pages it counted for this process.
+    """Make every processor add its pending private pages of this process to the counter.
 
-    One that counts as many at once as in freeing a large block leaves nothing behind.
+    Freeing a large block exceeds the batch size, which adds everything that is pending.
     """
     with suppress(OSError, AttributeError):  # a system without affinity, or that forbids it
         allowed = os.sched_getaffinity(0)  # of this thread alone
@@ -129,19 +127,19 @@ def _settle_counter() -> None:
 
 
 def _counted() -> int:
-    """The resident set in bytes as the system's running counter has it, like the mark."""
+    """Return the resident set in bytes by the same counter as the mark."""
     fields = _STAT.read_text().rpartition(")")[2].split()
     return int(fields[_STAT_RSS]) * mmap.PAGESIZE
 
 
 def of_gpu(work: Callable[[], Any], experimental: Any | None = None, device: str = "GPU:0") -> Peak:
-    """Do ``work`` and return its peak in TensorFlow's own counter of a device.
+    """Call ``work`` and return its peak by TensorFlow's own counter of a device.
 
     Args:
-        work: waits for the device before it returns.
+        work: must wait for the device before it returns.
         experimental: has ``reset_memory_stats`` and ``get_memory_info``; by default
             ``tf.config.experimental``.
-        device: which one.
+        device: name of the device.
     """
     if experimental is None:
         import tensorflow as tf
@@ -154,7 +152,7 @@ def of_gpu(work: Callable[[], Any], experimental: Any | None = None, device: str
 
 
 def resident() -> int:
-    """The resident set of this process in bytes; 0 where the system does not tell."""
+    """Return the resident set of this process in bytes; 0 if the system does not report it."""
     try:
         return _status("VmRSS")
     except OSError:
@@ -162,7 +160,7 @@ def resident() -> int:
 
 
 def data_segment() -> int:
-    """What ``RLIMIT_DATA`` is held against, in bytes; 0 where the system does not tell."""
+    """Return the bytes that ``RLIMIT_DATA`` limits; 0 if the system does not report them."""
     try:
         return _status("VmData")
     except OSError:

@@ -1,7 +1,4 @@
-"""Settings of the ``memory`` probe: the peak that the operating system saw, or the batch that fits.
-
-A setting with a ``limit`` asks for the largest batch of a process that may use so much and no more.
-"""
+"""Settings of the ``memory`` probe: peak memory of a batch, or the largest batch under a limit."""
 
 from __future__ import annotations
 
@@ -19,10 +16,11 @@ Mode = Literal["infer", "train"]
 
 
 class MemorySetting(Setting):
-    """One first full-batch call (``infer``) or training step (``train``) in a fresh process.
+    """The first full-batch call (``infer``) or training step (``train``) in a fresh process.
 
-    With a ``limit`` (bytes, of the whole process): the largest batch that does not exceed it;
-    ``batch_size`` then says nothing.
+    Attributes:
+        limit: bytes of the whole process; the setting then asks for the largest batch that does
+            not exceed it, and ``batch_size`` is ignored.
     """
 
     probe: ClassVar[str] = "memory"
@@ -35,7 +33,7 @@ class MemorySetting(Setting):
         return "/".join([self.mode] * (self.mode != "infer") + self._place())
 
     def label_for(self, metric: str) -> str:
-        """The mode is left out where the metric names it: ``memory_train_peak_bytes b32``."""
+        """Leave out a mode that the metric names: ``memory_train_peak_bytes@b32``."""
         if metric == f"memory_{self.mode}_peak_bytes":
             return "/".join(self._place())
         return super().label_for(metric)
@@ -58,9 +56,9 @@ class MemorySpec(Spec):
     repeats: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
 
     @model_validator(mode="after")
-    def _fits_are_of_the_cpu(self) -> Self:
+    def _max_batch_needs_cpu(self) -> Self:
         if self.max_batch and "cpu" not in self.devices:
-            raise ValueError("max_batch is of the main memory: name cpu among the devices, too")
+            raise ValueError("max_batch measures main memory: add cpu to the devices")
         return self
 
     def settings(self, model: Model) -> Iterator[MemorySetting]:

@@ -1,6 +1,6 @@
-"""How much memory a piece of work held at which time, by memory_profiler, from a process beside it.
+"""Memory use over time, sampled by memory_profiler from another process.
 
-A sample now and then misses short peaks, so that the peaks of tables never come from here.
+Sampling misses short peaks, so the peaks in tables never come from here.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from itertools import pairwise
 from typing import TypeVar
 
 INTERVAL_S = 0.02
-# A record stays small; of the samples that fall together the highest is kept.
+# To keep records small; of the samples that are merged, the highest is kept.
 _MOST = 200
 
 T = TypeVar("T")
 
 
 def of(work: Callable[[], T]) -> tuple[T, list[float], list[float]]:
-    """Do ``work`` and return what it returned, and the resident set over its time.
+    """Call ``work``; return its result, and the resident set over time.
 
     The sampler is forked first, so TensorFlow must not have made a tensor yet.
 
@@ -28,7 +28,7 @@ def of(work: Callable[[], T]) -> tuple[T, list[float], list[float]]:
     from memory_profiler import memory_usage
 
     began = time.time()
-    # Without max_iterations short work would be done again, for more samples of it.
+    # Without max_iterations, short work would be repeated to get more samples.
     samples, result = memory_usage(
         (work, (), {}), interval=INTERVAL_S, timestamps=True, retval=True, max_iterations=1
     )

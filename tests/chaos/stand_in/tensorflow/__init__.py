@@ -22,34 +22,34 @@ def _number(*words):
     return 1 + zlib.crc32(repr(words).encode()) % 10_000
 
 
-def _static(subject, setting, context):
-    print("counting", subject.label)
+def _static(model, setting, context):
+    print("counting", model.label)
     context.report_progress("half way")
     time.sleep(_PAUSE)
     return ProbeResult(
         metrics={
-            "params": _number(subject.label),
-            "macs": _number(subject.label, "macs"),
-            "activation_infer_peak_bytes": _number(subject.label, setting.batch_size),
+            "params": _number(model.label),
+            "macs": _number(model.label, "macs"),
+            "activation_infer_peak_bytes": _number(model.label, setting.batch_size),
         }
     )
 
 
-def _prepare(subject, setting, context):
+def _prepare(model, setting, context):
     with (context.artifacts / "made").open("w") as file:
         for piece in range(_PIECES):
-            file.write(f"{subject.label} {piece}\n")
+            file.write(f"{model.label} {piece}\n")
             file.flush()
             time.sleep(_PAUSE / _PIECES)
     return ProbeResult()
 
 
-def _latency(subject, setting, context):
+def _latency(model, setting, context):
     made = (context.artifacts / "made").read_text()
-    if made.count(subject.label) != _PIECES:
+    if made.count(model.label) != _PIECES:
         raise JobFailed(f"what prepare made is torn: {made!r}")
     time.sleep(_PAUSE)
-    seconds = _number(subject.label, context.repeat) / 1e6
+    seconds = _number(model.label, context.repeat) / 1e6
     return ProbeResult(
         metrics={"latency_location_s": seconds, "latency_p50_s": seconds, "reference_s": 1e-3},
         samples={"latency_s": [seconds] * 20},
@@ -60,6 +60,6 @@ for _name, _functions in {
     "static": {"run": _static},
     "latency": {"prepare": _prepare, "run": _latency},
 }.items():
-    _probe = ModuleType(f"cnnbench.probes.{_name}")
+    _probe = ModuleType(f"cnnbench.probes.{_name}.run")
     _probe.__dict__.update(_functions)
     sys.modules[_probe.__name__] = _probe

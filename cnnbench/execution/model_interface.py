@@ -1,6 +1,6 @@
-"""What only building a network tells, found out in a child of the worker.
+"""Input shape and classes of a model that does not state them, from building it in a child process.
 
-Building starts TensorFlow; a probe that sets its threads or its allocator must come before that.
+A child, because building starts TensorFlow, and a probe sets threads and allocator before that.
 """
 
 from __future__ import annotations
@@ -12,33 +12,35 @@ from cnnbench.errors import CnnbenchError, JobFailed, Unavailable, explained, is
 from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.model_name import show
-from cnnbench.probes.memory import limited
+from cnnbench.probes.memory.limited import run_limited
 
 
-def settled(subject: ModelHandle) -> ModelHandle:
-    """``subject`` with its input shape and its classes.
+def resolve_interface(model: ModelHandle) -> ModelHandle:
+    """Return a copy with the input shape and classes found by building it.
+
+    A model that states both is returned as it is.
 
     Raises:
-        Unavailable: not a network of one image of known size, which alone can be run.
+        Unavailable: its input is not one image of known size; only such models can be run.
         JobFailed: it cannot be built.
         MemoryError: there is too little memory to build it.
     """
-    if subject.input_shape and subject.classes:
-        return subject
-    found = limited.attempt(lambda: _answer(subject), None)
-    if not found.ended_well:
-        words = f"{subject.label} cannot be built: its process ended with {found.ending}"
+    if model.input_shape and model.classes:
+        return model
+    found = run_limited(lambda: _answer(model), None)
+    if not found.succeeded:
+        words = f"{model.label} cannot be built: its process ended with {found.failure}"
         raise MemoryError(words) if found.evidence else JobFailed(words)
     answer = found.value
     if "interface" not in answer:
         raise Unavailable(answer["skipped"]) if "skipped" in answer else JobFailed(answer["failed"])
     shape, classes = answer["interface"]
-    return subject.with_interface(tuple(shape), classes)
+    return model.with_interface(tuple(shape), classes)
 
 
-def _answer(subject: ModelHandle) -> dict[str, Any]:
+def _answer(model: ModelHandle) -> dict[str, Any]:
     try:
-        return {"interface": _interface(subject)}
+        return {"interface": _interface(model)}
     except Unavailable as error:
         return {"skipped": str(error)}
     except CnnbenchError as error:
@@ -47,18 +49,18 @@ def _answer(subject: ModelHandle) -> dict[str, Any]:
         if is_out_of_memory(error):
             raise
         traceback.print_exc()
-        return {"failed": f"{subject.label} cannot be built: {explained(error)}"}
+        return {"failed": f"{model.label} cannot be built: {explained(error)}"}
 
 
-def _interface(subject: ModelHandle) -> tuple[tuple[int, ...], int]:
+def _interface(model: ModelHandle) -> tuple[tuple[int, ...], int]:
     """The input shape, ``(height, width, channels)``, and the classes."""
     from cnnbench import analysis
 
     with analysis.weightless():
-        built = subject.architecture()
+        built = model.architecture()
         shapes = [tuple(given.shape[1:]) for given in built.inputs]
         structure = output_names.of(built)
-        path = output_names.chosen(structure, subject.output, subject.label)
+        path = output_names.chosen(structure, model.output, model.label)
         classes = output_names.named(structure)[path].shape[-1] or 0
     if len(shapes) != 1 or len(shapes[0]) != 3 or None in shapes[0]:
         inputs = " and ".join(map(show, shapes))

@@ -1,0 +1,68 @@
+"""``cnnbench run --dry-run``: the jobs of a suite, which are done, and an estimate of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cnnbench.execution import estimate, runner
+from cnnbench.execution.executor import Executor
+from cnnbench.execution.scheduler import JobScheduler
+from cnnbench.record import Record
+from cnnbench.results import journal
+from cnnbench.suite.plan import Cell, Plan
+from cnnbench.units import show
+
+
+def lines(
+    plan: Plan,
+    cells: Sequence[Cell],
+    out: Path,
+    executor: Executor,
+    fresh: bool = False,
+    repeats: int = 1,
+) -> Iterator[str]:
+    """Yield a line per job, the count of jobs, and the estimated duration.
+
+    Args:
+        plan, cells, out, executor, fresh: as `runner.run` takes them.
+        repeats: how many runs are asked for.
+
+    Raises:
+        UserError: no run of that suite can be begun.
+    """
+    folder = runner.open_run(plan, out, executor, fresh or repeats > 1)
+    records = journal.read(folder.journal)[1] if folder else []
+    scheduler = runner.todo(plan, cells, records, folder)
+    left = list(scheduler.left())
+    ok = {record.key for record in records if record.status == "ok"}
+    for cell in cells:
+        yield from (f"done   {job.title()}" for job in cell.jobs() if job.key in ok)
+    for job in left:
+        yield f"to do  {job.title()}"
+    of_each = f" in each of {repeats} runs" if repeats > 1 else ""
+    yield f"{scheduler.done()} jobs done, {len(left)} to do{of_each}"
+    if left:
+        here, others = estimate.earlier(out, executor.environment()["id"])
+        duration = _duration(scheduler, plan.suite.limits.cell, (records, here, others))
+        yield f"for each of them {duration}" if repeats > 1 else duration
+
+
+def _duration(
+    scheduler: JobScheduler, cell_seconds: float | None, known: Sequence[Sequence[Record]]
+) -> str:
+    """Return how long the remaining jobs take, judged by records, those most alike first."""
+    paces = [estimate.Pace(records) for records in known]
+    left = list(scheduler.left())
+    least = estimate.outlook(left, paces, cell_seconds)
+    most = estimate.outlook(scheduler.left(at_most=True), paces, cell_seconds)
+    if least.seconds is None or most.seconds is None:
+        return "no estimate: no comparable job has run here"
+    if least.skipped == len(left):
+        return f"all {least.skipped} belong to cells that were skipped in their last run"
+    words = f"about {show(least.seconds, 's')}, from the durations of earlier jobs"
+    if (more := most.jobs - least.jobs) > 0:
+        words += f"; {show(most.seconds, 's')} if {more} more rounds are needed for the precision"
+    if least.skipped:
+        words += f"; not counting {least.skipped} jobs of cells that were skipped in their last run"
+    return words

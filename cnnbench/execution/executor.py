@@ -1,0 +1,126 @@
+"""Executors: where jobs run. One file and one line here, or an entry point of another package.
+
+The runner submits requests and iterates over events; an executor may have several jobs in flight
+(`Executor.capacity`). `cnnbench run --on NAME` chooses one; an executor that needs an address gets
+it as ``--on NAME://ADDRESS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from cnnbench.errors import CnnbenchError
+from cnnbench.execution.job import JobRequest, JobResult
+from cnnbench.plugins import Registry
+
+
+@dataclass(frozen=True)
+class JobStarted:
+    """A job begins to run; its duration counts from here."""
+
+    request: JobRequest
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """A running job reports how far it is, in words."""
+
+    request: JobRequest
+    message: str
+
+
+@dataclass(frozen=True)
+class JobEnded:
+    """A job has ended; its result holds the environment that it ran in."""
+
+    request: JobRequest
+    result: JobResult
+
+
+JobEvent = JobStarted | JobProgress | JobEnded
+
+
+class Executor(Protocol):
+    """Runs jobs. A context manager: leaving it ends every job and leaves no process behind.
+
+    Making one must be cheap: whatever takes time (a server, a connection) starts with the first
+    job.
+
+    Attributes:
+        capacity: jobs that may be in flight at once, at least 1.
+        uses_this_machine: whether jobs run on this machine, where concurrent runs distort timings.
+    """
+
+    capacity: int
+    uses_this_machine: bool
+
+    def environment(self) -> Mapping[str, Any]:
+        """Return the environment of its jobs, as `environment.describe` words it.
+
+        A run is continued only in the environment it began in. A cluster of equal nodes describes
+        one of them; a job's own result says where it ran.
+
+        Raises:
+            UserError: it cannot be reached.
+        """
+
+    def submit(self, request: JobRequest) -> None:
+        """Accept a job and return at once; at most `capacity` jobs may be in flight."""
+
+    def events(self) -> Iterator[JobEvent]:
+        """Yield what happens until every submitted job has ended.
+
+        Jobs may be submitted between two events. Of each job comes a `JobStarted`, any number of
+        `JobProgress`, and a `JobEnded`, whatever happens to it: a job that crashed, a lost node
+        and an exceeded time limit are results.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+LOCAL = "local"
+
+# Name -> what makes an executor of the address behind ``NAME://``, which may be empty.
+EXECUTORS: Registry[Callable[[str], Executor]] = Registry(
+    "cnnbench.executors",
+    "executor",
+    {LOCAL: "cnnbench.execution.local.executor:at"},
+)
+
+
+def find(text: str = LOCAL, where: str = "") -> Executor:
+    """Return the executor that ``NAME`` or ``NAME://ADDRESS`` means.
+
+    Raises:
+        UserError: no executor has that name, or it does not take that address.
+    """
+    name, _, address = text.partition("://")
+    return EXECUTORS.find(name, where)(address)
+
+
+def run_one(
+    executor: Executor, request: JobRequest, report_progress: Callable[[str], None]
+) -> JobResult:
+    """Run a single job to its end.
+
+    Raises:
+        CnnbenchError: the executor lost it.
+    """
+    executor.submit(request)
+    for event in executor.events():
+        match event:
+            case JobProgress():
+                report_progress(event.message)
+            case JobEnded():
+                return event.result
+    raise CnnbenchError("the executor reported no end of the job")

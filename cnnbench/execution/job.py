@@ -1,0 +1,78 @@
+"""What travels between the runner and an executor: a request there, its result back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cnnbench.record import Repeat, Status
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """One job as plain JSON, for a process that may run anywhere.
+
+    Attributes:
+        id: unique among the jobs that are in flight.
+        model: as the registry resolves it.
+        search_path: folders where modules and files that the suite names are looked up.
+        probe, setting, repeat: as in a record.
+        artifacts, scratch, log: absolute paths of two folders and of the file that takes the job's
+            output.
+        data_dir: holds data sets and weights, or None.
+        memory_limit: bytes that the process may use, or None.
+        timeout_s: seconds that the job may take, from the moment its process has started.
+        identity: the model's identity when the suite was planned (`identity_text`); empty where
+            there is no plan.
+        keras_2: whether ``tf.keras`` is Keras 2.
+        is_exclusive: whether it times something, so that nothing else may run on its machine.
+    """
+
+    id: str
+    model: str
+    search_path: tuple[str, ...]
+    probe: str
+    setting: dict[str, Any]
+    repeat: Repeat
+    artifacts: str
+    scratch: str
+    log: str
+    data_dir: str | None
+    memory_limit: int | None
+    timeout_s: float
+    identity: str = ""
+    keras_2: bool = False
+    is_exclusive: bool = True
+
+    def to_json(self) -> str:
+        """One line; ``JobRequest(**json.loads(line))`` reads it back."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """Result of a job, in the terms of a record.
+
+    Attributes:
+        status, reason, metrics, samples, details, error: as in a record.
+        is_user_error: whether the job failed because of what the user gave it, so that ``reason``
+            is the message of a `UserError`.
+        environment: where the job ran, as `environment.describe` words it; filled in by the
+            executor, and empty if it is not known.
+    """
+
+    status: Status
+    reason: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    is_user_error: bool = False
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+
+def identity_text(identity: Mapping[str, Any]) -> str:
+    """Return a model's identity as one line of canonical JSON."""
+    return json.dumps(identity, sort_keys=True)

@@ -1,0 +1,89 @@
+"""Jobs of a plan: the request that an executor gets, and the record of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from cnnbench.execution.job import JobRequest, JobResult, identity_text
+from cnnbench.execution.run_folder import RunFolder
+from cnnbench.record import Record
+from cnnbench.suite.plan import Job, Plan
+
+
+def request_of(
+    job: Job, attempt: int, plan: Plan, folder: RunFolder, data_dir: Path | None, keras_2: bool
+) -> JobRequest:
+    """Return the request of a planned job, its folders made."""
+    cell, suite = job.cell, plan.suite
+    # Absolute paths: a builder may change the worker's directory.
+    artifacts, scratch = (path.resolve() for path in folder.prepare_for(job))
+    return JobRequest(
+        id=job.key,
+        model=cell.model.text,
+        search_path=tuple(str(path) for path in suite.search_path),
+        probe=cell.probe,
+        setting=cell.setting_json,
+        repeat=job.repeat,
+        artifacts=str(artifacts),
+        scratch=str(scratch),
+        log=str(folder.log_of(job, attempt).resolve()),
+        data_dir=str(data_dir) if data_dir else None,
+        memory_limit=suite.limits.memory,
+        timeout_s=suite.limits.timeout,
+        identity=identity_text(cell.identity),
+        keras_2=keras_2,
+        is_exclusive=not cell.setting.is_light,
+    )
+
+
+def record_of(
+    job: Job,
+    attempt: int,
+    result: JobResult,
+    plan: Plan,
+    *,
+    environment: str,
+    log: str,
+    started: str,
+    duration_s: float,
+    beside: Iterable[str],
+) -> Record:
+    """Return the record of a job that has ended.
+
+    Args:
+        job, attempt, plan: which job it was, which try, and of which plan.
+        result: how it ended.
+        environment: id of the environment that it ran in.
+        log: its output, relative to the run's folder.
+        started: UTC, ISO 8601.
+        duration_s: seconds of the whole job.
+        beside: other runs that measured on the machine meanwhile.
+    """
+    # The targets, so that a table can say whether they were reached, and what disturbed.
+    asked = {
+        "precision": job.cell.rule.precision,
+        "cell_limit_s": plan.suite.limits.cell if job.cell.rule.at_most > 1 else None,
+        "beside": sorted(beside),
+    }
+    where = {"log": log} if result.status not in ("ok", "skipped") else {}
+    return Record(
+        key=job.key,
+        attempt=attempt,
+        model=job.cell.model.label,
+        variant=job.cell.variant,
+        probe=job.cell.probe,
+        setting=job.cell.setting_json,
+        repeat=job.repeat,
+        status=result.status,
+        reason=result.reason,
+        input_shape=tuple(job.cell.model.input_shape),
+        classes=job.cell.model.classes,
+        metrics=result.metrics,
+        samples=result.samples,
+        details=result.details | {name: x for name, x in asked.items() if x} | where,
+        error=result.error,
+        environment=environment,
+        started=started,
+        duration_s=round(duration_s, 3),
+    )

@@ -1,0 +1,70 @@
+"""An executor that runs nothing: every job ends as a function says. Injected, never patched in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Self
+
+from cnnbench import environment
+from cnnbench.execution.executor import JobEnded, JobEvent, JobProgress, JobStarted
+from cnnbench.execution.job import JobRequest, JobResult
+
+Answer = Callable[[JobRequest], JobResult]
+
+
+def counted(request: JobRequest) -> JobResult:
+    return JobResult("ok", metrics={"params": 1.0})
+
+
+class FakeExecutor:
+    """Answers requests at once; of the jobs in flight it ends the one that came last.
+
+    Attributes:
+        requests: all that were submitted.
+        most_in_flight: how many were in flight at once.
+        is_open: whether it was entered and not left.
+    """
+
+    def __init__(self, answer: Answer = counted, capacity: int = 1, host: str = "") -> None:
+        self.answer = answer
+        self.capacity = capacity
+        self.uses_this_machine = not host
+        self.requests: list[JobRequest] = []
+        self.most_in_flight = 0
+        self.is_open = False
+        self._host = host
+        self._in_flight: list[JobRequest] = []
+
+    def __enter__(self) -> Self:
+        self.is_open = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_open = False
+
+    def environment(self) -> Mapping[str, Any]:
+        return environment.describe() if not self._host else describe(self._host)
+
+    def submit(self, request: JobRequest) -> None:
+        assert self.is_open
+        self.requests.append(request)
+        self._in_flight.append(request)
+        self.most_in_flight = max(self.most_in_flight, len(self._in_flight))
+        assert self.most_in_flight <= self.capacity
+
+    def events(self) -> Iterator[JobEvent]:
+        while self._in_flight:
+            request = self._in_flight.pop()
+            yield JobStarted(request)
+            yield JobProgress(request, "half way")
+            result = self.answer(request)
+            if not result.environment:
+                result = replace(result, environment=self.environment())
+            yield JobEnded(request, result)
+
+
+def describe(host: str) -> dict[str, Any]:
+    """The environment of a made-up host."""
+    facts = {"cpu": host}
+    return {"id": environment.environment_id(facts), "fingerprint": facts}
