@@ -97,7 +97,7 @@ def _build(subject: Model, shape: Shape | None) -> Any:
         raise UserError(
             f"{subject.label} takes inputs like {show(own)}, not {show(shape)}", "--input-shape"
         )
-    resizable = shape is not None and subject.maker.takes("input_shape")
+    resizable = shape is not None and subject.factory.takes("input_shape")
     with analysis.full_tracebacks():
         try:
             return _architecture(subject, shape, resizable)

@@ -74,7 +74,7 @@ def command(
         hint = "add [input_shape=HxWxC]" if may_be_told else "save it with an input of a fixed size"
         raise UserError(f"the input of {subject.label} is not known as an image", hint=hint)
     names = _class_names(class_names) if class_names else []
-    takes_classes = subject.maker.takes("classes")
+    takes_classes = subject.factory.takes("classes")
     apart = outputs.apart(subject.classes)
     if names and apart not in (0, len(names)) and not takes_classes:
         raise UserError(

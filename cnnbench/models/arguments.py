@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnbench.errors import UserError, nearest
 from cnnbench.models.catalog import Entry
-from cnnbench.models.model_name import Reference, show
+from cnnbench.models.model_name import ModelName, show
 from cnnbench.models.signature import REQUIRED, Expression, Signature
 
 _MAX_SIZE = 2**14
@@ -37,7 +37,7 @@ class Choice:
     output: str | None = None
 
 
-def choose(written: Reference, entry: Entry, signature: Signature) -> Choice:
+def choose(written: ModelName, entry: Entry, signature: Signature) -> Choice:
     """Check the parameters of ``written``, and fill in what it leaves out.
 
     Raises:

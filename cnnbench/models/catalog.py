@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from cnnbench.errors import plain
 from cnnbench.models import papers
 from cnnbench.models.papers import Family
 
@@ -20,7 +21,7 @@ Origin = Literal["keras.applications", "cnnbench", "user"]
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a network without building it.
+    """Facts about an architecture that are known without building it.
 
     Attributes:
         name: canonical; Keras' own class name where there is one.
@@ -33,6 +34,7 @@ class Entry:
         source: who wrote the builder.
         builder: where it is, ``package.module:function``.
         classes: the default number of classes; 0 where unknown.
+        task: what it is for: ``classification``.
     """
 
     name: str
@@ -45,6 +47,14 @@ class Entry:
     source: Origin
     builder: str
     classes: int = 1000
+    task: str = "classification"
+
+    @classmethod
+    def of_user(
+        cls, name: str, builder: str, input_shape: tuple[int, ...] = (), classes: int = 0
+    ) -> Entry:
+        """Return the entry of a model that is not in the catalogue."""
+        return cls(name, "user", None, "", input_shape, None, None, "user", builder, classes)
 
     @property
     def published(self) -> Mapping[str, float]:
@@ -178,6 +188,13 @@ def _entries() -> Iterator[Entry]:
 
 
 ENTRIES: Mapping[str, Entry] = {entry.name: entry for entry in _entries()}
+_BY_PLAIN_NAME = {plain(name): name for name in ENTRIES}
+
+
+def canonical(name: str) -> str | None:
+    """Return the catalogue's spelling of ``name``, ignoring case, ``_`` and ``-``; or None."""
+    return _BY_PLAIN_NAME.get(plain(name))
+
 
 # The columns of https://keras.io/api/applications and of the chapter's Table 14-3, and what they
 # are in base units: the "MB" are MiB, the times ms.

@@ -1,4 +1,4 @@
-"""A model that can be built: the catalogue's facts, the parameters asked for, and a maker."""
+"""A model: the facts about it, the parameters asked for, and the factory that builds it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any, Protocol
 from cnnbench.environment import keras_backend
 from cnnbench.errors import UserError, brief, explained
 from cnnbench.models import weights as weight_files
+from cnnbench.models.arguments import choose
 from cnnbench.models.catalog import Entry
-from cnnbench.models.model_name import Reference, show
+from cnnbench.models.model_name import ModelName, show
+from cnnbench.models.signature import Signature
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a maker is asked to build.
+    """What a factory is asked to build.
 
     Attributes:
         label: the model's name in messages.
@@ -44,8 +46,8 @@ class Request:
         return UserError(f"{self.label} cannot be built: {words}")
 
 
-class ModelSource(Protocol):
-    """One way in which a network comes into being."""
+class NetworkFactory(Protocol):
+    """Builds the network of one model; each `ModelSource` has its own kind."""
 
     @property
     def is_trained(self) -> bool:
@@ -81,7 +83,7 @@ class Model:
         parameters: those that were asked for and differ from their default.
         input_shape: without the batch axis; () where only building tells.
         classes: 0 where only building tells.
-        maker: builds it.
+        factory: builds it.
         stated: those of ``input_shape`` and ``classes`` that were asked for by name.
         output: the path of the output that says the class; None takes the first.
     """
@@ -92,12 +94,40 @@ class Model:
     parameters: Mapping[str, Any]
     input_shape: Shape
     classes: int
-    maker: ModelSource
+    factory: NetworkFactory
     stated: frozenset[str] = frozenset()
     output: str | None = None
 
     def __post_init__(self) -> None:
         self._check_size(self.input_shape)
+
+    @classmethod
+    def from_name(
+        cls, written: ModelName, entry: Entry, signature: Signature, factory: NetworkFactory
+    ) -> Model:
+        """Return the model for a name whose parameters are checked against a signature.
+
+        Args:
+            written: the name with the parameters in its brackets.
+            entry: the facts about the model at its defaults.
+            signature: the parameters that it takes.
+            factory: builds it.
+
+        Raises:
+            UserError: a parameter that it does not take, or a value of the wrong type.
+        """
+        chosen = choose(written, entry, signature)
+        return cls(
+            text=written.text,
+            entry=entry,
+            defaults=chosen.defaults,
+            parameters=chosen.parameters,
+            input_shape=chosen.input_shape,
+            classes=chosen.classes,
+            factory=factory,
+            stated=frozenset(dict(written.parameters)) & {"input_shape", "classes"},
+            output=chosen.output,
+        )
 
     @property
     def label(self) -> str:
@@ -109,10 +139,10 @@ class Model:
             given["classes"] = self.classes
         if self.output is not None:
             given["output"] = self.output
-        return str(Reference(self.entry.name, tuple(given.items())))
+        return str(ModelName(self.entry.name, tuple(given.items())))
 
     def with_interface(self, input_shape: Shape, classes: int) -> Model:
-        """The same network, of which only building it told what it takes and gives."""
+        """Return a copy with the input shape and classes that were found by building it."""
         entry = replace(self.entry, input_shape=input_shape, classes=classes)
         return replace(self, entry=entry, input_shape=input_shape, classes=classes)
 
@@ -122,7 +152,7 @@ class Model:
 
         A network whose top can be left out can be given one for other classes.
         """
-        takes = self.maker.takes
+        takes = self.factory.takes
         can_change = {
             "input_shape": takes("input_shape"),
             "classes": takes("classes") or takes("include_top"),
@@ -130,9 +160,14 @@ class Model:
         return frozenset(name for name, can in can_change.items() if not can)
 
     @property
+    def task(self) -> str:
+        """What the model is for: ``classification``."""
+        return self.entry.task
+
+    @property
     def is_trained(self) -> bool:
         """Whether it comes with weights of its own, as one in a file."""
-        return self.maker.is_trained
+        return self.factory.is_trained
 
     @property
     def min_size(self) -> int | None:
@@ -149,7 +184,7 @@ class Model:
             "input_shape": list(self.input_shape),
             "classes": self.classes,
             **judged,
-            **self.maker.fingerprint(),
+            **self.factory.fingerprint(),
         }
 
     def published(self) -> Mapping[str, float]:
@@ -158,7 +193,7 @@ class Model:
 
     def preprocess(self, images: Any) -> Any:
         """Map float32 images in 0..255, ``(n, h, w, c)``, to what the network was made for."""
-        return self.maker.preprocess(images, self.parameters)
+        return self.factory.preprocess(images, self.parameters)
 
     def build(
         self,
@@ -184,10 +219,10 @@ class Model:
         """
         request = self._request(input_shape, classes, include_top)
         if weights == "imagenet":
-            return self.maker.pretrained(request)
-        model = self.maker.architecture(request)
+            return self.factory.pretrained(request)
+        model = self.factory.architecture(request)
         if weights is None:
-            self.maker.restore(model)
+            self.factory.restore(model)
         else:
             whole = None if include_top else lambda: self.architecture(input_shape=input_shape)
             weight_files.load(model, Path(weights), self.label, whole)
@@ -204,7 +239,7 @@ class Model:
 
         Inside `cnnbench.analysis.weightless` these draw nothing either.
         """
-        return self.maker.architecture(self._request(input_shape, classes, include_top))
+        return self.factory.architecture(self._request(input_shape, classes, include_top))
 
     def _request(
         self, input_shape: Shape | None, classes: int | None, include_top: bool

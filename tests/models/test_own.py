@@ -12,7 +12,7 @@ import pytest
 
 from cnnbench.analysis import inspect
 from cnnbench.errors import UserError
-from cnnbench.models import registry
+from cnnbench.models import registered, registry
 from tests.conftest import ROOT
 from tests.models.built import weightless
 
@@ -81,7 +81,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _forget_modules(monkeypatch: pytest.MonkeyPatch) -> Any:
     path = list(sys.path)
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.setattr(registered, "_in_this_process", dict(registered._in_this_process))
     yield
     sys.path[:] = path
     for name in [name for name in sys.modules if name == "pkg" or name.startswith("pkg.")]:

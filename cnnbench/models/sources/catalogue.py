@@ -1,25 +1,48 @@
-"""The builders of ``keras.applications``, with their own preprocessing and weights."""
+"""Models of the catalogue: ``keras.applications``, and the families of this package."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 from cnnbench.errors import UserError
-from cnnbench.models import preprocessing, weights
-from cnnbench.models.model import Request
+from cnnbench.models import catalog, preprocessing, signature, weights
+from cnnbench.models.locate import Location
+from cnnbench.models.model import Model, Request
+from cnnbench.models.model_name import ModelName
+from cnnbench.models.sources.python_builder import Builder
 
 # They subtract statistics of three channels and cannot take images of another number.
 _RGB_ONLY = frozenset({"vgg16", "vgg19", "resnet", "densenet"})
 
 
+class Catalogue:
+    """Names in `catalog.ENTRIES`; case, ``_`` and ``-`` are ignored."""
+
+    def matches(self, name: str, search_path: Sequence[Path]) -> bool:
+        return catalog.canonical(name) is not None
+
+    def resolve(self, written: ModelName, search_path: Sequence[Path]) -> Model:
+        entry = catalog.ENTRIES[catalog.canonical(written.name) or written.name]
+        module, _, function = entry.builder.partition(":")
+        if entry.source == "keras.applications":
+            application = Application(module.rpartition(".")[2], function)
+            taken = signature.read(application.source_file(), function)
+            return Model.from_name(written, entry, taken, application)
+        location = _own_location(module)
+        taken = signature.read(location.file, function)
+        return Model.from_name(
+            written, entry, taken, Builder(location, function, taken, hashed=False)
+        )
+
+
 @dataclass(frozen=True)
 class Application:
-    """A maker that calls ``keras.applications.<module>.<name>``.
+    """Build a network by calling ``keras.applications.<module>.<name>``.
 
     Which Keras that is, ``TF_USE_LEGACY_KERAS`` decides for the whole process.
     """
@@ -97,3 +120,12 @@ def _keras_folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise UserError("Keras is not installed", hint="pip install cnnbench")
     return Path(spec.submodule_search_locations[0])
+
+
+def _own_location(module: str) -> Location:
+    package = Path(__file__).parents[2]
+    file = package.parent.joinpath(*module.split(".")).with_suffix(".py")
+    return Location(package.parent, module, file)
+
+
+SOURCE = Catalogue()

@@ -1,22 +1,65 @@
-"""Networks that a Python function builds: cnnbench's own families, and a user's."""
+"""Models that a Python function builds: ``package.module:builder``, or a registered name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from cnnbench.errors import CnnbenchError, Unavailable, UserError, is_out_of_memory
-from cnnbench.models import preprocessing, sources
+from cnnbench.models import locate, preprocessing, registered, signature, source_files
+from cnnbench.models.catalog import Entry
 from cnnbench.models.locate import Location
-from cnnbench.models.model import Request
-from cnnbench.models.model_name import show
+from cnnbench.models.model import Model, Request
+from cnnbench.models.model_name import ModelName, show
 from cnnbench.models.signature import Signature
+
+_ADDRESS = "://"  # left to the sources of other packages: hub://owner/name
+
+
+class PythonBuilders:
+    """``package.module:builder``, ``file.py:builder``, and names that stand for one."""
+
+    def matches(self, name: str, search_path: Sequence[Path]) -> bool:
+        if ":" in name:
+            return _ADDRESS not in name
+        return registered.find(name, search_path) is not None
+
+    def resolve(self, written: ModelName, search_path: Sequence[Path]) -> Model:
+        found = None if ":" in written.name else registered.find(written.name, search_path)
+        if found is None:
+            return _model(written, written.name, search_path)
+        label, where = found
+        if registered.is_local(label):  # so that a worker can resolve it
+            written = replace(written, text=written.text.replace(written.name, where, 1))
+        return _model(written, where, search_path, label)
+
+
+def _model(
+    written: ModelName, where: str, search_path: Sequence[Path], label: str | None = None
+) -> Model:
+    module, _, function = where.rpartition(":")
+    location = locate.module(module, search_path)
+    taken = signature.read(location.file, function)
+    factory = Builder(location, function, taken, hashed=True)
+    if not taken.takes("input_shape"):  # then the network is called on it, not its builder
+        taken = replace(taken, defaults={**taken.defaults, "input_shape": None})
+    name = label or taken.registered or f"{location.module}:{function}"
+    shape, classes = taken.defaults.get("input_shape"), taken.defaults.get("classes")
+    known = isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
+    entry = Entry.of_user(
+        name,
+        where,
+        shape if known and isinstance(shape, tuple) else (),
+        classes if isinstance(classes, int) else 0,
+    )
+    return Model.from_name(written, entry, taken, factory)
 
 
 @dataclass(frozen=True)
 class Builder:
-    """A maker that imports a module and calls a function, or a class, in it.
+    """Build a network by calling a function, or a class, in a module.
 
     Attributes:
         location: of the module.
@@ -64,7 +107,7 @@ class Builder:
     def fingerprint(self) -> Mapping[str, str]:
         if not self.hashed:
             return {}
-        return {"source_sha256": sources.sha256(self.location.file, self.location.root)}
+        return {"source_sha256": source_files.sha256(self.location.file, self.location.root)}
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         refused = sorted(name for name in request.changed if not self.takes(name))
@@ -156,3 +199,6 @@ def _fits(asked: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
     return len(asked) == len(shape) and all(
         size in (None, wanted) for wanted, size in zip(asked, shape, strict=True)
     )
+
+
+SOURCE = PythonBuilders()

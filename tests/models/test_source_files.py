@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.models import registry, sources
+from cnnbench.models import registry, source_files
 
 FILES = {
     "pack/__init__.py": "from .nets import build",
@@ -36,12 +36,12 @@ def names(found: list[Path], root: Path) -> list[str]:
 def test_what_is_imported_from_beside_is_followed(root: Path) -> None:
     not_there = ("pack/unused.py", "broken.py", "cnnbench/__init__.py")
     every = [name for name in FILES if name not in not_there]
-    assert names(sources.sources(root / "pack/__init__.py", root), root) == sorted(every)
+    assert names(source_files.sources(root / "pack/__init__.py", root), root) == sorted(every)
 
 
 def test_a_broken_file_is_part_of_it_and_not_followed(root: Path) -> None:
     (root / "nets.py").write_text("import broken")
-    assert names(sources.sources(root / "nets.py", root), root) == ["broken.py", "nets.py"]
+    assert names(source_files.sources(root / "nets.py", root), root) == ["broken.py", "nets.py"]
 
 
 def test_an_installed_package_is_its_module_alone(root: Path) -> None:
@@ -49,7 +49,7 @@ def test_an_installed_package_is_its_module_alone(root: Path) -> None:
     place.mkdir()
     (root / "pack").rename(place / "pack")
     file = place / "pack" / "__init__.py"
-    assert sources.sources(file, place) == [file]
+    assert source_files.sources(file, place) == [file]
 
 
 @pytest.mark.parametrize("name", ["pack/deep/blocks.py", "helper/tools.py", "pack/unused.py"])

@@ -1,11 +1,11 @@
-"""A network in a ``.keras`` file: looked at without Keras, loaded in safe mode only."""
+"""Models in ``.keras`` files: described without Keras, loaded in safe mode only."""
 
 from __future__ import annotations
 
 import copy
 import importlib
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,18 +13,35 @@ from typing import Any, ClassVar
 
 from cnnbench import files
 from cnnbench.errors import Unavailable, UserError, brief
-from cnnbench.models import keras_archive, output_names, preprocessing, weights
-from cnnbench.models.model import Request
+from cnnbench.models import keras_archive, locate, output_names, preprocessing, weights
+from cnnbench.models.arguments import OUTPUT
+from cnnbench.models.catalog import Entry
+from cnnbench.models.model import Model, Request
+from cnnbench.models.model_name import ModelName
 from cnnbench.models.pixel_map import PixelMap
+from cnnbench.models.signature import Signature
 
 _SCALES_ITSELF = frozenset({"Rescaling", "Normalization"})
 _SIZE_OF_OUTPUT = ("units", "filters")
 _KEEP_WIDTH = ("Activation", "Softmax", "Dropout", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
 
 
+class KerasFiles:
+    """Names that end in ``.keras``."""
+
+    def matches(self, name: str, search_path: Sequence[Path]) -> bool:
+        return name.endswith(".keras")
+
+    def resolve(self, written: ModelName, search_path: Sequence[Path]) -> Model:
+        file = KerasFile(locate.file(written.name, search_path))
+        classes = file.classes(dict(written.parameters).get(OUTPUT))
+        entry = Entry.of_user(file.file.name, str(file.file), file.input_shape, classes)
+        return Model.from_name(written, entry, Signature(), file)
+
+
 @dataclass(frozen=True)
 class KerasFile:
-    """A maker that loads a ``.keras`` file; the architecture in it is fixed."""
+    """Load a network from a ``.keras`` file; the architecture in it is fixed."""
 
     file: Path
 
@@ -190,3 +207,6 @@ def _width(layer: Mapping[str, Any]) -> int:
 
 def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+SOURCE = KerasFiles()
