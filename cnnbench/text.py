@@ -1,8 +1,9 @@
-"""Text from elsewhere on a terminal: it is shown, and does nothing."""
+"""Text for terminals: shapes, and text from elsewhere without its control characters."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -18,3 +19,8 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """`printable` for a finished text of several lines, whose line ends stay."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def shape_text(sizes: Iterable[object]) -> str:
+    """Write a shape as ``224x224x3``, with ``?`` for a size that is None."""
+    return "x".join("?" if size is None else str(size) for size in sizes)

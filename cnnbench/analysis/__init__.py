@@ -5,7 +5,7 @@ operations, a table (``rules``) says how to analyse each kind, small pure functi
 arithmetic, and what has no rule is traced (``trace``) or named.
 """
 
-from cnnbench.analysis.inspection import check_options, inspect
+from cnnbench.analysis.inspection import check_options, inspect, inspect_layer
 from cnnbench.analysis.keras_api import is_keras2
 from cnnbench.analysis.keras_settings import standard_keras, use_standard_keras
 from cnnbench.analysis.layer_spec import one_layer_model
@@ -20,6 +20,7 @@ __all__ = [
     "check_options",
     "full_tracebacks",
     "inspect",
+    "inspect_layer",
     "is_keras2",
     "one_layer_model",
     "refusal",

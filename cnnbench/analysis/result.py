@@ -10,11 +10,17 @@ from cnnbench.analysis.capacity import largest_batch
 from cnnbench.analysis.fields import Field
 from cnnbench.analysis.graph import Graph, Uncounted
 from cnnbench.analysis.rule import Storage
+from cnnbench.analysis.work import CONVENTIONS
+from cnnbench.text import shape_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ESTIMATE, GRADIENT_GRAPH = "estimate", "gradient graph"
+_METHODS = {
+    ESTIMATE: "layer-by-layer estimate (exact: --trace-training)",
+    GRADIENT_GRAPH: "gradient graph",
+}
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,26 @@ class Inspection:
                 "field is that of the windows before"
             )
         return found
+
+    @property
+    def statement(self) -> str:
+        """The convention of MACs and FLOPs in words."""
+        return CONVENTIONS[self.convention].statement
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """Further facts in words, a name and a text each."""
+        axes = self.field.axes
+        strides = shape_text(axis.stride for axis in axes)
+        padding = shape_text(-axis.start for axis in axes)
+        return [
+            ("layer of the inference peak", self.peak_layer),
+            ("training memory from", _METHODS[self.training_method]),
+            ("output stride, padding", f"{strides}, {padding}" if axes else "none"),
+            ("first layer that sees the whole image", self.field.sees_all or "none"),
+            ("counted from", self.graph.method),
+            ("FLOPs per byte moved", f"{self.arithmetic_intensity:.1f}"),
+        ]
 
     @property
     def arithmetic_intensity(self) -> float:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 from cnnbench.errors import UserError
+from cnnbench.text import shape_text
 
 Value = int | float | bool | str | tuple[int, ...] | None
 
@@ -92,7 +93,7 @@ def show(value: Value) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return "x".join(str(size) for size in value)
+        return shape_text(value)
     if isinstance(value, str):
         return value if _reads_as_itself(value) else repr(value)
     return repr(value)

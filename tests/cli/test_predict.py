@@ -114,7 +114,10 @@ def test_an_input_that_is_not_square_sees_more_of_the_longer_side() -> None:
         ((SMALL, __file__, "--weights", "x.h5"), f"{__file__}: cannot be read: not an image"),
         ((SMALL, CHINA, "--weights", "x.h5"), "--weights: no weights file x.h5 (put it at x.h5)"),
         (("MobileNetV9", CHINA), "unknown model 'MobileNetV9' (did you mean 'MobileNetV2'?)"),
-        (("LeNet5[input_shape=32x32x2]", CHINA), "no image has 2 channels (1 or 3)"),
+        (
+            ("LeNet5[input_shape=32x32x2]", CHINA),
+            "the model takes images of 2 channels (image files give 1 or 3)",
+        ),
         (("ResNet18", CHINA), "no ImageNet weights are published for ResNet18 here"),
     ],
 )
@@ -137,7 +140,7 @@ def test_the_names_of_a_single_sigmoids_two_classes(tmp_path: Path) -> None:
     assert {line.split()[-1] for line in done.stdout.splitlines()[1:]} == {"no", "yes"}
     (tmp_path / "names.txt").write_text("no\nyes\nperhaps\n")
     refused = run(str(tmp_path / "two.keras"), CHINA, *named)
-    assert "3 names, but" in str(refused.exception) and "tells 2 classes" in str(refused.exception)
+    assert "3 names, but" in str(refused.exception) and "has 2 classes" in str(refused.exception)
 
 
 def test_what_is_no_number_is_no_prediction(tmp_path: Path) -> None:

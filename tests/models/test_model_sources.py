@@ -17,7 +17,7 @@ from cnnbench.models import registry
 from cnnbench.models.sources import SOURCES
 from tests.conftest import ROOT
 
-TOY = '''
+TOY = """
 from cnnbench.models import preprocessing
 from cnnbench.models.catalog import Entry
 from cnnbench.models.model import Model
@@ -62,7 +62,7 @@ class Source:
 
 
 SOURCE = Source()
-'''
+"""
 SUITE = """
 name: toy
 models: ["toy://tiny", "toy://tiny[width=4]", LeNet5]
