@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnnbench.analysis.graph import Graph
+from cnnbench.analysis.graph import Graph, Op
 from cnnbench.analysis.work import Convention
 
 
@@ -19,10 +19,8 @@ class Counted:
 def count(graph: Graph, convention: Convention) -> list[Counted]:
     """The work of every operation of ``graph``."""
     if convention.traced:
-        from cnnbench.analysis.profiler import profiler_flops
-
         return [
-            Counted(op.work.macs // graph.images, profiler_flops(op) // graph.images)
+            Counted(op.work.macs // graph.images, _profiler_flops(op) // graph.images)
             for op in graph.ops
         ]
     works = [op.work.per_image(graph.images) for op in graph.ops]
@@ -40,3 +38,21 @@ def depth(graph: Graph) -> int:
         here = max((longest.get(tensor, 0) for tensor in op.inputs), default=0)
         longest.update(dict.fromkeys(op.outputs, here + op.is_weighted))
     return max((longest.get(tensor, 0) for tensor in graph.outputs), default=0)
+
+
+def _profiler_flops(op: Op) -> int:
+    """The registered FLOPs of the TensorFlow operations that ``op`` is made of.
+
+    Operations without an entry in the registry count 0, as they do in the profiler.
+    """
+    from tensorflow.python.framework import ops
+    from tensorflow.python.profiler.internal import flops_registry  # noqa: F401  it registers
+
+    total = 0
+    for node, times in op.nodes:
+        try:
+            statistics = ops.get_stats_for_node_def(node.graph, node.node_def, "flops")
+        except ValueError:  # a shape is not known: the profiler leaves it out as well
+            continue
+        total += max(times, 1) * int(statistics.value or 0)
+    return total

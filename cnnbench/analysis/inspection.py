@@ -8,19 +8,19 @@ from typing import Any, TypedDict, Unpack
 
 from cnnbench.analysis import named
 from cnnbench.analysis.count import Counted, count, depth
-from cnnbench.analysis.fields import Field
 from cnnbench.analysis.graph import FLOAT_BYTES, Call, Graph
+from cnnbench.analysis.inference_memory import Liveness, liveness
 from cnnbench.analysis.inputs import wanted_inputs
 from cnnbench.analysis.keras_api import is_keras2
 from cnnbench.analysis.keras_settings import standard_keras
-from cnnbench.analysis.layer_spec import one_layer_model
-from cnnbench.analysis.liveness import Liveness, liveness
-from cnnbench.analysis.network import operations, traced
+from cnnbench.analysis.listing.network import operations, traced
+from cnnbench.analysis.one_layer import one_layer_model
 from cnnbench.analysis.parameters import Parameters, parameters
-from cnnbench.analysis.receptive import receptive_fields
+from cnnbench.analysis.receptive_field.field import Field
+from cnnbench.analysis.receptive_field.network import receptive_fields
 from cnnbench.analysis.result import ESTIMATE, GRADIENT_GRAPH, Inspection, Row
 from cnnbench.analysis.shape_errors import reason
-from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
+from cnnbench.analysis.training_memory import estimate_training_bytes, traced_training_bytes
 from cnnbench.analysis.weightless import weightless
 from cnnbench.analysis.work import CONVENTIONS, NOTHING, Convention
 from cnnbench.environment import keras_backend

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.analysis.capacity import largest_batch
-from cnnbench.analysis.fields import Field
 from cnnbench.analysis.graph import Graph, Uncounted
+from cnnbench.analysis.inference_memory import largest_batch
+from cnnbench.analysis.receptive_field.field import Field
 from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.work import CONVENTIONS
 from cnnbench.text import shape_text

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from cnnbench.analysis.work import NOTHING, Work
 
 if TYPE_CHECKING:
-    from cnnbench.analysis.fields import Field
     from cnnbench.analysis.graph import Op, Tensor
+    from cnnbench.analysis.receptive_field.field import Field
 
 
 class Storage(Enum):
@@ -64,6 +64,7 @@ class Rule:
         training_only: at inference the identity, in training an operation (dropout, noise).
         linear: in its inputs, as far as it keeps them: only the gradient of its weights needs them.
         weighted: a layer in the sense of "a network of 16 layers": it has a kernel.
+        final: its MACs are used even where they can be traced; set by `add_rule`.
     """
 
     count: Callable[[Op], Work | None] = no_work
@@ -75,3 +76,4 @@ class Rule:
     training_only: bool = False
     linear: bool = False
     weighted: bool = False
+    final: bool = False

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.analysis import loops
-from cnnbench.analysis.functions import body_of, branches_of, places_read
 from cnnbench.analysis.graph import Call, Loop, Op, Tensor, Uncounted
-from cnnbench.analysis.loops import Scope, Unknown
-from cnnbench.analysis.node_kinds import ENTERING
+from cnnbench.analysis.listing import loops
+from cnnbench.analysis.listing.functions import body_of, branches_of, places_read
+from cnnbench.analysis.listing.loops import Scope, Unknown
+from cnnbench.analysis.operations.kinds import ENTERING
 from cnnbench.analysis.work import NOTHING
 
 if TYPE_CHECKING:
-    from cnnbench.analysis.lower import Lowering
+    from cnnbench.analysis.listing.lower import Lowering
 
 
 def loop(lowering: Lowering, node: Any, scope: Scope, call: Call, times: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import Call, Graph, Op, Tensor
 from cnnbench.analysis.inputs import Shape
-from cnnbench.analysis.rules import find_rule, has_own_arithmetic
+from cnnbench.analysis.layers.rules import find_rule, has_own_arithmetic
 
 
 class NotListed(Exception):

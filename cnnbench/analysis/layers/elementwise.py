@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnbench.analysis.graph import Op
-from cnnbench.analysis.rules_conv import is_active
+from cnnbench.analysis.layers.convolution import is_active
 from cnnbench.analysis.work import Work
 
 

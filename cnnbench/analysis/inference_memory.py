@@ -13,6 +13,7 @@ from operator import add
 
 from cnnbench.analysis.graph import Graph, Op, Tensor
 from cnnbench.analysis.rule import Storage
+from cnnbench.errors import UserError
 
 # Activations of several kernels, of which the last reads the input again.
 _COMPOSED = frozenset({"silu", "swish", "hard_silu", "hard_swish", "gelu", "mish"})
@@ -82,6 +83,40 @@ def liveness(
         made.append(sum(tensor.bytes(batch, dtype) for tensor in op.outputs) if _costs(op) else 0)
     live = _sweep(births, size, death)
     return Liveness(tuple(made), tuple(map(add, live, inside)))
+
+
+def largest_batch(
+    graph: Graph,
+    weight_bytes: int,
+    limit: float,
+    dtype: str | None = None,
+    in_place: bool = False,
+) -> int:
+    """The largest batch with ``weights + inference peak <= limit``; 0 where not one image fits.
+
+    The input images and the runtime's own memory are not in it.
+
+    Raises:
+        UserError: the network takes one batch size only, or nothing in it depends on the batch.
+    """
+    if graph.images > 1:
+        raise UserError("the network accepts only one batch size", "--fit")
+
+    def fits(batch: int) -> bool:
+        return weight_bytes + liveness(graph, batch, dtype, in_place).peak <= limit
+
+    if not fits(1):
+        return 0
+    # What depends on the batch grows in proportion to it: the rest is the same for every batch.
+    one, two = (liveness(graph, batch, dtype, in_place).peak for batch in (1, 2))
+    if two == one:
+        raise UserError("no activation depends on the batch", "--fit")
+    batch = max(int((limit - weight_bytes - one) // (two - one)) + 1, 1)
+    while not fits(batch):
+        batch -= 1
+    while fits(batch + 1):
+        batch += 1
+    return batch
 
 
 def _last_uses(graph: Graph) -> dict[Tensor, int]:

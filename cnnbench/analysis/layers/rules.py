@@ -12,16 +12,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from cnnbench.analysis import (
-    keras_api,
-    moves,
-    rules_attention,
-    rules_conv,
-    rules_dense,
-    rules_simple,
-)
+from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import Op
+from cnnbench.analysis.layers import attention, convolution, elementwise, products
+from cnnbench.analysis.layers import fields as layer_fields
 from cnnbench.analysis.rule import Rule, Storage, no_work
+from cnnbench.errors import UserError
 
 INPUT, OUTPUT = frozenset({"input"}), frozenset({"output"})
 BOTH = INPUT | OUTPUT
@@ -29,68 +25,68 @@ BOTH = INPUT | OUTPUT
 _kernel = Rule(keeps=INPUT, linear=True, weighted=True)
 _conv = replace(
     _kernel,
-    count=rules_conv.convolution,
-    move=moves.through(rules_conv.conv_windows, mixes=True),
+    count=convolution.convolution,
+    move=layer_fields.through(convolution.conv_windows, mixes=True),
 )
 _transposed = replace(
     _kernel,
-    count=rules_conv.transposed,
-    move=moves.through(rules_conv.transposed_windows, mixes=True),
+    count=convolution.transposed,
+    move=layer_fields.through(convolution.transposed_windows, mixes=True),
 )
-_depthwise = replace(_conv, count=rules_conv.depthwise)
+_depthwise = replace(_conv, count=convolution.depthwise)
 _separable = replace(
     _conv,
-    count=rules_conv.separable,
-    keeps_inside=rules_conv.depthwise_elements,
-    holds_inside=rules_conv.held_between,
+    count=convolution.separable,
+    keeps_inside=convolution.depthwise_elements,
+    holds_inside=convolution.held_between,
 )
-_average_pool = Rule(rules_conv.pooling, moves.through(rules_conv.conv_windows))
+_average_pool = Rule(convolution.pooling, layer_fields.through(convolution.conv_windows))
 _max_pool = replace(_average_pool, keeps=BOTH)
-_global_average = Rule(rules_conv.global_pooling, moves.pooled)
+_global_average = Rule(convolution.global_pooling, layer_fields.pooled)
 _global_max = replace(_global_average, keeps=BOTH)
-_adaptive_average = Rule(rules_conv.adaptive_pooling, moves.pooled)
+_adaptive_average = Rule(convolution.adaptive_pooling, layer_fields.pooled)
 _adaptive_max = replace(_adaptive_average, keeps=BOTH)
-_resize = Rule(rules_conv.up_sampling, moves.through(rules_conv.resize_windows))
-_shift = Rule(no_work, moves.through(rules_conv.shift_windows))
+_resize = Rule(convolution.up_sampling, layer_fields.through(convolution.resize_windows))
+_shift = Rule(no_work, layer_fields.through(convolution.shift_windows))
 
-_element = Rule(rules_simple.unary, moves.pointwise, storage=Storage.IN_PLACE)
-_batch_norm = replace(_element, count=rules_simple.batch_norm, keeps=INPUT, linear=True)
+_element = Rule(elementwise.unary, layer_fields.pointwise, storage=Storage.IN_PLACE)
+_batch_norm = replace(_element, count=elementwise.batch_norm, keeps=INPUT, linear=True)
 _layer_norm = replace(
     _element,
-    count=rules_simple.layer_norm,
-    move=moves.compared(moves.own_axes),
+    count=elementwise.layer_norm,
+    move=layer_fields.compared(layer_fields.own_axes),
     keeps=INPUT,
-    keeps_inside=rules_simple.output_elements,
+    keeps_inside=elementwise.output_elements,
 )
 _by_output = replace(_element, keeps=OUTPUT)
 _by_input = replace(_element, keeps=INPUT)
-_softmax = replace(_by_output, move=moves.compared(moves.own_axes))
+_softmax = replace(_by_output, move=layer_fields.compared(layer_fields.own_axes))
 _composed = replace(_by_input, storage=Storage.NEW)  # several kernels, as x · sigmoid(x)
-_activation = replace(_element, count=rules_simple.activation)
-_free = Rule(move=moves.same, storage=Storage.ALIAS)
+_activation = replace(_element, count=elementwise.activation)
+_free = Rule(move=layer_fields.same, storage=Storage.ALIAS)
 _noise = replace(_free, training_only=True)
-_add = replace(_element, count=rules_simple.merge)
+_add = replace(_element, count=elementwise.merge)
 _multiply = replace(_add, keeps=INPUT)
 _scale = _by_input  # a weight a channel
-_binary = replace(_element, count=rules_simple.binary)
+_binary = replace(_element, count=elementwise.binary)
 _product = replace(_binary, keeps=INPUT)
-_reshaping = Rule(move=moves.reshape, storage=Storage.ALIAS)
-_recurrent = Rule(rules_dense.recurrent, moves.remembered, keeps=BOTH, weighted=True)
+_reshaping = Rule(move=layer_fields.reshape, storage=Storage.ALIAS)
+_recurrent = Rule(products.recurrent, layer_fields.remembered, keeps=BOTH, weighted=True)
 _attention = Rule(
-    rules_attention.plain,
-    moves.attended,
+    attention.plain,
+    layer_fields.attended,
     keeps=INPUT,
-    keeps_inside=rules_attention.needed_by_plain,
-    holds_inside=rules_attention.held_by_plain,
+    keeps_inside=attention.needed_by_plain,
+    holds_inside=attention.held_by_plain,
 )
-_conv_lstm = Rule(rules_dense.conv_lstm, keeps=BOTH, weighted=True)
+_conv_lstm = Rule(products.conv_lstm, keeps=BOTH, weighted=True)
 
 
-def _projected(read: Callable[[Op], rules_attention.Projected]) -> Rule:
+def _projected(read: Callable[[Op], attention.Projected]) -> Rule:
     """The rule of attention with projections, which ``read`` finds in a call."""
     return Rule(
         lambda op: read(op).work(),
-        moves.attended,
+        layer_fields.attended,
         keeps=INPUT,
         keeps_inside=lambda op: read(op).needed(),
         holds_inside=lambda op: read(op).held(),
@@ -124,28 +120,34 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         **_ranked("Cropping{}D", _shift),
         **_ranked("ConvLSTM{}D", _conv_lstm),
         **_ranked("SpatialDropout{}D", _noise),
-        "Dense": replace(_kernel, count=rules_dense.dense, move=moves.dense),
-        "EinsumDense": replace(_kernel, count=rules_dense.einsum_dense, move=moves.einsum_dense),
-        "Dot": Rule(rules_dense.dot, moves.dot, keeps=INPUT),
-        "MultiHeadAttention": _projected(rules_attention.multi_head),
-        "GroupedQueryAttention": _projected(rules_attention.grouped_query),
+        "Dense": replace(_kernel, count=products.dense, move=layer_fields.dense),
+        "EinsumDense": replace(
+            _kernel, count=products.einsum_dense, move=layer_fields.einsum_dense
+        ),
+        "Dot": Rule(products.dot, layer_fields.dot, keeps=INPUT),
+        "MultiHeadAttention": _projected(attention.multi_head),
+        "GroupedQueryAttention": _projected(attention.grouped_query),
         "Attention": _attention,
         "AdditiveAttention": _attention,
         "SimpleRNN": _recurrent,
         "LSTM": _recurrent,
         "GRU": _recurrent,
         "RNN": _recurrent,
-        "Bidirectional": replace(_recurrent, count=rules_dense.bidirectional),
-        "TimeDistributed": Rule(rules_dense.each_step, moves.each_step, keeps=BOTH, weighted=True),
-        "Embedding": Rule(move=moves.looked_up, keeps=INPUT, weighted=True),
+        "Bidirectional": replace(_recurrent, count=products.bidirectional),
+        "TimeDistributed": Rule(
+            products.each_step, layer_fields.each_step, keeps=BOTH, weighted=True
+        ),
+        "Embedding": Rule(move=layer_fields.looked_up, keeps=INPUT, weighted=True),
         "BatchNormalization": _batch_norm,
         "SyncBatchNormalization": _batch_norm,
         "LayerNormalization": _layer_norm,
-        "GroupNormalization": replace(_layer_norm, move=moves.compared(moves.all_but_batch)),
+        "GroupNormalization": replace(
+            _layer_norm, move=layer_fields.compared(layer_fields.all_but_batch)
+        ),
         "RMSNormalization": _layer_norm,
         "UnitNormalization": _layer_norm,
-        "Normalization": replace(_element, count=rules_simple.rescaling),
-        "Rescaling": replace(_element, count=rules_simple.rescaling),
+        "Normalization": replace(_element, count=elementwise.rescaling),
+        "Rescaling": replace(_element, count=elementwise.rescaling),
         "ReLU": _by_output,
         "ELU": _by_output,
         "Softmax": _softmax,
@@ -153,18 +155,20 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         "PReLU": _by_input,
         "ThresholdedReLU": _by_input,
         "Activation": _activation,
-        "Masking": Rule(rules_simple.masking, moves.compared(moves.own_axes), keeps=INPUT),
+        "Masking": Rule(
+            elementwise.masking, layer_fields.compared(layer_fields.own_axes), keeps=INPUT
+        ),
         "Add": _add,
         "Subtract": _add,
         "Multiply": _multiply,
         "Maximum": _multiply,
         "Minimum": _multiply,
-        "Average": replace(_element, count=rules_simple.average),
+        "Average": replace(_element, count=elementwise.average),
         "LayerScale": _scale,
-        "CustomScaleLayer": replace(_element, count=rules_simple.scaled_sum),
-        "Concatenate": Rule(move=moves.beside),
-        "Permute": Rule(move=moves.turned),
-        "RepeatVector": Rule(move=moves.repeated),
+        "CustomScaleLayer": replace(_element, count=elementwise.scaled_sum),
+        "Concatenate": Rule(move=layer_fields.beside),
+        "Permute": Rule(move=layer_fields.turned),
+        "RepeatVector": Rule(move=layer_fields.repeated),
         "Flatten": _reshaping,
         "Reshape": _reshaping,
         **dict.fromkeys(_names("Dropout AlphaDropout GaussianDropout GaussianNoise"), _noise),
@@ -211,20 +215,54 @@ HARMLESS = frozenset(
 )
 
 
+_ADDED: dict[type, Rule] = {}
+
+
+def add_rule(layer_class: type, rule: Rule) -> None:
+    """Count a custom layer by a rule instead of tracing its operations.
+
+    Call it where the layer is defined, so that every process that builds the layer has the rule.
+
+    Args:
+        layer_class: the class of the layer; its subclasses follow the rule too if they do not
+            override its methods.
+        rule: says how to count it; without ``move`` the receptive field is a lower bound.
+
+    Raises:
+        UserError: a class of Keras itself.
+
+    Example:
+        >>> import keras
+        >>> from cnnbench.analysis import Rule, Work, add_rule
+        >>> class Scale(keras.layers.Layer):
+        ...     def call(self, inputs):
+        ...         return 2 * inputs
+        >>> add_rule(Scale, Rule(count=lambda op: Work(elementwise=op.output.elements)))
+    """
+    if keras_api.comes_with_keras(layer_class):
+        raise UserError(
+            f"{layer_class.__name__} is a layer of Keras, which has a rule already",
+            hint="add a rule for a subclass",
+        )
+    _ADDED[layer_class] = replace(rule, final=True)
+
+
 def find_rule(layer: Any) -> Rule | None:
-    """The rule for a layer or operation, or None where there is none.
+    """Return the rule for a layer or operation, or None if there is none.
 
     A class derived from a Keras layer counts as that layer as long as it overrides nothing that
     the parent computes with: neither ``call`` nor what that calls (``convolution_op``).
     """
     own: set[str] = set()
     for cls in type(layer).__mro__:
-        if keras_api.comes_with_keras(cls):
+        if cls in _ADDED or keras_api.comes_with_keras(cls):
             if any(hasattr(cls, name) for name in own):
                 return None
+            if cls in _ADDED:
+                return _ADDED[cls]
             table = LAYERS if hasattr(layer, "weights") else OPERATIONS
             rule = table.get(cls.__name__)
-            return _free if rule is _activation and not rules_conv.is_active(layer) else rule
+            return _free if rule is _activation and not convolution.is_active(layer) else rule
         own |= {name for name in vars(cls) if name[:2] != "__"} - HARMLESS
     return None
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnbench.analysis import algebra, moves
-from cnnbench.analysis.algebra import contracted
-from cnnbench.analysis.fields import Field, moving, of_input, still
 from cnnbench.analysis.graph import Op, Tensor
-from cnnbench.analysis.moves import pointwise, same
+from cnnbench.analysis.layers import fields as layer_fields
+from cnnbench.analysis.layers.fields import pointwise, same
+from cnnbench.analysis.receptive_field import algebra
+from cnnbench.analysis.receptive_field.algebra import contracted
+from cnnbench.analysis.receptive_field.field import Field, moving, of_input, still
 
 if TYPE_CHECKING:
     from cnnbench.analysis.rule import Fields
@@ -46,9 +47,9 @@ def before_of(op: Op, place: int = 0) -> tuple[int, ...]:
 
 
 def unknown(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Nothing is known: lost, unless nothing moves."""
-    field = algebra.joined([f.placed([]) for f in moves.known(op, fields)], (), op.name)
-    spread = [f for one in moves.known(op, fields) for f in moving(one.places)]
+    """Nothing is known: lost, unless nothing layer_fields."""
+    field = algebra.joined([f.placed([]) for f in layer_fields.known(op, fields)], (), op.name)
+    spread = [f for one in layer_fields.known(op, fields) for f in moving(one.places)]
     if any(factor.size > 1 for factor in spread):
         return field.losing(op.name, output.sizes)
     return field.placed(map(still, output.sizes))
@@ -84,7 +85,7 @@ def einsum(op: Op, fields: Fields, output: Tensor) -> Field:
 def _einsum(op: Op, fields: Fields, output: Tensor, equation: str) -> Field:
     count = len(node_of(op).inputs)
     operands = [(field_of(op, fields, place), len(before_of(op, place))) for place in range(count)]
-    return moves.einsum(equation, operands, output.sizes, op.name)
+    return layer_fields.einsum(equation, operands, output.sizes, op.name)
 
 
 def reduced(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -93,7 +94,7 @@ def reduced(op: Op, fields: Fields, output: Tensor) -> Field:
     if axes is None or op.args["values"][0] is None:
         return unknown(op, fields, output)
     chosen = [int(axis) % rank for axis in np.ravel(axes)]
-    return moves.reduced(fields[op.input], chosen, output.sizes, op.name)
+    return layer_fields.reduced(fields[op.input], chosen, output.sizes, op.name)
 
 
 def cumulated(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -106,7 +107,7 @@ def cumulated(op: Op, fields: Fields, output: Tensor) -> Field:
 
 def reshape(op: Op, fields: Fields, output: Tensor) -> Field:
     """The same elements in order."""
-    return moves.reshape(op, fields, output)
+    return layer_fields.reshape(op, fields, output)
 
 
 def turned(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -211,7 +212,7 @@ def stacked(op: Op, fields: Fields, output: Tensor) -> Field:
     """Tensors side by side along a new axis."""
     place = int(node_of(op).get_attr("axis")) % len(output.sizes)
     sizes = output.sizes[:place] + output.sizes[place + 1 :]
-    field = algebra.joined(moves.known(op, fields), sizes, op.name)
+    field = algebra.joined(layer_fields.known(op, fields), sizes, op.name)
     return field.placed([*field.places[:place], still(output.sizes[place]), *field.places[place:]])
 
 

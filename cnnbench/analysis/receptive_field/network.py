@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnbench.analysis.algebra import joined, remembered
-from cnnbench.analysis.fields import Field, moving, of_input, still
 from cnnbench.analysis.graph import Graph, Op, Tensor
+from cnnbench.analysis.receptive_field.algebra import joined, remembered
+from cnnbench.analysis.receptive_field.field import Field, moving, of_input, still
 
 PATIENCE = 50
 """Turns of a loop after which a field that still grows is lost."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
-from cnnbench.analysis.fields import Factor, Field, Place, moving, still
+from cnnbench.analysis.receptive_field.field import Factor, Field, Place, moving, still
 from cnnbench.analysis.rule import Window
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnbench.analysis import algebra
-from cnnbench.analysis.algebra import contracted, windowed
-from cnnbench.analysis.fields import Field, still
 from cnnbench.analysis.graph import Op, Tensor
-from cnnbench.analysis.node_moves import before_of, constant, field_of, node_of, unknown
+from cnnbench.analysis.layers.convolution import TAPS
+from cnnbench.analysis.operations.fields import before_of, constant, field_of, node_of, unknown
+from cnnbench.analysis.receptive_field import algebra
+from cnnbench.analysis.receptive_field.algebra import contracted, windowed
+from cnnbench.analysis.receptive_field.field import Field, still
 from cnnbench.analysis.rule import Window
-from cnnbench.analysis.rules_conv import TAPS
 
 if TYPE_CHECKING:
     from cnnbench.analysis.rule import Fields

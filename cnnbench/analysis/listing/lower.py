@@ -12,15 +12,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cnnbench.analysis import control, keras_api, loops, node_rules
-from cnnbench.analysis.calls import Recorded
-from cnnbench.analysis.functions import CALLS, CONDITIONS, LOOPS, body_of, needed, read_outputs
+from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import TRACED, Call, Graph, Op, Tensor, Uncounted
-from cnnbench.analysis.loops import Scope, Unknown
-from cnnbench.analysis.node_kinds import SAME, SHAPES, kind_of
+from cnnbench.analysis.layers.rules import find_rule, has_own_arithmetic
+from cnnbench.analysis.listing import control, loops
+from cnnbench.analysis.listing.calls import Recorded
+from cnnbench.analysis.listing.functions import (
+    CALLS,
+    CONDITIONS,
+    LOOPS,
+    body_of,
+    needed,
+    read_outputs,
+)
+from cnnbench.analysis.listing.loops import Scope, Unknown
+from cnnbench.analysis.listing.trace import Trace
+from cnnbench.analysis.operations import arithmetic
+from cnnbench.analysis.operations.kinds import SAME, SHAPES, kind_of
 from cnnbench.analysis.rule import Storage
-from cnnbench.analysis.rules import find_rule, has_own_arithmetic
-from cnnbench.analysis.trace import Trace
 from cnnbench.analysis.work import NOTHING, Work
 
 
@@ -128,7 +137,7 @@ class Lowering:
         op = self._renewed(op, group.made, scope)
         ruled = rule.count(op) or NOTHING
         is_sized = self.unsized.isdisjoint((*op.inputs, *op.outputs))
-        if group.uncounted and is_sized:  # the rule knows what the operations do not say
+        if rule.final or (group.uncounted and is_sized):  # the rule knows more than the operations
             self.emit(op, work=ruled)
             return
         # The products come from the operations, the rest from the convention of the layer.
@@ -230,7 +239,7 @@ class Lowering:
         outputs = [self.tensor(tensor, node, inputs, scope) for tensor in node.outputs]
         for tensor, output in zip(node.outputs, outputs, strict=True):
             scope.values[tensor.name] = output
-        work, reason = node_rules.count(node)
+        work, reason = arithmetic.count(node)
         name = f"{call.name} ({call.kind}: {node.type})"
         uncounted = [Uncounted(name, reason)] if reason else []
         if self.group is not None:

@@ -8,10 +8,10 @@ from typing import Any
 from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.graph import Graph
 from cnnbench.analysis.inputs import Spec
-from cnnbench.analysis.lower import lower
+from cnnbench.analysis.listing.lower import lower
+from cnnbench.analysis.listing.trace import trace
+from cnnbench.analysis.listing.walk import NotListed, walk
 from cnnbench.analysis.shape_errors import full_tracebacks, reason, refusal
-from cnnbench.analysis.trace import trace
-from cnnbench.analysis.walk import NotListed, walk
 from cnnbench.errors import UserError
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.analysis.functions import body_of, places_read
+from cnnbench.analysis.listing.functions import body_of, places_read
 
 LONGEST = 1_000_000
 """Turns that are tried before a length counts as unknown."""

@@ -7,9 +7,15 @@ from dataclasses import replace
 from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.analysis.algebra import concatenated, contracted, joined, reshaped, windowed
-from cnnbench.analysis.fields import Field, of_input, still
 from cnnbench.analysis.graph import Op, Tensor
+from cnnbench.analysis.receptive_field.algebra import (
+    concatenated,
+    contracted,
+    joined,
+    reshaped,
+    windowed,
+)
+from cnnbench.analysis.receptive_field.field import Field, of_input, still
 from cnnbench.analysis.rule import Windows
 
 if TYPE_CHECKING:
@@ -223,7 +229,7 @@ def dot(op: Op, fields: Fields, output: Tensor) -> Field:
 
 def each_step(op: Op, fields: Fields, output: Tensor) -> Field:
     """``TimeDistributed``: the layer inside, with the steps in the batch."""
-    from cnnbench.analysis.rules import find_rule
+    from cnnbench.analysis.layers.rules import find_rule
 
     inner = folded(op)
     rule = find_rule(op.layer.layer)

@@ -7,7 +7,7 @@ from math import log2, prod
 from types import MappingProxyType
 from typing import Any
 
-from cnnbench.analysis.rules_dense import contracted
+from cnnbench.analysis.layers.products import contracted
 from cnnbench.analysis.work import NOTHING, Work
 
 NodeRule = Callable[[Any], Work | None]

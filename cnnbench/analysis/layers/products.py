@@ -8,8 +8,8 @@ from typing import Any
 
 from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import Op
-from cnnbench.analysis.moves import folded
-from cnnbench.analysis.rules_conv import ending, is_active, split
+from cnnbench.analysis.layers.convolution import ending, is_active, split
+from cnnbench.analysis.layers.fields import folded
 from cnnbench.analysis.work import NOTHING, Work
 
 
@@ -114,7 +114,7 @@ def conv_lstm(op: Op) -> Work:
 
 def each_step(op: Op) -> Work | None:
     """``TimeDistributed``: the layer inside, once a step."""
-    from cnnbench.analysis.rules import find_rule, has_own_arithmetic
+    from cnnbench.analysis.layers.rules import find_rule, has_own_arithmetic
 
     rule = find_rule(op.layer.layer)
     if rule is None or has_own_arithmetic(op.layer.layer) or len(op.inputs) > 1:

@@ -13,11 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 from cnnbench.analysis import keras_api, keras_calls
-from cnnbench.analysis.functions import CALLS, body_of, needed
 from cnnbench.analysis.graph import ITEM_BYTES, Graph, Op, Tensor, is_float
-from cnnbench.analysis.inlining import converting, inlined
+from cnnbench.analysis.layers.convolution import is_active
+from cnnbench.analysis.listing.functions import CALLS, body_of, needed
+from cnnbench.analysis.listing.trace import converting, inlined
 from cnnbench.analysis.rule import Storage
-from cnnbench.analysis.rules_conv import is_active
 
 VIEWS = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "StopGradient"})
 
