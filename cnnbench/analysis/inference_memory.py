@@ -1,9 +1,9 @@
-"""Activation memory: how many bytes of layer outputs live at every step of an inference.
+"""Activation memory of inference: the bytes of layer outputs that are alive at every step.
 
-The chapter's rule of thumb is "two consecutive layers". Made exact: an output lives from the
-operation that makes it to the last one that reads it (register liveness, as in Aho et al.,
-*Compilers*, section 9.2.5), so skip connections and branches keep their tensors alive. The input
-image belongs to the caller and is left out, as in the chapter's exercise.
+The chapter's rule of thumb is "two consecutive layers". Exactly, an output is alive from the
+operation that makes it to the last one that reads it (liveness, as in Aho et al., *Compilers*,
+section 9.2.5), so skip connections and branches keep their tensors alive. The input image belongs
+to the caller and is left out, as in the chapter's exercise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cnnbench.analysis.graph import Graph, Op, Tensor
 from cnnbench.analysis.rule import Storage
 from cnnbench.errors import UserError
 
-# Activations of several kernels, of which the last reads the input again.
+# Activations that consist of several kernels, of which the last reads the input again.
 _COMPOSED = frozenset({"silu", "swish", "hard_silu", "hard_swish", "gelu", "mish"})
 
 
@@ -24,9 +24,9 @@ class Liveness:
     """The activation memory of one batch, in bytes.
 
     Attributes:
-        made: by operation, what it puts into new memory.
-        live: by operation, what is alive while it runs: its inputs, its outputs, and what it makes
-            for itself alone, as attention its scores.
+        made: for each operation, the bytes of its outputs in new memory.
+        live: for each operation, the bytes that are alive while it runs: inputs, outputs and
+            intermediate tensors, such as the scores of attention.
     """
 
     made: tuple[int, ...]
@@ -34,12 +34,12 @@ class Liveness:
 
     @property
     def total(self) -> int:
-        """The sum of all outputs: what is needed if nothing is ever freed."""
+        """The sum of all outputs: the memory needed if nothing is ever freed."""
         return sum(self.made)
 
     @property
     def peak(self) -> int:
-        """The most that is alive at once."""
+        """The most bytes that are alive at once."""
         return max(self.live, default=0)
 
     @property
@@ -56,9 +56,9 @@ def liveness(
     Args:
         graph: the operations.
         batch: images in a batch.
-        dtype: the type of all floating-point activations; their own by default.
-        in_place: element-wise layers overwrite an input of the same size that nobody needs
-            again, as compilers and LiteRT do; but for activations of several kernels (SiLU, GELU).
+        dtype: replaces the type of floating-point activations.
+        in_place: element-wise layers overwrite an input of the same size that is not read again,
+            as in compilers and LiteRT; except activations of several kernels (SiLU, GELU).
     """
     last = _last_uses(graph)
     buffers: dict[Tensor, int] = {}  # tensor -> its buffer
@@ -92,9 +92,9 @@ def largest_batch(
     dtype: str | None = None,
     in_place: bool = False,
 ) -> int:
-    """The largest batch with ``weights + inference peak <= limit``; 0 where not one image fits.
+    """Return the largest batch with ``weights + inference peak <= limit``; 0 if none fits.
 
-    The input images and the runtime's own memory are not in it.
+    The input images and the runtime's own memory are not included.
 
     Raises:
         UserError: the network takes one batch size only, or nothing in it depends on the batch.
@@ -107,7 +107,7 @@ def largest_batch(
 
     if not fits(1):
         return 0
-    # What depends on the batch grows in proportion to it: the rest is the same for every batch.
+    # The peak is linear in the batch: a constant plus a part in proportion to it.
     one, two = (liveness(graph, batch, dtype, in_place).peak for batch in (1, 2))
     if two == one:
         raise UserError("no activation depends on the batch", "--fit")
@@ -138,7 +138,7 @@ def _costs(op: Op) -> bool:
 
 
 def _inside(op: Op, batch: int, dtype: str | None) -> int:
-    """The bytes that live inside ``op`` alone, of its output's type."""
+    """Return the bytes of the intermediate tensors of ``op``, in the type of its output."""
     if op.rule is None or op.rule.holds_inside is None:
         return 0
     held = replace(op.output, sizes=(op.rule.holds_inside(op),))
@@ -154,7 +154,7 @@ def _shared_buffer(
     death: dict[int, int],
     in_place: bool,
 ) -> int | None:
-    """The buffer of an input in which ``tensor`` lives too, or None where it needs its own."""
+    """Return the buffer of an input that ``tensor`` shares, or None if it needs its own."""
     if op.rule is None or not op.inputs:
         return None
     if op.rule.storage is Storage.ALIAS:
@@ -162,7 +162,7 @@ def _shared_buffer(
     if op.rule.storage is Storage.IN_PLACE and in_place and not _reads_again(op):
         for source in op.inputs:
             buffer = buffers.get(source)
-            if buffer is None:  # made of weights alone
+            if buffer is None:  # computed from weights alone
                 continue
             dying = death[buffer] <= position
             if dying and size[buffer] and source.bytes(1) == tensor.bytes(1):
@@ -171,12 +171,12 @@ def _shared_buffer(
 
 
 def _reads_again(op: Op) -> bool:
-    """Whether an activation of several kernels, as x · sigmoid(x), needs its input to the last."""
+    """Return whether the activation reads its input until its last kernel, as x · sigmoid(x)."""
     return getattr(getattr(op.layer, "activation", None), "__name__", "") in _COMPOSED
 
 
 def _sweep(births: list[list[int]], size: dict[int, int], death: dict[int, int]) -> tuple[int, ...]:
-    """The live bytes at every position: each buffer from its birth to its death, both included."""
+    """Return the live bytes at every position, each buffer from its birth to its death."""
     freed: dict[int, int] = {}
     live, now = [], 0
     for position, fresh in enumerate(births):

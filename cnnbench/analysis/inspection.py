@@ -192,9 +192,9 @@ def _bounds(
 
 
 def check_options(batch_size: int, convention: str, dtype: str | None) -> Convention:
-    """The convention asked for; raises `UserError` before anything is built."""
+    """Return the convention; raise `UserError` for a wrong option before anything is built."""
     if batch_size < 1:
-        raise UserError(f"a batch of {batch_size}", hint="at least one image is needed")
+        raise UserError(f"a batch of {batch_size} is too small", hint="at least 1 is needed")
     if dtype is not None and dtype not in FLOAT_BYTES:
         known = ", ".join(FLOAT_BYTES)
         raise UserError(f"unknown dtype '{dtype}'", hint=f"one of {known}")
@@ -209,7 +209,7 @@ def _check_something_was_found(model: Any, idle: bool) -> None:
     if idle:
         raise UserError(
             f"no arithmetic was found in '{model.name}'",
-            hint="call the model once on an input of its shape, or give --input-shape",
+            hint="call the model on an input once, or give --input-shape",
         )
 
 

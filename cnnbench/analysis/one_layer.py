@@ -1,4 +1,4 @@
-"""One layer written as text, ``Conv2D(200,5,padding=same)``, as a model of its own."""
+"""Build a model of one layer that is written as text: ``Conv2D(200,5,padding=same)``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 from cnnbench.analysis.shape_errors import reason
 from cnnbench.errors import UserError, nearest
+from cnnbench.text import shape_text
 
 
 def one_layer_model(text: str, input_shape: tuple[int, ...]) -> Any:
-    """The model that applies the layer ``text`` to an input of ``input_shape``.
+    """Return a model that applies the layer ``text`` to an input of ``input_shape``.
 
-    The text is read, never run: a class of ``keras.layers`` and literal arguments, where a bare
-    word stands for itself (``padding=same``).
+    The text is parsed, never run: a class of ``keras.layers`` with literal arguments; strings need
+    no quotes (``padding=same``).
 
     Raises:
         UserError: not a layer, arguments that it does not take, or an input that it cannot take.
@@ -33,12 +34,14 @@ def one_layer_model(text: str, input_shape: tuple[int, ...]) -> Any:
     inputs = tf.keras.Input(input_shape)
     try:
         return tf.keras.Model(inputs, classes[known](*args, **kwargs)(inputs), name=known.lower())
-    except Exception as error:  # Keras raises what it likes
-        raise UserError(f"{text} on {input_shape}: {reason(error)}", "--layer") from error
+    except Exception as error:  # Keras can raise anything
+        raise UserError(
+            f"{text} cannot be applied to {shape_text(input_shape)}: {reason(error)}", "--layer"
+        ) from error
 
 
 def parse(text: str) -> tuple[str, list[Any], dict[str, Any]]:
-    """The name, positional and named arguments of ``Name(1, (2, 2), key=word)``."""
+    """Return name, positional and named arguments of ``Name(1, (2, 2), key=word)``."""
     example = 'write for example "Conv2D(200,5,padding=same)"'
     try:
         call = ast.parse(text.strip(), mode="eval").body

@@ -1,7 +1,7 @@
-"""What training must keep of the forward pass until the backward pass has used it.
+"""Activation memory of training: forward tensors that the backward pass reads.
 
-Two ways: exactly, from the gradient graph that TensorFlow would run; and fast, layer by layer,
-from what the rule of each kind of layer says its gradient needs.
+It is computed exactly from the gradient graph that TensorFlow would run, or estimated layer by
+layer from the rules, which say what each gradient reads.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ VIEWS = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "StopGradient
 
 @dataclass(frozen=True)
 class Kept:
-    """What the gradient of an activation function reads: beside it, tensors made inside it."""
+    """Tensors that the gradient of an activation reads; ``inside`` counts intermediate ones."""
 
     input: bool = False
     output: bool = False
     inside: int = 0
 
 
-# As TensorFlow's gradients are written; any other function is taken to need its output.
+# From the code of TensorFlow's gradients; the gradient of any other function reads its output.
 ACTIVATIONS: Mapping[str, Kept] = MappingProxyType(
     {
         "silu": Kept(input=True),
@@ -46,15 +46,15 @@ ACTIVATIONS: Mapping[str, Kept] = MappingProxyType(
 
 
 def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = None) -> int:
-    """The bytes that the gradients of all layers read again, layer by layer.
+    """Estimate the bytes that the gradients of all layers read.
 
-    Each layer's rule says whether its gradient needs its inputs or its outputs (a convolution its
-    inputs, a ReLU its outputs, an addition neither); every tensor is counted once. Layers before
-    the first that is trained keep nothing, frozen ones not what only their weights' gradient needs.
-    The outputs are kept: the loss reads them.
-    Its error against ``traced_training_bytes`` is in ``docs/counting.md``.
+    The rule of each layer says whether its gradient reads its inputs or its outputs (a convolution
+    its inputs, a ReLU its outputs, an addition neither); every tensor is counted once. Layers
+    before the first trained one keep nothing, and frozen layers only what the gradient passing
+    through them reads. The outputs of the network are kept: the loss reads them.
+    The error against ``traced_training_bytes`` is in ``docs/counting.md``.
     """
-    owner: dict[Tensor, Tensor] = {}  # a view -> what it is a view of
+    owner: dict[Tensor, Tensor] = {}  # a view -> the tensor that it is a view of
     kept: dict[Tensor, None] = {}
     images = set(graph.inputs)
     differentiated: set[Tensor] = set()
@@ -83,7 +83,7 @@ def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = No
 
 
 def _needed(op: Op) -> tuple[list[Tensor], int]:
-    """What the gradient of ``op`` reads again: tensors, and elements made inside it."""
+    """Return what the gradient of ``op`` reads: tensors, and a number of intermediate elements."""
     if op.rule is None:
         return [*op.inputs, *op.outputs], 0
     tensors, inside = list[Tensor](), 0
@@ -104,22 +104,22 @@ def _needed(op: Op) -> tuple[list[Tensor], int]:
 
 
 def traced_training_bytes(model: Any, inputs: Any, batch: int = 1, dtype: str | None = None) -> int:
-    """The bytes of all forward tensors that the gradient graph reads, and of the outputs.
+    """Return the bytes of the outputs and of all forward tensors that the gradient graph reads.
 
     The network is traced in training mode with symbolic weights, its outputs are differentiated
     with respect to every trainable weight, and the tensors that cross from the forward into the
     backward part are added up: each buffer once, however many views of it cross. The outputs are
-    kept too, for the loss reads them. The images and the weights themselves (and what is computed
-    from weights alone) are not activations.
+    kept too, because the loss reads them. Images, weights and tensors computed from weights alone
+    are not activations.
 
     Args:
         model: a Keras 2 or Keras 3 model.
-        inputs: what it is called with, as ``Spec`` in its structure.
+        inputs: a structure of ``Spec`` as the model takes it.
         batch: images in a batch.
-        dtype: the type of all floating-point activations; their own by default.
+        dtype: replaces the type of floating-point activations.
 
     Raises:
-        ValueError: a loop hands lists of unknown size to its gradient (recurrent layers).
+        ValueError: a loop passes lists of unknown size to its gradient (recurrent layers).
     """
     import tensorflow as tf
 
@@ -152,9 +152,9 @@ def traced_training_bytes(model: Any, inputs: Any, batch: int = 1, dtype: str | 
 
 
 def _depending(ops: Iterable[Any], images: Iterable[Any], scopes: tuple[Any, ...]) -> set[Any]:
-    """References to the tensors that depend on the images or on chance.
+    """Return references to the tensors that depend on the images or on random numbers.
 
-    Called functions are entered: one may hand its weights through, beside what it computes.
+    Called functions are entered, as they may also pass weights through.
     ``scopes`` are the graphs around the operations.
     """
     found = {tensor.ref() for tensor in images}
@@ -174,10 +174,10 @@ def _depending(ops: Iterable[Any], images: Iterable[Any], scopes: tuple[Any, ...
 
 
 def _crossing(graph: Any, forward: Iterable[Any]) -> list[Any]:
-    """The forward tensors that operations of the backward part read.
+    """Return the forward tensors that operations of the backward part read.
 
-    What leads to no gradient of a weight is cut off, as TensorFlow does: the gradients of constants
-    (the 0.5 in GELU, the scale of a dropout) are written into the graph and never run.
+    Operations that no gradient of a weight needs are pruned, as TensorFlow does: the gradients of
+    constants (the 0.5 in GELU, the scale of a dropout) are in the graph but never run.
     """
     before = set(forward)
     return [
@@ -190,7 +190,7 @@ def _crossing(graph: Any, forward: Iterable[Any]) -> list[Any]:
 
 
 def _refuse_lists(graph: Any, forward: Iterable[Any]) -> None:
-    """What a loop keeps of every turn is in lists whose size the graph does not say."""
+    """Raise if a loop keeps tensors of each iteration in lists, whose size is not in the graph."""
     before = set(forward)
     for op in graph.get_operations():
         for tensor in op.inputs if op not in before else ():
@@ -199,7 +199,7 @@ def _refuse_lists(graph: Any, forward: Iterable[Any]) -> None:
 
 
 def _buffer(tensor: Any) -> str:
-    """The name of the tensor whose memory ``tensor`` shares."""
+    """Return the name of the tensor whose memory ``tensor`` shares."""
     while tensor.op.type in VIEWS and tensor.op.inputs:
         tensor = tensor.op.inputs[0]
     return str(tensor.name)

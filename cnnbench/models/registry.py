@@ -1,4 +1,4 @@
-"""From a text to a model, and the list of all models that are known by name.
+"""Resolve model names, and list the models that are known by name.
 
 Nothing here imports TensorFlow, Keras or a user's module: builders are checked by their source.
 """

@@ -1,7 +1,7 @@
-"""Which files a builder's module is made of: itself, and what it imports from where it lies.
+"""Files of a builder: its module, and the modules that it imports from the same folder.
 
-Read from their source, nothing is imported. What is found elsewhere, an installed package say, is
-not followed, nor is cnnbench.
+Imports are read from the source; nothing is imported. Installed packages and cnnbench itself are
+not followed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 
 def sha256(file: Path, root: Path) -> str:
-    """Of a module's source, and of all that it imports from the same ``root``."""
+    """Return the hash of a module's source and of the modules it imports from ``root``."""
     found = sources(file, root)
     if len(found) == 1:
         return hashlib.sha256(file.read_bytes()).hexdigest()
@@ -30,7 +30,7 @@ def sha256(file: Path, root: Path) -> str:
 
 
 def sources(file: Path, root: Path) -> list[Path]:
-    """``file`` and every file that it imports from the folder ``root``, directly or by others."""
+    """Return ``file`` and every file that it imports from ``root``, directly or indirectly."""
     if root.name in _INSTALLED:
         return [file]
     found: set[Path] = set()
@@ -48,20 +48,20 @@ def _imported(file: Path, package: Name) -> frozenset[Name]:
     try:
         found = file.stat()
         return _read(file, package, (found.st_mtime_ns, found.st_size))
-    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it will say so
+    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it will report it
         return frozenset()
 
 
 @lru_cache(maxsize=1024)
 def _read(file: Path, package: Name, _stamp: tuple[int, int]) -> frozenset[Name]:
-    """The names that ``file`` imports; every cell of a suite asks for them."""
+    """Return the names that ``file`` imports; cached, as every cell of a suite needs them."""
     nodes = ast.walk(ast.parse(file.read_bytes()))
     names = {name for node in nodes for name in _names(node, package)}
     return frozenset(name for name in names if name[:1] != ("cnnbench",))
 
 
 def _names(node: ast.AST, package: Name) -> Iterator[Name]:
-    """The dotted names that a statement of a module in ``package`` may import."""
+    """Yield the dotted names that a statement of a module in ``package`` may import."""
     if isinstance(node, ast.Import):
         yield from (tuple(alias.name.split(".")) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
@@ -72,7 +72,7 @@ def _names(node: ast.AST, package: Name) -> Iterator[Name]:
 
 
 def _files(root: Path, name: Name) -> Iterator[Path]:
-    """The files that importing ``name`` runs: its packages' and its own."""
+    """Yield the files that importing ``name`` runs: those of its packages, and its own."""
     for end in range(1, len(name) + 1):
         stem = root.joinpath(*name[:end])
         for candidate in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")):

@@ -118,7 +118,7 @@ def test_an_input_that_is_not_square_sees_more_of_the_longer_side() -> None:
             ("LeNet5[input_shape=32x32x2]", CHINA),
             "the model takes images of 2 channels (image files give 1 or 3)",
         ),
-        (("ResNet18", CHINA), "no ImageNet weights are published for ResNet18 here"),
+        (("ResNet18", CHINA), "there are no ImageNet weights for ResNet18"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], words: str) -> None:

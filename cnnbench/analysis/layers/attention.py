@@ -1,4 +1,4 @@
-"""Attention: its arithmetic, and its scores, which no output shows and which can be most of it."""
+"""Attention: its arithmetic, and its scores, which are intermediate and can be most memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Projected:
     """Scaled dot-product attention with projections (Vaswani et al. 2017, section 3.2.2).
 
     Attributes:
-        kept: how often it is done: positions along the axes that it does not mix.
+        kept: number of repetitions: positions along the axes that it does not mix.
         targets, sources: queries, and keys with values.
         widths: of a query, a key, a value and the output.
         heads: of the queries, and of the keys and values.
         dims: of a key and a value in a head.
         biased: the projections have biases.
-        drops: some of the scores are dropped in training.
-        gated: what the values give is multiplied by the sigmoid of one more projection of the
-            queries (Qiu et al. 2025, Gated Attention, arXiv:2505.06708).
+        drops: dropout of scores in training.
+        gated: the output is multiplied by the sigmoid of one more projection of the queries
+            (Qiu et al. 2025, Gated Attention, arXiv:2505.06708).
     """
 
     kept: int
@@ -45,7 +45,7 @@ class Projected:
         return self.targets * self.heads[0] * self.dims[1] * self.gated
 
     def work(self) -> Work:
-        """The arithmetic, with ``t`` queries, ``s`` keys, ``h`` heads.
+        """Return the arithmetic, with ``t`` queries, ``s`` keys, ``h`` heads.
 
         Projections ``t h (d_q k + d_out v) + s h (d_k k + d_v v)``, scores ``t s h k``, weighted
         sum ``t s h v``; then biases, the scaling of the queries and one softmax element a score.
@@ -66,16 +66,18 @@ class Projected:
         return once * self.kept
 
     def held(self) -> int:
-        """Elements alive inside when the scores are made: queries, keys, values and scores.
+        """Return the intermediate elements at the peak: queries, keys, values and scores.
 
-        Keys and values that groups of heads share are repeated for each of them.
+        Keys and values that groups of heads share are repeated for each head.
         """
         of_head = self.targets * self.dims[0] + self.sources * sum(self.dims)
         return self.kept * (of_head * self.heads[0] + self.scores)
 
     def needed(self) -> int:
-        """Elements made inside that the gradient reads: those (the softmax for the scores), what
-        it weighs, and where some are dropped the rest of them too.
+        """Return the intermediate elements that the gradient reads.
+
+        They are those of `held` (softmax outputs as scores), the weighted sums, and with dropout
+        the remaining scores.
         """
         weighed = self.targets * self.heads[0] * self.dims[1]
         return self.held() + self.kept * (
@@ -84,7 +86,7 @@ class Projected:
 
 
 def multi_head(op: Op) -> Projected:
-    """What a ``MultiHeadAttention`` does for one image."""
+    """Return the dimensions of a call of ``MultiHeadAttention``."""
     layer = op.layer
     query, value = op.args["query"], op.args["value"]
     rank = len(query.sizes)
@@ -104,7 +106,7 @@ def multi_head(op: Op) -> Projected:
 
 
 def grouped_query(op: Op) -> Projected:
-    """As ``multi_head``, keys and values shared by groups of query heads."""
+    """Return the dimensions if groups of query heads share keys and values."""
     layer = op.layer
     query, value = op.args["query"], op.args["value"]
     return Projected(
@@ -124,7 +126,7 @@ def _widths(op: Op) -> tuple[int, int, int, int]:
     query, value = op.args["query"], op.args["value"]
     given = op.args.get("key")
     key = value if given is None else given
-    out = prod(op.output.sizes[len(query.sizes) - 1 :])  # several axes, where it is told so
+    out = prod(op.output.sizes[len(query.sizes) - 1 :])  # may be several axes
     return query.sizes[-1], key.sizes[-1], value.sizes[-1], out
 
 
@@ -147,7 +149,7 @@ def plain(op: Op) -> Work:
 
 
 def _dropped(scores: int) -> int:
-    """Elements of float32 that dropping some of the scores keeps: the rest, a mask of bytes."""
+    """Return what dropout of scores keeps, in float32 elements: the scores and a mask of bytes."""
     return scores + scores // ITEM_BYTES["float32"]
 
 
@@ -157,12 +159,12 @@ def _scores(op: Op) -> int:
 
 
 def held_by_plain(op: Op) -> int:
-    """The scores, and of additive ones the sums that they are made of; they live inside only."""
+    """Return the intermediate elements: the scores, and for additive attention their sums."""
     is_sum = op.kind == "AdditiveAttention" or getattr(op.layer, "score_mode", "dot") == "concat"
     return _scores(op) * (1 + op.input.sizes[-1] * is_sum)
 
 
 def needed_by_plain(op: Op) -> int:
-    """Elements made inside it that its gradient reads: those, and what they weigh."""
+    """Return the intermediate elements that the gradient reads: scores and weighted sums."""
     dropped = _dropped(_scores(op)) if getattr(op.layer, "dropout", 0) else 0
     return held_by_plain(op) + op.output.elements + dropped

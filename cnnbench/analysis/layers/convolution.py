@@ -1,4 +1,4 @@
-"""Convolutions and pooling: how many multiply-adds, and which inputs an output sees."""
+"""Convolutions and pooling: arithmetic, and the windows of inputs that an output sees."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cnnbench.analysis.work import Work
 
 
 def is_active(layer: Any) -> bool:
-    """Whether a layer ends in an activation other than the identity."""
+    """Return whether a layer ends in an activation other than the identity."""
     activation = getattr(layer, "activation", None)
     return activation is not None and getattr(activation, "__name__", "") != "linear"
 
 
 def ending(layer: Any, outputs: int) -> Work:
-    """What follows the products: a bias add and an activation, each once an output element."""
+    """Count the bias add and the activation, each once per output element."""
     bias = outputs if getattr(layer, "use_bias", False) else 0
     return Work(bias=bias, elementwise=outputs if is_active(layer) else 0)
 
 
 def split(layer: Any, tensor: Tensor) -> tuple[tuple[int, ...], int]:
-    """The spatial sizes and the channels of ``tensor``."""
+    """Return the spatial sizes and the channels of ``tensor``."""
     sizes = tensor.sizes
     if getattr(layer, "data_format", None) == "channels_first":
         return sizes[2:], sizes[1]
@@ -66,16 +66,16 @@ def separable(op: Op) -> Work:
 
 
 def depthwise_elements(op: Op) -> int:
-    """What a separable convolution holds between its halves: ``out_h x out_w x maps``."""
+    """Return the elements between the two halves of the layer: ``out_h x out_w x maps``."""
     maps = split(op.layer, op.input)[1] * op.layer.depth_multiplier
     return op.output.sizes[0] * prod(split(op.layer, op.output)[0]) * maps
 
 
 def held_between(op: Op) -> int:
-    """What lives inside a separable convolution only, beyond its input and its output.
+    """Return the intermediate elements of a separable convolution that are alive at its peak.
 
-    Its halves are kernels of their own: the first holds the input and the maps between, the second
-    those and the output.
+    The first half reads the input and writes the intermediate maps; the second half reads them and
+    writes the output.
     """
     return max(depthwise_elements(op) - min(op.input.elements, op.output.elements), 0)
 
@@ -86,7 +86,7 @@ def pooling(op: Op) -> Work:
 
 
 def global_pooling(op: Op) -> Work:
-    """Every input element is read once."""
+    """Count every input element once."""
     return Work(pooling=op.input.elements)
 
 
@@ -101,12 +101,12 @@ def adaptive_pooling(op: Op) -> Work:
     return Work(pooling=op.input.sizes[0] * reads * channels)
 
 
-# Inputs that an output weighs along an axis; of other ways the call is traced.
+# Inputs per output along an axis; calls with other interpolations are traced.
 TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4, "lanczos3": 6, "lanczos5": 10}
 
 
 def up_sampling(op: Op) -> Work | None:
-    """Nearest copies; what is smooth weighs so many neighbours an output in each direction."""
+    """Count nothing for nearest-neighbour copies, else ``taps`` neighbours per axis and output."""
     taps = TAPS.get(getattr(op.layer, "interpolation", "nearest"))
     if taps is None:
         return None
@@ -169,7 +169,7 @@ def resize_windows(op: Op) -> Windows | None:
 
 
 def shift_windows(op: Op) -> Windows:
-    """Padding moves the outputs by what is put before, cropping by what is cut."""
+    """Shift the outputs by the padding before them, or by the cropped size."""
     layer = op.layer
     amounts, sign = (layer.padding, 1) if "padding" in vars(layer) else (layer.cropping, -1)
     pairs = amounts if hasattr(amounts[0], "__len__") else (amounts,)
@@ -177,6 +177,6 @@ def shift_windows(op: Op) -> Windows:
 
 
 def _each(value: Any, op: Op) -> tuple[int, ...]:
-    """``value`` once a spatial axis."""
+    """Return ``value`` for each spatial axis."""
     rank = len(op.input.sizes) - 2
     return tuple(value) if hasattr(value, "__len__") else (value,) * rank

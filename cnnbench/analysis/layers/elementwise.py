@@ -1,4 +1,4 @@
-"""Normalisation, activations, merges and the rest: a fixed number of operations an element."""
+"""Normalisation, activations and merges: a fixed number of operations per element."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cnnbench.analysis.work import Work
 
 
 def batch_norm(op: Op) -> Work:
-    """One multiplication and one addition an element, with statistics known beforehand."""
+    """One multiplication and one addition per element, with stored statistics."""
     return Work(batch_norm=op.output.elements)
 
 

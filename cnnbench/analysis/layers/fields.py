@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def known(op: Op, fields: Fields) -> list[Field]:
-    """The fields of the inputs that have one."""
+    """Return the fields of the inputs that have one."""
     return [fields[tensor] for tensor in op.inputs if tensor in fields]
 
 
@@ -38,7 +38,7 @@ def same(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def axes_of(layer: Any, rank: int) -> tuple[range, int]:
-    """The axes of positions, and that of channels."""
+    """Return the axes of positions, and the axis of channels."""
     if getattr(layer, "data_format", None) == "channels_first":
         return range(2, rank), 1
     return range(1, rank - 1), rank - 1
@@ -63,13 +63,13 @@ def through(windows: Callable[[Op], Windows | None], mixes: bool = False) -> Mov
 
 
 def pooled(op: Op, fields: Fields, output: Tensor) -> Field:
-    """All positions become one, or as many as it was told to make."""
+    """All positions become one, or the number that an adaptive pooling makes."""
     positions, _ = axes_of(op.layer, len(op.input.sizes))
     return reduced(fields[op.input], list(positions), output.sizes, op.name)
 
 
 def reduced(field: Field, axes: Sequence[int], sizes: Sequence[int], name: str) -> Field:
-    """Some axes are summed over; those that ``sizes`` still has keep no place."""
+    """Return the field after a reduction over some axes of the tensor."""
     field = contracted(field, axes, name)
     if len(sizes) == len(field.places):
         pairs = zip(field.places, sizes, strict=True)
@@ -93,14 +93,14 @@ def compared(axes: Callable[[Op], Sequence[int]]) -> Move:
 
 
 def own_axes(op: Op) -> list[int]:
-    """The ``axis`` of the layer, one or several."""
+    """Return the ``axis`` of the layer as a list."""
     axis = getattr(op.layer, "axis", -1)
     axes = list(axis) if hasattr(axis, "__iter__") else [axis]
     return [each % len(op.input.sizes) for each in axes]
 
 
 def all_but_batch(op: Op) -> list[int]:
-    """Every axis but the first."""
+    """Return every axis except the first."""
     return list(range(1, len(op.input.sizes)))
 
 
@@ -171,7 +171,7 @@ def remembered(op: Op, fields: Fields, output: Tensor) -> Field:
 def einsum(
     equation: str, operands: Sequence[tuple[Field | None, int]], sizes: Sequence[int], name: str
 ) -> Field:
-    """The field of a product of tensors, each a field (None for a weight) and a rank."""
+    """Return the field of an einsum; each operand is a field (None for a weight) and a rank."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     most = max(
@@ -241,7 +241,7 @@ def each_step(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def folded(op: Op) -> Op:
-    """The call of the layer inside a ``TimeDistributed``: steps stand in the batch axis."""
+    """Return the call of the layer inside a ``TimeDistributed``, with the steps in the batch."""
     given, made = op.input, op.output
     rows = given.sizes[0] * given.sizes[1]
     return replace(

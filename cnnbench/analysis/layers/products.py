@@ -31,10 +31,10 @@ def einsum_dense(op: Op) -> Work | None:
 
 
 def contracted(equation: str, shapes: list[tuple[int, ...]]) -> int | None:
-    """The product of the sizes of the axes that ``equation`` sums over.
+    """Return the product of the sizes of the axes that ``equation`` sums over.
 
-    ``shapes`` are those of the first operands; None where an axis is in none of them. Without an
-    arrow, those are summed that stand there twice.
+    ``shapes`` are those of the first operands; None if an axis is in none of them. Without an
+    arrow, axes that occur twice are summed.
     """
     left, arrow, right = equation.replace(" ", "").partition("->")
     right = right if arrow else "".join(axis for axis in left if left.count(axis) == 1)
@@ -50,7 +50,7 @@ def contracted(equation: str, shapes: list[tuple[int, ...]]) -> int | None:
 def dot(op: Op) -> Work | None:
     """``Dot``: ``outputs x (size of the axis that is multiplied)``.
 
-    Where it normalises, every element is squared, summed and scaled before.
+    With ``normalize``, every element is squared, summed and scaled before.
     """
     axes = op.layer.axes
     axis = axes if isinstance(axes, int) else axes[0]
@@ -123,7 +123,7 @@ def each_step(op: Op) -> Work | None:
 
 
 def _frame(op: Op, tensor: Any) -> tuple[tuple[int, ...], int]:
-    """The spatial sizes and channels of one time step."""
+    """Return the spatial sizes and channels of one time step."""
     if op.layer.data_format == "channels_first":
         return tensor.sizes[3:], tensor.sizes[2]
     return tensor.sizes[2:-1], tensor.sizes[-1]
@@ -134,7 +134,7 @@ def _state(op: Op) -> int:
 
 
 def bidirectional(op: Op) -> Work | None:
-    """Both directions; one operation an element where they are not concatenated."""
+    """Both directions, and one operation per element unless they are concatenated."""
     total = NOTHING
     for layer in (op.layer.forward_layer, op.layer.backward_layer):
         count = conv_lstm if type(layer).__name__.startswith("ConvLSTM") else recurrent

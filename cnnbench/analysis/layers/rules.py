@@ -1,8 +1,7 @@
-"""The table from the class name of a layer to its rule.
+"""Map the class name of a layer to its rule.
 
-By name, so that Keras 2 and Keras 3 layers and the operations of ``keras.ops`` share one table;
-only classes that Keras itself defines are looked up, and a subclass with a ``call`` of its own is
-not taken for its parent. What is not here is entered or traced.
+Names serve layers of Keras 2 and Keras 3 alike. Only classes that Keras itself defines are looked
+up, and a subclass with its own ``call`` does not inherit the rule. Others are traced.
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ _conv_lstm = Rule(products.conv_lstm, keeps=BOTH, weighted=True)
 
 
 def _projected(read: Callable[[Op], attention.Projected]) -> Rule:
-    """The rule of attention with projections, which ``read`` finds in a call."""
+    """Return the rule of attention with projections; ``read`` extracts them from a call."""
     return Rule(
         lambda op: read(op).work(),
         layer_fields.attended,
@@ -95,7 +94,7 @@ def _projected(read: Callable[[Op], attention.Projected]) -> Rule:
 
 
 def _ranked(name: str, rule: Rule) -> dict[str, Rule]:
-    """The rule for one, two and three spatial axes: ``Conv{}D``."""
+    """Return the rule for one, two and three spatial axes: ``Conv{}D``."""
     return {name.format(rank): rule for rank in (1, 2, 3)}
 
 
@@ -187,8 +186,7 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
     }
 )
 
-# Operations of ``keras.ops`` in a network, of which a convention says what they count; others are
-# counted as TensorFlow runs them.
+# Operations of ``keras.ops`` that conventions count by their kind; others are traced.
 OPERATIONS: Mapping[str, Rule] = MappingProxyType(
     {
         **dict.fromkeys(_names("Add Subtract Maximum Minimum"), _binary),
@@ -205,7 +203,7 @@ OPERATIONS: Mapping[str, Rule] = MappingProxyType(
 )
 
 
-# What a subclass may write anew and still compute what its parent computes.
+# Methods that a subclass may override without changing the computation of its parent.
 HARMLESS = frozenset(
     _names(
         "build build_from_config get_build_config get_config from_config compute_mask "
@@ -268,5 +266,5 @@ def find_rule(layer: Any) -> Rule | None:
 
 
 def has_own_arithmetic(layer: Any) -> bool:
-    """Whether a layer computes something else than its rule says: adapted, or quantised."""
+    """Return whether a layer differs from its rule because it is adapted (LoRA) or quantised."""
     return bool(getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None))

@@ -22,10 +22,10 @@ class Recorded:
     """One call of a layer while a network was traced.
 
     Attributes:
-        call: what it is called.
-        parent: the call inside which it was made, or None.
-        graph: the TensorFlow graph into which it wrote.
-        args: what ``layer.call`` was called with, by parameter, with TensorFlow tensors.
+        call: its name and layer.
+        parent: the enclosing call, or None.
+        graph: the TensorFlow graph that it wrote into.
+        args: the arguments of ``layer.call`` by parameter, with TensorFlow tensors.
         outputs: the tensors that it returned, flat.
     """
 
@@ -62,7 +62,7 @@ class Calls:
         graph = tf.compat.v1.get_default_graph()
         call = Call(name, type(layer).__name__, layer)
         made = Recorded(call, parent, graph, keras_api.bound(layer, args, kwargs))
-        start = graph.version  # how many operations it has
+        start = graph.version  # its number of operations
         self._open.append(made)
         try:
             yield made
@@ -71,7 +71,7 @@ class Calls:
             self._spans.append((made, start, graph.version))
 
     def idle(self, graph: Any) -> dict[int, list[Recorded]]:
-        """Calls without operations, by the index in ``graph`` of the next operation."""
+        """Return calls without operations, by the index of the next operation in ``graph``."""
         found: dict[int, list[Recorded]] = {}
         for made, start, end in self._spans:
             if made.graph is graph and start == end:
@@ -79,7 +79,7 @@ class Calls:
         return found
 
     def owners(self, graph: Any) -> list[Recorded | None]:
-        """For every operation of ``graph``, in order, the innermost call that made it."""
+        """Return the innermost call that made each operation of ``graph``, in order."""
         found: list[Recorded | None] = [None] * graph.version
         for made, start, end in reversed(self._spans):  # inner calls end before outer ones
             if made.graph is graph:

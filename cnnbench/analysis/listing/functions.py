@@ -11,12 +11,11 @@ CONDITIONS = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 
 
 def needed(outputs: Iterable[Any], is_run: bool = True) -> set[Any]:
-    """The operations that lead to ``outputs``: TensorFlow cuts off all others before it runs.
+    """Return the operations that ``outputs`` depend on; TensorFlow prunes all others.
 
     Args:
         outputs: tensors of one graph.
-        is_run: with those that merely run before, as the reading of a variable; False for what
-            the values follow from.
+        is_run: include control dependencies, which run before but pass no value.
     """
     found: set[Any] = set()
     waiting = [tensor.op for tensor in outputs]
@@ -46,12 +45,12 @@ def read_outputs(node: Any, wanted: set[Any], outputs: Iterable[Any]) -> list[in
 
 
 def body_of(node: Any, scopes: Iterable[Any], attribute: str = "") -> Any | None:
-    """The graph of the function that ``node`` calls or repeats, or None where there is none.
+    """Return the graph of the function that ``node`` calls or repeats; or None.
 
     Args:
         node: a call or a loop.
         scopes: the graphs in which it may be defined, innermost first.
-        attribute: which of its functions; by default the one called, or the body of a loop.
+        attribute: selects one of its functions; by default the called one, or the body of a loop.
     """
     if not attribute and node.type not in CALLS | LOOPS:
         return None
@@ -60,7 +59,7 @@ def body_of(node: Any, scopes: Iterable[Any], attribute: str = "") -> Any | None
 
 
 def branches_of(node: Any, scopes: tuple[Any, ...]) -> list[Any]:
-    """The graphs of the branches of a condition, in order."""
+    """Return the graphs of the branches of a condition, in order."""
     if node.type in ("If", "StatelessIf"):
         names = [node.get_attr(branch).name for branch in ("else_branch", "then_branch")]
     else:
@@ -80,7 +79,7 @@ def _named(name: str, inputs: Any, scopes: Iterable[Any], as_traced: bool) -> An
 
 
 def _function_graph(function: Any, inputs: Any, as_traced: bool) -> Any:
-    """Return the traced graph of a function, or rebuild it if the caller's shapes say more.
+    """Return the traced graph of a function, rebuilt if the caller's shapes are more specific.
 
     Unlike its definition, the traced graph has the shapes of variables.
     """

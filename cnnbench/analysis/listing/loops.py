@@ -16,26 +16,25 @@ import numpy as np
 from cnnbench.analysis.listing.functions import body_of, places_read
 
 LONGEST = 1_000_000
-"""Turns that are tried before a length counts as unknown."""
+"""Iterations that are tried before a length counts as unknown."""
 
 
 class Unknown(Exception):
-    """A value that is known only when the network runs; the message says why."""
+    """Raised for a value that is known only when the network runs; the message says why."""
 
 
 class Scope:
-    """One run of a TensorFlow graph: what was passed to it, and what is known of its tensors.
+    """One run of a TensorFlow graph: its arguments, and the known values of its tensors.
 
     Attributes:
         graph: the TensorFlow graph.
-        outer: the run from which it was called, or None.
-        given: by the name of a placeholder, what was passed for it in ``outer``; what a loop
-            changes from turn to turn is left out.
-        values: by name, the tensors that depend on the images.
-        trained: names of the other tensors that follow from weights which training changes.
-        lists: by the name of a placeholder, what a loop was given for it, of which only the length
-            stays the same.
-        constants: values that were found out.
+        outer: the run that called it, or None.
+        given: placeholder name -> the tensor of ``outer`` that was passed for it, except variables
+            that a loop changes.
+        values: tensor name -> symbolic tensor, for tensors that depend on the images.
+        trained: names of other tensors that depend on trainable weights.
+        lists: placeholder name -> the initial value of a loop variable, of constant length.
+        constants: tensor name -> value, for values that were evaluated.
     """
 
     def __init__(self, graph: Any, outer: Scope | None, given: Mapping[str, Any]) -> None:
@@ -48,14 +47,14 @@ class Scope:
         self.constants: dict[str, Any] = {}
 
     def graphs(self) -> Iterator[Any]:
-        """The graph, and those around it."""
+        """Yield the graph and those around it."""
         scope: Scope | None = self
         while scope is not None:
             yield scope.graph
             scope = scope.outer
 
     def home(self, tensor: Any) -> Scope:
-        """The run in whose graph ``tensor`` is."""
+        """Return the run whose graph contains ``tensor``."""
         scope: Scope | None = self
         while scope is not None and scope.graph is not tensor.graph:
             scope = scope.outer
@@ -67,12 +66,12 @@ class Scope:
 
 
 def evaluate(tensor: Any, scope: Scope, known: Mapping[str, Any] = MappingProxyType({})) -> Any:
-    """The value of ``tensor`` if it follows from constants and shapes alone.
+    """Return the value of ``tensor`` if it depends on constants and shapes alone.
 
     Args:
-        tensor: of ``scope.graph``.
-        scope: the run it is in.
-        known: values of placeholders of that graph, by name.
+        tensor: a tensor of ``scope.graph``.
+        scope: the run that it belongs to.
+        known: placeholder name -> value, in that graph.
 
     Raises:
         Unknown: it depends on anything else.
@@ -145,7 +144,7 @@ def _holds(condition: Any, scope: Scope, state: Mapping[int, Any]) -> bool:
 
 
 def _deciding(condition: Any, body: Any) -> set[int]:
-    """The places of the loop's variables from which its condition follows."""
+    """Return the indices of the loop variables that its condition depends on."""
     found = places_read(condition.inputs, condition.outputs[:1])
     waiting = list(found)
     while waiting:
@@ -157,7 +156,7 @@ def _deciding(condition: Any, body: Any) -> set[int]:
 
 
 def _by_tensorflow(node: Any, *values: Any) -> Any:
-    """The first output of ``node``, computed by TensorFlow itself."""
+    """Return the first output of ``node``, computed by TensorFlow."""
     import tensorflow as tf
     from tensorflow.python.eager import context, execute
 
@@ -217,7 +216,7 @@ _ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "Select": np.where,
     "SelectV2": np.where,
 }
-# What a counter is made of: thousands of turns are tried without TensorFlow's overhead.
+# Operations of counters, computed without TensorFlow's overhead.
 _RULES: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         **{kind: _plain(function) for kind, function in _ARITHMETIC.items()},

@@ -1,5 +1,4 @@
-"""Convert a traced model to operations: one per call of a known layer, one per TensorFlow operation
-elsewhere.
+"""Convert a traced model to operations: one per call of a known layer, else one per node.
 
 The traced graph is interpreted symbolically, in execution order. Functions are entered, loop bodies
 run as often as can be proved, and of a condition with unknown outcome the most expensive branch is
@@ -44,7 +43,7 @@ class Group:
 
 
 def lower(trace: Trace, model: Any) -> Graph:
-    """The operations of a traced model."""
+    """Return the operations of a traced model."""
     return Lowering(trace, model).run()
 
 
@@ -64,7 +63,7 @@ class Lowering:
         return Lowering(self.trace, self.outside.layer)
 
     def run(self) -> Graph:
-        """The whole graph."""
+        """Return the whole graph."""
         scope = Scope(self.trace.graph, None, {})
         for tensor in (*self.trace.images, *self.trace.states):
             scope.values[tensor.name] = self.tensor(tensor)
@@ -77,7 +76,7 @@ class Lowering:
         return self.graph
 
     def run_graph(self, scope: Scope, outputs: Iterable[Any], outside: Call, times: int) -> None:
-        """Run what ``outputs`` need of a graph; ``outside`` is the call that it belongs to."""
+        """Interpret the nodes that ``outputs`` need; ``outside`` is the enclosing call."""
         outputs = list(outputs)
         wanted = needed(outputs)
         owners = self.trace.calls.owners(scope.graph)
@@ -129,7 +128,7 @@ class Lowering:
         group, self.group = self.group, None
         assert group is not None
         if all(scope.value(tensor) is None for tensor in group.made.outputs):
-            return  # nobody reads it, or it follows from weights alone
+            return  # not read, or computed from weights alone
         op = self._layer_op(group.made, scope, group)
         rule = op.rule
         if rule is None or not op.inputs:
@@ -137,7 +136,7 @@ class Lowering:
         op = self._renewed(op, group.made, scope)
         ruled = rule.count(op) or NOTHING
         is_sized = self.unsized.isdisjoint((*op.inputs, *op.outputs))
-        if rule.final or (group.uncounted and is_sized):  # the rule knows more than the operations
+        if rule.final or (group.uncounted and is_sized):  # the operations alone do not tell
             self.emit(op, work=ruled)
             return
         # The products come from the operations, the rest from the convention of the layer.
@@ -154,7 +153,7 @@ class Lowering:
                 self.emit(self._renewed(op, made, scope))
 
     def _renewed(self, op: Op, made: Recorded, scope: Scope) -> Op:
-        """The same with outputs of its own, where a layer returns what it was given."""
+        """Return a copy with new outputs if a layer returns its own inputs."""
         outputs = []
         for tensor, output in zip(made.outputs, op.outputs, strict=True):
             if output in op.inputs:
@@ -204,7 +203,7 @@ class Lowering:
             self._operation(node, scope, call, times)
 
     def passed(self, scope: Scope, body: Any, inputs: Iterable[Any]) -> Scope:
-        """A run of ``body`` that is given ``inputs``."""
+        """Return the scope of a call of ``body`` with ``inputs``."""
         pairs = list(zip(body.inputs, inputs, strict=False))
         inner = Scope(body, scope, {here.name: there for here, there in pairs})
         for here, there in pairs:
@@ -219,7 +218,7 @@ class Lowering:
             other.trained.add(target.name)
 
     def _operation(self, node: Any, scope: Scope, call: Call, times: int) -> None:
-        """One TensorFlow operation."""
+        """Interpret one TensorFlow operation."""
         values = [scope.value(tensor) for tensor in node.inputs]
         inputs = [value for value in values if value is not None]
         is_trained = any(

@@ -1,4 +1,4 @@
-"""List the operations of a network: from its layers if all are known, else from a trace."""
+"""List the operations of a network: from its layers if all have rules, else from a trace."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cnnbench.errors import UserError
 
 
 def operations(model: Any, inputs: Any) -> Graph:
-    """List the operations of ``model``, from its layers if they are all known.
+    """List the operations of ``model``, from its layers if they all have rules.
 
     Args:
         model: a Keras 2 or Keras 3 model, alive (inside ``weightless()`` if it was built there).
-        inputs: what it is called with, as ``Spec`` in its structure.
+        inputs: a structure of ``Spec`` as the model takes it.
 
     Raises:
         UserError: it cannot take these inputs.
@@ -49,7 +49,7 @@ def traced(model: Any, inputs: Any) -> Graph:
                 return _traced(model, inputs, batch)
             except UserError:
                 raise
-            except Exception as error:  # a layer raises what it likes
+            except Exception as error:  # a layer can raise anything
                 failed.append(error)
         *earlier, last = failed
         for other in earlier:

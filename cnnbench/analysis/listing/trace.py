@@ -1,4 +1,4 @@
-"""The inference function of a whole model as one TensorFlow graph, traced without weights."""
+"""Trace the inference function of a whole model as one TensorFlow graph, without weights."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ class Trace:
     """A traced model.
 
     Attributes:
-        graph: of the whole inference function.
-        calls: of its layers.
+        graph: the whole inference function.
+        calls: its layer calls.
         images: the placeholders of its inputs, flat.
-        states: placeholders of variables that inference itself changes: of a recurrent layer that
-            remembers.
-        trained: placeholders of the weights that training changes.
-        batch: how many images the inputs hold.
+        states: placeholders of variables that inference changes, as in stateful recurrent layers.
+        trained: placeholders of the trainable weights.
+        batch: images per input.
     """
 
     graph: Any
@@ -37,8 +36,8 @@ class Trace:
 def trace(model: Any, inputs: Any, batch: int = 1) -> Trace:
     """Trace ``model`` at inference on a batch of images.
 
-    Weights come in from outside: the value of one that was never allocated would otherwise be
-    drawn by its initialiser inside the graph.
+    Weights are inputs of the graph; otherwise the initialiser of a weight that was never allocated
+    would be part of it.
 
     Args:
         model: a Keras 2 or Keras 3 model.

@@ -18,7 +18,7 @@ from cnnbench.analysis.layers.rules import find_rule, has_own_arithmetic
 
 
 class NotListed(Exception):
-    """The network has a part that must be traced; the message names it."""
+    """Raised if a part of the network must be traced; the message names it."""
 
 
 def walk(model: Any, inputs: Any) -> Graph:
@@ -26,14 +26,14 @@ def walk(model: Any, inputs: Any) -> Graph:
 
     Args:
         model: a Keras 2 or Keras 3 model.
-        inputs: what it is to be called with, as ``Spec`` in its structure.
+        inputs: a structure of ``Spec`` as the model takes it.
 
     Raises:
         NotListed: it must be traced.
     """
     own = keras_api.layer_graph(model)
     if own is None:
-        raise NotListed(f"{model.name} is code")
+        raise NotListed(f"{model.name} is subclassed")
     wanted = [spec.shape[1:] for spec in keras_api.flatten(inputs)]
     built = keras_api.flatten(keras_api.input_symbols(model))
     if [keras_api.shape_of(symbol)[1:] for symbol in built] != wanted:
@@ -48,7 +48,7 @@ def walk(model: Any, inputs: Any) -> Graph:
 
 
 def _read(ops: Sequence[Op], outputs: Iterable[Tensor]) -> list[Op]:
-    """The operations that the outputs need: compiled runtimes run no others."""
+    """Return the operations that the outputs need; compiled runtimes run no others."""
     needed = set(outputs)
     found = []
     for op in reversed(ops):
@@ -121,16 +121,16 @@ class Walker:
         known.update(zip(map(id, node.outputs), op.outputs, strict=True))
 
     def _list(self, op: Op) -> None:
-        """List the call, if its arithmetic is known and images stay apart."""
+        """List the call if its arithmetic is known and it does not mix images."""
         operands = keras_api.flatten(list(op.args.values()))
         if any(keras_api.is_variable(leaf) for leaf in operands):
             raise NotListed(f"{op.name} is given a weight")
         if op.kind == "Concatenate" and op.layer.axis % len(op.output.sizes) == 0:
-            raise NotListed(f"{op.name} puts images into one another")
+            raise NotListed(f"{op.name} mixes images")
         rule = op.rule
         work = rule.count(op) if rule is not None and op.inputs else None
         if work is None:
-            raise NotListed(f"{op.name} ({op.kind}) is counted as it is written")
+            raise NotListed(f"{op.name} ({op.kind}) must be traced")
         self.ops.append(replace(op, work=work))
 
 

@@ -1,4 +1,4 @@
-"""The arithmetic of TensorFlow operations: a table from their type to a rule."""
+"""Arithmetic of TensorFlow operations: a table from their type to a rule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NodeRule = Callable[[Any], Work | None]
 
 
 def _sizes(tensor: Any) -> tuple[int, ...] | None:
-    """The sizes of a tensor, or None where one is unknown."""
+    """Return the sizes of a tensor, or None if one is unknown."""
     shape = tensor.shape
     return tuple(shape.as_list()) if shape.is_fully_defined() else None
 
@@ -45,10 +45,10 @@ def _each_input(kind: str) -> NodeRule:
 
 
 def _convolved(node: Any) -> int | None:
-    """The elements of a convolution's output.
+    """Return the elements of a convolution's output.
 
-    A dilated convolution runs on an image cut into blocks (SpaceToBatchND); what the blocks
-    compute beyond the image is cut off when they are put together, and does not count.
+    A dilated convolution runs on an image cut into blocks (SpaceToBatchND); outputs beyond the
+    image, which joining the blocks crops, are not counted.
     """
     output = node.outputs[0]
     joined = [reader for reader in output.consumers() if reader.type == "BatchToSpaceND"]
@@ -85,7 +85,7 @@ def _matmul(node: Any) -> Work | None:
 def _einsum(node: Any) -> Work | None:
     """``outputs x (product of the axes that are summed over)``.
 
-    Of one operand there is no product, only a sum, or a turn.
+    With one operand there is no product, only a sum or a transposition.
     """
     shapes, outputs = [_sizes(tensor) for tensor in node.inputs], _elements(node.outputs[0])
     known = [shape for shape in shapes if shape is not None]
@@ -122,7 +122,7 @@ def _add_n(node: Any) -> Work | None:
 
 
 def _fourier(times: float) -> NodeRule:
-    """``times x n log2 n`` a transform of ``n`` points, as FFTW states its speed (Frigo, Johnson
+    """``times x n log2 n`` per transform of ``n`` points, the convention of FFTW (Frigo, Johnson
     2005): 5 for complex numbers, half of it for real ones."""
 
     def rule(node: Any) -> Work | None:
@@ -146,7 +146,7 @@ def _names(text: str) -> list[str]:
     return text.split()
 
 
-# Moving, naming, shaping and comparing: no arithmetic on numbers.
+# Moving, naming and shaping data: no arithmetic.
 FREE = frozenset(
     _names(
         "Const Placeholder PlaceholderWithDefault Identity IdentityN StopGradient PreventGradient "
@@ -229,7 +229,7 @@ RULES: Mapping[str, NodeRule] = MappingProxyType(
     }
 )
 
-# Counted whatever the type of their operands: quantised products are multiply-adds as well.
+# Counted for every type of operand: quantised products are multiply-adds as well.
 PRODUCTS = frozenset(
     kind
     for kind, rule in RULES.items()
@@ -244,7 +244,7 @@ def count(node: Any) -> tuple[Work, str]:
     if node.type in FREE or not (_on_numbers(node) or node.type in PRODUCTS):
         return NOTHING, ""
     if node.type in _OUTSIDE:
-        return NOTHING, "a Python function: what it computes cannot be read"
+        return NOTHING, "a Python function cannot be analysed"
     rule = RULES.get(node.type)
     if rule is None:
         return NOTHING, "no rule for this operation"
@@ -253,6 +253,6 @@ def count(node: Any) -> tuple[Work, str]:
 
 
 def _on_numbers(node: Any) -> bool:
-    """Whether it works on real or complex numbers; index arithmetic is not counted."""
+    """Return whether it works on real or complex numbers; index arithmetic is not counted."""
     tensors = [*node.inputs, *node.outputs]
     return any(tensor.dtype.is_floating or tensor.dtype.is_complex for tensor in tensors)

@@ -26,13 +26,13 @@ def node_of(op: Op) -> Any:
 
 
 def field_of(op: Op, fields: Fields, place: int) -> Field | None:
-    """The field of an operand; None where it depends on no input of the network."""
+    """Return the field of an operand; None if it depends on no input of the network."""
     tensor = op.args["values"][place]
     return None if tensor is None else fields.get(tensor)
 
 
 def constant(op: Op, place: int) -> Any:
-    """The value of an operand that is known beforehand, or None."""
+    """Return the value of a constant operand, or None."""
     import tensorflow as tf
 
     return tf.get_static_value(node_of(op).inputs[place])

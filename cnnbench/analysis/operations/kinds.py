@@ -1,5 +1,4 @@
-"""Properties of TensorFlow operations other than arithmetic: storage of the output, tensors read by
-the gradient, receptive field."""
+"""Rules of TensorFlow operations except arithmetic: storage, gradient and receptive field."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from cnnbench.analysis.rule import Rule, Storage
 
 INPUT, OUTPUT = frozenset({"input"}), frozenset({"output"})
 
-# Other names of the same values.
+# Operations that return their input.
 SAME = frozenset(
     {
         "Identity",
@@ -26,15 +25,15 @@ SAME = frozenset(
         "TensorListFromTensor",
     }
 )
-# Of the shape of a tensor, not of its values.
+# Operations on the shape of a tensor, not on its values.
 SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "TensorListLength", "ZerosLike", "OnesLike"})
 
 ENTERING = Rule(move=op_fields.same, storage=Storage.ALIAS)
-"""A variable of a loop is what it was before, until its first turn."""
+"""A loop variable equals its initial value until the first iteration."""
 
 
 def kind_of(node: Any) -> Rule:
-    """Analysis of an operation that is counted."""
+    """Return the rule of an operation."""
     return KINDS.get(node.type, _OTHER)
 
 

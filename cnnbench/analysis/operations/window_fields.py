@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _layout(node: Any) -> tuple[list[int], int]:
-    """The axes of positions and that of channels."""
+    """Return the axes of positions, and the axis of channels."""
     rank = len(node.outputs[0].shape)
     name = node.get_attr("data_format")
     name = name.decode() if isinstance(name, bytes) else name
@@ -162,7 +162,7 @@ def space_to_batch(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def batch_to_space(op: Op, fields: Fields, output: Tensor) -> Field:
-    """The other way round."""
+    """Images of their own become positions a block apart: the inverse of `space_to_batch`."""
     blocks, crops, field = constant(op, 1), constant(op, 2), fields[op.input]
     if blocks is None or crops is None:
         return unknown(op, fields, output)

@@ -1,4 +1,4 @@
-"""What becomes of receptive fields: behind sums, windows, reshaping, slices, joins and loops."""
+"""Operations on receptive fields: sums, windows, reshaping, slices, joins and loops."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def contracted(field: Field, places: Iterable[int], name: str) -> Field:
 
 
 def _apart(inner: Factor, other: Factor) -> bool:
-    """Whether another factor of the same axis tells groups of ``inner`` apart."""
+    """Return whether another factor of the same axis separates groups of ``inner``."""
     if inner.axis != other.axis or other.size < 2:
         return False
     return other.step >= inner.size * inner.step or other.size * other.step <= inner.step
 
 
 def windowed(field: Field, windows: Mapping[int, Window], sizes: Sequence[int], name: str) -> Field:
-    """The field behind windows along some axes of the tensor; ``sizes`` are the outputs'."""
+    """Return the field after windows along some axes; ``sizes`` are those of the output."""
     axes, places, lost = list(field.axes), list(field.places), field.lost
     for place, window in windows.items():
         factors = _simplified(places[place])
@@ -64,7 +64,7 @@ def windowed(field: Field, windows: Mapping[int, Window], sizes: Sequence[int], 
 
 
 def _simplified(place: Place) -> Place:
-    """The same axis with as few factors as possible."""
+    """Return the same axis with as few factors as possible."""
     found: list[Factor] = []
     for factor in place:
         if factor.size == 1 and len(place) > 1:
@@ -78,7 +78,7 @@ def _simplified(place: Place) -> Place:
 
 
 def reshaped(field: Field, before: Sequence[int], after: Sequence[int], name: str) -> Field:
-    """The same elements in order, with other axes."""
+    """Return the field after a reshape."""
     first = 0
     while first < min(len(before), len(after)) and before[first] == after[first]:
         first += 1
@@ -121,7 +121,7 @@ def _taken(factors: list[Factor], size: int) -> Place | None:
 
 
 def sliced(field: Field, place: int, start: int, step: int, size: int, name: str) -> Field:
-    """Positions ``start``, ``start + step``, ... of one axis of the tensor."""
+    """Return the field of positions ``start``, ``start + step``, ... of one axis."""
     factors = _simplified(field.places[place])
     places = list(field.places)
     places[place] = still(size)
@@ -187,7 +187,7 @@ def concatenated(
     sizes: Sequence[int],
     name: str,
 ) -> Field:
-    """Tensors side by side along one axis; None stands for one that depends on no input."""
+    """Return the field of a concatenation; None is a tensor that depends on no input."""
     known = [(field, at) for at, field in enumerate(fields) if field is not None]
     spread = [field for field, _ in known if moving([field.places[place]])]
     beside = [size if at != place else 1 for at, size in enumerate(sizes)]

@@ -29,9 +29,9 @@ class Axis:
     Attributes:
         start: its first pixel; minus this is the effective padding.
         end: its last pixel.
-        stride: how far the field of the next position is away.
-        base: the size of the field before anything was up-sampled.
-        grain: what a field can grow by: positions that share an input share its whole field.
+        stride: distance to the field of the next position.
+        base: the size of the field before the first up-sampling.
+        grain: the step in which the field grows after up-sampling.
     """
 
     start: Fraction = Fraction(0)
@@ -47,11 +47,11 @@ class Axis:
         return self.base + int(self.grain * floor(grown / self.grain))
 
     def through(self, window: Window, stride: Fraction) -> Axis:
-        """The field of what ``window`` makes of positions that are ``stride`` pixels apart.
+        """Return the field after ``window`` on positions that are ``stride`` pixels apart.
 
-        Between two inputs that are up-sampled nothing is seen: ``size`` rounds down to whole steps
-        of what was up-sampled first. That is the field of the output that sees most; where strides
-        after it leave that one out, the size is an upper bound.
+        Up-sampled positions between two inputs see nothing more: ``size`` rounds down to whole
+        steps of the first up-sampled tensor. It is the field of the output that sees most, and an
+        upper bound if strides after it skip that output.
         """
         first = window.scale > 1 and self.grain == 1
         base, grain = (self.size, stride) if first else (self.base, self.grain)
@@ -65,7 +65,7 @@ class Axis:
         )
 
     def joined(self, other: Axis) -> Axis:
-        """The smallest interval that holds both, at the coarser stride."""
+        """Return the smallest interval that holds both, at the coarser stride."""
         finer = min(self, other, key=lambda axis: (axis.grain, -axis.base))
         return Axis(
             min(self.start, other.start),
@@ -81,9 +81,9 @@ class Factor:
     """A part of an axis of a tensor.
 
     Attributes:
-        size: how many steps it has.
-        axis: along which axis of the input a step moves the field; -1 for none.
-        step: by how many pixels.
+        size: number of steps.
+        axis: the axis of the input along which a step moves the field; -1 for none.
+        step: pixels per step.
     """
 
     size: int
@@ -92,7 +92,7 @@ class Factor:
 
     @property
     def moves(self) -> bool:
-        """Whether its steps see different pixels."""
+        """True if a step along it moves the field."""
         return self.axis >= 0
 
 
@@ -104,13 +104,13 @@ class Field:
     """The receptive field of a tensor.
 
     Attributes:
-        axes: one interval a spatial axis of the input.
-        places: one product of factors an axis of the tensor.
-        sees_all: the name of the first operation on the way that mixes every position, or "".
-        lost: the name of the first one that windows cannot follow, or ""; from there on the pixels
-            are a lower bound.
-        plain: still an input without positions: they may be made of it.
-        walked: the axis along which a loop goes, of which this is one step.
+        axes: one interval per spatial axis of the input.
+        places: one product of factors per axis of the tensor.
+        sees_all: the name of the first operation before it that mixes all positions, or "".
+        lost: the name of the first operation that windows cannot describe, or ""; from there on the
+            pixels are a lower bound.
+        plain: an input without positions, which a reshape may create.
+        walked: the axis over which a loop iterates, if this is one step of it.
     """
 
     axes: tuple[Axis, ...]
@@ -122,11 +122,11 @@ class Field:
 
     @property
     def pixels(self) -> int:
-        """Its largest extent."""
+        """The largest extent."""
         return max((axis.size for axis in self.axes), default=1)
 
     def placed(self, places: Iterable[Place]) -> Field:
-        """The same pixels in another layout."""
+        """Return the same pixels in another layout."""
         return replace(self, places=tuple(places), plain=False)
 
     def losing(self, name: str, sizes: Sequence[int]) -> Field:
@@ -135,17 +135,17 @@ class Field:
 
 
 def still(size: int) -> Place:
-    """An axis along which the field does not move."""
+    """Return an axis along which the field does not move."""
     return (Factor(size),) if size > 1 else ()
 
 
 def of_input(sizes: Sequence[int], first: int = 1, last: int = 1) -> Field:
-    """The field of an input: every position between batch and channels sees itself.
+    """Return the field of an input: every position between batch and channels sees itself.
 
     Args:
-        sizes: of the input.
-        first: how many axes before the positions.
-        last: how many behind them.
+        sizes: the shape of the input.
+        first: number of axes before the positions.
+        last: number of axes after them.
     """
     rank = max(len(sizes) - first - last, 0)
     positions = [(Factor(sizes[first + place], place, Fraction(1)),) for place in range(rank)]
@@ -155,5 +155,5 @@ def of_input(sizes: Sequence[int], first: int = 1, last: int = 1) -> Field:
 
 
 def moving(places: Iterable[Place]) -> list[Factor]:
-    """The factors along which the field moves."""
+    """Return the factors along which the field moves."""
     return [factor for place in places for factor in place if factor.moves]

@@ -1,4 +1,4 @@
-"""The receptive field of every tensor of a network."""
+"""Receptive fields of all tensors of a network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from cnnbench.analysis.receptive_field.algebra import joined, remembered
 from cnnbench.analysis.receptive_field.field import Field, moving, of_input, still
 
 PATIENCE = 50
-"""Turns of a loop after which a field that still grows is lost."""
+"""Iterations of a loop after which a field that still grows is lost."""
 
 
 def receptive_fields(graph: Graph) -> dict[Tensor, Field]:
-    """The field of every tensor that depends on an input, with respect to the inputs."""
+    """Return the field of every tensor that depends on an input of the network."""
     first = 2 if _is_channels_first(graph) else 1
     fields = {tensor: of_input(tensor.sizes, first, 2 - first) for tensor in graph.inputs}
     _run(graph, 0, len(graph.ops), fields)
@@ -59,7 +59,7 @@ def _after(op: Op, fields: dict[Tensor, Field], output: Tensor) -> Field:
 
 
 def _is_channels_first(graph: Graph) -> bool:
-    """Whether the images have their channels first: as all layers with windows read them."""
+    """Return whether all layers with windows read their channels first."""
     layouts = {layout for op in graph.ops if (layout := _layout(op)) is not None}
     return layouts == {"first"}
 

@@ -28,7 +28,7 @@ _BATCH_NORM: dict[str, Any] = {"momentum": 0.99, "epsilon": 1e-3}
 
 
 def preprocess_input(images: Any) -> Any:
-    """0..255 to about -1..1: minus 127, divided by 128."""
+    """Scale 0..255 to about -1..1: subtract 127, divide by 128."""
     return (images - np.float32(127)) / np.float32(128)
 
 
@@ -173,6 +173,6 @@ def _unit(x: Any, filters: int, kernel_size: int, strides: int, expansion: int, 
 
 
 def _rounded(filters: float) -> int:
-    """To a multiple of 8, never more than 10 % below."""
+    """Round to a multiple of 8, never more than 10 % down."""
     rounded = max(8, int(filters + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * filters else rounded

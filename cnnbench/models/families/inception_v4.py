@@ -74,7 +74,7 @@ def _conv(
 
 
 def _stem(x: Any) -> Any:
-    """From 299 pixels to 384 maps of 35x35 (fig. 3)."""
+    """Reduce 299 pixels to 384 maps of 35x35 (fig. 3)."""
     x = _conv(x, 32, _THREE, "stem1", strides=2, padding="valid")
     x = _conv(x, 32, _THREE, "stem2", padding="valid")
     x = _conv(x, 64, _THREE, "stem3")

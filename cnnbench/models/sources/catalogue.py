@@ -16,7 +16,7 @@ from cnnbench.models.model import Model, Request
 from cnnbench.models.model_name import ModelName
 from cnnbench.models.sources.python_builder import Builder
 
-# They subtract statistics of three channels and cannot take images of another number.
+# Their preprocessing subtracts statistics of three channels.
 _RGB_ONLY = frozenset({"vgg16", "vgg19", "resnet", "densenet"})
 
 
@@ -44,7 +44,7 @@ class Catalogue:
 class Application:
     """Build a network by calling ``keras.applications.<module>.<name>``.
 
-    Which Keras that is, ``TF_USE_LEGACY_KERAS`` decides for the whole process.
+    ``TF_USE_LEGACY_KERAS`` selects Keras 2 or Keras 3 for the whole process.
     """
 
     module: str
@@ -63,13 +63,13 @@ class Application:
             return self._call(request, "imagenet")
 
     def restore(self, model: Any) -> None:
-        """They come with no weights but ImageNet's."""
+        """Do nothing: only ImageNet weights are published."""
 
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
-        """The application's own ``preprocess_input``.
+        """Apply the application's own ``preprocess_input``.
 
-        Those that subtract RGB statistics scale images of other channel counts to -1..1. Without
-        the preprocessing layers, what these layers compute is computed here.
+        Applications that subtract RGB statistics scale images of other channel counts to -1..1. If
+        the network is built without its preprocessing layers, their function is applied here.
         """
         if parameters.get("include_preprocessing") is False:
             return self._inside(images.shape[-1])(images)
@@ -80,7 +80,7 @@ class Application:
         return getattr(_applications(), self.module).preprocess_input(copied)
 
     def _inside(self, channels: int) -> Callable[[Any], Any]:
-        """What its first layers compute where it has them."""
+        """Return what the preprocessing layers inside the network compute."""
         if self.name.startswith("ConvNeXt"):
             return preprocessing.standardised
         if self.name.startswith("EfficientNetV2"):
@@ -92,7 +92,7 @@ class Application:
         return {}
 
     def source_file(self) -> Path:
-        """The file of the builder in the installed Keras, found without importing it."""
+        """Return the file of the builder in the installed Keras, without importing it."""
         return _keras_folder() / "src" / "applications" / f"{self.module}.py"
 
     def _call(self, request: Request, source: str | None) -> Any:

@@ -47,7 +47,7 @@ class KerasFile:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The network in the file, without how it was compiled.
+        """The configuration of the network, without its compile configuration.
 
         Raises:
             UserError: not a ``.keras`` file, or one that only loads with code execution.
@@ -56,7 +56,7 @@ class KerasFile:
 
     @cached_property
     def pixel_map(self) -> PixelMap | None:
-        """What the file says of its preprocessing.
+        """The preprocessing that the file states, or None.
 
         Raises:
             UserError: it cannot be read.
@@ -69,7 +69,7 @@ class KerasFile:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Of its only input, without the batch axis; () where only loading tells."""
+        """The shape of its only input, without the batch axis; () if only loading tells."""
         shapes = [
             layer.get("batch_shape", layer.get("batch_input_shape"))
             for kind, layer in _layers(self.config)
@@ -83,9 +83,9 @@ class KerasFile:
         return known[0] if len(shapes) == len(known) == 1 else ()
 
     def classes(self, output: Any = None) -> int:
-        """The width of what says the class; 0 where only loading tells.
+        """Return the number of classes; 0 if only loading tells.
 
-        With one output that is the width of the last layer, those left out that keep it.
+        With one output it is the width of the last layer that changes the width.
         """
         if (path := _output_layer(self.config, output)) is not None:
             configs = (layer for _, layer in _layers(self.config) if layer.get("name") == path)
@@ -108,10 +108,10 @@ class KerasFile:
             )
         import tensorflow as tf
 
-        # So that Keras finds the layers of our own that the file may name.
+        # Registers the custom layers that the file may name.
         importlib.import_module("cnnbench.models.families.own_layers")
         try:
-            # Keras takes apart what it is given, and it may be asked again.
+            # Keras changes the configuration that it is given.
             config = copy.deepcopy(self.config)
             return tf.keras.utils.deserialize_keras_object(config, safe_mode=True)
         except Exception as error:
@@ -127,9 +127,7 @@ class KerasFile:
             raise keras_archive.another_keras(self.file) or error from error
 
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
-        """As the file says, where cnnbench made it; else nothing where the network rescales or
-        normalises by itself, else 0..255 to 0..1.
-        """
+        """Apply the preprocessing in the file, or scale to 0..1 unless the network rescales."""
         if self.pixel_map is not None:
             return self.pixel_map(images)
         kinds = (part.get("class_name") for part in keras_archive.dictionaries(self.config))
@@ -151,13 +149,13 @@ class KerasFile:
                 str(self.file),
                 "layers of your own must be registered (keras.saving) and importable",
             )
-        # Keras quotes the whole configuration before it comes to what is wrong.
+        # Keras quotes the whole configuration before the reason.
         reason = brief(error).rpartition("Exception encountered: ")[2]
         return UserError(f"Keras cannot load it in safe mode: {reason}", str(self.file))
 
 
 def _own_class(part: Mapping[str, Any]) -> str:
-    """The class in ``part`` where it is registered by name and not Keras' own, else nothing."""
+    """Return the custom class in ``part`` that is registered by name; empty if there is none."""
     if not part.get("registered_name"):
         return ""
     name, module = part.get("class_name"), part.get("module")
@@ -167,7 +165,7 @@ def _own_class(part: Mapping[str, Any]) -> str:
 
 
 def _layers(config: Mapping[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Kind and configuration of every layer; what is no layer is passed over."""
+    """Yield class and configuration of every layer."""
     inner = config.get("config")
     layers = inner.get("layers") if isinstance(inner, dict) else None
     for layer in layers if isinstance(layers, list) else []:
@@ -176,9 +174,9 @@ def _layers(config: Mapping[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 
 def _output_layer(config: Mapping[str, Any], output: Any) -> str | None:
-    """The name of the layer that gives the judged one of several outputs; None with one alone.
+    """Return the layer of the output that classifies; None if there is only one output.
 
-    A file says of each output ``["layer", node, tensor]``, in the structure that the network
+    A file lists each output as ``["layer", node, tensor]``, in the structure that the network
     returns.
     """
     inner = config.get("config")
@@ -191,7 +189,7 @@ def _output_layer(config: Mapping[str, Any], output: Any) -> str | None:
 
 
 def _with_names(structure: Any) -> Any:
-    """The outputs of a file with each ``["layer", node, tensor]`` turned into its name."""
+    """Replace each ``["layer", node, tensor]`` in the outputs of a file by the layer's name."""
     if isinstance(structure, dict):
         return {key: _with_names(value) for key, value in structure.items()}
     if not isinstance(structure, list):

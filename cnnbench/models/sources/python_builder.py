@@ -62,10 +62,10 @@ class Builder:
     """Build a network by calling a function, or a class, in a module.
 
     Attributes:
-        location: of the module.
-        name: of the function or class.
-        signature: of it, as its source says.
-        hashed: the source is part of the model's identity (a user's own).
+        location: the module.
+        name: the function or class.
+        signature: its parameters, read from its source.
+        hashed: the source is part of the model's identity (true for a user's builder).
     """
 
     location: Location
@@ -85,22 +85,20 @@ class Builder:
             made = builder(**self._arguments(request))
         except CnnbenchError:
             raise
-        except Exception as error:  # a user's code raises what it likes
+        except Exception as error:  # a user's code can raise anything
             if is_out_of_memory(error):
                 raise
             raise request.refused(error) from error
         return _with_known_shapes(made, request)
 
     def pretrained(self, request: Request) -> Any:
-        raise Unavailable(
-            f"no ImageNet weights are published for {request.label} here; give a weights file"
-        )
+        raise Unavailable(f"there are no ImageNet weights for {request.label}; give a weights file")
 
     def restore(self, model: Any) -> None:
-        """A builder's network starts from its initialisers."""
+        """Do nothing: the network keeps its initial weights."""
 
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
-        """The module's own ``preprocess_input(images)``, else 0..255 scaled to 0..1."""
+        """Apply ``preprocess_input(images)`` of the module if it has one, else scale to 0..1."""
         own = getattr(self.location.load(), "preprocess_input", preprocessing.unit)
         return own(images)
 
@@ -127,27 +125,27 @@ class Builder:
 
 
 def _assert_builds(builder: Any, name: str, file: str) -> None:
-    """Refuse what is no function; a Keras model can be called too, with images."""
+    """Refuse a builder that is not a function; a Keras model is callable, but with images."""
     import tensorflow as tf
 
     if isinstance(builder, tf.keras.layers.Layer):
         raise UserError(
             f"'{name}' is a {type(builder).__name__} that exists already, not a function",
             file,
-            f"every seed and process builds its own: 'def {name}(): return ...'",
+            f"every process builds its own network: write 'def {name}(): return ...'",
         )
     if not callable(builder):
         raise UserError(f"'{name}' cannot be called", file)
 
 
 def _with_known_shapes(model: Any, request: Request) -> Any:
-    """A subclassed or unbuilt model, called once on its input so that its weights exist."""
+    """Return ``model`` with weights: a subclassed or unbuilt one is called on its input once."""
     import tensorflow as tf
 
     if not isinstance(model, tf.keras.Model):
         raise UserError(
-            f"{request.label} gave a {type(model).__name__}, not a keras.Model",
-            hint="the builder returns the model",
+            f"{request.label} returned {type(model).__name__}, not a keras.Model",
+            hint="the builder must return the model",
         )
     if getattr(model, "inputs", None):
         return _as_asked(model, request)
@@ -157,15 +155,14 @@ def _with_known_shapes(model: Any, request: Request) -> Any:
             return tf.keras.Model(known, model(known), name=model.name)
         raise UserError(
             f"the input of {request.label} is not known",
-            hint="start the model with keras.Input, or write [input_shape=HxWxC] behind its name "
-            "(inspect: --input-shape HxWxC)",
+            hint="start the model with keras.Input, or add [input_shape=HxWxC] to its name",
         )
     inputs = tf.keras.Input(request.input_shape)
     return tf.keras.Model(inputs, model(inputs), name=model.name)
 
 
 def _called_with(model: Any) -> Any:
-    """Inputs like those with which a model of code was built or called; None where it was not."""
+    """Return inputs like those that a subclassed model was built or called with; or None."""
     import tensorflow as tf
 
     given = getattr(model, "_build_shapes_dict", None) or {}
@@ -184,7 +181,7 @@ def _called_with(model: Any) -> Any:
 
 
 def _as_asked(model: Any, request: Request) -> Any:
-    """``model``, unless a shape was asked for that its builder could not be told."""
+    """Return ``model``, or raise if its input is not the requested shape."""
     shapes = [tuple(given.shape[1:]) for given in model.inputs]
     asked = request.input_shape
     if asked and not any(_fits(asked, shape) for shape in shapes):
