@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnnbench.text import printable, printable_lines
+from cnnbench.text import printable, printable_lines, shape_text
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,9 @@ def test_control_characters_are_written_out(text: str, shown: str) -> None:
 
 def test_the_lines_of_a_finished_text_stay() -> None:
     assert printable_lines("a\x1b\nb\r\n") == "a\\x1b\nb\\r\n"
+
+
+def test_a_shape_is_written_in_one_way() -> None:
+    assert shape_text((224, 224, 3)) == "224x224x3"
+    assert shape_text([None, 8]) == "?x8"
+    assert shape_text(()) == ""
