@@ -1,4 +1,6 @@
-"""What a terminal would obey is written out."""
+"""Text that is safe to print, and the text of a shape."""
+
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,15 +16,16 @@ from cnnbench.text import printable, printable_lines, shape_text
         ("a\nb\r\tc\x7f\x00", r"a\nb\r\tc\x7f\x00"),
     ],
 )
-def test_control_characters_are_written_out(text: str, shown: str) -> None:
+def test_escapes_control_characters(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-def test_the_lines_of_a_finished_text_stay() -> None:
+def test_keeps_the_lines_of_a_text() -> None:
     assert printable_lines("a\x1b\nb\r\n") == "a\\x1b\nb\\r\n"
 
 
-def test_a_shape_is_written_in_one_way() -> None:
-    assert shape_text((224, 224, 3)) == "224x224x3"
-    assert shape_text([None, 8]) == "?x8"
-    assert shape_text(()) == ""
+@pytest.mark.parametrize(
+    ("shape", "text"), [((224, 224, 3), "224x224x3"), ([None, None, 3], "?x?x3"), ((), "")]
+)
+def test_writes_a_shape(shape: Sequence[int | None], text: str) -> None:
+    assert shape_text(shape) == text

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-MEMBER = "cnnbench.json"  # in the archive that a .keras file is; Keras ignores it
+MEMBER = "cnnbench.json"  # of the archive that a .keras file is; Keras passes it over
 _LARGEST = 4096  # bytes: twelve numbers at most
 
 
@@ -63,12 +63,12 @@ class PixelMap:
             raise ValueError(f"its {MEMBER} is too large")
         found = json.loads(archive.read(MEMBER))
         if not isinstance(found, dict):
-            raise ValueError(f"its {MEMBER} is not a map of pixels")
+            raise ValueError(f"its {MEMBER} is no map of pixels")
         matrix = np.asarray(found.get("matrix"), np.float64)
         offset = np.asarray(found.get("offset"), np.float64)
         channels = len(offset) if offset.ndim == 1 else 0
         if matrix.shape != (channels, channels) or not np.isfinite([*matrix.flat, *offset]).all():
-            raise ValueError(f"its {MEMBER} is not a map of pixels")
+            raise ValueError(f"its {MEMBER} is no map of pixels")
         return cls(matrix, offset)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cnnbench.text import shape_text
 from cnnbench.units import Unit, show
 
 HEAVY = 0.05
@@ -37,7 +36,7 @@ def summary(found: Mapping[str, Any], facts: Sequence[tuple[str, str]], statemen
         table.add_row(name, exact, rounded if value >= 1000 and rounded != exact else "")
     for name, text in facts:
         table.add_row(name, text, "")
-    shape = shape_text(found["input_shape"])
+    shape = "x".join(str(size) for size in found["input_shape"])
     head = f"{found['model']}, input {shape}, batch {found['batch_size']}"
     notes = [statement, "MACs and FLOPs are per image, activation memory per batch."]
     notes += [f"{note[:1].upper()}{note[1:]}." for note in found["notes"]]
@@ -59,7 +58,7 @@ def layer_table(found: Mapping[str, Any]) -> str:
             "*" if share >= HEAVY else "",
             layer["name"],
             layer["type"],
-            shape_text(layer["output_shape"]),
+            "x".join(str(size) for size in layer["output_shape"]),
             f"{layer['params']:,}",
             f"{layer['macs']:,}",
             f"{100 * share:.1f} %",

@@ -21,7 +21,6 @@ from cnnbench.results import compression, environment_facts, journal, ranking, s
 from cnnbench.results.csv_files import read_csv
 from cnnbench.results.record import SCHEMA_VERSION, Record
 from cnnbench.results.summaries import Summary, summarise
-from cnnbench.text import shape_text
 from cnnbench.units import rounded, written
 
 ROW = ("model", "variant", "input_shape", "classes")
@@ -80,7 +79,7 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
             record.attempt,
             record.model,
             record.variant,
-            shape_text(record.input_shape),
+            _shape(record.input_shape),
             record.classes,
             record.probe,
             json.dumps(record.setting, sort_keys=True),
@@ -106,7 +105,7 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
     """
     of_model: dict[str, dict[tuple[Any, ...], list[Record]]] = {}
     for record in records:
-        row = (record.model, record.variant, shape_text(record.input_shape), record.classes)
+        row = (record.model, record.variant, _shape(record.input_shape), record.classes)
         of_model.setdefault(record.model, {}).setdefault(row, []).append(record)
     by_row = {row: group for found in of_model.values() for row, group in found.items()}
     rows = [
@@ -188,6 +187,10 @@ def _run_in(folder: Path) -> Path:
         names = ", ".join(run.name for run in runs)
         raise UserError("several runs, and no name says which is the newest", str(folder), names)
     return runs[-1]
+
+
+def _shape(shape: Iterable[int]) -> str:
+    return "x".join(str(size) for size in shape)
 
 
 def _rounded(cell: Any) -> Any:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cnnbench.models.model_name import show as shape_in_words
 from cnnbench.report.html import template
-from cnnbench.text import shape_text
 from cnnbench.units import Unit, show
 
 _WIDTH, _HEIGHT = 1000, 160
@@ -24,7 +24,7 @@ _HEADS = ("layer", "type", "output", "params", "MACs", "FLOPs", "activation", "l
 
 def page(found: Mapping[str, Any], statement: str) -> str:
     """The whole page for ``Inspection.to_json()``; ``statement`` is the convention in words."""
-    shape, layers = shape_text(found["input_shape"]), found["layers"]
+    shape, layers = shape_in_words(tuple(found["input_shape"])), found["layers"]
     text = template("inspection.html").render(
         title=f"{found['model']}, input {shape}, batch {found['batch_size']}",
         statement=statement,
@@ -67,7 +67,7 @@ def _row(layer: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         layer["name"],
         layer["type"],
-        shape_text(layer["output_shape"]),
+        "x".join(str(size) for size in layer["output_shape"]),
         f"{layer['params']:,}",
         f"{layer['macs']:,}",
         f"{layer['flops']:,}",
