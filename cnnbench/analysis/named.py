@@ -37,7 +37,7 @@ def build(model: Model, shape: Shape | None) -> Any:
     with full_tracebacks():
         try:
             return _architecture(model, shape, can_resize)
-        except Exception as error:  # a builder is the user's code: it raises what it likes
+        except Exception as error:  # a user's builder can raise anything
             if shape is not None and can_resize and not _is_clear(error):
                 raise refusal(
                     model.label,

@@ -66,7 +66,7 @@ def parse(text: str) -> ModelName:
         if not equals or not value or not _KEY.fullmatch(key):
             raise UserError(f"'{part.strip()}' in '{text}' is not parameter=value", hint=_SYNTAX)
         if key in parameters:
-            raise UserError(f"the parameter '{key}' stands twice in '{text}'")
+            raise UserError(f"the parameter '{key}' is given twice in '{text}'")
         parameters[key] = read(value)
     return ModelName(match["name"].strip(), tuple(parameters.items()), text)
 
@@ -135,5 +135,5 @@ def _unquoted(text: str) -> str:
     except (SyntaxError, ValueError):
         value = None
     if not isinstance(value, str):
-        raise UserError(f"the quoted value {text} is not finished", hint=_SYNTAX)
+        raise UserError(f"the quoted value {text} is not closed", hint=_SYNTAX)
     return value

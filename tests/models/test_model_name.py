@@ -64,7 +64,7 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
         ("Net[alpha]", "'alpha' in 'Net[alpha]' is not parameter=value"),
         ("Net[alpha=]", "is not parameter=value"),
         ("Net[a=1,,b=2]", "empty or unfinished"),
-        ("Net[a=1,a=2]", "stands twice"),
+        ("Net[a=1,a=2]", "is given twice"),
         ("Net[a='b]", "unfinished"),
         ("Net[a=1e999]", "too large"),
         ("Net[a=9999999999999999999]", "too large"),

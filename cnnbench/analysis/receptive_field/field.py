@@ -8,8 +8,8 @@ ends at ``b`` and advances by ``j`` pixels a position,
 
 A field knows along which axes of its tensor positions move, whatever the layout: channels first,
 positions in one row, windows in the batch. Every axis is a product of factors, outermost first,
-and going one step along a factor moves the field by so many pixels: reshaping regroups factors,
-turning permutes axes.
+and one step along a factor moves the field by a fixed number of pixels: reshaping regroups factors,
+transposing permutes axes.
 """
 
 from __future__ import annotations

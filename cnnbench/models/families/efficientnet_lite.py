@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 to Lite4 (Google 2020; EfficientNet: arXiv:1905.11946, Table 1).
 
 EfficientNets for phones: no squeeze-and-excitation, ReLU6 instead of swish, and a stem, head and
-outer stages that do not grow with the rest. The authors' "MAdds" count normalisation and
+outer stages of constant size. The authors' "MAdds" count normalisation and
 activations too: 3 to 6 % more than the multiply-adds of convolutions and dense layers.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnbench.models.families.layers import conv_bn, depthwise_bn, layers, pooled_classifier, tf
 
-# Of each stage of EfficientNet-B0: units, kernel size, stride of the first, expansion, filters.
+# Stages of EfficientNet-B0: units, kernel size, stride of the first, expansion, filters.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
