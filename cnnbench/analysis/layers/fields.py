@@ -28,12 +28,12 @@ def known(op: Op, fields: Fields) -> list[Field]:
 
 
 def pointwise(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Element by element: every position is that of its inputs."""
+    """Join the inputs element by element."""
     return joined(known(op, fields), output.sizes, op.name)
 
 
 def same(op: Op, fields: Fields, output: Tensor) -> Field:
-    """The first input, by another name."""
+    """Pass the first input on."""
     return fields[op.input]
 
 
@@ -45,7 +45,7 @@ def axes_of(layer: Any, rank: int) -> tuple[range, int]:
 
 
 def through(windows: Callable[[Op], Windows | None], mixes: bool = False) -> Move:
-    """Windows along the positions; ``mixes`` says that every output reads all channels."""
+    """Return the rule for windows along the positions; with ``mixes`` they read all channels."""
 
     def move(op: Op, fields: Fields, output: Tensor) -> Field:
         positions, channel = axes_of(op.layer, len(op.input.sizes))
@@ -63,7 +63,7 @@ def through(windows: Callable[[Op], Windows | None], mixes: bool = False) -> Mov
 
 
 def pooled(op: Op, fields: Fields, output: Tensor) -> Field:
-    """All positions become one, or the number that an adaptive pooling makes."""
+    """Pool all positions to one, or to the number of an adaptive pooling."""
     positions, _ = axes_of(op.layer, len(op.input.sizes))
     return reduced(fields[op.input], list(positions), output.sizes, op.name)
 
@@ -78,13 +78,13 @@ def reduced(field: Field, axes: Sequence[int], sizes: Sequence[int], name: str) 
 
 
 def dense(op: Op, fields: Fields, output: Tensor) -> Field:
-    """The last axis is multiplied, every other stays."""
+    """Contract the last axis, keep every other (``Dense``)."""
     field = contracted(fields[op.input], [len(op.input.sizes) - 1], op.name)
     return field.placed([*field.places[:-1], still(output.sizes[-1])])
 
 
 def compared(axes: Callable[[Op], Sequence[int]]) -> Move:
-    """Every output depends on all elements along some axes, which stay in place."""
+    """Return the rule for outputs that depend on all elements along some axes, which remain."""
 
     def move(op: Op, fields: Fields, output: Tensor) -> Field:
         return contracted(fields[op.input], axes(op), op.name)
@@ -105,7 +105,7 @@ def all_but_batch(op: Op) -> list[int]:
 
 
 def reshape(op: Op, fields: Fields, output: Tensor) -> Field:
-    """The same elements; an input without positions may be given some."""
+    """Keep the elements in order; an input without positions may get some (``Reshape``)."""
     field = fields[op.input]
     if field.plain and len(output.sizes) > 2:
         return of_input(output.sizes)
@@ -141,7 +141,7 @@ def looked_up(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def attended(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Every query reads the values of all positions that it attends to."""
+    """Mix the positions of the values that a query attends to."""
     leaves = [tensor for tensor in op.inputs[:3] if tensor in fields]
     axes = getattr(op.layer, "_attention_axes", None)
     found = []
@@ -161,7 +161,7 @@ def attended(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def remembered(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Recurrent layers read the whole sequence; states have no steps."""
+    """Mix the whole sequence (recurrent layers); states have no steps."""
     field = contracted(fields[op.input], [1, 2], op.name)
     if len(output.sizes) == 3:
         return field.placed([*field.places[:2], still(output.sizes[2])])
@@ -203,7 +203,7 @@ def einsum(
 
 
 def einsum_dense(op: Op, fields: Fields, output: Tensor) -> Field:
-    """One tensor and a kernel."""
+    """Contract a tensor with a kernel (``EinsumDense``)."""
     rank = len(op.layer.kernel.shape)
     operands = [(fields[op.input], len(op.input.sizes)), (None, rank)]
     return einsum(op.layer.equation, operands, output.sizes, op.name)

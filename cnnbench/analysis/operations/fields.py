@@ -1,4 +1,4 @@
-"""Receptive fields of TensorFlow operations."""
+"""Receptive fields of TensorFlow operations: each function returns that of one output."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def before_of(op: Op, place: int = 0) -> tuple[int, ...]:
 
 
 def unknown(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Nothing is known: lost, unless nothing layer_fields."""
+    """Operation without a rule: the field is lost unless it is the same at every position."""
     field = algebra.joined([f.placed([]) for f in layer_fields.known(op, fields)], (), op.name)
     spread = [f for one in layer_fields.known(op, fields) for f in moving(one.places)]
     if any(factor.size > 1 for factor in spread):
@@ -56,7 +56,7 @@ def unknown(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def first(op: Op, fields: Fields, output: Tensor) -> Field:
-    """The first operand, element by element; other outputs are statistics."""
+    """Follow the first operand element by element; other outputs are statistics."""
     field = fields[op.input]
     if len(output.sizes) == len(field.places):
         return algebra.joined([field], output.sizes, op.name)
@@ -64,12 +64,12 @@ def first(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def softmax(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Every output depends on the whole last axis."""
+    """Mix the last axis (Softmax)."""
     return contracted(fields[op.input], [len(output.sizes) - 1], op.name)
 
 
 def matmul(op: Op, fields: Fields, output: Tensor) -> Field:
-    """The last axis of one by the last but one of the other."""
+    """Contract the last axis of one operand with the last but one of the other (MatMul)."""
     node = node_of(op)
     names = ("transpose_a", "transpose_b") if node.type == "MatMul" else ("adj_x", "adj_y")
     left = "ji" if node.get_attr(names[0]) else "ij"
@@ -78,7 +78,7 @@ def matmul(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def einsum(op: Op, fields: Fields, output: Tensor) -> Field:
-    """A product of tensors by its equation."""
+    """Contract by an equation (Einsum)."""
     return _einsum(op, fields, output, node_of(op).get_attr("equation").decode())
 
 
@@ -89,7 +89,7 @@ def _einsum(op: Op, fields: Fields, output: Tensor, equation: str) -> Field:
 
 
 def reduced(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Some axes are summed over."""
+    """Contract some axes (Sum, Mean, Max)."""
     axes, rank = constant(op, 1), len(before_of(op))
     if axes is None or op.args["values"][0] is None:
         return unknown(op, fields, output)
@@ -98,7 +98,7 @@ def reduced(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def cumulated(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Every output depends on what is before it along an axis."""
+    """Mix an axis: every output depends on the positions before it (Cumsum)."""
     axis = constant(op, 1)
     if axis is None:
         return unknown(op, fields, output)
@@ -106,12 +106,12 @@ def cumulated(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def reshape(op: Op, fields: Fields, output: Tensor) -> Field:
-    """The same elements in order."""
+    """Keep the elements in order (Reshape, Squeeze, ExpandDims)."""
     return layer_fields.reshape(op, fields, output)
 
 
 def turned(op: Op, fields: Fields, output: Tensor) -> Field:
-    """The axes in another order."""
+    """Permute the axes (Transpose)."""
     order, field = constant(op, 1), fields[op.input]
     if order is None:
         return unknown(op, fields, output)
@@ -119,7 +119,7 @@ def turned(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def sliced(op: Op, fields: Fields, output: Tensor) -> Field:
-    """A part along some axes: where it starts, and its step."""
+    """Take a part of some axes (Slice, StridedSlice)."""
     node, field, before = node_of(op), field_of(op, fields, 0), before_of(op)
     if field is None:
         return unknown(op, fields, output)
@@ -150,7 +150,7 @@ def sliced(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def _strided(op: Op, rank: int) -> tuple[list[tuple[int, int]], list[int], list[int]] | None:
-    """Start and step an axis, the axes that are dropped, and those that are added, of a slice."""
+    """Return start and step per axis, the dropped axes and the added axes of a StridedSlice."""
     node = node_of(op)
     begin, steps = constant(op, 1), constant(op, 3)
     if begin is None or steps is None:
@@ -178,7 +178,7 @@ def _strided(op: Op, rank: int) -> tuple[list[tuple[int, int]], list[int], list[
 
 
 def split(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Equal or given parts along an axis."""
+    """Take one part of an axis (Split, SplitV)."""
     node = node_of(op)
     at = 0 if node.type == "Split" else 2
     axis = constant(op, at)
@@ -195,7 +195,7 @@ def split(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def beside(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Tensors side by side along an axis."""
+    """Join tensors along an axis (Concat)."""
     is_new = node_of(op).type == "ConcatV2"
     count = len(op.args["values"])
     axis = constant(op, count - 1 if is_new else 0)
@@ -209,7 +209,7 @@ def beside(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def stacked(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Tensors side by side along a new axis."""
+    """Join tensors along a new axis (Pack)."""
     place = int(node_of(op).get_attr("axis")) % len(output.sizes)
     sizes = output.sizes[:place] + output.sizes[place + 1 :]
     field = algebra.joined(layer_fields.known(op, fields), sizes, op.name)
@@ -217,7 +217,7 @@ def stacked(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def unstacked(op: Op, fields: Fields, output: Tensor) -> Field:
-    """One of the parts along an axis, without it."""
+    """Take one position of an axis and drop the axis (Unpack)."""
     field = fields[op.input]
     place = int(node_of(op).get_attr("axis")) % len(field.places)
     at = next(at for at, made in enumerate(op.outputs) if made is output)
@@ -226,7 +226,7 @@ def unstacked(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def tiled(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Copies along some axes."""
+    """Repeat the tensor along some axes (Tile)."""
     field = fields[op.input]
     places = [
         (*still(size // old if old else 1), *place)
@@ -236,7 +236,7 @@ def tiled(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def gathered(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Some elements along an axis, or rows of a table that the data names."""
+    """Take elements of an axis, or rows of a table by indices from the data (Gather)."""
     table, rows = field_of(op, fields, 0), field_of(op, fields, 1)
     if table is None and rows is not None:
         if rows.plain:
@@ -255,14 +255,14 @@ def gathered(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def one_hot(op: Op, fields: Fields, output: Tensor) -> Field:
-    """A new axis of classes."""
+    """Add an axis of classes (OneHot)."""
     field = fields[op.input]
     axis = int(node_of(op).get_attr("axis")) % len(output.sizes)
     return field.placed([*field.places[:axis], still(output.sizes[axis]), *field.places[axis:]])
 
 
 def one_of_list(op: Op, fields: Fields, output: Tensor) -> Field:
-    """One step of a sequence inside a loop that goes over it."""
+    """Take one step of a sequence in a loop over it (TensorListGetItem)."""
     field = field_of(op, fields, 0)
     if field is None or len(field.places) != len(output.sizes) + 1:
         return unknown(op, fields, output)
@@ -271,7 +271,7 @@ def one_of_list(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def list_of(op: Op, fields: Fields, output: Tensor) -> Field:
-    """A sequence of what every turn of a loop makes."""
+    """Collect one step per iteration of a loop (TensorListSetItem)."""
     field = field_of(op, fields, 2)
     if field is None:
         return unknown(op, fields, output)

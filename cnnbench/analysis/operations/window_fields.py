@@ -39,7 +39,7 @@ def _before_padding(node: Any, axis: int, extent: int, stride: int, size: int) -
 
 
 def convolved(op: Op, fields: Fields, output: Tensor, mixes: bool = True) -> Field:
-    """A kernel of which every output reads all channels, or one."""
+    """Slide a kernel over the positions; outputs read all channels, or one."""
     node = node_of(op)
     field = field_of(op, fields, 0)
     if field is None:
@@ -60,12 +60,12 @@ def convolved(op: Op, fields: Fields, output: Tensor, mixes: bool = True) -> Fie
 
 
 def depthwise(op: Op, fields: Fields, output: Tensor) -> Field:
-    """A kernel a channel."""
+    """Slide one kernel per channel over the positions."""
     return convolved(op, fields, output, mixes=False)
 
 
 def transposed(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Every input is spread over a window: the gradient of a convolution."""
+    """Spread every input over a window (transposed convolution)."""
     node = node_of(op)
     field = field_of(op, fields, 2)
     if field is None:
@@ -85,7 +85,7 @@ def transposed(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def pooled(op: Op, fields: Fields, output: Tensor) -> Field:
-    """A window without a kernel."""
+    """Slide a pooling window over the positions."""
     node = node_of(op)
     sizes, extents = before_of(op), node.get_attr("ksize")
     strides = node.get_attr("strides")
@@ -101,7 +101,7 @@ def pooled(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def padded(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Moved by what is put before."""
+    """Shift the positions by the padding before them (Pad)."""
     widths, field = constant(op, 1), fields[op.input]
     if widths is None:
         return unknown(op, fields, output)
@@ -110,12 +110,12 @@ def padded(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def depth_to_space(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Blocks of channels become positions beside one another."""
+    """Turn blocks of channels into neighbouring positions."""
     return _blocks(op, fields[op.input], output, to_space=True)
 
 
 def space_to_depth(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Positions beside one another become channels."""
+    """Turn neighbouring positions into channels."""
     return _blocks(op, fields[op.input], output, to_space=False)
 
 
@@ -138,7 +138,7 @@ def _blocks(op: Op, field: Field, output: Tensor, to_space: bool) -> Field:
 
 
 def space_to_batch(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Positions that are a block apart, as images of their own."""
+    """Turn positions that are a block apart into separate images."""
     blocks, pads, field = constant(op, 1), constant(op, 2), fields[op.input]
     if blocks is None or pads is None:
         return unknown(op, fields, output)
@@ -162,7 +162,7 @@ def space_to_batch(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def batch_to_space(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Images of their own become positions a block apart: the inverse of `space_to_batch`."""
+    """Invert `space_to_batch`."""
     blocks, crops, field = constant(op, 1), constant(op, 2), fields[op.input]
     if blocks is None or crops is None:
         return unknown(op, fields, output)
@@ -184,7 +184,7 @@ def batch_to_space(op: Op, fields: Fields, output: Tensor) -> Field:
 
 
 def resized(op: Op, fields: Fields, output: Tensor) -> Field:
-    """An image drawn larger by a whole number, from one or several neighbours."""
+    """Enlarge an image by a whole factor, from one or several neighbours per axis."""
     field, before = fields[op.input], before_of(op)
     way = {"ResizeNearestNeighbor": "nearest", "ResizeBilinear": "bilinear"}
     taps = TAPS[way.get(node_of(op).type, "bicubic")]
