@@ -25,6 +25,16 @@ PHOTOGRAPHS = files("sklearn.datasets.images")
 CHINA, FLOWER = (str(PHOTOGRAPHS / name) for name in ("china.jpg", "flower.jpg"))
 SMALL = "SqueezeNet1_1[input_shape=32x32x3,classes=3]"
 
+SCALING = """
+import keras
+
+L = keras.layers
+
+def net(input_shape=(8, 8, 3)):
+    layers = [L.Rescaling(1 / 255), L.Conv2D(2, 3), L.Flatten(), L.Dense(2, "softmax")]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+"""
+
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(command, list(arguments), env={"CNNBENCH_DATA": None})
@@ -141,6 +151,20 @@ def test_the_names_of_a_single_sigmoids_two_classes(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("no\nyes\nperhaps\n")
     refused = run(str(tmp_path / "two.keras"), CHINA, *named)
     assert "3 names, but" in str(refused.exception) and "has 2 classes" in str(refused.exception)
+
+
+def test_inputs_that_are_scaled_twice_are_reported_with_the_option(tmp_path: Path) -> None:
+    import keras
+
+    (tmp_path / "nets.py").write_text(SCALING)
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(2, 3), keras.layers.Flatten()]
+    network = keras.Sequential([keras.Input((8, 8, 3)), *layers, keras.layers.Dense(2, "softmax")])
+    network.save_weights(tmp_path / "own.weights.h5")
+    arguments = (f"{tmp_path}/nets.py:net", CHINA, "--weights", f"{tmp_path}/own.weights.h5")
+    done = run(*arguments)
+    assert done.exit_code == 0, done.exception
+    assert "inputs are scaled twice" in done.stderr and "--preprocessing none" in done.stderr
+    assert run(*arguments, "--preprocessing", "none").stderr == ""
 
 
 def test_what_is_no_number_is_no_prediction(tmp_path: Path) -> None:
