@@ -25,8 +25,8 @@ def main(names: list[str]) -> None:
 
     from cnnbench.analysis import weightless
     from cnnbench.analysis.inputs import wanted_inputs
-    from cnnbench.analysis.network import operations
-    from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
+    from cnnbench.analysis.listing.network import operations
+    from cnnbench.analysis.training_memory import estimate_training_bytes, traced_training_bytes
 
     applications = tf.keras.applications
     errors = {}

@@ -1,131 +1,175 @@
-"""``cnnbench.inspect``: count a network by name, or a live Keras model."""
+"""The Python API behind the command line: `inspect` and `predict`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cnnbench.errors import CnnbenchError, UserError, explained
-from cnnbench.models.model_name import show
+from cnnbench import files
+from cnnbench.analysis import inspect, inspect_layer, standard_keras
+from cnnbench.errors import Unavailable, UserError, brief, is_out_of_memory
+from cnnbench.models import registry
+from cnnbench.models.model import Model
+from cnnbench.tasks.classification import outputs
 
 if TYPE_CHECKING:
-    from cnnbench.analysis import Inspection
-    from cnnbench.models.model import Model
+    import numpy as np
 
-Shape = tuple[int, ...]
+    from cnnbench.tasks.classification.prediction import Guess
+
+__all__ = ["Predictions", "inspect", "inspect_layer", "predict"]
+
+_T = TypeVar("_T")
 
 
-def inspect(
-    model: Any,
-    batch_size: int = 1,
-    convention: str = "papers",
-    dtype: str | None = None,
-    input_shape: Sequence[int] | None = None,
-    in_place: bool = False,
-    trace_training: bool = False,
-    name: str | None = None,
-) -> Inspection:
-    """Count parameters, MACs, FLOPs, activation memory and receptive field of a network.
+@dataclass(frozen=True)
+class Predictions:
+    """The most probable classes of some images.
 
-    Nothing is run. A network that is named is built without weights.
+    Attributes:
+        classes: for each image, the most probable classes, best first.
+        notes: sentences on how images, preprocessing and outputs were interpreted.
+    """
+
+    classes: list[list[Guess]]
+    notes: list[str] = field(default_factory=list)
+
+
+def predict(
+    model: str,
+    images: Sequence[Path],
+    top: int = 3,
+    weights: str | None = None,
+    class_names: Path | None = None,
+    preprocessing: bool = True,
+    data_dir: Path | None = None,
+) -> Predictions:
+    """Classify image files.
+
+    The centre of each image is resized to the model's input; its aspect ratio is kept.
 
     Args:
-        model: whatever the command line takes (``"MobileNetV2[alpha=0.5]"``,
-            ``"file.py:builder"``, ``"net.keras"``), or a live Keras 2 or Keras 3 model.
-        batch_size: images in a batch, for the memory metrics.
-        convention: of MACs and FLOPs: ``papers``, ``timm``, ``torchvision`` or ``tf-profiler``.
-        dtype: the type of floating-point activations and weights (``float16``); by default
-            what each tensor has.
-        input_shape: one image, where the network leaves it open or another is wanted.
-        in_place: whether element-wise layers may overwrite their input, for the inference peak.
-        trace_training: take ``activation_train_bytes`` from the gradient graph (0.1-10 s)
-            rather than from the fast estimate layer by layer.
-        name: how to call the network; its own name by default.
+        model: a name as on the command line.
+        images: image files.
+        top: the number of classes to return for each image.
+        weights: ``imagenet`` or a weights file; by default the model's own, else ``imagenet``.
+        class_names: a text file with the names of the classes, one per line.
+        preprocessing: apply the model's own preprocessing; otherwise it gets values in 0..255.
+        data_dir: weights files are looked up in its ``weights/`` as well.
 
     Raises:
-        UserError: no such network, one that cannot be built, or an option that it does not take.
-
-    Example:
-        >>> import cnnbench
-        >>> cnnbench.inspect("LeNet5").metrics["macs"]
-        416520
+        UserError: no such model, a file that cannot be read, or a model that does not classify
+            images.
+        Unavailable: weights that are not on this machine.
     """
-    options: dict[str, Any] = {
-        "batch_size": batch_size,
-        "convention": convention,
-        "dtype": dtype,
-        "in_place": in_place,
-        "trace_training": trace_training,
-    }
-    shape = tuple(input_shape) if input_shape is not None else None
-    if not isinstance(model, str | Path):
-        from cnnbench import analysis
-
-        return analysis.inspect(model, input_shape=shape, name=name, **options)
-    from cnnbench.models.registry import resolve
-
-    # Before TensorFlow is loaded, so that a misspelt name is answered at once.
-    subject = resolve(str(model), (Path.cwd(),))
-    from cnnbench import analysis
-
-    analysis.check_options(batch_size, convention, dtype)
-    with analysis.weightless(), analysis.standard_keras():
-        built = _build(subject, shape)
-        return analysis.inspect(built, input_shape=shape, name=name or subject.label, **options)
-
-
-def inspect_layer(text: str, input_shape: Shape, **options: Any) -> Inspection:
-    """Count one layer, ``"Conv2D(200,5,padding=same)"``, on an input; options as in `inspect`."""
-    from cnnbench import analysis
-
-    analysis.check_options(options["batch_size"], options["convention"], options["dtype"])
-    with analysis.weightless(), analysis.standard_keras():
-        built = analysis.one_layer_model(text, input_shape)
-        return analysis.inspect(built, input_shape=input_shape, name=text, **options)
-
-
-def _build(subject: Model, shape: Shape | None) -> Any:
-    """The network, in the weightless scope that is open.
-
-    A network that cannot be built for ``shape`` is built as it is: the analysis calls it anew.
-    """
-    from cnnbench import analysis
-
-    own = subject.input_shape
-    if shape is not None and own and len(shape) != len(own):
+    found = registry.resolve(model, [Path.cwd()])
+    if len(found.input_shape) != 3:
+        can_change = not found.is_trained  # the input of a model in a file is fixed
+        hint = "add [input_shape=HxWxC]" if can_change else "save it with an input of a fixed size"
+        raise UserError(f"the input of {found.label} is not known as an image", hint=hint)
+    names = _class_names(class_names) if class_names else []
+    can_set_classes = found.factory.takes("classes")
+    known = outputs.apart(found.classes)
+    if names and known not in (0, len(names)) and not can_set_classes:
         raise UserError(
-            f"{subject.label} takes inputs like {show(own)}, not {show(shape)}", "--input-shape"
+            f"{len(names)} names, but {found.label} has {known} classes", str(class_names)
         )
-    resizable = shape is not None and subject.maker.takes("input_shape")
-    with analysis.full_tracebacks():
-        try:
-            return _architecture(subject, shape, resizable)
-        except Exception as error:  # a builder is the user's code: it raises what it likes
-            if shape is not None and resizable and not _is_clear(error):
-                raise analysis.refusal(
-                    subject.label,
-                    shape,
-                    error,
-                    lambda other: subject.architecture(input_shape=other),
-                ) from error
-            if isinstance(error, CnnbenchError):
-                raise
-            raise UserError(f"{subject.label} cannot be built: {explained(error)}") from error
+    pictures, notes = _pictures(images, *found.input_shape)
+    chosen = _weights(found, weights, data_dir)
+    with standard_keras():
+        from cnnbench.probes.accuracy.training import network as training_network
+        from cnnbench.tasks.classification import prediction
+
+        is_resized = can_set_classes and len(names) not in (0, found.classes)
+        network = found.build(weights=chosen, classes=len(names) if is_resized else None)
+        preprocess = found.preprocess if preprocessing else None
+        if preprocess and training_network.scales_again(network, preprocess):
+            notes.append(
+                "the inputs are scaled twice, by the preprocessing and by the first layers of the "
+                "network; --preprocessing none turns the preprocessing off"
+            )
+        rows = prediction.probabilities(found, network, pictures, preprocess)
+        notes.append(prediction.remark(found, network))
+        # The thousand classes of a network in a file may be others than ImageNet's.
+        can_be_imagenet = not names and not found.is_trained
+        if can_be_imagenet and rows.shape[1] == prediction.IMAGENET_CLASSES:
+            try:
+                names = prediction.imagenet_names()
+            except Unavailable as error:
+                notes.append(f"{error}; class numbers are shown instead of names")
+    if names and len(names) != rows.shape[1]:
+        raise UserError(
+            f"{len(names)} names, but {found.label} has {rows.shape[1]} classes", str(class_names)
+        )
+    best = [prediction.best(row, top, names) for row in rows]
+    return Predictions(best, [note for note in notes if note])
 
 
-def _architecture(subject: Model, shape: Shape | None, resizable: bool) -> Any:
-    """The network; a subclassed one, which has no input of its own, is called on ``shape``."""
-    from cnnbench.models.registry import resolve
+def _weights(model: Model, asked: str | None, data_dir: Path | None) -> str | Path | None:
+    """Return the weights to build ``model`` with; a file is looked up in ``weights/`` as well.
 
+    Raises:
+        UserError: no such file.
+    """
+    if asked is None:
+        return None if model.is_trained else "imagenet"
+    if asked == "imagenet":
+        return asked
+    folders = files.weights_folders([Path()], data_dir)
+    found = files.find(asked, folders)
+    if found is not None and found.is_file():
+        return found
+    looked = " or ".join(str(folder / asked) for folder in folders)
+    raise UserError(f"no weights file {asked}", "--weights", f"put it at {looked}")
+
+
+def _pictures(
+    images: Sequence[Path], height: int, width: int, channels: int
+) -> tuple[np.ndarray, list[str]]:
+    """Return the images, float32 ``(n, height, width, channels)`` in 0..255, and notes on them."""
+    import numpy as np
+
+    from cnnbench.data import photographs, tones
+
+    if channels not in (1, 3):
+        raise UserError(
+            f"the model takes images of {channels} channels", hint="image files give 1 or 3"
+        )
+    found = [_read(file, photographs.tones_of) for file in images]
+    white_is = tones.white(one.brightest for one in found)
+
+    def decoded(file: Path) -> np.ndarray:
+        return photographs.decoded(file, height, width, channels, white_is)
+
+    pictures = [_read(file, decoded) for file in images]
+    return np.stack(pictures).astype(np.float32), tones.notes(found)
+
+
+def _read(file: Path, look: Callable[[Path], _T]) -> _T:
+    """Return the result of ``look`` for an image file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
-        return subject.architecture(input_shape=shape if resizable else None)
-    except UserError:
-        if shape is None or resizable or "[" in subject.text or subject.is_trained:
+        return look(file)
+    except Exception as error:  # Pillow's readers raise what they like
+        if is_out_of_memory(error):
             raise
-    return resolve(f"{subject.text}[input_shape={show(shape)}]", (Path.cwd(),)).architecture()
+        reason = getattr(error, "strerror", None) or brief(error, 200)
+        if type(error).__name__ == "UnidentifiedImageError":
+            reason = "not an image"
+        raise UserError(f"cannot be read: {reason}", str(file)) from None
 
 
-def _is_clear(error: Exception) -> bool:
-    """Return whether it is an error of this package that was not caused by Keras."""
-    return isinstance(error, CnnbenchError) and error.__cause__ is None
+def _class_names(file: Path) -> list[str]:
+    try:
+        names = files.names_in(file)
+    except (OSError, UnicodeDecodeError) as error:
+        reason: Any = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot be read: {reason}", str(file)) from None
+    if names:
+        return names
+    raise UserError("contains no class names", str(file), "write one name per line")

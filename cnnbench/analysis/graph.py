@@ -1,4 +1,4 @@
-"""A network as a flat list of operations in execution order: what every count works on."""
+"""`Graph`: a network as a flat list of operations in execution order."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ITEM_BYTES = {
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """A value between two operations; two tensors are the same only if they are one object.
+    """A value between two operations, compared by identity.
 
     Attributes:
         sizes: the shape for ``images`` images, whatever the network folds into the batch axis; 0
-            where a size is known only when the network runs.
+            for a size that is known only when the network runs.
         dtype: its name.
-        images: how many images it is of.
+        images: number of images that it holds.
     """
 
     sizes: tuple[int, ...]
@@ -37,17 +37,17 @@ class Tensor:
 
     @property
     def elements(self) -> int:
-        """How many elements all its images have."""
+        """Number of elements, of all its images together."""
         return prod(self.sizes)
 
     def bytes(self, batch: int, dtype: str | None = None) -> int:
-        """The memory of a batch; ``dtype`` replaces the type of floating-point tensors."""
+        """Return the bytes of a batch; ``dtype`` replaces the type of floating-point tensors."""
         name = dtype if dtype and is_float(self.dtype) else self.dtype
         return self.elements * batch // self.images * ITEM_BYTES.get(name, 4)
 
 
 def is_float(dtype: str) -> bool:
-    """Whether ``dtype`` names a floating-point type."""
+    """Return whether ``dtype`` names a floating-point type."""
     return dtype.startswith(("float", "bfloat"))
 
 
@@ -81,18 +81,18 @@ class Op:
     Attributes:
         call: the layer call that it belongs to.
         kind: the class name of the layer, or the type of the TensorFlow operation.
-        rule: how to analyse it; None where nothing is known of it.
+        rule: how to analyse it; None if unknown.
         layer: the Keras layer or operation; None for a TensorFlow operation.
-        args: what it was called with, tensors replaced by ``Tensor``, in the order of the
-            parameters of ``call`` where they were given by name.
+        args: its arguments with every tensor replaced by a ``Tensor``; named ones in the order of
+            the parameters of ``call``.
         inputs: all tensors among them, in order.
         outputs: the tensors it returns, in order.
-        work: its arithmetic, for all images that its tensors are of.
-        uncounted: what in it could not be counted.
-        is_trained: training changes a weight that it reads.
-        is_weighted: it has a kernel, in the sense of "a network of 16 layers".
-        nodes: the TensorFlow operations it is made of and how often each runs; none where the
-            network was counted by its layers.
+        work: its arithmetic, for all images in its tensors.
+        uncounted: parts of it that could not be counted.
+        is_trained: it reads a trainable weight.
+        is_weighted: it counts as a layer in the depth of a network.
+        nodes: the TensorFlow operations it consists of and how often each runs; empty if the
+            network was counted from its layers.
     """
 
     call: Call
@@ -131,7 +131,7 @@ class Loop:
     Attributes:
         start, end: positions of its first operation, and of the one after its last.
         turns: how often it runs.
-        carried: the tensors that a turn reads, and those that the turn before made for it.
+        carried: pairs of a tensor that an iteration reads, and its source in the one before.
     """
 
     start: int
@@ -148,11 +148,11 @@ class Graph:
     """A network: its inputs, its operations in execution order, and its outputs.
 
     Attributes:
-        images: how many images its tensors are of.
-        method: how it was found: from its ``layers``, or from its ``traced graph``.
+        images: number of images in its tensors.
+        method: how the operations were listed: from ``layers`` or from a ``traced graph``.
         loops: the parts that run several times, inner ones first.
-        upper: where the dearest branch of a condition was taken: names with the reason.
-        has_unknown_sizes: some of its tensors have sizes that only running it tells.
+        upper: conditions of which the most expensive branch was counted, with the reason.
+        has_unknown_sizes: some sizes are known only when the network runs.
     """
 
     inputs: tuple[Tensor, ...]
@@ -165,6 +165,6 @@ class Graph:
     has_unknown_sizes: bool = False
 
     def tensors(self) -> Iterator[Tensor]:
-        """The outputs of all operations, in order of execution."""
+        """Yield the outputs of all operations, in execution order."""
         for op in self.ops:
             yield from op.outputs

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.analysis import keras_api
 from cnnbench.errors import UserError
+from cnnbench.text import shape_text
 
 Shape = tuple[int | None, ...]
 
@@ -40,15 +41,15 @@ def wanted_inputs(model: Any, input_shape: Sequence[int] | None) -> Any:
         if len(flat) > 1:
             raise UserError(
                 f"'{model.name}' has {len(flat)} inputs; --input-shape can set only one",
-                hint="build the model with the sizes that are wanted",
+                hint="build the model with the input shapes that you want",
             )
         _check_rank(model, flat[0].shape, given)
         return keras_api.replace(declared, lambda spec: Spec((spec.shape[0], *given), spec.dtype))
     for spec in flat:
         if None in spec.shape[1:]:
             raise UserError(
-                f"'{model.name}' has unknown dimensions: {spec.shape}",
-                hint="say which with --input-shape, for example 224x224x3",
+                f"'{model.name}' has unknown dimensions: {shape_text(spec.shape[1:])}",
+                hint="give --input-shape, for example 224x224x3",
             )
     return declared
 
@@ -61,14 +62,9 @@ def _check_rank(model: Any, declared: Shape, given: Shape) -> None:
     )
     if not agrees:
         raise UserError(
-            f"'{model.name}' takes inputs like {spell(expected)}, not {spell(given)}",
+            f"'{model.name}' takes inputs like {shape_text(expected)}, not {shape_text(given)}",
             hint="the number of axes and the channels must agree",
         )
-
-
-def spell(shape: Iterable[int | None]) -> str:
-    """``224x224x3``; a question mark for what is unknown."""
-    return "x".join("?" if size is None else str(size) for size in shape)
 
 
 def _declared(model: Any) -> Any:

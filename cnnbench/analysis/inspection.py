@@ -1,25 +1,41 @@
-"""``inspect``: everything that can be counted of a network, without running it."""
+"""``inspect``: all static metrics of a network, without running it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
+from cnnbench.analysis import named
 from cnnbench.analysis.count import Counted, count, depth
-from cnnbench.analysis.fields import Field
 from cnnbench.analysis.graph import FLOAT_BYTES, Call, Graph
+from cnnbench.analysis.inference_memory import Liveness, liveness
 from cnnbench.analysis.inputs import wanted_inputs
 from cnnbench.analysis.keras_api import is_keras2
-from cnnbench.analysis.liveness import Liveness, liveness
-from cnnbench.analysis.network import operations, traced
+from cnnbench.analysis.keras_settings import standard_keras
+from cnnbench.analysis.listing.network import operations, traced
+from cnnbench.analysis.one_layer import one_layer_model
 from cnnbench.analysis.parameters import Parameters, parameters
-from cnnbench.analysis.receptive import receptive_fields
+from cnnbench.analysis.receptive_field.field import Field
+from cnnbench.analysis.receptive_field.network import receptive_fields
 from cnnbench.analysis.result import ESTIMATE, GRADIENT_GRAPH, Inspection, Row
 from cnnbench.analysis.shape_errors import reason
-from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
+from cnnbench.analysis.training_memory import estimate_training_bytes, traced_training_bytes
+from cnnbench.analysis.weightless import weightless
 from cnnbench.analysis.work import CONVENTIONS, NOTHING, Convention
 from cnnbench.environment import keras_backend
 from cnnbench.errors import UserError, nearest
+from cnnbench.models.registry import resolve
+
+
+class CountingOptions(TypedDict, total=False):
+    """The options of `inspect` that apply to a single layer as well."""
+
+    batch_size: int
+    convention: str
+    dtype: str | None
+    in_place: bool
+    trace_training: bool
 
 
 def inspect(
@@ -32,25 +48,45 @@ def inspect(
     trace_training: bool = False,
     name: str | None = None,
 ) -> Inspection:
-    """Count a live Keras 2 or Keras 3 model; nothing is run and no weight is read.
+    """Count parameters, MACs, FLOPs, activation memory and receptive field of a network.
+
+    Nothing is run. A network that is given by name is built without weights.
 
     Args:
-        model: the model; one built inside ``weightless()`` must be inspected inside it.
+        model: a live Keras 2 or Keras 3 model (one that was built inside ``weightless()`` must be
+            inspected inside it), or a name as on the command line: ``"MobileNetV2[alpha=0.5]"``,
+            ``"file.py:builder"``, ``"net.keras"``.
         batch_size: images in a batch, for the memory metrics.
-        convention: ``papers``, ``timm``, ``torchvision`` or ``tf-profiler``.
+        convention: how MACs and FLOPs are counted: ``papers``, ``timm``, ``torchvision`` or
+            ``tf-profiler``.
         dtype: the type of floating-point activations and weights (``float16``); by default
-            what each tensor has.
-        input_shape: one image, where the model leaves it open or another is wanted.
-        in_place: whether element-wise layers may overwrite their input, for the inference peak.
+            that of each tensor.
+        input_shape: the shape of one image, if the model leaves it open or another is wanted.
+        in_place: element-wise layers may overwrite their input, for the inference peak.
         trace_training: take ``activation_train_bytes`` from the gradient graph (0.1-10 s)
             rather than from the fast estimate layer by layer.
-        name: how to call the network; its own name by default.
+        name: the name of the network in the result; its own name by default.
 
     Raises:
-        UserError: a batch below one, an unknown convention or dtype, unknown dimensions, an input
-            that the network cannot take, no state or no arithmetic found, a model of a Keras that
-            does not run on TensorFlow.
+        UserError: no such model, one that cannot be built or cannot take the input, unknown
+            dimensions, a batch below one, an unknown convention or dtype, no arithmetic found, or
+            a Keras that does not run on TensorFlow.
+
+    Example:
+        >>> import cnnbench
+        >>> cnnbench.inspect("LeNet5").metrics["macs"]
+        416520
     """
+    if isinstance(model, str | Path):
+        shape = tuple(input_shape) if input_shape is not None else None
+        # Before TensorFlow is loaded, so that a misspelt name is reported at once.
+        resolved = resolve(str(model), (Path.cwd(),))
+        check_options(batch_size, convention, dtype)
+        with weightless(), standard_keras():
+            network, label = named.build(resolved, shape), name or resolved.label
+            return inspect(
+                network, batch_size, convention, dtype, shape, in_place, trace_training, label
+            )
     if not is_keras2(model):
         keras_backend.check_here()
     rule = check_options(batch_size, convention, dtype)
@@ -98,6 +134,27 @@ def inspect(
     )
 
 
+def inspect_layer(
+    text: str, input_shape: tuple[int, ...], **options: Unpack[CountingOptions]
+) -> Inspection:
+    """Count one layer, for example ``"Conv2D(200,5,padding=same)"``.
+
+    Args:
+        text: a class of ``keras.layers`` with literal arguments; it is read, never run.
+        input_shape: the shape of one image.
+        options: as in `inspect`.
+
+    Raises:
+        UserError: not a layer, arguments or an input that it does not take, or a wrong option.
+    """
+    check_options(
+        options.get("batch_size", 1), options.get("convention", "papers"), options.get("dtype")
+    )
+    with weightless(), standard_keras():
+        network = one_layer_model(text, input_shape)
+        return inspect(network, input_shape=input_shape, name=text, **options)
+
+
 def _training_bytes(
     model: Any, graph: Graph, inputs: Any, batch: int, dtype: str | None, trace: bool
 ) -> tuple[int, str, str]:
@@ -135,9 +192,9 @@ def _bounds(
 
 
 def check_options(batch_size: int, convention: str, dtype: str | None) -> Convention:
-    """The convention asked for; raises `UserError` before anything is built."""
+    """Return the convention; raise `UserError` for a wrong option before anything is built."""
     if batch_size < 1:
-        raise UserError(f"a batch of {batch_size}", hint="at least one image is needed")
+        raise UserError(f"a batch of {batch_size} is too small", hint="at least 1 is needed")
     if dtype is not None and dtype not in FLOAT_BYTES:
         known = ", ".join(FLOAT_BYTES)
         raise UserError(f"unknown dtype '{dtype}'", hint=f"one of {known}")
@@ -152,7 +209,7 @@ def _check_something_was_found(model: Any, idle: bool) -> None:
     if idle:
         raise UserError(
             f"no arithmetic was found in '{model.name}'",
-            hint="call the model once on an input of its shape, or give --input-shape",
+            hint="call the model on an input once, or give --input-shape",
         )
 
 

@@ -1,7 +1,6 @@
-"""The few places where Keras 2 and Keras 3 differ, behind one set of names.
+"""One interface to the graphs of Keras 2 and Keras 3.
 
-Everything above this file sees *nodes* (one call of one layer) and symbolic tensors, whichever
-generation of Keras the process uses.
+The rest of the analysis sees *nodes* (one call of one layer) and symbolic tensors.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Node:
-    """One recorded call: the layer, what it was called with, what it returned (flat)."""
+    """One recorded call: the layer, its arguments, and its flat inputs and outputs."""
 
     layer: Any
     args: tuple[Any, ...]
@@ -26,12 +25,12 @@ class Node:
 
 
 def is_keras2(layer: Any) -> bool:
-    """Whether a layer or model is one of Keras 2 (``tf_keras``)."""
+    """Return whether a layer or model is one of Keras 2 (``tf_keras``)."""
     return any(_root(cls) == "tf_keras" for cls in type(layer).__mro__)
 
 
 def comes_with_keras(cls: type) -> bool:
-    """Whether Keras itself defines the class (a user's own class of the same name does not)."""
+    """Return whether the class is defined by Keras itself."""
     return _root(cls) in ("keras", "tf_keras")
 
 
@@ -41,7 +40,7 @@ def _root(cls: type) -> str:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """TensorFlow's advice to whoever wrote a layer is not for whoever looks into it."""
+    """Silence TensorFlow's warnings to the authors of layers."""
     logger = logging.getLogger("tensorflow")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -52,40 +51,40 @@ def without_warnings() -> Iterator[None]:
 
 
 def flatten(structure: Any) -> list[Any]:
-    """The leaves of nested lists, tuples and dictionaries."""
+    """Return the leaves of nested lists, tuples and dictionaries."""
     import tensorflow as tf
 
     return tf.nest.flatten(structure)
 
 
 def replace(structure: Any, mapping: Callable[[Any], Any]) -> Any:
-    """The same structure with every leaf mapped."""
+    """Map every leaf of a structure."""
     import tensorflow as tf
 
     return tf.nest.map_structure(mapping, structure)
 
 
 def is_symbolic(value: Any) -> bool:
-    """Whether ``value`` is a symbolic tensor of either Keras."""
+    """Return whether ``value`` is a symbolic tensor of either Keras."""
     return type(value).__name__.endswith("KerasTensor") or hasattr(value, "_keras_history")
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether ``value`` is a tensor of a graph that is being traced."""
+    """Return whether ``value`` is a tensor of a graph that is being traced."""
     import tensorflow as tf
 
     return isinstance(value, tf.Tensor) and hasattr(value, "op")
 
 
 def is_variable(value: Any) -> bool:
-    """Whether ``value`` is a variable of either Keras."""
+    """Return whether ``value`` is a variable of either Keras."""
     return hasattr(value, "trainable") and hasattr(value, "assign")
 
 
 def bound(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of ``layer.call`` by the names of its parameters, in their order.
+    """Return the arguments of ``layer.call`` by parameter name, in the order of the parameters.
 
-    Keras records arguments that are given by name in alphabetical order.
+    Keras records named arguments in alphabetical order.
     """
     try:
         taken = signature(layer.call).bind_partial(*args, **kwargs)
@@ -99,7 +98,7 @@ def bound(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[st
 
 
 def operation_class(keras2: bool) -> Any:
-    """The class whose ``__call__`` runs at every call of a layer or of a recorded operation."""
+    """Return the class whose ``__call__`` runs at every call of a layer or operation."""
     if keras2:
         import tf_keras
 
@@ -110,13 +109,13 @@ def operation_class(keras2: bool) -> Any:
 
 
 def has_symbols(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether a layer is called on Keras' symbols, as while it is being built."""
+    """Return whether a layer is called on symbolic tensors, as while it is being built."""
     leaves = flatten([list(args), dict(kwargs)])
     return any(type(leaf).__name__.endswith("KerasTensor") for leaf in leaves)
 
 
 def input_symbols(model: Any) -> Any:
-    """The symbolic inputs of a functional or built sequential model as it takes them, or None."""
+    """Return the symbolic inputs of a functional or built sequential model, or None."""
     own = _graph_inside(model)
     if own is None:
         return None
@@ -126,7 +125,7 @@ def input_symbols(model: Any) -> Any:
 
 
 def called_with(model: Any) -> Any:
-    """The shapes with which a model of code was built or called, in their structure, or None."""
+    """Return the input shapes that a subclassed model was built or called with, or None."""
     given = getattr(model, "_build_shapes_dict", None)
     if given:
         shapes = list(given.values())
@@ -135,18 +134,18 @@ def called_with(model: Any) -> Any:
 
 
 def shape_of(tensor: Any) -> tuple[int | None, ...]:
-    """The shape of a symbolic tensor; None where a size is unknown."""
+    """Return the shape of a symbolic tensor, with None for unknown sizes."""
     return tuple(None if size is None else int(size) for size in tensor.shape)
 
 
 def dtype_of(tensor: Any) -> str:
-    """The name of a symbolic tensor's type."""
+    """Return the name of a symbolic tensor's type."""
     dtype = tensor.dtype
     return dtype if isinstance(dtype, str) else dtype.name
 
 
 def layer_graph(layer: Any) -> Any | None:
-    """The functional graph that calling ``layer`` runs, or None where its ``call`` is code.
+    """Return the functional graph that calling ``layer`` runs, or None if its ``call`` is code.
 
     A functional model is its own graph; a built ``Sequential`` keeps one inside.
     """
@@ -161,7 +160,7 @@ def _graph_inside(layer: Any) -> Any | None:
 
 
 def graph_nodes(graph: Any) -> Iterator[Node]:
-    """The nodes of a functional graph in the order in which Keras runs them."""
+    """Yield the nodes of a functional graph in the order in which Keras runs them."""
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         for node in graph._nodes_by_depth[depth]:
             if not node.is_input:
@@ -169,7 +168,7 @@ def graph_nodes(graph: Any) -> Iterator[Node]:
 
 
 def read(node: Any) -> Node:
-    """A Keras node of either generation as a ``Node``."""
+    """Convert a node of either Keras to a ``Node``."""
     if hasattr(node, "arguments"):
         arguments = node.arguments
         return Node(

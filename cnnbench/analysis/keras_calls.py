@@ -18,7 +18,7 @@ def infer(model: Any, values: list[tuple[Any, Any]], images: Any) -> tuple[Any, 
 
     Args:
         model: the model.
-        values: variables of Keras 3, and what they are worth.
+        values: variables of Keras 3 with their values.
         images: its inputs, in the structure in which it takes them.
 
     Returns:
@@ -38,7 +38,7 @@ def infer(model: Any, values: list[tuple[Any, Any]], images: Any) -> tuple[Any, 
 
 
 def trained_inputs(model: Any, graph: Any) -> list[Any]:
-    """The inputs of a traced graph that are weights which training changes.
+    """Return the inputs of a traced graph that are trainable weights.
 
     Those of Keras 3 come first, in the order of ``variables``; those of Keras 2 were captured.
     """
@@ -50,7 +50,7 @@ def trained_inputs(model: Any, graph: Any) -> list[Any]:
 
 
 def unbuilt(model: Any) -> list[str]:
-    """The names of layers that may get weights when they are first called."""
+    """Return the names of layers that may create weights when they are first called."""
     layers = getattr(model, "_flatten_layers", None)
     flat = list(layers(include_self=True, recursive=True)) if layers else []
     waiting = [layer for layer in flat if not getattr(layer, "built", True)]
@@ -58,7 +58,7 @@ def unbuilt(model: Any) -> list[str]:
 
 
 def _makes_weights(layer: Any) -> bool:
-    """Whether a layer has a ``build`` of its own, and is no mere container of others."""
+    """Return whether a layer has its own ``build`` and is not a mere container."""
     owner = next(cls for cls in type(layer).__mro__ if "build" in vars(cls))
     return owner.__name__ not in ("Layer", "Sequential")
 
@@ -67,8 +67,8 @@ def build(model: Any, inputs: Any) -> None:
     """Create missing weights of the layers of ``model`` by calling it on symbolic inputs.
 
     Args:
-        model: a model of code.
-        inputs: placeholders' shapes and types in the structure that it takes.
+        model: a subclassed model.
+        inputs: a structure of ``Spec`` as the model takes it.
     """
     if is_keras2(model):
         import tf_keras

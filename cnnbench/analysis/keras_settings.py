@@ -1,9 +1,8 @@
-"""Keras settings: the networks of a suite are built with the default settings.
+"""Build networks with the default settings of Keras.
 
 Keras reads ``keras.json`` in its folder (``KERAS_HOME``, else ``~/.keras``) when it is imported.
-Its ``image_data_format`` turns every convolution that says nothing of it into another one, its
-``floatx`` is the precision of every layer. ``KERAS_HOME`` itself is left alone: weights and data
-sets are found through it.
+Its ``image_data_format`` changes every convolution that does not set one, and its ``floatx`` is the
+precision of every layer. ``KERAS_HOME`` itself is kept: weights and data sets are found through it.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ STANDARD = FLOATX, 1e-7, "channels_last"
 
 
 def use_standard_keras(keras: Any = None) -> None:
-    """Set the default settings for the rest of this process, which cnnbench started.
+    """Use the default settings for the rest of this process, which cnnbench started.
 
     Args:
-        keras: the module of either generation; by default that of ``tf.keras``.
+        keras: the module of Keras 2 or Keras 3; by default that of ``tf.keras``.
     """
     _set(keras or _of_tensorflow(), *STANDARD, FLOATX)
 
@@ -34,7 +33,7 @@ def standard_keras(keep_policy: bool = False) -> Iterator[None]:
     For a user's process, which may have its own settings and dtype policy.
 
     Args:
-        keep_policy: leave a policy that the user has set; one that follows ``floatx`` is not his.
+        keep_policy: keep a policy that the user has set, unlike one that follows ``floatx``.
     """
     keras = _of_tensorflow()
     backend, policy = keras.backend, keras.mixed_precision.global_policy()

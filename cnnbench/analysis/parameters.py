@@ -1,4 +1,4 @@
-"""Parameters: every variable once, however often its layer is used."""
+"""Count parameters: every variable once, however often its layer is used."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Parameters:
 
     Attributes:
         sizes: (elements, dtype) of every variable.
-        trainable: elements that training changes.
-        by_call: the elements that each call is the first to use.
+        trainable: trainable elements.
+        by_call: for each call, the elements that no earlier call uses.
         unbuilt: names of layers that have no weights yet.
     """
 
@@ -29,11 +29,11 @@ class Parameters:
 
     @property
     def total(self) -> int:
-        """All elements, as ``count_params`` gives them."""
+        """All elements, as in ``count_params()``."""
         return sum(elements for elements, _ in self.sizes)
 
     def bytes(self, dtype: str | None = None) -> int:
-        """Their memory; ``dtype`` replaces the type of floating-point variables."""
+        """Return their bytes; ``dtype`` replaces the type of floating-point variables."""
         return sum(
             elements * ITEM_BYTES.get(dtype if dtype and is_float(own) else own, 4)
             for elements, own in self.sizes
@@ -47,7 +47,7 @@ def parameters(model: Any, graph: Graph) -> Parameters:
     by_call: dict[Call, int] = {}
     calls = list(dict.fromkeys(op.call for op in graph.ops))
     known = {op.call for op in graph.ops if op.layer is not None}
-    # The layers inside first: what is left belongs to the layer around them.
+    # Inner layers first: the remaining variables belong to the layer around them.
     for call in sorted(calls, key=lambda one: (one not in known, -one.name.count("/"))):
         own = [v for v in _unique(_weights(call.layer)) if id(v) not in seen]
         by_call[call] = sum(map(_elements, own))

@@ -1,4 +1,4 @@
-"""What was counted of a network, and what can be read from it."""
+"""`Inspection`: the result of counting a network."""
 
 from __future__ import annotations
 
@@ -6,22 +6,28 @@ from dataclasses import asdict, dataclass
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.analysis.capacity import largest_batch
-from cnnbench.analysis.fields import Field
 from cnnbench.analysis.graph import Graph, Uncounted
+from cnnbench.analysis.inference_memory import largest_batch
+from cnnbench.analysis.receptive_field.field import Field
 from cnnbench.analysis.rule import Storage
+from cnnbench.analysis.work import CONVENTIONS
+from cnnbench.text import shape_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ESTIMATE, GRADIENT_GRAPH = "estimate", "gradient graph"
+_METHODS = {
+    ESTIMATE: "estimate (exact: --trace-training)",
+    GRADIENT_GRAPH: "gradient graph",
+}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer call: MACs and FLOPs of one image, bytes of the batch, pixels of the input.
+    """One layer call: MACs and FLOPs per image, bytes per batch, receptive field in input pixels.
 
-    Shapes are those of one image, without the batch axis.
+    Shapes are without the batch axis.
     """
 
     name: str
@@ -41,22 +47,22 @@ class Inspection:
 
     Attributes:
         model: the name of the network.
-        input_shape: of one image; of the first input where there are several.
+        input_shape: the shape of one image; of the first input if there are several.
         batch_size: images in the batch of the memory metrics.
         convention: the convention of ``macs`` and ``flops``.
         metrics: metric name -> value.
-        rows: one a layer call, in order of execution.
-        uncounted: what could not be counted, and why.
-        bounds: the metrics that are not exact -> ``at least``, ``at most`` or ``about``.
-        peak_layer: where ``activation_infer_peak_bytes`` is reached.
-        field: the receptive field of the output (of several the largest): start, end and stride an
-            axis.
+        rows: one per layer call, in execution order.
+        uncounted: operations that could not be counted, with the reason.
+        bounds: metrics that are not exact -> ``at least``, ``at most`` or ``about``.
+        peak_layer: the layer at which ``activation_infer_peak_bytes`` is reached.
+        field: the receptive field of the output (the largest of several): start, end and stride
+            per axis.
         graph: the operations that were counted.
         dtype: the type that replaced that of activations and weights, if any.
-        in_place: whether element-wise layers overwrite their inputs.
+        in_place: element-wise layers may overwrite their inputs.
         training_method: how ``activation_train_bytes`` was found: ``estimate`` layer by layer, or
             from the ``gradient graph``.
-        training_reason: why the gradient graph was not traced where it was asked for, or "".
+        training_reason: why the gradient graph could not be traced although requested, or "".
         unbuilt: layers that inference does not use and that have no weights yet.
     """
 
@@ -79,7 +85,7 @@ class Inspection:
 
     @property
     def uncounted_ops(self) -> list[str]:
-        """Names of what could not be counted."""
+        """Names of the operations that could not be counted."""
         return [one.name for one in self.uncounted]
 
     @property
@@ -111,6 +117,26 @@ class Inspection:
         return found
 
     @property
+    def statement(self) -> str:
+        """The convention of MACs and FLOPs in words."""
+        return CONVENTIONS[self.convention].statement
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """Further facts in words, a name and a text each."""
+        axes = self.field.axes
+        strides = shape_text(axis.stride for axis in axes)
+        padding = shape_text(-axis.start for axis in axes)
+        return [
+            ("layer of the inference peak", self.peak_layer),
+            ("training memory from", _METHODS[self.training_method]),
+            ("output stride, padding", f"{strides}, {padding}" if axes else "none"),
+            ("first layer that sees the whole image", self.field.sees_all or "none"),
+            ("counted from", self.graph.method),
+            ("FLOPs per byte moved", f"{self.arithmetic_intensity:.1f}"),
+        ]
+
+    @property
     def arithmetic_intensity(self) -> float:
         """FLOPs per byte moved, if every layer reads its inputs and writes its outputs once.
 
@@ -126,13 +152,13 @@ class Inspection:
         return self.metrics["flops"] * self.batch_size / (moved + self.metrics["weight_bytes"])
 
     def max_batch(self, limit: float) -> int:
-        """The largest batch whose weights and inference peak fit ``limit`` bytes; 0 for none."""
+        """Return the largest batch whose weights and inference peak fit ``limit`` bytes; or 0."""
         return largest_batch(
             self.graph, int(self.metrics["weight_bytes"]), limit, self.dtype, self.in_place
         )
 
     def shares(self) -> list[dict[str, Any]]:
-        """By type of layer: ``{type, calls, params, macs, macs_share}``, most MACs first."""
+        """Return ``{type, calls, params, macs, macs_share}`` per type of layer, most MACs first."""
         total = max(sum(row.macs for row in self.rows), 1)
         found: dict[str, dict[str, Any]] = {}
         for row in self.rows:
@@ -152,7 +178,7 @@ class Inspection:
         return pd.DataFrame([asdict(row) for row in self.rows])
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: model, input_shape, batch_size, convention, metrics, layers, ..."""
+        """Return plain values: model, input_shape, batch_size, convention, metrics, layers, ..."""
         return {
             "model": self.model,
             "input_shape": list(self.input_shape),

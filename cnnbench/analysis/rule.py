@@ -1,4 +1,4 @@
-"""What the analysis must know of a kind of layer: one ``Rule``, however it is counted."""
+"""`Rule`: how one kind of layer or operation is analysed."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 from cnnbench.analysis.work import NOTHING, Work
 
 if TYPE_CHECKING:
-    from cnnbench.analysis.fields import Field
     from cnnbench.analysis.graph import Op, Tensor
+    from cnnbench.analysis.receptive_field.field import Field
 
 
 class Storage(Enum):
-    """Where the output of an operation lives."""
+    """The buffer that holds the output of an operation."""
 
-    NEW = "new"  # in a buffer of its own
-    IN_PLACE = "in place"  # element by element: may overwrite an input that nobody needs again
-    ALIAS = "alias"  # it is the input, seen differently: costs nothing
+    NEW = "new"  # a buffer of its own
+    IN_PLACE = "in place"  # element-wise: may overwrite an input that is not read again
+    ALIAS = "alias"  # the buffer of the input: no memory of its own
 
 
 @dataclass(frozen=True)
 class Window:
-    """Which inputs one output sees along one axis.
+    """The inputs that one output sees along one axis.
 
     Output ``u`` reads inputs ``u * stride - before`` to ``u * stride - before + extent - 1``.
-    ``scale`` is how far the inputs are drawn apart before (up-sampling); 1 elsewhere.
+    ``scale`` is the factor by which the inputs are up-sampled before; usually 1.
     """
 
     extent: int = 1
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def no_work(op: Op) -> Work:
-    """Moving, padding, joining and naming data: no arithmetic."""
+    """Count no arithmetic: the operation only moves or renames data."""
     return NOTHING
 
 
@@ -54,16 +54,17 @@ class Rule:
     """Analysis of one kind of layer.
 
     Attributes:
-        count: the arithmetic of one image; None where this very call must be traced.
-        move: the receptive field of an output from those of the inputs, which name tensors that
-            depend on an input of the network; None where it is lost.
-        storage: where the output lives.
-        keeps: what the gradient needs again: ``input``, ``output``, both or neither.
-        keeps_inside: how many elements more it needs that are made on the way.
-        holds_inside: how many elements of one image live while it runs, and inside it only.
-        training_only: at inference the identity, in training an operation (dropout, noise).
-        linear: in its inputs, as far as it keeps them: only the gradient of its weights needs them.
-        weighted: a layer in the sense of "a network of 16 layers": it has a kernel.
+        count: returns the arithmetic of a call; None if this call must be traced.
+        move: returns the receptive field of an output, given those of the inputs that depend on
+            an input of the network; without it the field is lost.
+        storage: the buffer of the output.
+        keeps: tensors that the gradient reads: ``input``, ``output``, both or neither.
+        keeps_inside: returns how many intermediate elements the gradient reads as well.
+        holds_inside: returns how many intermediate elements are alive while it runs.
+        training_only: the identity at inference, an operation in training (dropout, noise).
+        linear: linear in its inputs: only the gradient of its weights reads them.
+        weighted: counts as a layer in the depth of a network: it has a kernel.
+        final: its MACs are used even where they can be traced; set by `add_rule`.
     """
 
     count: Callable[[Op], Work | None] = no_work
@@ -75,3 +76,4 @@ class Rule:
     training_only: bool = False
     linear: bool = False
     weighted: bool = False
+    final: bool = False

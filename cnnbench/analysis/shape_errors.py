@@ -1,4 +1,4 @@
-"""Why a network cannot take an input: which layer refuses it, and which size it would need."""
+"""Explain why a network cannot take an input: the layer that fails, and a size that would work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGEST = 2048
 
 @contextmanager
 def full_tracebacks() -> Iterator[None]:
-    """Keras cuts its own frames out of tracebacks; the refusing layer is in one of them."""
+    """Keep the frames that Keras removes from tracebacks; one of them has the failing layer."""
     import tensorflow as tf
 
     config = getattr(tf.keras, "config", None) or tf.debugging
@@ -31,12 +31,12 @@ def full_tracebacks() -> Iterator[None]:
 def refusal(
     name: str, shape: Shape, error: BaseException, attempt: Callable[[Shape], Any]
 ) -> UserError:
-    """The error that says what ``error`` means for whoever asked for ``shape``.
+    """Return an error that names the layer, the reason and a shape that would work.
 
     Args:
-        name: of the network.
-        shape: one image, as asked for.
-        error: what building or calling raised.
+        name: the name of the network.
+        shape: the requested shape of one image.
+        error: the exception of building or calling it.
         attempt: builds or calls the network for another shape, or raises.
     """
     cause = error
@@ -50,9 +50,9 @@ def refusal(
 
 
 def reason(error: BaseException) -> str:
-    """The line of an error's message that says what is wrong.
+    """Return the line of an error message with the reason.
 
-    It is the first, but the last where TensorFlow shows the way through a user's code.
+    It is the first line, or the last if TensorFlow quotes the user's code.
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
@@ -61,7 +61,7 @@ def reason(error: BaseException) -> str:
 
 
 def _innermost_layer(error: BaseException) -> Any | None:
-    """The ``self`` of the deepest frame of the traceback that belongs to a single layer."""
+    """Return the layer whose method is the deepest frame of the traceback; or None."""
     import tensorflow as tf
 
     found = None
@@ -75,7 +75,7 @@ def _innermost_layer(error: BaseException) -> Any | None:
 
 
 def _smallest(shape: Shape, attempt: Callable[[Shape], Any]) -> Shape | None:
-    """The smallest larger shape that is taken, height and width grown together; None for none."""
+    """Return the smallest larger shape that works, growing height and width together; or None."""
     if len(shape) < 2:
         return None
 
@@ -85,7 +85,7 @@ def _smallest(shape: Shape, attempt: Callable[[Shape], Any]) -> Shape | None:
     def works(size: int) -> bool:
         try:
             attempt(grown(size))
-        except Exception:  # whatever it is: what is said is why the shape asked for is refused
+        except Exception:  # any failure means that this size does not work
             return False
         return True
 

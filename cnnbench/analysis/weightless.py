@@ -82,10 +82,10 @@ def _forgotten() -> Iterator[None]:
 
 
 def _unallocated(create: Callable[..., Any], **wanted: Any) -> Any:
-    """A variable with a shape and no memory.
+    """Create a variable with a shape and no memory.
 
-    Scalars and statistics of a few input channels are made as ever: ``Normalization`` reads them
-    while it is built.
+    Scalars and other small variables are allocated: ``Normalization`` reads them while it is
+    built.
     """
     from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
 

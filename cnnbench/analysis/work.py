@@ -1,7 +1,7 @@
-"""What a layer computes, and what each convention makes of it.
+"""`Work`: arithmetic by kind; `Convention`: how it becomes MACs and FLOPs.
 
-A rule says *what* is computed (multiply-adds, normalised elements, pooled elements, ...); only a
-convention turns that into one number. So the same walk gives every convention.
+A rule counts each kind of arithmetic (multiply-adds, normalised elements, pooled elements, ...); a
+convention weighs the kinds. One analysis thus serves every convention.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Work:
     Attributes:
         macs: multiply-adds of convolutions, dense layers and matrix products.
         bias: elements to which a bias is added.
-        batch_norm: elements normalised by statistics that are known beforehand.
-        layer_norm: elements normalised by statistics of the input itself (layer, group, RMS).
+        batch_norm: elements normalised by stored statistics.
+        layer_norm: elements normalised by statistics of the input (layer, group, RMS).
         pooling: elements read by pooling windows (window x outputs; globally: all inputs).
         elementwise: element operations of everything else: activations, merges, rescaling.
     """
@@ -38,15 +38,15 @@ class Work:
         return Work(*(value * times for value in astuple(self)))
 
     def with_macs(self, macs: int) -> Work:
-        """The same, but for its multiply-adds."""
+        """Return a copy with other multiply-adds."""
         return replace(self, macs=macs)
 
     def others(self) -> int:
-        """The number of operations that are no multiply-adds."""
+        """Return the number of operations other than multiply-adds."""
         return sum(astuple(self)) - self.macs
 
     def per_image(self, batch: int) -> Work:
-        """The work of one image, where this is that of ``batch`` images."""
+        """Return the work of one image, given that of ``batch`` images."""
         return Work(*(value // batch for value in astuple(self)))
 
 
@@ -55,12 +55,12 @@ NOTHING = Work()
 
 @dataclass(frozen=True)
 class Convention:
-    """How one source turns work into its number.
+    """The weights by which one source counts.
 
     Attributes:
         statement: the convention in words, printed beside the numbers.
-        mac_weight: what a multiply-add counts in ``flops``.
-        weights: what the other fields of ``Work`` count in ``flops``; absent is 0.
+        mac_weight: FLOPs per multiply-add.
+        weights: FLOPs per unit of the other fields of ``Work``; 0 if absent.
         flops_are_macs: the source prints one number only, and calls it MACs as well.
         traced: its FLOPs are those of TensorFlow's operations, not of layers.
     """
@@ -72,11 +72,11 @@ class Convention:
     traced: bool = False
 
     def macs(self, work: Work) -> int:
-        """The MACs of ``work`` as this source prints them."""
+        """Return the MACs of ``work`` as this source prints them."""
         return self.flops(work) if self.flops_are_macs else work.macs
 
     def flops(self, work: Work) -> int:
-        """The FLOPs of ``work`` as this source prints them."""
+        """Return the FLOPs of ``work`` as this source prints them."""
         others = sum(getattr(work, kind) * weight for kind, weight in self.weights.items())
         return self.mac_weight * work.macs + others
 

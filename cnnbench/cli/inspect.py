@@ -12,20 +12,16 @@ from cnnbench import units
 from cnnbench.cli import options
 from cnnbench.errors import UserError
 from cnnbench.quiet import quiet
-from cnnbench.text import printable_lines
+from cnnbench.text import printable_lines, shape_text
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
 
 Shape = tuple[int, ...]
-_HOW = {
-    "estimate": "an estimate layer by layer (--trace-training)",
-    "gradient graph": "the gradient graph",
-}
 
 
 class ShapeType(click.ParamType):
-    """``224x224x3``: the sizes of one image."""
+    """``224x224x3``: the shape of one image."""
 
     name = "HxWxC"
 
@@ -39,26 +35,30 @@ class ShapeType(click.ParamType):
 @click.command()
 @click.argument("model", required=False)
 @click.option("--layer", metavar="LAYER", help='Count one layer: "Conv2D(200,5,padding=same)".')
-@click.option("--batch", type=int, default=1, show_default=True, help="Images in a batch.")
-@click.option("--input-shape", type=ShapeType(), help="One image, for example 224x224x3.")
-@click.option("--layers", is_flag=True, help="A row a layer call.")
-@click.option("--json", "as_json", is_flag=True, help="Everything as JSON on stdout.")
-@click.option("--csv", "csv_file", metavar="FILE", help="The layers as CSV; - is stdout.")
-@click.option("--html", "html_file", metavar="FILE", help="Charts over depth, one HTML page.")
-@click.option("--fit", metavar="MEMORY", help="The largest batch that fits: 2GiB.")
+@click.option("--batch", type=int, default=1, show_default=True, help="Images per batch.")
+@click.option("--input-shape", type=ShapeType(), help="Shape of one image: 224x224x3.")
+@click.option("--layers", is_flag=True, help="Print a table with one row per layer call.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "csv_file", metavar="FILE", help="Write the layers as CSV; - for stdout.")
+@click.option(
+    "--html", "html_file", metavar="FILE", help="Write charts as an HTML page; - for stdout."
+)
+@click.option("--fit", metavar="MEMORY", help="Find the largest batch whose inference fits: 2GiB.")
 @click.option(
     "--convention",
     default="papers",
     show_default=True,
     metavar="C",
-    help="Of MACs and FLOPs: papers, timm, torchvision or tf-profiler.",
+    help="How to count MACs and FLOPs: papers, timm, torchvision or tf-profiler.",
 )
-@click.option("--dtype", help="Of weights and activations: float16; by default the model's own.")
-@click.option("--in-place", is_flag=True, help="Element-wise layers may overwrite their input.")
+@click.option(
+    "--dtype", help="Type of weights and activations, e.g. float16. Default: as in the model."
+)
+@click.option("--in-place", is_flag=True, help="Let element-wise layers overwrite their input.")
 @click.option(
     "--trace-training",
     is_flag=True,
-    help="Training memory from the gradient graph (seconds), not the fast estimate.",
+    help="Take the training memory from the gradient graph (seconds) instead of an estimate.",
 )
 def command(
     model: str | None,
@@ -72,21 +72,31 @@ def command(
     fit: str | None,
     **counting: Any,
 ) -> None:
-    """Count MODEL: parameters, MACs, FLOPs, activation memory, receptive field.
+    """Count the parameters, MACs, FLOPs, activation memory and receptive field of MODEL.
 
-    MODEL is a name of `cnnbench models`, package.module:builder, or a .keras file. Nothing is
-    run, and no weight is allocated.
+    MODEL is a name that `cnnbench models` lists, package.module:builder, file.py:builder or a
+    .keras file. Nothing is run and no weights are allocated.
     """
     if (model is None) == (layer is None):
-        raise UserError("give a MODEL or --layer, one of the two")
+        raise UserError("give either MODEL or --layer")
+    if layer is not None and input_shape is None:
+        raise UserError("--layer needs --input-shape", hint="for example 150x100x3")
     if batch < 1:
-        raise UserError(f"a batch of {batch}", "--batch", "at least one image is needed")
+        raise UserError(f"{batch} is too small", "--batch", "at least 1 is needed")
     limit = units.parse(fit, "bytes", "--fit") if fit else None
     to_stdout = [html_file == options.STDOUT, csv_file == options.STDOUT, as_json]
     if sum(to_stdout) > 1:
-        raise UserError("--html -, --csv - and --json all go to stdout", hint="name a file for one")
+        raise UserError(
+            "only one of --html -, --csv - and --json can write to stdout",
+            hint="name a file for the others",
+        )
     with quiet():
-        found = _inspect(model, layer, input_shape, batch, counting)
+        from cnnbench import api
+
+        if layer is not None and input_shape is not None:
+            found = api.inspect_layer(layer, input_shape, batch_size=batch, **counting)
+        else:
+            found = api.inspect(model, batch, input_shape=input_shape, **counting)
     if limit is not None:
         found.metrics["max_batch"] = found.max_batch(limit)
     if html_file:
@@ -99,44 +109,13 @@ def command(
         click.echo(printable_lines(_text(found, layers, fit)), nl=False)
 
 
-def _inspect(
-    model: str | None, layer: str | None, shape: Shape | None, batch: int, counting: dict[str, Any]
-) -> Inspection:
-    from cnnbench import api
-
-    if layer is None:
-        return api.inspect(model, batch, input_shape=shape, **counting)
-    if shape is None:
-        raise UserError("one layer needs --input-shape", "--layer", "for example 150x100x3")
-    return api.inspect_layer(layer, shape, batch_size=batch, **counting)
-
-
 def _text(found: Inspection, layers: bool, fit: str | None) -> str:
-    from cnnbench.analysis import CONVENTIONS
     from cnnbench.report import inspection_text as text
 
-    facts = [
-        ("peak at layer", found.peak_layer),
-        ("training memory from", _HOW[found.training_method]),
-        ("output stride, padding", _geometry(found)),
-        ("sees the whole image from", found.field.sees_all or "nowhere"),
-        ("counted from", found.graph.method),
-        ("FLOPs per byte moved", f"{found.arithmetic_intensity:.1f}"),
-    ]
-    if fit:
-        facts.append(("max_batch is of inference in", fit))
+    facts = [*found.facts, *([("max_batch is for inference in", fit)] if fit else [])]
     data = found.to_json()
-    parts = [text.summary(data, facts, CONVENTIONS[found.convention].statement)]
-    parts += [text.share_table(found.shares())]
-    parts += [text.layer_table(data)] if layers else []
-    return "\n".join(parts)
-
-
-def _geometry(found: Inspection) -> str:
-    axes = found.field.axes
-    strides = "x".join(str(axis.stride) for axis in axes)
-    padding = "x".join(str(-axis.start) for axis in axes)
-    return f"{strides}, {padding}" if axes else "none"
+    parts = [text.summary(data, facts, found.statement), text.share_table(found.shares())]
+    return "\n".join([*parts, text.layer_table(data)] if layers else parts)
 
 
 def _write_csv(found: Inspection, name: str) -> None:
@@ -144,7 +123,7 @@ def _write_csv(found: Inspection, name: str) -> None:
 
     rows = found.to_json()["layers"]
     for row in rows:
-        row["output_shape"] = "x".join(str(size) for size in row["output_shape"])
+        row["output_shape"] = shape_text(row["output_shape"])
         row |= {key: neutral(value) for key, value in row.items()}
     with options.opened(name) as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
@@ -153,8 +132,7 @@ def _write_csv(found: Inspection, name: str) -> None:
 
 
 def _write_html(found: Inspection, name: str) -> None:
-    from cnnbench.analysis import CONVENTIONS
     from cnnbench.report.html.inspection import page
 
     with options.opened(name) as stream:
-        stream.write(page(found.to_json(), CONVENTIONS[found.convention].statement))
+        stream.write(page(found.to_json(), found.statement))

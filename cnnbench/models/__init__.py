@@ -1,1 +1,7 @@
-"""What is measured: the catalogue, a family a file, and how a network of your own is found."""
+"""Models: names, and the networks that they stand for.
+
+`registry.resolve` turns a text into a `model.Model` by the first `sources.ModelSource` that
+recognises it. `catalog` lists the architectures that are known by name; their builders are in
+``keras.applications`` and in `families`, one family a file. Other rooms see a model through the
+protocols in `handle`.
+"""

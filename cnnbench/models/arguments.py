@@ -1,4 +1,4 @@
-"""The parameters of a reference, checked against what the builder takes."""
+"""Check the parameters in a model name against the signature of its builder."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from cnnbench.errors import UserError, nearest
 from cnnbench.models.catalog import Entry
-from cnnbench.models.model_name import Reference, show
+from cnnbench.models.model_name import ModelName, show
 from cnnbench.models.signature import REQUIRED, Expression, Signature
 
 _MAX_SIZE = 2**14
 _MAX_CLASSES = 10**6
 OUTPUT = "output"
-"""The parameter of every model that says which of several outputs is judged."""
+"""The parameter of every model that selects one of several outputs for classification."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Choice:
     """Arguments that a model is built with.
 
     Attributes:
-        input_shape: without the batch axis; () where only building tells.
-        classes: 0 where only building tells.
-        parameters: what differs from the builder's defaults.
+        input_shape: without the batch axis; () if only building the network tells.
+        classes: 0 if only building the network tells.
+        parameters: those that differ from the builder's defaults.
         defaults: every parameter of the builder with its default.
-        output: which of several outputs says the class; None where it is not said, or where the
-            builder has a parameter of that name.
+        output: path of the output with the classes; None if it is not given, or if the builder has
+            a parameter of that name.
     """
 
     input_shape: tuple[int, ...]
@@ -37,11 +37,11 @@ class Choice:
     output: str | None = None
 
 
-def choose(written: Reference, entry: Entry, signature: Signature) -> Choice:
-    """Check the parameters of ``written``, and fill in what it leaves out.
+def choose(written: ModelName, entry: Entry, signature: Signature) -> Choice:
+    """Check the parameters of ``written``, and fill in defaults.
 
     Raises:
-        UserError: a parameter that the builder does not take, or a value of another kind.
+        UserError: a parameter that the builder does not take, or a value of the wrong type.
     """
     given = dict(written.parameters)
     output = None if OUTPUT in signature.defaults else _output(given.pop(OUTPUT, None))
@@ -82,14 +82,14 @@ def _not_taken(name: str, entry: Entry, signature: Signature) -> UserError:
 
 
 def _output(value: Any) -> str | None:
-    """A name, or the place in a list of outputs, which is a path too."""
+    """Return the path of an output: its name, or its index in a list of outputs."""
     return None if value is None else show(value) if not isinstance(value, str) else value
 
 
 def _shape(value: Any, entry: Entry) -> tuple[int, ...]:
     if not isinstance(value, tuple) or not all(1 <= size <= _MAX_SIZE for size in value):
         raise UserError(
-            f"{entry.name}: input_shape={show(value)} is no shape", hint="write 128x128x3"
+            f"{entry.name}: input_shape={show(value)} is not a shape", hint="write 128x128x3"
         )
     channels = entry.input_shape[-1:] or (3,)
     return value if len(value) == 3 else value + channels
@@ -97,12 +97,15 @@ def _shape(value: Any, entry: Entry) -> tuple[int, ...]:
 
 def _classes(value: Any, entry: Entry) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MAX_CLASSES:
-        raise UserError(f"{entry.name}: classes={show(value)} is no number of classes")
+        raise UserError(
+            f"{entry.name}: classes={show(value)} is not a number of classes",
+            hint=f"write a whole number from 1 to {_MAX_CLASSES:,}",
+        )
     return value
 
 
 def _of_kind(name: str, value: Any, default: Any) -> Any:
-    """``value`` as the kind of its default; an integer will do for a float, none for a word."""
+    """Return ``value`` in the type of its default; an integer is accepted for a float."""
     if value is None and isinstance(default, str):  # classifier_activation=none gives logits
         return value
     if default is None or default is REQUIRED or isinstance(default, Expression):

@@ -1,4 +1,7 @@
-"""What the rooms that do not build networks know of one."""
+"""Protocols through which other parts of cnnbench see a model.
+
+`ModelInfo` is for planning, which builds nothing; `ModelHandle` is for probes, which do.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 
-class Model(Protocol):
-    """Enough to plan with, nothing that needs TensorFlow."""
+class ModelInfo(Protocol):
+    """Facts about a model that planning needs; none of them needs TensorFlow."""
 
     @property
     def text(self) -> str:
-        """As the suite wrote it; a worker resolves it again from this."""
+        """The model as written in the suite; a worker resolves it again from this."""
 
     @property
     def label(self) -> str:
@@ -20,41 +23,45 @@ class Model(Protocol):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """``(height, width, channels)``; () where only building it tells."""
+        """``(height, width, channels)``; () if only building it tells."""
 
     @property
     def classes(self) -> int:
-        """How many classes it tells apart; 0 where only building it tells."""
+        """Number of classes; 0 if only building it tells."""
+
+    @property
+    def task(self) -> str:
+        """The task of the model: ``classification``."""
 
     @property
     def stated(self) -> frozenset[str]:
-        """Names among ``input_shape`` and ``classes`` that are given in brackets after its name."""
+        """Those of ``input_shape`` and ``classes`` that are given in its brackets."""
 
     @property
     def fixed(self) -> frozenset[str]:
-        """Names among the two whose values are fixed, for example by a file."""
+        """Those of ``input_shape`` and ``classes`` that cannot be changed, as those of a file."""
 
     @property
     def output(self) -> str | None:
-        """Path of the output that says the class (`core.output_names`); None: the first."""
+        """Path of the output with the classes (`models.output_names`); None takes the first."""
 
     @property
     def min_size(self) -> int | None:
-        """The smallest height and width that it can be built at, or None where unknown."""
+        """The smallest height and width that it can be built at, or None if unknown."""
 
     def identity(self) -> Mapping[str, Any]:
-        """Everything of the model that decides a result, as JSON."""
+        """Return everything about the model that affects a result, as JSON values."""
 
 
-class ModelHandle(Model, Protocol):
-    """A network that can be built: what ``cnnbench.models.registry.resolve`` returns.
+class ModelHandle(ModelInfo, Protocol):
+    """A model that can be built, as ``cnnbench.models.registry.resolve`` returns it.
 
-    Probes see only this, so that they never import the registry.
+    Probes see only this and never import the registry.
     """
 
     @property
     def is_trained(self) -> bool:
-        """Whether it comes with weights of its own, as one in a file."""
+        """True if the model comes with its own weights, as one in a file."""
 
     def build(
         self,
@@ -69,13 +76,16 @@ class ModelHandle(Model, Protocol):
     def architecture(
         self, *, input_shape: tuple[int, ...] | None = None, classes: int | None = None
     ) -> Any:
-        """As ``build``, with no weights but those that its initialisers draw."""
+        """Build the network with initial weights."""
 
     def with_interface(self, input_shape: tuple[int, ...], classes: int) -> ModelHandle:
-        """The same network, of which only building it told what it takes and gives."""
+        """Return a copy with the input shape and classes that were found by building it."""
 
     def preprocess(self, images: Any) -> Any:
-        """Map float32 images in 0..255, ``(n, h, w, c)``, to what the network was made for."""
+        """Map float32 images ``(n, h, w, c)`` in 0..255 to the inputs that the network expects."""
 
     def published(self) -> Mapping[str, float]:
-        """The ``published_*`` metrics of this very network, or nothing."""
+        """Return the ``published_*`` metrics of this network, if any."""
+
+
+Model = ModelInfo  # the name under which other rooms still import it

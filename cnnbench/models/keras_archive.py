@@ -1,4 +1,4 @@
-"""The zip behind a ``.keras`` file, read without Keras, and why one cannot be read."""
+"""Read the zip archive of a ``.keras`` file without Keras, and explain damaged ones."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from cnnbench.environment import version_of
 from cnnbench.errors import UserError
 
 _MAX_BYTES = 64 * 2**20
-# What `zipfile` and `json` make of a damaged file: a stream that cannot be unpacked, a password,
-# a way of packing that nobody knows (both a RuntimeError), an end that comes too early.
+# Exceptions of `zipfile` and `json` for a damaged file: a corrupt stream, a password or an unknown
+# compression (both a RuntimeError), a truncated end.
 DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
     *(KeyError, ValueError, RuntimeError),
 )
-# What Keras refuses in safe mode: they carry Python code that loading the file would run.
+# Layers that Keras refuses in safe mode: loading them would run Python code from the file.
 _UNSAFE = {"__lambda__": "Lambda", "TorchModuleWrapper": "TorchModuleWrapper"}
 # Keras 2 computes clip(0.2 x + 0.5, 0, 1), Keras 3 relu6(x + 3) / 6.
 _OTHERWISE = "hard_sigmoid"
 _SAVE_IT = "load it in Keras and save it with model.save('net.keras')"
-# How files that are no zip begin, what they are, and what to do.
+# First bytes of files that are not a zip archive, what they are, and what to do.
 _BEGINNINGS = (
     (b"\x89HDF", "it is HDF5: a network in the old .h5 format, or weights alone", _SAVE_IT),
     (b"version https://git-lfs", "it is a Git LFS pointer", "run git lfs pull"),
@@ -108,7 +108,7 @@ def another_keras(file: Path) -> UserError | None:
 
 
 def dictionaries(value: Any) -> Iterator[dict[str, Any]]:
-    """Every dictionary in ``value``, at any depth, each before those inside it."""
+    """Yield every dictionary in ``value`` at any depth, outer ones first."""
     if isinstance(value, dict):
         yield value
         for item in value.values():
@@ -126,7 +126,7 @@ def _json(file: Path, member: str) -> Any:
 
 
 def _uncompiled(value: Any) -> Any:
-    """``value`` without the ``compile_config`` of the network and of those inside it."""
+    """Return ``value`` without the ``compile_config`` of any network in it."""
     if isinstance(value, list):
         return [_uncompiled(item) for item in value]
     if not isinstance(value, dict):
@@ -140,7 +140,7 @@ def _uncompiled(value: Any) -> Any:
 
 
 def _saved_by(file: Path) -> tuple[int, ...]:
-    """The version of Keras that wrote ``file``; () where the file does not tell."""
+    """Return the version of Keras that wrote ``file``; () if the file does not state it."""
     try:
         metadata = _json(file, "metadata.json")
     except (*DAMAGED, UserError):

@@ -1,4 +1,4 @@
-"""Where the source of a builder is: found by looking at folders, nothing is imported."""
+"""Find the source file of a builder without importing it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cnnbench.models import signature
 
 @dataclass(frozen=True)
 class Location:
-    """A Python module on disk: the folder it is imported from, its dotted name, its file."""
+    """A Python module on disk: the folder that it is imported from, its dotted name, its file."""
 
     root: Path
     module: str
     file: Path
 
     def load(self) -> ModuleType:
-        """Import the module; no bytecode is written where it lies.
+        """Import the module without writing bytecode beside it.
 
         Raises:
             UserError: it raises while it is imported, or another module has its name.
@@ -84,17 +84,22 @@ def file(name: str, search_path: Sequence[Path]) -> Path:
         if seen((found := root / name).is_file):
             return found
         if seen(found.is_dir):
-            raise UserError(f"'{name}' is a folder, not a file", hint="unpacked? zip its content")
-    raise UserError(f"no file '{name}'", hint="the path is relative to the suite or to here")
+            raise UserError(
+                f"'{name}' is a folder, not a file",
+                hint="if it was unpacked, zip its content again",
+            )
+    raise UserError(
+        f"no file '{name}'", hint="the path is relative to the suite or to the working directory"
+    )
 
 
 def registered(folders: Iterable[Path]) -> dict[str, tuple[Path, str]]:
-    """Name -> file and builder, of every ``@cnnbench.register`` in the folders' Python files."""
+    """Return name -> file and builder for every ``@cnnbench.register`` in Python files there."""
     found: dict[str, tuple[Path, str]] = {}
     for path in _mentioning(folders, b"cnnbench"):
         try:
             builders = signature.registered(path)
-        except UserError:  # a broken file beside the suite is no reason to fail
+        except UserError:  # a broken file beside the suite must not break others
             continue
         for name, builder in builders.items():
             found.setdefault(name, (path, builder))

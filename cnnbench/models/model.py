@@ -1,4 +1,4 @@
-"""A model that can be built: the catalogue's facts, the parameters asked for, and a maker."""
+"""A model: the facts about it, the parameters asked for, and the factory that builds it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any, Protocol
 from cnnbench.environment import keras_backend
 from cnnbench.errors import UserError, brief, explained
 from cnnbench.models import weights as weight_files
+from cnnbench.models.arguments import choose
 from cnnbench.models.catalog import Entry
-from cnnbench.models.model_name import Reference, show
+from cnnbench.models.model_name import ModelName, show
+from cnnbench.models.signature import Signature
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a maker is asked to build.
+    """The arguments of a `NetworkFactory`.
 
     Attributes:
         label: the model's name in messages.
@@ -37,53 +39,53 @@ class Request:
     changed: frozenset[str] = frozenset()
 
     def refused(self, error: Exception) -> UserError:
-        """Return a builder's objection in one line."""
-        # Of other kinds the words alone say little.
+        """Return a builder's exception as an error of one line."""
+        # For other types the message alone says little.
         is_plain = isinstance(error, ValueError | TypeError) and str(error)
         words = brief(error) if is_plain else explained(error)
         return UserError(f"{self.label} cannot be built: {words}")
 
 
-class ModelSource(Protocol):
-    """One way in which a network comes into being."""
+class NetworkFactory(Protocol):
+    """Builds the network of one model; each `ModelSource` has its own kind."""
 
     @property
     def is_trained(self) -> bool:
-        """Whether the network comes with weights of its own."""
+        """True if the network comes with its own weights."""
 
     def takes(self, argument: str) -> bool:
-        """Whether it can be built with another ``input_shape``, ``classes`` or ``include_top``."""
+        """Return whether ``input_shape``, ``classes`` or ``include_top`` can be changed."""
 
     def architecture(self, request: Request) -> Any:
-        """The ``keras.Model``, its weights as initialised."""
+        """Return the ``keras.Model`` with initial weights."""
 
     def pretrained(self, request: Request) -> Any:
-        """The ``keras.Model`` with its ImageNet weights, or `Unavailable`."""
+        """Return the ``keras.Model`` with ImageNet weights, or raise `Unavailable`."""
 
     def restore(self, model: Any) -> None:
-        """Give ``model`` the weights that it comes with, if it comes with any."""
+        """Load the weights that the model comes with, if any."""
 
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
-        """Map float32 images in 0..255 to what the network was made for."""
+        """Map float32 images in 0..255 to the inputs that the network expects."""
 
     def fingerprint(self) -> Mapping[str, str]:
-        """What of its source decides a result and is not in its name and parameters."""
+        """Return what else affects results, beside name and parameters: hashes of its source."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model as `registry.resolve` returns it: light until `build`.
+    """A model as `registry.resolve` returns it; nothing heavy happens before `build`.
 
     Attributes:
-        text: as asked for; another process resolves it again from this.
-        entry: what is known of the network at its defaults.
+        text: as written; another process resolves it again from this.
+        entry: the facts about the architecture at its defaults.
         defaults: every parameter of the builder but ``input_shape`` and ``classes``.
-        parameters: those that were asked for and differ from their default.
-        input_shape: without the batch axis; () where only building tells.
-        classes: 0 where only building tells.
-        maker: builds it.
-        stated: those of ``input_shape`` and ``classes`` that were asked for by name.
-        output: the path of the output that says the class; None takes the first.
+        parameters: those that were given and differ from their defaults.
+        input_shape: without the batch axis; () if only building it tells.
+        classes: 0 if only building it tells.
+        factory: builds it.
+        stated: those of ``input_shape`` and ``classes`` that are given in its brackets.
+        output: the path of the output with the classes; None takes the first.
     """
 
     text: str
@@ -92,16 +94,44 @@ class Model:
     parameters: Mapping[str, Any]
     input_shape: Shape
     classes: int
-    maker: ModelSource
+    factory: NetworkFactory
     stated: frozenset[str] = frozenset()
     output: str | None = None
 
     def __post_init__(self) -> None:
         self._check_size(self.input_shape)
 
+    @classmethod
+    def from_name(
+        cls, written: ModelName, entry: Entry, signature: Signature, factory: NetworkFactory
+    ) -> Model:
+        """Return the model for a name whose parameters are checked against a signature.
+
+        Args:
+            written: the name with the parameters in its brackets.
+            entry: the facts about the model at its defaults.
+            signature: the parameters that it takes.
+            factory: builds it.
+
+        Raises:
+            UserError: a parameter that it does not take, or a value of the wrong type.
+        """
+        chosen = choose(written, entry, signature)
+        return cls(
+            text=written.text,
+            entry=entry,
+            defaults=chosen.defaults,
+            parameters=chosen.parameters,
+            input_shape=chosen.input_shape,
+            classes=chosen.classes,
+            factory=factory,
+            stated=frozenset(dict(written.parameters)) & {"input_shape", "classes"},
+            output=chosen.output,
+        )
+
     @property
     def label(self) -> str:
-        """The canonical name: parameters at their default left out, the others in order."""
+        """The canonical name, with the parameters that are not at their defaults, in order."""
         given = dict(self.parameters)
         if self.input_shape != self.entry.input_shape:
             given["input_shape"] = self.input_shape
@@ -109,20 +139,20 @@ class Model:
             given["classes"] = self.classes
         if self.output is not None:
             given["output"] = self.output
-        return str(Reference(self.entry.name, tuple(given.items())))
+        return str(ModelName(self.entry.name, tuple(given.items())))
 
     def with_interface(self, input_shape: Shape, classes: int) -> Model:
-        """The same network, of which only building it told what it takes and gives."""
+        """Return a copy with the input shape and classes that were found by building it."""
         entry = replace(self.entry, input_shape=input_shape, classes=classes)
         return replace(self, entry=entry, input_shape=input_shape, classes=classes)
 
     @property
     def fixed(self) -> frozenset[str]:
-        """Names among ``input_shape`` and ``classes`` whose values are fixed.
+        """Those of ``input_shape`` and ``classes`` that cannot be changed.
 
-        A network whose top can be left out can be given one for other classes.
+        The classes can be if the top can be left out: another top replaces it.
         """
-        takes = self.maker.takes
+        takes = self.factory.takes
         can_change = {
             "input_shape": takes("input_shape"),
             "classes": takes("classes") or takes("include_top"),
@@ -130,17 +160,22 @@ class Model:
         return frozenset(name for name, can in can_change.items() if not can)
 
     @property
+    def task(self) -> str:
+        """The task of the model: ``classification``."""
+        return self.entry.task
+
+    @property
     def is_trained(self) -> bool:
-        """Whether it comes with weights of its own, as one in a file."""
-        return self.maker.is_trained
+        """True if the model comes with its own weights, as one in a file."""
+        return self.factory.is_trained
 
     @property
     def min_size(self) -> int | None:
-        """The smallest height and width it can be built at, or None where unknown."""
+        """The smallest height and width that it can be built at, or None if unknown."""
         return self.entry.min_size
 
     def identity(self) -> dict[str, Any]:
-        """Everything of the model that decides a result, as JSON."""
+        """Return everything about the model that affects a result, as JSON values."""
         parameters = {**self.defaults, **self.parameters}
         judged = {} if self.output is None else {"output": self.output}
         return {
@@ -149,16 +184,16 @@ class Model:
             "input_shape": list(self.input_shape),
             "classes": self.classes,
             **judged,
-            **self.maker.fingerprint(),
+            **self.factory.fingerprint(),
         }
 
     def published(self) -> Mapping[str, float]:
-        """The ``published_*`` metrics of this very network; nothing where it was changed."""
+        """Return the ``published_*`` metrics; none for an architecture with changed parameters."""
         return self.entry.published if self.label == self.entry.name else {}
 
     def preprocess(self, images: Any) -> Any:
-        """Map float32 images in 0..255, ``(n, h, w, c)``, to what the network was made for."""
-        return self.maker.preprocess(images, self.parameters)
+        """Map float32 images ``(n, h, w, c)`` in 0..255 to the inputs that the network expects."""
+        return self.factory.preprocess(images, self.parameters)
 
     def build(
         self,
@@ -173,7 +208,7 @@ class Model:
         Args:
             input_shape: ``(height, width, channels)`` instead of the model's own.
             classes: instead of the model's own.
-            include_top: False leaves the classifier and the pooling before it away.
+            include_top: False omits the classifier and the pooling before it.
             weights: ``'imagenet'``, or a file that Keras can load weights from. A ``.keras``
                 file comes with its own; everything else is initialised at random.
 
@@ -184,10 +219,10 @@ class Model:
         """
         request = self._request(input_shape, classes, include_top)
         if weights == "imagenet":
-            return self.maker.pretrained(request)
-        model = self.maker.architecture(request)
+            return self.factory.pretrained(request)
+        model = self.factory.architecture(request)
         if weights is None:
-            self.maker.restore(model)
+            self.factory.restore(model)
         else:
             whole = None if include_top else lambda: self.architecture(input_shape=input_shape)
             weight_files.load(model, Path(weights), self.label, whole)
@@ -200,11 +235,11 @@ class Model:
         classes: int | None = None,
         include_top: bool = True,
     ) -> Any:
-        """`build` with no weights but those that its initialisers draw: to train, or to count.
+        """Build the network with initial weights, to train or to count it.
 
-        Inside `cnnbench.analysis.weightless` these draw nothing either.
+        Inside `cnnbench.analysis.weightless` no weights are allocated.
         """
-        return self.maker.architecture(self._request(input_shape, classes, include_top))
+        return self.factory.architecture(self._request(input_shape, classes, include_top))
 
     def _request(
         self, input_shape: Shape | None, classes: int | None, include_top: bool

@@ -1,13 +1,14 @@
-"""How a model is written: ``MobileNetV2[alpha=0.5,input_shape=128x128x3]``, and back."""
+"""Model names as text: ``MobileNetV2[alpha=0.5,input_shape=128x128x3]``, read and written."""
 
 from __future__ import annotations
 
 import ast
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cnnbench.errors import UserError
+from cnnbench.text import shape_text
 
 Value = int | float | bool | str | tuple[int, ...] | None
 
@@ -24,20 +25,23 @@ _SYNTAX = "write Name or Name[parameter=value,...], for example MobileNetV2[alph
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A name with parameters, as written; what they mean is the registry's business.
+class ModelName:
+    """A name with parameters, as written; a `ModelSource` gives them a meaning.
 
     Attributes:
-        name: a registry name, ``package.module:builder`` or a file.
+        name: a name of the catalogue, ``package.module:builder`` or a file.
         parameters: pairs of name and value, in alphabetical order. Values are integers, floats,
             booleans, None, strings, and shapes (``128x128x3`` is ``(128, 128, 3)``).
+        text: exactly as written, so that another process can resolve it again.
     """
 
     name: str
     parameters: tuple[tuple[str, Value], ...] = ()
+    text: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", tuple(sorted(self.parameters)))
+        object.__setattr__(self, "text", self.text or str(self))
 
     def __str__(self) -> str:
         if not self.parameters:
@@ -45,11 +49,11 @@ class Reference:
         return f"{self.name}[{','.join(f'{key}={show(value)}' for key, value in self.parameters)}]"
 
 
-def parse(text: str) -> Reference:
+def parse(text: str) -> ModelName:
     """Read ``Name`` or ``Name[alpha=0.5,input_shape=128x128x3]``.
 
     Raises:
-        UserError: an unbalanced bracket, a parameter without a value, or one that stands twice.
+        UserError: an unbalanced bracket, a parameter without a value, or one that is given twice.
     """
     if len(text) > _LONGEST:
         raise UserError(f"'{text[:40]}...' is too long for a model ({_LONGEST} characters)")
@@ -62,13 +66,13 @@ def parse(text: str) -> Reference:
         if not equals or not value or not _KEY.fullmatch(key):
             raise UserError(f"'{part.strip()}' in '{text}' is not parameter=value", hint=_SYNTAX)
         if key in parameters:
-            raise UserError(f"the parameter '{key}' stands twice in '{text}'")
+            raise UserError(f"the parameter '{key}' is given twice in '{text}'")
         parameters[key] = read(value)
-    return Reference(match["name"].strip(), tuple(parameters.items()))
+    return ModelName(match["name"].strip(), tuple(parameters.items()), text)
 
 
 def read(text: str) -> Value:
-    """One value: ``3``, ``0.5``, ``true``, ``none``, ``128x128x3``, ``swish``, ``'a, b'``."""
+    """Read one value: ``3``, ``0.5``, ``true``, ``none``, ``128x128x3``, ``swish``, ``'a, b'``."""
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if _INTEGER.fullmatch(text):
@@ -85,11 +89,11 @@ def read(text: str) -> Value:
 
 
 def show(value: Value) -> str:
-    """The one way of writing a value that `read` reads back as it was."""
+    """Write a value so that `read` returns the same value; a shape as ``224x224x3``."""
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return "x".join(str(size) for size in value)
+        return shape_text(value)
     if isinstance(value, str):
         return value if _reads_as_itself(value) else repr(value)
     return repr(value)
@@ -98,12 +102,12 @@ def show(value: Value) -> str:
 def _reads_as_itself(text: str) -> bool:
     try:
         return bool(_BARE.fullmatch(text)) and read(text) == text
-    except UserError:  # digits without end
+    except UserError:  # a number that is too long
         return False
 
 
 def _parts(parameters: str | None, text: str) -> list[str]:
-    """The text between the brackets cut at its commas; a comma in quotes does not count."""
+    """Split the text between the brackets at its commas, except those in quotes."""
     if parameters is None:
         return []
     parts = _PART.findall(parameters)
@@ -131,5 +135,5 @@ def _unquoted(text: str) -> str:
     except (SyntaxError, ValueError):
         value = None
     if not isinstance(value, str):
-        raise UserError(f"the quoted value {text} is not finished", hint=_SYNTAX)
+        raise UserError(f"the quoted value {text} is not closed", hint=_SYNTAX)
     return value

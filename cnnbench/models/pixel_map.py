@@ -1,7 +1,7 @@
-"""What a network's preprocessing does to a pixel, as numbers that a ``.keras`` file can carry.
+"""Preprocessing as a matrix and an offset per pixel, stored in a ``.keras`` file.
 
-Everything that ``keras.applications`` and most builders do is linear in the channels of one pixel:
-scaling, centring, turning RGB into BGR. Kept as a matrix and an offset it is data, not code.
+The preprocessing of ``keras.applications`` and of most builders is linear in the channels of one
+pixel: scaling, centring, RGB to BGR. As a matrix and an offset it is data, not code.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class PixelMap:
 
     @classmethod
     def of(cls, preprocess: Callable[[Any], Any], channels: int) -> PixelMap | None:
-        """That of ``preprocess``; None where it is not linear in a pixel's own channels."""
+        """Return the map that equals ``preprocess``; None if it is not linear in one pixel."""
         pixels = np.concatenate([np.zeros((1, channels)), 255 * np.eye(channels)])
         outputs = _applied(preprocess, pixels[:, None, None])[:, 0, 0].astype(np.float64)
         found = cls(((outputs[1:] - outputs[0]) / 255).T, outputs[0])
@@ -47,17 +47,17 @@ class PixelMap:
         return mapped.astype(np.float32)
 
     def write(self, file: Path) -> None:
-        """Put it into the ``.keras`` file ``file``."""
+        """Add the map to the ``.keras`` file ``file``."""
         text = json.dumps({"matrix": self.matrix.tolist(), "offset": self.offset.tolist()})
         with zipfile.ZipFile(file, "a") as archive:
-            archive.writestr(zipfile.ZipInfo(MEMBER), text)  # of no time: the same bytes
+            archive.writestr(zipfile.ZipInfo(MEMBER), text)  # no time: the same bytes
 
     @classmethod
     def read(cls, archive: zipfile.ZipFile) -> PixelMap | None:
-        """What `write` put into it; None where there is nothing.
+        """Read the map that `write` stored; None if there is none.
 
         Raises:
-            ValueError: what is there is no such map.
+            ValueError: the member is not such a map.
         """
         if MEMBER not in archive.namelist():
             return None

@@ -1,4 +1,4 @@
-"""From images in 0..255 to what networks were trained on; NumPy arrays and tensors alike."""
+"""Preprocessing functions for images in 0..255, given as NumPy arrays or tensors."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def standardised(images: Any) -> Any:
 
 
 def _per_channel(statistic: np.ndarray, images: Any) -> np.ndarray:
-    """The statistic of each channel; where the images are not RGB, its mean for all of them."""
+    """Return the statistic of each channel; if the images are not RGB, its mean."""
     return statistic if images.shape[-1] == 3 else statistic.mean()

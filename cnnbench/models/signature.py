@@ -16,10 +16,10 @@ REQUIRED = object()
 
 
 class Expression(str):
-    """The source text of a default that is no literal."""
+    """The source text of a default that is not a literal."""
 
 
-# What the caller of a builder decides, so that it is no parameter of a model.
+# Arguments that the caller of a builder sets: they are not parameters of a model.
 _RESERVED = frozenset(
     {"self", "include_top", "weights", "input_tensor", "pooling", "name", "model_name"}
 )
@@ -27,12 +27,12 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Signature:
-    """What a builder takes.
+    """The parameters of a builder.
 
     Attributes:
         defaults: parameter -> default: a literal, an `Expression`, or `REQUIRED`.
-        accepts: every argument it has, those that are no parameter of a model included.
-        open: takes any keyword (``**kwargs``, or a name that is no plain function).
+        accepts: every argument, including those that are not parameters of a model.
+        open: any keyword is accepted (``**kwargs``, or a name that is not a plain function).
         registered: the name that ``@cnnbench.register`` gives it, or None.
     """
 
@@ -42,16 +42,16 @@ class Signature:
     registered: str | None = None
 
     def takes(self, argument: str) -> bool:
-        """Whether the builder can be called with this argument."""
+        """Return whether the builder can be called with this argument."""
         return self.open or argument in self.accepts
 
 
 @lru_cache(maxsize=256)
 def read(file: Path, builder: str) -> Signature:
-    """The signature of the function or class ``builder`` at the top level of ``file``.
+    """Return the signature of the function or class ``builder`` at the top level of ``file``.
 
-    A name that is assigned or imported there, or may be by an ``import *``, cannot be looked into
-    and takes anything.
+    A name that is assigned or imported there, or may be by an ``import *``, is taken to accept any
+    argument.
 
     Raises:
         UserError: the file cannot be parsed, or has no such name (the nearest is given).
@@ -67,7 +67,7 @@ def read(file: Path, builder: str) -> Signature:
 
 
 def registered(file: Path) -> dict[str, str]:
-    """Registered name -> builder, for every ``@cnnbench.register`` in ``file``."""
+    """Return registered name -> builder, for every ``@cnnbench.register`` in ``file``."""
     names = {
         _registered_name(node): name
         for name, node in _definitions(_parse(file))
@@ -83,7 +83,7 @@ def _parse(file: Path) -> ast.Module:
         raise UserError(f"not valid Python: {error.msg}", f"{file}:{error.lineno}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"cannot be read: {error}", str(file)) from None
-    except (MemoryError, RecursionError):  # the parser's answer to thousands of brackets
+    except (MemoryError, RecursionError):  # raised by the parser for thousands of brackets
         raise UserError("cannot be read: nested too deeply", str(file)) from None
 
 
@@ -92,7 +92,7 @@ _EVERYTHING = "*"
 
 
 def _definitions(module: ast.AST) -> Iterator[tuple[str, Definition | None]]:
-    """Every name at the top level, with its definition where it is a function or a class."""
+    """Yield every name at the top level, with its definition if it is a function or a class."""
     for node in ast.iter_child_nodes(module):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name, node
@@ -107,7 +107,7 @@ def _definitions(module: ast.AST) -> Iterator[tuple[str, Definition | None]]:
 
 
 def _assigned(target: ast.expr) -> Iterator[str]:
-    """The names that an assignment gives a value; ``builder.__doc__ = ...`` gives none."""
+    """Yield the names that are assigned; ``builder.__doc__ = ...`` assigns none."""
     if isinstance(target, ast.Name):
         yield target.id
     elif isinstance(target, ast.Tuple | ast.List):
@@ -155,7 +155,7 @@ def _default(node: ast.expr | None) -> Any:
 
 
 def _registered_name(node: Definition | None) -> str | None:
-    """``@cnnbench.register`` and ``@register`` give the function's own name, ``("X")`` another."""
+    """Return the name that ``@cnnbench.register`` or ``@register("X")`` gives, or None."""
     for decorator in node.decorator_list if node else ():
         call = decorator if isinstance(decorator, ast.Call) else None
         called = call.func if call else decorator

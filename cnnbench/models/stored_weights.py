@@ -21,14 +21,14 @@ Known = Iterable[tuple[str, int | None, int]]
 
 _HINT = "the architecture, input shape and classes must be those of the saved network"
 
-# What a file holds beside weights: the state of optimiser, metrics and random layers.
+# Other content of a weights file: the state of optimiser, metrics and random layers.
 _NO_WEIGHTS = ("optimizer", "seed_generator", "metrics", "top_level_model_weights/optimizer")
-_OF_TRANSFER = "inference_mode/"  # the layer of our own around a transfer's backbone
+_OF_TRANSFER = "inference_mode/"  # our layer around the backbone in transfer learning
 
 
 @dataclass(frozen=True)
 class Stored:
-    """The arrays in a weights file: where each lies in it -> its shape."""
+    """The arrays in a weights file: path in the file -> shape."""
 
     arrays: dict[str, Shape]
 
@@ -43,7 +43,7 @@ class Stored:
 
 @contextmanager
 def weights_of(file: Path) -> Iterator[Path]:
-    """The HDF5 file that holds the weights; of a ``.keras`` file it is a member."""
+    """Yield the HDF5 file with the weights; in a ``.keras`` file it is a member."""
     if file.suffix != ".keras":
         yield file
         return
@@ -64,11 +64,11 @@ def load(
         model: a ``keras.Model``.
         file: ``.weights.h5``, ``.h5`` or ``.keras``.
         label: the name of ``model`` in messages.
-        known: networks that the weights may be of instead.
+        known: networks that the weights may belong to instead.
         whole: builds the network that ``model`` is the backbone of; the file may have its top, too.
 
     Raises:
-        UserError: not a weights file, or of another network; says of which.
+        UserError: not a weights file, or one of another network, which is named if known.
     """
     try:
         with weights_of(file) as weights:
@@ -87,10 +87,10 @@ def load(
 
 
 def read(file: Path) -> Stored:
-    """The arrays in ``file``, ``.weights.h5``, ``.h5`` or ``.keras``.
+    """Return the arrays in ``file``, ``.weights.h5``, ``.h5`` or ``.keras``.
 
     Raises:
-        OSError: no HDF5 file.
+        OSError: not an HDF5 file.
     """
     import h5py
 
@@ -111,7 +111,7 @@ def _surplus(model: Any, file: Path, whole: Callable[[], Any] | None) -> list[st
     if len(stored.arrays) <= len(model.weights):
         return []
     own = _paths(model)
-    if not own <= stored.arrays.keys():  # written by another Keras, under other names
+    if not own <= stored.arrays.keys():  # written by another Keras, with other names
         return []
     extra = stored.arrays.keys() - own - (_paths(whole()) if whole else set())
     return sorted({path.rpartition("/vars/")[0].rpartition("/")[2] or path for path in extra})
@@ -129,10 +129,10 @@ def _meant(model: Any, file: Path, label: str, known: Known) -> str:
     """Return which network the weights in ``file`` belong to; empty if it cannot be read.
 
     Args:
-        model: what they do not fit.
-        file: that holds them.
+        model: the network that they do not fit.
+        file: the weights file.
         label: the name of ``model``.
-        known: networks that they may be of.
+        known: networks that they may belong to.
     """
     try:
         stored = read(file)
@@ -141,13 +141,13 @@ def _meant(model: Any, file: Path, label: str, known: Known) -> str:
     if any(_OF_TRANSFER in path for path in stored.arrays):
         classes = f" with {count} classes" if (count := _classes(stored)) else ""
         return (
-            f"they are of a network trained with recipe: transfer{classes}; pass --recipe transfer "
-            "--dataset NAME"
+            f"they belong to a network trained with recipe: transfer{classes}; pass --recipe "
+            "transfer --dataset NAME"
         )
     own = Counter(tuple(weight.shape) for weight in model.weights)
     theirs, ours = stored.shapes - own, own - stored.shapes
     if found := _other_ends(theirs, ours):
-        return f"they are of {_with(label, found)}"
+        return f"they belong to {_with(label, found)}"
     if others := [f"{other}[classes={c}]" for other, c in _as_large(stored, known)]:
         return f"they have as many parameters as {' and '.join(others[:3])}"
     if not theirs and ours:
@@ -156,7 +156,7 @@ def _meant(model: Any, file: Path, label: str, known: Known) -> str:
 
 
 def _with(label: str, parameter: str) -> str:
-    """The name at the start of ``label`` with ``parameter``, ``classes=5``, for its own value."""
+    """Return the model name in ``label`` with the parameter set, for example ``classes=5``."""
     name, _, rest = label.partition("]")[0].partition("[")
     name, key = name.partition(" ")[0], parameter.partition("=")[0]
     kept = [one for one in rest.split(",") if one and one.partition("=")[0] != key]
@@ -164,7 +164,7 @@ def _with(label: str, parameter: str) -> str:
 
 
 def _other_ends(theirs: Counter[Shape], ours: Counter[Shape]) -> str:
-    """The parameter that differs where only the classifier, or only the input, is another."""
+    """Return the parameter that differs if only the classifier or the input does."""
     if theirs.total() != ours.total() or not 1 <= theirs.total() <= 2:
         return ""
     pairs = list(zip(sorted(theirs, key=len), sorted(ours, key=len), strict=True))
@@ -179,13 +179,13 @@ def _other_ends(theirs: Counter[Shape], ours: Counter[Shape]) -> str:
 
 
 def _classes(stored: Stored) -> int:
-    """The width of its only dense layer; 0 where there is not one."""
+    """Return the width of its only dense layer; 0 if it has none or several."""
     dense = [shape for shape in stored.arrays.values() if len(shape) == 2]
     return dense[0][1] if len(dense) == 1 else 0
 
 
 def _as_large(stored: Stored, known: Known) -> Iterator[tuple[str, int]]:
-    """Networks that have as many parameters, with as many classes as a dense layer here."""
+    """Yield networks with as many parameters, and the classes that a dense layer suggests."""
     for features, classes in {shape for shape in stored.arrays.values() if len(shape) == 2}:
         for name, parameters, at_default in known:
             if parameters == stored.parameters + (features + 1) * (at_default - classes):

@@ -1,4 +1,4 @@
-"""Weights from files: loaded into a model, or missed in words that say what to do."""
+"""Load weights from files, and explain what to do if they are missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def load(model: Any, file: Path, label: str, whole: Callable[[], Any] | None = N
 
     Raises:
         Unavailable: no such file.
-        UserError: a file that is no weights file, or of another architecture.
+        UserError: not a weights file, or one of another architecture.
     """
     if not file.is_file():
         raise Unavailable(f"no weights file {file} for {label}")
@@ -32,7 +32,7 @@ def load(model: Any, file: Path, label: str, whole: Callable[[], Any] | None = N
 
 @contextmanager
 def explained(label: str) -> Iterator[None]:
-    """Turn Keras' failure to download a file into one line: which file, and where to put it."""
+    """Turn a failed download by Keras into one line: which file, and where to put it."""
     try:
         with impatient():
             yield
@@ -48,7 +48,7 @@ def explained(label: str) -> Iterator[None]:
 
 
 def _place(file: Path) -> str:
-    """Where a file goes, in words that hold on every machine: they end up in records."""
+    """Return where to put a file, in words valid on every machine, as they end up in records."""
     cache = os.environ.get("KERAS_HOME")
     if cache and Path(cache).name == "keras" and file.is_relative_to(cache):
         return f"put it at keras/{file.relative_to(cache)} in the data folder"
@@ -58,7 +58,7 @@ def _place(file: Path) -> str:
 
 
 def _wanted_file(error: Exception) -> Path | None:
-    """Where ``get_file`` wanted the file: its name there is not always the URL's last part."""
+    """Return where ``get_file`` looked for the file; its name can differ from the URL's."""
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_name == "get_file":

@@ -10,12 +10,12 @@ import tensorflow as tf
 from cnnbench.analysis import inspect, weightless
 from cnnbench.analysis.count import depth
 from cnnbench.analysis.graph import Graph
+from cnnbench.analysis.inference_memory import liveness
 from cnnbench.analysis.inputs import wanted_inputs
-from cnnbench.analysis.liveness import liveness
-from cnnbench.analysis.network import traced
-from cnnbench.analysis.receptive import receptive_fields
-from cnnbench.analysis.training import estimate_training_bytes
-from cnnbench.analysis.walk import NotListed, walk
+from cnnbench.analysis.listing.network import traced
+from cnnbench.analysis.listing.walk import NotListed, walk
+from cnnbench.analysis.receptive_field.network import receptive_fields
+from cnnbench.analysis.training_memory import estimate_training_bytes
 from cnnbench.analysis.work import NOTHING
 from cnnbench.models import registry
 from cnnbench.models.catalog import ENTRIES

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from cnnbench.analysis import inspect, weightless
 from cnnbench.analysis.inputs import wanted_inputs
-from cnnbench.analysis.training import estimate_training_bytes, traced_training_bytes
+from cnnbench.analysis.training_memory import estimate_training_bytes, traced_training_bytes
 from tests.analysis.nets import RawConvolution, layers, one
 
 

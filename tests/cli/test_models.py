@@ -18,10 +18,20 @@ def test_json_lists_every_architecture_with_the_keys_of_the_contract() -> None:
     assert len(by_name) == len(listed) >= 60
     assert len({entry["family"] for entry in listed}) >= 15
     for entry in listed:
-        assert entry.keys() >= {"name", "family", "year", "input_shape", "params", "source"}
+        assert entry.keys() >= {"name", "family", "year", "task", "input_shape", "params", "source"}
     assert by_name["BasicCNN"]["params"] == 1_413_834
     assert by_name["LeNet5"]["params"] == 61_706
     assert by_name["MobileNetV3Small"]["input_shape"] == [224, 224, 3]
+
+
+def test_a_task_filters_and_an_unknown_one_is_named() -> None:
+    everything, classifiers = (
+        json.loads(CliRunner().invoke(command, [*options, "--json"]).stdout)
+        for options in ([], ["--task", "Classification"])
+    )
+    assert classifiers == [entry for entry in everything if entry["task"] == "classification"]
+    error = CliRunner().invoke(command, ["--task", "clasification"]).exception
+    assert "--task: unknown task 'clasification' (did you mean 'classification'?)" in str(error)
 
 
 def test_all_builders_of_keras_applications_are_there() -> None:

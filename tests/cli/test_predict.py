@@ -25,6 +25,16 @@ PHOTOGRAPHS = files("sklearn.datasets.images")
 CHINA, FLOWER = (str(PHOTOGRAPHS / name) for name in ("china.jpg", "flower.jpg"))
 SMALL = "SqueezeNet1_1[input_shape=32x32x3,classes=3]"
 
+SCALING = """
+import keras
+
+L = keras.layers
+
+def net(input_shape=(8, 8, 3)):
+    layers = [L.Rescaling(1 / 255), L.Conv2D(2, 3), L.Flatten(), L.Dense(2, "softmax")]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+"""
+
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(command, list(arguments), env={"CNNBENCH_DATA": None})
@@ -114,8 +124,11 @@ def test_an_input_that_is_not_square_sees_more_of_the_longer_side() -> None:
         ((SMALL, __file__, "--weights", "x.h5"), f"{__file__}: cannot be read: not an image"),
         ((SMALL, CHINA, "--weights", "x.h5"), "--weights: no weights file x.h5 (put it at x.h5)"),
         (("MobileNetV9", CHINA), "unknown model 'MobileNetV9' (did you mean 'MobileNetV2'?)"),
-        (("LeNet5[input_shape=32x32x2]", CHINA), "no image has 2 channels (1 or 3)"),
-        (("ResNet18", CHINA), "no ImageNet weights are published for ResNet18 here"),
+        (
+            ("LeNet5[input_shape=32x32x2]", CHINA),
+            "the model takes images of 2 channels (image files give 1 or 3)",
+        ),
+        (("ResNet18", CHINA), "there are no ImageNet weights for ResNet18"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], words: str) -> None:
@@ -137,7 +150,21 @@ def test_the_names_of_a_single_sigmoids_two_classes(tmp_path: Path) -> None:
     assert {line.split()[-1] for line in done.stdout.splitlines()[1:]} == {"no", "yes"}
     (tmp_path / "names.txt").write_text("no\nyes\nperhaps\n")
     refused = run(str(tmp_path / "two.keras"), CHINA, *named)
-    assert "3 names, but" in str(refused.exception) and "tells 2 classes" in str(refused.exception)
+    assert "3 names, but" in str(refused.exception) and "has 2 classes" in str(refused.exception)
+
+
+def test_inputs_that_are_scaled_twice_are_reported_with_the_option(tmp_path: Path) -> None:
+    import keras
+
+    (tmp_path / "nets.py").write_text(SCALING)
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(2, 3), keras.layers.Flatten()]
+    network = keras.Sequential([keras.Input((8, 8, 3)), *layers, keras.layers.Dense(2, "softmax")])
+    network.save_weights(tmp_path / "own.weights.h5")
+    arguments = (f"{tmp_path}/nets.py:net", CHINA, "--weights", f"{tmp_path}/own.weights.h5")
+    done = run(*arguments)
+    assert done.exit_code == 0, done.exception
+    assert "inputs are scaled twice" in done.stderr and "--preprocessing none" in done.stderr
+    assert run(*arguments, "--preprocessing", "none").stderr == ""
 
 
 def test_what_is_no_number_is_no_prediction(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cnnbench.errors import UserError
 from cnnbench.models import model_name
-from cnnbench.models.model_name import Reference
+from cnnbench.models.model_name import ModelName
 
 VALUES = st.one_of(
     st.none(),
@@ -22,7 +22,7 @@ VALUES = st.one_of(
 
 def test_every_kind_of_value() -> None:
     text = "Net[alpha=0.5,depth=3,input_shape=128x96x3,modern=true,act=swish,ratio=1e-3,se=none]"
-    assert model_name.parse(text) == Reference(
+    assert model_name.parse(text) == ModelName(
         "Net",
         (
             ("act", "swish"),
@@ -43,7 +43,7 @@ def test_order_and_spaces_do_not_count() -> None:
 
 @given(st.dictionaries(st.from_regex(r"[a-z_]\w{0,8}", fullmatch=True), VALUES, max_size=4))
 def test_what_is_written_reads_back(parameters: dict[str, model_name.Value]) -> None:
-    written = Reference("package.module:builder", tuple(parameters.items()))
+    written = ModelName("package.module:builder", tuple(parameters.items()))
     assert model_name.parse(str(written)) == written
 
 
@@ -64,7 +64,7 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
         ("Net[alpha]", "'alpha' in 'Net[alpha]' is not parameter=value"),
         ("Net[alpha=]", "is not parameter=value"),
         ("Net[a=1,,b=2]", "empty or unfinished"),
-        ("Net[a=1,a=2]", "stands twice"),
+        ("Net[a=1,a=2]", "is given twice"),
         ("Net[a='b]", "unfinished"),
         ("Net[a=1e999]", "too large"),
         ("Net[a=9999999999999999999]", "too large"),

@@ -12,7 +12,7 @@ import pytest
 
 from cnnbench.analysis import inspect
 from cnnbench.errors import UserError
-from cnnbench.models import registry
+from cnnbench.models import registered, registry
 from tests.conftest import ROOT
 from tests.models.built import weightless
 
@@ -81,7 +81,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _forget_modules(monkeypatch: pytest.MonkeyPatch) -> Any:
     path = list(sys.path)
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.setattr(registered, "_in_this_process", dict(registered._in_this_process))
     yield
     sys.path[:] = path
     for name in [name for name in sys.modules if name == "pkg" or name.startswith("pkg.")]:
@@ -175,7 +175,7 @@ def test_sources_that_are_hard_to_read(folder: Path) -> None:
         ("pkg.nett:x", "no module 'pkg.nett'"),
         ("pkg.nets:shared_and_nested[rat=0.1]", "takes no parameter 'rat' (did you mean 'rate'?)"),
         ("pkg.nets:shared_and_nested[rate=high]", "the parameter rate=high should be a number"),
-        ("pkg.nets:shared_and_nested[classes=0]", "classes=0 is no number of classes"),
+        ("pkg.nets:shared_and_nested[classes=0]", "classes=0 is not a number of classes"),
         ("pkg.nets:two_in_two_out[width=3]", "takes no parameter 'width'"),
         ("nowhere.keras", "no file 'nowhere.keras'"),
         ("TinyNett", "unknown model 'TinyNett' (did you mean"),
@@ -192,7 +192,7 @@ def test_mistakes_are_found_without_building(text: str, words: str, folder: Path
     ("text", "words"),
     [
         ("pkg.nets:misspelt", "cannot be built: NameError: name 'kears' is not defined"),
-        ("pkg.nets:no_model", "gave a int, not a keras.Model (the builder returns the model)"),
+        ("pkg.nets:no_model", "returned int, not a keras.Model (the builder must return"),
         (
             "pkg.nets:made_on_import",
             "'made_on_import' is a Sequential that exists already, not a fu",

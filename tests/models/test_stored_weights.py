@@ -47,8 +47,11 @@ def test_the_same_network_takes_all_of_them_optimiser_or_not(name: str, tmp_path
 @pytest.mark.parametrize(
     ("saved", "words"),
     [
-        ({"classes": 5}, "do not fit Net[alpha=2]: they are of Net[alpha=2,classes=5] ("),
-        ({"channels": 1}, "do not fit Net[alpha=2]: they are of Net[alpha=2,input_shape=HxWx1] ("),
+        ({"classes": 5}, "do not fit Net[alpha=2]: they belong to Net[alpha=2,classes=5] ("),
+        (
+            {"channels": 1},
+            "do not fit Net[alpha=2]: they belong to Net[alpha=2,input_shape=HxWx1] (",
+        ),
         (
             {"depth": 2},
             "net.weights.h5 has weights for layers that Net[alpha=2] does not have: conv2d",
@@ -72,7 +75,7 @@ def test_a_network_of_the_catalogue_is_recognised(tmp_path: Path) -> None:
     registry.resolve("MobileNetV2[classes=7,input_shape=32x32x3]").build().save_weights(file)
     with pytest.raises(UserError, match=r"as many parameters as MobileNetV2\[classes=7\]"):
         registry.resolve("ResNet18[classes=7]").build(weights=file)
-    with pytest.raises(UserError, match=r"they are of MobileNetV2\[classes=7\]"):
+    with pytest.raises(UserError, match=r"they belong to MobileNetV2\[classes=7\]"):
         registry.resolve("MobileNetV2").build(weights=file)
 
 
@@ -101,6 +104,6 @@ def test_weights_of_a_transfer_are_named_as_such(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         subject.build(weights=file)
     assert (
-        "they are of a network trained with recipe: transfer with 5 classes; pass --recipe "
+        "they belong to a network trained with recipe: transfer with 5 classes; pass --recipe "
         "transfer --dataset NAME"
     ) in str(caught.value)

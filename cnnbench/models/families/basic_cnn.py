@@ -9,7 +9,7 @@ from cnnbench.models.families.layers import layers, tf
 
 preprocess_input = preprocessing.unit
 
-# Of each block: filters, and the kernel size of each of its convolutions.
+# Each block: filters, and the kernel size of each of its convolutions.
 _BLOCKS = ((64, (7,)), (128, (3, 3)), (256, (3, 3)))
 
 

@@ -1,8 +1,8 @@
-"""CSPResNet-50 (Wang et al. 2019, arXiv:1911.11929, fig. 2): half of the maps pass by.
+"""CSPResNet-50 (Wang et al. 2019, arXiv:1911.11929, fig. 2): half of the maps skip each stage.
 
-Every stage is as the two middle ones of the authors' csresnet50.cfg, as timm counts it. That file's
-first and last stage have a leaky ReLU behind their projections, its first sends 64 maps through
-its units, and its first pool is of 2 x 2.
+Every stage is like the two middle ones of the authors' csresnet50.cfg, as in timm. In that file the
+first and last stage have a leaky ReLU after their projections, the first sends 64 maps through its
+units, and the first pooling is 2 x 2.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def CSPResNet50(  # noqa: N802
 
 
 def _stage(x: Any, filters: int, units: int, strides: int, name: str) -> Any:
-    """Two linear 1x1 projections: one passes by, the other goes through the units; then merged."""
+    """Merge two linear 1x1 projections, of which one goes through the units."""
     if strides != 1:
         x = conv_bn(
             x, x.shape[-1], 3, strides=strides, activation="leaky_relu", name=f"{name}_down"

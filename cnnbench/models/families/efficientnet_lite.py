@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 to Lite4 (Google 2020; EfficientNet: arXiv:1905.11946, Table 1).
 
 EfficientNets for phones: no squeeze-and-excitation, ReLU6 instead of swish, and a stem, head and
-outer stages that do not grow with the rest. The authors' "MAdds" count normalisation and
+outer stages of constant size. The authors' "MAdds" count normalisation and
 activations too: 3 to 6 % more than the multiply-adds of convolutions and dense layers.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnbench.models.families.layers import conv_bn, depthwise_bn, layers, pooled_classifier, tf
 
-# Of each stage of EfficientNet-B0: units, kernel size, stride of the first, expansion, filters.
+# Stages of EfficientNet-B0: units, kernel size, stride of the first, expansion, filters.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -28,7 +28,7 @@ _BATCH_NORM: dict[str, Any] = {"momentum": 0.99, "epsilon": 1e-3}
 
 
 def preprocess_input(images: Any) -> Any:
-    """0..255 to about -1..1: minus 127, divided by 128."""
+    """Scale 0..255 to about -1..1: subtract 127, divide by 128."""
     return (images - np.float32(127)) / np.float32(128)
 
 
@@ -173,6 +173,6 @@ def _unit(x: Any, filters: int, kernel_size: int, strides: int, expansion: int, 
 
 
 def _rounded(filters: float) -> int:
-    """To a multiple of 8, never more than 10 % below."""
+    """Round to a multiple of 8, never more than 10 % down."""
     rounded = max(8, int(filters + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * filters else rounded

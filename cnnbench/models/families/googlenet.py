@@ -10,8 +10,8 @@ from cnnbench.models.families.own_layers import LocalResponseNormalization
 
 preprocess_input = preprocessing.centred
 
-# Of each inception module: 1x1 | 3x3 reduce, 3x3 | 5x5 reduce, 5x5 | pool projection (Table 1;
-# the chapter's figure has 12 for the first 5x5 reduce, where the paper has 16).
+# Filters of each inception module: 1x1 | 3x3 reduce, 3x3 | 5x5 reduce, 5x5 | pool projection
+# (Table 1; the chapter's figure has 12 for the first 5x5 reduce, where the paper has 16).
 _MODULES = {
     "3a": (64, 96, 128, 16, 32, 32),
     "3b": (128, 128, 192, 32, 96, 64),
@@ -35,7 +35,7 @@ def GoogLeNet(  # noqa: N802
     aux_heads: bool = False,
     se_ratio: int = 0,
 ) -> Any:
-    """22 layers with weights, nine of them inception modules two deep.
+    """22 layers with weights; nine inception modules of two layers each.
 
     6,998,552 parameters and 1,582,671,872 MACs at 224x224x3. (Table 1 of the paper adds up to
     6.8 M and 1.5 G, but its first row cannot be a 7x7 convolution from 3 to 64 maps.)
@@ -43,7 +43,7 @@ def GoogLeNet(  # noqa: N802
     Args:
         aux_heads: two more classifiers, on 4a and 4d (sec. 5): outputs ``[main, 4a, 4d]``, to be
             trained with loss weights 1, 0.3, 0.3.
-        se_ratio: reduction of a squeeze-and-excitation block behind every module, 0 for none:
+        se_ratio: reduction of a squeeze-and-excitation block after every module, 0 for none:
             SE-Inception with 16 (arXiv:1709.01507, fig. 2).
     """
     if aux_heads and min(input_shape[:2]) < _AUX_MIN_SIZE:

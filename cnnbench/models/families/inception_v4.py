@@ -22,7 +22,7 @@ _B: tuple[_Branch, ...] = (  # fig. 5
     ((192, _ONE), (224, _ROW), (256, _COLUMN)),
     ((192, _ONE), (192, _ROW), (224, _COLUMN), (224, _ROW), (256, _COLUMN)),
 )
-# Those that halve: the last of each branch has stride 2 and no padding.
+# Halving modules: the last convolution of each branch has stride 2 and no padding.
 _HALVING_A: tuple[_Branch, ...] = (  # fig. 7, with k, l, m, n of Table 1
     ((384, _THREE),),
     ((192, _ONE), (224, _THREE), (256, _THREE)),
@@ -74,7 +74,7 @@ def _conv(
 
 
 def _stem(x: Any) -> Any:
-    """From 299 pixels to 384 maps of 35x35 (fig. 3)."""
+    """Reduce 299 pixels to 384 maps of 35x35 (fig. 3)."""
     x = _conv(x, 32, _THREE, "stem1", strides=2, padding="valid")
     x = _conv(x, 32, _THREE, "stem2", padding="valid")
     x = _conv(x, 64, _THREE, "stem3")
@@ -97,7 +97,7 @@ def _chain(x: Any, branch: _Branch, name: str) -> Any:
 
 
 def _pooled(x: Any, filters: int, name: str) -> Any:
-    """The branch of every module that averages first."""
+    """Average pooling and a 1x1 convolution: one branch of every module."""
     x = layers.AveragePooling2D(3, 1, padding="same", name=f"{name}_pool")(x)
     return _conv(x, filters, _ONE, f"{name}_pooled")
 
@@ -108,7 +108,7 @@ def _module(x: Any, branches: tuple[_Branch, ...], pooled: int, name: str) -> An
 
 
 def _halving(x: Any, branches: tuple[_Branch, ...], name: str) -> Any:
-    """Max pooling beside the branches, all of them two pixels apart and without padding."""
+    """Max pooling beside the branches, all with stride 2 and without padding."""
     found = [layers.MaxPooling2D(3, 2, name=f"{name}_pool")(x)]
     for place, (*chain, (filters, kernel)) in enumerate(branches, start=1):
         y = _chain(x, tuple(chain), f"{name}_{place}")

@@ -1,4 +1,4 @@
-"""The few groups of layers that several families share."""
+"""Groups of layers that several families share."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def depthwise_bn(
     momentum: float = 0.9,
     name: str,
 ) -> Any:
-    """`conv_bn` with one filter a channel."""
+    """Depthwise convolution without bias, batch normalisation, and the activation if any."""
     x = layers.DepthwiseConv2D(
         kernel_size,
         strides=strides,
@@ -60,7 +60,7 @@ def depthwise_bn(
 
 
 def activate(x: Any, activation: str | None, *, name: str) -> Any:
-    """``relu6`` and ``leaky_relu`` (slope 0.1) are layers in both Kerases, the others functions."""
+    """Apply an activation: ``relu6`` and ``leaky_relu`` (slope 0.1) as layers, others by name."""
     if activation is None:
         return x
     if activation == "relu6":
@@ -79,14 +79,14 @@ def pooled_classifier(x: Any, classes: int, activation: str | None, *, dropout: 
 
 
 def squeeze_excite(x: Any, ratio: int, name: str) -> Any:
-    """Scale every map by a number in 0..1 that all maps together decide (arXiv:1709.01507).
+    """Scale every map by a factor in 0..1 computed from all maps (arXiv:1709.01507).
 
     Args:
-        ratio: of the maps to the units that they are squeezed to.
+        ratio: maps divided by the units of the bottleneck.
     """
     channels = x.shape[-1]
     if ratio > channels:
-        raise ValueError(f"se_ratio is at most {channels}, the narrowest stage's maps")
+        raise ValueError(f"se_ratio must be at most {channels}, the number of maps")
     scale = layers.GlobalAveragePooling2D(name=f"{name}_squeeze")(x)
     scale = layers.Dense(channels // ratio, activation="relu", name=f"{name}_reduce")(scale)
     scale = layers.Dense(channels, activation="sigmoid", name=f"{name}_expand")(scale)

@@ -19,15 +19,14 @@ def LeNet5(  # noqa: N802
 ) -> Any:
     """Seven layers: C1, S2, C3, S4, C5, F6 and the output.
 
-    61,706 parameters and 416,520 MACs at 32x32x1 with 10 classes. Three things of 1998 are left
-    out, as everywhere since: the coefficients of the subsampling layers, the partial connections
-    of C3, and the output's fixed bitmaps, for which a dense layer stands.
+    61,706 parameters and 416,520 MACs at 32x32x1 with 10 classes. As in later
+    implementations, three details of 1998 are left out: the coefficients of the subsampling layers,
+    the partial connections of C3, and the fixed bitmaps of the output, replaced by a dense layer.
 
     Args:
         input_shape: images of less than 32 pixels are padded with zeros to 32, as the paper pads
             its characters of 28.
-        modern: ReLU and max pooling instead of tanh, behind the subsampling layers too, and
-            average pooling.
+        modern: ReLU and max pooling instead of tanh (also after subsampling) and average pooling.
     """
     activation = "relu" if modern else "tanh"
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 @tf.keras.utils.register_keras_serializable(package="cnnbench")
 class LocalResponseNormalization(tf.keras.layers.Layer):  # type: ignore[misc]
-    """Divide each activation by what its neighbours in the channel axis add up to (AlexNet, 3.3).
+    """Divide each activation by a sum over its neighbours in the channel axis (AlexNet, 3.3).
 
     ``b_i = a_i / (k + alpha * sum_j a_j ** 2) ** beta``, the sum over the window of ``size``
     channels around i. The paper's equation has no division of ``alpha`` by the window's size.

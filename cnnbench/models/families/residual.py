@@ -1,4 +1,4 @@
-"""What ResNet, SENet and ResNeXt share: a stem, four stages of residual units, a classifier."""
+"""Residual networks: the base of ResNet, SENet and ResNeXt (stem, four stages, classifier)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def residual_network(
     classes: int,
     classifier_activation: str | None,
 ) -> Any:
-    """The network of arXiv:1512.03385, Table 1, out of any kind of unit.
+    """Build the network of arXiv:1512.03385, Table 1, with any kind of unit.
 
     Args:
         name: of the model.

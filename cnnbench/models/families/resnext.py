@@ -1,6 +1,6 @@
 """ResNeXt-50 and -101 (Xie et al. 2016, arXiv:1611.05431, Table 1): grouped 3x3 convolutions.
 
-32x4d unless asked otherwise: ``ResNeXt101[cardinality=64]`` is the paper's 64x4d.
+The default is 32x4d; ``ResNeXt101[cardinality=64]`` is the paper's 64x4d.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def ShuffleNetV2(  # noqa: N802
 
 
 def _unit(x: Any, filters: int, name: str) -> Any:
-    """Half of the channels pass by, half are convolved; then all are shuffled (fig. 3c)."""
+    """Convolve half of the channels, keep the other half, then shuffle all (fig. 3c)."""
     half = filters // 2
     passing = ChannelSlice(0, half, name=f"{name}_passing")(x)
     x = ChannelSlice(half, filters, name=f"{name}_taken")(x)
@@ -57,7 +57,7 @@ def _unit(x: Any, filters: int, name: str) -> Any:
 
 
 def _halving_unit(x: Any, filters: int, name: str) -> Any:
-    """No split; the other branch halves the maps as well (fig. 3d)."""
+    """Use all channels in both branches, which halve the maps (fig. 3d)."""
     half = filters // 2
     other = depthwise_bn(x, 3, strides=2, activation=None, name=f"{name}_other1")
     other = conv_bn(other, half, 1, name=f"{name}_other2")
@@ -71,7 +71,7 @@ def _branch(x: Any, filters: int, strides: int, name: str) -> Any:
 
 
 def _shuffled(branches: list[Any], name: str) -> Any:
-    """Concatenate and interleave: a channel of the one, a channel of the other."""
+    """Concatenate two branches and interleave their channels."""
     x = layers.Concatenate(name=f"{name}_concat")(branches)
     height, width, channels = x.shape[1:]
     x = layers.Reshape((height, width, 2, channels // 2), name=f"{name}_groups")(x)

@@ -1,6 +1,6 @@
 """VGG-11 and VGG-13 (Simonyan, Zisserman 2014, arXiv:1409.1556, Table 1); Keras has 16 and 19.
 
-Without the dropout behind the two hidden dense layers that the paper trains with, as in Keras'.
+As in Keras, the dropout after the two hidden dense layers in the paper is left out.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ def ZFNet(  # noqa: N802
     classifier_activation: str | None = "softmax",
     dropout: float = 0.5,
 ) -> Any:
-    """Eight layers with weights: 7x7 filters two pixels apart, where AlexNet's are 11x11 and four.
+    """Eight layers with weights; first 7x7 filters with stride 2, not AlexNet's 11x11 with 4.
 
     62,357,608 parameters and 1,168,032,896 MACs at 224x224x3. The figure's maps (110, 55, 26, 13,
     6) come out with a border of one pixel before the first layer.
 
     Args:
-        dropout: behind the two hidden dense layers (sec. 3).
+        dropout: rate after the two hidden dense layers (sec. 3).
     """
     inputs = x = tf.keras.Input(input_shape)
     x = layers.ZeroPadding2D(1, name="pad")(x)

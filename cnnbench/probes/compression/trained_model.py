@@ -59,6 +59,11 @@ class TrainedModel:
         return self.model.min_size
 
     @property
+    def task(self) -> str:
+        """The task of the model."""
+        return self.model.task
+
+    @property
     def is_trained(self) -> bool:
         """True if the model comes with weights of its own."""
         return self.model.is_trained

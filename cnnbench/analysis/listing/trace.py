@@ -1,0 +1,118 @@
+"""Trace the inference function of a whole model as one TensorFlow graph, without weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from cnnbench.analysis import keras_api, keras_calls
+from cnnbench.analysis.listing.calls import Calls, recording
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A traced model.
+
+    Attributes:
+        graph: the whole inference function.
+        calls: its layer calls.
+        images: the placeholders of its inputs, flat.
+        states: placeholders of variables that inference changes, as in stateful recurrent layers.
+        trained: placeholders of the trainable weights.
+        batch: images per input.
+    """
+
+    graph: Any
+    calls: Calls
+    images: list[Any]
+    states: list[Any]
+    trained: list[Any]
+    batch: int
+
+
+def trace(model: Any, inputs: Any, batch: int = 1) -> Trace:
+    """Trace ``model`` at inference on a batch of images.
+
+    Weights are inputs of the graph; otherwise the initialiser of a weight that was never allocated
+    would be part of it.
+
+    Args:
+        model: a Keras 2 or Keras 3 model.
+        inputs: a structure of ``Spec`` as the model takes it.
+        batch: images in the batch.
+    """
+    import tensorflow as tf
+
+    specs = keras_api.replace(
+        inputs, lambda spec: tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype)
+    )
+    variables = keras_calls.variables(model)
+    weights = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in variables]
+    changed: list[int] = []
+
+    def run(values: list[Any], images: Any) -> Any:
+        pairs = list(zip(variables, values, strict=True))
+        with converting():
+            outputs, changed[:] = keras_calls.infer(model, pairs, images)
+        return [output for output in keras_api.flatten(outputs) if output is not None]
+
+    keras2 = keras_api.is_keras2(model)
+    with keras_api.without_warnings(), inlined(), recording(keras2) as calls:
+        graph = tf.function(run, autograph=False).get_concrete_function(weights, specs).graph
+    count = len(weights)
+    return Trace(
+        graph,
+        calls,
+        images=graph.inputs[count : count + len(keras_api.flatten(inputs))],
+        states=[graph.inputs[place] for place in changed],
+        trained=keras_calls.trained_inputs(model, graph),
+        batch=batch,
+    )
+
+
+@contextmanager
+def inlined() -> Iterator[None]:
+    """Let a called ``tf.function`` write into the graph that is being traced.
+
+    Otherwise the trace made when its layer was built is called again, with the unknown sizes and
+    the variables of that time, and without calling the layers inside.
+    """
+    from tensorflow.python.eager.polymorphic_function import autograph_util
+    from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
+
+    plain = Function.__call__
+
+    @wraps(plain)
+    def called(function: Any, *args: Any, **kwargs: Any) -> Any:
+        import tensorflow as tf
+
+        if tf.executing_eagerly():
+            return plain(function, *args, **kwargs)
+        python = function.python_function
+        if function._autograph:
+            options = function._experimental_autograph_options
+            python = autograph_util.py_func_from_autograph(python, options)
+        with converting():
+            return python(*args, **kwargs)
+
+    Function.__call__ = called
+    try:
+        yield
+    finally:
+        Function.__call__ = plain
+
+
+@contextmanager
+def converting() -> Iterator[None]:
+    """Enable AutoGraph for functions that request it inside a function traced without it.
+
+    In Keras 2 that is the ``call`` of every custom layer, and any function with ``tf.function``.
+    """
+    from tensorflow.python.autograph.core import ag_ctx, converter
+
+    options = converter.ConversionOptions(recursive=True)
+    with ag_ctx.ControlStatusCtx(status=ag_ctx.Status.ENABLED, options=options):
+        yield

@@ -1,0 +1,1 @@
+"""Receptive fields: the value (`field`), operations on it (`algebra`), and those of a network."""
