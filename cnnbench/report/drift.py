@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-import pandas as pd
-
 from cnnbench.metrics import split
-from cnnbench.results.measured import Measured
-from cnnbench.results.merge import rows_of
+from cnnbench.results.report import Report
 from cnnbench.statistics.drift_correction import counted, logarithms
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES, deviation
 
 _LOCATION = "latency_location_s"
 
 
-def cancelled(report: pd.DataFrame) -> Iterator[str]:
+def cancelled(report: Report) -> Iterator[str]:
     """What holds over all latency cells with enough processes; nothing where there is no such."""
     found = list(_cells(report))
     if not found:
@@ -37,10 +35,10 @@ def cancelled(report: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _cells(report: pd.DataFrame) -> Iterator[Measured]:
+def _cells(report: Report) -> Iterator[Measurement]:
     """The locations that enough processes of counted."""
-    names = [name for name in report.columns if split(name)[0] == _LOCATION]
-    for row in rows_of(report):
+    names = [name for name in report.numbers if split(name)[0] == _LOCATION]
+    for row in report:
         for name in names:
             found = row.read(name)
             if len(found.ratios) >= FEWEST_PROCESSES:

@@ -32,7 +32,7 @@ def contents(run: Run) -> dict[str, str]:
     """The tables that `write` makes, by file name."""
     return {
         "records.csv": csv_files.to_csv(run.records),
-        "report.csv": csv_files.to_csv(run.report),
+        "report.csv": run.measured.to_csv(),
         "report.md": _markdown(run),
     }
 
@@ -46,7 +46,7 @@ def picture(path: Path, across: str = "", up: str = "") -> str:
     """The trade-off plot of a run as SVG; `cnnbench.report.plots`."""
     from cnnbench.report import plots
 
-    return plots.tradeoff_svg(tables.load(path).report, across, up)
+    return plots.tradeoff_svg(tables.load(path).measured, across, up)
 
 
 def text(
@@ -59,11 +59,11 @@ def text(
     """
     run = tables.load(path)
     if form == "csv":
-        return csv_files.to_csv(layout.about(metrics, run.report))
+        return layout.about(metrics, run.measured).to_csv()
     if form == "md":
         return _markdown(run, metrics)
-    shown = table.as_text(run.report, run.environment, width, metrics)
-    return shown if metrics else "".join([shown, *(s.as_text() for s in sections(run.report))])
+    shown = table.as_text(run.measured, run.environment, width, metrics)
+    return shown if metrics else "".join([shown, *(s.as_text() for s in sections(run.measured))])
 
 
 def section(path: Path, name: str, form: Literal["text", "md"] = "text") -> str:
@@ -72,7 +72,7 @@ def section(path: Path, name: str, form: Literal["text", "md"] = "text") -> str:
     Raises:
         UserError: the report has too few numbers for it.
     """
-    found = next((one for one in sections(tables.load(path).report) if one.name == name), None)
+    found = next((one for one in sections(tables.load(path).measured) if one.name == name), None)
     if found is None:
         what = f"latencies of {FEWEST_RANKS} networks by two call paths, or by one and by Keras"
         raise UserError(f"no section '{name}' in this report", str(path), f"it needs {what}")
@@ -81,5 +81,7 @@ def section(path: Path, name: str, form: Literal["text", "md"] = "text") -> str:
 
 def _markdown(run: Run, metrics: Sequence[str] = ()) -> str:
     """The table, and the sections below it where no columns are asked for."""
-    shown = table.as_markdown(run.report, run.environment, metrics)
-    return shown if metrics else "".join([shown, *(s.as_markdown() for s in sections(run.report))])
+    shown = table.as_markdown(run.measured, run.environment, metrics)
+    return (
+        shown if metrics else "".join([shown, *(one.as_markdown() for one in sections(run.measured))])
+    )

@@ -15,9 +15,9 @@ from cnnbench import metrics, units
 from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS, Metric, of_column, split
 from cnnbench.report import layout
-from cnnbench.results import merge
-from cnnbench.results.measured import Measured
+from cnnbench.results.report import Report
 from cnnbench.selection.choose import pareto
+from cnnbench.statistics.measurement import Measurement
 
 _UP = ("top1", "published_top1", "agreement")
 _ACROSS = ("latency_p50_s", "file_bytes", "weight_bytes", "macs", "params")
@@ -27,26 +27,27 @@ _BLUE, _ORANGE, _GREY = "#1f5fbf", "#d1661a", "#5b6675"
 @dataclass(frozen=True)
 class _Point:
     name: str
-    x: Measured
-    y: Measured
+    x: Measurement
+    y: Measurement
     params: float | None
 
 
-def tradeoff_svg(report: pd.DataFrame, across: str = "", up: str = "") -> str:
+def tradeoff_svg(table: Report | pd.DataFrame, across: str = "", up: str = "") -> str:
     """The trade-off plot as SVG, the same bytes every time.
 
     Args:
-        report: a run's report.
+        table: a run's report, as it is or as a pandas table.
         across, up: metrics, as on the command line; by default the first latency (LiteRT's where
             there is one), else a size, and the first accuracy.
 
     Raises:
         UserError: an unknown metric, or no network that has both numbers.
     """
+    report = Report.of(table)
     x, y = _axis(report, across, _ACROSS), _axis(report, up, _UP)
     points = [
         _Point(row.name, row.read(x), row.read(y), row.read("params").value)
-        for row in merge.rows_of(report)
+        for row in report
         if row.read(x).value is not None and row.read(y).value is not None
     ]
     if not points:
@@ -54,7 +55,7 @@ def tradeoff_svg(report: pd.DataFrame, across: str = "", up: str = "") -> str:
     return _drawn(points, x, y)
 
 
-def _axis(report: pd.DataFrame, wanted: str, usual: Sequence[str]) -> str:
+def _axis(report: Report, wanted: str, usual: Sequence[str]) -> str:
     columns = [str(name) for name in report.columns]
     if wanted:
         name = metrics.resolve(wanted, columns, "--svg")
@@ -63,7 +64,7 @@ def _axis(report: pd.DataFrame, wanted: str, usual: Sequence[str]) -> str:
         return name
     for metric in usual:
         found = [c.name for c in layout.columns(report) if c.metric.name == metric]
-        found += [n for n in columns if split(n)[0] == metric and report[n].notna().any()]
+        found += [n for n in columns if split(n)[0] == metric and report.has_value(n)]
         if found:
             return next((name for name in found if "litert" in name), found[0])
     raise UserError(f"no {usual[0]} in this report", "--svg", "a plot needs two metrics")
@@ -102,7 +103,7 @@ def _place(point: _Point, across: Metric, up: Metric) -> tuple[float, ...] | Non
     return _badness(point.x, across), _badness(point.y, up)
 
 
-def _badness(found: Measured, metric: Metric) -> float:
+def _badness(found: Measurement, metric: Metric) -> float:
     value = found.value or 0.0
     return -value if metric.better == "higher" else value
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-import pandas as pd
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
@@ -19,6 +18,7 @@ from cnnbench.markdown import markdown
 from cnnbench.report import layout
 from cnnbench.report.layout import Cell, Column
 from cnnbench.report.remarks import remarks
+from cnnbench.results.report import Report
 from cnnbench.text import printable
 
 _HEAD_WIDTH = 22
@@ -29,13 +29,13 @@ _RANGE = (
 
 
 def as_text(
-    report: pd.DataFrame,
+    report: Report,
     environment: Mapping[str, Any],
     width: int,
     metrics: Sequence[str] = (),
 ) -> str:
     """The report as plain text: a block a group of columns, then what failed and why."""
-    if report.empty:
+    if not report.rows:
         return f"{_EMPTY}\n"
     stream = io.StringIO()
     # Wider than any block: a name may be longer than the terminal is wide.
@@ -58,11 +58,9 @@ def as_text(
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
-def as_markdown(
-    report: pd.DataFrame, environment: Mapping[str, Any], metrics: Sequence[str] = ()
-) -> str:
+def as_markdown(report: Report, environment: Mapping[str, Any], metrics: Sequence[str] = ()) -> str:
     """The report as one Markdown table, what others published at its right end in italics."""
-    if report.empty:
+    if not report.rows:
         return f"{_EMPTY}\n"
     shown = layout.columns(report, metrics)
     heads = ["Model", *(_markdown_head(column) for column in shown)]
@@ -134,7 +132,7 @@ class _Printed:
         return max(map(cell_len, (*self.head, *self.cells)))
 
 
-def _printed(report: pd.DataFrame, column: Column) -> _Printed:
+def _printed(report: Report, column: Column) -> _Printed:
     cells = [printable(_text_cell(cell)) for cell in layout.cells(report, column)]
     return _Printed([column.metric.title, *_folded(printable(column.label))], cells)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,16 @@ import pandas as pd
 
 from cnnbench.errors import UserError
 from cnnbench.files import seen
-from cnnbench.metrics import METRICS, column, split
-from cnnbench.results import compression, environment_facts, journal, ranking, speeds
-from cnnbench.results.csv_files import read_csv
+from cnnbench.metrics import METRICS, column
+from cnnbench.results import compression, csv_files, environment_facts, journal, ranking, speeds
 from cnnbench.results.record import SCHEMA_VERSION, Record
+from cnnbench.results.report import Report, Row
 from cnnbench.results.summaries import Summary, summarise
-from cnnbench.units import rounded, written
+from cnnbench.statistics.measurement import CellStatus, Measurement
+from cnnbench.statistics.verdict import Verdict
+from cnnbench.units import rounded
 
 ROW = ("model", "variant", "input_shape", "classes")
-_LEADING = (*ROW, "environment", "schema_version")
 _TIDY = (
     *("key", "attempt", *ROW, "probe", "setting", "repeat", "status", "reason"),
     *("environment", "started", "duration_s", "metric", "value"),
@@ -37,15 +38,20 @@ class Run:
 
     Attributes:
         path: the run's folder, or the CSV file.
-        report: a row a model and variant.
+        measured: a row a model and variant, each number with all that is known of it.
         raw: the records of the journal (none where only a CSV was read).
         environment: ``environment.json``, or an empty mapping.
     """
 
     path: Path
-    report: pd.DataFrame
+    measured: Report
     raw: Sequence[Record] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def report(self) -> pd.DataFrame:
+        """`measured` as a pandas table, as ``report.csv`` has it."""
+        return self.measured.to_frame()
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -63,10 +69,10 @@ def load(path: Path | str) -> Run:
     if seen(path.is_dir):
         folder = _run_in(path)
         records = journal.read(folder / journal.FILE_NAME)[1]
-        return Run(folder, report(records), records, environment_facts.read(folder))
+        return Run(folder, measured(records), records, environment_facts.read(folder))
     if not seen(path.exists):
         raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
-    return Run(path, read_csv(path))
+    return Run(path, Report.from_csv(path))
 
 
 def tidy(records: Iterable[Record]) -> pd.DataFrame:
@@ -97,7 +103,7 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def report(records: Iterable[Record]) -> pd.DataFrame:
+def measured(records: Iterable[Record]) -> Report:
     """A row a model and variant at its own input shape and classes, a column a metric@setting.
 
     In the order in which they were first recorded, but the rows of a model together. Numbers are
@@ -105,74 +111,87 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
     """
     of_model: dict[str, dict[tuple[Any, ...], list[Record]]] = {}
     for record in records:
-        row = (record.model, record.variant, _shape(record.input_shape), record.classes)
-        of_model.setdefault(record.model, {}).setdefault(row, []).append(record)
-    by_row = {row: group for found in of_model.values() for row, group in found.items()}
-    rows = [
-        dict(zip(ROW, row, strict=True))
-        | {"environment": group[-1].environment, "schema_version": SCHEMA_VERSION}
-        | _values(group)
-        for row, group in by_row.items()
-    ]
-    groups = list(by_row.values())
-    for place, words in compression.verdicts(rows, groups).items():
-        rows[place][compression.COLUMN] = words
-    for values, ranked in zip(rows, ranking.columns(groups), strict=True):
-        values |= ranked
-    for values, derived in zip(rows, speeds.columns(rows), strict=True):
-        values |= derived
-    rows = [{name: _rounded(cell) for name, cell in values.items()} for values in rows]
-    frame = pd.DataFrame(rows, columns=list(_LEADING) if not rows else None)
-    return frame[[*_LEADING, *sorted(set(frame.columns) - set(_LEADING), key=_column_order(frame))]]
+        network = (record.model, record.variant, record.input_shape, record.classes)
+        of_model.setdefault(record.model, {}).setdefault(network, []).append(record)
+    groups = [group for found in of_model.values() for group in found.values()]
+    rows = [_row(group) for group in groups]
+    for place, words in compression.verdicts([row.cells() for row in rows], groups).items():
+        rows[place].others[compression.COLUMN] = words
+    for row, ranked in zip(rows, ranking.columns(groups), strict=True):
+        _rank(row, ranked)
+    speeds.add(rows)
+    for row in rows:
+        row.values = {name: _rounded(one) for name, one in row.values.items()}
+    return Report(rows)
 
 
-def _values(records: list[Record]) -> dict[str, Any]:
-    """All columns of one row."""
+def report(records: Iterable[Record]) -> pd.DataFrame:
+    """The report of ``records`` as a pandas table, as `Run.report` is of a run."""
+    return measured(records).to_frame()
+
+
+def _row(records: Sequence[Record]) -> Row:
+    last = records[-1]
+    facts = {"input_shape": _shape(last.input_shape), "classes": str(last.classes)}
+    facts = {name: fact for name, fact in facts.items() if fact}
+    values = {
+        name: replace(one, environment=last.environment) for name, one in _values(records).items()
+    }
+    others = {"schema_version": SCHEMA_VERSION}
+    return Row(last.model, last.variant, facts, last.environment, values, others)
+
+
+def _values(records: Sequence[Record]) -> dict[str, Measurement]:
+    """All columns of one row; a number that another cell already gave is not overwritten."""
     by_cell: dict[str, list[Record]] = {}
     for record in records:
         cell = f"{record.probe} {json.dumps(record.setting, sort_keys=True)}"
         by_cell.setdefault(cell, []).append(record)
-    values: dict[str, Any] = {}
+    values: dict[str, Measurement] = {}
     # Where a suite has both probes, a float32 network is compared with what was made of it: by the
     # rounds that were interleaved with theirs.
     for group in sorted(by_cell.values(), key=lambda group: group[0].probe != "compression"):
         words = journal.setting_of(group[0])
         for metric, summary in summarise(words, group).items():
-            _put(values, metric, words.label_for(metric), summary)
+            name = column(metric, words.label_for(metric))
+            if name not in values or values[name].value is None:
+                values[name] = _shown(metric, _from_summary(summary))
     return values
 
 
-def _put(values: dict[str, Any], metric: str, label: str, summary: Summary) -> None:
-    """One summary as columns; a number that another cell already gave is not overwritten."""
-    name = column(metric, label)
-    if values.get(name) is not None:
-        return
-    values[name] = summary.value
-    if summary.value is None or (metric in METRICS and METRICS[metric].depends_on == "setting"):
-        values[column(f"{metric}_status", label)] = summary.status
-    else:
-        values.pop(column(f"{metric}_status", label), None)
-    if summary.verdict:  # of counts, those that are a bound
-        values[column(f"{metric}_verdict", label)] = summary.verdict
+def _from_summary(summary: Summary) -> Measurement:
+    return Measurement(
+        summary.value,
+        CellStatus.parse(summary.status),
+        summary.ci_low,
+        summary.ci_high,
+        Verdict.parse(summary.verdict),
+        summary.samples,
+    )
+
+
+def _shown(metric: str, found: Measurement) -> Measurement:
+    """``found`` with what a table holds of it: of what no setting changes, no samples."""
     if metric in METRICS and METRICS[metric].depends_on == "setting":
-        values[column(f"{metric}_ci_low", label)] = summary.ci_low
-        values[column(f"{metric}_ci_high", label)] = summary.ci_high
-        values[column(f"{metric}_verdict", label)] = summary.verdict
-        values[column(f"{metric}_samples", label)] = ";".join(map(written, summary.samples))
+        return replace(found, samples=tuple(map(rounded, found.samples)))
+    status = CellStatus() if found.value is not None else found.status
+    return Measurement(found.value, status, verdict=found.verdict)
 
 
-def _column_order(frame: pd.DataFrame) -> Any:
-    """Metrics in the registry's order, settings as they came, companions behind their metric."""
-    order = list(METRICS)
-    labels = list(dict.fromkeys(split(name)[1] for name in frame.columns))
+def _rank(row: Row, ranked: Mapping[str, Any]) -> None:
+    """Add the tiers of a row, and what they leave open to the metric that they are of."""
+    for name, cell in ranked.items():
+        owner = csv_files.value_column(name)
+        known = row.values.get(owner, Measurement())
+        row.values[owner] = (
+            replace(known, value=cell) if owner == name else replace(known, ranking=cell)
+        )
 
-    def place(name: str) -> tuple[int, int, str]:
-        metric, label = split(name)
-        owner = max((m for m in order if metric.startswith(m)), key=len, default=metric)
-        rank = order.index(owner) if owner in order else len(order)
-        return rank, labels.index(label), metric[len(owner) :]
 
-    return place
+def _rounded(found: Measurement) -> Measurement:
+    ends = (found.value, found.low, found.high)
+    value, low, high = (rounded(end) if isinstance(end, float) else end for end in ends)
+    return replace(found, value=value, low=low, high=high)
 
 
 def _run_in(folder: Path) -> Path:
@@ -191,7 +210,3 @@ def _run_in(folder: Path) -> Path:
 
 def _shape(shape: Iterable[int]) -> str:
     return "x".join(str(size) for size in shape)
-
-
-def _rounded(cell: Any) -> Any:
-    return rounded(cell) if isinstance(cell, float) else cell

@@ -17,7 +17,7 @@ from cnnbench.files import replace_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cnnbench.results.merge import Row
+    from cnnbench.results.report import Report, Row
 
 
 class Baseline:
@@ -34,29 +34,30 @@ class Baseline:
             UserError: it is damaged, is not there, or could not be written when it is due.
         """
         self._file, self.is_update = file, is_update
-        self._base: pd.DataFrame | None = None
+        self._base: Report | None = None
         self._found: dict[str, list[str]] = {}
         if file is None:
             return
         if file.is_file():
-            from cnnbench.results.csv_files import read_csv
+            from cnnbench.results.report import Report
 
-            self._base = read_csv(file)
+            self._base = Report.from_csv(file)
         elif not is_update:
             raise UserError(f"{file} does not exist; --cnnbench-update-baseline makes it")
         elif not file.parent.is_dir():
             raise UserError(f"the folder {file.parent} does not exist")
 
-    def check(self, report: pd.DataFrame) -> Iterator[str]:
+    def check(self, report: Report | pd.DataFrame) -> Iterator[str]:
         """What got worse since the baseline; nothing where there is none or it is updated."""
         if self.is_update or self._base is None:
             return
+        from cnnbench.results.report import Report
         from cnnbench.selection.compare import compare
 
-        if report["model"].iloc[0] not in set(self._base["model"]):
-            warnings.warn(
-                f"{report['model'].iloc[0]} is not in {self._file}", UserWarning, stacklevel=4
-            )
+        report = Report.of(report)
+        model = report.rows[0].model
+        if model not in {row.model for row in self._base}:
+            warnings.warn(f"{model} is not in {self._file}", UserWarning, stacklevel=4)
             return
         found = compare(self._base, report)
         for row in found.regressions:
@@ -80,30 +81,26 @@ class Baseline:
         """
         if self._file is None or not self._found:
             return
-        import pandas as pd
-
-        from cnnbench.results.csv_files import read_csv, to_csv
         from cnnbench.results.merge import merge
+        from cnnbench.results.report import Report
 
         texts = (text for test in sorted(self._found) for text in self._found[test])
-        found = [read_csv(self._file, text) for text in texts]
+        found = [Report.from_csv(self._file, text) for text in texts]
         old = [] if self._base is None else [_without_stale(self._base, merge(found)[0])]
-        rows, _ = merge([*old, *found])
-        table = pd.DataFrame([row.cells for row in rows])
-        replace_text(self._file, to_csv(table))
+        table, _ = merge([*old, *found])
+        replace_text(self._file, table.to_csv())
 
 
-def _without_stale(base: pd.DataFrame, found: list[Row]) -> pd.DataFrame:
+def _without_stale(base: Report, found: Report) -> Report:
     """The rows of ``base`` but those of a network that is another by now, or measured elsewhere."""
-    from cnnbench.results.merge import rows_of
+    from cnnbench.results.report import Report
 
     def identity(row: Row) -> tuple[object, ...]:
-        return row.model, row.variant, row.facts, row.cells.get("environment")
+        return row.model, row.variant, row.facts, row.environment
 
     names = {(row.model, row.variant) for row in found}
     identities = [identity(row) for row in found]
-    is_kept = [
-        (row.model, row.variant) not in names or identity(row) in identities
-        for row in rows_of(base)
+    kept = [
+        row for row in base if (row.model, row.variant) not in names or identity(row) in identities
     ]
-    return base[is_kept]
+    return Report(kept, base.columns)

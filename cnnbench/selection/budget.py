@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from cnnbench import metrics, units
 from cnnbench.errors import UserError, nearest
 from cnnbench.metrics import METRICS, column, short_name
-from cnnbench.results.measured import Measured, read
+from cnnbench.results.report import Report
 from cnnbench.statistics import estimates
 from cnnbench.statistics.drift_correction import counted
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def time_limits(budgets: Mapping[str, Budgets]) -> dict[str, dict[str, float]]:
 
 
 def broken_times(
-    report: pd.DataFrame, model: str, name: str, limits: Mapping[str, float]
+    report: Report, model: str, name: str, limits: Mapping[str, float]
 ) -> Iterator[tuple[str, bool]]:
     """What is not kept for sure, and whether it is surely over: a pair for each such runtime.
 
@@ -89,9 +88,7 @@ def broken_times(
             yield f"{runtime}: {name} is {shown} (up to {highest}) and within {allowed}", False
 
 
-def ratio(
-    report: pd.DataFrame, model: str, reference_model: str, runtime: str
-) -> estimates.Estimate:
+def ratio(report: Report, model: str, reference_model: str, runtime: str) -> estimates.Estimate:
     """``model``'s latency ÷ ``reference_model``'s, round by round, drift taken out of both."""
     ours, theirs = (
         timed(report, name, "latency_location_s", runtime) for name in (model, reference_model)
@@ -103,10 +100,10 @@ def ratio(
     return estimates.estimate(kept if len(kept) >= FEWEST_PROCESSES else ratios)
 
 
-def timed(report: pd.DataFrame, model: str, metric: str, runtime: str) -> Measured:
+def timed(report: Report, model: str, metric: str, runtime: str) -> Measurement:
     """A latency of ``model`` at batch 1 on the CPU."""
-    row = {str(name): cell for name, cell in report[report["model"] == model].iloc[0].items()}
-    return read(row, column(metric, f"cpu/{runtime}/b1"))
+    row = next(row for row in report if row.model == model)
+    return row.read(column(metric, f"cpu/{runtime}/b1"))
 
 
 def _counted(name: str, found: Mapping[str, float]) -> str:

@@ -140,7 +140,7 @@ def _converted(
 def test_what_is_known_of_the_images_of_a_folder_stands_below_the_table() -> None:
     told = {"notes": ["a note"], "n_problems": 1, "problems": ["red/0.jpg: not a picture"]}
     made = [_converted(name, [], told, top1=0.9) for name in ("float32", "ptq-int8")]
-    (line,) = (line for line in remarks(tables.report(made)) if "a note" in line)
+    (line,) = (line for line in remarks(tables.measured(made)) if "a note" in line)
     assert "a note; 1 file not used: red/0.jpg: not a picture" in line
 
 
@@ -160,7 +160,7 @@ def test_a_file_that_disagrees_with_keras_is_doubtful_and_its_verdict_says_so() 
 
 
 def test_a_doubtful_file_without_a_data_set_stands_below_the_table() -> None:
-    report = tables.report([_converted("float32", [_FLAG], output_max_abs_diff=0.3)])
+    report = tables.measured([_converted("float32", [_FLAG], output_max_abs_diff=0.3)])
     doubt = f"Output difference cpu/litert/b1, doubtful: Net ({_FLAG})"
     assert list(remarks(report)) == [doubt]
 

@@ -17,7 +17,6 @@ from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.report import layout, table
 from cnnbench.results import latencies, tables
 from cnnbench.results.latencies import Rounds
-from cnnbench.results.merge import rows_of
 from cnnbench.results.record import Record
 from cnnbench.results.summaries import summarise
 from tests.results.records import record
@@ -71,10 +70,10 @@ def test_a_number_that_drifts_with_the_reference_is_that_of_the_median_speed() -
 @pytest.mark.parametrize("spread", [0.005, 0.03, 0.1])
 @pytest.mark.parametrize("seed", range(5))
 def test_plus_minus_and_question_mark_of_a_cell_agree(spread: float, seed: int) -> None:
-    report = tables.report(rounds(noisy(spread, seed)))
-    (row,) = rows_of(report)
-    timed = [name for name in report.columns if split(name)[0].startswith(("latency_", "through"))]
-    shown = [name for name in timed if split(name)[0] in METRICS and row.cells[name] is not None]
+    report = tables.measured(rounds(noisy(spread, seed)))
+    (row,) = report
+    timed = [name for name in report.numbers if split(name)[0].startswith(("latency_", "through"))]
+    shown = [name for name in timed if row.read(name).value is not None]
     assert len(shown) >= 5
     for name in shown:
         found = row.read(name)
@@ -156,11 +155,11 @@ def test_a_percentile_of_too_few_calls_says_how_many_more() -> None:
 def test_a_round_without_a_reference_takes_no_part() -> None:
     timed = rounds([[0.01] * 20] * 7)
     known = {name: value for name, value in timed[3].metrics.items() if name != "reference_s"}
-    report = tables.report([*timed[:3], replace(timed[3], metrics=known), *timed[4:]])
-    (row,) = rows_of(report)
+    report = tables.measured([*timed[:3], replace(timed[3], metrics=known), *timed[4:]])
+    (row,) = report
     for name in ("latency_location_s", "latency_p50_s"):
         found = row.read(f"{name}@cpu/litert/b1")
-        assert (len(found.samples), len(found.references), found.verdict) == (6, 6, "stable")
+        assert (len(found.samples), len(found.references), found.verdict) == (6, 6, STABLE)
 
 
 def test_intervals_of_percentiles_cover_the_truth() -> None:

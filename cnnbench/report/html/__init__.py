@@ -37,7 +37,7 @@ def page(run: Run) -> str:
     data = html_data.payload(run)
     text = template("page.html").render(
         data=data,
-        sections=sections(run.report),
+        sections=sections(run.measured),
         style=_own("page.css"),
         scripts=[_own(name) for name in _SCRIPTS],
     )

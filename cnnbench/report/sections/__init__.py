@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from cnnbench.report.sections import call_paths, published_text
 from cnnbench.report.sections.section import Section
+from cnnbench.results.report import Report
 
 
-def sections(report: pd.DataFrame) -> list[Section]:
+def sections(report: Report) -> list[Section]:
     """Those that the report has enough numbers for, in order."""
     found = (make(report) for make in (call_paths.section, published_text.section))
     return [one for one in found if one is not None]

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from itertools import combinations, groupby
 from statistics import median
 
-import pandas as pd
-
 from cnnbench.report.sections.latencies import measured_time, settings_of
 from cnnbench.report.sections.section import Block, Section
-from cnnbench.results.merge import Row, rows_of
+from cnnbench.results.report import Report, Row
 from cnnbench.statistics.ranks import FEWEST_RANKS, ranks, spearman
 from cnnbench.units import show
 
@@ -49,9 +47,9 @@ class Paths:
         return {setting: ranks(self.seconds[setting]) for setting in self.settings}
 
 
-def paths(report: pd.DataFrame) -> list[Paths]:
+def paths(report: Report) -> list[Paths]:
     """For every device and batch size, its call paths: two at least, with enough networks."""
-    rows = rows_of(report)
+    rows = report.rows
     settings = sorted(settings_of(report), key=_alike)
     found = []
     for title, group in groupby(settings, key=_alike):
@@ -66,7 +64,7 @@ def paths(report: pd.DataFrame) -> list[Paths]:
     return found
 
 
-def section(report: pd.DataFrame) -> Section | None:
+def section(report: Report) -> Section | None:
     """The section of a report; None where no two call paths timed the same networks."""
     found = paths(report)
     if not found:
@@ -103,9 +101,9 @@ def _times(group: Paths) -> Block:
     return Block(f"Time a call and place: {group.title}", heads, tuple(rows))
 
 
-def _correlations(report: pd.DataFrame) -> Block | None:
+def _correlations(report: Report) -> Block | None:
     """Every two settings of a device, of other batch sizes too."""
-    rows, settings, lines = rows_of(report), settings_of(report), []
+    rows, settings, lines = report.rows, settings_of(report), []
     times = {setting: [measured_time(row, setting).value for row in rows] for setting in settings}
     for first, second in combinations(settings, 2):
         both = zip(times[first], times[second], strict=True)

@@ -16,10 +16,8 @@ from functools import cache
 from pathlib import Path
 from statistics import geometric_mean, median
 
-import pandas as pd
-
 from cnnbench.report.sections.latencies import measured_time, settings_of
-from cnnbench.results.merge import Row, rows_of
+from cnnbench.results.report import Report, Row
 from cnnbench.statistics.ranks import FEWEST_RANKS, Correlation, ranks, spearman
 from cnnbench.units import rounded, show
 
@@ -77,9 +75,9 @@ class Beside:
     notes: tuple[str, ...]
 
 
-def beside(report: pd.DataFrame) -> Beside | None:
+def beside(report: Report) -> Beside | None:
     """Published and measured side by side; None with too few networks to say anything of ranks."""
-    rows = [row for row in rows_of(report) if _is_published(row)]
+    rows = [row for row in report.rows if _is_published(row)]
     settings = settings_of(report)
     times = (_times(rows, setting) for setting in settings)
     enough = [pairs for pairs in times if len(pairs.names) >= FEWEST_RANKS]

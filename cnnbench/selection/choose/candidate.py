@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cnnbench.metrics import Metric
-from cnnbench.results.measured import Measured
-from cnnbench.results.merge import Row
+from cnnbench.results.report import Row
 from cnnbench.selection.choose.limits import Standing
 from cnnbench.selection.choose.violation import Violation
+from cnnbench.statistics.measurement import Measurement
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Candidate:
 
     row: Row
     verdict: Standing
-    objective: Measured
+    objective: Measurement
     violated: tuple[Violation, ...] = ()
     straddled: tuple[Violation, ...] = ()
     on_front: bool = False

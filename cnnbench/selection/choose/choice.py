@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from cnnbench.errors import UserError
-from cnnbench.results.merge import Columns, Row, frame_of, merge
+from cnnbench.results.merge import Columns, merge
+from cnnbench.results.report import Report, Row
 from cnnbench.results.tables import Run
 from cnnbench.selection.choose import mixing, pareto, ties
 from cnnbench.selection.choose.candidate import Candidate, Objective
@@ -21,6 +22,7 @@ from cnnbench.selection.choose.limits import Limit, Standing, contradictions, li
 from cnnbench.selection.choose.relaxing import Relaxation, nearest, relaxations
 from cnnbench.selection.choose.violation import Violation, violations
 
+Table = pd.DataFrame | Run | Report
 Wanted = Mapping[str, str | float] | Iterable[tuple[str, str | float]]
 _WORST: Sequence[Standing] = ("unknown", "excluded", "borderline", "fits")
 
@@ -106,7 +108,7 @@ class Choice:
 
 
 def choose(
-    tables: pd.DataFrame | Run | Sequence[pd.DataFrame | Run],
+    tables: Table | Sequence[Table],
     *,
     at_most: Wanted = (),
     at_least: Wanted = (),
@@ -125,11 +127,12 @@ def choose(
     Raises:
         UserError: an unknown or ambiguous metric, a unit that does not fit, an empty table.
     """
-    frames = [frame_of(t) for t in ([tables] if isinstance(tables, pd.DataFrame | Run) else tables)]
-    rows, replaced = merge(frames)
+    several = [tables] if isinstance(tables, pd.DataFrame | Run | Report) else tables
+    report, replaced = merge([Report.of(table) for table in several])
+    rows = report.rows
     if not rows:
         raise UserError("the table is empty: there is nothing to choose from")
-    columns = Columns.of(frames)
+    columns = Columns.of(report)
     objective = _objective(maximize, minimize, columns)
     wanted = [*limits(at_most, "max", columns), *limits(at_least, "min", columns)]
     contradictions(wanted)

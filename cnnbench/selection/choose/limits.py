@@ -9,8 +9,8 @@ from typing import Any, Literal
 from cnnbench import units
 from cnnbench.errors import UserError
 from cnnbench.metrics import Metric, of_number
-from cnnbench.results.measured import Measured
 from cnnbench.results.merge import Columns
+from cnnbench.statistics.measurement import Measurement
 
 Side = Literal["max", "min"]
 Standing = Literal["fits", "borderline", "excluded", "unknown"]
@@ -29,7 +29,7 @@ class Limit:
         """By how much ``value`` breaks the limit, in base units; negative where it keeps it."""
         return value - self.value if self.side == "max" else self.value - value
 
-    def standing(self, found: Measured) -> Standing:
+    def standing(self, found: Measurement) -> Standing:
         """How a number stands to the limit; its whole interval must keep it to fit."""
         if not found.is_ranked or found.value is None:
             return "unknown"

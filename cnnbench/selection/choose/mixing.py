@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from cnnbench.data import facts
 from cnnbench.metrics import METRICS, split
 from cnnbench.probes.accuracy.training_config import OWN, PRETRAINED
-from cnnbench.results.measured import DRIFTING
-from cnnbench.results.merge import Row
+from cnnbench.results.report import DRIFTING, Row
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 
 _SIDE = re.compile(r"(\d+)px")
@@ -46,9 +45,9 @@ def _processes(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
 def _machines(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
     for name in _times(used):
         places = {
-            row.environments[name]
+            found.environment
             for row in rows
-            if name in row.environments and row.read(name).value is not None
+            if (found := row.read(name)).value is not None and found.environment
         }
         if len(places) > 1:
             yield (

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from cnnbench.errors import brief
 from cnnbench.metrics import Metric, column, cut, split
-from cnnbench.results.measured import Measured
 from cnnbench.selection.choose.candidate import Candidate
 from cnnbench.selection.choose.choice import Choice
 from cnnbench.selection.choose.relaxing import Relaxation
 from cnnbench.selection.choose.violation import Violation
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.text import printable
 from cnnbench.units import show
 
@@ -154,7 +154,7 @@ def _difference(value: float, metric: Metric) -> str:
     return show(value, metric.unit)
 
 
-def _with_interval(found: Measured, metric: Metric) -> str:
+def _with_interval(found: Measurement, metric: Metric) -> str:
     text = show(found.value, metric.unit) or "?"
     if found.low is None or found.high is None:
         return text

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnbench.metrics import Metric
-from cnnbench.results.measured import Measured
 from cnnbench.statistics import estimates
 from cnnbench.statistics.drift_correction import logarithms
-from cnnbench.statistics.estimates import ONE_SEED
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.proportions import SHARES
 from cnnbench.statistics.robust import FEWEST_PROCESSES, Z
+from cnnbench.statistics.verdict import VerdictKind
 
 _SMALLEST_LOG = math.log1p(estimates.MINIMUM_EFFECT)
 
@@ -31,7 +31,7 @@ class Beside:
 
 
 def ties(
-    best: Measured, others: Sequence[Measured], metric: Metric, smaller_is_better: bool
+    best: Measurement, others: Sequence[Measurement], metric: Metric, smaller_is_better: bool
 ) -> list[Beside]:
     """Compare each of ``others`` with ``best``.
 
@@ -60,7 +60,9 @@ class _Test:
     p: float
 
 
-def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bool) -> _Test | None:
+def _test(
+    best: Measurement, other: Measurement, metric: Metric, smaller_is_better: bool
+) -> _Test | None:
     """None where nothing says how sure the two numbers are."""
     samples = _logs(best, other) if metric.unit != "fraction" else []
     if samples and all(len(logs) > 1 for logs in samples):
@@ -82,18 +84,18 @@ def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bo
     return _Test(chance_smaller if smaller_is_better else 1 - chance_smaller, p)
 
 
-def _says_of_the_next(one: Measured, metric: Metric) -> bool:
+def _says_of_the_next(one: Measurement, metric: Metric) -> bool:
     """Whether its interval covers what another training would give.
 
     Not that of one seed, whose interval is of the images alone; nor the range of a few of what is
     no share of the images.
     """
     if metric.name in SHARES:
-        return ONE_SEED not in one.verdict
+        return one.verdict.kind is not VerdictKind.ONE_SEED
     return len(one.samples) >= FEWEST_PROCESSES
 
 
-def _logs(*sides: Measured) -> list[list[float]]:
+def _logs(*sides: Measurement) -> list[list[float]]:
     """Logarithms of the process samples; drift is taken out where both timed a reference."""
     with_references = all(one.ratios for one in sides)
     samples = [one.ratios if with_references else one.samples for one in sides]
@@ -102,7 +104,7 @@ def _logs(*sides: Measured) -> list[list[float]]:
     return [logarithms(some).tolist() for some in samples]
 
 
-def _centre(one: Measured) -> tuple[float, float]:
+def _centre(one: Measurement) -> tuple[float, float]:
     """Value and standard error as the interval gives them; the error is NaN without one."""
     if one.value is None or one.low is None or one.high is None:
         return one.value or 0.0, math.nan

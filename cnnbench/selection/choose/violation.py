@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.metrics import Metric
-from cnnbench.results.measured import Measured
-from cnnbench.results.merge import Row
+from cnnbench.results.report import Row
 from cnnbench.selection.choose.limits import Limit
+from cnnbench.statistics.measurement import Measurement
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Violation:
         return self.excess / (abs(self.limit or 0.0) or 1.0)
 
     @classmethod
-    def of_objective(cls, column: str, metric: Metric, found: Measured) -> Violation:
+    def of_objective(cls, column: str, metric: Metric, found: Measurement) -> Violation:
         """The objective itself is missing, or may not be ranked."""
         return cls(column, metric, value=found.value, reason=found.why_absent)
 
     @classmethod
-    def of_limit(cls, limit: Limit, found: Measured) -> Violation:
+    def of_limit(cls, limit: Limit, found: Measurement) -> Violation:
         """The number ``found`` held against ``limit``."""
         if not found.is_ranked or found.value is None:
             return cls(limit.column, limit.metric, limit.value, reason=found.why_absent)

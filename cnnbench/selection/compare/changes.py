@@ -8,8 +8,7 @@ from typing import Any
 
 from cnnbench.environment import changed, flat
 from cnnbench.errors import UserError, nearest
-from cnnbench.results import measured
-from cnnbench.results.merge import Row
+from cnnbench.results.report import Row
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Environments:
         if self.are_same(base, new):
             return
         if not (self.base and self.new):
-            yield f"environment: {_id(base)} -> {_id(new)}"
+            yield f"environment: {base.environment} -> {new.environment}"
             return
         for name, words in changed(self.base, self.new).items():
             yield f"{name}: {words}{' (accepted)' if self._is_accepted(name) else ''}"
@@ -71,7 +70,7 @@ class Environments:
 
     @staticmethod
     def _differ(base: Row, new: Row) -> bool:
-        ids = _id(base), _id(new)
+        ids = base.environment, new.environment
         return all(ids) and ids[0] != ids[1]
 
 
@@ -117,7 +116,3 @@ def _inputs(joined: Sequence[tuple[Row, Row]]) -> Iterator[str]:
         for fact in base.facts.keys() & new.facts.keys():
             if base.facts[fact] != new.facts[fact]:
                 yield f"{base.name}: {fact} {base.facts[fact]} -> {new.facts[fact]}"
-
-
-def _id(row: Row) -> str:
-    return measured.words(row.cells.get("environment"))

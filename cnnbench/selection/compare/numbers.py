@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from cnnbench import metrics as names
 from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS, of_column, split
-from cnnbench.results.measured import Measured
-from cnnbench.results.merge import Row
+from cnnbench.results.report import Report, Row
+from cnnbench.statistics.measurement import Measurement
 
 # One number a latency cell is compared: the first of these that both sides have, else one has.
 _LATENCIES = (
@@ -38,15 +38,13 @@ class Wanted:
     required: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
-    def of(
-        cls, sides: Sequence[Sequence[Row]], metrics: Sequence[str], require: Sequence[str]
-    ) -> Wanted:
+    def of(cls, sides: Sequence[Report], metrics: Sequence[str], require: Sequence[str]) -> Wanted:
         """Find the columns that ``--metric`` and ``--require`` name.
 
         Raises:
             UserError: no such metric.
         """
-        columns = tuple(dict.fromkeys(name for rows in sides for row in rows for name in row.cells))
+        columns = tuple(dict.fromkeys(name for report in sides for name in report.columns))
         chosen = [c for name in metrics for c in names.matching(name, columns, "--metric")]
         for column in chosen:
             if of_column(column) is None:
@@ -78,7 +76,7 @@ def compared_numbers(base: Row, new: Row, wanted: Wanted) -> list[str]:
 
     Those that a side has a number of, or failed at; of a required name at least one.
     """
-    both = dict.fromkeys(name for row in (base, new) for name in row.cells if of_column(name))
+    both = dict.fromkeys(name for row in (base, new) for name in row.values if of_column(name))
     required = {name for group in wanted.required for name in group}
     usual = [name for name in both if _is_usual(name) or _is_latency(name)]
     asked = {*(usual if wanted.chosen is None else wanted.chosen), *required}
@@ -96,12 +94,12 @@ def compared_numbers(base: Row, new: Row, wanted: Wanted) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _is_something(found: Measured) -> bool:
+def _is_something(found: Measurement) -> bool:
     """Whether a side has a number, or failed at it."""
     return found.value is not None or found.has_failed
 
 
-def _latencies(known: Mapping[str, tuple[Measured, Measured]]) -> Iterator[str]:
+def _latencies(known: Mapping[str, tuple[Measurement, Measurement]]) -> Iterator[str]:
     """The number by which the latency of each setting is compared."""
 
     def place(name: str) -> tuple[int, int]:

@@ -15,8 +15,9 @@ from typing import Literal, get_args
 
 from cnnbench import units
 from cnnbench.metrics import Metric
-from cnnbench.results.measured import DRIFTING, Measured
+from cnnbench.results.report import DRIFTING
 from cnnbench.statistics import estimates
+from cnnbench.statistics.measurement import CellStatus, Measurement, StatusKind
 from cnnbench.statistics.proportions import SHARES
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 
@@ -54,8 +55,8 @@ class Pair:
     """
 
     metric: Metric
-    base: Measured
-    new: Measured
+    base: Measurement
+    new: Measurement
     threshold: float = 0.0
     is_comparable: bool = True
 
@@ -139,14 +140,14 @@ def _absent(pair: Pair) -> Judged:
         return Judged("failed", note)
     if any(side.was_skipped for _, side in blank):
         return Judged("skipped", note)
-    if not any(side.status for _, side in blank):
+    if not any(side.status.is_known for _, side in blank):
         note = "" if len(blank) == 1 else "in base too"
     return Judged("missing in base" if new.value is not None else "missing in new", note)
 
 
-def _failure(pair: Pair, verdict: Verdict, word: str, status: str) -> Judged:
+def _failure(pair: Pair, verdict: Verdict, word: str, status: CellStatus) -> Judged:
     """Where times are not comparable, neither is that one took too long."""
-    if status.startswith("timeout") and not pair.is_comparable:
+    if status.kind is StatusKind.TIMEOUT and not pair.is_comparable:
         return Judged("another environment", f"{word} {status}")
     return Judged(verdict, f"{word} {status}")
 
@@ -178,7 +179,7 @@ def _by_intervals(pair: Pair) -> Judged:
         return _too_few(pair)  # their interval is a mere range
     if base.value is None or new.value is None or not (base.has_interval and new.has_interval):
         return Judged("too few samples", "no interval")
-    if base.is_ranked and new.is_ranked and (base.is_one_draw or new.is_one_draw):
+    if base.is_ranked and new.is_ranked and (base.verdict.is_one_draw or new.verdict.is_one_draw):
         return Judged("too few samples", "a single training")
     gap = new.value - base.value
     low = gap - math.hypot(new.value - (new.low or 0.0), (base.high or 0.0) - base.value)
@@ -220,7 +221,7 @@ def _doubted(pair: Pair, found: Judged) -> Judged:
     return replace(found, verdict="unstable" if is_open else found.verdict, note=note)
 
 
-def _sides(pair: Pair) -> tuple[tuple[str, Measured], tuple[str, Measured]]:
+def _sides(pair: Pair) -> tuple[tuple[str, Measurement], tuple[str, Measurement]]:
     return ("base", pair.base), ("new", pair.new)
 
 

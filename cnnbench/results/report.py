@@ -1,0 +1,258 @@
+"""The report of a run: a row a network, a column a ``metric@setting``, a measurement in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cnnbench.errors import UserError
+from cnnbench.metrics import COMPANIONS, METRICS, column, split
+from cnnbench.probes.compression.variants import FLOAT32, named
+from cnnbench.results import csv_files
+from cnnbench.statistics.measurement import CellStatus, Measurement
+from cnnbench.units import number, written
+
+FACTS = ("input_shape", "classes")
+_IDENTITY = ("model", "variant", *FACTS, "environment")
+LEADING = (*_IDENTITY, "schema_version")
+REFERENCE = "reference_s"
+DRIFTING = ("s", "per_s")  # units of what a slower machine changes
+_NOT_MEASURED = Measurement()
+_NOT_PUBLISHED = CellStatus.note("not published")
+
+
+@dataclass
+class Row:
+    """A network of a report.
+
+    Attributes:
+        model, variant: what rows of several reports are joined on.
+        facts: ``input_shape`` and ``classes``, where known.
+        environment: id of the environment that it was measured in, where known.
+        values: column -> its measurement.
+        others: column -> cell, of what is no metric of cnnbench's.
+        apart: the facts that tell it from others of its model and variant; empty where none are.
+    """
+
+    model: str
+    variant: str
+    facts: dict[str, str] = field(default_factory=dict)
+    environment: str = ""
+    values: dict[str, Measurement] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
+    apart: str = ""
+
+    @property
+    def name(self) -> str:
+        """The model; where it is not plain float32, the variant; and what tells it apart."""
+        return f"{named(self.model, self.variant)}{self.apart}"
+
+    def read(self, name: str) -> Measurement:
+        """Return the measurement of column ``name``; an interval's end is a number as well.
+
+        Where the table does not say why there is none, the setting's other numbers may.
+        """
+        base, label = split(name)
+        if base not in METRICS:
+            return self._end(base, label)
+        found = self.values.get(name, _NOT_MEASURED)
+        if found.status.is_known:
+            return found
+        if METRICS[base].depends_on == "setting":
+            return replace(found, status=self._status_of_setting(label))
+        if base.startswith("published_") and found.value is None:
+            return replace(found, status=_NOT_PUBLISHED)
+        return found
+
+    def cells(self) -> dict[str, Any]:
+        """Column -> cell, as in a CSV."""
+        classes = self.facts.get("classes", "")
+        found: dict[str, Any] = {
+            "model": self.model,
+            "variant": self.variant,
+            "input_shape": self.facts.get("input_shape"),
+            "classes": int(classes) if classes.isdigit() else None,
+            "environment": self.environment,
+        }
+        for name, one in self.values.items():
+            found.update(csv_files.cells(name, self._with_column_reference(name, one)))
+        return found | self.others
+
+    def _with_column_reference(self, name: str, found: Measurement) -> Measurement:
+        """Return ``found`` without samples that the setting's reference was not timed beside."""
+        reference = self.values.get(column(REFERENCE, split(name)[1]), _NOT_MEASURED)
+        is_other = found.references and found.references != reference.samples
+        return replace(found, samples=()) if is_other else found
+
+    def _status_of_setting(self, label: str) -> CellStatus:
+        statuses = (
+            found.status
+            for name, found in self.values.items()
+            if label and split(name)[1] == label and not found.status.is_fine
+        )
+        return next(statuses, CellStatus())
+
+    def _end(self, base: str, label: str) -> Measurement:
+        for ending, end in zip(COMPANIONS[:2], ("low", "high"), strict=True):
+            owner = column(base.removesuffix(ending), label)
+            if base.endswith(ending) and owner in self.values:
+                return Measurement(getattr(self.values[owner], end))
+        return _NOT_MEASURED
+
+
+class Report:
+    """Rows and columns; all rows have the same columns, blank where nothing was measured.
+
+    Args:
+        rows: the networks.
+        columns: of its CSV, in order, companions included; by default those that the rows have.
+    """
+
+    def __init__(self, rows: Iterable[Row], columns: Sequence[str] | None = None) -> None:
+        self.rows = told_apart(list(rows))
+        self.columns = tuple(_ordered(self.rows) if columns is None else columns)
+        numbers = dict.fromkeys(filter(None, map(csv_files.value_column, self.columns)))
+        self.numbers = tuple(numbers)  # the columns of values, in order
+        for row in self.rows:
+            blank = dict.fromkeys(self.numbers, _NOT_MEASURED)
+            row.values = _with_references({**blank, **row.values})
+
+    @classmethod
+    def of(cls, table: object) -> Report:
+        """Return the report of a run, a report, or one as a pandas table.
+
+        Raises:
+            UserError: it is none of these.
+        """
+        if isinstance(table, Report):
+            return table
+        measured = getattr(table, "measured", None)
+        if isinstance(measured, Report):
+            return measured
+        if isinstance(table, pd.DataFrame) and {"model", "variant"} <= set(table.columns):
+            return cls.from_frame(table)
+        raise UserError("not a report: a table with the columns model and variant is expected")
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> Report:
+        """Read a pandas table as `to_frame` makes it."""
+        names = [str(name) for name in frame.columns]
+        values = dict.fromkeys(filter(None, map(csv_files.value_column, names)))
+        others = [n for n in names if not csv_files.value_column(n) and n not in _IDENTITY]
+        return cls([_row(cells, values, others) for cells in frame.to_dict("records")], names)
+
+    @classmethod
+    def from_csv(cls, file: Path, text: str | None = None) -> Report:
+        """Read a ``report.csv``, or ``text`` as if it stood in ``file``.
+
+        Raises:
+            UserError: not a report, or of a newer schema.
+        """
+        return cls.from_frame(csv_files.read_csv(file, text))
+
+    def to_frame(self) -> pd.DataFrame:
+        """The report as a pandas table: samples joined by ``;``, verdicts in words."""
+        rows = [row.cells() for row in self.rows]
+        return pd.DataFrame(rows, columns=list(self.columns))
+
+    def to_csv(self) -> str:
+        """The report as CSV."""
+        return csv_files.to_csv(self.to_frame())
+
+    def has_value(self, name: str) -> bool:
+        """Whether any row has a value in that column."""
+        return any(row.values.get(name, _NOT_MEASURED).value is not None for row in self.rows)
+
+    def only(self, columns: Iterable[str]) -> Report:
+        """The report with these columns of its own."""
+        kept = set(columns)
+        names = [name for name in self.columns if name in kept]
+        numbers = {csv_files.value_column(name) for name in names}
+        rows = [
+            replace(
+                row,
+                values={name: one for name, one in row.values.items() if name in numbers},
+                others={name: cell for name, cell in row.others.items() if name in kept},
+            )
+            for row in self.rows
+        ]
+        return Report(rows, names)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __repr__(self) -> str:
+        return f"<Report of {len(self.rows)} networks, {len(self.numbers)} metrics>"
+
+
+def told_apart(rows: list[Row]) -> list[Row]:
+    """Give rows of one model and variant the facts in which they differ as part of their names."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        row.apart = ""
+        groups.setdefault((row.model, row.variant), []).append(row)
+    for group in groups.values():
+        differing = [fact for fact in FACTS if len({row.facts.get(fact) for row in group}) > 1]
+        for row in group:
+            known = [row.facts[fact] for fact in differing if fact in row.facts]
+            words = [f"{one} classes" if one.isdigit() else one for one in known]
+            row.apart = f" ({', '.join(words)})" if words else ""
+    return rows
+
+
+def _row(cells: Mapping[Any, Any], values: Iterable[str], others: Iterable[str]) -> Row:
+    environment = csv_files.words(cells.get("environment"))
+    facts = {name: _fact(cells.get(name)) for name in FACTS}
+    return Row(
+        str(cells["model"]),
+        csv_files.words(cells["variant"]) or FLOAT32,
+        {name: fact for name, fact in facts.items() if fact},
+        environment,
+        {
+            name: replace(csv_files.measurement(cells, name), environment=environment)
+            for name in values
+        },
+        {name: cells[name] for name in others},
+    )
+
+
+def _fact(cell: Any) -> str:
+    """``224x224x3``, ``1000`` (also where pandas made it 1000.0), or '' where unknown."""
+    value = number(cell)
+    return csv_files.words(cell) if value is None else written(value)
+
+
+def _with_references(values: dict[str, Measurement]) -> dict[str, Measurement]:
+    """Give what drifts the reference that was timed beside it, unless it has one already."""
+    found = {}
+    for name, one in values.items():
+        metric, label = split(name)
+        unit = METRICS[metric].unit if metric in METRICS else ""
+        reference = values.get(column(REFERENCE, label), _NOT_MEASURED).samples
+        if unit in DRIFTING and one.samples and not one.references:
+            one = replace(one, references=reference, is_rate=unit == "per_s")
+        found[name] = one
+    return found
+
+
+def _ordered(rows: Sequence[Row]) -> list[str]:
+    """Metrics in the registry's order, settings as they came, companions behind their metric."""
+    names = dict.fromkeys(name for row in rows for name in row.cells() if name not in LEADING)
+    order = list(METRICS)
+    first = dict.fromkeys(split(name)[1] for name in (*LEADING, *names))
+    labels = {label: at for at, label in enumerate(first)}
+
+    def place(name: str) -> tuple[int, int, str]:
+        metric, label = split(name)
+        owner = max((m for m in order if metric.startswith(m)), key=len, default=metric)
+        rank = order.index(owner) if owner in order else len(order)
+        return rank, labels[label], metric[len(owner) :]
+
+    return [*LEADING, *sorted(names, key=place)]
