@@ -13,7 +13,7 @@ import pytest
 from cnnbench.metrics import split
 from cnnbench.models import registry
 from cnnbench.report import files
-from cnnbench.results import journal, merge, tables
+from cnnbench.results import journal, tables
 from cnnbench.suite import plan as planning
 from cnnbench.suite import suite as suites
 from tests import published
@@ -46,9 +46,12 @@ def test_published_percentiles_keep_their_order_and_say_how_noisy_they_are(folde
     for row in report:
         for label in settings:
             known = [row.read(f"latency_p{q}_s@{label}") for q in (50, 90, 95, 99)]
-            for one in (one for one in known if one.has_interval and "too noisy" in one.verdict.why):
+            for one in (
+                one for one in known if one.has_interval and "too noisy" in one.verdict.why
+            ):
                 assert (
-                    f"too noisy: ±{(one.high - one.low) / 2 / one.value:.1%} after" in one.verdict.why
+                    f"too noisy: ±{(one.high - one.low) / 2 / one.value:.1%} after"
+                    in one.verdict.why
                 )
             timed = [one for one in known if one.has_interval]
             for lower, higher in pairwise(timed):

@@ -83,5 +83,7 @@ def _markdown(run: Run, metrics: Sequence[str] = ()) -> str:
     """The table, and the sections below it where no columns are asked for."""
     shown = table.as_markdown(run.measured, run.environment, metrics)
     return (
-        shown if metrics else "".join([shown, *(one.as_markdown() for one in sections(run.measured))])
+        shown
+        if metrics
+        else "".join([shown, *(one.as_markdown() for one in sections(run.measured))])
     )

@@ -12,7 +12,7 @@ from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.report import files
 from cnnbench.report.sections import call_paths
 from cnnbench.report.sections.section import Section
-from cnnbench.results import csv_files, tables
+from cnnbench.results import tables
 from cnnbench.results.report import Report
 from tests.report.made import LITERT, Book
 
@@ -33,8 +33,8 @@ def report(names: str = "ABCDEF", batches: bool = False) -> Report:
     return tables.measured(book.records)
 
 
-def section(found: Report) -> Section:
-    found = call_paths.section(found)
+def section(table: Report) -> Section:
+    found = call_paths.section(table)
     assert found is not None
     return found
 

@@ -19,6 +19,7 @@ from cnnbench.results import latencies, tables
 from cnnbench.results.latencies import Rounds
 from cnnbench.results.record import Record
 from cnnbench.results.summaries import summarise
+from cnnbench.statistics.verdict import STABLE
 from tests.results.records import record
 
 SETTING = LatencySetting(runtime="litert")
