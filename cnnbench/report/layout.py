@@ -15,35 +15,22 @@ from cnnbench.results.report import DRIFTING, REFERENCE, Report
 from cnnbench.statistics.measurement import Measurement
 from cnnbench.units import show
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "Network": ("weight_bytes", "file_bytes", "file_gzip_bytes", "params", "depth", "macs"),
-    "Memory": (
-        "activation_infer_peak_bytes",
-        "memory_infer_peak_bytes",
-        "memory_train_peak_bytes",
-        "memory_ratio",
-        "max_batch",
-    ),
-    # The tiers are those of the location.
-    "Latency": ("latency_p50_s", "latency_location_s", "latency_tier"),
-    "Accuracy": ("top1", "top1_tier", "top5", "time_to_target_s"),
-    "Compression": (
-        "sparsity",
-        "distinct_weights",
-        "coverage_macs",
-        "coverage_params",
-        "agreement",
-    ),
-    "Published by Keras, measured elsewhere": (
-        "published_size_bytes",
-        "published_top1",
-        "published_top5",
-        "published_params",
-        "published_depth",
-        "published_cpu_s",
-        "published_gpu_s",
-    ),
-}
+_FIRST = ("Network", "Memory", "Latency", "Accuracy", "Compression")
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """Return heading -> its metrics, in the order in which people are shown them.
+
+    Headings of other packages' probes come after cnnbench's own, what others published last.
+    """
+    shown = sorted((m for m in METRICS.values() if m.group), key=lambda metric: metric.rank)
+    published = dict.fromkeys(metric.group for metric in shown if metric.is_published)
+    measured = dict.fromkeys(metric.group for metric in shown if not metric.is_published)
+    headings = [*(name for name in _FIRST if name in measured), *measured, *published]
+    return {
+        name: tuple(metric.name for metric in shown if metric.group == name)
+        for name in dict.fromkeys(headings)
+    }
 
 
 @dataclass(frozen=True)
@@ -88,7 +75,7 @@ def columns(report: Report, wanted: Sequence[str] = ()) -> list[Column]:
     labels = short_labels(report)
     usual = [
         Column(name, group, METRICS[metric], labels[split(name)[1]])
-        for group, metrics in GROUPS.items()
+        for group, metrics in groups().items()
         for metric in metrics
         for name in report.numbers
         if split(name)[0] == metric and report.has_value(name)
@@ -134,7 +121,7 @@ def about(wanted: Sequence[str], report: Report) -> Report:
 
 
 def _group_of(metric: str) -> str:
-    return next((group for group, metrics in GROUPS.items() if metric in metrics), "Measurement")
+    return METRICS[metric].group or "Measured"
 
 
 def cells(report: Report, shown: Column) -> list[Cell]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from cnnbench.metrics import METRICS, split
+from cnnbench.probes.compression.verdicts import COLUMN as COMPRESSION
 from cnnbench.report import drift, layout
-from cnnbench.results.compression import COLUMN as COMPRESSION
 from cnnbench.results.report import Report
 
-_SHOWN = frozenset(metric for metrics in layout.GROUPS.values() for metric in metrics)
 # Not shown, but a doubt about it is one about everything that the network answers.
 _ANSWERS = "output_max_abs_diff"
 Said = Iterable[tuple[str, str, str]]  # the column for people, the row, what is said of its number
@@ -21,7 +20,7 @@ def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
     ``wanted`` are the metrics of `layout.columns`: nothing is said of others.
     """
     asked, labels = layout.about(wanted, report), layout.short_labels(report)
-    metrics = frozenset(METRICS) if wanted else _SHOWN
+    metrics = frozenset(name for name, metric in METRICS.items() if wanted or metric.group)
     for row in asked:
         if isinstance(words := row.others.get(COMPRESSION), str):
             yield f"{row.name}: {words}"

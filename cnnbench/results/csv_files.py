@@ -17,7 +17,7 @@ from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from cnnbench.errors import UserError
 from cnnbench.metrics import COMPANIONS, METRICS, column, of_number, split
-from cnnbench.results.record import SCHEMA_VERSION
+from cnnbench.record import SCHEMA_VERSION
 from cnnbench.statistics.measurement import CellStatus, Measurement
 from cnnbench.statistics.verdict import Verdict
 from cnnbench.units import number, written

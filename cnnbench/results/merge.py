@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from cnnbench import metrics
 from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS, column, of_column, split
-from cnnbench.results.report import DRIFTING, FACTS, REFERENCE, Report, Row
+from cnnbench.results.report import DRIFTING, FACTS, REFERENCE, Report
+from cnnbench.row import Row
 
 
 def rows_of(table: object) -> list[Row]:

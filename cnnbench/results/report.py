@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cnnbench.errors import UserError
-from cnnbench.metrics import COMPANIONS, METRICS, column, split
-from cnnbench.probes.compression.variants import FLOAT32, named
+from cnnbench.metrics import METRICS, column, split
 from cnnbench.results import csv_files
-from cnnbench.statistics.measurement import CellStatus, Measurement
+from cnnbench.row import FLOAT32, NOT_MEASURED, Row
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.units import number, written
 
 FACTS = ("input_shape", "classes")
@@ -21,87 +21,6 @@ _IDENTITY = ("model", "variant", *FACTS, "environment")
 LEADING = (*_IDENTITY, "schema_version")
 REFERENCE = "reference_s"
 DRIFTING = ("s", "per_s")  # units of what a slower machine changes
-_NOT_MEASURED = Measurement()
-_NOT_PUBLISHED = CellStatus.note("not published")
-
-
-@dataclass
-class Row:
-    """A network of a report.
-
-    Attributes:
-        model, variant: what rows of several reports are joined on.
-        facts: ``input_shape`` and ``classes``, where known.
-        environment: id of the environment that it was measured in, where known.
-        values: column -> its measurement.
-        others: column -> cell, of what is no metric of cnnbench's.
-        apart: the facts that tell it from others of its model and variant; empty where none are.
-    """
-
-    model: str
-    variant: str
-    facts: dict[str, str] = field(default_factory=dict)
-    environment: str = ""
-    values: dict[str, Measurement] = field(default_factory=dict)
-    others: dict[str, Any] = field(default_factory=dict)
-    apart: str = ""
-
-    @property
-    def name(self) -> str:
-        """The model; where it is not plain float32, the variant; and what tells it apart."""
-        return f"{named(self.model, self.variant)}{self.apart}"
-
-    def read(self, name: str) -> Measurement:
-        """Return the measurement of column ``name``; an interval's end is a number as well.
-
-        Where the table does not say why there is none, the setting's other numbers may.
-        """
-        base, label = split(name)
-        if base not in METRICS:
-            return self._end(base, label)
-        found = self.values.get(name, _NOT_MEASURED)
-        if found.status.is_known:
-            return found
-        if METRICS[base].depends_on == "setting":
-            return replace(found, status=self._status_of_setting(label))
-        if base.startswith("published_") and found.value is None:
-            return replace(found, status=_NOT_PUBLISHED)
-        return found
-
-    def cells(self) -> dict[str, Any]:
-        """Column -> cell, as in a CSV."""
-        classes = self.facts.get("classes", "")
-        found: dict[str, Any] = {
-            "model": self.model,
-            "variant": self.variant,
-            "input_shape": self.facts.get("input_shape"),
-            "classes": int(classes) if classes.isdigit() else None,
-            "environment": self.environment,
-        }
-        for name, one in self.values.items():
-            found.update(csv_files.cells(name, self._with_column_reference(name, one)))
-        return found | self.others
-
-    def _with_column_reference(self, name: str, found: Measurement) -> Measurement:
-        """Return ``found`` without samples that the setting's reference was not timed beside."""
-        reference = self.values.get(column(REFERENCE, split(name)[1]), _NOT_MEASURED)
-        is_other = found.references and found.references != reference.samples
-        return replace(found, samples=()) if is_other else found
-
-    def _status_of_setting(self, label: str) -> CellStatus:
-        statuses = (
-            found.status
-            for name, found in self.values.items()
-            if label and split(name)[1] == label and not found.status.is_fine
-        )
-        return next(statuses, CellStatus())
-
-    def _end(self, base: str, label: str) -> Measurement:
-        for ending, end in zip(COMPANIONS[:2], ("low", "high"), strict=True):
-            owner = column(base.removesuffix(ending), label)
-            if base.endswith(ending) and owner in self.values:
-                return Measurement(getattr(self.values[owner], end))
-        return _NOT_MEASURED
 
 
 class Report:
@@ -118,7 +37,7 @@ class Report:
         numbers = dict.fromkeys(filter(None, map(csv_files.value_column, self.columns)))
         self.numbers = tuple(numbers)  # the columns of values, in order
         for row in self.rows:
-            blank = dict.fromkeys(self.numbers, _NOT_MEASURED)
+            blank = dict.fromkeys(self.numbers, NOT_MEASURED)
             row.values = _with_references({**blank, **row.values})
 
     @classmethod
@@ -156,7 +75,7 @@ class Report:
 
     def to_frame(self) -> pd.DataFrame:
         """The report as a pandas table: samples joined by ``;``, verdicts in words."""
-        rows = [row.cells() for row in self.rows]
+        rows = [_cells(row) for row in self.rows]
         return pd.DataFrame(rows, columns=list(self.columns))
 
     def to_csv(self) -> str:
@@ -165,7 +84,7 @@ class Report:
 
     def has_value(self, name: str) -> bool:
         """Whether any row has a value in that column."""
-        return any(row.values.get(name, _NOT_MEASURED).value is not None for row in self.rows)
+        return any(row.get(name).value is not None for row in self.rows)
 
     def only(self, columns: Iterable[str]) -> Report:
         """The report with these columns of its own."""
@@ -207,6 +126,25 @@ def told_apart(rows: list[Row]) -> list[Row]:
     return rows
 
 
+def _cells(row: Row) -> dict[str, Any]:
+    """Column -> cell of a row, as in a CSV."""
+    classes = row.facts.get("classes", "")
+    found: dict[str, Any] = {
+        "model": row.model,
+        "variant": row.variant,
+        "input_shape": row.facts.get("input_shape"),
+        "classes": int(classes) if classes.isdigit() else None,
+        "environment": row.environment,
+    }
+    for name, one in row.values.items():
+        reference = row.get(column(REFERENCE, split(name)[1]))
+        # Of another table than the setting's reference: the CSV has one reference a setting.
+        if one.references and one.references != reference.samples:
+            one = replace(one, samples=())
+        found.update(csv_files.cells(name, one))
+    return found | row.others
+
+
 def _row(cells: Mapping[Any, Any], values: Iterable[str], others: Iterable[str]) -> Row:
     environment = csv_files.words(cells.get("environment"))
     facts = {name: _fact(cells.get(name)) for name in FACTS}
@@ -235,7 +173,7 @@ def _with_references(values: dict[str, Measurement]) -> dict[str, Measurement]:
     for name, one in values.items():
         metric, label = split(name)
         unit = METRICS[metric].unit if metric in METRICS else ""
-        reference = values.get(column(REFERENCE, label), _NOT_MEASURED).samples
+        reference = values.get(column(REFERENCE, label), NOT_MEASURED).samples
         if unit in DRIFTING and one.samples and not one.references:
             one = replace(one, references=reference, is_rate=unit == "per_s")
         found[name] = one
@@ -244,7 +182,7 @@ def _with_references(values: dict[str, Measurement]) -> dict[str, Measurement]:
 
 def _ordered(rows: Sequence[Row]) -> list[str]:
     """Metrics in the registry's order, settings as they came, companions behind their metric."""
-    names = dict.fromkeys(name for row in rows for name in row.cells() if name not in LEADING)
+    names = dict.fromkeys(name for row in rows for name in _cells(row) if name not in LEADING)
     order = list(METRICS)
     first = dict.fromkeys(split(name)[1] for name in (*LEADING, *names))
     labels = {label: at for at, label in enumerate(first)}

@@ -17,12 +17,13 @@ import pandas as pd
 from cnnbench.errors import UserError
 from cnnbench.files import seen
 from cnnbench.metrics import METRICS, column
-from cnnbench.results import compression, csv_files, environment_facts, journal, ranking, speeds
-from cnnbench.results.record import SCHEMA_VERSION, Record
-from cnnbench.results.report import Report, Row
-from cnnbench.results.summaries import Summary, summarise
+from cnnbench.plugins import PROBES
+from cnnbench.probes.probe import probe_of, setting_of
+from cnnbench.record import SCHEMA_VERSION, Record
+from cnnbench.results import environment_facts, journal
+from cnnbench.results.report import Report
+from cnnbench.row import Row
 from cnnbench.statistics.measurement import CellStatus, Measurement
-from cnnbench.statistics.verdict import Verdict
 from cnnbench.units import rounded
 
 ROW = ("model", "variant", "input_shape", "classes")
@@ -79,7 +80,7 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
     """A row a record and metric, in the order of the journal; a record without has one row."""
     columns: dict[str, list[Any]] = {name: [] for name in _TIDY}
     for record in records:
-        words = journal.setting_of(record)
+        words = setting_of(record)
         shared = (
             record.key,
             record.attempt,
@@ -115,11 +116,13 @@ def measured(records: Iterable[Record]) -> Report:
         of_model.setdefault(record.model, {}).setdefault(network, []).append(record)
     groups = [group for found in of_model.values() for group in found.values()]
     rows = [_row(group) for group in groups]
-    for place, words in compression.verdicts([row.cells() for row in rows], groups).items():
-        rows[place].others[compression.COLUMN] = words
-    for row, ranked in zip(rows, ranking.columns(groups), strict=True):
-        _rank(row, ranked)
-    speeds.add(rows)
+    for probe in PROBES.values():
+        for row, added in zip(rows, probe.across_rows(rows, groups), strict=True):
+            for name, cell in added.items():
+                if isinstance(cell, Measurement):
+                    row.values[name] = cell
+                else:
+                    row.others[name] = cell
     for row in rows:
         row.values = {name: _rounded(one) for name, one in row.values.items()}
     return Report(rows)
@@ -148,26 +151,13 @@ def _values(records: Sequence[Record]) -> dict[str, Measurement]:
         cell = f"{record.probe} {json.dumps(record.setting, sort_keys=True)}"
         by_cell.setdefault(cell, []).append(record)
     values: dict[str, Measurement] = {}
-    # Where a suite has both probes, a float32 network is compared with what was made of it: by the
-    # rounds that were interleaved with theirs.
-    for group in sorted(by_cell.values(), key=lambda group: group[0].probe != "compression"):
-        words = journal.setting_of(group[0])
-        for metric, summary in summarise(words, group).items():
-            name = column(metric, words.label_for(metric))
+    for group in sorted(by_cell.values(), key=lambda group: -probe_of(group[0]).precedence):
+        setting = setting_of(group[0])
+        for metric, found in probe_of(group[0]).summarise(setting, group).items():
+            name = column(metric, setting.label_for(metric))
             if name not in values or values[name].value is None:
-                values[name] = _shown(metric, _from_summary(summary))
+                values[name] = _shown(metric, found)
     return values
-
-
-def _from_summary(summary: Summary) -> Measurement:
-    return Measurement(
-        summary.value,
-        CellStatus.parse(summary.status),
-        summary.ci_low,
-        summary.ci_high,
-        Verdict.parse(summary.verdict),
-        summary.samples,
-    )
 
 
 def _shown(metric: str, found: Measurement) -> Measurement:
@@ -176,16 +166,6 @@ def _shown(metric: str, found: Measurement) -> Measurement:
         return replace(found, samples=tuple(map(rounded, found.samples)))
     status = CellStatus() if found.value is not None else found.status
     return Measurement(found.value, status, verdict=found.verdict)
-
-
-def _rank(row: Row, ranked: Mapping[str, Any]) -> None:
-    """Add the tiers of a row, and what they leave open to the metric that they are of."""
-    for name, cell in ranked.items():
-        owner = csv_files.value_column(name)
-        known = row.values.get(owner, Measurement())
-        row.values[owner] = (
-            replace(known, value=cell) if owner == name else replace(known, ranking=cell)
-        )
 
 
 def _rounded(found: Measurement) -> Measurement:

@@ -17,7 +17,8 @@ from cnnbench.files import replace_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cnnbench.results.report import Report, Row
+    from cnnbench.results.report import Report
+    from cnnbench.row import Row
 
 
 class Baseline:

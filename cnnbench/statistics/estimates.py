@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
@@ -31,38 +32,13 @@ from cnnbench.statistics.robust import (
     trimmed,
     yuen,
 )
+from cnnbench.statistics.verdict import STABLE, Verdict
 from cnnbench.units import rounded
-
-# How a verdict is worded; tables, pages and choices look for these words.
-STABLE, UNSTABLE = "stable", "unstable"
-# Said of a share of right answers: another training would give another.
-ONE_SEED, ONE_TRAINING = "one seed", f"{STABLE} for one training"
-NOT_ABOVE_CHANCE = "not above chance"
 
 MINIMUM_EFFECT = 0.05
 
 # A flag that more than this share of a cell's rounds carry makes the cell unstable.
 _FLAGGED = 1 / 3
-
-
-def unstable(*reasons: str) -> str:
-    """The verdict ``unstable: `` and every reason; `reasons_of` reads them back."""
-    return f"{UNSTABLE}: {'; '.join(reasons)}"
-
-
-def reasons_of(verdict: str) -> str:
-    """Why a verdict is not stable, in words; empty where it is, or where there is none."""
-    if verdict.startswith(STABLE):
-        return ""
-    return verdict.removeprefix(UNSTABLE).removeprefix(": ")
-
-
-def is_unstable(verdict: str) -> bool:
-    """Whether a verdict says that its number is not to be trusted."""
-    return verdict.startswith(UNSTABLE)
-
-
-BLIND = unstable(NOT_ABOVE_CHANCE)
 
 
 @dataclass(frozen=True)
@@ -77,6 +53,9 @@ class Estimate:
     def precision(self) -> float:
         """Half the interval's width, relative to the value."""
         return (self.high - self.low) / 2 / abs(self.value) if self.value else math.inf
+
+
+Direction = Literal["higher", "lower", "no difference", "too few processes"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +74,7 @@ class Comparison:
     high: float
     p: float
     p_adjusted: float
-    verdict: str
+    verdict: Direction
 
 
 def estimate(samples: Sequence[float], references: Sequence[float] | None = None) -> Estimate:
@@ -141,8 +120,8 @@ def verdict(
     precision: float | None = None,
     flags: Sequence[Sequence[str]] = (),
     capped: str = "",
-) -> str:
-    """``stable``, or ``unstable: `` and every reason.
+) -> Verdict:
+    """Return whether a number is stable, or every reason why it is not.
 
     Args:
         found: the number with its interval, as tables show it.
@@ -165,7 +144,7 @@ def verdict(
     if reasons and capped:
         reasons.append(f"capped at {capped} a cell")
     reasons += concerns(flags)
-    return unstable(*reasons) if reasons else STABLE
+    return Verdict.unstable(*reasons) if reasons else STABLE
 
 
 def _slowed(references: Sequence[float]) -> list[str]:
@@ -272,7 +251,7 @@ def _test(base: np.ndarray, new: np.ndarray, effect: float) -> tuple[Estimate, f
 
 def _judged(ratio: Estimate, p: float | None, p_adjusted: float) -> Comparison:
     if p is None:
-        words = "too few processes"
+        words: Direction = "too few processes"
     elif p_adjusted < 1 - CONFIDENCE:
         words = "higher" if ratio.value > 1 else "lower"
     else:

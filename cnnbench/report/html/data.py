@@ -13,12 +13,13 @@ from cnnbench import __version__
 from cnnbench.metrics import METRICS, of_column, split
 from cnnbench.report import layout
 from cnnbench.report.html import records as html_records
-from cnnbench.report.layout import GROUPS
+from cnnbench.report.layout import groups
 from cnnbench.report.remarks import remarks
 from cnnbench.results import untrusted_file
 from cnnbench.results.csv_files import FORMULA
-from cnnbench.results.report import Report, Row
+from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
+from cnnbench.row import Row
 from cnnbench.suite import yaml_source
 
 _OTHER = (
@@ -80,7 +81,7 @@ def _columns(report: Report) -> Iterator[dict[str, Any]]:
 
 
 def _group(metric: str) -> str:
-    for group, metrics in GROUPS.items():
+    for group, metrics in groups().items():
         if metric in metrics:
             return group
     unit = METRICS[metric].unit

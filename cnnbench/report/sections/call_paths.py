@@ -11,7 +11,8 @@ from statistics import median
 
 from cnnbench.report.sections.latencies import measured_time, settings_of
 from cnnbench.report.sections.section import Block, Section
-from cnnbench.results.report import Report, Row
+from cnnbench.results.report import Report
+from cnnbench.row import Row
 from cnnbench.statistics.ranks import FEWEST_RANKS, ranks, spearman
 from cnnbench.units import show
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cnnbench.metrics import column, split
-from cnnbench.results.report import Report, Row
+from cnnbench.results.report import Report
+from cnnbench.row import Row
 from cnnbench.statistics.measurement import Measurement
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from statistics import geometric_mean, median
 
 from cnnbench.report.sections.latencies import measured_time, settings_of
-from cnnbench.results.report import Report, Row
+from cnnbench.results.report import Report
+from cnnbench.row import Row
 from cnnbench.statistics.ranks import FEWEST_RANKS, Correlation, ranks, spearman
 from cnnbench.units import rounded, show
 

@@ -8,7 +8,8 @@ from cnnbench.metrics import split
 from cnnbench.report.sections.latencies import measured_time
 from cnnbench.report.sections.published import MIB, Beside, Times, beside, published_macs
 from cnnbench.report.sections.section import Block, Section
-from cnnbench.results.report import Report, Row
+from cnnbench.results.report import Report
+from cnnbench.row import Row
 from cnnbench.units import show
 
 _TITLE = "Published beside measured"

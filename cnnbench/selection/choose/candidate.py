@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cnnbench.metrics import Metric
-from cnnbench.results.report import Row
+from cnnbench.row import Row
 from cnnbench.selection.choose.limits import Standing
 from cnnbench.selection.choose.violation import Violation
 from cnnbench.statistics.measurement import Measurement

@@ -14,8 +14,9 @@ import pandas as pd
 
 from cnnbench.errors import UserError
 from cnnbench.results.merge import Columns, merge
-from cnnbench.results.report import Report, Row
+from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
+from cnnbench.row import Row
 from cnnbench.selection.choose import mixing, pareto, ties
 from cnnbench.selection.choose.candidate import Candidate, Objective
 from cnnbench.selection.choose.limits import Limit, Standing, contradictions, limits, numeric_column

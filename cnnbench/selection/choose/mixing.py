@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from cnnbench.data import facts
 from cnnbench.metrics import METRICS, split
 from cnnbench.probes.accuracy.training_config import OWN, PRETRAINED
-from cnnbench.results.report import DRIFTING, Row
+from cnnbench.results.report import DRIFTING
+from cnnbench.row import Row
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 
 _SIDE = re.compile(r"(\d+)px")

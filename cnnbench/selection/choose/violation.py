@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.metrics import Metric
-from cnnbench.results.report import Row
+from cnnbench.row import Row
 from cnnbench.selection.choose.limits import Limit
 from cnnbench.statistics.measurement import Measurement
 

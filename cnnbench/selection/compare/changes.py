@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnbench.environment import changed, flat
 from cnnbench.errors import UserError, nearest
-from cnnbench.results.report import Row
+from cnnbench.row import Row
 
 
 @dataclass(frozen=True)

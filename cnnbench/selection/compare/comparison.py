@@ -17,8 +17,9 @@ from cnnbench import metrics as names
 from cnnbench import units
 from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS, split
-from cnnbench.results.report import Report, Row
+from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
+from cnnbench.row import Row
 from cnnbench.selection.compare.changes import Environments, changes
 from cnnbench.selection.compare.numbers import Wanted, compared_numbers
 from cnnbench.selection.compare.result import Compared, Comparison

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from cnnbench import metrics as names
 from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS, of_column, split
-from cnnbench.results.report import Report, Row
+from cnnbench.results.report import Report
+from cnnbench.row import Row
 from cnnbench.statistics.measurement import Measurement
 
 # One number a latency cell is compared: the first of these that both sides have, else one has.

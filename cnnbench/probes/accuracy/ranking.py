@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, pairwise
 from statistics import fmean, variance
@@ -18,14 +18,16 @@ from typing import Any
 import numpy as np
 
 from cnnbench.metrics import column
+from cnnbench.probes.accuracy.answers import Answers, answers_of
 from cnnbench.probes.accuracy.training_config import PRETRAINED
-from cnnbench.results.answers import Answers, answers_of
-from cnnbench.results.journal import setting_of
-from cnnbench.results.record import Record
+from cnnbench.probes.probe import setting_of
+from cnnbench.record import Record
+from cnnbench.row import Row
 from cnnbench.statistics import estimates, proportions
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import CONFIDENCE
 
-TIER, RANKING = "top1_tier", "top1_ranking"
+TIER = "top1_tier"
 _MOST_SEEDS = 50  # beyond that a longer schedule is the cheaper way
 
 
@@ -76,20 +78,24 @@ class Place:
     open: str = ""
 
 
-def columns(rows: Sequence[Iterable[Record]]) -> list[dict[str, Any]]:
-    """For every row of a report its tier and what is open, one pair of columns a schedule."""
-    found: list[dict[str, Any]] = [{} for _ in rows]
+def columns(
+    rows: Sequence[Row], records: Sequence[Sequence[Record]]
+) -> list[dict[str, Measurement]]:
+    """Return, for every row of a report, its tier and what is open, a pair a schedule."""
+    found: list[dict[str, Measurement]] = [{} for _ in rows]
     by_label: dict[str, dict[int, Contender]] = defaultdict(dict)
-    for place, records in enumerate(rows):
-        for label, contender in _contenders(records).items():
+    for place, of_row in enumerate(records):
+        for label, contender in _contenders(of_row).items():
             by_label[label][place] = contender
     for label, contenders in by_label.items():
         ranked = {place: one for place, one in contenders.items() if one.is_ranked}
         if len(ranked) < 2:
             continue
         for place, stands in zip(ranked, places(list(ranked.values())), strict=True):
-            found[place][column(TIER, label)] = stands.tier
-            found[place][column(RANKING, label)] = stands.open
+            top1 = column("top1", label)
+            known = rows[place].get(top1)
+            found[place][column(TIER, label)] = Measurement(stands.tier)
+            found[place][top1] = replace(known, ranking=stands.open)
     return found
 
 

@@ -5,12 +5,12 @@ Computed every time a table is made, never stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from cnnbench.metrics import column, split
-from cnnbench.results.report import Row
+from cnnbench.record import Record
+from cnnbench.row import Row
 from cnnbench.statistics import drift_correction, estimates
 from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES
@@ -20,27 +20,27 @@ _LOCATION, _RATE, _ACHIEVED = "latency_location_s", "throughput_per_s", "achieve
 TIER = "latency_tier"
 
 
-def add(rows: Sequence[Row]) -> None:
-    """Add to every row of a report the columns that follow from its latencies."""
-    for row in rows:
-        row.values |= _achieved(row)
+def columns(
+    rows: Sequence[Row], records: Sequence[Sequence[Record]]
+) -> list[dict[str, Measurement]]:
+    """Return, for every row of a report, the columns to add to it."""
+    found = [_achieved(row) for row in rows]
     labels = dict.fromkeys(
         split(name)[1] for row in rows for name in row.values if _is_of(name, _LOCATION)
     )
     for label in labels:
-        ranked = [
-            (row, found) for row in rows if len(found := _ratios(row, label)) >= FEWEST_PROCESSES
-        ]
+        every = {place: ratios(row, label) for place, row in enumerate(rows)}
+        ranked = {p: one for p, one in every.items() if len(one) >= FEWEST_PROCESSES}
         if len(ranked) < 2:
             continue
-        tiers = estimates.tiers([found for _, found in ranked])
-        for (row, _), tier in zip(ranked, tiers, strict=True):
-            row.values[column(TIER, label)] = Measurement(tier)
+        for place, tier in zip(ranked, estimates.tiers(list(ranked.values())), strict=True):
+            found[place][column(TIER, label)] = Measurement(tier)
+    return found
 
 
 def _achieved(row: Row) -> dict[str, Measurement]:
     """FLOPs of one image × images a second, with their interval, where both are known."""
-    flops = row.read("flops").value
+    flops = row.get("flops").value
     if not flops:
         return {}
     return {
@@ -51,32 +51,17 @@ def _achieved(row: Row) -> dict[str, Measurement]:
 
 
 def _times(flops: float, rate: Measurement) -> Measurement:
-    """A rate in images as one in FLOPs."""
-    value, low, high = (
-        None if end is None else flops * end for end in (rate.value, rate.low, rate.high)
-    )
+    """Scale a rate in images to one in FLOPs."""
+    ends = (rate.value, rate.low, rate.high)
+    value, low, high = (None if end is None else flops * end for end in ends)
     samples = tuple(rounded(flops * sample) for sample in rate.samples)
     return replace(rate, value=value, low=low, high=high, samples=samples)
 
 
-def _ratios(row: Row, label: str) -> tuple[float, ...]:
+def ratios(row: Row, label: str) -> tuple[float, ...]:
     """Location ÷ reference of every process that counts; nothing where none was timed beside."""
     locations, beside = (
-        row.values.get(column(name, label), Measurement()).samples
-        for name in (_LOCATION, "reference_s")
-    )
-    return drift_correction.ratios(locations, beside)
-
-
-def ratios(row: Mapping[str, Any], label: str) -> tuple[float, ...]:
-    """Location ÷ reference of every process that counts; nothing where none was timed beside."""
-    locations, beside = (
-        [
-            float(part)
-            for part in str(row.get(column(f"{name}_samples", label)) or "").split(";")
-            if part
-        ]
-        for name in (_LOCATION, "reference_s")
+        row.get(column(name, label)).samples for name in (_LOCATION, "reference_s")
     )
     return drift_correction.ratios(locations, beside)
 
