@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cnnbench.errors import UserError
-from cnnbench.metrics import METRICS, column, split
+from cnnbench.metrics import METRICS, column, of_column, split
 from cnnbench.results import csv_files
 from cnnbench.row import FLOAT32, NOT_MEASURED, Row
 from cnnbench.statistics.measurement import Measurement
@@ -34,10 +34,10 @@ class Report:
     def __init__(self, rows: Iterable[Row], columns: Sequence[str] | None = None) -> None:
         self.rows = told_apart(list(rows))
         self.columns = tuple(_ordered(self.rows) if columns is None else columns)
-        numbers = dict.fromkeys(filter(None, map(csv_files.value_column, self.columns)))
-        self.numbers = tuple(numbers)  # the columns of values, in order
+        self.numbers = tuple(filter(of_column, self.columns))  # the columns of values, in order
+        owners = [*filter(None, map(csv_files.value_column, self.columns))]
         for row in self.rows:
-            blank = dict.fromkeys(self.numbers, NOT_MEASURED)
+            blank = dict.fromkeys(owners, NOT_MEASURED)
             row.values = _with_references({**blank, **row.values})
 
     @classmethod

@@ -170,7 +170,7 @@ def _shown(metric: str, found: Measurement) -> Measurement:
 
 def _rounded(found: Measurement) -> Measurement:
     ends = (found.value, found.low, found.high)
-    value, low, high = (rounded(end) if isinstance(end, float) else end for end in ends)
+    value, low, high = (None if end is None else rounded(end) for end in ends)
     return replace(found, value=value, low=low, high=high)
 
 

@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cnnbench.probes.compression.verdicts import verdicts
 from cnnbench.record import Record
 from cnnbench.report.remarks import remarks
 from cnnbench.results import tables
+from cnnbench.results.report import Report
+from cnnbench.row import Row
 from tests.results.records import record
 
 _LABEL = "cpu/litert/b1"
@@ -35,9 +38,12 @@ def _row(variant: str, seconds: float = 1.0, **cells: Any) -> dict[str, Any]:
     } | cells
 
 
+def _rows(*cells: dict[str, Any]) -> list[Row]:
+    return Report.of(pd.DataFrame(cells)).rows
+
+
 def _verdict(row: dict[str, Any]) -> str:
-    rows = [_row("float32"), row]
-    found = verdicts(rows, [[], []])
+    found = verdicts(_rows(_row("float32"), row), [[], []])
     assert set(found) == {1}, "float32 is what the others are compared with"
     return found[1]
 
@@ -116,7 +122,8 @@ def test_why_there_is_no_file() -> None:
 
 
 def test_a_row_without_its_float32_row_has_no_verdict() -> None:
-    assert verdicts([_row("float32"), _row("ptq-int8") | {"classes": 5}], [[], []]) == {}
+    rows = _rows(_row("float32"), _row("ptq-int8") | {"classes": 5})
+    assert verdicts(rows, [[], []]) == {}
 
 
 _FLAG = "output disagrees with Keras by 0.3 (largest output 1)"

@@ -143,7 +143,7 @@ def test_one_round_has_no_interval() -> None:
     for metric in ("latency_location_s", "latency_p50_s", "latency_p90_s"):
         one = found[metric]
         assert one.value == pytest.approx(0.01)
-        assert (one.ci_low, one.ci_high) == (None, None)
+        assert (one.low, one.high) == (None, None)
         assert str(one.verdict) == "unstable: 1 process of at least 6"
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cnnbench.report import drift, table
 from cnnbench.results import tables
+from cnnbench.results.report import Report
 from tests.report.made import Book
 
 
@@ -36,7 +37,7 @@ def test_both_spreads_are_of_the_rounds_that_count() -> None:
             | {f"{name}@cpu/litert/b1": value for name, value in columns.items()}
         ]
     )
-    line, left_out = drift.cancelled(report)
+    line, left_out = drift.cancelled(Report.of(report))
     assert re.findall(r"([\d.]+)%", line) == ["1.5", "1.5"]  # 1.4826 × 1 %
     assert left_out.startswith("2 of 11 rounds do not count")
 

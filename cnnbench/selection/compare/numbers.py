@@ -77,7 +77,9 @@ def compared_numbers(base: Row, new: Row, wanted: Wanted) -> list[str]:
 
     Those that a side has a number of, or failed at; of a required name at least one.
     """
-    both = dict.fromkeys(name for row in (base, new) for name in row.values if of_column(name))
+    columns = dict.fromkeys(name for row in (base, new) for name in row.values)
+    known_columns = frozenset(wanted.columns)
+    both = [name for name in columns if of_column(name) and name in known_columns]
     required = {name for group in wanted.required for name in group}
     usual = [name for name in both if _is_usual(name) or _is_latency(name)]
     asked = {*(usual if wanted.chosen is None else wanted.chosen), *required}
