@@ -16,7 +16,7 @@ from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS, Metric, of_column, split
 from cnnbench.report import layout
 from cnnbench.results.report import Report
-from cnnbench.selection.choose import pareto
+from cnnbench.selection.choose.candidate import pareto_front
 from cnnbench.statistics.measurement import Measurement
 
 _UP = ("top1", "published_top1", "agreement")
@@ -85,7 +85,7 @@ def _drawn(points: Sequence[_Point], x: str, y: str) -> str:
         across, up = METRICS[split(x)[0]], METRICS[split(y)[0]]
         if all((point.x.low or point.x.value or 0) > 0 for point in points):
             axes.set_xscale("log")
-        on_front = pareto.front([_place(p, across, up) for p in points])
+        on_front = pareto_front([_place(p, across, up) for p in points])
         largest = max((point.params or 0 for point in points), default=0) or 1
         for point, here in zip(points, on_front, strict=True):
             _bubble(axes, point, largest, _ORANGE if here else _BLUE)

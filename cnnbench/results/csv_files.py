@@ -150,13 +150,14 @@ def cells(name: str, found: Measurement) -> Iterator[tuple[str, float | str | No
         "_status": str(found.status) if depends or found.value is None else "",
         "_verdict": str(found.verdict),
         "_samples": _BETWEEN.join(map(written, found.samples)),
-        "_ranking": found.ranking,
     }
     numbers = {"_ci_low": found.low, "_ci_high": found.high}
     is_whole = depends and found.status.is_known
     for ending, text in texts.items():
-        if text or (is_whole and ending != "_ranking"):
+        if text or is_whole:
             yield column(metric + ending, label), text
+    if found.ranking is not None:
+        yield column(f"{metric}_ranking", label), found.ranking
     for ending, end in numbers.items():
         if is_whole or end is not None:
             yield column(metric + ending, label), end
@@ -179,7 +180,7 @@ def measurement(row: Mapping[str, Any], name: str) -> Measurement:
         high=high if is_interval else None,
         verdict=Verdict.parse(words(companion("_verdict"))),
         samples=_numbers(companion("_samples")),
-        ranking=words(companion("_ranking")),
+        ranking=words(companion("_ranking")) or None,
     )
 
 

@@ -90,7 +90,7 @@ class Measurement:
         references: seconds of the reference in the process of each sample; none where a slower
             machine does not change the number.
         is_rate: whether it grows as seconds shrink.
-        ranking: what its tier leaves open, in words.
+        ranking: what its tier leaves open, in words; None where it has no tier.
         environment: id of the environment it was measured in, where known.
     """
 
@@ -102,7 +102,7 @@ class Measurement:
     samples: tuple[float, ...] = ()
     references: tuple[float, ...] = ()
     is_rate: bool = False
-    ranking: str = ""
+    ranking: str | None = None
     environment: str = ""
 
     @property

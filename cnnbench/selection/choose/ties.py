@@ -1,4 +1,4 @@
-"""Whether the best can be told from the next, and with which probability the next is better."""
+"""Statistical ties with the best network, and the probability that another one is better."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Beside:
     """Comparison of a candidate with the best.
 
     Attributes:
-        tie_probability: that it is truly better, where the two cannot be told apart; else None.
-        is_tested: whether anything says how sure the two numbers are.
+        tie_probability: probability that it is better, where the two are tied; else None.
+        is_tested: whether the two have samples or intervals to test.
     """
 
     tie_probability: float | None = None
@@ -54,7 +54,7 @@ def ties(
 
 @dataclass(frozen=True)
 class _Test:
-    """The probability that the other is truly better, and the p of the two's differing enough."""
+    """Probability that the other is better, and p of a difference beyond the minimum effect."""
 
     chance: float
     p: float
@@ -63,7 +63,7 @@ class _Test:
 def _test(
     best: Measurement, other: Measurement, metric: Metric, smaller_is_better: bool
 ) -> _Test | None:
-    """None where nothing says how sure the two numbers are."""
+    """Return the test of two numbers; None where they have neither samples nor intervals."""
     samples = _logs(best, other) if metric.unit != "fraction" else []
     if samples and all(len(logs) > 1 for logs in samples):
         difference, error, freedom = estimates.yuen(*samples)
@@ -85,10 +85,10 @@ def _test(
 
 
 def _says_of_the_next(one: Measurement, metric: Metric) -> bool:
-    """Whether its interval covers what another training would give.
+    """Return whether an interval covers the result of another training.
 
-    Not that of one seed, whose interval is of the images alone; nor the range of a few of what is
-    no share of the images.
+    That of a single seed covers the choice of images only; the range of a few samples of anything
+    but a share of the images is too narrow.
     """
     if metric.name in SHARES:
         return one.verdict.kind is not VerdictKind.ONE_SEED
