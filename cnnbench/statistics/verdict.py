@@ -76,6 +76,11 @@ class Verdict:
         return self.kind in _DOUBTFUL
 
     @property
+    def is_known(self) -> bool:
+        """Whether there is a verdict at all."""
+        return self.kind is not VerdictKind.NOT_REPEATED
+
+    @property
     def is_worth_a_note(self) -> bool:
         """Whether it says more than that the number is stable, or was not repeated."""
         return self.is_doubtful or self.kind is VerdictKind.OTHER
