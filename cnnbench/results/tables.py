@@ -33,7 +33,7 @@ _TIDY = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A run as tables.
 
@@ -48,6 +48,12 @@ class Run:
     measured: Report
     raw: Sequence[Record] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.path}: {self.measured!r}>"
+
+    def _repr_html_(self) -> str:
+        return self.measured._repr_html_()
 
     @cached_property
     def report(self) -> pd.DataFrame:

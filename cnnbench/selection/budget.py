@@ -123,8 +123,10 @@ def _time(name: str) -> str:
 
 def _exceeded(name: str, value: float, limit: float) -> str:
     unit = METRICS[name].unit
-    share = f" ({100 * (value / limit - 1):.1f} %)" if limit else ""
     shown, allowed = units.show(value, unit), units.show(limit, unit)
+    if limit and value > 2 * limit:
+        return f"{name} is {shown}, {value / limit:,.1f} times the {allowed} allowed"
+    share = f" ({100 * (value / limit - 1):.1f} %)" if limit else ""
     return f"{name} is {shown}, {units.show(value - limit, unit)}{share} over {allowed}"
 
 

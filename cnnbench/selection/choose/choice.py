@@ -35,7 +35,7 @@ Wanted = Mapping[str, str | float] | Iterable[tuple[str, str | float]]
 _WORST: Sequence[Standing] = ("unknown", "excluded", "borderline", "fits")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Choice:
     """Result of a choice; ``print`` shows it as the command line does.
 
@@ -56,6 +56,18 @@ class Choice:
     nearest: Candidate | None = None
     relaxations: tuple[Relaxation, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        from cnnbench.selection.choose.text import as_text
+
+        return as_text(self).rstrip("\n")
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from cnnbench.selection.choose.text import as_html
+
+        return as_html(self)
 
     @property
     def ties(self) -> tuple[Candidate, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cnnbench.errors import brief
 from cnnbench.metrics import Metric, column, cut, split
+from cnnbench.results.report import html_table
 from cnnbench.selection.choose.candidate import Candidate
 from cnnbench.selection.choose.choice import Choice
 from cnnbench.selection.choose.limits import Violation
@@ -24,6 +25,23 @@ def as_text(choice: Choice) -> str:
     for whole, short in _cut(choice).items():
         text = text.replace(whole, short)
     return f"{first}\n{text}\n"
+
+
+def as_html(choice: Choice) -> str:
+    """Return a choice as a small table for a notebook, the winner first."""
+    objective = choice.objective
+    heads = (
+        "Network",
+        f"{objective.metric.title} {split(objective.column)[1]}".strip(),
+        "Verdict",
+        "",
+    )
+    rows = []
+    for c in choice.candidates:
+        words = [_violation(v) for v in c.violated] + [_straddled(v) for v in c.straddled]
+        standing = "winner" if c is choice.winner else c.verdict
+        rows.append((c.name, _value(c, choice), standing, "; ".join(words)))
+    return html_table(heads, rows, next(_lines(choice)))
 
 
 def _cut(choice: Choice) -> dict[str, str]:
@@ -121,16 +139,11 @@ def _violation(v: Violation) -> str:
     if v.excess is None or v.limit is None or v.value is None:
         return f"{v.column}: {brief(v.reason, _MOST_OF_A_REASON)}"
     value, limit = show(v.value, v.metric.unit), show(v.limit, v.metric.unit)
+    if v.limit and v.relative > 1:
+        return f"{v.column} is {value}, {show(1 + v.relative, 'count')} times the limit of {limit}"
     side = "over" if v.value > v.limit else "under"
-    share = f" ({_share(v)})" if v.limit and v.metric.unit != "fraction" else ""
+    share = f" ({100 * v.relative:.0f} %)" if v.limit and v.metric.unit != "fraction" else ""
     return f"{v.column} is {value}, {_difference(v.excess, v.metric)}{share} {side} {limit}"
-
-
-def _share(v: Violation) -> str:
-    """``12 %`` beyond the limit; a factor where that is more than the limit itself."""
-    if v.relative <= 1:
-        return f"{100 * v.relative:.0f} %"
-    return f"{show(1 + v.relative, 'count')} times"
 
 
 def _straddled(v: Violation) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cnnbench.markdown import markdown
 from cnnbench.metrics import METRICS, split
+from cnnbench.results.report import html_table
 from cnnbench.selection.compare.result import Compared, Comparison
 from cnnbench.selection.compare.verdicts import UNVERIFIED, Verdict
 from cnnbench.text import printable
@@ -27,7 +28,7 @@ _VERIFIED: tuple[Verdict, ...] = ("worse", "better", "changed", "not separated",
 _ORDER = ("worse", "better", "changed", *UNVERIFIED, "not separated", "same")
 
 
-def as_text(comparison: Comparison, width: int) -> str:
+def as_text(comparison: Comparison, width: int = 160) -> str:
     """What changed first, then a row a number, regressions first, then the sum.
 
     Of more rows than a screen has, those that are the same are only counted.
@@ -82,6 +83,13 @@ def as_markdown(comparison: Comparison) -> str:
     if _has_corrected(rows):
         lines += [markdown(_LEGEND), ""]
     return "\n".join(lines)
+
+
+def as_html(comparison: Comparison) -> str:
+    """Return a comparison as a small table for a notebook, regressions first."""
+    rows = [row for row in _ordered(comparison) if row.verdict != "same"]
+    cells = [_cells(row, rows) for row in rows]
+    return html_table(_heads(rows), cells, "; ".join(headline(comparison)))
 
 
 def headline(comparison: Comparison) -> Iterator[str]:
