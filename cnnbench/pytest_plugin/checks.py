@@ -1,4 +1,4 @@
-"""What the fixture ``cnn_budget`` is: a network is counted and timed, and held to its budgets."""
+"""Fixture ``cnn_budget``: counts and times a network, and checks its budgets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEFAULT_RUNTIME = "litert"
 
 
 class Budget:
-    """What ``cnn_budget`` is: call it with a network and its budgets."""
+    """Fixture ``cnn_budget``: call it with a network and its budgets."""
 
     def __init__(
         self, folder: Path, search_path: tuple[Path, ...], baseline: Baseline, found: list[str]
@@ -150,7 +150,9 @@ def _over(report: Report, model: str, times: Mapping[str, Mapping[str, float]]) 
             if is_sure:
                 yield words
             else:
-                warnings.warn(f"{model}: {words}, but not surely", UserWarning, stacklevel=5)
+                warnings.warn(
+                    f"{model}: {words}, but within its uncertainty", UserWarning, stacklevel=5
+                )
 
 
 def _slower(
@@ -167,4 +169,6 @@ def _slower(
         if found.low > limit:
             yield words
         elif found.high > limit:
-            warnings.warn(f"{model}: {words}, but not surely", UserWarning, stacklevel=5)
+            warnings.warn(
+                f"{model}: {words}, but within its uncertainty", UserWarning, stacklevel=5
+            )

@@ -1,4 +1,4 @@
-"""Which columns of a report people are shown, in which order, under which heads.
+"""Columns of a report that people are shown, in order, with their heads.
 
 In the style of Table 14-3 of *Hands-On Machine Learning* (3rd ed., ch. 14): size, accuracy,
 parameters, depth, work, memory, time. What others published stands apart, at the end.
@@ -84,7 +84,7 @@ def columns(report: Report, wanted: Sequence[str] = ()) -> list[Column]:
 
 
 def short_labels(report: Report) -> dict[str, str]:
-    """How every setting of ``report`` is written for people: cut where its beginning is enough."""
+    """Return setting -> its shortest unambiguous form, for every setting of ``report``."""
     return cut(split(name)[1] for name in report.columns)
 
 
@@ -125,7 +125,7 @@ def _group_of(metric: str) -> str:
 
 
 def cells(report: Report, shown: Column) -> list[Cell]:
-    """The values of one column as people read them, the best marked."""
+    """Return the values of one column as people read them, the best marked."""
     found = [row.read(shown.name) for row in report]
     best = _best([one.value for one in found if one.value is not None], shown)
     return [
@@ -139,12 +139,12 @@ def cells(report: Report, shown: Column) -> list[Cell]:
 
 
 def row_names(report: Report) -> list[str]:
-    """What each row is called: the model, its variant, and what tells it from another like it."""
+    """Return the name of each row: the model, its variant, and what distinguishes it."""
     return [row.name for row in report]
 
 
 def _best(values: Sequence[float], shown: Column) -> float | None:
-    """Of all, the doubtful too: what a doubtful one beats is not the best."""
+    """Return the best of all values; a doubtful one hides those that it beats."""
     if shown.metric.better is None or len(set(values)) < 2:
         return None
     return min(values) if shown.metric.better == "lower" else max(values)

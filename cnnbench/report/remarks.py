@@ -1,23 +1,30 @@
-"""What a report says below its table: what compressing bought, what failed, what is doubtful."""
+"""Notes below the table of a report: compression, failures, doubts, drift, long settings."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from statistics import median
 
 from cnnbench.metrics import METRICS, split
 from cnnbench.probes.compression.verdicts import COLUMN as COMPRESSION
-from cnnbench.report import drift, layout
+from cnnbench.report import layout
 from cnnbench.results.report import Report
+from cnnbench.statistics.drift_correction import counted, logarithms
+from cnnbench.statistics.measurement import Measurement
+from cnnbench.statistics.robust import FEWEST_PROCESSES, deviation
 
-# Not shown, but a doubt about it is one about everything that the network answers.
+_LOCATION = "latency_location_s"
+# Not shown, but a doubt about it is a doubt about every output of the network.
 _ANSWERS = "output_max_abs_diff"
 Said = Iterable[tuple[str, str, str]]  # the column for people, the row, what is said of its number
 
 
 def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
-    """What compressing bought; what was skipped, failed or is doubtful, and why; settings in full.
+    """Yield the notes on a report, a line each.
 
-    ``wanted`` are the metrics of `layout.columns`: nothing is said of others.
+    Args:
+        report: the report.
+        wanted: metrics as in `layout.columns`; there are no notes on others.
     """
     asked, labels = layout.about(wanted, report), layout.short_labels(report)
     metrics = frozenset(name for name, metric in METRICS.items() if wanted or metric.group)
@@ -28,13 +35,13 @@ def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
     yield from _absent(_statuses(asked, metrics, labels), len(asked))
     yield from _doubtful(_verdicts(asked, metrics | {_ANSWERS}, labels))
     if any(name.startswith("latency_") for name in asked.columns):
-        yield from drift.cancelled(report)
+        yield from drift(report)
     settings = dict.fromkeys(split(name)[1] for name in asked.columns)
     yield from (f"{labels[s]}: in full {s}" for s in settings if labels[s] != s)
 
 
 def _statuses(report: Report, metrics: Collection[str], labels: Mapping[str, str]) -> Said:
-    """Every status that is not as it should be."""
+    """Return every status that is worth a note."""
     return (
         (_title(name, labels), row.name, str(row.values[name].status))
         for name in report.numbers
@@ -44,7 +51,7 @@ def _statuses(report: Report, metrics: Collection[str], labels: Mapping[str, str
 
 
 def _verdicts(report: Report, metrics: Collection[str], labels: Mapping[str, str]) -> Said:
-    """The reasons of every verdict that is worth a note."""
+    """Return the reasons of every verdict that is worth a note."""
     return (
         (_title(name, labels), row.name, row.values[name].verdict.why)
         for name in report.numbers
@@ -59,7 +66,7 @@ def _title(name: str, labels: Mapping[str, str]) -> str:
 
 
 def _absent(found: Said, rows: int) -> Iterator[str]:
-    """A line a reason, with its columns and models."""
+    """Yield a line a reason, with its columns and models."""
     models: dict[tuple[str, str], list[str]] = {}
     for what, model, words in found:
         models.setdefault((words, what), []).append(model)
@@ -72,7 +79,7 @@ def _absent(found: Said, rows: int) -> Iterator[str]:
 
 
 def _doubtful(found: Said) -> Iterator[str]:
-    """A line a column, with the reasons of each model."""
+    """Yield a line a column, with the reasons of each model."""
     doubts: dict[str, list[str]] = {}
     for what, model, words in found:
         doubts.setdefault(what, []).append(f"{model} ({words})")
@@ -81,7 +88,7 @@ def _doubtful(found: Said) -> Iterator[str]:
 
 
 def _unsettled(report: Report, labels: Mapping[str, str]) -> Iterator[str]:
-    """Which networks share a tier of accuracy, and what would tell them apart, a line a tier."""
+    """Yield a line a tier that several networks share, with what would separate them."""
     for name in report.numbers:
         sharing: dict[str, list[str]] = {}
         for row in report:
@@ -89,3 +96,38 @@ def _unsettled(report: Report, labels: Mapping[str, str]) -> Iterator[str]:
                 sharing.setdefault(words, []).append(row.name)
         for words, models in sorted(sharing.items()):
             yield f"{_title(name, labels)}, {words} ({', '.join(models)})"
+
+
+def drift(report: Report) -> Iterator[str]:
+    """Yield notes on the drift over all latency cells with enough processes."""
+    found = list(_timed_cells(report))
+    if not found:
+        return
+    plain = median(_spread([cell.samples[n] for n in counted(cell.references)]) for cell in found)
+    beside = median(_spread(cell.ratios) for cell in found)
+    cells = f"{len(found)} cell{'s' * (len(found) != 1)}"
+    yield (
+        f"The processes of one latency cell differ by {plain:.1%} (robust standard deviation, "
+        f"median of {cells}); divided by the reference timed beside each, by {beside:.1%}: "
+        "intervals, comparisons and tiers use drift-corrected values"
+    )
+    rounds = sum(len(cell.samples) for cell in found)
+    if left_out := rounds - sum(len(cell.ratios) for cell in found):
+        yield (
+            f"{left_out} of {rounds} rounds excluded: the machine was slowed down (the reference "
+            "took over 25 % longer than in the fastest round of the cell)"
+        )
+
+
+def _timed_cells(report: Report) -> Iterator[Measurement]:
+    """Yield the locations with enough processes that count."""
+    names = [name for name in report.numbers if split(name)[0] == _LOCATION]
+    for row in report:
+        for name in names:
+            found = row.read(name)
+            if len(found.ratios) >= FEWEST_PROCESSES:
+                yield found
+
+
+def _spread(values: Sequence[float]) -> float:
+    return deviation(logarithms(values))

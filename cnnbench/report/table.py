@@ -1,4 +1,4 @@
-"""The table for a terminal and for Markdown."""
+"""Table of a report for a terminal and for Markdown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def as_text(
     width: int,
     metrics: Sequence[str] = (),
 ) -> str:
-    """The report as plain text: a block a group of columns, then what failed and why."""
+    """Return the report as plain text: a block a group of columns, then notes."""
     if not report.rows:
         return f"{_EMPTY}\n"
     stream = io.StringIO()
@@ -59,7 +59,7 @@ def as_text(
 
 
 def as_markdown(report: Report, environment: Mapping[str, Any], metrics: Sequence[str] = ()) -> str:
-    """The report as one Markdown table, what others published at its right end in italics."""
+    """Return the report as one Markdown table, published figures at its right in italics."""
     if not report.rows:
         return f"{_EMPTY}\n"
     shown = layout.columns(report, metrics)
@@ -90,7 +90,7 @@ def as_markdown(report: Report, environment: Mapping[str, Any], metrics: Sequenc
 
 
 def _marks(cells: Iterable[Cell]) -> set[str]:
-    """Which marks stand in a table: only these are explained."""
+    """Return the marks used in a table: only these are explained."""
     found = set()
     for cell in cells:
         found |= {"?"} if cell.is_doubtful else set()
@@ -100,7 +100,7 @@ def _marks(cells: Iterable[Cell]) -> set[str]:
 
 
 def machine(environment: Mapping[str, Any]) -> list[str]:
-    """Where it was measured, in a line; none where a table alone is known."""
+    """Return a line on the machine; nothing where it is not known."""
     facts = environment.get("fingerprint", {})
     if not facts:
         return []
@@ -122,7 +122,7 @@ def machine(environment: Mapping[str, Any]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Printed:
-    """A column as it stands on a terminal: the lines of its head, and its cells."""
+    """Column on a terminal: the lines of its head, and its cells."""
 
     head: list[str]
     cells: list[str]
@@ -138,7 +138,7 @@ def _printed(report: Report, column: Column) -> _Printed:
 
 
 def _blocks(names: list[str], columns: Iterable[_Printed], width: int) -> Iterator[list[_Printed]]:
-    """As many columns side by side as fit whole: a number that is cut off is another number."""
+    """Yield as many columns side by side as fit whole; cut numbers would mislead."""
     block: list[_Printed] = []
     for column in columns:
         if block and _width(names, [*block, column]) > width:
@@ -163,7 +163,7 @@ def _table(group: str, names: list[str], block: list[_Printed]) -> Table:
 
 
 def _folded(label: str) -> list[str]:
-    """A long setting over several lines, broken at its slashes, else where it must be."""
+    """Return a long setting over several lines, broken at slashes where possible."""
     lines: list[str] = []
     for part in label.split("/") if label else []:
         if lines and len(lines[-1]) + len(part) < _HEAD_WIDTH:

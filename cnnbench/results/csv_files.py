@@ -110,7 +110,7 @@ def _check_numbers(frame: pd.DataFrame, name: str, file: Path) -> None:
 
 
 def _is_text(name: str) -> bool:
-    """Whether a column is read as text whatever its cells look like.
+    """Return whether a column is read as text whatever its cells look like.
 
     Left to guess, pandas takes the environment ``853876591e20`` for 8.5e28, and a single sample
     for a number.
@@ -131,7 +131,7 @@ def neutral(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What `neutral` was given."""
+    """Return the text that `neutral` was given."""
     if isinstance(value, str) and value.startswith("'") and FORMULA.match(value):
         return value[1:]
     return value

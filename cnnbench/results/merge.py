@@ -1,4 +1,4 @@
-"""Several reports as one list of rows, joined on model and variant, never on keys."""
+"""Reports merged into one, joined on model and variant, never on keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def rows_of(table: object) -> list[Row]:
 
 
 def merge(reports: Sequence[Report]) -> tuple[Report, dict[str, list[str]]]:
-    """All rows of several reports, and column -> networks of which a number was replaced.
+    """Return all rows of several reports, and column -> networks with a replaced number.
 
     The same network in several reports becomes one row. Of a number that stands in several of
     them the last is taken; a blank never hides a number.
@@ -61,7 +61,7 @@ class Columns:
         return cls(report.columns, tuple(filter(report.has_value, report.numbers)))
 
     def resolve(self, expression: str, where: str) -> str:
-        """The one column that ``expression`` means; an empty one only where no other is meant.
+        """Return the one column that ``expression`` means; an empty one only as a last resort.
 
         Raises:
             UserError: none or several.
@@ -75,7 +75,7 @@ class Columns:
 
 
 def _twin(row: Row, rows: Sequence[Row]) -> Row | None:
-    """The one of ``rows`` that is the same network as ``row``; None where there is none."""
+    """Return the one of ``rows`` that is the same network as ``row``, or None."""
     found = [other for other in rows if _is_same(row, other)]
     if len(found) > 1:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The report of a run: a row a network, a column a ``metric@setting``, a measurement in each."""
+"""Report of a run: a row per network, a column per ``metric@setting``, of measurements."""
 
 from __future__ import annotations
 
@@ -77,20 +77,20 @@ class Report:
         return cls.from_frame(csv_files.read_csv(file, text))
 
     def to_frame(self) -> pd.DataFrame:
-        """The report as a pandas table: samples joined by ``;``, verdicts in words."""
+        """Return the report as a pandas table: samples joined by ``;``, verdicts in words."""
         rows = [_cells(row) for row in self.rows]
         return pd.DataFrame(rows, columns=list(self.columns))
 
     def to_csv(self) -> str:
-        """The report as CSV."""
+        """Return the report as CSV."""
         return csv_files.to_csv(self.to_frame())
 
     def has_value(self, name: str) -> bool:
-        """Whether any row has a value in that column."""
+        """Return whether any row has a value in that column."""
         return any(row.get(name).value is not None for row in self.rows)
 
     def only(self, columns: Iterable[str]) -> Report:
-        """The report with these columns of its own."""
+        """Return the report reduced to these columns."""
         kept = set(columns)
         names = [name for name in self.columns if name in kept]
         numbers = {csv_files.value_column(name) for name in names}

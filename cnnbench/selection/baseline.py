@@ -1,4 +1,4 @@
-"""A table that the budgets of a test run are held against, or that they write.
+"""Baseline table of a test run: budgets are compared with it, or written to it.
 
 Light to import: pytest loads it at every start.
 """
@@ -49,7 +49,7 @@ class Baseline:
             raise UserError(f"the folder {file.parent} does not exist")
 
     def check(self, report: Report | pd.DataFrame) -> Iterator[str]:
-        """What got worse since the baseline; nothing where there is none or it is updated."""
+        """Yield what got worse since the baseline; nothing if there is none or it is updated."""
         if self.is_update or self._base is None:
             return
         from cnnbench.results.report import Report
@@ -72,7 +72,7 @@ class Baseline:
             warnings.warn(f"{words}: {verdict}", UserWarning, stacklevel=4)
 
     def add(self, test: str, reports: Sequence[str]) -> None:
-        """Take what the test of that id found, reports as CSV, to be written."""
+        """Add the reports (CSV) of the test with that id, to be written."""
         self._found[test] = list(reports)
 
     def write(self) -> None:
@@ -93,7 +93,7 @@ class Baseline:
 
 
 def _without_stale(base: Report, found: Report) -> Report:
-    """The rows of ``base`` but those of a network that is another by now, or measured elsewhere."""
+    """Return ``base`` without networks that changed, or were measured elsewhere."""
     from cnnbench.results.report import Report
 
     def identity(row: Row) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Budgets held against what was found; a broken one shows the layer that broke it."""
+"""Budgets compared with results; a broken one shows the layer that broke it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Budgets = Mapping[str, str | float]
 
 
 def broken_counts(found: Inspection, budgets: Budgets) -> Iterator[str]:
-    """A paragraph for each budget of a counted number that ``found`` exceeds.
+    """Yield a paragraph for each budget of a counted number that ``found`` exceeds.
 
     Raises:
         UserError: a budget for something that is not counted, or a unit that does not fit.
@@ -67,10 +67,10 @@ def time_limits(budgets: Mapping[str, Budgets]) -> dict[str, dict[str, float]]:
 def broken_times(
     report: Report, model: str, name: str, limits: Mapping[str, float]
 ) -> Iterator[tuple[str, bool]]:
-    """What is not kept for sure, and whether it is surely over: a pair for each such runtime.
+    """Yield ``(message, certain)`` for each runtime whose time may be over its budget.
 
-    A time is surely over where its whole interval is (with few rounds: every round), and surely
-    kept where none of it is. One that could not be had keeps no budget: a pair says why.
+    A time is certainly over if its whole interval is (with few rounds: every round), and within
+    if none of it is. A missing time breaks the budget; the message says why.
     """
     unit = METRICS[name].unit
     for runtime, limit in limits.items():
@@ -89,7 +89,7 @@ def broken_times(
 
 
 def ratio(report: Report, model: str, reference_model: str, runtime: str) -> estimates.Estimate:
-    """``model``'s latency ÷ ``reference_model``'s, round by round, drift taken out of both."""
+    """Return ``model``'s latency ÷ ``reference_model``'s, round by round, drift-corrected."""
     ours, theirs = (
         timed(report, name, "latency_location_s", runtime) for name in (model, reference_model)
     )
@@ -101,7 +101,7 @@ def ratio(report: Report, model: str, reference_model: str, runtime: str) -> est
 
 
 def timed(report: Report, model: str, metric: str, runtime: str) -> Measurement:
-    """A latency of ``model`` at batch 1 on the CPU."""
+    """Return a latency of ``model`` at batch 1 on the CPU."""
     row = next(row for row in report if row.model == model)
     return row.read(column(metric, f"cpu/{runtime}/b1"))
 
@@ -131,19 +131,19 @@ def _exceeded(name: str, value: float, limit: float) -> str:
 
 
 def _layers(found: Inspection, name: str, limit: float) -> Iterator[str]:
-    """Where the limit is passed, and the layers that have most of it."""
+    """Yield the layer at which the limit is passed, and the largest layers."""
     field = _LAYER_FIELDS.get(name)
     if field is None:
         return
     values = [int(getattr(row, field)) for row in found.rows]
     is_peak, whole = field == "live_bytes", sum(values)
     if is_peak:
-        yield f"  the peak is reached at layer '{found.peak_layer}'; most is alive at"
+        yield f"  the peak is reached at layer '{found.peak_layer}'; the largest are"
     else:
         # The layers' parameters stand for the bytes of their weights too.
         shares = accumulate(value / whole for value in values) if whole else iter(())
         passed = next((i for i, s in enumerate(shares) if s * found.metrics[name] > limit), -1)
-        yield f"  passed at layer '{found.rows[passed].name}'; the layers that have most of it:"
+        yield f"  passed at layer '{found.rows[passed].name}'; the largest layers:"
     unit = "count" if field == "params" else METRICS[name].unit
     for value, row in sorted(zip(values, found.rows, strict=True), key=_first, reverse=True)[
         :_SHOWN

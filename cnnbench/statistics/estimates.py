@@ -1,4 +1,4 @@
-"""What samples say, and how sure: percentiles, intervals over processes, verdicts, comparisons.
+"""Estimates from samples: intervals over processes, verdicts, comparisons, tiers.
 
 Pure functions of numbers. One process is one sample. Latencies are looked at as
 ``log(location / reference)``, one value a process, and everywhere by the same robust estimator,
@@ -78,7 +78,7 @@ class Comparison:
 
 
 def estimate(samples: Sequence[float], references: Sequence[float] | None = None) -> Estimate:
-    """The value of a positive quantity over processes, with its 95 % interval.
+    """Return the value of a positive quantity over processes, with its 95 % interval.
 
     Args:
         samples: one a process, positive.
@@ -105,7 +105,7 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
 
 
 def converged(found: Sequence[Estimate], references: Sequence[float], precision: float) -> bool:
-    """Whether the relative half-width of every interval of a cell is within ``precision``.
+    """Return whether the relative half-width of every interval of a cell is within ``precision``.
 
     Of undisturbed processes: as long as there are too few of them, more are worth their time.
     """
@@ -148,7 +148,7 @@ def verdict(
 
 
 def _slowed(references: Sequence[float]) -> list[str]:
-    """That disturbed processes had to count, as there were too few others."""
+    """Return the reason that disturbed processes had to count, if they had to."""
     rounds, left = len(references), len(undisturbed(references))
     if left >= FEWEST_PROCESSES or left == rounds:
         return []
@@ -156,7 +156,7 @@ def _slowed(references: Sequence[float]) -> list[str]:
 
 
 def concerns(flags: Sequence[Sequence[str]]) -> list[str]:
-    """The kinds of flags that over a third of the rounds carry: ``drifting in 3 of 6 rounds``."""
+    """Return the kinds of flags that over a third of the rounds carry: ``drifting in 3 of 6 rounds``."""
     kinds = Counter(kind for one in flags for kind in dict.fromkeys(map(_kind, one)))
     return [
         f"{kind} in {count} of {len(flags)} rounds"
@@ -202,7 +202,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def tiers(cells: Sequence[Sequence[float]], minimum_effect: float = MINIMUM_EFFECT) -> list[int]:
-    """The tier of each cell, 1 for the lowest values; cells that cannot be told apart share one.
+    """Return the tier of each cell, 1 for the lowest; cells that do not differ share one.
 
     A tier is led by its lowest cell, and holds those that are not shown to differ from the leader
     (all pairs are one family of tests), so that a chain of small steps does not become one tier.

@@ -21,7 +21,7 @@ def _report(*arguments: str) -> Result:
 
 def test_a_section_alone() -> None:
     found = _report("--section", "call_paths").stdout
-    assert found.startswith("How far the call path moves the ranking\n")
+    assert found.startswith("How the runtime changes the ranking\n")
     assert "Published beside measured" not in found
     assert _report("--section", "published", "--format", "md").stdout.startswith("## Published")
 

@@ -1,4 +1,4 @@
-"""How far the call path moves the ranking: places, correlations and what moves, by hand."""
+"""How the runtime changes the ranking: ranks, correlations and changes, by hand."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def test_places_and_the_cost_of_the_wrong_path() -> None:
 
 def test_what_moves_is_named() -> None:
     spread, *moved = section(report()).notes
-    assert "the fastest call path is cpu/litert/b1 for 5, cpu/graph/b1 for 1" in spread
+    assert "the fastest runtime is cpu/litert/b1 for 5, cpu/graph/b1 for 1" in spread
     least, most, middle = (float(word) for word in re.findall(r"\d+\.\d", spread))
     assert 3.5 < least <= middle < 7 and 20 < most < 40
-    assert moved == ["F: place 1 of 6 in cpu/graph/b1, 6 in cpu/litert/b1."]
+    assert moved == ["F: rank 1 of 6 in cpu/graph/b1, 6 in cpu/litert/b1."]
 
 
 def test_other_batch_sizes_are_correlated_and_never_put_in_one_order() -> None:

@@ -101,9 +101,9 @@ def test_what_disagrees_is_named_with_its_reason() -> None:
     assert "EfficientNetB0: the published size, 29 MiB, is 1.43 times its float32 weights" in notes
     assert "EfficientNetB4: 4.20 G MACs in arXiv:1905.11946 Table 2" in notes
     # 2 * 15.47e9 * 32 / 4.2 ms = 236 TFLOP/s.
-    assert "VGG16: the published 4.20 ms a GPU step cannot be" in notes
+    assert "VGG16: the published 4.20 ms per GPU step is impossible" in notes
     assert "needs 236 TFLOP/s" in notes
-    assert "MobileNetV2: place 2 of 6 by the published CPU time" in notes
+    assert "MobileNetV2: rank 2 of 6 by the published CPU time" in notes
     assert re.search(r"here 6 in cpu/litert/b1 \(1?\d\d\.\d times\)", notes)
     assert "ResNet50V2" not in notes
 

@@ -1,4 +1,4 @@
-"""Which sections a report has below its table."""
+"""Sections of a report below its table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from cnnbench.results.report import Report
 
 
 def sections(report: Report) -> list[Section]:
-    """Those that the report has enough numbers for, in order."""
+    """Return the sections for which the report has enough numbers, in order."""
     found = (make(report) for make in (call_paths.section, published_text.section))
     return [one for one in found if one is not None]

@@ -1,13 +1,12 @@
-"""Published beside measured, as a section of a report."""
+"""Published beside measured figures as a section of a report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from cnnbench.metrics import split
-from cnnbench.report.sections.latencies import measured_time
 from cnnbench.report.sections.published import MIB, Beside, Times, beside, published_macs
-from cnnbench.report.sections.section import Block, Section
+from cnnbench.report.sections.section import Block, Section, measured_time
 from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.units import show
@@ -16,13 +15,13 @@ _TITLE = "Published beside measured"
 _INTRODUCTION = (
     "Published: Table 14-3 of the book and keras.io, which agree in every figure; MACs are the "
     "papers'. A published time is of a step, a batch of 32, on a 92-core AMD EPYC and a Tesla "
-    "A100. In brackets: the place, the fastest first."
+    "A100. In brackets: the rank, the fastest first."
 )
 _CORRELATION = "Rank correlation of published and measured times (Spearman, 95 % interval)"
 
 
 def section(report: Report) -> Section | None:
-    """The section of a report; None where too little was published of its networks."""
+    """Return the section of a report; None with too few published networks."""
     found = beside(report)
     if found is None:
         return None
@@ -142,7 +141,7 @@ def _percent(value: float) -> str:
 
 
 def _is_imagenet(label: str) -> bool:
-    """Whether an accuracy is of the published weights on a folder of the user's."""
+    """Return whether an accuracy is of the published weights on a user's folder."""
     parts = label.split("/")
     return parts[1:2] == ["pretrained"] and not any(part.startswith("weights") for part in parts)
 

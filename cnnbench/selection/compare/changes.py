@@ -1,4 +1,4 @@
-"""What changed between two reports apart from the numbers; it is shown before them."""
+"""Changes between two reports other than the numbers; shown before them."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Environments:
                 raise UserError("unknown fact of an environment", f"--accept {fact}", hint)
 
     def are_same(self, base: Row, new: Row) -> bool:
-        """Whether two rows may have been measured alike: same id, same facts, or unknown."""
+        """Return whether two rows share an environment: same id, same facts, or unknown."""
         return not self._differ(base, new) or (
             bool(self.base and self.new) and not changed(self.base, self.new)
         )
 
     def are_comparable(self, base: Row, new: Row) -> bool:
-        """Whether their times may be compared: all that differs was accepted."""
+        """Return whether times may be compared: all differences were accepted."""
         if self.force or self.are_same(base, new):
             return True
         return bool(self.base and self.new) and all(
@@ -96,7 +96,7 @@ def changes(
     joined: Sequence[tuple[Row, Row]],
     environments: Environments,
 ) -> Changes:
-    """What differs between two reports whose common rows are ``joined``."""
+    """Return the differences between two reports whose common rows are ``joined``."""
     known = {id(row) for two in joined for row in two}
     differing = (words for two in joined for words in environments.differences(*two))
     return Changes(

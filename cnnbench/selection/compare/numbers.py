@@ -62,7 +62,7 @@ class Wanted:
 
 
 def _required(name: str, columns: Sequence[str]) -> list[str]:
-    """The columns that a required metric means; where there are none, what it would be called."""
+    """Return the columns that a required metric means; else the name it would have."""
     values = [column for column in columns if of_column(column) is not None]
     try:
         return names.matching(name, values, "--require")
@@ -73,7 +73,7 @@ def _required(name: str, columns: Sequence[str]) -> list[str]:
 
 
 def compared_numbers(base: Row, new: Row, wanted: Wanted) -> list[str]:
-    """The columns to compare of two rows, in the order of the tables.
+    """Return the columns to compare of two rows, in the order of the tables.
 
     Those that a side has a number of, or failed at; of a required name at least one.
     """
@@ -98,12 +98,12 @@ def compared_numbers(base: Row, new: Row, wanted: Wanted) -> list[str]:
 
 
 def _is_something(found: Measurement) -> bool:
-    """Whether a side has a number, or failed at it."""
+    """Return whether a side has a number, or failed at it."""
     return found.value is not None or found.has_failed
 
 
 def _latencies(known: Mapping[str, tuple[Measurement, Measurement]]) -> Iterator[str]:
-    """The number by which the latency of each setting is compared.
+    """Yield the metrics by which the latency of each setting is compared.
 
     Beside it those that tables show and that only the new side lacks: a number that is gone is
     not verified by another one.

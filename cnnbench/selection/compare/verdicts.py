@@ -70,7 +70,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict and what it rests on.
+    """Verdict on a pair, and the figures behind it.
 
     Attributes:
         ratio_ci: the 95 % interval of the ratio of the two shown numbers, where known.
@@ -87,12 +87,12 @@ class Judged:
 
 
 def is_time(metric: Metric) -> bool:
-    """Whether a metric depends on how fast the machine is."""
+    """Return whether a metric depends on the speed of the machine."""
     return metric.unit in DRIFTING and metric.depends_on == "setting"
 
 
 def judge(pairs: Sequence[Pair]) -> list[Judged]:
-    """The verdict of every pair; all tests among them are one family for Holm's correction."""
+    """Return the verdict of every pair; all tests are one family for Holm's correction."""
     settled = [_settled(pair) for pair in pairs]
     open_pairs = [pair for pair, known in zip(pairs, settled, strict=True) if known is None]
     thresholds = [pair.threshold for pair in open_pairs]
@@ -104,7 +104,7 @@ def judge(pairs: Sequence[Pair]) -> list[Judged]:
 
 
 def _settled(pair: Pair) -> Judged | None:
-    """The verdict where no test is needed, or none is possible."""
+    """Return the verdict where no test is needed or possible; else None."""
     base, new = pair.base, pair.new
     if base.value is None or new.value is None:
         return _absent(pair)
@@ -146,7 +146,7 @@ def _absent(pair: Pair) -> Judged:
 
 
 def _failure(pair: Pair, verdict: Verdict, word: str, status: CellStatus) -> Judged:
-    """Where times are not comparable, neither is that one took too long."""
+    """Return the verdict on a failure; timeouts compare only where times do."""
     if status.kind is StatusKind.TIMEOUT and not pair.is_comparable:
         return Judged("another environment", f"{word} {status}")
     return Judged(verdict, f"{word} {status}")
@@ -241,7 +241,7 @@ def _is_corrected(pair: Pair) -> bool:
 
 
 def _samples(pair: Pair) -> tuple[Sequence[float], Sequence[float]]:
-    """What is tested: sample ÷ reference where both sides timed one with each sample."""
+    """Return the samples to test: ÷ reference where both sides timed one with each."""
     if _is_corrected(pair):
         return pair.base.ratios, pair.new.ratios
     sides = (pair.base, pair.new)
