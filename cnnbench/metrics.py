@@ -34,6 +34,7 @@ class Metric:
         title: a column head for people.
         group: the heading that the column stands under; empty where tables show it on request.
         rank: place of the column in its group.
+        family: metrics of one name here are views of one measurement; one is compared for all.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Metric:
     title: str = ""
     group: str = ""
     rank: int = 0
+    family: str = ""
 
     @property
     def is_published(self) -> bool:
@@ -54,7 +56,7 @@ class Metric:
     @property
     def noun(self) -> tuple[str, str]:
         """Singular and plural noun for counts of this metric."""
-        if self.name.startswith("latency_"):
+        if self.family == "latency":
             return "latency", "latencies"
         is_measured = self.depends_on == "setting"
         return {

@@ -150,9 +150,7 @@ def _over(report: Report, model: str, times: Mapping[str, Mapping[str, float]]) 
             if is_sure:
                 yield words
             else:
-                warnings.warn(
-                    f"{model}: {words}, but within its uncertainty", UserWarning, stacklevel=5
-                )
+                warnings.warn(f"{model}: {words} (uncertain)", UserWarning, stacklevel=5)
 
 
 def _slower(
@@ -169,6 +167,4 @@ def _slower(
         if found.low > limit:
             yield words
         elif found.high > limit:
-            warnings.warn(
-                f"{model}: {words}, but within its uncertainty", UserWarning, stacklevel=5
-            )
+            warnings.warn(f"{model}: {words} (uncertain)", UserWarning, stacklevel=5)

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
 from cnnbench.metrics import METRICS, split
-from cnnbench.probes.compression.verdicts import COLUMN as COMPRESSION
 from cnnbench.report import layout
 from cnnbench.results.report import Report
 from cnnbench.statistics.drift_correction import counted, logarithms
@@ -29,12 +28,13 @@ def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
     asked, labels = layout.about(wanted, report), layout.short_labels(report)
     metrics = frozenset(name for name, metric in METRICS.items() if wanted or metric.group)
     for row in asked:
-        if isinstance(words := row.others.get(COMPRESSION), str):
-            yield f"{row.name}: {words}"
+        for name, words in row.others.items():
+            if name.endswith("_verdict") and isinstance(words, str):
+                yield f"{row.name}: {words}"
     yield from _unsettled(asked, labels)
     yield from _absent(_statuses(asked, metrics, labels), len(asked))
     yield from _doubtful(_verdicts(asked, metrics | {_ANSWERS}, labels))
-    if any(name.startswith("latency_") for name in asked.columns):
+    if any(METRICS[split(name)[0]].family == "latency" for name in asked.numbers):
         yield from drift(report)
     settings = dict.fromkeys(split(name)[1] for name in asked.columns)
     yield from (f"{labels[s]}: in full {s}" for s in settings if labels[s] != s)

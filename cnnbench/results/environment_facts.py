@@ -34,7 +34,7 @@ def _is_environment(value: Any) -> bool:
 
 
 def _are_facts(value: Any, levels: int) -> bool:
-    """Return whether ``value`` is a fact, a list of facts, or a mapping of such, ``levels`` deep."""
+    """Return whether ``value`` is a fact, a list of facts, or a mapping ``levels`` deep."""
     if isinstance(value, dict):
         return levels > 0 and all(_are_facts(item, levels - 1) for item in value.values())
     if isinstance(value, list):

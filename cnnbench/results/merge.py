@@ -13,11 +13,6 @@ from cnnbench.results.report import DRIFTING, FACTS, REFERENCE, Report
 from cnnbench.row import Row
 
 
-def rows_of(table: object) -> list[Row]:
-    """The rows of one report; see `Report.of`."""
-    return Report.of(table).rows
-
-
 def merge(reports: Sequence[Report]) -> tuple[Report, dict[str, list[str]]]:
     """Return all rows of several reports, and column -> networks with a replaced number.
 

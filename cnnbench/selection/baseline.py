@@ -76,7 +76,7 @@ class Baseline:
         self._found[test] = list(reports)
 
     def write(self) -> None:
-        """Put what was found into the file; its other rows, and other numbers of a row, stay.
+        """Merge what was found into the file; its other rows, and other numbers of a row, stay.
 
         In the order of the tests' ids: the file is the same in whichever order they ran.
         """

@@ -118,7 +118,9 @@ def _counted(name: str, found: Mapping[str, float]) -> str:
 
 
 def _time(name: str) -> str:
-    return metrics.split(metrics.resolve(name, [m for m in METRICS if m.startswith("latency_")]))[0]
+    return metrics.split(
+        metrics.resolve(name, [m for m in METRICS if METRICS[m].family == "latency"])
+    )[0]
 
 
 def _exceeded(name: str, value: float, limit: float) -> str:

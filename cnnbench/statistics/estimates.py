@@ -156,7 +156,7 @@ def _slowed(references: Sequence[float]) -> list[str]:
 
 
 def concerns(flags: Sequence[Sequence[str]]) -> list[str]:
-    """Return the kinds of flags that over a third of the rounds carry: ``drifting in 3 of 6 rounds``."""
+    """Return the kinds of flags of over a third of the rounds: ``drifting in 3 of 6 rounds``."""
     kinds = Counter(kind for one in flags for kind in dict.fromkeys(map(_kind, one)))
     return [
         f"{kind} in {count} of {len(flags)} rounds"

@@ -12,16 +12,6 @@ from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.statistics.measurement import Measurement
 
-# One number a latency cell is compared: the first of these that both sides have, else one has.
-_LATENCIES = (
-    "latency_location_s",
-    "latency_p50_s",
-    "latency_mean_s",
-    "latency_p90_s",
-    "latency_p95_s",
-    "latency_p99_s",
-)
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -81,12 +71,12 @@ def compared_numbers(base: Row, new: Row, wanted: Wanted) -> list[str]:
     known_columns = frozenset(wanted.columns)
     both = [name for name in columns if of_column(name) and name in known_columns]
     required = {name for group in wanted.required for name in group}
-    usual = [name for name in both if _is_usual(name) or _is_latency(name)]
+    usual = [name for name in both if _is_usual(name) or _family(name)]
     asked = {*(usual if wanted.chosen is None else wanted.chosen), *required}
     sides = {name: (base.read(name), new.read(name)) for name in both if name in asked}
     known = {name: two for name, two in sides.items() if any(map(_is_something, two))}
     if wanted.chosen is None:
-        shown = {*filter(_is_usual, known), *_latencies(known)}
+        shown = {*filter(_is_usual, known), *_of_families(known)}
         found = [name for name in known if name in shown]
     else:
         found = [name for name in wanted.chosen if name in known]
@@ -102,38 +92,41 @@ def _is_something(found: Measurement) -> bool:
     return found.value is not None or found.has_failed
 
 
-def _latencies(known: Mapping[str, tuple[Measurement, Measurement]]) -> Iterator[str]:
-    """Yield the metrics by which the latency of each setting is compared.
+def _of_families(known: Mapping[str, tuple[Measurement, Measurement]]) -> Iterator[str]:
+    """Yield the metrics by which families of metrics are compared, in each setting.
 
-    Beside it those that tables show and that only the new side lacks: a number that is gone is
-    not verified by another one.
+    The first that both sides have, those that tables show before others. Beside it the shown ones
+    that only the new side lacks: a number that is gone is not verified by another one.
     """
 
     def missing(name: str) -> int:
         return sum(side.value is None for side in known[name])
 
-    timed = list(filter(_is_latency, known))
-    for label in dict.fromkeys(split(name)[1] for name in timed):
-        names = [name for name in timed if split(name)[1] == label]
-        names.sort(key=lambda name: (missing(name), _LATENCIES.index(split(name)[0])))
-        yield names[0]
-        if not missing(names[0]):
-            yield from (
-                name for name in names if METRICS[split(name)[0]].group and _is_lost(*known[name])
-            )
+    families: dict[tuple[str, str], list[str]] = {}
+    for name in filter(_family, known):
+        families.setdefault((_family(name), split(name)[1]), []).append(name)
+    for family in families.values():
+        first = min(family, key=lambda name: (missing(name), not _is_shown(name)))
+        yield first
+        if not missing(first):
+            yield from (name for name in family if _is_shown(name) and _is_lost(*known[name]))
+
+
+def _is_shown(name: str) -> bool:
+    return bool(METRICS[split(name)[0]].group)
+
+
+def _family(name: str) -> str:
+    return METRICS[split(name)[0]].family
 
 
 def _is_lost(base: Measurement, new: Measurement) -> bool:
     return base.value is not None and new.value is None
 
 
-def _is_latency(name: str) -> bool:
-    return split(name)[0] in _LATENCIES
-
-
 def _is_usual(name: str) -> bool:
     metric = METRICS[split(name)[0]]
-    if metric.name.startswith("published_"):
+    if metric.is_published or metric.family:
         return False
     if metric.exact:
         return True
