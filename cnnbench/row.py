@@ -57,7 +57,7 @@ class Row:
             return found
         if METRICS[base].depends_on == "setting":
             return replace(found, status=self._status_of_setting(label))
-        if base.startswith("published_") and found.value is None:
+        if METRICS[base].is_published and found.value is None:
             return replace(found, status=_NOT_PUBLISHED)
         return found
 

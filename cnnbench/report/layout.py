@@ -51,7 +51,7 @@ class Column:
 
     @property
     def is_published(self) -> bool:
-        return self.metric.name.startswith("published_")
+        return self.metric.is_published
 
 
 @dataclass(frozen=True)

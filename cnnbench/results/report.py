@@ -222,7 +222,7 @@ def _ordered(rows: Sequence[Row]) -> list[str]:
 
     def place(name: str) -> tuple[int, int, str]:
         metric, label = split(name)
-        owner = max((m for m in order if metric.startswith(m)), key=len, default=metric)
+        owner = split(csv_files.value_column(name) or name)[0]
         rank = order.index(owner) if owner in order else len(order)
         return rank, labels[label], metric[len(owner) :]
 
