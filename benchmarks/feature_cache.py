@@ -20,7 +20,8 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from cnnbench.data import catalog
+from cnnbench.data import loading
+from cnnbench.data.datasets import Request
 from cnnbench.models import registry
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import recipes
@@ -28,11 +29,11 @@ from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.accuracy.training.loop import Training
 
 
-def train(task: recipes.Task, cache: bool) -> tuple[float, Any]:
+def train(task: recipes.TrainingJob, cache: bool) -> tuple[float, Any]:
     """CPU seconds of phase one, and the head's weights."""
     with tempfile.TemporaryDirectory() as folder:
         state = Checkpoint(Path(folder) / "state.npz", "benchmark")
-        training = Training(task.setting, task.seed, state, lambda text: None)
+        training = Training(task.setting, task.objective, task.seed, state, lambda text: None)
         started = time.process_time()
         model = recipes.from_pretrained(task, training, cache)
         return time.process_time() - started, model.get_weights()[-2:]
@@ -49,7 +50,7 @@ def main() -> int:
     setting = AccuracySetting(
         dataset="digits", recipe="transfer", image_size=options.size, epochs=options.epochs
     )
-    wanted = catalog.Wanted("digits", options.size, 3, train_examples=options.images)
+    wanted = Request("digits", options.size, 3, train_examples=options.images)
     with tempfile.TemporaryDirectory() as folder:
         # Where ImageNet's weights cannot be had: the time and the sameness are those of any.
         subject = registry.resolve("MobileNetV2", ())
@@ -57,7 +58,7 @@ def main() -> int:
         tf.keras.utils.set_random_seed(0)
         shape = (options.size, options.size, 3)
         subject.build(input_shape=shape, include_top=False).save_weights(str(weights))
-        task = recipes.Task(subject, setting, catalog.load(wanted), 0, weights)
+        task = recipes.TrainingJob(subject, setting, loading.load(wanted), 0, weights)
         cached, ours = train(task, cache=True)
         through, theirs = train(task, cache=False)
     gap = max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))

@@ -23,11 +23,11 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from cnnbench.data.pictures import Part
 from cnnbench.data.pipeline import TrainingBatches
 from cnnbench.probes.accuracy.settings import AccuracySetting, Augment
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.accuracy.training.loop import Phase, Training
+from cnnbench.tasks.classification import CLASSIFICATION
 
 CLASSES = 10
 WANTED = 0.95
@@ -58,16 +58,17 @@ def scaled(images: Any) -> Any:
 class Ours:
     """The probe's loop, called for one more epoch at a time."""
 
-    def __init__(self, part: Part, size: int, epochs: int, folder: Path) -> None:
+    def __init__(self, images: np.ndarray, targets: np.ndarray, epochs: int, folder: Path) -> None:
+        size = images.shape[1]
         setting = AccuracySetting(
             dataset="fashion_mnist", image_size=size, epochs=epochs, clip_norm=None
         )
         self._phase = Phase(1, epochs, setting.learning_rate)
-        self._training = Training(
-            setting, 0, Checkpoint(folder / "state.npz", "speed"), lambda text: None
-        )
+        objective = CLASSIFICATION.objective([str(label) for label in range(CLASSES)], "images")
+        checkpoint = Checkpoint(folder / "state.npz", "speed")
+        self._training = Training(setting, objective, 0, checkpoint, lambda text: None)
         self._model = network(size)
-        self._batches = TrainingBatches(part, CLASSES, setting.batch_size, Augment(), scaled)
+        self._batches = TrainingBatches(images, targets, setting.batch_size, Augment(), scaled)
         self._training._compile(self._model, self._phase)
 
     def epoch(self, number: int) -> None:
@@ -79,15 +80,13 @@ class Ours:
 class Bare:
     """What one would write by hand."""
 
-    def __init__(self, part: Part, size: int) -> None:
-        import tensorflow as tf
-
-        self._model = network(size)
+    def __init__(self, images: np.ndarray, targets: np.ndarray) -> None:
+        self._model = network(images.shape[1])
         self._model.compile(
             "adam", "categorical_crossentropy", metrics=["accuracy"], jit_compile=False
         )
-        self._images = scaled(part.images.astype(np.float32))
-        self._labels = tf.one_hot(part.labels, CLASSES).numpy()
+        self._images = scaled(images.astype(np.float32))
+        self._labels = targets
 
     def epoch(self, number: int) -> None:
         self._model.fit(self._images, self._labels, batch_size=64, verbose=0)
@@ -101,15 +100,13 @@ def main() -> int:
     options = parser.parse_args()
     random = np.random.default_rng(0)
     shape = (options.images, options.size, options.size, 1)
-    part = Part(
-        random.integers(0, 256, shape, dtype=np.uint8),
-        random.integers(0, CLASSES, options.images),
-    )
+    images = random.integers(0, 256, shape, dtype=np.uint8)
+    targets = np.eye(CLASSES, dtype=np.float32)[random.integers(0, CLASSES, options.images)]
     seconds: dict[str, list[float]] = {"cnnbench": [], "bare fit": []}
     with tempfile.TemporaryDirectory() as folder:
         loops = {
-            "cnnbench": Ours(part, options.size, options.epochs, Path(folder)),
-            "bare fit": Bare(part, options.size),
+            "cnnbench": Ours(images, targets, options.epochs, Path(folder)),
+            "bare fit": Bare(images, targets),
         }
         for number in range(options.epochs):
             # Who begins alternates, so that neither always runs on what the other left warm.

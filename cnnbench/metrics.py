@@ -1,19 +1,23 @@
 """Every number that can stand in a table: its unit, which way is better, and what it depends on.
 
-A probe declares its metrics. In a record a metric has its bare name; in a table, one that
-depends on a setting carries it behind an ``@``: ``latency_p50_s@cpu/litert/b1``.
+A probe declares its metrics; those that a task computes from a network's outputs are one line each
+in `QUALITY`, or an entry point of another package. In a record a metric has its bare name; in a
+table, one that depends on a setting carries it behind an ``@``: ``latency_p50_s@cpu/litert/b1``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cnnbench.errors import UserError, nearest
-from cnnbench.plugins import PROBES
+from cnnbench.plugins import PROBES, Registry
 from cnnbench.units import Unit
+
+if TYPE_CHECKING:
+    import numpy as np
 
 DependsOn = Literal["network", "weights", "batch", "setting"]
 Better = Literal["lower", "higher"]
@@ -35,6 +39,7 @@ class Metric:
         group: the heading that the column stands under; empty where tables show it on request.
         rank: place of the column in its group.
         family: metrics of one name here are views of one measurement; one is compared for all.
+        is_share: a share of the test images, so that its error follows from their number.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Metric:
     group: str = ""
     rank: int = 0
     family: str = ""
+    is_share: bool = False
 
     @property
     def is_published(self) -> bool:
@@ -65,6 +71,34 @@ class Metric:
             "bytes": ("memory peak", "memory peaks") if is_measured else ("size", "sizes"),
             "fraction": ("accuracy", "accuracies") if is_measured else ("share", "shares"),
         }.get(self.unit, ("count", "counts"))
+
+
+@dataclass(frozen=True)
+class QualityMetric:
+    """A metric that a task computes from a network's predictions for the test images.
+
+    Attributes:
+        metric: its description.
+        task: name of the task that it belongs to.
+        compute: ``(predictions, targets) -> value``, both ``(n, ...)`` as the task documents them
+            (of a classifier: probabilities and labels); None where it does not apply.
+    """
+
+    metric: Metric
+    task: str
+    compute: Callable[[np.ndarray, np.ndarray], float | None]
+
+
+QUALITY: Registry[QualityMetric] = Registry(
+    "cnnbench.metrics",
+    "metric",
+    {
+        "top1": "cnnbench.tasks.classification.quality:TOP1",
+        "top5": "cnnbench.tasks.classification.quality:TOP5",
+        "ece": "cnnbench.tasks.classification.quality:ECE",
+        "loss": "cnnbench.tasks.classification.quality:LOSS",
+    },
+)
 
 
 class _Metrics(Mapping[str, Metric]):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.data import facts, fashion_mnist, stratified
+from cnnbench.data import fashion_mnist, stratified
 from tests.conftest import ROOT
 
 FILE = ROOT.joinpath("cnnbench", "data", *fashion_mnist.PACKAGED)
@@ -20,9 +20,9 @@ FILE = ROOT.joinpath("cnnbench", "data", *fashion_mnist.PACKAGED)
 
 def arrays(data_dir: Path) -> dict[str, np.ndarray]:
     """``{train,test}_{images,labels,places}``, ``(n, 28, 28, 1)`` and ``(n,)``, in drawn order."""
-    full = fashion_mnist.load(data_dir)
+    full = fashion_mnist.official(data_dir)
     found = {}
-    counts = facts.facts("fashion_mnist").packaged
+    counts = fashion_mnist.FASHION_MNIST.facts.packaged
     for name, part, count in zip(("train", "test"), (full.train, full.test), counts, strict=True):
         places = stratified.order(part.labels)[:count]
         found[f"{name}_images"] = part.read(places, 28, 1)

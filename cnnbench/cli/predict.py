@@ -14,13 +14,13 @@ import click
 from cnnbench.cli import options
 from cnnbench.errors import Unavailable, UserError, brief, is_out_of_memory
 from cnnbench.quiet import quiet
-from cnnbench.tasks import outputs
+from cnnbench.tasks.classification import outputs
 
 if TYPE_CHECKING:
     import numpy as np
 
     from cnnbench.models.model import Model
-    from cnnbench.tasks.prediction import Guess
+    from cnnbench.tasks.classification.prediction import Guess
 
 _T = TypeVar("_T")
 
@@ -88,7 +88,7 @@ def command(
     with quiet():
         from cnnbench import analysis
         from cnnbench.probes.accuracy.training import network as scaling
-        from cnnbench.tasks import prediction
+        from cnnbench.tasks.classification import prediction
 
         analysis.use_standard_keras()
         is_another = takes_classes and len(names) not in (0, subject.classes)

@@ -1,4 +1,5 @@
-"""Images with labels: Fashion-MNIST, tf_flowers, digits and folders, behind one interface.
+"""Images with annotations: one file a data set, found by name in `datasets.DATASETS`.
 
-`catalog.load` returns a `Dataset` of uint8 images at one size; `pipeline` feeds them to training.
+`loading.load` returns a `LoadedData` of uint8 images at one size; `pipeline` feeds them to
+training.
 """

@@ -17,7 +17,7 @@ _SILENT_FOR_S = 30.0
 
 
 def reachable(url: str) -> bool:
-    """Whether anything answers at ``url`` within five seconds, look-up of the name included."""
+    """Return whether anything answers at ``url`` within five seconds, name look-up included."""
     request = urllib.request.Request(url, method="HEAD")
     try:
         _in_time(lambda: urllib.request.urlopen(request, timeout=_ANSWER_WITHIN_S).close())
@@ -30,9 +30,9 @@ def reachable(url: str) -> bool:
 
 @contextmanager
 def impatient() -> Iterator[None]:
-    """Whatever a library fetches inside the ``with`` fails soon on a dead network.
+    """Inside the ``with``, make downloads by any library fail soon on a dead network.
 
-    A slow download may take its time, as long as something arrives every half a minute.
+    A slow download continues as long as something arrives every half a minute.
     """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SILENT_FOR_S)

@@ -1,4 +1,4 @@
-"""``fashion_mnist``: 60,000 and 10,000 pictures of clothes, 28 × 28 px, grey.
+"""``fashion_mnist``: 60,000 and 10,000 images of clothes, 28 × 28 px, grey.
 
 H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv:1708.07747. The files are those of Keras'
 own loader, in its cache; they are read here because that loader's folder is fixed when Keras is
@@ -13,7 +13,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnbench.data import downloads, facts
-from cnnbench.data.arrays import ArrayPictures
-from cnnbench.data.pictures import Splits
+from cnnbench.data import downloads
+from cnnbench.data.datasets import Facts, Place, Request
+from cnnbench.data.pictures import ArrayPictures, Splits
 from cnnbench.errors import Unavailable, brief
 
 CLASSES = (
@@ -49,8 +49,33 @@ _HOW = (
 )
 
 
-def load(data_dir: Path | None) -> Splits:
-    """The official 60,000 for training and 10,000 for the test.
+class FashionMnist:
+    """The official 60,000 images for training and 10,000 for the test."""
+
+    facts = Facts(
+        px=28,
+        classes=10,
+        training_images=60_000,
+        place=Place(
+            "keras/datasets/fashion-mnist",
+            *("KERAS_HOME", "~/.keras", "datasets/fashion-mnist"),
+            evidence="train-images-idx3-ubyte.gz",
+        ),
+        packaged=(2_500, 2_000),
+    )
+
+    def load(self, request: Request, data_dir: Path | None, search_path: Sequence[Path]) -> Splits:
+        """Return the packaged subset where it suffices, else the official sets."""
+        # Held-out images change what is drawn.
+        found = None if request.validation else drawn(request.train_examples, request.test_examples)
+        return found or official(data_dir)
+
+
+FASHION_MNIST = FashionMnist()
+
+
+def official(data_dir: Path | None) -> Splits:
+    """Return the official sets, downloading them first where they are missing.
 
     Raises:
         Unavailable: the files are not there and cannot be had, or are damaged.
@@ -64,12 +89,12 @@ def load(data_dir: Path | None) -> Splits:
 
 
 def drawn(train: int | None, test: int | None) -> Splits | None:
-    """Return the stratified subsets of so many pictures, read from those that come with cnnbench.
+    """Return stratified subsets of the given sizes from the images that come with cnnbench.
 
-    They are the pictures, in the order, that `stratified.subset` picks from the official sets.
-    None where they are not among those that come with cnnbench; None for a count is all of a set.
+    They are the images, in the order, that `stratified.subset` picks from the official sets.
+    None where they do not come with cnnbench; a count of None means all of a set.
     """
-    most_train, most_test = facts.facts("fashion_mnist").packaged
+    most_train, most_test = FashionMnist.facts.packaged
     if train is None or train > most_train or test is None or test > most_test:
         return None
     with (
@@ -80,7 +105,7 @@ def drawn(train: int | None, test: int | None) -> Splits | None:
 
 
 def _first(stored: Mapping[str, Any], part: str, count: int) -> ArrayPictures:
-    """The first ``count`` pictures of the draw, in the order of the official set."""
+    """Return the first ``count`` images of the draw, in the order of the official set."""
     rows = np.argsort(stored[f"{part}_places"][:count])
     labels = stored[f"{part}_labels"][rows].astype(np.int64)
     return ArrayPictures(stored[f"{part}_images"][rows], labels)
@@ -93,7 +118,7 @@ def _pictures(home: Path, part: str, count: int) -> ArrayPictures:
 
 
 def _idx(home: Path, name: str, shape: tuple[int, ...], header: int) -> npt.NDArray[np.uint8]:
-    """One file in Y. LeCun's IDX format: a header of 4-byte numbers, then the bytes."""
+    """Read one file in Y. LeCun's IDX format: a header of 4-byte numbers, then the bytes."""
     file = home / _SUBFOLDER / name
     if not file.exists():
         _fetch(home, name)
@@ -107,7 +132,7 @@ def _idx(home: Path, name: str, shape: tuple[int, ...], header: int) -> npt.NDAr
 def _fetch(home: Path, name: str) -> None:
     import tensorflow as tf
 
-    train, test = facts.facts("fashion_mnist").packaged
+    train, test = FashionMnist.facts.packaged
     how = _HOW.format(folder=home / _SUBFOLDER, train=train, test=test)
     if not downloads.reachable(_URL + name):
         raise Unavailable(how)

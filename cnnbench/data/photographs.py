@@ -1,4 +1,4 @@
-"""Pictures that are files or encoded bytes, each of its own size: decoded by Pillow."""
+"""Images in files or encoded bytes, each of its own size: decoded by Pillow."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ _THREADS = 4  # Pillow lets go of the interpreter while it decodes and resizes
 
 
 class Photographs:
-    """Encoded pictures: paths or bytes.
+    """Encoded images.
 
-    ``white_is`` is what stands for white in those of more than 8 bits (`tones.white`); by default
-    each has a range of its own.
+    Args:
+        sources: paths or bytes.
+        labels: class of each, ``(n,)``.
+        white_is: the value that stands for white in images of more than 8 bits (`tones.white`);
+            by default each has a range of its own.
     """
 
     def __init__(
@@ -49,9 +52,9 @@ class Photographs:
 def decoded(
     source: Path | bytes, height: int, width: int, channels: int, white_is: int | None = None
 ) -> Images:
-    """One picture upright, as much of its centre as fits, as ``(height, width, channels)``.
+    """Return one image upright, as much of its centre as fits, as ``(height, width, channels)``.
 
-    Nothing is stretched: of the picture, what is beyond the aspect ratio asked for is cut off.
+    Nothing is stretched: the parts beyond the aspect ratio asked for are cut off.
     Transparent parts are white, and so is ``white_is`` where it has more than 8 bits.
 
     Raises:
@@ -74,7 +77,7 @@ def tones_of(source: Path | bytes) -> Tones:
 
 
 def fitted(picture: Image.Image, height: int, width: int, channels: int) -> Images:
-    """`decoded` for a picture that is upright and of 8 bits already."""
+    """Return what `decoded` does, for an image that is upright and of 8 bits already."""
     colours = picture.convert("RGB" if channels == 3 else "L")
     cut = ImageOps.fit(colours, (width, height), Image.Resampling.BILINEAR)
     return np.asarray(cut, np.uint8).reshape(height, width, channels)

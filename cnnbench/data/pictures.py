@@ -1,9 +1,9 @@
-"""Labelled pictures that are read when wanted: the interface behind which every data set stands."""
+"""Labelled images that are read on demand: what every data set returns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,9 +14,12 @@ Labels = npt.NDArray[np.int64]
 Size = int | tuple[int, int]
 """Size of the images read, in px: the side of a square, or ``(height, width)``."""
 
+_CHUNK = 2048  # images resized at once
+_MOST_PROBLEMS = 200  # files that a record names
+
 
 def sides(size: Size) -> tuple[int, int]:
-    """``(height, width)``."""
+    """Return ``(height, width)``."""
     return (size, size) if isinstance(size, int) else size
 
 
@@ -25,10 +28,10 @@ class Pictures(Protocol):
 
     @property
     def labels(self) -> Labels:
-        """The class of each picture, ``(n,)``."""
+        """Class of each picture, ``(n,)``."""
 
     def read(self, indices: Labels, size: Size, channels: int) -> Images:
-        """Some of the pictures as ``(len(indices), height, width, channels)``, 0..255.
+        """Return some of the pictures as ``(len(indices), height, width, channels)``, 0..255.
 
         Nothing is stretched: the largest part of the centre that has the shape of ``size`` is cut
         out, then resized.
@@ -37,10 +40,14 @@ class Pictures(Protocol):
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set before anything is read: its pictures and who belongs where.
+    """A data set before its images are read.
 
-    ``has_own_test`` says that the test pictures were set apart by whoever made the data set;
-    ``notes`` are what a reader of a result must know of it, ``problems`` what could not be used.
+    Attributes:
+        classes: their names, by label.
+        train, test, validation: the pictures of each split.
+        problems: files that could not be used, a line each.
+        notes: remarks for the reader of a result, a line each.
+        has_own_test: whether the authors of the data set chose the test pictures.
     """
 
     classes: tuple[str, ...]
@@ -54,10 +61,12 @@ class Splits:
 
 @dataclass(frozen=True)
 class Part:
-    """Images in memory and their labels ``(n,)``.
+    """Images in memory with their annotations, one per image.
 
-    The images are uint8 ``(n, height, width, channels)``, or what a backbone made of them:
-    float32 features ``(n, d)``.
+    Attributes:
+        images: uint8 ``(n, height, width, channels)``, or the features that a backbone computed
+            from them, float32 ``(n, d)``.
+        labels: class of each image, ``(n,)``.
     """
 
     images: npt.NDArray[Any]
@@ -68,21 +77,67 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Dataset:
+class LoadedData:
     """A data set at one size, ready for training.
 
     Attributes:
         classes: their names, by label.
         train: what is trained on.
-        test: what the reported numbers come from, and nothing else looks at.
+        test: what the reported numbers come from; nothing else reads it.
         validation: what training may look at between epochs, or None.
-        problems: pictures that could not be used, a line each.
-        notes: what a reader of a result must know of the data set, a line each.
+        problems: files that could not be used, a line each.
+        notes: remarks for the reader of a result, a line each.
     """
 
     classes: tuple[str, ...]
     train: Part
     test: Part
     validation: Part | None = None
-    problems: Sequence[str] = field(default=())
-    notes: Sequence[str] = field(default=())
+    problems: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+def data_details(data: LoadedData | Splits, notes: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what a record says of the images: unusable files, and remarks with ``notes`` added."""
+    return {
+        "problems": list(data.problems)[:_MOST_PROBLEMS],
+        "n_problems": len(data.problems),
+        "notes": [*data.notes, *notes],
+    }
+
+
+class ArrayPictures:
+    """Pictures in one uint8 array ``(n, h, w, c)``, c being 1 or 3."""
+
+    def __init__(self, images: Images, labels: Labels) -> None:
+        self._images = images
+        self.labels = labels
+
+    def read(self, indices: Labels, size: Size, channels: int) -> Images:
+        out = np.empty((len(indices), *sides(size), channels), np.uint8)
+        for start in range(0, len(indices), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            out[rows] = fit_arrays(self._images[indices[rows]], size, channels)
+        return out
+
+
+def fit_arrays(images: Any, size: Size, channels: int) -> Images:
+    """Cut out the centre of ``(n, h, w, c)``, resize it (bilinear), adapt the channels.
+
+    The centre is the largest part that has the shape of ``size``.
+    """
+    import tensorflow as tf
+
+    height, width = sides(size)
+    scale = min(images.shape[1] / height, images.shape[2] / width)
+    cut = max(1, round(scale * height)), max(1, round(scale * width))
+    top, left = ((whole - part) // 2 for whole, part in zip(images.shape[1:3], cut, strict=True))
+    images = images[:, top : top + cut[0], left : left + cut[1]]
+    if channels == 1 and images.shape[3] == 3:
+        images = tf.image.rgb_to_grayscale(images)
+    if cut != (height, width):
+        resized = tf.image.resize(images, (height, width), antialias=height < cut[0])
+        images = tf.cast(tf.round(tf.clip_by_value(resized, 0.0, 255.0)), tf.uint8)
+    if channels == 3 and images.shape[3] == 1:
+        images = tf.repeat(images, 3, axis=3)
+    return np.asarray(images)

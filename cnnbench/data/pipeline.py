@@ -1,4 +1,4 @@
-"""From images in memory to batches: gathered, augmented and preprocessed while the last one trains.
+"""Batches of images in memory: gathered, augmented and preprocessed while the last one trains.
 
 The images stay cached as uint8, a quarter of what float32 takes; a batch is gathered by one
 operation, and prefetched. Everything random follows from the seed and the epoch alone, so that an
@@ -14,36 +14,50 @@ from typing import Any
 import numpy as np
 
 from cnnbench.data import augmentation
-from cnnbench.data.augment import Augment
-from cnnbench.data.pictures import Part
+from cnnbench.data.augmentation import Augment
 
 Preprocess = Callable[[Any], Any]
 
-# Of a batch that nothing is learnt from, so that large images need no more memory than others.
+# In a batch for evaluation, so that large images need no more memory than small ones.
 _EVALUATION_PIXELS = 64 * 224**2
 
 
 class TrainingBatches:
-    """Shuffled batches of one part, epoch by epoch, the last incomplete one left out.
+    """Shuffled batches of images, epoch by epoch, the last incomplete one left out.
 
-    (A batch of one picture has no variance to normalise by, and another shape to trace.)
+    (A batch of one image has no variance to normalise by, and another shape to trace.)
+
+    Args:
+        images: uint8 ``(n, h, w, c)``, or float32 features ``(n, d)``.
+        targets: as the loss takes them, ``(n, ...)``.
+        batch_size: at most as many as there are images.
+        augment: random changes, drawn for every batch.
+        preprocess: applied to the augmented batch.
+
+    Attributes:
+        steps: batches in an epoch.
+        n_images: images in an epoch; 0 for features.
     """
 
     def __init__(
-        self, part: Part, classes: int, batch_size: int, augment: Augment, preprocess: Preprocess
+        self,
+        images: np.ndarray,
+        targets: np.ndarray,
+        batch_size: int,
+        augment: Augment,
+        preprocess: Preprocess,
     ) -> None:
-        self.batch_size = min(batch_size, len(part))
-        self.steps = len(part) // self.batch_size
-        # In an epoch; of features, which is what a frozen backbone made of them, none.
-        self.n_images = self.steps * self.batch_size if part.images.ndim == 4 else 0
-        self._count = len(part)
-        self._size = part.images.shape[1:3]  # of features, which nothing augments, no size
+        self.batch_size = min(batch_size, len(images))
+        self.steps = len(images) // self.batch_size
+        self.n_images = self.steps * self.batch_size if images.ndim == 4 else 0
+        self._count = len(images)
+        self._size = images.shape[1:3]  # features, which nothing augments, have no size
         self._augment = augment
         self._preprocess = preprocess
-        self._images, self._targets = _on_host(part, classes)
+        self._images, self._targets = _on_host(images, targets)
 
     def epoch(self, seed: int, epoch: int) -> Any:
-        """A `tf.data.Dataset` of ``(images, one-hot labels)``, float32, for one epoch."""
+        """Return a `tf.data.Dataset` of float32 ``(images, targets)`` for one epoch."""
         import tensorflow as tf
 
         order = np.random.default_rng((seed, epoch)).permutation(self._count)
@@ -60,32 +74,34 @@ class TrainingBatches:
         return tf.data.Dataset.from_tensor_slices(batches).map(batch).prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation_batches(part: Part, classes: int, preprocess: Preprocess, most: int = 256) -> Any:
-    """All of ``part``, in order and unchanged, as ``(images, one-hot labels)``.
+def evaluation_batches(
+    images: np.ndarray, targets: np.ndarray, preprocess: Preprocess, most: int = 256
+) -> Any:
+    """Return a `tf.data.Dataset` of ``(images, targets)``: all of them, in order and unchanged.
 
     Args:
-        part: images or features.
-        classes: the width of the labels.
-        preprocess: what the network makes of images in 0..255.
-        most: to a batch; of large images fewer go together.
+        images: uint8 ``(n, h, w, c)``, or float32 features ``(n, d)``.
+        targets: as the loss takes them, ``(n, ...)``.
+        preprocess: the network's, for images in 0..255.
+        most: images in a batch; of large images fewer go together.
     """
     import tensorflow as tf
 
     size = most
-    if part.images.ndim == 4:
-        size = max(1, min(most, _EVALUATION_PIXELS // math.prod(part.images.shape[1:3])))
-    images, targets = _on_host(part, classes)
+    if images.ndim == 4:
+        size = max(1, min(most, _EVALUATION_PIXELS // math.prod(images.shape[1:3])))
+    on_host, wanted = _on_host(images, targets)
 
     def batch(indices: Any) -> tuple[Any, Any]:
-        chosen = tf.cast(tf.gather(images, indices), tf.float32)
-        return preprocess(chosen), tf.gather(targets, indices)
+        chosen = tf.cast(tf.gather(on_host, indices), tf.float32)
+        return preprocess(chosen), tf.gather(wanted, indices)
 
-    order = tf.data.Dataset.range(len(part)).batch(size)
+    order = tf.data.Dataset.range(len(images)).batch(size)
     return order.map(batch).prefetch(tf.data.AUTOTUNE)
 
 
-def _on_host(part: Part, classes: int) -> tuple[Any, Any]:
+def _on_host(images: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
     import tensorflow as tf
 
     with tf.device("CPU"):  # a GPU's memory is for the network
-        return tf.constant(part.images), tf.one_hot(part.labels, classes)
+        return tf.constant(images), tf.constant(targets)

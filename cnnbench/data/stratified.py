@@ -7,17 +7,17 @@ import numpy as np
 from cnnbench.data.pictures import Labels
 from cnnbench.errors import JobFailed
 
-# A fixed draw: which pictures a subset holds must not differ between models or seeds.
+# A fixed draw: a subset must not differ between models or seeds.
 _DRAW = 14
 
 
 def subset(labels: Labels, count: int | None) -> Labels:
-    """The indices of ``count`` pictures, in order, every class in its share (rounded).
+    """Return the indices of ``count`` images, in order, every class in its share (rounded).
 
     The subset of a smaller count lies inside that of a larger one.
 
     Raises:
-        JobFailed: there are fewer than ``count`` pictures.
+        JobFailed: there are fewer than ``count`` images.
     """
     if count is None or count == len(labels):
         return np.arange(len(labels))
@@ -27,7 +27,7 @@ def subset(labels: Labels, count: int | None) -> Labels:
 
 
 def order(labels: Labels) -> Labels:
-    """All indices in the order in which they are drawn: a subset is a beginning of it."""
+    """Return all indices in the order of the draw, of which every subset is a beginning."""
     # Every picture gets its place within its class as a fraction; the smallest fractions win.
     place = np.empty(len(labels))
     for label in np.unique(labels):

@@ -6,41 +6,61 @@ validates on the next 15 % and trains on the rest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnnbench.data import downloads
-from cnnbench.data.photographs import Photographs
+from cnnbench.data.datasets import Facts, Place, Request
 from cnnbench.data.pictures import Splits
 from cnnbench.errors import Unavailable
+
+if TYPE_CHECKING:
+    from cnnbench.data.photographs import Photographs
 
 _SPLIT = ("train[:10%]", "train[10%:25%]", "train[25%:]")
 _URL = "https://storage.googleapis.com/download.tensorflow.org/"
 
 
-def load(data_dir: Path | None) -> Splits:
-    """367 images for the test, 551 for validation, 2,752 for training.
+class TfFlowers:
+    """367 images for the test, 551 for validation, 2,752 for training."""
 
-    Raises:
-        Unavailable: the images are not there and cannot be had.
-    """
-    import tensorflow_datasets as tfds
-
-    folder = data_dir / "tensorflow_datasets" if data_dir else None
-    builder = tfds.builder("tf_flowers", data_dir=folder)
-    if not builder.is_prepared():
-        _fetch(builder)
-    parts = builder.as_dataset(
-        split=list(_SPLIT), decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False
+    facts = Facts(
+        px=224,  # photographs of many sizes
+        classes=5,
+        training_images=2_752,
+        has_validation=True,
+        place=Place(
+            "tensorflow_datasets/tf_flowers",
+            *("TFDS_DATA_DIR", "~/tensorflow_datasets", "tf_flowers"),
+            evidence="*/dataset_info.json",
+        ),
     )
-    test, validation, train = (_photographs(tfds.as_numpy(part)) for part in parts)
-    names = tuple(builder.info.features["label"].names)
-    return Splits(classes=names, train=train, test=test, validation=validation)
+
+    def load(self, request: Request, data_dir: Path | None, search_path: Sequence[Path]) -> Splits:
+        """Return all images, encoded, downloading them first where they are missing."""
+        import tensorflow_datasets as tfds
+
+        folder = data_dir / "tensorflow_datasets" if data_dir else None
+        builder = tfds.builder("tf_flowers", data_dir=folder)
+        if not builder.is_prepared():
+            _fetch(builder)
+        parts = builder.as_dataset(
+            split=list(_SPLIT), decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False
+        )
+        test, validation, train = (_photographs(tfds.as_numpy(part)) for part in parts)
+        names = tuple(builder.info.features["label"].names)
+        return Splits(classes=names, train=train, test=test, validation=validation)
+
+
+TF_FLOWERS = TfFlowers()
 
 
 def _photographs(part: Any) -> Photographs:
+    from cnnbench.data.photographs import Photographs
+
     examples = list(part)
     labels = np.array([example["label"] for example in examples], np.int64)
     return Photographs([example["image"] for example in examples], labels)

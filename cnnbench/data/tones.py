@@ -1,7 +1,7 @@
-"""From a picture of any kind to one of 8 bits without transparency: what its numbers stand for.
+"""Convert an image of any kind to 8 bits without transparency.
 
-Files say how many bits a number takes, seldom how many of them are used: a camera of 12 bits writes
-files of 16. White is taken to be the largest number of the usual depths (8, 10, 12, 14, 16 bits)
+A file states how many bits a value takes, seldom how many of them are used: a 12-bit camera writes
+16-bit files. White is taken to be the largest number of the usual depths (8, 10, 12, 14, 16 bits)
 that holds the brightest number of *all* pictures of a set, so that what is darker stays darker.
 Transparent parts show white, as paper does.
 """
@@ -43,7 +43,7 @@ class Picture:
         self._colour_is_deep = ";16" in tile and not opened.mode.startswith("I")
 
     def tones(self) -> Tones:
-        """Look at it.
+        """Examine it.
 
         Raises:
             ValueError: its numbers have no range that is known.
@@ -53,7 +53,7 @@ class Picture:
         return Tones(self._brightest_colour(), _is_transparent(self._opened))
 
     def eight_bits(self, white_is: int | None = None) -> Image.Image:
-        """The same upright and without transparency, of 8 bits a channel.
+        """Return the image upright and without transparency, 8 bits a channel.
 
         Args:
             white_is: of its set, where it has more than 8 bits; by default as of a set of its own.
@@ -78,14 +78,14 @@ class Picture:
 
 
 def white(brightest: Iterable[int]) -> int:
-    """The number that stands for white in pictures of more than 8 bits."""
+    """Return the value that stands for white in pictures of more than 8 bits."""
     most = max(brightest, default=0)
     bits = next((bits for bits in _DEPTHS if most < 2**bits), most.bit_length())
     return int(2**bits - 1)
 
 
 def notes(found: Sequence[Tones]) -> list[str]:
-    """Remarks on how the pictures of a set were interpreted."""
+    """Return remarks on how the pictures of a set were interpreted."""
     words = []
     deep = [tones.brightest for tones in found if tones.brightest]
     if deep:

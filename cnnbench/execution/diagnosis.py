@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from cnnbench import environment
-from cnnbench.data import facts as datasets
+from cnnbench.data import datasets
 from cnnbench.probes.latency.runtimes import find
 from cnnbench.probes.latency.settings import Runtime
 
@@ -56,7 +56,7 @@ def runtimes() -> Iterator[tuple[str, str]]:
 
 def data_sets(data_dir: Path | None) -> Iterator[tuple[str, str]]:
     """``(data set, where it is or that it is missing)``; by default in its library's own place."""
-    for name, facts in datasets.NAMED.items():
+    for name, facts in datasets.fixed():
         place = facts.place
         if any(facts.packaged):
             train, test = facts.packaged

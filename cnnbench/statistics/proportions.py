@@ -12,9 +12,6 @@ from cnnbench.statistics.estimates import Estimate
 from cnnbench.statistics.robust import Z, t_quantile
 from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE, ONE_SEED, STABLE, Verdict
 
-# Metrics that are shares of the test images.
-SHARES = ("top1", "top5", "agreement")
-
 
 def estimate(shares: Sequence[float], examples: int) -> Estimate:
     """The mean share of right answers over seeds, with its 95 % interval.

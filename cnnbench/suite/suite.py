@@ -107,7 +107,7 @@ def check(source: Source, catalogue: Catalogue, search_path: tuple[Path, ...] = 
     problems: list[UserError] = []
     top = _validated(_Top, source.data, (), source, problems)
     models = list(_models(source, catalogue, search_path, problems))
-    probes = list(_probes(source, models, problems))
+    probes = list(_probes(source, models, search_path, problems))
     if problems or top is None:
         problems.sort(key=lambda problem: _line_of(problem.where))
         raise all_of(problems)
@@ -155,7 +155,10 @@ def _models(
 
 
 def _probes(
-    source: Source, models: Sequence[Model], problems: list[UserError]
+    source: Source,
+    models: Sequence[Model],
+    search_path: tuple[Path, ...],
+    problems: list[UserError],
 ) -> Iterator[tuple[str, Spec]]:
     probes = source.data.get("probes")
     for name, forms in (probes if isinstance(probes, dict) else {}).items():
@@ -170,7 +173,12 @@ def _probes(
         for index, form in enumerate(forms if as_list else [forms]):
             form_path = (*path, index) if as_list else path
             spec = _validated(
-                PROBES[name].spec, {} if form is None else form, form_path, source, problems
+                PROBES[name].spec,
+                {} if form is None else form,
+                form_path,
+                source,
+                problems,
+                search_path,
             )
             if spec is not None:
                 yield name, _for_models(spec, models, source, form_path, problems)
@@ -198,10 +206,15 @@ _SHOULD_BE = "Input should be "
 
 
 def _validated(
-    form: type[_F], data: Any, path: Path_, source: Source, problems: list[UserError]
+    form: type[_F],
+    data: Any,
+    path: Path_,
+    source: Source,
+    problems: list[UserError],
+    search_path: tuple[Path, ...] = (),
 ) -> _F | None:
     try:
-        return form.model_validate(data)
+        return form.model_validate(data, context={"search_path": search_path})
     except ValidationError as error:
         problems.extend(_worded(form, item, path, source) for item in _joined(error, source))
         return None

@@ -1,1 +1,1 @@
-"""Tasks: what the outputs of a network mean and how they are judged."""
+"""Tasks: meaning, training and evaluation of a network's outputs; a folder or file each."""

@@ -184,10 +184,11 @@ def test_export_says_which_recipe_made_the_weights(tmp_path: Path) -> None:
     from cnnbench.models import registry
     from cnnbench.probes.accuracy.settings import AccuracySetting
     from cnnbench.probes.accuracy.training import transfer
+    from tests.tasks.objectives import classes
 
     name = "MobileNetV2[alpha=0.35,input_shape=32x32x3]"
     setting = AccuracySetting(dataset="tf_flowers", recipe="transfer", image_size=32)
-    nets = transfer.build(registry.resolve(name), setting, 5, None, seed=0)
+    nets = transfer.build(registry.resolve(name), setting, classes(5), None, seed=0)
     nets.whole.save_weights(tmp_path / "flowers.weights.h5")
     weights = ("--weights", "flowers.weights.h5", "--out", "m.tflite")
     done = cnnbench(tmp_path, "export", name, "--variant", "float32", *weights)

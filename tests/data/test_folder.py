@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from cnnbench import files
-from cnnbench.data import catalog, folder
+from cnnbench.data import loading
+from cnnbench.data.datasets import Request
+from cnnbench.data.folder import pictures as folder
 from cnnbench.data.photographs import decoded
 from cnnbench.errors import JobFailed, Unavailable
 
@@ -28,8 +30,8 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_a_class_a_subfolder(photos: Path) -> None:
-    wanted = catalog.Wanted("folder:photos", size=8, channels=3)
-    data = catalog.load(wanted, None, [photos.parent])
+    wanted = Request("folder:photos", size=8, channels=3)
+    data = loading.load(wanted, None, [photos.parent])
     assert data.classes == ("blue", "red")
     assert np.bincount(data.train.labels).tolist() == [8, 8]
     assert np.bincount(data.test.labels).tolist() == [2, 2]
@@ -67,7 +69,7 @@ def test_what_cannot_be_used_is_named(photos: Path) -> None:
 def test_a_picture_whose_orientation_is_damaged_is_named_and_not_fatal(photos: Path) -> None:
     odd = photos / "red" / "odd.jpg"
     Image.new("RGB", (12, 10), (9, 9, 9)).save(odd, dpi=(72, 72), exif=b"Exif\0\0garbage!")
-    data = catalog.load(catalog.Wanted("folder:photos", size=8, channels=3), None, [photos.parent])
+    data = loading.load(Request("folder:photos", size=8, channels=3), None, [photos.parent])
     (problem,) = data.problems
     assert problem.startswith("red/odd.jpg: unreadable (")
 

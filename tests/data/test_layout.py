@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from cnnbench import files
-from cnnbench.data import folder, folder_layout
+from cnnbench.data.folder import layout
+from cnnbench.data.folder import pictures as folder
 from cnnbench.errors import JobFailed
 
 
@@ -54,7 +55,7 @@ def test_links_that_never_end_are_not_followed(photos: Path) -> None:
     (photos / "blue" / "again").symlink_to(photos)
     (photos / "red" / "itself").symlink_to(photos / "red" / "itself")
     (photos / "up").symlink_to(photos.parent)
-    assert folder_layout.read(photos).problems() == [
+    assert layout.read(photos).problems() == [
         "blue/again: a link to a folder that contains it",
         "green: a dangling link",
         "red/itself: a dangling link",
@@ -66,7 +67,7 @@ def test_links_that_never_end_are_not_followed(photos: Path) -> None:
 
 def test_what_is_no_file_is_named(photos: Path) -> None:
     os.mkfifo(photos / "blue" / "pipe")
-    assert "blue/pipe: neither a file nor a folder" in folder_layout.read(photos).problems()
+    assert "blue/pipe: neither a file nor a folder" in layout.read(photos).problems()
 
 
 def test_the_hash_follows_links_and_everything_that_was_seen(photos: Path) -> None:
@@ -180,4 +181,4 @@ def test_classes_named_by_numbers_come_in_the_order_of_these(tmp_path: Path) -> 
     splits = folder.load("many", [tmp_path])
     assert splits.classes == tuple(str(number) for number in range(12))
     assert splits.notes == ("classes in numerical order, 0 to 11",)
-    assert folder_layout.in_order(["2", "10", "b"]) == ["10", "2", "b"]
+    assert layout.in_order(["2", "10", "b"]) == ["10", "2", "b"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbench.data import catalog, downloads, fashion_mnist, stratified
-from cnnbench.data.catalog import Wanted
+from cnnbench.data import downloads, fashion_mnist, loading, stratified
+from cnnbench.data.datasets import Request
 from cnnbench.errors import Unavailable
 from tests import packaged
 
@@ -60,8 +60,8 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_small_request_reads_nothing_else(nowhere: Path) -> None:
-    data = catalog.load(
-        Wanted("fashion_mnist", 32, 3, train_examples=40, test_examples=2000), nowhere
+    data = loading.load(
+        Request("fashion_mnist", 32, 3, train_examples=40, test_examples=2000), nowhere
     )
     assert data.train.images.shape == (40, 32, 32, 3)
     assert data.test.images.shape == (2000, 32, 32, 3)
@@ -86,7 +86,7 @@ def test_a_request_for_other_pictures_asks_for_the_full_data_set(
 ) -> None:
     asked = {"train_examples": 2500, "test_examples": 2000} | more
     with pytest.raises(Unavailable, match=r"at most 2,500 training and 2,000 test images"):
-        catalog.load(Wanted("fashion_mnist", 28, 1, **asked), nowhere)  # type: ignore[arg-type]
+        loading.load(Request("fashion_mnist", 28, 1, **asked), nowhere)  # type: ignore[arg-type]
 
 
 @pytest.mark.data
@@ -101,11 +101,11 @@ def test_they_are_made_of_the_full_data_set(data_dir: Path) -> None:
 
 @pytest.mark.data
 def test_the_full_data_set_gives_the_same_pictures_in_the_same_order(data_dir: Path) -> None:
-    full = fashion_mnist.load(data_dir)
+    full = fashion_mnist.official(data_dir)
     for train, test in [(1, 1), (7, 13), (500, 300), (1000, 1999), (2499, 2), (2500, 2000)]:
         size, channels = (28, 1) if train % 2 else (32, 3)
-        asked = Wanted("fashion_mnist", size, channels, train_examples=train, test_examples=test)
-        data = catalog.load(asked, Path("/nonexistent"))
+        asked = Request("fashion_mnist", size, channels, train_examples=train, test_examples=test)
+        data = loading.load(asked, Path("/nonexistent"))
         for part, whole, count in ((data.train, full.train, train), (data.test, full.test, test)):
             picked = stratified.subset(whole.labels, count)
             assert np.array_equal(part.labels, whole.labels[picked])

@@ -7,15 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.data.augment import Augment
-from cnnbench.data.pictures import Part
+from cnnbench.data.augmentation import Augment
 from cnnbench.data.pipeline import TrainingBatches, evaluation_batches
 
 # Picture i is grey level i all over, so that a batch says which pictures it holds.
-PART = Part(
-    np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 1), np.uint8),
-    np.arange(10) % 3,
-)
+IMAGES = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 1), np.uint8)
+TARGETS = np.eye(3, dtype=np.float32)[np.arange(10) % 3]
 
 
 def same(images: Any) -> Any:
@@ -27,7 +24,7 @@ def levels(batches: Any) -> list[list[int]]:
 
 
 def test_an_epoch_holds_every_picture_at_most_once_and_is_repeatable() -> None:
-    training = TrainingBatches(PART, 3, 3, Augment(), same)
+    training = TrainingBatches(IMAGES, TARGETS, 3, Augment(), same)
     first = levels(training.epoch(seed=0, epoch=1))
     assert [len(batch) for batch in first] == [3, 3, 3]  # the tenth picture is left out
     assert len({level for batch in first for level in batch}) == 9
@@ -36,22 +33,22 @@ def test_an_epoch_holds_every_picture_at_most_once_and_is_repeatable() -> None:
     assert levels(training.epoch(seed=1, epoch=1)) != first
 
 
-def test_labels_follow_their_pictures() -> None:
-    for images, targets in TrainingBatches(PART, 3, 5, Augment(), same).epoch(0, 0):
+def test_targets_follow_their_pictures() -> None:
+    for images, targets in TrainingBatches(IMAGES, TARGETS, 5, Augment(), same).epoch(0, 0):
         shown = np.asarray(images)[:, 0, 0, 0].astype(int) % 3
         assert np.asarray(targets).argmax(axis=1).tolist() == shown.tolist()
 
 
 def test_evaluation_is_in_order_complete_and_preprocessed() -> None:
-    batches = evaluation_batches(PART, 3, lambda images: images * 2, most=4)
+    batches = evaluation_batches(IMAGES, TARGETS, lambda images: images * 2, most=4)
     assert levels(batches) == [[0, 2, 4, 6], [8, 10, 12, 14], [16, 18]]
 
 
 def test_large_images_are_judged_fewer_at_a_time() -> None:
     def first_batch(size: int, most: int) -> int:
         images = np.zeros((300, size, size, 1), np.uint8)
-        part = Part(images, np.zeros(300, np.int64))
-        return len(next(iter(evaluation_batches(part, 1, same, most)))[0])
+        batches = evaluation_batches(images, np.zeros(300, np.float32), same, most)
+        return len(next(iter(batches))[0])
 
     assert [first_batch(size, 256) for size in (8, 112, 224, 448)] == [256, 256, 64, 16]
     assert first_batch(112, 64) == 64
@@ -75,8 +72,8 @@ AUGMENTATIONS = pytest.mark.parametrize(
 @AUGMENTATIONS
 def test_every_batch_is_augmented_by_a_draw_of_its_own(augment: dict[str, Any]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 1), dtype=np.uint8)
-    part = Part(np.repeat(picture, 40, axis=0), np.zeros(40, np.int64))
-    batches = TrainingBatches(part, 1, 10, Augment(**augment), same).epoch(0, 0)
+    images, targets = np.repeat(picture, 40, axis=0), np.zeros(40, np.float32)
+    batches = TrainingBatches(images, targets, 10, Augment(**augment), same).epoch(0, 0)
     drawn = [np.asarray(images) for images, _ in batches]
     assert len({one.tobytes() for one in drawn}) == len(drawn) == 4
 
@@ -84,9 +81,9 @@ def test_every_batch_is_augmented_by_a_draw_of_its_own(augment: dict[str, Any]) 
 @AUGMENTATIONS
 def test_each_augmentation_changes_pictures_and_follows_the_seed(augment: dict[str, Any]) -> None:
     random = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
-    part = Part(random, np.zeros(6, np.int64))
-    training = TrainingBatches(part, 1, 6, Augment(**augment), same)
-    plain = TrainingBatches(part, 1, 6, Augment(), same)
+    targets = np.zeros(6, np.float32)
+    training = TrainingBatches(random, targets, 6, Augment(**augment), same)
+    plain = TrainingBatches(random, targets, 6, Augment(), same)
 
     def epoch(batches: TrainingBatches, seed: int) -> Any:
         return np.concatenate([np.asarray(images) for images, _ in batches.epoch(seed, 0)])

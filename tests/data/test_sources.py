@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbench.data import catalog, downloads
+from cnnbench.data import downloads, loading
+from cnnbench.data.datasets import Request
 from cnnbench.errors import Unavailable
 
 
 def test_digits_are_split_four_to_one_with_every_class() -> None:
-    data = catalog.load(catalog.Wanted("digits", size=8, channels=1))
+    data = loading.load(Request("digits", size=8, channels=1))
     # scikit-learn's digits: 1,797 images; a fifth is 359.4, rounded.
     assert (len(data.train), len(data.test)) == (1438, 359)
     assert data.classes == tuple("0123456789")
@@ -25,8 +26,8 @@ def test_digits_are_split_four_to_one_with_every_class() -> None:
 
 
 def test_digits_hold_out_validation_images_when_asked() -> None:
-    wanted = catalog.Wanted("digits", 8, 3, train_examples=500, validation=0.1)
-    data = catalog.load(wanted)
+    wanted = Request("digits", 8, 3, train_examples=500, validation=0.1)
+    data = loading.load(wanted)
     assert data.validation is not None
     assert (len(data.train), len(data.validation)) == (500, 144)
     assert data.train.images.shape == (500, 8, 8, 3)
@@ -37,7 +38,7 @@ def test_without_network_and_data_the_answer_comes_in_seconds(
 ) -> None:
     monkeypatch.setattr(downloads, "reachable", lambda url: False)
     with pytest.raises(Unavailable, match=r"put its four files .* into .*fashion-mnist"):
-        catalog.load(catalog.Wanted("fashion_mnist", 28, 1), tmp_path)
+        loading.load(Request("fashion_mnist", 28, 1), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -56,13 +57,13 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"too short" * 10))
     with pytest.raises(Unavailable, match=r"train-images-idx3-ubyte.gz is damaged"):
-        catalog.load(catalog.Wanted("fashion_mnist", 28, 1), tmp_path)
+        loading.load(Request("fashion_mnist", 28, 1), tmp_path)
 
 
 @pytest.mark.data
 def test_fashion_mnist_is_the_official_one(data_dir: Path) -> None:
-    wanted = catalog.Wanted("fashion_mnist", 28, 1, train_examples=1000)
-    data = catalog.load(wanted, data_dir)
+    wanted = Request("fashion_mnist", 28, 1, train_examples=1000)
+    data = loading.load(wanted, data_dir)
     assert np.bincount(data.train.labels).tolist() == [100] * 10
     assert np.bincount(data.test.labels).tolist() == [1000] * 10
     assert data.test.images.shape == (10_000, 28, 28, 1)
@@ -71,7 +72,7 @@ def test_fashion_mnist_is_the_official_one(data_dir: Path) -> None:
 
 @pytest.mark.data
 def test_tf_flowers_has_the_chapters_split(data_dir: Path) -> None:
-    data = catalog.load(catalog.Wanted("tf_flowers", size=16, channels=3), data_dir)
+    data = loading.load(Request("tf_flowers", size=16, channels=3), data_dir)
     assert data.validation is not None
     # 10 %, 15 % and 75 % of 3,670, to the nearest picture.
     assert [len(part) for part in (data.test, data.validation, data.train)] == [367, 551, 2752]
@@ -85,4 +86,4 @@ def test_tf_flowers_that_cannot_be_had_is_said(
 ) -> None:
     monkeypatch.setattr(downloads, "reachable", lambda url: False)
     with pytest.raises(Unavailable, match="tf_flowers is not here and cannot be downloaded"):
-        catalog.load(catalog.Wanted("tf_flowers", 16, 3), tmp_path)
+        loading.load(Request("tf_flowers", 16, 3), tmp_path)

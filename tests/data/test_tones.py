@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbench.data import folder, tones
+from cnnbench.data import tones
+from cnnbench.data.folder import pictures as folder
 from cnnbench.data.photographs import decoded, tones_of
 
 RAMP = np.repeat(np.arange(256, dtype=np.uint16)[None], 256, axis=0)

@@ -92,11 +92,12 @@ def test_a_backbone_takes_its_part_of_the_whole_network_s_weights(tmp_path: Path
 def test_weights_of_a_transfer_are_named_as_such(tmp_path: Path) -> None:
     from cnnbench.probes.accuracy.settings import AccuracySetting
     from cnnbench.probes.accuracy.training import transfer
+    from tests.tasks.objectives import classes
 
     subject = registry.resolve("MobileNetV2[alpha=0.35]")
     setting = AccuracySetting(dataset="tf_flowers", recipe="transfer", image_size=32)
     file = tmp_path / "flowers.weights.h5"
-    transfer.build(subject, setting, 5, None, seed=0).whole.save_weights(file)
+    transfer.build(subject, setting, classes(5), None, seed=0).whole.save_weights(file)
     with pytest.raises(UserError) as caught:
         subject.build(weights=file)
     assert (

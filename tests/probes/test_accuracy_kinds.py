@@ -16,9 +16,10 @@ from cnnbench.errors import JobFailed
 from cnnbench.models import registry
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.probes.accuracy.training import network, objective
+from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.results import journal
+from cnnbench.tasks.classification.objective import cross_entropy, top1
 
 # A file of builders; `classes` is a parameter of those that take it.
 BUILDERS = """
@@ -111,12 +112,12 @@ def test_the_loss_of_one_output_by_hand() -> None:
     labels = np.eye(2, dtype=np.float32)
     by_hand = -(np.log(0.8) + np.log(0.9)) / 2
     given = np.array([[0.2], [0.9]], np.float32)
-    assert float(objective.loss("sigmoid")(labels, given)) == pytest.approx(by_hand, rel=1e-5)
+    assert float(cross_entropy("sigmoid")(labels, given)) == pytest.approx(by_hand, rel=1e-5)
     logits = np.log(given / (1 - given))
-    assert float(objective.loss("logit")(labels, logits)) == pytest.approx(by_hand, rel=1e-5)
+    assert float(cross_entropy("logit")(labels, logits)) == pytest.approx(by_hand, rel=1e-5)
     each = np.concatenate([1 - given, given], axis=1)
-    assert float(objective.loss("sigmoids")(labels, each)) == pytest.approx(by_hand, rel=1e-5)
-    metric = objective.top1("logit")
+    assert float(cross_entropy("sigmoids")(labels, each)) == pytest.approx(by_hand, rel=1e-5)
+    metric = top1("logit")
     metric.update_state(labels, np.array([[-1.0], [-2.0]], np.float32))
     assert float(metric.result()) == 0.5
 

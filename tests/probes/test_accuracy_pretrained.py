@@ -12,9 +12,10 @@ from PIL import Image, ImageOps
 from cnnbench.errors import JobFailed, UserError
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
-from cnnbench.probes.accuracy.training import labels, pretrained
+from cnnbench.probes.accuracy.training import pretrained
 from cnnbench.probes.interface import Context
 from cnnbench.results import tables
+from cnnbench.tasks.classification import class_names
 from tests.probes.small import SmallNet
 from tests.report.made import Book
 from tests.suite.fake import FakeModel
@@ -141,7 +142,7 @@ def test_an_oblong_network_sees_the_middle_of_the_scaled_picture(place: Path) ->
     ("wording", "complaint"),
     [
         ({"epochs": 9}, "epochs: recipe: pretrained trains nothing"),
-        ({"dataset": "digits"}, "judged on a folder of images"),
+        ({"dataset": "digits"}, "needs a folder of images"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wording: dict[str, Any], complaint: str) -> None:
@@ -255,7 +256,7 @@ def test_the_file_of_class_names_is_part_of_what_was_planned(tmp_path: Path) -> 
 
 
 def test_wordnet_ids_are_imagenet_s_classes_some_or_all(tmp_path: Path) -> None:
-    ids = labels.imagenet_ids()
+    ids = class_names.imagenet_ids()
     assert (len(ids), ids[0], ids[217], ids[999]) == (
         *(1000, "n01440764", "n02102040", "n15075141"),
     )

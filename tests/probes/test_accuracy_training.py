@@ -17,11 +17,13 @@ from cnnbench.errors import JobFailed
 from cnnbench.models import registry
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.probes.accuracy.training import loop, network, watch
+from cnnbench.probes.accuracy.training import loop, network
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.tasks.classification.outputs import kind_of_network
 from tests.probes.small import SmallNet
 from tests.suite.fake import FakeModel
+from tests.tasks.objectives import classes
 
 SHORT: dict[str, Any] = {"dataset": "digits", "image_size": 8, "epochs": 3, "learning_rate": 0.02}
 
@@ -70,7 +72,7 @@ def test_from_scratch_a_keras_file_does_not_begin_with_its_own_weights(tmp_path:
     kernels = []
     for seed in (1, 2):
         tf.keras.utils.set_random_seed(seed)
-        model, _ = network.scratch(subject, (8, 8, 1), 10, batchnorm_momentum=0.9)
+        model, _ = network.scratch(subject, (8, 8, 1), classes(10), batchnorm_momentum=0.9)
         kernels.append(model.get_layer("conv1").get_weights()[0])
     assert not np.any(kernels[0] == 7.0)
     assert not np.array_equal(*kernels)
@@ -105,7 +107,7 @@ def test_classes_that_a_name_states_and_the_data_set_has_not_are_said(tmp_path: 
 def test_it_says_which_epoch_and_step_and_how_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "_SAY_EVERY_S", 0.0)
+    monkeypatch.setattr(loop, "_REPORT_EVERY_S", 0.0)
     said: list[str] = []
     setting = AccuracySetting.model_validate({**SHORT, "train_examples": 320, "epochs": 2})
     accuracy.run(SmallNet(), setting, Context(0, tmp_path, tmp_path, report_progress=said.append))
@@ -179,7 +181,7 @@ def test_a_validation_loss_that_is_no_number_is_a_failure_too() -> None:
             return {"loss": float("nan"), "top1": 0.1}
 
     with pytest.raises(JobFailed, match="diverged at epoch 3: the validation loss is nan"):
-        loop._judged(Blind(), None, 3)
+        loop._evaluated(Blind(), None, 3, "top1")
 
 
 def test_images_a_second_are_of_those_that_were_trained_on(tmp_path: Path) -> None:
@@ -202,8 +204,8 @@ class Exploding(SmallNet):
 
 def test_logits_are_recognised(tmp_path: Path) -> None:
     subject = SmallNet(activation=None)
-    assert network.kind_of_outputs(subject.build()) == "logits"
-    assert network.kind_of_outputs(SmallNet().build()) == "softmax"
+    assert kind_of_network(subject.build()) == "logits"
+    assert kind_of_network(SmallNet().build()) == "softmax"
     assert train(tmp_path, subject=subject).metrics["top1"] > 0.8
 
 
@@ -221,6 +223,7 @@ import tensorflow as tf
 from cnnbench.probes.accuracy.training import network
 from tests.suite.fake import FakeModel
 from tests.probes.small import SmallNet
+from tests.tasks.objectives import classes
 
 assert tf.keras.layers.Layer.__module__.startswith("tf_keras")
 inner = SmallNet().build(include_top=False)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cnnbench import files
-from cnnbench.data import catalog
+from cnnbench.data import loading
+from cnnbench.data.datasets import Request
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
@@ -18,6 +19,7 @@ from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.interface import Context
 from tests.probes.small import SmallNet
+from tests.tasks.objectives import classes
 
 
 def setting(**wording: Any) -> AccuracySetting:
@@ -49,9 +51,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(weights: Path, folder: Path, cache: bool | None, **wording: Any) -> Any:
     chosen = setting(**wording)
-    wanted = catalog.Wanted("digits", 8, 1, train_examples=320, validation=0.1)
-    task = recipes.Task(SmallNet(), chosen, catalog.load(wanted), 5, weights)
-    training = Training(chosen, 5, Checkpoint(folder / "state.npz", "t"), lambda text: None)
+    wanted = Request("digits", 8, 1, train_examples=320, validation=0.1)
+    task = recipes.TrainingJob(SmallNet(), chosen, loading.load(wanted), 5, weights)
+    training = Training(
+        chosen, task.objective, 5, Checkpoint(folder / "state.npz", "t"), lambda text: None
+    )
     return recipes.from_pretrained(task, training, cache), training
 
 
@@ -91,13 +95,13 @@ def test_unfreeze_from_index_fraction_and_name(
     weights: Path, first: int | float | str, trainable: int
 ) -> None:
     # The backbone's seven layers: conv1 bn1 relu1 drop1 conv2 bn2 relu2.
-    nets = transfer.build(SmallNet(), setting(), 10, weights, seed=0)
+    nets = transfer.build(SmallNet(), setting(), classes(10), weights, seed=0)
     assert transfer.unfreeze(nets, first) == trainable
     assert sum(layer.trainable for layer in nets.backbone.layers) == trainable
 
 
 def test_a_layer_that_is_not_there_is_named_with_the_nearest(weights: Path) -> None:
-    nets = transfer.build(SmallNet(), setting(), 10, weights, seed=0)
+    nets = transfer.build(SmallNet(), setting(), classes(10), weights, seed=0)
     with pytest.raises(JobFailed, match=r"no layer 'conv3'.*did you mean 'conv"):
         transfer.unfreeze(nets, "conv3")
     with pytest.raises(JobFailed, match="unfreeze_from is 7, but the backbone has 7 layers"):
@@ -170,13 +174,13 @@ def test_killed_in_phase_two_it_goes_on_there(
 
 
 def test_phase_one_alone_may_be_free_of_augmentation(weights: Path) -> None:
-    from cnnbench.data.augment import Augment
+    from cnnbench.data.augmentation import Augment
     from cnnbench.probes.accuracy.training.loop import Phase
 
-    data = catalog.load(catalog.Wanted("digits", 8, 1, train_examples=100))
+    data = loading.load(Request("digits", 8, 1, train_examples=100))
     flips = {"augment": {"flip": "horizontal"}}
-    both = recipes.Task(SmallNet(), setting(**flips), data, 0, weights)
-    second = recipes.Task(SmallNet(), setting(**flips, augment_head=False), data, 0, weights)
+    both = recipes.TrainingJob(SmallNet(), setting(**flips), data, 0, weights)
+    second = recipes.TrainingJob(SmallNet(), setting(**flips, augment_head=False), data, 0, weights)
     one, two = Phase(1, 1, 0.1), Phase(2, 1, 0.1)
     assert both.augment(one) == both.augment(two) == second.augment(two) != Augment()
     assert second.augment(one) == Augment()

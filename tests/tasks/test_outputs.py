@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnnbench.errors import JobFailed
-from cnnbench.tasks import outputs
+from cnnbench.tasks.classification import outputs
 
 
 def network(*activations: str | None) -> Any:

@@ -1,12 +1,25 @@
 """Accuracy probe: quality after a short training, or of a network as it comes."""
 
-from cnnbench.metrics import Metric
-from cnnbench.probes.accuracy import ranking
+from collections.abc import Iterator
+
+from cnnbench.metrics import QUALITY, Metric
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
-from cnnbench.probes.accuracy.summary import summarise
+from cnnbench.probes.accuracy.summary import summarise, tiers
 from cnnbench.probes.probe import Probe
+from cnnbench.tasks.task import TASKS
 
 GROUP = "Accuracy"
+
+
+def quality() -> Iterator[Metric]:
+    """Yield the metrics of all tasks, those that rank models with a column for the tier."""
+    ranking_metrics = {task.primary for task in TASKS.values()}
+    for name, found in QUALITY.items():
+        yield found.metric
+        if name in ranking_metrics:
+            yield Metric(f"{name}_tier", "count", None, "setting", primary=False, title="Tier",
+                         group=GROUP, rank=1)  # fmt: skip
+
 
 PROBE = Probe(
     name="accuracy",
@@ -15,14 +28,9 @@ PROBE = Probe(
     run="cnnbench.probes.accuracy.run",
     summary=summarise,
     repeat="seed",
-    across_rows=ranking.columns,
+    across_rows=tiers,
     metrics=(
-        Metric("top1", "fraction", "higher", "setting", title="Top-1", group=GROUP),
-        Metric("top1_tier", "count", None, "setting", primary=False, title="Tier", group=GROUP,
-               rank=1),
-        Metric("top5", "fraction", "higher", "setting", title="Top-5", group=GROUP, rank=2),
-        Metric("ece", "fraction", "lower", "setting", title="Calibration error"),
-        Metric("loss", "ratio", "lower", "setting", title="Loss"),
+        *quality(),
         Metric("train_s", "s", "lower", "setting", title="Training"),
         Metric("time_to_target_s", "s", "lower", "setting", title="Time to target", group=GROUP,
                rank=3),

@@ -1,70 +1,63 @@
-"""Summaries of a network that was judged on test images: intervals, verdicts and notes."""
+"""Summaries of a network that was evaluated on test images: the task's verdicts, and notes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from cnnbench.probes.summary import plain
 from cnnbench.record import Record
-from cnnbench.statistics import proportions
 from cnnbench.statistics.measurement import OK, CellStatus, Measurement
-from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE
+from cnnbench.tasks.task import Contender, Judgement, Task
 
 _NAMED = 5  # files that a table names; a record names more
 
 
-def with_notes(
-    records: Sequence[Record], status: CellStatus, summaries: dict[str, Measurement]
+def evaluated(
+    task: Task, records: Sequence[Record], status: CellStatus, *, is_trained: bool
 ) -> dict[str, Measurement]:
-    """``summaries`` with what a reader must know of how it was judged as the accuracy's status."""
-    details = records[-1].details
-    words = list(details.get("notes", []))
-    if output := details.get("output"):
+    """Return every metric of one cell, with the intervals and verdicts of its task.
+
+    Args:
+        task: what the network was evaluated for.
+        records: one a seed.
+        status: of the cell. Where it is ``ok``, remarks on the evaluation are the status of the
+            task's primary metric.
+        is_trained: whether other seeds would give other numbers.
+    """
+    summaries = plain(records, status)
+    judged = task.judge(Contender(records, is_trained))
+    for name in summaries.keys() & judged.keys():
+        summaries[name] = _judged(summaries[name], judged[name])
+    words = _remarks(records[-1])
+    if words and status == OK and task.primary in summaries:
+        summaries[task.primary] = replace(
+            summaries[task.primary], status=CellStatus.note("; ".join(words))
+        )
+    return summaries
+
+
+def _judged(plainly: Measurement, judgement: Judgement) -> Measurement:
+    return replace(
+        plainly,
+        value=plainly.value if judgement.value is None else judgement.value,
+        low=plainly.low if judgement.low is None else judgement.low,
+        high=plainly.high if judgement.high is None else judgement.high,
+        verdict=judgement.verdict,
+    )
+
+
+def _remarks(record: Record) -> list[str]:
+    words = list(record.details.get("notes", []))
+    if output := record.details.get("output"):
         words.append(f"judged by its output '{output}'")
-    if unused := details.get("n_problems"):
-        words.append(_unused_files(unused, details.get("problems", [])))
-    if not words or status != OK or "top1" not in summaries:
-        return summaries
-    return summaries | {
-        "top1": replace(summaries["top1"], status=CellStatus.note("; ".join(words)))
-    }
+    if unused := record.details.get("n_problems"):
+        words.append(_unused_files(unused, record.details.get("problems", [])))
+    return words
 
 
 def _unused_files(count: int, problems: Sequence[str]) -> str:
-    """``7 files not used: red/notes.txt: not an image; and 6 more``."""
+    """Return ``7 files not used: red/notes.txt: not an image; and 6 more``."""
     named = "; ".join(problems[:_NAMED])
     more = f"; and {count - _NAMED} more, see records.jsonl" if count > _NAMED else ""
     return f"{count} file{'s' * (count != 1)} not used: {named}{more}"
-
-
-def summarise_fixed_model(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
-    """One fixed network on all test images: the interval is of the images alone."""
-    return with_intervals(plain(records, status), records[-1].details, has_seeds=False)
-
-
-def with_intervals(
-    summaries: dict[str, Measurement], details: Mapping[str, Any], *, has_seeds: bool
-) -> dict[str, Measurement]:
-    """``summaries`` with an interval and a verdict for every share of the test images."""
-    examples = details.get("n_test")
-    if examples is None:
-        return summaries
-    judged = {}
-    for name in summaries.keys() & {*proportions.SHARES}:
-        chance = details.get("chance", 0.0) if name == "top1" else 0.0
-        shares = summaries[name].samples if has_seeds else summaries[name].samples[:1]
-        found = proportions.estimate(shares, examples)
-        verdict = proportions.verdict(shares, examples, chance, has_seeds=has_seeds)
-        judged[name] = replace(summaries[name], low=found.low, high=found.high, verdict=verdict)
-    return _with_chance_said(summaries | judged)
-
-
-def _with_chance_said(summaries: dict[str, Measurement]) -> dict[str, Measurement]:
-    """What has learnt nothing has no good calibration either, nor a top-5 worth a rank."""
-    top1 = summaries.get("top1")
-    if top1 is None or top1.verdict != NOT_ABOVE_CHANCE:
-        return summaries
-    others = summaries.keys() & {"top5", "ece", "loss"}
-    return summaries | {name: replace(summaries[name], verdict=top1.verdict) for name in others}

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cnnbench.data import facts
-from cnnbench.metrics import split
+from cnnbench.data import datasets
+from cnnbench.metrics import QUALITY, split
 from cnnbench.probes.accuracy.training_config import OWN, PRETRAINED
 
-_METRICS = ("top1", "top5", "ece", "loss", "agreement")
 _SIDE = re.compile(r"(\d+)px")
 
 
@@ -29,10 +28,10 @@ class JudgedImages:
 def judged_images(name: str) -> JudgedImages | None:
     """Return the images of the accuracy in column ``name``; None for any other column."""
     metric, label = split(name)
-    if metric not in _METRICS or "/" not in label:
+    if not (metric in QUALITY or metric == "agreement") or "/" not in label:
         return None
     dataset, recipe, *rest = label.split("/")
-    known = facts.facts(dataset)
+    known = datasets.facts_of(dataset)
     if recipe == PRETRAINED or rest[:1] == [OWN]:
         return JudgedImages(0, known.classes)
     found = _SIDE.fullmatch(rest[0]) if rest else None

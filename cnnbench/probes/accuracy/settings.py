@@ -1,7 +1,7 @@
-"""Settings of the ``accuracy`` probe: data set, recipe and schedule.
+"""Settings of the ``accuracy`` probe: data set, task, recipe and schedule.
 
-A suite's wording and a cell's setting share their fields (`TrainingConfig`); the setting adds what
-was filled in from the model, and the form in which all of it is written in a column.
+A suite's entry and a cell's setting share their fields (`TrainingConfig`); the setting adds what
+follows from the model, and its label for a column.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from cnnbench import files
-from cnnbench.data import facts, folder_layout
-from cnnbench.data.augment import Augment
-from cnnbench.data.facts import FOLDER
+from cnnbench.data.augmentation import Augment
+from cnnbench.data.datasets import LocalDataSet, short_name
 from cnnbench.errors import UserError
 from cnnbench.models.handle import Model
 from cnnbench.models.model_name import show
@@ -28,8 +27,10 @@ from cnnbench.probes.accuracy.training_config import (
 )
 from cnnbench.probes.settings import Setting, Spec, StoppingRule
 
-# These stand in a column's name in a form of their own, or (keep_weights) decide no number.
-_WORDED = frozenset({"dataset", "recipe", "image_size", "epochs", "train_examples", "keep_weights"})
+# These are written in a label in a form of their own, or (keep_weights) decide no number.
+_WORDED = frozenset({"dataset", "recipe", "image_size", "epochs", "train_examples"}) | {
+    "keep_weights"
+}
 
 
 class AccuracySetting(TrainingConfig, Setting):
@@ -52,7 +53,10 @@ class AccuracySetting(TrainingConfig, Setting):
         return f"{self.probe} {self.recipe}"
 
     def images_for(self, input_shape: Sequence[int]) -> tuple[int, ...]:
-        """``(height, width, channels)`` of the images for a network of this input; () as there."""
+        """Return ``(height, width, channels)`` of the images for a network of this input.
+
+        It is () where the input is.
+        """
         if self.image_size == OWN:
             return tuple(input_shape)
         return self.image_size, self.image_size, 3 if tuple(input_shape[-1:]) == (3,) else 1
@@ -60,9 +64,9 @@ class AccuracySetting(TrainingConfig, Setting):
     def training_pixels(self, input_shape: Sequence[int]) -> float:
         if self.recipe == PRETRAINED:
             return 0.0
-        px = facts.facts(self.dataset).px
+        px = self.data_set.facts.px
         height, width = self.images_for(input_shape)[:2] or (px, px)
-        images = self.train_examples or facts.facts(self.dataset).training_images
+        images = self.train_examples or self.data_set.facts.training_images
         passes = self.epochs
         if self.recipe == "transfer":
             through_backbone = self.augment_head and not self.augment.is_off()
@@ -70,8 +74,8 @@ class AccuracySetting(TrainingConfig, Setting):
         return float(passes * images * height * width)
 
     def label(self) -> str:
-        parts = [_short_name(self.dataset), self.recipe]
-        if self.image_size != facts.facts(self.dataset).px and self.recipe != PRETRAINED:
+        parts = [short_name(self.dataset), self.recipe]
+        if self.image_size != self.data_set.facts.px and self.recipe != PRETRAINED:
             parts.append(OWN if self.image_size == OWN else f"{self.image_size}px")
         if self.is_changed("epochs"):
             parts.append(f"{self.epochs}ep")
@@ -83,7 +87,7 @@ class AccuracySetting(TrainingConfig, Setting):
         return "/".join(parts)
 
     def primary_metrics(self) -> tuple[str, ...]:
-        return ("top1",)
+        return (self.goal.primary,)
 
 
 class AccuracySpec(TrainingConfig, Spec):
@@ -96,7 +100,8 @@ class AccuracySpec(TrainingConfig, Spec):
         weights_sha256: what the weights file must be; by default what it is (`cnnbench run`
             fills it in).
         dataset_sha256, class_names_sha256: likewise for a folder and for a file of names.
-        folder_notes: what a folder's names say, filled in when it is found.
+        folder_notes, folder_classes: remarks on a folder's layout, and the number of its classes,
+            filled in when it is found.
     """
 
     image_size: ImageSize | None = None
@@ -105,6 +110,7 @@ class AccuracySpec(TrainingConfig, Spec):
     dataset_sha256: str = ""
     class_names_sha256: str = ""
     folder_notes: tuple[str, ...] = ()
+    folder_classes: int = 0
 
     def settings(self, model: Model) -> Iterator[AccuracySetting]:
         fields = {name: getattr(self, name) for name in TrainingConfig.model_fields}
@@ -122,7 +128,7 @@ class AccuracySpec(TrainingConfig, Spec):
         A model differs if it keeps its own image size, or is trained for other classes than its
         name states.
         """
-        name, classes = _short_name(self.dataset), facts.facts(self.dataset).classes
+        name, facts = short_name(self.dataset), self.data_set.facts
         yield from (f"{name}: {note}" for note in self.folder_notes)
         kept = [model for model in models if self._keeps_its_own(model)]
         if kept and self.image_size not in (None, OWN):
@@ -131,8 +137,8 @@ class AccuracySpec(TrainingConfig, Spec):
             size = f"image_size: {self.image_size} applies to {rest or 'none of its models'}"
             yield f"{name}: {'; '.join([size, *owners])}"
         for model in models:
-            if "classes" in model.stated and classes not in (0, model.classes):
-                yield f"{name}: {model.label} is trained for the data set's {classes} classes"
+            if remark := self.goal.plan_remark(model, facts.classes):
+                yield f"{name}: {model.label} {remark}"
 
     def _keeps_its_own(self, model: Model) -> bool:
         """Return whether the model is trained at its own input instead of the suite's size.
@@ -142,7 +148,7 @@ class AccuracySpec(TrainingConfig, Spec):
         asked, sides = self.image_size, tuple(model.input_shape[:2])
         if "input_shape" in model.stated:
             return sides != (asked, asked)
-        usual = asked or facts.facts(self.dataset).px
+        usual = asked or self.data_set.facts.px
         return "input_shape" in model.fixed and sides not in ((), (usual, usual))
 
     def _image_size(self, model: Model) -> int | Literal["own"]:
@@ -160,41 +166,36 @@ class AccuracySpec(TrainingConfig, Spec):
                 f"image_size is {asked}, but it takes at least {smallest} px",
                 hint=f"omit image_size, or set it to {smallest}",
             )
-        return asked or max(facts.facts(self.dataset).px, smallest)
+        return asked or max(self.data_set.facts.px, smallest)
 
     def stopping_rule(self) -> StoppingRule:
         times = 1 if self.recipe == PRETRAINED else self.seeds  # nothing in it is random
         return StoppingRule(at_least=times, at_most=times)
 
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
-        """The same with the hashes of the weights file and the folder that are found now.
+        """Return a copy with the hashes of the weights file and the images that are found now.
 
-        What is not there keeps an empty hash: its jobs will be skipped. A hash that the suite
-        states stays.
+        What is missing keeps an empty hash: its jobs will be skipped. A hash that the suite states
+        stays.
         """
-        hashes: dict[str, Any] = {}
+        found: dict[str, Any] = {}
         if self.recipe != "scratch" and self.weights != IMAGENET and not self.weights_sha256:
             where = files.weights_folders(search_path, data_dir)
-            hashes["weights_sha256"] = files.hash_of(self.weights, where)
-        if self.dataset.startswith(FOLDER) and not self.dataset_sha256:
-            name = self.dataset.removeprefix(FOLDER)
-            hashes["dataset_sha256"] = files.hash_of(name, search_path)
-        if self.dataset.startswith(FOLDER):
-            hashes["folder_notes"] = folder_layout.notes(
-                self.dataset.removeprefix(FOLDER), search_path
-            )
+            found["weights_sha256"] = files.hash_of(self.weights, where)
+        if isinstance(self.data_set, LocalDataSet):
+            local = self.data_set.locate(search_path)
+            found["dataset_sha256"] = self.dataset_sha256 or local.sha256
+            found |= {"folder_notes": local.notes, "folder_classes": local.classes}
         if self.class_names and not self.class_names_sha256:
-            hashes["class_names_sha256"] = files.hash_of(self.class_names, search_path)
-        return self.model_copy(update=hashes)
-
-
-def _short_name(dataset: str) -> str:
-    """The data set as a column names it: a folder by its own name, without the way there."""
-    return PurePath(dataset.removeprefix(FOLDER)).name
+            found["class_names_sha256"] = files.hash_of(self.class_names, search_path)
+        return self.model_copy(update=found)
 
 
 def _in_words(name: str, value: Any) -> Iterator[str]:
-    """``batch_size=32``; a form field by field; a path by its file name, a hash by its start."""
+    """Yield the parts of a label for one field: ``batch_size=32``.
+
+    A nested form is written field by field, a path by its file name, a hash by its beginning.
+    """
     if isinstance(value, Augment):
         for field, item in value:
             if item != type(value).model_fields[field].default:

@@ -1,4 +1,4 @@
-"""How a network is trained, or judged as it comes: what suites and cells say of it alike."""
+"""Settings of a training, or of an evaluation without one, that suites and cells share."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from pydantic import (
     AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
     model_serializer,
     model_validator,
 )
 
-from cnnbench.data import facts
-from cnnbench.data.augment import Augment
-from cnnbench.data.facts import FOLDER
-from cnnbench.errors import nearest
+from cnnbench.data import datasets
+from cnnbench.data.augmentation import Augment
+from cnnbench.data.datasets import LocalDataSet
+from cnnbench.errors import UserError
 from cnnbench.schema import Fraction, StrictModel
+from cnnbench.tasks import task as tasks
 
 IMAGENET = "imagenet"
 PRETRAINED = "pretrained"
@@ -29,26 +31,36 @@ Share = Annotated[float, Field(ge=0, le=0.9)]
 ImageSize = Annotated[int, Field(strict=True, ge=4, le=4096)] | Literal["own"]
 
 
-def _known(dataset: str) -> str:
-    if not dataset.startswith(FOLDER) and dataset not in facts.NAMED:
-        known = ", ".join([*facts.NAMED, f"{FOLDER}PATH"])
-        hint = nearest(dataset, facts.NAMED) or f"one of: {known}"
-        raise ValueError(f"unknown data set ({hint})")
-    if dataset == FOLDER:
-        raise ValueError(f"needs a path behind it, as {FOLDER}photos")
-    return dataset
+def _known_dataset(name: str, info: ValidationInfo) -> str:
+    """Check the name; a suite passes the folders that it looks things up in as the context."""
+    search_path = info.context.get("search_path", ()) if isinstance(info.context, dict) else ()
+    try:
+        datasets.find(name, search_path)
+    except UserError as error:
+        raise ValueError(error.one_line()) from None
+    return name
 
 
-DataSet = Annotated[str, AfterValidator(_known)]
+def _known_task(name: str) -> str:
+    try:
+        tasks.TASKS.find(name)
+    except UserError as error:
+        raise ValueError(error.one_line()) from None
+    return name
+
+
+DataSetName = Annotated[str, AfterValidator(_known_dataset)]
+TaskName = Annotated[str, AfterValidator(_known_task)]
 
 
 class TrainingConfig(StrictModel):
     """Training of a network: everything except the image size and the hash of the weights.
 
     Attributes:
-        dataset: a name in `datasets.NAMED`, or ``folder:PATH`` (a class a subfolder).
+        dataset: a name in `datasets.DATASETS`, or ``folder:PATH`` (a class a subfolder).
+        task: what the network is trained for, a name in `tasks.TASKS`.
         recipe: ``scratch``, ``transfer`` from pretrained ``weights``, or ``pretrained``: nothing is
-            trained, and the network is judged on all images of a folder as it comes.
+            trained, and the network is evaluated on all images of a folder as it comes.
         train_examples: a stratified subset of the training images, or all.
         test_examples: a stratified subset of the test images, or all.
         validation: the share of the training images held out where the data set brings no
@@ -58,7 +70,7 @@ class TrainingConfig(StrictModel):
         weight_decay: decoupled from the gradient (AdamW, where the optimiser is Adam).
         clip_norm: largest global norm of a gradient, or None.
         early_stop: epochs without a better validation loss before training ends, or None.
-        target_top1: the time until the validation images reach this share is measured, or None.
+        target_top1: the time until the validation images reach this top-1 is measured, or None.
         batchnorm_momentum: of every BatchNormalization; Keras' defaults (0.99, 0.999) never let
             the moving statistics arrive in a short schedule.
         keep_weights: save the trained weights among the run's artifacts, and from scratch the
@@ -76,7 +88,8 @@ class TrainingConfig(StrictModel):
             in the order of its outputs; by default the folder's names, in their order.
     """
 
-    dataset: DataSet
+    dataset: DataSetName
+    task: TaskName = tasks.DEFAULT
     recipe: Literal["scratch", "transfer", "pretrained"] = "scratch"
     epochs: Epochs = 5
     train_examples: Count | None = None
@@ -110,8 +123,8 @@ class TrainingConfig(StrictModel):
     class_names: Annotated[str, Field(min_length=1)] | None = None
 
     @model_serializer(mode="wrap")
-    def _as_ever_where_not_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit later fields at their default, so that existing keys stay valid."""
+    def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omit fields that came later at their default, so that existing keys stay valid."""
         return {
             name: value
             for name, value in plain(self).items()
@@ -120,7 +133,9 @@ class TrainingConfig(StrictModel):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if not self.validation and self.dataset != "tf_flowers":
+        if self.target_top1 and self.goal.watched != "top1":
+            raise ValueError(f"target_top1: task {self.task} has no top1")
+        if not self.validation and not self.data_set.facts.has_validation:
             for name in ("early_stop", "target_top1"):
                 if getattr(self, name):
                     raise ValueError(f"{name} needs validation images: say validation: 0.1")
@@ -135,14 +150,24 @@ class TrainingConfig(StrictModel):
         return self
 
     def _trains_nothing(self) -> None:
-        if not self.dataset.startswith(FOLDER):
-            raise ValueError(f"recipe: {PRETRAINED} is judged on a folder of images: {FOLDER}PATH")
+        if not isinstance(self.data_set, LocalDataSet):
+            raise ValueError(f"recipe: {PRETRAINED} needs a folder of images: folder:PATH")
         fields = set(TrainingConfig.model_fields) & self.model_fields_set - _JUDGED_BY
         if changed := [name for name in sorted(fields) if self.is_changed(name)]:
             raise ValueError(f"{', '.join(changed)}: recipe: {PRETRAINED} trains nothing")
 
+    @property
+    def data_set(self) -> datasets.DataSet:
+        """The data set that `dataset` names."""
+        return datasets.find(self.dataset)
+
+    @property
+    def goal(self) -> tasks.Task:
+        """The task that `task` names."""
+        return tasks.TASKS[self.task]
+
     def is_changed(self, name: str) -> bool:
-        """Whether a field is not what it is by default."""
+        """Return whether a field differs from its default."""
         return bool(getattr(self, name) != type(self).model_fields[name].default)
 
 
@@ -150,9 +175,9 @@ _TRANSFER_ONLY = frozenset({"weights", "dropout", "augment_head", "unfreeze_from
     "fine_tune_epochs",
     "fine_tune_rate",
 }
-# All that a network that is not trained can be asked.
-_JUDGED_BY = frozenset({"dataset", "recipe", "weights", "test_examples"}) | {
+# The fields that matter where nothing is trained.
+_JUDGED_BY = frozenset({"dataset", "task", "recipe", "weights", "test_examples"}) | {
     "preprocessing",
     "class_names",
 }
-_LATER = frozenset({"preprocessing", "class_names", "class_names_sha256"})
+_LATER = frozenset({"task", "preprocessing", "class_names", "class_names_sha256"})

@@ -28,6 +28,6 @@ PROBE = Probe(
         Metric("coverage_macs", "fraction", "higher", "weights", title="MACs covered",
                group=GROUP, rank=2),
         Metric("agreement", "fraction", "higher", "setting", title="Agreement", group=GROUP,
-               rank=4),
+               rank=4, is_share=True),
     ),
 )  # fmt: skip

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from cnnbench.data.pictures import data_details
 from cnnbench.errors import JobFailed
 from cnnbench.models.handle import ModelHandle
-from cnnbench.probes.accuracy.training import scores
 from cnnbench.probes.compression import (
     converter,
     coverage,
@@ -144,15 +144,15 @@ def _judge(
     context: Context,
 ) -> None:
     """Accuracy on the test images, and how often the class is the one that float32 gave."""
-    labels = images.test.labels
+    objective, encoding = images.objective, card["outputs"]
     outputs = answers(file, images.test.images, images.preprocessed, context.report_progress)
-    probs = scores.probabilities(outputs, card["outputs"])
-    float32 = scores.probabilities(np.load(trained / source.OUTPUTS), card["outputs"])
-    finding.metrics |= scores.metrics(probs, labels)
-    finding.metrics["agreement"] = float((probs.argmax(1) == float32.argmax(1)).mean())
-    finding.details |= scores.details(probs, labels) | scores.notes_of(
-        images.dataset, card.get("notes", ())
-    )
+    found = objective.evaluate(outputs, objective.targets(images.test), encoding)
+    float32 = np.load(trained / source.OUTPUTS)
+    finding.metrics |= found.metrics
+    if (agreement := objective.agreement(outputs, float32, encoding)) is not None:
+        finding.metrics["agreement"] = agreement
+    finding.details |= found.details
+    finding.details |= data_details(images.dataset, card.get("notes", ()))
     finding.details |= {name: card[name] for name in ("output",) if name in card}
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.errors import JobFailed
-from cnnbench.probes.accuracy.training import network, objective
+from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.compression.material import Lessons
-from cnnbench.tasks.outputs import Kind
+from cnnbench.tasks.classification.objective import cross_entropy
+from cnnbench.tasks.classification.outputs import Kind
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class FineTuning:
         """
         import tensorflow as tf
 
-        is_learnt = objective.loss(self.outputs) if self.on_labels else "mean_squared_error"
+        is_learnt = cross_entropy(self.outputs) if self.on_labels else "mean_squared_error"
         model.compile(tf.keras.optimizers.Adam(self.rate), is_learnt, jit_compile=False)
         for epoch in range(1, self.epochs + 1):
             self.say(f"{what}, epoch {epoch} of {self.epochs}")

@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.data.pictures import Dataset, Part
+from cnnbench.data.pictures import LoadedData, Part
 from cnnbench.errors import JobFailed
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training.loop import Training
-from cnnbench.probes.accuracy.training.recipes import Task
+from cnnbench.probes.accuracy.training.recipes import TrainingJob
 from cnnbench.probes.compression.settings import FEWEST_REPRESENTATIVE, CompressionSetting
 from cnnbench.probes.interface import Context
 from cnnbench.probes.latency import calibrated_model
+from cnnbench.tasks.task import Objective
 
 _RANDOM_IMAGES, _RANDOM_BATCH = 64, 8
 
@@ -42,13 +43,18 @@ class Lessons:
 class Pictures:
     """A data set's images, preprocessed for the network."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: TrainingJob) -> None:
         self._task = task
 
     @property
-    def dataset(self) -> Dataset:
+    def dataset(self) -> LoadedData:
         """The images as they were read."""
         return self._task.dataset
+
+    @property
+    def objective(self) -> Objective:
+        """What the network was trained for."""
+        return self._task.objective
 
     @property
     def test(self) -> Part:
@@ -80,7 +86,7 @@ class Pictures:
     def lessons(self, model: Any) -> Lessons:
         """The training images, augmented as the network was trained."""
         task = self._task
-        batches = task.training_batches(task.dataset.train, task.preprocess, task.setting.augment)
+        batches = task.training_batches(task.setting.augment)
         return Lessons(lambda epoch: batches.epoch(task.seed, 1000 + epoch), batches.steps)
 
 
@@ -129,7 +135,7 @@ def gather(
 
 def prepare_training(
     subject: ModelHandle, training: AccuracySetting, context: Context, with_backbone: bool
-) -> tuple[Task, Training]:
+) -> tuple[TrainingJob, Training]:
     """Return `accuracy.run.prepare_training` of the first seed: one network is compressed.
 
     Where only the images are wanted, the backbone of a transfer need not be there.

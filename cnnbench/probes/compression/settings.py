@@ -14,9 +14,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cnnbench import files
-from cnnbench.data import facts, folder_layout
-from cnnbench.data.facts import FOLDER
 from cnnbench.errors import UserError
+from cnnbench.metrics import QUALITY
 from cnnbench.models.handle import Model
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
 from cnnbench.probes.accuracy.training_config import Count, Epochs, ImageSize, Rate, TrainingConfig
@@ -25,7 +24,7 @@ from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.latency.settings import LatencySetting, Threads, TimedSpec
 from cnnbench.probes.settings import Setting, StoppingRule
 from cnnbench.schema import Distinct
-from cnnbench.tasks import outputs
+from cnnbench.tasks.classification import outputs
 
 Part = Literal["train", "convert", "memory", "latency"]
 FEWEST_REPRESENTATIVE = 10  # images: of fewer the ranges of the activations are not known
@@ -61,8 +60,10 @@ class Training(TrainingConfig):
     Attributes:
         recipe: those that train; the weights of a file are said beside it (`CompressionSpec`).
         image_size: as of the ``accuracy`` probe.
+        task: variants are made and compared for classification alone.
     """
 
+    task: Literal["classification"] = "classification"
     recipe: Literal["scratch", "transfer"] = "scratch"
     image_size: ImageSize | None = None
 
@@ -162,7 +163,7 @@ class CompressionSetting(Setting):
     def label_for(self, metric: str) -> str:
         if metric.startswith("memory_"):
             return "litert/b1"
-        if metric in ("top1", "top5", "ece", "loss", "agreement") and self.training:
+        if (metric in QUALITY or metric == "agreement") and self.training:
             return f"{self.training.label()}/litert"
         if metric in ("train_s", "epoch_s", "images_per_s") and self.training:
             return self.training.label()
@@ -253,9 +254,7 @@ class CompressionSpec(TimedSpec):
             located = self.training.spec().located(search_path, data_dir)
             update["backbone_sha256"] = self.backbone_sha256 or located.weights_sha256
             update["dataset_sha256"] = self.dataset_sha256 or located.dataset_sha256
-            if self.training.dataset.startswith(FOLDER):
-                name = self.training.dataset.removeprefix(FOLDER)
-                update["folder_classes"] = folder_layout.classes(name, search_path)
+            update["folder_classes"] = located.folder_classes
             update["folder_notes"] = located.folder_notes
         return self.model_copy(update=update)
 
@@ -269,12 +268,11 @@ class CompressionSpec(TimedSpec):
         """What decides the float32 network."""
         if self.training is None:
             return {}
-        dataset = self.training.dataset
         return {
             "training": self.training.setting(model, self.dataset_sha256, self.backbone_sha256),
             "weights": self.weights or "",
             "weights_sha256": self.weights_sha256,
-            "classes": facts.facts(dataset).classes or self.folder_classes,
+            "classes": self.training.data_set.facts.classes or self.folder_classes,
         }
 
 

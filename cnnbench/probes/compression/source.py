@@ -22,12 +22,12 @@ from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy import weights_file
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
-from cnnbench.probes.accuracy.training.recipes import RECIPES, Task
+from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
 from cnnbench.probes.compression import carry_over, material, networks, paths
 from cnnbench.probes.compression.settings import CompressionSetting, TrainedNetwork
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.tasks import outputs
+from cnnbench.tasks.classification import outputs
 
 # Of weights that come in a file, nothing else is known of how they were trained.
 _KNOWN = {"dataset", "recipe", "image_size", "dataset_sha256"}
@@ -74,7 +74,7 @@ def _untrained(subject: ModelHandle, file: Path | None, folder: Path) -> ProbeRe
         "classes": int(model.outputs[0].shape[-1]),
         **network.taken(output),
         "weights": words,
-        "outputs": network.kind_of_outputs(model),
+        "outputs": outputs.kind_of_network(model),
     }
     _write_card(folder, facts)
     return ProbeResult(details={"weights": facts["weights"]})
@@ -87,7 +87,7 @@ def _trained(
     assert training is not None
     file = _weights_file(setting, context)
     task, loop = material.prepare_training(subject, training, context, with_backbone=file is None)
-    classes = task.classes
+    classes = len(task.dataset.classes)
     if training.recipe == "scratch":
         classes = outputs.width(subject.classes, classes)
     shape = network.images(subject, training)
@@ -97,7 +97,7 @@ def _trained(
         finding = ProbeResult(details={"weights": f"from {file.name}"})
     else:
         model = RECIPES[training.recipe](task, loop)
-        finding = _of_training(accuracy.judged(model, task, loop))
+        finding = _of_training(accuracy.evaluate(model, task, loop))
         flat.set_weights(model.get_weights())
     _save(flat, TrainedNetwork(subject, shape, classes), folder)
     _write(flat, task, folder)
@@ -109,7 +109,7 @@ def _trained(
         "class_names": list(task.dataset.classes)[:1000],
         "weights": finding.details["weights"],
         "training": training.model_dump(mode="json", include=None if file is None else _KNOWN),
-        "outputs": network.kind_of_outputs(flat),
+        "outputs": outputs.kind_of_network(flat),
         "notes": loop.notes,
     }
     _write_card(folder, facts)
@@ -130,30 +130,30 @@ def _of_training(finding: ProbeResult) -> ProbeResult:
     )
 
 
-def _load(flat: Any, file: Path, task: Task, training: AccuracySetting) -> None:
+def _load(flat: Any, file: Path, task: TrainingJob, training: AccuracySetting) -> None:
     """Give ``flat`` the weights in ``file``, saved from it or from what the recipe trains.
 
     Raises:
         UserError: they are of another network.
     """
     shape = show(flat.input_shape[1:])
-    name = f"{task.subject.label} with {task.classes} classes and the input {shape}"
+    name = f"{task.model.label} with {len(task.dataset.classes)} classes and the input {shape}"
     try:
         stored_weights.load(flat, file, name)
     except UserError as error:
         if training.recipe != "transfer":
             raise
         try:
-            whole = transfer.build(task.subject, training, task.classes, None, task.seed).whole
+            whole = transfer.build(task.model, training, task.objective, None, task.seed).whole
             stored_weights.load(whole, file, name)
         except UserError:
             raise error from None
         flat.set_weights(whole.get_weights())
 
 
-def _write(flat: Any, task: Task, folder: Path) -> None:
+def _write(flat: Any, task: TrainingJob, folder: Path) -> None:
     flat.save_weights(str(folder / FILE))
-    batches = task.evaluation_batches(task.dataset.test, task.preprocess)
+    batches = task.evaluation_batches(task.dataset.test)
     np.save(folder / OUTPUTS, np.asarray(flat.predict(batches, verbose=0), np.float32))
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cnnbench.probes.accuracy.evaluation_summary import summarise_fixed_model, with_notes
+from cnnbench.metrics import METRICS
+from cnnbench.probes.accuracy.evaluation_summary import evaluated
 from cnnbench.probes.latency.summary import summarise as summarise_latency
 from cnnbench.probes.summary import plain
 from cnnbench.record import Record
-from cnnbench.statistics import proportions
 from cnnbench.statistics.measurement import CellStatus, Measurement
-from cnnbench.statistics.verdict import ONE_TRAINING, STABLE
+from cnnbench.statistics.verdict import (
+    ONE_TRAINING,
+    STABLE,
+)
+from cnnbench.tasks.task import DEFAULT, TASKS
 
 
 def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
@@ -22,14 +26,16 @@ def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measur
 
 def _converted(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
     """A converted file, judged as it is; what its job flagged makes its answers doubtful."""
-    summaries = with_notes(records, status, summarise_fixed_model(records, status))
     setting = records[-1].setting
+    task = TASKS.find((setting.get("training") or {}).get("task", DEFAULT))
+    summaries = evaluated(task, records, status, is_trained=False)
     if setting.get("fine_tune_epochs") or not setting.get("weights"):
         summaries = {name: _of_one_training(found) for name, found in summaries.items()}
     flags = records[-1].details.get("flags")
     if not flags:
         return summaries
-    of_answers = summaries.keys() & {*proportions.SHARES, "output_max_abs_diff"}
+    shares = {name for name in summaries if name in METRICS and METRICS[name].is_share}
+    of_answers = summaries.keys() & {*shares, "output_max_abs_diff"}
     return summaries | {name: _doubted(summaries[name], flags) for name in of_answers}
 
 

@@ -9,15 +9,16 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cnnbench.metrics import split
-from cnnbench.probes.accuracy.answers import Answers, answers_by_column
+from cnnbench.metrics import column, split
 from cnnbench.probes.compression.variants import FLOAT32, Variant, parse
 from cnnbench.probes.latency import tiers
+from cnnbench.probes.probe import setting_of
 from cnnbench.record import Record
 from cnnbench.row import Row
 from cnnbench.statistics import estimates, proportions
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 from cnnbench.statistics.verdict import VerdictKind
+from cnnbench.tasks.classification.answers import Answers, answers_of
 
 COLUMN = "compression_verdict"
 # MLPerf Inference, rules, section "Benchmarks": a closed-division result keeps 99 % of the
@@ -66,8 +67,17 @@ def _pairs(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> Iterator
     for place, row in enumerate(rows):
         base = bases.get(keys[place])
         if row.variant != FLOAT32 and base is not None:
-            given = (answers_by_column(records[of]) for of in (place, base))
+            given = (_answers(records[of]) for of in (place, base))
             yield _Beside(place, row, rows[base], parse(row.variant), *given)
+
+
+def _answers(records: Iterable[Record]) -> dict[str, Answers]:
+    """Return ``top1@setting`` -> the latest answers, of the records of one row."""
+    return {
+        column("top1", setting_of(record).label_for("top1")): found
+        for record in records
+        if record.status == "ok" and (found := answers_of(record)) is not None
+    }
 
 
 def _words(pair: _Beside, speeds: Sequence[str]) -> Iterator[str]:

@@ -10,7 +10,6 @@ from cnnbench.metrics import Metric
 from cnnbench.statistics import estimates
 from cnnbench.statistics.drift_correction import logarithms
 from cnnbench.statistics.measurement import Measurement
-from cnnbench.statistics.proportions import SHARES
 from cnnbench.statistics.robust import FEWEST_PROCESSES, Z
 from cnnbench.statistics.verdict import VerdictKind
 
@@ -90,7 +89,7 @@ def _says_of_the_next(one: Measurement, metric: Metric) -> bool:
     That of a single seed covers the choice of images only; the range of a few samples of anything
     but a share of the images is too narrow.
     """
-    if metric.name in SHARES:
+    if metric.is_share:
         return one.verdict.kind is not VerdictKind.ONE_SEED
     return len(one.samples) >= FEWEST_PROCESSES
 

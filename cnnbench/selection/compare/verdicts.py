@@ -18,7 +18,6 @@ from cnnbench.metrics import Metric
 from cnnbench.results.report import DRIFTING
 from cnnbench.statistics import estimates
 from cnnbench.statistics.measurement import CellStatus, Measurement, StatusKind
-from cnnbench.statistics.proportions import SHARES
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 
 # It was not verified that the number is no worse.
@@ -175,7 +174,7 @@ def _by_intervals(pair: Pair) -> Judged:
     if not (base.is_ranked or new.is_ranked):
         return Judged("unstable")
     # The intervals of shares cover seeds and images both, however few the seeds.
-    if pair.metric.name not in SHARES and not _enough(pair):
+    if not pair.metric.is_share and not _enough(pair):
         return _too_few(pair)  # their interval is a mere range
     if base.value is None or new.value is None or not (base.has_interval and new.has_interval):
         return Judged("too few samples", "no interval")

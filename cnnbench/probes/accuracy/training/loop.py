@@ -13,12 +13,14 @@ import numpy as np
 from cnnbench.data.pipeline import TrainingBatches
 from cnnbench.errors import JobFailed
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.probes.accuracy.training import network, objective, optimisation
-from cnnbench.probes.accuracy.training import watch as watching
+from cnnbench.probes.accuracy.training import optimisation
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint, State
+from cnnbench.tasks.task import Objective
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 Point = dict[str, Any]
+
+_REPORT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,24 +40,26 @@ class Phase:
 
 @dataclass
 class Training:
-    """One network on its way through its phases.
+    """Training of one network, through all its phases.
 
     Attributes:
         setting: the schedule.
+        objective: what the network is trained for.
         seed: of shuffling and augmentation.
         checkpoint: where the state is kept between epochs.
-        say: takes progress messages.
+        report_progress: takes progress messages.
         curve: what each epoch gave, oldest first.
         features_s: seconds that a frozen backbone took to compute its features.
-        notes: what a reader of the result must know of the training.
+        notes: remarks for the reader of the result.
         output: the path of the output that is trained; empty where the network has one alone.
         images: that an epoch of the newest phase trains on; 0 where it trains on features.
     """
 
     setting: AccuracySetting
+    objective: Objective
     seed: int
     checkpoint: Checkpoint
-    say: Say
+    report_progress: Report
     curve: list[Point] = field(default_factory=list)
     features_s: float = 0.0
     output: str = ""
@@ -70,7 +74,7 @@ class Training:
             self.features_s = self._found.features_s
 
     def has_passed(self, phase: Phase) -> bool:
-        """Whether an earlier attempt was already in a later phase."""
+        """Return whether an earlier attempt was already in a later phase."""
         return self._found is not None and self._found.phase > phase.number
 
     def fit(self, model: Any, batches: TrainingBatches, validation: Any, phase: Phase) -> None:
@@ -79,7 +83,7 @@ class Training:
         Args:
             model: a `keras.Model` whose trainable layers are set.
             batches: what it is trained on.
-            validation: batches that it is judged by after every epoch, or None.
+            validation: batches that it is evaluated on after every epoch, or None.
             phase: how long and how fast.
 
         Raises:
@@ -95,7 +99,7 @@ class Training:
             if len(points) == known:  # its time says little: the graph was traced in it
                 point["traced"] = True
             if validation is not None:
-                point |= _judged(model, validation, point["epoch"])
+                point |= _evaluated(model, validation, point["epoch"], self._watched)
             self.curve.append(point)
             points.append(point)
             if self.setting.early_stop and _best(points) == len(points) - 1:
@@ -107,11 +111,11 @@ class Training:
             model.set_weights(best)
 
     def _compile(self, model: Any, phase: Phase) -> None:
-        kind = network.kind_of_outputs(model)
+        encoding = self.objective.encoding(model)
         model.compile(
             optimizer=optimisation.optimizer(self.setting, phase.learning_rate),
-            loss=objective.loss(kind, self.setting.label_smoothing),
-            metrics=[objective.top1(kind)],
+            loss=self.objective.loss(encoding, self.setting.label_smoothing),
+            metrics=[self.objective.watched(encoding)],
             jit_compile=False,  # on a CPU, XLA is several times slower for depthwise networks
         )
         model.optimizer.build(model.trainable_variables)
@@ -138,7 +142,7 @@ class Training:
             return phase.learning_rate * share
 
         total = setting.epochs + (setting.fine_tune_epochs if setting.recipe == "transfer" else 0)
-        watch = watching.callback(rate, self.say, epoch, total, batches.steps)
+        watch = _watch(rate, self.report_progress, epoch, total, batches.steps)
         started = time.perf_counter()
         with optimisation.graphs_as_traced():
             history = model.fit(
@@ -153,19 +157,23 @@ class Training:
             "phase": phase.number,
             "seconds": round(seconds, 4),
             "loss": _rounded(loss),
-            "top1": _rounded(history["top1"][-1]),
+            self._watched: _rounded(history[self._watched][-1]),
         }
+
+    @property
+    def _watched(self) -> str:
+        return self.setting.goal.watched
 
     def _is_over(self, points: list[Point]) -> bool:
         patience = self.setting.early_stop
         return bool(patience and points and len(points) - 1 - _best(points) >= patience)
 
 
-def _judged(model: Any, validation: Any, epoch: int) -> Point:
+def _evaluated(model: Any, validation: Any, epoch: int, watched: str) -> Point:
     found = model.evaluate(validation, verbose=0, return_dict=True)
     if not math.isfinite(found["loss"]):  # the smallest of some losses, to NumPy
         raise JobFailed(f"diverged at epoch {epoch}: the validation loss is {found['loss']}")
-    return {"val_loss": _rounded(found["loss"]), "val_top1": _rounded(found["top1"])}
+    return {f"val_{name}": _rounded(found[name]) for name in ("loss", watched)}
 
 
 def _best(points: list[Point]) -> int:
@@ -185,3 +193,45 @@ def _variables(model: Any) -> list[Any]:
     variables = model.optimizer.variables
     of_optimizer = variables() if callable(variables) else variables  # Keras 2 has a method
     return [*model.variables, *of_optimizer]
+
+
+def _watch(
+    rate: Callable[[int], float],
+    report_progress: Report,
+    epoch: int,
+    epochs: int,
+    steps: int,
+) -> Any:
+    """Return a Keras callback for one epoch.
+
+    It sets the learning rate before each step from ``rate(step)``, reports where the training is
+    (``epoch 2/5, step 40/156, 32 s left``) at most once a second, and raises `JobFailed` at the
+    first step whose loss is not finite.
+    """
+    import tensorflow as tf
+
+    class Watch(tf.keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.started = self.reported = time.perf_counter()
+            report_progress(f"epoch {epoch}/{epochs}")
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            self.model.optimizer.learning_rate.assign(rate(batch))
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            loss = (logs or {}).get("loss", 0.0)
+            if not math.isfinite(loss):
+                raise JobFailed(
+                    f"diverged at epoch {epoch}: the loss is {loss} at step {batch + 1}"
+                )
+            now = time.perf_counter()
+            if now - self.reported < _REPORT_EVERY_S:
+                return
+            self.reported = now
+            left = steps - batch - 1 + (epochs - epoch) * steps
+            seconds = (now - self.started) / (batch + 1) * left
+            report_progress(
+                f"epoch {epoch}/{epochs}, step {batch + 1}/{steps}, {seconds:.0f} s left"
+            )
+
+    return Watch()

@@ -12,85 +12,82 @@ from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.model_name import show
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.tasks import outputs
+from cnnbench.tasks.task import Objective
 
 _SCALING = ("Rescaling", "Normalization")
 
 
-def channels(subject: ModelHandle) -> int:
-    """How many channels the network takes: 3 where it was made for colour, 1 where for grey.
+def channels(model: ModelHandle) -> int:
+    """Return the number of channels of the network's images: 3 for colour, 1 for grey.
 
     Raises:
         JobFailed: pictures have another number.
     """
-    count = subject.input_shape[-1]
+    count = model.input_shape[-1]
     if count not in (1, 3):
         raise JobFailed(f"it takes images of {count} channels; pictures have 1 or 3")
     return count
 
 
-def images(subject: ModelHandle, setting: AccuracySetting) -> tuple[int, ...]:
-    """``(height, width, channels)`` of the images that it is trained on, or judged with.
+def images(model: ModelHandle, setting: AccuracySetting) -> tuple[int, ...]:
+    """Return ``(height, width, channels)`` of the images that it is trained or evaluated on.
 
     Raises:
         JobFailed: pictures have another number of channels than its input, or it is fixed at
             another size.
     """
-    channels(subject)
-    shape = setting.images_for(subject.input_shape)
-    if "input_shape" in subject.fixed and shape != tuple(subject.input_shape):
+    channels(model)
+    shape = setting.images_for(model.input_shape)
+    if "input_shape" in model.fixed and shape != tuple(model.input_shape):
         raise JobFailed(
-            f"its input is fixed at {show(subject.input_shape)}, not {show(shape)}: "
+            f"its input is fixed at {show(model.input_shape)}, not {show(shape)}: "
             "set `image_size: own`"
         )
     return shape
 
 
 def scratch(
-    subject: ModelHandle, shape: tuple[int, ...], classes: int, batchnorm_momentum: float
+    model: ModelHandle, shape: tuple[int, ...], objective: Objective, batchnorm_momentum: float
 ) -> tuple[Any, str]:
-    """The network with fresh weights, and its output as `judged` says.
+    """Return the network with fresh weights, and the path of its output as `judged` does.
 
     It takes images of ``shape``, ``(height, width, channels)``.
 
     Raises:
-        JobFailed: its single output tells nothing, or it has another number of classes.
-        UserError: it has no output of the name that ``subject`` gives.
+        JobFailed: its outputs cannot do what is asked.
+        UserError: it has no output of the name that ``model`` gives.
     """
     # Not `build`, which gives a .keras file the trained weights that it comes with.
-    whole = subject.architecture(input_shape=shape, classes=outputs.width(subject.classes, classes))
-    model, path = judged(subject, whole)
-    width = model.outputs[0].shape[-1]
-    outputs.check(kind_of_outputs(model), width)
-    if outputs.apart(width) != classes:
-        raise JobFailed(f"it has {outputs.apart(width)} classes, but the data set has {classes}")
-    set_batchnorm_momentum(model, batchnorm_momentum)
-    return model, path
+    outputs = objective.outputs_for(model.classes)
+    network, path = judged(model, model.architecture(input_shape=shape, classes=outputs))
+    objective.check_network(network)
+    set_batchnorm_momentum(network, batchnorm_momentum)
+    return network, path
 
 
-def judged(subject: ModelHandle, model: Any) -> tuple[Any, str]:
-    """Return ``model`` with the one output that says the class, and that output's path.
+def judged(model: ModelHandle, network: Any) -> tuple[Any, str]:
+    """Return ``network`` with the one output that is evaluated, and that output's path.
 
-    That is the output that ``subject`` names, else the first. The network shares its layers with
-    ``model``; where ``model`` returns one tensor it is ``model``. The path is empty where there
-    is one output alone.
+    That is the output that ``model`` names, else the first. The result shares its layers with
+    ``network``; where that returns one tensor it is ``network`` itself. The path is empty where
+    there is one output alone.
 
     Raises:
         UserError: there is no output of that name.
     """
     import tensorflow as tf
 
-    structure = output_names.of(model)
-    path = output_names.chosen(structure, subject.output, subject.label)
+    structure = output_names.of(network)
+    path = output_names.chosen(structure, model.output, model.label)
     if not path:
-        return model, ""
+        return network, ""
     found = output_names.named(structure)
-    one = tf.keras.Model(model.input, found[path], name=model.name)
+    one = tf.keras.Model(network.input, found[path], name=network.name)
     return one, path if len(found) > 1 else ""
 
 
 def taken(path: str) -> dict[str, str]:
-    """Return what a record says of the output that was judged, where the network has several."""
+    """Return what a record says of the evaluated output, where the network has several."""
     return {"output": path} if path else {}
 
 
@@ -103,37 +100,30 @@ def set_batchnorm_momentum(model: Any, momentum: float) -> int:
 
 
 def all_layers(model: Any) -> Iterator[Any]:
-    """Every layer inside ``model``, at any depth, each before what it contains."""
+    """Yield every layer inside ``model``, at any depth, each before what it contains."""
     # Both generations of Keras have it, and nothing public looks into subclassed layers.
     yield from model._flatten_layers(include_self=False, recursive=True)
 
 
 def sublayers(layer: Any) -> list[Any]:
-    """The layers directly inside ``layer``, in the order in which its Keras lists them."""
+    """Return the layers directly inside ``layer``, in the order in which its Keras lists them."""
     return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
 def is_batchnorm(layer: Any) -> bool:
-    """Whether a layer is (a subclass of) Keras' BatchNormalization."""
+    """Return whether a layer is (a subclass of) Keras' BatchNormalization."""
     import tensorflow as tf
 
     return isinstance(layer, tf.keras.layers.BatchNormalization)
 
 
-def kind_of_outputs(model: Any) -> outputs.Kind:
-    """Return the kind of a classifier's outputs; if no layer determines it, from a random batch."""
-    shape = tuple(model.input_shape[1:])
-    images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
-    return outputs.kind(model, np.asarray(model(images, training=False), np.float64))
-
-
-def preprocessing(subject: ModelHandle, setting: AccuracySetting) -> Callable[[Any], Any]:
-    """The network's own, unless the setting says that nothing is done to images in 0..255."""
-    return subject.preprocess if setting.preprocessing == "model" else unchanged
+def preprocessing(model: ModelHandle, setting: AccuracySetting) -> Callable[[Any], Any]:
+    """Return the network's own, unless the setting says that images stay in 0..255."""
+    return model.preprocess if setting.preprocessing == "model" else unchanged
 
 
 def unchanged(images: Any) -> Any:
-    """No preprocessing."""
+    """Return the images as they are: no preprocessing."""
     return images
 
 
@@ -148,7 +138,7 @@ def notes(model: Any, preprocess: Callable[[Any], Any]) -> list[str]:
 
 
 def scales_again(model: Any, preprocess: Callable[[Any], Any]) -> bool:
-    """Whether ``preprocess`` changes the images of a network that scales them by itself.
+    """Return whether ``preprocess`` changes the images of a network that scales them by itself.
 
     It does where a Rescaling or Normalization comes before its first layer with a kernel.
     """

@@ -1,4 +1,4 @@
-"""Recipe ``pretrained``: a network as its authors trained it, judged on a folder of images.
+"""Recipe ``pretrained``: a network as its authors trained it, evaluated on a folder of images.
 
 Made for ImageNet's validation images, a subfolder a class. The centre of every picture is taken as
 the papers do: its shorter side scaled to size / 0.875, then the middle ``size x size`` cut out.
@@ -11,69 +11,96 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.data import folder, stratified
-from cnnbench.data.facts import FOLDER
-from cnnbench.data.pictures import Images, Labels, Pictures
+from cnnbench import files
+from cnnbench.data import stratified
+from cnnbench.data.datasets import Request
+from cnnbench.data.pictures import Labels, Part, Pictures, data_details
+from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.probes.accuracy.training import labels, network, scores, transfer
+from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training_config import IMAGENET
 from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.tasks.task import TrainedOn
 
 _CROP = 0.875
 _PIXELS = 64 * 224 * 224  # in a batch, so that the largest networks need no more memory
 
 
-def judged(subject: ModelHandle, setting: AccuracySetting, context: Context) -> ProbeResult:
-    """Top-1, top-5, loss and calibration of ``subject`` with its weights on all of the folder.
+def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> ProbeResult:
+    """Evaluate ``model`` with its weights on all images of the folder.
 
-    Of a folder with splits only the images that are for judging count.
+    Of a folder with splits only the images for evaluation count.
 
     Raises:
         Unavailable: the folder, the weights or the names of the classes are not here.
         JobFailed: the folder's classes are not the network's.
     """
     weights: str | Path | None = None
-    if setting.weights != IMAGENET or not subject.is_trained:
+    if setting.weights != IMAGENET or not model.is_trained:
         weights = transfer.locate_weights(setting, context.search_path, context.data_dir)
     context.report_progress(f"reading {setting.dataset}")
-    splits = folder.load(
-        setting.dataset.removeprefix(FOLDER),
-        list(context.search_path),
-        setting.dataset_sha256,
-        trains=False,
-    )
-    outputs_of = labels.outputs_of(splits.classes, subject, setting, context.search_path)
+    request = Request(setting.dataset, sha256=setting.dataset_sha256, trains=False)
+    splits = setting.data_set.load(request, context.data_dir, context.search_path)
+    names = _class_names(setting, context.search_path)
+    is_imagenet = setting.weights == IMAGENET and not model.is_trained
+    trained_on = TrainedOn(is_imagenet, names, setting.class_names or "")
+    objective = setting.goal.fixed_objective(splits.classes, setting.dataset, model, trained_on)
     parts = [splits.test] if splits.has_own_test else [splits.train, splits.test]
-    folder_labels = np.concatenate([part.labels for part in parts])
-    chosen = stratified.subset(folder_labels, setting.test_examples)
-    known = np.array(outputs_of.places)[folder_labels[chosen]]
-    model, path = network.judged(subject, subject.build(weights=weights))
-    preprocess = network.preprocessing(subject, setting)
+    labels = np.concatenate([part.labels for part in parts])
+    chosen = stratified.subset(labels, setting.test_examples)
+    trained, path = network.judged(model, model.build(weights=weights))
+    preprocess = network.preprocessing(model, setting)
     outputs: list[np.ndarray] = []
-    for images in _batches(parts, chosen, network.images(subject, setting)):
+    targets: list[np.ndarray] = []
+    for batch in _batches(parts, chosen, network.images(model, setting)):
         done = sum(len(one) for one in outputs)
         context.report_progress(f"testing on {len(chosen):,} images, {done:,} done")
-        answers = model.predict_on_batch(preprocess(images.astype(np.float32)))
+        answers = trained.predict_on_batch(preprocess(batch.images.astype(np.float32)))
         outputs.append(np.asarray(answers))
-    probs = scores.probabilities(np.concatenate(outputs), network.kind_of_outputs(model))
-    notes = [*network.notes(model, preprocess), *outputs_of.notes(probs, known)]
+        targets.append(objective.targets(batch))
+    encoding = objective.encoding(trained)
+    found = objective.evaluate(np.concatenate(outputs), np.concatenate(targets), encoding)
+    notes = [*network.notes(trained, preprocess), *found.notes]
     for note in (*splits.notes, *notes):
         context.report_progress(note)
     return ProbeResult(
-        metrics=scores.metrics(probs, known),
-        details=scores.details(probs, known)
-        | {
+        metrics=dict(found.metrics),
+        details={
+            **found.details,
             **network.taken(path),
             "is_trained_here": False,
-            "classes": list(splits.classes)[:50],
-            **scores.notes_of(splits, notes),
+            **data_details(splits, notes),
         },
     )
 
 
-def _batches(parts: Sequence[Pictures], chosen: Labels, shape: tuple[int, ...]) -> Iterator[Images]:
-    """The chosen pictures of all parts, in batches."""
+def _class_names(setting: AccuracySetting, search_path: Sequence[Path]) -> list[str] | None:
+    """Return the names in the file that the setting names, in order; None where it names none.
+
+    Raises:
+        Unavailable: there is no such file.
+        JobFailed: it is not the file of the plan, or no list of distinct names.
+    """
+    asked = setting.class_names
+    if asked is None:
+        return None
+    file = files.find(asked, search_path)
+    if file is None or not file.is_file():
+        raise Unavailable(f"no file '{asked}' with class names beside the suite")
+    if setting.class_names_sha256 and files.sha256(file) != setting.class_names_sha256:
+        raise JobFailed(f"'{asked}' has changed since the run was planned; run again")
+    try:
+        names = files.names_in(file)
+    except UnicodeDecodeError as error:
+        raise JobFailed(f"'{asked}' is not UTF-8 text: {error}") from None
+    if len(set(names)) < len(names):
+        raise JobFailed(f"'{asked}' has a duplicate name")
+    return names
+
+
+def _batches(parts: Sequence[Pictures], chosen: Labels, shape: tuple[int, ...]) -> Iterator[Part]:
+    """Yield the chosen images of all parts, in batches."""
     height, width, channels = shape
     step = max(1, _PIXELS // (height * width))
     scaled = round(height / _CROP), round(width / _CROP)
@@ -85,4 +112,5 @@ def _batches(parts: Sequence[Pictures], chosen: Labels, shape: tuple[int, ...]) 
         first = last
         for start in range(0, len(indices), step):
             whole = pictures.read(indices[start : start + step], scaled, channels)
-            yield whole[:, top : top + height, left : left + width]
+            images = whole[:, top : top + height, left : left + width]
+            yield Part(images, pictures.labels[indices[start : start + step]])

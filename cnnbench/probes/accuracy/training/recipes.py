@@ -1,138 +1,157 @@
-"""What each recipe does with a data set: which networks, which phases, trained on what."""
+"""Recipes: which networks are built, trained on what, in which phases."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cnnbench.data import pipeline
-from cnnbench.data.augment import Augment
-from cnnbench.data.pictures import Dataset, Part
+from cnnbench.data.augmentation import Augment
+from cnnbench.data.pictures import LoadedData, Part
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training.loop import Phase, Training
 from cnnbench.probes.accuracy.training_config import IMAGENET
+from cnnbench.tasks.task import Objective
+
+Preprocess = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
-class Task:
-    """What there is to learn, and how.
+class TrainingJob:
+    """One training: the network, the schedule, the images.
 
     Attributes:
-        subject: the network.
+        model: the network.
         setting: the schedule.
         dataset: the images.
         seed: of everything random.
         weights: of a ``transfer``: ``imagenet`` or a file.
     """
 
-    subject: ModelHandle
+    model: ModelHandle
     setting: AccuracySetting
-    dataset: Dataset
+    dataset: LoadedData
     seed: int
     weights: str | Path = IMAGENET
 
-    @property
-    def classes(self) -> int:
-        return len(self.dataset.classes)
+    @cached_property
+    def objective(self) -> Objective:
+        """Training target and evaluation, from the task."""
+        return self.setting.goal.objective(self.dataset.classes, self.setting.dataset)
 
     @property
-    def preprocess(self) -> Callable[[Any], Any]:
-        """Return the preprocessing of images in 0..255."""
-        return network.preprocessing(self.subject, self.setting)
+    def preprocess(self) -> Preprocess:
+        """The preprocessing of images in 0..255."""
+        return network.preprocessing(self.model, self.setting)
 
     def augment(self, phase: Phase) -> Augment:
-        """How ``phase`` changes its training images."""
+        """Return how ``phase`` changes its training images."""
         setting = self.setting
         is_plain_head = setting.recipe == "transfer" and phase.number == 1
         return Augment() if is_plain_head and not setting.augment_head else setting.augment
 
-    def training_batches(
-        self, part: Part, preprocess: Callable[[Any], Any], augment: Augment
+    def training_batches(self, augment: Augment) -> pipeline.TrainingBatches:
+        """Return the training images in shuffled batches, augmented."""
+        part = self.dataset.train
+        return self.batches_of(part.images, part, self.preprocess, augment)
+
+    def batches_of(
+        self, images: np.ndarray, part: Part, preprocess: Preprocess, augment: Augment
     ) -> pipeline.TrainingBatches:
-        """``part`` in shuffled batches, augmented."""
+        """Return ``images``, or features of them, with the targets of ``part``."""
         size = self.setting.batch_size
-        return pipeline.TrainingBatches(part, self.classes, size, augment, preprocess)
+        return pipeline.TrainingBatches(images, self._targets(part), size, augment, preprocess)
 
-    def evaluation_batches(self, part: Part | None, preprocess: Callable[[Any], Any]) -> Any:
-        """``part`` in order and unchanged, or None."""
-        if part is None:
-            return None
-        return pipeline.evaluation_batches(part, self.classes, preprocess)
+    def evaluation_batches(self, part: Part) -> Any:
+        """Return ``part`` in order and unchanged."""
+        return pipeline.evaluation_batches(part.images, self._targets(part), self.preprocess)
+
+    def validation_batches(self) -> Any:
+        """Return the validation images, or None where there are none."""
+        held = self.dataset.validation
+        return self.evaluation_batches(held) if held is not None else None
+
+    def _targets(self, part: Part) -> np.ndarray:
+        return self.objective.encoded(self.objective.targets(part))
 
 
-def scratch(task: Task, training: Training) -> Any:
+def scratch(job: TrainingJob, training: Training) -> Any:
     """Train the whole network from fresh weights; return it."""
-    subject, setting = task.subject, task.setting
-    shape, momentum = network.images(subject, setting), setting.batchnorm_momentum
-    model, training.output = network.scratch(subject, shape, task.classes, momentum)
-    _fit_images(task, training, model, Phase(1, setting.epochs, setting.learning_rate))
-    return model
+    model, setting = job.model, job.setting
+    shape, momentum = network.images(model, setting), setting.batchnorm_momentum
+    whole, training.output = network.scratch(model, shape, job.objective, momentum)
+    _fit_images(job, training, whole, Phase(1, setting.epochs, setting.learning_rate))
+    return whole
 
 
-def from_pretrained(task: Task, training: Training, cache_features: bool | None = None) -> Any:
+def from_pretrained(
+    job: TrainingJob, training: Training, cache_features: bool | None = None
+) -> Any:
     """Train a new head on the pretrained backbone, then fine-tune; return the whole network.
 
     Args:
-        task: with ``weights``.
+        job: with ``weights``.
         training: the loop.
         cache_features: whether phase one computes the backbone's features once; by default
             wherever nothing is augmented.
     """
-    setting = task.setting
-    nets = transfer.build(task.subject, setting, task.classes, task.weights, task.seed)
+    setting = job.setting
+    nets = transfer.build(job.model, setting, job.objective, job.weights, job.seed)
     if setting.fine_tune_epochs:
         transfer.first_unfrozen(nets, setting.unfreeze_from)  # a mistake in it costs no phase one
     head_only = Phase(1, setting.epochs, setting.learning_rate)
     if cache_features is None:
-        cache_features = task.augment(head_only).is_off()
+        cache_features = job.augment(head_only).is_off()
     if not training.has_passed(head_only):
         if cache_features:
-            _fit_features(task, training, nets, head_only)
+            _fit_features(job, training, nets, head_only)
         else:
-            _fit_images(task, training, nets.whole, head_only)
+            _fit_images(job, training, nets.whole, head_only)
     if setting.fine_tune_epochs:
         transfer.unfreeze(nets, setting.unfreeze_from)
         fine = Phase(2, setting.fine_tune_epochs, setting.fine_tune_rate)
-        _fit_images(task, training, nets.whole, fine)
+        _fit_images(job, training, nets.whole, fine)
     return nets.whole
 
 
-RECIPES: dict[str, Callable[[Task, Training], Any]] = {
+RECIPES: dict[str, Callable[[TrainingJob, Training], Any]] = {
     "scratch": scratch,
     "transfer": from_pretrained,
 }
 
 
-def _fit_images(task: Task, training: Training, model: Any, phase: Phase) -> None:
-    preprocess = task.preprocess
-    training.notes = network.notes(model, preprocess)
+def _fit_images(job: TrainingJob, training: Training, whole: Any, phase: Phase) -> None:
+    training.notes = network.notes(whole, job.preprocess)
     for note in training.notes:
-        training.say(note)
-    training.fit(
-        model,
-        task.training_batches(task.dataset.train, preprocess, task.augment(phase)),
-        task.evaluation_batches(task.dataset.validation, preprocess),
-        phase,
-    )
+        training.report_progress(note)
+    batches = job.training_batches(job.augment(phase))
+    training.fit(whole, batches, job.validation_batches(), phase)
 
 
-def _fit_features(task: Task, training: Training, nets: transfer.Transfer, phase: Phase) -> None:
+def _fit_features(
+    job: TrainingJob, training: Training, nets: transfer.Transfer, phase: Phase
+) -> None:
     started = time.perf_counter()
-    training.notes = network.notes(nets.whole, task.preprocess)
+    training.notes = network.notes(nets.whole, job.preprocess)
 
-    def seen(part: Part) -> Part:
-        training.say(f"computing the backbone's features of {len(part):,} images")
-        return transfer.pooled_features(nets, part, task.classes, task.preprocess)
+    def features(part: Part) -> np.ndarray:
+        training.report_progress(f"computing the backbone's features of {len(part):,} images")
+        return transfer.pooled_features(nets, part.images, job.preprocess)
 
-    train, held = seen(task.dataset.train), task.dataset.validation
-    validation = task.evaluation_batches(
-        seen(held) if held is not None else None, network.unchanged
-    )
+    part, held = job.dataset.train, job.dataset.validation
+    seen = features(part)
+    validation = None
+    if held is not None:
+        targets = job.objective.encoded(job.objective.targets(held))
+        validation = pipeline.evaluation_batches(features(held), targets, network.unchanged)
     training.features_s = time.perf_counter() - started
-    batches = task.training_batches(train, network.unchanged, Augment())
+    batches = job.batches_of(seen, part, network.unchanged, Augment())
     training.fit(nets.head, batches, validation, phase)

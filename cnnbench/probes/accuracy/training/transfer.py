@@ -1,7 +1,7 @@
 """Recipe ``transfer``: a pretrained backbone, pooled, with a new head for the data set.
 
-Phase one trains the head alone. The backbone is frozen and in inference mode, so what it says of
-a picture never changes: without augmentation it is computed once and the head trained on that,
+Phase one trains the head alone. The backbone is frozen and in inference mode, so its features of
+an image never change: without augmentation they are computed once and the head trained on them,
 the same arithmetic as training through the frozen backbone. Phase two trains the backbone's last
 layers too, at a lower rate, its batch normalisation still in inference mode.
 """
@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from cnnbench.data import pipeline
-from cnnbench.data.pictures import Part
 from cnnbench.errors import JobFailed, nearest
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy import weights_file
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.accuracy.training_config import IMAGENET
+from cnnbench.tasks.task import Objective
 
 _BATCH = 64
 
@@ -34,8 +34,8 @@ class Transfer:
     Attributes:
         backbone: what was pretrained, ``images -> features``.
         features: ``images -> (n, d)``: the backbone, pooled over space, in inference mode.
-        head: ``(n, d) -> (n, classes)``: dropout and a dense layer.
-        whole: ``images -> (n, classes)``.
+        head: ``(n, d) -> outputs``: dropout and the task's layer.
+        whole: ``images -> outputs``.
     """
 
     backbone: Any
@@ -45,9 +45,9 @@ class Transfer:
 
 
 def build(
-    subject: ModelHandle,
+    model: ModelHandle,
     setting: AccuracySetting,
-    classes: int,
+    objective: Objective,
     weights: str | Path | None,
     seed: int,
 ) -> Transfer:
@@ -59,7 +59,7 @@ def build(
     import tensorflow as tf
 
     layers = tf.keras.layers
-    frozen = backbone(subject, setting, weights)
+    frozen = backbone(model, setting, weights)
     frozen.trainable = False
     images = tf.keras.Input(frozen.input_shape[1:])
     maps = _in_inference_mode(frozen)(images)
@@ -69,36 +69,33 @@ def build(
         [
             layers.Input(pooled.shape[1:]),
             layers.Dropout(setting.dropout, seed=seed),
-            layers.Dense(
-                classes,
-                activation="softmax",
-                kernel_initializer=tf.keras.initializers.GlorotUniform(seed=seed),
-            ),
+            objective.head(seed),
         ]
     )
     return Transfer(frozen, features, head, tf.keras.Model(images, head(pooled)))
 
 
-def backbone(subject: ModelHandle, setting: AccuracySetting, weights: str | Path | None) -> Any:
-    """The network without its top, for the images that it is trained on.
+def backbone(model: ModelHandle, setting: AccuracySetting, weights: str | Path | None) -> Any:
+    """Return the network without its top, for the images that it is trained on.
 
     Raises:
         Unavailable: the weights are not here and cannot be downloaded.
         JobFailed: it has several outputs.
     """
-    shape = network.images(subject, setting)
-    model = subject.build(input_shape=shape, include_top=False, weights=weights)
-    if len(model.outputs) > 1:
-        raise JobFailed(f"its backbone has {len(model.outputs)} outputs; a new head stands on one")
-    return model
+    shape = network.images(model, setting)
+    found = model.build(input_shape=shape, include_top=False, weights=weights)
+    if len(found.outputs) > 1:
+        raise JobFailed(f"its backbone has {len(found.outputs)} outputs; a new head stands on one")
+    return found
 
 
 def pooled_features(
-    transfer: Transfer, part: Part, classes: int, preprocess: Callable[[Any], Any]
-) -> Part:
-    """``part`` as the backbone sees it: its images become float32 features ``(n, d)``."""
-    batches = pipeline.evaluation_batches(part, classes, preprocess, _BATCH)
-    return Part(np.asarray(transfer.features.predict(batches, verbose=0)), part.labels)
+    transfer: Transfer, images: np.ndarray, preprocess: Callable[[Any], Any]
+) -> np.ndarray:
+    """Return the backbone's features of images: float32 ``(n, d)``."""
+    none = np.zeros(len(images), np.float32)
+    batches = pipeline.evaluation_batches(images, none, preprocess, _BATCH)
+    return np.asarray(transfer.features.predict(batches, verbose=0))
 
 
 def unfreeze(transfer: Transfer, first: int | float | str) -> int:
@@ -118,7 +115,7 @@ def unfreeze(transfer: Transfer, first: int | float | str) -> int:
 def locate_weights(
     setting: AccuracySetting, search_path: Sequence[Path], data_dir: Path | None
 ) -> str | Path:
-    """``imagenet``, or the file that ``setting.weights`` names.
+    """Return ``imagenet``, or the path of the file that ``setting.weights`` names.
 
     Raises:
         Unavailable, JobFailed: as `weights_file.located`.
@@ -129,7 +126,7 @@ def locate_weights(
 
 
 def _in_inference_mode(backbone: Any) -> Any:
-    """``backbone`` as a layer whose batch statistics and dropout stay off, whoever calls it.
+    """Return ``backbone`` as a layer whose batch statistics and dropout stay off, whoever calls it.
 
     ``backbone(images, training=False)`` alone does not do: in Keras 3 the ``training=True`` of
     ``fit`` overrides what a nested model was called with, so that phase two would move the
@@ -149,7 +146,7 @@ def _in_inference_mode(backbone: Any) -> Any:
 
 
 def first_unfrozen(transfer: Transfer, first: int | float | str) -> int:
-    """The place of the layer that ``first`` names: an index, a name, or a fraction of all.
+    """Return the index of the layer that ``first`` names: an index, a name, or a fraction of all.
 
     Raises:
         JobFailed: there is no such layer.

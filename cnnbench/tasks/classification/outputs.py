@@ -34,8 +34,15 @@ def kind(network: Any, outputs: np.ndarray) -> Kind:
     return "logit" if is_single else "logits"
 
 
+def kind_of_network(network: Any) -> Kind:
+    """Return the kind of a classifier's outputs; if no layer determines it, from a random batch."""
+    shape = tuple(network.input_shape[1:])
+    images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
+    return kind(network, np.asarray(network(images, training=False), np.float64))
+
+
 def probabilities(outputs: np.ndarray, kind: Kind) -> np.ndarray:
-    """``(n, classes)``, two for a single output; rows add up to one, but for ``sigmoids``.
+    """Return ``(n, classes)``, two for a single output; rows add up to one, but for ``sigmoids``.
 
     Raises:
         JobFailed: a softmax over a single output.
@@ -58,7 +65,7 @@ def width(own: int, classes: int) -> int:
 
 
 def apart(width: int) -> int:
-    """How many classes so many outputs tell apart: a single one two."""
+    """Return the number of classes that so many outputs tell apart: a single one two."""
     return 2 if width == 1 else width
 
 
@@ -69,7 +76,7 @@ def check(kind: Kind, width: int) -> None:
 
 
 def _logistic(logits: np.ndarray) -> np.ndarray:
-    """Without overflow: ``exp`` of what is not above zero only."""
+    """Return 1 / (1 + exp(-x)) without overflow."""
     powers = np.exp(-np.abs(logits))
     return np.where(logits >= 0, 1, powers) / (1 + powers)
 
@@ -81,7 +88,7 @@ def _look_like_shares(outputs: np.ndarray) -> bool:
 
 
 def _last_activation(network: Any) -> str:
-    """The name of the last activation, or of the layer that is one; empty where none is seen."""
+    """Return the name of the last activation, or of the layer that is one; empty where unknown."""
     if len(network.outputs) != 1:
         return ""
     for layer in reversed(network.layers):

@@ -1,47 +1,42 @@
-"""Which networks a training schedule can tell apart, and what it would take where it cannot.
+"""Intervals of classifiers' accuracies, and which of them a training schedule can tell apart.
 
-Two networks that were judged on the same images are compared image by image, so that what makes
-an image hard for both cancels. Computed from records every time a table is made, never stored.
+Two networks that were evaluated on the same images are compared image by image, so that what makes
+an image hard for both cancels.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, pairwise
 from statistics import fmean, variance
-from typing import Any
 
 import numpy as np
 
-from cnnbench.metrics import column
-from cnnbench.probes.accuracy.answers import Answers, answers_of
-from cnnbench.probes.accuracy.training_config import PRETRAINED
-from cnnbench.probes.probe import setting_of
-from cnnbench.record import Record
-from cnnbench.row import Row
+from cnnbench.metrics import METRICS
 from cnnbench.statistics import estimates, proportions
-from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import CONFIDENCE
+from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE, NOT_REPEATED
+from cnnbench.tasks import task
+from cnnbench.tasks.classification.answers import Answers, answers_of
+from cnnbench.tasks.task import Evaluated, Judgement, Place
 
-TIER = "top1_tier"
 _MOST_SEEDS = 50  # beyond that a longer schedule is the cheaper way
 
 
 @dataclass(frozen=True)
-class Contender:
-    """One network under one schedule.
+class Scores:
+    """Accuracies of one network under one schedule.
 
     Attributes:
         shares: of right answers, one a seed.
         examples: the test images.
         answers: of every seed, to the same images; none where they are not known.
         chance: the share that the largest class alone would give.
-        is_trained: by seeds of which another set would give other shares; one that came with its
-            weights is the same every time, and its images alone are a sample.
+        is_trained: whether other seeds would give other shares; a network that came with its
+            weights is the same every time, and only the images are a sample.
     """
 
     shares: tuple[float, ...]
@@ -66,41 +61,64 @@ class Contender:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether its interval excludes chance."""
+        """True where its interval excludes chance."""
         return proportions.estimate(self.shares, self.examples).low > self.chance
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a contender stands: its tier, 1 the best, and what the tier leaves open."""
+def judge(contender: task.Contender) -> dict[str, Judgement]:
+    """Return an interval and a verdict for every share of the test images.
 
-    tier: int
-    open: str = ""
-
-
-def columns(
-    rows: Sequence[Row], records: Sequence[Sequence[Record]]
-) -> list[dict[str, Measurement]]:
-    """Return, for every row of a report, its tier and what is open, a pair a schedule."""
-    found: list[dict[str, Measurement]] = [{} for _ in rows]
-    by_label: dict[str, dict[int, Contender]] = defaultdict(dict)
-    for place, of_row in enumerate(records):
-        for label, contender in _contenders(of_row).items():
-            by_label[label][place] = contender
-    for label, contenders in by_label.items():
-        ranked = {place: one for place, one in contenders.items() if one.is_ranked}
-        if len(ranked) < 2:
+    Where chance explains top-1, the other metrics get the same verdict: what has learnt nothing
+    has no good calibration either, nor a top-5 worth a rank.
+    """
+    details = contender.evaluations[-1].details
+    examples = details.get("n_test")
+    found: dict[str, Judgement] = {}
+    for name, shares in _shares(contender).items():
+        mean = fmean(shares) if contender.is_trained else None
+        if examples is None:
+            found[name] = Judgement(NOT_REPEATED, mean)
             continue
-        for place, stands in zip(ranked, places(list(ranked.values())), strict=True):
-            top1 = column("top1", label)
-            known = rows[place].get(top1)
-            found[place][column(TIER, label)] = Measurement(stands.tier)
-            found[place][top1] = replace(known, ranking=stands.open)
+        chance = details.get("chance", 0.0) if name == "top1" else 0.0
+        sample = shares if contender.is_trained else shares[:1]
+        interval = proportions.estimate(sample, examples)
+        verdict = proportions.verdict(sample, examples, chance, has_seeds=contender.is_trained)
+        found[name] = Judgement(verdict, mean, interval.low, interval.high)
+    if "top1" in found and found["top1"].verdict == NOT_ABOVE_CHANCE:
+        for metric in task.quality_metrics("classification"):
+            plain = found.get(metric.metric.name, Judgement(NOT_REPEATED))
+            found[metric.metric.name] = replace(plain, verdict=NOT_ABOVE_CHANCE)
     return found
 
 
-def places(contenders: Sequence[Contender]) -> list[Place]:
-    """The place of each, all above chance; those that cannot be told apart share a tier.
+def _shares(contender: task.Contender) -> dict[str, list[float]]:
+    """Return metric -> one value a seed, for the metrics that are shares of the test images."""
+    names = dict.fromkeys(name for one in contender.evaluations for name in one.metrics)
+    return {
+        name: values
+        for name in names
+        if name in METRICS
+        and METRICS[name].is_share
+        and (values := [v for e in contender.evaluations if (v := e.metrics.get(name)) is not None])
+    }
+
+
+def rank(contenders: Sequence[task.Contender]) -> list[Place | None]:
+    """Return the place of every contender whose top-1 is above chance; None for the others.
+
+    None for all where fewer than two are above chance.
+    """
+    known = {place: _scored(one) for place, one in enumerate(contenders)}
+    ranked = {place: one for place, one in known.items() if one and one.is_ranked}
+    found: list[Place | None] = [None] * len(contenders)
+    if len(ranked) > 1:
+        for place, stands in zip(ranked, places(list(ranked.values())), strict=True):
+            found[place] = stands
+    return found
+
+
+def places(contenders: Sequence[Scores]) -> list[Place]:
+    """Return the place of each, all above chance; those that do not differ share a tier.
 
     A tier is led by its best, and holds those that are not shown to be worse than the leader
     (all pairs are one family of tests, Holm-corrected).
@@ -128,7 +146,7 @@ class _Field:
     one-way analysis of variance); one that varies more than that keeps its own.
     """
 
-    contenders: Sequence[Contender]
+    contenders: Sequence[Scores]
 
     @cached_property
     def freedom(self) -> float:
@@ -158,8 +176,8 @@ class _Field:
         return _Difference(self, one.mean - other.mean, of_images, of_seeds, seeds)
 
 
-def _variance_of_paired(one: Contender, other: Contender) -> float:
-    """Variance over the images of the difference of two contenders' shares of right seeds.
+def _variance_of_paired(one: Scores, other: Scores) -> float:
+    """Return the variance over the images of the difference of two contenders' accuracies.
 
     Over the common denominator all shares are whole numbers, whose sums are exact.
     """
@@ -171,9 +189,13 @@ def _variance_of_paired(one: Contender, other: Contender) -> float:
 
 @dataclass(frozen=True)
 class _Difference:
-    """Of two means: the gap, and the variances that add up to its error.
+    """Difference of two means.
 
-    ``of_images`` is common to all seeds, and more seeds do not make it smaller.
+    Attributes:
+        gap: one mean minus the other.
+        of_images: variance from the choice of images, which more seeds do not reduce.
+        of_seeds: variance between the seeds of each.
+        seeds: number of seeds of each.
     """
 
     field: _Field
@@ -183,9 +205,9 @@ class _Difference:
     seeds: list[int]
 
     def p(self, more: int = 0) -> float:
-        """Two-sided, were there so many ``more`` seeds of everything and all else the same.
+        """Return the two-sided p-value, were there so many ``more`` seeds and all else the same.
 
-        1 where every network has a single seed, which says nothing of the next.
+        It is 1 where every network has a single seed, which tells nothing about the next.
         """
         from scipy.special import stdtr
 
@@ -201,12 +223,12 @@ class _Difference:
         return float(2 * stdtr(effective, -abs(self.gap) / error))
 
     def seeds_needed(self, alpha: float) -> int | None:
-        """How many more seeds would show the gap; None where `_MOST_SEEDS` would not."""
+        """Return how many more seeds would show the gap; None where `_MOST_SEEDS` would not."""
         return next((n for n in range(1, _MOST_SEEDS + 1) if self.p(n) < alpha), None)
 
 
 def _open(field: _Field, tier: Sequence[int], number: int, pairs: int) -> str:
-    """What would settle the order inside a tier, for the hardest of its neighbours."""
+    """Return what would settle the order inside a tier, for its hardest pair of neighbours."""
     if len(tier) < 2:
         return ""
     head = f"tier {number} is not settled"
@@ -229,29 +251,24 @@ def _open(field: _Field, tier: Sequence[int], number: int, pairs: int) -> str:
     )
 
 
-def _contenders(records: Iterable[Record]) -> dict[str, Contender]:
-    """label -> the contender, from the accuracies of one row."""
-    by_label: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        if record.probe == "accuracy" and record.status == "ok" and _is_complete(record):
-            by_label[setting_of(record).label()].append(record)
-    return {label: _contender(group) for label, group in by_label.items()}
-
-
-def _is_complete(record: Record) -> bool:
-    examples = record.details.get("n_test")
-    is_known = isinstance(examples, int) and examples > 0
-    return is_known and record.metrics.get("top1") is not None
-
-
-def _contender(records: Sequence[Record]) -> Contender:
-    details: Mapping[str, Any] = records[-1].details
-    known = [found for record in records if (found := answers_of(record)) is not None]
-    is_known = len(known) == len(records) and all(known[0].is_paired_with(one) for one in known)
-    return Contender(
-        shares=tuple(float(record.metrics["top1"]) for record in records),
+def _scored(contender: task.Contender) -> Scores | None:
+    """Return the accuracies of a contender, from its complete evaluations; None without any."""
+    complete = [one for one in contender.evaluations if _is_complete(one)]
+    if not complete:
+        return None
+    details = complete[-1].details
+    known = [found for one in complete if (found := answers_of(one)) is not None]
+    is_known = len(known) == len(complete) and all(known[0].is_paired_with(one) for one in known)
+    return Scores(
+        shares=tuple(float(one.metrics["top1"]) for one in complete),
         examples=details["n_test"],
         answers=tuple(known) if is_known else (),
         chance=float(details.get("chance", 0.0)),
-        is_trained=records[-1].setting.get("recipe") != PRETRAINED,
+        is_trained=contender.is_trained,
     )
+
+
+def _is_complete(evaluation: Evaluated) -> bool:
+    examples = evaluation.details.get("n_test")
+    is_known = isinstance(examples, int) and examples > 0
+    return is_known and evaluation.metrics.get("top1") is not None

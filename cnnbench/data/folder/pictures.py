@@ -1,8 +1,7 @@
-"""``folder:PATH``: one's own pictures, a class a subfolder, or ``train/`` and ``test/`` of those.
+"""Find the usable images of a folder; name and count the others.
 
-What cannot be used is named and counted, and the rest is trained on: files that are no pictures,
-damaged pictures, files outside every class, the same picture under two classes, links that lead
-nowhere, and classes with too few pictures.
+Not used are files that are no images, damaged images, files outside every class, the same image
+under two classes, links that lead nowhere, and classes with too few images.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cnnbench import files
-from cnnbench.data import folder_layout, stratified, tones
-from cnnbench.data.facts import FOLDER
-from cnnbench.data.folder_layout import Layout, Member
+from cnnbench.data import stratified, tones
+from cnnbench.data.folder import layout as layouts
+from cnnbench.data.folder.layout import Layout, Member
 from cnnbench.data.photographs import Photographs, fitted
 from cnnbench.data.pictures import Labels, Splits
 from cnnbench.data.tones import Picture, Tones
@@ -32,7 +31,7 @@ _THREADS = 4
 
 @dataclass(frozen=True)
 class _Found:
-    """One file: where it belongs, the hash of its bytes, and what is wrong with it, if anything."""
+    """One file: where it belongs, the hash of its bytes, and why it cannot be used, if so."""
 
     member: Member
     digest: str = ""
@@ -46,14 +45,14 @@ def load(
     sha256: str = "",
     trains: bool = True,
 ) -> Splits:
-    """The folder's own splits; without them four fifths of each class for training.
+    """Return the folder's own splits; without them four fifths of each class are for training.
 
     Args:
         name: of the folder.
         search_path: where it is looked up.
-        sha256: what the folder was when the suite was planned; empty where that is not known.
+        sha256: of the folder when the suite was planned; empty where unknown.
         trains: a class of too few pictures is left out: five, or with splits one of each; else
-            a class needs one to be judged, and the others of a folder with splits are not read.
+            a class needs one for the test, and the others of a folder with splits are not read.
 
     Raises:
         Unavailable: there is no such folder.
@@ -64,9 +63,9 @@ def load(
         raise Unavailable(f"no folder '{name}' beside the suite; make it, one subfolder a class")
     if sha256 and files.sha256(path) != sha256:
         raise JobFailed(f"the pictures in '{name}' are not those of the plan; run again")
-    layout = folder_layout.read(path)
+    layout = layouts.read(path)
     problems = layout.problems()
-    found = _usable(layout, problems, [layout.judged_on] if layout.splits and not trains else [])
+    found = _usable(layout, problems, [layout.test_split] if layout.splits and not trains else [])
     places = [(one.member.label, one.member.split) for one in found]
     kept, left_out = layout.large_enough(places, trains)
     if len(kept) < 2:
@@ -99,20 +98,21 @@ def _split(
         return Splits(tuple(classes), part(train), part(test), None, problems, notes, False)
     of = {
         split: np.array([i for i, one in enumerate(chosen) if one.member.split == split], np.int64)
-        for split in (folder_layout.TRAIN, layout.judged_on, folder_layout.VALIDATION)
+        for split in (layouts.TRAIN, layout.test_split, layouts.VALIDATION)
     }
-    has_validation = (
-        layout.judged_on != folder_layout.VALIDATION and of[folder_layout.VALIDATION].size
-    )
-    validation = part(of[folder_layout.VALIDATION]) if has_validation else None
-    official = part(of[folder_layout.TRAIN]), part(of[layout.judged_on])
+    has_validation = layout.test_split != layouts.VALIDATION and of[layouts.VALIDATION].size
+    validation = part(of[layouts.VALIDATION]) if has_validation else None
+    official = part(of[layouts.TRAIN]), part(of[layout.test_split])
     return Splits(tuple(classes), *official, validation, problems, notes)
 
 
 def _usable(layout: Layout, problems: list[str], only: Sequence[str]) -> list[_Found]:
-    """The pictures that can be used, each once; what is wrong with others goes to ``problems``.
+    """Return the usable images, each once; append the reasons for the others to ``problems``.
 
-    ``only`` are the splits that are looked at; all where there is none.
+    Args:
+        layout: the folder.
+        problems: a line for each image that cannot be used is added.
+        only: the splits to look at; all where there is none.
     """
     members = [member for member in layout.members if not only or member.split in only]
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -138,18 +138,18 @@ def _usable(layout: Layout, problems: list[str], only: Sequence[str]) -> list[_F
 def _meant(name: str, layout: Layout) -> str:
     """Suggest a folder inside that may be meant: the only one, or the training split."""
     if layout.splits:
-        top = next(top for top, split in layout.splits.items() if split == folder_layout.TRAIN)
-        return f"; {FOLDER}{name}/{top} alone would hold out a fifth for testing"
+        top = next(top for top, split in layout.splits.items() if split == layouts.TRAIN)
+        return f"; folder:{name}/{top} alone would hold out a fifth for testing"
     if len(layout.classes) == 1:
-        inner = folder_layout.read(layout.folder / layout.classes[0])
+        inner = layouts.read(layout.folder / layout.classes[0])
         if len(inner.classes) > 1:
-            return f"; did you mean {FOLDER}{name}/{layout.classes[0]}?"
+            return f"; did you mean folder:{name}/{layout.classes[0]}?"
     return ""
 
 
 def _examined(member: Member) -> _Found:
     if not member.label:
-        return _Found(member, problem=folder_layout.NO_CLASS)
+        return _Found(member, problem=layouts.NO_CLASS)
     try:
         with Image.open(member.file) as opened:
             picture = Picture(opened)

@@ -1,6 +1,6 @@
 """Layout of a folder of images, from file names alone; no picture is opened.
 
-A subfolder is a class. Where all subfolders are named as splits, ``train/`` and ``test/`` say,
+A subfolder is a class. Where all subfolders are named as splits, as ``train/`` and ``test/``,
 they are the data set's own splits, and the classes are the subfolders below them.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnbench import files
-from cnnbench.data.facts import SMALLEST_CLASS
 
+SMALLEST_CLASS = 5  # images, so that a fifth of them is at least one
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 _SPLITS = {
     "train": TRAIN,
@@ -29,9 +29,12 @@ NO_CLASS = "not in the subfolder of a class"
 
 @dataclass(frozen=True)
 class Member:
-    """One file of a folder: where it lies, and of which class of which split it is.
+    """One file of a folder.
 
-    ``split`` is empty where the folder has no splits, ``label`` where the file is of no class.
+    Attributes:
+        file: its path.
+        split: its split; empty where the folder has none.
+        label: its class; empty where it is of none.
     """
 
     file: Path
@@ -41,7 +44,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Layout:
-    """A folder of images, as its names say.
+    """Layout of a folder of images, from its names.
 
     Attributes:
         folder: the whole.
@@ -58,7 +61,7 @@ class Layout:
     odd: Mapping[Path, str]
 
     @property
-    def judged_on(self) -> str:
+    def test_split(self) -> str:
         """The split used for testing; the validation split if there is no test split."""
         return TEST if TEST in self.splits.values() else VALIDATION
 
@@ -74,7 +77,7 @@ class Layout:
         counts = Counter(pictures)
         needed = {"": SMALLEST_CLASS if trains else 1}
         if self.splits:
-            needed = {self.judged_on: 1} | ({TRAIN: 1} if trains else {})
+            needed = {self.test_split: 1} | ({TRAIN: 1} if trains else {})
         kept, left_out = [], []
         for label in self.classes:
             lacks = [
@@ -89,19 +92,19 @@ class Layout:
         return kept, left_out
 
     def shown(self, path: Path) -> str:
-        """A path as messages name it."""
+        """Return a path as messages name it."""
         return path.relative_to(self.folder).as_posix()
 
     def problems(self) -> list[str]:
-        """Paths that are no usable files, with the reason."""
+        """Return the paths that are no usable files, with the reason."""
         return [f"{self.shown(path)}: {what}" for path, what in sorted(self.odd.items())]
 
     def notes(self) -> list[str]:
-        """Remarks for the report: the splits, and the order of the classes."""
+        """Return remarks for the report: the splits, and the order of the classes."""
         found = []
         if self.splits:
             of = {split: f"{top}/" for top, split in self.splits.items()}
-            found.append(f"trained on {of[TRAIN]}, tested on {of[self.judged_on]}")
+            found.append(f"trained on {of[TRAIN]}, tested on {of[self.test_split]}")
         elif beside := [top for top in self.classes if top.lower() in _SPLITS]:
             found.append(f"{'/ and '.join(beside)}/ taken as classes: there are other subfolders")
         if list(self.classes) != sorted(self.classes):
@@ -111,9 +114,9 @@ class Layout:
 
 
 def read(folder: Path) -> Layout:
-    """The layout of ``folder``."""
+    """Return the layout of ``folder``."""
     tree = files.tree(folder)
-    # What ends in a folder, an empty one say, names a class as a file below it would.
+    # A path that ends in a folder, for example an empty one, names a class as a file in it would.
     ends = {path: path.relative_to(folder).parts for path in tree.odd if path.is_dir()}
     ways = {file: file.relative_to(folder).parts[:-1] for file in tree.files} | ends
     splits = _splits(way[0] for way in ways.values() if way)
@@ -136,27 +139,8 @@ def read(folder: Path) -> Layout:
     )
 
 
-def notes(name: str, search_path: Sequence[Path]) -> tuple[str, ...]:
-    """Return remarks for a plan on the layout of the folder ``name``; none if it is not found."""
-    layout = _found(name, search_path)
-    return (*layout.notes(), *layout.problems()) if layout else ()
-
-
-def classes(name: str, search_path: Sequence[Path]) -> int:
-    """Return the number of classes with enough files in a folder; 0 where it is not found."""
-    layout = _found(name, search_path)
-    if layout is None:
-        return 0
-    return len(layout.large_enough((m.label, m.split) for m in layout.members)[0])
-
-
-def _found(name: str, search_path: Sequence[Path]) -> Layout | None:
-    found = files.find(name, search_path)
-    return read(found) if found is not None and found.is_dir() else None
-
-
 def in_order(names: Iterable[str]) -> Sequence[str]:
-    """Class names in the order of their labels: as numbers where all are, else as text."""
+    """Return class names in the order of their labels: as numbers where all are, else as text."""
     names = list(names)
     if all(name.isascii() and name.isdecimal() for name in names):
         return sorted(names, key=lambda name: (int(name), name))

@@ -11,7 +11,7 @@ import numpy as np
 from cnnbench.errors import JobFailed, UserError
 from cnnbench.models import output_names, weights
 from cnnbench.models.model import Model
-from cnnbench.tasks import outputs
+from cnnbench.tasks.classification import outputs
 
 IMAGENET_CLASSES = 1000
 
@@ -74,7 +74,7 @@ def remark(model: Model, network: Any) -> str:
 
 
 def best(row: np.ndarray, top: int, names: Sequence[str] | None) -> list[Guess]:
-    """The ``top`` most probable classes of one image, best first; fewer where there are fewer.
+    """Return the ``top`` most probable classes of one image, best first, or all if fewer.
 
     Args:
         row: a probability a class.
@@ -88,7 +88,7 @@ def best(row: np.ndarray, top: int, names: Sequence[str] | None) -> list[Guess]:
 
 
 def imagenet_names() -> list[str]:
-    """The names of ImageNet's 1,000 classes, in order.
+    """Return the names of ImageNet's 1,000 classes, in order.
 
     Raises:
         Unavailable: Keras' list of them is not on this machine and cannot be downloaded.

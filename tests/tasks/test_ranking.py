@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from cnnbench.plugins import PROBES
-from cnnbench.probes.accuracy import ranking
-from cnnbench.probes.accuracy.answers import Answers
-from cnnbench.probes.accuracy.ranking import Contender
 from cnnbench.report import layout
 from cnnbench.report.remarks import remarks
 from cnnbench.results import tables
 from cnnbench.selection.choose import choose
+from cnnbench.tasks.classification import ranking
+from cnnbench.tasks.classification.answers import Answers
+from cnnbench.tasks.classification.ranking import Scores
 from tests.results.records import record
 
 IMAGES = 2000
@@ -24,17 +24,17 @@ IMAGES = 2000
 
 def trained(
     random: np.random.Generator, ease: np.ndarray, shift: float, seeds: int, noise: float = 0.0
-) -> Contender:
+) -> Scores:
     """A network that is right about image i with probability ease[i] + shift, more or less."""
     rows = [
         random.random(len(ease)) < np.clip(ease + shift + random.normal(0, noise), 0, 1)
         for _ in range(seeds)
     ]
     answers = tuple(Answers(np.array(right), "same") for right in rows)
-    return Contender(tuple(np.mean(rows, axis=1)), len(ease), answers, chance=0.1)
+    return Scores(tuple(np.mean(rows, axis=1)), len(ease), answers, chance=0.1)
 
 
-def tiers(contenders: list[Contender]) -> list[int]:
+def tiers(contenders: list[Scores]) -> list[int]:
     return [place.tier for place in ranking.places(contenders)]
 
 
@@ -60,7 +60,7 @@ def test_the_same_images_show_what_other_images_would_not() -> None:
     a, b = (trained(random, ease, shift, 3) for shift in (0.0, 0.02))
     assert tiers([a, b]) == [2, 1]
     others = tuple(Answers(one.right, "others") for one in b.answers)
-    elsewhere = Contender(b.shares, IMAGES, others, 0.1)
+    elsewhere = Scores(b.shares, IMAGES, others, 0.1)
     assert tiers([a, elsewhere]) == [1, 1]
 
 
@@ -76,24 +76,24 @@ def test_the_variance_over_images_is_that_of_the_shares() -> None:
 
 def test_the_order_of_the_seeds_decides_nothing() -> None:
     shares = (0.7013, 0.7131, 0.6987, 0.7211, 0.7003)
-    a, b = Contender(shares, 10_000), Contender(shares[::-1], 10_000)
+    a, b = Scores(shares, 10_000), Scores(shares[::-1], 10_000)
     assert (a.mean, a.of_seeds) == (b.mean, b.of_seeds)
 
 
 def test_so_many_more_seeds_do_settle_it() -> None:
     shares = {3: ((0.70, 0.72, 0.74), (0.73, 0.75, 0.77))}
-    few = [Contender(one, 100_000) for one in shares[3]]
+    few = [Scores(one, 100_000) for one in shares[3]]
     words = ranking.places(few)[0].open
     assert words == "tier 1 is not settled: about 2 more seeds would settle it"
     # Five seeds a side with the same means and the same variances between seeds.
     spread = np.array([-1, -0.5, 0, 0.5, 1]) * 0.02 * np.sqrt(4 / 2.5)
     assert np.var(spread, ddof=1) == pytest.approx(0.02**2)
-    many = [Contender(tuple(mean + spread), 100_000) for mean in (0.72, 0.75)]
+    many = [Scores(tuple(mean + spread), 100_000) for mean in (0.72, 0.75)]
     assert tiers(many) == [2, 1]
 
 
 def test_what_no_number_of_seeds_can_show_is_said() -> None:
-    near = [Contender((0.700, 0.702), 1000), Contender((0.701, 0.703), 1000)]
+    near = [Scores((0.700, 0.702), 1000), Scores((0.701, 0.703), 1000)]
     assert ranking.places(near)[1].open == (
         "tier 1 is not settled: 50 more seeds would not do (0.1 % apart on 1,000 test images); "
         "train longer, twice the epochs to begin with"
@@ -101,7 +101,7 @@ def test_what_no_number_of_seeds_can_show_is_said() -> None:
 
 
 def test_one_seed_says_nothing_of_the_next() -> None:
-    single = [Contender((0.5,), 1000), Contender((0.9,), 1000)]
+    single = [Scores((0.5,), 1000), Scores((0.9,), 1000)]
     assert [(p.tier, p.open) for p in ranking.places(single)] == [
         (1, "tier 1 is not settled: 2 seeds at least")
     ] * 2

@@ -1,0 +1,204 @@
+"""Data sets by name: what is known of each before it is read, and how it is read.
+
+A data set is one file with a `DataSet` in it and one line in `DATASETS`; another package adds one
+by an entry point of the group ``cnnbench.datasets``. The module must be light to import: `load`
+imports what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from cnnbench.errors import UserError, nearest
+from cnnbench.plugins import Registry
+
+if TYPE_CHECKING:
+    from cnnbench.data.pictures import Size, Splits
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the files of a data set are.
+
+    Attributes:
+        below: their folder in a data folder (``--data-dir``).
+        variable, home: the environment variable and the default of its library's own folder.
+        below_home: their folder in that.
+        evidence: a pattern that matches a file only where the data set is complete.
+    """
+
+    below: str
+    variable: str
+    home: str
+    below_home: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts about a data set that planning needs.
+
+    Attributes:
+        px: shorter side of its images.
+        classes: number of classes; 0 where only reading it tells.
+        training_images: number of training images where a suite does not ask for fewer.
+        has_validation: whether it brings a validation split of its own.
+        place: where its files are, or None where it comes with an installed package.
+        packaged: number of its training and test images that come with cnnbench: the first of the
+            stratified draw.
+    """
+
+    px: int
+    classes: int
+    training_images: int
+    has_validation: bool = False
+    place: Place | None = None
+    packaged: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request for a data set.
+
+    Attributes:
+        name: in `DATASETS`, with a path where it takes one (``folder:PATH``).
+        size: of the images, in px: the side of squares, or ``(height, width)``.
+        channels: 1 or 3.
+        train_examples: number of training images, stratified, or None for all.
+        test_examples: likewise.
+        validation: share of the training images held out where there is no official split.
+        sha256: hash of the user's own files when the suite was planned; empty where unknown.
+        trains: whether anything is trained; without, every usable image is for evaluation.
+    """
+
+    name: str
+    size: Size = 224
+    channels: int = 3
+    train_examples: int | None = None
+    test_examples: int | None = None
+    validation: float = 0.0
+    sha256: str = ""
+    trains: bool = True
+
+
+class DataSet(Protocol):
+    """A data set."""
+
+    @property
+    def facts(self) -> Facts:
+        """Facts known before it is read."""
+
+    def load(self, request: Request, data_dir: Path | None, search_path: Sequence[Path]) -> Splits:
+        """Return its splits; images are decoded only when they are read.
+
+        A data set may return just the images that ``request`` asks for; `loading.load` draws them
+        from what is returned.
+
+        Args:
+            request: what is asked for.
+            data_dir: holds ``keras/`` and ``tensorflow_datasets/``; None for the libraries' own.
+            search_path: folders in which a relative path is looked up, in this order.
+
+        Raises:
+            Unavailable: the data is not here and cannot be had; says how to provide it.
+            JobFailed: it cannot be used, or has changed since the suite was planned.
+        """
+
+
+@dataclass(frozen=True)
+class Located:
+    """The user's own files as they are when a suite is planned.
+
+    Attributes:
+        sha256: of names and contents; empty where nothing was found.
+        classes: number of classes with enough files; 0 where nothing was found.
+        notes: remarks for the plan.
+    """
+
+    sha256: str = ""
+    classes: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class LocalDataSet(DataSet, Protocol):
+    """A data set of the user's own files, whose hash is part of a cell's key."""
+
+    def locate(self, search_path: Sequence[Path]) -> Located:
+        """Find the files and hash them, without reading an image."""
+
+
+@runtime_checkable
+class LocalFormat(Protocol):
+    """A way to lay out one's own files: ``folder:PATH`` is the format ``folder`` at ``PATH``."""
+
+    def at(self, path: str) -> LocalDataSet:
+        """Return the data set at ``path``."""
+
+
+DATASETS: Registry[DataSet | LocalFormat] = Registry(
+    "cnnbench.datasets",
+    "data set",
+    {
+        "fashion_mnist": "cnnbench.data.fashion_mnist:FASHION_MNIST",
+        "digits": "cnnbench.data.digits:DIGITS",
+        "tf_flowers": "cnnbench.data.tf_flowers:TF_FLOWERS",
+        "folder": "cnnbench.data.folder:FOLDER",
+    },
+)
+
+# Where only the name is known, as in a table from another machine.
+UNKNOWN = Facts(px=224, classes=0, training_images=3_000)
+
+
+def find(name: str, search_path: Sequence[Path] = ()) -> DataSet:
+    """Return the data set ``name``: ``digits``, or ``folder:PATH``.
+
+    Raises:
+        UserError: there is no such data set, or the path is missing or unexpected. The hint is the
+            nearest name, or ``folder:NAME`` where ``NAME`` is a folder in ``search_path``.
+    """
+    kind, colon, path = name.partition(":")
+    if kind not in DATASETS:
+        is_folder = any((parent / name).is_dir() for parent in search_path)
+        hint = f"did you mean folder:{name}?" if is_folder else nearest(kind, DATASETS)
+        raise UserError("unknown data set", hint=hint or f"one of: {', '.join(shown_names())}")
+    found = DATASETS[kind]
+    if isinstance(found, LocalFormat):
+        if not path:
+            raise UserError(f"needs a path, as {kind}:photos")
+        return found.at(path)
+    if colon:
+        raise UserError(f"{kind} takes no path", hint=f"write {kind}")
+    return found
+
+
+def facts_of(name: str) -> Facts:
+    """Return the facts of a data set, or `UNKNOWN` where no data set has that name."""
+    try:
+        return find(name).facts
+    except UserError:
+        return UNKNOWN
+
+
+def fixed() -> Iterator[tuple[str, Facts]]:
+    """Yield name and facts of every data set that is more than a format of one's own files."""
+    for name, found in DATASETS.items():
+        if not isinstance(found, LocalFormat):
+            yield name, found.facts
+
+
+def shown_names() -> list[str]:
+    """Return the names for messages, with ``PATH`` where a path is needed."""
+    return [
+        f"{name}:PATH" if isinstance(found, LocalFormat) else name
+        for name, found in DATASETS.items()
+    ]
+
+
+def short_name(name: str) -> str:
+    """Return the name for a column: of the user's own files, the last part of their path."""
+    return PurePath(name.partition(":")[2] or name).name

@@ -1,0 +1,54 @@
+"""``folder:PATH``: one's own images, a class a subfolder, or ``train/`` and ``test/`` of those."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnbench import files
+from cnnbench.data.datasets import UNKNOWN, Facts, LocalDataSet, Located, Request
+from cnnbench.data.folder import layout
+
+if TYPE_CHECKING:
+    from cnnbench.data.pictures import Splits
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The images in one folder."""
+
+    path: str
+
+    @property
+    def facts(self) -> Facts:
+        """Return the facts of photographs; how many there are, only reading tells."""
+        return UNKNOWN
+
+    def locate(self, search_path: Sequence[Path]) -> Located:
+        """Hash the folder, and read its layout from the file names."""
+        sha256 = files.hash_of(self.path, search_path)
+        found = files.find(self.path, search_path)
+        if found is None or not found.is_dir():
+            return Located(sha256)
+        plan = layout.read(found)
+        classes = plan.large_enough((member.label, member.split) for member in plan.members)[0]
+        return Located(sha256, len(classes), (*plan.notes(), *plan.problems()))
+
+    def load(self, request: Request, data_dir: Path | None, search_path: Sequence[Path]) -> Splits:
+        """Examine every file, and return the usable images."""
+        from cnnbench.data.folder import pictures
+
+        return pictures.load(self.path, list(search_path), request.sha256, request.trains)
+
+
+class FolderFormat:
+    """A class a subfolder."""
+
+    def at(self, path: str) -> LocalDataSet:
+        """Return the images in the folder ``path``."""
+        return Folder(path)
+
+
+FOLDER = FolderFormat()

@@ -1,0 +1,57 @@
+"""Classification: one class an image, judged by the share of right answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cnnbench.models.handle import Model, ModelHandle
+from cnnbench.tasks.task import Contender, Judgement, Objective, Place, Task, TrainedOn
+
+
+class Classification(Task):
+    """The task `classification`."""
+
+    name = "classification"
+    primary = "top1"
+    watched = "top1"
+
+    def objective(self, classes: Sequence[str], dataset: str) -> Objective:
+        """Return the objective of telling the data set's classes apart."""
+        from cnnbench.tasks.classification.objective import ClassificationObjective
+
+        return ClassificationObjective(classes, dataset)
+
+    def fixed_objective(
+        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+    ) -> Objective:
+        """Return the objective of a trained model, its outputs matched to the classes by name.
+
+        Raises:
+            JobFailed: a class is unknown to the model, or their numbers differ.
+        """
+        from cnnbench.tasks.classification.class_names import outputs_of
+        from cnnbench.tasks.classification.objective import FixedObjective
+
+        found = outputs_of(tuple(classes), model, dataset, trained_on)
+        return FixedObjective(classes, dataset, found)
+
+    def plan_remark(self, model: Model, classes: int) -> str:
+        """Return a remark where the model's name states another number of classes."""
+        if "classes" not in model.stated or classes in (0, model.classes):
+            return ""
+        return f"is trained for the data set's {classes} classes"
+
+    def judge(self, contender: Contender) -> Mapping[str, Judgement]:
+        """Return intervals of all shares of the test images, and whether chance explains top-1."""
+        from cnnbench.tasks.classification.ranking import judge
+
+        return judge(contender)
+
+    def rank(self, contenders: Sequence[Contender]) -> Sequence[Place | None]:
+        """Return tiers by top-1, paired image by image; None for what chance explains."""
+        from cnnbench.tasks.classification.ranking import rank
+
+        return rank(contenders)
+
+
+CLASSIFICATION = Classification()

@@ -1,0 +1,165 @@
+"""Objective of a classifier: one-hot targets, cross-entropy, probabilities, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from cnnbench.data.pictures import Labels, Part
+from cnnbench.errors import JobFailed
+from cnnbench.models.handle import ModelHandle
+from cnnbench.tasks.classification import answers, outputs
+from cnnbench.tasks.classification.class_names import OutputsOf
+from cnnbench.tasks.classification.outputs import Kind
+from cnnbench.tasks.classification.quality import Floats
+from cnnbench.tasks.task import Evaluation, Objective, evaluate_all
+
+_MOST_NAMES = 50  # of classes that a record names
+
+
+class ClassificationObjective(Objective):
+    """The label of an image is its class.
+
+    Args:
+        classes: names of the data set's classes, by label.
+        dataset: its name, for messages.
+    """
+
+    def __init__(self, classes: Sequence[str], dataset: str) -> None:
+        self._classes = classes
+        self._dataset = dataset
+
+    def outputs_for(self, own: int) -> int:
+        return outputs.width(own, len(self._classes))
+
+    def check_model(self, model: ModelHandle) -> None:
+        count = len(self._classes)
+        apart = outputs.apart(model.classes or count)
+        if "classes" in model.fixed and apart != count:
+            raise JobFailed(f"it has {apart} classes, but {self._dataset} has {count}")
+
+    def check_network(self, network: Any) -> None:
+        width, count = network.outputs[0].shape[-1], len(self._classes)
+        outputs.check(outputs.kind_of_network(network), width)
+        if outputs.apart(width) != count:
+            raise JobFailed(f"it has {outputs.apart(width)} classes, but the data set has {count}")
+
+    def head(self, seed: int) -> Any:
+        import tensorflow as tf
+
+        return tf.keras.layers.Dense(
+            len(self._classes),
+            activation="softmax",
+            kernel_initializer=tf.keras.initializers.GlorotUniform(seed=seed),
+        )
+
+    def encoding(self, network: Any) -> str:
+        return outputs.kind_of_network(network)
+
+    def targets(self, part: Part) -> Labels:
+        return part.labels
+
+    def encoded(self, targets: np.ndarray) -> np.ndarray:
+        return np.eye(len(self._classes), dtype=np.float32)[targets]
+
+    def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
+        return cross_entropy(cast(Kind, encoding), label_smoothing)
+
+    def watched(self, encoding: str) -> Any:
+        return top1(cast(Kind, encoding))
+
+    def evaluate(self, outputs: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
+        probs = probabilities(outputs, cast(Kind, encoding))
+        return Evaluation(
+            evaluate_all("classification", probs, targets),
+            answers.details(probs, targets) | {"classes": list(self._classes)[:_MOST_NAMES]},
+        )
+
+    def agreement(self, outputs: np.ndarray, others: np.ndarray, encoding: str) -> float:
+        kind = cast(Kind, encoding)
+        ours, theirs = probabilities(outputs, kind), probabilities(others, kind)
+        return float((ours.argmax(1) == theirs.argmax(1)).mean())
+
+    def notes(self, model: ModelHandle) -> list[str]:
+        if "classes" not in model.stated or model.classes == len(self._classes):
+            return []
+        return [f"trained for the data set's {len(self._classes)} classes"]
+
+
+class FixedObjective(ClassificationObjective):
+    """Objective of a classifier with outputs of its own, of which a folder's classes are some.
+
+    Args:
+        classes: names of the folder's classes, by label.
+        dataset: its name, for messages.
+        outputs_of: the output of each class.
+    """
+
+    def __init__(self, classes: Sequence[str], dataset: str, outputs_of: OutputsOf) -> None:
+        super().__init__(classes, dataset)
+        self._outputs_of = outputs_of
+
+    def targets(self, part: Part) -> Labels:
+        return np.array(self._outputs_of.places)[part.labels]
+
+    def evaluate(self, outputs: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
+        found = super().evaluate(outputs, targets, encoding)
+        notes = self._outputs_of.notes(probabilities(outputs, cast(Kind, encoding)), targets)
+        return Evaluation(found.metrics, found.details, notes)
+
+
+def probabilities(given: np.ndarray, kind: Kind) -> Floats:
+    """Return ``(n, classes)`` that sum to one, from the outputs of a network.
+
+    Sigmoids, a probability for each class, are taken in proportion.
+
+    A softmax in int8 knows steps of 1/256 only: of many classes that are all less probable, it
+    gives every one nothing, which is no preference.
+
+    Raises:
+        JobFailed: some are not finite; no share of right answers would tell.
+    """
+    given = np.asarray(given, np.float64)
+    if not np.isfinite(given).all():
+        raise JobFailed("its outputs are not numbers")
+    probs = outputs.probabilities(given, kind)
+    sums = probs.sum(axis=1, keepdims=True)
+    shares = np.full_like(probs, 1 / probs.shape[1])
+    return np.divide(probs, sums, out=shares, where=sums != 0)
+
+
+def cross_entropy(kind: Kind, label_smoothing: float = 0.0) -> Any:
+    """Return the loss for one-hot labels ``(n, classes)``.
+
+    It is binary cross-entropy for sigmoids and single outputs.
+    """
+    import tensorflow as tf
+
+    options = {"from_logits": kind in ("logits", "logit"), "label_smoothing": label_smoothing}
+    if kind in ("softmax", "logits"):
+        return tf.keras.losses.CategoricalCrossentropy(**options)
+    binary = tf.keras.losses.BinaryCrossentropy(**options)
+    if kind == "sigmoids":
+        return binary
+    return lambda labels, given: binary(_second(labels), given)
+
+
+def top1(kind: Kind) -> Any:
+    """Return a Keras metric ``top1``: the share of images whose most probable class is theirs."""
+    import tensorflow as tf
+
+    if kind not in ("sigmoid", "logit"):
+        return tf.keras.metrics.CategoricalAccuracy(name="top1")
+    border = 0.5 if kind == "sigmoid" else 0.0
+
+    def is_right(labels: Any, given: Any) -> Any:
+        # As `argmax` would have it: of two equal classes the first.
+        return tf.cast(tf.equal(_second(labels) > 0.5, given > border), tf.float32)
+
+    return tf.keras.metrics.MeanMetricWrapper(is_right, name="top1")
+
+
+def _second(labels: Any) -> Any:
+    return labels[:, 1:]

@@ -1,0 +1,239 @@
+"""Tasks: what a network's outputs mean, how it is trained for that and how well it does it.
+
+A task is one folder or file with a `Task` in it and one line in `TASKS`; another package adds one
+by an entry point of the group ``cnnbench.tasks``. The module must be light to import: `Task` plans
+and summarises. What needs a network is its `Objective`, which only a worker asks for.
+
+A task's metrics are `cnnbench.metrics.QualityMetric`, one line each in `cnnbench.metrics.QUALITY`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cnnbench.metrics import QUALITY, QualityMetric
+from cnnbench.plugins import Registry
+from cnnbench.statistics.verdict import Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnnbench.data.pictures import Part
+    from cnnbench.models.handle import Model, ModelHandle
+
+DEFAULT = "classification"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Quality of one network on one set of images.
+
+    Attributes:
+        metrics: metric name -> value.
+        details: what intervals and paired tests need later, as JSON, small enough for a record.
+        notes: remarks for the reader of the result, a line each.
+    """
+
+    metrics: Mapping[str, float]
+    details: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+class Objective(Protocol):
+    """Training target and evaluation of networks on one data set.
+
+    A subclass inherits the methods that have a body here. ``encoding`` is the objective's own word
+    for the way a network writes its outputs, say ``logits``; nobody else interprets it.
+    """
+
+    def outputs_for(self, own: int) -> int:
+        """Return the number of outputs to build a model with that has ``own`` by default."""
+
+    def head(self, seed: int) -> Any:
+        """Return a Keras layer from pooled features ``(n, d)`` to outputs."""
+
+    def targets(self, part: Part) -> np.ndarray:
+        """Return the ground truth of each image, ``(n, ...)``."""
+
+    def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
+        """Return a Keras loss of encoded targets and outputs."""
+
+    def watched(self, encoding: str) -> Any:
+        """Return a Keras metric that is computed in every epoch, named `Task.watched`."""
+
+    def evaluate(self, outputs: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
+        """Evaluate outputs against the ground truth of the same images.
+
+        Raises:
+            JobFailed: the outputs are not finite numbers.
+        """
+
+    def check_model(self, model: ModelHandle) -> None:
+        """Raise `JobFailed` if the model is fixed to outputs that cannot do the task."""
+        return
+
+    def check_network(self, network: Any) -> None:
+        """Raise `JobFailed` if the outputs of a ``keras.Model`` cannot do the task."""
+        return
+
+    def encoding(self, network: Any) -> str:
+        """Return the encoding of the outputs of a ``keras.Model``; empty where there is but one."""
+        return ""
+
+    def encoded(self, targets: np.ndarray) -> np.ndarray:
+        """Return targets as the loss takes them, ``(n, ...)``; by default as they are."""
+        return targets
+
+    def agreement(self, outputs: np.ndarray, others: np.ndarray, encoding: str) -> float | None:
+        """Return the share of images for which two networks give the same answer.
+
+        None where answers of this task are not simply the same or not.
+        """
+        return None
+
+    def notes(self, model: ModelHandle) -> list[str]:
+        """Return remarks for the reader on the model that was trained."""
+        return []
+
+
+class Evaluated(Protocol):
+    """One evaluation, as a journal's record holds it."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Metric name -> value."""
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """Its `Evaluation.details`, among others."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One model under one training schedule.
+
+    Attributes:
+        evaluations: one a seed.
+        is_trained: whether other seeds would give other results; a model that came with its
+            weights gives the same every time.
+    """
+
+    evaluations: Sequence[Evaluated]
+    is_trained: bool = True
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Interval and verdict of one metric.
+
+    Attributes:
+        verdict: whether the number can be trusted.
+        value: what stands for all seeds; None for the median.
+        low, high: the 95 % interval; None where the task gives none of its own.
+    """
+
+    verdict: Verdict
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a contender stands.
+
+    Attributes:
+        tier: 1 is the best; contenders of a tier cannot be told apart.
+        open: what it would take to tell them apart; empty where nothing is open.
+    """
+
+    tier: int
+    open: str = ""
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """Facts about the classes that a model was trained on elsewhere.
+
+    Attributes:
+        is_imagenet: its weights are those that are published for ImageNet.
+        names: of its classes, in the order of its outputs, where the user gave them.
+        names_file: the file that they are from, for messages.
+    """
+
+    is_imagenet: bool
+    names: Sequence[str] | None = None
+    names_file: str = ""
+
+
+class Task(Protocol):
+    """A task. A subclass inherits the methods that have a body here."""
+
+    @property
+    def name(self) -> str:
+        """The name in suites: ``classification``."""
+
+    @property
+    def primary(self) -> str:
+        """The metric that models are ranked by."""
+
+    @property
+    def watched(self) -> str:
+        """The metric that is computed in every epoch of a training."""
+
+    def objective(self, classes: Sequence[str], dataset: str) -> Objective:
+        """Return the objective of training on a data set.
+
+        Args:
+            classes: names of the data set's classes, by label.
+            dataset: its name, for messages.
+        """
+
+    def fixed_objective(
+        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+    ) -> Objective:
+        """Return the objective of evaluating a model as it was trained elsewhere.
+
+        Raises:
+            JobFailed: the data set's classes are not the model's.
+        """
+        return self.objective(classes, dataset)
+
+    def plan_remark(self, model: Model, classes: int) -> str:
+        """Return a remark on training a model on a data set of so many classes; empty for none.
+
+        Args:
+            model: the remark is a predicate of it: ``is trained for …``.
+            classes: 0 where only reading the data set tells.
+        """
+        return ""
+
+    def judge(self, contender: Contender) -> Mapping[str, Judgement]:
+        """Return how sure the metrics of several seeds are.
+
+        A metric without a judgement is summarised as any number: the median, with an interval over
+        seeds.
+        """
+        return {}
+
+    def rank(self, contenders: Sequence[Contender]) -> Sequence[Place | None]:
+        """Return the place of each contender by `primary`; None for one that is not ranked."""
+        return [None] * len(contenders)
+
+
+TASKS: Registry[Task] = Registry(
+    "cnnbench.tasks", "task", {"classification": "cnnbench.tasks.classification:CLASSIFICATION"}
+)
+
+
+def quality_metrics(task: str) -> Iterator[QualityMetric]:
+    """Yield the metrics of a task, cnnbench's own first."""
+    return (found for found in QUALITY.values() if found.task == task)
+
+
+def evaluate_all(task: str, predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Return every metric of a task that applies to these predictions, by name."""
+    found = {one.metric.name: one.compute(predictions, targets) for one in quality_metrics(task)}
+    return {name: float(value) for name, value in found.items() if value is not None}

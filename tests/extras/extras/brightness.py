@@ -1,0 +1,60 @@
+"""A task: the mean brightness of an image, 0..1, told by one linear output."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnbench.data.pictures import Part
+from cnnbench.errors import JobFailed
+from cnnbench.metrics import Metric, QualityMetric
+from cnnbench.tasks.task import Evaluation, Objective, Task, evaluate_all
+
+
+class BrightnessObjective(Objective):
+    """Least squares."""
+
+    def outputs_for(self, own: int) -> int:
+        return 1
+
+    def head(self, seed: int) -> Any:
+        import tensorflow as tf
+
+        return tf.keras.layers.Dense(1)
+
+    def targets(self, part: Part) -> np.ndarray:
+        return (part.images.mean(axis=(1, 2, 3), keepdims=False) / 255).astype(np.float32)[:, None]
+
+    def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
+        return "mean_squared_error"
+
+    def watched(self, encoding: str) -> Any:
+        import tensorflow as tf
+
+        return tf.keras.metrics.MeanAbsoluteError(name="brightness_mae")
+
+    def evaluate(self, outputs: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
+        if not np.isfinite(outputs).all():
+            raise JobFailed("its outputs are not numbers")
+        return Evaluation(evaluate_all("brightness", outputs, targets), {"n_test": len(targets)})
+
+
+class Brightness(Task):
+    name = "brightness"
+    primary = "brightness_mae"
+    watched = "brightness_mae"
+
+    def objective(self, classes: Sequence[str], dataset: str) -> Objective:
+        return BrightnessObjective()
+
+
+def mean_absolute_error(outputs: np.ndarray, targets: np.ndarray) -> float:
+    return float(np.abs(outputs - targets).mean())
+
+
+BRIGHTNESS = Brightness()
+MAE = QualityMetric(
+    Metric("brightness_mae", "ratio", "lower", "setting", title="Brightness error", group="Light"),
+    "brightness",
+    mean_absolute_error,
+)

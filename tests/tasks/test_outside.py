@@ -1,0 +1,71 @@
+"""A task, a data set and a metric of another package, from suite to report (``tests/extras``)."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.test_extras import cnnbench, suite
+
+# One linear output after a convolution, for images of 8 px.
+BUILDER = """
+from tensorflow import keras
+
+
+def light(input_shape=(8, 8, 1), classes=1):
+    return keras.Sequential([
+        keras.Input(input_shape), keras.layers.Conv2D(4, 3),
+        keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(classes),
+    ])
+
+
+def classifier(input_shape=(8, 8, 1), classes=10):
+    return keras.Sequential([
+        keras.Input(input_shape), keras.layers.Conv2D(8, 3),
+        keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(classes, "softmax"),
+    ])
+"""
+
+
+def ran(folder: Path, text: str) -> dict[str, str]:
+    """The first row of the report of a suite, by column."""
+    (folder / "nets.py").write_text(BUILDER)
+    done = cnnbench(folder, "run", suite(folder, text))
+    assert done.returncode == 0, done.stderr
+    (report,) = folder.glob("results/extras/*/report.csv")
+    with report.open(newline="") as lines:
+        return next(csv.DictReader(lines))
+
+
+def settings(folder: Path) -> list[dict[str, Any]]:
+    (journal,) = folder.glob("results/extras/*/records.jsonl")
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    return [line["setting"] for line in lines if "setting" in line]
+
+
+@pytest.mark.slow
+def test_a_task_of_another_package_is_trained_and_evaluated(tmp_path: Path) -> None:
+    entry = "{dataset: digits, task: brightness, epochs: 8, learning_rate: 0.03, seeds: 2}"
+    row = ran(tmp_path, f"models: [nets.py:light]\nprobes: {{accuracy: {entry}}}\n")
+    found = {name: row[name] for name in row if name.startswith("brightness_mae")}
+    label = "digits/scratch/8ep/task=brightness/learning_rate=0.03"
+    assert float(found[f"brightness_mae@{label}"]) < 0.03  # the mean alone is 0.04 off
+    assert len(found[f"brightness_mae_samples@{label}"].split(";")) == 2
+    assert float(found[f"brightness_mae_ci_high@{label}"]) > 0
+    assert not any(name.startswith("top1") for name in row)
+    assert {one["task"] for one in settings(tmp_path)} == {"brightness"}
+
+
+@pytest.mark.slow
+def test_a_data_set_and_a_metric_of_another_package_join_the_built_in_ones(tmp_path: Path) -> None:
+    entry = "{dataset: shades, epochs: 3, learning_rate: 0.03, batch_size: 8, seeds: 2}"
+    row = ran(tmp_path, f"models: [nets.py:classifier]\nprobes: {{accuracy: {entry}}}\n")
+    label = "shades/scratch/3ep/batch_size=8/learning_rate=0.03"
+    assert float(row[f"top2@{label}"]) == 1.0
+    assert float(row[f"top2_ci_low@{label}"]) < 1.0  # Wilson's interval, as of any share
+    assert f"top1@{label}" in row
+    assert {"task" in one for one in settings(tmp_path)} == {False}  # keys as before tasks
