@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from cnnbench import plots
 from cnnbench.errors import UserError
 from cnnbench.files import replace_text
 from cnnbench.report import html, layout, table
@@ -43,10 +44,13 @@ def page(path: Path) -> str:
 
 
 def picture(path: Path, across: str = "", up: str = "") -> str:
-    """The trade-off plot of a run as SVG; `cnnbench.report.plots`."""
-    from cnnbench.report import plots
+    """Return the trade-off plot of a run as SVG; see `cnnbench.plots.tradeoff`."""
+    return plots.svg(plots.tradeoff(tables.load(path), across, up))
 
-    return plots.tradeoff_svg(tables.load(path).report, across, up)
+
+def pixels(path: Path, across: str = "", up: str = "") -> bytes:
+    """Return the trade-off plot of a run as PNG; see `picture`."""
+    return plots.png(plots.tradeoff(tables.load(path), across, up))
 
 
 def text(
