@@ -41,6 +41,17 @@ def _in(value: str, factor: float, name: str) -> str:
     return f"format({value} / {factor!r}, '.3~r') + '{' ' + name if name else ''}'"
 
 
+def ends(low: str, high: str, of: str) -> dict[str, str]:
+    """Return the calculations of an interval's ends; where there is none both are the value.
+
+    A layer with no values at all would leave Vega without a scale.
+    """
+    return {
+        low: f"isValid({of}.low) ? {of}.low : {of}.value",
+        high: f"isValid({of}.high) ? {of}.high : {of}.value",
+    }
+
+
 def choice(name: str, title: str, options: list[str], labels: list[str], value: str) -> Any:
     """Return a parameter that the reader sets in a list; one option leaves nothing to set."""
     import altair as alt

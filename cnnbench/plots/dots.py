@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cnnbench.plots import theme
-from cnnbench.plots.axes import NothingToDraw, choice, tick_label
+from cnnbench.plots.axes import NothingToDraw, choice, ends, tick_label
 from cnnbench.plots.numbers import Numbers, Quantity, cell
 from cnnbench.results.measured import Measured
 from cnnbench.results.tables import Run
@@ -116,9 +116,9 @@ def _dots(
         " + ': ' + datum.series + ' ' + datum.fact[datum.series]"
     )
     layers = [
-        base.transform_filter("isValid(datum.low)")
+        base.transform_calculate(**ends("low", "high", of="datum"))
         .mark_rule(opacity=0.65, strokeWidth=2, aria=False)
-        .encode(x="low:Q", x2="high:Q", color=shade),
+        .encode(x="low:Q", x2="high:Q", stroke=shade),
         base.mark_point(
             filled=True,
             size=70,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cnnbench import metrics
 from cnnbench.plots import theme
-from cnnbench.plots.axes import NothingToDraw, choice, tick_label
+from cnnbench.plots.axes import NothingToDraw, choice, ends, tick_label
 from cnnbench.plots.numbers import Numbers, Quantity, axis, cell, several
 from cnnbench.results.tables import Run
 
@@ -113,12 +113,12 @@ def _layers(alt: Any, is_log: bool) -> list[Any]:
         front.transform_filter("datum.bx == datum.last")
         .mark_rule(**edge)
         .encode(x="x:Q", x2=alt.X2Value({"expr": _toward("width", "0")}), y="y:Q", color=colour),
-        base.transform_filter("isValid(datum.x_low)")
-        .mark_rule(opacity=0.65, aria=False)
-        .encode(x=alt.X("x_low:Q"), x2="x_high:Q", y="y:Q", color=colour),
-        base.transform_filter("isValid(datum.y_low)")
-        .mark_rule(opacity=0.65, aria=False)
-        .encode(x="x:Q", y="y_low:Q", y2="y_high:Q", color=colour),
+        base.mark_rule(opacity=0.65, aria=False).encode(
+            x=alt.X("x_low:Q"), x2="x_high:Q", y="y:Q", color=colour
+        ),
+        base.mark_rule(opacity=0.65, aria=False).encode(
+            x="x:Q", y="y_low:Q", y2="y_high:Q", color=colour
+        ),
         base.mark_point(
             filled=True,
             fillOpacity=0.35,
@@ -172,11 +172,9 @@ def _ranked(chart: Any) -> Any:
         .transform_calculate(
             area="isValid(datum.size) ? datum.size : 0",
             x=f"{_X}.value",
-            x_low=f"{_X}.low",
-            x_high=f"{_X}.high",
             y=f"{_Y}.value",
-            y_low=f"{_Y}.low",
-            y_high=f"{_Y}.high",
+            **ends("x_low", "x_high", of=_X),
+            **ends("y_low", "y_high", of=_Y),
             doubtful=f"{_X}.doubtful || {_Y}.doubtful",
             ranked=f"!{_X}.unranked && !{_Y}.unranked",
         )

@@ -5,6 +5,10 @@ const drawn = {}; // section -> { view, log }
 const OPTIONS = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
   logLevel: 1 /* errors */, config: data.plots.config, tooltip: { id: "tip", theme: "page", disableDefaultStyle: true } };
 
+async function drawCharts() {
+  for (const name of Object.keys(data.plots.charts)) await drawChart(name);
+}
+
 async function drawChart(name) {
   const section = document.getElementById(name);
   const known = drawn[name] ??= { view: null, log: true };

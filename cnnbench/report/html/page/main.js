@@ -32,10 +32,6 @@ function drawHeader() {
 
 for (const name of Object.keys(data.plots.charts)) document.getElementById(name).hidden = false;
 
-async function drawCharts() {
-  for (const name of Object.keys(data.plots.charts)) await drawChart(name);
-}
-
 drawTable();
 drawColumnMenu();
 drawGlance();
