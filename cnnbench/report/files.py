@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from cnnbench import plots
 from cnnbench.errors import UserError
 from cnnbench.files import replace_text
 from cnnbench.report import formats, html
@@ -43,10 +44,13 @@ def page(path: Path) -> str:
 
 
 def picture(path: Path, across: str = "", up: str = "") -> str:
-    """Return the trade-off plot of a run as SVG; see `cnnbench.report.plots`."""
-    from cnnbench.report import plots
+    """Return the trade-off plot of a run as SVG; see `cnnbench.plots.tradeoff`."""
+    return plots.svg(plots.tradeoff(tables.load(path), across, up))
 
-    return plots.tradeoff_svg(tables.load(path).measured, across, up)
+
+def pixels(path: Path, across: str = "", up: str = "") -> bytes:
+    """Return the trade-off plot of a run as PNG; see `picture`."""
+    return plots.png(plots.tradeoff(tables.load(path), across, up))
 
 
 def text(path: Path, form: str = "text", *, metrics: Sequence[str] = (), width: int = 160) -> str:

@@ -5,14 +5,15 @@ The page shows all of it as text, never as markup; see ``page/``.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cnnbench import __version__
+from cnnbench import __version__, plots
 from cnnbench.metrics import METRICS, of_column, split
+from cnnbench.plots import records
 from cnnbench.report import layout
-from cnnbench.report.html import records as html_records
 from cnnbench.report.layout import groups
 from cnnbench.report.remarks import remarks
 from cnnbench.results import untrusted_file
@@ -21,6 +22,7 @@ from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.row import Row
 from cnnbench.suite import yaml_source
+from cnnbench.units import SCALES
 
 _OTHER = (
     ("s", "Other times"),
@@ -39,6 +41,7 @@ def payload(run: Run) -> dict[str, Any]:
         "title": _title(run.path),
         "suite": _suite(run.path),
         "formula": FORMULA.pattern,
+        "scales": SCALES,
         "columns": columns,
         "rows": [
             {
@@ -51,11 +54,35 @@ def payload(run: Run) -> dict[str, Any]:
             for row in rows
         ],
         "remarks": list(remarks(run.measured)),
-        "curves": list(html_records.curves(run.raw)),
-        "confusions": list(html_records.confusions(run.raw)),
-        "timelines": list(html_records.timelines(run.raw)),
+        "plots": plots.embedded(_charts(run)),
+        "mistakes": _mistakes(run),
         "environment": _environment(run.environment),
     }
+
+
+def _charts(run: Run) -> dict[str, Any]:
+    """The charts of the page by the section that they stand in; those that have something."""
+    makers = {
+        "tradeoff": plots.tradeoff,
+        "latency": plots.latency,
+        "memory": plots.memory_of_run,
+        "timelines": plots.timeline,
+        "learning": plots.learning,
+        "confusion": plots.confusion,
+    }
+    found = {}
+    for name, make in makers.items():
+        with contextlib.suppress(plots.NothingToDraw):
+            found[name] = make(run)
+    return found
+
+
+def _mistakes(run: Run) -> list[dict[str, Any]]:
+    """The most frequent mistakes in words, for readers who cannot see the matrix."""
+    return [
+        {"network": one["network"], "setting": one["setting"], "words": records.mistakes(one)}
+        for one in records.confusions(run.raw)
+    ]
 
 
 def _columns(report: Report) -> Iterator[dict[str, Any]]:
