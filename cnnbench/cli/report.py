@@ -14,8 +14,8 @@ from cnnbench.cli import options
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "md", "csv"]),
-    help="For people (text, the default), for a README, or for a spreadsheet.",
+    metavar="[text|md|csv|json]",
+    help="For people (text, the default), a README, a spreadsheet or a program.",
 )
 @click.option("--html", metavar="FILE", help="Write the page with its plots; - is stdout.")
 @click.option("--svg", metavar="FILE", help="Draw the trade-off for a README; - is stdout.")
@@ -46,7 +46,7 @@ def command(
 
     if (x or y) and svg is None:
         raise click.UsageError("--x and --y are the axes of --svg FILE")
-    if section is not None and (metric or form == "csv"):
+    if section is not None and (metric or form not in (None, "text", "md")):
         raise click.UsageError("--section is text or md, and has no columns to choose")
     if html is not None:
         _write(files.page(run), html)
@@ -59,7 +59,7 @@ def command(
         return
     text = files.text(
         run,
-        form or "text",  # type: ignore[arg-type]
+        form or "text",
         metrics=metric,
         width=options.width(),
     )

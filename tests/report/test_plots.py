@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 
 import pandas as pd
 import pytest
+from cnnbench.report.plots import tradeoff_svg
 
 from cnnbench.errors import UserError
-from cnnbench.report.plots import tradeoff_svg
 
 REPORT = pd.DataFrame(
     {
