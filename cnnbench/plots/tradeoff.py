@@ -37,7 +37,8 @@ def tradeoff(source: Run | pd.DataFrame, across: str = "", up: str = "") -> alt.
     import altair as alt
 
     numbers = Numbers(source)
-    axes = [q for q in several(numbers, numbers.quantities) if q.metric.better]
+    ordered = [q for q in numbers.quantities if q.metric.better]
+    axes = list(several(numbers, ordered)) or ordered
     y = _axis(numbers, axes, up, _UP)
     x = _axis(numbers, [q for q in axes if q != y], across, _ACROSS)
     axes = [*axes, *(q for q in (x, y) if q not in axes)]
@@ -66,7 +67,7 @@ def _axis(numbers: Numbers, axes: list[Quantity], wanted: str, usual: tuple[str,
         name = metrics.resolve(wanted, columns, "axis")
         return next(q for q in numbers.quantities if q.column == name)
     for metric in usual:
-        found = [q for q in axes or numbers.quantities if q.metric.name == metric]
+        found = [q for q in axes if q.metric.name == metric]
         if found:
             return next((q for q in found if "litert" in q.column), found[0])
     if axes:
