@@ -55,10 +55,14 @@ class Numbers:
         self.rows = merge.rows_of(merge.frame_of(source))
         names = [str(name) for name in merge.frame_of(source).columns]
         found = [Quantity(name, metric) for name in names if (metric := of_column(name))]
+        self._columns = {quantity: self._read(quantity) for quantity in found}
         self.quantities = [quantity for quantity in found if any(self.column(quantity))]
 
     def column(self, quantity: Quantity) -> list[Measured | None]:
         """The numbers of all rows; None where there is none."""
+        return self._columns[quantity]
+
+    def _read(self, quantity: Quantity) -> list[Measured | None]:
         cells = [row.read(quantity.column) for row in self.rows]
         return [cell if cell.value is not None else None for cell in cells]
 

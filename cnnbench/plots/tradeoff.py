@@ -95,7 +95,7 @@ def _layers(alt: Any, is_log: bool) -> list[Any]:
     up = alt.Y("y:Q").scale(nice=False, padding=20)
     up = up.axis(labelExpr=tick_label("axes[up].unit"), tickCount=6)
     colour = alt.Color("front:N").scale(domain=[False, True]).legend(None)
-    size = alt.Size("area:Q").scale(domainMin=0, range=[70, 1600]).legend(None)
+    size = alt.Size("area:Q").scale(domainMin=0, range=[70, 1100]).legend(None)
     told = {"expr": f"merge({{title: datum.network}}, {_Y}.fact, {_X}.fact, datum.facts)"}
     front = base.transform_filter("datum.front")
     edge = {"strokeDash": [5, 4], "strokeWidth": 1.5, "aria": False}
@@ -211,7 +211,7 @@ _LABELS: dict[str, Any] = {
             "type": "label",
             "size": {"signal": "[width + 90, height + 20]"},
             "anchor": ["bottom-right", "top-left", "right", "left", "top", "bottom"],
-            "offset": [6, 6, 12, 12, 12, 12],
+            "offset": [13, 13, 14, 14, 14, 14],
             "sort": {"field": "datum.front", "order": "descending"},
         }
     ],

@@ -201,8 +201,11 @@ def test_a_phone_needs_no_sideways_scrolling_and_the_dark_is_dark(browser: Any, 
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
     ground = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert max(int(part) for part in re.findall(r"\d+", ground)) < 60
+    bubble = "getComputedStyle(document.querySelector('#tradeoff [tabindex]')).fill"
+    dark = seen.page.evaluate(bubble)
     seen.page.emulate_media(media="print")
     assert not seen.page.locator("nav").is_visible()
+    assert seen.page.evaluate(bubble) != dark, "paper is light"
     assert seen.errors == []
     seen.page.close()
 
@@ -326,6 +329,10 @@ def test_the_page_is_one_file_that_holds_its_data(run: Run) -> None:
     data = json.loads(block[1])
     assert [row["model"] for row in data["rows"]][3] == HOSTILE
     assert text.count("<script") == 3
+    policy = re.search(r'Content-Security-Policy"\s+content="(.*?)"', text)
+    assert policy is not None
+    allowed = {"default-src 'none'", "style-src 'unsafe-inline'", "img-src data:"}
+    assert set(policy[1].split("; ")) == allowed | {"script-src 'unsafe-inline'"}
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in PUBLISHED.iterdir()))
