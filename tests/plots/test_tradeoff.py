@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from cnnbench import plots
+from cnnbench.cli import group
 from cnnbench.errors import UserError
 
 REPORT = pd.DataFrame(
@@ -130,3 +133,15 @@ def test_accuracies_that_are_not_ranked_are_drawn_without_a_front() -> None:
     assert [label.split(",")[0] for label in found] == ["C", "<b>$x$", "A"]
     assert not any("Pareto" in label for label in found)
     assert all("doubtful" in label for label in found)
+
+
+def test_the_command_line_writes_both_pictures(tmp_path: Path) -> None:
+    table = tmp_path / "report.csv"
+    REPORT.to_csv(table, index=False)
+    file = tmp_path / "plot.png"
+    done = CliRunner().invoke(group, ["report", str(table), "--png", str(file), "--svg", "-"])
+    assert done.exit_code == 0, done.output
+    assert ET.fromstring(done.stdout).tag.endswith("svg")
+    assert file.read_bytes().startswith(b"\x89PNG")
+    done = CliRunner().invoke(group, ["report", str(table), "--png", "-"])
+    assert done.stdout_bytes.startswith(b"\x89PNG")
