@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean as mean
 
+from cnnbench.record import PREPARE
 from cnnbench.results import journal
-from cnnbench.results.record import PREPARE
 from cnnbench.statistics import drift_correction, estimates
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 

@@ -24,9 +24,9 @@ from typing import TypeVar
 
 from cnnbench.execution import runner
 from cnnbench.models import registry
+from cnnbench.record import PREPARE, Record
 from cnnbench.results import tables
 from cnnbench.results.journal import FILE_NAME, Header
-from cnnbench.results.record import PREPARE, Record
 from cnnbench.suite import plan as planning
 from cnnbench.suite import suite as suites
 from cnnbench.suite import yaml_source

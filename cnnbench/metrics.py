@@ -1,16 +1,18 @@
 """Every number that can stand in a table: its unit, which way is better, and what it depends on.
 
-A new metric is one entry here. In a record a metric has its bare name; in a table, one that
+A probe declares its metrics. In a record a metric has its bare name; in a table, one that
 depends on a setting carries it behind an ``@``: ``latency_p50_s@cpu/litert/b1``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from cnnbench.errors import UserError, nearest
+from cnnbench.plugins import PROBES
 from cnnbench.units import Unit
 
 DependsOn = Literal["network", "weights", "batch", "setting"]
@@ -30,6 +32,8 @@ class Metric:
         primary: takes part in the short names of the command line.
         exact: the same on every machine, so that it compares exactly.
         title: a column head for people.
+        group: the heading that the column stands under; empty where tables show it on request.
+        rank: place of the column in its group.
     """
 
     name: str
@@ -39,6 +43,13 @@ class Metric:
     primary: bool = True
     exact: bool = False
     title: str = ""
+    group: str = ""
+    rank: int = 0
+
+    @property
+    def is_published(self) -> bool:
+        """Whether others published it, so that it was not measured here."""
+        return self.name.startswith("published_")
 
     @property
     def noun(self) -> tuple[str, str]:
@@ -54,78 +65,29 @@ class Metric:
         }.get(self.unit, ("count", "counts"))
 
 
-def _metrics() -> Iterable[Metric]:
-    low: Better = "lower"
-    high: Better = "higher"
-    # counted: static
-    yield Metric("params", "count", low, exact=True, title="Params")
-    yield Metric("trainable_params", "count", low, exact=True, title="Trainable")
-    yield Metric("weight_bytes", "bytes", low, exact=True, title="Weights")
-    yield Metric("macs", "count", low, exact=True, title="MACs")
-    yield Metric("flops", "count", low, exact=True, title="FLOPs")
-    yield Metric("uncounted_ops", "count", low, exact=True, title="Uncounted ops")
-    yield Metric("receptive_field_px", "px", None, exact=True, title="Receptive field")
-    yield Metric("depth", "count", None, exact=True, title="Depth")
-    for name, title in [
-        ("activation_sum_bytes", "Activation sum"),
-        ("activation_train_bytes", "Training activations"),
-        ("activation_infer_peak_bytes", "Activation peak"),
-    ]:
-        yield Metric(name, "bytes", low, "batch", exact=True, title=title)
-    # measured: memory
-    yield Metric("memory_infer_peak_bytes", "bytes", low, "setting", title="Inference memory")
-    yield Metric("memory_train_peak_bytes", "bytes", low, "setting", title="Training memory")
-    yield Metric("memory_predicted_bytes", "bytes", low, "setting", title="Predicted memory")
-    yield Metric("memory_ratio", "ratio", None, "setting", title="Measured ÷ predicted")
-    yield Metric("max_batch", "count", high, "setting", title="Largest batch")
-    # measured: latency
-    for name, title in [
-        ("convert_s", "Convert"),
-        ("load_s", "Load"),
-        ("compile_s", "Compile"),
-        ("first_call_s", "First call"),
-        ("latency_location_s", "Latency location"),
-        ("latency_mean_s", "Latency mean"),
-        ("latency_p50_s", "Latency p50"),
-        ("latency_p90_s", "Latency p90"),
-        ("latency_p95_s", "Latency p95"),
-        ("latency_p99_s", "Latency p99"),
-    ]:
-        yield Metric(name, "s", low, "setting", title=title)
-    yield Metric("latency_tier", "count", None, "setting", primary=False, title="Latency tier")
-    yield Metric("reference_s", "s", None, "setting", primary=False, title="Reference")
-    yield Metric("throughput_per_s", "per_s", high, "setting", title="Images/s")
-    yield Metric("achieved_flops_per_s", "per_s", high, "setting", title="FLOP/s")
-    yield Metric("output_max_abs_diff", "ratio", low, "setting", title="Output difference")
-    yield Metric("file_bytes", "bytes", low, title="File")
-    yield Metric("file_gzip_bytes", "bytes", low, "weights", title="Gzipped file")
-    # measured: accuracy
-    yield Metric("top1", "fraction", high, "setting", title="Top-1")
-    yield Metric("top1_tier", "count", None, "setting", primary=False, title="Tier")
-    yield Metric("top5", "fraction", high, "setting", title="Top-5")
-    yield Metric("ece", "fraction", low, "setting", title="Calibration error")
-    yield Metric("loss", "ratio", low, "setting", title="Loss")
-    yield Metric("train_s", "s", low, "setting", title="Training")
-    yield Metric("time_to_target_s", "s", low, "setting", title="Time to target")
-    yield Metric("epoch_s", "s", low, "setting", title="Epoch")
-    yield Metric("images_per_s", "per_s", high, "setting", title="Training images/s")
-    # measured: compression
-    yield Metric("sparsity", "fraction", None, "weights", title="Sparsity")
-    yield Metric("distinct_weights", "count", low, "weights", title="Distinct weights")
-    yield Metric("coverage_params", "fraction", high, "weights", title="Params covered")
-    yield Metric("coverage_macs", "fraction", high, "weights", title="MACs covered")
-    yield Metric("agreement", "fraction", high, "setting", title="Agreement")
-    # published by others, never mixed with what was measured here
-    yield Metric("published_top1", "fraction", high, title="Top-1")
-    yield Metric("published_top5", "fraction", high, title="Top-5")
-    yield Metric("published_size_bytes", "bytes", low, title="Size")
-    yield Metric("published_params", "count", low, title="Params")
-    yield Metric("published_depth", "count", None, title="Depth")
-    yield Metric("published_cpu_s", "s", low, title="CPU")
-    yield Metric("published_gpu_s", "s", low, title="GPU")
+class _Metrics(Mapping[str, Metric]):
+    """Every metric by name, in the order of a report's columns; probes are imported on first use.
+
+    What others published comes last, never mixed with what was measured here.
+    """
+
+    @cached_property
+    def _by_name(self) -> dict[str, Metric]:
+        declared = [metric for probe in PROBES.values() for metric in probe.metrics]
+        declared.sort(key=lambda metric: metric.is_published)
+        return {metric.name: metric for metric in declared}
+
+    def __getitem__(self, name: str) -> Metric:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
 
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _metrics()}
+METRICS: Mapping[str, Metric] = _Metrics()
 
 MORE = "/…"  # stands for the rest of a setting, in reports
 

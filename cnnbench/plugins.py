@@ -10,9 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import metadata
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cnnbench.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from cnnbench.probes.probe import Probe
 
 T = TypeVar("T")
 
@@ -93,3 +96,17 @@ class Registry(Mapping[str, T], Generic[T]):
             ) from error
         found: T = loaded
         return found
+
+
+# Suites are worked off in this order: what a user sees first, and what disturbs the machine least.
+PROBES: Registry[Probe] = Registry(
+    "cnnbench.probes",
+    "probe",
+    {
+        "static": "cnnbench.probes.static:PROBE",
+        "memory": "cnnbench.probes.memory:PROBE",
+        "latency": "cnnbench.probes.latency:PROBE",
+        "accuracy": "cnnbench.probes.accuracy:PROBE",
+        "compression": "cnnbench.probes.compression:PROBE",
+    },
+)

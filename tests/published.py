@@ -24,10 +24,11 @@ from pathlib import Path
 
 from cnnbench.models import registry
 from cnnbench.probes.interface import Context
+from cnnbench.probes.probe import setting_of
 from cnnbench.probes.static import run as static
+from cnnbench.record import Record
 from cnnbench.report import files
 from cnnbench.results import journal, tables
-from cnnbench.results.record import Record
 from tests.conftest import ROOT
 
 RUNS = sorted(path.parent for path in (ROOT / "results/published").glob("**/records.jsonl"))
@@ -75,7 +76,7 @@ def recounted(record: Record) -> Record:
 
     tf.keras.backend.clear_session()  # layers are numbered as in a process of their own
     context = Context(repeat=0, artifacts=ROOT, scratch=ROOT)  # counting writes nowhere
-    found = static.run(registry.resolve(record.model), journal.setting_of(record), context)
+    found = static.run(registry.resolve(record.model), setting_of(record), context)
     metrics = {name: float(value) for name, value in found.metrics.items()}
     return replace(record, metrics=metrics, details=found.details)
 

@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 
 from cnnbench.execution.estimate import Pace, outlook
 from cnnbench.execution.runner import Observer
-from cnnbench.results.record import Record
+from cnnbench.record import Record
 from cnnbench.suite.plan import Job
 from cnnbench.text import printable
 from cnnbench.units import show

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cnnbench.cli.progress import Progress
     from cnnbench.execution.runner import RunResult
-    from cnnbench.results.record import Record
+    from cnnbench.record import Record
     from cnnbench.suite.plan import Cell, Job, Plan
 
 _OUT = Path("results")
@@ -123,7 +123,7 @@ def _run(
 
 def _failed(cells: Sequence[Cell], records: Sequence[Record]) -> bool:
     """Whether a job of these cells has ended badly and not been mended since."""
-    from cnnbench.results.summaries import unresolved_failures
+    from cnnbench.probes.summary import unresolved_failures
 
     cell_of = {job.key: cell.key for cell in cells for job in cell.jobs()}
     of_cell: dict[str, list[Record]] = {}

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from cnnbench.errors import CnnbenchError
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.probes.registry import Setting
+from cnnbench.probes.probe import setting_of
+from cnnbench.probes.settings import Setting
+from cnnbench.record import PREPARE, Record, Repeat
 from cnnbench.results import journal
-from cnnbench.results.record import PREPARE, Record, Repeat
 from cnnbench.suite.plan import Job
 
 # Older runs say little that newer ones do not, and each is a file to read.
@@ -79,7 +80,7 @@ class Pace:
 
     def add(self, record: Record) -> None:
         """Learn from one more; what was skipped says nothing of how long it takes."""
-        setting = journal.setting_of(record)
+        setting = setting_of(record)
         self._skipped[record.model, setting] = record.status == "skipped"
         if record.status == "skipped":
             return

@@ -20,8 +20,8 @@ from cnnbench.execution.machine_use import MachineUse
 from cnnbench.execution.run_folder import RunFolder
 from cnnbench.execution.scheduler import JobScheduler
 from cnnbench.execution.worker import JobRequest, JobResult, identity_text
+from cnnbench.record import PREPARE, Record
 from cnnbench.results.journal import Header, Journal
-from cnnbench.results.record import PREPARE, Record
 from cnnbench.suite.plan import Cell, Job, Plan
 
 _READY = ".complete"

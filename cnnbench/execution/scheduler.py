@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, zip_longest
 
-from cnnbench.results.latencies import Rounds
-from cnnbench.results.record import PREPARE, Record
+from cnnbench.plugins import PROBES
+from cnnbench.record import PREPARE, Record
 from cnnbench.suite.plan import Cell, Job
 
 
@@ -124,7 +124,7 @@ class JobScheduler:
             return False
         state = (cell.key, len(done))
         if state not in self._converged:
-            self._converged[state] = Rounds(done).is_narrow(cell.rule.precision)
+            self._converged[state] = PROBES[cell.probe].is_precise(done, cell.rule.precision)
         return self._converged[state]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cnnbench.execution import runner
-from cnnbench.results.record import Record
+from cnnbench.record import Record
 from cnnbench.suite import plan as planning
 from cnnbench.suite import suite as suites
 from cnnbench.suite import yaml_source

@@ -7,7 +7,6 @@ the job prints goes to its log file, by way of the server.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import resource
@@ -22,9 +21,9 @@ from typing import Any, NoReturn
 from cnnbench.errors import JobFailed, Unavailable, UserError, brief, explained, is_out_of_memory
 from cnnbench.execution.interface import settled
 from cnnbench.models.handle import ModelHandle
+from cnnbench.plugins import PROBES
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.probes.registry import setting as read_setting
-from cnnbench.results.record import PREPARE, Repeat, Status
+from cnnbench.record import PREPARE, Repeat, Status
 from cnnbench.units import exact_bytes
 
 _MOST_WORDS = 500  # characters of a reason in our own words
@@ -145,10 +144,11 @@ def _find(order: JobRequest, say: Callable[[str], None]) -> ProbeResult:
     subject: ModelHandle = registry.resolve(order.model, search_path)
     if order.identity and identity_text(subject.identity()) != order.identity:
         raise JobFailed(f"{order.model} was changed since the suite was planned: run it again")
-    probe = importlib.import_module(f"cnnbench.probes.{order.probe}.run")
-    if not getattr(probe, "COUNTS_ONLY", False):
+    probe = PROBES[order.probe]
+    if not probe.counts_only:
         subject = settled(subject)
-    act = probe.prepare if order.repeat == PREPARE else probe.run
+    measuring = probe.measuring()
+    act = measuring.prepare if order.repeat == PREPARE else measuring.run
     context = Context(
         repeat=0 if order.repeat == PREPARE else int(order.repeat),
         artifacts=Path(order.artifacts),
@@ -158,7 +158,7 @@ def _find(order: JobRequest, say: Callable[[str], None]) -> ProbeResult:
         search_path=tuple(Path(folder) for folder in order.search_path),
         report_progress=say,
     )
-    finding: ProbeResult = act(subject, read_setting(order.probe, order.setting), context)
+    finding: ProbeResult = act(subject, probe.read_setting(order.setting), context)
     return finding
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from cnnbench.probes.compression.variants import named
-from cnnbench.results.journal import setting_of
-from cnnbench.results.record import Record
+from cnnbench.probes.probe import setting_of
+from cnnbench.record import Record
 from cnnbench.units import number, rounded, show
 
 _NOT_DRAWN = ("epoch", "phase", "seconds", "traced")

@@ -17,7 +17,7 @@ from cnnbench.selection.baseline import Baseline
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cnnbench.results.record import Record
+    from cnnbench.record import Record
 
 _DEFAULT_RUNTIME = "litert"
 

@@ -10,7 +10,7 @@ from cnnbench.errors import UserError
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
-    from cnnbench.results.record import Record
+    from cnnbench.record import Record
 
 
 class Network:
@@ -57,7 +57,7 @@ class Network:
         """What was counted, as a job would have recorded it."""
         from cnnbench import environment
         from cnnbench.probes.static.settings import StaticSetting
-        from cnnbench.results.record import Record
+        from cnnbench.record import Record
 
         return Record(
             **self.identity,

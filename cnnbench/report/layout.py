@@ -17,35 +17,22 @@ from cnnbench.results.measured import DRIFTING
 from cnnbench.statistics.estimates import is_unstable
 from cnnbench.units import show
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "Network": ("weight_bytes", "file_bytes", "file_gzip_bytes", "params", "depth", "macs"),
-    "Memory": (
-        "activation_infer_peak_bytes",
-        "memory_infer_peak_bytes",
-        "memory_train_peak_bytes",
-        "memory_ratio",
-        "max_batch",
-    ),
-    # The tiers are those of the location.
-    "Latency": ("latency_p50_s", "latency_location_s", "latency_tier"),
-    "Accuracy": ("top1", "top1_tier", "top5", "time_to_target_s"),
-    "Compression": (
-        "sparsity",
-        "distinct_weights",
-        "coverage_macs",
-        "coverage_params",
-        "agreement",
-    ),
-    "Published by Keras, measured elsewhere": (
-        "published_size_bytes",
-        "published_top1",
-        "published_top5",
-        "published_params",
-        "published_depth",
-        "published_cpu_s",
-        "published_gpu_s",
-    ),
-}
+_FIRST = ("Network", "Memory", "Latency", "Accuracy", "Compression")
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """Return heading -> its metrics, in the order in which people are shown them.
+
+    Headings of other packages' probes come after cnnbench's own, what others published last.
+    """
+    shown = sorted((m for m in METRICS.values() if m.group), key=lambda metric: metric.rank)
+    published = dict.fromkeys(metric.group for metric in shown if metric.is_published)
+    measured = dict.fromkeys(metric.group for metric in shown if not metric.is_published)
+    headings = [*(name for name in _FIRST if name in measured), *measured, *published]
+    return {
+        name: tuple(metric.name for metric in shown if metric.group == name)
+        for name in dict.fromkeys(headings)
+    }
 
 
 @dataclass(frozen=True)
@@ -66,7 +53,7 @@ class Column:
 
     @property
     def is_published(self) -> bool:
-        return self.metric.name.startswith("published_")
+        return self.metric.is_published
 
 
 @dataclass(frozen=True)
@@ -90,7 +77,7 @@ def columns(report: pd.DataFrame, wanted: Sequence[str] = ()) -> list[Column]:
     labels = short_labels(report)
     usual = [
         Column(name, group, METRICS[metric], labels[split(name)[1]])
-        for group, metrics in GROUPS.items()
+        for group, metrics in groups().items()
         for metric in metrics
         for name in report.columns
         if split(name)[0] == metric and report[name].notna().any()
@@ -140,7 +127,7 @@ def about(wanted: Sequence[str], report: pd.DataFrame) -> pd.DataFrame:
 
 
 def _group_of(metric: str) -> str:
-    return next((group for group, metrics in GROUPS.items() if metric in metrics), "Measured")
+    return METRICS[metric].group or "Measured"
 
 
 def cells(report: pd.DataFrame, shown: Column) -> list[Cell]:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 import pandas as pd
 
 from cnnbench.metrics import METRICS, split
+from cnnbench.probes.compression.verdicts import COLUMN as COMPRESSION
 from cnnbench.report import drift, layout
-from cnnbench.results.compression import COLUMN as COMPRESSION
 from cnnbench.statistics.estimates import ONE_TRAINING, STABLE, reasons_of
 
-_SHOWN = frozenset(metric for metrics in layout.GROUPS.values() for metric in metrics)
 # Row and words of one column, where there are any.
 Said = list[tuple[str, str]]
 # Not shown, but a doubt about it is one about everything that the network answers.
@@ -24,7 +23,11 @@ def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
     ``wanted`` are the metrics of `layout.columns`: nothing is said of others.
     """
     asked, labels = layout.about(wanted, report), layout.short_labels(report)
-    metrics = frozenset(METRICS) if wanted else _SHOWN
+    metrics = (
+        frozenset(METRICS)
+        if wanted
+        else frozenset(metric.name for metric in METRICS.values() if metric.group)
+    )
     names = layout.row_names(asked)
 
     def said(column: str) -> Said:

@@ -13,7 +13,7 @@ from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from cnnbench.errors import UserError
 from cnnbench.metrics import of_number, split
-from cnnbench.results.record import SCHEMA_VERSION
+from cnnbench.record import SCHEMA_VERSION
 from cnnbench.units import number, written
 
 _TEXTS = ("_verdict", "_status", "_samples", "_ranking")

@@ -13,16 +13,13 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
-from pydantic import ValidationError
-
 from cnnbench.errors import UserError
-from cnnbench.probes.registry import Setting
-from cnnbench.probes.registry import setting as read_setting
-from cnnbench.results.record import SCHEMA_VERSION, Record
+from cnnbench.plugins import PROBES
+from cnnbench.probes.probe import setting_of
+from cnnbench.record import SCHEMA_VERSION, Record
 
 FILE_NAME = "records.jsonl"
 RUN_NAME = "%Y%m%dT%H%M%SZ"  # of a run's folder: the time at which it was begun
@@ -122,6 +119,12 @@ def read(file: Path) -> tuple[Header, list[Record]]:
     for number, line in lines:
         try:
             record = Record.from_json(line)
+            if record.probe not in PROBES:
+                raise UserError(
+                    f"no installed package provides the probe '{record.probe}' of this record",
+                    f"{file}:{number}",
+                    "install the package that provides it",
+                )
             setting_of(record)
             records.append(record)
         except (ValueError, RecursionError) as error:
@@ -131,27 +134,6 @@ def read(file: Path) -> tuple[Header, list[Record]]:
                 "take the line out to go on with the rest",
             ) from None
     return header, records
-
-
-def setting_of(record: Record) -> Setting:
-    """The setting of a record, as an object.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return _setting(record.probe, json.dumps(record.setting, sort_keys=True))
-
-
-@lru_cache(maxsize=4096)
-def _setting(probe: str, text: str) -> Setting:
-    try:
-        return read_setting(probe, json.loads(text))
-    except KeyError:
-        raise ValueError(f"unknown probe '{probe}'") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"setting {where}: {first['msg']}") from None
 
 
 def read_header(file: Path) -> Header:

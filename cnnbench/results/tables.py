@@ -17,10 +17,12 @@ import pandas as pd
 from cnnbench.errors import UserError
 from cnnbench.files import seen
 from cnnbench.metrics import METRICS, column, split
-from cnnbench.results import compression, environment_facts, journal, ranking, speeds
+from cnnbench.plugins import PROBES
+from cnnbench.probes.probe import probe_of, setting_of
+from cnnbench.probes.summary import Summary
+from cnnbench.record import SCHEMA_VERSION, Record
+from cnnbench.results import environment_facts, journal
 from cnnbench.results.csv_files import read_csv
-from cnnbench.results.record import SCHEMA_VERSION, Record
-from cnnbench.results.summaries import Summary, summarise
 from cnnbench.units import rounded, written
 
 ROW = ("model", "variant", "input_shape", "classes")
@@ -73,7 +75,7 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
     """A row a record and metric, in the order of the journal; a record without has one row."""
     columns: dict[str, list[Any]] = {name: [] for name in _TIDY}
     for record in records:
-        words = journal.setting_of(record)
+        setting = setting_of(record)
         shared = (
             record.key,
             record.attempt,
@@ -91,7 +93,7 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
             record.duration_s,
         )
         for metric, value in record.metrics.items() or [("", None)]:
-            name = column(metric, words.label_for(metric)) if metric else ""
+            name = column(metric, setting.label_for(metric)) if metric else ""
             for values, cell in zip(columns.values(), (*shared, name, value), strict=True):
                 values.append(cell)
     return pd.DataFrame(columns)
@@ -115,12 +117,9 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
         for row, group in by_row.items()
     ]
     groups = list(by_row.values())
-    for place, words in compression.verdicts(rows, groups).items():
-        rows[place][compression.COLUMN] = words
-    for values, ranked in zip(rows, ranking.columns(groups), strict=True):
-        values |= ranked
-    for values, derived in zip(rows, speeds.columns(rows), strict=True):
-        values |= derived
+    for probe in PROBES.values():
+        for values, added in zip(rows, probe.across_rows(rows, groups), strict=True):
+            values |= added
     rows = [{name: _rounded(cell) for name, cell in values.items()} for values in rows]
     frame = pd.DataFrame(rows, columns=list(_LEADING) if not rows else None)
     return frame[[*_LEADING, *sorted(set(frame.columns) - set(_LEADING), key=_column_order(frame))]]
@@ -133,12 +132,10 @@ def _values(records: list[Record]) -> dict[str, Any]:
         cell = f"{record.probe} {json.dumps(record.setting, sort_keys=True)}"
         by_cell.setdefault(cell, []).append(record)
     values: dict[str, Any] = {}
-    # Where a suite has both probes, a float32 network is compared with what was made of it: by the
-    # rounds that were interleaved with theirs.
-    for group in sorted(by_cell.values(), key=lambda group: group[0].probe != "compression"):
-        words = journal.setting_of(group[0])
-        for metric, summary in summarise(words, group).items():
-            _put(values, metric, words.label_for(metric), summary)
+    for group in sorted(by_cell.values(), key=lambda group: -probe_of(group[0]).precedence):
+        setting = setting_of(group[0])
+        for metric, summary in probe_of(group[0]).summarise(setting, group).items():
+            _put(values, metric, setting.label_for(metric), summary)
     return values
 
 

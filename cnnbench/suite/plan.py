@@ -13,12 +13,11 @@ from typing import Any
 
 from cnnbench.errors import UserError, all_of, one_of
 from cnnbench.models.handle import Model
+from cnnbench.plugins import PROBES
 from cnnbench.probes.compression.variants import named
-from cnnbench.probes.registry import SPECS, Setting, Spec, StoppingRule
-from cnnbench.results.record import PREPARE, Repeat, job_key
+from cnnbench.probes.settings import Setting, Spec, StoppingRule
+from cnnbench.record import PREPARE, Repeat, job_key
 from cnnbench.suite.suite import Suite
-
-PROBE_ORDER = tuple(SPECS)
 
 # A few long lists multiply to more than any machine can measure, or hold in its memory.
 _MOST_CELLS = 100_000
@@ -87,13 +86,12 @@ class Job:
             return f"{self.cell.title()}, prepare"
         if self.cell.rule.at_most == 1:
             return self.cell.title()
-        word = "seed" if self.cell.probe == "accuracy" else "round"
-        return f"{self.cell.title()}, {word} {self.repeat + 1}"
+        return f"{self.cell.title()}, {PROBES[self.cell.probe].repeat} {self.repeat + 1}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a suite: by probe (`PROBE_ORDER`), stage and model.
+    """The cells of a suite: by probe (`PROBES`), stage and model.
 
     ``probes`` are its probes in that order, with the hashes of the files that they name.
     """
@@ -146,10 +144,11 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
     Raises:
         UserError: a setting that a model cannot take; all of them are reported.
     """
+    order = list(PROBES)
     cells: list[Cell] = []
     probes: list[tuple[str, Spec]] = []
     problems: list[UserError] = []
-    for probe, spec in sorted(suite.probes, key=lambda item: PROBE_ORDER.index(item[0])):
+    for probe, spec in sorted(suite.probes, key=lambda item: order.index(item[0])):
         spec = spec.located(suite.search_path, data_dir)
         probes.append((probe, spec))
         for model in suite.models_of(spec):
@@ -168,7 +167,7 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
                 raise UserError(f"more than {_MOST_CELLS} cells; make it several suites", where)
     if problems:
         raise all_of(problems)
-    cells.sort(key=lambda cell: (PROBE_ORDER.index(cell.probe), cell.setting.stage()))
+    cells.sort(key=lambda cell: (order.index(cell.probe), cell.setting.stage()))
     cells = _without_repeats(cells)
     _check_columns(suite, cells)
     return Plan(suite, tuple(cells), tuple(probes))

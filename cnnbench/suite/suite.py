@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from cnnbench.errors import UserError, UserErrors, all_of, nearest, one_of, shown
 from cnnbench.files import seen
 from cnnbench.models.handle import Model
-from cnnbench.probes.registry import SPECS, Spec
+from cnnbench.plugins import PROBES
+from cnnbench.probes.settings import Spec
 from cnnbench.schema import Bytes, Seconds, StrictModel
 from cnnbench.suite import yaml_source
 from cnnbench.suite.yaml_source import Path_, Source
@@ -159,8 +160,8 @@ def _probes(
     probes = source.data.get("probes")
     for name, forms in (probes if isinstance(probes, dict) else {}).items():
         path: Path_ = ("probes", str(name))
-        if name not in SPECS:
-            hint = nearest(str(name), SPECS) or "one of: " + ", ".join(SPECS)
+        if name not in PROBES:
+            hint = nearest(str(name), PROBES) or "one of: " + ", ".join(PROBES)
             problems.append(UserError(f"unknown probe '{name}'", source.where(path), hint))
             continue
         as_list = isinstance(forms, list)
@@ -169,7 +170,7 @@ def _probes(
         for index, form in enumerate(forms if as_list else [forms]):
             form_path = (*path, index) if as_list else path
             spec = _validated(
-                SPECS[name], {} if form is None else form, form_path, source, problems
+                PROBES[name].spec, {} if form is None else form, form_path, source, problems
             )
             if spec is not None:
                 yield name, _for_models(spec, models, source, form_path, problems)

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from cnnbench.record import Record
 from cnnbench.results.journal import read
-from cnnbench.results.record import Record
 from tests import processes
 from tests.conftest import ROOT
 from tests.processes import children

@@ -9,8 +9,8 @@ import pytest
 
 from cnnbench.execution import estimate
 from cnnbench.execution.estimate import Pace
+from cnnbench.record import Record
 from cnnbench.results.journal import Header, Journal
-from cnnbench.results.record import Record
 from cnnbench.suite.plan import Job
 from tests.results.records import record
 from tests.suite.fake import plan_of

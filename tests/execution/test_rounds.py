@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cnnbench.results.record import PREPARE
+from cnnbench.record import PREPARE
 from tests.processes import HANGS_AFTER_S, wait_until
 
 pytestmark = pytest.mark.slow

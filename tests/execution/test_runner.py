@@ -14,9 +14,9 @@ from cnnbench.errors import UserError
 from cnnbench.execution import runner
 from cnnbench.execution.runner import Observer
 from cnnbench.execution.worker import JobRequest, JobResult
+from cnnbench.record import Record, Status
 from cnnbench.results import tables
 from cnnbench.results.journal import FILE_NAME, Header
-from cnnbench.results.record import Record, Status
 from tests.suite.fake import plan_of
 
 PLAN = plan_of("name: s\nmodels: [Alpha]\nprobes: {static: }\n")

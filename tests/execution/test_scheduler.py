@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cnnbench.execution.scheduler import JobScheduler
-from cnnbench.results.record import PREPARE, Record, Repeat, Status
+from cnnbench.record import PREPARE, Record, Repeat, Status
 from cnnbench.statistics import estimates
 from cnnbench.suite.plan import Cell, Job, Plan
 from tests.suite.fake import plan_of

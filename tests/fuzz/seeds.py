@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from cnnbench.record import Record
 from cnnbench.results import csv_files, tables
 from cnnbench.results.journal import Header
-from cnnbench.results.record import Record
 from tests.conftest import ROOT
 from tests.results.records import record
 

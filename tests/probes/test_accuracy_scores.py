@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cnnbench.errors import JobFailed
+from cnnbench.probes.accuracy.answers import answers_of
 from cnnbench.probes.accuracy.training import scores
-from cnnbench.results.answers import answers_of
 from cnnbench.tasks.outputs import Kind
 from tests.results.records import record
 

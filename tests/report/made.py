@@ -14,9 +14,9 @@ from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.probes.static.settings import StaticSetting
+from cnnbench.record import Record, Repeat, Status
 from cnnbench.results import tables
 from cnnbench.results.journal import FILE_NAME, Header, Journal
-from cnnbench.results.record import Record, Repeat, Status
 from cnnbench.results.tables import Run
 
 FACTS = {"cpu": "Test CPU", "cores": 2, "libraries": {"tensorflow": "2.21.0"}, "threads": 2}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnbench.probes.registry import SETTINGS
-from cnnbench.results.record import Record, Repeat, Status, job_key
+from cnnbench.plugins import PROBES
+from cnnbench.record import Record, Repeat, Status, job_key
 
 
 def record(
@@ -20,7 +20,7 @@ def record(
     **metrics: float,
 ) -> Record:
     """A record of ``probe`` on a network called ``model``, with the given metrics."""
-    words = SETTINGS[probe].model_validate(setting or {}).model_dump(mode="json")
+    words = PROBES[probe].read_setting(setting or {}).model_dump(mode="json")
     return Record(
         key=job_key({"name": model}, "float32", probe, words, repeat),
         attempt=1,

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnbench.errors import UserError
+from cnnbench.record import SCHEMA_VERSION, Record
 from cnnbench.report import files
 from cnnbench.results.journal import Header, Journal, read
-from cnnbench.results.record import SCHEMA_VERSION, Record
 
 HEADER = Header(plan="p", environment="e", cnnbench="0.1.0")
 RECORD = Record(

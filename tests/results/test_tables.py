@@ -14,9 +14,9 @@ import pytest
 
 import cnnbench
 from cnnbench.errors import UserError
+from cnnbench.record import Record
 from cnnbench.report import files
 from cnnbench.results import csv_files, tables
-from cnnbench.results.record import Record
 from cnnbench.selection.compare import text as compare_text
 from tests.report.made import LITERT, Book
 from tests.results.records import record

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cnnbench.cli import main
-from cnnbench.results.record import SCHEMA_VERSION
+from cnnbench.record import SCHEMA_VERSION
 from tests.report.made import Book
 
 CSV = "model,variant,macs,file_bytes\nA,float32,5,1000\nB,float32,9,500\n"

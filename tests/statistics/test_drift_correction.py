@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cnnbench.plugins import PROBES
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.results.summaries import summarise
 from cnnbench.statistics import drift_correction
 from cnnbench.statistics import estimates as st
 from tests.results.records import record
@@ -109,7 +109,7 @@ def test_a_table_takes_every_number_of_a_cell_from_the_rounds_that_count() -> No
             [(0.010, QUIET, [])] * 6 + [(0.017, SLOWED, ["drifting: +20%"])] * 4
         )
     ]
-    found = summarise(setting, rounds)
+    found = PROBES["latency"].summarise(setting, rounds)
     for metric in ("latency_location_s", "latency_mean_s", "latency_p50_s", "latency_p90_s"):
         assert found[metric].value == pytest.approx(0.010), metric
         assert found[metric].verdict == "stable", metric

@@ -6,7 +6,7 @@ import pytest
 
 from cnnbench.errors import UserError
 from cnnbench.metrics import column
-from cnnbench.results.record import PREPARE
+from cnnbench.record import PREPARE
 from tests.suite.fake import plan_of
 
 SUITE = """

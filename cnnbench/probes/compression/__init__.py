@@ -1,1 +1,33 @@
-"""Compressed variants: quantised, pruned, clustered, converted."""
+"""Compression probe: variants of a trained network, quantised, pruned or clustered, in LiteRT."""
+
+from cnnbench.metrics import Metric
+from cnnbench.probes.compression import verdicts
+from cnnbench.probes.compression.settings import CompressionSetting, CompressionSpec
+from cnnbench.probes.compression.summary import summarise
+from cnnbench.probes.latency.rounds import are_precise
+from cnnbench.probes.probe import Probe
+
+GROUP = "Compression"
+
+PROBE = Probe(
+    name="compression",
+    spec=CompressionSpec,
+    setting=CompressionSetting,
+    run="cnnbench.probes.compression.run",
+    summary=summarise,
+    is_precise=are_precise,
+    across_rows=verdicts.columns,
+    # A float32 network is compared with its variants by the rounds interleaved with theirs.
+    precedence=1,
+    metrics=(
+        Metric("sparsity", "fraction", None, "weights", title="Sparsity", group=GROUP),
+        Metric("distinct_weights", "count", "lower", "weights", title="Distinct weights",
+               group=GROUP, rank=1),
+        Metric("coverage_params", "fraction", "higher", "weights", title="Params covered",
+               group=GROUP, rank=3),
+        Metric("coverage_macs", "fraction", "higher", "weights", title="MACs covered",
+               group=GROUP, rank=2),
+        Metric("agreement", "fraction", "higher", "setting", title="Agreement", group=GROUP,
+               rank=4),
+    ),
+)  # fmt: skip

@@ -1,1 +1,43 @@
-"""Latency of a call, by runtime, device, batch size, threads and precision."""
+"""Latency probe: one call of a network by runtime, device, threads, precision and batch size."""
+
+from cnnbench.metrics import Metric
+from cnnbench.probes.latency import tiers
+from cnnbench.probes.latency.rounds import are_precise
+from cnnbench.probes.latency.settings import LatencySetting, LatencySpec
+from cnnbench.probes.latency.summary import summarise
+from cnnbench.probes.probe import Probe
+
+GROUP = "Latency"
+
+PROBE = Probe(
+    name="latency",
+    spec=LatencySpec,
+    setting=LatencySetting,
+    run="cnnbench.probes.latency.run",
+    summary=summarise,
+    is_precise=are_precise,
+    across_rows=tiers.columns,
+    metrics=(
+        Metric("convert_s", "s", "lower", "setting", title="Convert"),
+        Metric("load_s", "s", "lower", "setting", title="Load"),
+        Metric("compile_s", "s", "lower", "setting", title="Compile"),
+        Metric("first_call_s", "s", "lower", "setting", title="First call"),
+        Metric("latency_location_s", "s", "lower", "setting", title="Latency location",
+               group=GROUP, rank=1),
+        Metric("latency_mean_s", "s", "lower", "setting", title="Latency mean"),
+        Metric("latency_p50_s", "s", "lower", "setting", title="Latency p50", group=GROUP),
+        Metric("latency_p90_s", "s", "lower", "setting", title="Latency p90"),
+        Metric("latency_p95_s", "s", "lower", "setting", title="Latency p95"),
+        Metric("latency_p99_s", "s", "lower", "setting", title="Latency p99"),
+        # The tiers are those of the location.
+        Metric("latency_tier", "count", None, "setting", primary=False, title="Latency tier",
+               group=GROUP, rank=2),
+        Metric("reference_s", "s", None, "setting", primary=False, title="Reference"),
+        Metric("throughput_per_s", "per_s", "higher", "setting", title="Images/s"),
+        Metric("achieved_flops_per_s", "per_s", "higher", "setting", title="FLOP/s"),
+        Metric("output_max_abs_diff", "ratio", "lower", "setting", title="Output difference"),
+        Metric("file_bytes", "bytes", "lower", title="File", group="Network", rank=1),
+        Metric("file_gzip_bytes", "bytes", "lower", "weights", title="Gzipped file",
+               group="Network", rank=2),
+    ),
+)  # fmt: skip

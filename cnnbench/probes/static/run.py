@@ -7,9 +7,6 @@ from typing import Any
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.interface import Context, ProbeResult
 
-# Networks that are run must say what they take and give, and where they do not the worker asks.
-COUNTS_ONLY = True
-
 
 def run(subject: ModelHandle, setting: Any, context: Context) -> ProbeResult:
     """Build ``subject`` without weights and count it.

@@ -16,7 +16,7 @@ from cnnbench import __version__, plots
 from cnnbench.metrics import METRICS, of_column, split
 from cnnbench.plots import records
 from cnnbench.report import layout
-from cnnbench.report.layout import GROUPS
+from cnnbench.report.layout import groups
 from cnnbench.report.remarks import remarks
 from cnnbench.results import merge, untrusted_file
 from cnnbench.results.csv_files import FORMULA
@@ -112,7 +112,7 @@ def _has_something(report: pd.DataFrame, name: str) -> bool:
 
 
 def _group(metric: str) -> str:
-    for group, metrics in GROUPS.items():
+    for group, metrics in groups().items():
         if metric in metrics:
             return group
     unit = METRICS[metric].unit

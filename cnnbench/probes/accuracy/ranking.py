@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from cnnbench.metrics import column
+from cnnbench.probes.accuracy.answers import Answers, answers_of
 from cnnbench.probes.accuracy.training_config import PRETRAINED
-from cnnbench.results.answers import Answers, answers_of
-from cnnbench.results.journal import setting_of
-from cnnbench.results.record import Record
+from cnnbench.probes.probe import setting_of
+from cnnbench.record import Record
 from cnnbench.statistics import estimates, proportions
 from cnnbench.statistics.robust import CONFIDENCE
 
@@ -76,12 +76,14 @@ class Place:
     open: str = ""
 
 
-def columns(rows: Sequence[Iterable[Record]]) -> list[dict[str, Any]]:
+def columns(
+    rows: Sequence[Mapping[str, Any]], records: Sequence[Sequence[Record]]
+) -> list[dict[str, Any]]:
     """For every row of a report its tier and what is open, one pair of columns a schedule."""
     found: list[dict[str, Any]] = [{} for _ in rows]
     by_label: dict[str, dict[int, Contender]] = defaultdict(dict)
-    for place, records in enumerate(rows):
-        for label, contender in _contenders(records).items():
+    for place, of_row in enumerate(records):
+        for label, contender in _contenders(of_row).items():
             by_label[label][place] = contender
     for label, contenders in by_label.items():
         ranked = {place: one for place, one in contenders.items() if one.is_ranked}

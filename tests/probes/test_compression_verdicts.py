@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cnnbench.probes.compression.verdicts import verdicts
+from cnnbench.record import Record
 from cnnbench.report.remarks import remarks
 from cnnbench.results import tables
-from cnnbench.results.compression import verdicts
-from cnnbench.results.record import Record
 from tests.results.records import record
 
 _LABEL = "cpu/litert/b1"

@@ -103,9 +103,10 @@ class Record:
         _numbers("counts", (self.attempt, self.classes, self.repeat), int, str)
         _numbers("duration_s", (self.duration_s,))
         _numbers("metrics", self.metrics.values())
-        for name in _SHARES & self.metrics.keys():
-            if not 0 <= (self.metrics[name] or 0) <= 1:
-                raise ValueError(f"'metrics.{name}' is {shown(self.metrics[name])}, not a share")
+        for name, value in self.metrics.items():
+            is_share = name in METRICS and METRICS[name].unit == "fraction"
+            if is_share and not 0 <= (value or 0) <= 1:
+                raise ValueError(f"'metrics.{name}' is {shown(value)}, not a share")
         for name, values in self.samples.items():
             if not isinstance(values, list):
                 raise ValueError(f"'samples.{name}' is {shown(values)}")
@@ -135,7 +136,6 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "classes": int,
 }
 _FIELDS = frozenset(f.name for f in fields(Record))
-_SHARES = frozenset(metric.name for metric in METRICS.values() if metric.unit == "fraction")
 _LARGEST = 2.0**63
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnbench.metrics import COMPANIONS, column, split
+from cnnbench.record import Record
 from cnnbench.statistics import drift_correction, estimates
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 from cnnbench.units import written
@@ -17,7 +18,9 @@ _LOCATION, _RATE, _ACHIEVED = "latency_location_s", "throughput_per_s", "achieve
 TIER = "latency_tier"
 
 
-def columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def columns(
+    rows: Sequence[Mapping[str, Any]], records: Sequence[Sequence[Record]]
+) -> list[dict[str, Any]]:
     """For every row of a report, given as column -> cell, the columns to add to it."""
     found = [_achieved(row) for row in rows]
     labels = dict.fromkeys(

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnbench.probes.registry import setting
+from cnnbench.plugins import PROBES
+from cnnbench.probes.accuracy import ranking
+from cnnbench.probes.accuracy.answers import Answers
+from cnnbench.probes.accuracy.ranking import Contender
 from cnnbench.report import layout
 from cnnbench.report.remarks import remarks
-from cnnbench.results import ranking, tables
-from cnnbench.results.answers import Answers
-from cnnbench.results.ranking import Contender
+from cnnbench.results import tables
 from cnnbench.selection.choose import choose
 from tests.results.records import record
 
@@ -106,9 +107,11 @@ def test_one_seed_says_nothing_of_the_next() -> None:
     ] * 2
 
 
-PUBLISHED_ONE = setting(
-    "accuracy", {"dataset": "folder:photos", "recipe": "pretrained", "image_size": 224}
-).model_dump(mode="json")
+PUBLISHED_ONE = (
+    PROBES["accuracy"]
+    .read_setting({"dataset": "folder:photos", "recipe": "pretrained", "image_size": 224})
+    .model_dump(mode="json")
+)
 
 
 def accuracy(model: str, seed: int, correct: int, images: int = 1000) -> Any:

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnbench.metrics import METRICS, split
+from cnnbench.plugins import PROBES
+from cnnbench.probes.latency import rounds as cell_rounds
+from cnnbench.probes.latency.rounds import Rounds
 from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.record import Record
 from cnnbench.report import layout, table
-from cnnbench.results import latencies, tables
-from cnnbench.results.latencies import Rounds
+from cnnbench.results import tables
 from cnnbench.results.merge import rows_of
-from cnnbench.results.record import Record
-from cnnbench.results.summaries import summarise
 from tests.results.records import record
 
 SETTING = LatencySetting(runtime="litert")
@@ -88,12 +89,12 @@ def test_plus_minus_and_question_mark_of_a_cell_agree(spread: float, seed: int) 
 
 
 def test_rounds_end_by_the_intervals_that_tables_show() -> None:
-    shown = {name for name in layout.GROUPS["Latency"] if METRICS[name].unit == "s"}
-    assert shown == set(latencies.DECIDING)
+    shown = {name for name in layout.groups()["Latency"] if METRICS[name].unit == "s"}
+    assert shown == set(cell_rounds.DECIDING)
     for spread in (0.01, 0.04, 0.06, 0.1):
         for seed in range(10):
             records = rounds(noisy(spread, seed))
-            summaries = summarise(SETTING, records)
+            summaries = PROBES["latency"].summarise(SETTING, records)
             is_stable = all(summaries[name].verdict == "stable" for name in shown)
             assert Rounds(records).is_narrow(0.05) == is_stable
 
@@ -101,7 +102,7 @@ def test_rounds_end_by_the_intervals_that_tables_show() -> None:
 def test_a_steady_location_does_not_hide_a_median_that_is_not() -> None:
     """The fastest calls take 10 ms in every round, the others 12 or 18 ms."""
     records = rounds([[0.010] * 5 + [slow] * 45 for slow in (0.012, 0.018) * 4])
-    found = summarise(SETTING, records)
+    found = PROBES["latency"].summarise(SETTING, records)
     assert found["latency_location_s"].verdict == "stable"
     assert found["latency_p50_s"].verdict.startswith("unstable: too noisy: ±")
     assert not Rounds(records).is_narrow(0.05)
@@ -113,7 +114,7 @@ def test_a_percentile_neither_begins_nor_ends_below_a_lower_one() -> None:
     calls = [[1.0 + 0.002 * i for i in range(80)] + [tail] * 20 for tail in tails]
     found = Rounds(rounds(calls)).estimates
     p50, p90 = found["latency_p50_s"], found["latency_p90_s"]
-    alone = latencies._estimate(tails, rounds(calls), "latency_p90_s")
+    alone = cell_rounds._estimate(tails, rounds(calls), "latency_p90_s")
     assert alone.low < p50.low == p90.low
     assert p50.high < p90.high == alone.high
 
@@ -138,7 +139,7 @@ def test_percentiles_keep_their_order_whatever_the_calls(
 
 
 def test_one_round_has_no_interval() -> None:
-    found = summarise(SETTING, rounds([[0.01] * 70]))
+    found = PROBES["latency"].summarise(SETTING, rounds([[0.01] * 70]))
     for metric in ("latency_location_s", "latency_p50_s", "latency_p90_s"):
         one = found[metric]
         assert one.value == pytest.approx(0.01)
@@ -147,7 +148,7 @@ def test_one_round_has_no_interval() -> None:
 
 
 def test_a_percentile_of_too_few_calls_says_how_many_more() -> None:
-    found = summarise(SETTING, rounds([[0.01] * 10] * 6))
+    found = PROBES["latency"].summarise(SETTING, rounds([[0.01] * 10] * 6))
     assert found["latency_p50_s"].value == pytest.approx(0.01)
     assert found["latency_p90_s"].value is None
     assert found["latency_p90_s"].status == "4 more calls needed for p90"

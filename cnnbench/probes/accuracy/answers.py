@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from cnnbench.metrics import column
-from cnnbench.results.journal import setting_of
-from cnnbench.results.record import Record
+from cnnbench.probes.probe import setting_of
+from cnnbench.record import Record
 
 
 @dataclass(frozen=True)

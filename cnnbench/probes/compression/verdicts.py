@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.metrics import split
+from cnnbench.probes.accuracy.answers import Answers, answers_by_column
 from cnnbench.probes.compression.variants import FLOAT32, Variant, parse
-from cnnbench.results import speeds
-from cnnbench.results.answers import Answers, answers_by_column
-from cnnbench.results.record import Record
+from cnnbench.probes.latency import tiers
+from cnnbench.record import Record
 from cnnbench.statistics import estimates, proportions
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 
@@ -38,6 +38,12 @@ class _Beside:
     variant: Variant
     answers: Mapping[str, Answers]
     base_answers: Mapping[str, Answers]
+
+
+def columns(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
+    """Return the column with the verdict, for every row of a report that has one."""
+    found = verdicts(rows, records)
+    return [{COLUMN: found[place]} if place in found else {} for place in range(len(rows))]
 
 
 def verdicts(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> dict[int, str]:
@@ -129,7 +135,7 @@ def _speeds(pairs: Sequence[_Beside]) -> dict[int, list[str]]:
         (pair, label, base, new)
         for pair in pairs
         for label in _labels(pair.row)
-        if (base := speeds.ratios(pair.base, label)) and (new := speeds.ratios(pair.row, label))
+        if (base := tiers.ratios(pair.base, label)) and (new := tiers.ratios(pair.row, label))
     ]
     tests = estimates.compare([(base, new) for _, _, base, new in found])
     words: dict[int, list[str]] = {}

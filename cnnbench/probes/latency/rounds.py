@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from statistics import median
 
-from cnnbench.results.record import Record
+from cnnbench.record import Record
 from cnnbench.statistics import estimates as statistics
 from cnnbench.statistics import percentiles
 from cnnbench.statistics.drift_correction import counted
@@ -95,6 +95,11 @@ class Rounds:
             low, high = max(low, min(own.low, value)), max(high, own.high, value)
             found[metric] = Estimate(value, low, high)
         return found
+
+
+def are_precise(records: Sequence[Record], precision: float) -> bool:
+    """Return whether the intervals of the latencies shown first are within ``precision``."""
+    return Rounds(records).is_narrow(precision)
 
 
 def _estimate(samples: Sequence[float], rounds: Sequence[Record], metric: str) -> Estimate:

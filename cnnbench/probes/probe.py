@@ -1,0 +1,120 @@
+"""Description of a probe: everything about one way of measuring, but for its heavy half.
+
+A probe is a folder. Its ``__init__`` describes it with a `Probe`; ``settings`` is what suites and
+cells say of it; ``run`` measures, imported in a worker only; ``summary`` makes numbers of records.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from cnnbench.metrics import Metric
+from cnnbench.models.handle import ModelHandle
+from cnnbench.plugins import PROBES
+from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.probes.settings import Setting, Spec
+from cnnbench.probes.summary import Summary, plain, status_of
+from cnnbench.record import PREPARE, Record
+
+Row = Mapping[str, Any]
+Summarise = Callable[[Sequence[Record], str], dict[str, Summary]]
+AcrossRows = Callable[[Sequence[Row], Sequence[Sequence[Record]]], list[dict[str, Any]]]
+
+
+class Measuring(Protocol):
+    """The heavy half of a probe: a module with these functions."""
+
+    def run(self, model: ModelHandle, setting: Any, context: Context) -> ProbeResult:
+        """Measure one repeat."""
+
+    def prepare(self, model: ModelHandle, setting: Any, context: Context) -> ProbeResult:
+        """Make, once a cell, what its repeats need; only where a setting ``needs_prepare``."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One way of measuring.
+
+    Attributes:
+        name: as suites and records write it.
+        spec: the schema of the probe in a suite.
+        setting: the schema of one cell.
+        run: the module of the heavy half, a `Measuring`.
+        metrics: every metric that it finds, in the order of a report's columns.
+        summary: makes the numbers of a cell from its good repeats and its status.
+        repeat: noun for one repeat of a cell.
+        counts_only: whether the network is not run, so that its input may stay unknown.
+        precedence: where two probes fill one column of a row, the higher one's number is taken.
+        is_precise: whether repeats so far are as precise as the suite wants; by default never.
+        across_rows: columns that need several rows of a report: tiers, comparisons.
+    """
+
+    name: str
+    spec: type[Spec]
+    setting: type[Setting]
+    run: str
+    metrics: tuple[Metric, ...]
+    summary: Summarise = plain
+    repeat: str = "round"
+    counts_only: bool = False
+    precedence: int = 0
+    is_precise: Callable[[Sequence[Record], float], bool] = lambda records, precision: False
+    across_rows: AcrossRows = lambda rows, records: [{} for _ in rows]
+
+    def measuring(self) -> Measuring:
+        """Import and return the heavy half."""
+        module: Any = importlib.import_module(self.run)
+        found: Measuring = module
+        return found
+
+    def read_setting(self, values: Mapping[str, Any]) -> Setting:
+        """Return a record's setting as an object; fields of later versions get their default."""
+        return self.setting.model_validate(dict(values))
+
+    def summarise(self, setting: Setting, records: Sequence[Record]) -> dict[str, Summary]:
+        """Return every metric of one cell, from all its records (retries, ``prepare`` included)."""
+        ok = [record for record in records if record.status == "ok"]
+        good = sorted((r for r in ok if r.repeat != PREPARE), key=lambda record: record.repeat)
+        status = status_of(records)
+        summaries = self.summary(good, status) if good else {}
+        for record in ok:
+            if record.repeat == PREPARE:
+                summaries |= {
+                    metric: Summary(value, samples=(value,))
+                    for metric, value in record.metrics.items()
+                    if metric not in summaries and value is not None
+                }
+        if not good:
+            summaries |= {metric: Summary(None, status) for metric in setting.primary_metrics()}
+        return summaries
+
+
+def probe_of(record: Record) -> Probe:
+    """Return the probe that found a record."""
+    return PROBES[record.probe]
+
+
+def setting_of(record: Record) -> Setting:
+    """Return the setting of a record as an object.
+
+    Raises:
+        ValueError: the setting is none of its probe.
+    """
+    return _setting(record.probe, json.dumps(record.setting, sort_keys=True))
+
+
+@lru_cache(maxsize=4096)
+def _setting(probe: str, text: str) -> Setting:
+    try:
+        return PROBES[probe].read_setting(json.loads(text))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"setting {where}: {first['msg']}") from None
