@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnbench.errors import UserError
 from cnnbench.plots import records, theme
 from cnnbench.plots.axes import NothingToDraw, choice
 from cnnbench.results.tables import Run
@@ -37,7 +36,7 @@ def confusion(run: Run, network: str = "", setting: str = "") -> alt.LayerChart:
         None,
     )
     if first is None:
-        raise UserError(f"no confusion matrix of '{network or setting}'", "plot")
+        raise NothingToDraw(f"no confusion matrix of '{network or setting}'", "plot")
     networks = list(dict.fromkeys(row["network"] for row in rows))
     settings = list(dict.fromkeys(row["setting"] for row in rows))
     base = (

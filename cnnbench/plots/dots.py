@@ -105,7 +105,8 @@ def _dots(
             yOffset=alt.YOffset("series:N", sort=None),
         )
     )
-    shade = alt.Color("series:N", sort=None).legend(columns={"expr": "max(1, floor(width / 260))"})
+    edge = alt.Stroke("series:N", sort=None).legend(None)
+    fill = alt.Fill("series:N", sort=None).legend(columns={"expr": "max(1, floor(width / 260))"})
     scale = alt.Scale(type="log" if is_log else alt.Undefined, nice=False, padding=12)
     across = alt.X("value:Q", scale=scale).axis(
         labelExpr=tick_label(f"'{unit}'"), tickCount=6, labelOverlap=True
@@ -118,7 +119,7 @@ def _dots(
     layers = [
         base.transform_calculate(**ends("low", "high", of="datum"))
         .mark_rule(opacity=0.65, strokeWidth=2, aria=False)
-        .encode(x="low:Q", x2="high:Q", stroke=shade),
+        .encode(x="low:Q", x2="high:Q", stroke=edge),
         base.mark_point(
             filled=True,
             size=70,
@@ -128,8 +129,8 @@ def _dots(
             fillOpacity={"expr": "datum.doubtful ? 0 : 1"},
         ).encode(
             x=across,
-            fill=shade,
-            stroke=shade,
+            fill=fill,
+            stroke=edge,
         ),
     ]
     return theme.themed(

@@ -57,10 +57,14 @@ class Numbers:
         self.rows = report.rows
         names = report.numbers
         found = [Quantity(name, metric) for name in names if (metric := of_column(name))]
+        self._columns = {quantity: self._read(quantity) for quantity in found}
         self.quantities = [quantity for quantity in found if any(self.column(quantity))]
 
     def column(self, quantity: Quantity) -> list[Measurement | None]:
         """The numbers of all rows; None where there is none."""
+        return self._columns[quantity]
+
+    def _read(self, quantity: Quantity) -> list[Measurement | None]:
         cells = [row.read(quantity.column) for row in self.rows]
         return [cell if cell.value is not None else None for cell in cells]
 

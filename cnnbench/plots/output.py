@@ -41,15 +41,11 @@ def _vega(chart: Any, ground: theme.Ground) -> dict[str, Any]:
 
 
 def embedded(charts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a page embeds: the specifications, their data each once, and the theme."""
-    specifications: dict[str, Any] = {}
-    datasets: dict[str, Any] = {}
-    for name, chart in charts.items():
-        specification = chart.to_dict()
-        datasets |= specification.pop("datasets", {})
+    """Return what a page embeds: the specifications with their data, and the theme once."""
+    specifications = {name: chart.to_dict() for name, chart in charts.items()}
+    for specification in specifications.values():
         specification.pop("config", None)
-        specifications[name] = specification
-    return {"charts": specifications, "datasets": datasets, "config": theme.config("page")}
+    return {"charts": specifications, "config": theme.config("page")}
 
 
 @lru_cache(maxsize=1)

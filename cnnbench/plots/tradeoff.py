@@ -37,7 +37,8 @@ def tradeoff(source: Run | pd.DataFrame, across: str = "", up: str = "") -> alt.
     import altair as alt
 
     numbers = Numbers(source)
-    axes = [q for q in several(numbers, numbers.quantities) if q.metric.better]
+    ordered = [q for q in numbers.quantities if q.metric.better]
+    axes = list(several(numbers, ordered)) or ordered
     y = _axis(numbers, axes, up, _UP)
     x = _axis(numbers, [q for q in axes if q != y], across, _ACROSS)
     axes = [*axes, *(q for q in (x, y) if q not in axes)]
@@ -66,7 +67,7 @@ def _axis(numbers: Numbers, axes: list[Quantity], wanted: str, usual: tuple[str,
         name = metrics.resolve(wanted, columns, "axis")
         return next(q for q in numbers.quantities if q.column == name)
     for metric in usual:
-        found = [q for q in axes or numbers.quantities if q.metric.name == metric]
+        found = [q for q in axes if q.metric.name == metric]
         if found:
             return next((q for q in found if "litert" in q.column), found[0])
     if axes:
@@ -94,7 +95,7 @@ def _layers(alt: Any, is_log: bool) -> list[Any]:
     up = alt.Y("y:Q").scale(nice=False, padding=20)
     up = up.axis(labelExpr=tick_label("axes[up].unit"), tickCount=6)
     colour = alt.Color("front:N").scale(domain=[False, True]).legend(None)
-    size = alt.Size("area:Q").scale(domainMin=0, range=[70, 1600]).legend(None)
+    size = alt.Size("area:Q").scale(domainMin=0, range=[70, 1100]).legend(None)
     told = {"expr": f"merge({{title: datum.network}}, {_Y}.fact, {_X}.fact, datum.facts)"}
     front = base.transform_filter("datum.front")
     edge = {"strokeDash": [5, 4], "strokeWidth": 1.5, "aria": False}
@@ -210,7 +211,7 @@ _LABELS: dict[str, Any] = {
             "type": "label",
             "size": {"signal": "[width + 90, height + 20]"},
             "anchor": ["bottom-right", "top-left", "right", "left", "top", "bottom"],
-            "offset": [6, 6, 12, 12, 12, 12],
+            "offset": [13, 13, 14, 14, 14, 14],
             "sort": {"field": "datum.front", "order": "descending"},
         }
     ],

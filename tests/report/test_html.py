@@ -16,6 +16,7 @@ from cnnbench import plots
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.report import html
+from cnnbench.report.html import inspection
 from cnnbench.results import csv_files, tables
 from cnnbench.results.tables import Run
 from tests.report.browsing import Seen, chromium
@@ -119,7 +120,7 @@ def test_the_reader_picks_the_axes_and_the_front_follows(seen: Seen) -> None:
 def test_logarithms_are_the_reader_s_choice(seen: Seen) -> None:
     before = seen.page.locator("#tradeoff svg").inner_html()
     seen.page.locator("#tradeoff").get_by_label("logarithmic").uncheck()
-    seen.page.locator("#tradeoff").get_by_text("22 ms", exact=True).wait_for()
+    seen.page.locator("#tradeoff").get_by_text("15 ms", exact=True).wait_for()
     assert seen.page.locator("#tradeoff svg").inner_html() != before
 
 
@@ -200,8 +201,11 @@ def test_a_phone_needs_no_sideways_scrolling_and_the_dark_is_dark(browser: Any, 
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
     ground = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert max(int(part) for part in re.findall(r"\d+", ground)) < 60
+    bubble = "getComputedStyle(document.querySelector('#tradeoff [tabindex]')).fill"
+    dark = seen.page.evaluate(bubble)
     seen.page.emulate_media(media="print")
     assert not seen.page.locator("nav").is_visible()
+    assert seen.page.evaluate(bubble) != dark, "paper is light"
     assert seen.errors == []
     seen.page.close()
 
@@ -292,6 +296,31 @@ def test_paper_shows_what_is_folded_away(browser: Any, file: Path) -> None:
     seen.page.close()
 
 
+def test_an_inspection_s_page_draws_its_layers_and_tells_them(browser: Any, tmp_path: Path) -> None:
+    layer = {"output_shape": [8, 8, 4], "flops": 20, "receptive_field_px": 3}
+    sizes = {"macs": 10, "params": 4, "activation_bytes": 2000, "live_bytes": 4000}
+    found = {
+        "model": HOSTILE,
+        "input_shape": [8, 8, 3],
+        "batch_size": 1,
+        "notes": [],
+        "metrics": {"macs": 20},
+        "bounds": {},
+        "layers": [{"name": name, "type": "Conv2D", **layer, **sizes} for name in ("a", HOSTILE)],
+    }
+    page = tmp_path / "inspection.html"
+    page.write_text(inspection.page(found, "one a multiply-add."))
+    seen = Seen(browser, page, color_scheme="dark", viewport={"width": 390, "height": 844})
+    for name in ("macs", "params", "activation_bytes", "live_bytes"):
+        seen.expect(f"#{name} [tabindex]", 2)
+    seen.page.locator("#live_bytes [tabindex]").first.focus()
+    assert "4 kB" in seen.page.locator("#tip").inner_text()
+    assert seen.page.evaluate("typeof hacked") == "undefined"
+    assert seen.errors == []
+    assert [url for url in seen.requests if url not in (page.as_uri(), "data:,")] == []
+    seen.page.close()
+
+
 def test_the_page_is_one_file_that_holds_its_data(run: Run) -> None:
     text = html.page(run).replace(plots.library(), "")
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", text)
@@ -300,6 +329,10 @@ def test_the_page_is_one_file_that_holds_its_data(run: Run) -> None:
     data = json.loads(block[1])
     assert [row["model"] for row in data["rows"]][3] == HOSTILE
     assert text.count("<script") == 3
+    policy = re.search(r'Content-Security-Policy"\s+content="(.*?)"', text)
+    assert policy is not None
+    allowed = {"default-src 'none'", "style-src 'unsafe-inline'", "img-src data:"}
+    assert set(policy[1].split("; ")) == allowed | {"script-src 'unsafe-inline'"}
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in PUBLISHED.iterdir()))

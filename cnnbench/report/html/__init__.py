@@ -41,7 +41,9 @@ def style(*names: str) -> str:
 
 def template(name: str) -> Template:
     """One of the pages' templates; every text that is put into it is escaped."""
-    return Environment(loader=FileSystemLoader(_PAGE), autoescape=True).get_template(name)
+    environment = Environment(loader=FileSystemLoader(_PAGE), autoescape=True)
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # tooltips keep their order
+    return environment.get_template(name)
 
 
 def own(name: str) -> str:

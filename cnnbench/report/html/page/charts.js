@@ -30,7 +30,6 @@ async function drawChart(name) {
 
 // Width and, for small multiples, columns: by the room that there is.
 function fitted(spec, width) {
-  spec.datasets = data.plots.datasets;
   delete spec.title; // it stands over the chart
   if (spec.facet) spec.columns = Math.max(1, Math.floor(width / 285));
   else if (typeof spec.width === "number") {
