@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,23 +41,51 @@ def test_there_are_commands() -> None:
     assert {line.split()[0] for line in _commands()} >= {"choose", "inspect", "report", "run"}
 
 
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    """A folder as a user's: the published runs as results, and the suites."""
+    results = tmp_path / "results"
+    results.mkdir()
+    published = ROOT / "results" / "published"
+    for folder in (published, *published.iterdir()):
+        (results / folder.name).symlink_to(folder)
+    (tmp_path / "suites").symlink_to(ROOT / "suites")
+    return tmp_path
+
+
 @pytest.mark.parametrize("command", _commands())
 def test_a_command_that_is_shown_works(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "results").symlink_to(ROOT / "results" / "published")
-    (tmp_path / "suites").symlink_to(ROOT / "suites")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(workplace)
     found = CliRunner().invoke(group, shlex.split(command))
     assert found.exit_code == 0, found.output or repr(found.exception)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/choosing.md"])
-def test_the_python_that_is_shown_works(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    section = (ROOT / page).read_text(encoding="utf-8").split("## From Python\n")[1]
-    block = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
-    monkeypatch.chdir(ROOT)
-    exec(compile(block, page, "exec"), {})
+def _blocks(page: Path) -> list[tuple[str, str | None]]:
+    """Return the Python blocks of a page, each with the output block that follows it, or None."""
+    fence = re.compile(
+        r"^```python\n(.*?)^```\n(?:```output\n(.*?)^```$)?", re.DOTALL | re.MULTILINE
+    )
+    return [(code, output or None) for code, output in fence.findall(page.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if _blocks(page)], ids=lambda page: page.name
+)
+def test_the_python_of_a_page_works_from_top_to_bottom(page: Path, workplace: Path) -> None:
+    blocks = _blocks(page)
+    mark = "-- end of the block --"
+    script = workplace / "page.py"  # a file, as a builder that is registered must be in one
+    script.write_text(f"\nprint('{mark}')\n".join(code for code, _ in blocks), "utf-8")
+    done = subprocess.run(
+        [sys.executable, script.name], cwd=workplace, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = done.stdout.split(f"{mark}\n")
+    shown = [output for _, output in blocks]
+    assert [f if s else None for f, s in zip(found, shown, strict=True)] == shown
 
 
 def _prose(page: Path) -> str:
