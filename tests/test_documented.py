@@ -16,12 +16,10 @@ from click.testing import CliRunner
 
 from cnnbench.cli import group
 from tests.conftest import ROOT
+from tests.test_extras import EXTRAS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = [*PAGES, *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))]
-# These describe modules that are being moved; remove each once its paths exist.
-_AHEAD = pytest.mark.xfail(reason="names modules that are being moved", strict=False)
-_MOVING = {"architecture.md", "extending.md"}
 # Commands with placeholders, and those that take minutes, are run by other tests.
 _OTHERS = re.compile(
     r"BASE|\[--|cat\.jpg|w\.weights|FILE|--repeat|^run (?!.*--dry-run)|^doctor|PATH|\.\.\."
@@ -80,12 +78,20 @@ def test_the_python_of_a_page_works_from_top_to_bottom(page: Path, workplace: Pa
     script.write_text(f"\nprint('{mark}')\n".join(code for code, _ in blocks), "utf-8")
     done = subprocess.run(
         [sys.executable, script.name], cwd=workplace, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{EXTRAS}", "CUDA_VISIBLE_DEVICES": "-1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = done.stdout.split(f"{mark}\n")
     shown = [output for _, output in blocks]
     assert [f if s else None for f, s in zip(found, shown, strict=True)] == shown
+
+
+def test_the_page_on_extending_shows_the_outside_package_of_the_tests() -> None:
+    page = ROOT / "docs" / "extending.md"
+    files = [file.read_text("utf-8") for file in EXTRAS.glob("extras/*.py")]
+    assert sorted(code for code, _ in _blocks(page)) == sorted(filter(None, files))
+    (entry_points,) = EXTRAS.glob("*/entry_points.txt")
+    assert f"```ini\n{entry_points.read_text('utf-8')}```\n" in page.read_text("utf-8")
 
 
 def _prose(page: Path) -> str:
@@ -124,13 +130,7 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
     assert list(_broken_links(page)) == []
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=_AHEAD if page.name in _MOVING else (), id=page.name)
-        for page in TEXTS
-    ],
-)
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
 def test_paths_in_backticks_exist(page: Path) -> None:
     assert list(_missing_paths(page)) == []
 
