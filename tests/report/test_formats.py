@@ -12,6 +12,6 @@ def test_another_package_adds_a_format(tmp_path: Path) -> None:
     run = Book().static("Small", params=1).static("Large", params=2).write(tmp_path / "run")
     done = cnnbench(tmp_path, "report", str(run), "--format", "names")
     assert (done.stdout, done.returncode) == ("Small\nLarge\n", 0), done.stderr
-    without = cnnbench(tmp_path, "report", str(run), "--format", "names", installed=False)
+    without = cnnbench(tmp_path, "report", str(run), "--format", "names", site=None)
     assert without.returncode == 2
     assert "unknown format 'names'" in without.stderr
