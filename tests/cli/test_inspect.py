@@ -52,7 +52,7 @@ def test_what_goes_to_stdout_goes_there_alone(tmp_path: Path) -> None:
 
 
 def test_a_layer_cannot_be_a_formula(tmp_path: Path) -> None:
-    file = tmp_path / "nets.py"
+    file = tmp_path / "hostile_layer.py"
     file.write_text(_NET)
     rows = list(csv.DictReader(io.StringIO(_inspect(f"{file}:hostile", "--csv", "-").stdout)))
     assert rows[-1]["name"] == "'=1+1"
