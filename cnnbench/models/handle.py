@@ -86,6 +86,3 @@ class ModelHandle(ModelInfo, Protocol):
 
     def published(self) -> Mapping[str, float]:
         """Return the ``published_*`` metrics of this network, if any."""
-
-
-Model = ModelInfo  # the name under which other rooms still import it

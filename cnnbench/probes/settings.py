@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field
 
 from cnnbench.metrics import METRICS
-from cnnbench.models.handle import Model
+from cnnbench.models.handle import ModelInfo
 from cnnbench.schema import Distinct, StrictModel
 
 
@@ -103,17 +103,17 @@ class Spec(StrictModel):
 
     models: Annotated[list[str], Distinct, Field(min_length=1)] | None = None
 
-    def settings(self, model: Model) -> Iterator[Setting]:
+    def settings(self, model: ModelInfo) -> Iterator[Setting]:
         """The settings of this probe for one model, every default filled in."""
         raise NotImplementedError
 
-    def cells(self, model: Model) -> Iterator[tuple[Setting, StoppingRule]]:
+    def cells(self, model: ModelInfo) -> Iterator[tuple[Setting, StoppingRule]]:
         """The settings, each with how often its cell is measured."""
         rule = self.stopping_rule()
         for setting in self.settings(model):
             yield setting, rule
 
-    def notes(self, models: Sequence[Model]) -> Iterator[str]:
+    def notes(self, models: Sequence[ModelInfo]) -> Iterator[str]:
         """Yield remarks for the plan on settings that do not apply to all of these models."""
         return iter(())
 

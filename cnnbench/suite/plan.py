@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.errors import UserError, all_of, one_of
-from cnnbench.models.handle import Model
+from cnnbench.models.handle import ModelInfo
 from cnnbench.plugins import PROBES
 from cnnbench.probes.compression.variants import named
 from cnnbench.probes.settings import Setting, Spec, StoppingRule
@@ -27,7 +27,7 @@ _MOST_CELLS = 100_000
 class Cell:
     """One place in the table: model × variant × probe × setting."""
 
-    model: Model
+    model: ModelInfo
     variant: str
     probe: str
     setting: Setting

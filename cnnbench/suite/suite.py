@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from cnnbench.errors import UserError, UserErrors, all_of, nearest, one_of, shown
 from cnnbench.files import seen
-from cnnbench.models.handle import Model
+from cnnbench.models.handle import ModelInfo
 from cnnbench.plugins import PROBES
 from cnnbench.probes.settings import Spec
 from cnnbench.schema import Bytes, Seconds, StrictModel
@@ -22,7 +22,7 @@ from cnnbench.suite.yaml_source import Path_, Source
 class Catalogue(Protocol):
     """Where model names are looked up."""
 
-    def resolve(self, text: str, search_path: Sequence[Path]) -> Model:
+    def resolve(self, text: str, search_path: Sequence[Path]) -> ModelInfo:
         """The model that ``text`` names, or a `UserError`."""
 
 
@@ -63,13 +63,13 @@ class Suite:
 
     name: str
     description: str
-    models: tuple[Model, ...]
+    models: tuple[ModelInfo, ...]
     probes: tuple[tuple[str, Spec], ...]
     limits: Limits
     source: Source
     search_path: tuple[Path, ...]
 
-    def models_of(self, spec: Spec) -> tuple[Model, ...]:
+    def models_of(self, spec: Spec) -> tuple[ModelInfo, ...]:
         """The models that a form of a probe is for: those it names, else all."""
         if spec.models is None:
             return self.models
@@ -127,7 +127,7 @@ def _models(
     catalogue: Catalogue,
     search_path: tuple[Path, ...],
     problems: list[UserError],
-) -> Iterator[Model]:
+) -> Iterator[ModelInfo]:
     names = source.data.get("models")
     seen: dict[str, str] = {}
     for index, text in enumerate(names if isinstance(names, list) else []):
@@ -156,7 +156,7 @@ def _models(
 
 def _probes(
     source: Source,
-    models: Sequence[Model],
+    models: Sequence[ModelInfo],
     search_path: tuple[Path, ...],
     problems: list[UserError],
 ) -> Iterator[tuple[str, Spec]]:
@@ -185,7 +185,7 @@ def _probes(
 
 
 def _for_models(
-    spec: Spec, models: Sequence[Model], source: Source, path: Path_, problems: list[UserError]
+    spec: Spec, models: Sequence[ModelInfo], source: Source, path: Path_, problems: list[UserError]
 ) -> Spec:
     """The same with the models it names by their labels; one that the suite lacks is a problem."""
     if spec.models is None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnnbench.data.pictures import Part
-    from cnnbench.models.handle import Model, ModelHandle
+    from cnnbench.models.handle import ModelHandle, ModelInfo
 
 DEFAULT = "classification"
 
@@ -200,7 +200,7 @@ class Task(Protocol):
         """
         return self.objective(classes, dataset)
 
-    def plan_remark(self, model: Model, classes: int) -> str:
+    def plan_remark(self, model: ModelInfo, classes: int) -> str:
         """Return a remark on training a model on a data set of so many classes; empty for none.
 
         Args:

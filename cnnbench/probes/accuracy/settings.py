@@ -16,7 +16,7 @@ from cnnbench import files
 from cnnbench.data.augmentation import Augment
 from cnnbench.data.datasets import LocalDataSet, short_name
 from cnnbench.errors import UserError
-from cnnbench.models.handle import Model
+from cnnbench.models.handle import ModelInfo
 from cnnbench.models.model_name import show
 from cnnbench.probes.accuracy.training_config import (
     IMAGENET,
@@ -112,7 +112,7 @@ class AccuracySpec(TrainingConfig, Spec):
     folder_notes: tuple[str, ...] = ()
     folder_classes: int = 0
 
-    def settings(self, model: Model) -> Iterator[AccuracySetting]:
+    def settings(self, model: ModelInfo) -> Iterator[AccuracySetting]:
         fields = {name: getattr(self, name) for name in TrainingConfig.model_fields}
         yield AccuracySetting(
             **fields,
@@ -122,7 +122,7 @@ class AccuracySpec(TrainingConfig, Spec):
             class_names_sha256=self.class_names_sha256,
         )
 
-    def notes(self, models: Sequence[Model]) -> Iterator[str]:
+    def notes(self, models: Sequence[ModelInfo]) -> Iterator[str]:
         """Yield remarks for the plan: on the folder's layout, and on models that differ.
 
         A model differs if it keeps its own image size, or is trained for other classes than its
@@ -140,7 +140,7 @@ class AccuracySpec(TrainingConfig, Spec):
             if remark := self.goal.plan_remark(model, facts.classes):
                 yield f"{name}: {model.label} {remark}"
 
-    def _keeps_its_own(self, model: Model) -> bool:
+    def _keeps_its_own(self, model: ModelInfo) -> bool:
         """Return whether the model is trained at its own input instead of the suite's size.
 
         A fixed input that is unknown before building is assumed to be the suite's size.
@@ -151,7 +151,7 @@ class AccuracySpec(TrainingConfig, Spec):
         usual = asked or self.data_set.facts.px
         return "input_shape" in model.fixed and sides not in ((), (usual, usual))
 
-    def _image_size(self, model: Model) -> int | Literal["own"]:
+    def _image_size(self, model: ModelInfo) -> int | Literal["own"]:
         asked, smallest = self.image_size, model.min_size or 1
         if self.recipe == PRETRAINED:
             if asked is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cnnbench.models.handle import Model, ModelHandle
+from cnnbench.models.handle import ModelHandle, ModelInfo
 from cnnbench.tasks.task import Contender, Judgement, Objective, Place, Task, TrainedOn
 
 
@@ -35,7 +35,7 @@ class Classification(Task):
         found = outputs_of(tuple(classes), model, dataset, trained_on)
         return FixedObjective(classes, dataset, found)
 
-    def plan_remark(self, model: Model, classes: int) -> str:
+    def plan_remark(self, model: ModelInfo, classes: int) -> str:
         """Return a remark where the model's name states another number of classes."""
         if "classes" not in model.stated or classes in (0, model.classes):
             return ""
