@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cnnbench.errors import CnnbenchError
-from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.probe import setting_of
 from cnnbench.probes.settings import Setting
 from cnnbench.record import PREPARE, Record, Repeat
@@ -57,7 +56,8 @@ class _Durations:
     def add(self, record: Record, setting: Setting) -> None:
         """Add the duration of one more job."""
         work = setting.training_pixels(record.input_shape) if record.status == "ok" else 0.0
-        training_s = _training_s(record, setting) if work else 0.0
+        training_s = setting.training_seconds(record.metrics) if work else 0.0
+        training_s = min(training_s, record.duration_s)
         self.jobs += 1
         self.other_s += record.duration_s - training_s
         self.training_s += training_s
@@ -148,14 +148,6 @@ def outlook(
         return Outlook(len(found), skipped, None)
     whole = sum(known) * len(found) / len(known) if known else 0.0
     return Outlook(len(found), skipped, whole)
-
-
-def _training_s(record: Record, setting: Setting) -> float:
-    """Return the seconds that grow with the training: without the first epoch's tracing."""
-    seconds = record.metrics.get("train_s", 0.0)
-    if isinstance(setting, AccuracySetting) and setting.recipe == "scratch":
-        seconds = min(seconds, record.metrics.get("epoch_s", seconds) * setting.epochs)
-    return min(seconds, record.duration_s)
 
 
 def _keys(repeat: Repeat, model: str, setting: Setting) -> Iterator[_Key]:

@@ -7,7 +7,7 @@ only decides how often a cell is measured is its *stopping rule*, which is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -69,6 +69,10 @@ class Setting(StrictModel):
 
         ``input_shape`` is the network's own; () where only building it tells.
         """
+        return 0.0
+
+    def training_seconds(self, metrics: Mapping[str, float]) -> float:
+        """Return the seconds of a job that grow with `training_pixels`, from its metrics."""
         return 0.0
 
     def stage(self) -> int:

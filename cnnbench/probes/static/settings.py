@@ -1,4 +1,4 @@
-"""Settings of the ``static`` probe: what can be counted without running the network."""
+"""Settings of the ``static`` probe: the batch size of the memory metrics."""
 
 from __future__ import annotations
 
