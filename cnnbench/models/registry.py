@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cnnbench.errors import UserError, nearest, plain
+from cnnbench.errors import UserError, nearest, nearest_or_all, plain
 from cnnbench.models import locate, model_name, registered
 from cnnbench.models.catalog import ENTRIES, Entry
 from cnnbench.models.model import Model
@@ -89,10 +89,8 @@ def entries(
 
 
 def _check(wanted: str, valid: Sequence[str], kind: str, where: str) -> None:
-    known = list(dict.fromkeys(valid))
-    if plain(wanted) not in map(plain, known):
-        hint = nearest(wanted, known) or "one of: " + ", ".join(known)
-        raise UserError(f"unknown {kind} '{wanted}'", where, hint)
+    if plain(wanted) not in map(plain, valid):
+        raise UserError(f"unknown {kind} '{wanted}'", where, nearest_or_all(wanted, valid))
 
 
 def _entry(name: str) -> Entry:
