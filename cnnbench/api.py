@@ -71,7 +71,7 @@ def predict(
         raise UserError(f"the input of {found.label} is not known as an image", hint=hint)
     names = _class_names(class_names) if class_names else []
     can_set_classes = found.factory.takes("classes")
-    known = outputs.apart(found.classes)
+    known = outputs.class_count(found.classes)
     if names and known not in (0, len(names)) and not can_set_classes:
         raise UserError(
             f"{len(names)} names, but {found.label} has {known} classes", str(class_names)
@@ -85,7 +85,7 @@ def predict(
         is_resized = can_set_classes and len(names) not in (0, found.classes)
         network = found.build(weights=chosen, classes=len(names) if is_resized else None)
         preprocess = found.preprocess if preprocessing else None
-        if preprocess and training_network.scales_again(network, preprocess):
+        if preprocess and training_network.scales_twice(network, preprocess):
             notes.append(
                 "the inputs are scaled twice, by the preprocessing and by the first layers of the "
                 "network; --preprocessing none turns the preprocessing off"
@@ -138,10 +138,10 @@ def _pictures(
             f"the model takes images of {channels} channels", hint="image files give 1 or 3"
         )
     found = [_read(file, photographs.tones_of) for file in images]
-    white_is = tones.white(one.brightest for one in found)
+    white = tones.white_level(one.brightest for one in found)
 
     def decoded(file: Path) -> np.ndarray:
-        return photographs.decoded(file, height, width, channels, white_is)
+        return photographs.decoded(file, height, width, channels, white)
 
     pictures = [_read(file, decoded) for file in images]
     return np.stack(pictures).astype(np.float32), tones.notes(found)

@@ -68,7 +68,7 @@ def _check(environ: Mapping[str, str]) -> None:
         where = "KERAS_BACKEND" if by_variable else f"{file}: backend"
         raise UserError(f"{shown(backend)} is not supported", where, _HINT)
     if _NNX not in environ and settings.get("nnx_enabled") and find_spec("flax") is None:
-        raise UserError("is of Keras on JAX and needs flax", f"{file}: nnx_enabled", "say false")
+        raise UserError("requires JAX and flax", f"{file}: nnx_enabled", "set it to false")
 
 
 def _settings(file: Path) -> Mapping[str, Any]:

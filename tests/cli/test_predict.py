@@ -203,7 +203,7 @@ def test_what_keras_cannot_download_is_named_with_its_place(
 
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{_closed_port()}")
     url = "https://weights.invalid/net.h5"
-    with pytest.raises(Unavailable) as caught, weights.explained("MyNet"):
+    with pytest.raises(Unavailable) as caught, weights.explain_failed_download("MyNet"):
         tf.keras.utils.get_file("mine.h5", url, cache_subdir="models", cache_dir=str(tmp_path))
     assert str(caught.value) == (
         "MyNet: mine.h5 is not cached and cannot be downloaded; "

@@ -99,7 +99,7 @@ probes:
     words = str(caught.value)
     assert "two entries measure 'Alpha pruned-50 compression conversion'" in words
     assert "differ only in fine_tune_epochs" in words
-    assert "make them two suites" in words
+    assert "put them into two suites" in words
 
 
 def test_a_form_may_be_for_some_of_the_models_only() -> None:

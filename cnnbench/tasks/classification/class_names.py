@@ -69,7 +69,7 @@ def outputs_of(
     Raises:
         JobFailed: a class is unknown to the network, or their numbers differ.
     """
-    width = outputs.apart(model.classes)
+    width = outputs.class_count(model.classes)
     if trained_on.names is not None:
         names, file = trained_on.names, trained_on.names_file
         if len(names) != width:

@@ -36,15 +36,17 @@ class ClassificationObjective(Objective):
 
     def check_model(self, model: ModelHandle) -> None:
         count = len(self._classes)
-        apart = outputs.apart(model.classes or count)
-        if "classes" in model.fixed and apart != count:
-            raise JobFailed(f"it has {apart} classes, but {self._dataset} has {count}")
+        own = outputs.class_count(model.classes or count)
+        if "classes" in model.fixed and own != count:
+            raise JobFailed(f"it has {own} classes, but {self._dataset} has {count}")
 
     def check_network(self, network: Any) -> None:
         width, count = network.outputs[0].shape[-1], len(self._classes)
         outputs.check(outputs.kind_of_network(network), width)
-        if outputs.apart(width) != count:
-            raise JobFailed(f"it has {outputs.apart(width)} classes, but the data set has {count}")
+        if outputs.class_count(width) != count:
+            raise JobFailed(
+                f"it has {outputs.class_count(width)} classes, but the data set has {count}"
+            )
 
     def head(self, seed: int) -> Any:
         import tensorflow as tf

@@ -64,7 +64,7 @@ def width(own: int, classes: int) -> int:
     return 1 if (own, classes) == (1, 2) else classes
 
 
-def apart(width: int) -> int:
+def class_count(width: int) -> int:
     """Return the number of classes that so many outputs tell apart: a single one two."""
     return 2 if width == 1 else width
 

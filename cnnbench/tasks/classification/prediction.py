@@ -98,6 +98,6 @@ def imagenet_names() -> list[str]:
     # Probabilities that make them come in their order.
     ranked = np.arange(IMAGENET_CLASSES, 0, -1, dtype=np.float32)[None]
     decode = tf.keras.applications.imagenet_utils.decode_predictions
-    with weights.explained("ImageNet's class names"):
+    with weights.explain_failed_download("ImageNet's class names"):
         decoded = decode(ranked, top=IMAGENET_CLASSES)
     return [name for _, name, _ in decoded[0]]
