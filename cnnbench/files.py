@@ -1,4 +1,4 @@
-"""Files: look-up of those that a suite names, hashes, and atomic writes."""
+"""Files: look-up of paths in a suite, hashes, and atomic writes."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_what_is_no_number_is_no_prediction(tmp_path: Path) -> None:
         keras.layers.Dense(3, "softmax", kernel_initializer=keras.initializers.Constant(np.nan))
     )
     network.save(tmp_path / "nan.keras")
-    assert "are no numbers" in str(run(str(tmp_path / "nan.keras"), CHINA).exception)
+    assert "are not finite" in str(run(str(tmp_path / "nan.keras"), CHINA).exception)
 
 
 def test_a_damaged_file_and_a_bomb_are_the_users_to_mend(tmp_path: Path, weights: Path) -> None:

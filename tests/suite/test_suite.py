@@ -104,7 +104,7 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
         ("name: x\nmodels: [Alpha]\nprobes: {accuracy: {dataset: mnistt, recipe: scratchy}}",
          "'probes.accuracy.recipe' is 'scratchy'"),
         ("name: x\nmodels: [Alpha]\nprobes: {accuracy: {dataset: digits, early_stop: 3}}",
-         "'probes.accuracy': early_stop needs validation images: say validation: 0.1"),
+         "'probes.accuracy': early_stop needs validation images: set validation: 0.1"),
         ("name: x\nmodels: [Alpha]\nprobes: {static: [{models: [Alhpa]}]}",
          "s.yaml:3: 'Alhpa' is not in the suite's models (did you mean 'Alpha'?)"),
         ("name: x\nmodels: [Alpha]\nprobes: {static: {models: []}}", "static.models' is []"),

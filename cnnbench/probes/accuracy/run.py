@@ -144,7 +144,7 @@ def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
     dataset, objective = job.dataset, job.objective
     outputs = np.asarray(network.predict(job.evaluation_batches(dataset.test), verbose=0))
     if not np.isfinite(outputs).all():
-        raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not numbers")
+        raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not finite")
     targets = objective.targets(dataset.test)
     found = objective.evaluate(outputs, targets, objective.encoding(network))
     notes = [*training.notes, *objective.notes(job.model), *found.notes]

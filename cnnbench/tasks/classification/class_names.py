@@ -23,9 +23,9 @@ class OutputsOf:
     """Index of the output of each class of a folder, in the folder's order.
 
     Attributes:
-        classes: of the folder.
-        places: index of the output of each.
-        guessed: whether it follows from the order of the names alone.
+        classes: names of the folder's classes.
+        places: index of the output of each class.
+        guessed: assumed from the order of the names alone.
     """
 
     classes: tuple[str, ...]
@@ -37,7 +37,7 @@ class OutputsOf:
 
         Args:
             probs: ``(n, outputs)`` of the test images.
-            labels: the places that are theirs, ``(n,)``.
+            labels: index of the right output for each, ``(n,)``.
         """
         if not self.guessed:
             return []
