@@ -61,8 +61,8 @@ def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = No
     inside = 0
     repeated: dict[Tensor, int] = {}
     for position, op in enumerate(graph.ops):
-        turns = prod(one.turns for one in graph.loops if one.start <= position < one.end)
-        repeated.update(dict.fromkeys(op.outputs, turns))
+        iterations = prod(one.iterations for one in graph.loops if one.start <= position < one.end)
+        repeated.update(dict.fromkeys(op.outputs, iterations))
         is_passed_on = op.is_trained or not differentiated.isdisjoint(op.inputs)
         differentiated.update(op.outputs if is_passed_on else ())
         if op.rule is not None and op.rule.training_only:
@@ -73,7 +73,7 @@ def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = No
         elif is_passed_on:
             tensors, elements = _needed(op)
             kept.update((owner.get(tensor, tensor), None) for tensor in tensors)
-            inside += turns * replace(op.output, sizes=(elements,)).bytes(batch, dtype)
+            inside += iterations * replace(op.output, sizes=(elements,)).bytes(batch, dtype)
     kept.update((owner.get(tensor, tensor), None) for tensor in graph.outputs)
     return inside + sum(
         tensor.bytes(batch, dtype) * repeated.get(tensor, 1)
@@ -123,11 +123,8 @@ def traced_training_bytes(model: Any, inputs: Any, batch: int = 1, dtype: str | 
     """
     import tensorflow as tf
 
-    images = keras_api.replace(
-        inputs, lambda spec: tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype)
-    )
     variables = keras_calls.variables(model)
-    weights = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in variables]
+    weights, images = keras_calls.trace_specs(model, inputs, batch)
     forward: list[Any] = []
     results: list[Any] = []
 
