@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cnnbench import files
 from cnnbench.analysis import inspect, inspect_layer, standard_keras
@@ -92,7 +92,7 @@ def predict(
             )
         rows = prediction.probabilities(found, network, pictures, preprocess)
         notes.append(prediction.remark(found, network))
-        # The thousand classes of a network in a file may be others than ImageNet's.
+        # A network in a file may have a thousand classes other than ImageNet's.
         can_be_imagenet = not names and not found.is_trained
         if can_be_imagenet and rows.shape[1] == prediction.IMAGENET_CLASSES:
             try:
@@ -155,7 +155,7 @@ def _read(file: Path, look: Callable[[Path], _T]) -> _T:
     """
     try:
         return look(file)
-    except Exception as error:  # Pillow's readers raise what they like
+    except Exception as error:  # Pillow's readers can raise anything
         if is_out_of_memory(error):
             raise
         reason = getattr(error, "strerror", None) or brief(error, 200)
@@ -168,7 +168,7 @@ def _class_names(file: Path) -> list[str]:
     try:
         names = files.names_in(file)
     except (OSError, UnicodeDecodeError) as error:
-        reason: Any = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or brief(error)
         raise UserError(f"cannot be read: {reason}", str(file)) from None
     if names:
         return names

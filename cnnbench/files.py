@@ -15,10 +15,10 @@ from typing import Any, BinaryIO
 from cnnbench.errors import UserError
 
 
-def seen(look: Callable[[], bool]) -> bool:
-    """Return ``look()`` (a path's ``exists``, ``is_file``), or False if the look-up itself fails.
+def check_path(look: Callable[[], bool]) -> bool:
+    """Return ``look()``, a path's ``exists`` or ``is_file``, or False if it raises.
 
-    A suite may name any path: one that is too long, or one in a folder without access.
+    It raises `OSError` for a path that is too long, or in a folder without access.
     """
     try:
         return look()
@@ -36,7 +36,7 @@ def find(name: str, folders: Iterable[Path | None]) -> Path | None:
     except RuntimeError:  # '~name' of an unknown user
         return None
     for folder in [Path()] if path.is_absolute() else folders:
-        if folder is not None and seen((folder / path).exists):
+        if folder is not None and check_path((folder / path).exists):
             return (folder / path).resolve()
     return None
 

@@ -18,6 +18,7 @@ SCHEMA_VERSION = 1
 Status = Literal["ok", "failed", "timeout", "oom", "skipped"]
 STATUSES: tuple[Status, ...] = ("ok", "failed", "timeout", "oom", "skipped")
 
+FLOAT32 = "float32"  # the variant of a model that is not compressed
 PREPARE: Literal["prepare"] = "prepare"
 Repeat = int | Literal["prepare"]
 
@@ -182,6 +183,14 @@ def _numbers(name: str, values: Iterable[Any], *kinds: type) -> None:
             raise ValueError(f"'{name}' holds {shown(value)}")
         if kind is float and value - value != 0:
             raise ValueError(f"'{name}' holds a number that is not finite")
+
+
+def model_title(model: str, variant: str) -> str:
+    """Return the name of a model in tables and messages: ``LeNet5 ptq-int8``.
+
+    Plain float32 is not mentioned.
+    """
+    return model if variant in ("", FLOAT32) else f"{model} {variant}"
 
 
 def job_key(

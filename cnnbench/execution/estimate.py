@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from cnnbench.errors import CnnbenchError
 from cnnbench.probes.probe import setting_of
@@ -16,10 +16,10 @@ from cnnbench.record import PREPARE, Record, Repeat
 from cnnbench.results import journal
 from cnnbench.suite.plan import Job
 
-# Older runs add little, and each is a file to read.
+# Older runs add little, and each costs reading a file.
 _RUNS_READ = 20
 
-_Key = tuple[Any, ...]
+_Key = tuple[str | Setting, ...]
 _T = TypeVar("_T")
 
 
@@ -56,8 +56,9 @@ class _Durations:
     def add(self, record: Record, setting: Setting) -> None:
         """Add the duration of one more job."""
         work = setting.training_pixels(record.input_shape) if record.status == "ok" else 0.0
-        training_s = setting.training_seconds(record.metrics) if work else 0.0
-        training_s = min(training_s, record.duration_s)
+        training_s = (
+            min(setting.training_seconds(record.metrics), record.duration_s) if work else 0.0
+        )
         self.jobs += 1
         self.other_s += record.duration_s - training_s
         self.training_s += training_s

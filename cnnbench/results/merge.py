@@ -12,7 +12,7 @@ import pandas as pd
 from cnnbench import metrics
 from cnnbench.errors import UserError
 from cnnbench.metrics import COMPANIONS, METRICS, column, of_column, split
-from cnnbench.probes.compression.variants import named
+from cnnbench.record import model_title
 from cnnbench.results import measured
 from cnnbench.results.measured import Measured
 from cnnbench.results.tables import Run
@@ -44,7 +44,7 @@ class Row:
     @property
     def name(self) -> str:
         """The model; where it is not plain float32, the variant; and what tells it apart."""
-        return f"{named(self.model, self.variant)}{self.apart}"
+        return f"{model_title(self.model, self.variant)}{self.apart}"
 
     def read(self, name: str) -> Measured:
         """The number of column ``name``."""

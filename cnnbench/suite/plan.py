@@ -14,9 +14,8 @@ from typing import Any
 from cnnbench.errors import UserError, all_of, one_of
 from cnnbench.models.handle import ModelInfo
 from cnnbench.plugins import PROBES
-from cnnbench.probes.compression.variants import named
 from cnnbench.probes.settings import Setting, Spec, StoppingRule
-from cnnbench.record import PREPARE, Repeat, job_key
+from cnnbench.record import PREPARE, Repeat, job_key, model_title
 from cnnbench.suite.suite import Suite
 
 # Long lists multiply to more cells than can be measured or held in memory.
@@ -69,7 +68,7 @@ class Cell:
 
     def title(self) -> str:
         """Return for example ``MobileNetV2 latency cpu/litert/b1``."""
-        return f"{named(self.model.label, self.variant)} {self.probe} {self.setting.label()}"
+        return f"{model_title(self.model.label, self.variant)} {self.probe} {self.setting.label()}"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from cnnbench.errors import (
     one_of,
     shown,
 )
-from cnnbench.files import seen
+from cnnbench.files import check_path
 from cnnbench.models.handle import ModelInfo
 from cnnbench.plugins import PROBES
 from cnnbench.probes.settings import Spec
@@ -111,7 +111,7 @@ def _shipped(name: Path) -> Path | None:
     Raises:
         UserError: neither a file nor an included suite.
     """
-    if seen(name.exists) or len(name.parts) != 1 or name.suffix:
+    if check_path(name.exists) or len(name.parts) != 1 or name.suffix:
         return None
     suites = {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
     if str(name) not in suites:

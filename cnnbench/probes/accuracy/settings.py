@@ -74,11 +74,11 @@ class AccuracySetting(TrainingConfig, Setting):
         return float(passes * images * height * width)
 
     def training_seconds(self, metrics: Mapping[str, float]) -> float:
-        seconds = metrics.get("train_s") or 0.0
+        seconds = super().training_seconds(metrics)
         if self.recipe != "scratch":
             return seconds
-        # At the pace of an epoch, which leaves out that the first one traces the graph.
-        return min(seconds, (metrics.get("epoch_s") or seconds) * self.epochs)
+        # Without the tracing in the first epoch.
+        return min(seconds, metrics.get("epoch_s", seconds) * self.epochs)
 
     def label(self) -> str:
         parts = [short_name(self.dataset), self.recipe]

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.probes.compression.variants import named
 from cnnbench.probes.probe import setting_of
-from cnnbench.record import Record
+from cnnbench.record import Record, model_title
 from cnnbench.units import rounded
 
 
@@ -23,7 +22,7 @@ def curves(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
         if record.status != "ok" or not isinstance(points, list) or not points:
             continue
         yield {
-            "name": named(record.model, record.variant),
+            "name": model_title(record.model, record.variant),
             "label": setting_of(record).label(),
             "seed": record.repeat,
             "points": [_numbers(point) for point in points if isinstance(point, Mapping)],
@@ -37,7 +36,7 @@ def confusions(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
         counts, names = record.details.get("confusion"), record.details.get("classes")
         if record.status != "ok" or not isinstance(counts, list) or not _is_square(counts):
             continue
-        place = (named(record.model, record.variant), setting_of(record).label_for("top1"))
+        place = (model_title(record.model, record.variant), setting_of(record).label_for("top1"))
         known = found.setdefault(place, {"counts": 0, "seeds": 0, "classes": None})
         if known["seeds"] and np.shape(known["counts"]) != np.shape(counts):
             continue
@@ -65,7 +64,7 @@ def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
             continue
         mode = record.setting.get("mode", "infer")
         yield {
-            "name": named(record.model, record.variant),
+            "name": model_title(record.model, record.variant),
             "label": f"{mode} {setting_of(record).label()}",
             "points": [
                 [rounded(when), size]
