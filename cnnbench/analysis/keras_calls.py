@@ -136,7 +136,7 @@ def set_shapes(layer: Any, inputs: Any, outputs: list[Any]) -> None:
     base = operation_class(True) if is_keras2(layer) else _keras3_layer()
     if type(layer).compute_output_shape is not base.compute_output_shape:
         shapes = layer.compute_output_shape(map_structure(inputs, lambda one: tuple(one.shape)))
-        said = [shapes] if isinstance(shapes, tuple) else shapes
+        declared = [shapes] if isinstance(shapes, tuple) else shapes
     elif getattr(type(layer), "compute_output_spec", None) is not getattr(
         base, "compute_output_spec", None
     ):
@@ -145,10 +145,10 @@ def set_shapes(layer: Any, inputs: Any, outputs: list[Any]) -> None:
         symbols = map_structure(
             inputs, lambda one: keras.KerasTensor(tuple(one.shape), dtype=one.dtype.name)
         )
-        said = [spec.shape for spec in flatten(layer.compute_output_spec(symbols))]
+        declared = [spec.shape for spec in flatten(layer.compute_output_spec(symbols))]
     else:
         return
-    for output, shape in zip(outputs, said, strict=True):
+    for output, shape in zip(outputs, declared, strict=True):
         output.set_shape(tuple(shape))
 
 

@@ -1,7 +1,7 @@
 """Activation memory of training: forward tensors that the backward pass reads.
 
 It is computed exactly from the gradient graph that TensorFlow would run, or estimated layer by
-layer from the rules, which say what each gradient reads.
+layer from the rules, which state the tensors that each gradient reads.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ ACTIVATIONS: Mapping[str, Kept] = MappingProxyType(
 def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = None) -> int:
     """Estimate the bytes that the gradients of all layers read.
 
-    The rule of each layer says whether its gradient reads its inputs or its outputs (a convolution
-    its inputs, a ReLU its outputs, an addition neither); every tensor is counted once. Layers
+    The rule of each layer states whether its gradient reads inputs or outputs (a convolution
+    inputs, a ReLU outputs, an addition neither); every tensor is counted once. Layers
     before the first trained one keep nothing, and frozen layers only what the gradient passing
     through them reads. The outputs of the network are kept: the loss reads them.
     The error against ``traced_training_bytes`` is in ``docs/counting.md``.

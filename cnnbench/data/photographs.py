@@ -1,4 +1,4 @@
-"""Images in files or encoded bytes, each of its own size: decoded by Pillow."""
+"""Images of various sizes in files or encoded bytes, decoded by Pillow."""
 
 from __future__ import annotations
 

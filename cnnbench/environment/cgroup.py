@@ -1,8 +1,8 @@
 """Control group limits of this process: versions 1 and 2, nested, in containers.
 
 A limit applies to a group and all groups inside it, so the effective limit is the smallest from the
-process's own group up to the mounted root. The usable cores are not read here; the CPU affinity of
-the process gives them.
+process's own group up to the mounted root. The usable cores are not read here; they follow from
+the CPU affinity of the process.
 
 Source: cgroups(7), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of the Linux kernel.
 """

@@ -20,7 +20,7 @@ from cnnbench.environment import variables
 from cnnbench.errors import UserError, shown
 
 _BACKEND = "tensorflow"
-_NNX = "KERAS_NNX_ENABLED"  # decides, whatever keras.json says
+_NNX = "KERAS_NNX_ENABLED"  # overrides keras.json
 _LEGACY = ("1", "true", "True")  # as TensorFlow reads TF_USE_LEGACY_KERAS
 _HINT = f"networks are built and counted with Keras on TensorFlow: set KERAS_BACKEND={_BACKEND}"
 _CHOICES = {

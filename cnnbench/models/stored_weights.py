@@ -1,4 +1,4 @@
-"""Load weights from files; if they do not fit, say which network they belong to."""
+"""Load weights from files; if they do not fit, report which network they belong to."""
 
 from __future__ import annotations
 

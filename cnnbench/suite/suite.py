@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
 from cnnbench.errors import (
     UserError,
@@ -244,10 +245,10 @@ def _validated(
         return None
 
 
-def _merged_items(error: ValidationError, source: Source) -> list[Any]:
+def _merged_items(error: ValidationError, source: Source) -> list[ErrorDetails]:
     """Return the items of ``error``, with the messages of a union's branches joined into one."""
-    found: list[Any] = []
-    first_at: dict[Any, Any] = {}
+    found: list[ErrorDetails] = []
+    first_at: dict[Path_, ErrorDetails] = {}
     for item in error.errors():
         place = tuple(part for part in item["loc"] if _is_key(part, source))
         is_branch = item["msg"].startswith(_SHOULD_BE)
@@ -260,7 +261,9 @@ def _merged_items(error: ValidationError, source: Source) -> list[Any]:
     return found
 
 
-def _as_user_error(schema: type[BaseModel], item: Any, path: Path_, source: Source) -> UserError:
+def _as_user_error(
+    schema: type[BaseModel], item: ErrorDetails, path: Path_, source: Source
+) -> UserError:
     """Return one pydantic error as a sentence with its line."""
     location: Path_ = tuple(item["loc"])
     name = ".".join(str(part) for part in (*path, *location) if _is_key(part, source))

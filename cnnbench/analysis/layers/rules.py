@@ -224,7 +224,7 @@ def add_rule(layer_class: type, rule: Rule) -> None:
     Args:
         layer_class: the class of the layer; its subclasses follow the rule too if they do not
             override its methods.
-        rule: says how to count it; without ``move`` the receptive field is a lower bound.
+        rule: its analysis; without ``move`` the receptive field is a lower bound.
 
     Raises:
         UserError: a class of Keras itself.

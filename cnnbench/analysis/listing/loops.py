@@ -20,7 +20,7 @@ LONGEST = 1_000_000
 
 
 class Unknown(Exception):
-    """Raised for a value that is known only when the network runs; the message says why."""
+    """Raised for a value that is known only when the network runs; the message is the reason."""
 
 
 class Scope:

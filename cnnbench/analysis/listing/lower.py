@@ -126,7 +126,7 @@ class Lowering:
         op = self._renewed(op, group.made, scope)
         ruled = rule.count(op) or NOTHING
         is_sized = self.unsized.isdisjoint((*op.inputs, *op.outputs))
-        if rule.final or (group.uncounted and is_sized):  # the operations alone do not tell
+        if rule.final or (group.uncounted and is_sized):  # the operations do not suffice
             self.emit(op, work=ruled)
             return
         # The products come from the operations, the rest from the convention of the layer.
