@@ -38,6 +38,7 @@ class Metric:
         title: a column head for people.
         group: the heading that the column stands under; empty where tables show it on request.
         rank: place of the column in its group.
+        family: metrics of one name here are views of one measurement; one is compared for all.
         is_share: a share of the test images, so that its error follows from their number.
     """
 
@@ -50,6 +51,7 @@ class Metric:
     title: str = ""
     group: str = ""
     rank: int = 0
+    family: str = ""
     is_share: bool = False
 
     @property
@@ -60,7 +62,7 @@ class Metric:
     @property
     def noun(self) -> tuple[str, str]:
         """Singular and plural noun for counts of this metric."""
-        if self.name.startswith("latency_"):
+        if self.family == "latency":
             return "latency", "latencies"
         is_measured = self.depends_on == "setting"
         return {

@@ -114,10 +114,10 @@ def show(value: float | None, unit: Unit) -> str:
         return ""
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    if unit in _SCALES:
-        return _scaled(value, _SCALES[unit])
+    if unit in SCALES:
+        return _scaled(value, SCALES[unit])
     if unit == "per_s":
-        return _scaled(value, _SCALES["count"]) + " /s"
+        return _scaled(value, SCALES["count"]) + " /s"
     if unit == "fraction":
         return f"{100 * value:.1f} %"
     if unit == "px":
@@ -125,7 +125,7 @@ def show(value: float | None, unit: Unit) -> str:
     return f"{value:.3g}"
 
 
-_SCALES: dict[str, list[tuple[float, str]]] = {
+SCALES: dict[str, list[tuple[float, str]]] = {
     "s": [(3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs")],
     "bytes": [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")],
     "count": [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1, "")],

@@ -13,7 +13,7 @@ import pytest
 from cnnbench.metrics import split
 from cnnbench.models import registry
 from cnnbench.report import files
-from cnnbench.results import journal, merge, tables
+from cnnbench.results import journal, tables
 from cnnbench.suite import plan as planning
 from cnnbench.suite import suite as suites
 from tests import published
@@ -41,14 +41,17 @@ def test_a_published_run_gives_the_same_tables_today(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", published.RUNS, ids=lambda path: path.name)
 def test_published_percentiles_keep_their_order_and_say_how_noisy_they_are(folder: Path) -> None:
-    report = tables.load(folder).report
-    settings = {split(name)[1] for name in report.columns if split(name)[0] == "latency_p50_s"}
-    for row in merge.rows_of(report):
+    report = tables.load(folder).measured
+    settings = {split(name)[1] for name in report.numbers if split(name)[0] == "latency_p50_s"}
+    for row in report:
         for label in settings:
             known = [row.read(f"latency_p{q}_s@{label}") for q in (50, 90, 95, 99)]
-            for one in (one for one in known if one.has_interval and "too noisy" in one.verdict):
+            for one in (
+                one for one in known if one.has_interval and "too noisy" in one.verdict.why
+            ):
                 assert (
-                    f"too noisy: ±{(one.high - one.low) / 2 / one.value:.1%} after" in one.verdict
+                    f"too noisy: ±{(one.high - one.low) / 2 / one.value:.1%} after"
+                    in one.verdict.why
                 )
             timed = [one for one in known if one.has_interval]
             for lower, higher in pairwise(timed):

@@ -223,7 +223,7 @@ def test_a_keras_file_that_names_a_function_of_the_system_calls_nothing(tmp_path
 
 
 def test_names_are_text_in_html_and_markdown(tmp_path: Path) -> None:
-    report = tables.report(
+    report = tables.measured(
         [
             record(HOSTILE, "static", params=1, macs=2, activation_infer_peak_bytes=3),
             record("B", "static", status="failed", reason=f"{HOSTILE} [bold]x[/bold] | y"),

@@ -14,13 +14,14 @@ from cnnbench.cli import options
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "md", "csv"]),
-    help="For people (text, the default), for a README, or for a spreadsheet.",
+    metavar="[text|md|csv|json]",
+    help="For people (text, the default), a README, a spreadsheet or a program.",
 )
 @click.option("--html", metavar="FILE", help="Write the page with its plots; - is stdout.")
 @click.option("--svg", metavar="FILE", help="Draw the trade-off for a README; - is stdout.")
-@click.option("--x", metavar="METRIC", default="", help="The SVG's axis across [a latency].")
-@click.option("--y", metavar="METRIC", default="", help="The SVG's axis up [an accuracy].")
+@click.option("--png", metavar="FILE", help="The same picture in pixels.")
+@click.option("--x", metavar="METRIC", default="", help="The picture's axis across [a latency].")
+@click.option("--y", metavar="METRIC", default="", help="The picture's axis up [an accuracy].")
 @click.option("--metric", multiple=True, help="Only this column; may be repeated.")
 @click.option(
     "--section",
@@ -32,6 +33,7 @@ def command(
     form: str | None,
     html: str | None,
     svg: str | None,
+    png: str | None,
     x: str,
     y: str,
     metric: tuple[str, ...],
@@ -39,35 +41,41 @@ def command(
 ) -> None:
     """Show the table of RUN: a run's folder, a suite's folder (its newest run) or a report.csv.
 
-    With --html or --svg that file is written, and the table shown only where --format (or a
+    With --html, --svg or --png that file is written, and the table shown only where --format (or a
     --section) asks for it.
     """
     from cnnbench.report import files
 
-    if (x or y) and svg is None:
-        raise click.UsageError("--x and --y are the axes of --svg FILE")
-    if section is not None and (metric or form == "csv"):
+    if (x or y) and svg is None and png is None:
+        raise click.UsageError("--x and --y are the axes of --svg FILE or --png FILE")
+    if section is not None and (metric or form not in (None, "text", "md")):
         raise click.UsageError("--section is text or md, and has no columns to choose")
     if html is not None:
         _write(files.page(run), html)
     if svg is not None:
         _write(files.picture(run, x, y), svg)
-    if form is None and section is None and (html is not None or svg is not None):
+    if png is not None:
+        _write(files.pixels(run, x, y), png)
+    if form is None and section is None and any((html, svg, png)):
         return
     if section is not None:
         click.echo(files.section(run, section, form or "text"), nl=False)  # type: ignore[arg-type]
         return
     text = files.text(
         run,
-        form or "text",  # type: ignore[arg-type]
+        form or "text",
         metrics=metric,
         width=options.width(),
     )
     click.echo(text, nl=False)
 
 
-def _write(text: str, name: str) -> None:
+def _write(content: str | bytes, name: str) -> None:
     with options.opened(name) as stream:
-        stream.write(text)
+        if isinstance(content, bytes):
+            stream.flush()
+            stream.buffer.write(content)
+        else:
+            stream.write(content)
     if name != options.STDOUT:
         click.echo(f"Written: {name}", err=True)

@@ -20,12 +20,14 @@ from cnnbench.models.handle import ModelHandle
 from cnnbench.plugins import PROBES
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.settings import Setting, Spec
-from cnnbench.probes.summary import Summary, plain, status_of
+from cnnbench.probes.summary import plain, status_of
 from cnnbench.record import PREPARE, Record
+from cnnbench.row import Row
+from cnnbench.statistics.measurement import OK, CellStatus, Measurement
 
-Row = Mapping[str, Any]
-Summarise = Callable[[Sequence[Record], str], dict[str, Summary]]
-AcrossRows = Callable[[Sequence[Row], Sequence[Sequence[Record]]], list[dict[str, Any]]]
+Summarise = Callable[[Sequence[Record], CellStatus], dict[str, Measurement]]
+Columns = Mapping[str, Measurement] | Mapping[str, str]
+AcrossRows = Callable[[Sequence[Row], Sequence[Sequence[Record]]], Sequence[Columns]]
 
 
 class Measuring(Protocol):
@@ -53,7 +55,8 @@ class Probe:
         counts_only: whether the network is not run, so that its input may stay unknown.
         precedence: where two probes fill one column of a row, the higher one's number is taken.
         is_precise: whether repeats so far are as precise as the suite wants; by default never.
-        across_rows: columns that need several rows of a report: tiers, comparisons.
+        across_rows: columns that need several rows of a report: tiers, comparisons. A number is
+            given as a measurement, anything else as text.
     """
 
     name: str
@@ -78,7 +81,7 @@ class Probe:
         """Return a record's setting as an object; fields of later versions get their default."""
         return self.setting.model_validate(dict(values))
 
-    def summarise(self, setting: Setting, records: Sequence[Record]) -> dict[str, Summary]:
+    def summarise(self, setting: Setting, records: Sequence[Record]) -> dict[str, Measurement]:
         """Return every metric of one cell, from all its records (retries, ``prepare`` included)."""
         ok = [record for record in records if record.status == "ok"]
         good = sorted((r for r in ok if r.repeat != PREPARE), key=lambda record: record.repeat)
@@ -87,12 +90,12 @@ class Probe:
         for record in ok:
             if record.repeat == PREPARE:
                 summaries |= {
-                    metric: Summary(value, samples=(value,))
+                    metric: Measurement(value, OK, samples=(value,))
                     for metric, value in record.metrics.items()
                     if metric not in summaries and value is not None
                 }
         if not good:
-            summaries |= {metric: Summary(None, status) for metric in setting.primary_metrics()}
+            summaries |= {metric: Measurement(None, status) for metric in setting.primary_metrics()}
         return summaries
 
 

@@ -1,4 +1,4 @@
-"""Summary of a metric over the repeats of one cell, and what all probes share in making it.
+"""What all probes share in making numbers of the records of a cell.
 
 Computed from records every time a table is made; never stored.
 """
@@ -6,31 +6,11 @@ Computed from records every time a table is made; never stored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from statistics import median
 
 from cnnbench.record import PREPARE, Record
 from cnnbench.statistics import estimates
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One metric of one cell.
-
-    Attributes:
-        value: in base units, or None where there is none.
-        status: ``ok``, or why there is no value, or what else went wrong.
-        ci_low, ci_high: the 95 % interval over processes or seeds, where one can be given.
-        verdict: ``stable``, ``unstable: why``, or empty where nothing was repeated.
-        samples: one value a process or seed, in the order of the repeats.
-    """
-
-    value: float | None
-    status: str = "ok"
-    ci_low: float | None = None
-    ci_high: float | None = None
-    verdict: str = ""
-    samples: tuple[float, ...] = field(default=())
+from cnnbench.statistics.measurement import OK, CellStatus, Measurement, StatusKind
 
 
 def unresolved_failures(records: Iterable[Record]) -> list[Record]:
@@ -53,12 +33,12 @@ def unresolved_failures(records: Iterable[Record]) -> list[Record]:
     return list(bad.values())
 
 
-def status_of(records: Sequence[Record]) -> str:
-    """Return ``ok``, or status and reason of the latest failure that nothing resolved."""
+def status_of(records: Sequence[Record]) -> CellStatus:
+    """Return that all went well, or how the latest failure ended that nothing resolved."""
     bad = unresolved_failures(records)
     if not bad:
-        return "ok" if records else "not measured"
-    return f"{bad[-1].status}: {bad[-1].reason}" if bad[-1].reason else bad[-1].status
+        return OK if records else CellStatus.note("not measured")
+    return CellStatus(StatusKind(bad[-1].status), bad[-1].reason)
 
 
 def samples_of(records: Sequence[Record]) -> dict[str, tuple[float, ...]]:
@@ -70,17 +50,17 @@ def samples_of(records: Sequence[Record]) -> dict[str, tuple[float, ...]]:
     }
 
 
-def plain(records: Sequence[Record], status: str) -> dict[str, Summary]:
+def plain(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
     """Return the median of every metric; from two repeats on with its interval."""
     summaries = {}
     for name, values in samples_of(records).items():
         if not values:
             continue
         if len(values) == 1 or min(values) <= 0:
-            summaries[name] = Summary(median(values), status, samples=values)
+            summaries[name] = Measurement(median(values), status, samples=values)
         else:
             interval = estimates.estimate(values)
-            summaries[name] = Summary(
+            summaries[name] = Measurement(
                 middle := median(values),
                 status,
                 min(interval.low, middle),

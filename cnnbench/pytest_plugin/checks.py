@@ -1,4 +1,4 @@
-"""What the fixture ``cnn_budget`` is: a network is counted and timed, and held to its budgets."""
+"""Fixture ``cnn_budget``: counts and times a network, and checks its budgets."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cnnbench.record import Record
+    from cnnbench.results.report import Report
 
 _DEFAULT_RUNTIME = "litert"
 
 
 class Budget:
-    """What ``cnn_budget`` is: call it with a network and its budgets."""
+    """Fixture ``cnn_budget``: call it with a network and its budgets."""
 
     def __init__(
         self, folder: Path, search_path: tuple[Path, ...], baseline: Baseline, found: list[str]
@@ -76,7 +77,8 @@ class Budget:
         rounds: int,
         budgets: Mapping[str, Any],
     ) -> pd.DataFrame:
-        from cnnbench.results import csv_files, tables
+        from cnnbench.results import tables
+        from cnnbench.results.report import Report
         from cnnbench.selection import budget
 
         timed = {name: limit for name, limit in budgets.items() if isinstance(limit, Mapping)}
@@ -93,7 +95,7 @@ class Budget:
             networks = [network, *(Network(o, self._folder, self._search_path) for o in others)]
             tell_apart(networks)
             records += self._timed(networks, runtimes, rounds)
-        report = tables.report(records)
+        report = tables.measured(records)
         self._judge(network.label, _over(report, network.label, times))
         if relative_to is not None:
             reference = networks[1].label
@@ -101,11 +103,11 @@ class Budget:
                 network.label,
                 _slower(report, network.label, reference, runtimes, float(latency_ratio or 0)),
             )
-        own = report[report["model"] == network.label]
+        own = Report([row for row in report if row.model == network.label], report.columns)
         self._judge(f"{network.label}, against the baseline", self._baseline.check(own))
         if self._baseline.is_update:
-            self._found.append(csv_files.to_csv(own))
-        return report
+            self._found.append(own.to_csv())
+        return report.to_frame()
 
     def _judge(self, who: str, broken: Iterator[str]) -> None:
         found = list(broken)
@@ -140,9 +142,7 @@ class Budget:
         return [dataclasses.replace(record, **named[record.model].identity) for record in records]
 
 
-def _over(
-    report: pd.DataFrame, model: str, times: Mapping[str, Mapping[str, float]]
-) -> Iterator[str]:
+def _over(report: Report, model: str, times: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     from cnnbench.selection import budget
 
     for metric, limits in times.items():
@@ -150,11 +150,11 @@ def _over(
             if is_sure:
                 yield words
             else:
-                warnings.warn(f"{model}: {words}, but not surely", UserWarning, stacklevel=5)
+                warnings.warn(f"{model}: {words} (uncertain)", UserWarning, stacklevel=5)
 
 
 def _slower(
-    report: pd.DataFrame, model: str, reference: str, runtimes: Sequence[str], limit: float
+    report: Report, model: str, reference: str, runtimes: Sequence[str], limit: float
 ) -> Iterator[str]:
     from cnnbench.selection import budget
 
@@ -167,4 +167,4 @@ def _slower(
         if found.low > limit:
             yield words
         elif found.high > limit:
-            warnings.warn(f"{model}: {words}, but not surely", UserWarning, stacklevel=5)
+            warnings.warn(f"{model}: {words} (uncertain)", UserWarning, stacklevel=5)

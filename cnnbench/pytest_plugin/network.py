@@ -47,14 +47,14 @@ class Network:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What every record of it is called: one row of a report."""
+        """Identity of its records: one row of a report."""
         shape = tuple(int(size) for size in self.inspection.input_shape if size is not None)
         classes = int(self.inspection.rows[-1].output_shape[-1] or 0)
         return {"model": self.label, "input_shape": shape, "classes": classes}
 
     @property
     def record(self) -> Record:
-        """What was counted, as a job would have recorded it."""
+        """Record of its counts, as a job would have made it."""
         from cnnbench import environment
         from cnnbench.probes.static.settings import StaticSetting
         from cnnbench.record import Record

@@ -1,4 +1,4 @@
-"""What a timing has to say while it goes on, as warnings of the test that waits for it."""
+"""Progress of a timing as warnings of the test that waits for it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How it is shown: the table, the page, the choice, the comparison, the budget."""
+"""Reports as text, Markdown, CSV, JSON, HTML and plots."""

@@ -1,4 +1,4 @@
-"""What ``inspect`` found, for people: a summary and a table of layers."""
+"""Result of ``inspect`` as text: a summary and a table of layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which columns of a report people are shown, in which order, under which heads.
+"""Columns of a report that people are shown, in order, with their heads.
 
 In the style of Table 14-3 of *Hands-On Machine Learning* (3rd ed., ch. 14): size, accuracy,
 parameters, depth, work, memory, time. What others published stands apart, at the end.
@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from cnnbench.metrics import METRICS, Metric, column, cut, matching, of_column, split
-from cnnbench.results import merge
-from cnnbench.results.measured import DRIFTING
-from cnnbench.statistics.estimates import is_unstable
+from cnnbench.results.csv_files import value_column
+from cnnbench.results.report import DRIFTING, REFERENCE, Report
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.units import show
 
 _FIRST = ("Network", "Memory", "Latency", "Accuracy", "Compression")
@@ -65,7 +63,7 @@ class Cell:
     is_doubtful: bool = False
 
 
-def columns(report: pd.DataFrame, wanted: Sequence[str] = ()) -> list[Column]:
+def columns(report: Report, wanted: Sequence[str] = ()) -> list[Column]:
     """The columns of ``report`` that are shown; one with no value in any row is left out.
 
     ``wanted`` are metrics, with or without their unit and setting (``file``,
@@ -79,31 +77,31 @@ def columns(report: pd.DataFrame, wanted: Sequence[str] = ()) -> list[Column]:
         Column(name, group, METRICS[metric], labels[split(name)[1]])
         for group, metrics in groups().items()
         for metric in metrics
-        for name in report.columns
-        if split(name)[0] == metric and report[name].notna().any()
+        for name in report.numbers
+        if split(name)[0] == metric and report.has_value(name)
     ]
     return [c for name in wanted for c in _wanted(name, report, labels)] if wanted else usual
 
 
-def short_labels(report: pd.DataFrame) -> dict[str, str]:
-    """How every setting of ``report`` is written for people: cut where its beginning is enough."""
-    return cut(split(str(name))[1] for name in report.columns)
+def short_labels(report: Report) -> dict[str, str]:
+    """Return setting -> its shortest unambiguous form, for every setting of ``report``."""
+    return cut(split(name)[1] for name in report.columns)
 
 
-def _wanted(expression: str, report: pd.DataFrame, labels: Mapping[str, str]) -> list[Column]:
+def _wanted(expression: str, report: Report, labels: Mapping[str, str]) -> list[Column]:
     return [
         Column(name, _group_of(split(name)[0]), METRICS[split(name)[0]], labels[split(name)[1]])
         for name in _named(expression, report)
-        if report[name].notna().any()
+        if report.has_value(name)
     ]
 
 
-def _named(expression: str, report: pd.DataFrame) -> list[str]:
-    values = [str(name) for name in report.columns if of_column(str(name)) is not None]
+def _named(expression: str, report: Report) -> list[str]:
+    values = [name for name in report.columns if of_column(name) is not None]
     return matching(expression, values, "--metric")
 
 
-def about(wanted: Sequence[str], report: pd.DataFrame) -> pd.DataFrame:
+def about(wanted: Sequence[str], report: Report) -> Report:
     """``report`` with the columns of ``wanted`` metrics, their companions, and those of no metric.
 
     Of times the reference that was timed beside them is one: without it they could be compared
@@ -116,62 +114,47 @@ def about(wanted: Sequence[str], report: pd.DataFrame) -> pd.DataFrame:
         return report
     chosen = {name for expression in wanted for name in _named(expression, report)}
     times = [name for name in chosen if METRICS[split(name)[0]].unit in DRIFTING]
-    beside = {column("reference_s_samples", split(name)[1]) for name in times}
-
-    def is_asked(name: str) -> bool:
-        base, label = split(name)
-        metric = max((m for m in METRICS if base.startswith(m)), key=len, default="")
-        return not metric or column(metric, label) in chosen or name in beside
-
-    return report[[name for name in report.columns if is_asked(str(name))]]
+    beside = {column(f"{REFERENCE}_samples", split(name)[1]) for name in times}
+    return report.only(
+        name for name in report.columns if name in beside or value_column(name) in ("", *chosen)
+    )
 
 
 def _group_of(metric: str) -> str:
     return METRICS[metric].group or "Measured"
 
 
-def cells(report: pd.DataFrame, shown: Column) -> list[Cell]:
-    """The values of one column as people read them, the best marked."""
-    values = pd.to_numeric(report[shown.name], errors="coerce")
-    verdicts = _companion(report, shown.name, "_verdict")
-    low, high = (_companion(report, shown.name, end) for end in ("_ci_low", "_ci_high"))
-    best = _best(values, shown)
-    doubtful = [is_unstable(str(verdict)) for verdict in verdicts]
+def cells(report: Report, shown: Column) -> list[Cell]:
+    """Return the values of one column as people read them, the best marked."""
+    found = [row.read(shown.name) for row in report]
+    best = _best([one.value for one in found if one.value is not None], shown)
     return [
         Cell(
-            _text(value, low.iloc[i], high.iloc[i], shown.metric) if pd.notna(value) else "",
-            is_best=best is not None and value == best and not doubtful[i],
-            is_doubtful=doubtful[i],
+            _text(one, shown.metric),
+            is_best=one.value is not None and one.value == best and not one.is_doubtful,
+            is_doubtful=one.is_doubtful,
         )
-        for i, value in enumerate(values)
+        for one in found
     ]
 
 
-def row_names(report: pd.DataFrame) -> list[str]:
-    """What each row is called: the model, its variant, and what tells it from another like it."""
-    return [row.name for row in merge.rows_of(report)]
+def row_names(report: Report) -> list[str]:
+    """Return the name of each row: the model, its variant, and what distinguishes it."""
+    return [row.name for row in report]
 
 
-def _companion(report: pd.DataFrame, name: str, ending: str) -> pd.Series:
-    metric, label = split(name)
-    other = column(metric + ending, label)
-    return (
-        report[other] if other in report.columns else pd.Series([None] * len(report), dtype=object)
-    )
-
-
-def _best(values: pd.Series, shown: Column) -> float | None:
-    """Of all, the doubtful too: what a doubtful one beats is not the best."""
-    if shown.metric.better is None or values.nunique() < 2:
+def _best(values: Sequence[float], shown: Column) -> float | None:
+    """Return the best of all values; a doubtful one hides those that it beats."""
+    if shown.metric.better is None or len(set(values)) < 2:
         return None
-    return float(values.min() if shown.metric.better == "lower" else values.max())
+    return min(values) if shown.metric.better == "lower" else max(values)
 
 
-def _text(value: float, low: object, high: object, metric: Metric) -> str:
-    text = show(float(value), metric.unit)
-    if not (isinstance(low, float) and isinstance(high, float) and high >= low):
+def _text(found: Measurement, metric: Metric) -> str:
+    text = show(found.value, metric.unit)
+    if not found.value or found.low is None or found.high is None:
         return text
-    half = (high - low) / 2
+    half = (found.high - found.low) / 2
     if metric.unit == "fraction":
         return f"{text[:-2]} ± {100 * half:.1f} %"
-    return f"{text} ± {100 * half / abs(value):.1f} %" if value else text
+    return f"{text} ± {100 * half / abs(found.value):.1f} %"

@@ -1,71 +1,72 @@
-"""What a report says below its table: what compressing bought, what failed, what is doubtful."""
+"""Notes below the table of a report: compression, failures, doubts, drift, long settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-
-import pandas as pd
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from statistics import median
 
 from cnnbench.metrics import METRICS, split
-from cnnbench.probes.compression.verdicts import COLUMN as COMPRESSION
-from cnnbench.report import drift, layout
-from cnnbench.statistics.estimates import ONE_TRAINING, STABLE, reasons_of
+from cnnbench.report import layout
+from cnnbench.results.report import Report
+from cnnbench.statistics.drift_correction import counted, logarithms
+from cnnbench.statistics.measurement import Measurement
+from cnnbench.statistics.robust import FEWEST_PROCESSES, deviation
 
-# Row and words of one column, where there are any.
-Said = list[tuple[str, str]]
-# Not shown, but a doubt about it is one about everything that the network answers.
+_LOCATION = "latency_location_s"
+# Not shown, but a doubt about it is a doubt about every output of the network.
 _ANSWERS = "output_max_abs_diff"
+Said = Iterable[tuple[str, str, str]]  # the column for people, the row, what is said of its number
 
 
-def remarks(report: pd.DataFrame, wanted: Sequence[str] = ()) -> Iterator[str]:
-    """What compressing bought; what was skipped, failed or is doubtful, and why; settings in full.
+def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the notes on a report, a line each.
 
-    ``wanted`` are the metrics of `layout.columns`: nothing is said of others.
+    Args:
+        report: the report.
+        wanted: metrics as in `layout.columns`; there are no notes on others.
     """
     asked, labels = layout.about(wanted, report), layout.short_labels(report)
-    metrics = (
-        frozenset(METRICS)
-        if wanted
-        else frozenset(metric.name for metric in METRICS.values() if metric.group)
-    )
-    names = layout.row_names(asked)
-
-    def said(column: str) -> Said:
-        pairs = zip(names, asked[column].fillna(""), strict=True)
-        return [(name, words) for name, words in pairs if words]
-
-    if COMPRESSION in asked.columns:
-        yield from (f"{name}: {words}" for name, words in said(COMPRESSION))
-    yield from _unsettled(asked.columns, said, labels)
-    yield from _absent(_words(asked.columns, "status", metrics, said, labels), len(asked))
-    doubts = metrics | {_ANSWERS}
-    yield from _doubtful(_words(asked.columns, "verdict", doubts, said, labels))
-    if any(name.startswith("latency_") for name in asked.columns):
-        yield from drift.cancelled(report)
-    settings = dict.fromkeys(split(str(name))[1] for name in asked.columns)
+    metrics = frozenset(name for name, metric in METRICS.items() if wanted or metric.group)
+    for row in asked:
+        for name, words in row.others.items():
+            if name.endswith("_verdict") and isinstance(words, str):
+                yield f"{row.name}: {words}"
+    yield from _unsettled(asked, labels)
+    yield from _absent(_statuses(asked, metrics, labels), len(asked))
+    yield from _doubtful(_verdicts(asked, metrics | {_ANSWERS}, labels))
+    if any(METRICS[split(name)[0]].family == "latency" for name in asked.numbers):
+        yield from drift(report)
+    settings = dict.fromkeys(split(name)[1] for name in asked.columns)
     yield from (f"{labels[s]}: in full {s}" for s in settings if labels[s] != s)
 
 
-def _words(
-    columns: Iterable[str],
-    kind: str,
-    metrics: Collection[str],
-    said: Callable[[str], Said],
-    labels: Mapping[str, str],
-) -> Iterator[tuple[str, str, str]]:
-    """Column for people, network and words of every status or verdict that is not as it should."""
-    for name in columns:
-        metric, label = split(name)
-        base, _, ending = metric.rpartition("_")
-        if ending != kind or base not in metrics:
-            continue
-        what = f"{METRICS[base].title} {labels[label]}".strip()
-        fine = ("ok", STABLE, ONE_TRAINING)
-        yield from ((what, row, words) for row, words in said(name) if words not in fine)
+def _statuses(report: Report, metrics: Collection[str], labels: Mapping[str, str]) -> Said:
+    """Return every status that is worth a note."""
+    return (
+        (_title(name, labels), row.name, str(row.values[name].status))
+        for name in report.numbers
+        for row in report
+        if split(name)[0] in metrics and not row.values[name].status.is_fine
+    )
 
 
-def _absent(found: Iterable[tuple[str, str, str]], rows: int) -> Iterator[str]:
-    """A line a reason, with its columns and models."""
+def _verdicts(report: Report, metrics: Collection[str], labels: Mapping[str, str]) -> Said:
+    """Return the reasons of every verdict that is worth a note."""
+    return (
+        (_title(name, labels), row.name, row.values[name].verdict.why)
+        for name in report.numbers
+        for row in report
+        if split(name)[0] in metrics and row.values[name].verdict.is_worth_a_note
+    )
+
+
+def _title(name: str, labels: Mapping[str, str]) -> str:
+    metric, label = split(name)
+    return f"{METRICS[metric].title} {labels[label]}".strip()
+
+
+def _absent(found: Said, rows: int) -> Iterator[str]:
+    """Yield a line a reason, with its columns and models."""
     models: dict[tuple[str, str], list[str]] = {}
     for what, model, words in found:
         models.setdefault((words, what), []).append(model)
@@ -77,26 +78,56 @@ def _absent(found: Iterable[tuple[str, str, str]], rows: int) -> Iterator[str]:
         yield f"{', '.join(whats)}: {words} ({'all models' if everyone else ', '.join(models_of)})"
 
 
-def _doubtful(found: Iterable[tuple[str, str, str]]) -> Iterator[str]:
-    """A line a column, with the reasons of each model."""
+def _doubtful(found: Said) -> Iterator[str]:
+    """Yield a line a column, with the reasons of each model."""
     doubts: dict[str, list[str]] = {}
     for what, model, words in found:
-        doubts.setdefault(what, []).append(f"{model} ({reasons_of(words)})")
+        doubts.setdefault(what, []).append(f"{model} ({words})")
     for what, models in doubts.items():
         yield f"{what}, doubtful: {', '.join(models)}"
 
 
-def _unsettled(
-    columns: Iterable[str], said: Callable[[str], Said], labels: Mapping[str, str]
-) -> Iterator[str]:
-    """Which networks share a tier of accuracy, and what would tell them apart, a line a tier."""
-    for name in columns:
-        metric, label = split(name)
-        if not metric.endswith("_ranking"):
-            continue
+def _unsettled(report: Report, labels: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line a tier that several networks share, with what would separate them."""
+    for name in report.numbers:
         sharing: dict[str, list[str]] = {}
-        for model, words in said(name):
-            sharing.setdefault(words, []).append(model)
-        title = METRICS[metric.removesuffix("_ranking")].title
+        for row in report:
+            if words := row.values[name].ranking:
+                sharing.setdefault(words, []).append(row.name)
         for words, models in sorted(sharing.items()):
-            yield f"{title} {labels[label]}, {words} ({', '.join(models)})"
+            yield f"{_title(name, labels)}, {words} ({', '.join(models)})"
+
+
+def drift(report: Report) -> Iterator[str]:
+    """Yield notes on the drift over all latency cells with enough processes."""
+    found = list(_timed_cells(report))
+    if not found:
+        return
+    plain = median(_spread([cell.samples[n] for n in counted(cell.references)]) for cell in found)
+    beside = median(_spread(cell.ratios) for cell in found)
+    cells = f"{len(found)} cell{'s' * (len(found) != 1)}"
+    yield (
+        f"The processes of one latency cell differ by {plain:.1%} (robust standard deviation, "
+        f"median of {cells}); divided by the reference timed beside each, by {beside:.1%}: "
+        "intervals, comparisons and tiers use drift-corrected values"
+    )
+    rounds = sum(len(cell.samples) for cell in found)
+    if left_out := rounds - sum(len(cell.ratios) for cell in found):
+        yield (
+            f"{left_out} of {rounds} rounds excluded: the machine was slowed down (the reference "
+            "took over 25 % longer than in the fastest round of the cell)"
+        )
+
+
+def _timed_cells(report: Report) -> Iterator[Measurement]:
+    """Yield the locations with enough processes that count."""
+    names = [name for name in report.numbers if split(name)[0] == _LOCATION]
+    for row in report:
+        for name in names:
+            found = row.read(name)
+            if len(found.ratios) >= FEWEST_PROCESSES:
+                yield found
+
+
+def _spread(values: Sequence[float]) -> float:
+    return deviation(logarithms(values))

@@ -1,4 +1,4 @@
-"""The table for a terminal and for Markdown."""
+"""Table of a report for a terminal and for Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-import pandas as pd
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
@@ -19,6 +18,7 @@ from cnnbench.markdown import markdown
 from cnnbench.report import layout
 from cnnbench.report.layout import Cell, Column
 from cnnbench.report.remarks import remarks
+from cnnbench.results.report import Report
 from cnnbench.text import printable
 
 _HEAD_WIDTH = 22
@@ -29,13 +29,13 @@ _RANGE = (
 
 
 def as_text(
-    report: pd.DataFrame,
+    report: Report,
     environment: Mapping[str, Any],
     width: int,
     metrics: Sequence[str] = (),
 ) -> str:
-    """The report as plain text: a block a group of columns, then what failed and why."""
-    if report.empty:
+    """Return the report as plain text: a block a group of columns, then notes."""
+    if not report.rows:
         return f"{_EMPTY}\n"
     stream = io.StringIO()
     # Wider than any block: a name may be longer than the terminal is wide.
@@ -58,11 +58,9 @@ def as_text(
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
-def as_markdown(
-    report: pd.DataFrame, environment: Mapping[str, Any], metrics: Sequence[str] = ()
-) -> str:
-    """The report as one Markdown table, what others published at its right end in italics."""
-    if report.empty:
+def as_markdown(report: Report, environment: Mapping[str, Any], metrics: Sequence[str] = ()) -> str:
+    """Return the report as one Markdown table, published figures at its right in italics."""
+    if not report.rows:
         return f"{_EMPTY}\n"
     shown = layout.columns(report, metrics)
     heads = ["Model", *(_markdown_head(column) for column in shown)]
@@ -92,7 +90,7 @@ def as_markdown(
 
 
 def _marks(cells: Iterable[Cell]) -> set[str]:
-    """Which marks stand in a table: only these are explained."""
+    """Return the marks used in a table: only these are explained."""
     found = set()
     for cell in cells:
         found |= {"?"} if cell.is_doubtful else set()
@@ -102,7 +100,7 @@ def _marks(cells: Iterable[Cell]) -> set[str]:
 
 
 def machine(environment: Mapping[str, Any]) -> list[str]:
-    """Where it was measured, in a line; none where a table alone is known."""
+    """Return a line on the machine; nothing where it is not known."""
     facts = environment.get("fingerprint", {})
     if not facts:
         return []
@@ -124,7 +122,7 @@ def machine(environment: Mapping[str, Any]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Printed:
-    """A column as it stands on a terminal: the lines of its head, and its cells."""
+    """Column on a terminal: the lines of its head, and its cells."""
 
     head: list[str]
     cells: list[str]
@@ -134,13 +132,13 @@ class _Printed:
         return max(map(cell_len, (*self.head, *self.cells)))
 
 
-def _printed(report: pd.DataFrame, column: Column) -> _Printed:
+def _printed(report: Report, column: Column) -> _Printed:
     cells = [printable(_text_cell(cell)) for cell in layout.cells(report, column)]
     return _Printed([column.metric.title, *_folded(printable(column.label))], cells)
 
 
 def _blocks(names: list[str], columns: Iterable[_Printed], width: int) -> Iterator[list[_Printed]]:
-    """As many columns side by side as fit whole: a number that is cut off is another number."""
+    """Yield as many columns side by side as fit whole; cut numbers would mislead."""
     block: list[_Printed] = []
     for column in columns:
         if block and _width(names, [*block, column]) > width:
@@ -165,7 +163,7 @@ def _table(group: str, names: list[str], block: list[_Printed]) -> Table:
 
 
 def _folded(label: str) -> list[str]:
-    """A long setting over several lines, broken at its slashes, else where it must be."""
+    """Return a long setting over several lines, broken at slashes where possible."""
     lines: list[str] = []
     for part in label.split("/") if label else []:
         if lines and len(lines[-1]) + len(part) < _HEAD_WIDTH:

@@ -1,1 +1,1 @@
-"""What was found: the journal, its statistics, and the tables that follow from it."""
+"""Results of runs: the journal, and the tables made from it."""

@@ -1,8 +1,12 @@
-"""Tables as CSV: the same bytes everywhere, read back as they were, no spreadsheet's formula."""
+"""Tables as CSV: the same bytes everywhere, read back as they were, no spreadsheet's formula.
+
+Here alone a measurement is spread over cells and put together again, its samples joined and split.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,10 +16,13 @@ import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from cnnbench.errors import UserError
-from cnnbench.metrics import of_number, split
+from cnnbench.metrics import COMPANIONS, METRICS, column, of_number, split
 from cnnbench.record import SCHEMA_VERSION
+from cnnbench.statistics.measurement import CellStatus, Measurement
+from cnnbench.statistics.verdict import Verdict
 from cnnbench.units import number, written
 
+_BETWEEN = ";"  # samples of one cell
 _TEXTS = ("_verdict", "_status", "_samples", "_ranking")
 _NAMES = ("model", "variant", "input_shape", "environment")
 # How a text begins that a spreadsheet would run; the page copies its table by the same rule.
@@ -103,7 +110,7 @@ def _check_numbers(frame: pd.DataFrame, name: str, file: Path) -> None:
 
 
 def _is_text(name: str) -> bool:
-    """Whether a column is read as text whatever its cells look like.
+    """Return whether a column is read as text whatever its cells look like.
 
     Left to guess, pandas takes the environment ``853876591e20`` for 8.5e28, and a single sample
     for a number.
@@ -124,7 +131,72 @@ def neutral(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What `neutral` was given."""
+    """Return the text that `neutral` was given."""
     if isinstance(value, str) and value.startswith("'") and FORMULA.match(value):
         return value[1:]
     return value
+
+
+def cells(name: str, found: Measurement) -> Iterator[tuple[str, float | str | None]]:
+    """Yield ``(column, cell)`` of a measurement: its value, and the companions that it has.
+
+    A number that depends on a setting has all companions once its status is known; of others only
+    a verdict, and why there is none.
+    """
+    metric, label = split(name)
+    depends = metric in METRICS and METRICS[metric].depends_on == "setting"
+    yield name, found.value
+    texts = {
+        "_status": str(found.status) if depends or found.value is None else "",
+        "_verdict": str(found.verdict),
+        "_samples": _BETWEEN.join(map(written, found.samples)),
+    }
+    numbers = {"_ci_low": found.low, "_ci_high": found.high}
+    is_whole = depends and found.status.is_known
+    for ending, text in texts.items():
+        if text or is_whole:
+            yield column(metric + ending, label), text
+    if found.ranking is not None:
+        yield column(f"{metric}_ranking", label), found.ranking
+    for ending, end in numbers.items():
+        if is_whole or end is not None:
+            yield column(metric + ending, label), end
+
+
+def measurement(row: Mapping[str, Any], name: str) -> Measurement:
+    """Return the measurement of column ``name`` from the cells of one row."""
+    metric, label = split(name)
+
+    def companion(ending: str) -> Any:
+        return row.get(column(metric + ending, label))
+
+    value = number(row.get(name))
+    low, high = number(companion("_ci_low")), number(companion("_ci_high"))
+    is_interval = value is not None and low is not None and high is not None and low <= high
+    return Measurement(
+        value=value,
+        status=CellStatus.parse(words(companion("_status"))),
+        low=low if is_interval else None,
+        high=high if is_interval else None,
+        verdict=Verdict.parse(words(companion("_verdict"))),
+        samples=_numbers(companion("_samples")),
+        ranking=words(companion("_ranking")) or None,
+    )
+
+
+def value_column(name: str) -> str:
+    """Return the column of the value that ``name`` is, or is a companion of; '' for others."""
+    base, label = split(name)
+    owners = (base, *(base.removesuffix(end) for end in COMPANIONS if base.endswith(end)))
+    return next((column(owner, label) for owner in owners if owner in METRICS), "")
+
+
+def words(cell: Any) -> str:
+    """Return the text of a cell; blank cells are NaN in pandas."""
+    return cell if isinstance(cell, str) else ""
+
+
+def _numbers(cell: Any) -> tuple[float, ...]:
+    """``'0.1;0.2'`` -> ``(0.1, 0.2)``; a single sample may have been read as a number."""
+    found = (number(part) for part in str(cell).split(_BETWEEN)) if cell is not None else ()
+    return tuple(value for value in found if value is not None)

@@ -15,7 +15,7 @@ _MOST_LEVELS = 3  # fingerprint, libraries, versions
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The environment of the run in ``folder``; empty where there is no file that holds one.
+    """Return the environment of the run in ``folder``; empty if no file holds one.
 
     Tables are made without it too: where they were measured is then not known.
     """
@@ -34,7 +34,7 @@ def _is_environment(value: Any) -> bool:
 
 
 def _are_facts(value: Any, levels: int) -> bool:
-    """Whether ``value`` is a fact, a list of facts, or a mapping of such, ``levels`` deep."""
+    """Return whether ``value`` is a fact, a list of facts, or a mapping ``levels`` deep."""
     if isinstance(value, dict):
         return levels > 0 and all(_are_facts(item, levels - 1) for item in value.values())
     if isinstance(value, list):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,38 +16,49 @@ import pandas as pd
 
 from cnnbench.errors import UserError
 from cnnbench.files import check_path
-from cnnbench.metrics import METRICS, column, split
+from cnnbench.metrics import METRICS, column
 from cnnbench.plugins import PROBES
 from cnnbench.probes.probe import probe_of, setting_of
-from cnnbench.probes.summary import Summary
 from cnnbench.record import SCHEMA_VERSION, Record
 from cnnbench.results import environment_facts, journal
-from cnnbench.results.csv_files import read_csv
-from cnnbench.units import rounded, written
+from cnnbench.results.report import Report
+from cnnbench.row import Row
+from cnnbench.statistics.measurement import CellStatus, Measurement
+from cnnbench.units import rounded
 
 ROW = ("model", "variant", "input_shape", "classes")
-_LEADING = (*ROW, "environment", "schema_version")
 _TIDY = (
     *("key", "attempt", *ROW, "probe", "setting", "repeat", "status", "reason"),
     *("environment", "started", "duration_s", "metric", "value"),
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A run as tables.
 
     Attributes:
         path: the run's folder, or the CSV file.
-        report: a row a model and variant.
+        measured: a row a model and variant, each number with all that is known of it.
         raw: the records of the journal (none where only a CSV was read).
         environment: ``environment.json``, or an empty mapping.
     """
 
     path: Path
-    report: pd.DataFrame
+    measured: Report
     raw: Sequence[Record] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.path}: {self.measured!r}>"
+
+    def _repr_html_(self) -> str:
+        return self.measured._repr_html_()
+
+    @cached_property
+    def report(self) -> pd.DataFrame:
+        """`measured` as a pandas table, as ``report.csv`` has it."""
+        return self.measured.to_frame()
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -65,17 +76,17 @@ def load(path: Path | str) -> Run:
     if check_path(path.is_dir):
         folder = _run_in(path)
         records = journal.read(folder / journal.FILE_NAME)[1]
-        return Run(folder, report(records), records, environment_facts.read(folder))
+        return Run(folder, measured(records), records, environment_facts.read(folder))
     if not check_path(path.exists):
         raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
-    return Run(path, read_csv(path))
+    return Run(path, Report.from_csv(path))
 
 
 def tidy(records: Iterable[Record]) -> pd.DataFrame:
     """A row a record and metric, in the order of the journal; a record without has one row."""
     columns: dict[str, list[Any]] = {name: [] for name in _TIDY}
     for record in records:
-        setting = setting_of(record)
+        words = setting_of(record)
         shared = (
             record.key,
             record.attempt,
@@ -93,13 +104,13 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
             record.duration_s,
         )
         for metric, value in record.metrics.items() or [("", None)]:
-            name = column(metric, setting.label_for(metric)) if metric else ""
+            name = column(metric, words.label_for(metric)) if metric else ""
             for values, cell in zip(columns.values(), (*shared, name, value), strict=True):
                 values.append(cell)
     return pd.DataFrame(columns)
 
 
-def report(records: Iterable[Record]) -> pd.DataFrame:
+def measured(records: Iterable[Record]) -> Report:
     """A row a model and variant at its own input shape and classes, a column a metric@setting.
 
     In the order in which they were first recorded, but the rows of a model together. Numbers are
@@ -107,69 +118,66 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
     """
     of_model: dict[str, dict[tuple[Any, ...], list[Record]]] = {}
     for record in records:
-        row = (record.model, record.variant, _shape(record.input_shape), record.classes)
-        of_model.setdefault(record.model, {}).setdefault(row, []).append(record)
-    by_row = {row: group for found in of_model.values() for row, group in found.items()}
-    rows = [
-        dict(zip(ROW, row, strict=True))
-        | {"environment": group[-1].environment, "schema_version": SCHEMA_VERSION}
-        | _values(group)
-        for row, group in by_row.items()
-    ]
-    groups = list(by_row.values())
+        network = (record.model, record.variant, record.input_shape, record.classes)
+        of_model.setdefault(record.model, {}).setdefault(network, []).append(record)
+    groups = [group for found in of_model.values() for group in found.values()]
+    rows = [_row(group) for group in groups]
     for probe in PROBES.values():
-        for values, added in zip(rows, probe.across_rows(rows, groups), strict=True):
-            values |= added
-    rows = [{name: _rounded(cell) for name, cell in values.items()} for values in rows]
-    frame = pd.DataFrame(rows, columns=list(_LEADING) if not rows else None)
-    return frame[[*_LEADING, *sorted(set(frame.columns) - set(_LEADING), key=_column_order(frame))]]
+        for row, added in zip(rows, probe.across_rows(rows, groups), strict=True):
+            for name, cell in added.items():
+                if isinstance(cell, Measurement):
+                    row.values[name] = cell
+                else:
+                    row.others[name] = cell
+    for row in rows:
+        row.values = {name: _rounded(one) for name, one in row.values.items()}
+    return Report(rows)
 
 
-def _values(records: list[Record]) -> dict[str, Any]:
-    """All columns of one row."""
+def report(records: Iterable[Record]) -> pd.DataFrame:
+    """The report of ``records`` as a pandas table, as `Run.report` is of a run."""
+    return measured(records).to_frame()
+
+
+def _row(records: Sequence[Record]) -> Row:
+    last = records[-1]
+    facts = {"input_shape": _shape(last.input_shape), "classes": str(last.classes)}
+    facts = {name: fact for name, fact in facts.items() if fact}
+    values = {
+        name: replace(one, environment=last.environment) for name, one in _values(records).items()
+    }
+    others = {"schema_version": SCHEMA_VERSION}
+    return Row(last.model, last.variant, facts, last.environment, values, others)
+
+
+def _values(records: Sequence[Record]) -> dict[str, Measurement]:
+    """All columns of one row; a number that another cell already gave is not overwritten."""
     by_cell: dict[str, list[Record]] = {}
     for record in records:
         cell = f"{record.probe} {json.dumps(record.setting, sort_keys=True)}"
         by_cell.setdefault(cell, []).append(record)
-    values: dict[str, Any] = {}
+    values: dict[str, Measurement] = {}
     for group in sorted(by_cell.values(), key=lambda group: -probe_of(group[0]).precedence):
         setting = setting_of(group[0])
-        for metric, summary in probe_of(group[0]).summarise(setting, group).items():
-            _put(values, metric, setting.label_for(metric), summary)
+        for metric, found in probe_of(group[0]).summarise(setting, group).items():
+            name = column(metric, setting.label_for(metric))
+            if name not in values or values[name].value is None:
+                values[name] = _shown(metric, found)
     return values
 
 
-def _put(values: dict[str, Any], metric: str, label: str, summary: Summary) -> None:
-    """One summary as columns; a number that another cell already gave is not overwritten."""
-    name = column(metric, label)
-    if values.get(name) is not None:
-        return
-    values[name] = summary.value
-    if summary.value is None or (metric in METRICS and METRICS[metric].depends_on == "setting"):
-        values[column(f"{metric}_status", label)] = summary.status
-    else:
-        values.pop(column(f"{metric}_status", label), None)
-    if summary.verdict:  # of counts, those that are a bound
-        values[column(f"{metric}_verdict", label)] = summary.verdict
+def _shown(metric: str, found: Measurement) -> Measurement:
+    """``found`` with what a table holds of it: of what no setting changes, no samples."""
     if metric in METRICS and METRICS[metric].depends_on == "setting":
-        values[column(f"{metric}_ci_low", label)] = summary.ci_low
-        values[column(f"{metric}_ci_high", label)] = summary.ci_high
-        values[column(f"{metric}_verdict", label)] = summary.verdict
-        values[column(f"{metric}_samples", label)] = ";".join(map(written, summary.samples))
+        return replace(found, samples=tuple(map(rounded, found.samples)))
+    status = CellStatus() if found.value is not None else found.status
+    return Measurement(found.value, status, verdict=found.verdict)
 
 
-def _column_order(frame: pd.DataFrame) -> Any:
-    """Metrics in the registry's order, settings as they came, companions behind their metric."""
-    order = list(METRICS)
-    labels = list(dict.fromkeys(split(name)[1] for name in frame.columns))
-
-    def place(name: str) -> tuple[int, int, str]:
-        metric, label = split(name)
-        owner = max((m for m in order if metric.startswith(m)), key=len, default=metric)
-        rank = order.index(owner) if owner in order else len(order)
-        return rank, labels.index(label), metric[len(owner) :]
-
-    return place
+def _rounded(found: Measurement) -> Measurement:
+    ends = (found.value, found.low, found.high)
+    value, low, high = (None if end is None else rounded(end) for end in ends)
+    return replace(found, value=value, low=low, high=high)
 
 
 def _run_in(folder: Path) -> Path:
@@ -188,7 +196,3 @@ def _run_in(folder: Path) -> Path:
 
 def _shape(shape: Iterable[int]) -> str:
     return "x".join(str(size) for size in shape)
-
-
-def _rounded(cell: Any) -> Any:
-    return rounded(cell) if isinstance(cell, float) else cell

@@ -1,4 +1,4 @@
-"""A small text file of a run that may come from anywhere: read where it is what it seems."""
+"""Safe reading of a small text file of a run that may come from anywhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def read(file: Path, most_bytes: int) -> str:
-    """The text of ``file``, but never through a symbolic link.
+    """Return the text of ``file``, but never through a symbolic link.
 
     What is shown of a run may be published: a link would put any file of this machine into it.
 

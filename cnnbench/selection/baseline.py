@@ -1,4 +1,4 @@
-"""A table that the budgets of a test run are held against, or that they write.
+"""Baseline table of a test run: budgets are compared with it, or written to it.
 
 Light to import: pytest loads it at every start.
 """
@@ -17,7 +17,8 @@ from cnnbench.files import replace_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cnnbench.results.merge import Row
+    from cnnbench.results.report import Report
+    from cnnbench.row import Row
 
 
 class Baseline:
@@ -34,29 +35,30 @@ class Baseline:
             UserError: it is damaged, is not there, or could not be written when it is due.
         """
         self._file, self.is_update = file, is_update
-        self._base: pd.DataFrame | None = None
+        self._base: Report | None = None
         self._found: dict[str, list[str]] = {}
         if file is None:
             return
         if file.is_file():
-            from cnnbench.results.csv_files import read_csv
+            from cnnbench.results.report import Report
 
-            self._base = read_csv(file)
+            self._base = Report.from_csv(file)
         elif not is_update:
             raise UserError(f"{file} does not exist; --cnnbench-update-baseline makes it")
         elif not file.parent.is_dir():
             raise UserError(f"the folder {file.parent} does not exist")
 
-    def check(self, report: pd.DataFrame) -> Iterator[str]:
-        """What got worse since the baseline; nothing where there is none or it is updated."""
+    def check(self, report: Report | pd.DataFrame) -> Iterator[str]:
+        """Yield what got worse since the baseline; nothing if there is none or it is updated."""
         if self.is_update or self._base is None:
             return
+        from cnnbench.results.report import Report
         from cnnbench.selection.compare import compare
 
-        if report["model"].iloc[0] not in set(self._base["model"]):
-            warnings.warn(
-                f"{report['model'].iloc[0]} is not in {self._file}", UserWarning, stacklevel=4
-            )
+        report = Report.of(report)
+        model = report.rows[0].model
+        if model not in {row.model for row in self._base}:
+            warnings.warn(f"{model} is not in {self._file}", UserWarning, stacklevel=4)
             return
         found = compare(self._base, report)
         for row in found.regressions:
@@ -70,40 +72,36 @@ class Baseline:
             warnings.warn(f"{words}: {verdict}", UserWarning, stacklevel=4)
 
     def add(self, test: str, reports: Sequence[str]) -> None:
-        """Take what the test of that id found, reports as CSV, to be written."""
+        """Add the reports (CSV) of the test with that id, to be written."""
         self._found[test] = list(reports)
 
     def write(self) -> None:
-        """Put what was found into the file; its other rows, and other numbers of a row, stay.
+        """Merge what was found into the file; its other rows, and other numbers of a row, stay.
 
         In the order of the tests' ids: the file is the same in whichever order they ran.
         """
         if self._file is None or not self._found:
             return
-        import pandas as pd
-
-        from cnnbench.results.csv_files import read_csv, to_csv
         from cnnbench.results.merge import merge
+        from cnnbench.results.report import Report
 
         texts = (text for test in sorted(self._found) for text in self._found[test])
-        found = [read_csv(self._file, text) for text in texts]
+        found = [Report.from_csv(self._file, text) for text in texts]
         old = [] if self._base is None else [_without_stale(self._base, merge(found)[0])]
-        rows, _ = merge([*old, *found])
-        table = pd.DataFrame([row.cells for row in rows])
-        replace_text(self._file, to_csv(table))
+        table, _ = merge([*old, *found])
+        replace_text(self._file, table.to_csv())
 
 
-def _without_stale(base: pd.DataFrame, found: list[Row]) -> pd.DataFrame:
-    """The rows of ``base`` but those of a network that is another by now, or measured elsewhere."""
-    from cnnbench.results.merge import rows_of
+def _without_stale(base: Report, found: Report) -> Report:
+    """Return ``base`` without networks that changed, or were measured elsewhere."""
+    from cnnbench.results.report import Report
 
     def identity(row: Row) -> tuple[object, ...]:
-        return row.model, row.variant, row.facts, row.cells.get("environment")
+        return row.model, row.variant, row.facts, row.environment
 
     names = {(row.model, row.variant) for row in found}
     identities = [identity(row) for row in found]
-    is_kept = [
-        (row.model, row.variant) not in names or identity(row) in identities
-        for row in rows_of(base)
+    kept = [
+        row for row in base if (row.model, row.variant) not in names or identity(row) in identities
     ]
-    return base[is_kept]
+    return Report(kept, base.columns)

@@ -1,4 +1,4 @@
-"""Budgets held against what was found; a broken one shows the layer that broke it."""
+"""Budgets compared with results; a broken one shows the layer that broke it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from cnnbench import metrics, units
 from cnnbench.errors import UserError, nearest
 from cnnbench.metrics import METRICS, column, short_name
-from cnnbench.results.measured import Measured, read
+from cnnbench.results.report import Report
 from cnnbench.statistics import estimates
 from cnnbench.statistics.drift_correction import counted
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ Budgets = Mapping[str, str | float]
 
 
 def broken_counts(found: Inspection, budgets: Budgets) -> Iterator[str]:
-    """A paragraph for each budget of a counted number that ``found`` exceeds.
+    """Yield a paragraph for each budget of a counted number that ``found`` exceeds.
 
     Raises:
         UserError: a budget for something that is not counted, or a unit that does not fit.
@@ -66,12 +65,12 @@ def time_limits(budgets: Mapping[str, Budgets]) -> dict[str, dict[str, float]]:
 
 
 def broken_times(
-    report: pd.DataFrame, model: str, name: str, limits: Mapping[str, float]
+    report: Report, model: str, name: str, limits: Mapping[str, float]
 ) -> Iterator[tuple[str, bool]]:
-    """What is not kept for sure, and whether it is surely over: a pair for each such runtime.
+    """Yield ``(message, certain)`` for each runtime whose time may be over its budget.
 
-    A time is surely over where its whole interval is (with few rounds: every round), and surely
-    kept where none of it is. One that could not be had keeps no budget: a pair says why.
+    A time is certainly over if its whole interval is (with few rounds: every round), and within
+    if none of it is. A missing time breaks the budget; the message says why.
     """
     unit = METRICS[name].unit
     for runtime, limit in limits.items():
@@ -89,10 +88,8 @@ def broken_times(
             yield f"{runtime}: {name} is {shown} (up to {highest}) and within {allowed}", False
 
 
-def ratio(
-    report: pd.DataFrame, model: str, reference_model: str, runtime: str
-) -> estimates.Estimate:
-    """``model``'s latency ÷ ``reference_model``'s, round by round, drift taken out of both."""
+def ratio(report: Report, model: str, reference_model: str, runtime: str) -> estimates.Estimate:
+    """Return ``model``'s latency ÷ ``reference_model``'s, round by round, drift-corrected."""
     ours, theirs = (
         timed(report, name, "latency_location_s", runtime) for name in (model, reference_model)
     )
@@ -103,10 +100,10 @@ def ratio(
     return estimates.estimate(kept if len(kept) >= FEWEST_PROCESSES else ratios)
 
 
-def timed(report: pd.DataFrame, model: str, metric: str, runtime: str) -> Measured:
-    """A latency of ``model`` at batch 1 on the CPU."""
-    row = {str(name): cell for name, cell in report[report["model"] == model].iloc[0].items()}
-    return read(row, column(metric, f"cpu/{runtime}/b1"))
+def timed(report: Report, model: str, metric: str, runtime: str) -> Measurement:
+    """Return a latency of ``model`` at batch 1 on the CPU."""
+    row = next(row for row in report if row.model == model)
+    return row.read(column(metric, f"cpu/{runtime}/b1"))
 
 
 def _counted(name: str, found: Mapping[str, float]) -> str:
@@ -121,30 +118,34 @@ def _counted(name: str, found: Mapping[str, float]) -> str:
 
 
 def _time(name: str) -> str:
-    return metrics.split(metrics.resolve(name, [m for m in METRICS if m.startswith("latency_")]))[0]
+    return metrics.split(
+        metrics.resolve(name, [m for m in METRICS if METRICS[m].family == "latency"])
+    )[0]
 
 
 def _exceeded(name: str, value: float, limit: float) -> str:
     unit = METRICS[name].unit
-    share = f" ({100 * (value / limit - 1):.1f} %)" if limit else ""
     shown, allowed = units.show(value, unit), units.show(limit, unit)
+    if limit and value > 2 * limit:
+        return f"{name} is {shown}, {value / limit:,.1f} times the {allowed} allowed"
+    share = f" ({100 * (value / limit - 1):.1f} %)" if limit else ""
     return f"{name} is {shown}, {units.show(value - limit, unit)}{share} over {allowed}"
 
 
 def _layers(found: Inspection, name: str, limit: float) -> Iterator[str]:
-    """Where the limit is passed, and the layers that have most of it."""
+    """Yield the layer at which the limit is passed, and the largest layers."""
     field = _LAYER_FIELDS.get(name)
     if field is None:
         return
     values = [int(getattr(row, field)) for row in found.rows]
     is_peak, whole = field == "live_bytes", sum(values)
     if is_peak:
-        yield f"  the peak is reached at layer '{found.peak_layer}'; most is alive at"
+        yield f"  the peak is reached at layer '{found.peak_layer}'; the largest are"
     else:
         # The layers' parameters stand for the bytes of their weights too.
         shares = accumulate(value / whole for value in values) if whole else iter(())
         passed = next((i for i, s in enumerate(shares) if s * found.metrics[name] > limit), -1)
-        yield f"  passed at layer '{found.rows[passed].name}'; the layers that have most of it:"
+        yield f"  passed at layer '{found.rows[passed].name}'; the largest layers:"
     unit = "count" if field == "params" else METRICS[name].unit
     for value, row in sorted(zip(values, found.rows, strict=True), key=_first, reverse=True)[
         :_SHOWN

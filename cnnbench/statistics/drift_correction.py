@@ -1,4 +1,4 @@
-"""What the reference timed beside a network says: its drift, and which processes count.
+"""Drift correction by the reference timed beside a network; selection of processes.
 
 A reference that takes longer in one process than in another tells that the machine was slower
 then. Dividing by it takes that out as long as both are slowed alike, as by a lower clock. Where

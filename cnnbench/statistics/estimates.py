@@ -1,4 +1,4 @@
-"""What samples say, and how sure: percentiles, intervals over processes, verdicts, comparisons.
+"""Estimates from samples: intervals over processes, verdicts, comparisons, tiers.
 
 Pure functions of numbers. One process is one sample. Latencies are looked at as
 ``log(location / reference)``, one value a process, and everywhere by the same robust estimator,
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
@@ -31,38 +32,13 @@ from cnnbench.statistics.robust import (
     trimmed,
     yuen,
 )
+from cnnbench.statistics.verdict import STABLE, Verdict
 from cnnbench.units import rounded
-
-# How a verdict is worded; tables, pages and choices look for these words.
-STABLE, UNSTABLE = "stable", "unstable"
-# Said of a share of right answers: another training would give another.
-ONE_SEED, ONE_TRAINING = "one seed", f"{STABLE} for one training"
-NOT_ABOVE_CHANCE = "not above chance"
 
 MINIMUM_EFFECT = 0.05
 
 # A flag that more than this share of a cell's rounds carry makes the cell unstable.
 _FLAGGED = 1 / 3
-
-
-def unstable(*reasons: str) -> str:
-    """The verdict ``unstable: `` and every reason; `reasons_of` reads them back."""
-    return f"{UNSTABLE}: {'; '.join(reasons)}"
-
-
-def reasons_of(verdict: str) -> str:
-    """Why a verdict is not stable, in words; empty where it is, or where there is none."""
-    if verdict.startswith(STABLE):
-        return ""
-    return verdict.removeprefix(UNSTABLE).removeprefix(": ")
-
-
-def is_unstable(verdict: str) -> bool:
-    """Whether a verdict says that its number is not to be trusted."""
-    return verdict.startswith(UNSTABLE)
-
-
-BLIND = unstable(NOT_ABOVE_CHANCE)
 
 
 @dataclass(frozen=True)
@@ -77,6 +53,9 @@ class Estimate:
     def precision(self) -> float:
         """Half the interval's width, relative to the value."""
         return (self.high - self.low) / 2 / abs(self.value) if self.value else math.inf
+
+
+Direction = Literal["higher", "lower", "no difference", "too few processes"]
 
 
 @dataclass(frozen=True)
@@ -95,11 +74,11 @@ class Comparison:
     high: float
     p: float
     p_adjusted: float
-    verdict: str
+    verdict: Direction
 
 
 def estimate(samples: Sequence[float], references: Sequence[float] | None = None) -> Estimate:
-    """The value of a positive quantity over processes, with its 95 % interval.
+    """Return the value of a positive quantity over processes, with its 95 % interval.
 
     Args:
         samples: one a process, positive.
@@ -126,7 +105,7 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
 
 
 def converged(found: Sequence[Estimate], references: Sequence[float], precision: float) -> bool:
-    """Whether the relative half-width of every interval of a cell is within ``precision``.
+    """Return whether the relative half-width of every interval of a cell is within ``precision``.
 
     Of undisturbed processes: as long as there are too few of them, more are worth their time.
     """
@@ -141,8 +120,8 @@ def verdict(
     precision: float | None = None,
     flags: Sequence[Sequence[str]] = (),
     capped: str = "",
-) -> str:
-    """``stable``, or ``unstable: `` and every reason.
+) -> Verdict:
+    """Return whether a number is stable, or every reason why it is not.
 
     Args:
         found: the number with its interval, as tables show it.
@@ -165,11 +144,11 @@ def verdict(
     if reasons and capped:
         reasons.append(f"capped at {capped} a cell")
     reasons += concerns(flags)
-    return unstable(*reasons) if reasons else STABLE
+    return Verdict.unstable(*reasons) if reasons else STABLE
 
 
 def _slowed(references: Sequence[float]) -> list[str]:
-    """That disturbed processes had to count, as there were too few others."""
+    """Return the reason that disturbed processes had to count, if they had to."""
     rounds, left = len(references), len(undisturbed(references))
     if left >= FEWEST_PROCESSES or left == rounds:
         return []
@@ -177,7 +156,7 @@ def _slowed(references: Sequence[float]) -> list[str]:
 
 
 def concerns(flags: Sequence[Sequence[str]]) -> list[str]:
-    """The kinds of flags that over a third of the rounds carry: ``drifting in 3 of 6 rounds``."""
+    """Return the kinds of flags of over a third of the rounds: ``drifting in 3 of 6 rounds``."""
     kinds = Counter(kind for one in flags for kind in dict.fromkeys(map(_kind, one)))
     return [
         f"{kind} in {count} of {len(flags)} rounds"
@@ -223,7 +202,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def tiers(cells: Sequence[Sequence[float]], minimum_effect: float = MINIMUM_EFFECT) -> list[int]:
-    """The tier of each cell, 1 for the lowest values; cells that cannot be told apart share one.
+    """Return the tier of each cell, 1 for the lowest; cells that do not differ share one.
 
     A tier is led by its lowest cell, and holds those that are not shown to differ from the leader
     (all pairs are one family of tests), so that a chain of small steps does not become one tier.
@@ -272,7 +251,7 @@ def _test(base: np.ndarray, new: np.ndarray, effect: float) -> tuple[Estimate, f
 
 def _judged(ratio: Estimate, p: float | None, p_adjusted: float) -> Comparison:
     if p is None:
-        words = "too few processes"
+        words: Direction = "too few processes"
     elif p_adjusted < 1 - CONFIDENCE:
         words = "higher" if ratio.value > 1 else "lower"
     else:

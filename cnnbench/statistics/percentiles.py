@@ -34,5 +34,5 @@ def quantile(calls: Sequence[float], q: int) -> float:
 
 
 def calls_missing(count: int, q: int) -> int:
-    """How many more calls the ``q``-th percentile wants."""
+    """Return how many more calls the ``q``-th percentile needs."""
     return max(0, CALLS_NEEDED[q] - count)

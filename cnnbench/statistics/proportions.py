@@ -8,8 +8,9 @@ from statistics import fmean, variance
 
 import numpy as np
 
-from cnnbench.statistics.estimates import BLIND, ONE_SEED, STABLE, Estimate, unstable
+from cnnbench.statistics.estimates import Estimate
 from cnnbench.statistics.robust import Z, t_quantile
+from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE, ONE_SEED, STABLE, Verdict
 
 
 def estimate(shares: Sequence[float], examples: int) -> Estimate:
@@ -47,14 +48,14 @@ def _within(value: float, centre: float, half: float) -> Estimate:
 
 def verdict(
     shares: Sequence[float], examples: int, chance: float, *, has_seeds: bool = True
-) -> str:
-    """``stable``, or ``unstable``: not above chance, or one seed only.
+) -> Verdict:
+    """Return whether a share is stable, not above chance, or of one seed only.
 
     Without seeds (nothing was trained) one share is all that there can be.
     """
     if estimate(shares, examples).low <= chance:
-        return BLIND
-    return STABLE if len(shares) > 1 or not has_seeds else unstable(f"{ONE_SEED}, 2 at least")
+        return NOT_ABOVE_CHANCE
+    return STABLE if len(shares) > 1 or not has_seeds else ONE_SEED
 
 
 def gain(base: np.ndarray, new: np.ndarray) -> Estimate:

@@ -1,4 +1,4 @@
-"""Whether two ways of measuring put the same networks in the same order."""
+"""Rank correlation of two ways of measuring the same networks."""
 
 from __future__ import annotations
 

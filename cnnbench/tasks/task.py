@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cnnbench.metrics import QUALITY, QualityMetric
 from cnnbench.plugins import Registry
+from cnnbench.statistics.verdict import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,12 +128,12 @@ class Judgement:
     """Interval and verdict of one metric.
 
     Attributes:
-        verdict: ``stable``, or ``unstable: why``.
+        verdict: whether the number can be trusted.
         value: summary over all seeds; None for the median.
         low, high: the 95 % interval; None to use the default interval.
     """
 
-    verdict: str
+    verdict: Verdict
     value: float | None = None
     low: float | None = None
     high: float | None = None

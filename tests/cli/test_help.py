@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from cnnbench.cli import group
 result = CliRunner().invoke(group, sys.argv[1:])
 assert result.exit_code == 0, result.output
-heavy = {"tensorflow", "keras", "pandas", "scipy", "sklearn", "matplotlib", "plotly"}
+heavy = {"tensorflow", "keras", "pandas", "scipy", "sklearn", "altair", "vl_convert"}
 loaded = heavy & set(sys.modules)
 assert not loaded, loaded
 print(result.output)

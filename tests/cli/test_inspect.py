@@ -33,10 +33,15 @@ def test_what_goes_to_stdout_goes_there_alone(tmp_path: Path) -> None:
     assert page.startswith("<!doctype html>")
     assert page.rstrip().endswith("</html>")
     # MACs, parameters, output, alive. C1 has 6 kernels of 5 x 5 + 1, at 28 x 28: the widest map.
-    bars = re.findall(r'height="([0-9.]+)"><title>C1 \(Conv2D\): ([^<]*)', page)
-    assert [label for _, label in bars] == ["117,600", "156", "18.8 kB", "18.8 kB"]
-    assert float(bars[0][0]) == pytest.approx(160 * 117_600 / 240_000, abs=0.01)
-    assert float(bars[2][0]) == 160
+    block = re.search(r'<script type="application/json" id="data">(.*?)</script>', page)
+    assert block is not None
+    charts = json.loads(block[1])["plots"]["charts"]
+    bars = [
+        next(bar for bar in chart["data"]["values"] if bar["layer"] == "C1 (Conv2D)")
+        for chart in charts.values()
+    ]
+    assert [bar["text"] for bar in bars] == ["117,600", "156", "18.8 kB", "18.8 kB"]
+    assert [bar["value"] for bar in bars] == [117_600, 156, 18_816, 18_816]
     assert json.loads(_inspect("LeNet5", "--json").stdout)["metrics"]["params"] == 61_706
     text = _inspect("LeNet5", "--html", str(tmp_path / "page.html")).stdout
     assert "61,706" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def _report(*arguments: str) -> Result:
 
 def test_a_section_alone() -> None:
     found = _report("--section", "call_paths").stdout
-    assert found.startswith("How far the call path moves the ranking\n")
+    assert found.startswith("How the runtime changes the ranking\n")
     assert "Published beside measured" not in found
     assert _report("--section", "published", "--format", "md").stdout.startswith("## Published")
 
@@ -58,6 +59,22 @@ def test_a_metric_that_the_report_does_not_have() -> None:
         error = _report("--metric", "latency_p7", "--format", form).exception
         assert isinstance(error, UserError)
         assert "no metric 'latency_p7' in this table" in error.one_line()
+
+
+def test_an_unknown_format_is_refused_with_the_nearest() -> None:
+    error = _report("--format", "jsn").exception
+    assert isinstance(error, UserError)
+    assert "--format: unknown format 'jsn' (did you mean" in error.one_line()
+
+
+def test_json_has_a_row_a_network_and_what_is_known_of_each_number() -> None:
+    found = json.loads(_report("--format", "json", "--metric", "latency_p50@cpu/graph/b1").stdout)
+    assert found["environment"]["fingerprint"]
+    row = found["rows"][0]
+    (number,) = (n for name, n in row["metrics"].items() if name.startswith("latency_p50"))
+    low, high = number["interval"]
+    assert low <= number["value"] <= high
+    assert len(number["samples"]) >= 6 and all(isinstance(one, float) for one in number["samples"])
 
 
 @pytest.mark.parametrize(

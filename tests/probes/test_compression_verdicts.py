@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cnnbench.probes.compression.verdicts import verdicts
 from cnnbench.record import Record
 from cnnbench.report.remarks import remarks
 from cnnbench.results import tables
+from cnnbench.results.report import Report
+from cnnbench.row import Row
 from tests.results.records import record
 
 _LABEL = "cpu/litert/b1"
@@ -35,9 +38,12 @@ def _row(variant: str, seconds: float = 1.0, **cells: Any) -> dict[str, Any]:
     } | cells
 
 
+def _rows(*cells: dict[str, Any]) -> list[Row]:
+    return Report.of(pd.DataFrame(cells)).rows
+
+
 def _verdict(row: dict[str, Any]) -> str:
-    rows = [_row("float32"), row]
-    found = verdicts(rows, [[], []])
+    found = verdicts(_rows(_row("float32"), row), [[], []])
     assert set(found) == {1}, "float32 is what the others are compared with"
     return found[1]
 
@@ -116,7 +122,8 @@ def test_why_there_is_no_file() -> None:
 
 
 def test_a_row_without_its_float32_row_has_no_verdict() -> None:
-    assert verdicts([_row("float32"), _row("ptq-int8") | {"classes": 5}], [[], []]) == {}
+    rows = _rows(_row("float32"), _row("ptq-int8") | {"classes": 5})
+    assert verdicts(rows, [[], []]) == {}
 
 
 _FLAG = "output disagrees with Keras by 0.3 (largest output 1)"
@@ -140,7 +147,7 @@ def _converted(
 def test_what_is_known_of_the_images_of_a_folder_stands_below_the_table() -> None:
     told = {"notes": ["a note"], "n_problems": 1, "problems": ["red/0.jpg: not a picture"]}
     made = [_converted(name, [], told, top1=0.9) for name in ("float32", "ptq-int8")]
-    (line,) = (line for line in remarks(tables.report(made)) if "a note" in line)
+    (line,) = (line for line in remarks(tables.measured(made)) if "a note" in line)
     assert "a note; 1 file not used: red/0.jpg: not a picture" in line
 
 
@@ -160,7 +167,7 @@ def test_a_file_that_disagrees_with_keras_is_doubtful_and_its_verdict_says_so() 
 
 
 def test_a_doubtful_file_without_a_data_set_stands_below_the_table() -> None:
-    report = tables.report([_converted("float32", [_FLAG], output_max_abs_diff=0.3)])
+    report = tables.measured([_converted("float32", [_FLAG], output_max_abs_diff=0.3)])
     doubt = f"Output difference cpu/litert/b1, doubtful: Net ({_FLAG})"
     assert list(remarks(report)) == [doubt]
 

@@ -20,7 +20,7 @@ from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.record import Record
 from cnnbench.report import layout, table
 from cnnbench.results import tables
-from cnnbench.results.merge import rows_of
+from cnnbench.statistics.verdict import STABLE
 from tests.results.records import record
 
 SETTING = LatencySetting(runtime="litert")
@@ -72,10 +72,10 @@ def test_a_number_that_drifts_with_the_reference_is_that_of_the_median_speed() -
 @pytest.mark.parametrize("spread", [0.005, 0.03, 0.1])
 @pytest.mark.parametrize("seed", range(5))
 def test_plus_minus_and_question_mark_of_a_cell_agree(spread: float, seed: int) -> None:
-    report = tables.report(rounds(noisy(spread, seed)))
-    (row,) = rows_of(report)
-    timed = [name for name in report.columns if split(name)[0].startswith(("latency_", "through"))]
-    shown = [name for name in timed if split(name)[0] in METRICS and row.cells[name] is not None]
+    report = tables.measured(rounds(noisy(spread, seed)))
+    (row,) = report
+    timed = [name for name in report.numbers if split(name)[0].startswith(("latency_", "through"))]
+    shown = [name for name in timed if row.read(name).value is not None]
     assert len(shown) >= 5
     for name in shown:
         found = row.read(name)
@@ -95,7 +95,7 @@ def test_rounds_end_by_the_intervals_that_tables_show() -> None:
         for seed in range(10):
             records = rounds(noisy(spread, seed))
             summaries = PROBES["latency"].summarise(SETTING, records)
-            is_stable = all(summaries[name].verdict == "stable" for name in shown)
+            is_stable = all(summaries[name].verdict == STABLE for name in shown)
             assert Rounds(records).is_narrow(0.05) == is_stable
 
 
@@ -103,8 +103,8 @@ def test_a_steady_location_does_not_hide_a_median_that_is_not() -> None:
     """The fastest calls take 10 ms in every round, the others 12 or 18 ms."""
     records = rounds([[0.010] * 5 + [slow] * 45 for slow in (0.012, 0.018) * 4])
     found = PROBES["latency"].summarise(SETTING, records)
-    assert found["latency_location_s"].verdict == "stable"
-    assert found["latency_p50_s"].verdict.startswith("unstable: too noisy: ±")
+    assert found["latency_location_s"].verdict == STABLE
+    assert str(found["latency_p50_s"].verdict).startswith("unstable: too noisy: ±")
     assert not Rounds(records).is_narrow(0.05)
 
 
@@ -143,25 +143,25 @@ def test_one_round_has_no_interval() -> None:
     for metric in ("latency_location_s", "latency_p50_s", "latency_p90_s"):
         one = found[metric]
         assert one.value == pytest.approx(0.01)
-        assert (one.ci_low, one.ci_high) == (None, None)
-        assert one.verdict == "unstable: 1 process of at least 6"
+        assert (one.low, one.high) == (None, None)
+        assert str(one.verdict) == "unstable: 1 process of at least 6"
 
 
 def test_a_percentile_of_too_few_calls_says_how_many_more() -> None:
     found = PROBES["latency"].summarise(SETTING, rounds([[0.01] * 10] * 6))
     assert found["latency_p50_s"].value == pytest.approx(0.01)
     assert found["latency_p90_s"].value is None
-    assert found["latency_p90_s"].status == "4 more calls needed for p90"
+    assert str(found["latency_p90_s"].status) == "4 more calls needed for p90"
 
 
 def test_a_round_without_a_reference_takes_no_part() -> None:
     timed = rounds([[0.01] * 20] * 7)
     known = {name: value for name, value in timed[3].metrics.items() if name != "reference_s"}
-    report = tables.report([*timed[:3], replace(timed[3], metrics=known), *timed[4:]])
-    (row,) = rows_of(report)
+    report = tables.measured([*timed[:3], replace(timed[3], metrics=known), *timed[4:]])
+    (row,) = report
     for name in ("latency_location_s", "latency_p50_s"):
         found = row.read(f"{name}@cpu/litert/b1")
-        assert (len(found.samples), len(found.references), found.verdict) == (6, 6, "stable")
+        assert (len(found.samples), len(found.references), found.verdict) == (6, 6, STABLE)
 
 
 def test_intervals_of_percentiles_cover_the_truth() -> None:

@@ -9,6 +9,7 @@ import pytest
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.report import layout
 from cnnbench.results import tables
+from cnnbench.results.report import Report
 from tests.report.made import LITERT, Book
 from tests.results.records import record
 
@@ -51,17 +52,18 @@ def test_a_percentile_lies_in_its_interval_and_has_one_with_few_calls_a_process(
 
 def test_a_doubtful_number_is_never_the_best_and_nothing_that_it_beats_is() -> None:
     book = Book(seed=3).latency("A", 0.010).latency("B", 0.012)
-    report = tables.report(book.records)
+    frame = tables.report(book.records)
 
     def best() -> list[str]:
+        report = Report.of(frame)
         (column,) = layout.columns(report, ["latency_p50@cpu/litert/b1"])
-        marked = zip(report["model"], layout.cells(report, column), strict=True)
+        marked = zip(layout.row_names(report), layout.cells(report, column), strict=True)
         return [model for model, cell in marked if cell.is_best]
 
     assert best() == ["A"]
-    report.loc[1, "latency_p50_s_verdict@cpu/litert/b1"] = "unstable: too noisy"
+    frame.loc[1, "latency_p50_s_verdict@cpu/litert/b1"] = "unstable: too noisy"
     assert best() == ["A"]
-    report.loc[0, "latency_p50_s_verdict@cpu/litert/b1"] = "unstable: too noisy"
+    frame.loc[0, "latency_p50_s_verdict@cpu/litert/b1"] = "unstable: too noisy"
     assert best() == []
-    report.loc[0, "latency_p50_s@cpu/litert/b1"] = math.nan
+    frame.loc[0, "latency_p50_s@cpu/litert/b1"] = math.nan
     assert best() == []

@@ -52,6 +52,7 @@ class Seen:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(file.as_uri())
+        self.page.evaluate("ready")
 
     def names(self) -> list[str]:
         return list(self.page.locator("#table tbody th").all_inner_texts())
@@ -60,4 +61,10 @@ class Seen:
         self.page.locator("#table thead button").filter(has_text=re.compile(f"^{head}")).click()
 
     def choose(self, label: str, text: str) -> None:
-        self.page.get_by_label(label, exact=True).select_option(label=text)
+        self.page.get_by_role("combobox", name=label, exact=True).select_option(label=text)
+
+    def expect(self, selector: str, count: int) -> None:
+        """Wait until so many elements are there: charts are drawn again in their own time."""
+        from playwright.sync_api import expect
+
+        expect(self.page.locator(selector)).to_have_count(count, timeout=1000 * HANGS_AFTER_S)

@@ -1,11 +1,10 @@
-"""How far the call path moves the ranking: places, correlations and what moves, by hand."""
+"""How the runtime changes the ranking: ranks, correlations and changes, by hand."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from cnnbench.errors import UserError
@@ -13,7 +12,8 @@ from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.report import files
 from cnnbench.report.sections import call_paths
 from cnnbench.report.sections.section import Section
-from cnnbench.results import csv_files, tables
+from cnnbench.results import tables
+from cnnbench.results.report import Report
 from tests.report.made import LITERT, Book
 
 GRAPH, LARGE = LatencySetting(runtime="graph"), LatencySetting(runtime="graph", batch_size=32)
@@ -21,7 +21,7 @@ GRAPH, LARGE = LatencySetting(runtime="graph"), LatencySetting(runtime="graph", 
 MS = {"A": (1, 5), "B": (2, 10), "C": (4, 20), "D": (8, 40), "E": (16, 80), "F": (60, 2)}
 
 
-def report(names: str = "ABCDEF", batches: bool = False) -> pd.DataFrame:
+def report(names: str = "ABCDEF", batches: bool = False) -> Report:
     book = Book()
     for name in names:
         litert, graph = MS[name]
@@ -30,11 +30,11 @@ def report(names: str = "ABCDEF", batches: bool = False) -> pd.DataFrame:
         book.latency(name, graph / 1000, setting=GRAPH, noise=0.001)
         if batches and name != "F":
             book.latency(name, graph / 50, setting=LARGE, noise=0.001)
-    return tables.report(book.records)
+    return tables.measured(book.records)
 
 
-def section(frame: pd.DataFrame) -> Section:
-    found = call_paths.section(frame)
+def section(table: Report) -> Section:
+    found = call_paths.section(table)
     assert found is not None
     return found
 
@@ -56,10 +56,10 @@ def test_places_and_the_cost_of_the_wrong_path() -> None:
 
 def test_what_moves_is_named() -> None:
     spread, *moved = section(report()).notes
-    assert "the fastest call path is cpu/litert/b1 for 5, cpu/graph/b1 for 1" in spread
+    assert "the fastest runtime is cpu/litert/b1 for 5, cpu/graph/b1 for 1" in spread
     least, most, middle = (float(word) for word in re.findall(r"\d+\.\d", spread))
     assert 3.5 < least <= middle < 7 and 20 < most < 40
-    assert moved == ["F: place 1 of 6 in cpu/graph/b1, 6 in cpu/litert/b1."]
+    assert moved == ["F: rank 1 of 6 in cpu/graph/b1, 6 in cpu/litert/b1."]
 
 
 def test_other_batch_sizes_are_correlated_and_never_put_in_one_order() -> None:
@@ -77,7 +77,7 @@ def test_one_path_or_four_networks_have_no_section() -> None:
     book = Book()
     for name in MS:
         book.latency(name, MS[name][0] / 1000, setting=LITERT)
-    assert call_paths.section(tables.report(book.records)) is None
+    assert call_paths.section(tables.measured(book.records)) is None
 
 
 def test_text_and_markdown_say_the_same() -> None:
@@ -90,8 +90,8 @@ def test_text_and_markdown_say_the_same() -> None:
 
 def test_one_section_alone_of_a_bare_table(tmp_path: Path) -> None:
     many, few = tmp_path / "many.csv", tmp_path / "few.csv"
-    many.write_text(csv_files.to_csv(report()))
-    few.write_text(csv_files.to_csv(report("ABCD")))
+    many.write_text(report().to_csv())
+    few.write_text(report("ABCD").to_csv())
     found = section(report())
     assert files.section(many, "call_paths", "md") == found.as_markdown().lstrip("\n")
     assert files.section(many, "call_paths") == found.as_text().lstrip("\n")
@@ -100,6 +100,6 @@ def test_one_section_alone_of_a_bare_table(tmp_path: Path) -> None:
 
 
 def test_times_without_a_call_path_are_no_setting() -> None:
-    frame = report()
+    frame = report().to_frame()
     frame["latency_p50_s"] = 0.001
-    assert section(frame) == section(report())
+    assert section(Report.of(frame)) == section(report())

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cnnbench.report import drift, table
+from cnnbench.report import table
+from cnnbench.report.remarks import drift
 from cnnbench.results import tables
+from cnnbench.results.report import Report
 from tests.report.made import Book
 
 
@@ -16,12 +18,12 @@ def test_a_shared_drift_is_cancelled_and_the_report_says_so(tmp_path: Path) -> N
     # `latency` gives every process a drift of 20 % that the reference shares, and noise of 1 %.
     book = Book().latency("Alpha", 0.01, rounds=40).latency("Beta", 0.02, rounds=40)
     run = tables.load(book.write(tmp_path / "run"))
-    line, left_out = drift.cancelled(run.report)
+    line, left_out = drift(run.measured)
     plain, beside = (float(number) for number in re.findall(r"([\d.]+)%", line))
     assert 12 < plain < 28 and 0.6 < beside < 1.4
     assert "median of 2 cells" in line
-    assert re.match(r"\d+ of 80 rounds do not count: the machine was slowed down", left_out)
-    shown = table.as_markdown(run.report, run.environment)
+    assert re.match(r"\d+ of 80 rounds excluded: the machine was slowed down", left_out)
+    shown = table.as_markdown(run.measured, run.environment)
     assert line in shown and left_out in shown
 
 
@@ -36,11 +38,11 @@ def test_both_spreads_are_of_the_rounds_that_count() -> None:
             | {f"{name}@cpu/litert/b1": value for name, value in columns.items()}
         ]
     )
-    line, left_out = drift.cancelled(report)
+    line, left_out = drift(Report.of(report))
     assert re.findall(r"([\d.]+)%", line) == ["1.5", "1.5"]  # 1.4826 × 1 %
-    assert left_out.startswith("2 of 11 rounds do not count")
+    assert left_out.startswith("2 of 11 rounds excluded")
 
 
 def test_nothing_is_said_of_too_few_processes(tmp_path: Path) -> None:
     run = tables.load(Book().latency("Alpha", 0.01, rounds=5).write(tmp_path / "run"))
-    assert list(drift.cancelled(run.report)) == []
+    assert list(drift(run.measured)) == []

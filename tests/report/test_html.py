@@ -12,13 +12,18 @@ from typing import Any
 
 import pytest
 
+from cnnbench import plots
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.report import html
+from cnnbench.report.html import inspection
 from cnnbench.results import csv_files, tables
 from cnnbench.results.tables import Run
 from tests.report.browsing import Seen, chromium
 from tests.report.made import FORMULA, HOSTILE, Book, everything
+
+PUBLISHED = Path(__file__).parents[2] / "results" / "published"
+ON_FRONT = "#tradeoff [aria-label*='on the Pareto front']"
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +73,18 @@ def test_it_filters_by_name(seen: Seen) -> None:
 
 def test_which_class_is_taken_for_which(seen: Seen) -> None:
     section = seen.page.locator("#confusion")
-    assert section.locator("tbody tr").first.inner_text().split("\t") == ["cat", "600", "60", "6"]
+    cells = section.locator(".role-mark > [aria-label]")
+    labels = [cell.get_attribute("aria-label") for cell in cells.all()]
+    assert labels[:2] == [
+        "cat predicted as cat: 600 of 666",
+        f"cat predicted as {HOSTILE}: 60 of 666",
+    ]
+    assert len(labels) == 9
     mistakes = section.locator("#mistakes li").all_inner_texts()
-    assert mistakes[0] == f"cat named {HOSTILE}: 9.0 % (60 of 666)"
-    assert mistakes[-1] == "2 seeds added up"
-    section.get_by_label("Network").last.select_option("Small")
-    assert section.locator("tbody tr").count() == 3
+    assert mistakes[0] == f"cat predicted as {HOSTILE}: 9.0 % (60 of 666)"
+    assert mistakes[-1] == "2 seeds summed"
+    seen.choose("Network", "Small")
+    seen.expect("#confusion .role-mark > [aria-label]", 9)
 
 
 def test_columns_and_intervals_can_be_shown_and_hidden(seen: Seen) -> None:
@@ -91,20 +102,26 @@ def test_columns_and_intervals_can_be_shown_and_hidden(seen: Seen) -> None:
 
 
 def test_the_reader_picks_the_axes_and_the_front_follows(seen: Seen) -> None:
-    plot = seen.page.locator("#tradeoff .plot")
-    assert "Top-1" in plot.inner_text()
-    assert seen.page.locator("#tradeoff [data-model]").count() == 5
+    assert "Top-1" in (seen.page.locator("#tradeoff .plot").text_content() or "")
+    seen.expect("#tradeoff [tabindex]", 5)
     # By latency and top-1: Small, the hostile one and Big; the other two are beaten.
-    assert seen.page.locator("#tradeoff .bubble.on").count() == 3
+    seen.expect(ON_FRONT, 3)
     seen.choose("Across", "MACs")
-    assert "MACs →" in plot.inner_text()
+    seen.page.locator("#tradeoff").get_by_text("MACs →").wait_for()
     seen.choose("Up", "Params")
     # Params are MACs / 100: the smallest is best in both.
-    assert seen.page.locator("#tradeoff .bubble.on").count() == 1
-    seen.page.locator("#tradeoff [data-model=Big]").focus()
+    seen.expect(ON_FRONT, 1)
+    seen.page.locator("#tradeoff [aria-label^='Big:']").focus()
     tip = seen.page.locator("#tip").inner_text()
     assert tip.startswith("Big")
     assert "500 M" in tip
+
+
+def test_logarithms_are_the_reader_s_choice(seen: Seen) -> None:
+    before = seen.page.locator("#tradeoff svg").inner_html()
+    seen.page.locator("#tradeoff").get_by_label("logarithmic").uncheck()
+    seen.page.locator("#tradeoff").get_by_text("15 ms", exact=True).wait_for()
+    assert seen.page.locator("#tradeoff svg").inner_html() != before
 
 
 def test_a_redraw_leaves_the_keyboard_where_it_was(seen: Seen) -> None:
@@ -116,10 +133,12 @@ def test_a_redraw_leaves_the_keyboard_where_it_was(seen: Seen) -> None:
     before = focused()
     seen.page.keyboard.press("Enter")
     assert focused() == before != ""
-    for place in ("#latency", "#memory", "#tradeoff"):
-        seen.page.locator(f"{place} .controls select").first.focus()
+    for place in ("#latency", "#tradeoff"):
+        seen.page.locator(f"{place} .controls select").last.focus()
+        name = seen.page.evaluate("document.activeElement.name")
         seen.page.keyboard.press("ArrowDown")
-        assert seen.page.evaluate("document.activeElement.tagName") == "SELECT"
+        seen.page.evaluate("new Promise((done) => setTimeout(done, 300))")
+        assert seen.page.evaluate("document.activeElement.name") == name
     seen.page.locator("#latency .controls input").focus()
     seen.page.keyboard.press("Space")
     assert seen.page.evaluate("document.activeElement.type") == "checkbox"
@@ -163,13 +182,13 @@ def test_every_section_is_there_and_enough_to_run_it_again(seen: Seen) -> None:
         "Which class is taken for which",
         "How it was measured",
     ]
-    assert seen.page.locator("#memory circle").count() == 10  # five measured, five predicted
-    assert seen.page.locator("#learning svg").count() == 5
-    over_time = seen.page.locator("#timelines svg")
-    assert over_time.count() == 5
-    assert over_time.first.locator("path").first.get_attribute("d").count("L") == 3
-    phase = over_time.first.get_by_label("batch of 1")
-    assert "most in it 900 MB" in phase.get_attribute("aria-label")
+    seen.expect("#memory [tabindex]", 10)  # five measured, five predicted
+    seen.expect("#learning [tabindex]", 5 * 2 * 2)  # networks, seeds, epochs
+    lines = seen.page.locator("#timelines .mark-line path")
+    assert lines.count() == 5
+    assert lines.first.get_attribute("d").count("L") == 3
+    phase = seen.page.locator("#timelines [aria-label*='batch of 1']").first
+    assert "peak in this phase 900 MB" in phase.get_attribute("aria-label")
     text = seen.page.locator("#how").inner_text()
     for words in ("Test CPU", "libraries tensorflow", "2.21.0", "multiply-add", "cnnbench run"):
         assert words in text
@@ -182,8 +201,11 @@ def test_a_phone_needs_no_sideways_scrolling_and_the_dark_is_dark(browser: Any, 
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
     ground = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert max(int(part) for part in re.findall(r"\d+", ground)) < 60
+    bubble = "getComputedStyle(document.querySelector('#tradeoff [tabindex]')).fill"
+    dark = seen.page.evaluate(bubble)
     seen.page.emulate_media(media="print")
     assert not seen.page.locator("nav").is_visible()
+    assert seen.page.evaluate(bubble) != dark, "paper is light"
     assert seen.errors == []
     seen.page.close()
 
@@ -213,14 +235,14 @@ def test_runtime_and_batch_are_the_reader_s_choice(browser: Any, tmp_path: Path)
     page.write_text(html.page(tables.load(book.write(tmp_path / "run"))))
     seen = Seen(browser, page)
     seen.choose("Up", "MACs")
-    seen.choose("Across: setting", "cpu/graph/b32")
-    assert "Latency p50 cpu/graph/b32 →" in seen.page.locator("#tradeoff .plot").inner_text()
-    assert seen.page.locator("#tradeoff .bubble.on").count() == 2  # A has fewer MACs, B is faster
-    seen.choose("Across: setting", "cpu/litert/b1")
-    assert seen.page.locator("#tradeoff .bubble.on").count() == 1
-    assert seen.page.locator("#latency circle").count() == 4
+    seen.choose("Across", "Latency p50 cpu/graph/b32")
+    seen.page.locator("#tradeoff").get_by_text("Latency p50 cpu/graph/b32 →").wait_for()
+    seen.expect(ON_FRONT, 2)  # A has fewer MACs, B is faster
+    seen.choose("Across", "Latency p50 cpu/litert/b1")
+    seen.expect(ON_FRONT, 1)
+    seen.expect("#latency [tabindex]", 4)
     # Nothing was counted at b8: measured ÷ (measured ÷ predicted) is what was predicted.
-    seen.page.locator("#memory [tabindex]").nth(1).focus()
+    seen.page.locator("#memory [aria-label^='A: predicted']").focus()
     assert "4 MB" in seen.page.locator("#tip").inner_text()
     assert seen.errors == []
     seen.page.close()
@@ -256,7 +278,8 @@ def test_published_and_measured_stand_in_the_page_too(browser: Any, tmp_path: Pa
 def test_a_touch_tells_what_a_hover_tells(browser: Any, file: Path) -> None:
     options = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     seen = Seen(browser, file, **options)
-    seen.page.locator("#tradeoff [data-model=Small] circle").tap()
+    seen.page.locator("#tradeoff [aria-label^='Small,']").tap()
+    seen.expect("#tip.visible", 1)
     assert seen.page.locator("#tip").inner_text().startswith("Small")
     seen.page.close()
 
@@ -273,11 +296,45 @@ def test_paper_shows_what_is_folded_away(browser: Any, file: Path) -> None:
     seen.page.close()
 
 
+def test_an_inspection_s_page_draws_its_layers_and_tells_them(browser: Any, tmp_path: Path) -> None:
+    layer = {"output_shape": [8, 8, 4], "flops": 20, "receptive_field_px": 3}
+    sizes = {"macs": 10, "params": 4, "activation_bytes": 2000, "live_bytes": 4000}
+    found = {
+        "model": HOSTILE,
+        "input_shape": [8, 8, 3],
+        "batch_size": 1,
+        "notes": [],
+        "metrics": {"macs": 20},
+        "bounds": {},
+        "layers": [{"name": name, "type": "Conv2D", **layer, **sizes} for name in ("a", HOSTILE)],
+    }
+    page = tmp_path / "inspection.html"
+    page.write_text(inspection.page(found, "one a multiply-add."))
+    seen = Seen(browser, page, color_scheme="dark", viewport={"width": 390, "height": 844})
+    for name in ("macs", "params", "activation_bytes", "live_bytes"):
+        seen.expect(f"#{name} [tabindex]", 2)
+    seen.page.locator("#live_bytes [tabindex]").first.focus()
+    assert "4 kB" in seen.page.locator("#tip").inner_text()
+    assert seen.page.evaluate("typeof hacked") == "undefined"
+    assert seen.errors == []
+    assert [url for url in seen.requests if url not in (page.as_uri(), "data:,")] == []
+    seen.page.close()
+
+
 def test_the_page_is_one_file_that_holds_its_data(run: Run) -> None:
-    text = html.page(run)
+    text = html.page(run).replace(plots.library(), "")
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", text)
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', text)
     assert block is not None
     data = json.loads(block[1])
     assert [row["model"] for row in data["rows"]][3] == HOSTILE
-    assert text.count("<script") == 2
+    assert text.count("<script") == 3
+    policy = re.search(r'Content-Security-Policy"\s+content="(.*?)"', text)
+    assert policy is not None
+    allowed = {"default-src 'none'", "style-src 'unsafe-inline'", "img-src data:"}
+    assert set(policy[1].split("; ")) == allowed | {"script-src 'unsafe-inline'"}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in PUBLISHED.iterdir()))
+def test_a_published_run_fits_in_two_megabytes(name: str) -> None:
+    assert len(html.page(tables.load(PUBLISHED / name)).encode()) < 2_000_000

@@ -6,7 +6,6 @@ import csv
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from cnnbench.models import catalog
@@ -14,6 +13,7 @@ from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.static.settings import StaticSetting
 from cnnbench.report.sections import published, published_text
 from cnnbench.results import tables
+from cnnbench.results.report import Report
 from tests.report.made import LITERT, Book
 
 with (Path(__file__).parent / "table_14_3.csv").open(encoding="utf-8") as _stream:
@@ -30,7 +30,7 @@ MACS = {
 }
 
 
-def report(*models: str, odd: str = "") -> pd.DataFrame:
+def report(*models: str, odd: str = "") -> Report:
     book = Book(shape=(224, 224, 3), classes=1000)
     for name in models:
         facts = {str(k): float(v) for k, v in catalog.ENTRIES[name].published.items()}
@@ -43,7 +43,7 @@ def report(*models: str, odd: str = "") -> pd.DataFrame:
         seconds = MACS[name] * 1e-11 * (100 if name == odd else 1)
         book.latency(name, seconds, setting=LITERT, noise=0.001)
         book.latency(name, facts["published_cpu_s"] / 7, setting=GRAPH, noise=0.001)
-    return tables.report(book.records)
+    return tables.measured(book.records)
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -101,9 +101,9 @@ def test_what_disagrees_is_named_with_its_reason() -> None:
     assert "EfficientNetB0: the published size, 29 MiB, is 1.43 times its float32 weights" in notes
     assert "EfficientNetB4: 4.20 G MACs in arXiv:1905.11946 Table 2" in notes
     # 2 * 15.47e9 * 32 / 4.2 ms = 236 TFLOP/s.
-    assert "VGG16: the published 4.20 ms a GPU step cannot be" in notes
+    assert "VGG16: the published 4.20 ms per GPU step is impossible" in notes
     assert "needs 236 TFLOP/s" in notes
-    assert "MobileNetV2: place 2 of 6 by the published CPU time" in notes
+    assert "MobileNetV2: rank 2 of 6 by the published CPU time" in notes
     assert re.search(r"here 6 in cpu/litert/b1 \(1?\d\d\.\d times\)", notes)
     assert "ResNet50V2" not in notes
 
@@ -118,4 +118,4 @@ def test_without_any_published_number_there_is_no_section() -> None:
     book = Book()
     for name in "ABCDEF":
         book.static(name, macs=5).latency(name, 0.01)
-    assert published.beside(tables.report(book.records)) is None
+    assert published.beside(tables.measured(book.records)) is None

@@ -6,6 +6,7 @@ import pandas as pd
 
 from cnnbench.report import layout, table
 from cnnbench.report.remarks import remarks
+from cnnbench.results.report import Report
 
 REPORT = pd.DataFrame(
     {
@@ -23,7 +24,7 @@ REPORT = pd.DataFrame(
 
 
 def test_a_reason_is_said_once_and_doubts_stand_a_line_a_column() -> None:
-    assert list(remarks(REPORT)) == [
+    assert list(remarks(Report.of(REPORT))) == [
         "Latency p50 gpu/graph/b1: skipped: no GPU (all models)",
         "Top-1 digits/scratch: failed: diverged at epoch 2 (A)",
         "Latency p50 cpu/graph/b1, doubtful: B (drifting in 3 of 6 rounds)",
@@ -42,22 +43,22 @@ def test_a_long_setting_is_cut_where_its_beginning_names_it_and_stands_once_in_f
             f"top1@{other}": [0.8],
         }
     )
-    assert [column.head for column in layout.columns(report)] == [
+    assert [column.head for column in layout.columns(Report.of(report))] == [
         "Top-1 digits/scratch/9ep/…",
         "Top-1 digits/scratch/3ep",
     ]
-    assert list(remarks(report)) == [
+    assert list(remarks(Report.of(report))) == [
         "Top-1 digits/scratch/9ep/…, doubtful: A (one seed, 2 at least)",
         f"digits/scratch/9ep/…: in full {long}",
     ]
 
 
 def test_of_a_part_of_the_columns_only_theirs_are_said() -> None:
-    assert list(remarks(REPORT, ["top1"])) == [
+    assert list(remarks(Report.of(REPORT), ["top1"])) == [
         "Top-1 digits/scratch: failed: diverged at epoch 2 (A)",
         "Top-1 digits/scratch, doubtful: B (one seed, 2 at least)",
     ]
-    assert list(remarks(REPORT, ["latency_p50@gpu/graph/b1"])) == [
+    assert list(remarks(Report.of(REPORT), ["latency_p50@gpu/graph/b1"])) == [
         "Latency p50 gpu/graph/b1: skipped: no GPU (all models)"
     ]
 
@@ -72,6 +73,6 @@ def test_what_compressing_bought_stands_below_the_table_in_text_and_in_markdown(
             "compression_verdict": [None, words],
         }
     )
-    assert list(remarks(report)) == [f"A ptq-int8: {words}"]
-    assert f"- A ptq-int8: {words}\n" in table.as_text(report, {}, 160)
-    assert f"- A ptq-int8: {words}\n" in table.as_markdown(report, {})
+    assert list(remarks(Report.of(report))) == [f"A ptq-int8: {words}"]
+    assert f"- A ptq-int8: {words}\n" in table.as_text(Report.of(report), {}, 160)
+    assert f"- A ptq-int8: {words}\n" in table.as_markdown(Report.of(report), {})

@@ -73,7 +73,7 @@ def test_an_error_that_quotes_a_file_is_not_obeyed(
     text = (run / FILE_NAME).read_text().replace('"probe":"static"', r'"probe":"\u001b[2J"', 1)
     (tmp_path / FILE_NAME).write_text(text)
     said = shown(capsys, monkeypatch, "report", str(tmp_path))
-    assert r"unknown probe '\x1b[2J'" in said
+    assert r"the probe '\x1b[2J'" in said
     assert not OBEYED.search(said)
 
 

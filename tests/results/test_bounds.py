@@ -13,9 +13,9 @@ def test_a_lower_bound_is_doubtful_in_every_table_and_says_at_least() -> None:
     known = record("Known", "static", macs=50, receptive_field_px=3)
     bounds = {"macs": "at least", "receptive_field_px": "at least"}
     bound = record("Bound", "static", details={"bounds": bounds}, macs=40, receptive_field_px=9)
-    report = tables.report([known, bound])
-    assert list(report["macs"]) == [50, 40]
-    assert list(report["macs_verdict"].fillna("")) == ["", "unstable: at least"]
+    report = tables.measured([known, bound])
+    assert [row.read("macs").value for row in report] == [50, 40]
+    assert list(report.to_frame()["macs_verdict"].fillna("")) == ["", "unstable: at least"]
     assert "macs_samples" not in report.columns
     (shown,) = [one for one in layout.columns(report) if one.name == "macs"]
     assert [cell.is_doubtful for cell in layout.cells(report, shown)] == [False, True]

@@ -12,6 +12,7 @@ import pytest
 
 from cnnbench.execution import runner
 from cnnbench.pytest_plugin import Budget, checks
+from cnnbench.results.report import Report
 from cnnbench.selection import budget
 from cnnbench.selection.baseline import Baseline
 from cnnbench.statistics.estimates import Estimate
@@ -20,17 +21,18 @@ from cnnbench.suite.plan import Plan
 _P50 = "latency_p50_s"
 
 
-def report(*samples: float, low: float | None = None, high: float | None = None) -> pd.DataFrame:
+def report(*samples: float, low: float | None = None, high: float | None = None) -> Report:
     label = "cpu/litert/b1"
     row: dict[str, Any] = {
         "model": "Net",
+        "variant": "float32",
         f"{_P50}@{label}": sorted(samples)[len(samples) // 2],
         f"{_P50}_status@{label}": "ok",
         f"{_P50}_samples@{label}": ";".join(map(str, samples)),
     }
     if low is not None:
         row |= {f"{_P50}_ci_low@{label}": low, f"{_P50}_ci_high@{label}": high}
-    return pd.DataFrame([row])
+    return Report.of(pd.DataFrame([row]))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def report(*samples: float, low: float | None = None, high: float | None = None)
     ],
 )
 def test_a_time_is_over_or_kept_or_neither_for_sure(
-    found: pd.DataFrame, expected: list[tuple[str, bool]]
+    found: Report, expected: list[tuple[str, bool]]
 ) -> None:
     told = list(budget.broken_times(found, "Net", _P50, {"litert": 0.015}))
     assert [is_sure for _, is_sure in told] == [is_sure for _, is_sure in expected]
@@ -62,7 +64,7 @@ def test_a_time_is_over_or_kept_or_neither_for_sure(
 
 def test_a_budget_that_is_not_kept_for_sure_is_a_warning() -> None:
     found = report(0.010, 0.012, 0.011, low=0.009, high=0.0155)
-    with pytest.warns(UserWarning, match=r"Net: litert: .* within 15 ms, but not surely"):
+    with pytest.warns(UserWarning, match=r"Net: litert: .* within 15 ms \(uncertain\)"):
         assert list(checks._over(found, "Net", {_P50: {"litert": 0.015}})) == []
 
 

@@ -221,7 +221,7 @@ def test_a_choice_by_times_of_few_processes_says_so(tmp_path: Path) -> None:
     few = Book().latency("A", 0.01, rounds=2).latency("B", 0.02, rounds=2).latency("C", 0.03)
     run = tables.load(few.write(tmp_path / "run"))
     (warning,) = cnnbench.choose(run, minimize="latency_p50").warnings
-    assert "rests on fewer than 6 processes" in warning
+    assert "has fewer than 6 processes" in warning
     assert warning.endswith(": A, B")
 
 
@@ -248,7 +248,7 @@ def test_an_accuracy_at_each_networks_own_input_is_warned_of_where_its_classes_d
     ]
     warn = [
         f"{name} was measured at each network's own input, with that data set's classes; "
-        "the other numbers are of the network with its own classes: B"
+        "other metrics use the model's own classes: B"
     ]
     choice = cnnbench.choose(table(*rows), at_most={"macs": "1k"}, maximize="top1")
     assert list(choice.warnings) == warn
@@ -388,7 +388,7 @@ def test_a_winner_beside_numbers_that_are_missing_says_who_is_not_ruled_out() ->
     assert choice.winner is not None and choice.winner.name == "A"
     assert {c.name for c in choice.undecided} == {"B", "D", "F"}
     (line,) = [line for line in lines_of(choice) if "not ruled out" in line]
-    assert line.endswith("which may be better") and "D (not known)" in line
+    assert line.endswith("which may be better") and "D (unknown)" in line
     assert [c["model"] for c in choice.to_json()["undecided"]] == [c.name for c in choice.undecided]
     known = cnnbench.choose(table(rows[0], rows[4]), maximize="top1")  # type: ignore[arg-type]
     assert known.undecided == () and "not ruled out" not in choose_text.as_text(known)

@@ -350,8 +350,9 @@ def test_a_latency_that_both_sides_have_is_compared_before_one_that_one_has(tmp_
     base = tables.load(Book(seed=1).latency("A", 0.010).latency("B", 0.010).write(tmp_path / "a"))
     new = tables.load(Book(seed=2).latency("A", 0.050).latency("B", 0.010).write(tmp_path / "b"))
     blank = [name for name in new.report.columns if name.startswith("latency_location_s")]
-    new.report.loc[new.report["model"] == "A", blank] = None
-    found = verdicts(cnnbench.compare(base, new))
+    table = new.report
+    table.loc[table["model"] == "A", blank] = None
+    found = verdicts(cnnbench.compare(base, table))
     assert found["A", "latency_p50_s@cpu/litert/b1"] == "worse"
     assert found["B", LOCATION] == "same"
 

@@ -230,6 +230,21 @@ def test_an_unstable_number_verifies_nothing_and_hides_nothing() -> None:
     assert only(cnnbench.compare(same, same)).note == "the same numbers"
 
 
+@pytest.mark.parametrize("lost", ["latency_p50_s", "latency_location_s"])
+def test_a_shown_latency_that_is_gone_is_not_verified_by_the_other(
+    tmp_path: Path, lost: str
+) -> None:
+    both = [timed(0.01).assign(**{f"latency_p50_s@{LABEL}": 0.01}) for _ in range(2)]
+    both[1][f"{lost}@{LABEL}"] = None
+    files = [tmp_path / "base.csv", tmp_path / "new.csv"]
+    for file, table in zip(files, both, strict=True):
+        table.to_csv(file, index=False)
+    assert run(*files).return_value == 0
+    done = run(*files, "--strict")
+    assert done.return_value == 1
+    assert "--strict: not verified: 1 latency missing in new" in done.stderr
+
+
 def test_nothing_compared_is_no_success() -> None:
     sides = [timed(0.01).assign(environment=name) for name in ("aaa", "bbb")]
     lines = compare_text.as_text(cnnbench.compare(*sides), 160).splitlines()

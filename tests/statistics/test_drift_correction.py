@@ -9,6 +9,7 @@ from cnnbench.plugins import PROBES
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.statistics import drift_correction
 from cnnbench.statistics import estimates as st
+from cnnbench.statistics.verdict import STABLE
 from tests.results.records import record
 
 QUIET, SLOWED = 1.33e-3, 1.8e-3
@@ -66,12 +67,12 @@ def test_rounds_go_on_until_enough_are_undisturbed() -> None:
 
 def test_the_verdict_says_so_where_disturbed_rounds_had_to_count() -> None:
     locations, beside = [0.010] * 4 + [0.017] * 4, [QUIET] * 4 + [SLOWED] * 4
-    words = st.verdict(st.estimate(locations, beside), beside, 0.05)
+    words = str(st.verdict(st.estimate(locations, beside), beside, 0.05))
     assert words.startswith("unstable: too noisy: ±")
     assert words.endswith("; the machine was slowed down in 4 of 8 rounds")
     for beside in ([QUIET] * 8, [QUIET] * 7 + [SLOWED]):  # the slowed one does not count
         wild = st.estimate([0.01, 0.02] * 4, beside)
-        assert "slowed" not in st.verdict(wild, beside, 0.05)
+        assert "slowed" not in str(st.verdict(wild, beside, 0.05))
 
 
 def test_a_neighbour_that_wakes_up_neither_hides_a_difference_nor_makes_one() -> None:
@@ -112,6 +113,6 @@ def test_a_table_takes_every_number_of_a_cell_from_the_rounds_that_count() -> No
     found = PROBES["latency"].summarise(setting, rounds)
     for metric in ("latency_location_s", "latency_mean_s", "latency_p50_s", "latency_p90_s"):
         assert found[metric].value == pytest.approx(0.010), metric
-        assert found[metric].verdict == "stable", metric
+        assert found[metric].verdict == STABLE, metric
         assert len(found[metric].samples) == 10, "a table keeps the samples of all"
     assert len(found["reference_s"].samples) == 10

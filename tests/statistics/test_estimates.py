@@ -16,7 +16,7 @@ TRIALS = 4000
 
 
 def verdict(samples: list[float], references: list[float], *rest: Any, **named: Any) -> str:
-    return st.verdict(st.estimate(samples, references), references, *rest, **named)
+    return str(st.verdict(st.estimate(samples, references), references, *rest, **named))
 
 
 def normal(rng: np.random.Generator, *shape: int) -> NDArray[np.float64]:
@@ -293,7 +293,7 @@ def test_accuracy_interval_of_one_seed_is_wilsons() -> None:
 def test_an_interval_of_no_right_or_no_wrong_answer_ends_there(examples: int) -> None:
     assert proportions.estimate([0.0], examples).low == 0
     assert proportions.estimate([1.0], examples).high == 1
-    assert proportions.verdict([0.0, 0.0], examples, 0.0) == "unstable: not above chance"
+    assert str(proportions.verdict([0.0, 0.0], examples, 0.0)) == "unstable: not above chance"
 
 
 def test_accuracy_covers_seed_and_test_set_together() -> None:
@@ -332,7 +332,7 @@ def test_a_gain_on_the_same_images_is_covered() -> None:
 
 def test_chance_is_never_stable() -> None:
     def verdict(shares: list[float]) -> str:
-        return proportions.verdict(shares, 10_000, chance=0.1)
+        return str(proportions.verdict(shares, 10_000, chance=0.1))
 
     assert verdict([0.10, 0.11, 0.09]) == "unstable: not above chance"
     assert verdict([0.80, 0.81, 0.79]) == "stable"

@@ -53,7 +53,7 @@ def test_a_task_of_another_package_is_trained_and_evaluated(tmp_path: Path) -> N
     row = ran(tmp_path, f"models: [nets.py:light]\nprobes: {{accuracy: {entry}}}\n")
     found = {name: row[name] for name in row if name.startswith("brightness_mae")}
     label = "digits/scratch/8ep/task=brightness/learning_rate=0.03"
-    assert float(found[f"brightness_mae@{label}"]) < 0.03  # the mean alone is 0.04 off
+    assert float(found[f"brightness_mae@{label}"]) < 0.022  # the mean of all images is 0.028 off
     assert len(found[f"brightness_mae_samples@{label}"].split(";")) == 2
     assert float(found[f"brightness_mae_ci_high@{label}"]) > 0
     assert not any(name.startswith("top1") for name in row)

@@ -138,10 +138,9 @@ def test_the_table_has_tiers_and_says_what_is_open_but_never_ranks_chance() -> N
         for model, seeds in scores.items()
         for seed, correct in enumerate(seeds)
     ]
-    report = tables.report(records)
-    found = dict(zip(report["model"], report["top1_tier@digits/scratch/32px"], strict=True))
-    assert (found["A"], found["B"], found["C"]) == (1, 1, 2)
-    assert np.isnan(found["Blind"])
+    report = tables.measured(records)
+    found = {row.model: row.read("top1_tier@digits/scratch/32px").value for row in report}
+    assert found == {"A": 1, "B": 1, "C": 2, "Blind": None}
     lines = list(remarks(report))
     assert any("tier 1 is not settled" in line and line.endswith("(A, B)") for line in lines)
     assert any("Blind (not above chance)" in line for line in lines)
@@ -168,8 +167,8 @@ def test_networks_that_came_trained_are_told_apart_by_their_images() -> None:
         for model, correct in (("A", 900), ("B", 902), ("C", 600))
     ]
     label = "photos/pretrained"
-    report = tables.report(rows)
-    assert list(report[f"top1_tier@{label}"]) == [1, 1, 2]
+    report = tables.measured(rows)
+    assert [row.read(f"top1_tier@{label}").value for row in report] == [1, 1, 2]
     (line,) = (line for line in remarks(report) if "not settled" in line)
     assert "0.2 % apart, which takes more than 1,000 test images" in line
     assert "seed" not in line
@@ -186,7 +185,7 @@ def test_files_that_were_not_used_stand_below_the_table() -> None:
     problems = [f"red/{n}.jpg: not an image" for n in range(7)]
     one = accuracy("A", 0, 900)
     one.details.update({"n_problems": 7, "problems": problems})
-    (line,) = (line for line in remarks(tables.report([one])) if "not used" in line)
+    (line,) = (line for line in remarks(tables.measured([one])) if "not used" in line)
     assert "7 files not used: red/0.jpg: not an image; red/1.jpg" in line
     assert "; and 2 more, see records.jsonl" in line
 
@@ -194,7 +193,7 @@ def test_files_that_were_not_used_stand_below_the_table() -> None:
 def test_the_output_that_was_judged_of_several_stands_below_the_table() -> None:
     one = accuracy("A", 0, 900)
     one.details.update({"output": "heads.0", "notes": ["a note"]})
-    (line,) = (line for line in remarks(tables.report([one])) if "judged by" in line)
+    (line,) = (line for line in remarks(tables.measured([one])) if "judged by" in line)
     assert "a note; judged by its output 'heads.0'" in line
 
 
@@ -203,5 +202,5 @@ def test_a_target_that_some_seeds_missed_is_said() -> None:
     for one in both:
         one.setting.update({"target_top1": 0.95, "validation": 0.1})
     both[0].metrics["time_to_target_s"] = 12.0
-    (line,) = (line for line in remarks(tables.report(both)) if "reached" in line)
+    (line,) = (line for line in remarks(tables.measured(both)) if "reached" in line)
     assert "1 of 2 seeds reached 95 %" in line

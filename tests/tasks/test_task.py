@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from cnnbench.metrics import METRICS, QUALITY
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
 from cnnbench.probes.compression.settings import CompressionSpec
+from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE
 from cnnbench.tasks.classification import CLASSIFICATION
 from cnnbench.tasks.task import TASKS, Contender
 
@@ -56,12 +57,12 @@ def test_seeds_of_a_classifier_have_an_interval_over_seeds_and_images() -> None:
     assert judged.value == pytest.approx(0.75)
     assert judged.low is not None and judged.high is not None
     assert judged.low < 0.7 and judged.high > 0.8
-    assert judged.verdict == "stable"
+    assert str(judged.verdict) == "stable"
 
 
 def test_what_chance_explains_is_said_of_all_metrics_and_never_ranked() -> None:
     blind = Contender([FakeEvaluation({"top1": 0.1, "loss": 2.3}, {"n_test": 100, "chance": 0.1})])
     judged = CLASSIFICATION.judge(blind)
-    assert judged["loss"].verdict == judged["top1"].verdict == "unstable: not above chance"
+    assert judged["loss"].verdict == judged["top1"].verdict == NOT_ABOVE_CHANCE
     assert judged["loss"].value is None  # as it is
     assert CLASSIFICATION.rank([blind, blind]) == [None, None]

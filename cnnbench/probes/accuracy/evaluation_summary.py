@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cnnbench.probes.summary import Summary, plain
+from cnnbench.probes.summary import plain
 from cnnbench.record import Record
+from cnnbench.statistics.measurement import OK, CellStatus, Measurement
 from cnnbench.tasks.task import Contender, Judgement, Task
 
 _NAMED = 5  # files that a table names; a record names more
 
 
 def evaluated(
-    task: Task, records: Sequence[Record], status: str, *, is_trained: bool
-) -> dict[str, Summary]:
+    task: Task, records: Sequence[Record], status: CellStatus, *, is_trained: bool
+) -> dict[str, Measurement]:
     """Return every metric of one cell, with the intervals and verdicts of its task.
 
     Args:
@@ -29,17 +30,19 @@ def evaluated(
     for name in summaries.keys() & judged.keys():
         summaries[name] = _judged(summaries[name], judged[name])
     words = _remarks(records[-1])
-    if words and status == "ok" and task.primary in summaries:
-        summaries[task.primary] = replace(summaries[task.primary], status="; ".join(words))
+    if words and status == OK and task.primary in summaries:
+        summaries[task.primary] = replace(
+            summaries[task.primary], status=CellStatus.note("; ".join(words))
+        )
     return summaries
 
 
-def _judged(plainly: Summary, judgement: Judgement) -> Summary:
+def _judged(plainly: Measurement, judgement: Judgement) -> Measurement:
     return replace(
         plainly,
         value=plainly.value if judgement.value is None else judgement.value,
-        ci_low=plainly.ci_low if judgement.low is None else judgement.low,
-        ci_high=plainly.ci_high if judgement.high is None else judgement.high,
+        low=plainly.low if judgement.low is None else judgement.low,
+        high=plainly.high if judgement.high is None else judgement.high,
         verdict=judgement.verdict,
     )
 

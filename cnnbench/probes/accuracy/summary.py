@@ -6,20 +6,21 @@ Computed every time a table is made, never stored.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from cnnbench.metrics import column
 from cnnbench.probes.accuracy.evaluation_summary import evaluated
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training_config import PRETRAINED
 from cnnbench.probes.probe import setting_of
-from cnnbench.probes.summary import Summary
 from cnnbench.record import Record
+from cnnbench.row import Row
+from cnnbench.statistics.measurement import CellStatus, Measurement
 from cnnbench.tasks.task import DEFAULT, TASKS, Contender
 
 
-def summarise(records: Sequence[Record], status: str) -> dict[str, Summary]:
+def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
     """Return every metric of one cell; a time to the target only where all seeds reached it."""
     setting = records[-1].setting
     task = TASKS.find(setting.get("task", DEFAULT))
@@ -27,21 +28,19 @@ def summarise(records: Sequence[Record], status: str) -> dict[str, Summary]:
     return summaries | _time_to_target(records, summaries.get("time_to_target_s"))
 
 
-def _time_to_target(records: Sequence[Record], found: Summary | None) -> dict[str, Summary]:
+def _time_to_target(records: Sequence[Record], found: Measurement | None) -> dict[str, Measurement]:
     """Return how many seeds reached the target, unless all did."""
     target = records[-1].setting.get("target_top1")
     reached = len(found.samples) if found else 0
     if target is None or reached == len(records):
         return {}
     words = f"{reached} of {len(records)} seeds reached {100 * target:g} %"
-    return {"time_to_target_s": Summary(None, words)}
+    return {"time_to_target_s": Measurement(None, CellStatus.note(words))}
 
 
-def tiers(
-    rows: Sequence[Mapping[str, Any]], records: Sequence[Sequence[Record]]
-) -> list[dict[str, Any]]:
+def tiers(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict[str, Measurement]]:
     """Return for every row its tier and what is open in it, one pair of columns a schedule."""
-    found: list[dict[str, Any]] = [{} for _ in rows]
+    found: list[dict[str, Measurement]] = [{} for _ in rows]
     schedules: dict[tuple[str, str], dict[int, list[Record]]] = defaultdict(dict)
     for place, of_row in enumerate(records):
         for record in of_row:
@@ -56,8 +55,10 @@ def tiers(
         )
         for place, stands in zip(by_place, places, strict=True):
             if stands is not None:
-                found[place][column(f"{task.primary}_tier", label)] = stands.tier
-                found[place][column(f"{task.primary}_ranking", label)] = stands.open
+                primary = column(task.primary, label)
+                known = rows[place].get(primary)
+                found[place][column(f"{task.primary}_tier", label)] = Measurement(stands.tier)
+                found[place][primary] = replace(known, ranking=stands.open)
     return found
 
 

@@ -8,19 +8,23 @@ from dataclasses import replace
 from cnnbench.metrics import METRICS
 from cnnbench.probes.accuracy.evaluation_summary import evaluated
 from cnnbench.probes.latency.summary import summarise as summarise_latency
-from cnnbench.probes.summary import Summary, plain
+from cnnbench.probes.summary import plain
 from cnnbench.record import Record
-from cnnbench.statistics import estimates
+from cnnbench.statistics.measurement import CellStatus, Measurement
+from cnnbench.statistics.verdict import (
+    ONE_TRAINING,
+    STABLE,
+)
 from cnnbench.tasks.task import DEFAULT, TASKS
 
 
-def summarise(records: Sequence[Record], status: str) -> dict[str, Summary]:
+def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
     """Each part as what it measures is summarised elsewhere."""
     by_part = {"convert": _converted, "latency": summarise_latency}
     return by_part.get(records[-1].setting.get("part", ""), plain)(records, status)
 
 
-def _converted(records: Sequence[Record], status: str) -> dict[str, Summary]:
+def _converted(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
     """A converted file, judged as it is; what its job flagged makes its answers doubtful."""
     setting = records[-1].setting
     task = TASKS.find((setting.get("training") or {}).get("task", DEFAULT))
@@ -35,13 +39,12 @@ def _converted(records: Sequence[Record], status: str) -> dict[str, Summary]:
     return summaries | {name: _doubted(summaries[name], flags) for name in of_answers}
 
 
-def _of_one_training(summary: Summary) -> Summary:
+def _of_one_training(summary: Measurement) -> Measurement:
     """``summary``, said to be of a network of which another training would make another."""
-    is_stable = summary.verdict == estimates.STABLE
-    return replace(summary, verdict=estimates.ONE_TRAINING) if is_stable else summary
+    is_stable = summary.verdict == STABLE
+    return replace(summary, verdict=ONE_TRAINING) if is_stable else summary
 
 
-def _doubted(summary: Summary, reasons: Sequence[str]) -> Summary:
+def _doubted(summary: Measurement, reasons: Sequence[str]) -> Measurement:
     """``summary`` with more reasons why it is unstable."""
-    already = filter(None, [estimates.reasons_of(summary.verdict)])
-    return replace(summary, verdict=estimates.unstable(*already, *reasons))
+    return replace(summary, verdict=summary.verdict.doubted(*reasons))

@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cnnbench.metrics import column, split
 from cnnbench.probes.compression.variants import FLOAT32, Variant, parse
 from cnnbench.probes.latency import tiers
 from cnnbench.probes.probe import setting_of
 from cnnbench.record import Record
+from cnnbench.row import Row
 from cnnbench.statistics import estimates, proportions
 from cnnbench.statistics.robust import FEWEST_PROCESSES
+from cnnbench.statistics.verdict import VerdictKind
 from cnnbench.tasks.classification.answers import Answers, answers_of
 
 COLUMN = "compression_verdict"
@@ -25,8 +26,6 @@ COLUMN = "compression_verdict"
 GATE = 0.99
 COVERED = 0.9
 _LEAST_SMALLER = 1.1  # a file or its gzip that is smaller by less is not called smaller
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class _Beside:
     base_answers: Mapping[str, Answers]
 
 
-def columns(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
+def columns(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict[str, str]]:
     """Return the column with the verdict, for every row of a report that has one."""
     found = verdicts(rows, records)
     return [{COLUMN: found[place]} if place in found else {} for place in range(len(rows))]
@@ -63,14 +62,13 @@ def verdicts(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> dict[i
 
 
 def _pairs(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> Iterator[_Beside]:
-    names = ("model", "input_shape", "classes")
-    keys = [tuple(row[name] for name in names) for row in rows]
-    bases = {keys[place]: place for place, row in enumerate(rows) if row["variant"] == FLOAT32}
+    keys = [(row.model, *row.facts.values()) for row in rows]
+    bases = {keys[place]: place for place, row in enumerate(rows) if row.variant == FLOAT32}
     for place, row in enumerate(rows):
         base = bases.get(keys[place])
-        if row["variant"] != FLOAT32 and base is not None:
+        if row.variant != FLOAT32 and base is not None:
             given = (_answers(records[of]) for of in (place, base))
-            yield _Beside(place, row, rows[base], parse(row["variant"]), *given)
+            yield _Beside(place, row, rows[base], parse(row.variant), *given)
 
 
 def _answers(records: Iterable[Record]) -> dict[str, Answers]:
@@ -96,29 +94,29 @@ def _words(pair: _Beside, speeds: Sequence[str]) -> Iterator[str]:
 
 def _why_absent(row: Row) -> str:
     """``not applicable: …`` where there is no file, or how making it ended."""
-    status = str(row.get("file_bytes_status") or "")
-    if row.get("file_bytes") is not None or not status:
+    file = row.get("file_bytes")
+    if file.value is not None:
         return ""
-    kind, _, reason = status.partition(": ")
-    return f"not applicable: {reason}" if kind == "skipped" else status
+    return f"not applicable: {file.status.reason}" if file.was_skipped else str(file.status)
 
 
 def _disagreement(row: Row) -> Iterator[str]:
     """That the file does not say what the network it was made of says, where nothing rounds it."""
-    for name, words in row.items():
-        if split(name)[0] == "output_max_abs_diff_verdict" and words:
-            yield estimates.reasons_of(words)
+    for name, found in row.values.items():
+        if split(name)[0] == "output_max_abs_diff" and found.is_doubtful:
+            yield found.verdict.why
 
 
 def _accuracy(pair: _Beside) -> Iterator[str]:
-    for name, value in pair.row.items():
+    for name, found in pair.row.values.items():
         base = pair.base.get(name)
-        if split(name)[0] != "top1" or value is None or not base:
+        if split(name)[0] != "top1" or found.value is None or not base.value:
             continue
-        if estimates.NOT_ABOVE_CHANCE in str(pair.base.get(f"top1_verdict@{split(name)[1]}")):
-            yield f"float32 itself is {estimates.NOT_ABOVE_CHANCE}"
+        if not base.verdict.is_above_chance:
+            yield f"float32 itself is {VerdictKind.NOT_ABOVE_CHANCE.value}"
             continue
-        yield _kept(value / base, base, pair.base_answers.get(name), pair.answers.get(name))
+        answers = pair.base_answers.get(name), pair.answers.get(name)
+        yield _kept(found.value / base.value, base.value, *answers)
 
 
 def _kept(share: float, base: float, float32: Answers | None, new: Answers | None) -> str:
@@ -184,7 +182,7 @@ def _size(pair: _Beside) -> Iterator[str]:
 
 def _coverage(pair: _Beside) -> Iterator[str]:
     """What was left as it was, where that is more than a tenth of the work or of the weights."""
-    macs, params = (pair.row.get(f"coverage_{of}") for of in ("macs", "params"))
+    macs, params = (pair.row.get(f"coverage_{of}").value for of in ("macs", "params"))
     if macs is None or params is None or min(macs, params) >= COVERED:
         return
     steps = sorted(pair.variant.steps, key=lambda step: step.gives_float_model)
@@ -196,11 +194,11 @@ def _coverage(pair: _Beside) -> Iterator[str]:
 def _labels(row: Row) -> list[str]:
     return [
         split(name)[1]
-        for name, value in row.items()
-        if split(name)[0] == "latency_location_s" and "/litert/" in name and value is not None
+        for name, found in row.values.items()
+        if split(name)[0] == "latency_location_s" and "/litert/" in name and found.value is not None
     ]
 
 
 def _times_smaller(pair: _Beside, name: str) -> float:
-    base, new = pair.base.get(name), pair.row.get(name)
+    base, new = pair.base.get(name).value, pair.row.get(name).value
     return base / new if base and new else 0.0

@@ -7,7 +7,7 @@ from cnnbench.probes.latency.settings import LatencySetting, LatencySpec
 from cnnbench.probes.latency.summary import summarise
 from cnnbench.probes.probe import Probe
 
-GROUP = "Latency"
+GROUP, FAMILY = "Latency", "latency"
 
 PROBE = Probe(
     name="latency",
@@ -23,12 +23,13 @@ PROBE = Probe(
         Metric("compile_s", "s", "lower", "setting", title="Compile"),
         Metric("first_call_s", "s", "lower", "setting", title="First call"),
         Metric("latency_location_s", "s", "lower", "setting", title="Latency location",
-               group=GROUP, rank=1),
-        Metric("latency_mean_s", "s", "lower", "setting", title="Latency mean"),
-        Metric("latency_p50_s", "s", "lower", "setting", title="Latency p50", group=GROUP),
-        Metric("latency_p90_s", "s", "lower", "setting", title="Latency p90"),
-        Metric("latency_p95_s", "s", "lower", "setting", title="Latency p95"),
-        Metric("latency_p99_s", "s", "lower", "setting", title="Latency p99"),
+               group=GROUP, rank=1, family=FAMILY),
+        Metric("latency_mean_s", "s", "lower", "setting", title="Latency mean", family=FAMILY),
+        Metric("latency_p50_s", "s", "lower", "setting", title="Latency p50", group=GROUP,
+               family=FAMILY),
+        Metric("latency_p90_s", "s", "lower", "setting", title="Latency p90", family=FAMILY),
+        Metric("latency_p95_s", "s", "lower", "setting", title="Latency p95", family=FAMILY),
+        Metric("latency_p99_s", "s", "lower", "setting", title="Latency p99", family=FAMILY),
         # The tiers are those of the location.
         Metric("latency_tier", "count", None, "setting", primary=False, title="Latency tier",
                group=GROUP, rank=2),

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cnnbench.probes.latency.rounds import Rounds
-from cnnbench.probes.summary import Summary, plain, samples_of
+from cnnbench.probes.summary import plain, samples_of
 from cnnbench.record import Record
 from cnnbench.statistics import estimates
+from cnnbench.statistics.measurement import CellStatus, Measurement
 from cnnbench.units import show
 
 
-def summarise(records: Sequence[Record], status: str) -> dict[str, Summary]:
+def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
     """Summarise latencies by `Rounds`, all else plainly; samples of all rounds are kept."""
     rounds = Rounds(records)
     if not rounds.timed:
@@ -29,8 +30,10 @@ def summarise(records: Sequence[Record], status: str) -> dict[str, Summary]:
         # One round has no interval, not one of no width.
         low, high = (found.low, found.high) if len(rounds.timed) > 1 else (None, None)
         every = rounds.samples(name)
-        summaries[name] = Summary(found.value, status, low, high, verdict, every)
-    return summaries | {name: Summary(None, words) for name, words in rounds.missing.items()}
+        summaries[name] = Measurement(found.value, status, low, high, verdict, every)
+    return summaries | {
+        name: Measurement(None, CellStatus.note(words)) for name, words in rounds.missing.items()
+    }
 
 
 def _capped(records: Sequence[Record]) -> str:

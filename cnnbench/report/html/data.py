@@ -5,22 +5,24 @@ The page shows all of it as text, never as markup; see ``page/``.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from cnnbench import __version__
+from cnnbench import __version__, plots
 from cnnbench.metrics import METRICS, of_column, split
+from cnnbench.plots import records
 from cnnbench.report import layout
-from cnnbench.report.html import records as html_records
 from cnnbench.report.layout import groups
 from cnnbench.report.remarks import remarks
-from cnnbench.results import merge, untrusted_file
+from cnnbench.results import untrusted_file
 from cnnbench.results.csv_files import FORMULA
+from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
+from cnnbench.row import Row
 from cnnbench.suite import yaml_source
+from cnnbench.units import SCALES
 
 _OTHER = (
     ("s", "Other times"),
@@ -32,13 +34,14 @@ _OTHER = (
 
 def payload(run: Run) -> dict[str, Any]:
     """Everything that the page shows of ``run``."""
-    rows = merge.rows_of(run.report)
-    columns = list(_columns(run.report))
+    rows = run.measured.rows
+    columns = list(_columns(run.measured))
     return {
         "version": __version__,
         "title": _title(run.path),
         "suite": _suite(run.path),
         "formula": FORMULA.pattern,
+        "scales": SCALES,
         "columns": columns,
         "rows": [
             {
@@ -50,21 +53,45 @@ def payload(run: Run) -> dict[str, Any]:
             }
             for row in rows
         ],
-        "remarks": list(remarks(run.report)),
-        "curves": list(html_records.curves(run.raw)),
-        "confusions": list(html_records.confusions(run.raw)),
-        "timelines": list(html_records.timelines(run.raw)),
+        "remarks": list(remarks(run.measured)),
+        "plots": plots.embedded(_charts(run)),
+        "mistakes": _mistakes(run),
         "environment": _environment(run.environment),
     }
 
 
-def _columns(report: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _charts(run: Run) -> dict[str, Any]:
+    """The charts of the page by the section that they stand in; those that have something."""
+    makers = {
+        "tradeoff": plots.tradeoff,
+        "latency": plots.latency,
+        "memory": plots.memory_of_run,
+        "timelines": plots.timeline,
+        "learning": plots.learning,
+        "confusion": plots.confusion,
+    }
+    found = {}
+    for name, make in makers.items():
+        with contextlib.suppress(plots.NothingToDraw):
+            found[name] = make(run)
+    return found
+
+
+def _mistakes(run: Run) -> list[dict[str, Any]]:
+    """The most frequent mistakes in words, for readers who cannot see the matrix."""
+    return [
+        {"network": one["network"], "setting": one["setting"], "words": records.mistakes(one)}
+        for one in records.confusions(run.raw)
+    ]
+
+
+def _columns(report: Report) -> Iterator[dict[str, Any]]:
     usual = {column.name: column.group for column in layout.columns(report)}
     labels = layout.short_labels(report)
-    order = [*usual, *(name for name in report.columns if name not in usual)]
+    order = [*usual, *(name for name in report.numbers if name not in usual)]
     for name in order:
         metric = of_column(name)
-        if metric is None or not _has_something(report, name):
+        if metric is None or not report.has_value(name):
             continue
         yield {
             "name": name,
@@ -80,10 +107,6 @@ def _columns(report: pd.DataFrame) -> Iterator[dict[str, Any]]:
         }
 
 
-def _has_something(report: pd.DataFrame, name: str) -> bool:
-    return bool(pd.to_numeric(report[name], errors="coerce").notna().any())
-
-
 def _group(metric: str) -> str:
     for group, metrics in groups().items():
         if metric in metrics:
@@ -92,12 +115,12 @@ def _group(metric: str) -> str:
     return next((group for kind, group in _OTHER if kind == unit), "Other counts")
 
 
-def _cell(row: merge.Row, name: str) -> list[Any] | None:
+def _cell(row: Row, name: str) -> list[Any] | None:
     """``[value, low, high, verdict, status]``; None where nothing is known."""
     found = row.read(name)
-    if found.value is None and not found.status:
+    if found.value is None and not found.status.is_known:
         return None
-    return [found.value, found.low, found.high, found.verdict, found.status]
+    return [found.value, found.low, found.high, str(found.verdict), str(found.status)]
 
 
 def _environment(environment: Mapping[str, Any]) -> list[list[str]]:

@@ -1,14 +1,13 @@
-"""Which sections a report has below its table."""
+"""Sections of a report below its table."""
 
 from __future__ import annotations
 
-import pandas as pd
-
 from cnnbench.report.sections import call_paths, published_text
 from cnnbench.report.sections.section import Section
+from cnnbench.results.report import Report
 
 
-def sections(report: pd.DataFrame) -> list[Section]:
-    """Those that the report has enough numbers for, in order."""
+def sections(report: Report) -> list[Section]:
+    """Return the sections for which the report has enough numbers, in order."""
     found = (make(report) for make in (call_paths.section, published_text.section))
     return [one for one in found if one is not None]

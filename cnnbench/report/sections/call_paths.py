@@ -1,4 +1,4 @@
-"""How far the call path moves the ranking: the same networks, timed through several runtimes."""
+"""Ranking by runtime: the same networks, timed in several runtimes."""
 
 from __future__ import annotations
 
@@ -9,27 +9,25 @@ from dataclasses import dataclass
 from itertools import combinations, groupby
 from statistics import median
 
-import pandas as pd
-
-from cnnbench.report.sections.latencies import measured_time, settings_of
-from cnnbench.report.sections.section import Block, Section
-from cnnbench.results.merge import Row, rows_of
+from cnnbench.report.sections.section import Block, Section, measured_time, settings_of
+from cnnbench.results.report import Report
+from cnnbench.row import Row
 from cnnbench.statistics.ranks import FEWEST_RANKS, ranks, spearman
 from cnnbench.units import show
 
-_TITLE = "How far the call path moves the ranking"
+_TITLE = "How the runtime changes the ranking"
 _INTRODUCTION = (
-    "The same networks through every call path that was measured. A time is the location: of each "
-    "process the mean of its fastest tenth of calls, drift taken out; medians stand in the table "
-    "above. In brackets: the place among the networks that all of them have timed, the fastest "
-    "first. A correlation is Spearman's, with its 95 % interval over networks; the noise of a "
-    "single time is not in it."
+    "The same networks in every runtime that was measured. A time is the latency location: the "
+    "mean of the fastest tenth of calls of each process, drift-corrected; the table above shows "
+    "medians. In brackets: the rank among the networks that were timed in all runtimes, the "
+    "fastest first. Correlations are Spearman's, with 95 % intervals over networks that do not "
+    "include the noise of single times."
 )
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Call paths on one device with one batch size, and the networks that all of them timed.
+    """Runtimes on one device with one batch size, and the networks timed in all of them.
 
     Attributes:
         title: ``cpu, b1``.
@@ -45,13 +43,13 @@ class Paths:
 
     @property
     def places(self) -> dict[str, list[int]]:
-        """setting -> the place of every network."""
+        """Return setting -> the rank of every network."""
         return {setting: ranks(self.seconds[setting]) for setting in self.settings}
 
 
-def paths(report: pd.DataFrame) -> list[Paths]:
-    """For every device and batch size, its call paths: two at least, with enough networks."""
-    rows = rows_of(report)
+def paths(report: Report) -> list[Paths]:
+    """Return the runtimes of every device and batch size: two at least, with enough networks."""
+    rows = report.rows
     settings = sorted(settings_of(report), key=_alike)
     found = []
     for title, group in groupby(settings, key=_alike):
@@ -66,8 +64,8 @@ def paths(report: pd.DataFrame) -> list[Paths]:
     return found
 
 
-def section(report: pd.DataFrame) -> Section | None:
-    """The section of a report; None where no two call paths timed the same networks."""
+def section(report: Report) -> Section | None:
+    """Return the section of a report; None where no two runtimes timed the same networks."""
     found = paths(report)
     if not found:
         return None
@@ -75,12 +73,12 @@ def section(report: pd.DataFrame) -> Section | None:
     blocks = [*(_times(group) for group in found), *([correlations] if correlations else [])]
     notes = tuple(note for group in found for note in (_spread(group), *_moved(group)))
     return Section(
-        "call_paths", "Call paths", _TITLE, _INTRODUCTION, tuple(blocks), "What moves", notes
+        "call_paths", "Call paths", _TITLE, _INTRODUCTION, tuple(blocks), "Changes of rank", notes
     )
 
 
 def _alike(setting: str) -> str:
-    """The device and all that follows the runtime: what settings of one group have in common."""
+    """Return the device and all that follows the runtime, which settings of a group share."""
     device, _, *rest = setting.split("/")
     return ", ".join([device, *rest])
 
@@ -100,12 +98,12 @@ def _times(group: Paths) -> Block:
         ]
         rows.append((row.name, *cells, f"{_ratio(group, index):.1f}"))
     heads = ("Model", *group.settings, "Slowest ÷ fastest")
-    return Block(f"Time a call and place: {group.title}", heads, tuple(rows))
+    return Block(f"Time per call and rank: {group.title}", heads, tuple(rows))
 
 
-def _correlations(report: pd.DataFrame) -> Block | None:
-    """Every two settings of a device, of other batch sizes too."""
-    rows, settings, lines = rows_of(report), settings_of(report), []
+def _correlations(report: Report) -> Block | None:
+    """Return the correlation of every two settings of a device, across batch sizes."""
+    rows, settings, lines = report.rows, settings_of(report), []
     times = {setting: [measured_time(row, setting).value for row in rows] for setting in settings}
     for first, second in combinations(settings, 2):
         both = zip(times[first], times[second], strict=True)
@@ -113,8 +111,8 @@ def _correlations(report: pd.DataFrame) -> Block | None:
         if first.split("/")[0] != second.split("/")[0] or len(pairs) < FEWEST_RANKS:
             continue
         lines.append((f"{first} and {second}", *spearman(*zip(*pairs, strict=True)).words))
-    heads = ("Call paths", "Models", "rho", "Interval")
-    return Block("Rank correlation of two call paths", heads, tuple(lines)) if lines else None
+    heads = ("Runtimes", "Models", "rho", "Interval")
+    return Block("Rank correlation of two runtimes", heads, tuple(lines)) if lines else None
 
 
 def _ratio(group: Paths, index: int) -> float:
@@ -123,20 +121,20 @@ def _ratio(group: Paths, index: int) -> float:
 
 
 def _spread(group: Paths) -> str:
-    """The call path that is fastest how often, and what the wrong one costs."""
+    """Return how often each runtime is the fastest, and the cost of the slowest."""
     places = range(len(group.rows))
     wins = Counter(min(group.settings, key=lambda s: group.seconds[s][at]) for at in places)
     fastest = ", ".join(f"{setting} for {count}" for setting, count in wins.most_common())
     ratios = [_ratio(group, at) for at in places]
     return (
-        f"{group.title}: of {len(group.rows)} networks the fastest call path is {fastest}; the "
+        f"{group.title}: of {len(group.rows)} networks the fastest runtime is {fastest}; the "
         f"slowest takes {min(ratios):.1f} to {max(ratios):.1f} times as long (median "
         f"{median(ratios):.1f})."
     )
 
 
 def _moved(group: Paths) -> Iterator[str]:
-    """A network whose place differs by a quarter of the table from one call path to another."""
+    """Yield networks whose rank differs by a quarter of the table between runtimes."""
     far = max(3, math.ceil(len(group.rows) / 4))
     places = group.places
     for index, row in enumerate(group.rows):
@@ -144,6 +142,6 @@ def _moved(group: Paths) -> Iterator[str]:
         best, worst = min(of, key=lambda s: of[s]), max(of, key=lambda s: of[s])
         if of[worst] - of[best] >= far:
             yield (
-                f"{row.name}: place {of[best]} of {len(group.rows)} in {best}, "
+                f"{row.name}: rank {of[best]} of {len(group.rows)} in {best}, "
                 f"{of[worst]} in {worst}."
             )

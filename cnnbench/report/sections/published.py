@@ -1,4 +1,4 @@
-"""What others published beside what was measured here: Table 14-3 and keras.io, row by row.
+"""Published figures beside measurements: Table 14-3 and keras.io, row by row.
 
 Table 14-3 (*Hands-On Machine Learning*, 3rd ed., ch. 14) prints keras.io's figures, its parameters
 rounded to 0.1 M, so that one set of published numbers stands for both (tested). Neither prints
@@ -16,10 +16,9 @@ from functools import cache
 from pathlib import Path
 from statistics import geometric_mean, median
 
-import pandas as pd
-
-from cnnbench.report.sections.latencies import measured_time, settings_of
-from cnnbench.results.merge import Row, rows_of
+from cnnbench.report.sections.section import measured_time, settings_of
+from cnnbench.results.report import Report
+from cnnbench.row import Row
 from cnnbench.statistics.ranks import FEWEST_RANKS, Correlation, ranks, spearman
 from cnnbench.units import rounded, show
 
@@ -54,7 +53,7 @@ class Times:
 
     @property
     def places(self) -> dict[str, tuple[int, int]]:
-        """name -> its place by the published times, and by those measured here."""
+        """Return name -> its rank by the published and by the measured times."""
         return dict(
             zip(self.names, zip(ranks(self.theirs), ranks(self.ours), strict=True), strict=True)
         )
@@ -77,9 +76,9 @@ class Beside:
     notes: tuple[str, ...]
 
 
-def beside(report: pd.DataFrame) -> Beside | None:
-    """Published and measured side by side; None with too few networks to say anything of ranks."""
-    rows = [row for row in rows_of(report) if _is_published(row)]
+def beside(report: Report) -> Beside | None:
+    """Return published beside measured figures; None with too few networks to rank."""
+    rows = [row for row in report.rows if _is_published(row)]
     settings = settings_of(report)
     times = (_times(rows, setting) for setting in settings)
     enough = [pairs for pairs in times if len(pairs.names) >= FEWEST_RANKS]
@@ -91,7 +90,7 @@ def beside(report: pd.DataFrame) -> Beside | None:
 
 
 def published_macs(row: Row) -> float | None:
-    """What the paper prints, where its network is this very graph."""
+    """Return the MACs printed in the paper, where its network is the same graph."""
     found = _macs_of_papers().get(row.model)
     return found[0] if found else None
 
@@ -122,7 +121,7 @@ def _times(rows: Sequence[Row], setting: str) -> Times:
 
 
 def _together(device: str, times: Sequence[Times]) -> Iterator[Times]:
-    """The geometric mean over a device's settings, of the networks that have all of them."""
+    """Yield the geometric mean over a device's settings, of networks that have all of them."""
     members = [pairs for pairs in times if pairs.setting.split("/")[0] == device]
     if len(members) < 2:
         return
@@ -149,7 +148,7 @@ def _notes_on_counts(rows: Sequence[Row]) -> Iterator[str]:
             yield (
                 f"{row.name}: the published size, {size / MIB:.0f} MiB, is {size / weights:.2f} "
                 f"times its float32 weights ({weights / MIB:.1f} MiB); the others lie within "
-                f"0.98 and 1.13. The published figure is wrong, and the book has copied it."
+                f"0.98 and 1.13. The published figure is wrong; the book repeats it."
             )
         if params and counted and params != counted:
             yield f"{row.name}: {params:,.0f} parameters published, {counted:,.0f} counted here."
@@ -164,23 +163,23 @@ def _notes_on_counts(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _notes_on_steps(rows: Sequence[Row]) -> Iterator[str]:
-    """A published GPU time that no such GPU can reach."""
+    """Yield published GPU times that are beyond the peak of that GPU."""
     for row in rows:
         seconds, macs = row.read("published_gpu_s").value, row.read("macs").value
         needed = 2 * macs * _STEP / seconds if seconds and macs else 0.0
         if needed > _A100_FLOPS:
             yield (
-                f"{row.name}: the published {show(seconds, 's')} a GPU step cannot be: a batch of "
-                f"{_STEP} in that time needs {needed / 1e12:.0f} TFLOP/s, and the A100 that it "
-                f"names does {_A100_FLOPS / 1e12:.0f} at most."
+                f"{row.name}: the published {show(seconds, 's')} per GPU step is impossible: a "
+                f"batch of {_STEP} in that time needs {needed / 1e12:.0f} TFLOP/s; the peak of the "
+                f"A100 it names is {_A100_FLOPS / 1e12:.0f}."
             )
 
 
 def _notes_on_places(rows: Sequence[Row], times: Sequence[Times]) -> Iterator[str]:
-    """A network whose place moved by a quarter of the table, and on which side it is odd.
+    """Yield networks whose rank differs by a quarter of the table, with their times per MAC.
 
-    Odd is a time a MAC far from the table's median: the network suits that machine and call path
-    better or worse than its arithmetic says.
+    A time per MAC far from the median says on which side the network is faster or slower than its
+    arithmetic suggests.
     """
     macs = {row.name: value for row in rows if (value := row.read("macs").value)}
     moved: dict[tuple[str, str], list[str]] = {}
@@ -191,8 +190,8 @@ def _notes_on_places(rows: Sequence[Row], times: Sequence[Times]) -> Iterator[st
         for name, (there, here) in pairs.places.items():
             if abs(there - here) < far:
                 continue
-            odd = f" (a MAC of it: {theirs[name]:.1f} times the median)" if name in theirs else ""
-            head = f"place {there} of {len(pairs.names)} by the published {device} time{odd}"
+            odd = f" (time per MAC {theirs[name]:.1f} times the median)" if name in theirs else ""
+            head = f"rank {there} of {len(pairs.names)} by the published {device} time{odd}"
             odd = f" ({ours[name]:.1f} times)" if name in ours else ""
             moved.setdefault((name, head), []).append(f"{here} in {pairs.setting}{odd}")
     for (name, head), places in moved.items():
@@ -202,7 +201,7 @@ def _notes_on_places(rows: Sequence[Row], times: Sequence[Times]) -> Iterator[st
 def _by_arithmetic(
     names: Sequence[str], seconds: Sequence[float], macs: Mapping[str, float]
 ) -> dict[str, float]:
-    """name -> its time a MAC, relative to the median of all."""
+    """Return name -> its time per MAC, relative to the median of all."""
     each = {
         name: time / macs[name] for name, time in zip(names, seconds, strict=True) if name in macs
     }

@@ -1,29 +1,27 @@
-"""Published beside measured, as a section of a report."""
+"""Published beside measured figures as a section of a report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import pandas as pd
-
 from cnnbench.metrics import split
-from cnnbench.report.sections.latencies import measured_time
 from cnnbench.report.sections.published import MIB, Beside, Times, beside, published_macs
-from cnnbench.report.sections.section import Block, Section
-from cnnbench.results.merge import Row
+from cnnbench.report.sections.section import Block, Section, measured_time
+from cnnbench.results.report import Report
+from cnnbench.row import Row
 from cnnbench.units import show
 
 _TITLE = "Published beside measured"
 _INTRODUCTION = (
     "Published: Table 14-3 of the book and keras.io, which agree in every figure; MACs are the "
     "papers'. A published time is of a step, a batch of 32, on a 92-core AMD EPYC and a Tesla "
-    "A100. In brackets: the place, the fastest first."
+    "A100. In brackets: the rank, the fastest first."
 )
 _CORRELATION = "Rank correlation of published and measured times (Spearman, 95 % interval)"
 
 
-def section(report: pd.DataFrame) -> Section | None:
-    """The section of a report; None where too little was published of its networks."""
+def section(report: Report) -> Section | None:
+    """Return the section of a report; None with too few published networks."""
     found = beside(report)
     if found is None:
         return None
@@ -75,11 +73,11 @@ def _times(found: Beside) -> Block:
     return Block("Time per step", tuple(heads), tuple(zip(*columns, strict=True)))
 
 
-def _accuracies(found: Beside, report: pd.DataFrame) -> Block:
+def _accuracies(found: Beside, report: Report) -> Block:
     measured = [
-        str(name)
-        for name in report.columns
-        if split(str(name))[0] in ("top1", "top5") and _is_imagenet(split(str(name))[1])
+        name
+        for name in report.numbers
+        if split(name)[0] in ("top1", "top5") and _is_imagenet(split(name)[1])
     ]
     heads = ("Model", "Top-1, published", "Top-5, published")
     rows = [
@@ -111,7 +109,7 @@ def _placed(row: Row, name: str, pairs: Times | None) -> str:
 def _timed(row: Row, setting: str, pairs: Times | None) -> str:
     found = measured_time(row, setting)
     if found.value is None:
-        return found.status.split(":")[0] or "-"
+        return found.status.short or "-"
     place = pairs.places.get(row.name) if pairs else None
     doubt = " ?" if found.is_doubtful else ""
     return show(found.value, "s") + (f" ({place[1]})" if place else "") + doubt
@@ -143,7 +141,7 @@ def _percent(value: float) -> str:
 
 
 def _is_imagenet(label: str) -> bool:
-    """Whether an accuracy is of the published weights on a folder of the user's."""
+    """Return whether an accuracy is of the published weights on a user's folder."""
     parts = label.split("/")
     return parts[1:2] == ["pretrained"] and not any(part.startswith("weights") for part in parts)
 

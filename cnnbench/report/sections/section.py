@@ -1,4 +1,4 @@
-"""A section of a report below its table: the same words for a terminal, Markdown and HTML."""
+"""Sections of a report below its table: the same text for a terminal, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cnnbench.markdown import markdown
+from cnnbench.metrics import column, split
+from cnnbench.results.report import Report
+from cnnbench.row import Row
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.text import printable
 
 
@@ -68,3 +72,22 @@ class Section:
         if self.notes:
             yield from ("", f"**{markdown(self.notes_title)}**", "")
             yield from (f"- {markdown(note)}" for note in self.notes)
+
+
+def settings_of(report: Report) -> list[str]:
+    """Return the settings with latencies, in order: ``cpu/litert/b1``.
+
+    A hand-made table may have a time without a setting, or one that names no runtime; it is left
+    out.
+    """
+    return [
+        label
+        for metric, label, name in ((*split(name), name) for name in report.numbers)
+        if metric == "latency_p50_s" and "/" in label and report.has_value(name)
+    ]
+
+
+def measured_time(row: Row, setting: str) -> Measurement:
+    """Return the time of a call: the location where there is one, else the median."""
+    location = row.read(column("latency_location_s", setting))
+    return location if location.value is not None else row.read(column("latency_p50_s", setting))

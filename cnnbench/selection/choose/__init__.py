@@ -1,4 +1,4 @@
-"""The choice of a network: what fits, what is best, how sure that is, and why not another."""
+"""Choice of the best network within limits."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""Candidates of a choice, and its objective."""
+"""Candidates of a choice, its objective, and the Pareto front."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from cnnbench.metrics import Metric
-from cnnbench.results.measured import Measured
-from cnnbench.results.merge import Row
-from cnnbench.selection.choose.limits import Standing
-from cnnbench.selection.choose.violation import Violation
+from cnnbench.row import Row
+from cnnbench.selection.choose.limits import Standing, Violation
+from cnnbench.statistics.measurement import Measurement
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,24 @@ class Objective:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One network and how it stands.
+    """A network and its standing.
 
     Attributes:
         verdict: ``fits``, ``borderline`` (an interval straddles a limit), ``excluded`` or
-            ``unknown`` (a number that decides is missing).
-        objective: its number of the objective.
-        violated: the limits that exclude it, by how much, or why that is unknown.
-        straddled: the limits that its intervals straddle.
-        on_front: nothing known beats it in every respect at once.
-        behind: by how much the winner is better, in base units; None where there is no winner.
-        tie_probability: that it is truly better than the winner, where the two cannot be told
-            apart; else None.
-        is_tested: whether a test could be made against the winner; else the bare numbers decide.
+            ``unknown`` (a deciding number is missing).
+        objective: its measurement of the objective.
+        violated: limits that exclude it, with the excess or why that is unknown.
+        straddled: limits that its intervals straddle.
+        on_front: on the Pareto front.
+        behind: distance to the winner in base units; None where there is no winner.
+        tie_probability: probability that it is better than the winner, where the two are
+            statistically tied; else None.
+        is_tested: whether it was tested against the winner; else only the values were compared.
     """
 
     row: Row
     verdict: Standing
-    objective: Measured
+    objective: Measurement
     violated: tuple[Violation, ...] = ()
     straddled: tuple[Violation, ...] = ()
     on_front: bool = False
@@ -71,3 +71,20 @@ class Candidate:
             "violated": [violation.to_json() for violation in self.violated],
             "straddled": [violation.to_json() for violation in self.straddled],
         }
+
+
+def pareto_front(points: Sequence[tuple[float, ...] | None]) -> list[bool]:
+    """Return whether each point is on the Pareto front; smaller is better on every axis.
+
+    A point dominates another if it is nowhere worse and somewhere better, so equal points are on
+    the front together. None (an unknown coordinate) is never on it.
+    """
+    known = [point for point in points if point is not None]
+    return [
+        point is not None and not any(_dominates(other, point) for other in known)
+        for point in points
+    ]
+
+
+def _dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a != b and all(x <= y for x, y in zip(a, b, strict=True))

@@ -1,7 +1,7 @@
-"""The choice: which network keeps the limits and is best, how sure that is, and why not another.
+"""Choice of the best network within limits, with the certainty of it and the alternatives.
 
-Uncertainty counts: a number whose 95 % interval straddles a limit makes a network borderline, and
-a winner that cannot be told from the next is a tie.
+A number whose 95 % interval straddles a limit makes a network borderline; a winner that does not
+differ significantly from the next is a tie.
 """
 
 from __future__ import annotations
@@ -13,28 +13,40 @@ from typing import Any
 import pandas as pd
 
 from cnnbench.errors import UserError
-from cnnbench.results.merge import Columns, Row, frame_of, merge
+from cnnbench.results.merge import Columns, merge
+from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
-from cnnbench.selection.choose import mixing, pareto, ties
-from cnnbench.selection.choose.candidate import Candidate, Objective
-from cnnbench.selection.choose.limits import Limit, Standing, contradictions, limits, numeric_column
+from cnnbench.row import Row
+from cnnbench.selection.choose import mixing, ties
+from cnnbench.selection.choose.candidate import Candidate, Objective, pareto_front
+from cnnbench.selection.choose.limits import (
+    Limit,
+    Standing,
+    Violation,
+    contradictions,
+    limits,
+    numeric_column,
+    violations,
+)
 from cnnbench.selection.choose.relaxing import Relaxation, nearest, relaxations
-from cnnbench.selection.choose.violation import Violation, violations
 
+Table = pd.DataFrame | Run | Report
 Wanted = Mapping[str, str | float] | Iterable[tuple[str, str | float]]
 _WORST: Sequence[Standing] = ("unknown", "excluded", "borderline", "fits")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Choice:
-    """The answer.
+    """Result of a choice; ``print`` shows it as the command line does.
 
     Attributes:
-        winner: the best network that surely keeps every limit, or None.
-        candidates: every network, the winner first, then by how close they are.
-        nearest: where nothing fits, the network that misses least.
-        relaxations: where nothing fits, what a wider limit would admit.
-        warnings: what the answer mixes or cannot know.
+        objective: the metric that was maximised or minimised.
+        limits: as they were given.
+        candidates: every network, the winner first, then the closest.
+        winner: the best network whose intervals keep every limit, or None.
+        nearest: where nothing fits, the network with the smallest violations.
+        relaxations: where nothing fits, wider limits that would let a network qualify.
+        warnings: what the choice mixes, or rests on.
     """
 
     objective: Objective
@@ -45,19 +57,31 @@ class Choice:
     relaxations: tuple[Relaxation, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 
+    def __str__(self) -> str:
+        from cnnbench.selection.choose.text import as_text
+
+        return as_text(self).rstrip("\n")
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from cnnbench.selection.choose.text import as_html
+
+        return as_html(self)
+
     @property
     def ties(self) -> tuple[Candidate, ...]:
-        """What cannot be told from the winner."""
+        """Networks that are statistically tied with the winner."""
         return tuple(c for c in self.candidates if c.tie_probability is not None)
 
     @property
     def front(self) -> tuple[Candidate, ...]:
-        """The Pareto front over the objective and the limited metrics, limits set aside."""
+        """Pareto front over the objective and the limited metrics, regardless of the limits."""
         return tuple(c for c in self.candidates if c.on_front)
 
     @property
     def undecided(self) -> tuple[Candidate, ...]:
-        """Candidates that may be better than the winner: neither excluded nor shown to be worse."""
+        """Networks that may be better than the winner: neither excluded nor shown to be worse."""
         if self.winner is None:
             return ()
         best = self.objective.badness(self.winner.objective.value or 0.0)
@@ -69,13 +93,13 @@ class Choice:
         )
 
     def _most(self, c: Candidate) -> float:
-        """The better end of a candidate's objective, as badness."""
+        """Return the better end of a candidate's objective, as badness."""
         ends = (c.objective.value, c.objective.low, c.objective.high)
         return min(self.objective.badness(end) for end in ends if end is not None)
 
     @property
     def runners_up(self) -> tuple[Candidate, ...]:
-        """What else fits, the closest first."""
+        """Other networks that fit, the closest first."""
         return tuple(c for c in self.candidates if c.verdict == "fits" and c is not self.winner)
 
     @property
@@ -84,7 +108,7 @@ class Choice:
         return pd.DataFrame([candidate.to_json() for candidate in self.candidates])
 
     def to_json(self) -> dict[str, Any]:
-        """``{winner, tie_with, front, candidates, …}``, plain values in base units."""
+        """Return ``{winner, tie_with, front, candidates, …}``, plain values in base units."""
         return {
             "winner": self.winner.identity if self.winner else None,
             "tie_with": [
@@ -106,7 +130,7 @@ class Choice:
 
 
 def choose(
-    tables: pd.DataFrame | Run | Sequence[pd.DataFrame | Run],
+    tables: Table | Sequence[Table],
     *,
     at_most: Wanted = (),
     at_least: Wanted = (),
@@ -125,11 +149,12 @@ def choose(
     Raises:
         UserError: an unknown or ambiguous metric, a unit that does not fit, an empty table.
     """
-    frames = [frame_of(t) for t in ([tables] if isinstance(tables, pd.DataFrame | Run) else tables)]
-    rows, replaced = merge(frames)
+    several = [tables] if isinstance(tables, pd.DataFrame | Run | Report) else tables
+    report, replaced = merge([Report.of(table) for table in several])
+    rows = report.rows
     if not rows:
         raise UserError("the table is empty: there is nothing to choose from")
-    columns = Columns.of(frames)
+    columns = Columns.of(report)
     objective = _objective(maximize, minimize, columns)
     wanted = [*limits(at_most, "max", columns), *limits(at_least, "min", columns)]
     contradictions(wanted)
@@ -178,7 +203,7 @@ def _judged(row: Row, objective: Objective, wanted: list[Limit]) -> Candidate:
         broken.append(Violation.of_objective(objective.column, objective.metric, goal))
     standings: list[Standing] = [limit.standing(row.read(limit.column)) for limit in wanted]
     standings.append("fits" if goal.is_ranked else "unknown")
-    # A limit that is surely broken decides, whatever else is missing.
+    # A broken limit decides, whatever else is missing.
     verdict = "excluded" if "excluded" in standings else min(standings, key=_WORST.index)
     return Candidate(row, verdict, goal, tuple(broken), tuple(straddled))
 
@@ -187,12 +212,12 @@ def _with_front(
     candidates: list[Candidate], objective: Objective, wanted: list[Limit]
 ) -> list[Candidate]:
     points = [_point(c, objective, wanted) for c in candidates]
-    on_front = pareto.front(points)
+    on_front = pareto_front(points)
     return [replace(c, on_front=here) for c, here in zip(candidates, on_front, strict=True)]
 
 
 def _point(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[float, ...] | None:
-    """Where a network stands, smaller is better on every axis; None where a number is missing."""
+    """Return a network's coordinates, smaller is better; None where a number is missing."""
     found = [c.objective, *(c.row.read(limit.column) for limit in wanted)]
     known = [one.value for one in found if one.value is not None and one.is_ranked]
     if len(known) < len(found):
@@ -203,7 +228,7 @@ def _point(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[flo
 
 
 def _rank(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[float, ...]:
-    """The objective decides; between equals, the one that leaves more room under the limits."""
+    """Return the sort key: the objective, then the room that is left under the limits."""
     point = _point(c, objective, wanted)
     if point is None:
         raise AssertionError("a candidate that fits has all its numbers")
@@ -216,7 +241,7 @@ def _rank(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[floa
 def _compared(
     best: Candidate, candidates: list[Candidate], objective: Objective
 ) -> list[Candidate]:
-    """How far each is behind the best, and which of those that fit tie with it."""
+    """Return the candidates with their distance to the best, and whether they tie with it."""
     others = [c for c in candidates if c.verdict == "fits" and c is not best]
     found = ties.ties(
         best.objective,

@@ -1,4 +1,4 @@
-"""Limits of a choice: how they are written, and how a number stands to one."""
+"""Limits of a choice, and their violations."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, Literal
 from cnnbench import units
 from cnnbench.errors import UserError
 from cnnbench.metrics import Metric, of_number
-from cnnbench.results.measured import Measured
 from cnnbench.results.merge import Columns
+from cnnbench.row import Row
+from cnnbench.statistics.measurement import Measurement
 
 Side = Literal["max", "min"]
 Standing = Literal["fits", "borderline", "excluded", "unknown"]
@@ -26,11 +27,11 @@ class Limit:
     value: float
 
     def excess(self, value: float) -> float:
-        """By how much ``value`` breaks the limit, in base units; negative where it keeps it."""
+        """Return ``value`` beyond the limit in base units; negative where it keeps the limit."""
         return value - self.value if self.side == "max" else self.value - value
 
-    def standing(self, found: Measured) -> Standing:
-        """How a number stands to the limit; its whole interval must keep it to fit."""
+    def standing(self, found: Measurement) -> Standing:
+        """Return how a number compares with the limit; to fit, its whole interval must keep it."""
         if not found.is_ranked or found.value is None:
             return "unknown"
         if found.low is None or found.high is None:
@@ -40,12 +41,89 @@ class Limit:
         return "fits" if worst <= 0 else "excluded" if best > 0 else "borderline"
 
     def show(self, value: float) -> str:
-        """``value`` as people read it."""
+        """Return ``value`` as people read it."""
         return units.show(value, self.metric.unit)
 
     def __str__(self) -> str:
         sign = "≤" if self.side == "max" else "≥"
         return f"{self.column} {sign} {self.show(self.value)}"
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A limit that a network breaks, or that its interval straddles.
+
+    Attributes:
+        column, metric: what is limited.
+        limit: in base units; None for the objective, which has none.
+        value: of the network; None where it is unknown.
+        excess: value beyond the limit (negative where only the interval is beyond it).
+        low, high: the interval, where there is one.
+        reason: why the value is unknown; else empty.
+    """
+
+    column: str
+    metric: Metric
+    limit: float | None = None
+    value: float | None = None
+    excess: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+    @property
+    def relative(self) -> float:
+        """Excess as a share of the limit; infinite where the value is unknown."""
+        if self.excess is None:
+            return float("inf")
+        return self.excess / (abs(self.limit or 0.0) or 1.0)
+
+    @classmethod
+    def of_objective(cls, column: str, metric: Metric, found: Measurement) -> Violation:
+        """Return the violation of an objective that is missing or may not be ranked."""
+        return cls(column, metric, value=found.value, reason=found.why_absent)
+
+    @classmethod
+    def of_limit(cls, limit: Limit, found: Measurement) -> Violation:
+        """Return how ``found`` violates ``limit``."""
+        if not found.is_ranked or found.value is None:
+            return cls(limit.column, limit.metric, limit.value, reason=found.why_absent)
+        return cls(
+            limit.column,
+            limit.metric,
+            limit.value,
+            found.value,
+            limit.excess(found.value),
+            found.low,
+            found.high,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``{metric, limit, value, excess}``, and the interval or the reason."""
+        words: dict[str, Any] = {
+            "metric": self.column,
+            "limit": self.limit,
+            "value": self.value,
+            "excess": self.excess,
+        }
+        if self.low is not None:
+            words["interval"] = [self.low, self.high]
+        if self.reason:
+            words["reason"] = self.reason
+        return words
+
+
+def violations(row: Row, wanted: list[Limit]) -> tuple[list[Violation], list[Violation]]:
+    """Return the limits that ``row`` breaks or may break (unknown), and those it straddles."""
+    broken, straddled = [], []
+    for limit in wanted:
+        found = row.read(limit.column)
+        standing = limit.standing(found)
+        if standing in ("excluded", "unknown"):
+            broken.append(Violation.of_limit(limit, found))
+        elif standing == "borderline":
+            straddled.append(Violation.of_limit(limit, found))
+    return broken, straddled
 
 
 def read_option(text: str, option: str) -> tuple[str, str]:
@@ -85,7 +163,7 @@ def _limit(name: str, value: str | float, side: Side, columns: Columns) -> Limit
 
 
 def numeric_column(name: str, columns: Columns, where: str) -> tuple[str, Metric]:
-    """The one column that ``name`` means, and its metric.
+    """Return the one column that ``name`` means, and its metric.
 
     Raises:
         UserError: unknown, ambiguous, or a column of words.
@@ -98,7 +176,7 @@ def numeric_column(name: str, columns: Columns, where: str) -> tuple[str, Metric
 
 
 def contradictions(wanted: Iterable[Limit]) -> None:
-    """Raise `UserError` where no value at all can keep two limits of one metric."""
+    """Raise `UserError` if no value can keep two limits of one metric."""
     lowest: dict[str, Limit] = {}
     highest: dict[str, Limit] = {}
     for limit in wanted:

@@ -1,4 +1,4 @@
-"""Where nothing fits: what is nearest, and which wider limit would admit what."""
+"""Where nothing fits: the nearest network, and the wider limits that would let one qualify."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cnnbench.selection.choose.limits import Limit
 
 @dataclass(frozen=True)
 class Relaxation:
-    """Wider limits that would surely admit a network.
+    """Wider limits that would let a network qualify.
 
     Attributes:
-        candidate: whom they admit.
-        limits: each limit to widen, with the value that it would have to have.
+        candidate: the network.
+        limits: each limit to widen, with its new value.
     """
 
     candidate: Candidate
@@ -34,18 +34,18 @@ class Relaxation:
 
 
 def nearest(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The network that misses least: a borderline one, else the smallest sum of relative misses.
+    """Return a borderline network, else that with the smallest sum of relative violations.
 
-    None where no network has all the numbers that decide.
+    None where no network has all the deciding numbers.
     """
     known = [c for c in candidates if c.objective.is_ranked and _distance(c) < float("inf")]
     return min(known, key=lambda c: (c.verdict != "borderline", _distance(c)), default=None)
 
 
 def relaxations(candidates: Sequence[Candidate], wanted: Sequence[Limit]) -> Iterator[Relaxation]:
-    """For each limit the network that the smallest widening of it alone would admit.
+    """Yield, for each limit, the smallest widening of it alone that lets a network qualify.
 
-    Where no single limit is enough, the limits that would admit the nearest network, together.
+    Where no single limit is enough, the limits to widen together for the nearest network.
     """
     known = [c for c in candidates if c.objective.is_ranked and _distance(c) < float("inf")]
     needs = [(c, _needs(c, wanted)) for c in known]
@@ -66,7 +66,7 @@ def _distance(c: Candidate) -> float:
 
 
 def _needs(c: Candidate, wanted: Sequence[Limit]) -> list[tuple[Limit, float]]:
-    """The limits to widen for ``c`` to fit surely, and to what: the worse end of its interval."""
+    """Return the limits to widen for ``c`` to fit, each with the worse end of its interval."""
     needs = []
     for limit in wanted:
         found = c.row.read(limit.column)
@@ -78,7 +78,7 @@ def _needs(c: Candidate, wanted: Sequence[Limit]) -> list[tuple[Limit, float]]:
 
 
 def _outward(value: float, limit: Limit) -> float:
-    """``value`` to three digits, rounded so that the limit that is shown truly admits it."""
+    """Return ``value`` to three digits, rounded so that it keeps a limit of that value."""
     if not value:
         return value
     step = 10.0 ** (math.floor(math.log10(abs(value))) - 2)

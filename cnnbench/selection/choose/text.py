@@ -1,4 +1,4 @@
-"""A choice in words: the answer first, then how sure it is, then why not the others."""
+"""A choice as text: the winner, its certainty, then the others and why they lost."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from cnnbench.errors import brief
 from cnnbench.metrics import Metric, column, cut, split
-from cnnbench.results.measured import Measured
+from cnnbench.results.report import html_table
 from cnnbench.selection.choose.candidate import Candidate
 from cnnbench.selection.choose.choice import Choice
+from cnnbench.selection.choose.limits import Violation
 from cnnbench.selection.choose.relaxing import Relaxation
-from cnnbench.selection.choose.violation import Violation
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.text import printable
 from cnnbench.units import show
 
@@ -18,7 +19,7 @@ _MOST_OF_A_REASON = 160  # characters; the report has all of it
 
 
 def as_text(choice: Choice) -> str:
-    """The whole answer as plain text; the first line names every setting in full, the rest cut."""
+    """Return a choice as plain text; only the first line names every setting in full."""
     first, *rest = map(printable, _lines(choice))
     text = "\n".join(rest)
     for whole, short in _cut(choice).items():
@@ -26,15 +27,32 @@ def as_text(choice: Choice) -> str:
     return f"{first}\n{text}\n"
 
 
+def as_html(choice: Choice) -> str:
+    """Return a choice as a small table for a notebook, the winner first."""
+    objective = choice.objective
+    heads = (
+        "Network",
+        f"{objective.metric.title} {split(objective.column)[1]}".strip(),
+        "Verdict",
+        "",
+    )
+    rows = []
+    for c in choice.candidates:
+        words = [_violation(v) for v in c.violated] + [_straddled(v) for v in c.straddled]
+        standing = "winner" if c is choice.winner else c.verdict
+        rows.append((c.name, _value(c, choice), standing, "; ".join(words)))
+    return html_table(heads, rows, next(_lines(choice)))
+
+
 def _cut(choice: Choice) -> dict[str, str]:
-    """Column -> its name with only so much of the setting as tells it from the others."""
+    """Return column -> its name with the shortest unambiguous beginning of the setting."""
     used = _used(choice)
     labels = cut(split(name)[1] for name in used)
     return {name: column(base, labels[label]) for name in used for base, label in [split(name)]}
 
 
 def _used(choice: Choice) -> list[str]:
-    """The columns that decide, each once."""
+    """Return the columns that decide, each once."""
     return list(
         dict.fromkeys([choice.objective.column, *(limit.column for limit in choice.limits)])
     )
@@ -49,14 +67,14 @@ def _lines(choice: Choice) -> Iterator[str]:
             yield f"  {c.name}: {_value(c, choice)}, {_behind(c, choice)}{doubt}"
     metrics = _used(choice)
     if choice.front:
-        yield from ("", f"Pareto front over {', '.join(metrics)}, limits set aside")
+        yield from ("", f"Pareto front over {', '.join(metrics)}, regardless of limits")
         for c in choice.front:
             numbers = (_with_interval(c.row.read(name), _metric(name, choice)) for name in metrics)
             words = "" if c.verdict == "fits" else f"  ({_verdict_words(c)})"
             yield f"  {c.name}: {', '.join(dict.fromkeys(numbers))}{words}"
     yield from _section(choice, "borderline", "Borderline: an interval straddles a limit")
-    yield from _section(choice, "excluded", "Out")
-    yield from _section(choice, "unknown", "Not known")
+    yield from _section(choice, "excluded", "Excluded")
+    yield from _section(choice, "unknown", "Unknown")
     if choice.warnings:
         yield from ("", "Warnings")
         yield from (f"  {warning}" for warning in choice.warnings)
@@ -82,7 +100,7 @@ def _winner(choice: Choice) -> Iterator[str]:
     if untested := [c.name for c in choice.runners_up if not c.is_tested]:
         yield (
             f"  not tested against {', '.join(untested)}: the table has neither samples nor "
-            "intervals, so only the numbers were compared"
+            "intervals, so only the values were compared"
         )
     if undecided := [f"{c.name} ({_verdict_words(c)})" for c in choice.undecided]:
         yield f"  not ruled out: {', '.join(undecided)}, which may be better"
@@ -92,16 +110,16 @@ def _nothing(choice: Choice) -> Iterator[str]:
     best = choice.nearest
     unknown = any(c.verdict == "unknown" for c in choice.candidates)
     if best is None:
-        yield "Nothing is known to fit: no network has all the numbers that decide."
+        yield "Nothing is known to fit: no network has all the deciding numbers."
     elif best.verdict == "borderline":
         names = [c.name for c in choice.candidates if c.verdict == "borderline"]
-        yield f"Nothing certainly fits; borderline: {', '.join(names)}."
+        yield f"Nothing fits with certainty; borderline: {', '.join(names)}."
     else:
         misses = [
             f"{v.column} by {_difference(v.excess, v.metric)}" if v.excess is not None else v.column
             for v in best.violated
         ]
-        # What is not known may fit all the same.
+        # An unknown one may fit.
         head = "Nothing is known to fit" if unknown else "Nothing fits"
         yield f"{head}; the nearest is {best.name}, which misses {_joined(misses)}."
     for relaxation in choice.relaxations:
@@ -121,6 +139,8 @@ def _violation(v: Violation) -> str:
     if v.excess is None or v.limit is None or v.value is None:
         return f"{v.column}: {brief(v.reason, _MOST_OF_A_REASON)}"
     value, limit = show(v.value, v.metric.unit), show(v.limit, v.metric.unit)
+    if v.limit and v.relative > 1:
+        return f"{v.column} is {value}, {show(1 + v.relative, 'count')} times the limit of {limit}"
     side = "over" if v.value > v.limit else "under"
     share = f" ({100 * v.relative:.0f} %)" if v.limit and v.metric.unit != "fraction" else ""
     return f"{v.column} is {value}, {_difference(v.excess, v.metric)}{share} {side} {limit}"
@@ -133,7 +153,7 @@ def _straddled(v: Violation) -> str:
 
 
 def _verdict_words(c: Candidate) -> str:
-    return {"excluded": "out", "unknown": "not known"}.get(c.verdict, c.verdict)
+    return c.verdict
 
 
 def _value(c: Candidate, choice: Choice) -> str:
@@ -148,13 +168,13 @@ def _behind(c: Candidate, choice: Choice) -> str:
 
 
 def _difference(value: float, metric: Metric) -> str:
-    """A distance: of fractions in percentage points, as 2 % more of 50 % may be 51 % or 52 %."""
+    """Return a distance in words; of fractions in percentage points."""
     if metric.unit == "fraction":
         return f"{100 * value:.1f} points"
     return show(value, metric.unit)
 
 
-def _with_interval(found: Measured, metric: Metric) -> str:
+def _with_interval(found: Measurement, metric: Metric) -> str:
     text = show(found.value, metric.unit) or "?"
     if found.low is None or found.high is None:
         return text

@@ -1,4 +1,4 @@
-"""Whether the best can be told from the next, and with which probability the next is better."""
+"""Statistical ties with the best network, and the probability that another one is better."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnbench.metrics import Metric
-from cnnbench.results.measured import Measured
 from cnnbench.statistics import estimates
 from cnnbench.statistics.drift_correction import logarithms
-from cnnbench.statistics.estimates import ONE_SEED
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES, Z
+from cnnbench.statistics.verdict import VerdictKind
 
 _SMALLEST_LOG = math.log1p(estimates.MINIMUM_EFFECT)
 
@@ -21,8 +21,8 @@ class Beside:
     """Comparison of a candidate with the best.
 
     Attributes:
-        tie_probability: that it is truly better, where the two cannot be told apart; else None.
-        is_tested: whether anything says how sure the two numbers are.
+        tie_probability: probability that it is better, where the two are tied; else None.
+        is_tested: whether the two have samples or intervals to test.
     """
 
     tie_probability: float | None = None
@@ -30,7 +30,7 @@ class Beside:
 
 
 def ties(
-    best: Measured, others: Sequence[Measured], metric: Metric, smaller_is_better: bool
+    best: Measurement, others: Sequence[Measurement], metric: Metric, smaller_is_better: bool
 ) -> list[Beside]:
     """Compare each of ``others`` with ``best``.
 
@@ -53,14 +53,16 @@ def ties(
 
 @dataclass(frozen=True)
 class _Test:
-    """The probability that the other is truly better, and the p of the two's differing enough."""
+    """Probability that the other is better, and p of a difference beyond the minimum effect."""
 
     chance: float
     p: float
 
 
-def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bool) -> _Test | None:
-    """None where nothing says how sure the two numbers are."""
+def _test(
+    best: Measurement, other: Measurement, metric: Metric, smaller_is_better: bool
+) -> _Test | None:
+    """Return the test of two numbers; None where they have neither samples nor intervals."""
     samples = _logs(best, other) if metric.unit != "fraction" else []
     if samples and all(len(logs) > 1 for logs in samples):
         difference, error, freedom = estimates.yuen(*samples)
@@ -81,18 +83,18 @@ def _test(best: Measured, other: Measured, metric: Metric, smaller_is_better: bo
     return _Test(chance_smaller if smaller_is_better else 1 - chance_smaller, p)
 
 
-def _says_of_the_next(one: Measured, metric: Metric) -> bool:
-    """Whether its interval covers what another training would give.
+def _says_of_the_next(one: Measurement, metric: Metric) -> bool:
+    """Return whether an interval covers the result of another training.
 
-    Not that of one seed, whose interval is of the images alone; nor the range of a few of what is
-    no share of the images.
+    That of a single seed covers the choice of images only; the range of a few samples of anything
+    but a share of the images is too narrow.
     """
     if metric.is_share:
-        return ONE_SEED not in one.verdict
+        return one.verdict.kind is not VerdictKind.ONE_SEED
     return len(one.samples) >= FEWEST_PROCESSES
 
 
-def _logs(*sides: Measured) -> list[list[float]]:
+def _logs(*sides: Measurement) -> list[list[float]]:
     """Logarithms of the process samples; drift is taken out where both timed a reference."""
     with_references = all(one.ratios for one in sides)
     samples = [one.ratios if with_references else one.samples for one in sides]
@@ -101,7 +103,7 @@ def _logs(*sides: Measured) -> list[list[float]]:
     return [logarithms(some).tolist() for some in samples]
 
 
-def _centre(one: Measured) -> tuple[float, float]:
+def _centre(one: Measurement) -> tuple[float, float]:
     """Value and standard error as the interval gives them; the error is NaN without one."""
     if one.value is None or one.low is None or one.high is None:
         return one.value or 0.0, math.nan

@@ -1,4 +1,4 @@
-"""What changed between two reports apart from the numbers; it is shown before them."""
+"""Changes between two reports other than the numbers; shown before them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from cnnbench.environment import changed, flat
 from cnnbench.errors import UserError, nearest
-from cnnbench.results import measured
-from cnnbench.results.merge import Row
+from cnnbench.row import Row
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,13 @@ class Environments:
                 raise UserError("unknown fact of an environment", f"--accept {fact}", hint)
 
     def are_same(self, base: Row, new: Row) -> bool:
-        """Whether two rows may have been measured alike: same id, same facts, or unknown."""
+        """Return whether two rows share an environment: same id, same facts, or unknown."""
         return not self._differ(base, new) or (
             bool(self.base and self.new) and not changed(self.base, self.new)
         )
 
     def are_comparable(self, base: Row, new: Row) -> bool:
-        """Whether their times may be compared: all that differs was accepted."""
+        """Return whether times may be compared: all differences were accepted."""
         if self.force or self.are_same(base, new):
             return True
         return bool(self.base and self.new) and all(
@@ -61,7 +60,7 @@ class Environments:
         if self.are_same(base, new):
             return
         if not (self.base and self.new):
-            yield f"environment: {_id(base)} -> {_id(new)}"
+            yield f"environment: {base.environment} -> {new.environment}"
             return
         for name, words in changed(self.base, self.new).items():
             yield f"{name}: {words}{' (accepted)' if self._is_accepted(name) else ''}"
@@ -71,7 +70,7 @@ class Environments:
 
     @staticmethod
     def _differ(base: Row, new: Row) -> bool:
-        ids = _id(base), _id(new)
+        ids = base.environment, new.environment
         return all(ids) and ids[0] != ids[1]
 
 
@@ -97,7 +96,7 @@ def changes(
     joined: Sequence[tuple[Row, Row]],
     environments: Environments,
 ) -> Changes:
-    """What differs between two reports whose common rows are ``joined``."""
+    """Return the differences between two reports whose common rows are ``joined``."""
     known = {id(row) for two in joined for row in two}
     differing = (words for two in joined for words in environments.differences(*two))
     return Changes(
@@ -117,7 +116,3 @@ def _inputs(joined: Sequence[tuple[Row, Row]]) -> Iterator[str]:
         for fact in base.facts.keys() & new.facts.keys():
             if base.facts[fact] != new.facts[fact]:
                 yield f"{base.name}: {fact} {base.facts[fact]} -> {new.facts[fact]}"
-
-
-def _id(row: Row) -> str:
-    return measured.words(row.cells.get("environment"))

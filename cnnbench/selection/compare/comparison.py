@@ -17,8 +17,9 @@ from cnnbench import metrics as names
 from cnnbench import units
 from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS, split
-from cnnbench.results.merge import Row, frame_of, rows_of
+from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
+from cnnbench.row import Row
 from cnnbench.selection.compare.changes import Environments, changes
 from cnnbench.selection.compare.numbers import Wanted, compared_numbers
 from cnnbench.selection.compare.result import Compared, Comparison
@@ -30,8 +31,8 @@ _NOTHING: tuple[Verdict, ...] = ("missing in new", "missing in base", "skipped")
 
 
 def compare(
-    base: pd.DataFrame | Run,
-    new: pd.DataFrame | Run,
+    base: pd.DataFrame | Run | Report,
+    new: pd.DataFrame | Run | Report,
     *,
     metrics: Sequence[str] = (),
     threshold: str | float = MINIMUM_EFFECT,
@@ -56,9 +57,9 @@ def compare(
     Raises:
         UserError: an unknown metric or fact, no model or no number on both sides, an empty table.
     """
-    before, after = (_rows(table, word) for table, word in ((base, "base"), (new, "new")))
+    before, after = (_report(table, word) for table, word in ((base, "base"), (new, "new")))
     environments = Environments(_fingerprint(base), _fingerprint(new), tuple(accept), force)
-    joined = list(_join(before, after))
+    joined = list(_join(before.rows, after.rows))
     if not joined:
         raise UserError("the two have no model and variant in common: there is nothing to compare")
     wanted = Wanted.of((before, after), metrics, require)
@@ -68,7 +69,7 @@ def compare(
         for name, value in (thresholds or {}).items()
         for column in names.matching(name, wanted.columns, "--threshold")
     }
-    sides = [*joined, *_alone(before, after, joined)]
+    sides = [*joined, *_alone(before.rows, after.rows, joined)]
     found = [
         (row, name, _pair(row, other, name, own.get(name), effect, environments))
         for row, other in sides
@@ -86,7 +87,7 @@ def compare(
         )
     return Comparison(
         all(environments.are_comparable(*two) for two in joined),
-        changes(before, after, joined, environments),
+        changes(before.rows, after.rows, joined, environments),
         common,
         tuple(compress(rows, map(not_, is_common))),
         effect,
@@ -106,14 +107,14 @@ def _effect(threshold: str | float, name: str = "") -> float:
     return effect
 
 
-def _rows(table: pd.DataFrame | Run, word: str) -> list[Row]:
-    rows = rows_of(frame_of(table))
-    if not rows:
+def _report(table: pd.DataFrame | Run | Report, word: str) -> Report:
+    report = Report.of(table)
+    if not report.rows:
         raise UserError(f"the {word} table is empty: there is nothing to compare")
-    return rows
+    return report
 
 
-def _fingerprint(table: pd.DataFrame | Run) -> Mapping[str, Any]:
+def _fingerprint(table: pd.DataFrame | Run | Report) -> Mapping[str, Any]:
     facts = table.environment.get("fingerprint") if isinstance(table, Run) else None
     return facts if isinstance(facts, Mapping) else {}
 

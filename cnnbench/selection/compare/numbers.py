@@ -8,18 +8,9 @@ from dataclasses import dataclass
 from cnnbench import metrics as names
 from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS, of_column, split
-from cnnbench.results.measured import Measured
-from cnnbench.results.merge import Row
-
-# One number a latency cell is compared: the first of these that both sides have, else one has.
-_LATENCIES = (
-    "latency_location_s",
-    "latency_p50_s",
-    "latency_mean_s",
-    "latency_p90_s",
-    "latency_p95_s",
-    "latency_p99_s",
-)
+from cnnbench.results.report import Report
+from cnnbench.row import Row
+from cnnbench.statistics.measurement import Measurement
 
 
 @dataclass(frozen=True)
@@ -38,15 +29,13 @@ class Wanted:
     required: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
-    def of(
-        cls, sides: Sequence[Sequence[Row]], metrics: Sequence[str], require: Sequence[str]
-    ) -> Wanted:
+    def of(cls, sides: Sequence[Report], metrics: Sequence[str], require: Sequence[str]) -> Wanted:
         """Find the columns that ``--metric`` and ``--require`` name.
 
         Raises:
             UserError: no such metric.
         """
-        columns = tuple(dict.fromkeys(name for rows in sides for row in rows for name in row.cells))
+        columns = tuple(dict.fromkeys(name for report in sides for name in report.columns))
         chosen = [c for name in metrics for c in names.matching(name, columns, "--metric")]
         for column in chosen:
             if of_column(column) is None:
@@ -63,7 +52,7 @@ class Wanted:
 
 
 def _required(name: str, columns: Sequence[str]) -> list[str]:
-    """The columns that a required metric means; where there are none, what it would be called."""
+    """Return the columns that a required metric means; else the name it would have."""
     values = [column for column in columns if of_column(column) is not None]
     try:
         return names.matching(name, values, "--require")
@@ -74,18 +63,20 @@ def _required(name: str, columns: Sequence[str]) -> list[str]:
 
 
 def compared_numbers(base: Row, new: Row, wanted: Wanted) -> list[str]:
-    """The columns to compare of two rows, in the order of the tables.
+    """Return the columns to compare of two rows, in the order of the tables.
 
     Those that a side has a number of, or failed at; of a required name at least one.
     """
-    both = dict.fromkeys(name for row in (base, new) for name in row.cells if of_column(name))
+    columns = dict.fromkeys(name for row in (base, new) for name in row.values)
+    known_columns = frozenset(wanted.columns)
+    both = [name for name in columns if of_column(name) and name in known_columns]
     required = {name for group in wanted.required for name in group}
-    usual = [name for name in both if _is_usual(name) or _is_latency(name)]
+    usual = [name for name in both if _is_usual(name) or _family(name)]
     asked = {*(usual if wanted.chosen is None else wanted.chosen), *required}
     sides = {name: (base.read(name), new.read(name)) for name in both if name in asked}
     known = {name: two for name, two in sides.items() if any(map(_is_something, two))}
     if wanted.chosen is None:
-        shown = {*filter(_is_usual, known), *_latencies(known)}
+        shown = {*filter(_is_usual, known), *_of_families(known)}
         found = [name for name in known if name in shown]
     else:
         found = [name for name in wanted.chosen if name in known]
@@ -96,30 +87,46 @@ def compared_numbers(base: Row, new: Row, wanted: Wanted) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _is_something(found: Measured) -> bool:
-    """Whether a side has a number, or failed at it."""
+def _is_something(found: Measurement) -> bool:
+    """Return whether a side has a number, or failed at it."""
     return found.value is not None or found.has_failed
 
 
-def _latencies(known: Mapping[str, tuple[Measured, Measured]]) -> Iterator[str]:
-    """The number by which the latency of each setting is compared."""
+def _of_families(known: Mapping[str, tuple[Measurement, Measurement]]) -> Iterator[str]:
+    """Yield the metrics by which families of metrics are compared, in each setting.
 
-    def place(name: str) -> tuple[int, int]:
-        missing = sum(side.value is None for side in known[name])
-        return missing, _LATENCIES.index(split(name)[0])
+    The first that both sides have, those that tables show before others. Beside it the shown ones
+    that only the new side lacks: a number that is gone is not verified by another one.
+    """
 
-    timed = list(filter(_is_latency, known))
-    for label in dict.fromkeys(split(name)[1] for name in timed):
-        yield min((name for name in timed if split(name)[1] == label), key=place)
+    def missing(name: str) -> int:
+        return sum(side.value is None for side in known[name])
+
+    families: dict[tuple[str, str], list[str]] = {}
+    for name in filter(_family, known):
+        families.setdefault((_family(name), split(name)[1]), []).append(name)
+    for family in families.values():
+        first = min(family, key=lambda name: (missing(name), not _is_shown(name)))
+        yield first
+        if not missing(first):
+            yield from (name for name in family if _is_shown(name) and _is_lost(*known[name]))
 
 
-def _is_latency(name: str) -> bool:
-    return split(name)[0] in _LATENCIES
+def _is_shown(name: str) -> bool:
+    return bool(METRICS[split(name)[0]].group)
+
+
+def _family(name: str) -> str:
+    return METRICS[split(name)[0]].family
+
+
+def _is_lost(base: Measurement, new: Measurement) -> bool:
+    return base.value is not None and new.value is None
 
 
 def _is_usual(name: str) -> bool:
     metric = METRICS[split(name)[0]]
-    if metric.name.startswith("published_"):
+    if metric.is_published or metric.family:
         return False
     if metric.exact:
         return True

@@ -51,7 +51,7 @@ class Compared:
 
     @property
     def is_verified(self) -> bool:
-        """Whether the two numbers were compared, whatever came of it."""
+        """Whether the two numbers were compared, whatever the result."""
         return self.verdict not in UNVERIFIED
 
     def show(self, value: float | None) -> str:
@@ -72,9 +72,9 @@ class Unverified:
         return f"{self.count} {self.what} {link}{self.verdict}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
-    """Result of a comparison.
+    """Result of a comparison; ``print`` shows it as the command line does.
 
     Attributes:
         comparable: whether all times could be compared (same environment, unknown, accepted, or
@@ -94,6 +94,18 @@ class Comparison:
     threshold: float
     thresholds: Mapping[str, float] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        from cnnbench.selection.compare.text import as_text
+
+        return as_text(self).rstrip("\n")
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from cnnbench.selection.compare.text import as_html
+
+        return as_html(self)
 
     @property
     def rows(self) -> tuple[Compared, ...]:

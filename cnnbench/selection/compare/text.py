@@ -1,4 +1,4 @@
-"""A comparison for a terminal and, as a pull request's comment, for Markdown."""
+"""Comparison as text for a terminal, and as Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cnnbench.markdown import markdown
 from cnnbench.metrics import METRICS, split
+from cnnbench.results.report import html_table
 from cnnbench.selection.compare.result import Compared, Comparison
 from cnnbench.selection.compare.verdicts import UNVERIFIED, Verdict
 from cnnbench.text import printable
@@ -27,10 +28,10 @@ _VERIFIED: tuple[Verdict, ...] = ("worse", "better", "changed", "not separated",
 _ORDER = ("worse", "better", "changed", *UNVERIFIED, "not separated", "same")
 
 
-def as_text(comparison: Comparison, width: int) -> str:
-    """What changed first, then a row a number, regressions first, then the sum.
+def as_text(comparison: Comparison, width: int = 160) -> str:
+    """Return changes of the environment, then a row a number, regressions first, then totals.
 
-    Of more rows than a screen has, those that are the same are only counted.
+    In long tables, numbers that are the same are only counted.
     """
     stream = io.StringIO()
     console = Console(file=stream, width=width, highlight=False, no_color=True)
@@ -49,7 +50,7 @@ def as_text(comparison: Comparison, width: int) -> str:
     table = Table(box=None, pad_edge=False)
     for head in _heads(shown):
         is_text = head in (*_TEXTS, "Verdict")
-        # Cut, two settings or two parameters of a model could not be told apart.
+        # If cut, two settings or parameters of a model would look the same.
         table.add_column(head, justify="left" if is_text else "right", overflow="fold")
     for row in shown:
         table.add_row(*(escape(printable(text)) for text in _cells(row, shown)))
@@ -65,7 +66,7 @@ def as_text(comparison: Comparison, width: int) -> str:
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """The same as Markdown: what is the same is folded away."""
+    """Return the same as Markdown; numbers that are the same are folded away."""
     lines = []
     for line in headline(comparison):
         lines += [f"**{markdown(line)}**", ""]
@@ -82,6 +83,13 @@ def as_markdown(comparison: Comparison) -> str:
     if _has_corrected(rows):
         lines += [markdown(_LEGEND), ""]
     return "\n".join(lines)
+
+
+def as_html(comparison: Comparison) -> str:
+    """Return a comparison as a small table for a notebook, regressions first."""
+    rows = [row for row in _ordered(comparison) if row.verdict != "same"]
+    cells = [_cells(row, rows) for row in rows]
+    return html_table(_heads(rows), cells, "; ".join(headline(comparison)))
 
 
 def headline(comparison: Comparison) -> Iterator[str]:
@@ -127,7 +135,7 @@ def _changes(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _missing(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
-    """The numbers that one side does not have, a line a column, of networks that both have."""
+    """Yield a line a column that one side lacks, of networks that both have."""
     networks: dict[tuple[str, str], list[str]] = {}
     for row in comparison.common:
         if row.verdict == verdict:
@@ -139,7 +147,7 @@ def _missing(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
 
 
 def _ordered(comparison: Comparison) -> list[Compared]:
-    """The rows that have something on both sides, what matters most first."""
+    """Return the rows with something on both sides, the most important first."""
     missing = ("missing in new", "missing in base")
     rows = [row for row in comparison.common if row.verdict not in missing]
     return sorted(rows, key=lambda row: _ORDER.index(row.verdict))

@@ -15,8 +15,9 @@ from typing import Literal, get_args
 
 from cnnbench import units
 from cnnbench.metrics import Metric
-from cnnbench.results.measured import DRIFTING, Measured
+from cnnbench.results.report import DRIFTING
 from cnnbench.statistics import estimates
+from cnnbench.statistics.measurement import CellStatus, Measurement, StatusKind
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 
 # It was not verified that the number is no worse.
@@ -53,8 +54,8 @@ class Pair:
     """
 
     metric: Metric
-    base: Measured
-    new: Measured
+    base: Measurement
+    new: Measurement
     threshold: float = 0.0
     is_comparable: bool = True
 
@@ -68,7 +69,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict and what it rests on.
+    """Verdict on a pair, and the figures behind it.
 
     Attributes:
         ratio_ci: the 95 % interval of the ratio of the two shown numbers, where known.
@@ -85,12 +86,12 @@ class Judged:
 
 
 def is_time(metric: Metric) -> bool:
-    """Whether a metric depends on how fast the machine is."""
+    """Return whether a metric depends on the speed of the machine."""
     return metric.unit in DRIFTING and metric.depends_on == "setting"
 
 
 def judge(pairs: Sequence[Pair]) -> list[Judged]:
-    """The verdict of every pair; all tests among them are one family for Holm's correction."""
+    """Return the verdict of every pair; all tests are one family for Holm's correction."""
     settled = [_settled(pair) for pair in pairs]
     open_pairs = [pair for pair, known in zip(pairs, settled, strict=True) if known is None]
     thresholds = [pair.threshold for pair in open_pairs]
@@ -102,7 +103,7 @@ def judge(pairs: Sequence[Pair]) -> list[Judged]:
 
 
 def _settled(pair: Pair) -> Judged | None:
-    """The verdict where no test is needed, or none is possible."""
+    """Return the verdict where no test is needed or possible; else None."""
     base, new = pair.base, pair.new
     if base.value is None or new.value is None:
         return _absent(pair)
@@ -138,14 +139,14 @@ def _absent(pair: Pair) -> Judged:
         return Judged("failed", note)
     if any(side.was_skipped for _, side in blank):
         return Judged("skipped", note)
-    if not any(side.status for _, side in blank):
+    if not any(side.status.is_known for _, side in blank):
         note = "" if len(blank) == 1 else "in base too"
     return Judged("missing in base" if new.value is not None else "missing in new", note)
 
 
-def _failure(pair: Pair, verdict: Verdict, word: str, status: str) -> Judged:
-    """Where times are not comparable, neither is that one took too long."""
-    if status.startswith("timeout") and not pair.is_comparable:
+def _failure(pair: Pair, verdict: Verdict, word: str, status: CellStatus) -> Judged:
+    """Return the verdict on a failure; timeouts compare only where times do."""
+    if status.kind is StatusKind.TIMEOUT and not pair.is_comparable:
         return Judged("another environment", f"{word} {status}")
     return Judged(verdict, f"{word} {status}")
 
@@ -177,7 +178,7 @@ def _by_intervals(pair: Pair) -> Judged:
         return _too_few(pair)  # their interval is a mere range
     if base.value is None or new.value is None or not (base.has_interval and new.has_interval):
         return Judged("too few samples", "no interval")
-    if base.is_ranked and new.is_ranked and (base.is_one_draw or new.is_one_draw):
+    if base.is_ranked and new.is_ranked and (base.verdict.is_one_draw or new.verdict.is_one_draw):
         return Judged("too few samples", "a single training")
     gap = new.value - base.value
     low = gap - math.hypot(new.value - (new.low or 0.0), (base.high or 0.0) - base.value)
@@ -219,7 +220,7 @@ def _doubted(pair: Pair, found: Judged) -> Judged:
     return replace(found, verdict="unstable" if is_open else found.verdict, note=note)
 
 
-def _sides(pair: Pair) -> tuple[tuple[str, Measured], tuple[str, Measured]]:
+def _sides(pair: Pair) -> tuple[tuple[str, Measurement], tuple[str, Measurement]]:
     return ("base", pair.base), ("new", pair.new)
 
 
@@ -239,7 +240,7 @@ def _is_corrected(pair: Pair) -> bool:
 
 
 def _samples(pair: Pair) -> tuple[Sequence[float], Sequence[float]]:
-    """What is tested: sample ÷ reference where both sides timed one with each sample."""
+    """Return the samples to test: ÷ reference where both sides timed one with each."""
     if _is_corrected(pair):
         return pair.base.ratios, pair.new.ratios
     sides = (pair.base, pair.new)

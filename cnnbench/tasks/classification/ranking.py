@@ -18,6 +18,7 @@ import numpy as np
 from cnnbench.metrics import METRICS
 from cnnbench.statistics import estimates, proportions
 from cnnbench.statistics.robust import CONFIDENCE
+from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE, NOT_REPEATED
 from cnnbench.tasks import task
 from cnnbench.tasks.classification.answers import Answers, answers_of
 from cnnbench.tasks.task import Evaluated, Judgement, Place
@@ -76,17 +77,17 @@ def judge(contender: task.Contender) -> dict[str, Judgement]:
     for name, shares in _shares(contender).items():
         mean = fmean(shares) if contender.is_trained else None
         if examples is None:
-            found[name] = Judgement("", mean)
+            found[name] = Judgement(NOT_REPEATED, mean)
             continue
         chance = details.get("chance", 0.0) if name == "top1" else 0.0
         sample = shares if contender.is_trained else shares[:1]
         interval = proportions.estimate(sample, examples)
         verdict = proportions.verdict(sample, examples, chance, has_seeds=contender.is_trained)
         found[name] = Judgement(verdict, mean, interval.low, interval.high)
-    if "top1" in found and found["top1"].verdict == estimates.BLIND:
+    if "top1" in found and found["top1"].verdict == NOT_ABOVE_CHANCE:
         for metric in task.quality_metrics("classification"):
-            plain = found.get(metric.metric.name, Judgement(""))
-            found[metric.metric.name] = replace(plain, verdict=estimates.BLIND)
+            plain = found.get(metric.metric.name, Judgement(NOT_REPEATED))
+            found[metric.metric.name] = replace(plain, verdict=NOT_ABOVE_CHANCE)
     return found
 
 

@@ -30,22 +30,12 @@ function drawHeader() {
   }
 }
 
-function drawPlots() {
-  if (tradeoff.x !== null) drawTradeoff();
-  drawLatency();
-  drawMemory();
-}
+for (const name of Object.keys(data.plots.charts)) document.getElementById(name).hidden = false;
 
-const axes = plottable();
-if (axes.length > 1) chooseAxes(axes);
-else document.getElementById("tradeoff").hidden = true;
 drawTable();
 drawColumnMenu();
 drawGlance();
-drawPlots();
-drawTimelines();
-drawLearning();
-drawConfusion();
+const ready = drawCharts();
 drawHeader();
 
 // Paper cannot be clicked: what is folded away is unfolded for it, and folded again afterwards.
@@ -60,4 +50,4 @@ document.getElementById("find").addEventListener("input", (event) => { table.fin
 document.getElementById("intervals").addEventListener("change", (event) => { table.intervals = event.target.checked; drawTable(); });
 document.getElementById("copy").addEventListener("click", copyCsv);
 let lastWidth = innerWidth;
-addEventListener("resize", () => { if (innerWidth !== lastWidth) { lastWidth = innerWidth; drawPlots(); } });
+addEventListener("resize", () => { if (innerWidth !== lastWidth) { lastWidth = innerWidth; drawCharts(); } });

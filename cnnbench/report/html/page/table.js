@@ -3,7 +3,8 @@ const table = { sort: null, descending: false, find: "", intervals: true,
   shown: new Set(data.columns.filter((column) => column.shown).map((column) => column.name)) };
 
 function isDoubtful(cell) { return Boolean(cell) && cell[3].startsWith("unstable"); }
-function isRanked(cell) { return !cell[3].includes("not above chance"); }
+
+function columnsOf(test) { return data.columns.map((column, index) => ({ ...column, index })).filter(test); }
 
 // Of all, the doubtful too: what a doubtful one beats is not the best.
 function best(index) {

@@ -1,9 +1,5 @@
 // Quantities as people read them: the counterpart of cnnbench/units.py.
-const SCALES = {
-  s: [[3600, "h"], [60, "min"], [1, "s"], [1e-3, "ms"], [1e-6, "µs"]],
-  bytes: [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "B"]],
-  count: [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1, ""]],
-};
+const SCALES = data.scales;
 
 function show(value, unit) {
   if (value === null || value === undefined) return "";

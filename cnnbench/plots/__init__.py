@@ -1,0 +1,31 @@
+"""Charts: one function each, from a run or an inspection to an Altair chart.
+
+A notebook shows what they return, `svg` and `png` write it, and ``report.html`` embeds it: one
+specification for all three. Altair is imported when the first chart is made.
+"""
+
+from __future__ import annotations
+
+from cnnbench.plots.axes import NothingToDraw
+from cnnbench.plots.confusion import confusion
+from cnnbench.plots.dots import latency, memory_of_run
+from cnnbench.plots.layers import layers, memory
+from cnnbench.plots.output import embedded, library, png, svg
+from cnnbench.plots.small_multiples import learning, timeline
+from cnnbench.plots.tradeoff import tradeoff
+
+__all__ = [
+    "NothingToDraw",
+    "confusion",
+    "embedded",
+    "latency",
+    "layers",
+    "learning",
+    "library",
+    "memory",
+    "memory_of_run",
+    "png",
+    "svg",
+    "timeline",
+    "tradeoff",
+]

@@ -1,0 +1,140 @@
+"""Dots with intervals, a line a network: latency by runtime, and memory measured and predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cnnbench.plots import theme
+from cnnbench.plots.axes import NothingToDraw, choice, ends, tick_label
+from cnnbench.plots.numbers import Numbers, Quantity, cell
+from cnnbench.results.tables import Run
+from cnnbench.statistics.measurement import Measurement
+
+if TYPE_CHECKING:
+    import altair as alt
+
+
+def latency(source: Run | pd.DataFrame) -> alt.LayerChart:
+    """Return the latencies of every network, a colour a runtime and setting.
+
+    Raises:
+        UserError: no latency was measured.
+    """
+    numbers = Numbers(source)
+    found = [
+        q
+        for q in numbers.quantities
+        if q.metric.name.startswith("latency_") and q.metric.unit == "s"
+    ]
+    rows = [
+        _dot(row.name, q.metric.name, q.setting or q.title, number, q)
+        for index, row in enumerate(numbers.rows)
+        for q in found
+        if (number := numbers.column(q)[index])
+    ]
+    titles = {q.metric.name: q.title for q in found}
+    usual = "latency_p50_s" if "latency_p50_s" in titles else next(iter(titles), "")
+    return _dots(rows, titles, usual, "s", is_log=all(row["value"] > 0 for row in rows))
+
+
+def memory_of_run(source: Run | pd.DataFrame) -> alt.LayerChart:
+    """Return the measured memory peaks of every network beside the predicted ones.
+
+    Raises:
+        UserError: no memory was measured.
+    """
+    numbers = Numbers(source)
+    found = numbers.named("memory_infer_peak_bytes", "memory_train_peak_bytes")
+    rows = [row for q in found for row in _measured_and_predicted(numbers, q)]
+    titles = {q.column: q.head for q in found}
+    return _dots(rows, titles, next(reversed(titles), ""), "bytes", is_log=False)
+
+
+def _measured_and_predicted(numbers: Numbers, measured: Quantity) -> Iterator[dict[str, Any]]:
+    predicted = _prediction(numbers, measured)
+    for index, row in enumerate(numbers.rows):
+        number = numbers.column(measured)[index]
+        if number:
+            yield _dot(row.name, measured.column, "measured", number, measured)
+        if guess := predicted[index]:
+            yield _dot(row.name, measured.column, "predicted", guess, measured)
+
+
+def _prediction(numbers: Numbers, measured: Quantity) -> list[Measurement | None]:
+    """What was predicted: beside the measurement, else counted at its batch, else by the ratio."""
+    is_training = "train" in measured.metric.name
+    label = f"train/{measured.setting}" if is_training else measured.setting
+    counted = "activation_train_bytes" if is_training else "activation_infer_peak_bytes"
+    for metric, setting in (("memory_predicted_bytes", label), (counted, measured.setting)):
+        for q in numbers.named(metric):
+            if q.setting == setting:
+                return numbers.column(q)
+    for q in numbers.named("memory_ratio"):
+        if q.setting == label:
+            pairs = zip(numbers.column(measured), numbers.column(q), strict=True)
+            return [
+                Measurement(a.value / b.value) if a and b and a.value and b.value else None
+                for a, b in pairs
+            ]
+    return [None] * len(numbers.rows)
+
+
+def _dot(
+    network: str, what: str, series: str, number: Measurement, quantity: Quantity
+) -> dict[str, Any]:
+    shown = cell(number, quantity)
+    (text,) = shown.pop("fact").values()
+    return {"network": network, "what": what, "series": series, **shown, "fact": {series: text}}
+
+
+def _dots(
+    rows: list[dict[str, Any]], titles: dict[str, str], what: str, unit: str, *, is_log: bool
+) -> alt.LayerChart:
+    import altair as alt
+
+    if not rows:
+        raise NothingToDraw("nothing of this kind was measured", "plot")
+    base = (
+        alt.Chart()
+        .transform_filter("datum.what == what")
+        .encode(
+            y=alt.Y("network:N", sort=None).axis(grid=False),
+            yOffset=alt.YOffset("series:N", sort=None),
+        )
+    )
+    edge = alt.Stroke("series:N", sort=None).legend(None)
+    fill = alt.Fill("series:N", sort=None).legend(columns={"expr": "max(1, floor(width / 260))"})
+    scale = alt.Scale(type="log" if is_log else alt.Undefined, nice=False, padding=12)
+    across = alt.X("value:Q", scale=scale).axis(
+        labelExpr=tick_label(f"'{unit}'"), tickCount=6, labelOverlap=True
+    )
+    told = {"expr": "merge({title: datum.network}, datum.fact)"}
+    spoken = (
+        "datum.network + (datum.doubtful ? ', doubtful' : '')"
+        " + ': ' + datum.series + ' ' + datum.fact[datum.series]"
+    )
+    layers = [
+        base.transform_calculate(**ends("low", "high", of="datum"))
+        .mark_rule(opacity=0.65, strokeWidth=2, aria=False)
+        .encode(x="low:Q", x2="high:Q", stroke=edge),
+        base.mark_point(
+            filled=True,
+            size=70,
+            strokeWidth=2,
+            tooltip=told,
+            description={"expr": spoken},
+            fillOpacity={"expr": "datum.doubtful ? 0 : 1"},
+        ).encode(
+            x=across,
+            fill=fill,
+            stroke=edge,
+        ),
+    ]
+    return theme.themed(
+        alt.LayerChart(layer=layers, data=alt.Data(values=rows))
+        .add_params(choice("what", "Show", list(titles), list(titles.values()), what))
+        .properties(width=640, height=alt.Step(16, **{"for": "offset"}))
+    )

@@ -1,0 +1,117 @@
+"""What is drawn from the records themselves: learning curves, confusion, memory over time.
+
+A journal may come from anywhere, so what does not have the expected shape is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnbench.probes.probe import setting_of
+from cnnbench.record import Record, model_title
+from cnnbench.units import number, rounded, show
+
+_NOT_DRAWN = ("epoch", "phase", "seconds", "traced")
+
+
+def epochs(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """Every number of every epoch of every seed."""
+    for record in records:
+        points = record.details.get("curve")
+        if record.status != "ok" or not isinstance(points, list):
+            continue
+        place = {
+            "network": model_title(record.model, record.variant),
+            "setting": setting_of(record).label(),
+            "seed": str(record.repeat),
+        }
+        for epoch, point in enumerate((p for p in points if isinstance(p, Mapping)), 1):
+            for name, value in point.items():
+                found = None if isinstance(value, bool) else number(value)
+                if found is not None and name not in _NOT_DRAWN:
+                    yield {**place, "epoch": epoch, "what": str(name), "value": rounded(found)}
+
+
+def confusions(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """``counts[label][predicted]`` of every network and setting, summed over its seeds."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for record in records:
+        counts, names = record.details.get("confusion"), record.details.get("classes")
+        if record.status != "ok" or not isinstance(counts, list) or not _is_square(counts):
+            continue
+        place = (model_title(record.model, record.variant), setting_of(record).label_for("top1"))
+        known = found.setdefault(place, {"counts": 0, "seeds": 0, "classes": None})
+        if known["seeds"] and np.shape(known["counts"]) != np.shape(counts):
+            continue
+        known["counts"] = np.add(known["counts"], counts)
+        known["seeds"] += 1
+        if isinstance(names, list) and len(names) == len(counts):
+            known["classes"] = [str(name) for name in names]
+    for (name, label), one in found.items():
+        size = len(one["counts"])
+        yield {
+            "network": name,
+            "setting": label,
+            "seeds": one["seeds"],
+            "classes": one["classes"] or [str(number) for number in range(size)],
+            "counts": one["counts"].tolist(),
+        }
+
+
+def mistakes(confusion: Mapping[str, Any], most: int = 5) -> list[str]:
+    """The most frequent mistakes of one of `confusions` in words, by their share of the class."""
+    classes = confusion["classes"]
+    found = [
+        (count / sum(row), count, sum(row), classes[label], classes[predicted])
+        for label, row in enumerate(confusion["counts"])
+        for predicted, count in enumerate(row)
+        if count and label != predicted
+    ]
+    words = [
+        f"{label} predicted as {predicted}: {show(share, 'fraction')} ({count} of {of})"
+        for share, count, of, label, predicted in sorted(found, key=lambda one: -one[0])[:most]
+    ]
+    return [*words, f"{confusion['seeds']} seeds summed"] if confusion["seeds"] > 1 else words
+
+
+def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """The memory of every memory job over time, and what began when: a row a sample or phase."""
+    for record in records:
+        times = record.samples.get("timeline_s", [])
+        sizes = record.samples.get("timeline_bytes", [])
+        if record.status != "ok" or not times or len(times) != len(sizes):
+            continue
+        mode = record.setting.get("mode", "infer")
+        place = {
+            "network": model_title(record.model, record.variant),
+            "setting": f"{mode} {setting_of(record).label()}",
+        }
+        pairs = zip(times, sizes, strict=True)
+        points = [(rounded(t), b) for t, b in pairs if t is not None and b is not None]
+        for seconds, size in points:
+            yield {**place, "seconds": seconds, "bytes": size}
+        yield from ({**place, **phase} for phase in _phases(record, points))
+
+
+def _phases(record: Record, points: Sequence[tuple[float, float]]) -> Iterator[dict[str, Any]]:
+    phases = [(str(words), float(when)) for words, when in record.details.get("phases", [])]
+    for (words, began), following in zip(phases, [*phases[1:], ("", np.inf)], strict=True):
+        inside = [size for when, size in points if began <= when < following[1]]
+        facts = {"began": show(began, "s")}
+        if inside:
+            facts["peak in this phase"] = show(max(inside), "bytes")
+        if points:
+            facts["peak"] = show(max(size for _, size in points), "bytes")
+        yield {"began": rounded(began), "phase": words, "fact": facts}
+
+
+def _is_square(counts: list[Any]) -> bool:
+    """Return whether it is a matrix of counts, as many rows as columns."""
+    return (
+        bool(counts)
+        and all(isinstance(row, list) and len(row) == len(counts) for row in counts)
+        and all(type(count) is int and 0 <= count < 2**31 for row in counts for count in row)
+    )

@@ -1,0 +1,218 @@
+"""The trade-off: what is gained against what it costs, a bubble a network, and the Pareto front."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cnnbench import metrics
+from cnnbench.plots import theme
+from cnnbench.plots.axes import NothingToDraw, choice, ends, tick_label
+from cnnbench.plots.numbers import Numbers, Quantity, axis, cell, several
+from cnnbench.results.tables import Run
+
+if TYPE_CHECKING:
+    import altair as alt
+
+_UP = ("top1", "published_top1", "agreement", "macs")
+_ACROSS = ("latency_p50_s", "file_bytes", "params", "weight_bytes", "macs")
+_X, _Y = "datum.cells[across]", "datum.cells[up]"
+
+
+def tradeoff(source: Run | pd.DataFrame, across: str = "", up: str = "") -> alt.LayerChart:
+    """Return the trade-off plot of a run.
+
+    Its parameters ``across`` and ``up`` are columns of the report; where it is shown with
+    controls, the reader chooses among all that have a better direction and two networks.
+
+    Args:
+        source: a run, or its report.
+        across, up: metrics, as on the command line; by default the first latency (LiteRT's where
+            there is one), else a size, and the first accuracy.
+
+    Raises:
+        UserError: an unknown metric, or no network that has both numbers.
+    """
+    import altair as alt
+
+    numbers = Numbers(source)
+    ordered = [q for q in numbers.quantities if q.metric.better]
+    axes = list(several(numbers, ordered)) or ordered
+    y = _axis(numbers, axes, up, _UP)
+    x = _axis(numbers, [q for q in axes if q != y], across, _ACROSS)
+    axes = [*axes, *(q for q in (x, y) if q not in axes)]
+    rows = list(_rows(numbers, axes))
+    if not any({x.column, y.column} <= set(row["cells"]) for row in rows):
+        raise NothingToDraw(
+            f"no network has both {x.column} and {y.column}", hint="name other axes"
+        )
+    names, heads = [q.column for q in axes], [q.head for q in axes]
+    known = {q.column: axis(numbers, q) for q in axes}
+    layers = _layers(alt, is_log=known[x.column]["positive"])
+    return theme.themed(
+        alt.LayerChart(layer=layers, data=alt.Data(values=rows))
+        .add_params(
+            choice("up", "Up", names, heads, y.column),
+            choice("across", "Across", names, heads, x.column),
+            alt.param(name="axes", value=known),
+        )
+        .properties(width=640, height=340, usermeta={"embedOptions": {"patch": [_LABELS]}})
+    )
+
+
+def _axis(numbers: Numbers, axes: list[Quantity], wanted: str, usual: tuple[str, ...]) -> Quantity:
+    if wanted:
+        columns = [q.column for q in numbers.quantities]
+        name = metrics.resolve(wanted, columns, "axis")
+        return next(q for q in numbers.quantities if q.column == name)
+    for metric in usual:
+        found = [q for q in axes if q.metric.name == metric]
+        if found:
+            return next((q for q in found if "litert" in q.column), found[0])
+    if axes:
+        return axes[0]
+    raise NothingToDraw(f"no {usual[0]} in this report", "axis", "a plot needs two metrics")
+
+
+def _rows(numbers: Numbers, axes: list[Quantity]) -> Any:
+    params = numbers.named("params")
+    for index, row in enumerate(numbers.rows):
+        found = {q.column: (numbers.column(q)[index], q) for q in axes}
+        size = numbers.column(params[0])[index] if params else None
+        yield {
+            "network": row.name,
+            "size": size.value if size else None,
+            "cells": {name: cell(one, q) for name, (one, q) in found.items() if one is not None},
+            "facts": numbers.usual(row),
+        }
+
+
+def _layers(alt: Any, is_log: bool) -> list[Any]:
+    base = _ranked(alt.Chart())
+    across = alt.X("x:Q").scale(type="log" if is_log else "linear", nice=False, padding=28)
+    across = across.axis(labelExpr=tick_label("axes[across].unit"), tickCount=6, labelOverlap=True)
+    up = alt.Y("y:Q").scale(nice=False, padding=20)
+    up = up.axis(labelExpr=tick_label("axes[up].unit"), tickCount=6)
+    colour = alt.Color("front:N").scale(domain=[False, True]).legend(None)
+    size = alt.Size("area:Q").scale(domainMin=0, range=[70, 1100]).legend(None)
+    told = {"expr": f"merge({{title: datum.network}}, {_Y}.fact, {_X}.fact, datum.facts)"}
+    front = base.transform_filter("datum.front")
+    edge = {"strokeDash": [5, 4], "strokeWidth": 1.5, "aria": False}
+    return [
+        front.mark_line(
+            interpolate={"expr": _toward("'step-after'", "'step-before'")}, **edge
+        ).encode(x="x:Q", y="y:Q", color=colour),
+        front.transform_filter("datum.bx == datum.first")
+        .mark_rule(**edge)
+        .encode(
+            x="x:Q",
+            y="y:Q",
+            y2=alt.Y2Value({"expr": "axes[up].better == 'higher' ? height : 0"}),
+            color=colour,
+        ),
+        front.transform_filter("datum.bx == datum.last")
+        .mark_rule(**edge)
+        .encode(x="x:Q", x2=alt.X2Value({"expr": _toward("width", "0")}), y="y:Q", color=colour),
+        base.mark_rule(opacity=0.65, aria=False).encode(
+            x=alt.X("x_low:Q"), x2="x_high:Q", y="y:Q", color=colour
+        ),
+        base.mark_rule(opacity=0.65, aria=False).encode(
+            x="x:Q", y="y_low:Q", y2="y_high:Q", color=colour
+        ),
+        base.mark_point(
+            filled=True,
+            fillOpacity=0.35,
+            strokeWidth=1.5,
+            strokeOpacity=1,
+            tooltip=told,
+            strokeDash={"expr": "datum.doubtful ? [3, 2] : [1, 0]"},
+            description={"expr": _SPOKEN},
+        ).encode(
+            x=across,
+            y=up,
+            size=size,
+            fill=colour,
+            stroke=colour,
+            order=alt.Order("size:Q", sort="descending"),
+        ),
+        _axis_name(alt, "'↑ ' + axes[up].head", x=-56, y=-12, align="left"),
+        _axis_name(
+            alt,
+            "axes[across].head + ' →'",
+            x={"expr": "width"},
+            y={"expr": "height + 38"},
+            align="right",
+        ),
+        base.mark_text(fontWeight=500, aria=False).encode(x="x:Q", y="y:Q", text="network:N"),
+    ]
+
+
+def _toward(lower: str, higher: str) -> str:
+    return f"axes[across].better == 'lower' ? {lower} : {higher}"
+
+
+def _axis_name(alt: Any, text: str, **place: Any) -> Any:
+    mark = {
+        "style": "axis-name",
+        "baseline": "middle",
+        "aria": False,
+        "limit": {"expr": "width + 50"},
+    }
+    return alt.Chart(alt.Data(values=[{}])).mark_text(text={"expr": text}, **mark, **place)
+
+
+def _ranked(chart: Any) -> Any:
+    """Both numbers of each network that has them, and whether it stands on the front.
+
+    On the front is what nothing beats: of all that are as good across, none is better up, and of
+    those that are as good up, none is better across. Smaller is better in ``bx`` and ``by``.
+    """
+    return (
+        chart.transform_filter(f"isValid({_X}) && isValid({_Y})")
+        .transform_calculate(
+            area="isValid(datum.size) ? datum.size : 0",
+            x=f"{_X}.value",
+            y=f"{_Y}.value",
+            **ends("x_low", "x_high", of=_X),
+            **ends("y_low", "y_high", of=_Y),
+            doubtful=f"{_X}.doubtful || {_Y}.doubtful",
+            ranked=f"!{_X}.unranked && !{_Y}.unranked",
+        )
+        .transform_calculate(
+            bx="axes[across].better == 'lower' ? datum.x : -datum.x",
+            by="datum.ranked ? (axes[up].better == 'lower' ? datum.y : -datum.y) : null",
+        )
+        .transform_window(
+            best="min(by)", sort=[{"field": "bx"}], frame=[None, 0], ignorePeers=False
+        )
+        .transform_joinaggregate(nearest="min(bx)", groupby=["by"])
+        .transform_calculate(
+            front="datum.ranked && datum.by == datum.best && datum.bx == datum.nearest"
+        )
+        .transform_calculate(front_bx="datum.front ? datum.bx : null")
+        .transform_joinaggregate(first="min(front_bx)", last="max(front_bx)")
+    )
+
+
+_SPOKEN = (
+    "datum.network + (datum.front ? ', on the Pareto front' : '')"
+    " + (datum.doubtful ? ', doubtful' : '')"
+    " + ': ' + axes[up].head + ' ' + datum.cells[up].fact[axes[up].head]"
+    " + ', ' + axes[across].head + ' ' + datum.cells[across].fact[axes[across].head]"
+)
+
+# Names beside the bubbles where there is room: Vega has a transform for it, Vega-Lite no word.
+_LABELS: dict[str, Any] = {
+    "op": "add",
+    "path": "/marks/8/transform",
+    "value": [
+        {
+            "type": "label",
+            "size": {"signal": "[width + 90, height + 20]"},
+            "anchor": ["bottom-right", "top-left", "right", "left", "top", "bottom"],
+            "offset": [13, 13, 14, 14, 14, 14],
+            "sort": {"field": "datum.front", "order": "descending"},
+        }
+    ],
+}

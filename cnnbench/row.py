@@ -1,0 +1,76 @@
+"""Row of a report: a network, and the measurement in every column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cnnbench.metrics import COMPANIONS, METRICS, column, split
+from cnnbench.record import model_title
+from cnnbench.statistics.measurement import CellStatus, Measurement
+
+_NOT_PUBLISHED = CellStatus.note("not published")
+NOT_MEASURED = Measurement()
+
+
+@dataclass
+class Row:
+    """A network of a report.
+
+    Attributes:
+        model, variant: what rows of several reports are joined on.
+        facts: ``input_shape`` and ``classes``, where known.
+        environment: id of the environment that it was measured in, where known.
+        values: column -> its measurement.
+        others: column -> cell, of what is no metric of cnnbench's.
+        apart: the facts that tell it from others of its model and variant; empty where none are.
+    """
+
+    model: str
+    variant: str
+    facts: dict[str, str] = field(default_factory=dict)
+    environment: str = ""
+    values: dict[str, Measurement] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
+    apart: str = ""
+
+    @property
+    def name(self) -> str:
+        """The model; where it is not plain float32, the variant; and what tells it apart."""
+        return f"{model_title(self.model, self.variant)}{self.apart}"
+
+    def get(self, name: str) -> Measurement:
+        """Return the measurement of a column as it was found; blank where there is none."""
+        return self.values.get(name, NOT_MEASURED)
+
+    def read(self, name: str) -> Measurement:
+        """Return the measurement of column ``name``; an interval's end is a number as well.
+
+        Where the table does not say why there is none, the setting's other numbers may.
+        """
+        base, label = split(name)
+        if base not in METRICS:
+            return self._end(base, label)
+        found = self.get(name)
+        if found.status.is_known:
+            return found
+        if METRICS[base].depends_on == "setting":
+            return replace(found, status=self._status_of_setting(label))
+        if METRICS[base].is_published and found.value is None:
+            return replace(found, status=_NOT_PUBLISHED)
+        return found
+
+    def _status_of_setting(self, label: str) -> CellStatus:
+        statuses = (
+            found.status
+            for name, found in self.values.items()
+            if label and split(name)[1] == label and not found.status.is_fine
+        )
+        return next(statuses, CellStatus())
+
+    def _end(self, base: str, label: str) -> Measurement:
+        for ending, end in zip(COMPANIONS[:2], ("low", "high"), strict=True):
+            owner = column(base.removesuffix(ending), label)
+            if base.endswith(ending) and owner in self.values:
+                return Measurement(getattr(self.values[owner], end))
+        return NOT_MEASURED

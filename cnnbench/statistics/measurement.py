@@ -1,0 +1,147 @@
+"""One number of a report with everything that says how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from cnnbench.statistics.drift_correction import ratios
+from cnnbench.statistics.verdict import NOT_REPEATED, Verdict
+
+
+class StatusKind(Enum):
+    """How the attempt to find a number ended."""
+
+    UNKNOWN = ""
+    OK = "ok"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    OOM = "oom"
+    SKIPPED = "skipped"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class CellStatus:
+    """How a number was found, or why there is none; written ``failed: reason``.
+
+    Attributes:
+        kind: ``NOTE`` where there is nothing but the reason: a remark on a number that was found,
+            or why one could not be computed. ``UNKNOWN`` where a table does not say.
+        reason: one line; may be empty.
+    """
+
+    kind: StatusKind = StatusKind.UNKNOWN
+    reason: str = ""
+
+    @classmethod
+    def note(cls, words: str) -> CellStatus:
+        """Return a remark on a number, or the reason why there is none."""
+        return cls(StatusKind.NOTE, words)
+
+    @classmethod
+    def parse(cls, text: str) -> CellStatus:
+        """Read what ``str()`` wrote; ``str()`` of the result is ``text`` again."""
+        head, colon, reason = text.partition(": ")
+        if head in _NAMED and bool(colon) == bool(reason):
+            return cls(_NAMED[head], reason)
+        return cls.note(text)
+
+    def __str__(self) -> str:
+        if self.kind is StatusKind.NOTE:
+            return self.reason
+        return f"{self.kind.value}: {self.reason}" if self.reason else self.kind.value
+
+    @property
+    def short(self) -> str:
+        """The kind in a word, where it has one; else the reason."""
+        return self.reason if self.kind is StatusKind.NOTE else self.kind.value
+
+    @property
+    def is_known(self) -> bool:
+        return self.kind is not StatusKind.UNKNOWN
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether there is nothing to say of it."""
+        return self.kind in (StatusKind.OK, StatusKind.UNKNOWN) and not self.reason
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it was tried and went wrong; skipped is not failed."""
+        return self.kind in (StatusKind.FAILED, StatusKind.TIMEOUT, StatusKind.OOM)
+
+
+_NAMED = {kind.value: kind for kind in StatusKind if kind is not StatusKind.NOTE}
+UNKNOWN = CellStatus()
+OK = CellStatus(StatusKind.OK)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A number of the report, from the journal to the page.
+
+    Attributes:
+        value: in base units, or None where there is none.
+        status: how it was found, or why there is none.
+        low, high: the ends of the 95 % interval, or None where none can be given.
+        verdict: whether it can be trusted.
+        samples: one value a process or seed, in the order of the repeats.
+        references: seconds of the reference in the process of each sample; none where a slower
+            machine does not change the number.
+        is_rate: whether it grows as seconds shrink.
+        ranking: what its tier leaves open, in words; None where it has no tier.
+        environment: id of the environment it was measured in, where known.
+    """
+
+    value: float | None = None
+    status: CellStatus = UNKNOWN
+    low: float | None = None
+    high: float | None = None
+    verdict: Verdict = NOT_REPEATED
+    samples: tuple[float, ...] = ()
+    references: tuple[float, ...] = ()
+    is_rate: bool = False
+    ranking: str | None = None
+    environment: str = ""
+
+    @property
+    def has_interval(self) -> bool:
+        return self.low is not None and self.high is not None
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """The samples without drift, one a process that counts; none without references."""
+        return ratios(self.samples, self.references, of_rate=self.is_rate)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it was tried and went wrong; skipped is not failed."""
+        return self.value is None and self.status.is_failure
+
+    @property
+    def was_skipped(self) -> bool:
+        """Whether it was not tried, and the status says why."""
+        return self.value is None and self.status.kind is StatusKind.SKIPPED
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether its own verdict says so."""
+        return self.verdict.is_doubtful
+
+    @property
+    def doubt(self) -> str:
+        """Why it is doubtful, in words; empty where it is not."""
+        return self.verdict.why if self.is_doubtful else ""
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether it may be ranked: an accuracy that chance explains may not."""
+        return self.value is not None and self.verdict.is_above_chance
+
+    @property
+    def why_absent(self) -> str:
+        """Why it cannot be ranked, in words."""
+        if self.value is not None:
+            return str(self.verdict)
+        return "not measured" if self.status.is_fine else str(self.status)

@@ -1,0 +1,116 @@
+"""Verdict on a measured number: whether it can be trusted, and why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+_UNSTABLE = "unstable"
+_BETWEEN = "; "
+
+
+class VerdictKind(Enum):
+    """What a verdict says; its value is its text, or the reason that tells it from others."""
+
+    NOT_REPEATED = ""
+    STABLE = "stable"
+    ONE_TRAINING = "stable for one training"
+    UNSTABLE = _UNSTABLE
+    NOT_ABOVE_CHANCE = "not above chance"
+    ONE_SEED = "one seed, 2 at least"
+    OTHER = "other"
+
+
+_WHOLE = {
+    kind.value: kind
+    for kind in (
+        VerdictKind.NOT_REPEATED,
+        VerdictKind.STABLE,
+        VerdictKind.ONE_TRAINING,
+        VerdictKind.UNSTABLE,
+    )
+}
+_DOUBTFUL = (VerdictKind.UNSTABLE, VerdictKind.NOT_ABOVE_CHANCE, VerdictKind.ONE_SEED)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict, written ``stable``, ``unstable: reason; reason``, or nothing.
+
+    Attributes:
+        kind: what is wrong most of all; ``OTHER`` for the words of a table made elsewhere.
+        reasons: why the number is doubtful, in words; of ``OTHER`` those words.
+    """
+
+    kind: VerdictKind = VerdictKind.NOT_REPEATED
+    reasons: tuple[str, ...] = ()
+
+    @classmethod
+    def unstable(cls, *reasons: str) -> Verdict:
+        """Return the verdict on a number that is doubtful for ``reasons``."""
+        return cls(_kind(reasons), reasons)
+
+    @classmethod
+    def parse(cls, text: str) -> Verdict:
+        """Read what ``str()`` wrote; ``str()`` of the result is ``text`` again."""
+        if text in _WHOLE:
+            return cls(_WHOLE[text])
+        head, colon, rest = text.partition(": ")
+        if head == _UNSTABLE and colon:
+            return cls.unstable(*rest.split(_BETWEEN))
+        return cls(VerdictKind.OTHER, (text,))
+
+    def __str__(self) -> str:
+        if self.is_doubtful:
+            return f"{_UNSTABLE}: {self.why}" if self.reasons else _UNSTABLE
+        return self.why or self.kind.value
+
+    @property
+    def why(self) -> str:
+        """All reasons in one line; empty where there are none."""
+        return _BETWEEN.join(self.reasons)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the number is not to be trusted."""
+        return self.kind in _DOUBTFUL
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a verdict at all."""
+        return self.kind is not VerdictKind.NOT_REPEATED
+
+    @property
+    def is_worth_a_note(self) -> bool:
+        """Whether it says more than that the number is stable, or was not repeated."""
+        return self.is_doubtful or self.kind is VerdictKind.OTHER
+
+    @property
+    def is_above_chance(self) -> bool:
+        """Whether chance does not explain the number; true of what chance has no part in."""
+        return self.kind is not VerdictKind.NOT_ABOVE_CHANCE
+
+    @property
+    def is_one_draw(self) -> bool:
+        """Whether another training would give another number, and nothing says how far off."""
+        return self.kind in (VerdictKind.ONE_SEED, VerdictKind.ONE_TRAINING)
+
+    def doubted(self, *reasons: str) -> Verdict:
+        """Return the verdict with more reasons why the number is doubtful."""
+        return Verdict.unstable(*self.reasons, *reasons)
+
+
+def _kind(reasons: tuple[str, ...]) -> VerdictKind:
+    """Return the kind that the reasons name, the gravest first."""
+    if VerdictKind.NOT_ABOVE_CHANCE.value in reasons:
+        return VerdictKind.NOT_ABOVE_CHANCE
+    if VerdictKind.ONE_SEED.value in reasons:
+        return VerdictKind.ONE_SEED
+    return VerdictKind.UNSTABLE
+
+
+STABLE = Verdict(VerdictKind.STABLE)
+ONE_TRAINING = Verdict(VerdictKind.ONE_TRAINING)
+NOT_REPEATED = Verdict()
+NOT_ABOVE_CHANCE = Verdict.unstable(VerdictKind.NOT_ABOVE_CHANCE.value)
+ONE_SEED = Verdict.unstable(VerdictKind.ONE_SEED.value)
