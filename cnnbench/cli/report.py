@@ -1,4 +1,4 @@
-"""``cnnbench report``: show a run again, or write it elsewhere."""
+"""``cnnbench report``: show the table of a run, or write it as a file."""
 
 from __future__ import annotations
 
@@ -15,17 +15,25 @@ from cnnbench.cli import options
     "--format",
     "form",
     type=click.Choice(["text", "md", "csv"]),
-    help="For people (text, the default), for a README, or for a spreadsheet.",
+    help="Text (the default), Markdown, or CSV.",
 )
-@click.option("--html", metavar="FILE", help="Write the page with its plots; - is stdout.")
-@click.option("--svg", metavar="FILE", help="Draw the trade-off for a README; - is stdout.")
-@click.option("--x", metavar="METRIC", default="", help="The SVG's axis across [a latency].")
-@click.option("--y", metavar="METRIC", default="", help="The SVG's axis up [an accuracy].")
-@click.option("--metric", multiple=True, help="Only this column; may be repeated.")
+@click.option("--html", metavar="FILE", help="Write an HTML page with charts; - for stdout.")
+@click.option(
+    "--svg", metavar="FILE", help="Write the chart of the trade-off as SVG; - for stdout."
+)
+@click.option(
+    "--x", metavar="METRIC", default="", help="Horizontal axis of the chart.  [default: a latency]"
+)
+@click.option(
+    "--y", metavar="METRIC", default="", help="Vertical axis of the chart.  [default: an accuracy]"
+)
+@click.option(
+    "--metric", multiple=True, metavar="METRIC", help="Only this column; may be repeated."
+)
 @click.option(
     "--section",
     type=click.Choice(["call_paths", "published"]),
-    help="Only this section of those below the table.",
+    help="Show only this section below the table.",
 )
 def command(
     run: Path,
@@ -37,17 +45,17 @@ def command(
     metric: tuple[str, ...],
     section: str | None,
 ) -> None:
-    """Show the table of RUN: a run's folder, a suite's folder (its newest run) or a report.csv.
+    """Show the table of RUN: the folder of a run or of a suite (its newest run), or a report.csv.
 
-    With --html or --svg that file is written, and the table shown only where --format (or a
-    --section) asks for it.
+    With --html or --svg, that file is written, and the table is shown only if --format or
+    --section is given.
     """
     from cnnbench.report import files
 
     if (x or y) and svg is None:
-        raise click.UsageError("--x and --y are the axes of --svg FILE")
+        raise click.UsageError("--x and --y need --svg FILE")
     if section is not None and (metric or form == "csv"):
-        raise click.UsageError("--section is text or md, and has no columns to choose")
+        raise click.UsageError("--section cannot be combined with --metric or --format csv")
     if html is not None:
         _write(files.page(run), html)
     if svg is not None:

@@ -169,7 +169,7 @@ def test_what_fails_far_below_the_limit_is_not_called_out_of_memory() -> None:
 
 def test_a_limit_above_that_of_the_suite_is_told_before_anything_is_built(tmp_path: Path) -> None:
     context = Context(0, tmp_path, tmp_path, memory_limit=2**30)
-    with pytest.raises(Unavailable, match=r"asks about 2GiB, more than limits.memory, 1GiB"):
+    with pytest.raises(Unavailable, match=r"2GiB is above limits.memory, 1GiB"):
         max_batch.find(Tiny(), MemorySetting(limit=2**31), 2**31, context)
 
 

@@ -6,7 +6,7 @@ follows from the model, and its label for a column.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -72,6 +72,13 @@ class AccuracySetting(TrainingConfig, Setting):
             through_backbone = self.augment_head and not self.augment.is_off()
             passes = (passes if through_backbone else 1) + self.fine_tune_epochs
         return float(passes * images * height * width)
+
+    def training_seconds(self, metrics: Mapping[str, float]) -> float:
+        seconds = super().training_seconds(metrics)
+        if self.recipe != "scratch":
+            return seconds
+        # Without the tracing in the first epoch.
+        return min(seconds, metrics.get("epoch_s", seconds) * self.epochs)
 
     def label(self) -> str:
         parts = [short_name(self.dataset), self.recipe]

@@ -153,11 +153,11 @@ def save_model(model: Any, shape: tuple[int, ...], folder: Path) -> None:
     """
     import tensorflow as tf
 
-    def answer(images: Any) -> dict[str, Any]:
+    def named_outputs(images: Any) -> dict[str, Any]:
         outputs = tf.nest.flatten(model(images, training=False))
         return {output_name(index): output for index, output in enumerate(outputs)}
 
-    concrete = _traced(answer, shape)
+    concrete = _traced(named_outputs, shape)
     holder = tf.Module()
     holder.state = list(concrete.graph.variables)
     holder.constants = [
