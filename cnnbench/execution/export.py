@@ -65,7 +65,7 @@ def export(
                 result = executors.run_one(executor, request, report_progress)
                 if result.status != "ok":
                     raise _failure(result, log, out)
-        made = next(work.glob(f"artifacts/converted-*/{paths.MODEL}"))
+        made = paths.converted_file(work / "artifacts")
         card = json.loads((made.parent / paths.CARD).read_text(encoding="utf-8"))
         card = {"cnnbench": __version__} | card
         if trained:

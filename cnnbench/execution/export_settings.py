@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cnnbench import files
+from cnnbench.data import datasets
 from cnnbench.errors import UserError
 from cnnbench.models import registry
 from cnnbench.models.model import Model
@@ -141,7 +142,7 @@ def _setting(
         raise UserError(
             f"{variant} needs images of the data set that {model.label} was trained on",
             "--dataset",
-            "choose fashion_mnist, tf_flowers, digits, or folder:PATH",
+            f"choose one of: {', '.join(datasets.shown_names())}",
         )
     weights = options.weights.resolve()
     return CompressionSetting(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cnnbench import __version__
 from cnnbench.environment import keras_backend
-from cnnbench.errors import CnnbenchError, UserError
+from cnnbench.errors import CnnbenchError, UserError, brief
 from cnnbench.execution import executor as executors
 from cnnbench.execution import run_folder
 from cnnbench.execution.executor import Executor, JobEnded, JobProgress, JobStarted
@@ -128,7 +128,8 @@ def run(
     except OSError as error:
         what = "the run cannot continue" if kept else "no run can begin"
         where, hint = str(error.filename or out), kept or "choose another folder with --out"
-        raise UserError(f"{what}: {error.strerror}", where, hint) from None
+        # A connection's error may have a message only.
+        raise UserError(f"{what}: {error.strerror or brief(error)}", where, hint) from None
 
 
 @dataclass
