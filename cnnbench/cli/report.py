@@ -15,7 +15,7 @@ from cnnbench.cli import options
     "--format",
     "form",
     type=click.Choice(["text", "md", "csv"]),
-    help="Text (the default), Markdown, or CSV.",
+    help="For people (text, the default), for a README, or for a spreadsheet.",
 )
 @click.option("--html", metavar="FILE", help="Write an HTML page with charts; - for stdout.")
 @click.option(
@@ -53,9 +53,9 @@ def command(
     from cnnbench.report import files
 
     if (x or y) and svg is None:
-        raise click.UsageError("--x and --y need --svg FILE")
+        raise click.UsageError("--x and --y are the axes of --svg FILE")
     if section is not None and (metric or form == "csv"):
-        raise click.UsageError("--section cannot be combined with --metric or --format csv")
+        raise click.UsageError("--section is text or md, and has no columns to choose")
     if html is not None:
         _write(files.page(run), html)
     if svg is not None:

@@ -51,9 +51,9 @@ class Probe:
         summary: summarises the successful repeats of a cell, given the status of the cell.
         repeat: noun for one repeat of a cell.
         counts_only: the model is not run, so that its input shape may stay unknown.
-        precedence: if two probes fill the same column of a row, the higher precedence wins.
-        is_precise: returns whether the repeats so far reach a precision; by default never.
-        across_rows: adds columns that compare several rows of a report, such as tiers.
+        precedence: where two probes fill one column of a row, the higher one's number is taken.
+        is_precise: whether repeats so far are as precise as the suite wants; by default never.
+        across_rows: columns that need several rows of a report: tiers, comparisons.
     """
 
     name: str
