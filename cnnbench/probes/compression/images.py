@@ -48,7 +48,7 @@ class DatasetImages:
 
     @property
     def dataset(self) -> LoadedData:
-        """The data set as it was read."""
+        """The data set, loaded."""
         return self._task.dataset
 
     @property
@@ -136,8 +136,8 @@ def prepare_training(
 ) -> tuple[TrainingJob, Training]:
     """Return the task and the loop of the float32 training, for the first seed.
 
-    Without ``with_backbone`` only the images are wanted, and the pretrained weights of a transfer
-    need not be on this machine.
+    Without ``with_backbone`` only the images are needed, and the pretrained weights of a transfer
+    may be missing on this machine.
     """
     if not with_backbone:
         training = training.model_copy(update={"recipe": "scratch"})

@@ -61,7 +61,7 @@ def save(concrete: Any, folder: Path) -> None:
         "captured": captured,
     }
     graph = concrete.graph.as_graph_def()
-    # These are replaced by tensors on import; XLA refuses placeholders that are left over.
+    # Tensors replace these on import; XLA rejects remaining placeholders.
     mapped = {name.partition(":")[0] for name in (inputs[0], *(name for name, _, _ in captured))}
     for index in reversed(range(len(graph.node))):
         if graph.node[index].name in mapped:
