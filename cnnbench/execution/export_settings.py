@@ -94,7 +94,7 @@ def _training_facts(model: Model, options: ExportOptions) -> dict[str, Any]:
     """Return facts about the training: from the card next to the weights, then the options."""
     named = {name: getattr(options, name) for name in ("dataset", "image_size", "recipe")}
     given = {name: value for name, value in named.items() if value is not None}
-    known = _card_beside(options.weights, model.label)
+    known = _training_card(options.weights, model.label)
     if given.get("dataset", known.get("dataset")) != known.get("dataset"):
         known = {}  # it describes another data set
     facts = known | given
@@ -103,7 +103,7 @@ def _training_facts(model: Model, options: ExportOptions) -> dict[str, Any]:
     return facts
 
 
-def _card_beside(weights: Path, label: str) -> dict[str, Any]:
+def _training_card(weights: Path, label: str) -> dict[str, Any]:
     try:
         card = json.loads((weights.parent / _NETWORK_CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
