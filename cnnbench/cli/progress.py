@@ -49,9 +49,9 @@ class Progress(Observer):
         )
         self._task = self._bar.add_task("", left="", total=1)
 
-    def waits(self, whom: str) -> None:
+    def waits(self, other: str) -> None:
         """Report that another run must end first."""
-        self._console.print(f"waiting for {whom}", markup=False, soft_wrap=True)
+        self._console.print(f"waiting for {other}", markup=False, soft_wrap=True)
 
     def warns(self, message: str) -> None:
         """Warn of something that distorts the measurement."""
@@ -76,7 +76,7 @@ class Progress(Observer):
         self._show(job.title())
 
     def job_progress(self, job: Job, message: str) -> None:
-        """Show how far a long job is."""
+        """Show the progress of a long job."""
         self._show(job.title(), f": {message}")
         self._log(f"now: {job.title()}: {message}")
 
@@ -120,6 +120,7 @@ class Progress(Observer):
         self._bar.update(self._task, description=short + message, left=left)
         self._bar.refresh()
 
-    def _time_left(self, words: str) -> str:
+    def _time_left(self, template: str) -> str:
+        """Return ``template`` with the estimated duration, or nothing if there is no estimate."""
         seconds = outlook(self._left, [self._pace]).seconds
-        return words.format(show(seconds, "s")) if seconds is not None else ""
+        return template.format(show(seconds, "s")) if seconds is not None else ""

@@ -172,7 +172,7 @@ def scaling():
     with_weights = (*words, "--weights", "net.weights.h5")
     twice = cnnbench(tmp_path, *with_weights)
     assert twice.returncode == 0, twice.stderr
-    assert "its inputs are scaled twice" in twice.stderr
+    assert "the inputs are scaled twice" in twice.stderr
     once = cnnbench(tmp_path, *with_weights, "--preprocessing", "none")
     assert once.stderr == ""
     numbers = [json.loads(done.stdout)[0]["classes"][0]["number"] for done in (twice, once)]

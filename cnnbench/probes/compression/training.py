@@ -30,7 +30,7 @@ from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.tasks.classification import outputs
 
-# All that is known about the training of weights from a file.
+# The known facts about the training of weights from a file.
 _KNOWN = {"dataset", "recipe", "image_size", "dataset_sha256"}
 CARD, OUTPUTS, FILE = "network.json", "outputs.npy", "trained.weights.h5"
 
