@@ -1,6 +1,7 @@
 """Measure convolutional networks on your machine, in your runtime, and choose one.
 
-The public API, loaded at first use so that ``import cnnbench`` costs nothing.
+The names in ``__all__`` are the public API; ``docs/api.md`` shows each of them in use. They are
+loaded at first use, so that ``import cnnbench`` imports neither TensorFlow nor pandas.
 """
 
 from __future__ import annotations
@@ -9,26 +10,71 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnnbench.api import inspect
+    from cnnbench import plots
+    from cnnbench.analysis import Inspection, Rule, Work, add_rule, inspect
+    from cnnbench.api.predict import Predictions, predict
+    from cnnbench.api.run import run
+    from cnnbench.errors import CnnbenchError, JobFailed, Unavailable, UserError, UserErrors
     from cnnbench.models.registry import register
-    from cnnbench.results.tables import load
-    from cnnbench.selection.choose import choose
-    from cnnbench.selection.compare import compare
+    from cnnbench.record import Record
+    from cnnbench.results.report import Report
+    from cnnbench.results.tables import Run, load
+    from cnnbench.selection.choose import Choice, choose
+    from cnnbench.selection.compare import Comparison, compare
+    from cnnbench.statistics.measurement import Measurement
+    from cnnbench.statistics.verdict import Verdict
 
 __version__ = "0.2.0"
 
-_WHERE = {
-    "inspect": "cnnbench.api",
-    "register": "cnnbench.models.registry",
-    "load": "cnnbench.results.tables",
-    "choose": "cnnbench.selection.choose",
-    "compare": "cnnbench.selection.compare",
+_MODULES = {
+    "cnnbench.analysis": ("Inspection", "Rule", "Work", "add_rule", "inspect"),
+    "cnnbench.api.predict": ("Predictions", "predict"),
+    "cnnbench.api.run": ("run",),
+    "cnnbench.errors": ("CnnbenchError", "JobFailed", "Unavailable", "UserError", "UserErrors"),
+    "cnnbench.models.registry": ("register",),
+    "cnnbench.record": ("Record",),
+    "cnnbench.results.report": ("Report",),
+    "cnnbench.results.tables": ("Run", "load"),
+    "cnnbench.selection.choose": ("Choice", "choose"),
+    "cnnbench.selection.compare": ("Comparison", "compare"),
+    "cnnbench.statistics.measurement": ("Measurement",),
+    "cnnbench.statistics.verdict": ("Verdict",),
 }
+_WHERE = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = ["__version__", "choose", "compare", "inspect", "load", "register"]
+__all__ = [
+    "Choice",
+    "CnnbenchError",
+    "Comparison",
+    "Inspection",
+    "JobFailed",
+    "Measurement",
+    "Predictions",
+    "Record",
+    "Report",
+    "Rule",
+    "Run",
+    "Unavailable",
+    "UserError",
+    "UserErrors",
+    "Verdict",
+    "Work",
+    "__version__",
+    "add_rule",
+    "choose",
+    "compare",
+    "inspect",
+    "load",
+    "plots",
+    "predict",
+    "register",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plots":
+        return importlib.import_module("cnnbench.plots")
     if name not in _WHERE:
         raise AttributeError(f"module 'cnnbench' has no attribute '{name}'")
     return getattr(importlib.import_module(_WHERE[name]), name)

@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 
 from cnnbench.errors import UserError
 
+DATA_DIR = "CNNBENCH_DATA"  # the environment variable that names the data folder
+
 
 def check_path(look: Callable[[], bool]) -> bool:
     """Return ``look()``, a path's ``exists`` or ``is_file``, or False if it raises.
@@ -49,6 +51,12 @@ def names_in(file: Path) -> list[str]:
     """
     lines = file.read_text(encoding="utf-8").splitlines()
     return [line.strip() for line in lines if line.strip()]
+
+
+def data_folder(path: Path | str | None) -> Path | None:
+    """Return the data folder: ``path``, else the one that ``CNNBENCH_DATA`` names, else None."""
+    path = path or os.environ.get(DATA_DIR)
+    return Path(path).resolve() if path else None
 
 
 def weights_folders(search_path: Sequence[Path], data_dir: Path | None) -> list[Path]:

@@ -1,10 +1,12 @@
-"""Small pieces of text: untrusted text made safe for a terminal, and tensor shapes."""
+"""Small pieces of text: untrusted text made safe to show, tensor shapes, tables in HTML."""
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+_MOST_ROWS = 50  # of a table in a notebook
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -25,3 +27,20 @@ def printable_lines(text: str) -> str:
 def shape_text(sizes: Iterable[object]) -> str:
     """Return a shape as text: ``224x224x3``, with ``?`` for a size that is None."""
     return "x".join("?" if size is None else str(size) for size in sizes)
+
+
+def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
+    """Return an HTML table of texts, escaped, for a notebook; of more than 50 rows the first 50."""
+
+    def line(tag: str, texts: Sequence[str]) -> str:
+        return "<tr>" + "".join(f"<{tag}>{_escaped(text)}</{tag}>" for text in texts) + "</tr>"
+
+    more = len(rows) - _MOST_ROWS
+    last = [f'<tr><td colspan="{len(heads)}">and {more} more</td></tr>'] if more > 0 else []
+    title = [f"<caption>{_escaped(caption)}</caption>"] if caption else []
+    lines = [*title, line("th", heads), *(line("td", row) for row in rows[:_MOST_ROWS]), *last]
+    return "<table>\n" + "\n".join(lines) + "\n</table>"
+
+
+def _escaped(text: str) -> str:
+    return html.escape(printable(text))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +16,10 @@ from click.testing import CliRunner
 
 from cnnbench.cli import group
 from tests.conftest import ROOT
+from tests.test_extras import EXTRAS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = [*PAGES, *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))]
-# These describe modules that are being moved; remove each once its paths exist.
-_AHEAD = pytest.mark.xfail(reason="names modules that are being moved", strict=False)
-_MOVING = {"architecture.md", "extending.md"}
 # Commands with placeholders, and those that take minutes, are run by other tests.
 _OTHERS = re.compile(
     r"BASE|\[--|cat\.jpg|w\.weights|FILE|--repeat|^run (?!.*--dry-run)|^doctor|PATH|\.\.\."
@@ -38,23 +39,59 @@ def test_there_are_commands() -> None:
     assert {line.split()[0] for line in _commands()} >= {"choose", "inspect", "report", "run"}
 
 
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    """A folder as a user's: the published runs as results, and the suites."""
+    results = tmp_path / "results"
+    results.mkdir()
+    published = ROOT / "results" / "published"
+    for folder in (published, *published.iterdir()):
+        (results / folder.name).symlink_to(folder)
+    (tmp_path / "suites").symlink_to(ROOT / "suites")
+    return tmp_path
+
+
 @pytest.mark.parametrize("command", _commands())
 def test_a_command_that_is_shown_works(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "results").symlink_to(ROOT / "results" / "published")
-    (tmp_path / "suites").symlink_to(ROOT / "suites")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(workplace)
     found = CliRunner().invoke(group, shlex.split(command))
     assert found.exit_code == 0, found.output or repr(found.exception)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/choosing.md"])
-def test_the_python_that_is_shown_works(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    section = (ROOT / page).read_text(encoding="utf-8").split("## From Python\n")[1]
-    block = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
-    monkeypatch.chdir(ROOT)
-    exec(compile(block, page, "exec"), {})
+def _blocks(page: Path) -> list[tuple[str, str | None]]:
+    """Return the Python blocks of a page, each with the output block that follows it, or None."""
+    fence = re.compile(
+        r"^```python\n(.*?)^```\n(?:```output\n(.*?)^```$)?", re.DOTALL | re.MULTILINE
+    )
+    return [(code, output or None) for code, output in fence.findall(page.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if _blocks(page)], ids=lambda page: page.name
+)
+def test_the_python_of_a_page_works_from_top_to_bottom(page: Path, workplace: Path) -> None:
+    blocks = _blocks(page)
+    mark = "-- end of the block --"
+    script = workplace / "page.py"  # a file, as a builder that is registered must be in one
+    script.write_text(f"\nprint('{mark}')\n".join(code for code, _ in blocks), "utf-8")
+    done = subprocess.run(
+        [sys.executable, script.name], cwd=workplace, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{EXTRAS}", "CUDA_VISIBLE_DEVICES": "-1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = done.stdout.split(f"{mark}\n")
+    shown = [output for _, output in blocks]
+    assert [f if s else None for f, s in zip(found, shown, strict=True)] == shown
+
+
+def test_the_page_on_extending_shows_the_outside_package_of_the_tests() -> None:
+    page = ROOT / "docs" / "extending.md"
+    files = [file.read_text("utf-8") for file in EXTRAS.glob("extras/*.py")]
+    assert sorted(code for code, _ in _blocks(page)) == sorted(filter(None, files))
+    (entry_points,) = EXTRAS.glob("*/entry_points.txt")
+    assert f"```ini\n{entry_points.read_text('utf-8')}```\n" in page.read_text("utf-8")
 
 
 def _prose(page: Path) -> str:
@@ -93,13 +130,7 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
     assert list(_broken_links(page)) == []
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=_AHEAD if page.name in _MOVING else (), id=page.name)
-        for page in TEXTS
-    ],
-)
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
 def test_paths_in_backticks_exist(page: Path) -> None:
     assert list(_missing_paths(page)) == []
 

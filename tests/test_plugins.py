@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cnnbench.data.datasets import DATASETS
 from cnnbench.errors import UserError
-from cnnbench.plugins import Registry
+from cnnbench.execution.executor import EXECUTORS
+from cnnbench.metrics import QUALITY
+from cnnbench.models.sources import SOURCES
+from cnnbench.plugins import PROBES, Registry
+from cnnbench.probes.compression.steps import STEPS
+from cnnbench.probes.latency.runtimes import RUNTIMES
+from cnnbench.report.formats import FORMATS
+from cnnbench.tasks.task import TASKS
 from tests.conftest import ROOT
 
+REGISTRIES: tuple[Registry[Any], ...] = (
+    DATASETS, EXECUTORS, FORMATS, PROBES, QUALITY, RUNTIMES, SOURCES, STEPS, TASKS
+)  # fmt: skip
 COLOURS = """
 from cnnbench.errors import UserError
 from cnnbench.plugins import Registry
@@ -79,3 +93,16 @@ except UserError as error:
     print(error.one_line())
 """
     assert "two installed packages provide the colour 'blue'" in run(tmp_path, code)
+
+
+def test_the_table_of_what_can_be_added_names_protocols_and_groups_of_the_code() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| `(cnnbench\.\w+)` \|$", page, re.MULTILINE)
+    for protocol in (cell.strip("`") for cell, _ in rows if cell.startswith("`")):
+        module, _, name = protocol.rpartition(".")
+        assert isinstance(getattr(importlib.import_module(f"cnnbench.{module}"), name), type)
+    own = {registry.group for registry in REGISTRIES}
+    assert {group for _, group in rows} == {*own, "cnnbench.models"}
+    (entry_points,) = (ROOT / "tests" / "extras").glob("*/entry_points.txt")
+    outside = set(re.findall(r"^\[(.+)\]$", entry_points.read_text("utf-8"), re.MULTILINE))
+    assert outside == {*own, "cnnbench.models"} - {"cnnbench.compression_steps"}

@@ -41,9 +41,9 @@ class Row:
     receptive_field_px: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inspection:
-    """Result of ``inspect``.
+    """Result of ``inspect``; ``print`` shows it as the command line does.
 
     Attributes:
         model: the name of the network.
@@ -82,6 +82,18 @@ class Inspection:
     training_method: str = ESTIMATE
     training_reason: str = ""
     unbuilt: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        from cnnbench.analysis.inspection_text import as_text
+
+        return as_text(self).rstrip("\n")
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from cnnbench.analysis.inspection_text import as_html
+
+        return as_html(self)
 
     @property
     def uncounted_ops(self) -> list[str]:

@@ -12,7 +12,7 @@ from cnnbench import units
 from cnnbench.cli import options
 from cnnbench.errors import UserError
 from cnnbench.quiet import quiet
-from cnnbench.text import printable_lines, shape_text
+from cnnbench.text import shape_text
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
@@ -93,12 +93,12 @@ def command(
             hint="name a file for the others",
         )
     with quiet():
-        from cnnbench import api
+        from cnnbench import analysis
 
         if layer is not None and input_shape is not None:
-            found = api.inspect_layer(layer, input_shape, batch_size=batch, **counting)
+            found = analysis.inspect_layer(layer, input_shape, batch_size=batch, **counting)
         else:
-            found = api.inspect(model, batch, input_shape=input_shape, **counting)
+            found = analysis.inspect(model, batch, input_shape=input_shape, **counting)
     if limit is not None:
         found.metrics["max_batch"] = found.max_batch(limit)
     if html_file:
@@ -108,16 +108,10 @@ def command(
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     elif not any(to_stdout):
-        click.echo(printable_lines(_text(found, layers, fit)), nl=False)
+        from cnnbench.analysis.inspection_text import as_text
 
-
-def _text(found: Inspection, layers: bool, fit: str | None) -> str:
-    from cnnbench.report import inspection_text as text
-
-    facts = [*found.facts, *([("max_batch is for inference in", fit)] if fit else [])]
-    data = found.to_json()
-    parts = [text.summary(data, facts, found.statement), text.share_table(found.shares())]
-    return "\n".join([*parts, text.layer_table(data)] if layers else parts)
+        facts = [("max_batch is for inference in", fit)] if fit else []
+        click.echo(as_text(found, layers, facts), nl=False)
 
 
 def _write_csv(found: Inspection, name: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TextIO, TypeVar
 import click
 
 from cnnbench.errors import UserError
+from cnnbench.files import DATA_DIR
 
 STDOUT = "-"
 _WIDTH_WITHOUT_TERMINAL = 160
@@ -24,8 +25,8 @@ def data_dir(content: str) -> Callable[[F], F]:
     return click.option(
         "--data-dir",
         type=click.Path(path_type=Path, file_okay=False),
-        envvar="CNNBENCH_DATA",
-        help=f"Folder with {content}  [env: CNNBENCH_DATA]",
+        envvar=DATA_DIR,
+        help=f"Folder with {content}  [env: {DATA_DIR}]",
     )
 
 

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from cnnbench.cli import options
 from cnnbench.quiet import quiet
-from cnnbench.text import printable_lines
-
-if TYPE_CHECKING:
-    from cnnbench.tasks.classification.prediction import Guess
 
 
 @click.command()
@@ -66,9 +60,9 @@ def command(
     if data_dir is not None:  # Keras reads it when it is imported
         os.environ["KERAS_HOME"] = str(data_dir.resolve() / "keras")
     with quiet():
-        from cnnbench import api
+        from cnnbench.api.predict import predict
 
-        found = api.predict(
+        found = predict(
             model,
             images,
             top=top,
@@ -77,25 +71,6 @@ def command(
             preprocessing=preprocessing == "model",
             data_dir=data_dir,
         )
-    if as_json:
-        click.echo(_json(images, found.classes))
-    else:
-        click.echo(printable_lines(_text(images, found.classes)))
+    click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
     for note in found.notes:
         click.echo(f"cnnbench: {note}", err=True)
-
-
-def _json(images: tuple[Path, ...], classes: list[list[Guess]]) -> str:
-    rows = [
-        {"image": str(file), "classes": [asdict(guess) for guess in best]}
-        for file, best in zip(images, classes, strict=True)
-    ]
-    return json.dumps(rows, indent=1)
-
-
-def _text(images: tuple[Path, ...], classes: list[list[Guess]]) -> str:
-    lines = []
-    for file, best in zip(images, classes, strict=True):
-        lines.append(str(file))
-        lines += [f"  {100 * guess.probability:5.1f} %  {guess.name}" for guess in best]
-    return "\n".join(lines)

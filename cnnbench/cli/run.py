@@ -16,7 +16,7 @@ from cnnbench.cli import options
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cnnbench.cli.progress import Progress
+    from cnnbench.execution.progress import Progress
     from cnnbench.execution.runner import RunResult
     from cnnbench.suite.plan import Cell
 
@@ -74,16 +74,12 @@ def command(
     Rerun the command to resume: it continues the newest run of the same plan on the same machine,
     and measures nothing twice. Ctrl-C keeps everything that is recorded.
     """
+    from cnnbench.api.run import measure, planned
     from cnnbench.execution import executor as executors
-    from cnnbench.execution import runner
-    from cnnbench.models import registry
-    from cnnbench.report import files
-    from cnnbench.suite import plan as planning
-    from cnnbench.suite import suite as suites
 
     data_dir = data_dir.resolve() if data_dir else None
     executor = executors.find(on, "--on")
-    plan = planning.plan(suites.load(suite, registry), data_dir)
+    plan = planned(suite, data_dir)
     cells = plan.part(only, probe)
     for note in plan.notes(cells):
         click.echo(note, err=not dry_run)
@@ -93,8 +89,8 @@ def command(
         for line in preview.lines(plan, cells, out, executor, fresh, repeat):
             click.echo(line)
         return 0
-    measure = partial(
-        runner.run,
+    measure_again = partial(
+        measure,
         plan,
         cells,
         out,
@@ -102,17 +98,18 @@ def command(
         fresh=fresh or repeat > 1,
         wait=wait,
         data_dir=data_dir,
-        finish=files.write,
     )
-    return _run(measure, cells, repeat, _resume_command(suite, out, only, probe, data_dir, on))
+    return _run(
+        measure_again, cells, repeat, _resume_command(suite, out, only, probe, data_dir, on)
+    )
 
 
 def _run(
     measure: Callable[[Progress], RunResult], cells: Sequence[Cell], repeat: int, resume: str
 ) -> int:
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE, EXIT_INTERRUPTED
-    from cnnbench.cli.progress import Progress
     from cnnbench.execution import runner
+    from cnnbench.execution.progress import Progress
     from cnnbench.report import files
 
     signal.signal(signal.SIGTERM, _interrupt)

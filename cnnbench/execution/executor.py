@@ -94,7 +94,9 @@ LOCAL = "local"
 EXECUTORS: Registry[Callable[[str], Executor]] = Registry(
     "cnnbench.executors",
     "executor",
-    {LOCAL: "cnnbench.execution.local.executor:at"},
+    {
+        LOCAL: "cnnbench.execution.local.executor:at",
+    },
 )
 
 

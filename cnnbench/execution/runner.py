@@ -29,6 +29,9 @@ from cnnbench.suite.plan import Cell, Job, Plan
 class Observer:
     """Follows a run; this one does nothing. Subclasses override what they show."""
 
+    def remarks(self, message: str) -> None:
+        """A setting of the suite does not apply to all models."""
+
     def waits(self, other: str) -> None:
         """The run waits until ``other`` has ended."""
 
@@ -46,6 +49,9 @@ class Observer:
 
     def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
         """A job has ended with ``record``, and the jobs in ``left`` are to do."""
+
+    def close(self) -> None:
+        """The run is over, however it ended."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +15,14 @@ from cnnbench.record import FLOAT32
 from cnnbench.results import csv_files
 from cnnbench.row import NOT_MEASURED, Row
 from cnnbench.statistics.measurement import Measurement
-from cnnbench.text import printable
+from cnnbench.text import html_table
 from cnnbench.units import number, show, written
 
 FACTS = ("input_shape", "classes")
 _IDENTITY = ("model", "variant", *FACTS, "environment")
 LEADING = (*_IDENTITY, "schema_version")
 REFERENCE = "reference_s"
-_LONGEST, _WIDEST = 50, 12  # rows and metrics of a table in a notebook
+_WIDEST = 12  # metrics of a table in a notebook
 DRIFTING = ("s", "per_s")  # units of what a slower machine changes
 
 
@@ -121,23 +120,6 @@ class Report:
         heads = ["Network", *(f"{METRICS[split(n)[0]].title} {split(n)[1]}".strip() for n in shown)]
         rows = [[row.name, *(_shown(row.get(name), name) for name in shown)] for row in self.rows]
         return html_table(heads, rows)
-
-
-def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
-    """Return an HTML table of texts, escaped, of at most `_LONGEST` rows."""
-
-    def line(tag: str, texts: Sequence[str]) -> str:
-        return "<tr>" + "".join(f"<{tag}>{_escaped(text)}</{tag}>" for text in texts) + "</tr>"
-
-    more = len(rows) - _LONGEST
-    last = [f'<tr><td colspan="{len(heads)}">and {more} more</td></tr>'] if more > 0 else []
-    title = [f"<caption>{_escaped(caption)}</caption>"] if caption else []
-    lines = [*title, line("th", heads), *(line("td", row) for row in rows[:_LONGEST]), *last]
-    return "<table>\n" + "\n".join(lines) + "\n</table>"
-
-
-def _escaped(text: str) -> str:
-    return html.escape(printable(text))
 
 
 def _shown(found: Measurement, name: str) -> str:

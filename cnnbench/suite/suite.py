@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
@@ -52,6 +52,9 @@ class Limits(StrictModel):
 # Suites included in the package.
 SHIPPED = Path(__file__).parents[1] / "suites"
 
+SuiteSource = Path | str | Mapping[str, Any]
+
+_NAMELESS = "suite"  # in messages about a suite that is in no file
 _MOST_PROBLEMS = 50
 
 _F = TypeVar("_F", bound=BaseModel)
@@ -95,12 +98,22 @@ class Suite:
         return tuple(model for model in self.models if model.label in spec.models)
 
 
-def load(file: Path, catalogue: Catalogue) -> Suite:
-    """Read and check the suite in ``file``, or the included suite of that name.
+def load(suite: SuiteSource, catalogue: Catalogue) -> Suite:
+    """Read, check and resolve a suite.
+
+    Args:
+        suite: a YAML file, the name of a suite that comes with the package, YAML text (of several
+            lines), or a dictionary; the lines of a dictionary are those of its YAML.
+        catalogue: where model names are looked up.
 
     Raises:
         UserError: the mistakes in it, all together, each with its line.
     """
+    if isinstance(suite, Mapping):
+        return check(yaml_source.dumped(suite, _NAMELESS), catalogue, (Path.cwd(),))
+    if isinstance(suite, str) and "\n" in suite:
+        return check(yaml_source.parse(suite, _NAMELESS), catalogue, (Path.cwd(),))
+    file = Path(suite)
     file = _shipped(file) or file
     search_path = (file.resolve().parent, Path.cwd())
     return check(yaml_source.read(file), catalogue, search_path)

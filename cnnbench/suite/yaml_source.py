@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from cnnbench.errors import UserError, all_of
+from cnnbench.errors import UserError, all_of, shown
 
 Path_ = tuple[str | int, ...]
 
@@ -86,6 +87,21 @@ def read(file: Path) -> Source:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"cannot be read: {reason}", str(file)) from None
     return parse(text, str(file))
+
+
+def dumped(data: Mapping[str, Any], name: str) -> Source:
+    """Return a document of plain data, written as YAML.
+
+    Raises:
+        UserError: a value that YAML does not have, or one that `parse` refuses.
+    """
+    try:
+        text = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
+    except yaml.representer.RepresenterError as error:
+        value = error.args[-1]
+        what = f"{shown(value)} is of type {type(value).__name__}"
+        raise UserError(what, name, "use strings, numbers, lists and dictionaries") from None
+    return parse(text, name)
 
 
 def parse(text: str, name: str) -> Source:

@@ -222,7 +222,11 @@ class Task(Protocol):
 
 
 TASKS: Registry[Task] = Registry(
-    "cnnbench.tasks", "task", {"classification": "cnnbench.tasks.classification:CLASSIFICATION"}
+    "cnnbench.tasks",
+    "task",
+    {
+        "classification": "cnnbench.tasks.classification:CLASSIFICATION",
+    },
 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,87 +21,23 @@ from cnnbench.results import journal
 from tests import processes
 from tests.chaos.harness import STAND_IN
 from tests.conftest import ROOT
-from tests.processes import HANGS_AFTER_S
+from tests.test_extras import cnnbench
 
 SUITE = "name: tiny\nmodels: [LeNet5, BasicCNN]\nprobes: {static: {batch_sizes: [1, 2]}}\n"
 
-# Runs jobs in threads of the command's own process, which stands in for two nodes.
-THREADS = """
-import contextlib, queue, threading
-from dataclasses import replace
-from cnnbench import environment
-from cnnbench.execution.executor import JobEnded, JobProgress, JobStarted
-from cnnbench.execution.worker import perform
-
-
-class Threads:
-    capacity = 2
-    uses_this_machine = False
-
-    def __init__(self, address):
-        self._nodes = address.split(",")
-        self._events = queue.Queue()
-        self._left = 0
-        self._lock = threading.Lock()  # building networks is not for two threads at once
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def environment(self, node=0):
-        facts = environment.fingerprint() | {"host": self._nodes[node]}
-        return {"id": environment.environment_id(facts), "fingerprint": facts}
-
-    def submit(self, request):
-        node = self._left % 2
-        self._left += 1
-        threading.Thread(target=self._do, args=(request, node)).start()
-
-    def events(self):
-        while self._left:
-            event = self._events.get()
-            self._left -= isinstance(event, JobEnded)
-            yield event
-
-    def _do(self, request, node):
-        with self._lock:
-            self._events.put(JobStarted(request))
-            self._events.put(JobProgress(request, f"on {self._nodes[node]}"))
-            result = perform(request)
-        self._events.put(JobEnded(request, replace(result, environment=self.environment(node))))
-"""
-
-
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    """A folder with a package that provides the executor ``threads``, and a suite."""
-    (tmp_path / "threads_executor.py").write_text(THREADS)
-    info = tmp_path / "threads_executor-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: threads-executor\nVersion: 1.0\n")
-    entry = "[cnnbench.executors]\nthreads = threads_executor:Threads\n"
-    (info / "entry_points.txt").write_text(entry)
-    (tmp_path / "tiny.yaml").write_text(SUITE)
-    return tmp_path
-
 
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cnnbench", "run", "tiny.yaml", *options],
-        cwd=folder, capture_output=True, text=True, timeout=HANGS_AFTER_S,
-        env={**os.environ, "PYTHONPATH": f"{folder}:{ROOT}"},
-    )  # fmt: skip
+    (folder / "tiny.yaml").write_text(SUITE)
+    return cnnbench(folder, "run", "tiny.yaml", *options)
 
 
 def test_the_executor_of_another_package_runs_a_suite_from_the_command_line(
-    installed: Path,
+    tmp_path: Path,
 ) -> None:
-    done = run(installed, "--on", "threads://a,b")
+    done = run(tmp_path, "--on", "threads://a,b")
     assert done.returncode == 0, done.stderr
     assert "61,706" in done.stdout
-    (folder,) = (installed / "results" / "tiny").iterdir()
+    (folder,) = (tmp_path / "results" / "tiny").iterdir()
     header, records = journal.read(folder / journal.FILE_NAME)
     assert [record.status for record in records] == ["ok"] * 4
     hosts = {}
@@ -111,14 +46,14 @@ def test_the_executor_of_another_package_runs_a_suite_from_the_command_line(
         hosts[facts["id"]] = facts["fingerprint"]["host"]
     assert hosts[header.environment] == "a"
     assert {hosts[record.environment] for record in records} == {"a", "b"}
-    again = run(installed, "--on", "threads://a,b")
+    again = run(tmp_path, "--on", "threads://a,b")
     assert "Nothing was left to do" in again.stderr
-    assert "4 jobs done, 0 to do" in run(installed, "--on", "threads://a,b", "--dry-run").stdout
-    assert "0 jobs done, 4 to do" in run(installed, "--dry-run").stdout, "this machine is another"
+    assert "4 jobs done, 0 to do" in run(tmp_path, "--on", "threads://a,b", "--dry-run").stdout
+    assert "0 jobs done, 4 to do" in run(tmp_path, "--dry-run").stdout, "this machine is another"
 
 
-def test_an_unknown_executor_is_one_clear_line_with_the_nearest(installed: Path) -> None:
-    done = run(installed, "--on", "thread")
+def test_an_unknown_executor_is_one_clear_line_with_the_nearest(tmp_path: Path) -> None:
+    done = run(tmp_path, "--on", "thread")
     assert done.returncode == 2
     words = "--on: unknown executor 'thread' (did you mean 'threads'?)"
     assert done.stderr == f"cnnbench: {words}\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ from tests.conftest import ROOT
 from tests.probes.fake_runtime import FAKES, FILE, LOG, Fake, Off
 from tests.probes.paths import prepare_and_run
 from tests.probes.tiny import Tiny
-from tests.processes import HANGS_AFTER_S
+from tests.test_extras import EXTRAS, cnnbench
 
 
 def test_an_injected_runtime_is_prepared_once_and_opened_in_every_round(tmp_path: Path) -> None:
@@ -114,87 +114,35 @@ def test_a_wrong_runtime_is_a_mistake_with_its_line(runtimes: str, complaint: st
     assert complaint in str(error.value)
 
 
-# What another package holds: a light module with the description, and a heavy one.
-_TOY = """
-from cnnbench.probes.latency.runtimes import RuntimeInfo
-
-def create(model, setting, folder):
-    from toy_runtime.heavy import Toy
-    return Toy(model, setting, folder)
-
-TOY = RuntimeInfo(create, packages=("toy-runtime", "wheel-of-toy"), files=("toy.npz",))
-"""
-_HEAVY = """
-import numpy as np
-import tensorflow as tf
-from cnnbench.probes.latency.runtimes import RuntimeBase
-
-class Toy(RuntimeBase):
-    def prepare(self, keras_model):
-        np.savez(self.folder / "toy.npz", *keras_model.get_weights())
-        return {"convert_s": 0.5}
-
-    def load(self):
-        self._network = self.model.build()
-        with np.load(self.folder / "toy.npz") as archive:
-            self._network.set_weights([archive[name] for name in archive.files])
-
-    def call(self, fed):
-        return [output.numpy() for output in tf.nest.flatten(self._network(fed))]
-"""
 _SUITE = """
 name: toys
 models: ["LeNet5"]
-probes: {latency: {runtimes: [toy], threads: [1], min_rounds: 1, max_rounds: 1}}
+probes: {latency: {runtimes: [stored], threads: [1], min_rounds: 1, max_rounds: 1}}
 """
 
 
-def _distribution(folder: Path, name: str, entries: str = "") -> None:
-    info = folder / f"{name.replace('-', '_')}-1.5.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n")
-    (info / "entry_points.txt").write_text(entries)
-
-
-def _cnnbench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cnnbench", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=HANGS_AFTER_S,
-        env={**os.environ, "PYTHONPATH": f"{folder / 'site'}:{ROOT}", "CUDA_VISIBLE_DEVICES": "-1"},
-    )  # fmt: skip
-
-
 def test_a_runtime_of_another_package_is_timed_from_a_suite(tmp_path: Path) -> None:
-    package = tmp_path / "site" / "toy_runtime"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text(_TOY)
-    (package / "heavy.py").write_text(_HEAVY)
-    entries = "[cnnbench.runtimes]\ntoy = toy_runtime:TOY\n"
-    _distribution(package.parent, "toy-runtime", entries)
     (tmp_path / "toys.yaml").write_text(_SUITE)
-
-    _distribution(package.parent, "wheel-of-toy")
-    done = _cnnbench(tmp_path, "run", "toys.yaml")
+    done = cnnbench(tmp_path, "run", "toys.yaml")
     assert done.returncode == 0, done.stderr[-3000:]
     prepared, timed = _records(tmp_path / "results")
     assert (prepared["status"], prepared["metrics"]) == ("ok", {"convert_s": 0.5})
-    assert timed["setting"]["runtime"] == "toy"
+    assert timed["setting"]["runtime"] == "stored"
     assert timed["metrics"]["latency_location_s"] > 0
     assert timed["metrics"]["output_max_abs_diff"] < 1e-5
     (environment,) = tmp_path.glob("results/toys/*/environment.json")
     libraries = json.loads(environment.read_text())["fingerprint"]["libraries"]
-    assert libraries["toy-runtime"] == libraries["wheel-of-toy"] == "1.5"
+    assert libraries["cnnbench-extras"] == libraries["wheel-of-extras"] == "1.0"
 
-    (run,) = (tmp_path / "results" / "toys").iterdir()
-    for entry in package.parent.glob("toy_runtime-*/entry_points.txt"):
-        entry.write_text("[cnnbench.runtimes]\ntoy = toy_runtime:NOTHING\n")
-    doctor = _cnnbench(tmp_path, "doctor", "--no-noise")
-    assert "the runtime 'toy' cannot be loaded from toy_runtime:NOTHING" in doctor.stdout
-    assert "toy-runtime 1.5" in doctor.stdout
-    for entry in package.parent.glob("*/entry_points.txt"):
-        entry.unlink()
-    report = _cnnbench(tmp_path, "report", str(run))
-    assert report.returncode == 0 and "cpu/toy/b1" in report.stdout, report.stderr
+    site = tmp_path / "site"
+    shutil.copytree(EXTRAS, site)
+    for file in site.glob("*/entry_points.txt"):
+        file.write_text("[cnnbench.runtimes]\nstored = extras.stored:NOTHING\n")
+    doctor = cnnbench(tmp_path, "doctor", "--no-noise", site=site)
+    assert "the runtime 'stored' cannot be loaded from extras.stored:NOTHING" in doctor.stdout
+    assert "cnnbench-extras 1.0" in doctor.stdout
+    report = cnnbench(tmp_path, "report", "results/toys", site=None)
+    assert report.returncode == 0 and "cpu/stored/b1" in report.stdout, report.stderr
 
 
 def _records(out: Path) -> list[dict[str, Any]]:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnbench.errors import UserError, UserErrors
-from cnnbench.probes.compression.steps import Clustering, Pruning, Quantisation
-from cnnbench.probes.compression.steps.clustering import MOST_CLUSTERS
-from cnnbench.probes.compression.steps.quantisation import QUANTISATIONS
+from cnnbench.probes.compression.steps.clustering import MOST_CLUSTERS, Clustering
+from cnnbench.probes.compression.steps.pruning import Pruning
+from cnnbench.probes.compression.steps.quantisation import QUANTISATIONS, Quantisation
 from cnnbench.probes.compression.variants import Variant, canonical, parse
 from tests.suite.fake import plan_of
 

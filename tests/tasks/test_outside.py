@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.test_extras import cnnbench, suite
-
-# One linear output after a convolution, for images of 8 px.
-BUILDER = """
-from tensorflow import keras
-
-
-def light(input_shape=(8, 8, 1), classes=1):
-    return keras.Sequential([
-        keras.Input(input_shape), keras.layers.Conv2D(4, 3),
-        keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(classes),
-    ])
-
-
-def classifier(input_shape=(8, 8, 1), classes=10):
-    return keras.Sequential([
-        keras.Input(input_shape), keras.layers.Conv2D(8, 3),
-        keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(classes, "softmax"),
-    ])
-"""
+from tests.test_extras import cnnbench, rows, suite
 
 
 def ran(folder: Path, text: str) -> dict[str, str]:
     """The first row of the report of a suite, by column."""
-    (folder / "nets.py").write_text(BUILDER)
     done = cnnbench(folder, "run", suite(folder, text))
     assert done.returncode == 0, done.stderr
-    (report,) = folder.glob("results/extras/*/report.csv")
-    with report.open(newline="") as lines:
-        return next(csv.DictReader(lines))
+    (row,) = rows(folder).values()
+    return row
 
 
 def settings(folder: Path) -> list[dict[str, Any]]:
@@ -50,7 +28,7 @@ def settings(folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_a_task_of_another_package_is_trained_and_evaluated(tmp_path: Path) -> None:
     entry = "{dataset: digits, task: brightness, epochs: 8, learning_rate: 0.03, seeds: 2}"
-    row = ran(tmp_path, f"models: [nets.py:light]\nprobes: {{accuracy: {entry}}}\n")
+    row = ran(tmp_path, f"models: ['Tiny[activation=linear]']\nprobes: {{accuracy: {entry}}}\n")
     found = {name: row[name] for name in row if name.startswith("brightness_mae")}
     label = "digits/scratch/8ep/task=brightness/learning_rate=0.03"
     assert float(found[f"brightness_mae@{label}"]) < 0.022  # the mean of all images is 0.028 off
@@ -63,7 +41,7 @@ def test_a_task_of_another_package_is_trained_and_evaluated(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_a_data_set_and_a_metric_of_another_package_join_the_built_in_ones(tmp_path: Path) -> None:
     entry = "{dataset: shades, epochs: 3, learning_rate: 0.03, batch_size: 8, seeds: 2}"
-    row = ran(tmp_path, f"models: [nets.py:classifier]\nprobes: {{accuracy: {entry}}}\n")
+    row = ran(tmp_path, f"models: [Tiny]\nprobes: {{accuracy: {entry}}}\n")
     label = "shades/scratch/3ep/batch_size=8/learning_rate=0.03"
     assert float(row[f"top2@{label}"]) == 1.0
     assert float(row[f"top2_ci_low@{label}"]) < 1.0  # Wilson's interval, as of any share

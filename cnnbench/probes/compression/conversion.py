@@ -29,8 +29,8 @@ from cnnbench.probes.compression import (
 )
 from cnnbench.probes.compression.interpreter import File, predict
 from cnnbench.probes.compression.settings import CompressionSetting
-from cnnbench.probes.compression.steps import Quantisation
 from cnnbench.probes.compression.steps.base import Representative
+from cnnbench.probes.compression.steps.quantisation import Quantisation
 from cnnbench.probes.compression.steps.wrapping import SkippedLayers
 from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.compression.variants import Variant, parse

@@ -15,11 +15,11 @@ from cnnbench.record import FLOAT32
 
 GRAMMAR = (
     f"{FLOAT32}, or "
-    + ", ".join(f"[{step.grammar}]" for step in STEPS)
+    + ", ".join(f"[{step.grammar}]" for step in STEPS.values())
     + ", joined by + in this order"
 )
 
-_EXAMPLES = (FLOAT32, *(word for step in STEPS for word in step.examples))
+_EXAMPLES = (FLOAT32, *(word for step in STEPS.values() for word in step.examples))
 _Step = TypeVar("_Step", bound=Step)
 
 
@@ -68,7 +68,8 @@ def parse(text: str) -> Variant:
     if words == [FLOAT32]:
         return Variant()
     steps = tuple(_step(word, text) for word in words)
-    order = [STEPS.index(type(step)) for step in steps]
+    kinds = list(STEPS.values())
+    order = [kinds.index(type(step)) for step in steps]
     if order != sorted(set(order)):
         is_repeated = len(set(order)) < len(order)
         what = "duplicate step" if is_repeated else "steps in the wrong order"
@@ -84,7 +85,7 @@ def canonical(text: str) -> str:
 
 
 def _step(word: str, text: str) -> Step:
-    for kind in STEPS:
+    for kind in STEPS.values():
         step = kind.read(word)
         if step is not None:
             return step

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from cnnbench.errors import brief
 from cnnbench.metrics import Metric, column, cut, split
-from cnnbench.results.report import html_table
 from cnnbench.selection.choose.candidate import Candidate
 from cnnbench.selection.choose.choice import Choice
 from cnnbench.selection.choose.limits import Violation
 from cnnbench.selection.choose.relaxing import Relaxation
 from cnnbench.statistics.measurement import Measurement
-from cnnbench.text import printable
+from cnnbench.text import html_table, printable
 from cnnbench.units import show
 
 _MOST_OF_A_REASON = 160  # characters; the report has all of it

@@ -12,10 +12,9 @@ from rich.table import Table
 
 from cnnbench.markdown import markdown
 from cnnbench.metrics import METRICS, split
-from cnnbench.results.report import html_table
 from cnnbench.selection.compare.result import Compared, Comparison
 from cnnbench.selection.compare.verdicts import UNVERIFIED, Verdict
-from cnnbench.text import printable
+from cnnbench.text import html_table, printable
 
 _TEXTS, _NUMBERS = ("Model", "Metric"), ("Base", "New", "New ÷ base")
 _CORRECTED = "Drift-corrected"

@@ -49,6 +49,10 @@ class Progress(Observer):
         )
         self._task = self._bar.add_task("", left="", total=1)
 
+    def remarks(self, message: str) -> None:
+        """Show a remark on the suite."""
+        self._console.print(message, markup=False, soft_wrap=True)
+
     def waits(self, other: str) -> None:
         """Report that another run must end first."""
         self._console.print(f"waiting for {other}", markup=False, soft_wrap=True)

@@ -9,14 +9,40 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cnnbench.text import shape_text
+from cnnbench.analysis.result import Inspection
+from cnnbench.text import html_table, printable_lines, shape_text
 from cnnbench.units import Unit, show
+
+Fact = tuple[str, str]  # name and text
 
 HEAVY = 0.05
 """A layer is marked from this share of the MACs on."""
 
 
-def summary(found: Mapping[str, Any], facts: Sequence[tuple[str, str]], statement: str) -> str:
+def as_text(inspection: Inspection, layers: bool = False, facts: Sequence[Fact] = ()) -> str:
+    """Return the metrics and the share of each type of layer, then a row a layer if ``layers``.
+
+    Args:
+        inspection: what was counted.
+        layers: whether to list the layers.
+        facts: further lines below the metrics, a name and a text each.
+    """
+    found = inspection.to_json()
+    parts = [
+        summary(found, [*inspection.facts, *facts], inspection.statement),
+        share_table(inspection.shares()),
+        *([layer_table(found)] if layers else []),
+    ]
+    return printable_lines("\n".join(parts))
+
+
+def as_html(inspection: Inspection) -> str:
+    """Return the metrics as a small table for a notebook."""
+    found = inspection.to_json()
+    return html_table(("Metric", "Value", ""), _metrics(found), _head(found))
+
+
+def summary(found: Mapping[str, Any], facts: Sequence[Fact], statement: str) -> str:
     """The metrics, one a line, exact and rounded, then further facts and the convention.
 
     Args:
@@ -24,24 +50,35 @@ def summary(found: Mapping[str, Any], facts: Sequence[tuple[str, str]], statemen
         facts: more lines, a name and a text each.
         statement: the convention of the counts, in words.
     """
-    metrics = found["metrics"]
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
-    for name, value in metrics.items():
-        unit: Unit = "bytes" if name.endswith("_bytes") else "count"
-        exact, rounded = f"{value:,}", show(value, unit)
-        if name in found["bounds"]:
-            exact = f"{found['bounds'][name]} {exact}"
-        table.add_row(name, exact, rounded if value >= 1000 and rounded != exact else "")
+    for row in _metrics(found):
+        table.add_row(*row)
     for name, text in facts:
         table.add_row(name, text, "")
-    shape = shape_text(found["input_shape"])
-    head = f"{found['model']}, input {shape}, batch {found['batch_size']}"
     notes = [statement, "MACs and FLOPs are per image, activation memory per batch."]
     notes += [f"{note[:1].upper()}{note[1:]}." for note in found["notes"]]
-    return f"{head}\n\n{_drawn(table)}\n" + "\n".join(notes) + "\n"
+    return f"{_head(found)}\n\n{_drawn(table)}\n" + "\n".join(notes) + "\n"
+
+
+def _head(found: Mapping[str, Any]) -> str:
+    shape = shape_text(found["input_shape"])
+    return f"{found['model']}, input {shape}, batch {found['batch_size']}"
+
+
+def _metrics(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return name, exact value and rounded value of each metric."""
+    rows = []
+    for name, value in found["metrics"].items():
+        unit: Unit = "bytes" if name.endswith("_bytes") else "count"
+        exact, rounded = f"{value:,}", show(value, unit)
+        is_shorter = value >= 1000 and rounded != exact
+        if name in found["bounds"]:
+            exact = f"{found['bounds'][name]} {exact}"
+        rows.append((name, exact, rounded if is_shorter else ""))
+    return rows
 
 
 def layer_table(found: Mapping[str, Any]) -> str:

@@ -1,50 +1,79 @@
-"""The Python API behind the command line: `inspect` and `predict`."""
+"""`predict`: classify image files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cnnbench import files
-from cnnbench.analysis import inspect, inspect_layer, standard_keras
+from cnnbench.analysis import standard_keras
 from cnnbench.errors import Unavailable, UserError, brief, is_out_of_memory
 from cnnbench.models import registry
 from cnnbench.models.model import Model
 from cnnbench.tasks.classification import outputs
+from cnnbench.text import html_table, printable_lines
 
 if TYPE_CHECKING:
     import numpy as np
 
     from cnnbench.tasks.classification.prediction import Guess
 
-__all__ = ["Predictions", "inspect", "inspect_layer", "predict"]
-
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions:
-    """The most probable classes of some images.
+    """Most probable classes of some images; ``print`` shows them as the command line does.
 
     Attributes:
+        images: the image files.
         classes: for each image, the most probable classes, best first.
         notes: sentences on how images, preprocessing and outputs were interpreted.
     """
 
+    images: tuple[Path, ...]
     classes: list[list[Guess]]
     notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lines = []
+        for file, best in zip(self.images, self.classes, strict=True):
+            lines.append(str(file))
+            lines += [f"  {_percent(guess)}  {guess.name}" for guess in best]
+        return printable_lines("\n".join(lines))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (str(file), guess.name, _percent(guess))
+            for file, best in zip(self.images, self.classes, strict=True)
+            for guess in best
+        ]
+        return html_table(("Image", "Class", "Probability"), rows)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return plain values: ``[{image, classes: [{number, name, probability}]}]``."""
+        return [
+            {"image": str(file), "classes": [asdict(guess) for guess in best]}
+            for file, best in zip(self.images, self.classes, strict=True)
+        ]
+
+
+def _percent(guess: Guess) -> str:
+    return f"{100 * guess.probability:5.1f} %"
 
 
 def predict(
     model: str,
-    images: Sequence[Path],
+    images: Sequence[Path | str],
     top: int = 3,
     weights: str | None = None,
-    class_names: Path | None = None,
+    class_names: Path | str | None = None,
     preprocessing: bool = True,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
 ) -> Predictions:
     """Classify image files.
 
@@ -57,7 +86,8 @@ def predict(
         weights: ``imagenet`` or a weights file; by default the model's own, else ``imagenet``.
         class_names: a text file with the names of the classes, one per line.
         preprocessing: apply the model's own preprocessing; otherwise it gets values in 0..255.
-        data_dir: weights files are looked up in its ``weights/`` as well.
+        data_dir: weights files are looked up in its ``weights/`` as well; by default that of
+            ``CNNBENCH_DATA``.
 
     Raises:
         UserError: no such model, a file that cannot be read, or a model that does not classify
@@ -69,15 +99,16 @@ def predict(
         can_change = not found.is_trained  # the input of a model in a file is fixed
         hint = "add [input_shape=HxWxC]" if can_change else "save it with an input of a fixed size"
         raise UserError(f"the input of {found.label} is not known as an image", hint=hint)
-    names = _class_names(class_names) if class_names else []
+    image_files = tuple(map(Path, images))
+    names = _class_names(Path(class_names)) if class_names else []
     can_set_classes = found.factory.takes("classes")
     known = outputs.class_count(found.classes)
     if names and known not in (0, len(names)) and not can_set_classes:
         raise UserError(
             f"{len(names)} names, but {found.label} has {known} classes", str(class_names)
         )
-    pictures, notes = _pictures(images, *found.input_shape)
-    chosen = _weights(found, weights, data_dir)
+    pictures, notes = _pictures(image_files, *found.input_shape)
+    chosen = _weights(found, weights, files.data_folder(data_dir))
     with standard_keras():
         from cnnbench.probes.accuracy.training import network as training_network
         from cnnbench.tasks.classification import prediction
@@ -104,7 +135,7 @@ def predict(
             f"{len(names)} names, but {found.label} has {rows.shape[1]} classes", str(class_names)
         )
     best = [prediction.best(row, top, names) for row in rows]
-    return Predictions(best, [note for note in notes if note])
+    return Predictions(image_files, best, [note for note in notes if note])
 
 
 def _weights(model: Model, asked: str | None, data_dir: Path | None) -> str | Path | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.cli import progress
+from cnnbench.execution import progress
 from cnnbench.models import registry
 from cnnbench.suite import plan as planning
 from cnnbench.suite import suite as suites
