@@ -16,7 +16,7 @@ test: $(READY)
 
 # In this order, as many as the minutes allow; the rest is named at the end.
 MINUTES ?= 600
-SLOW := execution cli report probes chaos test_security.py test_size.py fuzz models analysis
+SLOW := execution cli report probes tasks chaos test_security.py test_size.py fuzz models analysis
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --minutes $(MINUTES) $(SLOW:%=tests/%)
