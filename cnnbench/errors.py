@@ -130,6 +130,12 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"did you mean '{known[close[0]]}'?" if close else ""
 
 
+def nearest_or_all(name: str, valid: Iterable[str]) -> str:
+    """Return the hint for an unknown name: the `nearest` valid one, or the whole list."""
+    candidates = list(dict.fromkeys(valid))
+    return nearest(name, candidates) or "one of: " + ", ".join(candidates)
+
+
 def one_of(name: str, valid: Iterable[str], where: str, of_what: str) -> str:
     """Return the entry of ``valid`` that equals ``name``, compared as `plain` returns them.
 
@@ -139,8 +145,7 @@ def one_of(name: str, valid: Iterable[str], where: str, of_what: str) -> str:
     candidates = list(dict.fromkeys(valid))
     found = {plain(candidate): candidate for candidate in candidates}.get(plain(name))
     if found is None:
-        hint = nearest(name, candidates) or "one of: " + ", ".join(candidates)
-        raise UserError(f"'{name}' is not in {of_what}", where, hint)
+        raise UserError(f"'{name}' is not in {of_what}", where, nearest_or_all(name, candidates))
     return found
 
 

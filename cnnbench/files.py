@@ -1,4 +1,4 @@
-"""Files: look-up of those that a suite names, hashes, and atomic writes."""
+"""Files: look-up of paths in a suite, hashes, and atomic writes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from cnnbench.errors import UserError
 DATA_DIR = "CNNBENCH_DATA"  # the environment variable that names the data folder
 
 
-def seen(look: Callable[[], bool]) -> bool:
-    """Return ``look()`` (a path's ``exists``, ``is_file``), or False if the look-up itself fails.
+def check_path(look: Callable[[], bool]) -> bool:
+    """Return ``look()``, a path's ``exists`` or ``is_file``, or False if it raises.
 
-    A suite may name any path: one that is too long, or one in a folder without access.
+    It raises `OSError` for a path that is too long, or in a folder without access.
     """
     try:
         return look()
@@ -38,7 +38,7 @@ def find(name: str, folders: Iterable[Path | None]) -> Path | None:
     except RuntimeError:  # '~name' of an unknown user
         return None
     for folder in [Path()] if path.is_absolute() else folders:
-        if folder is not None and seen((folder / path).exists):
+        if folder is not None and check_path((folder / path).exists):
             return (folder / path).resolve()
     return None
 

@@ -1,8 +1,8 @@
-"""Every number that can stand in a table: its unit, which way is better, and what it depends on.
+"""Metrics: name, unit, better direction, and what a metric depends on.
 
-A probe declares its metrics; those that a task computes from a network's outputs are one line each
-in `QUALITY`, or an entry point of another package. In a record a metric has its bare name; in a
-table, one that depends on a setting carries it behind an ``@``: ``latency_p50_s@cpu/litert/b1``.
+A probe declares its metrics. Those that a task computes from a network's outputs are one line each
+in `QUALITY`, or an entry point of another package. A record has the bare name of a metric; the
+column of one that depends on a setting has it after an ``@``: ``latency_p50_s@cpu/litert/b1``.
 """
 
 from __future__ import annotations
@@ -25,21 +25,20 @@ Better = Literal["lower", "higher"]
 
 @dataclass(frozen=True)
 class Metric:
-    """One kind of number.
+    """Description of a metric.
 
     Attributes:
-        name: with its unit as suffix where it has one (``_s``, ``_bytes``, ``_px``).
-        unit: how it is parsed and shown.
-        better: which way is better, or None where neither is.
-        depends_on: the network alone, the weights that a training gave it, the batch size, or the
-            whole setting.
-        primary: takes part in the short names of the command line.
-        exact: the same on every machine, so that it compares exactly.
-        title: a column head for people.
-        group: the heading that the column stands under; empty where tables show it on request.
-        rank: place of the column in its group.
+        name: with its unit as suffix, if it has one (``_s``, ``_bytes``, ``_px``).
+        unit: for parsing and showing values.
+        better: the better direction, or None.
+        depends_on: the network alone, its trained weights, the batch size, or the whole setting.
+        primary: can be abbreviated on the command line.
+        exact: the same on every machine, so that any difference counts.
+        title: column heading.
+        group: heading of a group of columns; empty if tables show it only on request.
+        rank: position of the column in its group.
         family: metrics of one name here are views of one measurement; one is compared for all.
-        is_share: a share of the test images, so that its error follows from their number.
+        is_share: a share of the test images, so that their number determines its error.
     """
 
     name: str
@@ -56,7 +55,7 @@ class Metric:
 
     @property
     def is_published(self) -> bool:
-        """Whether others published it, so that it was not measured here."""
+        """True if it was published by others, not measured here."""
         return self.name.startswith("published_")
 
     @property
@@ -125,29 +124,29 @@ class _Metrics(Mapping[str, Metric]):
 
 METRICS: Mapping[str, Metric] = _Metrics()
 
-MORE = "/…"  # stands for the rest of a setting, in reports
+MORE = "/…"  # in place of the rest of a setting, in reports
 
 COMPANIONS = ("_ci_low", "_ci_high", "_verdict", "_status", "_samples", "_ranking")
 
 
 def column(metric: str, label: str) -> str:
-    """The table column of ``metric`` under the setting ``label`` ('' where it has none)."""
+    """Return the column of ``metric`` with the setting ``label``; an empty label adds nothing."""
     return f"{metric}@{label}" if label else metric
 
 
 def split(name: str) -> tuple[str, str]:
-    """``latency_p50_s@cpu/graph/b1`` -> ``('latency_p50_s', 'cpu/graph/b1')``."""
+    """Split a column: ``latency_p50_s@cpu/graph/b1`` -> ``('latency_p50_s', 'cpu/graph/b1')``."""
     base, _, label = name.partition("@")
     return base, label
 
 
 def of_column(name: str) -> Metric | None:
-    """The metric of a value column; None for companions and for columns that are no metric."""
+    """Return the metric of a value column; None for companions and other columns."""
     return METRICS.get(split(name)[0])
 
 
 def of_number(name: str) -> Metric | None:
-    """The metric of a numeric column; of an interval's end, the metric that it belongs to."""
+    """Return the metric of a numeric column: of a value, or of an end of its interval."""
     base = split(name)[0]
     for ending in COMPANIONS[:2]:
         base = base.removesuffix(ending)
@@ -155,7 +154,7 @@ def of_number(name: str) -> Metric | None:
 
 
 def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
-    """Return the one column that ``expression`` names.
+    """Return the only column that matches ``expression``; see `matching`.
 
     Raises:
         UserError: nothing or several match; the candidates are listed.
@@ -169,14 +168,14 @@ def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
 
 
 def matching(expression: str, columns: Iterable[str], where: str = "") -> list[str]:
-    """The columns that ``expression`` names, one at least.
+    """Return the columns that match ``expression``, at least one.
 
-    In this order: the exact column; the exact base with the unit suffix dropped (``file`` is
-    ``file_bytes``); a prefix among primary metrics. Both with or without a setting, of which its
-    beginning is enough (``top1@fashion_mnist``). Companions match by full name only.
+    The first of these that matches decides: the exact column; the metric's name, or it without its
+    unit (``file`` is ``file_bytes``); a prefix of primary metrics. A setting, or its beginning, may
+    follow (``top1@fashion_mnist``). Companions match by full name only.
 
     Raises:
-        UserError: nothing matches; the nearest is named.
+        UserError: nothing matches; the hint is the nearest.
     """
     columns = list(columns)
     if expression in columns:
@@ -193,7 +192,7 @@ def matching(expression: str, columns: Iterable[str], where: str = "") -> list[s
 
 
 def suggestion(expression: str, columns: Iterable[str]) -> str:
-    """What of ``columns`` may be meant by an ``expression`` that names none of them, in words."""
+    """Return a hint on what an ``expression`` that matches none of ``columns`` may mean."""
     wanted, label = split(expression)
     columns = list(columns)
     bases = list(dict.fromkeys(split(name)[0] for name in columns))
@@ -210,10 +209,9 @@ def suggestion(expression: str, columns: Iterable[str]) -> str:
 
 
 def with_label(wanted: str, columns: Iterable[str]) -> list[str]:
-    """Those of ``columns`` under the setting ``wanted``, else under settings that begin with it.
+    """Return the columns with the setting ``wanted``, else with settings that begin with it.
 
-    All of them where ``wanted`` is empty. A report writes a beginning with ``/…`` behind it, which
-    is taken as well.
+    An empty ``wanted`` selects all. The ``/…`` that a report appends to a beginning is ignored.
     """
     columns, wanted = list(columns), wanted.removesuffix(MORE)
     exact = [name for name in columns if wanted in ("", split(name)[1])]
@@ -221,9 +219,9 @@ def with_label(wanted: str, columns: Iterable[str]) -> list[str]:
 
 
 def beginnings(labels: Iterable[str]) -> dict[str, str]:
-    """The shortest beginning of each setting that names it alone: what `with_label` takes.
+    """Return the shortest unambiguous beginning of each setting, as `with_label` takes it.
 
-    The parts without a ``=``, which every setting of a probe begins with, are never left out.
+    The leading parts without a ``=``, which every setting of a probe has, are always included.
     """
     everything = list(dict.fromkeys(labels))
 
@@ -241,7 +239,7 @@ def beginnings(labels: Iterable[str]) -> dict[str, str]:
 
 
 def cut(labels: Iterable[str]) -> dict[str, str]:
-    """How each setting is written for people: its `beginnings`, with ``/…`` where more follows."""
+    """Return each setting for people: its unambiguous beginning, and ``/…`` if more follows."""
     return {
         label: label if label == beginning else f"{beginning}{MORE}"
         for label, beginning in beginnings(labels).items()
@@ -249,7 +247,7 @@ def cut(labels: Iterable[str]) -> dict[str, str]:
 
 
 def short_name(metric: str) -> str:
-    """The metric's name with its unit suffix dropped: ``file`` for ``file_bytes``."""
+    """Return a metric's name without its unit: ``file`` for ``file_bytes``."""
     for suffix in ("_bytes", "_per_s", "_px", "_s"):
         if metric.endswith(suffix):
             return metric.removesuffix(suffix)

@@ -1,7 +1,7 @@
-"""Registries: things of one kind by name, cnnbench's own and those of other packages.
+"""Registries of plugins: objects of one kind by name, built in or from other packages.
 
-A registry is one line a thing: ``"latency": "cnnbench.probes.latency:PROBE"``. Another package
-adds a thing by an entry point of the registry's group. Nothing is imported before it is asked for.
+A built-in plugin is one line: ``"latency": "cnnbench.probes.latency:PROBE"``. Another package adds
+one by an entry point of the registry's group. A plugin is imported when it is first looked up.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from cnnbench.errors import UserError, nearest
+from cnnbench.errors import UserError, nearest_or_all
 
 if TYPE_CHECKING:
     from cnnbench.probes.probe import Probe
@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Names of one kind of thing, in the order in which they are listed.
+    """Plugins of one kind by name, built-in ones first.
 
-    A name of cnnbench's own cannot be taken by another package.
+    Another package cannot replace a built-in plugin.
 
     Args:
-        group: the entry-point group in which other packages add things.
+        group: the entry-point group through which other packages add plugins.
         kind: a noun for messages: ``runtime``.
         built_in: name -> ``module:attribute``.
     """
@@ -38,11 +38,11 @@ class Registry(Mapping[str, T], Generic[T]):
         self._loaded: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
-        """Return the thing of that name, importing it if need be.
+        """Return the plugin ``name``, importing it if necessary.
 
         Raises:
-            KeyError: nothing has that name (`find` raises a `UserError` instead).
-            UserError: two packages gave that name, or its module cannot be imported.
+            KeyError: there is no such plugin (`find` raises a `UserError` instead).
+            UserError: two packages provide it, or its module cannot be imported.
         """
         if name not in self._loaded:
             self._loaded[name] = self._load(self._entry_points[name])
@@ -55,21 +55,20 @@ class Registry(Mapping[str, T], Generic[T]):
         return len(self._entry_points)
 
     def find(self, name: str, where: str = "") -> T:
-        """Return the thing of that name.
+        """Return the plugin ``name``.
 
         Raises:
-            UserError: nothing has that name (the nearest is given), or it cannot be imported.
+            UserError: there is no such plugin (the hint is the nearest), or it cannot be imported.
         """
         if name not in self:
-            hint = nearest(name, self) or "one of: " + ", ".join(self)
-            raise UserError(f"unknown {self._kind} '{name}'", where, hint)
+            raise UserError(f"unknown {self._kind} '{name}'", where, nearest_or_all(name, self))
         return self[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._entry_points
 
     def is_built_in(self, name: str) -> bool:
-        """Return whether cnnbench itself provides that name."""
+        """Return whether cnnbench itself provides the plugin ``name``."""
         return name in self._built_in
 
     @cached_property
@@ -98,7 +97,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return found
 
 
-# Suites are worked off in this order: what a user sees first, and what disturbs the machine least.
+# Suites run their probes in this order: quick results and the least disruptive probes first.
 PROBES: Registry[Probe] = Registry(
     "cnnbench.probes",
     "probe",

@@ -1,4 +1,4 @@
-"""What one job found: the line of the journal that says so, and the key that names the job."""
+"""Records: the result of one job as a line of the journal, and the key of the job."""
 
 from __future__ import annotations
 
@@ -18,33 +18,34 @@ SCHEMA_VERSION = 1
 Status = Literal["ok", "failed", "timeout", "oom", "skipped"]
 STATUSES: tuple[Status, ...] = ("ok", "failed", "timeout", "oom", "skipped")
 
+FLOAT32 = "float32"  # the variant of a model that is not compressed
 PREPARE: Literal["prepare"] = "prepare"
 Repeat = int | Literal["prepare"]
 
 
 @dataclass(frozen=True)
 class Record:
-    """One job's outcome.
+    """Result of one job.
 
     Attributes:
-        key: sha256 over everything that decides the result (`job_key`).
-        attempt: which try this was, from 1; a key has at most one ``ok``.
+        key: sha256 of everything that decides the result (`job_key`).
+        attempt: number of the attempt, from 1; a key has at most one ``ok``.
         model: the canonical name with its parameters.
-        variant: what was done to the network (``float32``, ``ptq-int8``).
-        probe: the way the numbers were found.
-        setting: the cell's setting, every default filled in.
+        variant: how the model was compressed (``float32``, ``ptq-int8``).
+        probe: name of the probe.
+        setting: the cell's setting with all defaults.
         repeat: the round or the seed, from 0, or ``prepare``.
-        status: ``ok``, or why there are no numbers.
-        reason: one line that says why, where the status is not ``ok``.
+        status: ``ok``, or why there are no metrics.
+        reason: one line that explains a status other than ``ok``.
         input_shape: ``(height, width, channels)`` of the network.
-        classes: of the network.
-        metrics: bare metric name -> value in base units.
+        classes: number of classes of the network.
+        metrics: metric name without a setting -> value in base units.
         samples: raw values behind the metrics.
-        details: anything else worth keeping.
-        error: the end of the traceback, where there was one.
-        environment: the id of the environment it was measured in.
+        details: other JSON values.
+        error: the end of the traceback, if there was one.
+        environment: id of the environment in which the job ran.
         started: UTC, ISO 8601.
-        duration_s: of the whole job, as the parent saw it.
+        duration_s: of the whole job, measured by the parent process.
     """
 
     key: str
@@ -67,15 +68,15 @@ class Record:
     duration_s: float = 0.0
 
     def to_json(self) -> str:
-        """One line of JSON; a number that is not finite becomes null."""
+        """Return one line of JSON; a number that is not finite becomes null."""
         return safe_json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, line: str) -> Record:
-        """Read a line back.
+        """Return the record in a line of JSON.
 
         Raises:
-            ValueError: the line is not a record (a field is missing, or of the wrong type).
+            ValueError: not a record: a field is missing or has the wrong type.
         """
         data = safe_json.loads(line)
         if not isinstance(data, dict):
@@ -157,7 +158,7 @@ def _are_phases(value: Any) -> bool:
     )
 
 
-# What tables and pages are computed from.
+# Details from which tables and pages are computed.
 _DETAILS: dict[str, Callable[[Any], bool]] = {
     "precision": lambda value: value is None or _is_number(value),
     "cell_limit_s": lambda value: value is None or _is_number(value),
@@ -174,7 +175,7 @@ _DETAILS: dict[str, Callable[[Any], bool]] = {
 
 
 def _numbers(name: str, values: Iterable[Any], *kinds: type) -> None:
-    """Raise `ValueError` unless all are numbers that a table can hold; null is a missing one."""
+    """Raise `ValueError` unless all are numbers that a table can hold; None is a missing number."""
     allowed = kinds or (int, float, NoneType)
     for value in values:
         kind = type(value)
@@ -184,6 +185,14 @@ def _numbers(name: str, values: Iterable[Any], *kinds: type) -> None:
             raise ValueError(f"'{name}' holds a number that is not finite")
 
 
+def model_title(model: str, variant: str) -> str:
+    """Return the name of a model in tables and messages: ``LeNet5 ptq-int8``.
+
+    Plain float32 is not mentioned.
+    """
+    return model if variant in ("", FLOAT32) else f"{model} {variant}"
+
+
 def job_key(
     identity: Mapping[str, Any],
     variant: str,
@@ -191,7 +200,7 @@ def job_key(
     setting: Mapping[str, Any],
     repeat: Repeat,
 ) -> str:
-    """sha256 of the canonical JSON of everything that decides a job's result."""
+    """Return the sha256 of the canonical JSON of everything that decides a job's result."""
     parts = {
         "schema": SCHEMA_VERSION,
         "model": identity,

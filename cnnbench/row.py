@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnnbench.metrics import COMPANIONS, METRICS, column, split
+from cnnbench.record import model_title
 from cnnbench.statistics.measurement import CellStatus, Measurement
 
-FLOAT32 = "float32"
 _NOT_PUBLISHED = CellStatus.note("not published")
 NOT_MEASURED = Measurement()
 
@@ -37,8 +37,7 @@ class Row:
     @property
     def name(self) -> str:
         """The model; where it is not plain float32, the variant; and what tells it apart."""
-        variant = "" if self.variant == FLOAT32 else f" {self.variant}"
-        return f"{self.model}{variant}{self.apart}"
+        return f"{model_title(self.model, self.variant)}{self.apart}"
 
     def get(self, name: str) -> Measurement:
         """Return the measurement of a column as it was found; blank where there is none."""

@@ -10,7 +10,7 @@ import math
 import re
 from typing import Any, Literal
 
-from cnnbench.errors import UserError
+from cnnbench.errors import UserError, shown
 
 Unit = Literal["s", "bytes", "count", "fraction", "px", "per_s", "ratio"]
 
@@ -56,32 +56,25 @@ def parse(text: str | float, unit: Unit, where: str = "") -> float:
     Raises:
         UserError: not a finite number, or not a unit of this kind.
     """
+
+    def rejected(what: str) -> UserError:
+        return UserError(f"{shown(text)} {what}", where, f"write for example {_EXAMPLES[unit]}")
+
     if isinstance(text, bool):
-        raise UserError(
-            f"{text!r} is not a quantity", where, f"write for example {_EXAMPLES[unit]}"
-        )
+        raise rejected("is not a quantity")
     if isinstance(text, int | float):
-        value, suffix = float(text), "s" if unit == "s" else "B" if unit == "bytes" else ""
+        digits, suffix = text, "s" if unit == "s" else "B" if unit == "bytes" else ""
     else:
-        if len(text) > _LONGEST:
-            raise UserError(f"{text[:20]!r}... is too long for a quantity", where)
-        match = _NUMBER.fullmatch(text)
+        match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
         if not match:
-            raise UserError(
-                f"{text!r} is not a quantity", where, f"write for example {_EXAMPLES[unit]}"
-            )
-        value, suffix = float(match[1]), match[2]
-    if not math.isfinite(value):
-        raise UserError(
-            f"{text!r} is not a finite number", where, f"write for example {_EXAMPLES[unit]}"
-        )
+            raise rejected("is not a quantity")
+        digits, suffix = float(match[1]), match[2]
     factor = _SUFFIXES[unit].get(suffix)
     if factor is None:
-        raise UserError(
-            f"{text!r} has no unit that fits",
-            where,
-            f"write for example {_EXAMPLES[unit]}",
-        )
+        raise rejected("has no unit that fits")
+    value = number(digits)
+    if value is None or not math.isfinite(value * factor):
+        raise rejected("is not a finite number")
     return value * factor
 
 

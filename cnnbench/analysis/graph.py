@@ -126,17 +126,17 @@ class Op:
 
 @dataclass(frozen=True)
 class Loop:
-    """The part of a graph that runs ``turns`` times.
+    """The part of a graph that runs ``iterations`` times.
 
     Attributes:
         start, end: positions of its first operation, and of the one after its last.
-        turns: how often it runs.
+        iterations: how often it runs.
         carried: pairs of a tensor that an iteration reads, and its source in the one before.
     """
 
     start: int
     end: int
-    turns: int
+    iterations: int
     carried: tuple[tuple[Tensor, Tensor], ...]
 
 

@@ -44,7 +44,9 @@ def wanted_inputs(model: Any, input_shape: Sequence[int] | None) -> Any:
                 hint="build the model with the input shapes that you want",
             )
         _check_rank(model, flat[0].shape, given)
-        return keras_api.replace(declared, lambda spec: Spec((spec.shape[0], *given), spec.dtype))
+        return keras_api.map_structure(
+            declared, lambda spec: Spec((spec.shape[0], *given), spec.dtype)
+        )
     for spec in flat:
         if None in spec.shape[1:]:
             raise UserError(
@@ -71,7 +73,7 @@ def _declared(model: Any) -> Any:
     """Return the inputs that the model itself declares, or None."""
     symbols = keras_api.input_symbols(model)
     if symbols is not None:
-        return keras_api.replace(
+        return keras_api.map_structure(
             symbols, lambda symbol: Spec(keras_api.shape_of(symbol), keras_api.dtype_of(symbol))
         )
     known = keras_api.called_with(model)

@@ -24,7 +24,7 @@ from cnnbench.analysis.training_memory import estimate_training_bytes, traced_tr
 from cnnbench.analysis.weightless import weightless
 from cnnbench.analysis.work import CONVENTIONS, NOTHING, Convention
 from cnnbench.environment import keras_backend
-from cnnbench.errors import UserError, nearest
+from cnnbench.errors import UserError, nearest_or_all
 from cnnbench.models.registry import resolve
 
 
@@ -98,7 +98,11 @@ def inspect(
     fields = receptive_fields(graph)
     uncounted = list(dict.fromkeys(one for op in graph.ops for one in op.uncounted))
     total = sum((op.work for op in graph.ops), NOTHING)
-    _check_something_was_found(model, total == NOTHING and not uncounted)
+    if total == NOTHING and not uncounted:
+        raise UserError(
+            f"no arithmetic was found in '{model.name}'",
+            hint="call the model on an input once, or give --input-shape",
+        )
     output = max((fields[tensor] for tensor in graph.outputs), key=lambda field: field.pixels)
     training, method, why = _training_bytes(model, graph, inputs, batch_size, dtype, trace_training)
     metrics: dict[str, int | float] = {
@@ -196,21 +200,11 @@ def check_options(batch_size: int, convention: str, dtype: str | None) -> Conven
     if batch_size < 1:
         raise UserError(f"a batch of {batch_size} is too small", hint="at least 1 is needed")
     if dtype is not None and dtype not in FLOAT_BYTES:
-        known = ", ".join(FLOAT_BYTES)
-        raise UserError(f"unknown dtype '{dtype}'", hint=f"one of {known}")
+        raise UserError(f"unknown dtype '{dtype}'", hint=nearest_or_all(dtype, FLOAT_BYTES))
     if convention not in CONVENTIONS:
-        known = ", ".join(CONVENTIONS)
-        hint = nearest(convention, CONVENTIONS) or f"one of {known}"
+        hint = nearest_or_all(convention, CONVENTIONS)
         raise UserError(f"unknown convention '{convention}'", hint=hint)
     return CONVENTIONS[convention]
-
-
-def _check_something_was_found(model: Any, idle: bool) -> None:
-    if idle:
-        raise UserError(
-            f"no arithmetic was found in '{model.name}'",
-            hint="call the model on an input once, or give --input-shape",
-        )
 
 
 def _rows(

@@ -57,7 +57,7 @@ def flatten(structure: Any) -> list[Any]:
     return tf.nest.flatten(structure)
 
 
-def replace(structure: Any, mapping: Callable[[Any], Any]) -> Any:
+def map_structure(structure: Any, mapping: Callable[[Any], Any]) -> Any:
     """Map every leaf of a structure."""
     import tensorflow as tf
 
@@ -81,7 +81,7 @@ def is_variable(value: Any) -> bool:
     return hasattr(value, "trainable") and hasattr(value, "assign")
 
 
-def bound(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def bound_arguments(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of ``layer.call`` by parameter name, in the order of the parameters.
 
     Keras records named arguments in alphabetical order.
@@ -139,7 +139,7 @@ def shape_of(tensor: Any) -> tuple[int | None, ...]:
 
 
 def dtype_of(tensor: Any) -> str:
-    """Return the name of a symbolic tensor's type."""
+    """Return the name of the type of a symbolic tensor or a variable."""
     dtype = tensor.dtype
     return dtype if isinstance(dtype, str) else dtype.name
 
@@ -164,10 +164,10 @@ def graph_nodes(graph: Any) -> Iterator[Node]:
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         for node in graph._nodes_by_depth[depth]:
             if not node.is_input:
-                yield read(node)
+                yield read_node(node)
 
 
-def read(node: Any) -> Node:
+def read_node(node: Any) -> Node:
     """Convert a node of either Keras to a ``Node``."""
     if hasattr(node, "arguments"):
         arguments = node.arguments

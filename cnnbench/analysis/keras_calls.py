@@ -5,12 +5,34 @@ from __future__ import annotations
 from inspect import signature
 from typing import Any
 
-from cnnbench.analysis.keras_api import flatten, is_keras2, is_tensor, operation_class, replace
+from cnnbench.analysis.keras_api import (
+    dtype_of,
+    flatten,
+    is_keras2,
+    is_tensor,
+    map_structure,
+    operation_class,
+)
 
 
 def variables(model: Any) -> list[Any]:
     """Return the Keras 3 variables that a trace replaces by inputs; none for Keras 2."""
     return [] if is_keras2(model) else list(model.variables)
+
+
+def trace_specs(model: Any, inputs: Any, batch: int) -> tuple[list[Any], Any]:
+    """Return the specifications of `variables` and of a batch of inputs, as arguments of a trace.
+
+    Args:
+        model: a Keras 2 or Keras 3 model.
+        inputs: a structure of ``Spec`` as the model takes it.
+        batch: images in the batch.
+    """
+    import tensorflow as tf
+
+    weights = [tf.TensorSpec(v.shape, dtype_of(v)) for v in variables(model)]
+    images = map_structure(inputs, lambda spec: tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype))
+    return weights, images
 
 
 def infer(model: Any, values: list[tuple[Any, Any]], images: Any) -> tuple[Any, list[int]]:
@@ -73,7 +95,7 @@ def build(model: Any, inputs: Any) -> None:
     if is_keras2(model):
         import tf_keras
 
-        symbols = replace(
+        symbols = map_structure(
             inputs, lambda one: tf_keras.Input(batch_shape=one.shape, dtype=one.dtype)
         )
         tf_keras.Model(flatten(symbols), model(symbols))
@@ -82,7 +104,7 @@ def build(model: Any, inputs: Any) -> None:
     import keras
     from keras.src import backend
 
-    symbols = replace(inputs, lambda one: keras.KerasTensor(one.shape, dtype=one.dtype))
+    symbols = map_structure(inputs, lambda one: keras.KerasTensor(one.shape, dtype=one.dtype))
     backend.compute_output_spec(lambda images: model(images, training=False), symbols)
 
 
@@ -113,20 +135,20 @@ def set_shapes(layer: Any, inputs: Any, outputs: list[Any]) -> None:
         return
     base = operation_class(True) if is_keras2(layer) else _keras3_layer()
     if type(layer).compute_output_shape is not base.compute_output_shape:
-        shapes = layer.compute_output_shape(replace(inputs, lambda one: tuple(one.shape)))
-        said = [shapes] if isinstance(shapes, tuple) else shapes
+        shapes = layer.compute_output_shape(map_structure(inputs, lambda one: tuple(one.shape)))
+        declared = [shapes] if isinstance(shapes, tuple) else shapes
     elif getattr(type(layer), "compute_output_spec", None) is not getattr(
         base, "compute_output_spec", None
     ):
         import keras
 
-        symbols = replace(
+        symbols = map_structure(
             inputs, lambda one: keras.KerasTensor(tuple(one.shape), dtype=one.dtype.name)
         )
-        said = [spec.shape for spec in flatten(layer.compute_output_spec(symbols))]
+        declared = [spec.shape for spec in flatten(layer.compute_output_spec(symbols))]
     else:
         return
-    for output, shape in zip(outputs, said, strict=True):
+    for output, shape in zip(outputs, declared, strict=True):
         output.set_shape(tuple(shape))
 
 

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from cnnbench.analysis.shape_errors import reason
-from cnnbench.errors import UserError, nearest
+from cnnbench.errors import UserError, nearest, plain
 from cnnbench.text import shape_text
 
 
@@ -27,8 +27,7 @@ def one_layer_model(text: str, input_shape: tuple[int, ...]) -> Any:
         for key, value in vars(tf.keras.layers).items()
         if isinstance(value, type) and issubclass(value, tf.keras.layers.Layer)
     }
-    plain = {key.lower().replace("_", ""): key for key in classes}
-    known = plain.get(name.lower().replace("_", ""))
+    known = {plain(key): key for key in classes}.get(plain(name))
     if known is None:
         raise UserError(f"unknown layer '{name}'", "--layer", nearest(name, classes))
     inputs = tf.keras.Input(input_shape)
@@ -51,7 +50,8 @@ def parse(text: str) -> tuple[str, list[Any], dict[str, Any]]:
             raise ValueError
         named = {item.arg or "": _value(item.value) for item in call.keywords}
         return call.func.id, [_value(arg) for arg in call.args], named
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        # `ast` raises the last three for an unhashable key and for thousands of brackets.
         raise UserError(f"'{text}' is not a layer", "--layer", example) from None
 
 

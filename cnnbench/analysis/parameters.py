@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from cnnbench.analysis import keras_calls
+from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.graph import ITEM_BYTES, Call, Graph, is_float
 
 
@@ -53,7 +53,7 @@ def parameters(model: Any, graph: Graph) -> Parameters:
         by_call[call] = sum(map(_elements, own))
         seen.update(map(id, own))
     return Parameters(
-        sizes=tuple((_elements(v), _dtype(v)) for v in variables),
+        sizes=tuple((_elements(v), keras_api.dtype_of(v)) for v in variables),
         trainable=sum(_elements(v) for v in _unique(model.trainable_weights)),
         by_call=by_call,
         unbuilt=tuple(keras_calls.unbuilt(model)),
@@ -70,8 +70,3 @@ def _weights(layer: Any) -> list[Any]:
 
 def _elements(variable: Any) -> int:
     return prod(int(size) for size in variable.shape)
-
-
-def _dtype(variable: Any) -> str:
-    dtype = variable.dtype
-    return dtype if isinstance(dtype, str) else dtype.name

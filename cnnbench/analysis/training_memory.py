@@ -1,7 +1,7 @@
 """Activation memory of training: forward tensors that the backward pass reads.
 
 It is computed exactly from the gradient graph that TensorFlow would run, or estimated layer by
-layer from the rules, which say what each gradient reads.
+layer from the rules, which state the tensors that each gradient reads.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ ACTIVATIONS: Mapping[str, Kept] = MappingProxyType(
 def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = None) -> int:
     """Estimate the bytes that the gradients of all layers read.
 
-    The rule of each layer says whether its gradient reads its inputs or its outputs (a convolution
-    its inputs, a ReLU its outputs, an addition neither); every tensor is counted once. Layers
+    The rule of each layer states whether its gradient reads inputs or outputs (a convolution
+    inputs, a ReLU outputs, an addition neither); every tensor is counted once. Layers
     before the first trained one keep nothing, and frozen layers only what the gradient passing
     through them reads. The outputs of the network are kept: the loss reads them.
     The error against ``traced_training_bytes`` is in ``docs/counting.md``.
@@ -61,8 +61,8 @@ def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = No
     inside = 0
     repeated: dict[Tensor, int] = {}
     for position, op in enumerate(graph.ops):
-        turns = prod(one.turns for one in graph.loops if one.start <= position < one.end)
-        repeated.update(dict.fromkeys(op.outputs, turns))
+        iterations = prod(one.iterations for one in graph.loops if one.start <= position < one.end)
+        repeated.update(dict.fromkeys(op.outputs, iterations))
         is_passed_on = op.is_trained or not differentiated.isdisjoint(op.inputs)
         differentiated.update(op.outputs if is_passed_on else ())
         if op.rule is not None and op.rule.training_only:
@@ -73,7 +73,7 @@ def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = No
         elif is_passed_on:
             tensors, elements = _needed(op)
             kept.update((owner.get(tensor, tensor), None) for tensor in tensors)
-            inside += turns * replace(op.output, sizes=(elements,)).bytes(batch, dtype)
+            inside += iterations * replace(op.output, sizes=(elements,)).bytes(batch, dtype)
     kept.update((owner.get(tensor, tensor), None) for tensor in graph.outputs)
     return inside + sum(
         tensor.bytes(batch, dtype) * repeated.get(tensor, 1)
@@ -123,11 +123,8 @@ def traced_training_bytes(model: Any, inputs: Any, batch: int = 1, dtype: str | 
     """
     import tensorflow as tf
 
-    images = keras_api.replace(
-        inputs, lambda spec: tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype)
-    )
     variables = keras_calls.variables(model)
-    weights = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in variables]
+    weights, images = keras_calls.trace_specs(model, inputs, batch)
     forward: list[Any] = []
     results: list[Any] = []
 

@@ -102,7 +102,7 @@ def predict(
     image_files = tuple(map(Path, images))
     names = _class_names(Path(class_names)) if class_names else []
     can_set_classes = found.factory.takes("classes")
-    known = outputs.apart(found.classes)
+    known = outputs.class_count(found.classes)
     if names and known not in (0, len(names)) and not can_set_classes:
         raise UserError(
             f"{len(names)} names, but {found.label} has {known} classes", str(class_names)
@@ -116,14 +116,14 @@ def predict(
         is_resized = can_set_classes and len(names) not in (0, found.classes)
         network = found.build(weights=chosen, classes=len(names) if is_resized else None)
         preprocess = found.preprocess if preprocessing else None
-        if preprocess and training_network.scales_again(network, preprocess):
+        if preprocess and training_network.scales_twice(network, preprocess):
             notes.append(
                 "the inputs are scaled twice, by the preprocessing and by the first layers of the "
                 "network; --preprocessing none turns the preprocessing off"
             )
         rows = prediction.probabilities(found, network, pictures, preprocess)
         notes.append(prediction.remark(found, network))
-        # The thousand classes of a network in a file may be others than ImageNet's.
+        # A network in a file may have a thousand classes other than ImageNet's.
         can_be_imagenet = not names and not found.is_trained
         if can_be_imagenet and rows.shape[1] == prediction.IMAGENET_CLASSES:
             try:
@@ -169,10 +169,10 @@ def _pictures(
             f"the model takes images of {channels} channels", hint="image files give 1 or 3"
         )
     found = [_read(file, photographs.tones_of) for file in images]
-    white_is = tones.white(one.brightest for one in found)
+    white = tones.white_level(one.brightest for one in found)
 
     def decoded(file: Path) -> np.ndarray:
-        return photographs.decoded(file, height, width, channels, white_is)
+        return photographs.decoded(file, height, width, channels, white)
 
     pictures = [_read(file, decoded) for file in images]
     return np.stack(pictures).astype(np.float32), tones.notes(found)
@@ -186,7 +186,7 @@ def _read(file: Path, look: Callable[[Path], _T]) -> _T:
     """
     try:
         return look(file)
-    except Exception as error:  # Pillow's readers raise what they like
+    except Exception as error:  # Pillow's readers can raise anything
         if is_out_of_memory(error):
             raise
         reason = getattr(error, "strerror", None) or brief(error, 200)
@@ -199,7 +199,7 @@ def _class_names(file: Path) -> list[str]:
     try:
         names = files.names_in(file)
     except (OSError, UnicodeDecodeError) as error:
-        reason: Any = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or brief(error)
         raise UserError(f"cannot be read: {reason}", str(file)) from None
     if names:
         return names

@@ -16,7 +16,7 @@ import click
 
 from cnnbench import __version__
 from cnnbench.environment import variables
-from cnnbench.errors import CnnbenchError, UserError, explained
+from cnnbench.errors import CnnbenchError, UserError, explained, nearest
 from cnnbench.text import printable_lines
 
 EXIT_FINE, EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -36,14 +36,15 @@ _SUBCOMMANDS = (
 
 
 class _Subcommands(click.Group):
-    """Imports a subcommand from its module: ``cnnbench.cli.<name>.command``."""
+    """Group that imports a subcommand when it is called: ``cnnbench.cli.<name>.command``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_SUBCOMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _SUBCOMMANDS:
-            return None
+            hint = nearest(name, _SUBCOMMANDS) or f"one of: {', '.join(_SUBCOMMANDS)}"
+            raise UserError(f"unknown command '{name}'", hint=hint)
         command: click.Command = importlib.import_module(f"cnnbench.cli.{name}").command
         return command
 
@@ -94,32 +95,32 @@ def _explain(error: BaseException) -> int:
             click.echo("interrupted", err=True)
             return EXIT_INTERRUPTED
         case click.UsageError():
-            _say(error.format_message())
+            _print_error(error.format_message())
             command = error.ctx.command_path if error.ctx else "cnnbench"
             click.echo(f"see '{command} --help'", err=True)
             return EXIT_USER
         case click.ClickException():
-            _say(error.format_message())
+            _print_error(error.format_message())
             return EXIT_USER
         case UserError():
             for line in error.one_line().split("\n"):
-                _say(line)
+                _print_error(line)
             return EXIT_USER
         case CnnbenchError():
-            _say(str(error))
+            _print_error(str(error))
             return EXIT_FAILED
         case OSError() if error.errno in _NO_ROOM:
-            _say(f"the output cannot be written: {error.strerror}")
+            _print_error(f"the output cannot be written: {error.strerror}")
             return EXIT_FAILED
         case MemoryError():
-            _say("out of memory; everything recorded is kept")
+            _print_error("out of memory")
             return EXIT_FAILED
         case _:
-            _say(f"internal error: {explained(error)}")
+            _print_error(f"internal error: {explained(error)}")
             click.echo("please report it, with the traceback that --debug shows", err=True)
             return EXIT_FAILED
 
 
-def _say(what: str) -> None:
+def _print_error(message: str) -> None:
     """Print to stderr, with control characters escaped: a message may quote any file."""
-    click.echo(f"cnnbench: {printable_lines(what)}", err=True)
+    click.echo(f"cnnbench: {printable_lines(message)}", err=True)

@@ -1,4 +1,4 @@
-"""``cnnbench choose``: which network keeps the limits and is best."""
+"""``cnnbench choose``: the best model within the limits."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from cnnbench import safe_json
 
 @click.command()
 @click.argument("tables", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--max", "at_most", multiple=True, metavar="METRIC=VALUE", help="At most this.")
-@click.option("--min", "at_least", multiple=True, metavar="METRIC=VALUE", help="At least this.")
-@click.option("--maximize", metavar="METRIC", help="The metric that decides: the highest wins.")
-@click.option("--minimize", metavar="METRIC", help="The metric that decides: the lowest wins.")
-@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+@click.option(
+    "--max", "at_most", multiple=True, metavar="METRIC=VALUE", help="Upper limit; may be repeated."
+)
+@click.option(
+    "--min", "at_least", multiple=True, metavar="METRIC=VALUE", help="Lower limit; may be repeated."
+)
+@click.option("--maximize", metavar="METRIC", help="Choose the highest value of this metric.")
+@click.option("--minimize", metavar="METRIC", help="Choose the lowest value of this metric.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     tables: tuple[Path, ...],
     at_most: tuple[str, ...],
@@ -24,10 +28,10 @@ def command(
     minimize: str | None,
     as_json: bool,
 ) -> int:
-    """Choose a network from TABLES: runs, suites' folders or report.csv files.
+    """Choose a model from TABLES: folders of runs, folders of suites, or report.csv files.
 
     Limits are written with their unit: --max latency_p90@cpu/litert/b1=20ms --max file=10MB
-    --min top1=90% --maximize top1. Exit code 1 says that nothing fits.
+    --min top1=90% --maximize top1. The exit code is 1 if no model is within the limits.
     """
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE
     from cnnbench.results.tables import load

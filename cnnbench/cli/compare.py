@@ -1,4 +1,4 @@
-"""``cnnbench compare``: what a change made better or worse."""
+"""``cnnbench compare``: regressions and improvements between two runs."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ from cnnbench.cli import options
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option(
-    "--metric", "metrics", multiple=True, help="Only this metric, in all its settings; repeatable."
+    "--metric",
+    "metrics",
+    multiple=True,
+    help="Only this metric, in all its settings; may be repeated.",
 )
 @click.option(
     "--threshold",
     multiple=True,
     metavar="[METRIC=]5%",
-    help="The smallest difference of measured times and memory, or of METRIC, that counts [5%].",
+    help="Smallest relevant difference of METRIC, or of all times and memory.  [default: 5%]",
 )
 @click.option(
     "--require",
     multiple=True,
     metavar="METRIC",
-    help="Fail if this metric is missing or could not be verified; repeatable.",
+    help="Fail if this metric is missing or could not be verified; may be repeated.",
 )
 @click.option("--strict", is_flag=True, help="Fail if any number could not be verified.")
 @click.option(
     "--accept",
     multiple=True,
     metavar="FACT",
-    help="Compare latencies even if this fact of the environment differs: libraries.keras.",
+    help="Compare latencies even if this fact of the environment differs, such as "
+    "libraries.keras; may be repeated.",
 )
 @click.option("--force", is_flag=True, help="Compare latencies even if the environments differ.")
 @click.option(
@@ -42,9 +46,9 @@ from cnnbench.cli import options
     type=click.Choice(["text", "md", "json"]),
     default="text",
     show_default=True,
-    help="For people, for a pull request's comment, or for programs.",
+    help="Text, Markdown for a pull request, or JSON.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 def command(
     base: Path,
     new: Path,
@@ -57,12 +61,11 @@ def command(
     form: str,
     as_json: bool,
 ) -> int:
-    """Compare NEW with BASE: runs, suites' folders or report.csv files, in any
-    combination.
+    """Compare NEW with BASE: each is the folder of a run or a suite, or a report.csv file.
 
     Counts and sizes are compared exactly, latencies by a test over processes, accuracies by their
-    intervals. Exit code 1 means a regression, or with --strict or --require a number that was not
-    verified.
+    intervals. The exit code is 1 if there is a regression, or with --strict or --require a number
+    that could not be verified.
     """
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE
     from cnnbench.results.tables import load

@@ -1,4 +1,4 @@
-"""``cnnbench doctor``: what can be measured here, and how precisely."""
+"""``cnnbench doctor``: runtimes and data sets of this machine, and the precision to expect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnnbench.cli import options
 @options.data_dir("keras/, tensorflow_datasets/ and weights/")
 @click.option("--noise/--no-noise", default=True, help="Run the noise self-test (ten seconds).")
 def command(data_dir: Path | None, noise: bool) -> None:
-    """Show machine, runtimes and data sets, and test how noisy timings are on this machine."""
+    """Show the hardware, runtimes and data sets of this machine, and test how noisy timings are."""
     from cnnbench.execution import diagnosis
 
     _section("Machine", diagnosis.machine())

@@ -13,7 +13,12 @@ from cnnbench.cli import options
 
 @click.command()
 @click.argument("model")
-@click.option("--variant", required=True, metavar="V", help="ptq-int8, pruned-50+qat-int8, ...")
+@click.option(
+    "--variant",
+    required=True,
+    metavar="V",
+    help="Compression steps: ptq-int8, pruned-50+qat-int8, ...",
+)
 @click.option(
     "--weights",
     required=True,
@@ -26,7 +31,7 @@ from cnnbench.cli import options
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The LiteRT file; its card is FILE with the ending .json.",
+    help="LiteRT file to write; its card gets the same name with the ending .json.",
 )
 @click.option(
     "--dataset",
@@ -41,12 +46,30 @@ from cnnbench.cli import options
 @click.option(
     "--recipe",
     type=click.Choice(["scratch", "transfer"]),
-    help="How it was trained; transfer: with a new head.",
+    help="How it was trained: from scratch, or by transfer with a new head.",
 )
-@click.option("--representative", type=int, default=100, show_default=True)
-@click.option("--fine-tune-epochs", type=int, default=2, show_default=True)
-@click.option("--fine-tune-rate", type=float, default=0.0001, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="The card on stdout.")
+@click.option(
+    "--representative",
+    type=int,
+    default=100,
+    show_default=True,
+    help="Training images for the calibration of ptq-int8.",
+)
+@click.option(
+    "--fine-tune-epochs",
+    type=int,
+    default=2,
+    show_default=True,
+    help="Epochs of each step that fine-tunes: pruning, clustering, qat-int8.",
+)
+@click.option(
+    "--fine-tune-rate",
+    type=float,
+    default=0.0001,
+    show_default=True,
+    help="Learning rate of these steps.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the card.")
 @options.data_dir("keras/ and tensorflow_datasets/")
 def command(
     model: str,

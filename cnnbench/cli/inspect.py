@@ -1,4 +1,4 @@
-"""``cnnbench inspect``: count a network, or a single layer, without running it."""
+"""``cnnbench inspect``: count a model, or a single layer, without running it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ Shape = tuple[int, ...]
 
 
 class ShapeType(click.ParamType):
-    """``224x224x3``: the shape of one image."""
+    """Shape of one image, ``224x224x3``."""
 
     name = "HxWxC"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Shape:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Shape:
         sizes = str(value).lower().split("x")
         if not all(size.isdecimal() and int(size) > 0 for size in sizes):
             raise UserError(f"'{value}' is not a shape", "--input-shape", "for example 224x224x3")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -31,7 +31,7 @@ def data_dir(content: str) -> Callable[[F], F]:
 
 
 @contextmanager
-def opened(name: str) -> Iterator[Any]:
+def opened(name: str) -> Iterator[TextIO]:
     """Open the file ``name`` for writing text, or stdout for ``-``.
 
     Raises:

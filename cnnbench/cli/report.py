@@ -1,4 +1,4 @@
-"""``cnnbench report``: show a run again, or write it elsewhere."""
+"""``cnnbench report``: show the table of a run, or write it as a file."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ from cnnbench.cli import options
     metavar="[text|md|csv|json]",
     help="For people (text, the default), a README, a spreadsheet or a program.",
 )
-@click.option("--html", metavar="FILE", help="Write the page with its plots; - is stdout.")
-@click.option("--svg", metavar="FILE", help="Draw the trade-off for a README; - is stdout.")
-@click.option("--png", metavar="FILE", help="The same picture in pixels.")
-@click.option("--x", metavar="METRIC", default="", help="The picture's axis across [a latency].")
-@click.option("--y", metavar="METRIC", default="", help="The picture's axis up [an accuracy].")
-@click.option("--metric", multiple=True, help="Only this column; may be repeated.")
+@click.option("--html", metavar="FILE", help="Write an HTML page with charts; - for stdout.")
+@click.option(
+    "--svg", metavar="FILE", help="Write the chart of the trade-off as SVG; - for stdout."
+)
+@click.option("--png", metavar="FILE", help="Write the same chart as PNG.")
+@click.option(
+    "--x", metavar="METRIC", default="", help="Horizontal axis of the chart.  [default: a latency]"
+)
+@click.option(
+    "--y", metavar="METRIC", default="", help="Vertical axis of the chart.  [default: an accuracy]"
+)
+@click.option(
+    "--metric", multiple=True, metavar="METRIC", help="Only this column; may be repeated."
+)
 @click.option(
     "--section",
     type=click.Choice(["call_paths", "published"]),
-    help="Only this section of those below the table.",
+    help="Show only this section below the table.",
 )
 def command(
     run: Path,
@@ -39,10 +47,10 @@ def command(
     metric: tuple[str, ...],
     section: str | None,
 ) -> None:
-    """Show the table of RUN: a run's folder, a suite's folder (its newest run) or a report.csv.
+    """Show the table of RUN: the folder of a run or of a suite (its newest run), or a report.csv.
 
-    With --html, --svg or --png that file is written, and the table shown only where --format (or a
-    --section) asks for it.
+    With --html, --svg or --png, that file is written, and the table is shown only if --format or
+    --section is given.
     """
     from cnnbench.report import files
 

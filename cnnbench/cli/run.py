@@ -31,7 +31,7 @@ _LOCAL = "local"
     type=click.Path(path_type=Path, file_okay=False),
     default=_OUT,
     show_default=True,
-    help="Where runs are kept.",
+    help="Folder for runs.",
 )
 @click.option("--only", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
 @click.option("--probe", multiple=True, metavar="PROBE", help="Only this probe; may be repeated.")
@@ -54,7 +54,7 @@ _LOCAL = "local"
 @click.option(
     "--wait",
     is_flag=True,
-    help="Wait until no other run holds this suite or measures on this machine.",
+    help="Wait until no other process runs this suite or measures on this machine.",
 )
 @options.data_dir("keras/, tensorflow_datasets/ and weights/")
 def command(
@@ -69,10 +69,10 @@ def command(
     wait: bool,
     data_dir: Path | None,
 ) -> int:
-    """Run SUITE (a YAML file): measure what is missing, write the tables, show the report.
+    """Run SUITE (a YAML file): measure what is missing, write the tables and show the report.
 
     Rerun the command to resume: it continues the newest run of the same plan on the same machine,
-    and measures nothing twice. Ctrl-C at any time loses nothing that is recorded.
+    and measures nothing twice. Ctrl-C keeps everything that is recorded.
     """
     from cnnbench.api.run import measure, planned
     from cnnbench.execution import executor as executors
@@ -99,7 +99,9 @@ def command(
         wait=wait,
         data_dir=data_dir,
     )
-    return _run(measure_again, cells, repeat, _to_resume(suite, out, only, probe, data_dir, on))
+    return _run(
+        measure_again, cells, repeat, _resume_command(suite, out, only, probe, data_dir, on)
+    )
 
 
 def _run(
@@ -127,11 +129,11 @@ def _run(
         if number < repeat:
             click.echo(f"{number} of {repeat} runs done", err=True)
     click.echo(files.text(result.folder, width=options.width()), nl=False)
-    _say_what_next(result.folder, nothing_new=not progress.had_work)
+    _print_next_steps(result.folder, nothing_new=not progress.had_work)
     return EXIT_FAILED if has_failed else EXIT_FINE
 
 
-def _say_what_next(folder: Path, nothing_new: bool) -> None:
+def _print_next_steps(folder: Path, nothing_new: bool) -> None:
     if nothing_new:
         click.echo("Nothing was left to do; --fresh measures everything again.", err=True)
     click.echo(f"Results in {folder}: report.html, report.md, report.csv, records.jsonl", err=True)
@@ -139,7 +141,7 @@ def _say_what_next(folder: Path, nothing_new: bool) -> None:
     click.echo(f"Show it again:  {again}", err=True)
 
 
-def _to_resume(
+def _resume_command(
     suite: Path,
     out: Path,
     only: Sequence[str],

@@ -1,4 +1,4 @@
-"""Data sets by name: what is known of each before it is read, and how it is read.
+"""Data sets by name: facts for planning, and how to read them.
 
 A data set is one file with a `DataSet` in it and one line in `DATASETS`; another package adds one
 by an entry point of the group ``cnnbench.datasets``. The module must be light to import: `load`
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the files of a data set are.
+class FileLocation:
+    """Location of the files of a data set.
 
     Attributes:
-        below: their folder in a data folder (``--data-dir``).
-        variable, home: the environment variable and the default of its library's own folder.
-        below_home: their folder in that.
-        evidence: a pattern that matches a file only where the data set is complete.
+        below: their folder relative to a data folder (``--data-dir``).
+        variable, home: the environment variable and the default of the library's own folder.
+        below_home: their folder relative to that.
+        evidence: a glob pattern that matches a file only if the data set is complete.
     """
 
     below: str
@@ -43,11 +43,11 @@ class Facts:
 
     Attributes:
         px: shorter side of its images.
-        classes: number of classes; 0 where only reading it tells.
-        training_images: number of training images where a suite does not ask for fewer.
-        has_validation: whether it brings a validation split of its own.
-        place: where its files are, or None where it comes with an installed package.
-        packaged: number of its training and test images that come with cnnbench: the first of the
+        classes: number of classes; 0 if it is known only after reading.
+        training_images: number of training images, unless a suite asks for fewer.
+        has_validation: it has an official validation split.
+        location: where its files are; None if it is part of an installed package.
+        packaged: number of training and test images included in cnnbench: the first of the
             stratified draw.
     """
 
@@ -55,13 +55,13 @@ class Facts:
     classes: int
     training_images: int
     has_validation: bool = False
-    place: Place | None = None
+    location: FileLocation | None = None
     packaged: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request for a data set.
+    """Request for images of a data set.
 
     Attributes:
         name: in `DATASETS`, with a path where it takes one (``folder:PATH``).
@@ -70,8 +70,8 @@ class Request:
         train_examples: number of training images, stratified, or None for all.
         test_examples: likewise.
         validation: share of the training images held out where there is no official split.
-        sha256: hash of the user's own files when the suite was planned; empty where unknown.
-        trains: whether anything is trained; without, every usable image is for evaluation.
+        sha256: hash of the user's files when the suite was planned; empty if unknown.
+        trains: a model is trained; otherwise every usable image is for evaluation.
     """
 
     name: str
@@ -85,11 +85,11 @@ class Request:
 
 
 class DataSet(Protocol):
-    """A data set."""
+    """A source of labelled images."""
 
     @property
     def facts(self) -> Facts:
-        """Facts known before it is read."""
+        """Facts known without reading it."""
 
     def load(self, request: Request, data_dir: Path | None, search_path: Sequence[Path]) -> Splits:
         """Return its splits; images are decoded only when they are read.
@@ -103,18 +103,18 @@ class DataSet(Protocol):
             search_path: folders in which a relative path is looked up, in this order.
 
         Raises:
-            Unavailable: the data is not here and cannot be had; says how to provide it.
+            Unavailable: the data is missing and cannot be downloaded; says how to provide it.
             JobFailed: it cannot be used, or has changed since the suite was planned.
         """
 
 
 @dataclass(frozen=True)
 class Located:
-    """The user's own files as they are when a suite is planned.
+    """The user's files when a suite is planned.
 
     Attributes:
-        sha256: of names and contents; empty where nothing was found.
-        classes: number of classes with enough files; 0 where nothing was found.
+        sha256: of names and contents; empty if nothing was found.
+        classes: number of classes with enough files; 0 if nothing was found.
         notes: remarks for the plan.
     """
 
@@ -125,7 +125,7 @@ class Located:
 
 @runtime_checkable
 class LocalDataSet(DataSet, Protocol):
-    """A data set of the user's own files, whose hash is part of a cell's key."""
+    """A data set of the user's files, whose hash is part of a cell's key."""
 
     def locate(self, search_path: Sequence[Path]) -> Located:
         """Find the files and hash them, without reading an image."""
@@ -133,7 +133,7 @@ class LocalDataSet(DataSet, Protocol):
 
 @runtime_checkable
 class LocalFormat(Protocol):
-    """A way to lay out one's own files: ``folder:PATH`` is the format ``folder`` at ``PATH``."""
+    """A layout of the user's files: ``folder:PATH`` is the format ``folder`` at ``PATH``."""
 
     def at(self, path: str) -> LocalDataSet:
         """Return the data set at ``path``."""
@@ -150,7 +150,7 @@ DATASETS: Registry[DataSet | LocalFormat] = Registry(
     },
 )
 
-# Where only the name is known, as in a table from another machine.
+# Assumed if only the name is known, as in a table from another machine.
 UNKNOWN = Facts(px=224, classes=0, training_images=3_000)
 
 
@@ -177,7 +177,7 @@ def find(name: str, search_path: Sequence[Path] = ()) -> DataSet:
 
 
 def facts_of(name: str) -> Facts:
-    """Return the facts of a data set, or `UNKNOWN` where no data set has that name."""
+    """Return the facts of a data set, or `UNKNOWN` if there is none of that name."""
     try:
         return find(name).facts
     except UserError:
@@ -185,14 +185,14 @@ def facts_of(name: str) -> Facts:
 
 
 def fixed() -> Iterator[tuple[str, Facts]]:
-    """Yield name and facts of every data set that is more than a format of one's own files."""
+    """Yield name and facts of every data set, except formats of the user's files."""
     for name, found in DATASETS.items():
         if not isinstance(found, LocalFormat):
             yield name, found.facts
 
 
 def shown_names() -> list[str]:
-    """Return the names for messages, with ``PATH`` where a path is needed."""
+    """Return the names for messages, with ``PATH`` if a path is needed."""
     return [
         f"{name}:PATH" if isinstance(found, LocalFormat) else name
         for name, found in DATASETS.items()
@@ -200,5 +200,5 @@ def shown_names() -> list[str]:
 
 
 def short_name(name: str) -> str:
-    """Return the name for a column: of the user's own files, the last part of their path."""
+    """Return the name in a column: for the user's files, the last part of their path."""
     return PurePath(name.partition(":")[2] or name).name

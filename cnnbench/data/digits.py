@@ -1,4 +1,4 @@
-"""``digits``: 1,797 handwritten digits of 8 × 8 px that come with scikit-learn.
+"""``digits``: 1,797 handwritten digits of 8 × 8 px, included in scikit-learn.
 
 E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998. No download.
 """
@@ -18,7 +18,7 @@ _TEST_SHARE = 0.2
 
 
 class Digits:
-    """Four fifths for training, one fifth for the test, every class in its share."""
+    """Four fifths of the images for training, one fifth for testing, stratified by class."""
 
     facts = Facts(px=8, classes=10, training_images=1_438)
 
@@ -27,7 +27,7 @@ class Digits:
         from sklearn.datasets import load_digits
 
         bunch = load_digits()
-        # Sixteen grey levels, 0..16, spread over 0..255.
+        # Map the grey levels 0..16 to 0..255.
         images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
         labels = bunch.target.astype(np.int64)
         train, test = stratified.held_out(labels, _TEST_SHARE)

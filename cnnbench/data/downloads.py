@@ -1,4 +1,4 @@
-"""Downloads that give up on a network that does not answer, instead of hanging."""
+"""Timeouts for downloads, so that an unreachable network fails soon instead of hanging."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def reachable(url: str) -> bool:
     try:
         _in_time(lambda: urllib.request.urlopen(request, timeout=_ANSWER_WITHIN_S).close())
     except urllib.error.HTTPError:
-        return True  # an answer all the same
+        return True  # an error status is an answer
     except (OSError, ValueError):
         return False
     return True
 
 
 @contextmanager
-def impatient() -> Iterator[None]:
-    """Inside the ``with``, make downloads by any library fail soon on a dead network.
+def short_timeouts() -> Iterator[None]:
+    """Make downloads by any library fail soon if the network does not respond.
 
-    A slow download continues as long as something arrives every half a minute.
+    A slow download continues as long as data arrives at least every 30 seconds.
     """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SILENT_FOR_S)
@@ -57,7 +57,7 @@ class _Handler(urllib.request.HTTPSHandler):
 
 
 def _in_time(ask: Callable[[], None]) -> None:
-    """Ask in a thread, since the look-up of a name has no timeout, and addresses are tried in turn.
+    """Call ``ask`` in a thread: name look-up has no timeout, and addresses are tried in turn.
 
     Raises:
         OSError: whatever ``ask`` raised, or no answer in time.

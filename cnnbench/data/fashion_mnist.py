@@ -4,7 +4,7 @@ H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv:1708.07747. The files are t
 own loader, in its cache; they are read here because that loader's folder is fixed when Keras is
 imported and, where it cannot be written, is silently another one.
 
-The first 2,500 and 2,000 pictures of the stratified draw come with cnnbench (MIT licence, in
+The first 2,500 and 2,000 images of the stratified draw are included in cnnbench (MIT licence, in
 ``fashion_mnist_draw/``, made by ``python -m tests.packaged``): smaller requests need no download.
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbench.data import downloads
-from cnnbench.data.datasets import Facts, Place, Request
+from cnnbench.data.datasets import Facts, FileLocation, Request
 from cnnbench.data.pictures import ArrayPictures, Splits
 from cnnbench.errors import Unavailable, brief
 
@@ -42,21 +42,21 @@ PACKAGED = ("fashion_mnist_draw", "images.npz")
 _URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 _SUBFOLDER = "datasets/fashion-mnist"
 _HOW = (
-    "Fashion-MNIST is not here and cannot be downloaded; put its four files "
+    "Fashion-MNIST is missing and cannot be downloaded; put its four files "
     "(train- and t10k-, images-idx3-ubyte.gz and labels-idx1-ubyte.gz) into {folder}, or ask for "
-    "at most {train:,} training and {test:,} test images without validation, which come with "
-    "cnnbench"
+    "at most {train:,} training and {test:,} test images without validation, which are included "
+    "in cnnbench"
 )
 
 
 class FashionMnist:
-    """The official 60,000 images for training and 10,000 for the test."""
+    """The official 60,000 training and 10,000 test images."""
 
     facts = Facts(
         px=28,
         classes=10,
         training_images=60_000,
-        place=Place(
+        location=FileLocation(
             "keras/datasets/fashion-mnist",
             *("KERAS_HOME", "~/.keras", "datasets/fashion-mnist"),
             evidence="train-images-idx3-ubyte.gz",
@@ -66,7 +66,7 @@ class FashionMnist:
 
     def load(self, request: Request, data_dir: Path | None, search_path: Sequence[Path]) -> Splits:
         """Return the packaged subset where it suffices, else the official sets."""
-        # Held-out images change what is drawn.
+        # With held-out images the draw differs from the packaged one.
         found = None if request.validation else drawn(request.train_examples, request.test_examples)
         return found or official(data_dir)
 
@@ -78,7 +78,7 @@ def official(data_dir: Path | None) -> Splits:
     """Return the official sets, downloading them first where they are missing.
 
     Raises:
-        Unavailable: the files are not there and cannot be had, or are damaged.
+        Unavailable: the files are missing and cannot be downloaded, or are damaged.
     """
     home = _keras_home(data_dir)
     return Splits(
@@ -89,10 +89,10 @@ def official(data_dir: Path | None) -> Splits:
 
 
 def drawn(train: int | None, test: int | None) -> Splits | None:
-    """Return stratified subsets of the given sizes from the images that come with cnnbench.
+    """Return stratified subsets from the images included in cnnbench, or None if they are too few.
 
-    They are the images, in the order, that `stratified.subset` picks from the official sets.
-    None where they do not come with cnnbench; a count of None means all of a set.
+    They are the images, in the order, that `stratified.subset` picks from the official sets. A
+    count of None means the whole set.
     """
     most_train, most_test = FashionMnist.facts.packaged
     if train is None or train > most_train or test is None or test > most_test:
@@ -137,8 +137,8 @@ def _fetch(home: Path, name: str) -> None:
     if not downloads.reachable(_URL + name):
         raise Unavailable(how)
     try:
-        home.mkdir(parents=True, exist_ok=True)  # where it is missing, Keras would take /tmp
-        with downloads.impatient():
+        home.mkdir(parents=True, exist_ok=True)  # without it, Keras would use /tmp
+        with downloads.short_timeouts():
             tf.keras.utils.get_file(
                 name, origin=_URL + name, cache_dir=str(home), cache_subdir=_SUBFOLDER
             )

@@ -19,11 +19,11 @@ def load(
 
     Args:
         request: which data set, and how.
-        data_dir: holds ``keras/`` and ``tensorflow_datasets/``; by default the libraries' own.
+        data_dir: holds ``keras/`` and ``tensorflow_datasets/``; by default the libraries' folders.
         search_path: folders in which a relative path is looked up, in this order.
 
     Raises:
-        Unavailable: the data is not here and cannot be had; says how to provide it.
+        Unavailable: the data is missing and cannot be downloaded; says how to provide it.
         JobFailed: more examples are asked for than there are, or the files have changed.
     """
     splits = datasets.find(request.name).load(request, data_dir, search_path)
@@ -45,7 +45,7 @@ def load(
 
 
 def _training_indices(splits: Splits, request: Request) -> tuple[Labels, Labels]:
-    """Return the images to train on and, where there is no official split, those held out."""
+    """Return the training indices and the held-out ones; none if there is an official split."""
     labels = splits.train.labels
     kept, held = np.arange(len(labels)), np.empty(0, np.int64)
     if splits.validation is None and request.validation:

@@ -15,7 +15,7 @@ Size = int | tuple[int, int]
 """Size of the images read, in px: the side of a square, or ``(height, width)``."""
 
 _CHUNK = 2048  # images resized at once
-_MOST_PROBLEMS = 200  # files that a record names
+_MOST_PROBLEMS = 200  # unusable files listed in a record
 
 
 def sides(size: Size) -> tuple[int, int]:
@@ -24,17 +24,16 @@ def sides(size: Size) -> tuple[int, int]:
 
 
 class Pictures(Protocol):
-    """Labelled pictures at their own sizes."""
+    """Labelled images at their original sizes."""
 
     @property
     def labels(self) -> Labels:
-        """Class of each picture, ``(n,)``."""
+        """Class of each image, ``(n,)``."""
 
     def read(self, indices: Labels, size: Size, channels: int) -> Images:
-        """Return some of the pictures as ``(len(indices), height, width, channels)``, 0..255.
+        """Return some of the images as ``(len(indices), height, width, channels)``, 0..255.
 
-        Nothing is stretched: the largest part of the centre that has the shape of ``size`` is cut
-        out, then resized.
+        The aspect ratio is kept: the largest central part with that of ``size`` is resized.
         """
 
 
@@ -44,10 +43,10 @@ class Splits:
 
     Attributes:
         classes: their names, by label.
-        train, test, validation: the pictures of each split.
-        problems: files that could not be used, a line each.
+        train, test, validation: the images of each split.
+        problems: files that could not be used, one line each.
         notes: remarks for the reader of a result, a line each.
-        has_own_test: whether the authors of the data set chose the test pictures.
+        has_own_test: the test split is an official one, not drawn here.
     """
 
     classes: tuple[str, ...]
@@ -82,10 +81,10 @@ class LoadedData:
 
     Attributes:
         classes: their names, by label.
-        train: what is trained on.
-        test: what the reported numbers come from; nothing else reads it.
-        validation: what training may look at between epochs, or None.
-        problems: files that could not be used, a line each.
+        train: for training.
+        test: for the reported metrics; nothing else reads it.
+        validation: for evaluation between epochs, or None.
+        problems: files that could not be used, one line each.
         notes: remarks for the reader of a result, a line each.
     """
 
@@ -98,7 +97,7 @@ class LoadedData:
 
 
 def data_details(data: LoadedData | Splits, notes: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what a record says of the images: unusable files, and remarks with ``notes`` added."""
+    """Return a record's details on the images: unusable files, and remarks including ``notes``."""
     return {
         "problems": list(data.problems)[:_MOST_PROBLEMS],
         "n_problems": len(data.problems),
@@ -107,7 +106,7 @@ def data_details(data: LoadedData | Splits, notes: Iterable[str] = ()) -> dict[s
 
 
 class ArrayPictures:
-    """Pictures in one uint8 array ``(n, h, w, c)``, c being 1 or 3."""
+    """Images in one uint8 array ``(n, h, w, c)`` with 1 or 3 channels."""
 
     def __init__(self, images: Images, labels: Labels) -> None:
         self._images = images
@@ -122,9 +121,9 @@ class ArrayPictures:
 
 
 def fit_arrays(images: Any, size: Size, channels: int) -> Images:
-    """Cut out the centre of ``(n, h, w, c)``, resize it (bilinear), adapt the channels.
+    """Crop images ``(n, h, w, c)`` to the aspect ratio of ``size``, resize and adapt channels.
 
-    The centre is the largest part that has the shape of ``size``.
+    Resizing is bilinear, with antialiasing if the images shrink.
     """
     import tensorflow as tf
 

@@ -1,8 +1,8 @@
-"""Batches of images in memory: gathered, augmented and preprocessed while the last one trains.
+"""Batches of images in memory: gathered, augmented and preprocessed while the previous one trains.
 
-The images stay cached as uint8, a quarter of what float32 takes; a batch is gathered by one
-operation, and prefetched. Everything random follows from the seed and the epoch alone, so that an
-interrupted training goes on exactly as it would have.
+Images are cached as uint8, a quarter of the size of float32; a batch is gathered by one operation
+and prefetched. All randomness follows from seed and epoch, so that a resumed training gives the
+same result as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from cnnbench.data.augmentation import Augment
 
 Preprocess = Callable[[Any], Any]
 
-# In a batch for evaluation, so that large images need no more memory than small ones.
+# Pixels in an evaluation batch, so that large images need no more memory than small ones.
 _EVALUATION_PIXELS = 64 * 224**2
 
 
 class TrainingBatches:
-    """Shuffled batches of images, epoch by epoch, the last incomplete one left out.
+    """Shuffled batches of images, epoch by epoch; the last incomplete batch is dropped.
 
-    (A batch of one image has no variance to normalise by, and another shape to trace.)
+    A batch of one image would have no variance for batch normalisation, and another shape to trace.
 
     Args:
         images: uint8 ``(n, h, w, c)``, or float32 features ``(n, d)``.
@@ -51,7 +51,7 @@ class TrainingBatches:
         self.steps = len(images) // self.batch_size
         self.n_images = self.steps * self.batch_size if images.ndim == 4 else 0
         self._count = len(images)
-        self._size = images.shape[1:3]  # features, which nothing augments, have no size
+        self._size = images.shape[1:3]  # features have no size and are not augmented
         self._augment = augment
         self._preprocess = preprocess
         self._images, self._targets = _on_host(images, targets)
@@ -70,20 +70,20 @@ class TrainingBatches:
                 images = layer(images, training=True)
             return self._preprocess(images), tf.gather(self._targets, indices)
 
-        # One call at a time: the augmentation's random state goes from batch to batch.
+        # Not in parallel: the augmentation's random state is carried from batch to batch.
         return tf.data.Dataset.from_tensor_slices(batches).map(batch).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(
     images: np.ndarray, targets: np.ndarray, preprocess: Preprocess, most: int = 256
 ) -> Any:
-    """Return a `tf.data.Dataset` of ``(images, targets)``: all of them, in order and unchanged.
+    """Return a `tf.data.Dataset` of all ``(images, targets)``, in order and not augmented.
 
     Args:
         images: uint8 ``(n, h, w, c)``, or float32 features ``(n, d)``.
         targets: as the loss takes them, ``(n, ...)``.
         preprocess: the network's, for images in 0..255.
-        most: images in a batch; of large images fewer go together.
+        most: images in a batch; fewer if they are large.
     """
     import tensorflow as tf
 
@@ -103,5 +103,5 @@ def evaluation_batches(
 def _on_host(images: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
     import tensorflow as tf
 
-    with tf.device("CPU"):  # a GPU's memory is for the network
+    with tf.device("CPU"):  # keep the GPU's memory for the network
         return tf.constant(images), tf.constant(targets)

@@ -1,4 +1,4 @@
-"""Subsets that keep every class's share, the same for every model and seed."""
+"""Stratified subsets, the same for every model and seed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _DRAW = 14
 
 
 def subset(labels: Labels, count: int | None) -> Labels:
-    """Return the indices of ``count`` images, in order, every class in its share (rounded).
+    """Return the sorted indices of ``count`` images with the classes in proportion (rounded).
 
-    The subset of a smaller count lies inside that of a larger one.
+    A smaller subset is contained in every larger one.
 
     Raises:
         JobFailed: there are fewer than ``count`` images.
@@ -27,8 +27,8 @@ def subset(labels: Labels, count: int | None) -> Labels:
 
 
 def order(labels: Labels) -> Labels:
-    """Return all indices in the order of the draw, of which every subset is a beginning."""
-    # Every picture gets its place within its class as a fraction; the smallest fractions win.
+    """Return all indices in the order of the draw; a subset is the first ``count`` of them."""
+    # Rank the images of each class at random; take them by rank divided by the class size.
     place = np.empty(len(labels))
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
@@ -38,6 +38,6 @@ def order(labels: Labels) -> Labels:
 
 
 def held_out(labels: Labels, share: float) -> tuple[Labels, Labels]:
-    """Split all indices in two, ``(kept, held)``, ``share`` of every class being held."""
+    """Split all indices into ``(kept, held)``, with ``share`` of every class held out."""
     held = subset(labels, round(len(labels) * share))
     return np.setdiff1d(np.arange(len(labels)), held), held

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnbench.data import downloads
-from cnnbench.data.datasets import Facts, Place, Request
+from cnnbench.data.datasets import Facts, FileLocation, Request
 from cnnbench.data.pictures import Splits
 from cnnbench.errors import Unavailable
 
@@ -25,14 +25,14 @@ _URL = "https://storage.googleapis.com/download.tensorflow.org/"
 
 
 class TfFlowers:
-    """367 images for the test, 551 for validation, 2,752 for training."""
+    """Splits of 367 test, 551 validation and 2,752 training images."""
 
     facts = Facts(
         px=224,  # photographs of many sizes
         classes=5,
         training_images=2_752,
         has_validation=True,
-        place=Place(
+        location=FileLocation(
             "tensorflow_datasets/tf_flowers",
             *("TFDS_DATA_DIR", "~/tensorflow_datasets", "tf_flowers"),
             evidence="*/dataset_info.json",
@@ -68,13 +68,13 @@ def _photographs(part: Any) -> Photographs:
 
 def _fetch(builder: Any) -> None:
     unavailable = Unavailable(
-        "tf_flowers is not here and cannot be downloaded; prepare it with TFDS elsewhere and copy "
+        "tf_flowers is missing and cannot be downloaded; prepare it with TFDS elsewhere and copy "
         f"its folder to {builder.data_dir}"
     )
     if not downloads.reachable(_URL):
         raise unavailable
     try:
-        with downloads.impatient():
+        with downloads.short_timeouts():
             builder.download_and_prepare()
-    except Exception as error:  # TFDS raises its own kinds, a different one for each layer
+    except Exception as error:  # TFDS raises many kinds
         raise unavailable from error

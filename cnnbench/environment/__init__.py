@@ -93,7 +93,7 @@ def changed(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _schema(facts: Mapping[str, Any]) -> int:
-    """Return the schema of a fingerprint; the first one did not say so."""
+    """Return the schema of a fingerprint; the first schema was not recorded."""
     found = facts.get("schema")
     return found if isinstance(found, int) else 1
 

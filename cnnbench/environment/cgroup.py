@@ -1,8 +1,8 @@
 """Control group limits of this process: versions 1 and 2, nested, in containers.
 
 A limit applies to a group and all groups inside it, so the effective limit is the smallest from the
-process's own group up to the mounted root. The usable cores are not read here; the CPU affinity of
-the process gives them.
+process's own group up to the mounted root. The usable cores are not read here; they follow from
+the CPU affinity of the process.
 
 Source: cgroups(7), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of the Linux kernel.
 """
@@ -13,23 +13,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-_VERSION_2 = ""  # its line in /proc/self/cgroup names no controller
-_UNLIMITED = 2**60  # version 1 writes a number near 2**63 where there is no limit of memory
+_VERSION_2 = ""  # its line in /proc/self/cgroup has no controller
+_UNLIMITED = 2**60  # without a memory limit, version 1 has a number near 2**63
 
 
 @dataclass(frozen=True)
 class ControlGroups:
-    """Folders of the groups that this process is in, its own first, then what encloses it."""
+    """Folders of the groups that contain this process, innermost first."""
 
     cpu: tuple[Path, ...] = ()
     memory: tuple[Path, ...] = ()
 
     def cpu_cores(self) -> float | None:
-        """CPU seconds a second that the quotas allow; None without a quota."""
+        """Return the CPU seconds per second that the quotas allow; None without a quota."""
         return min((quota for folder in self.cpu for quota in _quotas(folder)), default=None)
 
     def memory_bytes(self) -> int | None:
-        """Bytes of memory allowed; None without a limit."""
+        """Return the memory limit in bytes; None without a limit."""
         texts = (
             _text(folder / name)
             for folder in self.memory
@@ -46,7 +46,7 @@ class ControlGroups:
 
 
 def of_process(process: Path = Path("/proc/self")) -> ControlGroups:
-    """Find the groups of a process by its folder in ``/proc``; none where there are none."""
+    """Return the groups of a process, given its folder in ``/proc``."""
     paths = dict(_paths(_text(process / "cgroup")))
     cpu: list[Path] = []
     memory: list[Path] = []
@@ -59,7 +59,7 @@ def of_process(process: Path = Path("/proc/self")) -> ControlGroups:
 
 
 def _paths(text: str) -> Iterator[tuple[str, str]]:
-    """``(controller, path in its hierarchy)``, from lines like ``4:cpu,cpuacct:/a/b``."""
+    """Yield ``(controller, path in its hierarchy)`` from lines like ``4:cpu,cpuacct:/a/b``."""
     for line in text.splitlines():
         match line.split(":", 2):
             case [_, controllers, path]:
@@ -67,7 +67,7 @@ def _paths(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _mounts(text: str) -> Iterator[tuple[set[str], str, Path]]:
-    """``(controllers, the group that is mounted, where)``; fields as in proc_pid_mountinfo(5)."""
+    """Yield ``(controllers, mounted group, mount point)``; fields as in proc_pid_mountinfo(5)."""
     for line in text.splitlines():
         mount, _, kind = line.partition(" - ")
         fields, type_and_options = mount.split(), kind.split()
@@ -82,9 +82,9 @@ _KINDS = ("cgroup", "cgroup2")
 
 
 def _enclosing(mounted: Path, root: str, path: str) -> list[Path]:
-    """The folder of the group ``path`` and those above it, up to where ``root`` is mounted.
+    """Return the folders of the group ``path`` and of its parents, up to the mount point.
 
-    Of a group outside of what is mounted, as in some containers, only the mounted one is seen.
+    If the group is outside the mounted hierarchy, as in some containers, only the mount point.
     """
     own = PurePosixPath(path)
     inside = own.relative_to(root) if own.is_relative_to(root) else PurePosixPath()
@@ -94,7 +94,7 @@ def _enclosing(mounted: Path, root: str, path: str) -> list[Path]:
 
 
 def _quotas(folder: Path) -> Iterator[float]:
-    """Cores by the quota of one group: version 2 in one file, version 1 in two."""
+    """Yield the quota of one group in cores; version 2 has one file for it, version 1 two."""
     for fields in (
         _text(folder / "cpu.max").split(),
         [_text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")],

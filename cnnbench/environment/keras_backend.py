@@ -20,7 +20,7 @@ from cnnbench.environment import variables
 from cnnbench.errors import UserError, shown
 
 _BACKEND = "tensorflow"
-_NNX = "KERAS_NNX_ENABLED"  # decides, whatever keras.json says
+_NNX = "KERAS_NNX_ENABLED"  # overrides keras.json
 _LEGACY = ("1", "true", "True")  # as TensorFlow reads TF_USE_LEGACY_KERAS
 _HINT = f"networks are built and counted with Keras on TensorFlow: set KERAS_BACKEND={_BACKEND}"
 _CHOICES = {
@@ -68,7 +68,7 @@ def _check(environ: Mapping[str, str]) -> None:
         where = "KERAS_BACKEND" if by_variable else f"{file}: backend"
         raise UserError(f"{shown(backend)} is not supported", where, _HINT)
     if _NNX not in environ and settings.get("nnx_enabled") and find_spec("flax") is None:
-        raise UserError("is of Keras on JAX and needs flax", f"{file}: nnx_enabled", "say false")
+        raise UserError("requires JAX and flax", f"{file}: nnx_enabled", "set it to false")
 
 
 def _settings(file: Path) -> Mapping[str, Any]:

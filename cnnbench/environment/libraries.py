@@ -1,7 +1,7 @@
-"""Libraries whose versions belong to the environment's fingerprint, and why others do not.
+"""Libraries whose versions are part of the environment's fingerprint, and why others are not.
 
-A library belongs to it if another version can change a measured number: a time, a memory peak, an
-accuracy, a file size. Nothing is imported but the descriptions of other packages' runtimes.
+A library is part of it if another version can change a measured number: a time, a memory peak, an
+accuracy, a file size. Only the descriptions of other packages' runtimes are imported.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LIBRARIES: Mapping[str, int] = {
     "openvino": 1,
     "nvidia-cublas-cu12": 1,  # of ``tensorflow[and-cuda]``; CUDA installed otherwise is not seen
     "nvidia-cudnn-cu12": 1,
-    "tf2onnx": 2,  # this and the next make the graph that ONNX Runtime gets
+    "tf2onnx": 2,  # this and the next convert the graph for ONNX Runtime
     "onnx": 2,
     "ml_dtypes": 2,
     "Pillow": 2,  # decodes and resizes images
@@ -50,7 +50,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the installed libraries that belong to the fingerprint, by name."""
+    """Return the versions of the installed libraries of the fingerprint, by name."""
     names = dict.fromkeys([*LIBRARIES, *_of_other_runtimes()])
     return {name: version for name in names if (version := version_of(name))}
 

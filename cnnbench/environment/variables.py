@@ -53,10 +53,10 @@ def override(environ: MutableMapping[str, str]) -> None:
 
 
 def recorded(environ: Mapping[str, str], has_gpu: bool) -> dict[str, str]:
-    """The variables in ``environ`` that belong to the fingerprint, by name.
+    """Return the variables in ``environ`` that belong to the fingerprint, by name.
 
-    Those of GPUs only where there is one, empty values included: they hide every card.
-    ``LD_PRELOAD`` is given as file names, without their folders.
+    Variables of GPUs are included only if there is a GPU, even if empty: an empty value hides all
+    of them. ``LD_PRELOAD`` is reduced to file names.
     """
     found = {
         name: value

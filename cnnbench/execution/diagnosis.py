@@ -60,17 +60,17 @@ def runtimes() -> Iterator[tuple[str, str]]:
 def data_sets(data_dir: Path | None) -> Iterator[tuple[str, str]]:
     """Yield ``(data set, its path or that it is missing)``; by default in its library's folder."""
     for name, facts in datasets.fixed():
-        place = facts.place
+        location = facts.location
         if any(facts.packaged):
             train, test = facts.packaged
             words = f"{train:,} training and {test:,} test images come with cnnbench"
             yield f"{name}, part", words
-        if place is None:
+        if location is None:
             yield name, "included in an installed package"
             continue
-        home = Path(os.environ.get(place.variable, place.home)).expanduser()
-        folder = data_dir / place.below if data_dir else home / place.below_home
-        yield name, str(folder) if any(folder.glob(place.evidence)) else f"missing: {folder}"
+        home = Path(os.environ.get(location.variable, location.home)).expanduser()
+        folder = data_dir / location.below if data_dir else home / location.below_home
+        yield name, str(folder) if any(folder.glob(location.evidence)) else f"missing: {folder}"
     if data_dir is None:
         yield "weights", "no data folder: set --data-dir or CNNBENCH_DATA"
         return

@@ -1,4 +1,4 @@
-"""``cnnbench run --dry-run``: the jobs of a suite, which are done, and an estimate of the rest."""
+"""Text of ``cnnbench run --dry-run``: done jobs, jobs to do, and an estimate of their duration."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def lines(
     """Yield a line per job, the count of jobs, and the estimated duration.
 
     Args:
-        plan, cells, out, executor, fresh: as `runner.run` takes them.
-        repeats: how many runs are asked for.
+        plan, cells, out, executor, fresh: as in `runner.run`.
+        repeats: number of requested runs.
 
     Raises:
-        UserError: no run of that suite can be begun.
+        UserError: no run of that suite can be begun, or the executor cannot be reached.
     """
     folder = runner.open_run(plan, out, executor, fresh or repeats > 1)
     records = journal.read(folder.journal)[1] if folder else []

@@ -7,20 +7,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from cnnbench.errors import CnnbenchError
-from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.probe import setting_of
 from cnnbench.probes.settings import Setting
 from cnnbench.record import PREPARE, Record, Repeat
 from cnnbench.results import journal
 from cnnbench.suite.plan import Job
 
-# Older runs add little, and each is a file to read.
+# Older runs add little, and each costs reading a file.
 _RUNS_READ = 20
 
-_Key = tuple[Any, ...]
+_Key = tuple[str | Setting, ...]
 _T = TypeVar("_T")
 
 
@@ -57,7 +56,9 @@ class _Durations:
     def add(self, record: Record, setting: Setting) -> None:
         """Add the duration of one more job."""
         work = setting.training_pixels(record.input_shape) if record.status == "ok" else 0.0
-        training_s = _training_s(record, setting) if work else 0.0
+        training_s = (
+            min(setting.training_seconds(record.metrics), record.duration_s) if work else 0.0
+        )
         self.jobs += 1
         self.other_s += record.duration_s - training_s
         self.training_s += training_s
@@ -148,14 +149,6 @@ def outlook(
         return Outlook(len(found), skipped, None)
     whole = sum(known) * len(found) / len(known) if known else 0.0
     return Outlook(len(found), skipped, whole)
-
-
-def _training_s(record: Record, setting: Setting) -> float:
-    """Return the seconds that grow with the training: without the first epoch's tracing."""
-    seconds = record.metrics.get("train_s", 0.0)
-    if isinstance(setting, AccuracySetting) and setting.recipe == "scratch":
-        seconds = min(seconds, record.metrics.get("epoch_s", seconds) * setting.epochs)
-    return min(seconds, record.duration_s)
 
 
 def _keys(repeat: Repeat, model: str, setting: Setting) -> Iterator[_Key]:

@@ -26,7 +26,7 @@ class JobStarted:
 
 @dataclass(frozen=True)
 class JobProgress:
-    """A running job reports how far it is, in words."""
+    """A running job reports its progress."""
 
     request: JobRequest
     message: str
@@ -34,7 +34,7 @@ class JobProgress:
 
 @dataclass(frozen=True)
 class JobEnded:
-    """A job has ended; its result holds the environment that it ran in."""
+    """A job has ended; its result includes the environment that it ran in."""
 
     request: JobRequest
     result: JobResult
@@ -51,17 +51,17 @@ class Executor(Protocol):
 
     Attributes:
         capacity: jobs that may be in flight at once, at least 1.
-        uses_this_machine: whether jobs run on this machine, where concurrent runs distort timings.
+        uses_this_machine: jobs run on this machine, where concurrent runs distort timings.
     """
 
     capacity: int
     uses_this_machine: bool
 
     def environment(self) -> Mapping[str, Any]:
-        """Return the environment of its jobs, as `environment.describe` words it.
+        """Return the environment of its jobs, in the form of `environment.describe`.
 
         A run is continued only in the environment it began in. A cluster of equal nodes describes
-        one of them; a job's own result says where it ran.
+        one of them; the result of each job includes the environment of its own node.
 
         Raises:
             UserError: it cannot be reached.
@@ -73,9 +73,9 @@ class Executor(Protocol):
     def events(self) -> Iterator[JobEvent]:
         """Yield what happens until every submitted job has ended.
 
-        Jobs may be submitted between two events. Of each job comes a `JobStarted`, any number of
-        `JobProgress`, and a `JobEnded`, whatever happens to it: a job that crashed, a lost node
-        and an exceeded time limit are results.
+        Jobs may be submitted between two events. Every job yields a `JobStarted`, any number of
+        `JobProgress`, and a `JobEnded`, whatever happens to it: a crash, a lost node and an
+        exceeded time limit are results.
         """
 
     def __enter__(self) -> Self: ...
@@ -90,7 +90,7 @@ class Executor(Protocol):
 
 LOCAL = "local"
 
-# Name -> what makes an executor of the address behind ``NAME://``, which may be empty.
+# Name -> function of the address behind ``NAME://`` (which may be empty) to an executor.
 EXECUTORS: Registry[Callable[[str], Executor]] = Registry(
     "cnnbench.executors",
     "executor",
@@ -101,7 +101,7 @@ EXECUTORS: Registry[Callable[[str], Executor]] = Registry(
 
 
 def find(text: str = LOCAL, where: str = "") -> Executor:
-    """Return the executor that ``NAME`` or ``NAME://ADDRESS`` means.
+    """Return the executor for ``NAME`` or ``NAME://ADDRESS``.
 
     Raises:
         UserError: no executor has that name, or it does not take that address.

@@ -25,7 +25,7 @@ from cnnbench.units import show
 
 _NO_LIMIT_S = 30 * 24 * 3600.0
 _IDENTIFIER = b"TFL3"  # of a network's flatbuffer, behind its first four bytes
-_KEYS = {"cnnbench", "variant", "sha256"}  # of a card of ours, among others
+_KEYS = {"cnnbench", "variant", "sha256"}  # of the card of an export, among others
 
 
 def export(
@@ -45,7 +45,7 @@ def export(
     Raises:
         UserError: an option is wrong, the weights do not fit, the file cannot be written, another
             file is there, or Keras would not run on TensorFlow.
-        CnnbenchError: the variant cannot be made; the log is kept beside the file.
+        CnnbenchError: the variant cannot be made; the log is kept next to the file.
     """
     executor = executor or executors.find()
     search_path = (Path.cwd(),)
@@ -65,7 +65,7 @@ def export(
                 result = executors.run_one(executor, request, report_progress)
                 if result.status != "ok":
                     raise _failure(result, log, out)
-        made = next(work.glob(f"artifacts/converted-*/{paths.MODEL}"))
+        made = paths.converted_file(work / "artifacts")
         card = json.loads((made.parent / paths.CARD).read_text(encoding="utf-8"))
         card = {"cnnbench": __version__} | card
         if trained:
@@ -78,7 +78,7 @@ def export(
 
 
 def summary(card: Mapping[str, Any], out: Path) -> str:
-    """Return the essence of a card in one line."""
+    """Return the main facts of a card in one line."""
     found = card["metrics"]
     words = [f"{out}: {card['model']} {card['variant']}, {show(card['bytes'], 'bytes')}"]
     if "top1" in found:
@@ -108,7 +108,7 @@ def _request(
         id=part,
         model=model,
         search_path=tuple(str(folder) for folder in search_path),
-        probe="compression",
+        probe=CompressionSetting.probe,
         setting=setting.model_copy(update={"part": part}).model_dump(mode="json"),
         repeat=0,
         artifacts=str(artifacts),
@@ -121,7 +121,7 @@ def _request(
 
 
 def _failure(result: JobResult, log: Path, out: Path) -> CnnbenchError:
-    """Return the error of a failed job, its log kept beside ``out``."""
+    """Return the error of a failed job, with its log copied next to ``out``."""
     if result.is_user_error:
         return UserError(result.reason)
     kept = out.with_name(f"{out.name}.log")

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cnnbench import files
+from cnnbench.data import datasets
 from cnnbench.errors import UserError
 from cnnbench.models import registry
 from cnnbench.models.model import Model
@@ -21,7 +22,7 @@ from cnnbench.probes.compression import settings, variants
 from cnnbench.probes.compression.settings import CompressionSetting, Training
 from cnnbench.probes.compression.variants import Variant
 
-# Beside the weights that a run of the `compression` probe keeps.
+# In the folder of the weights that a run of the `compression` probe keeps.
 _NETWORK_CARD = "network.json"
 _HASHES = ("weights_sha256", "dataset_sha256")
 
@@ -34,9 +35,9 @@ class ExportOptions:
         model: as the registry resolves it.
         variant: ``ptq-int8``, ``pruned-50+qat-int8``, ...
         weights: weights file of the trained model.
-        out: the LiteRT file; its card is beside it, with the ending ``.json``.
-        dataset, image_size, recipe: how the model was trained; None for what the card beside the
-            weights says.
+        out: the LiteRT file; its card has the same name with the ending ``.json``.
+        dataset, image_size, recipe: how the model was trained; None takes it from the card next
+            to the weights.
         representative, fine_tune_epochs, fine_tune_rate: as in a suite.
     """
 
@@ -82,25 +83,27 @@ def _check_files(weights: Path, out: Path) -> None:
     if not weights.is_file():
         raise UserError("no such file", str(weights), "--weights takes .weights.h5, .h5 or .keras")
     if out.suffix == ".json":
-        raise UserError("the card gets the ending .json", str(out), "choose model.tflite, say")
+        raise UserError(
+            "the ending .json is reserved for the card", str(out), "for example model.tflite"
+        )
     if not out.resolve().parent.is_dir():
         raise UserError("no such folder", str(out.parent), "create it, or choose another --out")
 
 
 def _training_facts(model: Model, options: ExportOptions) -> dict[str, Any]:
-    """Facts about the training from the card beside the weights, overridden by the options."""
+    """Return facts about the training: from the card next to the weights, then the options."""
     named = {name: getattr(options, name) for name in ("dataset", "image_size", "recipe")}
     given = {name: value for name, value in named.items() if value is not None}
-    known = _card_beside(options.weights, model.label)
+    known = _training_card(options.weights, model.label)
     if given.get("dataset", known.get("dataset")) != known.get("dataset"):
-        known = {}  # about another data set: the options say everything
+        known = {}  # it describes another data set
     facts = known | given
     if facts and "dataset" not in facts:
         raise UserError("needed with --image-size and --recipe", "--dataset")
     return facts
 
 
-def _card_beside(weights: Path, label: str) -> dict[str, Any]:
+def _training_card(weights: Path, label: str) -> dict[str, Any]:
     try:
         card = json.loads((weights.parent / _NETWORK_CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -112,7 +115,7 @@ def _card_beside(weights: Path, label: str) -> dict[str, Any]:
 
 
 def _training(model: Model, facts: Mapping[str, Any]) -> AccuracySetting | None:
-    """The training as a setting; None if nothing is known of it."""
+    """Return the training as a setting, or None if nothing is known of it."""
     if not facts:
         return None
     fields = {name: value for name, value in facts.items() if name not in _HASHES}
@@ -139,7 +142,7 @@ def _setting(
         raise UserError(
             f"{variant} needs images of the data set that {model.label} was trained on",
             "--dataset",
-            "choose fashion_mnist, tf_flowers, digits, or folder:PATH",
+            f"choose one of: {', '.join(datasets.shown_names())}",
         )
     weights = options.weights.resolve()
     return CompressionSetting(
@@ -153,7 +156,7 @@ def _setting(
 
 
 def _check_bounds(given: Mapping[str, float]) -> None:
-    """Hold the options to the bounds of a suite's keys of the same names."""
+    """Check the options against the bounds of a suite's keys of the same names."""
     if (count := given["representative"]) < (fewest := settings.FEWEST_REPRESENTATIVE):
         raise UserError(f"{count:g} is too few", "--representative", f"at least {fewest}")
     try:

@@ -1,4 +1,4 @@
-"""What travels between the runner and an executor: a request there, its result back."""
+"""Messages between the runner and an executor: the request of a job, and its result."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class JobRequest:
         timeout_s: seconds that the job may take, from the moment its process has started.
         identity: the model's identity when the suite was planned (`identity_text`); empty where
             there is no plan.
-        keras_2: whether ``tf.keras`` is Keras 2.
-        is_exclusive: whether it times something, so that nothing else may run on its machine.
+        keras_2: use Keras 2 as ``tf.keras``.
+        is_exclusive: it times something, so that nothing else may run on its machine.
     """
 
     id: str
@@ -53,14 +53,14 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class JobResult:
-    """Result of a job, in the terms of a record.
+    """Result of a job; most fields are those of a record.
 
     Attributes:
         status, reason, metrics, samples, details, error: as in a record.
-        is_user_error: whether the job failed because of what the user gave it, so that ``reason``
-            is the message of a `UserError`.
-        environment: where the job ran, as `environment.describe` words it; filled in by the
-            executor, and empty if it is not known.
+        is_user_error: the job failed because of wrong input, and ``reason`` is the message of a
+            `UserError`.
+        environment: description of the machine it ran on, as of `environment.describe`; filled in
+            by the executor, and empty if it is not known.
     """
 
     status: Status

@@ -52,8 +52,8 @@ class MachineUse:
 
         Args:
             run: its name, shown by other runs.
-            waits: if given, told which runs measure here; then wait until they have ended. By
-                default continue at once.
+            waits: if given, called with the runs that measure here, before waiting until they have
+                ended; by default there is no waiting.
         """
         with ExitStack() as stack:
             try:

@@ -1,6 +1,7 @@
-"""Input shape and classes of a model that does not state them, from building it in a child process.
+"""Find the input shape and classes of a model that does not state them, by building it.
 
-A child, because building starts TensorFlow, and a probe sets threads and allocator before that.
+It is built in a child process: building starts TensorFlow, and a probe must set threads and the
+allocator before that.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ def resolve_interface(model: ModelHandle) -> ModelHandle:
     """
     if model.input_shape and model.classes:
         return model
-    found = run_limited(lambda: _answer(model), None)
+    found = run_limited(lambda: _built(model), None)
     if not found.succeeded:
         words = f"{model.label} cannot be built: its process ended with {found.failure}"
         raise MemoryError(words) if found.evidence else JobFailed(words)
-    answer = found.value
-    if "interface" not in answer:
-        raise Unavailable(answer["skipped"]) if "skipped" in answer else JobFailed(answer["failed"])
-    shape, classes = answer["interface"]
+    built = found.value
+    if "interface" not in built:
+        raise Unavailable(built["skipped"]) if "skipped" in built else JobFailed(built["failed"])
+    shape, classes = built["interface"]
     return model.with_interface(tuple(shape), classes)
 
 
-def _answer(model: ModelHandle) -> dict[str, Any]:
+def _built(model: ModelHandle) -> dict[str, Any]:
     try:
         return {"interface": _interface(model)}
     except Unavailable as error:
@@ -53,7 +54,7 @@ def _answer(model: ModelHandle) -> dict[str, Any]:
 
 
 def _interface(model: ModelHandle) -> tuple[tuple[int, ...], int]:
-    """The input shape, ``(height, width, channels)``, and the classes."""
+    """Return the input shape, ``(height, width, channels)``, and the classes."""
     from cnnbench import analysis
 
     with analysis.weightless():

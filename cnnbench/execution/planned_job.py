@@ -14,7 +14,7 @@ from cnnbench.suite.plan import Job, Plan
 def request_of(
     job: Job, attempt: int, plan: Plan, folder: RunFolder, data_dir: Path | None, keras_2: bool
 ) -> JobRequest:
-    """Return the request of a planned job, its folders made."""
+    """Return the request of a planned job, after making its folders."""
     cell, suite = job.cell, plan.suite
     # Absolute paths: a builder may change the worker's directory.
     artifacts, scratch = (path.resolve() for path in folder.prepare_for(job))
@@ -47,24 +47,24 @@ def record_of(
     log: str,
     started: str,
     duration_s: float,
-    beside: Iterable[str],
+    concurrent_runs: Iterable[str],
 ) -> Record:
     """Return the record of a job that has ended.
 
     Args:
-        job, attempt, plan: which job it was, which try, and of which plan.
+        job, attempt, plan: the job, the number of its attempt, and its plan.
         result: how it ended.
         environment: id of the environment that it ran in.
         log: its output, relative to the run's folder.
         started: UTC, ISO 8601.
         duration_s: seconds of the whole job.
-        beside: other runs that measured on the machine meanwhile.
+        concurrent_runs: other runs that measured on the machine meanwhile.
     """
-    # The targets, so that a table can say whether they were reached, and what disturbed.
-    asked = {
+    # For the tables: which targets were reached, and what disturbed the job.
+    conditions = {
         "precision": job.cell.rule.precision,
         "cell_limit_s": plan.suite.limits.cell if job.cell.rule.at_most > 1 else None,
-        "beside": sorted(beside),
+        "beside": sorted(concurrent_runs),
     }
     where = {"log": log} if result.status not in ("ok", "skipped") else {}
     return Record(
@@ -81,7 +81,7 @@ def record_of(
         classes=job.cell.model.classes,
         metrics=result.metrics,
         samples=result.samples,
-        details=result.details | {name: x for name, x in asked.items() if x} | where,
+        details=result.details | {name: x for name, x in conditions.items() if x} | where,
         error=result.error,
         environment=environment,
         started=started,

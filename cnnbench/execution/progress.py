@@ -53,9 +53,9 @@ class Progress(Observer):
         """Show a remark on the suite."""
         self._console.print(message, markup=False, soft_wrap=True)
 
-    def waits(self, whom: str) -> None:
+    def waits(self, other: str) -> None:
         """Report that another run must end first."""
-        self._console.print(f"waiting for {whom}", markup=False, soft_wrap=True)
+        self._console.print(f"waiting for {other}", markup=False, soft_wrap=True)
 
     def warns(self, message: str) -> None:
         """Warn of something that distorts the measurement."""
@@ -80,7 +80,7 @@ class Progress(Observer):
         self._show(job.title())
 
     def job_progress(self, job: Job, message: str) -> None:
-        """Show how far a long job is."""
+        """Show the progress of a long job."""
         self._show(job.title(), f": {message}")
         self._log(f"now: {job.title()}: {message}")
 
@@ -124,6 +124,7 @@ class Progress(Observer):
         self._bar.update(self._task, description=short + message, left=left)
         self._bar.refresh()
 
-    def _time_left(self, words: str) -> str:
+    def _time_left(self, template: str) -> str:
+        """Return ``template`` with the estimated duration, or nothing if there is no estimate."""
         seconds = outlook(self._left, [self._pace]).seconds
-        return words.format(show(seconds, "s")) if seconds is not None else ""
+        return template.format(show(seconds, "s")) if seconds is not None else ""

@@ -44,14 +44,14 @@ class RunFolder:
         return self.path / "logs"
 
     def write_suite(self, plan: Plan) -> None:
-        """Keep the suite as it is worded now: it may ask for more seeds than when the run began."""
+        """Store the suite as it is now; it may ask for more seeds than when the run began."""
         replace_text(self.path / "suite.yaml", plan.suite.source.text)
 
     def write_environment(self, facts: Mapping[str, Any], of_run: str) -> None:
-        """Keep a description of an environment, once.
+        """Store the description of an environment, if it is not there yet.
 
         Args:
-            facts: as `environment.describe` words it.
+            facts: the description, as of `environment.describe`.
             of_run: id of the run's own environment, in ``environment.json``; any other is kept in
                 ``environment-ID.json``.
         """
@@ -61,7 +61,7 @@ class RunFolder:
             replace_text(file, json.dumps(dict(facts), indent=2) + "\n")
 
     def artifacts_of(self, cell: Cell) -> Path:
-        """The folder that a cell's ``prepare`` job writes and its repeats read."""
+        """Return the folder that a cell's ``prepare`` job writes and its repeats read."""
         return self.artifacts / cell.key
 
     def is_prepared(self, cell: Cell) -> bool:
@@ -87,7 +87,7 @@ class RunFolder:
             artifacts.rmdir()
 
     def log_of(self, job: Job, attempt: int) -> Path:
-        """The file that takes the output of a job."""
+        """Return the file for the output of a job."""
         words = re.sub(r"[^A-Za-z0-9.]+", "-", job.cell.title())[:80]
         return self.logs / f"{words}-{job.cell.key[:8]}-{job.repeat}-try{attempt}.log"
 
@@ -130,9 +130,9 @@ def check_name(plan: Plan) -> None:
 
 
 def newest(out: Path, plan: Plan, environment_id: str) -> RunFolder | None:
-    """The newest run of this very plan, environment and version of cnnbench, or None.
+    """Return the newest run of this plan, environment and version of cnnbench, or None.
 
-    A copy under another name is kept as it is.
+    A folder whose name is not a run's time is ignored.
     """
     for folder in reversed(journal.runs(out / plan.suite.name)):
         if journal.time_of(folder) is None:
@@ -168,17 +168,17 @@ def create(out: Path, plan: Plan, environment: Mapping[str, Any]) -> RunFolder:
 
 @contextlib.contextmanager
 def held(out: Path, suite: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the runs of ``suite`` in ``out``; the kernel lets go however this process ends.
+    """Lock the runs of ``suite`` in ``out``; the kernel unlocks them however this process ends.
 
     One lock for all runs of a suite, so that two never begin or continue one at the same time.
 
     Args:
         out: the results folder, made where it is missing.
-        suite: its name.
-        waiting: if given, told which process holds it; then wait for that process.
+        suite: name of the suite.
+        waiting: if given, called with the process that holds the lock, before waiting for it.
 
     Raises:
-        UserError: another process holds it, and ``waiting`` is None.
+        UserError: another process holds the lock, and ``waiting`` is None.
         OSError: the folder cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Plan minus done -> executor -> journal: the one place where jobs are run and records written."""
+"""Run the jobs of a plan that are not done, on an executor, and append records to the journal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cnnbench import __version__
 from cnnbench.environment import keras_backend
-from cnnbench.errors import CnnbenchError, UserError
+from cnnbench.errors import CnnbenchError, UserError, brief
 from cnnbench.execution import executor as executors
 from cnnbench.execution import run_folder
 from cnnbench.execution.executor import Executor, JobEnded, JobProgress, JobStarted
@@ -32,23 +32,23 @@ class Observer:
     def remarks(self, message: str) -> None:
         """A setting of the suite does not apply to all models."""
 
-    def waits(self, whom: str) -> None:
-        """The run waits until ``whom`` has ended."""
+    def waits(self, other: str) -> None:
+        """The run waits until ``other`` has ended."""
 
     def warns(self, message: str) -> None:
         """Something distorts the measurement."""
 
     def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
-        """The run is open: ``done`` jobs are done, and ``left`` are to do."""
+        """The run is open: ``done`` jobs are done, and the jobs in ``left`` are to do."""
 
     def job_started(self, job: Job) -> None:
         """A job begins."""
 
     def job_progress(self, job: Job, message: str) -> None:
-        """A job reports how far it is, in words."""
+        """A job reports its progress."""
 
     def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
-        """A job has ended with ``record``, and ``left`` are to do."""
+        """A job has ended with ``record``, and the jobs in ``left`` are to do."""
 
     def close(self) -> None:
         """The run is over, however it ended."""
@@ -88,16 +88,16 @@ def run(
     machine: MachineUse | None = None,
     finish: Callable[[Path], None] = lambda folder: None,
 ) -> RunResult:
-    """Do what is missing of ``cells``, record by record.
+    """Run the jobs of ``cells`` that are not done, and append a record after each.
 
     Args:
         plan, cells: the whole plan, and the part of it that is wanted.
         out: the results folder.
-        observer: told about progress.
+        observer: called with the progress.
         executor: where jobs run; by default on this machine.
         fresh: begin a new run in any case.
         wait: for another process that runs this suite here, instead of refusing; and for other
-            runs that measure on this machine, instead of measuring beside them.
+            runs that measure on this machine, instead of measuring at the same time.
         data_dir: where data sets and weights are.
         keras_2: build the models with Keras 2.
         machine: detects other runs on this machine.
@@ -134,22 +134,23 @@ def run(
     except OSError as error:
         what = "the run cannot continue" if kept else "no run can begin"
         where, hint = str(error.filename or out), kept or "choose another folder with --out"
-        raise UserError(f"{what}: {error.strerror}", where, hint) from None
+        # A connection's error may have a message only.
+        raise UserError(f"{what}: {error.strerror or brief(error)}", where, hint) from None
 
 
 @dataclass
 class _RunningJob:
-    """A job in flight: its attempt, when it began, and the runs that measured beside it."""
+    """A job in flight: its attempt, its start, and other runs that measured when it started."""
 
     job: Job
     attempt: int
     started: str = ""
     clock: float = 0.0
-    beside: set[str] = field(default_factory=set)
+    concurrent_runs: set[str] = field(default_factory=set)
 
 
 class _Run:
-    """One execution of one run."""
+    """State of one call of `run`."""
 
     def __init__(
         self,
@@ -196,7 +197,7 @@ class _Run:
                     now = datetime.datetime.now(datetime.UTC)
                     running.started = now.isoformat("T", "seconds")
                     running.clock = time.monotonic()
-                    running.beside = self._beside(running.job)
+                    running.concurrent_runs = self._concurrent_runs(running.job)
                 case JobProgress():
                     self._observer.job_progress(running.job, event.message)
                 case JobEnded():
@@ -221,7 +222,7 @@ class _Run:
 
     def _record(self, running: _RunningJob, log: str, result: JobResult) -> Record:
         duration_s = time.monotonic() - running.clock
-        beside = running.beside | self._beside(running.job)
+        concurrent = running.concurrent_runs | self._concurrent_runs(running.job)
         of_run = self._executor.environment()
         environment = result.environment or of_run
         self._folder.write_environment(environment, of_run["id"])
@@ -235,10 +236,10 @@ class _Run:
             log=Path(log).relative_to(self._folder.path.resolve()).as_posix(),
             started=running.started,
             duration_s=duration_s,
-            beside=beside,
+            concurrent_runs=concurrent,
         )
 
-    def _beside(self, job: Job) -> set[str]:
+    def _concurrent_runs(self, job: Job) -> set[str]:
         """Return the other runs that measure here now, and warn of each once."""
         if job.cell.setting.is_light or not self._executor.uses_this_machine:
             return set()

@@ -1,4 +1,4 @@
-"""Order of the jobs: the plan minus what is done, in rounds interleaved over the cells.
+"""Order of the jobs: those of the plan that are not done, in rounds interleaved over the cells.
 
 Odd rounds run in reverse. A machine that grows slower or faster thus affects all models alike, and
 an interrupted suite has results for every model.
@@ -17,7 +17,7 @@ from cnnbench.suite.plan import Cell, Job
 
 
 class JobScheduler:
-    """The jobs that are still to do, given every record there is; records are added as they come.
+    """Jobs that are still to do, given all records so far; new records are added as jobs end.
 
     After a failure, the cell is skipped until the next run.
     """
@@ -50,19 +50,19 @@ class JobScheduler:
             self._closed.add(cell.key)
 
     def __iter__(self) -> Iterator[Job | None]:
-        """Yield the next job until none is left; None while those in flight must end first.
+        """Yield jobs until none is left, and None while those in flight must end first.
 
-        A job is in flight until its record is added. Jobs of one stage are prepared together, and
-        of each cell one repeat is in flight at a time, so that none begins that is not needed.
+        A job is in flight until its record is added. The ``prepare`` jobs of a stage run before its
+        repeats, and each cell has at most one repeat in flight, so that no unneeded one begins.
         """
         for _, group in groupby(self._cells, key=_stage):
             yield from self._rounds(list(group))
 
     def left(self, at_most: bool = False) -> Iterator[Job]:
-        """Yield the jobs that are still to do as far as is known now.
+        """Yield the jobs that are still to do, as far as is known now.
 
-        Of rounds, the fewest that the stopping rule requires, or with ``at_most`` the most that it
-        allows, within the cell's time limit as estimated from its rounds so far.
+        Includes the fewest rounds that the stopping rule requires, or with ``at_most`` the most
+        that it allows, within the cell's time limit as estimated from its rounds so far.
         """
         for cell in self._cells:
             if self._is_finished(cell) or cell.key in self._closed:

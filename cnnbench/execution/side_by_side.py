@@ -43,7 +43,7 @@ def timed(
         catalogue: looks the models up.
         search_path: where modules and files are looked up.
         keras_2: build them with Keras 2.
-        observer: told which run it waits for, and what distorts the times.
+        observer: called with the run it waits for, and with warnings.
         executor: where the jobs run; by default on this machine.
 
     Raises:
@@ -53,8 +53,9 @@ def timed(
     try:
         spec = LatencySpec.model_validate(rules)
     except ValidationError as error:
-        words = error.errors()[0]
-        raise UserError(f"{words['input']!r}: {words['msg']}", str(words["loc"][0])) from None
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{first['input']!r}: {message}", str(first["loc"][0])) from None
     suite = Suite(
         name=_NAME,
         description="",

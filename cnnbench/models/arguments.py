@@ -22,8 +22,8 @@ class Choice:
     """Arguments that a model is built with.
 
     Attributes:
-        input_shape: without the batch axis; () if only building the network tells.
-        classes: 0 if only building the network tells.
+        input_shape: without the batch axis; () if unknown before building.
+        classes: 0 if unknown before building.
         parameters: those that differ from the builder's defaults.
         defaults: every parameter of the builder with its default.
         output: path of the output with the classes; None if it is not given, or if the builder has

@@ -23,11 +23,11 @@ class ModelInfo(Protocol):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """``(height, width, channels)``; () if only building it tells."""
+        """``(height, width, channels)``; () if unknown before building."""
 
     @property
     def classes(self) -> int:
-        """Number of classes; 0 if only building it tells."""
+        """Number of classes; 0 if unknown before building."""
 
     @property
     def task(self) -> str:
@@ -43,7 +43,7 @@ class ModelInfo(Protocol):
 
     @property
     def output(self) -> str | None:
-        """Path of the output with the classes (`models.output_names`); None takes the first."""
+        """Path of the output with the classes (`models.output_names`); None for the first."""
 
     @property
     def min_size(self) -> int | None:
@@ -86,6 +86,3 @@ class ModelHandle(ModelInfo, Protocol):
 
     def published(self) -> Mapping[str, float]:
         """Return the ``published_*`` metrics of this network, if any."""
-
-
-Model = ModelInfo  # the name under which other rooms still import it

@@ -73,7 +73,7 @@ def config(file: Path) -> dict[str, Any]:
 
 
 def unreadable(file: Path, error: Exception) -> UserError:
-    """Return an error that says what ``file`` is instead of a ``.keras`` file."""
+    """Return an error that describes a file that is not a valid ``.keras`` file."""
     try:
         with file.open("rb") as stream:
             beginning = stream.read(32)

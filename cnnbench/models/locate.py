@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from cnnbench.errors import UserError, explained, nearest
-from cnnbench.files import seen
+from cnnbench.files import check_path
 from cnnbench.models import signature
 
 
@@ -39,7 +39,7 @@ class Location:
         finally:
             sys.dont_write_bytecode = before
         loaded = module.__file__
-        if loaded is None or not seen(lambda: self.file.samefile(loaded)):
+        if loaded is None or not check_path(lambda: self.file.samefile(loaded)):
             raise UserError(
                 f"another module '{self.module}' is already loaded from {module.__file__}",
                 str(self.file),
@@ -65,7 +65,7 @@ def module(name: str, search_path: Sequence[Path]) -> Location:
     for root in _roots(search_path):
         stem = root.joinpath(*parts)
         for candidate in (stem / "__init__.py", stem.with_name(stem.name + ".py")):
-            if seen(candidate.is_file):
+            if check_path(candidate.is_file):
                 return Location(root, name, candidate)
     here = [*dict.fromkeys(search_path)] or [Path.cwd()]
     known = [path.stem for root in here for path in root.glob("*.py")]
@@ -81,9 +81,9 @@ def file(name: str, search_path: Sequence[Path]) -> Path:
         UserError: not found.
     """
     for root in [*search_path, Path.cwd()]:
-        if seen((found := root / name).is_file):
+        if check_path((found := root / name).is_file):
             return found
-        if seen(found.is_dir):
+        if check_path(found.is_dir):
             raise UserError(
                 f"'{name}' is a folder, not a file",
                 hint="if it was unpacked, zip its content again",

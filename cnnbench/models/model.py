@@ -40,7 +40,7 @@ class Request:
 
     def refused(self, error: Exception) -> UserError:
         """Return a builder's exception as an error of one line."""
-        # For other types the message alone says little.
+        # The messages of other types are unclear without the type.
         is_plain = isinstance(error, ValueError | TypeError) and str(error)
         words = brief(error) if is_plain else explained(error)
         return UserError(f"{self.label} cannot be built: {words}")
@@ -81,11 +81,11 @@ class Model:
         entry: the facts about the architecture at its defaults.
         defaults: every parameter of the builder but ``input_shape`` and ``classes``.
         parameters: those that were given and differ from their defaults.
-        input_shape: without the batch axis; () if only building it tells.
-        classes: 0 if only building it tells.
+        input_shape: without the batch axis; () if unknown before building.
+        classes: 0 if unknown before building.
         factory: builds it.
         stated: those of ``input_shape`` and ``classes`` that are given in its brackets.
-        output: the path of the output with the classes; None takes the first.
+        output: the path of the output with the classes; None for the first output.
     """
 
     text: str

@@ -26,7 +26,7 @@ _SYNTAX = "write Name or Name[parameter=value,...], for example MobileNetV2[alph
 
 @dataclass(frozen=True)
 class ModelName:
-    """A name with parameters, as written; a `ModelSource` gives them a meaning.
+    """A name with parameters, as written; a `ModelSource` interprets them.
 
     Attributes:
         name: a name of the catalogue, ``package.module:builder`` or a file.

@@ -30,7 +30,7 @@ def chosen(structure: Any, wanted: str | None, label: str) -> str:
 
     Args:
         structure: what the network returns.
-        wanted: a path as `named` gives it; None takes the first.
+        wanted: a path as `named` gives it; None for the first output.
         label: the model's name in messages.
 
     Raises:

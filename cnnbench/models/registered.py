@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from cnnbench.errors import UserError, plain
 from cnnbench.models import locate
@@ -20,7 +20,17 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _in_this_process: dict[str, str] = {}
 
 
-def register(builder: _F | str | None = None, *, name: str | None = None) -> Any:
+@overload
+def register(builder: _F, *, name: str | None = None) -> _F: ...
+
+
+@overload
+def register(builder: str | None = None, *, name: str | None = None) -> Callable[[_F], _F]: ...
+
+
+def register(
+    builder: _F | str | None = None, *, name: str | None = None
+) -> _F | Callable[[_F], _F]:
     """Register a builder under a name: ``@cnnbench.register`` or ``@cnnbench.register("MyNet")``.
 
     The name is known in this process at once. Suites find it if the file lies beside the suite or

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cnnbench.errors import UserError, nearest, plain
-from cnnbench.models import locate, model_name, registered
+from cnnbench.errors import UserError, nearest, nearest_or_all, plain
+from cnnbench.files import check_path
+from cnnbench.models import model_name, registered
 from cnnbench.models.catalog import ENTRIES, Entry
 from cnnbench.models.model import Model
 from cnnbench.models.registered import register
@@ -42,9 +43,7 @@ def resolve(text: str, search_path: Sequence[Path] = ()) -> Model:
 
 def _hint(name: str, search_path: Sequence[Path]) -> str:
     """Return what the user of an unknown name can do."""
-    if any(
-        locate.seen((root / name / _SAVED_MODEL).is_file) for root in (*search_path, Path.cwd())
-    ):
+    if any(check_path((root / name / _SAVED_MODEL).is_file) for root in (*search_path, Path.cwd())):
         return "a SavedModel is a graph without layers: save it with model.save('net.keras')"
     if name.endswith(".py"):
         return f"name the function in it that builds the network: {name}:builder"
@@ -89,10 +88,8 @@ def entries(
 
 
 def _check(wanted: str, valid: Sequence[str], kind: str, where: str) -> None:
-    known = list(dict.fromkeys(valid))
-    if plain(wanted) not in map(plain, known):
-        hint = nearest(wanted, known) or "one of: " + ", ".join(known)
-        raise UserError(f"unknown {kind} '{wanted}'", where, hint)
+    if plain(wanted) not in map(plain, valid):
+        raise UserError(f"unknown {kind} '{wanted}'", where, nearest_or_all(wanted, valid))
 
 
 def _entry(name: str) -> Entry:

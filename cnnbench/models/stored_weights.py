@@ -1,4 +1,4 @@
-"""Load weights from files; if they do not fit, say which network they belong to."""
+"""Load weights from files; if they do not fit, report which network they belong to."""
 
 from __future__ import annotations
 
@@ -167,7 +167,8 @@ def _other_ends(theirs: Counter[Shape], ours: Counter[Shape]) -> str:
     """Return the parameter that differs if only the classifier or the input does."""
     if theirs.total() != ours.total() or not 1 <= theirs.total() <= 2:
         return ""
-    pairs = list(zip(sorted(theirs, key=len), sorted(ours, key=len), strict=True))
+    stored, built = (sorted(each.elements(), key=len) for each in (theirs, ours))
+    pairs = list(zip(stored, built, strict=True))
     if any(len(a) != len(b) for a, b in pairs):
         return ""
     if all(a[:-1] == b[:-1] for a, b in pairs) and len({a[-1] for a, _ in pairs}) == 1:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cnnbench.data.downloads import impatient
+from cnnbench.data.downloads import short_timeouts
 from cnnbench.errors import Unavailable
 from cnnbench.models import stored_weights
 from cnnbench.models.catalog import ENTRIES
@@ -31,10 +31,10 @@ def load(model: Any, file: Path, label: str, whole: Callable[[], Any] | None = N
 
 
 @contextmanager
-def explained(label: str) -> Iterator[None]:
+def explain_failed_download(label: str) -> Iterator[None]:
     """Turn a failed download by Keras into one line: which file, and where to put it."""
     try:
-        with impatient():
+        with short_timeouts():
             yield
     except Exception as error:
         file = _wanted_file(error)

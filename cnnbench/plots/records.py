@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.probes.compression.variants import named
 from cnnbench.probes.probe import setting_of
-from cnnbench.record import Record
+from cnnbench.record import Record, model_title
 from cnnbench.units import number, rounded, show
 
 _NOT_DRAWN = ("epoch", "phase", "seconds", "traced")
@@ -25,7 +24,7 @@ def epochs(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
         if record.status != "ok" or not isinstance(points, list):
             continue
         place = {
-            "network": named(record.model, record.variant),
+            "network": model_title(record.model, record.variant),
             "setting": setting_of(record).label(),
             "seed": str(record.repeat),
         }
@@ -43,7 +42,7 @@ def confusions(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
         counts, names = record.details.get("confusion"), record.details.get("classes")
         if record.status != "ok" or not isinstance(counts, list) or not _is_square(counts):
             continue
-        place = (named(record.model, record.variant), setting_of(record).label_for("top1"))
+        place = (model_title(record.model, record.variant), setting_of(record).label_for("top1"))
         known = found.setdefault(place, {"counts": 0, "seeds": 0, "classes": None})
         if known["seeds"] and np.shape(known["counts"]) != np.shape(counts):
             continue
@@ -87,7 +86,7 @@ def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
             continue
         mode = record.setting.get("mode", "infer")
         place = {
-            "network": named(record.model, record.variant),
+            "network": model_title(record.model, record.variant),
             "setting": f"{mode} {setting_of(record).label()}",
         }
         pairs = zip(times, sizes, strict=True)

@@ -1,1 +1,1 @@
-"""How it is measured: a probe a file; each is given a network and gives back what it found."""
+"""Probes, one per folder: each measures a model and returns metrics, samples and details."""

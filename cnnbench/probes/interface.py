@@ -1,4 +1,4 @@
-"""What a probe is given and what it gives back: the three words between a worker and a probe."""
+"""Interface between the worker and a probe: the context of a job and its result."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Context:
-    """What a job may use beside its subject and its setting.
+    """Folders, limits and callbacks of a job, next to its model and its setting.
 
     Attributes:
         repeat: the round (latency, memory) or the seed (accuracy), from 0.
-        artifacts: the cell's own folder: its ``prepare`` job writes here, its rounds read here.
-        scratch: a folder for state that a repeated attempt may resume from.
+        artifacts: folder of the cell: its ``prepare`` job writes here, its repeats read here.
+        scratch: folder for checkpoints that a later attempt may resume from.
         data_dir: the folder with ``keras/``, ``tensorflow_datasets/``, ``weights/``, or None.
         memory_limit: bytes that this process may use, or None.
-        search_path: where files that the suite names are looked up, its own folder first.
+        search_path: folders in which files that the suite names are looked up, its own first.
         report_progress: sends a progress message to the parent (never inside a timed section).
-        report_predicted_peak: tells the parent how many bytes this process is predicted to need;
-            evidence that memory ran out, should it die.
+        report_predicted_peak: sends the bytes that this process is predicted to need; if it then
+            dies, that is evidence that memory ran out.
     """
 
     repeat: int
@@ -36,11 +36,11 @@ class Context:
 
 @dataclass
 class ProbeResult:
-    """What a job found.
+    """Result of a job that succeeded.
 
     Attributes:
         metrics: metric name without a setting (``latency_p50_s``) -> value in base units.
-        samples: raw values in base units, by metric (``latency_s``: one a call).
+        samples: raw values in base units, by metric (``latency_s``: one per call).
         details: anything else worth keeping, as JSON (curves, names of uncounted operations).
     """
 

@@ -1,7 +1,7 @@
-"""Description of a probe: everything about one way of measuring, but for its heavy half.
+"""Description of a probe: everything except its heavy half, which only workers import.
 
-A probe is a folder. Its ``__init__`` describes it with a `Probe`; ``settings`` is what suites and
-cells say of it; ``run`` measures, imported in a worker only; ``summary`` makes numbers of records.
+A probe is a folder: ``__init__`` describes it with a `Probe`, ``settings`` defines its entry in a
+suite and the setting of a cell, ``run`` measures, and ``summary`` turns records into numbers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Measuring(Protocol):
         """Measure one repeat."""
 
     def prepare(self, model: ModelHandle, setting: Any, context: Context) -> ProbeResult:
-        """Make, once a cell, what its repeats need; only where a setting ``needs_prepare``."""
+        """Make what the repeats of a cell need; called if its setting ``needs_prepare``."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Probe:
     """One way of measuring.
 
     Attributes:
-        name: as suites and records write it.
-        spec: the schema of the probe in a suite.
-        setting: the schema of one cell.
-        run: the module of the heavy half, a `Measuring`.
-        metrics: every metric that it finds, in the order of a report's columns.
-        summary: makes the numbers of a cell from its good repeats and its status.
+        name: as written in suites and records.
+        spec: schema of its entry in a suite.
+        setting: schema of one cell.
+        run: name of the module of the heavy half, a `Measuring`.
+        metrics: every metric that it reports, in the order of a report's columns.
+        summary: summarises the successful repeats of a cell, given the status of the cell.
         repeat: noun for one repeat of a cell.
-        counts_only: whether the network is not run, so that its input may stay unknown.
+        counts_only: the model is not run, so that its input shape may stay unknown.
         precedence: where two probes fill one column of a row, the higher one's number is taken.
         is_precise: whether repeats so far are as precise as the suite wants; by default never.
         across_rows: columns that need several rows of a report: tiers, comparisons. A number is
@@ -78,7 +78,7 @@ class Probe:
         return found
 
     def read_setting(self, values: Mapping[str, Any]) -> Setting:
-        """Return a record's setting as an object; fields of later versions get their default."""
+        """Return a record's setting as an object; missing fields get their default."""
         return self.setting.model_validate(dict(values))
 
     def summarise(self, setting: Setting, records: Sequence[Record]) -> dict[str, Measurement]:
@@ -100,7 +100,7 @@ class Probe:
 
 
 def probe_of(record: Record) -> Probe:
-    """Return the probe that found a record."""
+    """Return the probe of a record."""
     return PROBES[record.probe]
 
 
@@ -108,7 +108,7 @@ def setting_of(record: Record) -> Setting:
     """Return the setting of a record as an object.
 
     Raises:
-        ValueError: the setting is none of its probe.
+        ValueError: the setting does not fit the schema of its probe.
     """
     return _setting(record.probe, json.dumps(record.setting, sort_keys=True))
 

@@ -1,28 +1,29 @@
-"""What every probe's settings share.
+"""Base classes of the probes' settings.
 
-A *spec* is a probe as a suite words it, with lists; it expands into *settings*, one a cell, with
-every default filled in. Everything in a setting decides the result and is part of the key; what
-only decides how often a cell is measured is its *stopping rule*, which is not.
+A *spec* is the entry of a probe in a suite, with lists; it expands into *settings*, one per cell,
+with every default filled in. Everything in a setting affects the result and is part of the key. The
+*stopping rule* only decides how often a cell is measured, and is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
 from cnnbench.metrics import METRICS
-from cnnbench.models.handle import Model
+from cnnbench.models.handle import ModelInfo
+from cnnbench.record import FLOAT32
 from cnnbench.schema import Distinct, StrictModel
 
 
 class StoppingRule(StrictModel):
-    """How often a cell is measured: at least ``at_least`` processes, at most ``at_most``.
+    """Number of repeats of a cell: between ``at_least`` and ``at_most`` processes.
 
-    Between the two it ends when the relative half-width of the 95 % interval of its location is
-    within ``precision``; without a precision it is always ``at_most``.
+    A cell is finished early when the relative half-width of its 95 % interval is within
+    ``precision``; without a precision, ``at_most`` processes run.
     """
 
     at_least: int = 1
@@ -30,7 +31,7 @@ class StoppingRule(StrictModel):
     precision: float | None = None
 
     def stricter(self, other: StoppingRule) -> StoppingRule:
-        """What satisfies both."""
+        """Return the rule that satisfies both."""
         wanted = (self.precision, other.precision)
         return StoppingRule(
             at_least=max(self.at_least, other.at_least),
@@ -40,47 +41,54 @@ class StoppingRule(StrictModel):
 
 
 class Setting(StrictModel):
-    """One cell's setting. Subclasses add their fields and say how it is written in a column."""
+    """Setting of one cell. Subclasses add their fields, and the label used in column names."""
 
     probe: ClassVar[str]
 
-    # Whether its jobs neither time anything nor keep the machine busy for long.
+    # Its jobs neither time anything nor keep the machine busy for long.
     is_light: ClassVar[bool] = False
 
     @property
     def needs_prepare(self) -> bool:
-        """Whether a ``prepare`` job comes before the first repeat."""
+        """True if a ``prepare`` job comes before the first repeat."""
         return False
 
     def variant_name(self) -> str:
-        """What was done to the network."""
-        return "float32"
+        """Return how the model was compressed; ``float32`` if it was not."""
+        return FLOAT32
 
     def network(self, model: Any) -> Any:
-        """The network that is measured: ``model`` itself, or it with another input or classes."""
+        """Return the model that is measured: ``model``, or a copy with another input or classes."""
         return model
 
     def kind(self) -> str:
-        """Jobs of a kind do the same, and so take about the same time."""
+        """Return the kind of its jobs; jobs of one kind take comparable time."""
         return self.probe
 
     def training_pixels(self, input_shape: Sequence[int]) -> float:
         """Return the number of pixels a job trains on, over all epochs; 0 if nothing is trained.
 
-        ``input_shape`` is the network's own; () where only building it tells.
+        ``input_shape`` is that of the model; () if it is unknown before building.
         """
         return 0.0
 
+    def training_seconds(self, metrics: Mapping[str, float]) -> float:
+        """Return the part of a job's duration that grows with the number of pixels trained on.
+
+        ``metrics`` are those of a job that succeeded.
+        """
+        return metrics.get("train_s", 0.0)
+
     def stage(self) -> int:
-        """Cells of a probe are measured stage by stage: what later ones need, earlier ones make."""
+        """Return the position among the probe's stages: later stages need results of earlier."""
         return 0
 
     def label(self) -> str:
-        """The setting behind the ``@``: axes in a fixed order, those at their default left out."""
+        """Return the text behind the ``@`` of a column: axes in a fixed order, defaults omitted."""
         raise NotImplementedError
 
     def label_for(self, metric: str) -> str:
-        """The part of the label that ``metric`` depends on."""
+        """Return the part of the label that ``metric`` depends on."""
         known = METRICS.get(metric)
         depends_on = known.depends_on if known else "setting"
         if depends_on in ("network", "weights"):
@@ -90,37 +98,37 @@ class Setting(StrictModel):
         return self.label()
 
     def primary_metrics(self) -> tuple[str, ...]:
-        """The metrics that stand blank, with the reason, where this cell found nothing."""
+        """Return the metrics that are reported as missing, with the reason, if the cell failed."""
         raise NotImplementedError
 
 
 class Spec(StrictModel):
-    """A probe as a suite words it.
+    """Entry of a probe in a suite.
 
     Attributes:
-        models: those of the suite's models that it is for; by default all.
+        models: the models of the suite that it applies to; by default all.
     """
 
     models: Annotated[list[str], Distinct, Field(min_length=1)] | None = None
 
-    def settings(self, model: Model) -> Iterator[Setting]:
-        """The settings of this probe for one model, every default filled in."""
+    def settings(self, model: ModelInfo) -> Iterator[Setting]:
+        """Yield the settings of this probe for one model, with every default filled in."""
         raise NotImplementedError
 
-    def cells(self, model: Model) -> Iterator[tuple[Setting, StoppingRule]]:
-        """The settings, each with how often its cell is measured."""
+    def cells(self, model: ModelInfo) -> Iterator[tuple[Setting, StoppingRule]]:
+        """Yield the settings for one model, each with the stopping rule of its cell."""
         rule = self.stopping_rule()
         for setting in self.settings(model):
             yield setting, rule
 
-    def notes(self, models: Sequence[Model]) -> Iterator[str]:
+    def notes(self, models: Sequence[ModelInfo]) -> Iterator[str]:
         """Yield remarks for the plan on settings that do not apply to all of these models."""
         return iter(())
 
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
-        """The same with the hashes of the files it names, which decide the result as well."""
+        """Return a copy with the hashes of the files it names, which affect the result too."""
         return self
 
     def stopping_rule(self) -> StoppingRule:
-        """How often each of the cells is measured."""
+        """Return the stopping rule of its cells."""
         return StoppingRule()

@@ -11,8 +11,9 @@ import pandas as pd
 
 from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS, column, of_column, split
+from cnnbench.record import FLOAT32
 from cnnbench.results import csv_files
-from cnnbench.row import FLOAT32, NOT_MEASURED, Row
+from cnnbench.row import NOT_MEASURED, Row
 from cnnbench.statistics.measurement import Measurement
 from cnnbench.text import html_table
 from cnnbench.units import number, show, written

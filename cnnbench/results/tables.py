@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from cnnbench.errors import UserError
-from cnnbench.files import seen
+from cnnbench.files import check_path
 from cnnbench.metrics import METRICS, column
 from cnnbench.plugins import PROBES
 from cnnbench.probes.probe import probe_of, setting_of
@@ -73,11 +73,11 @@ def load(path: Path | str) -> Run:
         UserError: nothing there, or not a run.
     """
     path = Path(path)
-    if seen(path.is_dir):
+    if check_path(path.is_dir):
         folder = _run_in(path)
         records = journal.read(folder / journal.FILE_NAME)[1]
         return Run(folder, measured(records), records, environment_facts.read(folder))
-    if not seen(path.exists):
+    if not check_path(path.exists):
         raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
     return Run(path, Report.from_csv(path))
 

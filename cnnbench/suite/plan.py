@@ -1,4 +1,4 @@
-"""Suite -> cells and jobs. A plan is data: nothing here runs, waits or looks at results."""
+"""Expand a suite into cells and jobs. A plan is data: nothing here runs or reads results."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.errors import UserError, all_of, one_of
-from cnnbench.models.handle import Model
+from cnnbench.models.handle import ModelInfo
 from cnnbench.plugins import PROBES
-from cnnbench.probes.compression.variants import named
 from cnnbench.probes.settings import Setting, Spec, StoppingRule
-from cnnbench.record import PREPARE, Repeat, job_key
+from cnnbench.record import PREPARE, Repeat, job_key, model_title
 from cnnbench.suite.suite import Suite
 
-# A few long lists multiply to more than any machine can measure, or hold in its memory.
+# Long lists multiply to more cells than can be measured or held in memory.
 _MOST_CELLS = 100_000
 
 
@@ -27,7 +26,7 @@ _MOST_CELLS = 100_000
 class Cell:
     """One place in the table: model × variant × probe × setting."""
 
-    model: Model
+    model: ModelInfo
     variant: str
     probe: str
     setting: Setting
@@ -35,7 +34,7 @@ class Cell:
 
     @cached_property
     def setting_json(self) -> dict[str, Any]:
-        """The setting as it stands in records and keys."""
+        """The setting as in records and keys."""
         return self.setting.model_dump(mode="json")
 
     @cached_property
@@ -45,16 +44,16 @@ class Cell:
 
     @cached_property
     def prepare(self) -> Job | None:
-        """The job that makes what the repeats need, where they need anything."""
+        """The job that runs once before the repeats; None if they need none."""
         return Job(self, PREPARE, self._job_key(PREPARE)) if self.setting.needs_prepare else None
 
     @cached_property
     def repeats(self) -> tuple[Job, ...]:
-        """The rounds or seeds that the cell may need, in order."""
+        """Jobs of the rounds or seeds that the cell may need, in order."""
         return tuple(Job(self, n, self._job_key(n)) for n in range(self.rule.at_most))
 
     def jobs(self) -> Iterator[Job]:
-        """Every job that this cell may need, ``prepare`` first."""
+        """Yield every job that the cell may need, ``prepare`` first."""
         if self.prepare:
             yield self.prepare
         yield from self.repeats
@@ -64,12 +63,12 @@ class Cell:
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
-        """Of its model as it was planned: a user's file may have changed since."""
+        """Identity of the model when planned; a user's file may change later."""
         return self.model.identity()
 
     def title(self) -> str:
-        """``MobileNetV2 latency cpu/litert/b1``."""
-        return f"{named(self.model.label, self.variant)} {self.probe} {self.setting.label()}"
+        """Return for example ``MobileNetV2 latency cpu/litert/b1``."""
+        return f"{model_title(self.model.label, self.variant)} {self.probe} {self.setting.label()}"
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Job:
     key: str
 
     def title(self) -> str:
-        """``MobileNetV2 latency cpu/litert/b1, round 3``."""
+        """Return for example ``MobileNetV2 latency cpu/litert/b1, round 3``."""
         if self.repeat == PREPARE:
             return f"{self.cell.title()}, prepare"
         if self.cell.rule.at_most == 1:
@@ -91,9 +90,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a suite: by probe (`PROBES`), stage and model.
+    """The cells of a suite.
 
-    ``probes`` are its probes in that order, with the hashes of the files that they name.
+    Attributes:
+        suite: what was planned.
+        cells: ordered by probe (as in `PROBES`), stage and model.
+        probes: the suite's entries in that order, with the hashes of the files that they name.
     """
 
     suite: Suite
@@ -102,17 +104,16 @@ class Plan:
 
     @cached_property
     def id(self) -> str:
-        """sha256 over all cells; their order, how often each is measured, limits and words are not
-        in it.
+        """sha256 of the keys of all cells, in any order.
 
-        So where a suite is only put in another order, or asks for more seeds or rounds, its run
-        goes on.
+        A suite that is only reordered, or has other limits or more seeds or rounds, continues the
+        same run.
         """
         parts = sorted(cell.key for cell in self.cells)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def part(self, only: Collection[str] = (), probes: Collection[str] = ()) -> tuple[Cell, ...]:
-        """The cells of some models and some probes (all where none is named).
+        """Return the cells of some models and probes; an empty argument selects all.
 
         Raises:
             UserError: a model or probe that this suite does not have.
@@ -139,10 +140,15 @@ class Plan:
 
 
 def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
-    """Expand a suite into its cells; ``data_dir`` is where weights files are looked up too.
+    """Expand a suite into its cells.
+
+    Args:
+        suite: as `suite.load` returns it.
+        data_dir: weights files are looked up in its ``weights/`` as well.
 
     Raises:
-        UserError: a setting that a model cannot take; all of them are reported.
+        UserError: settings that a model cannot take, all together; more cells than can be
+            measured; or two cells with one column.
     """
     order = list(PROBES)
     cells: list[Cell] = []
@@ -164,17 +170,18 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
             )
             if len(cells) > _MOST_CELLS:
                 where = suite.source.where(("probes", probe))
-                raise UserError(f"more than {_MOST_CELLS} cells; make it several suites", where)
+                raise UserError(f"more than {_MOST_CELLS} cells; split the suite", where)
     if problems:
         raise all_of(problems)
     cells.sort(key=lambda cell: (order.index(cell.probe), cell.setting.stage()))
     cells = _without_repeats(cells)
-    _check_columns(suite, cells)
+    if problems := list(_clashes(suite, cells)):
+        raise all_of(problems)
     return Plan(suite, tuple(cells), tuple(probes))
 
 
 def _without_repeats(cells: list[Cell]) -> list[Cell]:
-    """A cell that two forms of a probe name is measured once, by what satisfies both."""
+    """Merge equal cells of several entries into one, with the stricter stopping rule."""
     known: dict[str, Cell] = {}
     for cell in cells:
         twin = known.get(cell.key)
@@ -182,8 +189,8 @@ def _without_repeats(cells: list[Cell]) -> list[Cell]:
     return list(known.values())
 
 
-def _check_columns(suite: Suite, cells: Iterable[Cell]) -> None:
-    """Two cells that differ in what no column says would hide one another in the table."""
+def _clashes(suite: Suite, cells: Iterable[Cell]) -> Iterator[UserError]:
+    """Yield an error for every cell whose place in the table another one has already."""
     known: dict[tuple[Any, ...], Cell] = {}
     for cell in cells:
         place = (cell.title(), cell.model.input_shape, cell.model.classes)
@@ -191,9 +198,9 @@ def _check_columns(suite: Suite, cells: Iterable[Cell]) -> None:
         if twin is not cell:
             ours, theirs = cell.setting_json, twin.setting_json
             names = sorted(name for name in ours if ours[name] != theirs.get(name))
-            raise UserError(
-                f"two forms measure '{cell.title()}' and differ in {', '.join(names)}, which its "
-                "column does not tell: one would hide the other",
+            yield UserError(
+                f"two entries measure '{cell.title()}' and differ only in {', '.join(names)}, "
+                "which its column does not show",
                 suite.source.where(("probes", cell.probe)),
-                "make them two suites",
+                "put them into two suites",
             )

@@ -1,4 +1,4 @@
-"""A suite: models × probes, and limits. YAML in, `Suite` out, every mistake with its line."""
+"""Read and check a suite (models × probes, and limits); report every mistake with its line."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
-from cnnbench.errors import UserError, UserErrors, all_of, nearest, one_of, shown
-from cnnbench.files import seen
-from cnnbench.models.handle import Model
+from cnnbench.errors import (
+    UserError,
+    UserErrors,
+    all_of,
+    nearest,
+    nearest_or_all,
+    one_of,
+    shown,
+)
+from cnnbench.files import check_path
+from cnnbench.models.handle import ModelInfo
 from cnnbench.plugins import PROBES
 from cnnbench.probes.settings import Spec
 from cnnbench.schema import Bytes, Seconds, StrictModel
@@ -20,19 +29,19 @@ from cnnbench.suite.yaml_source import Path_, Source
 
 
 class Catalogue(Protocol):
-    """Where model names are looked up."""
+    """Look-up of models by name, for example the module `cnnbench.models.registry`."""
 
-    def resolve(self, text: str, search_path: Sequence[Path]) -> Model:
-        """The model that ``text`` names, or a `UserError`."""
+    def resolve(self, text: str, search_path: Sequence[Path]) -> ModelInfo:
+        """Return the model ``text``; raise `UserError` if there is none."""
 
 
 class Limits(StrictModel):
-    """What a job or a cell may use.
+    """Limits of jobs and cells.
 
     Attributes:
-        timeout: seconds a job may take.
-        memory: bytes a worker may use.
-        cell: seconds that the repeats of one cell may take in all, or None.
+        timeout: seconds per job.
+        memory: bytes per worker.
+        cell: total seconds for the repeats of one cell, or None.
     """
 
     timeout: Seconds = 600.0
@@ -40,7 +49,7 @@ class Limits(StrictModel):
     cell: Seconds | None = None
 
 
-# The suites that come with the package.
+# Suites included in the package.
 SHIPPED = Path(__file__).parents[1] / "suites"
 
 SuiteSource = Path | str | Mapping[str, Any]
@@ -62,18 +71,28 @@ class _Top(StrictModel):
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite that can be planned."""
+    """A checked suite, ready to be planned.
+
+    Attributes:
+        name: names the folder of its runs.
+        description: one sentence for reports.
+        models: in the order of the file.
+        probes: name and settings of each entry; a probe may have several entries.
+        limits: of jobs and cells.
+        source: the document, for the line numbers in messages.
+        search_path: folders in which files are looked up, the suite's own first.
+    """
 
     name: str
     description: str
-    models: tuple[Model, ...]
+    models: tuple[ModelInfo, ...]
     probes: tuple[tuple[str, Spec], ...]
     limits: Limits
     source: Source
     search_path: tuple[Path, ...]
 
-    def models_of(self, spec: Spec) -> tuple[Model, ...]:
-        """The models that a form of a probe is for: those it names, else all."""
+    def models_of(self, spec: Spec) -> tuple[ModelInfo, ...]:
+        """Return the models that an entry applies to: those it lists, else all."""
         if spec.models is None:
             return self.models
         return tuple(model for model in self.models if model.label in spec.models)
@@ -88,7 +107,7 @@ def load(suite: SuiteSource, catalogue: Catalogue) -> Suite:
         catalogue: where model names are looked up.
 
     Raises:
-        UserError: one or more mistakes, all of them, each with its line.
+        UserError: the mistakes in it, all together, each with its line.
     """
     if isinstance(suite, Mapping):
         return check(yaml_source.dumped(suite, _NAMELESS), catalogue, (Path.cwd(),))
@@ -101,8 +120,12 @@ def load(suite: SuiteSource, catalogue: Catalogue) -> Suite:
 
 
 def _shipped(name: Path) -> Path | None:
-    """The suite ``smoke`` that comes with the package, where no file is called so."""
-    if seen(name.exists) or len(name.parts) != 1 or name.suffix:
+    """Return the file of an included suite (``smoke``); None if ``name`` is a path.
+
+    Raises:
+        UserError: neither a file nor an included suite.
+    """
+    if check_path(name.exists) or len(name.parts) != 1 or name.suffix:
         return None
     suites = {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
     if str(name) not in suites:
@@ -112,7 +135,7 @@ def _shipped(name: Path) -> Path | None:
 
 
 def check(source: Source, catalogue: Catalogue, search_path: tuple[Path, ...] = ()) -> Suite:
-    """`load` for a document that is already read."""
+    """Check a document that was read already; see `load`."""
     if not isinstance(source.data, dict):
         raise UserError(
             "a suite is a mapping with name, models and probes", source.where(), "see suites/"
@@ -140,15 +163,15 @@ def _models(
     catalogue: Catalogue,
     search_path: tuple[Path, ...],
     problems: list[UserError],
-) -> Iterator[Model]:
+) -> Iterator[ModelInfo]:
     names = source.data.get("models")
     seen: dict[str, str] = {}
     for index, text in enumerate(names if isinstance(names, list) else []):
         if not isinstance(text, str):
-            continue  # already reported by the schema
+            continue  # the schema reports it
         if len(problems) >= _MOST_PROBLEMS:
             problems.append(
-                UserError("too many mistakes to look further", source.where(("models",)))
+                UserError("too many mistakes; the rest is not checked", source.where(("models",)))
             )
             return
         where = source.where(("models", index))
@@ -162,45 +185,45 @@ def _models(
             problems.append(UserError(f"{name}{error.what}", where, error.hint))
             continue
         if model.label in seen:
-            problems.append(UserError(f"'{text}' is '{seen[model.label]}' again", where))
+            problems.append(UserError(f"'{text}' duplicates '{seen[model.label]}'", where))
         seen[model.label] = text
         yield model
 
 
 def _probes(
     source: Source,
-    models: Sequence[Model],
+    models: Sequence[ModelInfo],
     search_path: tuple[Path, ...],
     problems: list[UserError],
 ) -> Iterator[tuple[str, Spec]]:
     probes = source.data.get("probes")
-    for name, forms in (probes if isinstance(probes, dict) else {}).items():
+    for name, entries in (probes if isinstance(probes, dict) else {}).items():
         path: Path_ = ("probes", str(name))
         if name not in PROBES:
-            hint = nearest(str(name), PROBES) or "one of: " + ", ".join(PROBES)
+            hint = nearest_or_all(str(name), PROBES)
             problems.append(UserError(f"unknown probe '{name}'", source.where(path), hint))
             continue
-        as_list = isinstance(forms, list)
-        if as_list and not forms:
+        as_list = isinstance(entries, list)
+        if as_list and not entries:
             problems.append(UserError(f"'{name}' is an empty list", source.where(path)))
-        for index, form in enumerate(forms if as_list else [forms]):
-            form_path = (*path, index) if as_list else path
+        for index, entry in enumerate(entries if as_list else [entries]):
+            entry_path = (*path, index) if as_list else path
             spec = _validated(
                 PROBES[name].spec,
-                {} if form is None else form,
-                form_path,
+                {} if entry is None else entry,
+                entry_path,
                 source,
                 problems,
                 search_path,
             )
             if spec is not None:
-                yield name, _for_models(spec, models, source, form_path, problems)
+                yield name, _for_models(spec, models, source, entry_path, problems)
 
 
 def _for_models(
-    spec: Spec, models: Sequence[Model], source: Source, path: Path_, problems: list[UserError]
+    spec: Spec, models: Sequence[ModelInfo], source: Source, path: Path_, problems: list[UserError]
 ) -> Spec:
-    """The same with the models it names by their labels; one that the suite lacks is a problem."""
+    """Return ``spec`` with its models as labels; append unknown ones to ``problems``."""
     if spec.models is None:
         return spec
     labels = [model.label for model in models]
@@ -219,7 +242,7 @@ _SHOULD_BE = "Input should be "
 
 
 def _validated(
-    form: type[_F],
+    schema: type[_F],
     data: Any,
     path: Path_,
     source: Source,
@@ -227,16 +250,18 @@ def _validated(
     search_path: tuple[Path, ...] = (),
 ) -> _F | None:
     try:
-        return form.model_validate(data, context={"search_path": search_path})
+        return schema.model_validate(data, context={"search_path": search_path})
     except ValidationError as error:
-        problems.extend(_worded(form, item, path, source) for item in _joined(error, source))
+        problems.extend(
+            _as_user_error(schema, item, path, source) for item in _merged_items(error, source)
+        )
         return None
 
 
-def _joined(error: ValidationError, source: Source) -> list[Any]:
-    """The items of ``error``; what every branch of a union says of one value is one of them."""
-    found: list[Any] = []
-    first_at: dict[Any, Any] = {}
+def _merged_items(error: ValidationError, source: Source) -> list[ErrorDetails]:
+    """Return the items of ``error``, with the messages of a union's branches joined into one."""
+    found: list[ErrorDetails] = []
+    first_at: dict[Path_, ErrorDetails] = {}
     for item in error.errors():
         place = tuple(part for part in item["loc"] if _is_key(part, source))
         is_branch = item["msg"].startswith(_SHOULD_BE)
@@ -249,15 +274,17 @@ def _joined(error: ValidationError, source: Source) -> list[Any]:
     return found
 
 
-def _worded(form: type[BaseModel], item: Any, path: Path_, source: Source) -> UserError:
-    """One pydantic error as a sentence with its line."""
+def _as_user_error(
+    schema: type[BaseModel], item: ErrorDetails, path: Path_, source: Source
+) -> UserError:
+    """Return one pydantic error as a sentence with its line."""
     location: Path_ = tuple(item["loc"])
     name = ".".join(str(part) for part in (*path, *location) if _is_key(part, source))
     where = source.where((*path, *location))
     match item["type"]:
         case "extra_forbidden":
-            fields = _fields_at(form, location[:-1])
-            hint = nearest(str(location[-1]), fields) or "one of: " + ", ".join(fields)
+            fields = _fields_at(schema, location[:-1])
+            hint = nearest_or_all(str(location[-1]), fields)
             return UserError(f"unknown key '{name}'", where, hint)
         case "missing":
             return UserError(f"'{name}' is missing", where)
@@ -270,7 +297,7 @@ def _worded(form: type[BaseModel], item: Any, path: Path_, source: Source) -> Us
                 "letters, digits, '-', '_' and '.', at most 64, no '/'",
             )
     message = item["msg"].removeprefix("Value error, ")
-    if isinstance(item["input"], dict):  # of several keys together: the message names them
+    if isinstance(item["input"], dict):  # about several keys together, which the message names
         return UserError(f"'{name}': {message}", where)
     return UserError(
         f"'{name}' is {shown(item['input'])}: {message[:1].lower()}{message[1:]}", where
@@ -278,17 +305,17 @@ def _worded(form: type[BaseModel], item: Any, path: Path_, source: Source) -> Us
 
 
 def _is_key(part: str | int, source: Source) -> bool:
-    """Whether a part of a pydantic location stands in the file (union branches do not)."""
+    """Return whether a part of a pydantic location is in the file (union branches are not)."""
     return isinstance(part, int) or part in source.keys or part.isidentifier()
 
 
-def _fields_at(form: type[BaseModel], location: Path_) -> list[str]:
+def _fields_at(schema: type[BaseModel], location: Path_) -> list[str]:
     for part in location:
-        annotation = form.model_fields[part].annotation if part in form.model_fields else None
+        annotation = schema.model_fields[part].annotation if part in schema.model_fields else None
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             break
-        form = annotation
-    return list(form.model_fields)
+        schema = annotation
+    return list(schema.model_fields)
 
 
 def _line_of(where: str) -> int:

@@ -1,4 +1,4 @@
-"""YAML read safely, with the line of every value: mistakes are reported where they stand."""
+"""Read YAML safely, with the line of every value for messages."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Path_ = tuple[str | int, ...]
 MOST_BYTES = 2**18
 _MAX_NODES = 20_000
 _DEEPEST = 50
-# Longer ones exist to hang a reader: hexadecimal and sexagesimal integers have no limit in Python.
+# Longer ones can hang a reader: Python has no limit for hexadecimal and sexagesimal integers.
 _MAX_DIGITS = 100
 _HALF = re.compile("[\ud800-\udfff]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but the tab and the end of a line
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # except tab and line feed
 _NUMBERS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float"))
 
 
@@ -36,21 +36,21 @@ class Source:
 
     @cached_property
     def keys(self) -> frozenset[str | int]:
-        """Every key and every index that stands in it, at any depth."""
+        """Every key and index in the document, at any depth."""
         return frozenset(part for path in self.lines for part in path)
 
     def where(self, path: Path_ = ()) -> str:
-        """``suites/mobile.yaml:7`` for the value at ``path``, or its nearest parent."""
+        """Return the place of the value at ``path``, or of its parent: ``suites/mobile.yaml:7``."""
         while path and path not in self.lines:
             path = path[:-1]
         return f"{self.name}:{self.lines.get(path, 1)}"
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, which refuses what PyYAML hangs on or has no word for.
+    """Safe loader that reports two kinds of input with their line.
 
-    Its time grows with the square of the depth; and a value that is not what its tag says
-    (``!!bool maybe``, the 99th of a month) is whatever exception comes of it.
+    Deep nesting takes PyYAML quadratic time, and a value that does not match its tag
+    (``!!bool maybe``, the 99th of a month) raises arbitrary exceptions.
     """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -60,7 +60,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(node, yaml.ScalarNode):
                 raise
             kind = node.tag.rpartition(":")[2]
-            problem = f"'{node.value[:_MAX_DIGITS]}' is no {kind}"
+            problem = f"'{node.value[:_MAX_DIGITS]}' is not a valid {kind}"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
     def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:  # noqa: N803
@@ -105,7 +105,7 @@ def dumped(data: Mapping[str, Any], name: str) -> Source:
 
 
 def parse(text: str, name: str) -> Source:
-    """`read` for text that is already at hand; ``name`` stands for the file in messages."""
+    """Parse YAML text; ``name`` is the file name in messages. See `read`."""
     try:
         return _source(text, name)
     except yaml.MarkedYAMLError as error:
@@ -118,7 +118,7 @@ def parse(text: str, name: str) -> Source:
     except RecursionError:
         raise UserError("nested too deeply to be a suite", name) from None
     except (ValueError, OverflowError):  # of chr(), in the scanner
-        raise UserError("not valid YAML: an escape that is no character", name) from None
+        raise UserError("not valid YAML: an escape that is not a character", name) from None
 
 
 def _source(text: str, name: str) -> Source:
@@ -130,26 +130,26 @@ def _source(text: str, name: str) -> Source:
             return Source(name, text, None, {(): 1})
         index = _Index(name)
         index.walk(node)
-        index.complain()
+        index.raise_problems()
         return Source(name, text, loader.construct_document(node), index.lines)
     finally:
         loader.dispose()
 
 
 class _Index:
-    """The line of every value in a tree of nodes, and what is wrong with the tree itself."""
+    """Lines of all values in a tree of nodes, and the mistakes found in it."""
 
     def __init__(self, name: str) -> None:
         self.lines: dict[Path_, int] = {}
         self._name = name
         self._visits = 0
-        # By its words: a mistake behind an anchor is met at every alias and told once.
+        # By message: a mistake behind an anchor is found at every alias but reported once.
         self._problems: dict[str, UserError] = {}
 
     def walk(
         self, node: yaml.Node, path: Path_ = (), parents: frozenset[int] = frozenset()
     ) -> None:
-        """Note the lines of ``node`` and all below it; an alias is walked at every use.
+        """Record the lines of ``node`` and its descendants; an alias is entered at every use.
 
         Raises:
             UserError: an alias bomb, or an alias that contains itself.
@@ -167,8 +167,8 @@ class _Index:
         elif isinstance(node, yaml.MappingNode):
             self._walk_mapping(node, path, parents)
 
-    def complain(self) -> None:
-        """Raise a `UserError` where anything is wrong."""
+    def raise_problems(self) -> None:
+        """Raise a `UserError` if mistakes were found."""
         found = list(self._problems.values())
         if found:
             raise all_of(found)
@@ -182,7 +182,7 @@ class _Index:
                 self._check_scalar(key)
             if word in seen:
                 self._count()
-                self._note(f"'{word}' stands here twice", key)
+                self._note(f"duplicate key '{word}'", key)
                 continue
             seen.add(word)
             self.walk(item, (*path, word), parents)
@@ -191,11 +191,13 @@ class _Index:
     def _check_scalar(self, node: yaml.ScalarNode) -> None:
         if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
             self._note(f"a number of {len(node.value)} digits", node)
-        # JSON writes some characters as two escapes; YAML takes each for half a one.
+        # JSON writes some characters as two escapes, which YAML reads as two half characters.
         if _HALF.search(node.value):
-            self._note("half a character (\\ud800 to \\udfff)", node, "write it whole")
-        if _CONTROL.search(node.value):  # a terminal would obey a model's name
-            self._note("a control character", node, "take it out")
+            self._note(
+                "half of a surrogate pair (\\ud800 to \\udfff)", node, "write the character itself"
+            )
+        if _CONTROL.search(node.value):  # could change the terminal that shows a model's name
+            self._note("a control character", node, "remove it")
 
     def _count(self) -> None:
         self._visits += 1

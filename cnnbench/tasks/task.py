@@ -1,8 +1,8 @@
-"""Tasks: what a network's outputs mean, how it is trained for that and how well it does it.
+"""Tasks: meaning, training and evaluation of a network's outputs.
 
 A task is one folder or file with a `Task` in it and one line in `TASKS`; another package adds one
 by an entry point of the group ``cnnbench.tasks``. The module must be light to import: `Task` plans
-and summarises. What needs a network is its `Objective`, which only a worker asks for.
+and summarises. Its `Objective`, used only in workers, trains and evaluates networks.
 
 A task's metrics are `cnnbench.metrics.QualityMetric`, one line each in `cnnbench.metrics.QUALITY`.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnnbench.data.pictures import Part
-    from cnnbench.models.handle import Model, ModelHandle
+    from cnnbench.models.handle import ModelHandle, ModelInfo
 
 DEFAULT = "classification"
 
@@ -32,8 +32,8 @@ class Evaluation:
 
     Attributes:
         metrics: metric name -> value.
-        details: what intervals and paired tests need later, as JSON, small enough for a record.
-        notes: remarks for the reader of the result, a line each.
+        details: JSON values for later intervals and paired tests, small enough for a record.
+        notes: remarks for the reader of the result, one line each.
     """
 
     metrics: Mapping[str, float]
@@ -44,12 +44,12 @@ class Evaluation:
 class Objective(Protocol):
     """Training target and evaluation of networks on one data set.
 
-    A subclass inherits the methods that have a body here. ``encoding`` is the objective's own word
-    for the way a network writes its outputs, say ``logits``; nobody else interprets it.
+    A subclass inherits the methods that have a body here. ``encoding`` is the objective's own name
+    for the form of a network's outputs, for example ``logits``; only the objective interprets it.
     """
 
     def outputs_for(self, own: int) -> int:
-        """Return the number of outputs to build a model with that has ``own`` by default."""
+        """Return the number of outputs to build for a model that has ``own`` by default."""
 
     def head(self, seed: int) -> Any:
         """Return a Keras layer from pooled features ``(n, d)`` to outputs."""
@@ -61,7 +61,7 @@ class Objective(Protocol):
         """Return a Keras loss of encoded targets and outputs."""
 
     def watched(self, encoding: str) -> Any:
-        """Return a Keras metric that is computed in every epoch, named `Task.watched`."""
+        """Return the Keras metric `Task.watched`, computed in every epoch."""
 
     def evaluate(self, outputs: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
         """Evaluate outputs against the ground truth of the same images.
@@ -79,7 +79,7 @@ class Objective(Protocol):
         return
 
     def encoding(self, network: Any) -> str:
-        """Return the encoding of the outputs of a ``keras.Model``; empty where there is but one."""
+        """Return the encoding of the outputs of a ``keras.Model``; empty if there is only one."""
         return ""
 
     def encoded(self, targets: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ class Objective(Protocol):
     def agreement(self, outputs: np.ndarray, others: np.ndarray, encoding: str) -> float | None:
         """Return the share of images for which two networks give the same answer.
 
-        None where answers of this task are not simply the same or not.
+        None if answers of this task cannot be compared for equality.
         """
         return None
 
@@ -99,7 +99,7 @@ class Objective(Protocol):
 
 
 class Evaluated(Protocol):
-    """One evaluation, as a journal's record holds it."""
+    """One evaluation, as stored in a record."""
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -115,9 +115,8 @@ class Contender:
     """One model under one training schedule.
 
     Attributes:
-        evaluations: one a seed.
-        is_trained: whether other seeds would give other results; a model that came with its
-            weights gives the same every time.
+        evaluations: one per seed.
+        is_trained: results depend on the seed; False for a model evaluated with given weights.
     """
 
     evaluations: Sequence[Evaluated]
@@ -130,8 +129,8 @@ class Judgement:
 
     Attributes:
         verdict: whether the number can be trusted.
-        value: what stands for all seeds; None for the median.
-        low, high: the 95 % interval; None where the task gives none of its own.
+        value: summary over all seeds; None for the median.
+        low, high: the 95 % interval; None to use the default interval.
     """
 
     verdict: Verdict
@@ -142,11 +141,11 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a contender stands.
+    """Rank of a contender.
 
     Attributes:
-        tier: 1 is the best; contenders of a tier cannot be told apart.
-        open: what it would take to tell them apart; empty where nothing is open.
+        tier: from 1, the best; contenders of a tier do not differ significantly.
+        open: what would separate them; empty if the tier has a single contender.
     """
 
     tier: int
@@ -158,9 +157,9 @@ class TrainedOn:
     """Facts about the classes that a model was trained on elsewhere.
 
     Attributes:
-        is_imagenet: its weights are those that are published for ImageNet.
-        names: of its classes, in the order of its outputs, where the user gave them.
-        names_file: the file that they are from, for messages.
+        is_imagenet: its weights are those published for ImageNet.
+        names: of its classes, in the order of its outputs; None if the user did not give them.
+        names_file: the file with the names, for messages.
     """
 
     is_imagenet: bool
@@ -201,20 +200,19 @@ class Task(Protocol):
         """
         return self.objective(classes, dataset)
 
-    def plan_remark(self, model: Model, classes: int) -> str:
+    def plan_remark(self, model: ModelInfo, classes: int) -> str:
         """Return a remark on training a model on a data set of so many classes; empty for none.
 
         Args:
             model: the remark is a predicate of it: ``is trained for …``.
-            classes: 0 where only reading the data set tells.
+            classes: 0 if known only after reading the data set.
         """
         return ""
 
     def judge(self, contender: Contender) -> Mapping[str, Judgement]:
-        """Return how sure the metrics of several seeds are.
+        """Return intervals and verdicts of metrics over several seeds, by metric name.
 
-        A metric without a judgement is summarised as any number: the median, with an interval over
-        seeds.
+        Other metrics are summarised by their median with an interval over seeds.
         """
         return {}
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 import cnnbench
+from cnnbench.analysis import one_layer
 from cnnbench.cli import group
 from cnnbench.errors import UserError
 from cnnbench.models import registry
@@ -66,6 +67,16 @@ def test_a_layer_that_reads_its_whole_input_says_so_in_words() -> None:
     data = json.loads(said(*words, "--json"))
     assert any(note.startswith(sentence) for note in data["notes"])
     assert data["metrics"]["receptive_field_px"] == 1  # of windows
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Conv2D({[1]: 2})", "Conv2D(" + "(" * 5_000 + ")" * 5_000 + ")", "Conv2D(5"],
+    ids=["unhashable", "nested", "unclosed"],
+)
+def test_rejects_text_that_is_no_layer(text: str) -> None:
+    with pytest.raises(UserError, match="is not a layer"):
+        one_layer.parse(text)
 
 
 def test_training_keeps_the_output_of_the_chapters_single_layer() -> None:

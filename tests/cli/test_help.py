@@ -56,7 +56,7 @@ def test_help_costs_little_more_than_python_itself() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["walk"], "No such command 'walk'"),
+        (["walk"], "unknown command 'walk'"),
         (["run"], "Missing argument"),
         (["run", "no-such.yaml"], "no-such.yaml: cannot be read: No such file or directory"),
         (["report", "no-such-run"], "no-such-run: no such run"),

@@ -175,7 +175,7 @@ def test_what_is_no_number_is_no_prediction(tmp_path: Path) -> None:
         keras.layers.Dense(3, "softmax", kernel_initializer=keras.initializers.Constant(np.nan))
     )
     network.save(tmp_path / "nan.keras")
-    assert "are no numbers" in str(run(str(tmp_path / "nan.keras"), CHINA).exception)
+    assert "are not finite" in str(run(str(tmp_path / "nan.keras"), CHINA).exception)
 
 
 def test_a_damaged_file_and_a_bomb_are_the_users_to_mend(tmp_path: Path, weights: Path) -> None:
@@ -203,7 +203,7 @@ def test_what_keras_cannot_download_is_named_with_its_place(
 
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{_closed_port()}")
     url = "https://weights.invalid/net.h5"
-    with pytest.raises(Unavailable) as caught, weights.explained("MyNet"):
+    with pytest.raises(Unavailable) as caught, weights.explain_failed_download("MyNet"):
         tf.keras.utils.get_file("mine.h5", url, cache_subdir="models", cache_dir=str(tmp_path))
     assert str(caught.value) == (
         "MyNet: mine.h5 is not cached and cannot be downloaded; "

@@ -75,18 +75,20 @@ def test_a_suite_that_is_shipped_is_found_by_its_name(
         suites.load(Path("smoke"), registry)
 
 
-def test_the_command_to_resume_is_the_one_that_was_given_and_can_be_pasted() -> None:
+def test_the_command_resume_command_is_the_one_that_was_given_and_can_be_pasted() -> None:
     models = ("MobileNetV2[alpha=0.5]", "own:net[name='a b']")
-    words = cli_run._to_resume(
+    words = cli_run._resume_command(
         Path("my suite.yaml"), Path("out put"), models, ("static",), Path("/da ta")
     )
     assert shlex.split(words) == [
         "cnnbench", "run", "my suite.yaml", "--out", "out put", "--only", models[0],
         "--only", models[1], "--probe", "static", "--data-dir", "/da ta",
     ]  # fmt: skip
-    plain = cli_run._to_resume(Path("tiny.yaml"), Path("results"), (), (), None)
+    plain = cli_run._resume_command(Path("tiny.yaml"), Path("results"), (), (), None)
     assert plain == "cnnbench run tiny.yaml"
-    elsewhere = cli_run._to_resume(Path("tiny.yaml"), Path("results"), (), (), None, "ray://head")
+    elsewhere = cli_run._resume_command(
+        Path("tiny.yaml"), Path("results"), (), (), None, "ray://head"
+    )
     assert elsewhere == "cnnbench run tiny.yaml --on ray://head"
 
 

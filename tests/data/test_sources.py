@@ -46,7 +46,7 @@ def test_a_silent_network_is_given_up_before_the_system_would() -> None:
     started = time.perf_counter()
     # 192.0.2.1 is reserved for documentation (RFC 5737): nothing ever answers there.
     assert not downloads.reachable("http://192.0.2.1/")
-    with downloads.impatient(), pytest.raises(OSError):
+    with downloads.short_timeouts(), pytest.raises(OSError):
         urllib.request.urlopen("https://192.0.2.1/")
     # Twice five seconds; twice the system's own patience is over four minutes.
     assert time.perf_counter() - started < 120
@@ -85,5 +85,5 @@ def test_tf_flowers_that_cannot_be_had_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads, "reachable", lambda url: False)
-    with pytest.raises(Unavailable, match="tf_flowers is not here and cannot be downloaded"):
+    with pytest.raises(Unavailable, match="tf_flowers is missing and cannot be downloaded"):
         loading.load(Request("tf_flowers", 16, 3), tmp_path)

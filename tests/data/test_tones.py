@@ -49,10 +49,12 @@ def test_integers_of_32_bits_and_floats_up_to_one_have_a_range_and_others_none()
 
 
 def test_white_is_the_most_of_the_usual_depth_that_holds_the_brightest() -> None:
-    assert [tones.white([most]) for most in (1, 255, 256, 1024, 4095, 4096, 65_535, 65_536)] == [
+    assert [
+        tones.white_level([most]) for most in (1, 255, 256, 1024, 4095, 4096, 65_535, 65_536)
+    ] == [
         *(255, 255, 1023, 4095, 4095, 16_383, 65_535, 131_071),
     ]
-    assert tones.white([0, 700, 3000]) == 4095
+    assert tones.white_level([0, 700, 3000]) == 4095
 
 
 def test_in_a_data_set_dark_pictures_stay_darker_than_bright_ones(tmp_path: Path) -> None:

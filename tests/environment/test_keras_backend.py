@@ -174,7 +174,7 @@ def test_what_only_keras_on_jax_reads_is_said_in_one_line(tmp_path: Path) -> Non
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
     found = process(tmp_path, environ(tmp_path), *words)
     assert found.returncode == 1
-    assert f"cnn_budget: {file}: nnx_enabled: is of Keras on JAX and needs flax" in found.stdout
+    assert f"cnn_budget: {file}: nnx_enabled: requires JAX and flax" in found.stdout
     assert "Traceback" not in found.stdout
     assert process(tmp_path, environ(tmp_path, KERAS_NNX_ENABLED="0"), *words).returncode == 0
 

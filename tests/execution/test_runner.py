@@ -193,6 +193,14 @@ def test_an_executor_elsewhere_does_not_claim_this_machine(tmp_path: Path) -> No
     assert len(result.records) == 6
 
 
+def test_an_error_of_an_executors_connection_is_reported_with_its_message(tmp_path: Path) -> None:
+    def answer(request: JobRequest) -> JobResult:
+        raise ConnectionResetError("node-1 closed the connection")
+
+    with pytest.raises(UserError, match="the run cannot continue: node-1 closed the connection"):
+        run(tmp_path, FakeExecutor(answer, host="node-1"))
+
+
 def test_models_are_timed_side_by_side_without_a_suite_file(tmp_path: Path) -> None:
     def timed(request: JobRequest) -> JobResult:
         return JobResult("ok", metrics={"latency_location_s": 1.0, "reference_s": 1.0})

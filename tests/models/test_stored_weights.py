@@ -70,6 +70,20 @@ def test_it_is_said_what_the_weights_are_of(
     assert "could not be loaded" not in str(caught.value)
 
 
+def test_names_no_parameter_where_the_arrays_differ_in_other_ways(tmp_path: Path) -> None:
+    """Two arrays of one shape in the network, of two shapes in the file."""
+    import tensorflow as tf
+
+    def two(hidden: int) -> Any:
+        dense = [tf.keras.layers.Dense(units, use_bias=False) for units in (hidden, 4)]
+        return tf.keras.Sequential([tf.keras.layers.Input((4,)), *dense])
+
+    file = tmp_path / "net.weights.h5"
+    two(5).save_weights(file)
+    with pytest.raises(UserError, match="do not fit Net: the file holds 2 arrays"):
+        stored_weights.load(two(4), file, "Net")
+
+
 def test_a_network_of_the_catalogue_is_recognised(tmp_path: Path) -> None:
     file = tmp_path / "net.weights.h5"
     registry.resolve("MobileNetV2[classes=7,input_shape=32x32x3]").build().save_weights(file)

@@ -51,7 +51,7 @@ def main(folder: Path, generation: str, dtype: str, names: list[str]) -> None:
             except Unavailable as error:
                 (place / "refused.txt").write_text(str(error))
                 continue
-        np.save(place / f"{generation}.npy", calibrated_model.answers(model, images)[0])
+        np.save(place / f"{generation}.npy", calibrated_model.keras_outputs(model, images)[0])
         print(name, flush=True)
         del model
 

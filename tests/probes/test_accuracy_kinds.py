@@ -139,8 +139,8 @@ def test_inputs_that_are_scaled_twice_are_said_and_can_be_left_alone(
 def test_which_networks_scale_by_themselves(name: str, scales: bool) -> None:
     model = registry.resolve(f"{name}[input_shape=32x32x3]")
     built = model.architecture()
-    assert network.scales_again(built, lambda images: images / 255) == scales
-    assert not network.scales_again(built, lambda images: images)
+    assert network.scales_twice(built, lambda images: images / 255) == scales
+    assert not network.scales_twice(built, lambda images: images)
     assert network.notes(built, model.preprocess) == [], "the catalogue knows which they are"
 
 

@@ -109,6 +109,14 @@ def test_training_takes_as_long_as_its_own_images_are_large() -> None:
     assert found.training_pixels(()) == 2 * 10 * 28 * 28, "not known: as the data set's"
 
 
+def test_leaves_tracing_out_of_the_seconds_that_grow_with_the_training() -> None:
+    metrics = {"train_s": 50.0, "epoch_s": 3.0}
+    assert setting(epochs=10).training_seconds(metrics) == 30.0
+    assert setting(epochs=10).training_seconds({"train_s": 50.0}) == 50.0
+    assert setting(recipe="transfer").training_seconds(metrics) == 50.0
+    assert setting().training_seconds({}) == 0.0
+
+
 def notes(*models: FakeModel, **wording: Any) -> list[str]:
     return list(AccuracySpec.model_validate({"dataset": "digits", **wording}).notes(models))
 

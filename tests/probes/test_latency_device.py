@@ -58,7 +58,9 @@ for name, kind in {"graph": Graph, "eager": Eager}.items():
     found[name] = {
         "fed": fed.device, "host": [type(array).__name__ for array in result],
         "state": [tensor.device for tensor in state],
-        "difference": float(np.abs(result[0] - calibrated_model.answers(model, images)[0]).max()),
+        "difference": float(
+            np.abs(result[0] - calibrated_model.keras_outputs(model, images)[0]).max()
+        ),
         "threads": path.threads_in_use(), "synchronised": len(synchronised)}
 print(json.dumps(found))
 """

@@ -101,7 +101,7 @@ def test_a_journal_with_a_runtime_that_is_not_installed_can_be_read() -> None:
             "unknown runtime 'quux' (one of: predict, eager, graph, xla, litert, onnxruntime, "
             "openvino",
         ),
-        ("[graph, graph]", "duplicate value"),
+        ("[graph, graph]", "duplicate value 'graph'"),
         ("[3]", "'probes.latency.runtimes.0' is 3: input should be a valid string"),
         ("[a/b]", "'a/b' cannot be 'probes.latency.runtimes.0'"),
         ("[]", "'probes.latency.runtimes' is []"),

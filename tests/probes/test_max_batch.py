@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,32 @@ def test_what_the_work_leaves_behind_is_not_waited_for() -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_process_that_the_work_forks_is_not_waited_for(dies: bool) -> None:
+    """It inherits the pipes, so that they do not end with the work."""
+    reader, writer = os.pipe()
+
+    def work() -> int:
+        forked = os.fork()
+        if forked == 0:
+            time.sleep(60)
+            os._exit(0)
+        os.write(writer, f"{forked}\n".encode())
+        if dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return forked
+
+    began = time.monotonic()
+    found = run_limited(work, None)
+    assert time.monotonic() - began < 30
+    pid = int(os.read(reader, 32))
+    assert found.failure == "signal 9" if dies else found.value == pid
+    assert is_alive(pid)
+    os.kill(pid, signal.SIGKILL)
+    os.close(reader)
+    os.close(writer)
+
+
 def test_running_out_of_memory_is_an_ending_with_evidence() -> None:
     found = run_limited(lambda: len(bytearray(2 * 10**9)), _a_gigabyte())
     assert not found.succeeded
@@ -142,7 +169,7 @@ def test_what_fails_far_below_the_limit_is_not_called_out_of_memory() -> None:
 
 def test_a_limit_above_that_of_the_suite_is_told_before_anything_is_built(tmp_path: Path) -> None:
     context = Context(0, tmp_path, tmp_path, memory_limit=2**30)
-    with pytest.raises(Unavailable, match=r"asks about 2GiB, more than limits.memory, 1GiB"):
+    with pytest.raises(Unavailable, match=r"2GiB is above limits.memory, 1GiB"):
         max_batch.find(Tiny(), MemorySetting(limit=2**31), 2**31, context)
 
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.processes import HANGS_AFTER_S
-
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_HANGS_AFTER_MS = 300_000  # a page that does not show what it should fails, not hangs
 _OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -34,7 +33,7 @@ def chromium() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=found, args=_OPTIONS, timeout=1000 * HANGS_AFTER_S
+            executable_path=found, args=_OPTIONS, timeout=_HANGS_AFTER_MS
         )
         yield browser
         browser.close()
@@ -45,7 +44,7 @@ class Seen:
 
     def __init__(self, browser: Any, file: Path, **options: Any) -> None:
         self.page = browser.new_page(**options)
-        self.page.set_default_timeout(1000 * HANGS_AFTER_S)
+        self.page.set_default_timeout(_HANGS_AFTER_MS)
         self.errors: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", lambda message: self.errors.append(message.text))
@@ -67,4 +66,4 @@ class Seen:
         """Wait until so many elements are there: charts are drawn again in their own time."""
         from playwright.sync_api import expect
 
-        expect(self.page.locator(selector)).to_have_count(count, timeout=1000 * HANGS_AFTER_S)
+        expect(self.page.locator(selector)).to_have_count(count, timeout=_HANGS_AFTER_MS)

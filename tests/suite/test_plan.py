@@ -86,7 +86,7 @@ probes:
     assert (rule.at_least, rule.at_most, rule.precision) == (8, 12, pytest.approx(0.02))
 
 
-def test_two_forms_whose_columns_would_hide_one_another_are_refused() -> None:
+def test_rejects_two_entries_with_the_same_column() -> None:
     with pytest.raises(UserError) as caught:
         plan_of("""
 name: hidden
@@ -97,9 +97,9 @@ probes:
     - {variants: [pruned-50], fine_tune_epochs: 5}
 """)
     words = str(caught.value)
-    assert "two forms measure 'Alpha pruned-50 compression conversion'" in words
-    assert "differ in fine_tune_epochs" in words
-    assert "make them two suites" in words
+    assert "two entries measure 'Alpha pruned-50 compression conversion'" in words
+    assert "differ only in fine_tune_epochs" in words
+    assert "put them into two suites" in words
 
 
 def test_a_form_may_be_for_some_of_the_models_only() -> None:

@@ -70,7 +70,7 @@ def test_logits_become_probabilities_without_overflow() -> None:
 @pytest.mark.parametrize("kind", ["logits", "softmax", "sigmoids"])
 def test_what_is_no_number_is_never_judged(kind: Kind) -> None:
     """A row of NaN would have every class among its first five."""
-    with pytest.raises(JobFailed, match="its outputs are not numbers"):
+    with pytest.raises(JobFailed, match="its outputs are not finite"):
         probabilities(np.array([[0.1, 0.9], [np.nan, np.nan]]), kind)
 
 

@@ -15,7 +15,7 @@ from cnnbench.analysis.receptive_field.algebra import (
     reshaped,
     windowed,
 )
-from cnnbench.analysis.receptive_field.field import Field, of_input, still
+from cnnbench.analysis.receptive_field.field import Field, fixed_axis, of_input
 from cnnbench.analysis.rule import Windows
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def pointwise(op: Op, fields: Fields, output: Tensor) -> Field:
     return joined(known(op, fields), output.sizes, op.name)
 
 
-def same(op: Op, fields: Fields, output: Tensor) -> Field:
+def identity(op: Op, fields: Fields, output: Tensor) -> Field:
     """Pass the first input on."""
     return fields[op.input]
 
@@ -44,7 +44,7 @@ def axes_of(layer: Any, rank: int) -> tuple[range, int]:
     return range(1, rank - 1), rank - 1
 
 
-def through(windows: Callable[[Op], Windows | None], mixes: bool = False) -> Move:
+def by_windows(windows: Callable[[Op], Windows | None], mixes: bool = False) -> Move:
     """Return the rule for windows along the positions; with ``mixes`` they read all channels."""
 
     def move(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -55,7 +55,7 @@ def through(windows: Callable[[Op], Windows | None], mixes: bool = False) -> Mov
         if mixes:
             field = contracted(field, [channel], op.name)
             places = list(field.places)
-            places[channel] = still(output.sizes[channel])
+            places[channel] = fixed_axis(output.sizes[channel])
             field = field.placed(places)
         return windowed(field, dict(zip(positions, found, strict=True)), output.sizes, op.name)
 
@@ -73,17 +73,17 @@ def reduced(field: Field, axes: Sequence[int], sizes: Sequence[int], name: str) 
     field = contracted(field, axes, name)
     if len(sizes) == len(field.places):
         pairs = zip(field.places, sizes, strict=True)
-        return field.placed(still(n) if at in axes else p for at, (p, n) in enumerate(pairs))
+        return field.placed(fixed_axis(n) if at in axes else p for at, (p, n) in enumerate(pairs))
     return field.placed(p for at, p in enumerate(field.places) if at not in axes)
 
 
 def dense(op: Op, fields: Fields, output: Tensor) -> Field:
     """Contract the last axis, keep every other (``Dense``)."""
     field = contracted(fields[op.input], [len(op.input.sizes) - 1], op.name)
-    return field.placed([*field.places[:-1], still(output.sizes[-1])])
+    return field.placed([*field.places[:-1], fixed_axis(output.sizes[-1])])
 
 
-def compared(axes: Callable[[Op], Sequence[int]]) -> Move:
+def mixing(axes: Callable[[Op], Sequence[int]]) -> Move:
     """Return the rule for outputs that depend on all elements along some axes, which remain."""
 
     def move(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -112,13 +112,13 @@ def reshape(op: Op, fields: Fields, output: Tensor) -> Field:
     return reshaped(field, op.input.sizes, output.sizes, op.name)
 
 
-def turned(op: Op, fields: Fields, output: Tensor) -> Field:
+def permute(op: Op, fields: Fields, output: Tensor) -> Field:
     """``Permute``: the axes in another order, which counts from 1."""
     field = fields[op.input]
     return field.placed(field.places[axis] for axis in (0, *op.layer.dims))
 
 
-def beside(op: Op, fields: Fields, output: Tensor) -> Field:
+def concatenate(op: Op, fields: Fields, output: Tensor) -> Field:
     """``Concatenate``: tensors side by side along an axis."""
     axis = op.layer.axis % len(output.sizes)
     widths = [tensor.sizes[axis] for tensor in op.inputs]
@@ -126,21 +126,21 @@ def beside(op: Op, fields: Fields, output: Tensor) -> Field:
     return concatenated(parts, widths, axis, output.sizes, op.name)
 
 
-def repeated(op: Op, fields: Fields, output: Tensor) -> Field:
+def repeat_vector(op: Op, fields: Fields, output: Tensor) -> Field:
     """``RepeatVector``: copies along a new axis."""
     field = fields[op.input]
-    return field.placed([field.places[0], still(output.sizes[1]), field.places[1]])
+    return field.placed([field.places[0], fixed_axis(output.sizes[1]), field.places[1]])
 
 
-def looked_up(op: Op, fields: Fields, output: Tensor) -> Field:
+def embedding(op: Op, fields: Fields, output: Tensor) -> Field:
     """``Embedding``: every position is looked up by itself, and gets channels."""
     field = fields[op.input]
     if field.plain:
         return of_input(output.sizes)
-    return field.placed([*field.places, still(output.sizes[-1])])
+    return field.placed([*field.places, fixed_axis(output.sizes[-1])])
 
 
-def attended(op: Op, fields: Fields, output: Tensor) -> Field:
+def attention(op: Op, fields: Fields, output: Tensor) -> Field:
     """Mix the positions of the values that a query attends to."""
     leaves = [tensor for tensor in op.inputs[:3] if tensor in fields]
     axes = getattr(op.layer, "_attention_axes", None)
@@ -153,19 +153,19 @@ def attended(op: Op, fields: Fields, output: Tensor) -> Field:
             field = contracted(field, [axis % rank for axis in mixed], op.name)
         found.append(field)
     behind = len(output.sizes) - len(op.input.sizes) + 1
-    places = [still(size) for size in output.sizes]
+    places = [fixed_axis(size) for size in output.sizes]
     if op.input in fields:
         places = [*fields[op.input].places[:-1], *places[-behind:]]
     flat = [field.placed([]) for field in found]
     return joined(flat, (), op.name).placed(places)
 
 
-def remembered(op: Op, fields: Fields, output: Tensor) -> Field:
+def recurrent(op: Op, fields: Fields, output: Tensor) -> Field:
     """Mix the whole sequence (recurrent layers); states have no steps."""
     field = contracted(fields[op.input], [1, 2], op.name)
     if len(output.sizes) == 3:
-        return field.placed([*field.places[:2], still(output.sizes[2])])
-    return field.placed([field.places[0], *map(still, output.sizes[1:])])
+        return field.placed([*field.places[:2], fixed_axis(output.sizes[2])])
+    return field.placed([field.places[0], *map(fixed_axis, output.sizes[1:])])
 
 
 def einsum(
@@ -222,12 +222,12 @@ def dot(op: Op, fields: Fields, output: Tensor) -> Field:
     operands = [(fields.get(t), rank) for t, rank in zip(op.inputs, ranks, strict=True)]
     if len(out) != len(output.sizes):  # two vectors: one number, on an axis of its own
         return einsum(f"{one},{two}->a", operands, output.sizes[:1], op.name).placed(
-            map(still, output.sizes)
+            map(fixed_axis, output.sizes)
         )
     return einsum(f"{one},{two}->{out}", operands, output.sizes, op.name)
 
 
-def each_step(op: Op, fields: Fields, output: Tensor) -> Field:
+def time_distributed(op: Op, fields: Fields, output: Tensor) -> Field:
     """``TimeDistributed``: the layer inside, with the steps in the batch."""
     from cnnbench.analysis.layers.rules import find_rule
 

@@ -112,7 +112,7 @@ def conv_lstm(op: Op) -> Work:
     )
 
 
-def each_step(op: Op) -> Work | None:
+def time_distributed(op: Op) -> Work | None:
     """``TimeDistributed``: the layer inside, once a step."""
     from cnnbench.analysis.layers.rules import find_rule, has_own_arithmetic
 

@@ -25,12 +25,12 @@ _kernel = Rule(keeps=INPUT, linear=True, weighted=True)
 _conv = replace(
     _kernel,
     count=convolution.convolution,
-    move=layer_fields.through(convolution.conv_windows, mixes=True),
+    move=layer_fields.by_windows(convolution.conv_windows, mixes=True),
 )
 _transposed = replace(
     _kernel,
     count=convolution.transposed,
-    move=layer_fields.through(convolution.transposed_windows, mixes=True),
+    move=layer_fields.by_windows(convolution.transposed_windows, mixes=True),
 )
 _depthwise = replace(_conv, count=convolution.depthwise)
 _separable = replace(
@@ -39,30 +39,30 @@ _separable = replace(
     keeps_inside=convolution.depthwise_elements,
     holds_inside=convolution.held_between,
 )
-_average_pool = Rule(convolution.pooling, layer_fields.through(convolution.conv_windows))
+_average_pool = Rule(convolution.pooling, layer_fields.by_windows(convolution.conv_windows))
 _max_pool = replace(_average_pool, keeps=BOTH)
 _global_average = Rule(convolution.global_pooling, layer_fields.pooled)
 _global_max = replace(_global_average, keeps=BOTH)
 _adaptive_average = Rule(convolution.adaptive_pooling, layer_fields.pooled)
 _adaptive_max = replace(_adaptive_average, keeps=BOTH)
-_resize = Rule(convolution.up_sampling, layer_fields.through(convolution.resize_windows))
-_shift = Rule(no_work, layer_fields.through(convolution.shift_windows))
+_resize = Rule(convolution.up_sampling, layer_fields.by_windows(convolution.resize_windows))
+_shift = Rule(no_work, layer_fields.by_windows(convolution.shift_windows))
 
 _element = Rule(elementwise.unary, layer_fields.pointwise, storage=Storage.IN_PLACE)
 _batch_norm = replace(_element, count=elementwise.batch_norm, keeps=INPUT, linear=True)
 _layer_norm = replace(
     _element,
     count=elementwise.layer_norm,
-    move=layer_fields.compared(layer_fields.own_axes),
+    move=layer_fields.mixing(layer_fields.own_axes),
     keeps=INPUT,
     keeps_inside=elementwise.output_elements,
 )
 _by_output = replace(_element, keeps=OUTPUT)
 _by_input = replace(_element, keeps=INPUT)
-_softmax = replace(_by_output, move=layer_fields.compared(layer_fields.own_axes))
+_softmax = replace(_by_output, move=layer_fields.mixing(layer_fields.own_axes))
 _composed = replace(_by_input, storage=Storage.NEW)  # several kernels, as x · sigmoid(x)
 _activation = replace(_element, count=elementwise.activation)
-_free = Rule(move=layer_fields.same, storage=Storage.ALIAS)
+_free = Rule(move=layer_fields.identity, storage=Storage.ALIAS)
 _noise = replace(_free, training_only=True)
 _add = replace(_element, count=elementwise.merge)
 _multiply = replace(_add, keeps=INPUT)
@@ -70,10 +70,10 @@ _scale = _by_input  # a weight a channel
 _binary = replace(_element, count=elementwise.binary)
 _product = replace(_binary, keeps=INPUT)
 _reshaping = Rule(move=layer_fields.reshape, storage=Storage.ALIAS)
-_recurrent = Rule(products.recurrent, layer_fields.remembered, keeps=BOTH, weighted=True)
+_recurrent = Rule(products.recurrent, layer_fields.recurrent, keeps=BOTH, weighted=True)
 _attention = Rule(
     attention.plain,
-    layer_fields.attended,
+    layer_fields.attention,
     keeps=INPUT,
     keeps_inside=attention.needed_by_plain,
     holds_inside=attention.held_by_plain,
@@ -85,7 +85,7 @@ def _projected(read: Callable[[Op], attention.Projected]) -> Rule:
     """Return the rule of attention with projections; ``read`` extracts them from a call."""
     return Rule(
         lambda op: read(op).work(),
-        layer_fields.attended,
+        layer_fields.attention,
         keeps=INPUT,
         keeps_inside=lambda op: read(op).needed(),
         holds_inside=lambda op: read(op).held(),
@@ -134,14 +134,14 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         "RNN": _recurrent,
         "Bidirectional": replace(_recurrent, count=products.bidirectional),
         "TimeDistributed": Rule(
-            products.each_step, layer_fields.each_step, keeps=BOTH, weighted=True
+            products.time_distributed, layer_fields.time_distributed, keeps=BOTH, weighted=True
         ),
-        "Embedding": Rule(move=layer_fields.looked_up, keeps=INPUT, weighted=True),
+        "Embedding": Rule(move=layer_fields.embedding, keeps=INPUT, weighted=True),
         "BatchNormalization": _batch_norm,
         "SyncBatchNormalization": _batch_norm,
         "LayerNormalization": _layer_norm,
         "GroupNormalization": replace(
-            _layer_norm, move=layer_fields.compared(layer_fields.all_but_batch)
+            _layer_norm, move=layer_fields.mixing(layer_fields.all_but_batch)
         ),
         "RMSNormalization": _layer_norm,
         "UnitNormalization": _layer_norm,
@@ -155,7 +155,7 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         "ThresholdedReLU": _by_input,
         "Activation": _activation,
         "Masking": Rule(
-            elementwise.masking, layer_fields.compared(layer_fields.own_axes), keeps=INPUT
+            elementwise.masking, layer_fields.mixing(layer_fields.own_axes), keeps=INPUT
         ),
         "Add": _add,
         "Subtract": _add,
@@ -165,9 +165,9 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
         "Average": replace(_element, count=elementwise.average),
         "LayerScale": _scale,
         "CustomScaleLayer": replace(_element, count=elementwise.scaled_sum),
-        "Concatenate": Rule(move=layer_fields.beside),
-        "Permute": Rule(move=layer_fields.turned),
-        "RepeatVector": Rule(move=layer_fields.repeated),
+        "Concatenate": Rule(move=layer_fields.concatenate),
+        "Permute": Rule(move=layer_fields.permute),
+        "RepeatVector": Rule(move=layer_fields.repeat_vector),
         "Flatten": _reshaping,
         "Reshape": _reshaping,
         **dict.fromkeys(_names("Dropout AlphaDropout GaussianDropout GaussianNoise"), _noise),
@@ -224,7 +224,7 @@ def add_rule(layer_class: type, rule: Rule) -> None:
     Args:
         layer_class: the class of the layer; its subclasses follow the rule too if they do not
             override its methods.
-        rule: says how to count it; without ``move`` the receptive field is a lower bound.
+        rule: its analysis; without ``move`` the receptive field is a lower bound.
 
     Raises:
         UserError: a class of Keras itself.

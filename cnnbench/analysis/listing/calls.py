@@ -14,7 +14,8 @@ from functools import wraps
 from typing import Any
 
 from cnnbench.analysis import keras_api, keras_calls
-from cnnbench.analysis.graph import Call
+from cnnbench.analysis.graph import Call, Uncounted
+from cnnbench.analysis.work import NOTHING, Work
 
 
 @dataclass(eq=False)
@@ -42,6 +43,23 @@ class Recorded:
         yield self
 
 
+@dataclass
+class Group:
+    """The TensorFlow operations of one call of a layer whose rule is known.
+
+    Attributes:
+        made: the call.
+        work: their arithmetic.
+        uncounted: those that could not be counted.
+        nodes: the operations, and how often each runs.
+    """
+
+    made: Recorded
+    work: Work = NOTHING
+    uncounted: list[Uncounted] = field(default_factory=list)
+    nodes: list[tuple[Any, int]] = field(default_factory=list)
+
+
 class Calls:
     """All layer calls of a trace, and the call that each operation belongs to."""
 
@@ -61,7 +79,7 @@ class Calls:
         name = path if self._names[path] == 1 else f"{path}#{self._names[path]}"
         graph = tf.compat.v1.get_default_graph()
         call = Call(name, type(layer).__name__, layer)
-        made = Recorded(call, parent, graph, keras_api.bound(layer, args, kwargs))
+        made = Recorded(call, parent, graph, keras_api.bound_arguments(layer, args, kwargs))
         start = graph.version  # its number of operations
         self._open.append(made)
         try:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def loop(lowering: Lowering, node: Any, scope: Scope, call: Call, times: int) -> None:
     """Run the body of a loop if its iteration count can be proved, else report it as uncounted."""
     try:
-        turns = loops.turns(node, scope)
+        iterations = loops.iteration_count(node, scope)
     except Unknown as error:
-        lowering.name_uncounted(node, scope, call, f"a loop whose length {error}")
+        lowering.add_uncounted(node, scope, call, f"a loop whose length {error}")
         return
     body: Any = body_of(node, tuple(scope.graphs()))
     given: dict[str, Any] = {}
@@ -32,7 +32,7 @@ def loop(lowering: Lowering, node: Any, scope: Scope, call: Call, times: int) ->
         inner.lists[here.name] = there
         if _is_kept(body, place):
             given[here.name] = there
-            lowering.hand_out(there, scope, here, inner)
+            lowering.pass_value(there, scope, here, inner)
         elif place in depends:
             before = scope.value(there)
             entry = before and Tensor(before.sizes, before.dtype, before.images)
@@ -42,26 +42,26 @@ def loop(lowering: Lowering, node: Any, scope: Scope, call: Call, times: int) ->
                 op = Op(call, "Enter", ENTERING, None, {}, (before,), (entry,))
                 lowering.emit(op)
                 start = len(lowering.graph.ops)
-    if turns:
-        lowering.run_graph(inner, body.outputs, call, times * turns)
+    if iterations:
+        lowering.run_graph(inner, body.outputs, call, times * iterations)
     for place, tensor in enumerate(node.outputs):
-        lowering.hand_out(
-            body.outputs[place] if turns else node.inputs[place],
-            inner if turns else scope,
+        lowering.pass_value(
+            body.outputs[place] if iterations else node.inputs[place],
+            inner if iterations else scope,
             tensor,
             scope,
         )
-    if lowering.group is None and turns > 1:
+    if lowering.group is None and iterations > 1:
         carried = [(entry, inner.value(body.outputs[place])) for place, entry in entries]
         pairs = tuple((entry, made) for entry, made in carried if made is not None)
-        lowering.graph.loops.append(Loop(start, len(lowering.graph.ops), turns, pairs))
+        lowering.graph.loops.append(Loop(start, len(lowering.graph.ops), iterations, pairs))
 
 
 def condition(lowering: Lowering, node: Any, scope: Scope, call: Call, times: int) -> None:
     """Run the branch that is taken, or the most expensive one if that depends on the data."""
     branches = branches_of(node, tuple(scope.graphs()))
     if not branches:
-        lowering.name_uncounted(node, scope, call, "a condition whose branches cannot be read")
+        lowering.add_uncounted(node, scope, call, "a condition whose branches cannot be read")
         return
     given = list(node.inputs)[1:]
     try:
@@ -79,7 +79,7 @@ def condition(lowering: Lowering, node: Any, scope: Scope, call: Call, times: in
     inner = lowering.passed(scope, body, given)
     lowering.run_graph(inner, body.outputs, call, times)
     for made, tensor in zip(body.outputs, node.outputs, strict=False):
-        lowering.hand_out(made, inner, tensor, scope)
+        lowering.pass_value(made, inner, tensor, scope)
 
 
 def _cost(

@@ -20,7 +20,7 @@ LONGEST = 1_000_000
 
 
 class Unknown(Exception):
-    """Raised for a value that is known only when the network runs; the message says why."""
+    """Raised for a value that is known only when the network runs; the message is the reason."""
 
 
 class Scope:
@@ -119,7 +119,7 @@ def list_length(tensor: Any, scope: Scope) -> int:
     raise Unknown(f"follows from {node.type}")
 
 
-def turns(loop: Any, scope: Scope) -> int:
+def iteration_count(loop: Any, scope: Scope) -> int:
     """Return how often ``loop`` runs its body; raise `Unknown` with the reason."""
     graphs = tuple(scope.graphs())
     condition, body = (body_of(loop, graphs, name) for name in ("cond", "body"))
@@ -132,7 +132,7 @@ def turns(loop: Any, scope: Scope) -> int:
     while _holds(condition, asking, state):
         count += 1
         if count > LONGEST:
-            raise Unknown(f"has more than {LONGEST:,} turns")
+            raise Unknown(f"has more than {LONGEST:,} iterations")
         known = {body.inputs[place].name: value for place, value in state.items()}
         state = {place: evaluate(body.outputs[place], working, known) for place in deciding}
     return count

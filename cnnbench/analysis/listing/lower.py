@@ -8,14 +8,14 @@ counted. Operations that no output needs, or that depend on weights alone, are l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import TRACED, Call, Graph, Op, Tensor, Uncounted
 from cnnbench.analysis.layers.rules import find_rule, has_own_arithmetic
 from cnnbench.analysis.listing import control, loops
-from cnnbench.analysis.listing.calls import Recorded
+from cnnbench.analysis.listing.calls import Group, Recorded
 from cnnbench.analysis.listing.functions import (
     CALLS,
     CONDITIONS,
@@ -29,17 +29,7 @@ from cnnbench.analysis.listing.trace import Trace
 from cnnbench.analysis.operations import arithmetic
 from cnnbench.analysis.operations.kinds import SAME, SHAPES, kind_of
 from cnnbench.analysis.rule import Storage
-from cnnbench.analysis.work import NOTHING, Work
-
-
-@dataclass
-class Group:
-    """The TensorFlow operations of one call of a layer whose rule is known."""
-
-    made: Recorded
-    work: Work = NOTHING
-    uncounted: list[Uncounted] = field(default_factory=list)
-    nodes: list[tuple[Any, int]] = field(default_factory=list)
+from cnnbench.analysis.work import NOTHING
 
 
 def lower(trace: Trace, model: Any) -> Graph:
@@ -56,7 +46,7 @@ class Lowering:
         self.graph = Graph((), images=trace.batch, method=TRACED)
         self.group: Group | None = None
         self.unsized: set[Tensor] = set()
-        self.whole: dict[tuple[int, Recorded], bool] = {}
+        self.known_calls: dict[tuple[int, Recorded], bool] = {}
 
     def trial(self) -> Lowering:
         """Return an empty copy, to find the cost of a branch."""
@@ -110,9 +100,9 @@ class Lowering:
         for made in owner.chain():
             if made.graph is scope.graph:
                 key = (id(scope), made)
-                if key not in self.whole:
-                    self.whole[key] = self._is_known(made, scope)
-                if self.whole[key]:
+                if key not in self.known_calls:
+                    self.known_calls[key] = self._is_known(made, scope)
+                if self.known_calls[key]:
                     return made
         return None
 
@@ -136,7 +126,7 @@ class Lowering:
         op = self._renewed(op, group.made, scope)
         ruled = rule.count(op) or NOTHING
         is_sized = self.unsized.isdisjoint((*op.inputs, *op.outputs))
-        if rule.final or (group.uncounted and is_sized):  # the operations alone do not tell
+        if rule.final or (group.uncounted and is_sized):  # the operations do not suffice
             self.emit(op, work=ruled)
             return
         # The products come from the operations, the rest from the convention of the layer.
@@ -165,13 +155,13 @@ class Lowering:
         layer = made.call.layer
         fixed: dict[str, Tensor] = {}
 
-        def real(leaf: Any) -> Any:
+        def to_tensor(leaf: Any) -> Any:
             if not keras_api.is_tensor(leaf):
                 return leaf
             found = scope.value(leaf)
             return found or fixed.setdefault(leaf.name, self.tensor(leaf))
 
-        args = {name: keras_api.replace(arg, real) for name, arg in made.args.items()}
+        args = {name: keras_api.map_structure(arg, to_tensor) for name, arg in made.args.items()}
         leaves = keras_api.flatten(list(args.values()))
         outputs = [scope.value(tensor) or self.tensor(tensor) for tensor in made.outputs]
         rule = find_rule(layer)
@@ -194,7 +184,7 @@ class Lowering:
             inner = self.passed(scope, body, node.inputs)
             self.run_graph(inner, [body.outputs[place] for place in used], call, times)
             for place in used:
-                self.hand_out(body.outputs[place], inner, node.outputs[place], scope)
+                self.pass_value(body.outputs[place], inner, node.outputs[place], scope)
         elif node.type in LOOPS:
             control.loop(self, node, scope, call, times)
         elif node.type in CONDITIONS:
@@ -207,10 +197,11 @@ class Lowering:
         pairs = list(zip(body.inputs, inputs, strict=False))
         inner = Scope(body, scope, {here.name: there for here, there in pairs})
         for here, there in pairs:
-            self.hand_out(there, scope, here, inner)
+            self.pass_value(there, scope, here, inner)
         return inner
 
-    def hand_out(self, source: Any, scope: Scope, target: Any, other: Scope) -> None:
+    def pass_value(self, source: Any, scope: Scope, target: Any, other: Scope) -> None:
+        """Give ``target`` in ``other`` the value of ``source`` in ``scope``."""
         value = scope.value(source)
         if value is not None:
             other.values[target.name] = value
@@ -233,7 +224,7 @@ class Lowering:
             return
         if node.type in SAME or (node.type == "TensorListStack" and inputs[0].elements):
             for source, target in zip(node.inputs, node.outputs, strict=False):
-                self.hand_out(source, scope, target, scope)
+                self.pass_value(source, scope, target, scope)
             return
         outputs = [self.tensor(tensor, node, inputs, scope) for tensor in node.outputs]
         for tensor, output in zip(node.outputs, outputs, strict=True):
@@ -282,11 +273,12 @@ class Lowering:
         return made
 
     def emit(self, op: Op, **changed: Any) -> None:
+        """Append ``op`` to the graph, with some attributes replaced."""
         self.graph.ops.append(replace(op, **changed))
         if not self.unsized.isdisjoint(op.outputs):
             self.graph.has_unknown_sizes = True
 
-    def name_uncounted(self, node: Any, scope: Scope, call: Call, reason: str) -> None:
+    def add_uncounted(self, node: Any, scope: Scope, call: Call, reason: str) -> None:
         """Record an operation that cannot be analysed."""
         values = [scope.value(tensor) for tensor in node.inputs]
         inputs = [value for value in values if value is not None]

@@ -61,7 +61,9 @@ def _traced(model: Any, inputs: Any, batch: int) -> Graph:
     if keras_calls.unbuilt(model):
         keras_calls.build(
             model,
-            keras_api.replace(inputs, lambda spec: replace(spec, shape=(batch, *spec.shape[1:]))),
+            keras_api.map_structure(
+                inputs, lambda spec: replace(spec, shape=(batch, *spec.shape[1:]))
+            ),
         )
     return lower(trace(model, inputs, batch), model)
 
@@ -72,7 +74,7 @@ def _refusal(model: Any, inputs: Any, flat: list[Spec], error: Exception, batch:
     def attempt(other: tuple[int, ...]) -> None:
         if len(flat) > 1:
             raise error
-        asked = keras_api.replace(inputs, lambda spec: replace(spec, shape=(None, *other)))
+        asked = keras_api.map_structure(inputs, lambda spec: replace(spec, shape=(None, *other)))
         trace(model, asked, batch)
 
     return refusal(f"'{model.name}'", shape, error, attempt)

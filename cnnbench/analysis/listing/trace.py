@@ -46,11 +46,8 @@ def trace(model: Any, inputs: Any, batch: int = 1) -> Trace:
     """
     import tensorflow as tf
 
-    specs = keras_api.replace(
-        inputs, lambda spec: tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype)
-    )
     variables = keras_calls.variables(model)
-    weights = [tf.TensorSpec(v.shape, keras_api.dtype_of(v)) for v in variables]
+    weights, specs = keras_calls.trace_specs(model, inputs, batch)
     changed: list[int] = []
 
     def run(values: list[Any], images: Any) -> Any:

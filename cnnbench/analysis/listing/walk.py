@@ -100,11 +100,11 @@ class Walker:
         if rule is None or has_own_arithmetic(layer):
             raise NotListed(f"{name} ({type(layer).__name__}) is not a known layer")
 
-        def real(leaf: Any) -> Any:
+        def to_tensor(leaf: Any) -> Any:
             return known[id(leaf)] if keras_api.is_symbolic(leaf) else leaf
 
-        arguments = keras_api.bound(layer, node.args, node.kwargs)
-        args = {key: keras_api.replace(value, real) for key, value in arguments.items()}
+        arguments = keras_api.bound_arguments(layer, node.args, node.kwargs)
+        args = {key: keras_api.map_structure(value, to_tensor) for key, value in arguments.items()}
         leaves = keras_api.flatten(list(args.values()))
         op = Op(
             Call(name, type(layer).__name__, layer),

@@ -10,18 +10,16 @@ import numpy as np
 
 from cnnbench.analysis.graph import Op, Tensor
 from cnnbench.analysis.layers import fields as layer_fields
-from cnnbench.analysis.layers.fields import pointwise, same
 from cnnbench.analysis.receptive_field import algebra
 from cnnbench.analysis.receptive_field.algebra import contracted
-from cnnbench.analysis.receptive_field.field import Field, moving, of_input, still
+from cnnbench.analysis.receptive_field.field import Field, fixed_axis, moving, of_input
 
 if TYPE_CHECKING:
     from cnnbench.analysis.rule import Fields
 
-__all__ = ["pointwise", "same"]
-
 
 def node_of(op: Op) -> Any:
+    """Return the TensorFlow operation of ``op``."""
     return op.nodes[0][0]
 
 
@@ -43,6 +41,7 @@ def _sizes(tensor: Any) -> tuple[int, ...]:
 
 
 def before_of(op: Op, place: int = 0) -> tuple[int, ...]:
+    """Return the sizes of an operand, 0 for an unknown size."""
     return _sizes(node_of(op).inputs[place])
 
 
@@ -52,7 +51,7 @@ def unknown(op: Op, fields: Fields, output: Tensor) -> Field:
     spread = [f for one in layer_fields.known(op, fields) for f in moving(one.places)]
     if any(factor.size > 1 for factor in spread):
         return field.losing(op.name, output.sizes)
-    return field.placed(map(still, output.sizes))
+    return field.placed(map(fixed_axis, output.sizes))
 
 
 def first(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -60,7 +59,7 @@ def first(op: Op, fields: Fields, output: Tensor) -> Field:
     field = fields[op.input]
     if len(output.sizes) == len(field.places):
         return algebra.joined([field], output.sizes, op.name)
-    return field.placed(map(still, output.sizes))
+    return field.placed(map(fixed_axis, output.sizes))
 
 
 def softmax(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -97,7 +96,7 @@ def reduced(op: Op, fields: Fields, output: Tensor) -> Field:
     return layer_fields.reduced(fields[op.input], chosen, output.sizes, op.name)
 
 
-def cumulated(op: Op, fields: Fields, output: Tensor) -> Field:
+def cumulative(op: Op, fields: Fields, output: Tensor) -> Field:
     """Mix an axis: every output depends on the positions before it (Cumsum)."""
     axis = constant(op, 1)
     if axis is None:
@@ -105,12 +104,7 @@ def cumulated(op: Op, fields: Fields, output: Tensor) -> Field:
     return contracted(fields[op.input], [int(axis) % len(output.sizes)], op.name)
 
 
-def reshape(op: Op, fields: Fields, output: Tensor) -> Field:
-    """Keep the elements in order (Reshape, Squeeze, ExpandDims)."""
-    return layer_fields.reshape(op, fields, output)
-
-
-def turned(op: Op, fields: Fields, output: Tensor) -> Field:
+def transpose(op: Op, fields: Fields, output: Tensor) -> Field:
     """Permute the axes (Transpose)."""
     order, field = constant(op, 1), fields[op.input]
     if order is None:
@@ -194,7 +188,7 @@ def split(op: Op, fields: Fields, output: Tensor) -> Field:
     return algebra.sliced(field, place, start, 1, output.sizes[place], op.name)
 
 
-def beside(op: Op, fields: Fields, output: Tensor) -> Field:
+def concat(op: Op, fields: Fields, output: Tensor) -> Field:
     """Join tensors along an axis (Concat)."""
     is_new = node_of(op).type == "ConcatV2"
     count = len(op.args["values"])
@@ -208,15 +202,17 @@ def beside(op: Op, fields: Fields, output: Tensor) -> Field:
     return algebra.concatenated(parts, widths, place, output.sizes, op.name)
 
 
-def stacked(op: Op, fields: Fields, output: Tensor) -> Field:
+def pack(op: Op, fields: Fields, output: Tensor) -> Field:
     """Join tensors along a new axis (Pack)."""
     place = int(node_of(op).get_attr("axis")) % len(output.sizes)
     sizes = output.sizes[:place] + output.sizes[place + 1 :]
     field = algebra.joined(layer_fields.known(op, fields), sizes, op.name)
-    return field.placed([*field.places[:place], still(output.sizes[place]), *field.places[place:]])
+    return field.placed(
+        [*field.places[:place], fixed_axis(output.sizes[place]), *field.places[place:]]
+    )
 
 
-def unstacked(op: Op, fields: Fields, output: Tensor) -> Field:
+def unpack(op: Op, fields: Fields, output: Tensor) -> Field:
     """Take one position of an axis and drop the axis (Unpack)."""
     field = fields[op.input]
     place = int(node_of(op).get_attr("axis")) % len(field.places)
@@ -229,7 +225,7 @@ def tiled(op: Op, fields: Fields, output: Tensor) -> Field:
     """Repeat the tensor along some axes (Tile)."""
     field = fields[op.input]
     places = [
-        (*still(size // old if old else 1), *place)
+        (*fixed_axis(size // old if old else 1), *place)
         for place, size, old in zip(field.places, output.sizes, before_of(op), strict=True)
     ]
     return field.placed(places)
@@ -242,7 +238,7 @@ def gathered(op: Op, fields: Fields, output: Tensor) -> Field:
         if rows.plain:
             return of_input(output.sizes)
         behind = output.sizes[len(rows.places) :]
-        return rows.placed([*rows.places, *map(still, behind)])
+        return rows.placed([*rows.places, *map(fixed_axis, behind)])
     axis = constant(op, 2) if len(op.args["values"]) > 2 else 0
     if table is None or rows is not None or axis is None:
         return unknown(op, fields, output)
@@ -250,7 +246,7 @@ def gathered(op: Op, fields: Fields, output: Tensor) -> Field:
     if any(factor.size > 1 for factor in moving([table.places[place]])):
         return table.losing(op.name, output.sizes)
     new = len(output.sizes) - len(table.places) + 1
-    made = map(still, output.sizes[place : place + new])
+    made = map(fixed_axis, output.sizes[place : place + new])
     return table.placed([*table.places[:place], *made, *table.places[place + 1 :]])
 
 
@@ -258,24 +254,26 @@ def one_hot(op: Op, fields: Fields, output: Tensor) -> Field:
     """Add an axis of classes (OneHot)."""
     field = fields[op.input]
     axis = int(node_of(op).get_attr("axis")) % len(output.sizes)
-    return field.placed([*field.places[:axis], still(output.sizes[axis]), *field.places[axis:]])
+    return field.placed(
+        [*field.places[:axis], fixed_axis(output.sizes[axis]), *field.places[axis:]]
+    )
 
 
-def one_of_list(op: Op, fields: Fields, output: Tensor) -> Field:
+def list_get_item(op: Op, fields: Fields, output: Tensor) -> Field:
     """Take one step of a sequence in a loop over it (TensorListGetItem)."""
     field = field_of(op, fields, 0)
     if field is None or len(field.places) != len(output.sizes) + 1:
         return unknown(op, fields, output)
-    walked = field.places[0] if moving(field.places[:1]) else ()
-    return replace(field.placed(field.places[1:]), walked=walked)
+    loop_axis = field.places[0] if moving(field.places[:1]) else ()
+    return replace(field.placed(field.places[1:]), loop_axis=loop_axis)
 
 
-def list_of(op: Op, fields: Fields, output: Tensor) -> Field:
+def list_set_item(op: Op, fields: Fields, output: Tensor) -> Field:
     """Collect one step per iteration of a loop (TensorListSetItem)."""
     field = field_of(op, fields, 2)
     if field is None:
         return unknown(op, fields, output)
-    if field.walked and prod(factor.size for factor in field.walked) == output.sizes[0]:
-        return replace(field.placed([field.walked, *field.places]), walked=())
-    field = algebra.remembered(field, op.name)  # a list of one: a state
-    return field.placed([still(output.sizes[0]), *field.places])
+    if field.loop_axis and prod(factor.size for factor in field.loop_axis) == output.sizes[0]:
+        return replace(field.placed([field.loop_axis, *field.places]), loop_axis=())
+    field = algebra.carried(field, op.name)  # a list of one: a state
+    return field.placed([fixed_axis(output.sizes[0]), *field.places])

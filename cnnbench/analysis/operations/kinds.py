@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from cnnbench.analysis.layers import fields as layer_fields
 from cnnbench.analysis.operations import fields as op_fields
 from cnnbench.analysis.operations import window_fields
 from cnnbench.analysis.operations.arithmetic import ELEMENTWISE
@@ -28,7 +29,7 @@ SAME = frozenset(
 # Operations on the shape of a tensor, not on its values.
 SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "TensorListLength", "ZerosLike", "OnesLike"})
 
-ENTERING = Rule(move=op_fields.same, storage=Storage.ALIAS)
+ENTERING = Rule(move=layer_fields.identity, storage=Storage.ALIAS)
 """A loop variable equals its initial value until the first iteration."""
 
 
@@ -50,17 +51,17 @@ _OTHER = Rule(move=op_fields.unknown, keeps=INPUT)
 KINDS: Mapping[str, Rule] = MappingProxyType(
     {
         **dict.fromkeys(
-            ELEMENTWISE, Rule(move=op_fields.pointwise, storage=Storage.IN_PLACE, keeps=INPUT)
+            ELEMENTWISE, Rule(move=layer_fields.pointwise, storage=Storage.IN_PLACE, keeps=INPUT)
         ),
         **_kinds(
             "Add AddV2 Sub Neg AddN BiasAdd Greater GreaterEqual Less LessEqual Equal NotEqual "
             "Floor Ceil Round Rint Sign",
-            move=op_fields.pointwise,
+            move=layer_fields.pointwise,
             storage=Storage.IN_PLACE,
         ),
         **_kinds(
             "Relu Relu6 Sigmoid Tanh Exp Sqrt Rsqrt Elu Selu Reciprocal Inv",
-            move=op_fields.pointwise,
+            move=layer_fields.pointwise,
             storage=Storage.IN_PLACE,
             keeps=OUTPUT,
         ),
@@ -73,9 +74,9 @@ KINDS: Mapping[str, Rule] = MappingProxyType(
             keeps=INPUT,
         ),
         **_kinds(
-            "Cast Select SelectV2 OnesLike ZerosLike Real Imag Conj", move=op_fields.pointwise
+            "Cast Select SelectV2 OnesLike ZerosLike Real Imag Conj", move=layer_fields.pointwise
         ),
-        **_kinds("BroadcastTo", move=op_fields.pointwise),
+        **_kinds("BroadcastTo", move=layer_fields.pointwise),
         **_kinds("Conv2D Conv3D", move=window_fields.convolved, keeps=INPUT, linear=True),
         **_kinds("DepthwiseConv2dNative", move=window_fields.depthwise, keeps=INPUT, linear=True),
         **_kinds(
@@ -93,15 +94,15 @@ KINDS: Mapping[str, Rule] = MappingProxyType(
         **_kinds("Sum Mean All Any", move=op_fields.reduced),
         **_kinds("Max Min Prod EuclideanNorm", move=op_fields.reduced, keeps=INPUT | OUTPUT),
         **_kinds("ArgMax ArgMin", move=op_fields.reduced),
-        **_kinds("Cumsum Cumprod", move=op_fields.cumulated),
-        **_kinds("Reshape Squeeze ExpandDims", move=op_fields.reshape, storage=Storage.ALIAS),
-        **_kinds("Transpose", move=op_fields.turned),
+        **_kinds("Cumsum Cumprod", move=op_fields.cumulative),
+        **_kinds("Reshape Squeeze ExpandDims", move=layer_fields.reshape, storage=Storage.ALIAS),
+        **_kinds("Transpose", move=op_fields.transpose),
         **_kinds("Slice StridedSlice", move=op_fields.sliced),
         **_kinds("Split SplitV", move=op_fields.split),
         **_kinds("Pad PadV2 MirrorPad", move=window_fields.padded),
-        **_kinds("ConcatV2 Concat", move=op_fields.beside),
-        **_kinds("Pack", move=op_fields.stacked),
-        **_kinds("Unpack", move=op_fields.unstacked),
+        **_kinds("ConcatV2 Concat", move=op_fields.concat),
+        **_kinds("Pack", move=op_fields.pack),
+        **_kinds("Unpack", move=op_fields.unpack),
         **_kinds("Tile", move=op_fields.tiled),
         **_kinds("GatherV2 Gather ResourceGather", move=op_fields.gathered),
         **_kinds("OneHot", move=op_fields.one_hot),
@@ -110,7 +111,7 @@ KINDS: Mapping[str, Rule] = MappingProxyType(
         **_kinds("SpaceToBatchND", move=window_fields.space_to_batch),
         **_kinds("BatchToSpaceND", move=window_fields.batch_to_space),
         **_kinds("ResizeNearestNeighbor ResizeBilinear ResizeBicubic", move=window_fields.resized),
-        **_kinds("TensorListGetItem", move=op_fields.one_of_list),
-        **_kinds("TensorListSetItem", move=op_fields.list_of),
+        **_kinds("TensorListGetItem", move=op_fields.list_get_item),
+        **_kinds("TensorListSetItem", move=op_fields.list_set_item),
     }
 )

@@ -11,7 +11,7 @@ from cnnbench.analysis.layers.convolution import TAPS
 from cnnbench.analysis.operations.fields import before_of, constant, field_of, node_of, unknown
 from cnnbench.analysis.receptive_field import algebra
 from cnnbench.analysis.receptive_field.algebra import contracted, windowed
-from cnnbench.analysis.receptive_field.field import Field, still
+from cnnbench.analysis.receptive_field.field import Field, fixed_axis
 from cnnbench.analysis.rule import Window
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def convolved(op: Op, fields: Fields, output: Tensor, mixes: bool = True) -> Fie
     if mixes:
         field = contracted(field, [channel], op.name)
     places = list(field.places)
-    places[channel] = still(output.sizes[channel])
+    places[channel] = fixed_axis(output.sizes[channel])
     return windowed(field.placed(places), windows, output.sizes, op.name)
 
 
@@ -80,7 +80,7 @@ def transposed(op: Op, fields: Fields, output: Tensor) -> Field:
         windows[axis] = Window(extent, 1, extent - 1 - cut, scale=strides[axis])
     field = contracted(field, [channel], op.name)
     places = list(field.places)
-    places[channel] = still(output.sizes[channel])
+    places[channel] = fixed_axis(output.sizes[channel])
     return windowed(field.placed(places), windows, output.sizes, op.name)
 
 
@@ -127,10 +127,9 @@ def _blocks(op: Op, field: Field, output: Tensor, to_space: bool) -> Field:
     count, height, width, channels = before
     if to_space:
         parts = (count, height, width, block, block, channels // block**2)
-        order = (0, 1, 3, 2, 4, 5)
     else:
         parts = (count, height // block, block, width // block, block, channels)
-        order = (0, 1, 3, 2, 4, 5)
+    order = (0, 1, 3, 2, 4, 5)
     field = algebra.reshaped(field, before, parts, op.name)
     turned = [parts[axis] for axis in order]
     field = field.placed(field.places[axis] for axis in order)
@@ -186,8 +185,8 @@ def batch_to_space(op: Op, fields: Fields, output: Tensor) -> Field:
 def resized(op: Op, fields: Fields, output: Tensor) -> Field:
     """Enlarge an image by a whole factor, from one or several neighbours per axis."""
     field, before = fields[op.input], before_of(op)
-    way = {"ResizeNearestNeighbor": "nearest", "ResizeBilinear": "bilinear"}
-    taps = TAPS[way.get(node_of(op).type, "bicubic")]
+    interpolations = {"ResizeNearestNeighbor": "nearest", "ResizeBilinear": "bilinear"}
+    taps = TAPS[interpolations.get(node_of(op).type, "bicubic")]
     windows = {}
     for axis in (1, 2):
         if not before[axis] or output.sizes[axis] % before[axis]:

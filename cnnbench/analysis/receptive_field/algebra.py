@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
-from cnnbench.analysis.receptive_field.field import Factor, Field, Place, moving, still
+from cnnbench.analysis.receptive_field.field import Factor, Field, Place, fixed_axis, moving
 from cnnbench.analysis.rule import Window
 
 
@@ -21,7 +21,7 @@ def contracted(field: Field, places: Iterable[int], name: str) -> Field:
     rest = moving(p for place, p in enumerate(field.places) if place not in chosen)
     axes, sees_all = list(field.axes), field.sees_all
     for factor in summed:
-        if any(_apart(factor, other) for other in rest):
+        if any(_separates(factor, other) for other in rest):
             axis = axes[factor.axis]
             axes[factor.axis] = replace(axis, end=axis.end + (factor.size - 1) * factor.step)
         else:
@@ -29,7 +29,7 @@ def contracted(field: Field, places: Iterable[int], name: str) -> Field:
     return replace(field, axes=tuple(axes), sees_all=sees_all, plain=False)
 
 
-def _apart(inner: Factor, other: Factor) -> bool:
+def _separates(inner: Factor, other: Factor) -> bool:
     """Return whether another factor of the same axis separates groups of ``inner``."""
     if inner.axis != other.axis or other.size < 2:
         return False
@@ -55,7 +55,7 @@ def windowed(field: Field, windows: Mapping[int, Window], sizes: Sequence[int], 
         else:
             unseen = window.extent > 1 and (spread or (not axes and factors))
             lost = lost or (name if unseen else "")
-            places[place] = still(sizes[place])
+            places[place] = fixed_axis(sizes[place])
             continue
         moved = spread[0].axis
         axes[moved] = axes[moved].through(window, step)
@@ -94,7 +94,7 @@ def reshaped(field: Field, before: Sequence[int], after: Sequence[int], name: st
             return (
                 field.losing(name, after)
                 if moving(field.places)
-                else field.placed(map(still, after))
+                else field.placed(map(fixed_axis, after))
             )
         middle.append(place)
     return field.placed([*field.places[:first], *middle, *field.places[ends:]])
@@ -124,7 +124,7 @@ def sliced(field: Field, place: int, start: int, step: int, size: int, name: str
     """Return the field of positions ``start``, ``start + step``, ... of one axis."""
     factors = _simplified(field.places[place])
     places = list(field.places)
-    places[place] = still(size)
+    places[place] = fixed_axis(size)
     if not moving([factors]):
         return field.placed(places)
     if len(factors) > 1 or step < 1:
@@ -153,7 +153,7 @@ def joined(fields: Sequence[Field], sizes: Sequence[int], name: str) -> Field:
         kinds = {tuple((f.size, f.axis) for f in _simplified(one)) for one in spread}
         if len(kinds) > 1:
             lost = lost or name
-        chosen = max(spread, key=lambda one: max(f.step for f in one), default=still(size))
+        chosen = max(spread, key=lambda one: max(f.step for f in one), default=fixed_axis(size))
         places.append(chosen)
     plain = len(fields) == 1 and fields[0].plain
     return replace(found.placed(places), lost=lost, plain=plain)
@@ -169,15 +169,15 @@ def _both(one: Field, other: Field) -> Field:
         (),
         one.sees_all or other.sees_all,
         one.lost or other.lost,
-        walked=one.walked or other.walked,
+        loop_axis=one.loop_axis or other.loop_axis,
     )
 
 
-def remembered(field: Field, name: str) -> Field:
+def carried(field: Field, name: str) -> Field:
     """Return the field passed to the next iteration of a loop, merged along the loop's axis."""
-    if not field.walked:
+    if not field.loop_axis:
         return field
-    return replace(field, sees_all=field.sees_all or name, walked=())
+    return replace(field, sees_all=field.sees_all or name, loop_axis=())
 
 
 def concatenated(
@@ -192,12 +192,12 @@ def concatenated(
     spread = [field for field, _ in known if moving([field.places[place]])]
     beside = [size if at != place else 1 for at, size in enumerate(sizes)]
     flat = [
-        field.placed(still(1) if at == place else p for at, p in enumerate(field.places))
+        field.placed(fixed_axis(1) if at == place else p for at, p in enumerate(field.places))
         for field, _ in known
     ]
     result = joined(flat, beside, name)
     places = list(result.places)
-    places[place] = still(sizes[place])
+    places[place] = fixed_axis(sizes[place])
     result = result.placed(places)
     if not spread:
         return result

@@ -110,7 +110,7 @@ class Field:
         lost: the name of the first operation that windows cannot describe, or ""; from there on the
             pixels are a lower bound.
         plain: an input without positions, which a reshape may create.
-        walked: the axis over which a loop iterates, if this is one step of it.
+        loop_axis: the axis over which a loop iterates, if this is one step of it.
     """
 
     axes: tuple[Axis, ...]
@@ -118,7 +118,7 @@ class Field:
     sees_all: str = ""
     lost: str = ""
     plain: bool = False
-    walked: Place = ()
+    loop_axis: Place = ()
 
     @property
     def pixels(self) -> int:
@@ -131,10 +131,10 @@ class Field:
 
     def losing(self, name: str, sizes: Sequence[int]) -> Field:
         """Return the same pixels, without the positions of any axis."""
-        return replace(self.placed(map(still, sizes)), lost=self.lost or name)
+        return replace(self.placed(map(fixed_axis, sizes)), lost=self.lost or name)
 
 
-def still(size: int) -> Place:
+def fixed_axis(size: int) -> Place:
     """Return an axis along which the field does not move."""
     return (Factor(size),) if size > 1 else ()
 
@@ -149,7 +149,7 @@ def of_input(sizes: Sequence[int], first: int = 1, last: int = 1) -> Field:
     """
     rank = max(len(sizes) - first - last, 0)
     positions = [(Factor(sizes[first + place], place, Fraction(1)),) for place in range(rank)]
-    others = [still(size) for size in sizes]
+    others = [fixed_axis(size) for size in sizes]
     places = others[:first] + positions + others[first + rank :]
     return Field((Axis(),) * rank, tuple(places), plain=not rank)
 

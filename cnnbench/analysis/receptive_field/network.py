@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from cnnbench.analysis.graph import Graph, Op, Tensor
-from cnnbench.analysis.receptive_field.algebra import joined, remembered
-from cnnbench.analysis.receptive_field.field import Field, moving, of_input, still
+from cnnbench.analysis.receptive_field.algebra import carried, joined
+from cnnbench.analysis.receptive_field.field import Field, fixed_axis, moving, of_input
 
 PATIENCE = 50
-"""Iterations of a loop after which a field that still grows is lost."""
+"""Iterations of a loop after which a field that keeps growing is lost."""
 
 
 def receptive_fields(graph: Graph) -> dict[Tensor, Field]:
@@ -30,32 +30,32 @@ def _run(graph: Graph, start: int, end: int, fields: dict[Tensor, Field]) -> Non
         loop = loops.get(position + 1)
         if loop is None or (loop.start, loop.end) == (start, end):
             continue
-        for turn in range(loop.turns - 1):
+        for iteration in range(loop.iterations - 1):
             name = graph.ops[loop.start].name
             pairs = [(entry, fields[made]) for entry, made in loop.carried if made in fields]
-            kept = {entry: remembered(made, name) for entry, made in pairs}
+            kept = {entry: carried(made, name) for entry, made in pairs}
             grown = {entry: made for entry, made in kept.items() if made != fields.get(entry)}
             if not grown:
                 break
-            if turn == PATIENCE:
+            if iteration == PATIENCE:
                 fields.update({e: made.losing(name, e.sizes) for e, made in grown.items()})
             else:
                 fields.update(grown)
             _run(graph, loop.start, loop.end, fields)
-            if turn == PATIENCE:
+            if iteration == PATIENCE:
                 break
 
 
 def _after(op: Op, fields: dict[Tensor, Field], output: Tensor) -> Field:
     sources = [fields[tensor] for tensor in op.inputs if tensor in fields]
     if not sources:
-        return Field((), tuple(map(still, output.sizes)))
+        return Field((), tuple(map(fixed_axis, output.sizes)))
     if op.rule is not None and op.rule.move is not None:
         return op.rule.move(op, fields, output)
     field = joined([source.placed([]) for source in sources], (), op.name)
     if any(factor.size > 1 for source in sources for factor in moving(source.places)):
         return field.losing(op.name, output.sizes)
-    return field.placed(map(still, output.sizes))
+    return field.placed(map(fixed_axis, output.sizes))
 
 
 def _is_channels_first(graph: Graph) -> bool:

@@ -1,4 +1,4 @@
-"""``folder:PATH``: one's own images, a class a subfolder, or ``train/`` and ``test/`` of those."""
+"""``folder:PATH``: the user's images, one subfolder per class, with or without splits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Folder:
 
     @property
     def facts(self) -> Facts:
-        """Return the facts of photographs; how many there are, only reading tells."""
+        """Defaults for photographs; the number of images is known only after reading."""
         return UNKNOWN
 
     def locate(self, search_path: Sequence[Path]) -> Located:
@@ -44,7 +44,7 @@ class Folder:
 
 
 class FolderFormat:
-    """A class a subfolder."""
+    """Images with one subfolder per class."""
 
     def at(self, path: str) -> LocalDataSet:
         """Return the images in the folder ``path``."""

@@ -1,7 +1,7 @@
-"""Layout of a folder of images, from file names alone; no picture is opened.
+"""Layout of a folder of images, from file names alone; no image is opened.
 
-A subfolder is a class. Where all subfolders are named as splits, as ``train/`` and ``test/``,
-they are the data set's own splits, and the classes are the subfolders below them.
+A subfolder is a class. If all subfolders have names of splits, such as ``train/`` and ``test/``,
+they are the splits, and the classes are the subfolders below them.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Member:
 
     Attributes:
         file: its path.
-        split: its split; empty where the folder has none.
-        label: its class; empty where it is of none.
+        split: its split; empty if the folder has none.
+        label: its class; empty if it has none.
     """
 
     file: Path
@@ -47,11 +47,11 @@ class Layout:
     """Layout of a folder of images, from its names.
 
     Attributes:
-        folder: the whole.
-        members: every file; those for the test come first, those to train on next.
-        classes: every class that is named, by a subfolder or a link, in order.
+        folder: its path.
+        members: every file; test files first, then training files.
+        classes: every class that has a subfolder or a link, in order.
         splits: top subfolder -> ``train``, ``validation`` or ``test``; empty without splits.
-        odd: what leads to no file, and what it is instead.
+        odd: paths that do not lead to a file, and what they are instead.
     """
 
     folder: Path
@@ -68,11 +68,11 @@ class Layout:
     def large_enough(
         self, pictures: Iterable[tuple[str, str]], trains: bool = True
     ) -> tuple[list[str], list[str]]:
-        """Return the classes with enough ``pictures``, in order, and why the others are left out.
+        """Return the classes with enough ``pictures``, in order, and why others are left out.
 
         Args:
             pictures: class and split of each.
-            trains: whether there must be some to train on, too.
+            trains: training images are needed as well.
         """
         counts = Counter(pictures)
         needed = {"": SMALLEST_CLASS if trains else 1}
@@ -92,11 +92,11 @@ class Layout:
         return kept, left_out
 
     def shown(self, path: Path) -> str:
-        """Return a path as messages name it."""
+        """Return a path for messages, relative to the folder."""
         return path.relative_to(self.folder).as_posix()
 
     def problems(self) -> list[str]:
-        """Return the paths that are no usable files, with the reason."""
+        """Return the paths that are not usable files, with the reason."""
         return [f"{self.shown(path)}: {what}" for path, what in sorted(self.odd.items())]
 
     def notes(self) -> list[str]:
@@ -116,7 +116,7 @@ class Layout:
 def read(folder: Path) -> Layout:
     """Return the layout of ``folder``."""
     tree = files.tree(folder)
-    # A path that ends in a folder, for example an empty one, names a class as a file in it would.
+    # An empty folder, or a link to one, defines a class like a folder with files.
     ends = {path: path.relative_to(folder).parts for path in tree.odd if path.is_dir()}
     ways = {file: file.relative_to(folder).parts[:-1] for file in tree.files} | ends
     splits = _splits(way[0] for way in ways.values() if way)

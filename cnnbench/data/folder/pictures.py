@@ -1,7 +1,7 @@
-"""Find the usable images of a folder; name and count the others.
+"""Find the usable images of a folder; list and count the others.
 
-Not used are files that are no images, damaged images, files outside every class, the same image
-under two classes, links that lead nowhere, and classes with too few images.
+Not usable are files that are not images, damaged images, files outside every class, an image that
+is in two classes, dangling links, and classes with too few images.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _THREADS = 4
 
 @dataclass(frozen=True)
 class _Found:
-    """One file: where it belongs, the hash of its bytes, and why it cannot be used, if so."""
+    """One file: its class and split, the hash of its bytes, and why it cannot be used, if so."""
 
     member: Member
     digest: str = ""
@@ -45,14 +45,14 @@ def load(
     sha256: str = "",
     trains: bool = True,
 ) -> Splits:
-    """Return the folder's own splits; without them four fifths of each class are for training.
+    """Return the folder's splits; without splits, four fifths of each class are for training.
 
     Args:
-        name: of the folder.
-        search_path: where it is looked up.
-        sha256: of the folder when the suite was planned; empty where unknown.
-        trains: a class of too few pictures is left out: five, or with splits one of each; else
-            a class needs one for the test, and the others of a folder with splits are not read.
+        name: the path of the folder.
+        search_path: folders in which it is looked up.
+        sha256: of the folder when the suite was planned; empty if unknown.
+        trains: a model is trained: a class needs five images, or one in each split. Otherwise it
+            needs one test image, and of a folder with splits only the test split is read.
 
     Raises:
         Unavailable: there is no such folder.
@@ -88,10 +88,10 @@ def _split(
 ) -> Splits:
     place = {label: index for index, label in enumerate(classes)}
     labels = np.array([place[one.member.label] for one in chosen], np.int64)
-    white_is = tones.white(one.tones.brightest for one in chosen)
+    white = tones.white_level(one.tones.brightest for one in chosen)
 
     def part(indices: Labels) -> Photographs:
-        return Photographs([chosen[i].member.file for i in indices], labels[indices], white_is)
+        return Photographs([chosen[i].member.file for i in indices], labels[indices], white)
 
     if not layout.splits:
         train, test = stratified.held_out(labels, _TEST_SHARE)
@@ -111,8 +111,8 @@ def _usable(layout: Layout, problems: list[str], only: Sequence[str]) -> list[_F
 
     Args:
         layout: the folder.
-        problems: a line for each image that cannot be used is added.
-        only: the splits to look at; all where there is none.
+        problems: gets a line for each image that cannot be used.
+        only: the splits to examine; empty for all.
     """
     members = [member for member in layout.members if not only or member.split in only]
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -136,7 +136,7 @@ def _usable(layout: Layout, problems: list[str], only: Sequence[str]) -> list[_F
 
 
 def _meant(name: str, layout: Layout) -> str:
-    """Suggest a folder inside that may be meant: the only one, or the training split."""
+    """Suggest a subfolder that may be meant: the only one, or the training split."""
     if layout.splits:
         top = next(top for top, split in layout.splits.items() if split == layouts.TRAIN)
         return f"; folder:{name}/{top} alone would hold out a fifth for testing"
@@ -154,12 +154,12 @@ def _examined(member: Member) -> _Found:
         with Image.open(member.file) as opened:
             picture = Picture(opened)
             seen = picture.tones()
-            upright = picture.eight_bits()  # its orientation may be what is damaged
-            for channels in (1, 3):  # as it will be
+            upright = picture.eight_bits()  # the orientation tag may be damaged
+            for channels in (1, 3):  # as it will be read
                 fitted(upright, 8, 8, channels)
     except UnidentifiedImageError:
         return _Found(member, problem="not an image")
-    except Exception as error:  # Pillow's readers raise what they like
+    except Exception as error:  # Pillow's readers can raise anything
         if is_out_of_memory(error):
             raise
         return _Found(member, problem=f"unreadable ({brief(error, 200)})")

@@ -1,4 +1,4 @@
-"""Messages between the local executor and a job's process, and what they say about its end."""
+"""Messages between the local executor and a job's process, and the result that follows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cnnbench.execution.job import JobRequest, JobResult
 _SERVER_START_S = 180.0
 _NEAR = 0.8  # of the memory limit: a death by signal there counts as out of memory
 _LARGEST_MESSAGE = 64 * 2**20
-# What comes of reading half a line, which a worker leaves that is killed while it writes.
+# Raised for half a line, which a worker leaves if it is killed while it writes.
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError)
 
 
@@ -72,7 +72,7 @@ class Conversation:
                 yield JobProgress(self._request, message)
 
     def _understand(self, message: dict[str, Any]) -> str | None:
-        """Note one message; return the words of one that reports progress."""
+        """Store one message; return the text of one that reports progress."""
         match message.pop("event"):
             case "started":
                 self.pid = int(message["pid"])
@@ -92,16 +92,16 @@ class Conversation:
 def judge(
     conversation: Conversation, in_time: bool, request: JobRequest, server_log: Path
 ) -> JobResult:
-    """Return the result that was sent, or else what the job's end and its log say about it."""
+    """Return the result that was sent, or else one that follows from the job's end and its log."""
     if conversation.result is not None:
         return conversation.result
     if not in_time:
         return JobResult("timeout", f"took longer than the limit of {request.timeout_s:g} s")
     tail = _tail(Path(request.log))
     error = tail.decode(errors="replace")[-4000:]
-    if not conversation.ended:  # if it never started, its own output says why
-        of_server = _tail(server_log).decode(errors="replace")
-        return JobResult("failed", "the fork server died", error=f"{error}{of_server}"[-4000:])
+    if not conversation.ended:  # if it never started, its own output explains it
+        server_output = _tail(server_log).decode(errors="replace")
+        return JobResult("failed", "the fork server died", error=f"{error}{server_output}"[-4000:])
     if conversation.killed_for:
         return JobResult("failed", conversation.killed_for, error=error)
     ending = _ending(conversation.exit_code)
@@ -124,12 +124,12 @@ def _oom_evidence(log_tail: bytes, conversation: Conversation, limit: int | None
     found = OUT_OF_MEMORY.search(log_tail)
     if found:
         return f"'{found[0].decode()}' in its log"
-    for words, size in (
+    for claim, size in (
         ("predicted to need", conversation.predicted_peak),
         ("it used", conversation.peak),
     ):
         if limit and size >= _NEAR * limit:
-            return f"{words} {size / 2**20:.0f} of {limit / 2**20:.0f} MiB"
+            return f"{claim} {size / 2**20:.0f} of {limit / 2**20:.0f} MiB"
     return ""
 
 

@@ -1,7 +1,7 @@
 """The executor for this machine: a process per job, forked from a server that has TensorFlow ready.
 
 The parent sleeps in the kernel until the worker sends a message or ends; it never polls, so that
-nothing runs beside what is timed.
+nothing else runs during timings.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class LocalExecutor:
     """Runs jobs one after another, each in a process of its own.
 
     The fork server starts with the first job, and again if a job needs another environment or the
-    server has died; its own output goes to ``server.log`` beside the job's log.
+    server has died; its own output goes to ``server.log`` in the folder of the job's log.
     """
 
     capacity = 1
@@ -111,7 +111,7 @@ class LocalExecutor:
         _kill_marked(self._mark)
 
     def _running_server(self, request: JobRequest) -> tuple[subprocess.Popen[bytes], Path]:
-        """The server in the environment variables that the job needs, and its log."""
+        """Return a server with the environment variables that the job needs, and its log."""
         log = Path(request.log).with_name("server.log")
         needed = _variables_of(request)
         if self._server and (self._server.poll() is not None or needed != self._variables):
@@ -136,7 +136,7 @@ class LocalExecutor:
 
 
 def at(address: str) -> LocalExecutor:
-    """Return the executor for this machine, which has no address.
+    """Return the executor for this machine; ``address`` must be empty.
 
     Raises:
         UserError: an address is given.
@@ -147,7 +147,7 @@ def at(address: str) -> LocalExecutor:
 
 
 def _variables_of(request: JobRequest) -> dict[str, str]:
-    """Environment variables that Keras and TensorFlow read when they are imported."""
+    """Return the environment of a server: Keras and TensorFlow read it when they are imported."""
     found = dict(os.environ)
     variables.override(found)
     if request.keras_2:
@@ -171,10 +171,10 @@ def _kill_marked(mark: str) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-def _marked(words: bytes) -> Iterator[int]:
+def _marked(mark: bytes) -> Iterator[int]:
     for file in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
-            if words in file.read_bytes():
+            if mark in file.read_bytes():
                 yield int(file.parent.name)
 
 

@@ -17,7 +17,7 @@ from cnnbench.plugins import Registry
 
 
 class ModelSource(Protocol):
-    """One form of model name, for example ``file.py:builder``, and what it stands for.
+    """One form of model name, for example ``file.py:builder``, and its models.
 
     Importing a source must not import TensorFlow; only the factory of its models may, when it
     builds one.

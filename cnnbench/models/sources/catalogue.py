@@ -59,7 +59,7 @@ class Application:
         return self._call(request, None)
 
     def pretrained(self, request: Request) -> Any:
-        with weights.explained(request.label):
+        with weights.explain_failed_download(request.label):
             return self._call(request, "imagenet")
 
     def restore(self, model: Any) -> None:

@@ -69,7 +69,7 @@ class KerasFile:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of its only input, without the batch axis; () if only loading tells."""
+        """The shape of its only input, without the batch axis; () if unknown before loading."""
         shapes = [
             layer.get("batch_shape", layer.get("batch_input_shape"))
             for kind, layer in _layers(self.config)
@@ -83,7 +83,7 @@ class KerasFile:
         return known[0] if len(shapes) == len(known) == 1 else ()
 
     def classes(self, output: Any = None) -> int:
-        """Return the number of classes; 0 if only loading tells.
+        """Return the number of classes; 0 if unknown before loading.
 
         With one output it is the width of the last layer that changes the width.
         """

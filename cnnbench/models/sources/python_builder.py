@@ -19,7 +19,7 @@ _ADDRESS = "://"  # left to the sources of other packages: hub://owner/name
 
 
 class PythonBuilders:
-    """``package.module:builder``, ``file.py:builder``, and names that stand for one."""
+    """``package.module:builder``, ``file.py:builder``, and registered names."""
 
     def matches(self, name: str, search_path: Sequence[Path]) -> bool:
         if ":" in name:

@@ -1,4 +1,4 @@
-"""Accuracy probe: quality after a short training, or of a network as it comes."""
+"""Accuracy probe: quality after a short training, or of a pretrained network."""
 
 from collections.abc import Iterator
 

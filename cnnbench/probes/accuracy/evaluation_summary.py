@@ -1,4 +1,4 @@
-"""Summaries of a network that was evaluated on test images: the task's verdicts, and notes."""
+"""Summaries of networks evaluated on test images, with the task's intervals and verdicts."""
 
 from __future__ import annotations
 

@@ -27,14 +27,14 @@ from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
 from cnnbench.probes.accuracy.training_config import IMAGENET, PRETRAINED
 from cnnbench.probes.interface import Context, ProbeResult
 
-_MOST_POINTS = 60  # of a learning curve that a record keeps; a long one is thinned out
+_MOST_POINTS = 60  # of a learning curve in a record; longer ones are thinned out
 
 
 def run(model: ModelHandle, setting: AccuracySetting, context: Context) -> ProbeResult:
     """Train once, with seed ``context.repeat``, and evaluate on the test images.
 
     Raises:
-        Unavailable: the data or the weights are not here and cannot be had.
+        Unavailable: the data or the weights are missing and cannot be downloaded.
         JobFailed: the training diverged.
     """
     if setting.recipe == PRETRAINED:
@@ -55,8 +55,8 @@ def prepare_training(
     """Return the training data, in memory, and the training loop, which resumes from a checkpoint.
 
     Raises:
-        Unavailable: the data or the weights are not here and cannot be had.
-        JobFailed: too few images for what is asked, or other classes than those of a fixed network.
+        Unavailable: the data or the weights are missing and cannot be downloaded.
+        JobFailed: too few images for the setting, or classes other than those of a fixed network.
     """
     import tensorflow as tf
 
@@ -69,7 +69,7 @@ def prepare_training(
             "and early_stop and target_top1 need some"
         )
     job = TrainingJob(model, setting, dataset, context.repeat, weights)
-    job.objective.check_model(model)  # of a folder, only reading tells how many classes there are
+    job.objective.check_model(model)  # a folder's classes are known only now
     if dataset.problems:
         context.report_progress(
             f"{len(dataset.problems)} files of {setting.dataset} cannot be used"
@@ -82,7 +82,7 @@ def prepare_training(
 
 
 def _weights(model: ModelHandle, setting: AccuracySetting, context: Context) -> str | Path:
-    """Return what a ``transfer`` begins with, checked before the images are read."""
+    """Return the initial weights of a ``transfer``; checked before the images are read."""
     if setting.recipe != "transfer":
         return IMAGENET
     weights = transfer.locate_weights(setting, context.search_path, context.data_dir)
@@ -106,17 +106,17 @@ def _request(model: ModelHandle, setting: AccuracySetting) -> Request:
 
 
 def _keep(network: Any, job: TrainingJob, context: Context) -> None:
-    """Save the weights, and of a network trained from scratch the whole of it.
+    """Save the weights, and the whole network if it was trained from scratch.
 
-    What a transfer trains has a layer of our own around its backbone, which no ``.keras`` file in
-    safe mode can bring back.
+    A transferred network has a custom layer around its backbone, which Keras cannot load in safe
+    mode.
     """
     context.artifacts.mkdir(parents=True, exist_ok=True)
     file, setting = context.artifacts / f"seed-{context.repeat}", job.setting
     network.save_weights(f"{file}.weights.h5")
     if setting.recipe != "scratch":
         return
-    # Not the trained object, which would bring its optimiser along.
+    # A copy, as the trained object would include its optimiser.
     shape, momentum = networks.images(job.model, setting), setting.batchnorm_momentum
     whole, _ = networks.scratch(job.model, shape, job.objective, momentum)
     whole.set_weights(network.get_weights())
@@ -127,24 +127,24 @@ def _keep(network: Any, job: TrainingJob, context: Context) -> None:
             pixels.write(Path(f"{file}.keras"))
         else:
             context.report_progress(
-                "the .keras file leaves out its preprocessing, which is no map of pixels"
+                "the .keras file does not include the preprocessing, which is not linear per pixel"
             )
     except Exception as error:  # layers of the user's own that cannot be serialised
         if is_out_of_memory(error):
             raise
-        context.report_progress(f"kept as weights alone: {brief(error, 200)}")
+        context.report_progress(f"only the weights are kept: {brief(error, 200)}")
 
 
 def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
-    """Evaluate a trained ``keras.Model`` on the test images; add what its training took.
+    """Evaluate a trained ``keras.Model`` on the test images; add the metrics of its training.
 
     Raises:
-        JobFailed: its outputs are not finite numbers.
+        JobFailed: its outputs are not finite.
     """
     dataset, objective = job.dataset, job.objective
     outputs = np.asarray(network.predict(job.evaluation_batches(dataset.test), verbose=0))
     if not np.isfinite(outputs).all():
-        raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not numbers")
+        raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not finite")
     targets = objective.targets(dataset.test)
     found = objective.evaluate(outputs, targets, objective.encoding(network))
     notes = [*training.notes, *objective.notes(job.model), *found.notes]
@@ -152,7 +152,7 @@ def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
         metrics={**found.metrics, **_pace(training), **_time_to_target(training)},
         details={
             **found.details,
-            **networks.taken(training.output),
+            **networks.output_details(training.output),
             "curve": _thinned(training.curve),
             "features_s": round(training.features_s, 4),
             "n_train": len(dataset.train),
@@ -162,10 +162,10 @@ def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
 
 
 def _pace(training: Training) -> dict[str, float]:
-    """Return the training seconds, features included, and the pace of the last phase.
+    """Return the training seconds (features included) and the pace of the last phase.
 
-    A head that was trained on features saw no images. An epoch that traced the graph, the first of
-    a phase and of every attempt, is left out of its pace where there is another.
+    There is no ``images_per_s`` for a head trained on features. The first epoch of a phase and of
+    an attempt traces the graph and is left out of the pace, unless there is no other.
     """
     curve = training.curve
     train_s = training.features_s + sum(float(point["seconds"]) for point in curve)

@@ -6,7 +6,7 @@ follows from the model, and its label for a column.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -16,7 +16,7 @@ from cnnbench import files
 from cnnbench.data.augmentation import Augment
 from cnnbench.data.datasets import LocalDataSet, short_name
 from cnnbench.errors import UserError
-from cnnbench.models.handle import Model
+from cnnbench.models.handle import ModelInfo
 from cnnbench.models.model_name import show
 from cnnbench.probes.accuracy.training_config import (
     IMAGENET,
@@ -27,20 +27,20 @@ from cnnbench.probes.accuracy.training_config import (
 )
 from cnnbench.probes.settings import Setting, Spec, StoppingRule
 
-# These are written in a label in a form of their own, or (keep_weights) decide no number.
-_WORDED = frozenset({"dataset", "recipe", "image_size", "epochs", "train_examples"}) | {
-    "keep_weights"
-}
+# `label` writes these in their own way; keep_weights does not affect a metric.
+_NOT_NAMED = frozenset(
+    ["dataset", "recipe", "image_size", "epochs", "train_examples", "keep_weights"]
+)
 
 
 class AccuracySetting(TrainingConfig, Setting):
     """One training schedule at one image size; a repeat is a seed.
 
     Attributes:
-        image_size: side of the square images, in px, or ``own``: the network's input.
+        image_size: side of the square images in px, or ``own``: the network's input.
         weights_sha256: of the weights file; empty for ``imagenet``.
-        dataset_sha256: of a folder's images; empty for the named data sets.
-        class_names_sha256: of the file of names, where there is one.
+        dataset_sha256: of a folder's images; empty for named data sets.
+        class_names_sha256: of the file with class names, if there is one.
     """
 
     probe: ClassVar[str] = "accuracy"
@@ -53,9 +53,9 @@ class AccuracySetting(TrainingConfig, Setting):
         return f"{self.probe} {self.recipe}"
 
     def images_for(self, input_shape: Sequence[int]) -> tuple[int, ...]:
-        """Return ``(height, width, channels)`` of the images for a network of this input.
+        """Return ``(height, width, channels)`` of the images for a network with this input.
 
-        It is () where the input is.
+        Return () if the input is unknown and ``image_size`` is ``own``.
         """
         if self.image_size == OWN:
             return tuple(input_shape)
@@ -73,6 +73,13 @@ class AccuracySetting(TrainingConfig, Setting):
             passes = (passes if through_backbone else 1) + self.fine_tune_epochs
         return float(passes * images * height * width)
 
+    def training_seconds(self, metrics: Mapping[str, float]) -> float:
+        seconds = super().training_seconds(metrics)
+        if self.recipe != "scratch":
+            return seconds
+        # Without the tracing in the first epoch.
+        return min(seconds, metrics.get("epoch_s", seconds) * self.epochs)
+
     def label(self) -> str:
         parts = [short_name(self.dataset), self.recipe]
         if self.image_size != self.data_set.facts.px and self.recipe != PRETRAINED:
@@ -82,8 +89,8 @@ class AccuracySetting(TrainingConfig, Setting):
         if self.train_examples is not None:
             parts.append(f"n{self.train_examples}")
         for name in type(self).model_fields:
-            if name not in _WORDED and self.is_changed(name):
-                parts.extend(_in_words(name, getattr(self, name)))
+            if name not in _NOT_NAMED and self.is_changed(name):
+                parts.extend(_label_parts(name, getattr(self, name)))
         return "/".join(parts)
 
     def primary_metrics(self) -> tuple[str, ...]:
@@ -94,14 +101,13 @@ class AccuracySpec(TrainingConfig, Spec):
     """``accuracy: [{dataset: digits, recipe: scratch, epochs: 2, seeds: 3}]``
 
     Attributes:
-        image_size: side in px, for the models that state no input of their own, or ``own`` for
-            all; by default the data set's, or the model's smallest.
-        seeds: how many times the network is trained.
-        weights_sha256: what the weights file must be; by default what it is (`cnnbench run`
-            fills it in).
-        dataset_sha256, class_names_sha256: likewise for a folder and for a file of names.
-        folder_notes, folder_classes: remarks on a folder's layout, and the number of its classes,
-            filled in when it is found.
+        image_size: side in px, for models that do not set their own input, or ``own`` for all; by
+            default that of the data set, but at least the model's smallest.
+        seeds: number of trainings.
+        weights_sha256: expected hash of the weights file; filled in by `located` if empty.
+        dataset_sha256, class_names_sha256: likewise for a folder and a file of class names.
+        folder_notes, folder_classes: remarks on a folder's layout, and the number of its classes;
+            filled in by `located`.
     """
 
     image_size: ImageSize | None = None
@@ -112,7 +118,7 @@ class AccuracySpec(TrainingConfig, Spec):
     folder_notes: tuple[str, ...] = ()
     folder_classes: int = 0
 
-    def settings(self, model: Model) -> Iterator[AccuracySetting]:
+    def settings(self, model: ModelInfo) -> Iterator[AccuracySetting]:
         fields = {name: getattr(self, name) for name in TrainingConfig.model_fields}
         yield AccuracySetting(
             **fields,
@@ -122,7 +128,7 @@ class AccuracySpec(TrainingConfig, Spec):
             class_names_sha256=self.class_names_sha256,
         )
 
-    def notes(self, models: Sequence[Model]) -> Iterator[str]:
+    def notes(self, models: Sequence[ModelInfo]) -> Iterator[str]:
         """Yield remarks for the plan: on the folder's layout, and on models that differ.
 
         A model differs if it keeps its own image size, or is trained for other classes than its
@@ -140,7 +146,7 @@ class AccuracySpec(TrainingConfig, Spec):
             if remark := self.goal.plan_remark(model, facts.classes):
                 yield f"{name}: {model.label} {remark}"
 
-    def _keeps_its_own(self, model: Model) -> bool:
+    def _keeps_its_own(self, model: ModelInfo) -> bool:
         """Return whether the model is trained at its own input instead of the suite's size.
 
         A fixed input that is unknown before building is assumed to be the suite's size.
@@ -151,7 +157,7 @@ class AccuracySpec(TrainingConfig, Spec):
         usual = asked or self.data_set.facts.px
         return "input_shape" in model.fixed and sides not in ((), (usual, usual))
 
-    def _image_size(self, model: Model) -> int | Literal["own"]:
+    def _image_size(self, model: ModelInfo) -> int | Literal["own"]:
         asked, smallest = self.image_size, model.min_size or 1
         if self.recipe == PRETRAINED:
             if asked is not None:
@@ -169,14 +175,14 @@ class AccuracySpec(TrainingConfig, Spec):
         return asked or max(self.data_set.facts.px, smallest)
 
     def stopping_rule(self) -> StoppingRule:
-        times = 1 if self.recipe == PRETRAINED else self.seeds  # nothing in it is random
+        times = 1 if self.recipe == PRETRAINED else self.seeds  # an evaluation is deterministic
         return StoppingRule(at_least=times, at_most=times)
 
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
-        """Return a copy with the hashes of the weights file and the images that are found now.
+        """Return a copy with the current hashes of the weights file, images and class names.
 
-        What is missing keeps an empty hash: its jobs will be skipped. A hash that the suite states
-        stays.
+        A missing file keeps an empty hash, and its jobs will be skipped. A hash in the suite is
+        kept.
         """
         found: dict[str, Any] = {}
         if self.recipe != "scratch" and self.weights != IMAGENET and not self.weights_sha256:
@@ -191,10 +197,10 @@ class AccuracySpec(TrainingConfig, Spec):
         return self.model_copy(update=found)
 
 
-def _in_words(name: str, value: Any) -> Iterator[str]:
+def _label_parts(name: str, value: Any) -> Iterator[str]:
     """Yield the parts of a label for one field: ``batch_size=32``.
 
-    A nested form is written field by field, a path by its file name, a hash by its beginning.
+    A nested setting is written field by field, a path as its file name, a hash as its beginning.
     """
     if isinstance(value, Augment):
         for field, item in value:

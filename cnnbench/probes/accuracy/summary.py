@@ -1,4 +1,4 @@
-"""Records of accuracy -> numbers of a cell and tiers of a schedule, as the task makes them.
+"""Summaries of accuracy cells, and tiers of the models under one schedule, as the task defines.
 
 Computed every time a table is made, never stored.
 """
@@ -21,7 +21,7 @@ from cnnbench.tasks.task import DEFAULT, TASKS, Contender
 
 
 def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
-    """Return every metric of one cell; a time to the target only where all seeds reached it."""
+    """Return every metric of one cell; a time to the target only if all seeds reached it."""
     setting = records[-1].setting
     task = TASKS.find(setting.get("task", DEFAULT))
     summaries = evaluated(task, records, status, is_trained=_is_trained(records))
@@ -39,7 +39,7 @@ def _time_to_target(records: Sequence[Record], found: Measurement | None) -> dic
 
 
 def tiers(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict[str, Measurement]]:
-    """Return for every row its tier and what is open in it, one pair of columns a schedule."""
+    """Return two columns per schedule for every row: its tier, and what would separate the tier."""
     found: list[dict[str, Measurement]] = [{} for _ in rows]
     schedules: dict[tuple[str, str], dict[int, list[Record]]] = defaultdict(dict)
     for place, of_row in enumerate(records):
@@ -53,12 +53,12 @@ def tiers(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict
         places = task.rank(
             [Contender(of_cell, _is_trained(of_cell)) for of_cell in by_place.values()]
         )
-        for place, stands in zip(by_place, places, strict=True):
-            if stands is not None:
+        for place, rank in zip(by_place, places, strict=True):
+            if rank is not None:
                 primary = column(task.primary, label)
                 known = rows[place].get(primary)
-                found[place][column(f"{task.primary}_tier", label)] = Measurement(stands.tier)
-                found[place][primary] = replace(known, ranking=stands.open)
+                found[place][column(f"{task.primary}_tier", label)] = Measurement(rank.tier)
+                found[place][primary] = replace(known, ranking=rank.open)
     return found
 
 

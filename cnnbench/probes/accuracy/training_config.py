@@ -1,4 +1,4 @@
-"""Settings of a training, or of an evaluation without one, that suites and cells share."""
+"""Settings of a training or evaluation that suites and cells share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ImageSize = Annotated[int, Field(strict=True, ge=4, le=4096)] | Literal["own"]
 
 
 def _known_dataset(name: str, info: ValidationInfo) -> str:
-    """Check the name; a suite passes the folders that it looks things up in as the context."""
+    """Check the name; the validation context of a suite has its ``search_path``."""
     search_path = info.context.get("search_path", ()) if isinstance(info.context, dict) else ()
     try:
         datasets.find(name, search_path)
@@ -57,35 +57,35 @@ class TrainingConfig(StrictModel):
     """Training of a network: everything except the image size and the hash of the weights.
 
     Attributes:
-        dataset: a name in `datasets.DATASETS`, or ``folder:PATH`` (a class a subfolder).
-        task: what the network is trained for, a name in `tasks.TASKS`.
-        recipe: ``scratch``, ``transfer`` from pretrained ``weights``, or ``pretrained``: nothing is
-            trained, and the network is evaluated on all images of a folder as it comes.
+        dataset: a name in `datasets.DATASETS`, or ``folder:PATH`` (one subfolder per class).
+        task: a name in `tasks.TASKS`.
+        recipe: ``scratch``, ``transfer`` from pretrained ``weights``, or ``pretrained``: evaluate
+            the network on all images of a folder without training.
         train_examples: a stratified subset of the training images, or all.
         test_examples: a stratified subset of the test images, or all.
-        validation: the share of the training images held out where the data set brings no
-            validation split of its own.
-        schedule: how the learning rate goes from ``learning_rate`` to ``final_rate`` of it.
+        validation: the share of the training images held out if the data set has no validation
+            split.
+        schedule: decay of the learning rate from ``learning_rate`` to ``final_rate`` of it.
         warmup: share of all steps in which the rate rises from 0.
         weight_decay: decoupled from the gradient (AdamW, where the optimiser is Adam).
         clip_norm: largest global norm of a gradient, or None.
         early_stop: epochs without a better validation loss before training ends, or None.
-        target_top1: the time until the validation images reach this top-1 is measured, or None.
-        batchnorm_momentum: of every BatchNormalization; Keras' defaults (0.99, 0.999) never let
-            the moving statistics arrive in a short schedule.
-        keep_weights: save the trained weights among the run's artifacts, and from scratch the
-            network as a ``.keras`` file, which any suite can name as a model.
+        target_top1: measure the time until this top-1 on the validation images, or None.
+        batchnorm_momentum: of every BatchNormalization; with Keras' defaults (0.99, 0.999) the
+            moving statistics do not converge in a short schedule.
+        keep_weights: save the trained weights in the run's artifacts, and with recipe ``scratch``
+            the network as a ``.keras`` file, which suites can use as a model.
         weights: of a ``transfer`` or a ``pretrained`` network: ``imagenet`` or a file.
         dropout: before the new head of a ``transfer``.
-        augment_head: whether ``augment`` changes the images of a ``transfer``'s phase one too;
-            without it the backbone's features are computed once, and phase one takes seconds.
+        augment_head: ``augment`` applies to phase one of a ``transfer`` too; otherwise the
+            backbone's features are computed once, and phase one takes seconds.
         fine_tune_epochs: length of phase two of a ``transfer``; 0 leaves the backbone frozen.
-        fine_tune_rate: the learning rate that phase two begins with.
+        fine_tune_rate: the highest learning rate of phase two.
         unfreeze_from: the first layer that phase two trains: an index, a name, or a fraction of
             the backbone's layers.
-        preprocessing: the ``model``'s own, or ``none``: it sees images in 0..255.
-        class_names: of a ``pretrained`` network: a file with the names of its classes, one a line,
-            in the order of its outputs; by default the folder's names, in their order.
+        preprocessing: that of the ``model``, or ``none``: it gets images in 0..255.
+        class_names: of a ``pretrained`` network: a file with its class names, one per line, in the
+            order of its outputs; by default the folder's names, in their order.
     """
 
     dataset: DataSetName
@@ -124,7 +124,7 @@ class TrainingConfig(StrictModel):
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit fields that came later at their default, so that existing keys stay valid."""
+        """Omit fields added later if they have their default, so that existing keys stay valid."""
         return {
             name: value
             for name, value in plain(self).items()
@@ -138,9 +138,9 @@ class TrainingConfig(StrictModel):
         if not self.validation and not self.data_set.facts.has_validation:
             for name in ("early_stop", "target_top1"):
                 if getattr(self, name):
-                    raise ValueError(f"{name} needs validation images: say validation: 0.1")
+                    raise ValueError(f"{name} needs validation images: set validation: 0.1")
         if self.recipe == PRETRAINED:
-            self._trains_nothing()
+            self._check_pretrained()
         elif self.class_names:
             raise ValueError(f"class_names: only with recipe: {PRETRAINED}")
         if self.recipe == "scratch" and (extra := _TRANSFER_ONLY & self.model_fields_set):
@@ -149,21 +149,21 @@ class TrainingConfig(StrictModel):
                 raise ValueError(f"{', '.join(changed)}: only with recipe: transfer")
         return self
 
-    def _trains_nothing(self) -> None:
+    def _check_pretrained(self) -> None:
         if not isinstance(self.data_set, LocalDataSet):
             raise ValueError(f"recipe: {PRETRAINED} needs a folder of images: folder:PATH")
-        fields = set(TrainingConfig.model_fields) & self.model_fields_set - _JUDGED_BY
+        fields = set(TrainingConfig.model_fields) & self.model_fields_set - _EVALUATION
         if changed := [name for name in sorted(fields) if self.is_changed(name)]:
             raise ValueError(f"{', '.join(changed)}: recipe: {PRETRAINED} trains nothing")
 
     @property
     def data_set(self) -> datasets.DataSet:
-        """The data set that `dataset` names."""
+        """The data set called `dataset`."""
         return datasets.find(self.dataset)
 
     @property
     def goal(self) -> tasks.Task:
-        """The task that `task` names."""
+        """The task called `task`."""
         return tasks.TASKS[self.task]
 
     def is_changed(self, name: str) -> bool:
@@ -171,13 +171,11 @@ class TrainingConfig(StrictModel):
         return bool(getattr(self, name) != type(self).model_fields[name].default)
 
 
-_TRANSFER_ONLY = frozenset({"weights", "dropout", "augment_head", "unfreeze_from"}) | {
-    "fine_tune_epochs",
-    "fine_tune_rate",
-}
-# The fields that matter where nothing is trained.
-_JUDGED_BY = frozenset({"dataset", "task", "recipe", "weights", "test_examples"}) | {
-    "preprocessing",
-    "class_names",
-}
+_TRANSFER_ONLY = frozenset(
+    ["weights", "dropout", "augment_head", "unfreeze_from", "fine_tune_epochs", "fine_tune_rate"]
+)
+_EVALUATION = frozenset(
+    ["dataset", "task", "recipe", "weights", "test_examples", "preprocessing", "class_names"]
+)
+# Fields added after the first release, which keys omit at their defaults.
 _LATER = frozenset({"task", "preprocessing", "class_names", "class_names_sha256"})

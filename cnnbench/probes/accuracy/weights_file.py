@@ -1,4 +1,4 @@
-"""The weights file that a setting names, found where a job looks for it."""
+"""Find the weights file of a setting, without TensorFlow (also for the compression probe)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from cnnbench import files
 from cnnbench.errors import JobFailed, Unavailable
 
 
-def located(
+def locate(
     name: str, planned_sha256: str, search_path: Sequence[Path], data_dir: Path | None
 ) -> Path:
-    """The file ``name``: that of the plan, where a plan says which (else the hash is empty).
+    """Return the path of the weights file ``name``.
+
+    Args:
+        name: its path.
+        planned_sha256: its hash when the run was planned; empty if unknown.
+        search_path: the folders of the suite.
+        data_dir: the data folder, whose ``weights/`` is searched too.
 
     Raises:
         Unavailable: no such file.
-        JobFailed: it is not the file that the run was planned with.
+        JobFailed: it has changed since planning.
     """
     file = files.find(name, files.weights_folders(search_path, data_dir))
     if file is None or not file.is_file():
         raise Unavailable(
             f"no weights file '{name}'; put it beside the suite or into the data folder's "
-            "weights/ (--data-dir or CNNBENCH_DATA names the data folder)"
+            "weights/ (set by --data-dir or CNNBENCH_DATA)"
         )
     if planned_sha256 and files.sha256(file) != planned_sha256:
         raise JobFailed(f"the weights in '{name}' are not those of the plan; run again")

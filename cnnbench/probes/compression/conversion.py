@@ -169,7 +169,7 @@ def _difference_from_keras(
     inputs = calibrated_model.random_inputs(handle, 2, seed=2)
     calibrated_model.write_expected(handle, file, 1, folder)
     difference, scale = calibrated_model.difference(
-        file(inputs), calibrated_model.answers(model, inputs)
+        file(inputs), calibrated_model.keras_outputs(model, inputs)
     )
     if not math.isfinite(difference):
         raise JobFailed("Keras' outputs are not finite, or their number differs from the file's")

@@ -48,7 +48,7 @@ class DatasetImages:
 
     @property
     def dataset(self) -> LoadedData:
-        """The data set as it was read."""
+        """The data set, loaded."""
         return self._task.dataset
 
     @property
@@ -106,7 +106,7 @@ class RandomImages:
         import tensorflow as tf
 
         images = calibrated_model.random_inputs(self._handle, _RANDOM_IMAGES, seed=10)
-        targets = calibrated_model.answers(model, images)[0]
+        targets = calibrated_model.keras_outputs(model, images)[0]
         dataset = tf.data.Dataset.from_tensor_slices((images, targets)).batch(_RANDOM_BATCH)
         return TrainingBatches(lambda epoch: dataset, _RANDOM_IMAGES // _RANDOM_BATCH)
 
@@ -118,7 +118,7 @@ def load(
 
     Raises:
         Unavailable: the data set is not on this machine.
-        JobFailed: the setting asks for too few representative images.
+        JobFailed: the setting has too few representative images.
     """
     if 0 < setting.representative < FEWEST_REPRESENTATIVE:
         raise JobFailed(
@@ -136,8 +136,8 @@ def prepare_training(
 ) -> tuple[TrainingJob, Training]:
     """Return the task and the loop of the float32 training, for the first seed.
 
-    Without ``with_backbone`` only the images are wanted, and the pretrained weights of a transfer
-    need not be on this machine.
+    Without ``with_backbone`` only the images are needed, and the pretrained weights of a transfer
+    may be missing on this machine.
     """
     if not with_backbone:
         training = training.model_copy(update={"recipe": "scratch"})

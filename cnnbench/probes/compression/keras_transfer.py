@@ -77,10 +77,12 @@ def save_outputs(model: Any, images: np.ndarray, folder: Path) -> None:
     nudged = (images * (1 + nudge)).astype(images.dtype)
     found: dict[str, np.ndarray] = {"images": images}
     for name in _own_and_perturbed(model):
-        outputs = calibrated_model.answers(model, images)
+        outputs = calibrated_model.keras_outputs(model, images)
         if name == "own" and not all(np.isfinite(output).all() for output in outputs):
             raise JobFailed("its outputs are not finite")
-        rounding, _ = calibrated_model.difference(calibrated_model.answers(model, nudged), outputs)
+        rounding, _ = calibrated_model.difference(
+            calibrated_model.keras_outputs(model, nudged), outputs
+        )
         found |= {f"{name}_{place}": output for place, output in enumerate(outputs)}
         found[f"{name}-rounding"] = np.array(_LAYERS * rounding)
     replace_arrays(folder / OUTPUTS, found)
@@ -97,7 +99,7 @@ def check_outputs(model: Any, folder: Path) -> None:
         stored = {name: archive[name] for name in archive.files}
     for name in _own_and_perturbed(model):
         expected = [stored[key] for key in stored if key.startswith(f"{name}_")]
-        outputs = calibrated_model.answers(model, stored["images"])
+        outputs = calibrated_model.keras_outputs(model, stored["images"])
         difference, scale = calibrated_model.difference(outputs, expected)
         allowed = max(TOLERANCES["float32"] * scale, float(stored[f"{name}-rounding"]))
         if not difference <= allowed:  # also true for NaN

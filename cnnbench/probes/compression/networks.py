@@ -45,13 +45,13 @@ def build(handle: ModelHandle, training: AccuracySetting | None) -> tuple[Any, s
         training: its training; a ``transfer`` has a head of its own. None for an untrained model.
 
     Returns:
-        A ``keras.Model`` with one output, and the path of that output as `network.judged`.
+        A ``keras.Model`` with one output, and the path of that output as `network.select_output`.
     """
     if training is None:
-        return network.judged(handle, handle.build())
+        return network.select_output(handle, handle.build())
     shape, classes = handle.input_shape, handle.classes
     if training.recipe == "scratch":
-        return network.judged(handle, handle.build(input_shape=shape, classes=classes))
+        return network.select_output(handle, handle.build(input_shape=shape, classes=classes))
     import tensorflow as tf
 
     layers = tf.keras.layers

@@ -18,6 +18,7 @@ from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.interface import Context
 
 MODEL, CARD = "model.tflite", "card.json"
+_CONVERTED = "converted-"
 _REASON = "reason.txt"
 _LONGEST_REASON = 500  # characters
 _OF_FLOAT32 = {"training", "weights", "weights_sha256", "classes"}
@@ -33,7 +34,7 @@ def float32_folder(handle: ModelHandle, setting: CompressionSetting, context: Co
 def variant_folder(handle: ModelHandle, setting: CompressionSetting, context: Context) -> Path:
     """Return the folder of the converted file of a variant."""
     fields = setting.model_dump(mode="json", exclude=_NOT_OF_THE_FILE)
-    return context.artifacts.parent / f"converted-{_hash(handle.label, fields)}"
+    return context.artifacts.parent / f"{_CONVERTED}{_hash(handle.label, fields)}"
 
 
 def stage_folder(
@@ -42,6 +43,12 @@ def stage_folder(
     """Return the folder of a float model on the way to a variant, shared by all such variants."""
     own = setting.model_copy(update={"variant": str(stage), "representative": 0})
     return variant_folder(handle, own, context)
+
+
+def converted_file(artifacts: Path) -> Path:
+    """Return the only converted file of all cells, whose artifacts are folders in ``artifacts``."""
+    (file,) = artifacts.glob(f"{_CONVERTED}*/{MODEL}")
+    return file
 
 
 def required(folder: Path, file: str, what: str) -> Path:

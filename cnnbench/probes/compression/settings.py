@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from cnnbench import files
 from cnnbench.errors import UserError
 from cnnbench.metrics import QUALITY
-from cnnbench.models.handle import Model
+from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
 from cnnbench.probes.accuracy.training_config import Count, Epochs, ImageSize, Rate, TrainingConfig
 from cnnbench.probes.compression import variants
@@ -69,7 +69,7 @@ class Training(TrainingConfig):
                 )
         return self
 
-    def setting(self, model: Model, dataset_sha256: str, weights_sha256: str) -> Any:
+    def setting(self, model: ModelInfo, dataset_sha256: str, weights_sha256: str) -> Any:
         """Return the setting of this training for ``model``, with every default filled in.
 
         Raises:
@@ -208,7 +208,7 @@ class CompressionSpec(TimedSpec):
             )
         return self
 
-    def cells(self, model: Model) -> Iterator[tuple[Setting, StoppingRule]]:
+    def cells(self, model: ModelInfo) -> Iterator[tuple[Setting, StoppingRule]]:
         once = StoppingRule()
         network = self._network(model)
         yield CompressionSetting(part="train", **network), once
@@ -242,13 +242,13 @@ class CompressionSpec(TimedSpec):
             update["folder_notes"] = located.folder_notes
         return self.model_copy(update=update)
 
-    def notes(self, models: Sequence[Model]) -> Iterator[str]:
+    def notes(self, models: Sequence[ModelInfo]) -> Iterator[str]:
         if self.training is None:
             return super().notes(models)
         spec = self.training.spec().model_copy(update={"folder_notes": self.folder_notes})
         return spec.notes(models)
 
-    def _network(self, model: Model) -> dict[str, Any]:
+    def _network(self, model: ModelInfo) -> dict[str, Any]:
         """Return the fields of a setting that decide the float32 model."""
         if self.training is None:
             return {}

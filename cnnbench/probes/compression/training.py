@@ -30,7 +30,7 @@ from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.tasks.classification import outputs
 
-# All that is known about the training of weights from a file.
+# The known facts about the training of weights from a file.
 _KNOWN = {"dataset", "recipe", "image_size", "dataset_sha256"}
 CARD, OUTPUTS, FILE = "network.json", "outputs.npy", "trained.weights.h5"
 
@@ -64,7 +64,7 @@ def card(folder: Path) -> dict[str, Any]:
 def _untrained(handle: ModelHandle, file: Path | None, folder: Path) -> ProbeResult:
     """Use the weights in ``file``, or random ones for which outputs differ between images."""
     whole = handle.build(weights=file) if file else calibrated_model.build(handle)
-    model, output = network.judged(handle, whole)
+    model, output = network.select_output(handle, whole)
     origin = f"from {file.name}" if file else "random, seeded"
     if not file and handle.is_trained:
         origin = "those in the file"
@@ -73,7 +73,7 @@ def _untrained(handle: ModelHandle, file: Path | None, folder: Path) -> ProbeRes
         "model": handle.label,
         "input_shape": list(handle.input_shape),
         "classes": int(model.outputs[0].shape[-1]),
-        **network.taken(output),
+        **network.output_details(output),
         "weights": origin,
         "outputs": outputs.kind_of_network(model),
     }
@@ -106,7 +106,7 @@ def _trained(
         "model": handle.label,
         "input_shape": list(shape),
         "classes": classes,
-        **network.taken(output),
+        **network.output_details(output),
         "class_names": list(task.dataset.classes)[:1000],
         "weights": result.details["weights"],
         "training": training.model_dump(mode="json", include=None if file is None else _KNOWN),
@@ -168,7 +168,7 @@ def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
     if not setting.weights:
         return None
     where = (context.search_path, context.data_dir)
-    return weights_file.located(setting.weights, setting.weights_sha256, *where)
+    return weights_file.locate(setting.weights, setting.weights_sha256, *where)
 
 
 def _write_card(folder: Path, facts: dict[str, Any]) -> None:

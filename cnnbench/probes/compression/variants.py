@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from cnnbench.errors import UserError, nearest, shown
 from cnnbench.probes.compression.steps import STEPS, Step
+from cnnbench.record import FLOAT32
 
-FLOAT32 = "float32"
 GRAMMAR = (
     f"{FLOAT32}, or "
     + ", ".join(f"[{step.grammar}]" for step in STEPS.values())
@@ -21,14 +21,6 @@ GRAMMAR = (
 
 _EXAMPLES = (FLOAT32, *(word for step in STEPS.values() for word in step.examples))
 _Step = TypeVar("_Step", bound=Step)
-
-
-def named(model: str, variant: str) -> str:
-    """Return the name of a compressed model in tables and messages: ``LeNet5 ptq-int8``.
-
-    Plain float32 is not mentioned.
-    """
-    return model if variant in ("", FLOAT32) else f"{model} {variant}"
 
 
 @dataclass(frozen=True)

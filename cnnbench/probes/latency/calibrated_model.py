@@ -33,7 +33,7 @@ _COARSE = 4  # squares a side of the pattern in a random image
 # Input of one call to Keras: eight images of 224 px. Its eager call keeps every activation until it
 # ends: 4 GB for one image of EfficientNetB7.
 _CHUNK_BYTES = 8 * 224 * 224 * 3 * 4
-_SEEN = 4  # images that BatchNormalization's statistics are set from
+_CALIBRATION = 4  # images that BatchNormalization's statistics are set from
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def build(model: ModelHandle, shared: Path | None = None) -> Any:
     """Build ``model`` with seeded weights, scaled so that its output is not constant.
 
     Args:
-        model: what is built.
+        model: model to build.
         shared: a folder in which scaled weights are saved for the model's other cells.
 
     Raises:
@@ -59,18 +59,21 @@ def build(model: ModelHandle, shared: Path | None = None) -> Any:
     tf.keras.utils.set_random_seed(_SEED)
     keras_model = model.build()
     file = shared and shared / f"weights-{sha256(model.label.encode()).hexdigest()[:16]}.npz"
-    # Checked on images other than those the statistics were set from, so that saturation shows.
-    seen, unseen = random_inputs(model, _SEEN, seed=1), random_inputs(model, 2, seed=2)
+    # Checked on other images than those that set the statistics, so that saturation is noticed.
+    calibration, held_out = (
+        random_inputs(model, _CALIBRATION, seed=1),
+        random_inputs(model, 2, seed=2),
+    )
     # Models without BatchNormalization get wider kernels, and where these drive a softmax to one
     # class for every image, a smaller last kernel.
     scaling = (calibrate_batchnorms, _wider_kernels, *[_smaller_last_kernel] * 3)
     if file is not None:
         _load_weights(keras_model, file)
-    if variation(keras_model, unseen) > _VARIED:
+    if variation(keras_model, held_out) > _VARIED:
         return keras_model
     for scale in scaling:
-        scale(keras_model, seen)
-        if variation(keras_model, unseen) > _VARIED:
+        scale(keras_model, calibration)
+        if variation(keras_model, held_out) > _VARIED:
             if file is not None:
                 _save_weights(keras_model, file)
             return keras_model
@@ -81,7 +84,7 @@ def build(model: ModelHandle, shared: Path | None = None) -> Any:
 
 def is_large(model: ModelHandle) -> bool:
     """Return whether its images are so large (317 px and more) that activations fill the memory."""
-    return _SEEN * 4 * int(np.prod(model.input_shape)) > _CHUNK_BYTES
+    return _CALIBRATION * 4 * int(np.prod(model.input_shape)) > _CHUNK_BYTES
 
 
 def in_precision(model: ModelHandle, keras_model: Any, dtype: str) -> Any:
@@ -129,7 +132,7 @@ def random_inputs(model: ModelHandle, batch_size: int, seed: int) -> np.ndarray:
 
 def variation(keras_model: Any, images: np.ndarray) -> float:
     """Return the largest difference between outputs of two images over the largest output."""
-    outputs = [np.asarray(o, np.float64) for o in answers(keras_model, images)]
+    outputs = [np.asarray(o, np.float64) for o in keras_outputs(keras_model, images)]
     if not all(np.isfinite(output).all() for output in outputs):
         return 0.0
     return max(
@@ -138,7 +141,7 @@ def variation(keras_model: Any, images: np.ndarray) -> float:
     )
 
 
-def answers(keras_model: Any, images: np.ndarray) -> list[np.ndarray]:
+def keras_outputs(keras_model: Any, images: np.ndarray) -> list[np.ndarray]:
     """Return the outputs of the plain Keras call for ``images``, computed in chunks."""
     import tensorflow as tf
 
@@ -187,7 +190,9 @@ def write_expected(model: ModelHandle, keras_model: Any, batch_size: int, folder
     count = max(2, min(_MOST_INPUTS, _INPUT_BYTES // one.nbytes))
     inputs = [one, *(random_inputs(model, batch_size, seed) for seed in range(3, 2 + count))]
     arrays = {f"input_{index}": array for index, array in enumerate(inputs)}
-    outputs = {f"output_{index}": array for index, array in enumerate(answers(keras_model, one))}
+    outputs = {
+        f"output_{index}": array for index, array in enumerate(keras_outputs(keras_model, one))
+    }
     np.savez(folder / _FILE, **arrays, **outputs)  # type: ignore[arg-type]
 
 

@@ -50,10 +50,10 @@ def prepare(
     """Make the weights, the expected outputs and the files that the runtime opens.
 
     Args:
-        model: what is measured.
-        setting: of the cell.
-        context: its ``artifacts`` get the files; weights are shared in the folder above.
-        runtimes: where the setting's runtime is looked up.
+        model: model to measure.
+        setting: setting of the cell.
+        context: files are written to its ``artifacts``, and shared weights to the parent folder.
+        runtimes: registry of the runtimes.
 
     Raises:
         Unavailable: the runtime, the device or the precision is not available here.
@@ -68,12 +68,12 @@ def prepare(
         # Else the converter lacks the memory of the eager calls: 9 GB for EfficientNetB7.
         peak.without_tensorflow_pool()
         peak.return_freed_memory()
-    import keras  # noqa: F401 - not part of the work
+    import keras  # noqa: F401 - importing it is not part of the work
 
     begin = time.perf_counter()
     context.report_progress("building")
     keras_model = calibrated_model.build(model, shared=context.artifacts.parent)
-    context.report_progress("asking Keras")
+    context.report_progress("computing reference outputs")
     calibrated_model.write_expected(model, keras_model, setting.batch_size, context.artifacts)
     context.report_progress("converting")
     if not info.lowers_precision:
@@ -92,7 +92,7 @@ def run(
     """Measure one round: open, compare, warm up, time, close.
 
     Args:
-        model, setting, context, runtimes: as of `prepare`.
+        model, setting, context, runtimes: as in `prepare`.
         timing: duration of the measurement.
 
     Raises:
@@ -206,8 +206,8 @@ def _flags(warm: WarmUp, timing: Timing) -> list[str]:
 def _drift(timing: Timing) -> float:
     """Return the relative change of the ratio to the reference, first to last third of blocks."""
     ratios = [
-        fastest_decile_mean(block) / fastest_decile_mean(beside)
-        for block, beside in zip(timing.blocks, timing.references, strict=True)
+        fastest_decile_mean(block) / fastest_decile_mean(reference_block)
+        for block, reference_block in zip(timing.blocks, timing.references, strict=True)
     ]
     third = len(ratios) // 3
     first, last = ratios[:third], ratios[-third:] if third else []

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from cnnbench.errors import UserError
-from cnnbench.models.handle import Model
+from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.settings import Setting, Spec, StoppingRule
 from cnnbench.schema import BatchSize, BatchSizes, Distinct, Fraction
@@ -93,7 +93,7 @@ class LatencySpec(TimedSpec):
     threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]
     dtypes: Annotated[list[Dtype], Distinct, Field(min_length=1)] = ["float32"]
 
-    def settings(self, model: Model) -> Iterator[LatencySetting]:
+    def settings(self, model: ModelInfo) -> Iterator[LatencySetting]:
         axes = (self.runtimes, self.devices, self.batch_sizes, self.threads, self.dtypes)
         for runtime, device, batch_size, threads, dtype in product(*axes):
             yield LatencySetting(

@@ -18,6 +18,7 @@ from cnnbench.errors import OUT_OF_MEMORY, explained
 
 _TAIL = 16384
 _PIECE = 2**20  # more than a pipe holds, so that one read empties it
+_CHECK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class LimitedRun:
 
     Attributes:
         value: what the function returned; None if it failed.
-        failure: an exception in words, or a signal; empty if it succeeded.
+        failure: an exception in one line, or a signal; empty if it succeeded.
         evidence: the part of its output that shows that memory ran out; empty if there is none.
     """
 
@@ -53,42 +54,49 @@ def run_limited(function: Callable[[], Any], limit: int | None) -> LimitedRun:
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     if limit is not None and hard != resource.RLIM_INFINITY and limit > hard:
         raise ValueError(f"{limit} bytes are above the limit of this process, {hard}")
-    answers, answer_writer = os.pipe()
+    results, result_writer = os.pipe()
     output, output_writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _work(function, limit, answer_writer, output_writer)
-    os.close(answer_writer)
-    answer, tail = _read(answers, output)
-    for descriptor in (answers, output, output_writer):
+        _work(function, limit, result_writer, output_writer)
+    os.close(result_writer)
+    result, tail = _read(results, output, child)
+    for descriptor in (results, output, output_writer):
         os.close(descriptor)
     exit_code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return _judge(answer, exit_code, tail)
+    return _judge(result, exit_code, tail)
 
 
-def _read(answers: int, output: int) -> tuple[bytes, bytes]:
-    """Return the child's answer and the end of its output, which is passed on as it comes.
+def _read(results: int, output: int, child: int) -> tuple[bytes, bytes]:
+    """Return the child's result and the end of its output, which is passed on as it comes.
 
-    Ends with the answer: processes that the child has started may hold the output open.
+    Ends with the result or the child: processes that it has forked hold both pipes open.
     """
-    os.set_blocking(output, False)
-    answer = tail = b""
+    for descriptor in (results, output):
+        os.set_blocking(descriptor, False)
+    result = tail = b""
     is_over = False
     while not is_over:
-        ready, _, _ = select.select([answers, output], [], [])
-        if answers in ready:
-            piece = os.read(answers, _PIECE)
-            answer += piece
-            is_over = not piece
-        with contextlib.suppress(BlockingIOError):  # nothing was printed
+        is_over = _has_ended(child)  # what it wrote is in the pipes by now
+        select.select([results, output], [], [], 0 if is_over else _CHECK_EVERY_S)
+        with contextlib.suppress(BlockingIOError):  # nothing was written
+            piece = os.read(results, _PIECE)
+            result += piece
+            is_over |= not piece
+        with contextlib.suppress(BlockingIOError):
             piece = os.read(output, _PIECE)
             os.write(2, piece)
             tail = (tail + piece)[-_TAIL:]
-    return answer, tail
+    return result, tail
+
+
+def _has_ended(child: int) -> bool:
+    """Return whether ``child`` has ended; its exit code can still be read afterwards."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _work(
-    function: Callable[[], Any], limit: int | None, answer_writer: int, output_writer: int
+    function: Callable[[], Any], limit: int | None, result_writer: int, output_writer: int
 ) -> NoReturn:
     """Run the child; it never returns to its caller."""
     exit_code = 1
@@ -97,22 +105,22 @@ def _work(
         os.dup2(output_writer, 2)
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        answer = {"value": function()}
-        os.write(answer_writer, json.dumps(answer).encode())
+        result = {"value": function()}
+        os.write(result_writer, json.dumps(result).encode())
         exit_code = 0
     except BaseException as error:
         words = explained(error)
         os.write(2, words.encode(errors="replace") + b"\n")
-        os.write(answer_writer, json.dumps({"failure": words}).encode())
+        os.write(result_writer, json.dumps({"failure": words}).encode())
     finally:
         os._exit(exit_code)
 
 
-def _judge(answer: bytes, exit_code: int, output: bytes) -> LimitedRun:
+def _judge(result: bytes, exit_code: int, output: bytes) -> LimitedRun:
     found = OUT_OF_MEMORY.search(output)
     evidence = found[0].decode() if found else ""
     try:
-        values = json.loads(answer)
+        values = json.loads(result)
     except ValueError:
         failure = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
         return LimitedRun(failure=failure, evidence=evidence)

@@ -59,7 +59,7 @@ class Trials:
         """Try a batch and return whether it fits.
 
         Raises:
-            JobFailed: it failed, and nothing says that memory was the reason.
+            JobFailed: it failed, and there is no evidence that memory was the reason.
         """
         self.report_progress(f"trying a batch of {batch}")
         trial = self._run(batch)
@@ -92,14 +92,14 @@ def find(model: ModelHandle, setting: MemorySetting, limit: int, context: Contex
     """
     if context.memory_limit is not None and limit > context.memory_limit:
         raise Unavailable(
-            f"max_batch asks about {exact_bytes(limit)}, more than limits.memory, "
+            f"max_batch: {exact_bytes(limit)} is above limits.memory, "
             f"{exact_bytes(context.memory_limit)}: raise limits.memory"
         )
     peak.without_tensorflow_pool()  # it reserves regions of doubling size, used or not
     context.report_progress("predicting")
     prediction = run_limited(lambda: _predict(model, setting), None)
     if not prediction.succeeded:
-        words = f"the model cannot be measured before its batches: {prediction.failure}"
+        words = f"the memory of a batch cannot be predicted: {prediction.failure}"
         raise MemoryError(words) if prediction.evidence else JobFailed(words)
     need = MemoryNeed(**prediction.value)
     trials = Trials(model, setting.mode, limit, need, context.report_progress)

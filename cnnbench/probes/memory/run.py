@@ -27,7 +27,7 @@ def run(model: ModelHandle, setting: MemorySetting, context: Context) -> ProbeRe
     ``timeline_s`` and ``timeline_bytes``; ``details["phases"]`` lists each phase and when it began.
 
     Raises:
-        Unavailable: no GPU although one is asked for, or the system keeps no high-water mark.
+        Unavailable: the setting needs a GPU and there is none, or the system keeps no peak.
     """
     if setting.device == "gpu":
         require_gpu()

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cnnbench.models.handle import Model
+from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.settings import Setting, Spec, StoppingRule
 from cnnbench.schema import BatchSize, BatchSizes, Bytes, Distinct
 from cnnbench.units import exact_bytes
@@ -61,7 +61,7 @@ class MemorySpec(Spec):
             raise ValueError("max_batch measures main memory: add cpu to the devices")
         return self
 
-    def settings(self, model: Model) -> Iterator[MemorySetting]:
+    def settings(self, model: ModelInfo) -> Iterator[MemorySetting]:
         for mode in self.modes:
             for device in self.devices:
                 for batch_size in self.batch_sizes:

@@ -1,4 +1,4 @@
-"""Static probe: everything that can be counted of a network without running it."""
+"""Static probe: metrics that are counted without running the network."""
 
 from cnnbench.metrics import Metric
 from cnnbench.probes.probe import Probe

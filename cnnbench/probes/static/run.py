@@ -1,38 +1,37 @@
-"""The static probe: everything that can be counted of a network, without running it."""
+"""Measuring half of the ``static`` probe: build a network without weights and count it."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.probes.static.settings import StaticSetting
 
 
-def run(subject: ModelHandle, setting: Any, context: Context) -> ProbeResult:
-    """Build ``subject`` without weights and count it.
+def run(model: ModelHandle, setting: StaticSetting, context: Context) -> ProbeResult:
+    """Count the parameters, MACs, FLOPs, activation memory and receptive field of ``model``.
 
     Args:
-        subject: the network.
-        setting: has ``batch_size``, the batch of the memory metrics.
-        context: not used; counting needs neither data nor room on disk.
+        model: built without weights.
+        setting: its ``batch_size`` is the batch of the memory metrics.
+        context: not used; counting needs neither data nor disk space.
 
     Returns:
-        The counted metrics and the subject's published ones. In the details: the operations that
-        could not be counted and why, which metrics are bounds, what else a reader must know, the
-        layer of the inference peak, and how the training memory was found (by the fast estimate
-        where the gradient cannot be traced, with the reason).
+        The counted metrics and the published ones. The details hold the uncounted operations with
+        the reasons, the metrics that are bounds, notes, the layer of the inference peak, and how
+        the training memory was found (by the fast estimate where the gradient cannot be traced,
+        with the reason).
     """
     from cnnbench.analysis import inspect, weightless
 
     with weightless():
         found = inspect(
-            subject.architecture(),
+            model.architecture(),
             batch_size=setting.batch_size,
-            input_shape=subject.input_shape or None,
+            input_shape=model.input_shape or None,
             trace_training=True,
         )
     return ProbeResult(
-        metrics={**found.metrics, **subject.published()},
+        metrics={**found.metrics, **model.published()},
         details={
             "uncounted_ops": found.uncounted_ops,
             "uncounted_reasons": found.uncounted_reasons,

@@ -1,11 +1,11 @@
-"""Settings of the ``static`` probe: what can be counted without running the network."""
+"""Settings of the ``static`` probe: the batch size of the memory metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import ClassVar
 
-from cnnbench.models.handle import Model
+from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.settings import Setting, Spec
 from cnnbench.schema import BatchSize, BatchSizes
 
@@ -29,6 +29,6 @@ class StaticSpec(Spec):
 
     batch_sizes: BatchSizes = [1]
 
-    def settings(self, model: Model) -> Iterator[StaticSetting]:
+    def settings(self, model: ModelInfo) -> Iterator[StaticSetting]:
         for batch_size in self.batch_sizes:
             yield StaticSetting(batch_size=batch_size)

@@ -1,4 +1,4 @@
-"""Records of counts -> numbers, with a verdict where a count is only a bound."""
+"""Summary of static metrics: a count that is only a bound gets a verdict."""
 
 from __future__ import annotations
 

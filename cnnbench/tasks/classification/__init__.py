@@ -1,10 +1,10 @@
-"""Classification: one class an image, judged by the share of right answers."""
+"""Classification: one class per image, evaluated by the share of right answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cnnbench.models.handle import Model, ModelHandle
+from cnnbench.models.handle import ModelHandle, ModelInfo
 from cnnbench.tasks.task import Contender, Judgement, Objective, Place, Task, TrainedOn
 
 
@@ -16,7 +16,7 @@ class Classification(Task):
     watched = "top1"
 
     def objective(self, classes: Sequence[str], dataset: str) -> Objective:
-        """Return the objective of telling the data set's classes apart."""
+        """Return the objective for the data set's classes."""
         from cnnbench.tasks.classification.objective import ClassificationObjective
 
         return ClassificationObjective(classes, dataset)
@@ -35,20 +35,20 @@ class Classification(Task):
         found = outputs_of(tuple(classes), model, dataset, trained_on)
         return FixedObjective(classes, dataset, found)
 
-    def plan_remark(self, model: Model, classes: int) -> str:
-        """Return a remark where the model's name states another number of classes."""
+    def plan_remark(self, model: ModelInfo, classes: int) -> str:
+        """Return a remark if the model's name states another number of classes."""
         if "classes" not in model.stated or classes in (0, model.classes):
             return ""
         return f"is trained for the data set's {classes} classes"
 
     def judge(self, contender: Contender) -> Mapping[str, Judgement]:
-        """Return intervals of all shares of the test images, and whether chance explains top-1."""
+        """Return intervals of all shares of the test images, with a verdict each."""
         from cnnbench.tasks.classification.ranking import judge
 
         return judge(contender)
 
     def rank(self, contenders: Sequence[Contender]) -> Sequence[Place | None]:
-        """Return tiers by top-1, paired image by image; None for what chance explains."""
+        """Return tiers by top-1, compared image by image; None if not better than chance."""
         from cnnbench.tasks.classification.ranking import rank
 
         return rank(contenders)

@@ -1,4 +1,4 @@
-"""Which test images a classifier got right: written into a record, and read back for paired tests.
+"""Right and wrong answers of a classifier per test image, stored in records for paired tests.
 
 One bit an image, in the order of the test set, packed most significant first and written in base64
 (10,000 images: 1,668 characters).
@@ -17,7 +17,7 @@ import numpy as np
 from cnnbench.tasks.classification.quality import Floats, Ints
 from cnnbench.tasks.task import Evaluated
 
-_MOST_CLASSES = 50  # a larger confusion matrix does not fit a record
+_MOST_CLASSES = 50  # a larger confusion matrix is too long for a record
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Answers:
 
     Attributes:
         right: ``(examples,)`` of bool, in the order of the test set.
-        images: hash of the test labels, where the record says so.
+        images: hash of the test labels; empty if the record has none.
     """
 
     right: np.ndarray
@@ -39,9 +39,9 @@ class Answers:
 
 
 def details(probs: Floats, labels: Ints) -> dict[str, Any]:
-    """Return what a record keeps of an evaluation.
+    """Return the details of an evaluation for a record.
 
-    ``test_labels_sha256`` tells whether the answers in two records are for the same images.
+    Answers in two records with the same ``test_labels_sha256`` are for the same images.
     """
     predicted = probs.argmax(axis=1)
     classes = probs.shape[1]
@@ -65,7 +65,7 @@ def confusion(predicted: Ints, labels: Ints, classes: int) -> Ints:
 
 
 def answers_of(evaluation: Evaluated) -> Answers | None:
-    """Return the answers of an evaluation; None where the record does not hold them all."""
+    """Return the answers of an evaluation; None if the record does not have all of them."""
     examples = evaluation.details.get("n_test")
     if not isinstance(examples, int) or examples < 1:
         return None

@@ -23,9 +23,9 @@ class OutputsOf:
     """Index of the output of each class of a folder, in the folder's order.
 
     Attributes:
-        classes: of the folder.
-        places: index of the output of each.
-        guessed: whether it follows from the order of the names alone.
+        classes: names of the folder's classes.
+        places: index of the output of each class.
+        guessed: assumed from the order of the names alone.
     """
 
     classes: tuple[str, ...]
@@ -37,7 +37,7 @@ class OutputsOf:
 
         Args:
             probs: ``(n, outputs)`` of the test images.
-            labels: the places that are theirs, ``(n,)``.
+            labels: index of the right output for each, ``(n,)``.
         """
         if not self.guessed:
             return []
@@ -69,7 +69,7 @@ def outputs_of(
     Raises:
         JobFailed: a class is unknown to the network, or their numbers differ.
     """
-    width = outputs.apart(model.classes)
+    width = outputs.class_count(model.classes)
     if trained_on.names is not None:
         names, file = trained_on.names, trained_on.names_file
         if len(names) != width:

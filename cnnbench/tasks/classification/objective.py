@@ -16,7 +16,7 @@ from cnnbench.tasks.classification.outputs import Kind
 from cnnbench.tasks.classification.quality import Floats
 from cnnbench.tasks.task import Evaluation, Objective, evaluate_all
 
-_MOST_NAMES = 50  # of classes that a record names
+_MOST_NAMES = 50  # class names in a record
 
 
 class ClassificationObjective(Objective):
@@ -36,15 +36,17 @@ class ClassificationObjective(Objective):
 
     def check_model(self, model: ModelHandle) -> None:
         count = len(self._classes)
-        apart = outputs.apart(model.classes or count)
-        if "classes" in model.fixed and apart != count:
-            raise JobFailed(f"it has {apart} classes, but {self._dataset} has {count}")
+        own = outputs.class_count(model.classes or count)
+        if "classes" in model.fixed and own != count:
+            raise JobFailed(f"it has {own} classes, but {self._dataset} has {count}")
 
     def check_network(self, network: Any) -> None:
         width, count = network.outputs[0].shape[-1], len(self._classes)
         outputs.check(outputs.kind_of_network(network), width)
-        if outputs.apart(width) != count:
-            raise JobFailed(f"it has {outputs.apart(width)} classes, but the data set has {count}")
+        if outputs.class_count(width) != count:
+            raise JobFailed(
+                f"it has {outputs.class_count(width)} classes, but the data set has {count}"
+            )
 
     def head(self, seed: int) -> Any:
         import tensorflow as tf
@@ -89,7 +91,7 @@ class ClassificationObjective(Objective):
 
 
 class FixedObjective(ClassificationObjective):
-    """Objective of a classifier with outputs of its own, of which a folder's classes are some.
+    """Objective of a pretrained classifier; a folder's classes are some of its outputs.
 
     Args:
         classes: names of the folder's classes, by label.
@@ -111,19 +113,17 @@ class FixedObjective(ClassificationObjective):
 
 
 def probabilities(given: np.ndarray, kind: Kind) -> Floats:
-    """Return ``(n, classes)`` that sum to one, from the outputs of a network.
+    """Return ``(n, classes)`` with rows that sum to one, from the outputs of a network.
 
-    Sigmoids, a probability for each class, are taken in proportion.
-
-    A softmax in int8 knows steps of 1/256 only: of many classes that are all less probable, it
-    gives every one nothing, which is no preference.
+    Independent sigmoids are normalised. A softmax in int8 has steps of 1/256 and can be 0 for all
+    of many classes; these then get equal probabilities.
 
     Raises:
-        JobFailed: some are not finite; no share of right answers would tell.
+        JobFailed: some outputs are not finite.
     """
     given = np.asarray(given, np.float64)
     if not np.isfinite(given).all():
-        raise JobFailed("its outputs are not numbers")
+        raise JobFailed("its outputs are not finite")
     probs = outputs.probabilities(given, kind)
     sums = probs.sum(axis=1, keepdims=True)
     shares = np.full_like(probs, 1 / probs.shape[1])
@@ -147,7 +147,7 @@ def cross_entropy(kind: Kind, label_smoothing: float = 0.0) -> Any:
 
 
 def top1(kind: Kind) -> Any:
-    """Return a Keras metric ``top1``: the share of images whose most probable class is theirs."""
+    """Return a Keras metric ``top1``: the share of images whose most probable class is right."""
     import tensorflow as tf
 
     if kind not in ("sigmoid", "logit"):
@@ -155,7 +155,7 @@ def top1(kind: Kind) -> Any:
     border = 0.5 if kind == "sigmoid" else 0.0
 
     def is_right(labels: Any, given: Any) -> Any:
-        # As `argmax` would have it: of two equal classes the first.
+        # Of two equal classes the first, like `argmax`.
         return tf.cast(tf.equal(_second(labels) > 0.5, given > border), tf.float32)
 
     return tf.keras.metrics.MeanMetricWrapper(is_right, name="top1")

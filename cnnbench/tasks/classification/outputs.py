@@ -16,33 +16,38 @@ the second (``sigmoid``) or its logit.
 
 _SHARES = ("softmax", "Softmax")
 _EACH = ("sigmoid", "hard_sigmoid", "Sigmoid", "HardSigmoid")
-_PASS_ON = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")  # where they do nothing else
+_PASS_ON = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")  # do not change values
 
 
 def kind(network: Any, outputs: np.ndarray) -> Kind:
-    """Return the kind of ``outputs``, ``(n, width)``, of a ``keras.Model``: by its last layer, else
-    by their values.
+    """Return the kind of the outputs of a ``keras.Model``.
+
+    Args:
+        network: its last activation decides, if it is known.
+        outputs: ``(n, width)``; else their values decide.
     """
-    said = _last_activation(network)
+    activation = _last_activation(network)
     is_single = outputs.shape[-1] == 1
-    if said in _SHARES:
+    if activation in _SHARES:
         return "softmax"
-    if said in _EACH:
+    if activation in _EACH:
         return "sigmoid" if is_single else "sigmoids"
-    if said != "linear" and _look_like_shares(outputs):
+    if activation != "linear" and _look_like_shares(outputs):
         return "sigmoid" if is_single else "softmax"
     return "logit" if is_single else "logits"
 
 
 def kind_of_network(network: Any) -> Kind:
-    """Return the kind of a classifier's outputs; if no layer determines it, from a random batch."""
+    """Return the kind of a classifier's outputs, called on a random batch; see `kind`."""
     shape = tuple(network.input_shape[1:])
     images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
     return kind(network, np.asarray(network(images, training=False), np.float64))
 
 
 def probabilities(outputs: np.ndarray, kind: Kind) -> np.ndarray:
-    """Return ``(n, classes)``, two for a single output; rows add up to one, but for ``sigmoids``.
+    """Return ``(n, classes)``; rows add up to one except for ``sigmoids``.
+
+    A single output gives two classes.
 
     Raises:
         JobFailed: a softmax over a single output.
@@ -60,12 +65,15 @@ def probabilities(outputs: np.ndarray, kind: Kind) -> np.ndarray:
 
 
 def width(own: int, classes: int) -> int:
-    """Return how many outputs a network of ``own`` has for ``classes``; one is enough for two."""
+    """Return the number of outputs for ``classes``, for a network that has ``own`` by default.
+
+    A network with a single output keeps it for two classes.
+    """
     return 1 if (own, classes) == (1, 2) else classes
 
 
-def apart(width: int) -> int:
-    """Return the number of classes that so many outputs tell apart: a single one two."""
+def class_count(width: int) -> int:
+    """Return the number of classes of a network with ``width`` outputs; two for a single one."""
     return 2 if width == 1 else width
 
 
@@ -88,7 +96,7 @@ def _look_like_shares(outputs: np.ndarray) -> bool:
 
 
 def _last_activation(network: Any) -> str:
-    """Return the name of the last activation, or of the layer that is one; empty where unknown."""
+    """Return the name of the last activation function or layer; empty if unknown."""
     if len(network.outputs) != 1:
         return ""
     for layer in reversed(network.layers):

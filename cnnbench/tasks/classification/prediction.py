@@ -1,4 +1,4 @@
-"""From images to named classes and probabilities."""
+"""Predict classes with names and probabilities for images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ IMAGENET_CLASSES = 1000
 
 @dataclass(frozen=True)
 class Guess:
-    """One class that an image may be of.
+    """One predicted class of an image.
 
     Attributes:
-        number: of the class, from 0.
-        name: of the class, for people.
+        number: index of the class, from 0.
+        name: for people.
         probability: between 0 and 1.
     """
 
@@ -39,35 +39,37 @@ def probabilities(
 ) -> np.ndarray:
     """Return the class probabilities of ``network`` for images: ``(n, classes)``.
 
-    Each row adds up to 1, unless its classes do not exclude one another (a sigmoid for each). A
-    single sigmoid tells two classes apart, the second with the probability that it gives.
+    Each row adds up to 1, unless the classes are independent (a sigmoid each). A single sigmoid is
+    the probability of the second of two classes.
 
     Args:
-        model: its ``output`` counts where there are several; named where something is wrong.
+        model: its ``output`` selects one of several outputs; its label is used in messages.
         network: its ``keras.Model``.
         images: float32 ``(n, height, width, channels)`` in 0..255.
-        preprocess: what is done to them before the network sees them, or None.
+        preprocess: preprocessing of the images, or None.
 
     Raises:
-        UserError: there is no such output, or it is no row of classes, or no numbers.
+        UserError: there is no such output, or it is not a row of finite numbers.
     """
     path = output_names.chosen(output_names.of(network), model.output, model.label)
     given = network.predict(preprocess(images) if preprocess else images, verbose=0)
     returned = output_names.named(given)
-    # `predict` takes a list of one output for the output itself.
-    judged = np.asarray(returned[path if path in returned else ""], dtype=np.float64)
-    if judged.ndim != 2:
-        raise UserError(f"{model.label} gives maps, not classes", hint="predict with a classifier")
-    if not np.isfinite(judged).all():
-        raise UserError(f"what {model.label} gives are no numbers")
+    # `predict` replaces a list of one output by the output itself.
+    chosen = np.asarray(returned[path if path in returned else ""], dtype=np.float64)
+    if chosen.ndim != 2:
+        raise UserError(
+            f"{model.label} returns maps, not classes", hint="predict with a classifier"
+        )
+    if not np.isfinite(chosen).all():
+        raise UserError(f"the outputs of {model.label} are not finite")
     try:
-        return outputs.probabilities(judged, outputs.kind(network, judged))
+        return outputs.probabilities(chosen, outputs.kind(network, chosen))
     except JobFailed as error:
         raise UserError(f"{model.label}: {error}") from None
 
 
 def remark(model: Model, network: Any) -> str:
-    """Return which output was taken, where ``network`` has several and ``model`` names none."""
+    """Return a remark on the output used, if there are several and ``model`` selects none."""
     structure = output_names.of(network)
     path = output_names.chosen(structure, model.output, model.label)
     return output_names.remark(structure, path) if model.output is None else ""
@@ -77,9 +79,9 @@ def best(row: np.ndarray, top: int, names: Sequence[str] | None) -> list[Guess]:
     """Return the ``top`` most probable classes of one image, best first, or all if fewer.
 
     Args:
-        row: a probability a class.
-        top: how many.
-        names: of the classes, in order; None gives them numbers.
+        row: one probability per class.
+        top: number of classes to return.
+        names: of the classes, in order; without them classes are numbered.
     """
     return [
         Guess(int(i), names[i] if names else f"class {i}", float(row[i]))
@@ -95,9 +97,9 @@ def imagenet_names() -> list[str]:
     """
     import tensorflow as tf
 
-    # Probabilities that make them come in their order.
+    # Descending probabilities, so that the names come in order.
     ranked = np.arange(IMAGENET_CLASSES, 0, -1, dtype=np.float32)[None]
     decode = tf.keras.applications.imagenet_utils.decode_predictions
-    with weights.explained("ImageNet's class names"):
+    with weights.explain_failed_download("ImageNet's class names"):
         decoded = decode(ranked, top=IMAGENET_CLASSES)
     return [name for _, name, _ in decoded[0]]

@@ -15,14 +15,13 @@ Ints = npt.NDArray[np.int64]
 
 _TASK = "classification"
 _ECE_BINS = 15
-_TOP5_FROM_CLASSES = 10  # with fewer, five guesses are nearly all there are
+_TOP5_FROM_CLASSES = 10  # with fewer, five guesses are most of the classes
 
 
 def top_k(probs: Floats, labels: Ints, k: int) -> float:
-    """Share of images whose class is among the ``k`` most probable; of equals the first counts.
+    """Share of images whose class is among the ``k`` most probable; ties go to the lower index.
 
-    That is ``argmax``'s own rule, so that a tie, frequent where int8 rounds, is judged as a program
-    that takes the ``argmax`` would see it.
+    ``argmax`` resolves ties, which are frequent after rounding to int8, in the same way.
     """
     own = probs[np.arange(len(labels)), labels][:, None]
     is_before = np.arange(probs.shape[1]) < labels[:, None]
@@ -31,7 +30,7 @@ def top_k(probs: Floats, labels: Ints, k: int) -> float:
 
 
 def top1(probs: Floats, labels: Ints) -> float:
-    """Share of images whose most probable class is theirs."""
+    """Share of images whose most probable class is right."""
     return top_k(probs, labels, 1)
 
 

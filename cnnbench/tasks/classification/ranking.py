@@ -1,7 +1,7 @@
-"""Intervals of classifiers' accuracies, and which of them a training schedule can tell apart.
+"""Intervals of classifiers' accuracies, and significance tests between classifiers.
 
-Two networks that were evaluated on the same images are compared image by image, so that what makes
-an image hard for both cancels.
+Two networks that were evaluated on the same images are compared image by image, so that the
+difficulty of an image cancels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cnnbench.tasks import task
 from cnnbench.tasks.classification.answers import Answers, answers_of
 from cnnbench.tasks.task import Evaluated, Judgement, Place
 
-_MOST_SEEDS = 50  # beyond that a longer schedule is the cheaper way
+_MOST_SEEDS = 50  # beyond that a longer schedule is cheaper
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,11 @@ class Scores:
     """Accuracies of one network under one schedule.
 
     Attributes:
-        shares: of right answers, one a seed.
-        examples: the test images.
-        answers: of every seed, to the same images; none where they are not known.
-        chance: the share that the largest class alone would give.
-        is_trained: whether other seeds would give other shares; a network that came with its
-            weights is the same every time, and only the images are a sample.
+        shares: shares of right answers, one per seed.
+        examples: number of test images.
+        answers: of every seed, to the same images; empty if unknown.
+        chance: the share of the largest class.
+        is_trained: shares depend on the seed; otherwise only the images are a sample.
     """
 
     shares: tuple[float, ...]
@@ -56,7 +55,7 @@ class Scores:
 
     @property
     def of_seeds(self) -> float:
-        """The variance between its seeds; 0 with one."""
+        """Variance between its seeds; 0 for one seed."""
         return variance(self.shares) if len(self.shares) > 1 else 0.0
 
     @property
@@ -68,8 +67,8 @@ class Scores:
 def judge(contender: task.Contender) -> dict[str, Judgement]:
     """Return an interval and a verdict for every share of the test images.
 
-    Where chance explains top-1, the other metrics get the same verdict: what has learnt nothing
-    has no good calibration either, nor a top-5 worth a rank.
+    If top-1 is not above chance, the other metrics get the same verdict: calibration and top-5 of
+    a network that has learnt nothing mean nothing.
     """
     details = contender.evaluations[-1].details
     examples = details.get("n_test")
@@ -108,12 +107,12 @@ def rank(contenders: Sequence[task.Contender]) -> list[Place | None]:
 
     None for all where fewer than two are above chance.
     """
-    known = {place: _scored(one) for place, one in enumerate(contenders)}
-    ranked = {place: one for place, one in known.items() if one and one.is_ranked}
+    known = {index: _scored(one) for index, one in enumerate(contenders)}
+    ranked = {index: one for index, one in known.items() if one and one.is_ranked}
     found: list[Place | None] = [None] * len(contenders)
     if len(ranked) > 1:
-        for place, stands in zip(ranked, places(list(ranked.values())), strict=True):
-            found[place] = stands
+        for index, place in zip(ranked, places(list(ranked.values())), strict=True):
+            found[index] = place
     return found
 
 
@@ -140,17 +139,17 @@ def places(contenders: Sequence[Scores]) -> list[Place]:
 
 @dataclass(frozen=True)
 class _Field:
-    """All that compete under one schedule, and the variance between seeds that they share.
+    """All contenders under one schedule, with a pooled variance between seeds.
 
-    A few seeds a network say little of its own variance, so it is pooled over all of them (the
-    one-way analysis of variance); one that varies more than that keeps its own.
+    A few seeds estimate the variance of one network poorly, so it is pooled over all networks
+    (one-way analysis of variance); a network that varies more keeps its own.
     """
 
     contenders: Sequence[Scores]
 
     @cached_property
     def freedom(self) -> float:
-        """Degrees of freedom of the pooled variance; without end where no seed was drawn."""
+        """Degrees of freedom of the pooled variance; infinite if no network was trained."""
         if not any(one.is_trained for one in self.contenders):
             return math.inf
         return sum(len(one.shares) - 1 for one in self.contenders)
@@ -163,8 +162,8 @@ class _Field:
     def difference(self, a: int, b: int) -> _Difference:
         """Contender ``a`` minus ``b``.
 
-        On the same images, the images' share of the error is that of the differences image by
-        image. It still holds some of the seeds' noise, so that the error is rather too large.
+        On the same images, the variance due to images is that of the differences per image. It
+        includes some noise of the seeds, so that the error is rather too large.
         """
         one, other = self.contenders[a], self.contenders[b]
         if one.answers and other.answers and one.answers[0].is_paired_with(other.answers[0]):
@@ -205,9 +204,9 @@ class _Difference:
     seeds: list[int]
 
     def p(self, more: int = 0) -> float:
-        """Return the two-sided p-value, were there so many ``more`` seeds and all else the same.
+        """Return the two-sided p-value with ``more`` seeds per network and all else equal.
 
-        It is 1 where every network has a single seed, which tells nothing about the next.
+        It is 1 if every network has a single seed, as the variance between seeds is unknown.
         """
         from scipy.special import stdtr
 
@@ -218,17 +217,17 @@ class _Difference:
         error = math.sqrt(part + self.of_images)
         if not error:
             return 0.0 if self.gap else 1.0
-        # Satterthwaite: the images' share is as good as known.
+        # Satterthwaite: the variance due to images counts as known.
         effective = min(freedom * ((part + self.of_images) / part) ** 2, 1e6) if part else 1e6
         return float(2 * stdtr(effective, -abs(self.gap) / error))
 
     def seeds_needed(self, alpha: float) -> int | None:
-        """Return how many more seeds would show the gap; None where `_MOST_SEEDS` would not."""
+        """Return how many more seeds would make the gap significant; None if over `_MOST_SEEDS`."""
         return next((n for n in range(1, _MOST_SEEDS + 1) if self.p(n) < alpha), None)
 
 
 def _open(field: _Field, tier: Sequence[int], number: int, pairs: int) -> str:
-    """Return what would settle the order inside a tier, for its hardest pair of neighbours."""
+    """Return what would separate a tier, given its closest pair of neighbours."""
     if len(tier) < 2:
         return ""
     head = f"tier {number} is not settled"

@@ -35,7 +35,7 @@ class BrightnessObjective(Objective):
 
     def evaluate(self, outputs: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
         if not np.isfinite(outputs).all():
-            raise JobFailed("its outputs are not numbers")
+            raise JobFailed("its outputs are not finite")
         return Evaluation(evaluate_all("brightness", outputs, targets), {"n_test": len(targets)})
 
 

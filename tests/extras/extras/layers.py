@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from cnnbench.metrics import Metric
-from cnnbench.models.handle import Model, ModelHandle
+from cnnbench.models.handle import ModelHandle, ModelInfo
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.probe import Probe
 from cnnbench.probes.settings import Setting, Spec
@@ -29,7 +29,7 @@ class LayersSpec(Spec):
 
     layer_types: list[str] = ["Conv2D"]
 
-    def settings(self, model: Model) -> Iterator[LayersSetting]:
+    def settings(self, model: ModelInfo) -> Iterator[LayersSetting]:
         for name in self.layer_types:
             yield LayersSetting(layer_type=name)
 

@@ -1,1 +1,1 @@
-"""Training of a network on images: what to train, how, and how good it became."""
+"""Training on images: recipes, the training loop with checkpoints, and networks for both."""

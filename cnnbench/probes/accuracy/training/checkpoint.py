@@ -1,4 +1,4 @@
-"""The state of a training after an epoch, kept so that a killed job goes on from there."""
+"""Checkpoints: the state of a training after an epoch, from which a killed job resumes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cnnbench.files import replace_arrays
 
 @dataclass
 class State:
-    """Where a training stands.
+    """State of a training.
 
     Attributes:
-        phase: number of the phase that was being trained, from 1.
-        curve: one dictionary an epoch, over all phases.
-        variables: of the model and the optimiser, in their order.
-        best: the weights of the best epoch so far, where training may stop early.
+        phase: number of the current phase, from 1.
+        curve: one dictionary per epoch, over all phases.
+        variables: of the model and the optimiser, in order.
+        best: weights of the best epoch so far, if training may stop early.
         features_s: seconds that computing features took.
     """
 
@@ -34,15 +34,19 @@ class State:
 
 
 class Checkpoint:
-    """One file that holds the newest state of one job."""
+    """File with the newest state of one job.
+
+    Args:
+        file: an ``.npz`` file.
+        identity: of the job; a state of another job is ignored.
+    """
 
     def __init__(self, file: Path, identity: str) -> None:
-        """``identity`` names the job; a state that another one left is passed over."""
         self._file = file
         self._identity = identity
 
     def save(self, state: State) -> None:
-        """Write ``state``; a kill leaves either the old or the new one whole."""
+        """Write ``state`` in one step: a killed process leaves either the old or the new state."""
         facts = {
             "identity": self._identity,
             "phase": state.phase,
@@ -54,7 +58,7 @@ class Checkpoint:
         replace_arrays(self._file, {"facts": facts_text, **arrays}, sync=True)
 
     def load(self) -> State | None:
-        """The newest state of this job, or None."""
+        """Return the newest state of this job, or None."""
         try:
             with np.load(self._file) as stored:
                 facts = json.loads(str(stored["facts"]))
@@ -71,7 +75,7 @@ class Checkpoint:
             return None
 
     def remove(self) -> None:
-        """The job is done: nothing is left to go on from."""
+        """Delete the file after the job is done."""
         self._file.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""The training loop: Keras' own ``fit``, an epoch at a time, watched, stopped and resumed."""
+"""The training loop: Keras' ``fit`` for one epoch at a time, with early stopping and resumption."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _REPORT_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training with an optimiser of its own.
+    """A phase of training with its own optimiser.
 
     Attributes:
-        number: its place, from 1.
-        epochs: how many, at most.
-        learning_rate: the highest.
+        number: its position, from 1.
+        epochs: number of epochs at most.
+        learning_rate: the highest rate of its schedule.
     """
 
     number: int
@@ -44,15 +44,15 @@ class Training:
 
     Attributes:
         setting: the schedule.
-        objective: what the network is trained for.
+        objective: loss, targets and evaluation.
         seed: of shuffling and augmentation.
-        checkpoint: where the state is kept between epochs.
+        checkpoint: stores the state between epochs.
         report_progress: takes progress messages.
-        curve: what each epoch gave, oldest first.
-        features_s: seconds that a frozen backbone took to compute its features.
+        curve: results of each epoch, oldest first.
+        features_s: seconds for computing the features of a frozen backbone.
+        output: the path of the output that is trained; empty if the network has only one.
+        images: number of images per epoch of the latest phase; 0 if it trains on features.
         notes: remarks for the reader of the result.
-        output: the path of the output that is trained; empty where the network has one alone.
-        images: that an epoch of the newest phase trains on; 0 where it trains on features.
     """
 
     setting: AccuracySetting
@@ -78,16 +78,16 @@ class Training:
         return self._found is not None and self._found.phase > phase.number
 
     def fit(self, model: Any, batches: TrainingBatches, validation: Any, phase: Phase) -> None:
-        """Train ``model`` through ``phase``, from where an earlier attempt ended.
+        """Train ``model`` for one phase, resuming where an earlier attempt ended.
 
         Args:
             model: a `keras.Model` whose trainable layers are set.
-            batches: what it is trained on.
-            validation: batches that it is evaluated on after every epoch, or None.
-            phase: how long and how fast.
+            batches: training batches.
+            validation: batches for evaluation after every epoch, or None.
+            phase: epochs and learning rate.
 
         Raises:
-            JobFailed: the loss is no longer a number, in training or on the validation images.
+            JobFailed: the training or validation loss is not finite.
         """
         self._compile(model, phase)
         self.images = batches.n_images
@@ -96,7 +96,7 @@ class Training:
         known = len(points)
         while len(points) < phase.epochs and not self._is_over(points):
             point = self._epoch(model, batches, phase, len(points))
-            if len(points) == known:  # its time says little: the graph was traced in it
+            if len(points) == known:  # includes tracing the graph
                 point["traced"] = True
             if validation is not None:
                 point |= _evaluated(model, validation, point["epoch"], self._watched)
@@ -121,7 +121,7 @@ class Training:
         model.optimizer.build(model.trainable_variables)
 
     def _restored_best(self, model: Any, phase: Phase) -> list[Any]:
-        """Put the model where an earlier attempt left it; return the best weights it had."""
+        """Restore the state of an earlier attempt, if any; return its best weights."""
         found = self._found
         if found is None or found.phase != phase.number:
             return []
@@ -171,7 +171,7 @@ class Training:
 
 def _evaluated(model: Any, validation: Any, epoch: int, watched: str) -> Point:
     found = model.evaluate(validation, verbose=0, return_dict=True)
-    if not math.isfinite(found["loss"]):  # the smallest of some losses, to NumPy
+    if not math.isfinite(found["loss"]):  # NumPy's argmin would take NaN for the smallest
         raise JobFailed(f"diverged at epoch {epoch}: the validation loss is {found['loss']}")
     return {f"val_{name}": _rounded(found[name]) for name in ("loss", watched)}
 
@@ -189,7 +189,7 @@ def _values(model: Any) -> list[Any]:
 
 
 def _variables(model: Any) -> list[Any]:
-    """Weights, the state of random layers, and the optimiser's, in one fixed order."""
+    """Return weights, states of random layers and the optimiser's variables, in a fixed order."""
     variables = model.optimizer.variables
     of_optimizer = variables() if callable(variables) else variables  # Keras 2 has a method
     return [*model.variables, *of_optimizer]

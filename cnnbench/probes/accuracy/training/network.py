@@ -1,4 +1,4 @@
-"""The network that a recipe trains: built for the data set, its layers set for short schedules."""
+"""Networks to train or evaluate: images, outputs, layers and preprocessing."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ def channels(model: ModelHandle) -> int:
     """Return the number of channels of the network's images: 3 for colour, 1 for grey.
 
     Raises:
-        JobFailed: pictures have another number.
+        JobFailed: its input has another number of channels.
     """
     count = model.input_shape[-1]
     if count not in (1, 3):
-        raise JobFailed(f"it takes images of {count} channels; pictures have 1 or 3")
+        raise JobFailed(f"its input has {count} channels; images have 1 or 3")
     return count
 
 
 def images(model: ModelHandle, setting: AccuracySetting) -> tuple[int, ...]:
-    """Return ``(height, width, channels)`` of the images that it is trained or evaluated on.
+    """Return ``(height, width, channels)`` of the images for training and evaluation.
 
     Raises:
-        JobFailed: pictures have another number of channels than its input, or it is fixed at
-            another size.
+        JobFailed: its input does not have 1 or 3 channels, or is fixed at another size.
     """
     channels(model)
     shape = setting.images_for(model.input_shape)
@@ -49,31 +48,35 @@ def images(model: ModelHandle, setting: AccuracySetting) -> tuple[int, ...]:
 def scratch(
     model: ModelHandle, shape: tuple[int, ...], objective: Objective, batchnorm_momentum: float
 ) -> tuple[Any, str]:
-    """Return the network with fresh weights, and the path of its output as `judged` does.
+    """Return the network with fresh weights, and the path of its output as `select_output` does.
 
-    It takes images of ``shape``, ``(height, width, channels)``.
+    Args:
+        model: the network.
+        shape: ``(height, width, channels)`` of its images.
+        objective: determines the number of outputs.
+        batchnorm_momentum: of all its BatchNormalization layers.
 
     Raises:
-        JobFailed: its outputs cannot do what is asked.
-        UserError: it has no output of the name that ``model`` gives.
+        JobFailed: its outputs do not suit the objective.
+        UserError: it has no output ``model.output``.
     """
-    # Not `build`, which gives a .keras file the trained weights that it comes with.
+    # Not `build`, which would load the weights of a .keras file.
     outputs = objective.outputs_for(model.classes)
-    network, path = judged(model, model.architecture(input_shape=shape, classes=outputs))
+    network, path = select_output(model, model.architecture(input_shape=shape, classes=outputs))
     objective.check_network(network)
     set_batchnorm_momentum(network, batchnorm_momentum)
     return network, path
 
 
-def judged(model: ModelHandle, network: Any) -> tuple[Any, str]:
-    """Return ``network`` with the one output that is evaluated, and that output's path.
+def select_output(model: ModelHandle, network: Any) -> tuple[Any, str]:
+    """Return a network with only the output for evaluation, and the path of that output.
 
-    That is the output that ``model`` names, else the first. The result shares its layers with
-    ``network``; where that returns one tensor it is ``network`` itself. The path is empty where
-    there is one output alone.
+    It is the output ``model.output``, else the first. The result shares its layers with
+    ``network``, and is ``network`` itself if that returns one tensor. The path is empty if there is
+    only one output.
 
     Raises:
-        UserError: there is no output of that name.
+        UserError: there is no such output.
     """
     import tensorflow as tf
 
@@ -86,8 +89,8 @@ def judged(model: ModelHandle, network: Any) -> tuple[Any, str]:
     return one, path if len(found) > 1 else ""
 
 
-def taken(path: str) -> dict[str, str]:
-    """Return what a record says of the evaluated output, where the network has several."""
+def output_details(path: str) -> dict[str, str]:
+    """Return the evaluated output as details of a record, if the network has several."""
     return {"output": path} if path else {}
 
 
@@ -101,7 +104,7 @@ def set_batchnorm_momentum(model: Any, momentum: float) -> int:
 
 def all_layers(model: Any) -> Iterator[Any]:
     """Yield every layer inside ``model``, at any depth, each before what it contains."""
-    # Both generations of Keras have it, and nothing public looks into subclassed layers.
+    # A private method of both generations of Keras: no public one enters subclassed layers.
     yield from model._flatten_layers(include_self=False, recursive=True)
 
 
@@ -118,7 +121,7 @@ def is_batchnorm(layer: Any) -> bool:
 
 
 def preprocessing(model: ModelHandle, setting: AccuracySetting) -> Callable[[Any], Any]:
-    """Return the network's own, unless the setting says that images stay in 0..255."""
+    """Return the network's preprocessing, or `unchanged` if the setting turns it off."""
     return model.preprocess if setting.preprocessing == "model" else unchanged
 
 
@@ -129,7 +132,7 @@ def unchanged(images: Any) -> Any:
 
 def notes(model: Any, preprocess: Callable[[Any], Any]) -> list[str]:
     """Return remarks for the report on the preprocessing of the images."""
-    if not scales_again(model, preprocess):
+    if not scales_twice(model, preprocess):
         return []
     return [
         "its inputs are scaled twice, by the preprocessing and by its own first layers; "
@@ -137,10 +140,10 @@ def notes(model: Any, preprocess: Callable[[Any], Any]) -> list[str]:
     ]
 
 
-def scales_again(model: Any, preprocess: Callable[[Any], Any]) -> bool:
-    """Return whether ``preprocess`` changes the images of a network that scales them by itself.
+def scales_twice(model: Any, preprocess: Callable[[Any], Any]) -> bool:
+    """Return whether both ``preprocess`` and layers of the network scale the images.
 
-    It does where a Rescaling or Normalization comes before its first layer with a kernel.
+    The layers do if a Rescaling or Normalization precedes the first layer with a kernel.
     """
     pixels = np.linspace(0, 255, 2 * int(np.prod(model.input_shape[1:])), dtype=np.float32)
     images = pixels.reshape(2, *model.input_shape[1:])

@@ -1,8 +1,8 @@
-"""Optimiser and learning rate, from a setting; and graphs that are ready soon.
+"""Optimiser and learning-rate schedule of a setting, with a short start-up time.
 
-Before a network of a thousand layers trains its first step, its graph has to be traced and
-rewritten. For NASNetMobile that takes a minute, longer than its epochs in a short schedule; with
-one operation a variable in place of Adam's twenty, and no rewriting, it takes less than half.
+Before its first training step, the graph of a network is traced and rewritten. For NASNetMobile
+this takes a minute, longer than an epoch of a short schedule. With one operation per variable
+instead of Adam's twenty, and without rewriting, it takes less than half as long.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from cnnbench.probes.accuracy.settings import AccuracySetting
 
 
 def rate_at(progress: float, kind: str, warmup: float = 0.0, final_rate: float = 0.01) -> float:
-    """The learning rate after ``progress`` (0..1) of all steps, as a fraction of the highest.
+    """Return the learning rate after ``progress`` (0..1) of all steps, relative to the highest.
 
-    It rises linearly from 0 during ``warmup``, then goes down to ``final_rate`` (or stays).
+    It rises linearly from 0 during ``warmup``, then decays to ``final_rate`` (or stays constant).
     """
     if progress < warmup:
         return progress / warmup
@@ -36,7 +36,7 @@ def rate_at(progress: float, kind: str, warmup: float = 0.0, final_rate: float =
 
 
 def optimizer(setting: AccuracySetting, learning_rate: float) -> Any:
-    """A fresh Keras optimiser; its rate is set step by step from `rate_at`."""
+    """Return a new Keras optimiser; the training loop sets its rate at every step."""
     import tensorflow as tf
 
     optimizers = tf.keras.optimizers
@@ -58,10 +58,10 @@ def optimizer(setting: AccuracySetting, learning_rate: float) -> Any:
 
 @contextmanager
 def graphs_as_traced() -> Iterator[None]:
-    """Inside, TensorFlow runs graphs as they were traced, without rewriting them first.
+    """Run graphs as traced, without rewriting by TensorFlow's graph optimiser (Grappler).
 
-    A training step runs as fast either way: what the rewriting fuses, the backward pass needs
-    unfused. What is called inside for the first time stays as it is.
+    Training steps are equally fast, as the backward pass needs the results that rewriting would
+    fuse. Functions first called in the ``with`` block stay without rewriting.
     """
     import tensorflow as tf
 
@@ -75,11 +75,11 @@ def graphs_as_traced() -> Iterator[None]:
 
 
 def _adam(options: dict[str, Any]) -> Any:
-    """Keras' Adam, updating each variable by TensorFlow's own kernel: the same arithmetic."""
+    """Return Keras' Adam with TensorFlow's fused kernel as update step: the same arithmetic."""
     import tensorflow as tf
 
     class Adam(tf.keras.optimizers.Adam):  # type: ignore[misc]
-        # Keras 2 updates by other names and stays as it is.
+        # Keras 2 does not call this method and keeps its own update.
         def _backend_update_step(
             self, gradients: list[Any], variables: list[Any], learning_rate: Any
         ) -> None:

@@ -1,7 +1,7 @@
-"""Recipe ``pretrained``: a network as its authors trained it, evaluated on a folder of images.
+"""Recipe ``pretrained``: evaluate a network with its published weights on a folder of images.
 
-Made for ImageNet's validation images, a subfolder a class. The centre of every picture is taken as
-the papers do: its shorter side scaled to size / 0.875, then the middle ``size x size`` cut out.
+It is meant for ImageNet's validation images in one subfolder per class. As in the papers, the
+shorter side of an image is scaled to size / 0.875 and the central ``size x size`` cut out.
 """
 
 from __future__ import annotations
@@ -24,17 +24,15 @@ from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.tasks.task import TrainedOn
 
 _CROP = 0.875
-_PIXELS = 64 * 224 * 224  # in a batch, so that the largest networks need no more memory
+_PIXELS = 64 * 224 * 224  # in a batch, to limit the memory of large images
 
 
 def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> ProbeResult:
-    """Evaluate ``model`` with its weights on all images of the folder.
-
-    Of a folder with splits only the images for evaluation count.
+    """Evaluate ``model`` on all images of a folder, or on its test split if it has splits.
 
     Raises:
-        Unavailable: the folder, the weights or the names of the classes are not here.
-        JobFailed: the folder's classes are not the network's.
+        Unavailable: the folder, the weights or the class names are missing.
+        JobFailed: the folder's classes are not those of the network.
     """
     weights: str | Path | None = None
     if setting.weights != IMAGENET or not model.is_trained:
@@ -49,7 +47,7 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     parts = [splits.test] if splits.has_own_test else [splits.train, splits.test]
     labels = np.concatenate([part.labels for part in parts])
     chosen = stratified.subset(labels, setting.test_examples)
-    trained, path = network.judged(model, model.build(weights=weights))
+    trained, path = network.select_output(model, model.build(weights=weights))
     preprocess = network.preprocessing(model, setting)
     outputs: list[np.ndarray] = []
     targets: list[np.ndarray] = []
@@ -68,7 +66,7 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
         metrics=dict(found.metrics),
         details={
             **found.details,
-            **network.taken(path),
+            **network.output_details(path),
             "is_trained_here": False,
             **data_details(splits, notes),
         },
@@ -76,11 +74,11 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
 
 
 def _class_names(setting: AccuracySetting, search_path: Sequence[Path]) -> list[str] | None:
-    """Return the names in the file that the setting names, in order; None where it names none.
+    """Return the class names in the file of the setting, in order; None if it has no file.
 
     Raises:
         Unavailable: there is no such file.
-        JobFailed: it is not the file of the plan, or no list of distinct names.
+        JobFailed: the file has changed since planning, or has duplicate names.
     """
     asked = setting.class_names
     if asked is None:

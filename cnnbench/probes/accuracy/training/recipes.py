@@ -1,4 +1,4 @@
-"""Recipes: which networks are built, trained on what, in which phases."""
+"""Recipes: the networks, training data and phases of a training."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class TrainingJob:
         model: the network.
         setting: the schedule.
         dataset: the images.
-        seed: of everything random.
-        weights: of a ``transfer``: ``imagenet`` or a file.
+        seed: of all random numbers.
+        weights: initial weights of a ``transfer``: ``imagenet`` or a file.
     """
 
     model: ModelHandle
@@ -71,11 +71,11 @@ class TrainingJob:
         return pipeline.TrainingBatches(images, self._targets(part), size, augment, preprocess)
 
     def evaluation_batches(self, part: Part) -> Any:
-        """Return ``part`` in order and unchanged."""
+        """Return the batches of ``part``, in order and not augmented."""
         return pipeline.evaluation_batches(part.images, self._targets(part), self.preprocess)
 
     def validation_batches(self) -> Any:
-        """Return the validation images, or None where there are none."""
+        """Return the batches of the validation images, or None if there are none."""
         held = self.dataset.validation
         return self.evaluation_batches(held) if held is not None else None
 
@@ -100,13 +100,13 @@ def from_pretrained(
     Args:
         job: with ``weights``.
         training: the loop.
-        cache_features: whether phase one computes the backbone's features once; by default
-            wherever nothing is augmented.
+        cache_features: compute the backbone's features once for phase one; by default if images
+            are not augmented in it.
     """
     setting = job.setting
     nets = transfer.build(job.model, setting, job.objective, job.weights, job.seed)
     if setting.fine_tune_epochs:
-        transfer.first_unfrozen(nets, setting.unfreeze_from)  # a mistake in it costs no phase one
+        transfer.first_unfrozen(nets, setting.unfreeze_from)  # raises before phase one
     head_only = Phase(1, setting.epochs, setting.learning_rate)
     if cache_features is None:
         cache_features = job.augment(head_only).is_off()

@@ -32,7 +32,7 @@ class Transfer:
     """The networks of one transfer; all share their weights.
 
     Attributes:
-        backbone: what was pretrained, ``images -> features``.
+        backbone: the pretrained network, ``images -> feature maps``.
         features: ``images -> (n, d)``: the backbone, pooled over space, in inference mode.
         head: ``(n, d) -> outputs``: dropout and the task's layer.
         whole: ``images -> outputs``.
@@ -51,10 +51,10 @@ def build(
     weights: str | Path | None,
     seed: int,
 ) -> Transfer:
-    """Put a fresh head on the pretrained backbone, which is frozen.
+    """Return a frozen pretrained backbone with a new head.
 
     Raises:
-        Unavailable: the weights are not here and cannot be downloaded.
+        Unavailable: the weights are missing and cannot be downloaded.
     """
     import tensorflow as tf
 
@@ -76,16 +76,18 @@ def build(
 
 
 def backbone(model: ModelHandle, setting: AccuracySetting, weights: str | Path | None) -> Any:
-    """Return the network without its top, for the images that it is trained on.
+    """Return the network without its top, for the images of the setting.
 
     Raises:
-        Unavailable: the weights are not here and cannot be downloaded.
+        Unavailable: the weights are missing and cannot be downloaded.
         JobFailed: it has several outputs.
     """
     shape = network.images(model, setting)
     found = model.build(input_shape=shape, include_top=False, weights=weights)
     if len(found.outputs) > 1:
-        raise JobFailed(f"its backbone has {len(found.outputs)} outputs; a new head stands on one")
+        raise JobFailed(
+            f"its backbone has {len(found.outputs)} outputs; a new head needs exactly one"
+        )
     return found
 
 
@@ -99,7 +101,7 @@ def pooled_features(
 
 
 def unfreeze(transfer: Transfer, first: int | float | str) -> int:
-    """Make the backbone's layers from ``first`` on trainable; return how many these are.
+    """Make the backbone's layers from ``first`` on trainable; return their number.
 
     Raises:
         JobFailed: there is no such layer.
@@ -118,19 +120,19 @@ def locate_weights(
     """Return ``imagenet``, or the path of the file that ``setting.weights`` names.
 
     Raises:
-        Unavailable, JobFailed: as `weights_file.located`.
+        Unavailable, JobFailed: see `weights_file.locate`.
     """
     if setting.weights == IMAGENET:
         return IMAGENET
-    return weights_file.located(setting.weights, setting.weights_sha256, search_path, data_dir)
+    return weights_file.locate(setting.weights, setting.weights_sha256, search_path, data_dir)
 
 
 def _in_inference_mode(backbone: Any) -> Any:
-    """Return ``backbone`` as a layer whose batch statistics and dropout stay off, whoever calls it.
+    """Return ``backbone`` as a layer that always runs in inference mode.
 
-    ``backbone(images, training=False)`` alone does not do: in Keras 3 the ``training=True`` of
-    ``fit`` overrides what a nested model was called with, so that phase two would move the
-    statistics.
+    Calling ``backbone(images, training=False)`` is not enough: in Keras 3 the ``training=True`` of
+    ``fit`` overrides the argument of a nested model, and phase two would update the statistics of
+    batch normalisation.
     """
     import tensorflow as tf
 
@@ -146,7 +148,7 @@ def _in_inference_mode(backbone: Any) -> Any:
 
 
 def first_unfrozen(transfer: Transfer, first: int | float | str) -> int:
-    """Return the index of the layer that ``first`` names: an index, a name, or a fraction of all.
+    """Return the index of the layer ``first``, given as index, name, or fraction of all layers.
 
     Raises:
         JobFailed: there is no such layer.

@@ -38,7 +38,8 @@ class Clustering(Step):
         if count is None:
             return None
         if count != int(count) or not 2 <= count <= MOST_CLUSTERS:
-            raise UserError(f"{count:g} clusters", hint=f"write a whole number, 2-{MOST_CLUSTERS}")
+            hint = f"a whole number from 2 to {MOST_CLUSTERS}"
+            raise UserError(f"{count:g} clusters are out of range", hint=hint)
         return cls(int(count))
 
     def __str__(self) -> str:

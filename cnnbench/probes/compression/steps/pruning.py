@@ -51,7 +51,8 @@ class Pruning(Step):
             return None
         if not 0 < percent < 100:
             raise UserError(
-                f"a sparsity of {percent:g} %", hint="write more than 0 and less than 100 per cent"
+                f"sparsity {percent:g} % is out of range",
+                hint="more than 0 and less than 100 per cent",
             )
         return cls(percent / 100)
 

@@ -1,4 +1,4 @@
-"""Runtimes by name: a file each here, and those of other packages.
+"""Registry of the runtimes: one file per runtime here, and those of other packages.
 
 Another package adds one by an entry point of the group ``cnnbench.runtimes`` whose value names a
 `RuntimeInfo`; a suite then uses it by the entry point's name.

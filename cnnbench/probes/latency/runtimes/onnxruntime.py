@@ -30,12 +30,12 @@ class OnnxRuntime(RuntimeBase):
         return self.folder / _FILE
 
     def prepare(self, keras_model: Any) -> dict[str, float]:
-        import tf2onnx  # noqa: F401 - not part of the work
+        import tf2onnx  # noqa: F401 - importing it is not part of the work
 
         begin = time.perf_counter()
         frozen = saved_graph.frozen(keras_model, self.shape)
-        # Else the network is copied, weights and all, before each of some forty passes over its
-        # graph, in case one fails: most of the time of a conversion.
+        # By default the model with its weights is copied before each of some forty passes over its
+        # graph, in case one fails, which takes most of the time of a conversion.
         os.environ[_CATCH_ERRORS] = "FALSE"
         try:
             self._convert(frozen)
@@ -73,8 +73,8 @@ class OnnxRuntime(RuntimeBase):
         except Exception as error:  # ONNX Runtime's own errors share no base
             if is_out_of_memory(error):
                 raise
-            words = f"ONNX Runtime refuses the converted network: {brief(error)}"
-            raise JobFailed(words) from error
+            message = f"ONNX Runtime rejects the converted model: {brief(error)}"
+            raise JobFailed(message) from error
         self._threads_in_use = counter.count()
         self._input = self._session.get_inputs()[0].name
 

@@ -64,7 +64,7 @@ class OpenVino(RuntimeBase):
                 "INFERENCE_PRECISION_HINT": _PRECISION[self.setting.dtype],
             },
         )
-        # OpenVINO orders outputs its own way: of twelve, the ninth came third.
+        # OpenVINO changes the order of the outputs: of twelve, the ninth came third.
         names = [port.get_names() for port in self._compiled.outputs]
         self._order = [
             next(index for index, own in enumerate(names) if saved_graph.output_name(k) in own)

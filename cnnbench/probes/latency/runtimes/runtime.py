@@ -39,7 +39,7 @@ class Runtime(Protocol):
     ``call``, each timed apart, and ``close``. `RuntimeBase` implements what most of them share.
 
     Attributes:
-        setting: what is measured.
+        setting: setting of the cell.
         threads: number of threads to compute on.
     """
 
@@ -47,7 +47,7 @@ class Runtime(Protocol):
     threads: int
 
     def check(self) -> None:
-        """Refuse a setting that this machine cannot run; called before anything else.
+        """Check that this machine can run the setting; called before anything else.
 
         Raises:
             Unavailable: hardware is missing or lacks a precision.
@@ -100,11 +100,11 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True)
 class RuntimeInfo:
-    """The light description of a runtime; its name is the one that it is registered under.
+    """Light description of a runtime, which is registered under its name.
 
     Attributes:
         create: returns the runtime for a model, a setting and the folder of the cell's files.
-            Called in workers only, so that it may import what it likes.
+            Called in workers only, so that it may import heavy libraries.
         packages: distributions that it needs. Their versions are part of the environment's
             fingerprint, as is that of the distribution that provides the runtime.
         install: command that installs them.
@@ -125,10 +125,10 @@ class RuntimeInfo:
     def check(
         self, setting: LatencySetting, version_of: Callable[[str], str | None] = version_of
     ) -> None:
-        """Refuse what is not installed or not offered, without importing the runtime.
+        """Check that the runtime is installed and supports the setting, without importing it.
 
         Args:
-            setting: what is to be measured.
+            setting: setting of the cell.
             version_of: returns the version of an installed distribution, or None.
 
         Raises:
@@ -146,10 +146,10 @@ class RuntimeInfo:
             raise Unavailable(f"{setting.runtime} is measured in {dtypes} only")
 
     def check_files(self, folder: Path) -> None:
-        """Refuse a folder that lacks a file of ``prepare``.
+        """Check that the files of ``prepare`` exist in ``folder``.
 
         Raises:
-            JobFailed: with the name of the file.
+            JobFailed: one is missing; the message names it.
         """
         for name in self.files:
             if not (folder / name).exists():
@@ -174,7 +174,7 @@ class RuntimeBase:
         """Accept every setting."""
 
     def start(self) -> None:
-        """Leave it to ``load``: most runtimes get their threads there."""
+        """Do nothing: most runtimes set their threads in ``load``."""
 
     def compile(self, images: np.ndarray) -> None:
         """Compile nothing."""
@@ -204,7 +204,7 @@ class RuntimeBase:
 
 
 class ThreadCounter:
-    """Number of threads that a runtime uses which does not tell: those it started, and the caller.
+    """Count the threads of a runtime that does not report them: the caller and those it started.
 
     Create it before the runtime starts threads.
     """
@@ -213,7 +213,7 @@ class ThreadCounter:
         self._before = _threads_of_process()
 
     def count(self) -> int | None:
-        """Return 1 plus the threads started since; None where the system does not tell."""
+        """Return 1 plus the threads started since; None if the system does not report them."""
         now = _threads_of_process()
         return None if self._before is None or now is None else now - self._before + 1
 

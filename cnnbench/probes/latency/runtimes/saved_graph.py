@@ -61,7 +61,7 @@ def save(concrete: Any, folder: Path) -> None:
         "captured": captured,
     }
     graph = concrete.graph.as_graph_def()
-    # These are replaced by tensors on import; XLA refuses placeholders that are left over.
+    # Tensors replace these on import; XLA rejects remaining placeholders.
     mapped = {name.partition(":")[0] for name in (inputs[0], *(name for name, _, _ in captured))}
     for index in reversed(range(len(graph.node))):
         if graph.node[index].name in mapped:
@@ -153,11 +153,11 @@ def save_model(model: Any, shape: tuple[int, ...], folder: Path) -> None:
     """
     import tensorflow as tf
 
-    def answer(images: Any) -> dict[str, Any]:
+    def named_outputs(images: Any) -> dict[str, Any]:
         outputs = tf.nest.flatten(model(images, training=False))
         return {output_name(index): output for index, output in enumerate(outputs)}
 
-    concrete = _traced(answer, shape)
+    concrete = _traced(named_outputs, shape)
     holder = tf.Module()
     holder.state = list(concrete.graph.variables)
     holder.constants = [

@@ -1,6 +1,6 @@
-"""What the runtimes through TensorFlow share: the device that they compute on.
+"""Device and base class of the runtimes that compute in TensorFlow.
 
-A GPU is used like any other device of TensorFlow, so that it is tested on logical CPUs.
+A GPU is used like any other device of TensorFlow, so that tests can use logical CPUs.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Device:
 
     @staticmethod
     def threads_in_use() -> int:
-        """Return the number of threads that TensorFlow was given; too late would be an error."""
+        """Return the number of threads that TensorFlow was configured with."""
         import tensorflow as tf
 
         return int(tf.config.threading.get_intra_op_parallelism_threads())
@@ -90,7 +90,7 @@ class TensorFlowRuntime(RuntimeBase):
     """A runtime whose inputs are on the device before a call, and its outputs on the host after.
 
     Args:
-        model, setting, folder: as of `RuntimeBase`.
+        model, setting, folder: as in `RuntimeBase`.
         device: by default that of the setting.
     """
 

@@ -123,7 +123,7 @@ def measure(
 
     Args:
         call: takes one of ``inputs``; its result is in the host's memory when it returns.
-        inputs: used in rotation.
+        inputs: used in turn.
         reference: the reference workload.
         expected_s: approximate duration of a call, from the warm-up.
         config: duration of the measurement.

@@ -42,7 +42,7 @@ class CpuSnapshot:
 class CpuUsage:
     """CPU usage between two snapshots, in cores (CPU seconds per second).
 
-    ``throttled`` is a number of times; None stands for unknown.
+    ``throttled`` is a number of times; None means unknown.
     """
 
     own_cores: float

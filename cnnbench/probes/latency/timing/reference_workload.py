@@ -1,7 +1,6 @@
-"""Reference workload: fixed work outside every measured runtime, timed beside each model.
+"""Reference workload: fixed work outside every measured runtime, timed in turn with each model.
 
-A slowdown of the machine slows it too, so that the ratio of a model's time to its time is corrected
-for drift.
+A slowdown of the machine slows both, so that the ratio of their times is corrected for drift.
 """
 
 from __future__ import annotations

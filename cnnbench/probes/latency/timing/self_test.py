@@ -1,7 +1,7 @@
 """One process of the noise self-test: ``python -m`` this module with the number of threads.
 
 Times a small NumPy workload, with arithmetic and memory traffic in turn as in a CNN, by the loop
-and beside the reference workload that are used for models. Prints JSON: ``location_s, median_s,
+and with the reference workload that are used for models. Prints JSON: ``location_s, median_s,
 reference_s, flags``.
 """
 
