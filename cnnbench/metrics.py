@@ -1,4 +1,4 @@
-"""Every number that can stand in a table: its unit, which way is better, and what it depends on.
+"""Every metric of a table: its unit, which way is better, and what it depends on.
 
 A probe declares its metrics; those that a task computes from a network's outputs are one line each
 in `QUALITY`, or an entry point of another package. In a record a metric has its bare name; in a
@@ -40,6 +40,9 @@ class Metric:
         rank: place of the column in its group.
         family: metrics of one name here are views of one measurement; one is compared for all.
         is_share: a share of the test images, so that its error follows from their number.
+        is_check: compares a network's outputs with Keras'; a doubt about it concerns every other
+            number of the setting, so it is noted even where the column is not shown.
+        layer_field: field of an inspection's layers that breaks it down; empty where none does.
     """
 
     name: str
@@ -53,10 +56,12 @@ class Metric:
     rank: int = 0
     family: str = ""
     is_share: bool = False
+    is_check: bool = False
+    layer_field: str = ""
 
     @property
     def is_published(self) -> bool:
-        """Whether others published it, so that it was not measured here."""
+        """True if others published it, so that it was not measured here."""
         return self.name.startswith("published_")
 
     @property
@@ -130,8 +135,13 @@ MORE = "/…"  # stands for the rest of a setting, in reports
 COMPANIONS = ("_ci_low", "_ci_high", "_verdict", "_status", "_samples", "_ranking")
 
 
+def family(name: str) -> list[str]:
+    """Return the metrics of a family; the first is the one that tests and tiers use."""
+    return [metric.name for metric in METRICS.values() if metric.family == name]
+
+
 def column(metric: str, label: str) -> str:
-    """The table column of ``metric`` under the setting ``label`` ('' where it has none)."""
+    """Return the table column of ``metric`` under the setting ``label`` ('' where it has none)."""
     return f"{metric}@{label}" if label else metric
 
 
@@ -142,12 +152,12 @@ def split(name: str) -> tuple[str, str]:
 
 
 def of_column(name: str) -> Metric | None:
-    """The metric of a value column; None for companions and for columns that are no metric."""
+    """Return the metric of a value column; None for companions and other columns."""
     return METRICS.get(split(name)[0])
 
 
 def of_number(name: str) -> Metric | None:
-    """The metric of a numeric column; of an interval's end, the metric that it belongs to."""
+    """Return the metric of a numeric column: a value or an end of its interval."""
     base = split(name)[0]
     for ending in COMPANIONS[:2]:
         base = base.removesuffix(ending)
@@ -169,7 +179,7 @@ def resolve(expression: str, columns: Iterable[str], where: str = "") -> str:
 
 
 def matching(expression: str, columns: Iterable[str], where: str = "") -> list[str]:
-    """The columns that ``expression`` names, one at least.
+    """Return the columns that ``expression`` names, at least one.
 
     In this order: the exact column; the exact base with the unit suffix dropped (``file`` is
     ``file_bytes``); a prefix among primary metrics. Both with or without a setting, of which its
@@ -193,7 +203,7 @@ def matching(expression: str, columns: Iterable[str], where: str = "") -> list[s
 
 
 def suggestion(expression: str, columns: Iterable[str]) -> str:
-    """What of ``columns`` may be meant by an ``expression`` that names none of them, in words."""
+    """Return a hint for an ``expression`` that names none of ``columns``."""
     wanted, label = split(expression)
     columns = list(columns)
     bases = list(dict.fromkeys(split(name)[0] for name in columns))
@@ -210,7 +220,7 @@ def suggestion(expression: str, columns: Iterable[str]) -> str:
 
 
 def with_label(wanted: str, columns: Iterable[str]) -> list[str]:
-    """Those of ``columns`` under the setting ``wanted``, else under settings that begin with it.
+    """Return the ``columns`` under the setting ``wanted``, else under settings that begin with it.
 
     All of them where ``wanted`` is empty. A report writes a beginning with ``/…`` behind it, which
     is taken as well.
@@ -221,7 +231,7 @@ def with_label(wanted: str, columns: Iterable[str]) -> list[str]:
 
 
 def beginnings(labels: Iterable[str]) -> dict[str, str]:
-    """The shortest beginning of each setting that names it alone: what `with_label` takes.
+    """Return the shortest beginning of each setting that identifies it, for `with_label`.
 
     The parts without a ``=``, which every setting of a probe begins with, are never left out.
     """
@@ -241,7 +251,7 @@ def beginnings(labels: Iterable[str]) -> dict[str, str]:
 
 
 def cut(labels: Iterable[str]) -> dict[str, str]:
-    """How each setting is written for people: its `beginnings`, with ``/…`` where more follows."""
+    """Return each setting as people read it: its `beginnings`, with ``/…`` where more follows."""
     return {
         label: label if label == beginning else f"{beginning}{MORE}"
         for label, beginning in beginnings(labels).items()
@@ -249,7 +259,7 @@ def cut(labels: Iterable[str]) -> dict[str, str]:
 
 
 def short_name(metric: str) -> str:
-    """The metric's name with its unit suffix dropped: ``file`` for ``file_bytes``."""
+    """Return the metric's name with its unit suffix dropped: ``file`` for ``file_bytes``."""
     for suffix in ("_bytes", "_per_s", "_px", "_s"):
         if metric.endswith(suffix):
             return metric.removesuffix(suffix)

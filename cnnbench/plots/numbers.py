@@ -1,4 +1,4 @@
-"""The adapter from a report to charts: numbers with their intervals, doubts and words."""
+"""Adapter from a report to charts: numbers with their intervals, verdicts and texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cnnbench.row import Row
 from cnnbench.statistics.measurement import Measurement
 from cnnbench.units import rounded, show
 
-# What a tooltip tells besides the axes, of the first setting that has it.
+# Facts of a tooltip besides the axes, from the first setting that has them.
 _USUAL = ("top1", "published_top1", "latency_p50_s", "file_bytes", "weight_bytes", "params", "macs")
 
 
@@ -33,8 +33,7 @@ class Quantity:
     @property
     def title(self) -> str:
         """The metric as people call it."""
-        is_published = self.metric.name.startswith("published_")
-        return f"{self.metric.title}, published" if is_published else self.metric.title
+        return f"{self.metric.title}{', published' * self.metric.is_published}"
 
     @property
     def head(self) -> str:
@@ -73,7 +72,7 @@ class Numbers:
         return [q for metric in metrics for q in self.quantities if q.metric.name == metric]
 
     def usual(self, row: Row) -> dict[str, str]:
-        """What is worth telling of a network, as text by name."""
+        """Return the usual facts of a network, as text by name."""
         first = [found[0] for metric in _USUAL if (found := self.named(metric))]
         return {q.head: text for q in first if (text := words(row.read(q.column), q))}
 

@@ -1,4 +1,4 @@
-"""What is drawn from the records themselves: learning curves, confusion, memory over time.
+"""Data of charts that need the records: learning curves, confusion, memory over time.
 
 A journal may come from anywhere, so what does not have the expected shape is left out.
 """
@@ -98,7 +98,11 @@ def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
 
 
 def _phases(record: Record, points: Sequence[tuple[float, float]]) -> Iterator[dict[str, Any]]:
-    phases = [(str(words), float(when)) for words, when in record.details.get("phases", [])]
+    phases = [
+        (str(one[0]), when)
+        for one in record.details.get("phases", [])
+        if isinstance(one, list) and len(one) == 2 and (when := number(one[1])) is not None
+    ]
     for (words, began), following in zip(phases, [*phases[1:], ("", np.inf)], strict=True):
         inside = [size for when, size in points if began <= when < following[1]]
         facts = {"began": show(began, "s")}

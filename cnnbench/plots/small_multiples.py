@@ -76,8 +76,9 @@ def timeline(run: Run) -> alt.FacetChart:
     told = {"expr": "merge({title: datum.network + ': ' + datum.phase}, datum.fact)"}
     spoken = {
         "expr": "datum.network + ': ' + datum.phase + ', began ' + datum.fact.began"
-        " + ', peak in this phase ' + datum.fact['peak in this phase']"
-        " + ', peak ' + datum.fact.peak"
+        " + (datum.fact['peak in this phase']"
+        " ? ', peak in this phase ' + datum.fact['peak in this phase'] : '')"
+        " + (datum.fact.peak ? ', peak ' + datum.fact.peak : '')"
     }
     layers = alt.layer(
         alt.Chart()

@@ -90,9 +90,9 @@ def short_labels(report: Report) -> dict[str, str]:
 
 def _wanted(expression: str, report: Report, labels: Mapping[str, str]) -> list[Column]:
     return [
-        Column(name, _group_of(split(name)[0]), METRICS[split(name)[0]], labels[split(name)[1]])
+        Column(name, metric.group or "Measured", metric, labels[split(name)[1]])
         for name in _named(expression, report)
-        if report.has_value(name)
+        if (metric := of_column(name)) and report.has_value(name)
     ]
 
 
@@ -120,10 +120,6 @@ def about(wanted: Sequence[str], report: Report) -> Report:
     )
 
 
-def _group_of(metric: str) -> str:
-    return METRICS[metric].group or "Measured"
-
-
 def cells(report: Report, shown: Column) -> list[Cell]:
     """Return the values of one column as people read them, the best marked."""
     found = [row.read(shown.name) for row in report]
@@ -136,11 +132,6 @@ def cells(report: Report, shown: Column) -> list[Cell]:
         )
         for one in found
     ]
-
-
-def row_names(report: Report) -> list[str]:
-    """Return the name of each row: the model, its variant, and what distinguishes it."""
-    return [row.name for row in report]
 
 
 def _best(values: Sequence[float], shown: Column) -> float | None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
-from cnnbench.metrics import METRICS, split
+from cnnbench.metrics import METRICS, family, split
 from cnnbench.report import layout
 from cnnbench.results.report import Report
 from cnnbench.statistics.drift_correction import counted, logarithms
 from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES, deviation
 
-_LOCATION = "latency_location_s"
-# Not shown, but a doubt about it is a doubt about every output of the network.
-_ANSWERS = "output_max_abs_diff"
 Said = Iterable[tuple[str, str, str]]  # the column for people, the row, what is said of its number
 
 
@@ -33,11 +30,12 @@ def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
                 yield f"{row.name}: {words}"
     yield from _unsettled(asked, labels)
     yield from _absent(_statuses(asked, metrics, labels), len(asked))
-    yield from _doubtful(_verdicts(asked, metrics | {_ANSWERS}, labels))
+    checks = {name for name, metric in METRICS.items() if metric.is_check}
+    yield from _doubtful(_verdicts(asked, metrics | checks, labels))
     if any(METRICS[split(name)[0]].family == "latency" for name in asked.numbers):
         yield from drift(report)
     settings = dict.fromkeys(split(name)[1] for name in asked.columns)
-    yield from (f"{labels[s]}: in full {s}" for s in settings if labels[s] != s)
+    yield from (f"{labels[s]}, full name: {s}" for s in settings if labels[s] != s)
 
 
 def _statuses(report: Report, metrics: Collection[str], labels: Mapping[str, str]) -> Said:
@@ -107,8 +105,8 @@ def drift(report: Report) -> Iterator[str]:
     beside = median(_spread(cell.ratios) for cell in found)
     cells = f"{len(found)} cell{'s' * (len(found) != 1)}"
     yield (
-        f"The processes of one latency cell differ by {plain:.1%} (robust standard deviation, "
-        f"median of {cells}); divided by the reference timed beside each, by {beside:.1%}: "
+        f"Latencies vary by {100 * plain:.1f} % between the processes of a cell (robust standard "
+        f"deviation, median of {cells}), and by {100 * beside:.1f} % after drift correction; "
         "intervals, comparisons and tiers use drift-corrected values"
     )
     rounds = sum(len(cell.samples) for cell in found)
@@ -120,8 +118,9 @@ def drift(report: Report) -> Iterator[str]:
 
 
 def _timed_cells(report: Report) -> Iterator[Measurement]:
-    """Yield the locations with enough processes that count."""
-    names = [name for name in report.numbers if split(name)[0] == _LOCATION]
+    """Yield the latencies that tests use, of cells with enough valid processes."""
+    first = family("latency")[0]
+    names = [name for name in report.numbers if split(name)[0] == first]
     for row in report:
         for name in names:
             found = row.read(name)

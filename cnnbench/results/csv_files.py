@@ -74,10 +74,12 @@ def read_csv(file: Path, text: str | None = None) -> pd.DataFrame:
         raise UserError(f"not a report: no column '{missing[0]}'", str(file))
     if {"metric", "value"} <= set(frame.columns):
         raise UserError(
-            "not a report: a row a record and metric", str(file), "report.csv lies beside it"
+            "not a report, but a row per record and metric",
+            str(file),
+            "use report.csv from the same folder",
         )
     if frame["model"].isna().any():
-        raise UserError("a row without a model", str(file))
+        raise UserError("a row has no model", str(file))
     for name in frame.columns:
         _check_numbers(frame, name, file)
     if "schema_version" in frame.columns:
@@ -103,7 +105,7 @@ def _check_numbers(frame: pd.DataFrame, name: str, file: Path) -> None:
     if wrong.any():
         place = int(wrong.to_numpy().argmax())
         raise UserError(
-            f"'{str(frame[name].iloc[place])[:40]}' is no number",
+            f"'{str(frame[name].iloc[place])[:40]}' is not a number",
             str(file),
             f"the column '{name}' of {frame['model'].iloc[place]}",
         )

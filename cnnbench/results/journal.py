@@ -133,7 +133,7 @@ def read(file: Path) -> tuple[Header, list[Record]]:
             raise UserError(
                 f"a damaged record: {' '.join(str(error).split())}",
                 f"{file}:{number}",
-                "take the line out to go on with the rest",
+                "remove the line to continue with the rest",
             ) from None
     return header, records
 
@@ -168,7 +168,9 @@ def _header(file: Path, line: str) -> Header:
             schema_version=int(data["schema_version"]),
         )
     except (ValueError, KeyError, TypeError, OverflowError):
-        raise UserError("not a cnnbench journal: its first line is no header", str(file)) from None
+        raise UserError(
+            "not a cnnbench journal: its first line is not a header", str(file)
+        ) from None
     if header.schema_version > SCHEMA_VERSION:
         raise UserError(
             f"schema version {header.schema_version}, newer than this cnnbench reads "

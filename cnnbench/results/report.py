@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from cnnbench.errors import UserError
-from cnnbench.metrics import METRICS, column, of_column, split
+from cnnbench.metrics import METRICS, column, of_column, resolve, split
 from cnnbench.results import csv_files
 from cnnbench.row import FLOAT32, NOT_MEASURED, Row
 from cnnbench.statistics.measurement import Measurement
@@ -88,6 +89,19 @@ class Report:
     def has_value(self, name: str) -> bool:
         """Return whether any row has a value in that column."""
         return any(row.get(name).value is not None for row in self.rows)
+
+    def resolve(self, expression: str, where: str) -> str:
+        """Return the one column that ``expression`` means; an empty one only as a last resort.
+
+        Raises:
+            UserError: none or several.
+        """
+        try:
+            return resolve(expression, filter(self.has_value, self.numbers), where)
+        except UserError:
+            with contextlib.suppress(UserError):
+                return resolve(expression, self.columns, where)
+            raise
 
     def only(self, columns: Iterable[str]) -> Report:
         """Return the report reduced to these columns."""

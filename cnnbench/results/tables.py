@@ -20,10 +20,11 @@ from cnnbench.metrics import METRICS, column
 from cnnbench.plugins import PROBES
 from cnnbench.probes.probe import probe_of, setting_of
 from cnnbench.record import SCHEMA_VERSION, Record
-from cnnbench.results import environment_facts, journal
+from cnnbench.results import journal, run_files
 from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.statistics.measurement import CellStatus, Measurement
+from cnnbench.text import shape_text
 from cnnbench.units import rounded
 
 ROW = ("model", "variant", "input_shape", "classes")
@@ -76,7 +77,7 @@ def load(path: Path | str) -> Run:
     if seen(path.is_dir):
         folder = _run_in(path)
         records = journal.read(folder / journal.FILE_NAME)[1]
-        return Run(folder, measured(records), records, environment_facts.read(folder))
+        return Run(folder, measured(records), records, run_files.environment(folder))
     if not seen(path.exists):
         raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
     return Run(path, Report.from_csv(path))
@@ -92,7 +93,7 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
             record.attempt,
             record.model,
             record.variant,
-            _shape(record.input_shape),
+            shape_text(record.input_shape),
             record.classes,
             record.probe,
             json.dumps(record.setting, sort_keys=True),
@@ -141,7 +142,7 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
 
 def _row(records: Sequence[Record]) -> Row:
     last = records[-1]
-    facts = {"input_shape": _shape(last.input_shape), "classes": str(last.classes)}
+    facts = {"input_shape": shape_text(last.input_shape), "classes": str(last.classes)}
     facts = {name: fact for name, fact in facts.items() if fact}
     values = {
         name: replace(one, environment=last.environment) for name, one in _values(records).items()
@@ -190,9 +191,7 @@ def _run_in(folder: Path) -> Path:
         )
     if journal.time_of(runs[-1]) is None and len(runs) > 1:
         names = ", ".join(run.name for run in runs)
-        raise UserError("several runs, and no name says which is the newest", str(folder), names)
+        raise UserError(
+            "several runs, and their names do not tell which is the newest", str(folder), names
+        )
     return runs[-1]
-
-
-def _shape(shape: Iterable[int]) -> str:
-    return "x".join(str(size) for size in shape)

@@ -44,7 +44,7 @@ class Baseline:
 
             self._base = Report.from_csv(file)
         elif not is_update:
-            raise UserError(f"{file} does not exist; --cnnbench-update-baseline makes it")
+            raise UserError(f"{file} does not exist; --cnnbench-update-baseline creates it")
         elif not file.parent.is_dir():
             raise UserError(f"the folder {file.parent} does not exist")
 

@@ -135,14 +135,15 @@ def verdict(
     """
     reasons, count = [], len(references)
     if count < FEWEST_PROCESSES:
-        reasons.append(f"{count} process{'es' * (count != 1)} of at least {FEWEST_PROCESSES}")
+        reasons.append(f"{count} of at least {FEWEST_PROCESSES} processes")
     elif precision is not None and found.precision > precision:
         reasons.append(
-            f"too noisy: ±{found.precision:.1%} after {count} rounds, ±{precision:.1%} wanted"
+            f"too noisy: ±{100 * found.precision:.1f} % after {count} rounds, "
+            f"±{100 * precision:.1f} % requested"
         )
         reasons += _slowed(references)
     if reasons and capped:
-        reasons.append(f"capped at {capped} a cell")
+        reasons.append(f"stopped at the limit of {capped} per cell")
     reasons += concerns(flags)
     return Verdict.unstable(*reasons) if reasons else STABLE
 

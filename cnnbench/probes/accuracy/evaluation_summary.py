@@ -50,7 +50,7 @@ def _judged(plainly: Measurement, judgement: Judgement) -> Measurement:
 def _remarks(record: Record) -> list[str]:
     words = list(record.details.get("notes", []))
     if output := record.details.get("output"):
-        words.append(f"judged by its output '{output}'")
+        words.append(f"evaluated on its output '{output}'")
     if unused := record.details.get("n_problems"):
         words.append(_unused_files(unused, record.details.get("problems", [])))
     return words

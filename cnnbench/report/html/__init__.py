@@ -22,7 +22,7 @@ _SCRIPTS = ("elements.js", "units.js", "charts.js", "table.js", "main.js")
 
 
 def page(run: Run) -> str:
-    """The whole page of a run, or of a bare report."""
+    """Return the whole page of a run, or of a bare report."""
     data = html_data.payload(run)
     text = template("page.html").render(
         data=data,
@@ -40,12 +40,12 @@ def style(*names: str) -> str:
 
 
 def template(name: str) -> Template:
-    """One of the pages' templates; every text that is put into it is escaped."""
+    """Return one of the pages' templates; every text that is put into it is escaped."""
     environment = Environment(loader=FileSystemLoader(_PAGE), autoescape=True)
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # tooltips keep their order
     return environment.get_template(name)
 
 
 def own(name: str) -> str:
-    """One of the pages' own files: it holds no user's text, so the template takes it as it is."""
+    """Return one of the pages' own files, which holds no user's text and needs no escaping."""
     return (_PAGE / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What ``report.html`` knows: a run as plain JSON, numbers in base units, texts as they are.
+"""Data of ``report.html``: a run as plain JSON, numbers in base units, texts unescaped.
 
 The page shows all of it as text, never as markup; see ``page/``.
 """
@@ -14,9 +14,8 @@ from cnnbench import __version__, plots
 from cnnbench.metrics import METRICS, of_column, split
 from cnnbench.plots import records
 from cnnbench.report import layout
-from cnnbench.report.layout import groups
 from cnnbench.report.remarks import remarks
-from cnnbench.results import untrusted_file
+from cnnbench.results import run_files
 from cnnbench.results.csv_files import FORMULA
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
@@ -24,16 +23,16 @@ from cnnbench.row import Row
 from cnnbench.suite import yaml_source
 from cnnbench.units import SCALES
 
-_OTHER = (
-    ("s", "Other times"),
-    ("per_s", "Rates"),
-    ("bytes", "Other memory and sizes"),
-    ("fraction", "Other accuracies"),
-)
+_OTHER = {
+    "s": "Other times",
+    "per_s": "Rates",
+    "bytes": "Other memory and sizes",
+    "fraction": "Other accuracies",
+}
 
 
 def payload(run: Run) -> dict[str, Any]:
-    """Everything that the page shows of ``run``."""
+    """Return everything that the page shows of ``run``."""
     rows = run.measured.rows
     columns = list(_columns(run.measured))
     return {
@@ -103,16 +102,13 @@ def _columns(report: Report) -> Iterator[dict[str, Any]]:
             "better": metric.better,
             "group": usual.get(name) or _group(metric.name),
             "shown": name in usual,
-            "published": metric.name.startswith("published_"),
+            "published": metric.is_published,
         }
 
 
 def _group(metric: str) -> str:
-    for group, metrics in groups().items():
-        if metric in metrics:
-            return group
-    unit = METRICS[metric].unit
-    return next((group for kind, group in _OTHER if kind == unit), "Other counts")
+    known = METRICS[metric]
+    return known.group or _OTHER.get(known.unit, "Other counts")
 
 
 def _cell(row: Row, name: str) -> list[Any] | None:
@@ -150,7 +146,7 @@ def _words(value: Any) -> str:
 def _suite(path: Path) -> str:
     """The suite of the run in ``path``; empty where there is none."""
     try:
-        return untrusted_file.read(path / "suite.yaml", yaml_source.MOST_BYTES)
+        return run_files.read_text(path / "suite.yaml", yaml_source.MOST_BYTES)
     except (OSError, ValueError):
         return ""
 

@@ -51,7 +51,7 @@ class Compared:
 
     @property
     def is_verified(self) -> bool:
-        """Whether the two numbers were compared, whatever the result."""
+        """True if the two numbers were compared, whatever the result."""
         return self.verdict not in UNVERIFIED
 
     def show(self, value: float | None) -> str:
