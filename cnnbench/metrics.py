@@ -36,7 +36,7 @@ class Metric:
         primary: takes part in the short names of the command line.
         exact: the same on every machine, so that it compares exactly.
         title: a column head for people.
-        group: the heading that the column stands under; empty where tables show it on request.
+        group: heading of the column; empty where tables show it on request only.
         rank: place of the column in its group.
         family: metrics of one name here are views of one measurement; one is compared for all.
         is_share: a share of the test images, so that its error follows from their number.
@@ -109,7 +109,7 @@ QUALITY: Registry[QualityMetric] = Registry(
 class _Metrics(Mapping[str, Metric]):
     """Every metric by name, in the order of a report's columns; probes are imported on first use.
 
-    What others published comes last, never mixed with what was measured here.
+    Published metrics come last, apart from measured ones.
     """
 
     @cached_property

@@ -21,7 +21,7 @@ TITLES: dict[str, tuple[str, Unit]] = {
 
 
 def layers(inspection: Mapping[str, Any], metric: str) -> alt.Chart:
-    """Return a bar a layer, from the input on the left to the output on the right.
+    """Return one bar per layer, from the input on the left to the output on the right.
 
     Args:
         inspection: ``Inspection.to_json()``.

@@ -60,7 +60,7 @@ class Numbers:
         self.quantities = [quantity for quantity in found if any(self.column(quantity))]
 
     def column(self, quantity: Quantity) -> list[Measurement | None]:
-        """The numbers of all rows; None where there is none."""
+        """Return the numbers of all rows; None where there is none."""
         return self._columns[quantity]
 
     def _read(self, quantity: Quantity) -> list[Measurement | None]:
@@ -68,7 +68,7 @@ class Numbers:
         return [cell if cell.value is not None else None for cell in cells]
 
     def named(self, *metrics: str) -> list[Quantity]:
-        """The quantities of these metrics, in their order."""
+        """Return the quantities of these metrics, in their order."""
         return [q for metric in metrics for q in self.quantities if q.metric.name == metric]
 
     def usual(self, row: Row) -> dict[str, str]:
@@ -78,7 +78,7 @@ class Numbers:
 
 
 def cell(number: Measurement, quantity: Quantity) -> dict[str, Any]:
-    """One number as a chart takes it: ``value``, ``low``, ``high``, and only what is true of it."""
+    """Return a number for a chart: ``value``, ``low`` and ``high``, and flags that are set."""
     found: dict[str, Any] = {"value": rounded(number.value or 0.0)}
     if number.low is not None and number.high is not None:
         found |= {"low": rounded(number.low), "high": rounded(number.high)}
@@ -90,7 +90,7 @@ def cell(number: Measurement, quantity: Quantity) -> dict[str, Any]:
 
 
 def axis(numbers: Numbers, quantity: Quantity) -> dict[str, Any]:
-    """Return what a chart must know of a quantity to have it on an axis."""
+    """Return the facts of a quantity that an axis needs."""
     return {
         "head": quantity.head,
         "unit": quantity.metric.unit,
@@ -109,7 +109,7 @@ def words(number: Measurement, quantity: Quantity) -> str:
 
 
 def several(numbers: Numbers, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
-    """Those that at least two networks have."""
+    """Yield the quantities that at least two networks have."""
     for quantity in quantities:
         if sum(found is not None for found in numbers.column(quantity)) > 1:
             yield quantity

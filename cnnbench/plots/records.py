@@ -19,7 +19,7 @@ _NOT_DRAWN = ("epoch", "phase", "seconds", "traced")
 
 
 def epochs(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
-    """Every number of every epoch of every seed."""
+    """Yield every number of every epoch of every seed."""
     for record in records:
         points = record.details.get("curve")
         if record.status != "ok" or not isinstance(points, list):
@@ -37,7 +37,7 @@ def epochs(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
 
 
 def confusions(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
-    """``counts[label][predicted]`` of every network and setting, summed over its seeds."""
+    """Yield ``counts[label][predicted]`` of every network and setting, summed over its seeds."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for record in records:
         counts, names = record.details.get("confusion"), record.details.get("classes")
@@ -63,7 +63,7 @@ def confusions(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
 
 
 def mistakes(confusion: Mapping[str, Any], most: int = 5) -> list[str]:
-    """The most frequent mistakes of one of `confusions` in words, by their share of the class."""
+    """Return the most frequent mistakes of one of `confusions`, by their share of the class."""
     classes = confusion["classes"]
     found = [
         (count / sum(row), count, sum(row), classes[label], classes[predicted])
@@ -79,7 +79,7 @@ def mistakes(confusion: Mapping[str, Any], most: int = 5) -> list[str]:
 
 
 def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
-    """The memory of every memory job over time, and what began when: a row a sample or phase."""
+    """Yield one row per memory sample, and one per phase, of every memory job."""
     for record in records:
         times = record.samples.get("timeline_s", [])
         sizes = record.samples.get("timeline_bytes", [])

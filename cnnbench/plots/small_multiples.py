@@ -1,4 +1,4 @@
-"""A small chart a network: learning curves, and the memory of a job over its time."""
+"""One small chart per network: learning curves, and memory over time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLUMNS = 4
 
 
 def learning(run: Run) -> alt.FacetChart:
-    """Return the learning curves: a chart a network, a line a seed.
+    """Return the learning curves: one chart per network, one line per seed.
 
     Raises:
         UserError: no record has a learning curve.

@@ -1,4 +1,4 @@
-"""The trade-off: what is gained against what it costs, a bubble a network, and the Pareto front."""
+"""Trade-off of quality and cost: one bubble per network, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -163,10 +163,10 @@ def _axis_name(alt: Any, text: str, **place: Any) -> Any:
 
 
 def _ranked(chart: Any) -> Any:
-    """Both numbers of each network that has them, and whether it stands on the front.
+    """Add both numbers of each network that has them, and whether it is on the Pareto front.
 
-    On the front is what nothing beats: of all that are as good across, none is better up, and of
-    those that are as good up, none is better across. Smaller is better in ``bx`` and ``by``.
+    A network is on the front if no other is at least as good on both axes and better on one.
+    Smaller is better in ``bx`` and ``by``.
     """
     return (
         chart.transform_filter(f"isValid({_X}) && isValid({_Y})")

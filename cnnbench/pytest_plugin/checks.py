@@ -41,7 +41,7 @@ class Budget:
         rounds: int = 3,
         **budgets: Any,
     ) -> pd.DataFrame:
-        """Fail the test where ``model`` breaks a budget.
+        """Fail the test if ``model`` exceeds a budget.
 
         Args:
             model: a name as in a suite, a live Keras model, or a function that builds one.

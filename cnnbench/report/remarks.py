@@ -12,7 +12,7 @@ from cnnbench.statistics.drift_correction import counted, logarithms
 from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES, deviation
 
-Said = Iterable[tuple[str, str, str]]  # the column for people, the row, what is said of its number
+Remark = tuple[str, str, str]  # column head, row name, status or reason of the verdict
 
 
 def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
@@ -28,7 +28,7 @@ def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
         for name, words in row.others.items():
             if name.endswith("_verdict") and isinstance(words, str):
                 yield f"{row.name}: {words}"
-    yield from _unsettled(asked, labels)
+    yield from _open_tiers(asked, labels)
     yield from _absent(_statuses(asked, metrics, labels), len(asked))
     checks = {name for name, metric in METRICS.items() if metric.is_check}
     yield from _doubtful(_verdicts(asked, metrics | checks, labels))
@@ -38,7 +38,9 @@ def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
     yield from (f"{labels[s]}, full name: {s}" for s in settings if labels[s] != s)
 
 
-def _statuses(report: Report, metrics: Collection[str], labels: Mapping[str, str]) -> Said:
+def _statuses(
+    report: Report, metrics: Collection[str], labels: Mapping[str, str]
+) -> Iterator[Remark]:
     """Return every status that is worth a note."""
     return (
         (_title(name, labels), row.name, str(row.values[name].status))
@@ -48,7 +50,9 @@ def _statuses(report: Report, metrics: Collection[str], labels: Mapping[str, str
     )
 
 
-def _verdicts(report: Report, metrics: Collection[str], labels: Mapping[str, str]) -> Said:
+def _verdicts(
+    report: Report, metrics: Collection[str], labels: Mapping[str, str]
+) -> Iterator[Remark]:
     """Return the reasons of every verdict that is worth a note."""
     return (
         (_title(name, labels), row.name, row.values[name].verdict.why)
@@ -63,8 +67,8 @@ def _title(name: str, labels: Mapping[str, str]) -> str:
     return f"{METRICS[metric].title} {labels[label]}".strip()
 
 
-def _absent(found: Said, rows: int) -> Iterator[str]:
-    """Yield a line a reason, with its columns and models."""
+def _absent(found: Iterable[Remark], rows: int) -> Iterator[str]:
+    """Yield a line for each reason, with its columns and models."""
     models: dict[tuple[str, str], list[str]] = {}
     for what, model, words in found:
         models.setdefault((words, what), []).append(model)
@@ -76,8 +80,8 @@ def _absent(found: Said, rows: int) -> Iterator[str]:
         yield f"{', '.join(whats)}: {words} ({'all models' if everyone else ', '.join(models_of)})"
 
 
-def _doubtful(found: Said) -> Iterator[str]:
-    """Yield a line a column, with the reasons of each model."""
+def _doubtful(found: Iterable[Remark]) -> Iterator[str]:
+    """Yield a line for each column, with the reasons of each model."""
     doubts: dict[str, list[str]] = {}
     for what, model, words in found:
         doubts.setdefault(what, []).append(f"{model} ({words})")
@@ -85,8 +89,8 @@ def _doubtful(found: Said) -> Iterator[str]:
         yield f"{what}, doubtful: {', '.join(models)}"
 
 
-def _unsettled(report: Report, labels: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line a tier that several networks share, with what would separate them."""
+def _open_tiers(report: Report, labels: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each tier that several networks share, with how to separate them."""
     for name in report.numbers:
         sharing: dict[str, list[str]] = {}
         for row in report:

@@ -32,7 +32,7 @@ def as_text(
     width: int,
     metrics: Sequence[str] = (),
 ) -> str:
-    """Return the report as plain text: a block a group of columns, then notes."""
+    """Return the report as plain text: a block per group of columns, then notes."""
     if not report.rows:
         return f"{_EMPTY}\n"
     stream = io.StringIO()

@@ -41,7 +41,7 @@ def _twin(row: Row, rows: Sequence[Row]) -> Row | None:
     found = [other for other in rows if _is_same(row, other)]
     if len(found) > 1:
         raise UserError(
-            f"several rows may be the {row.name} of another table, which does not say its "
+            f"several rows match {row.name} of another table, which lacks "
             + " or ".join(name for name in FACTS if name not in row.facts),
             hint="give all tables these columns, as every report.csv has them",
         )
@@ -49,7 +49,7 @@ def _twin(row: Row, rows: Sequence[Row]) -> Row | None:
 
 
 def _is_same(row: Row, other: Row) -> bool:
-    """Same model and variant, and nothing known that tells them apart."""
+    """Return whether model and variant are the same and no known fact differs."""
     return (row.model, row.variant) == (other.model, other.variant) and all(
         row.facts[name] == other.facts[name] for name in row.facts.keys() & other.facts.keys()
     )

@@ -24,7 +24,7 @@ _IDENTITY = ("model", "variant", *FACTS, "environment")
 LEADING = (*_IDENTITY, "schema_version")
 REFERENCE = "reference_s"
 _LONGEST, _WIDEST = 50, 12  # rows and metrics of a table in a notebook
-DRIFTING = ("s", "per_s")  # units of what a slower machine changes
+DRIFTING = ("s", "per_s")  # units of metrics that a slower machine changes
 
 
 class Report:
@@ -32,11 +32,11 @@ class Report:
 
     Args:
         rows: the networks.
-        columns: of its CSV, in order, companions included; by default those that the rows have.
+        columns: all columns of its CSV in order, companions included; by default those of the rows.
     """
 
     def __init__(self, rows: Iterable[Row], columns: Sequence[str] | None = None) -> None:
-        self.rows = told_apart(list(rows))
+        self.rows = distinguish(list(rows))
         self.columns = tuple(_ordered(self.rows) if columns is None else columns)
         self.numbers = tuple(filter(of_column, self.columns))  # the columns of values, in order
         owners = [*filter(None, map(csv_files.value_column, self.columns))]
@@ -158,8 +158,8 @@ def _shown(found: Measurement, name: str) -> str:
     return f"{text} ?" if text and found.is_doubtful else text
 
 
-def told_apart(rows: list[Row]) -> list[Row]:
-    """Give rows of one model and variant the facts in which they differ as part of their names."""
+def distinguish(rows: list[Row]) -> list[Row]:
+    """Add the facts in which rows of one model and variant differ to their names."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         row.apart = ""
@@ -185,7 +185,7 @@ def _cells(row: Row) -> dict[str, Any]:
     }
     for name, one in row.values.items():
         reference = row.get(column(REFERENCE, split(name)[1]))
-        # Of another table than the setting's reference: the CSV has one reference a setting.
+        # The CSV has one reference per setting; these samples were timed with another.
         if one.references and one.references != reference.samples:
             one = replace(one, samples=())
         found.update(csv_files.cells(name, one))
@@ -215,7 +215,7 @@ def _fact(cell: Any) -> str:
 
 
 def _with_references(values: dict[str, Measurement]) -> dict[str, Measurement]:
-    """Give what drifts the reference that was timed beside it, unless it has one already."""
+    """Add the reference timed beside them to measurements that drift, unless they have one."""
     found = {}
     for name, one in values.items():
         metric, label = split(name)
@@ -228,7 +228,7 @@ def _with_references(values: dict[str, Measurement]) -> dict[str, Measurement]:
 
 
 def _ordered(rows: Sequence[Row]) -> list[str]:
-    """Metrics in the registry's order, settings as they came, companions behind their metric."""
+    """Return columns in the order of metrics, then of settings; companions follow their metric."""
     names = dict.fromkeys(name for row in rows for name in _cells(row) if name not in LEADING)
     order = list(METRICS)
     first = dict.fromkeys(split(name)[1] for name in (*LEADING, *names))

@@ -27,7 +27,7 @@ class CellStatus:
 
     Attributes:
         kind: ``NOTE`` where there is nothing but the reason: a remark on a number that was found,
-            or why one could not be computed. ``UNKNOWN`` where a table does not say.
+            or why one could not be computed. ``UNKNOWN`` where a table has no status.
         reason: one line; may be empty.
     """
 
@@ -86,7 +86,7 @@ class Measurement:
         status: how it was found, or why there is none.
         low, high: the ends of the 95 % interval, or None where none can be given.
         verdict: whether it can be trusted.
-        samples: one value a process or seed, in the order of the repeats.
+        samples: one value per process or seed, in the order of the repeats.
         references: seconds of the reference in the process of each sample; none where a slower
             machine does not change the number.
         is_rate: whether it grows as seconds shrink.
@@ -111,7 +111,7 @@ class Measurement:
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """The samples without drift, one a process that counts; none without references."""
+        """Drift-corrected samples of the valid processes; empty without references."""
         return ratios(self.samples, self.references, of_rate=self.is_rate)
 
     @property

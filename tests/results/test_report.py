@@ -51,7 +51,9 @@ def test_merging_keeps_the_reason_why_a_number_is_missing() -> None:
     """The second report has the column for another network only."""
     failed = record("A", "latency", status="failed", reason="no memory")
     first = tables.measured([failed])
-    second = tables.measured([record("A", "static", macs=1), record("B", "latency", latency_p50_s=1)])
+    second = tables.measured(
+        [record("A", "static", macs=1), record("B", "latency", latency_p50_s=1)]
+    )
     name = next(name for name in first.numbers if name.startswith("latency_p50_s"))
     assert name in second.numbers
     for reports in ([first, second], [second, first]):

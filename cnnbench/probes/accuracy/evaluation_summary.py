@@ -19,8 +19,8 @@ def evaluated(
     """Return every metric of one cell, with the intervals and verdicts of its task.
 
     Args:
-        task: what the network was evaluated for.
-        records: one a seed.
+        task: the task that the network was evaluated on.
+        records: one per seed.
         status: of the cell. Where it is ``ok``, remarks on the evaluation are the status of the
             task's primary metric.
         is_trained: whether other seeds would give other numbers.

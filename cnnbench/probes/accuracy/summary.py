@@ -39,7 +39,7 @@ def _time_to_target(records: Sequence[Record], found: Measurement | None) -> dic
 
 
 def tiers(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict[str, Measurement]]:
-    """Return for every row its tier and what is open in it, one pair of columns a schedule."""
+    """Return the tier of every row, and why its order is open, in columns of each schedule."""
     found: list[dict[str, Measurement]] = [{} for _ in rows]
     schedules: dict[tuple[str, str], dict[int, list[Record]]] = defaultdict(dict)
     for place, of_row in enumerate(records):
@@ -53,12 +53,12 @@ def tiers(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict
         places = task.rank(
             [Contender(of_cell, _is_trained(of_cell)) for of_cell in by_place.values()]
         )
-        for place, stands in zip(by_place, places, strict=True):
-            if stands is not None:
+        for place, ranked in zip(by_place, places, strict=True):
+            if ranked is not None:
                 primary = column(task.primary, label)
                 known = rows[place].get(primary)
-                found[place][column(f"{task.primary}_tier", label)] = Measurement(stands.tier)
-                found[place][primary] = replace(known, ranking=stands.open)
+                found[place][column(f"{task.primary}_tier", label)] = Measurement(ranked.tier)
+                found[place][primary] = replace(known, ranking=ranked.open)
     return found
 
 

@@ -1,7 +1,7 @@
 """``report.html``: one file that opens with no network, on a screen, a phone and paper.
 
 Templates, style and scripts lie in ``page/``; the run itself is a block of JSON in the page. The
-charts are those of `cnnbench.plots`, drawn by Vega, whose scripts stand in the page as well. Vega
+charts are those of `cnnbench.plots`, drawn by Vega, whose scripts are part of the page. Vega
 interprets its expressions (``ast``), so the page's policy forbids evaluating text as code.
 """
 

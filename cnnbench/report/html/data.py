@@ -60,7 +60,7 @@ def payload(run: Run) -> dict[str, Any]:
 
 
 def _charts(run: Run) -> dict[str, Any]:
-    """The charts of the page by the section that they stand in; those that have something."""
+    """Return the charts of the page by section, without those that would be empty."""
     makers = {
         "tradeoff": plots.tradeoff,
         "latency": plots.latency,

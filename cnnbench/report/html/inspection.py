@@ -1,6 +1,6 @@
 """Result of ``inspect`` as one HTML page: MACs, parameters and memory over depth.
 
-Self-contained, as ``report.html``: its charts, scripts and styles stand in the page.
+Self-contained, as ``report.html``: its charts, scripts and styles are part of the page.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Paths:
         title: ``cpu, b1``.
         settings: ``cpu/litert/b1`` and so on.
         rows: the networks.
-        seconds: setting -> a time a network, in the order of ``rows``.
+        seconds: setting -> one time per network, in the order of ``rows``.
     """
 
     title: str

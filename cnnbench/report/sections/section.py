@@ -31,7 +31,7 @@ class Section:
         short: its title in the page's menu.
         title, introduction: what is shown, and how to read it.
         blocks: the tables.
-        notes_title, notes: what they show, a line each.
+        notes_title, notes: conclusions, one line each.
     """
 
     name: str

@@ -46,7 +46,7 @@ class Choice:
         winner: the best network whose intervals keep every limit, or None.
         nearest: where nothing fits, the network with the smallest violations.
         relaxations: where nothing fits, wider limits that would let a network qualify.
-        warnings: what the choice mixes, or rests on.
+        warnings: incomparable or uncertain numbers that the choice is based on.
     """
 
     objective: Objective

@@ -1,4 +1,4 @@
-"""Intervals of classifiers' accuracies, and which of them a training schedule can tell apart.
+"""Intervals of classifiers' accuracies, and which of them differ significantly.
 
 Two networks that were evaluated on the same images are compared image by image, so that what makes
 an image hard for both cancels.
@@ -31,7 +31,7 @@ class Scores:
     """Accuracies of one network under one schedule.
 
     Attributes:
-        shares: of right answers, one a seed.
+        shares: of right answers, one per seed.
         examples: the test images.
         answers: of every seed, to the same images; none where they are not known.
         chance: the share that the largest class alone would give.
@@ -92,7 +92,7 @@ def judge(contender: task.Contender) -> dict[str, Judgement]:
 
 
 def _shares(contender: task.Contender) -> dict[str, list[float]]:
-    """Return metric -> one value a seed, for the metrics that are shares of the test images."""
+    """Return metric -> one value per seed, for the metrics that are shares of the test images."""
     names = dict.fromkeys(name for one in contender.evaluations for name in one.metrics)
     return {
         name: values
@@ -112,8 +112,8 @@ def rank(contenders: Sequence[task.Contender]) -> list[Place | None]:
     ranked = {place: one for place, one in known.items() if one and one.is_ranked}
     found: list[Place | None] = [None] * len(contenders)
     if len(ranked) > 1:
-        for place, stands in zip(ranked, places(list(ranked.values())), strict=True):
-            found[place] = stands
+        for place, standing in zip(ranked, places(list(ranked.values())), strict=True):
+            found[place] = standing
     return found
 
 
@@ -142,7 +142,7 @@ def places(contenders: Sequence[Scores]) -> list[Place]:
 class _Field:
     """All that compete under one schedule, and the variance between seeds that they share.
 
-    A few seeds a network say little of its own variance, so it is pooled over all of them (the
+    A few seeds per network say little about its variance, so it is pooled over all of them (the
     one-way analysis of variance); one that varies more than that keeps its own.
     """
 
@@ -207,7 +207,7 @@ class _Difference:
     def p(self, more: int = 0) -> float:
         """Return the two-sided p-value, were there so many ``more`` seeds and all else the same.
 
-        It is 1 where every network has a single seed, which tells nothing about the next.
+        It is 1 where every network has a single seed, which says nothing about the next.
         """
         from scipy.special import stdtr
 
