@@ -47,8 +47,3 @@ def layers(inspection: Mapping[str, Any], metric: str) -> alt.Chart:
         )
         .properties(width=760, height=150)
     )
-
-
-def memory(inspection: Mapping[str, Any]) -> alt.Chart:
-    """Return the activations that are alive while each layer runs; see `layers`."""
-    return layers(inspection, "live_bytes")

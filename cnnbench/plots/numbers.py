@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,10 +105,3 @@ def words(number: Measurement, quantity: Quantity) -> str:
     if number.low is not None and number.high is not None:
         text += f" ({show(number.low, unit)} to {show(number.high, unit)})"
     return f"{text}, {number.verdict}" if number.is_doubtful else text
-
-
-def several(numbers: Numbers, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
-    """Yield the quantities that at least two networks have."""
-    for quantity in quantities:
-        if sum(found is not None for found in numbers.column(quantity)) > 1:
-            yield quantity

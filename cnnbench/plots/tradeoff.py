@@ -9,7 +9,7 @@ import pandas as pd
 from cnnbench import metrics
 from cnnbench.plots import theme
 from cnnbench.plots.axes import NothingToDraw, choice, ends, tick_label
-from cnnbench.plots.numbers import Numbers, Quantity, axis, cell, several
+from cnnbench.plots.numbers import Numbers, Quantity, axis, cell
 from cnnbench.results.tables import Run
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def tradeoff(source: Run | pd.DataFrame, across: str = "", up: str = "") -> alt.
 
     numbers = Numbers(source)
     ordered = [q for q in numbers.quantities if q.metric.better]
-    axes = list(several(numbers, ordered)) or ordered
+    # An axis compares at least two networks.
+    axes = [q for q in ordered if sum(map(bool, numbers.column(q))) > 1] or ordered
     y = _axis(numbers, axes, up, _UP)
     x = _axis(numbers, [q for q in axes if q != y], across, _ACROSS)
     axes = [*axes, *(q for q in (x, y) if q not in axes)]

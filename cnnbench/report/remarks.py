@@ -29,37 +29,32 @@ def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
             if name.endswith("_verdict") and isinstance(words, str):
                 yield f"{row.name}: {words}"
     yield from _open_tiers(asked, labels)
-    yield from _absent(_statuses(asked, metrics, labels), len(asked))
+    statuses = (
+        (head, row, str(one.status))
+        for head, row, one in _found(asked, metrics, labels)
+        if not one.status.is_fine
+    )
+    yield from _absent(statuses, len(asked))
     checks = {name for name, metric in METRICS.items() if metric.is_check}
-    yield from _doubtful(_verdicts(asked, metrics | checks, labels))
+    verdicts = (
+        (head, row, one.verdict.why)
+        for head, row, one in _found(asked, metrics | checks, labels)
+        if one.verdict.is_worth_a_note
+    )
+    yield from _doubtful(verdicts)
     if any(METRICS[split(name)[0]].family == "latency" for name in asked.numbers):
         yield from drift(report)
     settings = dict.fromkeys(split(name)[1] for name in asked.columns)
     yield from (f"{labels[s]}, full name: {s}" for s in settings if labels[s] != s)
 
 
-def _statuses(
+def _found(
     report: Report, metrics: Collection[str], labels: Mapping[str, str]
-) -> Iterator[Remark]:
-    """Return every status that is worth a note."""
-    return (
-        (_title(name, labels), row.name, str(row.values[name].status))
-        for name in report.numbers
-        for row in report
-        if split(name)[0] in metrics and not row.values[name].status.is_fine
-    )
-
-
-def _verdicts(
-    report: Report, metrics: Collection[str], labels: Mapping[str, str]
-) -> Iterator[Remark]:
-    """Return the reasons of every verdict that is worth a note."""
-    return (
-        (_title(name, labels), row.name, row.values[name].verdict.why)
-        for name in report.numbers
-        for row in report
-        if split(name)[0] in metrics and row.values[name].verdict.is_worth_a_note
-    )
+) -> Iterator[tuple[str, str, Measurement]]:
+    """Yield column head, row name and measurement of every number of these metrics."""
+    for name in report.numbers:
+        if split(name)[0] in metrics:
+            yield from ((_title(name, labels), row.name, row.values[name]) for row in report)
 
 
 def _title(name: str, labels: Mapping[str, str]) -> str:

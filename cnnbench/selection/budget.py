@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from cnnbench import metrics, units
@@ -150,12 +151,8 @@ def _layers(found: Inspection, name: str, limit: float) -> Iterator[str]:
         passed = next((i for i, s in enumerate(shares) if s * found.metrics[name] > limit), -1)
         yield f"  limit exceeded at layer '{found.rows[passed].name}'; largest layers:"
     unit = "count" if field == "params" else METRICS[name].unit
-    for value, row in sorted(zip(values, found.rows, strict=True), key=_first, reverse=True)[
+    for value, row in sorted(zip(values, found.rows, strict=True), key=itemgetter(0), reverse=True)[
         :_SHOWN
     ]:
         share = "" if is_peak or not whole else f"{100 * value / whole:5.1f} %  "
         yield f"    {share}{units.show(value, unit):>9}  {row.name} ({row.type})"
-
-
-def _first(pair: tuple[int, object]) -> int:
-    return pair[0]

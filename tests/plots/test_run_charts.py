@@ -100,7 +100,7 @@ def test_a_confusion_matrix_sums_the_seeds(run: Run) -> None:
 def test_layers_have_a_bar_each() -> None:
     for name in TITLES:
         assert len(labels(plots.svg(plots.layers(INSPECTION, name)))) == 2
-    assert "conv (Conv2D): 4 kB" in labels(plots.svg(plots.memory(INSPECTION)))
+    assert "conv (Conv2D): 4 kB" in labels(plots.svg(plots.layers(INSPECTION, "live_bytes")))
 
 
 def test_a_run_without_numbers_has_no_charts(run: Run) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench import __version__, plots
+from cnnbench.environment import flat
 from cnnbench.metrics import METRICS, of_column, split
 from cnnbench.plots import records
 from cnnbench.report import layout
@@ -120,21 +121,14 @@ def _cell(row: Row, name: str) -> list[Any] | None:
 
 
 def _environment(environment: Mapping[str, Any]) -> list[list[str]]:
-    """Pairs of a fact's name and its text, nested facts by their path."""
-    facts: list[list[str]] = []
-
-    def walk(prefix: str, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            if isinstance(value, Mapping):
-                walk(f"{prefix}{name} ", value)
-            elif value is not None:
-                facts.append([f"{prefix}{name}".replace("_", " "), _words(value)])
-
-    walk("", {k: v for k, v in environment.items() if k != "fingerprint"})
-    fingerprint = environment.get("fingerprint")
-    if isinstance(fingerprint, Mapping):
-        walk("", fingerprint)
-    return facts
+    """Return pairs of a fact's name and its text, nested facts by their path."""
+    beside = {name: fact for name, fact in environment.items() if name != "fingerprint"}
+    facts = [*flat(beside).items(), *flat(environment.get("fingerprint", {})).items()]
+    return [
+        [name.replace(".", " ").replace("_", " "), _words(fact)]
+        for name, fact in facts
+        if fact is not None
+    ]
 
 
 def _words(value: Any) -> str:
