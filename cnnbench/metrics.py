@@ -39,6 +39,9 @@ class Metric:
         rank: position of the column in its group.
         family: metrics of one name here are views of one measurement; one is compared for all.
         is_share: a share of the test images, so that their number determines its error.
+        is_check: compares a network's outputs with Keras'; a doubt about it concerns every other
+            number of the setting, so it is noted even where the column is not shown.
+        layer_field: field of an inspection's layers that breaks it down; empty where none does.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Metric:
     rank: int = 0
     family: str = ""
     is_share: bool = False
+    is_check: bool = False
+    layer_field: str = ""
 
     @property
     def is_published(self) -> bool:
@@ -103,7 +108,7 @@ QUALITY: Registry[QualityMetric] = Registry(
 class _Metrics(Mapping[str, Metric]):
     """Every metric by name, in the order of a report's columns; probes are imported on first use.
 
-    What others published comes last, never mixed with what was measured here.
+    Published metrics come last, apart from measured ones.
     """
 
     @cached_property
@@ -127,6 +132,11 @@ METRICS: Mapping[str, Metric] = _Metrics()
 MORE = "/…"  # in place of the rest of a setting, in reports
 
 COMPANIONS = ("_ci_low", "_ci_high", "_verdict", "_status", "_samples", "_ranking")
+
+
+def family(name: str) -> list[str]:
+    """Return the metrics of a family; the first is the one that tests and tiers use."""
+    return [metric.name for metric in METRICS.values() if metric.family == name]
 
 
 def column(metric: str, label: str) -> str:

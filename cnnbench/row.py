@@ -22,8 +22,8 @@ class Row:
         facts: ``input_shape`` and ``classes``, where known.
         environment: id of the environment that it was measured in, where known.
         values: column -> its measurement.
-        others: column -> cell, of what is no metric of cnnbench's.
-        apart: the facts that tell it from others of its model and variant; empty where none are.
+        others: column -> cell, for columns that are not metrics.
+        apart: facts that distinguish it from other rows of its model and variant, or empty.
     """
 
     model: str
@@ -36,7 +36,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The model; where it is not plain float32, the variant; and what tells it apart."""
+        """Model, variant unless it is float32, and the facts that distinguish the row."""
         return f"{model_title(self.model, self.variant)}{self.apart}"
 
     def get(self, name: str) -> Measurement:
@@ -46,7 +46,7 @@ class Row:
     def read(self, name: str) -> Measurement:
         """Return the measurement of column ``name``; an interval's end is a number as well.
 
-        Where the table does not say why there is none, the setting's other numbers may.
+        If the table does not give a reason for a missing number, another of the setting may.
         """
         base, label = split(name)
         if base not in METRICS:

@@ -50,7 +50,7 @@ def test_published_percentiles_keep_their_order_and_say_how_noisy_they_are(folde
                 one for one in known if one.has_interval and "too noisy" in one.verdict.why
             ):
                 assert (
-                    f"too noisy: ±{(one.high - one.low) / 2 / one.value:.1%} after"
+                    f"too noisy: ±{100 * (one.high - one.low) / 2 / one.value:.1f} % after"
                     in one.verdict.why
                 )
             timed = [one for one in known if one.has_interval]

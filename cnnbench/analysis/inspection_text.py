@@ -43,7 +43,7 @@ def as_html(inspection: Inspection) -> str:
 
 
 def summary(found: Mapping[str, Any], facts: Sequence[Fact], statement: str) -> str:
-    """The metrics, one a line, exact and rounded, then further facts and the convention.
+    """Return one line per metric, exact and rounded, then further facts and the convention.
 
     Args:
         found: ``Inspection.to_json()``.
@@ -82,7 +82,7 @@ def _metrics(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def layer_table(found: Mapping[str, Any]) -> str:
-    """A row a layer; those with at least 5 % of the MACs are marked with ``*``."""
+    """Return one row per layer; those with at least 5 % of the MACs are marked with ``*``."""
     layers = found["layers"]
     total = max(sum(layer["macs"] for layer in layers), 1)
     table = Table(box=None, pad_edge=False)
@@ -108,7 +108,7 @@ def layer_table(found: Mapping[str, Any]) -> str:
 
 
 def share_table(shares: Sequence[Mapping[str, Any]]) -> str:
-    """A row a type of layer that has parameters or MACs."""
+    """Return one row per type of layer that has parameters or MACs."""
     table = Table(box=None, pad_edge=False)
     table.add_column("type", no_wrap=True)
     for title in ("calls", "params", "MACs", "share"):
@@ -123,7 +123,7 @@ def share_table(shares: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _drawn(table: Table) -> str:
-    """The table as plain text, as wide as it is: nothing is cut where it is piped."""
+    """Return the table as plain text at its full width; nothing is cut when piped."""
     out = StringIO()
     table_console = Console(file=out, width=400, highlight=False, markup=False, emoji=False)
     table_console.print(table)

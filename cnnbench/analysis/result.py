@@ -123,8 +123,8 @@ class Inspection:
             )
         if self.field.sees_all:
             found.append(
-                f"every output reads the whole input from {self.field.sees_all} on; the receptive "
-                "field is that of the windows before"
+                f"from {self.field.sees_all} on, every output depends on the whole input; the "
+                "receptive field is that of the layers before it"
             )
         return found
 
@@ -141,10 +141,10 @@ class Inspection:
         padding = shape_text(-axis.start for axis in axes)
         return [
             ("layer of the inference peak", self.peak_layer),
-            ("training memory from", _METHODS[self.training_method]),
+            ("training memory method", _METHODS[self.training_method]),
             ("output stride, padding", f"{strides}, {padding}" if axes else "none"),
-            ("first layer that sees the whole image", self.field.sees_all or "none"),
-            ("counted from", self.graph.method),
+            ("first layer with a global field", self.field.sees_all or "none"),
+            ("counting method", self.graph.method),
             ("FLOPs per byte moved", f"{self.arithmetic_intensity:.1f}"),
         ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from cnnbench.plots.axes import NothingToDraw
 from cnnbench.plots.confusion import confusion
 from cnnbench.plots.dots import latency, memory_of_run
-from cnnbench.plots.layers import layers, memory
+from cnnbench.plots.layers import layers
 from cnnbench.plots.output import embedded, library, png, svg
 from cnnbench.plots.small_multiples import learning, timeline
 from cnnbench.plots.tradeoff import tradeoff
@@ -22,7 +22,6 @@ __all__ = [
     "layers",
     "learning",
     "library",
-    "memory",
     "memory_of_run",
     "png",
     "svg",

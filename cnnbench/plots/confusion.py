@@ -1,4 +1,4 @@
-"""Which class is taken for which: a matrix of shares."""
+"""Confusion matrix: which class is predicted as which."""
 
 from __future__ import annotations
 

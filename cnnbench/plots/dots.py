@@ -1,4 +1,4 @@
-"""Dots with intervals, a line a network: latency by runtime, and memory measured and predicted."""
+"""Dots with intervals, one line per network: latency by runtime, memory measured and predicted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def latency(source: Run | pd.DataFrame) -> alt.LayerChart:
-    """Return the latencies of every network, a colour a runtime and setting.
+    """Return the latencies of every network, one colour per runtime and setting.
 
     Raises:
         UserError: no latency was measured.
@@ -64,7 +64,7 @@ def _measured_and_predicted(numbers: Numbers, measured: Quantity) -> Iterator[di
 
 
 def _prediction(numbers: Numbers, measured: Quantity) -> list[Measurement | None]:
-    """What was predicted: beside the measurement, else counted at its batch, else by the ratio."""
+    """Return the predicted memory: as recorded, else counted at that batch, else by the ratio."""
     is_training = "train" in measured.metric.name
     label = f"train/{measured.setting}" if is_training else measured.setting
     counted = "activation_train_bytes" if is_training else "activation_infer_peak_bytes"

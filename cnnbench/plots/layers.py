@@ -21,7 +21,7 @@ TITLES: dict[str, tuple[str, Unit]] = {
 
 
 def layers(inspection: Mapping[str, Any], metric: str) -> alt.Chart:
-    """Return a bar a layer, from the input on the left to the output on the right.
+    """Return one bar per layer, from the input on the left to the output on the right.
 
     Args:
         inspection: ``Inspection.to_json()``.
@@ -47,8 +47,3 @@ def layers(inspection: Mapping[str, Any], metric: str) -> alt.Chart:
         )
         .properties(width=760, height=150)
     )
-
-
-def memory(inspection: Mapping[str, Any]) -> alt.Chart:
-    """Return the activations that are alive while each layer runs; see `layers`."""
-    return layers(inspection, "live_bytes")

@@ -1,8 +1,7 @@
-"""The adapter from a report to charts: numbers with their intervals, doubts and words."""
+"""Adapter from a report to charts: numbers with their intervals, verdicts and texts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ from cnnbench.row import Row
 from cnnbench.statistics.measurement import Measurement
 from cnnbench.units import rounded, show
 
-# What a tooltip tells besides the axes, of the first setting that has it.
+# Facts of a tooltip besides the axes, from the first setting that has them.
 _USUAL = ("top1", "published_top1", "latency_p50_s", "file_bytes", "weight_bytes", "params", "macs")
 
 
@@ -33,8 +32,7 @@ class Quantity:
     @property
     def title(self) -> str:
         """The metric as people call it."""
-        is_published = self.metric.name.startswith("published_")
-        return f"{self.metric.title}, published" if is_published else self.metric.title
+        return f"{self.metric.title}{', published' * self.metric.is_published}"
 
     @property
     def head(self) -> str:
@@ -61,7 +59,7 @@ class Numbers:
         self.quantities = [quantity for quantity in found if any(self.column(quantity))]
 
     def column(self, quantity: Quantity) -> list[Measurement | None]:
-        """The numbers of all rows; None where there is none."""
+        """Return the numbers of all rows; None where there is none."""
         return self._columns[quantity]
 
     def _read(self, quantity: Quantity) -> list[Measurement | None]:
@@ -69,17 +67,17 @@ class Numbers:
         return [cell if cell.value is not None else None for cell in cells]
 
     def named(self, *metrics: str) -> list[Quantity]:
-        """The quantities of these metrics, in their order."""
+        """Return the quantities of these metrics, in their order."""
         return [q for metric in metrics for q in self.quantities if q.metric.name == metric]
 
     def usual(self, row: Row) -> dict[str, str]:
-        """What is worth telling of a network, as text by name."""
+        """Return the usual facts of a network, as text by name."""
         first = [found[0] for metric in _USUAL if (found := self.named(metric))]
         return {q.head: text for q in first if (text := words(row.read(q.column), q))}
 
 
 def cell(number: Measurement, quantity: Quantity) -> dict[str, Any]:
-    """One number as a chart takes it: ``value``, ``low``, ``high``, and only what is true of it."""
+    """Return a number for a chart: ``value``, ``low`` and ``high``, and flags that are set."""
     found: dict[str, Any] = {"value": rounded(number.value or 0.0)}
     if number.low is not None and number.high is not None:
         found |= {"low": rounded(number.low), "high": rounded(number.high)}
@@ -91,7 +89,7 @@ def cell(number: Measurement, quantity: Quantity) -> dict[str, Any]:
 
 
 def axis(numbers: Numbers, quantity: Quantity) -> dict[str, Any]:
-    """Return what a chart must know of a quantity to have it on an axis."""
+    """Return the facts of a quantity that an axis needs."""
     return {
         "head": quantity.head,
         "unit": quantity.metric.unit,
@@ -107,10 +105,3 @@ def words(number: Measurement, quantity: Quantity) -> str:
     if number.low is not None and number.high is not None:
         text += f" ({show(number.low, unit)} to {show(number.high, unit)})"
     return f"{text}, {number.verdict}" if number.is_doubtful else text
-
-
-def several(numbers: Numbers, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
-    """Those that at least two networks have."""
-    for quantity in quantities:
-        if sum(found is not None for found in numbers.column(quantity)) > 1:
-            yield quantity

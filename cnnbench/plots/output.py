@@ -18,7 +18,7 @@ def svg(chart: Any, ground: theme.Ground = "light") -> str:
 
 
 def png(chart: Any, ground: theme.Ground = "light", scale: float = 2.0) -> bytes:
-    """Return an Altair chart as PNG, ``scale`` pixels a point."""
+    """Return an Altair chart as PNG, ``scale`` pixels per point."""
     import vl_convert
 
     return bytes(vl_convert.vega_to_png(_vega(chart, ground), scale=scale))
@@ -55,5 +55,5 @@ def library() -> str:
 
     script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub says otherwise
     if "</script" in script.lower():
-        raise RuntimeError("the bundle of vl-convert cannot stand in a page")
+        raise RuntimeError("the bundle of vl-convert cannot be embedded in a page")
     return "(() => {" + script + "})();"

@@ -1,4 +1,4 @@
-"""What is drawn from the records themselves: learning curves, confusion, memory over time.
+"""Data of charts that need the records: learning curves, confusion, memory over time.
 
 A journal may come from anywhere, so what does not have the expected shape is left out.
 """
@@ -18,7 +18,7 @@ _NOT_DRAWN = ("epoch", "phase", "seconds", "traced")
 
 
 def epochs(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
-    """Every number of every epoch of every seed."""
+    """Yield every number of every epoch of every seed."""
     for record in records:
         points = record.details.get("curve")
         if record.status != "ok" or not isinstance(points, list):
@@ -36,7 +36,7 @@ def epochs(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
 
 
 def confusions(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
-    """``counts[label][predicted]`` of every network and setting, summed over its seeds."""
+    """Yield ``counts[label][predicted]`` of every network and setting, summed over its seeds."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for record in records:
         counts, names = record.details.get("confusion"), record.details.get("classes")
@@ -62,7 +62,7 @@ def confusions(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
 
 
 def mistakes(confusion: Mapping[str, Any], most: int = 5) -> list[str]:
-    """The most frequent mistakes of one of `confusions` in words, by their share of the class."""
+    """Return the most frequent mistakes of one of `confusions`, by their share of the class."""
     classes = confusion["classes"]
     found = [
         (count / sum(row), count, sum(row), classes[label], classes[predicted])
@@ -78,7 +78,7 @@ def mistakes(confusion: Mapping[str, Any], most: int = 5) -> list[str]:
 
 
 def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
-    """The memory of every memory job over time, and what began when: a row a sample or phase."""
+    """Yield one row per memory sample, and one per phase, of every memory job."""
     for record in records:
         times = record.samples.get("timeline_s", [])
         sizes = record.samples.get("timeline_bytes", [])
@@ -97,7 +97,11 @@ def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
 
 
 def _phases(record: Record, points: Sequence[tuple[float, float]]) -> Iterator[dict[str, Any]]:
-    phases = [(str(words), float(when)) for words, when in record.details.get("phases", [])]
+    phases = [
+        (str(one[0]), when)
+        for one in record.details.get("phases", [])
+        if isinstance(one, list) and len(one) == 2 and (when := number(one[1])) is not None
+    ]
     for (words, began), following in zip(phases, [*phases[1:], ("", np.inf)], strict=True):
         inside = [size for when, size in points if began <= when < following[1]]
         facts = {"began": show(began, "s")}

@@ -1,4 +1,4 @@
-"""A small chart a network: learning curves, and the memory of a job over its time."""
+"""One small chart per network: learning curves, and memory over time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLUMNS = 4
 
 
 def learning(run: Run) -> alt.FacetChart:
-    """Return the learning curves: a chart a network, a line a seed.
+    """Return the learning curves: one chart per network, one line per seed.
 
     Raises:
         UserError: no record has a learning curve.
@@ -76,8 +76,9 @@ def timeline(run: Run) -> alt.FacetChart:
     told = {"expr": "merge({title: datum.network + ': ' + datum.phase}, datum.fact)"}
     spoken = {
         "expr": "datum.network + ': ' + datum.phase + ', began ' + datum.fact.began"
-        " + ', peak in this phase ' + datum.fact['peak in this phase']"
-        " + ', peak ' + datum.fact.peak"
+        " + (datum.fact['peak in this phase']"
+        " ? ', peak in this phase ' + datum.fact['peak in this phase'] : '')"
+        " + (datum.fact.peak ? ', peak ' + datum.fact.peak : '')"
     }
     layers = alt.layer(
         alt.Chart()

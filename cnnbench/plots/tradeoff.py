@@ -1,4 +1,4 @@
-"""The trade-off: what is gained against what it costs, a bubble a network, and the Pareto front."""
+"""Trade-off of quality and cost: one bubble per network, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from cnnbench import metrics
 from cnnbench.plots import theme
 from cnnbench.plots.axes import NothingToDraw, choice, ends, tick_label
-from cnnbench.plots.numbers import Numbers, Quantity, axis, cell, several
+from cnnbench.plots.numbers import Numbers, Quantity, axis, cell
 from cnnbench.results.tables import Run
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def tradeoff(source: Run | pd.DataFrame, across: str = "", up: str = "") -> alt.
 
     numbers = Numbers(source)
     ordered = [q for q in numbers.quantities if q.metric.better]
-    axes = list(several(numbers, ordered)) or ordered
+    # An axis compares at least two networks.
+    axes = [q for q in ordered if sum(map(bool, numbers.column(q))) > 1] or ordered
     y = _axis(numbers, axes, up, _UP)
     x = _axis(numbers, [q for q in axes if q != y], across, _ACROSS)
     axes = [*axes, *(q for q in (x, y) if q not in axes)]
@@ -163,10 +164,10 @@ def _axis_name(alt: Any, text: str, **place: Any) -> Any:
 
 
 def _ranked(chart: Any) -> Any:
-    """Both numbers of each network that has them, and whether it stands on the front.
+    """Add both numbers of each network that has them, and whether it is on the Pareto front.
 
-    On the front is what nothing beats: of all that are as good across, none is better up, and of
-    those that are as good up, none is better across. Smaller is better in ``bx`` and ``by``.
+    A network is on the front if no other is at least as good on both axes and better on one.
+    Smaller is better in ``bx`` and ``by``.
     """
     return (
         chart.transform_filter(f"isValid({_X}) && isValid({_Y})")

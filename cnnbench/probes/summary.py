@@ -1,4 +1,4 @@
-"""What all probes share in making numbers of the records of a cell.
+"""Summaries of a cell's records that all probes share.
 
 Computed from records every time a table is made; never stored.
 """

@@ -31,12 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cnnbench-baseline",
         type=Path,
         metavar="REPORT.csv",
-        help="what cnn_budget finds is also compared with this table",
+        help="also compare the results of cnn_budget with this table",
     )
     group.addoption(
         "--cnnbench-update-baseline",
         action="store_true",
-        help="write what cnn_budget finds into the baseline instead",
+        help="write the results of cnn_budget into the baseline instead",
     )
 
 
@@ -87,7 +87,7 @@ class _BaselineWriter:
 
 @pytest.fixture
 def cnn_budget(request: pytest.FixtureRequest, tmp_path: Path) -> Budget:
-    """Inspect and time a network, and fail the test where it breaks a budget; see `Budget`."""
+    """Inspect and time a network, and fail the test if it exceeds a budget; see `Budget`."""
     from cnnbench.environment import keras_backend
     from cnnbench.quiet import quiet
 
@@ -95,7 +95,7 @@ def cnn_budget(request: pytest.FixtureRequest, tmp_path: Path) -> Budget:
         keras_backend.check_here()
     except UserError as error:
         pytest.fail(f"cnn_budget: {error}", pytrace=False)
-    with quiet():  # a failure shows layers, not what TensorFlow says while it is loaded
+    with quiet():  # hides what TensorFlow prints while it is loaded
         importlib.import_module("tensorflow")
     search_path = (request.path.parent, request.config.rootpath)
     found: list[str] = request.node.stash.setdefault(_FOUND, [])

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cnnbench.record import Record
-    from cnnbench.results.report import Report
 
 _DEFAULT_RUNTIME = "litert"
 
@@ -42,7 +41,7 @@ class Budget:
         rounds: int = 3,
         **budgets: Any,
     ) -> pd.DataFrame:
-        """Fail the test where ``model`` breaks a budget.
+        """Fail the test if ``model`` exceeds a budget.
 
         Args:
             model: a name as in a suite, a live Keras model, or a function that builds one.
@@ -85,41 +84,43 @@ class Budget:
         counts = {name: limit for name, limit in budgets.items() if name not in timed}
         times = budget.time_limits(timed)
         network = Network(model, self._folder, self._search_path)
-        self._judge(network.label, budget.broken_counts(network.inspection, counts))
+        over = f"{network.label} exceeds its budget"
+        self._judge(over, budget.broken_counts(network.inspection, counts))
 
         records = [network.record]
         runtimes = list(dict.fromkeys(name for limits in times.values() for name in limits))
+        networks = [network]
+        if relative_to is not None:
+            networks.append(Network(relative_to, self._folder, self._search_path))
+            tell_apart(networks)
         if times or relative_to is not None:
             runtimes = runtimes or [_DEFAULT_RUNTIME]
-            others = [] if relative_to is None else [relative_to]
-            networks = [network, *(Network(o, self._folder, self._search_path) for o in others)]
-            tell_apart(networks)
             records += self._timed(networks, runtimes, rounds)
         report = tables.measured(records)
-        self._judge(network.label, _over(report, network.label, times))
-        if relative_to is not None:
-            reference = networks[1].label
-            self._judge(
-                network.label,
-                _slower(report, network.label, reference, runtimes, float(latency_ratio or 0)),
-            )
+        label = network.label
+        for name, limits in times.items():
+            self._judge(over, _certain(label, budget.broken_times(report, label, name, limits)))
+        for reference in networks[1:]:
+            limit = float(latency_ratio or 0)
+            slower = budget.broken_ratio(report, label, reference.label, runtimes, limit)
+            self._judge(over, _certain(label, slower))
         own = Report([row for row in report if row.model == network.label], report.columns)
-        self._judge(f"{network.label}, against the baseline", self._baseline.check(own))
+        self._judge(f"{network.label} is worse than its baseline", self._baseline.check(own))
         if self._baseline.is_update:
             self._found.append(own.to_csv())
         return report.to_frame()
 
-    def _judge(self, who: str, broken: Iterator[str]) -> None:
+    def _judge(self, head: str, broken: Iterator[str]) -> None:
         found = list(broken)
         if found:
-            pytest.fail("\n".join([f"{who} breaks its budget:", *found]), pytrace=False)
+            pytest.fail("\n".join([f"{head}:", *found]), pytrace=False)
 
     def _timed(
         self, networks: Sequence[Network], runtimes: Sequence[str], rounds: int
     ) -> list[Record]:
         from cnnbench.execution import side_by_side
         from cnnbench.models import registry
-        from cnnbench.pytest_plugin.telling import Telling
+        from cnnbench.pytest_plugin.warning_observer import WarningObserver
 
         records = side_by_side.timed(
             [network.text for network in networks],
@@ -129,42 +130,23 @@ class Budget:
             registry,
             self._search_path,
             keras_2=any(network.is_keras_2 for network in networks),
-            observer=Telling(),
+            observer=WarningObserver(),
         )
         for record in records:
             if record.status == "skipped":
                 pytest.skip(record.reason)
             if record.status != "ok":
                 pytest.fail(f"{record.model}: {record.status}: {record.reason}", pytrace=False)
-        # As their counts are called: a worker names a live network by its file, and a builder's
-        # defaults are not known before it is run.
-        named = {network.file_name or network.label: network for network in networks}
+        # Give times the identity of the counts: a worker names a live network by its file, and a
+        # builder's defaults are not known before it runs.
+        named = {network.recorded_as: network for network in networks}
         return [dataclasses.replace(record, **named[record.model].identity) for record in records]
 
 
-def _over(report: Report, model: str, times: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    from cnnbench.selection import budget
-
-    for metric, limits in times.items():
-        for words, is_sure in budget.broken_times(report, model, metric, limits):
-            if is_sure:
-                yield words
-            else:
-                warnings.warn(f"{model}: {words} (uncertain)", UserWarning, stacklevel=5)
-
-
-def _slower(
-    report: Report, model: str, reference: str, runtimes: Sequence[str], limit: float
-) -> Iterator[str]:
-    from cnnbench.selection import budget
-
-    for runtime in runtimes:
-        found = budget.ratio(report, model, reference, runtime)
-        words = (
-            f"{runtime}: it takes {found.value:.2f} times as long as {reference} "
-            f"({found.low:.2f} to {found.high:.2f}), {limit:g} times are allowed"
-        )
-        if found.low > limit:
-            yield words
-        elif found.high > limit:
-            warnings.warn(f"{model}: {words} (uncertain)", UserWarning, stacklevel=5)
+def _certain(model: str, found: Iterator[tuple[str, bool]]) -> Iterator[str]:
+    """Yield the messages of budgets that are certainly exceeded; warn of the others."""
+    for message, is_certain in found:
+        if is_certain:
+            yield message
+        else:
+            warnings.warn(f"{model}: {message} (uncertain)", UserWarning, stacklevel=5)

@@ -14,19 +14,28 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """A network as the fixture was given it: counted here, built again in the workers."""
+    """A network as the fixture was given it: counted here, built again in the workers.
+
+    Attributes:
+        text: the name that a worker builds it by, or the file that it loads.
+        label: what the report calls it.
+        recorded_as: the model's name in the workers' records.
+        inspection: its counts.
+        is_keras_2: it was built with Keras 2.
+    """
 
     def __init__(self, given: Any, folder: Path, search_path: tuple[Path, ...]) -> None:
         from cnnbench import inspect
         from cnnbench.analysis import is_keras2, standard_keras, weightless
         from cnnbench.models import registry
 
-        self.file_name, self.is_keras_2 = "", False
+        self.is_keras_2 = False
         if isinstance(given, str):
-            subject = registry.resolve(given, search_path)
-            self.text, self.label = given, subject.label
+            model = registry.resolve(given, search_path)
+            self.text, self.label = given, model.label
+            self.recorded_as = model.label
             with standard_keras(), weightless():
-                built = subject.architecture()
+                built = model.architecture()
                 self.inspection: Inspection = inspect(built)
             return
         if hasattr(given, "layers"):
@@ -43,7 +52,7 @@ class Network:
             self.label = f"{self.label}-2"
             file = folder / f"{self.label}.keras"
         built.save(file)
-        self.text, self.file_name = str(file), file.name
+        self.text, self.recorded_as = str(file), file.name
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -75,13 +84,13 @@ class Network:
 
 
 def tell_apart(networks: Sequence[Network]) -> None:
-    """Give the second of two a name of its own: a live network may be called as one by name is.
+    """Give the second of two networks another label if they share one, as a live network may.
 
     Raises:
-        UserError: they are one network, whose times say nothing of each other.
+        UserError: they are the same network.
     """
     for other in networks[1:]:
         if other.text == networks[0].text:
-            raise UserError(f"{other.label} is to be timed beside itself", "relative_to")
+            raise UserError(f"{other.label} cannot be timed against itself", "relative_to")
         if other.label == networks[0].label:
             other.label = f"{other.label} (reference)"

@@ -77,6 +77,8 @@ def section(path: Path, name: str, form: Literal["text", "md"] = "text") -> str:
     """
     found = next((one for one in sections(tables.load(path).measured) if one.name == name), None)
     if found is None:
-        what = f"latencies of {FEWEST_RANKS} networks in two runtimes, or in one and by Keras"
+        what = (
+            f"latencies of {FEWEST_RANKS} networks in two runtimes, or in one and in Keras' table"
+        )
         raise UserError(f"no section '{name}' in this report", str(path), f"it needs {what}")
     return (found.as_markdown() if form == "md" else found.as_text()).lstrip("\n")

@@ -1,7 +1,7 @@
 """Columns of a report that people are shown, in order, with their heads.
 
 In the style of Table 14-3 of *Hands-On Machine Learning* (3rd ed., ch. 14): size, accuracy,
-parameters, depth, work, memory, time. What others published stands apart, at the end.
+parameters, depth, work, memory, time. Published figures come last.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FIRST = ("Network", "Memory", "Latency", "Accuracy", "Compression")
 def groups() -> dict[str, tuple[str, ...]]:
     """Return heading -> its metrics, in the order in which people are shown them.
 
-    Headings of other packages' probes come after cnnbench's own, what others published last.
+    Headings of other packages' probes come after cnnbench's own, published figures last.
     """
     shown = sorted((m for m in METRICS.values() if m.group), key=lambda metric: metric.rank)
     published = dict.fromkeys(metric.group for metric in shown if metric.is_published)
@@ -35,9 +35,9 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the shown table: where its values are and what stands over them.
+    """Column of the shown table: the report's column and its head.
 
-    ``label`` is its setting, or as much of it as tells it from the others, and then ``/…``.
+    ``label`` is its setting, or its shortest unambiguous beginning followed by ``/…``.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Cell:
 
 
 def columns(report: Report, wanted: Sequence[str] = ()) -> list[Column]:
-    """The columns of ``report`` that are shown; one with no value in any row is left out.
+    """Return the columns of ``report`` that are shown; those without any value are left out.
 
     ``wanted`` are metrics, with or without their unit and setting (``file``,
     ``latency_p50@cpu/litert/b1``); they are shown in that order, in place of the usual ones.
@@ -90,9 +90,9 @@ def short_labels(report: Report) -> dict[str, str]:
 
 def _wanted(expression: str, report: Report, labels: Mapping[str, str]) -> list[Column]:
     return [
-        Column(name, _group_of(split(name)[0]), METRICS[split(name)[0]], labels[split(name)[1]])
+        Column(name, metric.group or "Measured", metric, labels[split(name)[1]])
         for name in _named(expression, report)
-        if report.has_value(name)
+        if (metric := of_column(name)) and report.has_value(name)
     ]
 
 
@@ -102,10 +102,9 @@ def _named(expression: str, report: Report) -> list[str]:
 
 
 def about(wanted: Sequence[str], report: Report) -> Report:
-    """``report`` with the columns of ``wanted`` metrics, their companions, and those of no metric.
+    """Return ``report`` with only ``wanted`` metrics, their companions, and other columns.
 
-    Of times the reference that was timed beside them is one: without it they could be compared
-    with no other run's.
+    Times keep the reference timed beside them, which comparing with another run needs.
 
     Raises:
         UserError: as `columns`.
@@ -120,10 +119,6 @@ def about(wanted: Sequence[str], report: Report) -> Report:
     )
 
 
-def _group_of(metric: str) -> str:
-    return METRICS[metric].group or "Measured"
-
-
 def cells(report: Report, shown: Column) -> list[Cell]:
     """Return the values of one column as people read them, the best marked."""
     found = [row.read(shown.name) for row in report]
@@ -136,11 +131,6 @@ def cells(report: Report, shown: Column) -> list[Cell]:
         )
         for one in found
     ]
-
-
-def row_names(report: Report) -> list[str]:
-    """Return the name of each row: the model, its variant, and what distinguishes it."""
-    return [row.name for row in report]
 
 
 def _best(values: Sequence[float], shown: Column) -> float | None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
-from cnnbench.metrics import METRICS, split
+from cnnbench.metrics import METRICS, family, split
 from cnnbench.report import layout
 from cnnbench.results.report import Report
 from cnnbench.statistics.drift_correction import counted, logarithms
 from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES, deviation
 
-_LOCATION = "latency_location_s"
-# Not shown, but a doubt about it is a doubt about every output of the network.
-_ANSWERS = "output_max_abs_diff"
-Said = Iterable[tuple[str, str, str]]  # the column for people, the row, what is said of its number
+Remark = tuple[str, str, str]  # column head, row name, status or reason of the verdict
 
 
 def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
@@ -31,33 +28,33 @@ def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
         for name, words in row.others.items():
             if name.endswith("_verdict") and isinstance(words, str):
                 yield f"{row.name}: {words}"
-    yield from _unsettled(asked, labels)
-    yield from _absent(_statuses(asked, metrics, labels), len(asked))
-    yield from _doubtful(_verdicts(asked, metrics | {_ANSWERS}, labels))
+    yield from _open_tiers(asked, labels)
+    statuses = (
+        (head, row, str(one.status))
+        for head, row, one in _found(asked, metrics, labels)
+        if not one.status.is_fine
+    )
+    yield from _absent(statuses, len(asked))
+    checks = {name for name, metric in METRICS.items() if metric.is_check}
+    verdicts = (
+        (head, row, one.verdict.why)
+        for head, row, one in _found(asked, metrics | checks, labels)
+        if one.verdict.is_worth_a_note
+    )
+    yield from _doubtful(verdicts)
     if any(METRICS[split(name)[0]].family == "latency" for name in asked.numbers):
         yield from drift(report)
     settings = dict.fromkeys(split(name)[1] for name in asked.columns)
-    yield from (f"{labels[s]}: in full {s}" for s in settings if labels[s] != s)
+    yield from (f"{labels[s]}, full name: {s}" for s in settings if labels[s] != s)
 
 
-def _statuses(report: Report, metrics: Collection[str], labels: Mapping[str, str]) -> Said:
-    """Return every status that is worth a note."""
-    return (
-        (_title(name, labels), row.name, str(row.values[name].status))
-        for name in report.numbers
-        for row in report
-        if split(name)[0] in metrics and not row.values[name].status.is_fine
-    )
-
-
-def _verdicts(report: Report, metrics: Collection[str], labels: Mapping[str, str]) -> Said:
-    """Return the reasons of every verdict that is worth a note."""
-    return (
-        (_title(name, labels), row.name, row.values[name].verdict.why)
-        for name in report.numbers
-        for row in report
-        if split(name)[0] in metrics and row.values[name].verdict.is_worth_a_note
-    )
+def _found(
+    report: Report, metrics: Collection[str], labels: Mapping[str, str]
+) -> Iterator[tuple[str, str, Measurement]]:
+    """Yield column head, row name and measurement of every number of these metrics."""
+    for name in report.numbers:
+        if split(name)[0] in metrics:
+            yield from ((_title(name, labels), row.name, row.values[name]) for row in report)
 
 
 def _title(name: str, labels: Mapping[str, str]) -> str:
@@ -65,8 +62,8 @@ def _title(name: str, labels: Mapping[str, str]) -> str:
     return f"{METRICS[metric].title} {labels[label]}".strip()
 
 
-def _absent(found: Said, rows: int) -> Iterator[str]:
-    """Yield a line a reason, with its columns and models."""
+def _absent(found: Iterable[Remark], rows: int) -> Iterator[str]:
+    """Yield a line for each reason, with its columns and models."""
     models: dict[tuple[str, str], list[str]] = {}
     for what, model, words in found:
         models.setdefault((words, what), []).append(model)
@@ -78,8 +75,8 @@ def _absent(found: Said, rows: int) -> Iterator[str]:
         yield f"{', '.join(whats)}: {words} ({'all models' if everyone else ', '.join(models_of)})"
 
 
-def _doubtful(found: Said) -> Iterator[str]:
-    """Yield a line a column, with the reasons of each model."""
+def _doubtful(found: Iterable[Remark]) -> Iterator[str]:
+    """Yield a line for each column, with the reasons of each model."""
     doubts: dict[str, list[str]] = {}
     for what, model, words in found:
         doubts.setdefault(what, []).append(f"{model} ({words})")
@@ -87,8 +84,8 @@ def _doubtful(found: Said) -> Iterator[str]:
         yield f"{what}, doubtful: {', '.join(models)}"
 
 
-def _unsettled(report: Report, labels: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line a tier that several networks share, with what would separate them."""
+def _open_tiers(report: Report, labels: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each tier that several networks share, with how to separate them."""
     for name in report.numbers:
         sharing: dict[str, list[str]] = {}
         for row in report:
@@ -107,8 +104,8 @@ def drift(report: Report) -> Iterator[str]:
     beside = median(_spread(cell.ratios) for cell in found)
     cells = f"{len(found)} cell{'s' * (len(found) != 1)}"
     yield (
-        f"The processes of one latency cell differ by {plain:.1%} (robust standard deviation, "
-        f"median of {cells}); divided by the reference timed beside each, by {beside:.1%}: "
+        f"Latencies vary by {100 * plain:.1f} % between the processes of a cell (robust standard "
+        f"deviation, median of {cells}), and by {100 * beside:.1f} % after drift correction; "
         "intervals, comparisons and tiers use drift-corrected values"
     )
     rounds = sum(len(cell.samples) for cell in found)
@@ -120,8 +117,9 @@ def drift(report: Report) -> Iterator[str]:
 
 
 def _timed_cells(report: Report) -> Iterator[Measurement]:
-    """Yield the locations with enough processes that count."""
-    names = [name for name in report.numbers if split(name)[0] == _LOCATION]
+    """Yield the latencies that tests use, of cells with enough valid processes."""
+    first = family("latency")[0]
+    names = [name for name in report.numbers if split(name)[0] == first]
     for row in report:
         for name in names:
             found = row.read(name)

@@ -22,10 +22,8 @@ from cnnbench.results.report import Report
 from cnnbench.text import printable
 
 _HEAD_WIDTH = 22
-_EMPTY = "There is nothing in this run yet: no job has left a record."
-_RANGE = (
-    "half the 95 % interval (of fewer than six processes, but for accuracies: half their range)"
-)
+_EMPTY = "This run is empty: no job has finished yet."
+_RANGE = "half the 95 % interval (with fewer than six processes: half the range, except accuracies)"
 
 
 def as_text(
@@ -34,19 +32,23 @@ def as_text(
     width: int,
     metrics: Sequence[str] = (),
 ) -> str:
-    """Return the report as plain text: a block a group of columns, then notes."""
+    """Return the report as plain text: a block per group of columns, then notes."""
     if not report.rows:
         return f"{_EMPTY}\n"
     stream = io.StringIO()
     # Wider than any block: a name may be longer than the terminal is wide.
     console = Console(file=stream, width=10_000, highlight=False, no_color=True)
-    names = [printable(name) for name in layout.row_names(report)]
+    names = [printable(row.name) for row in report]
     columns = layout.columns(report, metrics)
     for group, shown in groupby(columns, key=lambda column: column.group):
         for block in _blocks(names, [_printed(report, column) for column in shown], width):
             console.print(_table(group, names, block))
             console.print()
-    marks = {"*": "best of its column, significant or not", "?": "doubtful, see below", "±": _RANGE}
+    marks = {
+        "*": "best of its column (not necessarily significant)",
+        "?": "doubtful, see below",
+        "±": _RANGE,
+    }
     used = _marks([cell for column in columns for cell in layout.cells(report, column)])
     if used:
         legend = "   ".join(f"{mark} {words}" for mark, words in marks.items() if mark in used)
@@ -65,7 +67,7 @@ def as_markdown(report: Report, environment: Mapping[str, Any], metrics: Sequenc
     shown = layout.columns(report, metrics)
     heads = ["Model", *(_markdown_head(column) for column in shown)]
     cells = [layout.cells(report, column) for column in shown]
-    rows = [[markdown(name) for name in layout.row_names(report)]]
+    rows = [[markdown(row.name) for row in report]]
     rows += [
         [_markdown_cell(cell, column) for cell in of]
         for column, of in zip(shown, cells, strict=True)
@@ -76,7 +78,7 @@ def as_markdown(report: Report, environment: Mapping[str, Any], metrics: Sequenc
     for line in machine(environment):
         lines += [markdown(line), ""]
     marks = {
-        "*": "Bold: best of its column, significant or not.",
+        "*": "Bold: best of its column (not necessarily significant).",
         "?": "?: doubtful, see below.",
         "±": f"±: {_RANGE}.",
     }

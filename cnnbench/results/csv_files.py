@@ -1,6 +1,6 @@
-"""Tables as CSV: the same bytes everywhere, read back as they were, no spreadsheet's formula.
+"""Tables as CSV: the same bytes everywhere, read back unchanged, safe to open in a spreadsheet.
 
-Here alone a measurement is spread over cells and put together again, its samples joined and split.
+Only this module spreads a measurement over cells, and puts it together again.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from cnnbench.units import number, written
 _BETWEEN = ";"  # samples of one cell
 _TEXTS = ("_verdict", "_status", "_samples", "_ranking")
 _NAMES = ("model", "variant", "input_shape", "environment")
-# How a text begins that a spreadsheet would run; the page copies its table by the same rule.
+# The beginning of a text that a spreadsheet would run; the page copies its table by the same rule.
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """CSV with the same bytes on every processor, no text of which is a spreadsheet's formula.
+    """Return CSV, with the same bytes on every processor and no text that a spreadsheet runs.
 
     Whole numbers are written whole, others with nine significant digits.
     """
@@ -74,10 +74,12 @@ def read_csv(file: Path, text: str | None = None) -> pd.DataFrame:
         raise UserError(f"not a report: no column '{missing[0]}'", str(file))
     if {"metric", "value"} <= set(frame.columns):
         raise UserError(
-            "not a report: a row a record and metric", str(file), "report.csv lies beside it"
+            "not a report, but a row per record and metric",
+            str(file),
+            "use report.csv from the same folder",
         )
     if frame["model"].isna().any():
-        raise UserError("a row without a model", str(file))
+        raise UserError("a row has no model", str(file))
     for name in frame.columns:
         _check_numbers(frame, name, file)
     if "schema_version" in frame.columns:
@@ -95,7 +97,7 @@ def read_csv(file: Path, text: str | None = None) -> pd.DataFrame:
 
 
 def _check_numbers(frame: pd.DataFrame, name: str, file: Path) -> None:
-    """Refuse words in a column of numbers: left as they are, they would be missing numbers."""
+    """Raise `UserError` for text in a column of numbers, which would be read as missing."""
     if of_number(name) is None and name != "schema_version":
         return
     is_number = frame[name].map(lambda cell: number(cell) is not None)
@@ -103,7 +105,7 @@ def _check_numbers(frame: pd.DataFrame, name: str, file: Path) -> None:
     if wrong.any():
         place = int(wrong.to_numpy().argmax())
         raise UserError(
-            f"'{str(frame[name].iloc[place])[:40]}' is no number",
+            f"'{str(frame[name].iloc[place])[:40]}' is not a number",
             str(file),
             f"the column '{name}' of {frame['model'].iloc[place]}",
         )
@@ -119,14 +121,14 @@ def _is_text(name: str) -> bool:
 
 
 def _neutral_column(column: pd.Series) -> pd.Series:
-    """`neutral` of every cell; a column of many rows has few different texts."""
+    """Apply `neutral` to every cell; a column of many rows has few different texts."""
     codes, texts = pd.factorize(column, use_na_sentinel=True)
     safe = np.array([*map(neutral, texts), None], dtype=object)  # the last is for what is missing
     return pd.Series(safe[codes], index=column.index, dtype=object)
 
 
 def neutral(value: Any) -> Any:
-    """An apostrophe before what a spreadsheet would run; one more where there are some already."""
+    """Return text with an apostrophe before what a spreadsheet would run, even if it has some."""
     return "'" + value if isinstance(value, str) and FORMULA.match(value) else value
 
 
@@ -138,10 +140,10 @@ def _plain(value: Any) -> Any:
 
 
 def cells(name: str, found: Measurement) -> Iterator[tuple[str, float | str | None]]:
-    """Yield ``(column, cell)`` of a measurement: its value, and the companions that it has.
+    """Yield ``(column, cell)`` of a measurement: its value and its companions.
 
-    A number that depends on a setting has all companions once its status is known; of others only
-    a verdict, and why there is none.
+    A metric that depends on a setting has all companions once its status is known; others have only
+    a verdict, and the status if the value is missing.
     """
     metric, label = split(name)
     depends = metric in METRICS and METRICS[metric].depends_on == "setting"

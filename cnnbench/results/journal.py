@@ -1,7 +1,7 @@
-"""The journal: ``records.jsonl``, append-only, flushed to disk record by record. It is the truth.
+"""Journal of a run: ``records.jsonl``, append-only, flushed to disk record by record.
 
-The first line says which schema, tool, plan and environment it belongs to; every other line is a
-record. A crash can only tear the last line; that one is dropped when the journal is opened again.
+The first line names the schema, tool, plan and environment; every other line is a record.
+A crash can only tear the last line, which is dropped when the journal is opened again.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Header:
 
 
 def runs(suite: Path) -> list[Path]:
-    """The folders of a suite's runs, oldest first; one with another name, a copy say, is older."""
+    """Return the folders of a suite's runs, oldest first; those not named by time come before."""
     found = (path.parent for path in suite.glob(f"*/{FILE_NAME}"))
     return sorted(found, key=lambda folder: (time_of(folder) is not None, folder.name))
 
 
 def time_of(folder: Path) -> datetime.datetime | None:
-    """When a run was begun, as its folder's name says; None where that is no time."""
+    """Return the start of a run from its folder's name; None if the name is not a time."""
     with contextlib.suppress(ValueError):
         time = datetime.datetime.strptime(folder.name, RUN_NAME)
         return time if time.year < datetime.MAXYEAR else None
@@ -78,7 +78,7 @@ class Journal:
         self._by_key[record.key].append(record)
 
     def of(self, key: str) -> Sequence[Record]:
-        """The records of ``key``, in the order of its attempts."""
+        """Return the records of ``key``, in the order of its attempts."""
         return self._by_key.get(key, ())
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class Journal:
 
 
 def read(file: Path) -> tuple[Header, list[Record]]:
-    """Read a journal without touching it; a torn last line is passed over.
+    """Read a journal without touching it; a torn last line is ignored.
 
     Raises:
         UserError: not a journal, of a newer schema, or a line in its middle is damaged.
@@ -133,13 +133,13 @@ def read(file: Path) -> tuple[Header, list[Record]]:
             raise UserError(
                 f"a damaged record: {' '.join(str(error).split())}",
                 f"{file}:{number}",
-                "take the line out to go on with the rest",
+                "remove the line to continue with the rest",
             ) from None
     return header, records
 
 
 def read_header(file: Path) -> Header:
-    """The first line alone."""
+    """Read only the first line of a journal."""
     return _header(file, next(_lines(file), (1, ""))[1])
 
 
@@ -168,7 +168,9 @@ def _header(file: Path, line: str) -> Header:
             schema_version=int(data["schema_version"]),
         )
     except (ValueError, KeyError, TypeError, OverflowError):
-        raise UserError("not a cnnbench journal: its first line is no header", str(file)) from None
+        raise UserError(
+            "not a cnnbench journal: its first line is not a header", str(file)
+        ) from None
     if header.schema_version > SCHEMA_VERSION:
         raise UserError(
             f"schema version {header.schema_version}, newer than this cnnbench reads "

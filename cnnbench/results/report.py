@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from cnnbench.errors import UserError
-from cnnbench.metrics import METRICS, column, of_column, split
+from cnnbench.metrics import METRICS, column, of_column, resolve, split
 from cnnbench.record import FLOAT32
 from cnnbench.results import csv_files
 from cnnbench.row import NOT_MEASURED, Row
@@ -22,8 +23,8 @@ FACTS = ("input_shape", "classes")
 _IDENTITY = ("model", "variant", *FACTS, "environment")
 LEADING = (*_IDENTITY, "schema_version")
 REFERENCE = "reference_s"
-_WIDEST = 12  # metrics of a table in a notebook
-DRIFTING = ("s", "per_s")  # units of what a slower machine changes
+_LONGEST, _WIDEST = 50, 12  # rows and metrics of a table in a notebook
+DRIFTING = ("s", "per_s")  # units of metrics that a slower machine changes
 
 
 class Report:
@@ -31,11 +32,11 @@ class Report:
 
     Args:
         rows: the networks.
-        columns: of its CSV, in order, companions included; by default those that the rows have.
+        columns: all columns of its CSV in order, companions included; by default those of the rows.
     """
 
     def __init__(self, rows: Iterable[Row], columns: Sequence[str] | None = None) -> None:
-        self.rows = told_apart(list(rows))
+        self.rows = distinguish(list(rows))
         self.columns = tuple(_ordered(self.rows) if columns is None else columns)
         self.numbers = tuple(filter(of_column, self.columns))  # the columns of values, in order
         owners = [*filter(None, map(csv_files.value_column, self.columns))]
@@ -89,6 +90,19 @@ class Report:
         """Return whether any row has a value in that column."""
         return any(row.get(name).value is not None for row in self.rows)
 
+    def resolve(self, expression: str, where: str) -> str:
+        """Return the one column that ``expression`` means; an empty one only as a last resort.
+
+        Raises:
+            UserError: none or several.
+        """
+        try:
+            return resolve(expression, filter(self.has_value, self.numbers), where)
+        except UserError:
+            with contextlib.suppress(UserError):
+                return resolve(expression, self.columns, where)
+            raise
+
     def only(self, columns: Iterable[str]) -> Report:
         """Return the report reduced to these columns."""
         kept = set(columns)
@@ -127,8 +141,8 @@ def _shown(found: Measurement, name: str) -> str:
     return f"{text} ?" if text and found.is_doubtful else text
 
 
-def told_apart(rows: list[Row]) -> list[Row]:
-    """Give rows of one model and variant the facts in which they differ as part of their names."""
+def distinguish(rows: list[Row]) -> list[Row]:
+    """Add the facts in which rows of one model and variant differ to their names."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         row.apart = ""
@@ -154,7 +168,7 @@ def _cells(row: Row) -> dict[str, Any]:
     }
     for name, one in row.values.items():
         reference = row.get(column(REFERENCE, split(name)[1]))
-        # Of another table than the setting's reference: the CSV has one reference a setting.
+        # The CSV has one reference per setting; these samples were timed with another.
         if one.references and one.references != reference.samples:
             one = replace(one, samples=())
         found.update(csv_files.cells(name, one))
@@ -184,7 +198,7 @@ def _fact(cell: Any) -> str:
 
 
 def _with_references(values: dict[str, Measurement]) -> dict[str, Measurement]:
-    """Give what drifts the reference that was timed beside it, unless it has one already."""
+    """Add the reference timed beside them to measurements that drift, unless they have one."""
     found = {}
     for name, one in values.items():
         metric, label = split(name)
@@ -197,7 +211,7 @@ def _with_references(values: dict[str, Measurement]) -> dict[str, Measurement]:
 
 
 def _ordered(rows: Sequence[Row]) -> list[str]:
-    """Metrics in the registry's order, settings as they came, companions behind their metric."""
+    """Return columns in the order of metrics, then of settings; companions follow their metric."""
     names = dict.fromkeys(name for row in rows for name in _cells(row) if name not in LEADING)
     order = list(METRICS)
     first = dict.fromkeys(split(name)[1] for name in (*LEADING, *names))

@@ -1,4 +1,4 @@
-"""Journal <-> tables. ``records`` is tidy, ``report`` has a row a network; both are pandas.
+"""Tables of a journal: ``records``, one row per record and metric, and ``report``, per network.
 
 Intervals and verdicts are computed here, from the records, every time a table is made.
 """
@@ -20,10 +20,11 @@ from cnnbench.metrics import METRICS, column
 from cnnbench.plugins import PROBES
 from cnnbench.probes.probe import probe_of, setting_of
 from cnnbench.record import SCHEMA_VERSION, Record
-from cnnbench.results import environment_facts, journal
+from cnnbench.results import journal, run_files
 from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.statistics.measurement import CellStatus, Measurement
+from cnnbench.text import shape_text
 from cnnbench.units import rounded
 
 ROW = ("model", "variant", "input_shape", "classes")
@@ -39,7 +40,7 @@ class Run:
 
     Attributes:
         path: the run's folder, or the CSV file.
-        measured: a row a model and variant, each number with all that is known of it.
+        measured: one row per model and variant, of measurements.
         raw: the records of the journal (none where only a CSV was read).
         environment: ``environment.json``, or an empty mapping.
     """
@@ -62,7 +63,7 @@ class Run:
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """A row a record and metric."""
+        """One row per record and metric."""
         return tidy(self.raw)
 
 
@@ -76,14 +77,14 @@ def load(path: Path | str) -> Run:
     if check_path(path.is_dir):
         folder = _run_in(path)
         records = journal.read(folder / journal.FILE_NAME)[1]
-        return Run(folder, measured(records), records, environment_facts.read(folder))
+        return Run(folder, measured(records), records, run_files.environment(folder))
     if not check_path(path.exists):
         raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
     return Run(path, Report.from_csv(path))
 
 
 def tidy(records: Iterable[Record]) -> pd.DataFrame:
-    """A row a record and metric, in the order of the journal; a record without has one row."""
+    """Return one row per record and metric, in the journal's order; one if it has no metrics."""
     columns: dict[str, list[Any]] = {name: [] for name in _TIDY}
     for record in records:
         words = setting_of(record)
@@ -92,7 +93,7 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
             record.attempt,
             record.model,
             record.variant,
-            _shape(record.input_shape),
+            shape_text(record.input_shape),
             record.classes,
             record.probe,
             json.dumps(record.setting, sort_keys=True),
@@ -111,10 +112,10 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def measured(records: Iterable[Record]) -> Report:
-    """A row a model and variant at its own input shape and classes, a column a metric@setting.
+    """Return one row per model, variant, input shape and classes, one column per metric@setting.
 
-    In the order in which they were first recorded, but the rows of a model together. Numbers are
-    rounded as `to_csv` writes them, so that whatever is shown or decided is the same from both.
+    Rows are in the order of the first record, those of a model together. Numbers are rounded as
+    `to_csv` writes them, so that conclusions from the journal and from the CSV are the same.
     """
     of_model: dict[str, dict[tuple[Any, ...], list[Record]]] = {}
     for record in records:
@@ -141,7 +142,7 @@ def report(records: Iterable[Record]) -> pd.DataFrame:
 
 def _row(records: Sequence[Record]) -> Row:
     last = records[-1]
-    facts = {"input_shape": _shape(last.input_shape), "classes": str(last.classes)}
+    facts = {"input_shape": shape_text(last.input_shape), "classes": str(last.classes)}
     facts = {name: fact for name, fact in facts.items() if fact}
     values = {
         name: replace(one, environment=last.environment) for name, one in _values(records).items()
@@ -151,7 +152,7 @@ def _row(records: Sequence[Record]) -> Row:
 
 
 def _values(records: Sequence[Record]) -> dict[str, Measurement]:
-    """All columns of one row; a number that another cell already gave is not overwritten."""
+    """Return all columns of one row; the probe with the highest precedence decides."""
     by_cell: dict[str, list[Record]] = {}
     for record in records:
         cell = f"{record.probe} {json.dumps(record.setting, sort_keys=True)}"
@@ -167,7 +168,7 @@ def _values(records: Sequence[Record]) -> dict[str, Measurement]:
 
 
 def _shown(metric: str, found: Measurement) -> Measurement:
-    """``found`` with what a table holds of it: of what no setting changes, no samples."""
+    """Return ``found`` as a table has it: without samples if no setting changes the metric."""
     if metric in METRICS and METRICS[metric].depends_on == "setting":
         return replace(found, samples=tuple(map(rounded, found.samples)))
     status = CellStatus() if found.value is not None else found.status
@@ -190,9 +191,7 @@ def _run_in(folder: Path) -> Path:
         )
     if journal.time_of(runs[-1]) is None and len(runs) > 1:
         names = ", ".join(run.name for run in runs)
-        raise UserError("several runs, and no name says which is the newest", str(folder), names)
+        raise UserError(
+            "several runs, and their names do not tell which is the newest", str(folder), names
+        )
     return runs[-1]
-
-
-def _shape(shape: Iterable[int]) -> str:
-    return "x".join(str(size) for size in shape)

@@ -25,14 +25,14 @@ class Baseline:
     """The table that ``--cnnbench-baseline`` names.
 
     Attributes:
-        is_update: whether it is written, not held against.
+        is_update: the table is written instead of compared with.
     """
 
     def __init__(self, file: Path | None, is_update: bool) -> None:
         """Read the table that there is.
 
         Raises:
-            UserError: it is damaged, is not there, or could not be written when it is due.
+            UserError: it is damaged or missing, or its folder is missing.
         """
         self._file, self.is_update = file, is_update
         self._base: Report | None = None
@@ -44,12 +44,12 @@ class Baseline:
 
             self._base = Report.from_csv(file)
         elif not is_update:
-            raise UserError(f"{file} does not exist; --cnnbench-update-baseline makes it")
+            raise UserError(f"{file} does not exist; --cnnbench-update-baseline creates it")
         elif not file.parent.is_dir():
             raise UserError(f"the folder {file.parent} does not exist")
 
     def check(self, report: Report | pd.DataFrame) -> Iterator[str]:
-        """Yield what got worse since the baseline; nothing if there is none or it is updated."""
+        """Yield regressions from the baseline; nothing without one, or if it is updated."""
         if self.is_update or self._base is None:
             return
         from cnnbench.results.report import Report
@@ -64,7 +64,7 @@ class Baseline:
         for row in found.regressions:
             note = f" ({row.note})" if row.note else ""
             yield f"{row.metric} was {row.show(row.base)}, is {row.show(row.new)}{note}"
-        # A test need not measure all that the baseline has; what it does measure, it compares.
+        # A test need not measure everything in the baseline, but what it measures is compared.
         open_ = [row for row in found.rows if not row.is_verified]
         said = Counter((r.name, r.verdict) for r in open_ if r.verdict != "missing in new")
         for (name, verdict), count in said.items():
@@ -76,7 +76,7 @@ class Baseline:
         self._found[test] = list(reports)
 
     def write(self) -> None:
-        """Merge what was found into the file; its other rows, and other numbers of a row, stay.
+        """Merge the new reports into the file; other rows, and other numbers of a row, are kept.
 
         In the order of the tests' ids: the file is the same in whichever order they ran.
         """

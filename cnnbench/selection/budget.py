@@ -1,14 +1,15 @@
-"""Budgets compared with results; a broken one shows the layer that broke it."""
+"""Budgets compared with results; of an exceeded one, the layers responsible."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from cnnbench import metrics, units
 from cnnbench.errors import UserError, nearest
-from cnnbench.metrics import METRICS, column, short_name
+from cnnbench.metrics import METRICS, column, family, short_name
 from cnnbench.results.report import Report
 from cnnbench.statistics import estimates
 from cnnbench.statistics.drift_correction import counted
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
 
 _SHOWN = 5
-# What a layer adds to a count; the inference peak is of all layers alive at one moment.
-_LAYER_FIELDS = {
-    "params": "params",
-    "trainable_params": "params",
-    "weight_bytes": "params",
-    "macs": "macs",
-    "flops": "flops",
-    "activation_sum_bytes": "activation_bytes",
-    "activation_train_bytes": "activation_bytes",
-    "activation_infer_peak_bytes": "live_bytes",
-}
 
 Budgets = Mapping[str, str | float]
 
@@ -69,8 +59,8 @@ def broken_times(
 ) -> Iterator[tuple[str, bool]]:
     """Yield ``(message, certain)`` for each runtime whose time may be over its budget.
 
-    A time is certainly over if its whole interval is (with few rounds: every round), and within
-    if none of it is. A missing time breaks the budget; the message says why.
+    A time is certainly over its budget if its whole interval is (with few rounds: every round),
+    and within it if none of the interval is over. A missing time is over; the message says why.
     """
     unit = METRICS[name].unit
     for runtime, limit in limits.items():
@@ -85,13 +75,28 @@ def broken_times(
             yield f"{runtime}: {_exceeded(name, found.value, limit)}", low > limit
         elif high > limit:
             shown, highest, allowed = (units.show(x, unit) for x in (found.value, high, limit))
-            yield f"{runtime}: {name} is {shown} (up to {highest}) and within {allowed}", False
+            words = f"{name} is {shown}, within {allowed}, but its interval reaches {highest}"
+            yield f"{runtime}: {words}", False
+
+
+def broken_ratio(
+    report: Report, model: str, reference_model: str, runtimes: Iterable[str], limit: float
+) -> Iterator[tuple[str, bool]]:
+    """Yield ``(message, certain)`` for each runtime whose `ratio` may be over ``limit``."""
+    for runtime in runtimes:
+        found = ratio(report, model, reference_model, runtime)
+        if found.high > limit:
+            message = (
+                f"{runtime}: takes {found.value:.2f} times as long as {reference_model} "
+                f"({found.low:.2f} to {found.high:.2f}); the limit is {limit:g} times"
+            )
+            yield message, found.low > limit
 
 
 def ratio(report: Report, model: str, reference_model: str, runtime: str) -> estimates.Estimate:
     """Return ``model``'s latency ÷ ``reference_model``'s, round by round, drift-corrected."""
     ours, theirs = (
-        timed(report, name, "latency_location_s", runtime) for name in (model, reference_model)
+        timed(report, name, family("latency")[0], runtime) for name in (model, reference_model)
     )
     drift = [b / a for a, b in zip(ours.references, theirs.references, strict=False)]
     ratios = [a / b * by for a, b, by in zip(ours.samples, theirs.samples, drift, strict=False)]
@@ -118,9 +123,7 @@ def _counted(name: str, found: Mapping[str, float]) -> str:
 
 
 def _time(name: str) -> str:
-    return metrics.split(
-        metrics.resolve(name, [m for m in METRICS if METRICS[m].family == "latency"])
-    )[0]
+    return metrics.resolve(name, family("latency"))
 
 
 def _exceeded(name: str, value: float, limit: float) -> str:
@@ -134,25 +137,22 @@ def _exceeded(name: str, value: float, limit: float) -> str:
 
 def _layers(found: Inspection, name: str, limit: float) -> Iterator[str]:
     """Yield the layer at which the limit is passed, and the largest layers."""
-    field = _LAYER_FIELDS.get(name)
-    if field is None:
+    field = METRICS[name].layer_field
+    if not field:
         return
     values = [int(getattr(row, field)) for row in found.rows]
+    # The inference peak is of all layers alive at one moment.
     is_peak, whole = field == "live_bytes", sum(values)
     if is_peak:
-        yield f"  the peak is reached at layer '{found.peak_layer}'; the largest are"
+        yield f"  peak at layer '{found.peak_layer}'; largest layers:"
     else:
         # The layers' parameters stand for the bytes of their weights too.
         shares = accumulate(value / whole for value in values) if whole else iter(())
         passed = next((i for i, s in enumerate(shares) if s * found.metrics[name] > limit), -1)
-        yield f"  passed at layer '{found.rows[passed].name}'; the largest layers:"
+        yield f"  limit exceeded at layer '{found.rows[passed].name}'; largest layers:"
     unit = "count" if field == "params" else METRICS[name].unit
-    for value, row in sorted(zip(values, found.rows, strict=True), key=_first, reverse=True)[
+    for value, row in sorted(zip(values, found.rows, strict=True), key=itemgetter(0), reverse=True)[
         :_SHOWN
     ]:
         share = "" if is_peak or not whole else f"{100 * value / whole:5.1f} %  "
         yield f"    {share}{units.show(value, unit):>9}  {row.name} ({row.type})"
-
-
-def _first(pair: tuple[int, object]) -> int:
-    return pair[0]

@@ -1,11 +1,11 @@
 """Drift correction by the reference timed beside a network; selection of processes.
 
-A reference that takes longer in one process than in another tells that the machine was slower
-then. Dividing by it takes that out as long as both are slowed alike, as by a lower clock. Where
-somebody else's work shares a core, they are not: of five small networks on a virtual machine whose
+A reference that takes longer in one process than in another shows that the machine was slower
+then. Dividing by it corrects for that as long as both are slowed alike, as by a lower clock. If
+other work shares a core, they are not: of five small networks on a virtual machine whose
 neighbour woke up, one took 1.05 times as long, one 1.7 times, and the reference 1.4 times. Such a
-process is left out where enough others are there. It is told by the reference alone, never by the
-time of the network, so that leaving it out favours no network.
+process is left out if enough others remain. Only the reference decides, never the time of the
+network, so that leaving it out favours no network.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from cnnbench.statistics.robust import FEWEST_PROCESSES
 # does by itself on a quiet machine (5 % here), well within what a neighbour does (35 to 55 %).
 _SLOWED = 1.25
 
-# A table from elsewhere may hold any number; what is computed of them stays one that can be shown.
+# A table from elsewhere may hold any number; results computed from it stay finite.
 SMALLEST, LARGEST = 1e-300, 1e300
 
 _DECIMALS = 12  # of a logarithm; processors disagree on later ones
 
 
 def undisturbed(references: Sequence[float]) -> list[int]:
-    """The places of the processes during which the machine was not slowed down."""
+    """Return the places of the processes during which the machine was not slowed down."""
     fastest = min(references, default=0.0)
     return [place for place, seconds in enumerate(references) if seconds <= _SLOWED * fastest]
 
 
 def counted(references: Sequence[float]) -> list[int]:
-    """The places of the processes that count: the undisturbed, or all where these are too few."""
+    """Return the places of valid processes: the undisturbed, or all if these are too few."""
     places = undisturbed(references)
     return places if len(places) >= FEWEST_PROCESSES else list(range(len(references)))
 
@@ -42,11 +42,11 @@ def counted(references: Sequence[float]) -> list[int]:
 def ratios(
     samples: Sequence[float], references: Sequence[float], *, of_rate: bool = False
 ) -> tuple[float, ...]:
-    """Sample ÷ reference of every process that counts.
+    """Return sample ÷ reference of every valid process.
 
     Args:
-        samples: seconds, one a process; or what there is of something in a second (``of_rate``),
-            which is multiplied by the reference.
+        samples: one per process: seconds, or a rate per second (``of_rate``), which is multiplied
+            by the reference.
         references: seconds of the reference in each.
 
     Returns:
@@ -61,7 +61,7 @@ def ratios(
 
 
 def log_ratios(samples: Sequence[float], references: Sequence[float] | None = None) -> np.ndarray:
-    """``log(sample / reference)``, one a process that counts, however large or small they are.
+    """Return ``log(sample / reference)`` of every valid process, however large or small.
 
     Raises:
         ValueError: no samples, or not as many references.
@@ -77,7 +77,7 @@ def log_ratios(samples: Sequence[float], references: Sequence[float] | None = No
 
 
 def logarithms(values: Sequence[float]) -> np.ndarray:
-    """Natural logarithms of values that are taken to be positive, the same on every processor."""
+    """Return natural logarithms of positive values, the same on every processor."""
     return np.array([_logarithm(float(value)) for value in values])
 
 

@@ -1,7 +1,7 @@
 """Estimates from samples: intervals over processes, verdicts, comparisons, tiers.
 
 Pure functions of numbers. One process is one sample. Latencies are looked at as
-``log(location / reference)``, one value a process, and everywhere by the same robust estimator,
+``log(location / reference)``, one value per process, always by the same robust estimator,
 the interquartile mean (`cnnbench.statistics.robust`).
 """
 
@@ -43,7 +43,7 @@ _FLAGGED = 1 / 3
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its two-sided interval; where no interval can be had, the samples' range."""
+    """Value with its two-sided interval, or with the range of its samples where there is none."""
 
     value: float
     low: float
@@ -60,7 +60,7 @@ Direction = Literal["higher", "lower", "no difference", "too few processes"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two cells.
+    """Comparison of two cells.
 
     Attributes:
         ratio, low, high: new ÷ base, drift-corrected, with its interval (not Holm-corrected).
@@ -81,7 +81,7 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     """Return the value of a positive quantity over processes, with its 95 % interval.
 
     Args:
-        samples: one a process, positive.
+        samples: one per process, positive.
         references: the reference timed beside each; then what drifts cancels, a process on a
             machine that others slowed down does not count (`references.counted`), and the result
             is the trimmed geometric mean of the ratios times the median reference.
@@ -107,7 +107,7 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
 def converged(found: Sequence[Estimate], references: Sequence[float], precision: float) -> bool:
     """Return whether the relative half-width of every interval of a cell is within ``precision``.
 
-    Of undisturbed processes: as long as there are too few of them, more are worth their time.
+    Never with fewer than `FEWEST_PROCESSES` undisturbed processes: more are worth their time.
     """
     if not found or len(undisturbed(references)) < FEWEST_PROCESSES:
         return False
@@ -125,24 +125,24 @@ def verdict(
 
     Args:
         found: the number with its interval, as tables show it.
-        references: one a process.
+        references: one per process.
         precision: the relative half-width that was asked for.
-        flags: what each process had to say against itself (``drifting: +14 %``); the words before
-            a colon or a bracket name the kind, and a kind counts when over a third of the
-            processes carry it.
+        flags: doubts of each process (``drifting: +14 %``); the words before a colon or a bracket
+            name the kind, which counts when over a third of the processes have it.
         capped: the limit of time that ended the rounds (``3 min``), where one did; a reason only
             where there are too few of them.
     """
     reasons, count = [], len(references)
     if count < FEWEST_PROCESSES:
-        reasons.append(f"{count} process{'es' * (count != 1)} of at least {FEWEST_PROCESSES}")
+        reasons.append(f"{count} of at least {FEWEST_PROCESSES} processes")
     elif precision is not None and found.precision > precision:
         reasons.append(
-            f"too noisy: ±{found.precision:.1%} after {count} rounds, ±{precision:.1%} wanted"
+            f"too noisy: ±{100 * found.precision:.1f} % after {count} rounds, "
+            f"±{100 * precision:.1f} % requested"
         )
         reasons += _slowed(references)
     if reasons and capped:
-        reasons.append(f"capped at {capped} a cell")
+        reasons.append(f"stopped at the limit of {capped} per cell")
     reasons += concerns(flags)
     return Verdict.unstable(*reasons) if reasons else STABLE
 
@@ -173,8 +173,8 @@ def compare(
 
     Args:
         pairs: process samples, positive; of a latency location ÷ reference each.
-        minimum_effect: a smaller relative difference is none, however sure; one for all pairs, or
-            one a pair.
+        minimum_effect: smaller relative differences do not count; one for all pairs, or
+            one per pair.
 
     Two cells differ when Yuen's t-test of the logarithms, Holm-corrected over ``pairs``, shows
     that the ratio is beyond the minimum effect. A ratio that only happens to lie beyond it is no
@@ -192,7 +192,7 @@ def compare(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment (Holm 1979): p-values that may be held against 5 % together."""
+    """Holm's step-down adjustment (Holm 1979): p-values to be compared with 5 % as a family."""
     count = len(p_values)
     adjusted, highest = [1.0] * count, 0.0
     for rank, place in enumerate(sorted(range(count), key=lambda i: p_values[i])):
@@ -223,11 +223,11 @@ def tiers(cells: Sequence[Sequence[float]], minimum_effect: float = MINIMUM_EFFE
 
 
 def grouped(order: Sequence[int], worse: Collection[tuple[int, int]]) -> list[list[int]]:
-    """Tiers of places, each led by its first and ended by what is shown to be worse than that.
+    """Return tiers of places; a place that is worse than the first of a tier begins the next.
 
     Args:
         order: places, the best first.
-        worse: ``(better, worse)`` pairs that a test tells apart.
+        worse: ``(better, worse)`` pairs that differ significantly.
     """
     found: list[list[int]] = []
     for place in order:

@@ -1,4 +1,4 @@
-"""One number of a report with everything that says how sure it is."""
+"""Measured number of a report, with its interval, verdict and samples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnnbench.statistics.verdict import NOT_REPEATED, Verdict
 
 
 class StatusKind(Enum):
-    """How the attempt to find a number ended."""
+    """Outcome of measuring a number."""
 
     UNKNOWN = ""
     OK = "ok"
@@ -23,11 +23,11 @@ class StatusKind(Enum):
 
 @dataclass(frozen=True)
 class CellStatus:
-    """How a number was found, or why there is none; written ``failed: reason``.
+    """Outcome of measuring a number, or why there is none; written ``failed: reason``.
 
     Attributes:
         kind: ``NOTE`` where there is nothing but the reason: a remark on a number that was found,
-            or why one could not be computed. ``UNKNOWN`` where a table does not say.
+            or why one could not be computed. ``UNKNOWN`` where a table has no status.
         reason: one line; may be empty.
     """
 
@@ -63,12 +63,12 @@ class CellStatus:
 
     @property
     def is_fine(self) -> bool:
-        """Whether there is nothing to say of it."""
+        """True if there is nothing to report."""
         return self.kind in (StatusKind.OK, StatusKind.UNKNOWN) and not self.reason
 
     @property
     def is_failure(self) -> bool:
-        """Whether it was tried and went wrong; skipped is not failed."""
+        """True if it was tried and failed; a skipped cell has not failed."""
         return self.kind in (StatusKind.FAILED, StatusKind.TIMEOUT, StatusKind.OOM)
 
 
@@ -86,11 +86,11 @@ class Measurement:
         status: how it was found, or why there is none.
         low, high: the ends of the 95 % interval, or None where none can be given.
         verdict: whether it can be trusted.
-        samples: one value a process or seed, in the order of the repeats.
+        samples: one value per process or seed, in the order of the repeats.
         references: seconds of the reference in the process of each sample; none where a slower
             machine does not change the number.
         is_rate: whether it grows as seconds shrink.
-        ranking: what its tier leaves open, in words; None where it has no tier.
+        ranking: why the order inside its tier is open, in words; None where it has no tier.
         environment: id of the environment it was measured in, where known.
     """
 
@@ -111,22 +111,22 @@ class Measurement:
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """The samples without drift, one a process that counts; none without references."""
+        """Drift-corrected samples of the valid processes; empty without references."""
         return ratios(self.samples, self.references, of_rate=self.is_rate)
 
     @property
     def has_failed(self) -> bool:
-        """Whether it was tried and went wrong; skipped is not failed."""
+        """True if it was tried and failed; a skipped cell has not failed."""
         return self.value is None and self.status.is_failure
 
     @property
     def was_skipped(self) -> bool:
-        """Whether it was not tried, and the status says why."""
+        """True if it was not tried; the status says why."""
         return self.value is None and self.status.kind is StatusKind.SKIPPED
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether its own verdict says so."""
+        """True if its own verdict says so."""
         return self.verdict.is_doubtful
 
     @property
@@ -136,7 +136,7 @@ class Measurement:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether it may be ranked: an accuracy that chance explains may not."""
+        """True if it may be ranked: an accuracy that chance explains may not."""
         return self.value is not None and self.verdict.is_above_chance
 
     @property

@@ -1,4 +1,4 @@
-"""Percentiles of calls, and how many calls they take."""
+"""Percentiles of calls, and the number of calls they need."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 # q**n + n * (1 - q) * q**(n - 1) <= 0.01, for independent calls (as MLPerf's early stopping).
 CALLS_NEEDED = {50: 11, 90: 64, 95: 130, 99: 662}
 
-_FEW = 200  # calls that Python has sorted before NumPy begins
+_FEW = 200  # calls up to which sorting in Python is faster than NumPy
 
 
 def percentile(calls: Sequence[float], q: int) -> float | None:
-    """The ``q``-th percentile (inclusive), or None where there are too few calls for it."""
+    """Return the ``q``-th percentile (inclusive), or None where there are too few calls for it."""
     return quantile(calls, q) if len(calls) >= CALLS_NEEDED[q] else None
 
 
 def quantile(calls: Sequence[float], q: int) -> float:
-    """The ``q``-th percentile (inclusive) of however few calls.
+    """Return the ``q``-th percentile (inclusive) of any number of calls.
 
-    NumPy's, to the last bit, without what a call of it costs: a long run has a million of few.
+    Equal to NumPy's to the last bit, but faster on few calls, of which a long run has many.
     """
     if len(calls) > _FEW:
         return float(np.percentile(np.asarray(calls, float), q))

@@ -14,10 +14,10 @@ from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE, ONE_SEED, STABLE, Verd
 
 
 def estimate(shares: Sequence[float], examples: int) -> Estimate:
-    """The mean share of right answers over seeds, with its 95 % interval.
+    """Return the mean share of right answers over seeds, with its 95 % interval.
 
     Args:
-        shares: one a seed, each in 0..1.
+        shares: one per seed, each in 0..1.
         examples: the test images, the same for every seed.
 
     What the choice of images does is common to all seeds, so it is not divided by their number:
@@ -59,12 +59,12 @@ def verdict(
 
 
 def gain(base: np.ndarray, new: np.ndarray) -> Estimate:
-    """The share of right answers that ``new`` has above ``base``, on the same images.
+    """Return by how much the share of right answers rises from ``base`` to ``new``.
 
     Args:
         base, new: ``(examples,)`` of bool, which images were right.
 
-    Only the images that one of them alone gets right tell the two apart. The 95 % interval is the
+    Only images that exactly one of them gets right carry information. The 95 % interval is the
     adjusted Wald interval of Bonett and Price (2012), with one such image added to each side, so
     that equal answers on few images are not free of doubt.
     """

@@ -29,7 +29,7 @@ class Correlation:
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> Correlation:
-    """The rank correlation of pairs, ties at their mean rank.
+    """Return the rank correlation of pairs, ties at their mean rank.
 
     The interval is Fisher's z with the standard error ``sqrt((1 + rho² / 2) / (n - 3))`` (Bonett
     and Wright 2000, Sample size requirements for estimating Pearson, Kendall and Spearman
@@ -54,7 +54,7 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> Correlation:
 
 
 def ranks(values: Sequence[float]) -> list[int]:
-    """The place of each value, 1 for the smallest; equal values share the better place."""
+    """Return the rank of each value, 1 for the smallest; equal values share the better rank."""
     ordered = sorted(values)
     return [bisect_left(ordered, value) + 1 for value in values]
 

@@ -18,14 +18,14 @@ import numpy as np
 CONFIDENCE = 0.95
 _DECIMALS = 12  # of a quantile
 Z = round(NormalDist().inv_cdf((1 + CONFIDENCE) / 2), _DECIMALS)
-"""`CONFIDENCE` of the standard normal distribution lies within, either side of zero."""
-FEWEST_PROCESSES = 6  # that an interval is made of
+"""Two-sided quantile of the standard normal distribution at `CONFIDENCE`."""
+FEWEST_PROCESSES = 6  # for an interval
 
 _TRIM = 0.25
 
 
 def trimmed(values: Any) -> tuple[Any, Any, Any]:
-    """Trimmed mean, its standard error and degrees of freedom, along the last axis.
+    """Return the trimmed mean, its standard error and degrees of freedom, along the last axis.
 
     ``g = floor(n / 4)`` values are cut off at each end, ``h = n - 2 g`` stay; the standard error
     is ``sqrt((n - 1) s_w² / (h (h - 1)))`` with the variance ``s_w²`` of the winsorised values,
@@ -55,7 +55,7 @@ def _sum(values: np.ndarray) -> Any:
 
 
 def deviation(values: Any) -> float:
-    """A standard deviation that under half of the values, however wild, cannot move.
+    """Return a robust standard deviation, unaffected by outliers up to half of the values.
 
     1.4826 × the median absolute deviation, so that it is the standard deviation of normal values
     (Rousseeuw and Croux 1993, Alternatives to the median absolute deviation).
@@ -64,7 +64,7 @@ def deviation(values: Any) -> float:
 
 
 def yuen(base: Any, new: Any) -> tuple[Any, Any, Any]:
-    """Difference of trimmed means (new - base), its standard error, Welch's degrees of freedom."""
+    """Return new - base of trimmed means, its standard error and Welch's degrees of freedom."""
     centre_a, error_a, freedom_a = trimmed(base)
     centre_b, error_b, freedom_b = trimmed(new)
     square_a, square_b = np.square(error_a), np.square(error_b)
@@ -78,7 +78,7 @@ def yuen(base: Any, new: Any) -> tuple[Any, Any, Any]:
 
 
 def t_test(difference: Any, error: Any, freedom: Any, effect: float = 0.0) -> Any:
-    """The p of a difference as large, either way, were the true one no larger than ``effect``.
+    """Return the p-value of a difference, if the true one is at most ``effect`` either way.
 
     Hodges and Lehmann 1954, Testing the approximate validity of statistical hypotheses: the worst
     such truth is ``effect`` itself. With 0 it is the usual two-sided p. Where the samples do not
@@ -95,7 +95,7 @@ def t_test(difference: Any, error: Any, freedom: Any, effect: float = 0.0) -> An
 
 
 def t_quantile(freedom: Any) -> Any:
-    """Student's t that `CONFIDENCE` of the distribution lies within, either side of zero."""
+    """Return the two-sided quantile of Student's t at `CONFIDENCE`."""
     from scipy.special import stdtrit
 
     return np.round(stdtrit(np.maximum(freedom, 1), (1 + CONFIDENCE) / 2), _DECIMALS)

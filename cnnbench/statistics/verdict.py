@@ -10,14 +10,14 @@ _BETWEEN = "; "
 
 
 class VerdictKind(Enum):
-    """What a verdict says; its value is its text, or the reason that tells it from others."""
+    """Kind of a verdict; its value is its text, or the reason that identifies it."""
 
     NOT_REPEATED = ""
     STABLE = "stable"
     ONE_TRAINING = "stable for one training"
     UNSTABLE = _UNSTABLE
     NOT_ABOVE_CHANCE = "not above chance"
-    ONE_SEED = "one seed, 2 at least"
+    ONE_SEED = "one seed, at least 2 needed"
     OTHER = "other"
 
 
@@ -30,6 +30,8 @@ _WHOLE = {
         VerdictKind.UNSTABLE,
     )
 }
+# The second is the wording of tables written before version 1.0.
+_ONE_SEED = {VerdictKind.ONE_SEED.value, "one seed, 2 at least"}
 _DOUBTFUL = (VerdictKind.UNSTABLE, VerdictKind.NOT_ABOVE_CHANCE, VerdictKind.ONE_SEED)
 
 
@@ -38,7 +40,7 @@ class Verdict:
     """A verdict, written ``stable``, ``unstable: reason; reason``, or nothing.
 
     Attributes:
-        kind: what is wrong most of all; ``OTHER`` for the words of a table made elsewhere.
+        kind: the most serious problem; ``OTHER`` for the words of a table made elsewhere.
         reasons: why the number is doubtful, in words; of ``OTHER`` those words.
     """
 
@@ -72,27 +74,27 @@ class Verdict:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether the number is not to be trusted."""
+        """True if the number should not be trusted."""
         return self.kind in _DOUBTFUL
 
     @property
     def is_known(self) -> bool:
-        """Whether there is a verdict at all."""
+        """True if there is a verdict at all."""
         return self.kind is not VerdictKind.NOT_REPEATED
 
     @property
     def is_worth_a_note(self) -> bool:
-        """Whether it says more than that the number is stable, or was not repeated."""
+        """True if it says more than that the number is stable, or was not repeated."""
         return self.is_doubtful or self.kind is VerdictKind.OTHER
 
     @property
     def is_above_chance(self) -> bool:
-        """Whether chance does not explain the number; true of what chance has no part in."""
+        """True unless chance explains the number."""
         return self.kind is not VerdictKind.NOT_ABOVE_CHANCE
 
     @property
     def is_one_draw(self) -> bool:
-        """Whether another training would give another number, and nothing says how far off."""
+        """True if another training would give another number, and nothing tells how different."""
         return self.kind in (VerdictKind.ONE_SEED, VerdictKind.ONE_TRAINING)
 
     def doubted(self, *reasons: str) -> Verdict:
@@ -101,10 +103,10 @@ class Verdict:
 
 
 def _kind(reasons: tuple[str, ...]) -> VerdictKind:
-    """Return the kind that the reasons name, the gravest first."""
+    """Return the kind that the reasons name, the most serious first."""
     if VerdictKind.NOT_ABOVE_CHANCE.value in reasons:
         return VerdictKind.NOT_ABOVE_CHANCE
-    if VerdictKind.ONE_SEED.value in reasons:
+    if not _ONE_SEED.isdisjoint(reasons):
         return VerdictKind.ONE_SEED
     return VerdictKind.UNSTABLE
 

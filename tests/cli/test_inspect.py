@@ -69,7 +69,7 @@ def test_a_layer_cannot_be_a_formula(tmp_path: Path) -> None:
         (["--convention", "tf-profiler"], "tf.compat.v1.profiler: FLOPs as"),
         (["--fit", "10MB"], "max_batch                                                414"),
         (["--fit", "10MB"], "max_batch is for inference in 10MB"),
-        (["--trace-training"], "training memory from gradient graph"),
+        (["--trace-training"], "training memory method gradient graph"),
         (["--input-shape", "28x28x1"], "input 28x28x1"),
     ],
 )

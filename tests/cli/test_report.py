@@ -22,7 +22,7 @@ def _report(*arguments: str) -> Result:
 def test_a_section_alone() -> None:
     found = _report("--section", "call_paths").stdout
     assert found.startswith("How the runtime changes the ranking\n")
-    assert "Published beside measured" not in found
+    assert "Published and measured figures" not in found
     assert _report("--section", "published", "--format", "md").stdout.startswith("## Published")
 
 

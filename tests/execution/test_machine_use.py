@@ -205,7 +205,7 @@ def test_a_second_suite_is_warned_and_both_records_say_so(
     )
     assert [f"second (process {second.pid})"] in beside(tmp_path / "of_first")
     report = next(tmp_path.glob("of_second/*/*/report.md")).read_text()
-    assert "another run measured on this machine in 1 of 1 rounds" in report
+    assert "another run was measuring on this machine in 1 of 1 rounds" in report
 
 
 @pytest.mark.slow

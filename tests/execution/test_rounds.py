@@ -70,7 +70,7 @@ def test_interrupted_in_the_third_round_it_goes_on_there(tmp_path: Path) -> None
     # What was left goes on in rounds: never a later one before an earlier one.
     new = [r["repeat"] for r in after[len(before) :]]
     assert PREPARE not in new and new == sorted(new)
-    assert "5 processes of at least 6" in table
+    assert "5 of at least 6 processes" in table
 
 
 def test_a_capped_cell_says_so_in_the_table(tmp_path: Path) -> None:
@@ -79,6 +79,6 @@ def test_a_capped_cell_says_so_in_the_table(tmp_path: Path) -> None:
     assert run.returncode == 0
     rounds = Counter(r["model"] for r in _records(tmp_path) if r["repeat"] != PREPARE)
     assert rounds == {"LeNet5": 1, "BasicCNN": 1}
-    assert "1 process of at least 6" in table
+    assert "1 of at least 6 processes" in table
     shown = 2 * 2  # both networks, location and p50
-    assert table.replace("\n", " ").count("capped at 1 ms a cell") == shown
+    assert table.replace("\n", " ").count("stopped at the limit of 1 ms per cell") == shown

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from cnnbench import plots
-from cnnbench.plots import theme
+from cnnbench.plots import records, theme
 from cnnbench.plots.axes import tick_label
 from cnnbench.plots.layers import TITLES
 from cnnbench.results.tables import Run
 from cnnbench.units import SCALES
 from tests.report.made import HOSTILE, everything
+from tests.results.records import record
 
 INSPECTION = {
     "layers": [
@@ -80,6 +81,14 @@ def test_a_timeline_names_its_phases(run: Run) -> None:
     assert "Big: batch of 1, began 180 ms, peak in this phase 900 MB, peak 900 MB" in found
 
 
+def test_a_timeline_leaves_out_phases_of_another_shape() -> None:
+    phases = [["opened", 0.1], ["late", "soon"], ["alone"], "words", {"a": 1, "b": 2}]
+    samples = {"timeline_s": [0.0, 0.2], "timeline_bytes": [1e6, 2e6]}
+    one = record("A", "memory", details={"phases": phases}, samples=samples)
+    found = [row["phase"] for row in records.timelines([one]) if "phase" in row]
+    assert found == ["opened"]
+
+
 def test_a_confusion_matrix_sums_the_seeds(run: Run) -> None:
     found = labels(plots.svg(plots.confusion(run, "Small")))
     assert len(found) == 9
@@ -91,11 +100,11 @@ def test_a_confusion_matrix_sums_the_seeds(run: Run) -> None:
 def test_layers_have_a_bar_each() -> None:
     for name in TITLES:
         assert len(labels(plots.svg(plots.layers(INSPECTION, name)))) == 2
-    assert "conv (Conv2D): 4 kB" in labels(plots.svg(plots.memory(INSPECTION)))
+    assert "conv (Conv2D): 4 kB" in labels(plots.svg(plots.layers(INSPECTION, "live_bytes")))
 
 
 def test_a_run_without_numbers_has_no_charts(run: Run) -> None:
-    bare = Run(run.path, run.report[["model", "variant"]])
+    bare = Run(run.path, run.measured.only(["model", "variant"]))
     for make in (
         plots.latency,
         plots.memory_of_run,

@@ -81,7 +81,7 @@ def test_every_row_has_a_verdict(made: Any) -> None:
     _, report, _ = made
     words = report["compression_verdict"].drop("float32")
     assert words.str.contains("speed unknown: 1 of at least 6 processes").all()
-    assert "smaller only when compressed" in words["pruned-75"]
+    assert "smaller only after gzip" in words["pruned-75"]
 
 
 _HARD = """

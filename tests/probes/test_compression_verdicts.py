@@ -58,17 +58,17 @@ def test_faster_with_its_interval() -> None:
 
 def test_slower_and_no_real_speed_up() -> None:
     assert "slower than float32 here (0.50x" in _verdict(_row("ptq-dynamic", 2.0))
-    assert "no real speed-up (0.99x" in _verdict(_row("pruned-50", 1.01))
+    assert "as fast as float32 (0.99x" in _verdict(_row("pruned-50", 1.01))
 
 
 def test_a_difference_below_the_least_effect_is_no_speed_up() -> None:
-    assert "no real speed-up" in _verdict(_row("pruned-50", 0.97))
+    assert "as fast as float32" in _verdict(_row("pruned-50", 0.97))
 
 
 def test_a_speed_that_no_test_could_tell_is_not_called_the_same() -> None:
     wild = ";".join(map(str, (0.7, 1.3, 0.8, 1.2, 0.9, 1.1)))
     words = _verdict(_row("pruned-50", **{f"latency_location_s_samples@{_LABEL}": wild}))
-    assert "no speed-up shown (1.0" in words
+    assert "no significant speed difference (1.0" in words
 
 
 def test_too_few_processes_promise_nothing() -> None:
@@ -80,16 +80,16 @@ def test_too_few_processes_promise_nothing() -> None:
 
 def test_smaller_only_when_compressed() -> None:
     words = _verdict(_row("pruned-80", file_bytes=1000, file_gzip_bytes=300))
-    assert "smaller only when compressed (gzip 3.0x)" in words
-    assert "file no smaller" in _verdict(_row("pruned-80"))
+    assert "smaller only after gzip (3.0x)" in words
+    assert "file not smaller" in _verdict(_row("pruned-80"))
 
 
 @pytest.mark.parametrize(
     ("top1", "words"),
     [
         (0.892, "keeps 99.1 %"),
-        (0.8909, "loses accuracy: keeps only 98.9 % of float32's accuracy"),
-        (0.88, "loses accuracy: keeps only 97.7 % of float32's accuracy"),
+        (0.8909, "accuracy loss: 98.9 % of float32's accuracy"),
+        (0.88, "accuracy loss: 97.7 % of float32's accuracy"),
     ],
 )
 def test_the_gate_of_99_per_cent(top1: float, words: str) -> None:
@@ -99,10 +99,25 @@ def test_the_gate_of_99_per_cent(top1: float, words: str) -> None:
 @pytest.mark.parametrize(
     ("variant", "macs", "params", "words"),
     [
-        ("qat-int8", 0.82, 0.95, "partly float: 18 % of the MACs, 5 % of the weights"),
-        ("qat-int8", 0.95, 0.70, "partly float: 5 % of the MACs, 30 % of the weights"),
-        ("pruned-50", 0.5, 0.5, "partly dense: 50 %"),
-        ("clustered-16+ptq-int8", 0.5, 0.5, "partly float or unclustered: 50 %"),
+        (
+            "qat-int8",
+            0.82,
+            0.95,
+            "not fully compressed (left float): 18 % of the MACs, 5 % of the weights",
+        ),
+        (
+            "qat-int8",
+            0.95,
+            0.70,
+            "not fully compressed (left float): 5 % of the MACs, 30 % of the weights",
+        ),
+        ("pruned-50", 0.5, 0.5, "not fully compressed (left dense): 50 %"),
+        (
+            "clustered-16+ptq-int8",
+            0.5,
+            0.5,
+            "not fully compressed (left float, unclustered): 50 %",
+        ),
     ],
 )
 def test_what_was_left_as_it_was(variant: str, macs: float, params: float, words: str) -> None:
@@ -204,10 +219,10 @@ def _flipped(right: np.ndarray, lost: int, won: int) -> np.ndarray:
             400,
             11,
             2,
-            "keeps 97.5 % of float32's accuracy (95.4-99.6 %; 400 test images cannot tell it from "
-            "99 %)",
+            "keeps 97.5 % of float32's accuracy (95.4-99.6 %; 400 test images cannot show whether "
+            "it reaches 99 %)",
         ),
-        (400, 60, 2, "loses accuracy: keeps only 83.8 % of float32's accuracy (79.9-88.0 %)"),
+        (400, 60, 2, "accuracy loss: 83.8 % of float32's accuracy (79.9-88.0 %)"),
         # Equal answers on few images are not free of doubt.
         (
             400,
@@ -219,8 +234,8 @@ def _flipped(right: np.ndarray, lost: int, won: int) -> np.ndarray:
             100,
             0,
             0,
-            "keeps 100.0 % of float32's accuracy (97.0-103.0 %; 100 test images cannot tell it "
-            "from 99 %)",
+            "keeps 100.0 % of float32's accuracy (97.0-103.0 %; 100 test images cannot show "
+            "whether it reaches 99 %)",
         ),
     ],
 )

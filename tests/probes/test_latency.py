@@ -270,7 +270,7 @@ def test_what_makes_a_round_doubtful_reaches_its_record(
     assert [flag.partition(":")[0].partition(" (")[0] for flag in flags] == [
         "another process used the CPU",
         "output disagrees with Keras by 0.8",
-        "never warm",
+        "not warmed up",
         "drifting",
         "threads in use are not those asked for",
     ]

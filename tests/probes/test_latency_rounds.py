@@ -85,7 +85,9 @@ def test_plus_minus_and_question_mark_of_a_cell_agree(spread: float, seed: int) 
         assert found.is_doubtful == (half > 0.05), name
         text = table.as_text(report, {}, 200, [name])
         assert f"± {half:.1%}"[:-1] + " %" in text
-        assert (f"too noisy: ±{half:.1%} after 8 rounds, ±5.0% wanted" in text) == (half > 0.05)
+        assert (f"too noisy: ±{100 * half:.1f} % after 8 rounds, ±5.0 % requested" in text) == (
+            half > 0.05
+        )
 
 
 def test_rounds_end_by_the_intervals_that_tables_show() -> None:
@@ -144,7 +146,7 @@ def test_one_round_has_no_interval() -> None:
         one = found[metric]
         assert one.value == pytest.approx(0.01)
         assert (one.low, one.high) == (None, None)
-        assert str(one.verdict) == "unstable: 1 process of at least 6"
+        assert str(one.verdict) == "unstable: 1 of at least 6 processes"
 
 
 def test_a_percentile_of_too_few_calls_says_how_many_more() -> None:

@@ -57,7 +57,7 @@ def test_a_doubtful_number_is_never_the_best_and_nothing_that_it_beats_is() -> N
     def best() -> list[str]:
         report = Report.of(frame)
         (column,) = layout.columns(report, ["latency_p50@cpu/litert/b1"])
-        marked = zip(layout.row_names(report), layout.cells(report, column), strict=True)
+        marked = zip((row.name for row in report), layout.cells(report, column), strict=True)
         return [model for model, cell in marked if cell.is_best]
 
     assert best() == ["A"]

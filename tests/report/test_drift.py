@@ -19,7 +19,7 @@ def test_a_shared_drift_is_cancelled_and_the_report_says_so(tmp_path: Path) -> N
     book = Book().latency("Alpha", 0.01, rounds=40).latency("Beta", 0.02, rounds=40)
     run = tables.load(book.write(tmp_path / "run"))
     line, left_out = drift(run.measured)
-    plain, beside = (float(number) for number in re.findall(r"([\d.]+)%", line))
+    plain, beside = (float(number) for number in re.findall(r"([\d.]+) %", line))
     assert 12 < plain < 28 and 0.6 < beside < 1.4
     assert "median of 2 cells" in line
     assert re.match(r"\d+ of 80 rounds excluded: the machine was slowed down", left_out)
@@ -39,7 +39,7 @@ def test_both_spreads_are_of_the_rounds_that_count() -> None:
         ]
     )
     line, left_out = drift(Report.of(report))
-    assert re.findall(r"([\d.]+)%", line) == ["1.5", "1.5"]  # 1.4826 × 1 %
+    assert re.findall(r"([\d.]+) %", line) == ["1.5", "1.5"]  # 1.4826 × 1 %
     assert left_out.startswith("2 of 11 rounds excluded")
 
 

@@ -252,7 +252,7 @@ def test_an_empty_run_says_so(browser: Any, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(html.page(tables.load(Book().write(tmp_path / "run"))))
     seen = Seen(browser, page)
-    assert "There is nothing in this run yet" in seen.page.locator("main").inner_text()
+    assert "This run is empty" in seen.page.locator("main").inner_text()
     assert not seen.page.locator("#table").is_visible()
     assert seen.errors == []
     seen.page.close()

@@ -18,7 +18,7 @@ REPORT = pd.DataFrame(
         "latency_p50_s_status@gpu/graph/b1": ["skipped: no GPU"] * 2,
         "top1@digits/scratch": [None, 0.9],
         "top1_status@digits/scratch": ["failed: diverged at epoch 2", "ok"],
-        "top1_verdict@digits/scratch": [None, "unstable: one seed, 2 at least"],
+        "top1_verdict@digits/scratch": [None, "unstable: one seed, at least 2 needed"],
     }
 )
 
@@ -28,7 +28,7 @@ def test_a_reason_is_said_once_and_doubts_stand_a_line_a_column() -> None:
         "Latency p50 gpu/graph/b1: skipped: no GPU (all models)",
         "Top-1 digits/scratch: failed: diverged at epoch 2 (A)",
         "Latency p50 cpu/graph/b1, doubtful: B (drifting in 3 of 6 rounds)",
-        "Top-1 digits/scratch, doubtful: B (one seed, 2 at least)",
+        "Top-1 digits/scratch, doubtful: B (one seed, at least 2 needed)",
     ]
 
 
@@ -39,7 +39,7 @@ def test_a_long_setting_is_cut_where_its_beginning_names_it_and_stands_once_in_f
             "model": ["A"],
             "variant": ["float32"],
             f"top1@{long}": [0.9],
-            f"top1_verdict@{long}": ["unstable: one seed, 2 at least"],
+            f"top1_verdict@{long}": ["unstable: one seed, at least 2 needed"],
             f"top1@{other}": [0.8],
         }
     )
@@ -48,15 +48,15 @@ def test_a_long_setting_is_cut_where_its_beginning_names_it_and_stands_once_in_f
         "Top-1 digits/scratch/3ep",
     ]
     assert list(remarks(Report.of(report))) == [
-        "Top-1 digits/scratch/9ep/…, doubtful: A (one seed, 2 at least)",
-        f"digits/scratch/9ep/…: in full {long}",
+        "Top-1 digits/scratch/9ep/…, doubtful: A (one seed, at least 2 needed)",
+        f"digits/scratch/9ep/…, full name: {long}",
     ]
 
 
 def test_of_a_part_of_the_columns_only_theirs_are_said() -> None:
     assert list(remarks(Report.of(REPORT), ["top1"])) == [
         "Top-1 digits/scratch: failed: diverged at epoch 2 (A)",
-        "Top-1 digits/scratch, doubtful: B (one seed, 2 at least)",
+        "Top-1 digits/scratch, doubtful: B (one seed, at least 2 needed)",
     ]
     assert list(remarks(Report.of(REPORT), ["latency_p50@gpu/graph/b1"])) == [
         "Latency p50 gpu/graph/b1: skipped: no GPU (all models)"

@@ -110,9 +110,9 @@ def test_a_full_disk_leaves_the_journal_whole(
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "its first line is no header"),
-        ("{}\n", "its first line is no header"),
-        ("hello\n", "its first line is no header"),
+        ("", "its first line is not a header"),
+        ("{}\n", "its first line is not a header"),
+        ("hello\n", "its first line is not a header"),
         (HEADER.to_json().replace(":1}", ":Infinity}") + "\n", "not a cnnbench journal"),
         (HEADER.to_json() + "\nhello\n{}\n", r"records\.jsonl:2: a damaged record"),
         (HEADER.to_json() + "\n{}\n", r"records\.jsonl:2: a damaged record"),

@@ -11,6 +11,7 @@ from cnnbench.results.merge import merge
 from cnnbench.results.report import Report
 from tests.conftest import ROOT
 from tests.report.made import Book
+from tests.results.records import record
 
 LOCATION, REFERENCE = "latency_location_s@cpu/litert/b1", "reference_s@cpu/litert/b1"
 PUBLISHED = sorted(ROOT.glob("results/published/**/report.csv"))
@@ -44,6 +45,20 @@ def test_a_merged_number_keeps_its_samples_and_its_reference() -> None:
     assert frame[p50] == kept.value
     assert not frame[p50.replace("_s@", "_s_samples@")]
     assert frame[LOCATION.replace("_s@", "_s_samples@")]
+
+
+def test_merging_keeps_the_reason_why_a_number_is_missing() -> None:
+    """The second report has the column for another network only."""
+    failed = record("A", "latency", status="failed", reason="no memory")
+    first = tables.measured([failed])
+    second = tables.measured(
+        [record("A", "static", macs=1), record("B", "latency", latency_p50_s=1)]
+    )
+    name = next(name for name in first.numbers if name.startswith("latency_p50_s"))
+    assert name in second.numbers
+    for reports in ([first, second], [second, first]):
+        row = next(row for row in merge(reports)[0] if row.model == "A")
+        assert str(row.get(name).status) == "failed: no memory"
 
 
 def test_merging_leaves_the_reports_as_they_were() -> None:

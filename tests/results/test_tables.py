@@ -174,8 +174,8 @@ def test_text_that_looks_like_a_number_stays_text(tmp_path: Path, name: str, tex
         ("a,b\n1,2\n", "no column 'model'"),
         ("model,variant,schema_version\nA,float32,99\n", "schema version 99, newer than"),
         ('"', "not a report"),
-        ("model,variant,macs\n,float32,1\n", "a row without a model"),
-        (f"model,variant,schema_version\nA,float32,{'9' * 400}\n", "is no number"),
+        ("model,variant,macs\n,float32,1\n", "a row has no model"),
+        (f"model,variant,schema_version\nA,float32,{'9' * 400}\n", "is not a number"),
     ],
 )
 def test_a_csv_that_is_no_report_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
@@ -193,7 +193,7 @@ def test_what_is_no_number_among_numbers_is_refused_with_its_place(
     file = tmp_path / "report.csv"
     file.write_text(f"model,variant,{column},macs\nA,float32,1,2\nB,float32,{cell},3\n")
     shown = "inf" if cell == "1e400" else cell[:40]
-    complaint = re.escape(f"'{shown}' is no number (the column '{column}' of B)")
+    complaint = re.escape(f"'{shown}' is not a number (the column '{column}' of B)")
     with pytest.raises(UserError, match=complaint):
         tables.load(file)
 
@@ -201,11 +201,13 @@ def test_what_is_no_number_among_numbers_is_refused_with_its_place(
 def test_the_long_table_and_several_suites_are_no_run(tmp_path: Path) -> None:
     run = Book().static("A", params=1).write(tmp_path / "one")
     files.write(run)
-    with pytest.raises(UserError, match=r"a row a record and metric \(report\.csv lies beside it"):
+    with pytest.raises(UserError, match=r"a row per record and metric \(use report\.csv"):
         tables.load(run / "records.csv")
     assert tables.load(tmp_path).path == run
     Book().static("A", params=1).write(tmp_path / "two")
-    with pytest.raises(UserError, match=r"no name says which is the newest \(one, two\)"):
+    with pytest.raises(
+        UserError, match=r"their names do not tell which is the newest \(one, two\)"
+    ):
         tables.load(tmp_path)
 
 

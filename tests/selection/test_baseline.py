@@ -58,7 +58,7 @@ def test_a_variant_that_this_run_did_not_look_at_stays(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_or_written_is_said_before_anything_is_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="does not exist; --cnnbench-update-baseline makes it"):
+    with pytest.raises(UserError, match="does not exist; --cnnbench-update-baseline creates it"):
         Baseline(tmp_path / "base.csv", is_update=False)
     with pytest.raises(UserError, match=r"the folder .*nowhere does not exist"):
         Baseline(tmp_path / "nowhere" / "base.csv", is_update=True)

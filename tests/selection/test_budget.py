@@ -1,4 +1,4 @@
-"""Times held against budgets: what is surely over, what is surely kept, and what is between."""
+"""Times compared with budgets: certainly over, certainly within, and uncertain."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cnnbench.execution import runner
+from cnnbench.execution import runner, side_by_side
 from cnnbench.pytest_plugin import Budget, checks
+from cnnbench.pytest_plugin.network import tell_apart
 from cnnbench.results.report import Report
 from cnnbench.selection import budget
 from cnnbench.selection.baseline import Baseline
 from cnnbench.statistics.estimates import Estimate
 from cnnbench.suite.plan import Plan
+from tests.results.records import record
 
 _P50 = "latency_p50_s"
 
@@ -41,7 +43,12 @@ def report(*samples: float, low: float | None = None, high: float | None = None)
         (report(0.010, 0.012, 0.011), []),
         (
             report(0.010, 0.016, 0.011),
-            [("litert: latency_p50_s is 11 ms (up to 16 ms)", False)],
+            [
+                (
+                    "litert: latency_p50_s is 11 ms, within 15 ms, but its interval reaches 16 ms",
+                    False,
+                )
+            ],
         ),
         (report(0.014, 0.016, 0.017), [("litert: latency_p50_s is 16 ms, 1.00 ms", False)]),
         (report(0.016, 0.017, 0.018), [("litert: latency_p50_s is 17 ms, 2.00 ms", True)]),
@@ -49,7 +56,12 @@ def report(*samples: float, low: float | None = None, high: float | None = None)
         (report(0.010, 0.016, 0.011, low=0.010, high=0.012), []),
         (
             report(0.010, 0.012, 0.011, low=0.009, high=0.0155),
-            [("litert: latency_p50_s is 11 ms (up to 15.5 ms) and within 15 ms", False)],
+            [
+                (
+                    "litert: latency_p50_s is 11 ms, within 15 ms, but its interval reaches 15.5 ",
+                    False,
+                )
+            ],
         ),
     ],
 )
@@ -64,17 +76,19 @@ def test_a_time_is_over_or_kept_or_neither_for_sure(
 
 def test_a_budget_that_is_not_kept_for_sure_is_a_warning() -> None:
     found = report(0.010, 0.012, 0.011, low=0.009, high=0.0155)
-    with pytest.warns(UserWarning, match=r"Net: litert: .* within 15 ms \(uncertain\)"):
-        assert list(checks._over(found, "Net", {_P50: {"litert": 0.015}})) == []
+    with pytest.warns(UserWarning, match=r"Net: litert: .* reaches 15.5 ms \(uncertain\)"):
+        late = budget.broken_times(found, "Net", _P50, {"litert": 0.015})
+        assert list(checks._certain("Net", late)) == []
 
 
 def test_a_ratio_that_is_not_kept_for_sure_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "ratio", lambda *_: Estimate(1.2, 1.1, 1.4))
 
     def slower(limit: float) -> list[str]:
-        return list(checks._slower(report(1.0), "Net", "Other", ["litert"], limit))
+        found = budget.broken_ratio(report(1.0), "Net", "Other", ["litert"], limit)
+        return list(checks._certain("Net", found))
 
-    with pytest.warns(UserWarning, match=r"1.20 times .* \(1.10 to 1.40\), 1.3 times are allowed"):
+    with pytest.warns(UserWarning, match=r"1.20 times .* \(1.10 to 1.40\); the limit is 1.3 times"):
         assert slower(1.3) == []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -91,7 +105,26 @@ def test_a_budget_that_waits_says_for_whom(tmp_path: Path, monkeypatch: pytest.M
         return runner.RunResult(out, ())
 
     monkeypatch.setattr(runner, "run", run)
-    network: Any = SimpleNamespace(text="LeNet5", label="LeNet5", file_name="", is_keras_2=False)
+    network: Any = SimpleNamespace(text="LeNet5", recorded_as="LeNet5", is_keras_2=False)
     held = Budget(tmp_path, (), Baseline(None, False), [])
-    with pytest.warns(UserWarning, match=r"cnn_budget waits for mobile \(process 7\)"):
+    with pytest.warns(UserWarning, match=r"cnn_budget is waiting for mobile \(process 7\)"):
         assert held._timed([network], ["eager"], 1) == []
+
+
+def test_times_of_a_reference_of_the_same_name_get_its_new_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live: Any = SimpleNamespace(
+        text="x/LeNet5.keras", label="LeNet5", recorded_as="LeNet5.keras", is_keras_2=False
+    )
+    named: Any = SimpleNamespace(
+        text="LeNet5", label="LeNet5", recorded_as="LeNet5", is_keras_2=False
+    )
+    tell_apart([live, named])
+    for network in (live, named):
+        network.identity = {"model": network.label}
+    records = tuple(record(name, "latency") for name in ("LeNet5.keras", "LeNet5"))
+    monkeypatch.setattr(side_by_side, "timed", lambda *_, **__: records)
+    held = Budget(tmp_path, (), Baseline(None, False), [])
+    found = held._timed([live, named], ["litert"], 1)
+    assert [one.model for one in found] == ["LeNet5", "LeNet5 (reference)"]

@@ -270,7 +270,7 @@ def test_a_network_that_comes_trained_is_judged_at_its_own_input() -> None:
         ({"at_most": {"file": "20"}}, "no unit that fits"),
         ({"at_most": {"fule": "2MB"}}, "no metric 'fule'.*file_bytes"),
         ({"at_most": {"latency": "2ms"}}, "ambiguous.*latency_p50_s@cpu/litert/b1"),
-        ({"at_most": {"model": "2ms"}}, "'model' is no number"),
+        ({"at_most": {"model": "2ms"}}, "'model' is not a number"),
         ({"minimize": None}, "exactly one of"),
         ({"maximize": "file"}, "exactly one of"),
         ({"at_most": {"file": "1MB"}, "at_least": {"file": "2MB"}}, "no value can keep both"),
@@ -293,9 +293,12 @@ def test_an_empty_table_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("limit", "words"),
     [
-        ({"published_top1": "90"}, "no Top-1 is 9000.0 % (from 0 to 100 %, as 92% or 0.92)"),
-        ({"published_top1": "120%"}, "no Top-1 is 120.0 %"),
-        ({"file": "-1MB"}, "no File is -1 MB (0 at least)"),
+        (
+            {"published_top1": "90"},
+            "Top-1 cannot be 9000.0 % (expected 0 to 100 %, for example 92% or 0.92)",
+        ),
+        ({"published_top1": "120%"}, "Top-1 cannot be 120.0 %"),
+        ({"file": "-1MB"}, "File cannot be -1 MB (expected 0 or more)"),
     ],
 )
 def test_a_limit_that_no_number_can_reach_is_a_mistake(limit: dict[str, str], words: str) -> None:
@@ -307,7 +310,7 @@ def test_a_limit_that_no_number_can_reach_is_a_mistake(limit: dict[str, str], wo
 def test_only_what_decides_is_warned_of() -> None:
     other = SIMPLE.assign(file_bytes=SIMPLE["file_bytes"] + 1, published_top1=0.5)
     found = cnnbench.choose([SIMPLE, other], minimize="file")
-    assert [words.partition(" stands")[0] for words in found.warnings] == ["file_bytes"]
+    assert [words.partition(" is in")[0] for words in found.warnings] == ["file_bytes"]
 
 
 def test_accuracies_that_overlap_are_a_tie_by_their_intervals() -> None:
@@ -356,7 +359,8 @@ def test_a_limit_that_is_suggested_truly_admits() -> None:
 def test_compressed_rows_of_another_size_are_warned_of_and_doubt_is_said() -> None:
     rows = table(
         {"model": "A", "variant": "float32", "file_bytes": 9, "input_shape": "224x224x3",
-         "classes": 1000, "top1@d/s": 0.8, "top1_verdict@d/s": "unstable: one seed, 2 at least"},
+         "classes": 1000, "top1@d/s": 0.8,
+         "top1_verdict@d/s": "unstable: one seed, at least 2 needed"},
         {"model": "A", "variant": "ptq-int8", "file_bytes": 3, "input_shape": "32x32x3",
          "classes": 10},
     )  # fmt: skip
@@ -364,7 +368,7 @@ def test_compressed_rows_of_another_size_are_warned_of_and_doubt_is_said() -> No
         "compressed rows" in words for words in cnnbench.choose(rows, minimize="file").warnings
     )
     text = choose_text.as_text(cnnbench.choose(rows, maximize="top1"))
-    assert "  doubtful: top1@d/s: one seed, 2 at least" in text.splitlines()
+    assert "  doubtful: top1@d/s: one seed, at least 2 needed" in text.splitlines()
 
 
 def lines_of(choice: cnnbench.report.choose.Choice) -> list[str]:

@@ -162,10 +162,10 @@ BLIND = "unstable: not above chance"
 @pytest.mark.parametrize(
     ("base", "new", "verdict", "note"),
     [
-        ("stable", "unstable: one seed, 2 at least", "too few samples", "a single training"),
+        ("stable", "unstable: one seed, at least 2 needed", "too few samples", "a single training"),
         ("stable for one training", "stable", "too few samples", "a single training"),
         ("stable", BLIND, "worse", "new: not above chance"),
-        ("unstable: one seed, 2 at least", BLIND, "worse", "base: one seed, 2 at least; new: not "),
+        ("unstable: one seed, at least 2 needed", BLIND, "worse", "base: one seed, at least 2 "),
         (BLIND, BLIND, "unstable", "base: not above chance; new: not above chance"),
     ],
 )

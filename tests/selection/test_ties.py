@@ -69,5 +69,5 @@ def test_a_row_without_its_size_is_joined_with_no_one_of_several() -> None:
     sizes = {"model": ["M", "M"], "variant": ["float32"] * 2, "macs": [5, 3]}
     known = pd.DataFrame(sizes | {"input_shape": ["224x224x3", "32x32x3"], "classes": [10, 10]})
     files_ = pd.DataFrame({"model": ["M"], "variant": ["float32"], "file_bytes": [14]})
-    with pytest.raises(UserError, match=r"several rows may be the M of another table.*input_shape"):
+    with pytest.raises(UserError, match=r"several rows match M of another table.*input_shape"):
         cnnbench.choose([known, files_], minimize="file")

@@ -106,8 +106,8 @@ def test_estimate_cancels_what_drifts_with_the_reference() -> None:
 def test_few_processes_give_their_range_and_say_so() -> None:
     found = st.estimate([0.010, 0.012, 0.011])
     assert (found.low, found.high) == pytest.approx((0.010, 0.012))
-    assert verdict([0.01] * 3, [0.01] * 3) == "unstable: 3 processes of at least 6"
-    assert verdict([0.01], [0.01]) == "unstable: 1 process of at least 6"
+    assert verdict([0.01] * 3, [0.01] * 3) == "unstable: 3 of at least 6 processes"
+    assert verdict([0.01], [0.01]) == "unstable: 1 of at least 6 processes"
     assert not st.converged([st.estimate([0.01] * 5)], [0.01] * 5, 0.05)
 
 
@@ -123,11 +123,13 @@ def test_verdict_names_every_reason() -> None:
     assert verdict(steady, [0.003] * 6, 0.05) == "stable"
     wild = [0.01, 0.02, 0.01, 0.02, 0.01, 0.02]
     words = verdict(wild, [0.003] * 6, 0.05)
-    assert words.startswith("unstable: too noisy: ±") and "±5.0% wanted" in words
+    assert words.startswith("unstable: too noisy: ±") and "±5.0 % requested" in words
     flags = [["drifting: +14%"], ["drifting: -20%"], ["drifting: +12%"], [], [], []]
     assert verdict(steady, [0.003] * 6, 0.05, flags) == "unstable: drifting in 3 of 6 rounds"
     assert verdict(steady, [0.003] * 6, 0.05, capped="3 min") == "stable"  # enough all the same
-    assert verdict(wild, [0.003] * 6, 0.05, capped="3 min").endswith("; capped at 3 min a cell")
+    assert verdict(wild, [0.003] * 6, 0.05, capped="3 min").endswith(
+        "; stopped at the limit of 3 min per cell"
+    )
 
 
 def test_a_flag_of_a_third_of_the_rounds_is_no_concern() -> None:
@@ -336,4 +338,4 @@ def test_chance_is_never_stable() -> None:
 
     assert verdict([0.10, 0.11, 0.09]) == "unstable: not above chance"
     assert verdict([0.80, 0.81, 0.79]) == "stable"
-    assert verdict([0.80]) == "unstable: one seed, 2 at least"
+    assert verdict([0.80]) == "unstable: one seed, at least 2 needed"

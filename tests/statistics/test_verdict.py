@@ -20,6 +20,12 @@ from cnnbench.statistics.verdict import Verdict, VerdictKind
         ("unstable", VerdictKind.UNSTABLE, ()),
         ("unstable: a; b", VerdictKind.UNSTABLE, ("a", "b")),
         ("unstable: not above chance; a", VerdictKind.NOT_ABOVE_CHANCE, ("not above chance", "a")),
+        (
+            "unstable: one seed, at least 2 needed",
+            VerdictKind.ONE_SEED,
+            ("one seed, at least 2 needed",),
+        ),
+        # As older tables say it.
         ("unstable: one seed, 2 at least", VerdictKind.ONE_SEED, ("one seed, 2 at least",)),
         ("stable, they say", VerdictKind.OTHER, ("stable, they say",)),
     ],

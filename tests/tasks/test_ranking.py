@@ -84,7 +84,7 @@ def test_so_many_more_seeds_do_settle_it() -> None:
     shares = {3: ((0.70, 0.72, 0.74), (0.73, 0.75, 0.77))}
     few = [Scores(one, 100_000) for one in shares[3]]
     words = ranking.places(few)[0].open
-    assert words == "tier 1 is not settled: about 2 more seeds would settle it"
+    assert words == "tier 1 is inconclusive: about 2 more seeds would separate its models"
     # Five seeds a side with the same means and the same variances between seeds.
     spread = np.array([-1, -0.5, 0, 0.5, 1]) * 0.02 * np.sqrt(4 / 2.5)
     assert np.var(spread, ddof=1) == pytest.approx(0.02**2)
@@ -95,15 +95,15 @@ def test_so_many_more_seeds_do_settle_it() -> None:
 def test_what_no_number_of_seeds_can_show_is_said() -> None:
     near = [Scores((0.700, 0.702), 1000), Scores((0.701, 0.703), 1000)]
     assert ranking.places(near)[1].open == (
-        "tier 1 is not settled: 50 more seeds would not do (0.1 % apart on 1,000 test images); "
-        "train longer, twice the epochs to begin with"
+        "tier 1 is inconclusive: even 50 more seeds would not separate them (0.1 % apart on "
+        "1,000 test images); train longer, for example twice the epochs"
     )
 
 
 def test_one_seed_says_nothing_of_the_next() -> None:
     single = [Scores((0.5,), 1000), Scores((0.9,), 1000)]
     assert [(p.tier, p.open) for p in ranking.places(single)] == [
-        (1, "tier 1 is not settled: 2 seeds at least")
+        (1, "tier 1 is inconclusive: at least 2 seeds are needed")
     ] * 2
 
 
@@ -131,6 +131,15 @@ def accuracy(model: str, seed: int, correct: int, images: int = 1000) -> Any:
     )
 
 
+@pytest.mark.parametrize("images", [0, -1, "1000", None])
+def test_without_a_number_of_test_images_an_accuracy_has_no_interval(images: Any) -> None:
+    known = [accuracy("A", seed, correct) for seed, correct in enumerate((900, 904))]
+    edited = [replace(one, details={**one.details, "n_test": images}) for one in known]
+    (row,) = tables.measured(edited)
+    found = row.read("top1@digits/scratch/32px")
+    assert (found.value, str(found.verdict)) == (pytest.approx(0.902), "")
+
+
 def test_the_table_has_tiers_and_says_what_is_open_but_never_ranks_chance() -> None:
     scores = {"A": (900, 904), "B": (902, 906), "C": (600, 604), "Blind": (100, 110)}
     records = [
@@ -142,7 +151,7 @@ def test_the_table_has_tiers_and_says_what_is_open_but_never_ranks_chance() -> N
     found = {row.model: row.read("top1_tier@digits/scratch/32px").value for row in report}
     assert found == {"A": 1, "B": 1, "C": 2, "Blind": None}
     lines = list(remarks(report))
-    assert any("tier 1 is not settled" in line and line.endswith("(A, B)") for line in lines)
+    assert any("tier 1 is inconclusive" in line and line.endswith("(A, B)") for line in lines)
     assert any("Blind (not above chance)" in line for line in lines)
     best = [cell.is_best for cell in layout.cells(report, layout.columns(report)[0])]
     assert best == [False, True, False, False]
@@ -169,8 +178,8 @@ def test_networks_that_came_trained_are_told_apart_by_their_images() -> None:
     label = "photos/pretrained"
     report = tables.measured(rows)
     assert [row.read(f"top1_tier@{label}").value for row in report] == [1, 1, 2]
-    (line,) = (line for line in remarks(report) if "not settled" in line)
-    assert "0.2 % apart, which takes more than 1,000 test images" in line
+    (line,) = (line for line in remarks(report) if "inconclusive" in line)
+    assert "separating 0.2 % takes more than 1,000 test images" in line
     assert "seed" not in line
 
 
@@ -193,8 +202,8 @@ def test_files_that_were_not_used_stand_below_the_table() -> None:
 def test_the_output_that_was_judged_of_several_stands_below_the_table() -> None:
     one = accuracy("A", 0, 900)
     one.details.update({"output": "heads.0", "notes": ["a note"]})
-    (line,) = (line for line in remarks(tables.measured([one])) if "judged by" in line)
-    assert "a note; judged by its output 'heads.0'" in line
+    (line,) = (line for line in remarks(tables.measured([one])) if "evaluated on" in line)
+    assert "a note; evaluated on its output 'heads.0'" in line
 
 
 def test_a_target_that_some_seeds_missed_is_said() -> None:

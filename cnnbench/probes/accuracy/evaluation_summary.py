@@ -19,8 +19,8 @@ def evaluated(
     """Return every metric of one cell, with the intervals and verdicts of its task.
 
     Args:
-        task: what the network was evaluated for.
-        records: one a seed.
+        task: the task that the network was evaluated on.
+        records: one per seed.
         status: of the cell. Where it is ``ok``, remarks on the evaluation are the status of the
             task's primary metric.
         is_trained: whether other seeds would give other numbers.
@@ -50,7 +50,7 @@ def _judged(plainly: Measurement, judgement: Judgement) -> Measurement:
 def _remarks(record: Record) -> list[str]:
     words = list(record.details.get("notes", []))
     if output := record.details.get("output"):
-        words.append(f"judged by its output '{output}'")
+        words.append(f"evaluated on its output '{output}'")
     if unused := record.details.get("n_problems"):
         words.append(_unused_files(unused, record.details.get("problems", [])))
     return words

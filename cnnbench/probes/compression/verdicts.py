@@ -1,6 +1,6 @@
-"""What a compressed row bought, in words: beside the float32 row of the same trained network.
+"""Verdict on a compressed row, in words: compared with float32 of the same trained network.
 
-Like every verdict it is computed when tables are made; it needs both rows and is never stored.
+Computed from both rows every time a table is made, never stored.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def columns(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[di
 
 
 def verdicts(rows: Sequence[Row], records: Sequence[Iterable[Record]]) -> dict[int, str]:
-    """Place of a row -> its verdict, for every row that is no float32 row.
+    """Return place of a row -> its verdict, for every compressed row.
 
     Args:
         rows: of a report, column -> cell. All latencies are one family of tests.
@@ -93,7 +93,7 @@ def _words(pair: _Beside, speeds: Sequence[str]) -> Iterator[str]:
 
 
 def _why_absent(row: Row) -> str:
-    """``not applicable: …`` where there is no file, or how making it ended."""
+    """Return ``not applicable: …`` or the failure where there is no file; else nothing."""
     file = row.get("file_bytes")
     if file.value is not None:
         return ""
@@ -101,7 +101,7 @@ def _why_absent(row: Row) -> str:
 
 
 def _disagreement(row: Row) -> Iterator[str]:
-    """That the file does not say what the network it was made of says, where nothing rounds it."""
+    """Yield why the file's outputs differ from those of the network it was made from."""
     for name, found in row.values.items():
         if split(name)[0] == "output_max_abs_diff" and found.is_doubtful:
             yield found.verdict.why
@@ -120,9 +120,9 @@ def _accuracy(pair: _Beside) -> Iterator[str]:
 
 
 def _kept(share: float, base: float, float32: Answers | None, new: Answers | None) -> str:
-    """On which side of the gate a share of float32's accuracy is, if the images can tell.
+    """Return on which side of the gate a share of float32's accuracy is, if that is significant.
 
-    Where the single answers are not known, the share alone says so, as MLPerf has it.
+    Where the single answers are not known, the share alone decides, as in MLPerf.
     """
     # Rounded down: what misses the gate must not read as if it met it.
     words = f"{math.floor(1000 * share + 1e-9) / 10:.1f} % of float32's accuracy"
@@ -132,13 +132,14 @@ def _kept(share: float, base: float, float32: Answers | None, new: Answers | Non
         low, high = 1 + gain.low / base, 1 + gain.high / base
         words += f" ({100 * low:.1f}-{100 * high:.1f} %"
         if low < GATE <= high:
-            return f"keeps {words}; {len(new.right):,} test images cannot tell it from 99 %)"
+            images = f"{len(new.right):,} test images"
+            return f"keeps {words}; {images} cannot show whether it reaches 99 %)"
         words += ")"
-    return f"keeps {words}" if low >= GATE else f"loses accuracy: keeps only {words}"
+    return f"keeps {words}" if low >= GATE else f"accuracy loss: {words}"
 
 
 def _speeds(pairs: Sequence[_Beside]) -> dict[int, list[str]]:
-    """Place -> what is known of its speed, one phrase a call path."""
+    """Return place -> a phrase on its speed for each runtime."""
     found = [
         (pair, label, base, new)
         for pair in pairs
@@ -164,10 +165,10 @@ def _speed(test: estimates.Comparison, processes: int) -> str:
             return f"slower than float32 here ({interval})"
         case "too few processes":
             need = FEWEST_PROCESSES
-            return f"speed unknown: {processes} of at least {need} processes ({interval} seen)"
+            return f"speed unknown: {processes} of at least {need} processes ({interval} observed)"
     most = 1 + estimates.MINIMUM_EFFECT
-    is_none = low >= 1 / most and high <= most
-    return f"no {'real speed-up' if is_none else 'speed-up shown'} ({interval})"
+    is_same = low >= 1 / most and high <= most
+    return f"{'as fast as float32' if is_same else 'no significant speed difference'} ({interval})"
 
 
 def _size(pair: _Beside) -> Iterator[str]:
@@ -175,20 +176,20 @@ def _size(pair: _Beside) -> Iterator[str]:
     if file >= _LEAST_SMALLER:
         yield f"file {file:.1f}x smaller"
     elif zipped >= _LEAST_SMALLER:
-        yield f"smaller only when compressed (gzip {zipped:.1f}x)"
+        yield f"smaller only after gzip ({zipped:.1f}x)"
     elif file:
-        yield "file no smaller"
+        yield "file not smaller"
 
 
 def _coverage(pair: _Beside) -> Iterator[str]:
-    """What was left as it was, where that is more than a tenth of the work or of the weights."""
+    """Yield what was not compressed, if over a tenth of the MACs or of the weights."""
     macs, params = (pair.row.get(f"coverage_{of}").value for of in ("macs", "params"))
     if macs is None or params is None or min(macs, params) >= COVERED:
         return
     steps = sorted(pair.variant.steps, key=lambda step: step.gives_float_model)
-    word = " or ".join(step.uncovered for step in steps)  # quantisation first
+    word = ", ".join(step.uncovered for step in steps)  # quantisation first
     left = f"{100 * (1 - macs):.0f} % of the MACs, {100 * (1 - params):.0f} % of the weights"
-    yield f"partly {word}: {left}"
+    yield f"not fully compressed (left {word}): {left}"
 
 
 def _labels(row: Row) -> list[str]:

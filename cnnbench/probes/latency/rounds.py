@@ -17,7 +17,7 @@ from cnnbench.statistics import percentiles
 from cnnbench.statistics.drift_correction import counted
 from cnnbench.statistics.estimates import Estimate
 
-# What tables show first: the rounds of a cell end when the interval of each is narrow enough.
+# The metrics that tables show first; rounds end when the interval of each is narrow enough.
 DECIDING = ("latency_location_s", "latency_p50_s")
 
 _RATE = "throughput_per_s"
@@ -26,7 +26,7 @@ _PERCENTILES = {f"latency_p{q}_s": q for q in percentiles.CALLS_NEEDED}
 
 
 class Rounds:
-    """The rounds of a cell in which a reference was timed beside the network, in their order."""
+    """Rounds of a cell in which a reference was timed beside the network, in their order."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.timed = [record for record in records if _has_reference(record)]
@@ -39,7 +39,7 @@ class Rounds:
 
     @cached_property
     def estimates(self) -> dict[str, Estimate]:
-        """Metric -> its number with its interval, for every timed number that there is."""
+        """Metric -> its estimate, for every timed metric."""
         found = {}
         for metric in _ONE_A_ROUND:
             timed = [r for r in self.counting if (r.metrics.get(metric) or 0) > 0]
@@ -49,7 +49,7 @@ class Rounds:
 
     @cached_property
     def missing(self) -> dict[str, str]:
-        """Percentile -> why there is none of it."""
+        """Percentile -> why it is missing."""
         return {
             metric: f"{percentiles.calls_missing(len(self._calls), q)} more calls needed for p{q}"
             for metric, q in _PERCENTILES.items()
@@ -57,13 +57,13 @@ class Rounds:
         }
 
     def samples(self, metric: str) -> tuple[float, ...]:
-        """One value a round, of every round that has it, counting or not."""
+        """Return one value per round, including rounds that are not valid."""
         if metric in _PERCENTILES:
             return _of_rounds(metric, self.timed)
         return tuple(r.metrics[metric] for r in self.timed if metric in r.metrics)
 
     def is_narrow(self, precision: float) -> bool:
-        """Whether the rounds may end: the intervals of `DECIDING` are within ``precision``."""
+        """Return whether rounds may end: the intervals of `DECIDING` are narrow enough."""
         found = [self.estimates[metric] for metric in DECIDING if metric in self.estimates]
         return statistics.converged(found, self.references, precision)
 
@@ -116,7 +116,7 @@ def _has_reference(record: Record) -> bool:
 
 
 def _of_rounds(metric: str, records: Sequence[Record]) -> tuple[float, ...]:
-    """Each round's own percentile: a round says where it lies with however few calls."""
+    """Return the percentile of each round, however few calls it has."""
     return tuple(
         own
         if (own := record.metrics.get(metric)) is not None

@@ -196,7 +196,7 @@ def thinned(seconds: Sequence[float], most: int) -> list[float]:
 def _flags(warm: WarmUp, timing: Timing) -> list[str]:
     found = []
     if not warm.agreed:
-        found.append("never warm: successive windows differed to the end of the warm-up")
+        found.append("not warmed up: successive windows differed until the warm-up ended")
     drift = _drift(timing)
     if abs(drift) > _DRIFT:
         found.append(f"drifting: {drift:+.0%} from the first to the last third of the calls")

@@ -12,6 +12,10 @@ from cnnbench.statistics import estimates
 from cnnbench.statistics.measurement import CellStatus, Measurement
 from cnnbench.units import show
 
+_RENAMED = {
+    "never warm: successive windows differed to the end of the warm-up": "not warmed up",
+}
+
 
 def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
     """Summarise latencies by `Rounds`, all else plainly; samples of all rounds are kept."""
@@ -37,7 +41,7 @@ def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measur
 
 
 def _capped(records: Sequence[Record]) -> str:
-    """The limit of time that ended the rounds, in words; empty where none did."""
+    """Return the time limit that ended the rounds, in words; empty where none did."""
     limit = records[-1].details.get("cell_limit_s")
     if limit is None or sum(record.duration_s for record in records) < limit:
         return ""
@@ -45,8 +49,8 @@ def _capped(records: Sequence[Record]) -> str:
 
 
 def _doubts(record: Record) -> list[str]:
-    """Return the flags of a round."""
-    flags = list(record.details.get("flags", []))
+    """Return the flags of a round, those of older journals in today's words."""
+    flags = [_RENAMED.get(flag, flag) for flag in record.details.get("flags", [])]
     if others := record.details.get("beside"):
-        flags.append(f"another run measured on this machine ({', '.join(others)})")
+        flags.append(f"another run was measuring on this machine ({', '.join(others)})")
     return flags

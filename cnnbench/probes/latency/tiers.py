@@ -1,4 +1,4 @@
-"""What follows from the latencies of a report's rows: their tiers, and the FLOP/s achieved.
+"""Columns derived from the latencies of all rows: their tiers, and the achieved FLOP/s.
 
 Computed every time a table is made, never stored.
 """
@@ -39,7 +39,7 @@ def columns(
 
 
 def _achieved(row: Row) -> dict[str, Measurement]:
-    """FLOPs of one image × images a second, with their interval, where both are known."""
+    """Return FLOPs per image × images per second, with its interval, where both are known."""
     flops = row.get("flops").value
     if not flops:
         return {}
@@ -59,7 +59,7 @@ def _times(flops: float, rate: Measurement) -> Measurement:
 
 
 def ratios(row: Row, label: str) -> tuple[float, ...]:
-    """Location ÷ reference of every process that counts; nothing where none was timed beside."""
+    """Return location ÷ reference of every valid process; empty without a reference."""
     locations, beside = (
         row.get(column(name, label)).samples for name in (_LOCATION, "reference_s")
     )

@@ -15,20 +15,25 @@ PROBE = Probe(
     summary=summarise,
     counts_only=True,
     metrics=(
-        Metric("params", "count", "lower", exact=True, title="Params", group=NETWORK, rank=3),
-        Metric("trainable_params", "count", "lower", exact=True, title="Trainable"),
-        Metric("weight_bytes", "bytes", "lower", exact=True, title="Weights", group=NETWORK),
-        Metric("macs", "count", "lower", exact=True, title="MACs", group=NETWORK, rank=5),
-        Metric("flops", "count", "lower", exact=True, title="FLOPs"),
+        Metric("params", "count", "lower", exact=True, title="Params", group=NETWORK, rank=3,
+               layer_field="params"),
+        Metric("trainable_params", "count", "lower", exact=True, title="Trainable",
+               layer_field="params"),
+        Metric("weight_bytes", "bytes", "lower", exact=True, title="Weights", group=NETWORK,
+               layer_field="params"),
+        Metric("macs", "count", "lower", exact=True, title="MACs", group=NETWORK, rank=5,
+               layer_field="macs"),
+        Metric("flops", "count", "lower", exact=True, title="FLOPs", layer_field="flops"),
         Metric("uncounted_ops", "count", "lower", exact=True, title="Uncounted ops"),
         Metric("receptive_field_px", "px", exact=True, title="Receptive field"),
         Metric("depth", "count", exact=True, title="Depth", group=NETWORK, rank=4),
         *(
-            Metric(name, "bytes", "lower", "batch", exact=True, title=title, group=group)
-            for name, title, group in [
-                ("activation_sum_bytes", "Activation sum", ""),
-                ("activation_train_bytes", "Training activations", ""),
-                ("activation_infer_peak_bytes", "Activation peak", MEMORY),
+            Metric(name, "bytes", "lower", "batch", exact=True, title=title, group=group,
+                   layer_field=field)
+            for name, title, group, field in [
+                ("activation_sum_bytes", "Activation sum", "", "activation_bytes"),
+                ("activation_train_bytes", "Training activations", "", "activation_bytes"),
+                ("activation_infer_peak_bytes", "Activation peak", MEMORY, "live_bytes"),
             ]
         ),
         Metric("published_top1", "fraction", "higher", title="Top-1", group=PUBLISHED, rank=1),
@@ -39,4 +44,4 @@ PROBE = Probe(
         Metric("published_cpu_s", "s", "lower", title="CPU", group=PUBLISHED, rank=5),
         Metric("published_gpu_s", "s", "lower", title="GPU", group=PUBLISHED, rank=6),
     ),
-)
+)  # fmt: skip

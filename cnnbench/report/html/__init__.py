@@ -1,7 +1,7 @@
 """``report.html``: one file that opens with no network, on a screen, a phone and paper.
 
 Templates, style and scripts lie in ``page/``; the run itself is a block of JSON in the page. The
-charts are those of `cnnbench.plots`, drawn by Vega, whose scripts stand in the page as well. Vega
+charts are those of `cnnbench.plots`, drawn by Vega, whose scripts are part of the page. Vega
 interprets its expressions (``ast``), so the page's policy forbids evaluating text as code.
 """
 
@@ -22,7 +22,7 @@ _SCRIPTS = ("elements.js", "units.js", "charts.js", "table.js", "main.js")
 
 
 def page(run: Run) -> str:
-    """The whole page of a run, or of a bare report."""
+    """Return the whole page of a run, or of a bare report."""
     data = html_data.payload(run)
     text = template("page.html").render(
         data=data,
@@ -40,12 +40,12 @@ def style(*names: str) -> str:
 
 
 def template(name: str) -> Template:
-    """One of the pages' templates; every text that is put into it is escaped."""
+    """Return one of the pages' templates; every text that is put into it is escaped."""
     environment = Environment(loader=FileSystemLoader(_PAGE), autoescape=True)
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # tooltips keep their order
     return environment.get_template(name)
 
 
 def own(name: str) -> str:
-    """One of the pages' own files: it holds no user's text, so the template takes it as it is."""
+    """Return one of the pages' own files, which holds no user's text and needs no escaping."""
     return (_PAGE / name).read_text(encoding="utf-8")

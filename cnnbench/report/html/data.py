@@ -1,4 +1,4 @@
-"""What ``report.html`` knows: a run as plain JSON, numbers in base units, texts as they are.
+"""Data of ``report.html``: a run as plain JSON, numbers in base units, texts unescaped.
 
 The page shows all of it as text, never as markup; see ``page/``.
 """
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench import __version__, plots
+from cnnbench.environment import flat
 from cnnbench.metrics import METRICS, of_column, split
 from cnnbench.plots import records
 from cnnbench.report import layout
-from cnnbench.report.layout import groups
 from cnnbench.report.remarks import remarks
-from cnnbench.results import untrusted_file
+from cnnbench.results import run_files
 from cnnbench.results.csv_files import FORMULA
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
@@ -24,16 +24,16 @@ from cnnbench.row import Row
 from cnnbench.suite import yaml_source
 from cnnbench.units import SCALES
 
-_OTHER = (
-    ("s", "Other times"),
-    ("per_s", "Rates"),
-    ("bytes", "Other memory and sizes"),
-    ("fraction", "Other accuracies"),
-)
+_OTHER = {
+    "s": "Other times",
+    "per_s": "Rates",
+    "bytes": "Other memory and sizes",
+    "fraction": "Other accuracies",
+}
 
 
 def payload(run: Run) -> dict[str, Any]:
-    """Everything that the page shows of ``run``."""
+    """Return everything that the page shows of ``run``."""
     rows = run.measured.rows
     columns = list(_columns(run.measured))
     return {
@@ -61,7 +61,7 @@ def payload(run: Run) -> dict[str, Any]:
 
 
 def _charts(run: Run) -> dict[str, Any]:
-    """The charts of the page by the section that they stand in; those that have something."""
+    """Return the charts of the page by section, without those that would be empty."""
     makers = {
         "tradeoff": plots.tradeoff,
         "latency": plots.latency,
@@ -103,16 +103,13 @@ def _columns(report: Report) -> Iterator[dict[str, Any]]:
             "better": metric.better,
             "group": usual.get(name) or _group(metric.name),
             "shown": name in usual,
-            "published": metric.name.startswith("published_"),
+            "published": metric.is_published,
         }
 
 
 def _group(metric: str) -> str:
-    for group, metrics in groups().items():
-        if metric in metrics:
-            return group
-    unit = METRICS[metric].unit
-    return next((group for kind, group in _OTHER if kind == unit), "Other counts")
+    known = METRICS[metric]
+    return known.group or _OTHER.get(known.unit, "Other counts")
 
 
 def _cell(row: Row, name: str) -> list[Any] | None:
@@ -124,21 +121,14 @@ def _cell(row: Row, name: str) -> list[Any] | None:
 
 
 def _environment(environment: Mapping[str, Any]) -> list[list[str]]:
-    """Pairs of a fact's name and its text, nested facts by their path."""
-    facts: list[list[str]] = []
-
-    def walk(prefix: str, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            if isinstance(value, Mapping):
-                walk(f"{prefix}{name} ", value)
-            elif value is not None:
-                facts.append([f"{prefix}{name}".replace("_", " "), _words(value)])
-
-    walk("", {k: v for k, v in environment.items() if k != "fingerprint"})
-    fingerprint = environment.get("fingerprint")
-    if isinstance(fingerprint, Mapping):
-        walk("", fingerprint)
-    return facts
+    """Return pairs of a fact's name and its text, nested facts by their path."""
+    beside = {name: fact for name, fact in environment.items() if name != "fingerprint"}
+    facts = [*flat(beside).items(), *flat(environment.get("fingerprint", {})).items()]
+    return [
+        [name.replace(".", " ").replace("_", " "), _words(fact)]
+        for name, fact in facts
+        if fact is not None
+    ]
 
 
 def _words(value: Any) -> str:
@@ -150,7 +140,7 @@ def _words(value: Any) -> str:
 def _suite(path: Path) -> str:
     """The suite of the run in ``path``; empty where there is none."""
     try:
-        return untrusted_file.read(path / "suite.yaml", yaml_source.MOST_BYTES)
+        return run_files.read_text(path / "suite.yaml", yaml_source.MOST_BYTES)
     except (OSError, ValueError):
         return ""
 

@@ -1,6 +1,6 @@
-"""What ``inspect`` found as one HTML page: MACs, parameters and memory over depth.
+"""Result of ``inspect`` as one HTML page: MACs, parameters and memory over depth.
 
-Self-contained, as ``report.html``: its charts, scripts and styles stand in the page.
+Self-contained, as ``report.html``: its charts, scripts and styles are part of the page.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnbench import plots
-from cnnbench.models.model_name import show as shape_in_words
 from cnnbench.plots.layers import TITLES
 from cnnbench.report.html import own, style, template
+from cnnbench.text import shape_text
 from cnnbench.units import show
 
 _HEADS = ("layer", "type", "output", "params", "MACs", "FLOPs", "activation", "live", "px")
 
 
 def page(found: Mapping[str, Any], statement: str) -> str:
-    """The whole page for ``Inspection.to_json()``; ``statement`` is the convention in words."""
-    shape, layers = shape_in_words(tuple(found["input_shape"])), found["layers"]
+    """Return the page for ``Inspection.to_json()``; ``statement`` is the convention in words."""
+    shape, layers = shape_text(found["input_shape"]), found["layers"]
     text = template("inspection.html").render(
         title=f"{found['model']}, input {shape}, batch {found['batch_size']}",
         statement=statement,
@@ -43,7 +43,7 @@ def _row(layer: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         layer["name"],
         layer["type"],
-        "x".join(str(size) for size in layer["output_shape"]),
+        shape_text(layer["output_shape"]),
         f"{layer['params']:,}",
         f"{layer['macs']:,}",
         f"{layer['flops']:,}",

@@ -17,11 +17,11 @@ from cnnbench.units import show
 
 _TITLE = "How the runtime changes the ranking"
 _INTRODUCTION = (
-    "The same networks in every runtime that was measured. A time is the latency location: the "
-    "mean of the fastest tenth of calls of each process, drift-corrected; the table above shows "
-    "medians. In brackets: the rank among the networks that were timed in all runtimes, the "
-    "fastest first. Correlations are Spearman's, with 95 % intervals over networks that do not "
-    "include the noise of single times."
+    "The same networks in every measured runtime. Times are the latency location, the "
+    "drift-corrected mean of the fastest tenth of calls of each process; the table above shows "
+    "medians. In brackets: the rank among the networks timed in all runtimes, 1 is the fastest. "
+    "Correlations are Spearman's; their 95 % intervals cover the choice of networks, not the noise "
+    "of individual times."
 )
 
 
@@ -33,7 +33,7 @@ class Paths:
         title: ``cpu, b1``.
         settings: ``cpu/litert/b1`` and so on.
         rows: the networks.
-        seconds: setting -> a time a network, in the order of ``rows``.
+        seconds: setting -> one time per network, in the order of ``rows``.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Published figures beside measurements: Table 14-3 and keras.io, row by row.
+"""Published and measured figures compared: Table 14-3 and keras.io, row by row.
 
 Table 14-3 (*Hands-On Machine Learning*, 3rd ed., ch. 14) prints keras.io's figures, its parameters
 rounded to 0.1 M, so that one set of published numbers stands for both (tested). Neither prints
@@ -36,7 +36,7 @@ class Times:
 
     Attributes:
         published: the column, ``published_cpu_s`` or ``published_gpu_s``.
-        setting: ``cpu/litert/b1``, or in words what was put together.
+        setting: ``cpu/litert/b1``, or a description of the settings averaged.
         names: the networks.
         theirs, ours: seconds.
     """
@@ -61,13 +61,13 @@ class Times:
 
 @dataclass(frozen=True)
 class Beside:
-    """Everything that stands side by side.
+    """Published and measured figures, side by side.
 
     Attributes:
         rows: the networks that something is published of.
         settings: the measured settings in order; ``cpu/litert/b1``.
         times: for each device the measured times together, then setting by setting.
-        notes: what disagrees, and why.
+        notes: differences and their causes.
     """
 
     rows: tuple[Row, ...]

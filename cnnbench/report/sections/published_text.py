@@ -11,11 +11,11 @@ from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.units import show
 
-_TITLE = "Published beside measured"
+_TITLE = "Published and measured figures"
 _INTRODUCTION = (
-    "Published: Table 14-3 of the book and keras.io, which agree in every figure; MACs are the "
-    "papers'. A published time is of a step, a batch of 32, on a 92-core AMD EPYC and a Tesla "
-    "A100. In brackets: the rank, the fastest first."
+    "Published: Table 14-3 of the book and keras.io, which agree in every figure; MACs are from "
+    "the original papers. Published times are per step (a batch of 32) on a 92-core AMD EPYC and a "
+    "Tesla A100. In brackets: the rank, 1 is the fastest."
 )
 _CORRELATION = "Rank correlation of published and measured times (Spearman, 95 % interval)"
 
@@ -32,7 +32,7 @@ def section(report: Report) -> Section | None:
         _TITLE,
         _INTRODUCTION,
         blocks,
-        "What disagrees, and why",
+        "Differences and their causes",
         found.notes,
     )
 

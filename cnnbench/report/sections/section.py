@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cnnbench.markdown import markdown
-from cnnbench.metrics import column, split
+from cnnbench.metrics import METRICS, column, family, split
 from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.statistics.measurement import Measurement
@@ -31,7 +31,7 @@ class Section:
         short: its title in the page's menu.
         title, introduction: what is shown, and how to read it.
         blocks: the tables.
-        notes_title, notes: what they show, a line each.
+        notes_title, notes: conclusions, one line each.
     """
 
     name: str
@@ -80,14 +80,20 @@ def settings_of(report: Report) -> list[str]:
     A hand-made table may have a time without a setting, or one that names no runtime; it is left
     out.
     """
-    return [
-        label
-        for metric, label, name in ((*split(name), name) for name in report.numbers)
-        if metric == "latency_p50_s" and "/" in label and report.has_value(name)
+    shown = _shown_times()
+    labels = [
+        split(name)[1]
+        for name in report.numbers
+        if split(name)[0] in shown and report.has_value(name)
     ]
+    return [label for label in dict.fromkeys(labels) if "/" in label]
 
 
 def measured_time(row: Row, setting: str) -> Measurement:
-    """Return the time of a call: the location where there is one, else the median."""
-    location = row.read(column("latency_location_s", setting))
-    return location if location.value is not None else row.read(column("latency_p50_s", setting))
+    """Return the time of a call: the first latency that tables show and ``row`` has."""
+    found = [row.read(column(metric, setting)) for metric in _shown_times()]
+    return next((one for one in found if one.value is not None), found[-1])
+
+
+def _shown_times() -> list[str]:
+    return [name for name in family("latency") if METRICS[name].group]

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from cnnbench.errors import UserError
-from cnnbench.results.merge import Columns, merge
+from cnnbench.results.merge import merge
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.row import Row
@@ -46,7 +46,7 @@ class Choice:
         winner: the best network whose intervals keep every limit, or None.
         nearest: where nothing fits, the network with the smallest violations.
         relaxations: where nothing fits, wider limits that would let a network qualify.
-        warnings: what the choice mixes, or rests on.
+        warnings: incomparable or uncertain numbers that the choice is based on.
     """
 
     objective: Objective
@@ -154,15 +154,14 @@ def choose(
     rows = report.rows
     if not rows:
         raise UserError("the table is empty: there is nothing to choose from")
-    columns = Columns.of(report)
-    objective = _objective(maximize, minimize, columns)
-    wanted = [*limits(at_most, "max", columns), *limits(at_least, "min", columns)]
+    objective = _objective(maximize, minimize, report)
+    wanted = [*limits(at_most, "max", report), *limits(at_least, "min", report)]
     contradictions(wanted)
     candidates = [_judged(row, objective, wanted) for row in rows]
     candidates = _with_front(candidates, objective, wanted)
     used = list(dict.fromkeys([objective.column, *(limit.column for limit in wanted)]))
     warnings = [
-        f"{name} stands in several tables, the last one is taken: {', '.join(models)}"
+        f"{name} is in several tables; the last one is used: {', '.join(models)}"
         for name, models in replaced.items()
         if name in used
     ]
@@ -185,15 +184,15 @@ def choose(
     )
 
 
-def _objective(maximize: str | None, minimize: str | None, columns: Columns) -> Objective:
+def _objective(maximize: str | None, minimize: str | None, report: Report) -> Objective:
     if (maximize is None) == (minimize is None):
         raise UserError(
             "exactly one of --maximize and --minimize says what decides",
             hint="for example --maximize top1",
         )
     if maximize is not None:
-        return Objective(*numeric_column(maximize, columns, "--maximize"), "maximize")
-    return Objective(*numeric_column(str(minimize), columns, "--minimize"), "minimize")
+        return Objective(*numeric_column(maximize, report, "--maximize"), "maximize")
+    return Objective(*numeric_column(str(minimize), report, "--minimize"), "minimize")
 
 
 def _judged(row: Row, objective: Objective, wanted: list[Limit]) -> Candidate:

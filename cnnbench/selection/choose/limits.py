@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from cnnbench import units
 from cnnbench.errors import UserError
 from cnnbench.metrics import Metric, of_number
-from cnnbench.results.merge import Columns
+from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.statistics.measurement import Measurement
 
@@ -141,37 +142,39 @@ def read_option(text: str, option: str) -> tuple[str, str]:
 def limits(
     wanted: Mapping[str, str | float] | Iterable[tuple[str, str | float]],
     side: Side,
-    columns: Columns,
+    report: Report,
 ) -> list[Limit]:
-    """Resolve limits against a table's columns and check their units.
+    """Resolve limits against a report's columns and check their units.
 
     Raises:
         UserError: an unknown or ambiguous metric, or a unit that does not fit it.
     """
     pairs = wanted.items() if isinstance(wanted, Mapping) else wanted
-    return [_limit(name, value, side, columns) for name, value in pairs]
+    return [_limit(name, value, side, report) for name, value in pairs]
 
 
-def _limit(name: str, value: str | float, side: Side, columns: Columns) -> Limit:
+def _limit(name: str, value: str | float, side: Side, report: Report) -> Limit:
     where = f"--{side}"
-    column, metric = numeric_column(name, columns, where)
+    column, metric = numeric_column(name, report, where)
     limit = units.parse(value, metric.unit, f"{where} {name}")
     if limit < 0 or (metric.unit == "fraction" and limit > 1):
-        least = "from 0 to 100 %, as 92% or 0.92" if metric.unit == "fraction" else "0 at least"
-        raise UserError(f"no {metric.title} is {units.show(limit, metric.unit)}", where, least)
+        valid = "0 to 100 %, for example 92% or 0.92" if metric.unit == "fraction" else "0 or more"
+        raise UserError(
+            f"{metric.title} cannot be {units.show(limit, metric.unit)}", where, f"expected {valid}"
+        )
     return Limit(column, metric, side, limit)
 
 
-def numeric_column(name: str, columns: Columns, where: str) -> tuple[str, Metric]:
+def numeric_column(name: str, report: Report, where: str) -> tuple[str, Metric]:
     """Return the one column that ``name`` means, and its metric.
 
     Raises:
         UserError: unknown, ambiguous, or a column of words.
     """
-    column = columns.resolve(name, where)
+    column = report.resolve(name, where)
     metric = of_number(column)
     if metric is None:
-        raise UserError(f"'{column}' is no number", where, "name a metric, for example file")
+        raise UserError(f"'{column}' is not a number", where, "name a metric, for example file")
     return column, metric
 
 
@@ -182,11 +185,9 @@ def contradictions(wanted: Iterable[Limit]) -> None:
     for limit in wanted:
         known = lowest if limit.side == "min" else highest
         strictest = max if limit.side == "min" else min
-        known[limit.column] = strictest(known.get(limit.column, limit), limit, key=_value)
+        known[limit.column] = strictest(
+            known.get(limit.column, limit), limit, key=attrgetter("value")
+        )
     for column in lowest.keys() & highest.keys():
         if lowest[column].value > highest[column].value:
             raise UserError(f"no value can keep both {lowest[column]} and {highest[column]}")
-
-
-def _value(limit: Limit) -> Any:
-    return limit.value

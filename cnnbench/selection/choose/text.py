@@ -69,7 +69,7 @@ def _lines(choice: Choice) -> Iterator[str]:
         yield from ("", f"Pareto front over {', '.join(metrics)}, regardless of limits")
         for c in choice.front:
             numbers = (_with_interval(c.row.read(name), _metric(name, choice)) for name in metrics)
-            words = "" if c.verdict == "fits" else f"  ({_verdict_words(c)})"
+            words = "" if c.verdict == "fits" else f"  ({c.verdict})"
             yield f"  {c.name}: {', '.join(dict.fromkeys(numbers))}{words}"
     yield from _section(choice, "borderline", "Borderline: an interval straddles a limit")
     yield from _section(choice, "excluded", "Excluded")
@@ -101,7 +101,7 @@ def _winner(choice: Choice) -> Iterator[str]:
             f"  not tested against {', '.join(untested)}: the table has neither samples nor "
             "intervals, so only the values were compared"
         )
-    if undecided := [f"{c.name} ({_verdict_words(c)})" for c in choice.undecided]:
+    if undecided := [f"{c.name} ({c.verdict})" for c in choice.undecided]:
         yield f"  not ruled out: {', '.join(undecided)}, which may be better"
 
 
@@ -149,10 +149,6 @@ def _straddled(v: Violation) -> str:
     low, high = (show(end, v.metric.unit) for end in (v.low, v.high))
     limit = show(v.limit, v.metric.unit)
     return f"{v.column} is {show(v.value, v.metric.unit)} ({low} to {high}), the limit is {limit}"
-
-
-def _verdict_words(c: Candidate) -> str:
-    return c.verdict
 
 
 def _value(c: Candidate, choice: Choice) -> str:

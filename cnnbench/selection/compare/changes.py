@@ -16,7 +16,7 @@ class Environments:
     """The environments of two reports, and the differences that are allowed.
 
     Attributes:
-        base, new: the fingerprints; empty where a table does not say them.
+        base, new: the fingerprints; empty where a table does not record them.
         accepted: facts whose difference does not keep times from being compared: a fact
             (``libraries.tensorflow``), or all below one (``libraries``).
         force: nothing does.

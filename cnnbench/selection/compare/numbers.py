@@ -21,7 +21,7 @@ class Wanted:
         columns: all that either report has, companions included.
         chosen: the only ones to compare; None for the usual ones.
         required: for each required name the columns that it means, one at least of every network;
-            a metric that neither report has stands here as it would be called.
+            a metric that neither report has is listed under its expected name.
     """
 
     columns: tuple[str, ...]

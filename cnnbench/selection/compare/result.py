@@ -51,11 +51,11 @@ class Compared:
 
     @property
     def is_verified(self) -> bool:
-        """Whether the two numbers were compared, whatever the result."""
+        """True if the two numbers were compared, whatever the result."""
         return self.verdict not in UNVERIFIED
 
     def show(self, value: float | None) -> str:
-        """``value`` as people read it."""
+        """Return ``value`` as people read it."""
         return units.show(value, METRICS[split(self.metric)[0]].unit)
 
 
@@ -80,8 +80,8 @@ class Comparison:
         comparable: whether all times could be compared (same environment, unknown, accepted, or
             forced).
         changes: what differs apart from the numbers.
-        common, alone: a row a number that either side has, or failed at: of the networks that both
-            sides have, and of those that one side has.
+        common, alone: one row per number that either side has or failed at, of networks that both
+            sides have, and of networks that only one side has.
         threshold: the smallest relative difference of times and measured memory that counts.
         thresholds: column -> the one that was asked for it.
         required: columns that must have been compared, where a network has them.
@@ -148,7 +148,7 @@ class Comparison:
         return pd.DataFrame([asdict(row) for row in self.rows])
 
     def to_json(self) -> dict[str, Any]:
-        """``{comparable, environment_changes, rows, regressions, …}``, plain values."""
+        """Return ``{comparable, environment_changes, rows, regressions, …}``, plain values."""
         return {
             "comparable": self.comparable,
             "environment_changes": list(self.changes.environment),

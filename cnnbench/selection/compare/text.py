@@ -28,7 +28,7 @@ _ORDER = ("worse", "better", "changed", *UNVERIFIED, "not separated", "same")
 
 
 def as_text(comparison: Comparison, width: int = 160) -> str:
-    """Return changes of the environment, then a row a number, regressions first, then totals.
+    """Return changes of the environment, one row per number (regressions first), and totals.
 
     In long tables, numbers that are the same are only counted.
     """
@@ -134,7 +134,7 @@ def _changes(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _missing(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
-    """Yield a line a column that one side lacks, of networks that both have."""
+    """Yield a line for each column that one side lacks, of networks that both have."""
     networks: dict[tuple[str, str], list[str]] = {}
     for row in comparison.common:
         if row.verdict == verdict:
@@ -164,7 +164,7 @@ def _has_corrected(rows: Sequence[Compared]) -> bool:
 def _cells(row: Compared, rows: Sequence[Compared]) -> list[str]:
     """One row of a table that shows ``rows``."""
     verdict = f"{row.verdict} ({row.note})" if row.note else row.verdict
-    # The interval stands beside the ratio that the verdict is by.
+    # The interval is shown beside the ratio that the verdict is based on.
     is_corrected = row.corrected_ratio is not None
     ratios = [_ratio(row.ratio, None if is_corrected else row.ratio_ci)]
     if _has_corrected(rows):

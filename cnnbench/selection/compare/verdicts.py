@@ -92,17 +92,17 @@ def is_time(metric: Metric) -> bool:
 
 def judge(pairs: Sequence[Pair]) -> list[Judged]:
     """Return the verdict of every pair; all tests are one family for Holm's correction."""
-    settled = [_settled(pair) for pair in pairs]
-    open_pairs = [pair for pair, known in zip(pairs, settled, strict=True) if known is None]
+    known_verdicts = [_without_test(pair) for pair in pairs]
+    open_pairs = [pair for pair, known in zip(pairs, known_verdicts, strict=True) if known is None]
     thresholds = [pair.threshold for pair in open_pairs]
     tests = iter(estimates.compare([_samples(pair) for pair in open_pairs], thresholds))
     return [
         known if known is not None else _doubted(pair, _tested(pair, next(tests)))
-        for pair, known in zip(pairs, settled, strict=True)
+        for pair, known in zip(pairs, known_verdicts, strict=True)
     ]
 
 
-def _settled(pair: Pair) -> Judged | None:
+def _without_test(pair: Pair) -> Judged | None:
     """Return the verdict where no test is needed or possible; else None."""
     base, new = pair.base, pair.new
     if base.value is None or new.value is None:
@@ -194,7 +194,7 @@ def _tested(pair: Pair, test: estimates.Comparison) -> Judged:
     interval = (test.low, test.high)
     found = Judged("not separated", "", interval)
     if _is_corrected(pair):
-        # The machine was faster or slower as a whole by what the shown ratio differs.
+        # The shown ratio also contains the change in the speed of the machine.
         machine = (pair.ratio or test.ratio) / test.ratio
         found = Judged(
             "not separated", "", (machine * test.low, machine * test.high), test.ratio, interval
@@ -249,7 +249,7 @@ def _samples(pair: Pair) -> tuple[Sequence[float], Sequence[float]]:
 
 
 def _difference(pair: Pair) -> str:
-    """``+1,000``, ``-12 B``: what is new less what was, in full."""
+    """Return new - base in full: ``+1,000``, ``-12 B``."""
     by = (pair.new.value or 0.0) - (pair.base.value or 0.0)
     if pair.metric.unit in ("count", "bytes") and by.is_integer():
         return f"{by:+,.0f}" + (" B" if pair.metric.unit == "bytes" else "")

@@ -71,11 +71,11 @@ def judge(contender: task.Contender) -> dict[str, Judgement]:
     a network that has learnt nothing mean nothing.
     """
     details = contender.evaluations[-1].details
-    examples = details.get("n_test")
+    examples = _examples(contender.evaluations[-1])
     found: dict[str, Judgement] = {}
     for name, shares in _shares(contender).items():
         mean = fmean(shares) if contender.is_trained else None
-        if examples is None:
+        if not examples:
             found[name] = Judgement(NOT_REPEATED, mean)
             continue
         chance = details.get("chance", 0.0) if name == "top1" else 0.0
@@ -91,7 +91,7 @@ def judge(contender: task.Contender) -> dict[str, Judgement]:
 
 
 def _shares(contender: task.Contender) -> dict[str, list[float]]:
-    """Return metric -> one value a seed, for the metrics that are shares of the test images."""
+    """Return metric -> one value per seed, for the metrics that are shares of the test images."""
     names = dict.fromkeys(name for one in contender.evaluations for name in one.metrics)
     return {
         name: values
@@ -230,23 +230,23 @@ def _open(field: _Field, tier: Sequence[int], number: int, pairs: int) -> str:
     """Return what would separate a tier, given its closest pair of neighbours."""
     if len(tier) < 2:
         return ""
-    head = f"tier {number} is not settled"
+    head = f"tier {number} is inconclusive"
     if not field.freedom:
-        return f"{head}: 2 seeds at least"
+        return f"{head}: at least 2 seeds are needed"
     differences = [field.difference(a, b) for a, b in pairwise(tier)]
     # Bonferroni's share of the error, a little stricter than Holm's.
     needed = [one.seeds_needed((1 - CONFIDENCE) / pairs) for one in differences]
     counts = [count for count in needed if count is not None]
     if len(counts) == len(needed):
         count = max(counts)
-        return f"{head}: about {count} more seed{'s' * (count != 1)} would settle it"
+        return f"{head}: about {count} more seed{'s' * (count != 1)} would separate its models"
     smallest = 100 * min(abs(one.gap) for one in differences)
     images = min(field.contenders[place].examples for place in tier)
     if math.isinf(field.freedom):
-        return f"{head}: {smallest:.1f} % apart, which takes more than {images:,} test images"
+        return f"{head}: separating {smallest:.1f} % takes more than {images:,} test images"
     return (
-        f"{head}: {_MOST_SEEDS} more seeds would not do ({smallest:.1f} % apart on {images:,} "
-        "test images); train longer, twice the epochs to begin with"
+        f"{head}: even {_MOST_SEEDS} more seeds would not separate them ({smallest:.1f} % apart on "
+        f"{images:,} test images); train longer, for example twice the epochs"
     )
 
 
@@ -260,7 +260,7 @@ def _scored(contender: task.Contender) -> Scores | None:
     is_known = len(known) == len(complete) and all(known[0].is_paired_with(one) for one in known)
     return Scores(
         shares=tuple(float(one.metrics["top1"]) for one in complete),
-        examples=details["n_test"],
+        examples=_examples(complete[-1]),
         answers=tuple(known) if is_known else (),
         chance=float(details.get("chance", 0.0)),
         is_trained=contender.is_trained,
@@ -268,6 +268,10 @@ def _scored(contender: task.Contender) -> Scores | None:
 
 
 def _is_complete(evaluation: Evaluated) -> bool:
+    return bool(_examples(evaluation)) and evaluation.metrics.get("top1") is not None
+
+
+def _examples(evaluation: Evaluated) -> int:
+    """Return the number of test images; 0 where the record, which may be edited, gives none."""
     examples = evaluation.details.get("n_test")
-    is_known = isinstance(examples, int) and examples > 0
-    return is_known and evaluation.metrics.get("top1") is not None
+    return examples if isinstance(examples, int) and examples > 0 else 0

@@ -10,7 +10,7 @@ import pytest
 import cnnbench
 from cnnbench import environment
 from cnnbench.report import files, html
-from cnnbench.results import environment_facts, tables
+from cnnbench.results import run_files, tables
 from tests.report.made import FACTS, Book
 
 
@@ -30,7 +30,7 @@ def deep(levels: int) -> str:
 )  # fmt: skip
 def test_what_is_no_environment_is_unknown(tmp_path: Path, text: str) -> None:
     (tmp_path / "environment.json").write_text(text)
-    assert environment_facts.read(tmp_path) == {}
+    assert run_files.environment(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_run_of_no_known_environment_is_shown(tmp_path: Path, text: str) -> No
 def test_odd_facts_are_shown_as_they_are(tmp_path: Path, text: str) -> None:
     run = Book().static("A", params=1).write(tmp_path / "run")
     (run / "environment.json").write_text(text)
-    assert environment_facts.read(run) == json.loads(text)
+    assert run_files.environment(run) == json.loads(text)
     files.write(run)
 
 
@@ -61,4 +61,4 @@ def test_half_a_character_in_a_fact_can_be_shown(tmp_path: Path) -> None:
 def test_what_is_written_can_be_read(tmp_path: Path) -> None:
     described = environment.describe()
     (tmp_path / "environment.json").write_text(json.dumps(described))
-    assert environment_facts.read(tmp_path) == described
+    assert run_files.environment(tmp_path) == described

@@ -1,0 +1,63 @@
+"""Small files of a run's folder, read safely: a run may come from anywhere."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from cnnbench import safe_json
+
+_ENVIRONMENT = "environment.json"
+_MOST_BYTES = 2**20
+_MOST_LEVELS = 3  # fingerprint, libraries, versions
+
+
+def read_text(file: Path, most_bytes: int) -> str:
+    """Return the text of ``file``, but never through a symbolic link.
+
+    What is shown of a run may be published: a link would put any file of this machine into it.
+
+    Raises:
+        OSError: it is not there, a link, not a plain file, or larger than ``most_bytes``.
+        ValueError: it is not UTF-8.
+    """
+    # Non-blocking: reading a pipe would wait for somebody to write into it.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(file))
+        content = stream.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(file))
+    return content.decode("utf-8")
+
+
+def environment(folder: Path) -> dict[str, Any]:
+    """Return ``environment.json`` of the run in ``folder``; empty if no file holds valid facts.
+
+    Tables are made without it too: where they were measured is then not known.
+    """
+    try:
+        facts = safe_json.loads(read_text(folder / _ENVIRONMENT, _MOST_BYTES))
+    except (OSError, ValueError):
+        return {}
+    return facts if _is_environment(facts) else {}
+
+
+def _is_environment(value: Any) -> bool:
+    if not isinstance(value, dict) or not _are_facts(value, _MOST_LEVELS):
+        return False
+    fingerprint = value.get("fingerprint", {})
+    return isinstance(fingerprint, dict) and isinstance(fingerprint.get("libraries", {}), dict)
+
+
+def _are_facts(value: Any, levels: int) -> bool:
+    """Return whether ``value`` is a fact, a list of facts, or a mapping ``levels`` deep."""
+    if isinstance(value, dict):
+        return levels > 0 and all(_are_facts(item, levels - 1) for item in value.values())
+    if isinstance(value, list):
+        return not any(isinstance(item, dict | list) for item in value)
+    return True
