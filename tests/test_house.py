@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ast
-import os
 from collections.abc import Iterator
 from functools import cache
-
-import pytest
 
 from tests.conftest import ROOT
 
@@ -129,9 +126,5 @@ def docstring_offenders() -> Iterator[str]:
             yield f"{place} begins with '{word}'"
 
 
-@pytest.mark.skipif(
-    "CNNBENCH_CHECK_DOCSTRINGS" not in os.environ,
-    reason="set CNNBENCH_CHECK_DOCSTRINGS until every package is rewritten; the lead enables it",
-)
 def test_public_docstrings_begin_with_an_imperative_or_a_noun() -> None:
     report(docstring_offenders())

@@ -23,7 +23,7 @@ FACTS = ("input_shape", "classes")
 _IDENTITY = ("model", "variant", *FACTS, "environment")
 LEADING = (*_IDENTITY, "schema_version")
 REFERENCE = "reference_s"
-_LONGEST, _WIDEST = 50, 12  # rows and metrics of a table in a notebook
+_WIDEST = 12  # metrics of a table in a notebook
 DRIFTING = ("s", "per_s")  # units of metrics that a slower machine changes
 
 

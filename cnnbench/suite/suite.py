@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field, StringConstraints
 
 from cnnbench.errors import (
     UserError,
@@ -17,7 +16,6 @@ from cnnbench.errors import (
     nearest,
     nearest_or_all,
     one_of,
-    shown,
 )
 from cnnbench.files import check_path
 from cnnbench.models.handle import ModelInfo
@@ -25,6 +23,7 @@ from cnnbench.plugins import PROBES
 from cnnbench.probes.settings import Spec
 from cnnbench.schema import Bytes, Seconds, StrictModel
 from cnnbench.suite import yaml_source
+from cnnbench.suite.mistakes import validated
 from cnnbench.suite.yaml_source import Path_, Source
 
 
@@ -57,7 +56,6 @@ SuiteSource = Path | str | Mapping[str, Any]
 _NAMELESS = "suite"  # in messages about a suite that is in no file
 _MOST_PROBLEMS = 50
 
-_F = TypeVar("_F", bound=BaseModel)
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
@@ -141,7 +139,7 @@ def check(source: Source, catalogue: Catalogue, search_path: tuple[Path, ...] = 
             "a suite is a mapping with name, models and probes", source.where(), "see suites/"
         )
     problems: list[UserError] = []
-    top = _validated(_Top, source.data, (), source, problems)
+    top = validated(_Top, source.data, (), source, problems)
     models = list(_models(source, catalogue, search_path, problems))
     probes = list(_probes(source, models, search_path, problems))
     if problems or top is None:
@@ -208,7 +206,7 @@ def _probes(
             problems.append(UserError(f"'{name}' is an empty list", source.where(path)))
         for index, entry in enumerate(entries if as_list else [entries]):
             entry_path = (*path, index) if as_list else path
-            spec = _validated(
+            spec = validated(
                 PROBES[name].spec,
                 {} if entry is None else entry,
                 entry_path,
@@ -236,86 +234,6 @@ def _for_models(
         except UserError as error:
             problems.append(error)
     return spec.model_copy(update={"models": named})
-
-
-_SHOULD_BE = "Input should be "
-
-
-def _validated(
-    schema: type[_F],
-    data: Any,
-    path: Path_,
-    source: Source,
-    problems: list[UserError],
-    search_path: tuple[Path, ...] = (),
-) -> _F | None:
-    try:
-        return schema.model_validate(data, context={"search_path": search_path})
-    except ValidationError as error:
-        problems.extend(
-            _as_user_error(schema, item, path, source) for item in _merged_items(error, source)
-        )
-        return None
-
-
-def _merged_items(error: ValidationError, source: Source) -> list[ErrorDetails]:
-    """Return the items of ``error``, with the messages of a union's branches joined into one."""
-    found: list[ErrorDetails] = []
-    first_at: dict[Path_, ErrorDetails] = {}
-    for item in error.errors():
-        place = tuple(part for part in item["loc"] if _is_key(part, source))
-        is_branch = item["msg"].startswith(_SHOULD_BE)
-        if is_branch and place in first_at:
-            first_at[place]["msg"] += f" or {item['msg'].removeprefix(_SHOULD_BE)}"
-            continue
-        found.append(item)
-        if is_branch:
-            first_at[place] = item
-    return found
-
-
-def _as_user_error(
-    schema: type[BaseModel], item: ErrorDetails, path: Path_, source: Source
-) -> UserError:
-    """Return one pydantic error as a sentence with its line."""
-    location: Path_ = tuple(item["loc"])
-    name = ".".join(str(part) for part in (*path, *location) if _is_key(part, source))
-    where = source.where((*path, *location))
-    match item["type"]:
-        case "extra_forbidden":
-            fields = _fields_at(schema, location[:-1])
-            hint = nearest_or_all(str(location[-1]), fields)
-            return UserError(f"unknown key '{name}'", where, hint)
-        case "missing":
-            return UserError(f"'{name}' is missing", where)
-        case "model_type" | "dict_type":
-            return UserError(f"'{name or 'the suite'}' should be a mapping", where)
-        case "string_pattern_mismatch":
-            return UserError(
-                f"{item['input']!r} cannot be '{name}'",
-                where,
-                "letters, digits, '-', '_' and '.', at most 64, no '/'",
-            )
-    message = item["msg"].removeprefix("Value error, ")
-    if isinstance(item["input"], dict):  # about several keys together, which the message names
-        return UserError(f"'{name}': {message}", where)
-    return UserError(
-        f"'{name}' is {shown(item['input'])}: {message[:1].lower()}{message[1:]}", where
-    )
-
-
-def _is_key(part: str | int, source: Source) -> bool:
-    """Return whether a part of a pydantic location is in the file (union branches are not)."""
-    return isinstance(part, int) or part in source.keys or part.isidentifier()
-
-
-def _fields_at(schema: type[BaseModel], location: Path_) -> list[str]:
-    for part in location:
-        annotation = schema.model_fields[part].annotation if part in schema.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
-        schema = annotation
-    return list(schema.model_fields)
 
 
 def _line_of(where: str) -> int:
