@@ -22,10 +22,13 @@ _spec.loader.exec_module(size)
 
 
 def cpu_seconds(act: Callable[[], object]) -> float:
-    """Of this process, so that a busy machine does not count."""
-    clock = time.process_time()
-    act()
-    return time.process_time() - clock
+    """The least of three, of this process alone, so that a busy machine does not count."""
+    took = []
+    for _ in range(3):
+        clock = time.process_time()
+        act()
+        took.append(time.process_time() - clock)
+    return min(took)
 
 
 def test_the_time_of_a_plan_grows_as_its_rounds_do() -> None:

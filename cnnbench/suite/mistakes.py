@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from cnnbench.errors import UserError, nearest_or_all, shown
 from cnnbench.suite.yaml_source import Path_, Source
 
 _F = TypeVar("_F", bound=BaseModel)
+_Item = dict[str, Any]  # one error of pydantic
 _SHOULD_BE = "Input should be "
 
 
@@ -42,11 +42,12 @@ def validated(
         return None
 
 
-def _merged_items(error: ValidationError, source: Source) -> list[ErrorDetails]:
+def _merged_items(error: ValidationError, source: Source) -> list[_Item]:
     """Return the items of ``error``, with the messages of a union's branches joined into one."""
-    found: list[ErrorDetails] = []
-    first_at: dict[Path_, ErrorDetails] = {}
-    for item in error.errors():
+    found: list[_Item] = []
+    first_at: dict[Path_, _Item] = {}
+    for details in error.errors():
+        item: _Item = dict(details)
         place = tuple(part for part in item["loc"] if _is_key(part, source))
         is_branch = item["msg"].startswith(_SHOULD_BE)
         if is_branch and place in first_at:
@@ -58,9 +59,7 @@ def _merged_items(error: ValidationError, source: Source) -> list[ErrorDetails]:
     return found
 
 
-def _as_user_error(
-    schema: type[BaseModel], item: ErrorDetails, path: Path_, source: Source
-) -> UserError:
+def _as_user_error(schema: type[BaseModel], item: _Item, path: Path_, source: Source) -> UserError:
     """Return one pydantic error as a sentence with its line."""
     location: Path_ = tuple(item["loc"])
     name = ".".join(str(part) for part in (*path, *location) if _is_key(part, source))
