@@ -2,6 +2,9 @@
 
 A built-in plugin is one line: ``"latency": "cnnbench.probes.latency:PROBE"``. Another package adds
 one by an entry point of the registry's group. A plugin is imported when it is first looked up.
+
+A registry lies beside the protocol of its plugins. `PROBES` and `FORMATS` are here because layers
+below that protocol look them up.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from cnnbench.errors import UserError, nearest_or_all
 
 if TYPE_CHECKING:
     from cnnbench.probes.probe import Probe
+    from cnnbench.report.formats import Format
 
 T = TypeVar("T")
 
@@ -107,5 +111,16 @@ PROBES: Registry[Probe] = Registry(
         "latency": "cnnbench.probes.latency:PROBE",
         "accuracy": "cnnbench.probes.accuracy:PROBE",
         "compression": "cnnbench.probes.compression:PROBE",
+    },
+)
+
+FORMATS: Registry[Format] = Registry(
+    "cnnbench.formats",
+    "format",
+    {
+        "text": "cnnbench.report.formats:as_text",
+        "md": "cnnbench.report.formats:as_markdown",
+        "csv": "cnnbench.report.formats:as_csv",
+        "json": "cnnbench.report.formats:as_json",
     },
 )

@@ -16,10 +16,9 @@ from cnnbench.errors import UserError
 from cnnbench.execution.executor import EXECUTORS
 from cnnbench.metrics import QUALITY
 from cnnbench.models.sources import SOURCES
-from cnnbench.plugins import PROBES, Registry
+from cnnbench.plugins import FORMATS, PROBES, Registry
 from cnnbench.probes.compression.steps import STEPS
 from cnnbench.probes.latency.runtimes import RUNTIMES
-from cnnbench.report.formats import FORMATS
 from cnnbench.tasks.task import TASKS
 from tests.conftest import ROOT
 

@@ -9,8 +9,8 @@ from typing import Literal
 from cnnbench import plots
 from cnnbench.errors import UserError
 from cnnbench.files import replace_text
+from cnnbench.plugins import FORMATS
 from cnnbench.report import formats, html
-from cnnbench.report.formats import FORMATS
 from cnnbench.report.sections import sections
 from cnnbench.results import csv_files, tables
 from cnnbench.results.tables import Run
@@ -54,7 +54,7 @@ def pixels(path: Path, across: str = "", up: str = "") -> bytes:
 
 
 def text(path: Path, form: str = "text", *, metrics: Sequence[str] = (), width: int = 160) -> str:
-    """Return the report of a run, or of a bare ``report.csv``, in one of `formats.FORMATS`.
+    """Return the report of a run, or of a bare ``report.csv``, in one of `plugins.FORMATS`.
 
     Args:
         path: the run's folder, a suite's folder, or the CSV file.

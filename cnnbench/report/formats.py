@@ -1,7 +1,7 @@
 """Formats of a report on stdout: ``cnnbench report RUN --format NAME``.
 
-A format is a function from a run to text, and one line here. Another package adds one by an entry
-point of the group ``cnnbench.formats``.
+A format is a function from a run to text, and one line in `cnnbench.plugins.FORMATS`. Another
+package adds one by an entry point of the group ``cnnbench.formats``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from cnnbench import safe_json
-from cnnbench.plugins import Registry
 from cnnbench.report import layout, table
 from cnnbench.report.sections import sections
 from cnnbench.results.tables import Run
@@ -32,18 +31,6 @@ class Format(Protocol):
         Raises:
             UserError: a metric that the report does not have.
         """
-
-
-FORMATS: Registry[Format] = Registry(
-    "cnnbench.formats",
-    "format",
-    {
-        "text": "cnnbench.report.formats:as_text",
-        "md": "cnnbench.report.formats:as_markdown",
-        "csv": "cnnbench.report.formats:as_csv",
-        "json": "cnnbench.report.formats:as_json",
-    },
-)
 
 
 def as_text(run: Run, metrics: Sequence[str] = (), width: int = 160) -> str:

@@ -17,7 +17,7 @@ import pandas as pd
 from cnnbench.errors import UserError
 from cnnbench.files import check_path
 from cnnbench.metrics import METRICS, column
-from cnnbench.plugins import PROBES
+from cnnbench.plugins import FORMATS, PROBES
 from cnnbench.probes.probe import probe_of, setting_of
 from cnnbench.record import SCHEMA_VERSION, Record
 from cnnbench.results import journal, run_files
@@ -49,6 +49,9 @@ class Run:
     measured: Report
     raw: Sequence[Record] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return FORMATS["text"](self).rstrip("\n")
 
     def __repr__(self) -> str:
         return f"<Run {self.path}: {self.measured!r}>"

@@ -30,7 +30,7 @@ _WHOLE = {
         VerdictKind.UNSTABLE,
     )
 }
-# The second is the wording of tables written before version 1.0.
+# The second is the wording of older tables.
 _ONE_SEED = {VerdictKind.ONE_SEED.value, "one seed, 2 at least"}
 _DOUBTFUL = (VerdictKind.UNSTABLE, VerdictKind.NOT_ABOVE_CHANCE, VerdictKind.ONE_SEED)
 

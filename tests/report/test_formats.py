@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cnnbench as package
+from cnnbench.report import files
 from tests.report.made import Book
 from tests.test_extras import cnnbench
 
@@ -15,3 +17,9 @@ def test_another_package_adds_a_format(tmp_path: Path) -> None:
     without = cnnbench(tmp_path, "report", str(run), "--format", "names", site=None)
     assert without.returncode == 2
     assert "unknown format 'names'" in without.stderr
+
+
+def test_a_run_prints_as_the_command_line_prints_it(tmp_path: Path) -> None:
+    run = Book().static("Small", params=1).write(tmp_path / "run")
+    assert f"{package.load(run)}\n" == files.text(run)
+    assert len(repr(package.load(run))) < 200
