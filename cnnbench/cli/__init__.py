@@ -48,6 +48,15 @@ class _Subcommands(click.Group):
         command: click.Command = importlib.import_module(f"cnnbench.cli.{name}").command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands with the whole first sentence of each, wrapped."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._first_sentence(ctx, name)) for name in _SUBCOMMANDS])
+
+    def _first_sentence(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(limit=1000) if command else ""
+
 
 @click.command(cls=_Subcommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="cnnbench")

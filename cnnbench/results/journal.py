@@ -133,7 +133,7 @@ def read(file: Path) -> tuple[Header, list[Record]]:
             raise UserError(
                 f"a damaged record: {' '.join(str(error).split())}",
                 f"{file}:{number}",
-                "remove the line to continue with the rest",
+                "install the plugin that it needs, or remove the line to use the rest",
             ) from None
     return header, records
 

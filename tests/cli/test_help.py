@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from cnnbench.cli import group
 
@@ -117,3 +118,10 @@ def test_an_encoding_that_lacks_a_sign_writes_it_out() -> None:
         env=os.environ | {"PYTHONIOENCODING": "ascii"},
     )
     assert done.stdout == b"\\xb1\n", done.stderr
+
+
+def test_the_list_of_subcommands_cuts_no_sentence() -> None:
+    shown = CliRunner().invoke(group, ["--help"]).output
+    commands = shown.partition("Commands:")[2]
+    assert "..." not in commands
+    assert commands.count(".\n") == 9
