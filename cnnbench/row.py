@@ -39,6 +39,9 @@ class Row:
         """Model, variant unless it is float32, and the facts that distinguish the row."""
         return f"{model_title(self.model, self.variant)}{self.apart}"
 
+    def __repr__(self) -> str:
+        return f"<Row {self.name}: {len(self.values)} metrics>"
+
     def get(self, name: str) -> Measurement:
         """Return the measurement of a column as it was found; blank where there is none."""
         return self.values.get(name, NOT_MEASURED)

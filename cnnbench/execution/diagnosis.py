@@ -89,7 +89,7 @@ def noise(report_progress: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     for rounds, half_width in found.expected.items():
         yield f"expected after {rounds} rounds", f"±{half_width:.1%}"
     if found.why_not:
-        yield "expected", f"no forecast on a machine this busy: {'; '.join(found.why_not)}"
+        yield "expected", f"no forecast: the machine is busy: {'; '.join(found.why_not)}"
     load = facts["load_average"][0] / (os.cpu_count() or 1) if facts["load_average"] else None
     for line in advice(found, load, facts["cpu_governor"]):
         yield "advice", line

@@ -144,7 +144,7 @@ def _check_free(out: Path) -> None:
         (_card_of(out), _is_card, "card of an export"),
     ):
         if file.exists() and not is_ours(file):
-            raise UserError(f"exists and is no {kind}", str(file), "choose another --out")
+            raise UserError(f"exists and is not a {kind}", str(file), "choose another --out")
 
 
 def _is_flatbuffer(file: Path) -> bool:

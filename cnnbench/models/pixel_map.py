@@ -65,12 +65,12 @@ class PixelMap:
             raise ValueError(f"its {MEMBER} is too large")
         found = safe_json.loads(archive.read(MEMBER).decode())
         if not isinstance(found, dict):
-            raise ValueError(f"its {MEMBER} is no map of pixels")
+            raise ValueError(f"its {MEMBER} is not a valid pixel map")
         matrix = np.asarray(found.get("matrix"), np.float64)
         offset = np.asarray(found.get("offset"), np.float64)
         channels = len(offset) if offset.ndim == 1 else 0
         if matrix.shape != (channels, channels) or not np.isfinite([*matrix.flat, *offset]).all():
-            raise ValueError(f"its {MEMBER} is no map of pixels")
+            raise ValueError(f"its {MEMBER} is not a valid pixel map")
         return cls(matrix, offset)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
-from cnnbench.errors import UserError
+from cnnbench.errors import UserError, brief
 from cnnbench.metrics import COMPANIONS, METRICS, column, of_number, split
 from cnnbench.record import SCHEMA_VERSION
 from cnnbench.statistics.measurement import CellStatus, Measurement
@@ -64,7 +64,7 @@ def read_csv(file: Path, text: str | None = None) -> pd.DataFrame:
         )
     # pandas' parser errors are ValueErrors; a whole number of 400 digits overflows.
     except (OSError, ValueError, OverflowError) as error:
-        why = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
+        why = brief(str(error).removeprefix("Error tokenizing data. C error: "))
         raise UserError(
             f"not a report: {why}", str(file), "a run's folder or its report.csv is expected"
         ) from None

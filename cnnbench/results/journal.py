@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from cnnbench import safe_json
-from cnnbench.errors import UserError
+from cnnbench.errors import UserError, brief
 from cnnbench.files import replace_text
 from cnnbench.plugins import PROBES
 from cnnbench.probes.probe import setting_of
@@ -131,7 +131,7 @@ def read(file: Path) -> tuple[Header, list[Record]]:
             records.append(record)
         except ValueError as error:
             raise UserError(
-                f"a damaged record: {' '.join(str(error).split())}",
+                f"a damaged record: {brief(error)}",
                 f"{file}:{number}",
                 "install the plugin that it needs, or remove the line to use the rest",
             ) from None

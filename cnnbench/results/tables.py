@@ -195,6 +195,8 @@ def _run_in(folder: Path) -> Path:
     if journal.time_of(runs[-1]) is None and len(runs) > 1:
         names = ", ".join(run.name for run in runs)
         raise UserError(
-            "several runs, and their names do not tell which is the newest", str(folder), names
+            "contains several runs whose names do not show the newest; name one of them",
+            str(folder),
+            names,
         )
     return runs[-1]

@@ -131,7 +131,7 @@ class Measurement:
 
     @property
     def doubt(self) -> str:
-        """Why it is doubtful, in words; empty where it is not."""
+        """Reasons for doubt, in words; empty if there are none."""
         return self.verdict.why if self.is_doubtful else ""
 
     @property
@@ -141,7 +141,7 @@ class Measurement:
 
     @property
     def why_absent(self) -> str:
-        """Why it cannot be ranked, in words."""
+        """Reason why it cannot be ranked, in words."""
         if self.value is not None:
             return str(self.verdict)
         return "not measured" if self.status.is_fine else str(self.status)

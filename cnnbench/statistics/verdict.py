@@ -50,7 +50,7 @@ class Verdict:
     @classmethod
     def unstable(cls, *reasons: str) -> Verdict:
         """Return the verdict on a number that is doubtful for ``reasons``."""
-        return cls(_kind(reasons), reasons)
+        return cls(VerdictKind.UNSTABLE, reasons)
 
     @classmethod
     def parse(cls, text: str) -> Verdict:
@@ -59,7 +59,8 @@ class Verdict:
             return cls(_WHOLE[text])
         head, colon, rest = text.partition(": ")
         if head == _UNSTABLE and colon:
-            return cls.unstable(*rest.split(_BETWEEN))
+            reasons = tuple(rest.split(_BETWEEN))
+            return cls(_kind(reasons), reasons)
         return cls(VerdictKind.OTHER, (text,))
 
     def __str__(self) -> str:
@@ -99,11 +100,12 @@ class Verdict:
 
     def doubted(self, *reasons: str) -> Verdict:
         """Return the verdict with more reasons why the number is doubtful."""
-        return Verdict.unstable(*self.reasons, *reasons)
+        kind = self.kind if self.is_doubtful else VerdictKind.UNSTABLE
+        return Verdict(kind, (*self.reasons, *reasons))
 
 
 def _kind(reasons: tuple[str, ...]) -> VerdictKind:
-    """Return the kind that the reasons name, the most serious first."""
+    """Return the kind that the reasons in a CSV file name, the most serious first."""
     if VerdictKind.NOT_ABOVE_CHANCE.value in reasons:
         return VerdictKind.NOT_ABOVE_CHANCE
     if not _ONE_SEED.isdisjoint(reasons):
@@ -114,5 +116,5 @@ def _kind(reasons: tuple[str, ...]) -> VerdictKind:
 STABLE = Verdict(VerdictKind.STABLE)
 ONE_TRAINING = Verdict(VerdictKind.ONE_TRAINING)
 NOT_REPEATED = Verdict()
-NOT_ABOVE_CHANCE = Verdict.unstable(VerdictKind.NOT_ABOVE_CHANCE.value)
-ONE_SEED = Verdict.unstable(VerdictKind.ONE_SEED.value)
+NOT_ABOVE_CHANCE = Verdict(VerdictKind.NOT_ABOVE_CHANCE, (VerdictKind.NOT_ABOVE_CHANCE.value,))
+ONE_SEED = Verdict(VerdictKind.ONE_SEED, (VerdictKind.ONE_SEED.value,))

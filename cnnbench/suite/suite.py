@@ -183,7 +183,9 @@ def _models(
             problems.append(UserError(f"{name}{error.what}", where, error.hint))
             continue
         if model.label in seen:
-            problems.append(UserError(f"'{text}' duplicates '{seen[model.label]}'", where))
+            problems.append(
+                UserError(f"'{text}' is the same model as '{seen[model.label]}'", where)
+            )
         seen[model.label] = text
         yield model
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from cnnbench.errors import UserError, all_of, shown
+from cnnbench.errors import UserError, all_of, brief, shown
 
 Path_ = tuple[str | int, ...]
 
@@ -114,7 +114,7 @@ def parse(text: str, name: str) -> Source:
         what = " ".join(part for part in (error.problem, error.context) if part)
         raise UserError(f"not valid YAML: {what}", f"{name}:{line}") from None
     except yaml.YAMLError as error:
-        raise UserError(f"not valid YAML: {' '.join(str(error).split())}", name) from None
+        raise UserError(f"not valid YAML: {brief(error)}", name) from None
     except RecursionError:
         raise UserError("nested too deeply to be a suite", name) from None
     except (ValueError, OverflowError):  # of chr(), in the scanner

@@ -105,11 +105,11 @@ def test_an_option_takes_what_a_suites_key_takes(
 def test_what_is_no_export_is_not_replaced(weights: str, tmp_path: Path) -> None:
     common = ("BasicCNN", "--variant", "float32", "--weights", weights)
     words = _refused(*common, "--out", weights)
-    assert words.startswith(f"{weights}: exists and is no LiteRT file")
+    assert words.startswith(f"{weights}: exists and is not a LiteRT file")
     card = tmp_path / "network.json"
     card.write_text('{"model": "BasicCNN", "weights_sha256": "0"}')
     words = _refused(*common, "--out", str(tmp_path / "network.tflite"))
-    assert words.startswith(f"{card}: exists and is no card of an export")
+    assert words.startswith(f"{card}: exists and is not a card of an export")
     assert sorted(tmp_path.iterdir()) == [card, Path(weights)]
 
 

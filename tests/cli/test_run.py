@@ -140,7 +140,9 @@ def test_the_folder_holds_the_suite_the_truth_and_the_tables(
     assert lenet["macs"] == 416_520
     assert lenet["weight_bytes"] == 4 * 61_706
     assert lenet["latency_p50_s@cpu/graph/b1"] > 0
-    assert lenet["latency_location_s_verdict@cpu/graph/b1"].startswith("unstable: 1 of at least 6 processes")
+    assert lenet["latency_location_s_verdict@cpu/graph/b1"].startswith(
+        "unstable: 1 of at least 6 processes"
+    )
     assert lenet["latency_p50_s_status@gpu/graph/b1"].startswith("skipped")
     assert lenet["memory_infer_peak_bytes@b4"] > 0
     assert 0 <= lenet["top1@digits/scratch/32px/1ep"] <= 1

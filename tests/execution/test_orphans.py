@@ -1,4 +1,4 @@
-"""What a model leaves in a session of its own dies with the fork server, however that dies."""
+"""Processes started by a model end with the fork server."""
 
 from __future__ import annotations
 

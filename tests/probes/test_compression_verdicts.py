@@ -1,4 +1,4 @@
-"""What a compressed row bought, in words."""
+"""Verdicts on compressed models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands under a table is about what stands in it."""
+"""Notes below a table concern only its rows and columns."""
 
 from __future__ import annotations
 

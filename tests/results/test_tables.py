@@ -206,7 +206,7 @@ def test_the_long_table_and_several_suites_are_no_run(tmp_path: Path) -> None:
     assert tables.load(tmp_path).path == run
     Book().static("A", params=1).write(tmp_path / "two")
     with pytest.raises(
-        UserError, match=r"their names do not tell which is the newest \(one, two\)"
+        UserError, match=r"whose names do not show the newest; name one of them \(one, two\)"
     ):
         tables.load(tmp_path)
 

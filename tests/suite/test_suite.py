@@ -54,7 +54,7 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
     text = "\n".join(lines)
     assert "s.yaml:1: '../bad' cannot be 'name'" in text
     assert "s.yaml:3: unknown model 'MobilNetV2' (did you mean 'MobileNetV2'?)" in text
-    assert "s.yaml:5: 'alpha' duplicates 'Alpha'" in text
+    assert "s.yaml:5: 'alpha' is the same model as 'Alpha'" in text
     assert "s.yaml:7: unknown probe 'statik' (did you mean 'static'?)" in text
     assert "s.yaml:8: unknown key 'probes.latency.runtime' (did you mean 'runtimes'?)" in text
     assert "s.yaml:8: 'probes.latency.batch_sizes.0' is 0" in text

@@ -60,7 +60,9 @@ def load(
     """
     path = files.find(name, search_path)
     if path is None or not path.is_dir():
-        raise Unavailable(f"no folder '{name}' beside the suite; make it, one subfolder a class")
+        raise Unavailable(
+            f"no folder '{name}' beside the suite; create it with one subfolder per class"
+        )
     if sha256 and files.sha256(path) != sha256:
         raise JobFailed(f"the pictures in '{name}' are not those of the plan; run again")
     layout = layouts.read(path)

@@ -1,4 +1,4 @@
-"""Where nothing fits: the nearest network, and the wider limits that would let one qualify."""
+"""Nearest network if none fits, and the wider limits that would let one qualify."""
 
 from __future__ import annotations
 

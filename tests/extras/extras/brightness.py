@@ -1,4 +1,4 @@
-"""A task: the mean brightness of an image, 0..1, told by one linear output."""
+"""A task: the mean brightness of an image, 0..1, predicted by one linear output."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A layer, and the rule by which it is counted: one operation an element, as any activation.
+"""A layer, and the rule by which it is counted: one operation per element.
 
 Without the rule it would be traced, which counts four.
 """

@@ -10,7 +10,7 @@ WEIGHTS = "weights.npz"
 
 
 class Stored(RuntimeBase):
-    """`RuntimeBase` has what a runtime need not say."""
+    """`RuntimeBase` provides the defaults."""
 
     def prepare(self, keras_model: Any) -> dict[str, float]:
         np.savez(self.folder / WEIGHTS, *keras_model.get_weights())
