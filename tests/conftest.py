@@ -1,4 +1,4 @@
-"""What several tests share."""
+"""Fixtures and paths shared by all tests."""
 
 from __future__ import annotations
 

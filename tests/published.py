@@ -1,4 +1,4 @@
-"""What is published, and how it is made: every run under results/published and every page's tables.
+"""Published tables, and how they are made: every run under results/published, and every page.
 
 A page marks a table so, and the command between the two comments makes it:
 
@@ -45,7 +45,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def output_of(command: str) -> str:
-    """What a ``cnnbench ...`` command line prints, run in the repository's root."""
+    """Return the output of a ``cnnbench ...`` command line, run in the repository's root."""
     words = shlex.split(command)
     done = subprocess.run(
         [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=True

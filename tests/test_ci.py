@@ -1,4 +1,4 @@
-"""What CI runs: the Makefile's list of slow tests leaves none out."""
+"""CI runs every slow test: the Makefile's list leaves none out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `pyproject.toml` asks for is what the package imports: nothing unused, nothing unnamed."""
+"""Dependencies in `pyproject.toml` are those that the package imports, no more and no fewer."""
 
 from __future__ import annotations
 

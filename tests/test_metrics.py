@@ -1,4 +1,4 @@
-"""How a metric is named on the command line."""
+"""Names of metrics on the command line."""
 
 import pytest
 

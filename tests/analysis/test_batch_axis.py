@@ -1,4 +1,4 @@
-"""What a network puts into the batch axis, and takes out of it, belongs to one image."""
+"""Work that a network moves into the batch axis is counted per image."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def network(name: str, text: str, shapes: Any) -> Any:
 
 
 def count(model: Any) -> Any:
-    """What is counted of ``model``: a ReLU beside it, for nothing at all would be an error."""
+    """Return the counts of ``model`` with a ReLU added, since an empty count is an error."""
     beside = tf.keras.Input((1,))
     outputs = [model(model.inputs), layers.ReLU()(beside)]
     return inspect(tf.keras.Model([*model.inputs, beside], outputs))

@@ -1,4 +1,4 @@
-"""What no rule knows is traced: raw TensorFlow in layers, loops, operands on either side."""
+"""Layers without a rule are traced: raw TensorFlow, loops, operands on either side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training keeps: the fast estimate beside the gradient graph that TensorFlow would run."""
+"""Training memory: the fast estimate against TensorFlow's gradient graph."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def doubled() -> Any:
 
 
 class Plain(layers.Layer):
-    """What Keras 2 converts by itself: no ``tf.function``."""
+    """A layer that Keras 2 converts by itself, without ``tf.function``."""
 
     def __init__(self) -> None:
         super().__init__()

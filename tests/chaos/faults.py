@@ -1,4 +1,4 @@
-"""What can go wrong outside the program: each fault strikes a running command, and is mended."""
+"""External faults: each is injected into a running command and then removed."""
 
 from __future__ import annotations
 

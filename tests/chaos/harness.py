@@ -38,7 +38,7 @@ NETS = "def net(input_shape=(8, 8, 1), classes=4): ...\n"
 
 @dataclass
 class Ended:
-    """How a command ended; the exit code is below 0 where a signal killed it."""
+    """Exit code and output of a command; the code is negative if a signal killed it."""
 
     code: int
     stdout: str

@@ -112,7 +112,7 @@ def complete(workplace: Workplace, undisturbed: dict[str, str], where: str) -> N
 
 
 def tables(workplace: Workplace, ended: Ended) -> dict[str, str]:
-    """What is shown, and the report of the newest run."""
+    """Return the output, and the report of the newest run."""
     newest = max(workplace.results.glob("tiny/*/report.csv"))
     return {
         "stdout": ended.stdout,

@@ -16,7 +16,7 @@ MIB = 2**20
 def groups(
     folder: Path, groups_of_process: str, mounts: str, files: Mapping[str, str]
 ) -> ControlGroups:
-    """What a process sees whose ``/proc`` folder and mounted groups are these.
+    """Return the control groups of a process with this ``/proc`` folder and these mounts.
 
     ``mounts`` are lines of ``root where type options``; ``where`` is below ``folder``.
     """

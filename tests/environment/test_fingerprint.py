@@ -1,4 +1,4 @@
-"""Which facts make an environment another one."""
+"""Facts of the fingerprint: a change of any makes another environment."""
 
 from __future__ import annotations
 

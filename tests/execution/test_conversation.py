@@ -1,4 +1,4 @@
-"""What the local executor makes of a job's messages and of its end."""
+"""Interpretation of a job's messages and of its end by the local executor."""
 
 from __future__ import annotations
 

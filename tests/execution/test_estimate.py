@@ -1,4 +1,4 @@
-"""How long a suite will take, from what earlier jobs took."""
+"""Estimated duration of a suite, from the durations of earlier jobs."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def start(tmp_path: Path, machine: str) -> Iterator[Callable[..., subprocess.Pop
 
 
 def beside(folder: Path) -> list[list[str]]:
-    """What the records of the only run in ``folder`` say of others."""
+    """Return the concurrent runs named in the records of the only run in ``folder``."""
     (journal,) = folder.glob("*/*/records.jsonl")
     records = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
     assert {record["status"] for record in records} == {"ok"}

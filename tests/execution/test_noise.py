@@ -1,4 +1,4 @@
-"""What the self-test promises, on samples of known truth; and one short run of it."""
+"""Forecasts of the noise self-test on samples of known truth, and one short run of it."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ with LocalExecutor() as executor:
 
 
 def _run(folder: Path, victim: str) -> str:
-    """What the program prints, with a stand-in for TensorFlow that is there at once."""
+    """Return the output of the program, run with a light stand-in for TensorFlow."""
     (folder / "tensorflow.py").write_text(STAND_IN)
     path = os.pathsep.join([str(folder), str(ROOT)])
     done = subprocess.run(

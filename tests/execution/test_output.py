@@ -1,4 +1,4 @@
-"""What a worker prints comes into its log, up to a limit; beyond it the worker is killed."""
+"""Output of a worker goes to its log up to a limit, beyond which the worker is killed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ for request in sys.argv[1:]:
 
 
 def served(tmp_path: Path, *requests: str) -> list[dict[str, Any]]:
-    """How the requests ended; each has a log that is called like it."""
+    """Return the results of the requests; each has a log of its own."""
     words = [json.dumps({"does": does, "log": str(tmp_path / does)}) for does in requests]
     done = subprocess.run(
         [sys.executable, "-c", SERVER, *words],

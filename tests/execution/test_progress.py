@@ -1,4 +1,4 @@
-"""What a user sees while a suite runs: a bar on a terminal, a line a minute in a log."""
+"""Progress of a run: a bar on a terminal, one line per minute in a log."""
 
 from __future__ import annotations
 

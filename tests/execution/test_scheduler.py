@@ -1,4 +1,4 @@
-"""Which job comes next: rounds over all cells, odd ones in reverse, nothing twice."""
+"""Order of jobs: rounds over all cells, odd ones in reverse, nothing twice."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def profile(examples: int) -> settings:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the inputs are put; what a name may find is there."""
+    """Create the folder of the inputs, with the files that names may refer to."""
     place = tmp_path_factory.mktemp("fuzz")
     (place / "nets.py").write_text("def net(input_shape=(8, 8, 1), classes=4): ...\n")
     (place / "network.keras").write_bytes(b"not a zip")

@@ -42,7 +42,7 @@ def write(
 
 
 def start_of(file: Path, name: str) -> int:
-    """Where the bytes of the member ``name`` begin in ``file``."""
+    """Return the offset of the bytes of the member ``name`` in ``file``."""
     with zipfile.ZipFile(file) as archive:
         header = archive.getinfo(name).header_offset
     content = file.read_bytes()

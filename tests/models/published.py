@@ -1,4 +1,4 @@
-"""What papers and authors print about the networks that are built here, and where."""
+"""Published figures of the networks of the catalogue, with their sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in a ``.keras`` file beside the network, and why another file cannot be read."""
+"""Other contents of a ``.keras`` file, and reasons why a file cannot be read."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_how_a_network_was_compiled_is_ignored(tmp_path: Path) -> None:
 
 
 def test_a_layer_may_not_hide_behind_the_compilation(tmp_path: Path) -> None:
-    """What is taken away is not loaded; a Lambda anywhere else is refused as before."""
+    """Removed parts are not loaded; a Lambda anywhere else is still refused."""
     network: dict[str, Any] = copy.deepcopy(keras_zip.NETWORK)
     lambda_ = {"class_name": "__lambda__", "config": {"value": "x"}}
     network["compile_config"] = {"loss": lambda_}

@@ -1,4 +1,4 @@
-"""What a network's preprocessing does to a pixel, carried by a ``.keras`` file."""
+"""Preprocessing as a map of pixels, stored in a ``.keras`` file."""
 
 from __future__ import annotations
 

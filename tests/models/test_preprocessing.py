@@ -1,4 +1,4 @@
-"""What a network is given equals what its own first layers would have made of the image."""
+"""Preprocessed images equal the output of a network's own first layers."""
 
 from __future__ import annotations
 

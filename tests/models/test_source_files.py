@@ -1,4 +1,4 @@
-"""What a builder's module is made of: a change to any of it makes another network."""
+"""Source files of a builder: a change to any of them changes the model's identity."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def data(chart: Any) -> list[dict[str, Any]]:
 
 
 def labels(svg: str) -> list[str]:
-    """What the marks tell a screen reader; the file is well formed."""
+    """Return the labels of the marks for screen readers, from a well-formed file."""
     marks = [
         node
         for node in ET.fromstring(svg).iter()

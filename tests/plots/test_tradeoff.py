@@ -38,7 +38,7 @@ def words(svg: str) -> list[str]:
 
 
 def spoken(svg: str) -> list[str]:
-    """What the marks tell a screen reader."""
+    """Return the labels of the marks for screen readers."""
     labels = [node.get("aria-label") or "" for node in ET.fromstring(svg).iter()]
     return [label for label in labels if ": " in label]
 

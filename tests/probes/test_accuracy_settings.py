@@ -1,4 +1,4 @@
-"""How an accuracy setting is filled in, checked, and written in a column."""
+"""Accuracy settings: defaults, checks, and labels of columns."""
 
 from __future__ import annotations
 

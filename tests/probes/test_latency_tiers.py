@@ -1,4 +1,4 @@
-"""What is made of the latencies of a whole report: tiers, FLOP/s, percentiles with intervals."""
+"""Values derived from the latencies of a report: tiers, FLOP/s, percentiles with intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the runtime changes the ranking: ranks, correlations and changes, by hand."""
+"""Ranks by runtime, their correlations and changes, computed by hand."""
 
 from __future__ import annotations
 

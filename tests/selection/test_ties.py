@@ -1,4 +1,4 @@
-"""What may be told apart: samples of one run, trainings more than one, rows that are surely one."""
+"""Ties: samples of one run, several trainings, and identical rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which processes count, told by the reference timed beside each."""
+"""Processes are excluded by the reference workload timed in the same round."""
 
 from __future__ import annotations
 

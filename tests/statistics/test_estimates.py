@@ -249,7 +249,7 @@ def test_samples_that_do_not_vary() -> None:
 
 
 def test_what_differs_by_just_the_minimum_effect_does_not_differ() -> None:
-    """Whether 105 MB is more than 5 % above 100 MB must not hang on the last digit of a log."""
+    """A change of exactly 5 % does not depend on the last digit of a logarithm."""
     for scale in (1.0, 1e8, 3e-3, 7.7):
         for processes in (6, 7, 11, 12):
             base, new = [scale] * processes, [1.05 * scale] * processes
@@ -320,7 +320,7 @@ def test_percentiles_of_few_calls_are_numpys_to_the_last_bit() -> None:
 
 
 def test_a_gain_on_the_same_images_is_covered() -> None:
-    """Of 367 images, each won with 2 % and lost with 4 %: the truth is -0.02."""
+    """The true gain is -0.02: 367 images, each won with 2 % and lost with 4 %."""
     rng = np.random.default_rng(6)
     covered = 0
     for _ in range(2000):

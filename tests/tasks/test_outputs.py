@@ -1,4 +1,4 @@
-"""What a classifier's outputs are, and which probabilities they stand for."""
+"""Encodings of a classifier's outputs, and their probabilities."""
 
 from __future__ import annotations
 
