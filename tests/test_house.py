@@ -9,13 +9,11 @@ from functools import cache
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "cnnbench"
-LONGEST_FILE = 320  # lines
+LONGEST_FILE = 300  # lines
 # Public docstrings begin with an imperative or a noun phrase (STYLE: "Return ...", "Mean of ...").
-OPENINGS = ("What", "Whether", "Of", "How")
+OPENINGS = ("What", "Whether", "Of", "How", "Where", "Which", "Why")
 # Modules that may define __getattr__: the package loads its public names on first use.
 LAZY_MODULES = {"cnnbench/__init__.py"}
-# Files that do not follow the docstring rule yet; the rule applies to all others.
-DOCSTRING_OFFENDERS: set[str] = set()
 
 
 @cache
@@ -122,7 +120,7 @@ def definitions(node: Definition, name: str) -> Iterator[tuple[Definition, str]]
 
 def docstring_offenders() -> Iterator[str]:
     for place, word in public_docstrings():
-        if word.rstrip(".,:") in OPENINGS and place.partition(":")[0] not in DOCSTRING_OFFENDERS:
+        if word.rstrip(".,:") in OPENINGS:
             yield f"{place} begins with '{word}'"
 
 
