@@ -88,7 +88,7 @@ def test_a_misspelt_metric_names_the_nearest() -> None:
         ("top1@elsewhere/x", "one of: top1@fashion_mnist/scratch/32px"),
     ],
 )
-def test_what_may_be_meant(expression: str, hint: str) -> None:
+def test_suggests_the_nearest_metric(expression: str, hint: str) -> None:
     columns = ["top1@fashion_mnist/scratch/32px", "latency_p50_s@a/b", "latency_p90_s@a/b"]
     assert metrics.suggestion(expression, columns) == hint
 

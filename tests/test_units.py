@@ -75,5 +75,5 @@ def test_rounds_to_whole_numbers_or_nine_digits(value: float, text: str) -> None
         (None, "s", ""),
     ],
 )
-def test_show(value: float | None, unit: units.Unit, text: str) -> None:
+def test_shows_a_value_with_its_unit(value: float | None, unit: units.Unit, text: str) -> None:
     assert units.show(value, unit) == text

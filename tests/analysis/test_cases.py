@@ -49,7 +49,9 @@ def _without_keras_advice() -> Any:
 
 
 @pytest.mark.parametrize(("name", "options", "metric", "right"), RIGHT)
-def test_alive(name: str, options: dict[str, Any], metric: str, right: int) -> None:
+def test_counts_of_a_live_model(
+    name: str, options: dict[str, Any], metric: str, right: int
+) -> None:
     found = cnnbench.inspect(getattr(cases, name)(), **options)
     assert found.metrics[metric] == right
     assert found.uncounted_ops == []
@@ -57,7 +59,9 @@ def test_alive(name: str, options: dict[str, Any], metric: str, right: int) -> N
 
 
 @pytest.mark.parametrize(("name", "options", "metric", "right"), RIGHT)
-def test_by_name(name: str, options: dict[str, Any], metric: str, right: int) -> None:
+def test_counts_of_a_named_model(
+    name: str, options: dict[str, Any], metric: str, right: int
+) -> None:
     words = ["inspect", f"{FILE}:{name}", "--json"]
     for shape in options.values():
         words += ["--input-shape", "x".join(map(str, shape))]

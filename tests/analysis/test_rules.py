@@ -72,7 +72,7 @@ CASES: list[tuple[str, tuple[int, ...], int, int]] = [
 
 
 @pytest.mark.parametrize(("text", "shape", "macs", "others"), CASES, ids=[c[0] for c in CASES])
-def test_layers(text: str, shape: tuple[int, ...], macs: int, others: int) -> None:
+def test_counts_layers_by_hand(text: str, shape: tuple[int, ...], macs: int, others: int) -> None:
     with weightless():
         model = one(eval(f"layers.{text}"), *shape)
         # A ReLU behind it: a network of no arithmetic at all is an error, not a 0.

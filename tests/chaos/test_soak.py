@@ -20,7 +20,9 @@ _SETTLED = 5
 
 
 @pytest.mark.slow
-def test_a_soak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_runs_leak_neither_memory_nor_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = Workplace.make(tmp_path / "place")
     command = place.start("--repeat", str(RUNS))
     samples = watch(command.process, place.results / "tiny")

@@ -56,7 +56,7 @@ def test_what_is_no_map_of_a_pixel_is_none(preprocess: Any) -> None:
         '{"matrix": [[1]], "offset": [0]}' + " " * 5000,
     ],
 )
-def test_a_damaged_one_is_said(text: str, tmp_path: Path) -> None:
+def test_reports_damaged_pixel_map(text: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(keras_zip.write(tmp_path / "net.keras"), "a") as archive:
         archive.writestr(MEMBER, text)
     with pytest.raises(UserError, match=r"not a \.keras file: "):

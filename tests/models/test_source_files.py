@@ -33,7 +33,7 @@ def names(found: list[Path], root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in found]
 
 
-def test_what_is_imported_from_beside_is_followed(root: Path) -> None:
+def test_follows_imports_from_the_same_folder(root: Path) -> None:
     not_there = ("pack/unused.py", "broken.py", "cnnbench/__init__.py")
     every = [name for name in FILES if name not in not_there]
     assert names(source_files.sources(root / "pack/__init__.py", root), root) == sorted(every)

@@ -26,7 +26,7 @@ from tests.probes.test_accuracy_settings import setting
         (0.55, "constant", 1.0),
     ],
 )
-def test_rate(progress: float, kind: str, rate: float) -> None:
+def test_the_learning_rate_follows_its_schedule(progress: float, kind: str, rate: float) -> None:
     assert rate_at(progress, kind, warmup=0.1, final_rate=0.01) == pytest.approx(rate)
 
 

@@ -40,7 +40,9 @@ def setting(min_size: int | None = None, **wording: Any) -> AccuracySetting:
         ),
     ],
 )
-def test_label(wording: dict[str, Any], label: str) -> None:
+def test_the_label_names_what_differs_from_the_defaults(
+    wording: dict[str, Any], label: str
+) -> None:
     assert setting(**wording).label() == label
 
 
@@ -98,7 +100,7 @@ def test_a_suite_can_ask_for_the_own_input_of_all() -> None:
 
 
 @pytest.mark.parametrize("size", [3, "large", 32.5])
-def test_a_size_that_is_none_is_told_what_one_is(size: object) -> None:
+def test_rejects_invalid_image_size(size: object) -> None:
     with pytest.raises(ValidationError, match="'own'"):
         setting(image_size=size)
 

@@ -48,7 +48,7 @@ def _verdict(row: dict[str, Any]) -> str:
     return found[1]
 
 
-def test_faster_with_its_interval() -> None:
+def test_a_speed_up_is_shown_with_its_interval() -> None:
     words = _verdict(_row("ptq-int8", 0.5, coverage_macs=1.0, coverage_params=1.0, file_bytes=260))
     assert "faster than float32 here (2.00x, 1.9" in words
     assert "file 3.8x smaller" in words

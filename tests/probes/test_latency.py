@@ -155,7 +155,7 @@ def test_drift_is_what_the_reference_does_not_explain() -> None:
     assert latency._drift(Timing(scattered, [[1.0]] * 6)) == 0
 
 
-def test_summary_by_hand() -> None:
+def test_the_summary_equals_arithmetic_by_hand() -> None:
     calls = [0.001 * value for value in range(1, 12)]
     found = latency.summary(Timing([calls], [[0.002, 0.004]]), batch_size=4)
     assert found["latency_location_s"] == pytest.approx(0.002)  # of 1, 2, 3 ms

@@ -33,7 +33,7 @@ def test_weights_that_were_exchanged_since_the_plan_are_refused(tmp_path: Path) 
         weights_file.locate("w.h5", planned, (tmp_path,), None)
 
 
-def test_a_folder_is_no_weights_file(tmp_path: Path) -> None:
+def test_rejects_folder_as_weights_file(tmp_path: Path) -> None:
     (tmp_path / "w.h5").mkdir()
     with pytest.raises(Unavailable, match="no weights file"):
         weights_file.locate("w.h5", "", (tmp_path,), None)

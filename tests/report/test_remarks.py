@@ -32,7 +32,7 @@ def test_a_reason_is_said_once_and_doubts_stand_a_line_a_column() -> None:
     ]
 
 
-def test_a_long_setting_is_cut_where_its_beginning_names_it_and_stands_once_in_full() -> None:
+def test_a_long_setting_is_abbreviated_and_its_full_name_is_shown_once() -> None:
     long, other = "digits/scratch/9ep/optimizer=sgd/clip_norm=none", "digits/scratch/3ep"
     report = pd.DataFrame(
         {

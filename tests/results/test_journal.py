@@ -79,7 +79,7 @@ def test_half_a_character_is_written_out_and_costs_no_record(tmp_path: Path) -> 
     assert second.reason == "caf\u00e9 \U0001f600"
 
 
-def test_half_a_character_from_elsewhere_can_be_shown(tmp_path: Path) -> None:
+def test_shows_text_with_half_a_surrogate_pair(tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     odd = replace(RECORD, status="failed", reason="REASON", setting={"batch_size": 1})
     line = odd.to_json().replace("REASON", r"\ud800 \ud83d\ude00")

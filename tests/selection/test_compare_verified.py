@@ -142,7 +142,7 @@ def test_a_network_or_a_variant_that_is_missing_counts_as_one(tmp_path: Path) ->
     ]
 
 
-def test_a_row_that_stands_twice_hides_nothing() -> None:
+def test_compares_every_duplicate_row() -> None:
     base = table(model=["A", "A"], macs=[1, 1])
     lines = compare_text.as_text(cnnbench.compare(base, base[:1].assign(macs=2)), 120).splitlines()
     assert any(line.startswith("A ") and "worse" in line for line in lines)

@@ -47,7 +47,7 @@ def test_equal_networks_share_a_tier_in_nineteen_of_twenty_trials() -> None:
     assert apart / 150 <= 0.05
 
 
-def test_large_gaps_are_told_apart_by_three_seeds() -> None:
+def test_three_seeds_separate_large_gaps() -> None:
     random = np.random.default_rng(1)
     ease = random.beta(2, 1, IMAGES) * 0.8
     field = [trained(random, ease, shift, 3, noise=0.005) for shift in (0.0, 0.1, 0.1, 0.2)]

@@ -24,12 +24,12 @@ class OutputsOf:
 
     Attributes:
         classes: names of the folder's classes.
-        places: index of the output of each class.
+        output_indices: index of the output of each class.
         guessed: assumed from the order of the names alone.
     """
 
     classes: tuple[str, ...]
-    places: tuple[int, ...]
+    output_indices: tuple[int, ...]
     guessed: bool = False
 
     def notes(self, probs: np.ndarray, labels: np.ndarray) -> list[str]:
@@ -46,8 +46,8 @@ class OutputsOf:
             f"{self.classes[-1]}; if the network has another order, {_HOW}"
         ]
         as_text = {name: place for place, name in enumerate(sorted(self.classes))}
-        moved = np.zeros(max(self.places) + 1, np.int64)
-        moved[list(self.places)] = [as_text[name] for name in self.classes]
+        moved = np.zeros(max(self.output_indices) + 1, np.int64)
+        moved[list(self.output_indices)] = [as_text[name] for name in self.classes]
         best = probs.argmax(axis=1)
         ours, theirs = float((best == labels).mean()), float((best == moved[labels]).mean())
         if theirs > ours:
@@ -74,11 +74,11 @@ def outputs_of(
         names, file = trained_on.names, trained_on.names_file
         if len(names) != width:
             raise JobFailed(f"'{file}' has {len(names)} classes, the network has {width}")
-        return OutputsOf(classes, _places(classes, names, dataset, f"of '{file}'"))
+        return OutputsOf(classes, _output_indices(classes, names, dataset, f"of '{file}'"))
     ids = imagenet_ids()
     if trained_on.is_imagenet or (width == len(ids) and set(classes) <= set(ids)):
         what = "of ImageNet: subfolders must be named by WordNet id, for example n01440764"
-        return OutputsOf(classes, _places(classes, ids, dataset, what))
+        return OutputsOf(classes, _output_indices(classes, ids, dataset, what))
     if len(classes) == width:
         return OutputsOf(classes, tuple(range(width)), guessed=True)
     if all(name.isdecimal() and int(name) < width for name in classes):
@@ -97,7 +97,7 @@ def imagenet_ids() -> tuple[str, ...]:
         return tuple(row["wordnet_id"] for row in csv.DictReader(lines))
 
 
-def _places(
+def _output_indices(
     classes: Sequence[str], names: Sequence[str], dataset: str, what: str
 ) -> tuple[int, ...]:
     of = {name: place for place, name in enumerate(names)}

@@ -104,7 +104,7 @@ class FixedObjective(ClassificationObjective):
         self._outputs_of = outputs_of
 
     def targets(self, part: Part) -> Labels:
-        return np.array(self._outputs_of.places)[part.labels]
+        return np.array(self._outputs_of.output_indices)[part.labels]
 
     def evaluate(self, outputs: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
         found = super().evaluate(outputs, targets, encoding)
