@@ -1,10 +1,11 @@
-"""Small pieces of text: untrusted text made safe to show, tensor shapes, tables in HTML."""
+"""Small pieces of text: untrusted text made safe to show, messages, shapes, tables in HTML."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 _MOST_ROWS = 50  # of a table in a notebook
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -22,6 +23,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Return ``text`` with every line made `printable`; the line ends stay."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def pydantic_message(error: Mapping[str, Any]) -> str:
+    """Return the message of an item of ``ValidationError.errors()``, without pydantic's prefix."""
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def shape_text(sizes: Iterable[object]) -> str:

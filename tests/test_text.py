@@ -1,10 +1,12 @@
 """Text that is safe to print, and the text of a shape."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import pytest
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from cnnbench.text import printable, printable_lines, shape_text
+from cnnbench.text import printable, printable_lines, pydantic_message, shape_text
 
 
 @pytest.mark.parametrize(
@@ -29,3 +31,16 @@ def test_keeps_the_lines_of_a_text() -> None:
 )
 def test_writes_a_shape(shape: Sequence[int | None], text: str) -> None:
     assert shape_text(shape) == text
+
+
+def _refuse(value: int) -> int:
+    raise ValueError(f"{value} is odd")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(3, "3 is odd"), ("x", "Input should be a valid integer")]
+)
+def test_a_validation_message_has_no_prefix_of_pydantic(value: object, message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(Annotated[int, AfterValidator(_refuse)]).validate_python(value)
+    assert pydantic_message(caught.value.errors()[0]).startswith(message)

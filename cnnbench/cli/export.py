@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -71,42 +73,20 @@ from cnnbench.cli import options
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the card.")
 @options.data_dir("keras/ and tensorflow_datasets/")
-def command(
-    model: str,
-    variant: str,
-    weights: Path,
-    out: Path,
-    dataset: str | None,
-    image_size: int | None,
-    recipe: str | None,
-    representative: int,
-    fine_tune_epochs: int,
-    fine_tune_rate: float,
-    as_json: bool,
-    data_dir: Path | None,
-) -> None:
+def command(as_json: bool, data_dir: Path | None, **chosen: Any) -> None:
     """Make variant V of the trained MODEL and write it as a LiteRT file.
 
     Int8 calibration and fine-tuning need the data set; for weights kept by a run
     (trained.weights.h5) it is known. With a data set, the card includes the accuracy of the file.
     """
-    from cnnbench.execution import export
-    from cnnbench.execution.export_settings import ExportOptions
+    from cnnbench.execution import single_jobs
+    from cnnbench.probes.compression import export
 
-    chosen = ExportOptions(
-        model=model,
-        variant=variant,
-        weights=weights,
-        out=out,
-        dataset=dataset,
-        image_size=image_size,
-        recipe=recipe,
-        representative=representative,
-        fine_tune_epochs=fine_tune_epochs,
-        fine_tune_rate=fine_tune_rate,
-    )
-    card = export.export(chosen, data_dir.resolve() if data_dir else None, _report_progress)
-    click.echo(json.dumps(card, indent=1) if as_json else export.summary(card, out))
+    data_dir = data_dir.resolve() if data_dir else None
+    run = partial(single_jobs.run, data_dir=data_dir, report_progress=_report_progress)
+    made = export.ExportOptions(**chosen)
+    card = export.export(made, run)
+    click.echo(json.dumps(card, indent=1) if as_json else export.summary(card, made.out))
 
 
 def _report_progress(message: str) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from click.testing import CliRunner
 
 from cnnbench.cli import group
 from cnnbench.errors import CnnbenchError, UserError
-from cnnbench.execution import export as exporting
-from cnnbench.execution import export_settings
-from cnnbench.execution.export_settings import ExportOptions
+from cnnbench.execution import single_jobs
 from cnnbench.execution.job import JobRequest, JobResult
 from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.compression import export as exporting
+from cnnbench.probes.compression.export import ExportOptions
 from cnnbench.probes.compression.settings import CompressionSetting
 from tests.execution.fake import FakeExecutor
 
@@ -131,7 +132,8 @@ def _exporter(
 
 
 def _exported(weights: str, out: Path, executor: FakeExecutor) -> None:
-    exporting.export(ExportOptions("BasicCNN", "float32", Path(weights), out), executor=executor)
+    options = ExportOptions("BasicCNN", "float32", Path(weights), out)
+    exporting.export(options, partial(single_jobs.run, executor=executor))
 
 
 def test_file_and_card_are_replaced_together_or_not_at_all(weights: str, tmp_path: Path) -> None:
@@ -170,7 +172,7 @@ def test_the_summary_of_a_card_names_size_accuracy_and_flags() -> None:
 def _asked(weights: str, model: str = "BasicCNN", **options: Any) -> CompressionSetting:
     """The setting of an export of ``ptq-int8``."""
     chosen = ExportOptions(model, "ptq-int8", Path(weights), Path("m.tflite"), **options)
-    return export_settings.resolve(chosen)[0]
+    return exporting.resolve(chosen)[0]
 
 
 def _network_card(folder: Path, model: str, **known: str) -> None:

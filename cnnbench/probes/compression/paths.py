@@ -18,6 +18,7 @@ from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.interface import Context
 
 MODEL, CARD = "model.tflite", "card.json"
+FLOAT32_CARD = "network.json"
 _CONVERTED = "converted-"
 _REASON = "reason.txt"
 _LONGEST_REASON = 500  # characters

@@ -69,7 +69,9 @@ class Training(TrainingConfig):
                 )
         return self
 
-    def setting(self, model: ModelInfo, dataset_sha256: str, weights_sha256: str) -> Any:
+    def setting(
+        self, model: ModelInfo, dataset_sha256: str, weights_sha256: str
+    ) -> AccuracySetting:
         """Return the setting of this training for ``model``, with every default filled in.
 
         Raises:

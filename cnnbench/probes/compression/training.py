@@ -32,7 +32,7 @@ from cnnbench.tasks.classification import outputs
 
 # The known facts about the training of weights from a file.
 _KNOWN = {"dataset", "recipe", "image_size", "dataset_sha256"}
-CARD, OUTPUTS, FILE = "network.json", "outputs.npy", "trained.weights.h5"
+OUTPUTS, FILE = "outputs.npy", "trained.weights.h5"
 
 
 def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
@@ -56,7 +56,7 @@ def card(folder: Path) -> dict[str, Any]:
     Raises:
         Unavailable: there is none.
     """
-    file = paths.required(folder, CARD, "the float32 model is missing")
+    file = paths.required(folder, paths.FLOAT32_CARD, "the float32 model is missing")
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
 
@@ -174,4 +174,4 @@ def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
 def _write_card(folder: Path, facts: dict[str, Any]) -> None:
     weights = (folder / keras_transfer.WEIGHTS).read_bytes()
     facts = facts | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
-    replace_text(folder / CARD, json.dumps(facts, indent=1, allow_nan=False))
+    replace_text(folder / paths.FLOAT32_CARD, json.dumps(facts, indent=1, allow_nan=False))
