@@ -2,7 +2,8 @@
 
 A task is one folder or file with a `Task` in it and one line in `TASKS`; another package adds one
 by an entry point of the group ``cnnbench.tasks``. The module must be light to import: `Task` plans
-and summarises. Its `Objective`, used only in workers, trains and evaluates networks.
+and summarises. Its `Objective` trains and evaluates networks in workers; making one, and its
+`Objective.outputs_for`, must be light too.
 
 A task's metrics are `cnnbench.metrics.QualityMetric`, one line each in `cnnbench.metrics.QUALITY`.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cnnbench.metrics import QUALITY, QualityMetric
 from cnnbench.plugins import Registry
+from cnnbench.statistics.estimates import Estimate
 from cnnbench.statistics.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -59,6 +61,10 @@ class Objective(Protocol):
 
     def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
         """Return a Keras loss of encoded targets and outputs."""
+
+    def imitation_loss(self, encoding: str) -> Any:
+        """Return a Keras loss of another network's outputs, as encoded here, and outputs."""
+        return "mean_squared_error"
 
     def watched(self, encoding: str) -> Any:
         """Return the Keras metric `Task.watched`, computed in every epoch."""
@@ -208,6 +214,13 @@ class Task(Protocol):
             classes: 0 if known only after reading the data set.
         """
         return ""
+
+    def gain(self, base: Evaluated, new: Evaluated) -> tuple[Estimate, int] | None:
+        """Return by how much `primary` rises from ``base`` to ``new``, and on how many images.
+
+        None if they are not known image by image, or not for the same images.
+        """
+        return None
 
     def judge(self, contender: Contender) -> Mapping[str, Judgement]:
         """Return intervals and verdicts of metrics over several seeds, by metric name.

@@ -16,8 +16,9 @@ import numpy as np
 
 from cnnbench.errors import Unavailable
 from cnnbench.models import registry
-from cnnbench.probes.compression import keras_transfer, networks
+from cnnbench.probes.compression import networks
 from cnnbench.probes.latency import calibrated_model
+from cnnbench.tasks.classification import CLASSIFICATION
 
 _SIZE = 64
 
@@ -43,11 +44,11 @@ def main(folder: Path, generation: str, dtype: str, names: list[str]) -> None:
         if generation == "keras3":
             place.mkdir()
             model = calibrated_model.build(handle)
-            keras_transfer.save_weights(model, place)
-            keras_transfer.save_outputs(model, images, place)
+            networks.save_weights(model, place)
+            networks.save_outputs(model, images, place)
         else:
             try:
-                model = networks.fresh_copy(handle, None, place)
+                model = networks.fresh_copy(handle, None, CLASSIFICATION.objective((), ""), place)
             except Unavailable as error:
                 (place / "refused.txt").write_text(str(error))
                 continue

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from cnnbench.errors import JobFailed, Unavailable
-from cnnbench.probes.compression import conversion, coverage, flatbuffer
-from cnnbench.probes.compression.flatbuffer import Kernel
-from cnnbench.probes.compression.interpreter import File
+from cnnbench.probes.compression import conversion, kernels
+from cnnbench.probes.compression.conversion import File
+from cnnbench.probes.compression.kernels import Kernel
 from cnnbench.probes.compression.variants import Variant, parse
 
 _SHAPE = (1, 8, 8, 4)
@@ -57,7 +57,7 @@ def _images() -> Iterator[list[np.ndarray]]:
 
 def _kernels(model: Any, variant: str) -> dict[str, Kernel]:
     content = conversion.convert(model, _SHAPE, parse(variant), _images)
-    return {kernel.op: kernel for kernel in flatbuffer.kernels(content)}
+    return {kernel.op: kernel for kernel in kernels.read(content)}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_transposed_convolution_counts_positions_of_its_input() -> None:
         [tf.keras.Input((4, 6, 5)), layers.Conv2DTranspose(3, 2, strides=2, padding="same")]
     )
     content = conversion.convert(upward, (1, 4, 6, 5), Variant(), _images)
-    (kernel,) = flatbuffer.kernels(content)
+    (kernel,) = kernels.read(content)
     assert (kernel.op, kernel.params) == ("TRANSPOSE_CONV", 2 * 2 * 5 * 3)
     assert kernel.macs == 4 * 6 * 2 * 2 * 5 * 3
 
@@ -129,10 +129,10 @@ def test_coverage_is_a_share_of_weights_and_of_macs() -> None:
     whole = _kernel(np.ones((2, 8), np.int8), "INT8", "INT8")
     left = replace(_kernel(np.ones((2, 24), np.float32)), name="left")
     variant = parse("qat-int8")
-    found = coverage.metrics([whole, left], variant)
+    found = kernels.metrics([whole, left], variant)
     assert found["coverage_params"] == 16 / 64
     assert found["coverage_macs"] == 160 / 640
-    named = coverage.details([whole, left], variant)
+    named = kernels.details([whole, left], variant)
     assert (named["kernels"], named["kernels_uncovered"]) == (2, 1)
     assert named["uncovered"][0]["name"] == "left"
 
@@ -141,12 +141,12 @@ def test_counts_shared_weights_once_and_their_macs_at_every_use() -> None:
     shared = _kernel(np.tile(np.array([0, 3], np.int8), (4, 5)), "INT8", "INT8")
     again = replace(shared, macs=1000)
     left = _kernel(np.ones((2, 5), np.float32))  # 10 weights, 100 multiply-adds
-    found = coverage.metrics([shared, again, left], parse("qat-int8"))
+    found = kernels.metrics([shared, again, left], parse("qat-int8"))
     assert found["sparsity"] == 20 / 50
     assert found["distinct_weights"] == 2
     assert found["coverage_params"] == 40 / 50
     assert found["coverage_macs"] == (400 + 1000) / (400 + 1000 + 100)
-    named = coverage.details([left, replace(left, macs=7), shared, again], parse("qat-int8"))
+    named = kernels.details([left, replace(left, macs=7), shared, again], parse("qat-int8"))
     assert (named["kernels"], named["kernels_uncovered"]) == (2, 1)
 
 
@@ -156,38 +156,38 @@ def test_a_shared_layer_is_stored_once() -> None:
     inputs = tf.keras.Input((8,))
     shared = tf.keras.layers.Dense(8, activation="relu")
     twice = tf.keras.Model(inputs, shared(shared(inputs)))
-    first, again = flatbuffer.kernels(conversion.convert(twice, (1, 8), Variant(), _images))
+    first, again = kernels.read(conversion.convert(twice, (1, 8), Variant(), _images))
     assert first.buffer == again.buffer
-    assert coverage.details([first, again], Variant()) == {"kernels": 1}
+    assert kernels.details([first, again], Variant()) == {"kernels": 1}
 
 
 def test_int8_weights_with_float_data_are_dynamic() -> None:
     hybrid = _kernel(np.ones((2, 8), np.int8), "INT8", "FLOAT32")
-    assert coverage.covers(hybrid, parse("ptq-dynamic"))
-    assert not coverage.covers(hybrid, parse("ptq-int8"))
+    assert kernels.covers(hybrid, parse("ptq-dynamic"))
+    assert not kernels.covers(hybrid, parse("ptq-int8"))
 
 
 def test_sparse_means_as_sparse_as_asked() -> None:
     values = np.arange(100) >= 50  # half of them zero
-    assert coverage.covers(_kernel(values), parse("pruned-50"))
-    assert not coverage.covers(_kernel(values), parse("pruned-80"))
-    assert not coverage.covers(_kernel(values.reshape(25, 4)), parse("pruned-2x4"))
-    assert coverage.covers(_kernel(np.tile([0, 3, 0, 5], (25, 1))), parse("pruned-2x4"))
+    assert kernels.covers(_kernel(values), parse("pruned-50"))
+    assert not kernels.covers(_kernel(values), parse("pruned-80"))
+    assert not kernels.covers(_kernel(values.reshape(25, 4)), parse("pruned-2x4"))
+    assert kernels.covers(_kernel(np.tile([0, 3, 0, 5], (25, 1))), parse("pruned-2x4"))
 
 
 def test_clusters_may_differ_from_channel_to_channel() -> None:
     rows = np.stack([np.tile(np.arange(4) + 10 * row, 8) for row in range(6)]).astype(np.int8)
     assert _kernel(rows).distinct == 24
-    assert coverage.covers(_kernel(rows), parse("clustered-4"))
-    assert not coverage.covers(_kernel(rows), parse("clustered-3"))
-    assert not coverage.covers(_kernel(rows.T), parse("clustered-4")), "input channels do not count"
+    assert kernels.covers(_kernel(rows), parse("clustered-4"))
+    assert not kernels.covers(_kernel(rows), parse("clustered-3"))
+    assert not kernels.covers(_kernel(rows.T), parse("clustered-4")), "input channels do not count"
     tiny = _kernel(np.arange(18).reshape(6, 3))
-    assert not coverage.covers(tiny, parse("clustered-4")), "three weights a channel say nothing"
+    assert not kernels.covers(tiny, parse("clustered-4")), "three weights a channel say nothing"
 
 
 def test_distinct_weights_is_a_median_over_weights() -> None:
     large, small = _kernel(np.arange(16).repeat(64)), _kernel(np.arange(100))
-    assert coverage.metrics([large, small], Variant())["distinct_weights"] == 16
+    assert kernels.metrics([large, small], Variant())["distinct_weights"] == 16
 
 
 def test_finds_the_reason_in_the_converters_message() -> None:
@@ -227,9 +227,9 @@ def test_rejects_keras_3_in_use(model: Any, monkeypatch: pytest.MonkeyPatch) -> 
 def test_rejects_weights_of_another_model(model: Any, tmp_path: Any) -> None:
     import tensorflow as tf
 
-    from cnnbench.probes.compression import keras_transfer
+    from cnnbench.probes.compression import networks
 
-    keras_transfer.save_weights(model, tmp_path)
+    networks.save_weights(model, tmp_path)
     other = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(3)])
     with pytest.raises(Unavailable, match="the first difference at index 0"):
-        keras_transfer.load_weights(other, tmp_path / keras_transfer.WEIGHTS)
+        networks.load_weights(other, tmp_path / networks.WEIGHTS)

@@ -12,7 +12,7 @@ import pytest
 
 from cnnbench.errors import Unavailable
 from cnnbench.models import catalog
-from cnnbench.probes.compression import keras_transfer
+from cnnbench.probes.compression import networks
 
 _TOLERANCE = 1e-5  # of probabilities
 _LARGE = 30e6  # parameters
@@ -182,11 +182,11 @@ def test_finds_swapped_weights_that_constant_outputs_would_hide(tmp_path: Path) 
 
     original, copy = built(), built()
     images = np.random.default_rng(0).random((2, 8, 8, 2)).astype(np.float32)
-    keras_transfer.save_weights(original, tmp_path)
+    networks.save_weights(original, tmp_path)
     before = original.get_weights()
-    keras_transfer.save_outputs(original, images, tmp_path)
-    keras_transfer.load_weights(copy, tmp_path / keras_transfer.WEIGHTS)
-    keras_transfer.check_outputs(copy, tmp_path)
+    networks.save_outputs(original, images, tmp_path)
+    networks.load_weights(copy, tmp_path / networks.WEIGHTS)
+    networks.check_outputs(copy, tmp_path)
     for model in (original, copy):
         for now, then in zip(model.get_weights(), before, strict=True):
             assert np.array_equal(now, then), "both keep their own weights"
@@ -195,7 +195,7 @@ def test_finds_swapped_weights_that_constant_outputs_would_hide(tmp_path: Path) 
     one.moving_mean, one.beta = one.beta, one.moving_mean
     two.moving_variance, two.gamma = two.gamma, two.moving_variance
     with pytest.raises(Unavailable, match="has different outputs"):
-        keras_transfer.check_outputs(copy, tmp_path)
+        networks.check_outputs(copy, tmp_path)
 
 
 @pytest.mark.slow

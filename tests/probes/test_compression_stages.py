@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from cnnbench.errors import JobFailed
-from cnnbench.probes.compression import fine_tuning, keras_transfer, paths
-from cnnbench.probes.compression.flatbuffer import Kernel
+from cnnbench.probes.compression import fine_tuning, networks, paths
+from cnnbench.probes.compression.kernels import Kernel
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.steps import Step
 from cnnbench.probes.compression.steps.wrapping import SkippedLayers
@@ -109,6 +109,6 @@ def test_a_failed_step_stores_nothing_and_is_repeated(tmp_path: Path) -> None:
     calls: Counter[str] = Counter()
     with pytest.raises(JobFailed):
         compress(Variant((FakeStep("pruned-50", calls, fails=True),)), tmp_path)
-    assert not list(tmp_path.rglob(keras_transfer.WEIGHTS))
+    assert not list(tmp_path.rglob(networks.WEIGHTS))
     compress(Variant((FakeStep("pruned-50", calls),)), tmp_path)
     assert calls == {"pruned-50": 1}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cnnbench.probes.compression.verdicts import verdicts
+from cnnbench.probes.compression.summary import COLUMN, columns
 from cnnbench.record import Record
 from cnnbench.report.remarks import remarks
 from cnnbench.results import tables
@@ -43,9 +43,9 @@ def _rows(*cells: dict[str, Any]) -> list[Row]:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    found = verdicts(_rows(_row("float32"), row), [[], []])
-    assert set(found) == {1}, "float32 is what the others are compared with"
-    return found[1]
+    of_float32, found = columns(_rows(_row("float32"), row), [[], []])
+    assert of_float32 == {}, "float32 is what the others are compared with"
+    return found[COLUMN]
 
 
 def test_a_speed_up_is_shown_with_its_interval() -> None:
@@ -138,7 +138,7 @@ def test_why_there_is_no_file() -> None:
 
 def test_a_row_without_its_float32_row_has_no_verdict() -> None:
     rows = _rows(_row("float32"), _row("ptq-int8") | {"classes": 5})
-    assert verdicts(rows, [[], []]) == {}
+    assert columns(rows, [[], []]) == [{}, {}]
 
 
 _FLAG = "output disagrees with Keras by 0.3 (largest output 1)"

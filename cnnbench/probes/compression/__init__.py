@@ -1,9 +1,8 @@
 """Compression probe: quantised, pruned or clustered variants of a trained model, in LiteRT."""
 
 from cnnbench.metrics import Metric
-from cnnbench.probes.compression import verdicts
 from cnnbench.probes.compression.settings import CompressionSetting, CompressionSpec
-from cnnbench.probes.compression.summary import summarise
+from cnnbench.probes.compression.summary import columns, summarise
 from cnnbench.probes.latency.rounds import are_precise
 from cnnbench.probes.probe import Probe
 
@@ -16,7 +15,7 @@ PROBE = Probe(
     run="cnnbench.probes.compression.run",
     summary=summarise,
     is_precise=are_precise,
-    across_rows=verdicts.columns,
+    across_rows=columns,
     # Compare float32 with its variants by this probe's rounds, which are interleaved with theirs.
     precedence=1,
     metrics=(

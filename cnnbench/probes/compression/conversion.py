@@ -8,6 +8,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,12 @@ from typing import Any
 import numpy as np
 
 from cnnbench.data.pictures import data_details
+from cnnbench.environment import usable_cores
 from cnnbench.errors import CnnbenchError, JobFailed, brief, is_out_of_memory
-from cnnbench.files import replace_text
+from cnnbench.files import replace_text, replacing
 from cnnbench.models.handle import ModelHandle
-from cnnbench.probes.compression import (
-    coverage,
-    fine_tuning,
-    flatbuffer,
-    images,
-    networks,
-    paths,
-    training,
-)
-from cnnbench.probes.compression.interpreter import File, predict
+from cnnbench.probes.accuracy.training import network
+from cnnbench.probes.compression import fine_tuning, images, kernels, networks, paths, training
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.steps.base import Representative
 from cnnbench.probes.compression.steps.quantisation import Quantisation
@@ -37,6 +31,28 @@ from cnnbench.probes.compression.variants import Variant, parse
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.runtimes import litert_file
+from cnnbench.probes.latency.runtimes.litert_file import LiteRTFile
+
+
+class File(LiteRTFile):
+    """An opened flatbuffer with a batch size of one."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, usable_cores())
+        self.load()
+        self.compile()
+
+    def __call__(self, images: np.ndarray, training: bool = False) -> list[np.ndarray]:
+        """Return the outputs, ``(n, ...)`` each, for float32 ``images``, ``(n, h, w, c)``.
+
+        Raises:
+            JobFailed: an output is not finite, for example if a weight is too large for float16.
+        """
+        calls = [self.call(image[None]) for image in np.asarray(images, np.float32)]
+        outputs = [np.concatenate(parts) for parts in zip(*calls, strict=True)]
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise JobFailed("its outputs are not finite")
+        return outputs
 
 
 def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
@@ -69,15 +85,16 @@ def _run(
     folder: Path,
 ) -> ProbeResult:
     data = images.load(handle, setting, context)
-    model = networks.fresh_copy(handle, setting.training, float32)
+    model = networks.fresh_copy(handle, setting.training, data.objective, float32)
     skipped = SkippedLayers()
     if variant.is_fine_tuned:
+        batches, per_epoch = data.training_batches(model)
         tuning = fine_tuning.FineTuning(
-            batches=data.training_batches(model),
+            batches=batches,
+            batches_per_epoch=per_epoch,
             epochs=setting.fine_tune_epochs,
             rate=setting.fine_tune_rate,
-            on_labels=setting.training is not None or card["outputs"] in ("softmax", "sigmoids"),
-            outputs=card["outputs"],
+            loss=data.loss(card["outputs"]),
             report_progress=context.report_progress,
         )
         folder_of = partial(paths.stage_folder, handle, setting, context)
@@ -87,20 +104,20 @@ def _run(
     shape = (1, *handle.input_shape)
     content = convert(model, shape, variant, lambda: data.representative(setting.representative))
     convert_s = time.perf_counter() - began
-    part = folder / f".{paths.MODEL}.part"
-    part.write_bytes(content)
-    file = File(part)
-    result = _analysed(content, variant)
-    difference, scale = _difference_from_keras(handle, model, file, folder)
-    result.metrics |= {"convert_s": convert_s, "output_max_abs_diff": difference}
-    result.details |= {"left": skipped.layers, "left_kinds": dict(skipped.kinds)}
-    # A quantised file differs from Keras by design.
-    if variant.step(Quantisation) is None:
-        result.details["flags"] = calibrated_model.disagreement(difference, scale)
-    if isinstance(data, images.DatasetImages):
-        _evaluate(result, file, data, card, float32, context)
-    _write_card(folder, handle, setting, card, content, result)
-    part.replace(folder / paths.MODEL)
+    with replacing(folder / paths.MODEL) as stream:
+        stream.write(content)
+        stream.flush()
+        file = File(Path(stream.name))
+        result = _analysed(content, variant)
+        difference, scale = _difference_from_keras(handle, model, file, folder)
+        result.metrics |= {"convert_s": convert_s, "output_max_abs_diff": difference}
+        result.details |= {"left": skipped.layers, "left_kinds": dict(skipped.kinds)}
+        # A quantised file differs from Keras by design.
+        if variant.step(Quantisation) is None:
+            result.details["flags"] = calibrated_model.disagreement(difference, scale)
+        if isinstance(data, images.DatasetImages):
+            _evaluate(result, file, data, card, float32, context)
+        _write_card(folder, handle, setting, card, result)
     return result
 
 
@@ -144,15 +161,14 @@ def reason(error: BaseException) -> str:
 
 def _analysed(content: bytes, variant: Variant) -> ProbeResult:
     """Return the sizes of the file, and the sparsity, clusters and coverage of its kernels."""
-    kernels = flatbuffer.kernels(content)
+    found = kernels.read(content)
     sizes = {
         "file_bytes": len(content),
         "file_gzip_bytes": len(gzip.compress(content, compresslevel=6, mtime=0)),
     }
     return ProbeResult(
-        metrics=sizes | coverage.metrics(kernels, variant),
-        details=coverage.details(kernels, variant)
-        | {"sha256": hashlib.sha256(content).hexdigest()},
+        metrics=sizes | kernels.metrics(found, variant),
+        details=kernels.details(found, variant) | {"sha256": hashlib.sha256(content).hexdigest()},
     )
 
 
@@ -185,16 +201,30 @@ def _evaluate(
     context: Context,
 ) -> None:
     """Add the quality on the test images, and the agreement with the float32 model."""
-    objective, encoding = data.objective, card["outputs"]
-    outputs = predict(file, data.test.images, data.preprocessed, context.report_progress)
-    found = objective.evaluate(outputs, objective.targets(data.test), encoding)
+    objective, encoding, dataset = data.objective, card["outputs"], data.job.dataset
+    outputs = _predict(file, dataset.test.images, data.preprocessed, context.report_progress)
+    found = objective.evaluate(outputs, objective.targets(dataset.test), encoding)
     original = np.load(float32 / training.OUTPUTS)
     result.metrics |= found.metrics
     if (agreement := objective.agreement(outputs, original, encoding)) is not None:
         result.metrics["agreement"] = agreement
     result.details |= found.details
-    result.details |= data_details(data.dataset, card.get("notes", ()))
-    result.details |= {name: card[name] for name in ("output",) if name in card}
+    result.details |= data_details(dataset, card.get("notes", ()))
+    result.details |= network.output_details(card.get("output", ""))
+
+
+def _predict(
+    file: File,
+    images: np.ndarray,
+    preprocess: Callable[[np.ndarray], np.ndarray],
+    report_progress: Callable[[str], None],
+) -> np.ndarray:
+    """Return the first output of ``file``, ``(n, ...)``, for uint8 ``images``."""
+    parts, step = [], 256
+    for start in range(0, len(images), step):
+        report_progress(f"testing in LiteRT, image {start + 1:,} of {len(images):,}")
+        parts.append(file(preprocess(images[start : start + step]))[0])
+    return np.concatenate(parts)
 
 
 def _write_card(
@@ -202,7 +232,6 @@ def _write_card(
     handle: ModelHandle,
     setting: CompressionSetting,
     card: dict[str, Any],
-    content: bytes,
     result: ProbeResult,
 ) -> None:
     """Write the card of the file: the variant, its origin, settings, hashes and metrics."""
@@ -212,8 +241,8 @@ def _write_card(
         "variant": setting.variant,
         "input_shape": list(handle.input_shape),
         "classes": handle.classes,
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "bytes": len(content),
+        "sha256": result.details["sha256"],
+        "bytes": result.metrics["file_bytes"],
         "made": {
             "representative_images": setting.representative,
             "fine_tune_epochs": setting.fine_tune_epochs,

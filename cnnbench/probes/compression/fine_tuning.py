@@ -12,12 +12,10 @@ from typing import Any
 from cnnbench.errors import JobFailed
 from cnnbench.files import replace_text
 from cnnbench.probes.accuracy.training import network
-from cnnbench.probes.compression import keras_transfer
-from cnnbench.probes.compression.images import TrainingBatches
+from cnnbench.probes.compression import networks
+from cnnbench.probes.compression.images import Batches
 from cnnbench.probes.compression.steps.wrapping import SkippedLayers
 from cnnbench.probes.compression.variants import Variant
-from cnnbench.tasks.classification.objective import cross_entropy
-from cnnbench.tasks.classification.outputs import Kind
 
 _SKIPPED = "left.json"
 
@@ -27,25 +25,25 @@ class FineTuning:
     """Settings of the fine-tuning of a wrapped model.
 
     Attributes:
-        batches: images and targets.
+        batches: images and targets of an epoch.
+        batches_per_epoch: their number.
         epochs: number of epochs of each step.
         rate: learning rate of Adam.
-        on_labels: the targets are classes or probabilities; else the outputs of the float32 model.
-        outputs: kind of the model's outputs.
+        loss: Keras loss of targets and outputs.
         report_progress: takes progress messages.
     """
 
-    batches: TrainingBatches
+    batches: Batches
+    batches_per_epoch: int
     epochs: int
     rate: float
-    on_labels: bool
-    outputs: Kind
+    loss: Any
     report_progress: Callable[[str], None]
 
     @property
     def steps(self) -> int:
         """Number of batches in all epochs."""
-        return self.epochs * self.batches.per_epoch
+        return self.epochs * self.batches_per_epoch
 
     def fit(self, model: Any, step: str, callbacks: Sequence[Any] = ()) -> None:
         """Train ``model`` in place; the statistics of batch normalisation stay fixed.
@@ -60,12 +58,11 @@ class FineTuning:
         """
         import tensorflow as tf
 
-        loss = cross_entropy(self.outputs) if self.on_labels else "mean_squared_error"
-        model.compile(tf.keras.optimizers.Adam(self.rate), loss, jit_compile=False)
+        model.compile(tf.keras.optimizers.Adam(self.rate), self.loss, jit_compile=False)
         for epoch in range(1, self.epochs + 1):
             self.report_progress(f"{step}, epoch {epoch} of {self.epochs}")
             history = model.fit(
-                self.batches.of_epoch(epoch),
+                self.batches(epoch),
                 initial_epoch=epoch - 1,
                 epochs=epoch,
                 shuffle=False,
@@ -113,17 +110,17 @@ def _stored_or_made(
     model: Any, stage: Variant, tuning: FineTuning, skipped: SkippedLayers, folder: Path
 ) -> Any:
     """Return ``model`` after the last step of ``stage``, from ``folder`` if it is stored there."""
-    weights = folder / keras_transfer.WEIGHTS
+    weights = folder / networks.WEIGHTS
     if weights.is_file():
         found = json.loads((folder / _SKIPPED).read_text(encoding="utf-8"))
         skipped.add(SkippedLayers(**found))
-        keras_transfer.load_weights(model, weights)
+        networks.load_weights(model, weights)
         return model
     now = SkippedLayers()
     model = stage.steps[-1].apply(model, stage, tuning, now)
     folder.mkdir(parents=True, exist_ok=True)
     replace_text(folder / _SKIPPED, json.dumps({"layers": now.layers, "kinds": now.kinds}))
-    keras_transfer.save_weights(model, folder)
+    networks.save_weights(model, folder)
     skipped.add(now)
     return model
 

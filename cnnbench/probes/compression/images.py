@@ -7,12 +7,11 @@ uses random images, and its own float32 outputs are the targets of fine-tuning.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from cnnbench.data.pictures import LoadedData, Part
 from cnnbench.errors import JobFailed
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy import run as accuracy
@@ -22,48 +21,32 @@ from cnnbench.probes.accuracy.training.recipes import TrainingJob
 from cnnbench.probes.compression.settings import FEWEST_REPRESENTATIVE, CompressionSetting
 from cnnbench.probes.interface import Context
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.tasks.task import Objective
+from cnnbench.tasks.task import TASKS, Objective
+
+# Epoch, from 1 -> a `tf.data.Dataset` of ``(images, targets)``; their number is returned with it.
+Batches = Callable[[int], Any]
 
 _RANDOM_IMAGES, _RANDOM_BATCH = 64, 8
 
 
-@dataclass(frozen=True)
-class TrainingBatches:
-    """Batches for fine-tuning.
+class DatasetImages:
+    """Images of a data set, preprocessed for the model.
 
     Attributes:
-        of_epoch: epoch, from 1 -> a `tf.data.Dataset` of ``(images, targets)``.
-        per_epoch: number of batches in an epoch.
+        job: the training of the float32 model: its data set and objective.
     """
 
-    of_epoch: Callable[[int], Any]
-    per_epoch: int
-
-
-class DatasetImages:
-    """Images of a data set, preprocessed for the model."""
-
-    def __init__(self, task: TrainingJob) -> None:
-        self._task = task
-
-    @property
-    def dataset(self) -> LoadedData:
-        """The data set, loaded."""
-        return self._task.dataset
+    def __init__(self, job: TrainingJob) -> None:
+        self.job = job
 
     @property
     def objective(self) -> Objective:
-        """The objective of the training: targets, evaluation, agreement."""
-        return self._task.objective
-
-    @property
-    def test(self) -> Part:
-        """The test images."""
-        return self.dataset.test
+        """The objective of the training."""
+        return self.job.objective
 
     def preprocessed(self, images: np.ndarray) -> np.ndarray:
         """Return uint8 images, ``(n, h, w, c)``, as the float32 input of the model."""
-        return np.asarray(self._task.preprocess(images.astype(np.float32)), np.float32)
+        return np.asarray(self.job.preprocess(images.astype(np.float32)), np.float32)
 
     def representative(self, count: int) -> Iterator[list[np.ndarray]]:
         """Yield ``count`` random training images, each in a list of one batch of one image.
@@ -71,23 +54,27 @@ class DatasetImages:
         Raises:
             JobFailed: there are fewer training images.
         """
-        part = self._task.dataset.train
+        part = self.job.dataset.train
         if count > len(part):
             is_enough = len(part) >= FEWEST_REPRESENTATIVE
             hint = f": set representative to {len(part)} or less" if is_enough else ""
             raise JobFailed(
                 f"too few images for calibration: representative is {count}, but "
-                f"{self._task.setting.dataset} has {len(part)} training images{hint}"
+                f"{self.job.setting.dataset} has {len(part)} training images{hint}"
             )
         chosen = np.random.default_rng(0).permutation(len(part))[:count]
         for index in chosen:
             yield [self.preprocessed(part.images[index : index + 1])]
 
-    def training_batches(self, model: Any) -> TrainingBatches:
+    def training_batches(self, model: Any) -> tuple[Batches, int]:
         """Return the training images, augmented as in the training of the float32 model."""
-        task = self._task
-        batches = task.training_batches(task.setting.augment)
-        return TrainingBatches(lambda epoch: batches.epoch(task.seed, 1000 + epoch), batches.steps)
+        job = self.job
+        batches = job.training_batches(job.setting.augment)
+        return lambda epoch: batches.epoch(job.seed, 1000 + epoch), batches.steps
+
+    def loss(self, encoding: str) -> Any:
+        """Return the Keras loss of fine-tuning: that of the training."""
+        return self.objective.loss(encoding)
 
 
 class RandomImages:
@@ -95,20 +82,25 @@ class RandomImages:
 
     def __init__(self, handle: ModelHandle) -> None:
         self._handle = handle
+        self.objective: Objective = TASKS.find(handle.task).objective((), "random images")
 
     def representative(self, count: int) -> Iterator[list[np.ndarray]]:
         """Yield ``count`` random images, each in a list of one batch of one image."""
         for seed in range(count):
             yield [calibrated_model.random_inputs(self._handle, 1, seed=100 + seed)]
 
-    def training_batches(self, model: Any) -> TrainingBatches:
+    def training_batches(self, model: Any) -> tuple[Batches, int]:
         """Return random images with the present outputs of ``model`` as targets."""
         import tensorflow as tf
 
         images = calibrated_model.random_inputs(self._handle, _RANDOM_IMAGES, seed=10)
         targets = calibrated_model.keras_outputs(model, images)[0]
         dataset = tf.data.Dataset.from_tensor_slices((images, targets)).batch(_RANDOM_BATCH)
-        return TrainingBatches(lambda epoch: dataset, _RANDOM_IMAGES // _RANDOM_BATCH)
+        return lambda epoch: dataset, _RANDOM_IMAGES // _RANDOM_BATCH
+
+    def loss(self, encoding: str) -> Any:
+        """Return the Keras loss of fine-tuning: of the float32 model's outputs."""
+        return self.objective.imitation_loss(encoding)
 
 
 def load(
@@ -127,14 +119,14 @@ def load(
         )
     if setting.training is None:
         return RandomImages(handle)
-    task, _ = prepare_training(handle, setting.training, context, with_backbone=False)
-    return DatasetImages(task)
+    job, _ = prepare_training(handle, setting.training, context, with_backbone=False)
+    return DatasetImages(job)
 
 
 def prepare_training(
     handle: ModelHandle, training: AccuracySetting, context: Context, with_backbone: bool
 ) -> tuple[TrainingJob, Training]:
-    """Return the task and the loop of the float32 training, for the first seed.
+    """Return the job and the loop of the float32 training, for the first seed.
 
     Without ``with_backbone`` only the images are needed, and the pretrained weights of a transfer
     may be missing on this machine.

@@ -7,9 +7,18 @@ makes and converts a variant, analyses the file and evaluates it on the test ima
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+
 from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.compression import conversion, paths, training
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import run as timed
+from cnnbench.probes.latency.runtimes.litert import LiteRT
+from cnnbench.probes.memory import peak
 
 
 def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
@@ -20,14 +29,58 @@ def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> P
             not support the model.
         JobFailed: the training diverged, there are too few images, or the conversion failed.
     """
-    # Imported late: fine-tuning selects Keras 2, which must come before any use of Keras.
-    match setting.part:
-        case "train":
-            from cnnbench.probes.compression.training import run as run_part
-        case "convert":
-            from cnnbench.probes.compression.conversion import run as run_part
-        case "memory":
-            from cnnbench.probes.compression.measuring import memory as run_part
-        case "latency":
-            from cnnbench.probes.compression.measuring import latency as run_part
-    return run_part(handle, setting, context)
+    parts = {
+        "train": training.run,
+        "convert": conversion.run,
+        "memory": _memory,
+        "latency": _latency,
+    }
+    return parts[setting.part](handle, setting, context)
+
+
+def _latency(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
+    """Time one round of the variant's file, as the ``latency`` probe does.
+
+    Raises:
+        Unavailable: the file does not exist.
+    """
+    folder = _folder(handle, setting, context)
+    runtime = LiteRT(handle, setting.latency(), folder)
+    result = timed.measured(runtime, folder)
+    # Compared with the file's outputs in the process that made it: a check, not a metric.
+    result.details["answers_differ_by"] = result.metrics.pop("output_max_abs_diff")
+    return result
+
+
+def _memory(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
+    """Measure the memory needed to open the file and run it once.
+
+    This includes weights, packed weights and activations; the ``memory`` probe measures a model
+    that is already loaded.
+
+    Raises:
+        Unavailable: the file does not exist, or this system has no high-water mark.
+    """
+    peak.without_tensorflow_pool()
+    peak.return_freed_memory()
+    import ai_edge_litert.interpreter  # noqa: F401 - its code does not count
+
+    folder = _folder(handle, setting, context)
+    runtime = LiteRT(handle, setting.latency(), folder)
+    image = np.array(calibrated_model.read_expected(folder).inputs[0])
+
+    def first_answer() -> None:
+        runtime.load()
+        runtime.compile(image)
+        runtime.call(runtime.feed(image))
+
+    found = peak.of_process(first_answer)
+    return ProbeResult(
+        metrics={"memory_infer_peak_bytes": found.bytes}, details={"before_bytes": found.before}
+    )
+
+
+def _folder(handle: ModelHandle, setting: CompressionSetting, context: Context) -> Path:
+    folder = paths.variant_folder(handle, setting, context)
+    paths.required(folder, paths.MODEL, "not converted")
+    return folder

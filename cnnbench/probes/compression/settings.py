@@ -24,7 +24,6 @@ from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.latency.settings import LatencySetting, Threads, TimedSpec
 from cnnbench.probes.settings import Setting, StoppingRule
 from cnnbench.schema import Distinct, without_duplicates
-from cnnbench.tasks.classification import outputs
 
 Part = Literal["train", "convert", "memory", "latency"]
 FEWEST_REPRESENTATIVE = 10  # images; fewer do not show the ranges of the activations
@@ -53,10 +52,8 @@ class Training(TrainingConfig):
     Attributes:
         recipe: a recipe that trains; a weights file is given in `CompressionSpec`.
         image_size: as in the ``accuracy`` probe.
-        task: only classifiers can be compressed so far.
     """
 
-    task: Literal["classification"] = "classification"
     recipe: Literal["scratch", "transfer"] = "scratch"
     image_size: ImageSize | None = None
 
@@ -128,10 +125,8 @@ class CompressionSetting(Setting):
     def network(self, model: Any) -> Any:
         if self.training is None:
             return model
-        shape, classes = self.training.images_for(model.input_shape), self.classes
-        if self.training.recipe == "scratch":
-            classes = outputs.width(model.classes, classes)
-        return TrainedModel(model, shape, classes)
+        objective = self.training.goal.objective([""] * self.classes, self.training.dataset)
+        return TrainedModel.of(model, self.training, objective)
 
     def label(self) -> str:
         match self.part:
@@ -164,7 +159,8 @@ class CompressionSetting(Setting):
             case "train":
                 return ()
             case "convert":
-                return ("file_bytes", "top1") if self.training else ("file_bytes",)
+                quality = (self.training.goal.primary,) if self.training else ()
+                return ("file_bytes", *quality)
             case "memory":
                 return ("memory_infer_peak_bytes",)
             case "latency":

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.tasks.task import Objective
 
 Shape = tuple[int, ...]
 
@@ -27,6 +29,14 @@ class TrainedModel:
     model: ModelHandle
     input_shape: Shape
     classes: int
+
+    @classmethod
+    def of(
+        cls, model: ModelHandle, training: AccuracySetting, objective: Objective
+    ) -> TrainedModel:
+        """Return ``model`` as ``training`` makes it; a transfer gives it new outputs."""
+        own = model.classes if training.recipe == "scratch" else 0
+        return cls(model, training.images_for(model.input_shape), objective.outputs_for(own))
 
     @property
     def text(self) -> str:

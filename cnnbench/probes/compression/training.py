@@ -23,15 +23,14 @@ from cnnbench.probes.accuracy import weights_file
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
-from cnnbench.probes.compression import images, keras_transfer, networks, paths
+from cnnbench.probes.compression import images, networks, paths
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.tasks.classification import outputs
 
 # The known facts about the training of weights from a file.
-_KNOWN = {"dataset", "recipe", "image_size", "dataset_sha256"}
+_KNOWN = {"dataset", "task", "recipe", "image_size", "dataset_sha256"}
 OUTPUTS, FILE = "outputs.npy", "trained.weights.h5"
 
 
@@ -75,7 +74,7 @@ def _untrained(handle: ModelHandle, file: Path | None, folder: Path) -> ProbeRes
         "classes": int(model.outputs[0].shape[-1]),
         **network.output_details(output),
         "weights": origin,
-        "outputs": outputs.kind_of_network(model),
+        "outputs": images.RandomImages(handle).objective.encoding(model),
     }
     _write_card(folder, facts)
     return ProbeResult(details={"weights": facts["weights"]})
@@ -87,30 +86,29 @@ def _trained(
     training = setting.training
     assert training is not None
     file = _weights_file(setting, context)
-    task, loop = images.prepare_training(handle, training, context, with_backbone=file is None)
-    classes = len(task.dataset.classes)
-    if training.recipe == "scratch":
-        classes = outputs.width(handle.classes, classes)
-    shape = network.images(handle, training)
-    flat, output = networks.build(TrainedModel(handle, shape, classes), training)
+    job, loop = images.prepare_training(handle, training, context, with_backbone=file is None)
+    trained = TrainedModel.of(handle, training, job.objective)
+    flat, output = networks.build(trained, training, job.objective)
     if file is not None:
-        _load(flat, file, task, training)
+        _load(flat, file, job, training)
         result = ProbeResult(details={"weights": f"from {file.name}"})
     else:
-        model = RECIPES[training.recipe](task, loop)
-        result = _of_training(accuracy.evaluate(model, task, loop))
+        model = RECIPES[training.recipe](job, loop)
+        result = _of_training(accuracy.evaluate(model, job, loop), training.goal.primary)
         flat.set_weights(model.get_weights())
-    _save(flat, TrainedModel(handle, shape, classes), folder)
-    _write(flat, task, folder)
+    _save(flat, trained, folder)
+    flat.save_weights(str(folder / FILE))
+    tested = flat.predict(job.evaluation_batches(job.dataset.test), verbose=0)
+    np.save(folder / OUTPUTS, np.asarray(tested, np.float32))
     facts = {
         "model": handle.label,
-        "input_shape": list(shape),
-        "classes": classes,
+        "input_shape": list(trained.input_shape),
+        "classes": trained.classes,
         **network.output_details(output),
-        "class_names": list(task.dataset.classes)[:1000],
+        "class_names": list(job.dataset.classes)[:1000],
         "weights": result.details["weights"],
         "training": training.model_dump(mode="json", include=None if file is None else _KNOWN),
-        "outputs": outputs.kind_of_network(flat),
+        "outputs": job.objective.encoding(flat),
         "notes": loop.notes,
     }
     _write_card(folder, facts)
@@ -118,50 +116,44 @@ def _trained(
     return result
 
 
-def _of_training(result: ProbeResult) -> ProbeResult:
-    """Return the cost of the training; accuracy is measured on the converted file.
+def _of_training(result: ProbeResult, primary: str) -> ProbeResult:
+    """Return the cost of the training; quality is measured on the converted file.
 
     A head that was trained on stored features has no ``images_per_s``.
     """
     kept = ("train_s", "epoch_s", "images_per_s")
-    details = {"weights": "trained here", "keras_top1": result.metrics["top1"]}
+    details = {"weights": "trained here", f"keras_{primary}": result.metrics[primary]}
     return ProbeResult(
         metrics={name: result.metrics[name] for name in kept if name in result.metrics},
         details=details | {"curve": result.details["curve"]},
     )
 
 
-def _load(flat: Any, file: Path, task: TrainingJob, training: AccuracySetting) -> None:
+def _load(flat: Any, file: Path, job: TrainingJob, training: AccuracySetting) -> None:
     """Load the weights in ``file``, saved from ``flat`` or from the model that the recipe trains.
 
     Raises:
         UserError: they belong to another model.
     """
     shape = show(flat.input_shape[1:])
-    name = f"{task.model.label} with {len(task.dataset.classes)} classes and the input {shape}"
+    name = f"{job.model.label} with {len(job.dataset.classes)} classes and the input {shape}"
     try:
         stored_weights.load(flat, file, name)
     except UserError as error:
         if training.recipe != "transfer":
             raise
         try:
-            whole = transfer.build(task.model, training, task.objective, None, task.seed).whole
+            whole = transfer.build(job.model, training, job.objective, None, job.seed).whole
             stored_weights.load(whole, file, name)
         except UserError:
             raise error from None
         flat.set_weights(whole.get_weights())
 
 
-def _write(flat: Any, task: TrainingJob, folder: Path) -> None:
-    flat.save_weights(str(folder / FILE))
-    batches = task.evaluation_batches(task.dataset.test)
-    np.save(folder / OUTPUTS, np.asarray(flat.predict(batches, verbose=0), np.float32))
-
-
 def _save(model: Any, handle: ModelHandle, folder: Path) -> None:
     """Save the weights for Keras 2 and 3, and the outputs that a copy must reproduce."""
-    keras_transfer.save_weights(model, folder)
-    keras_transfer.save_outputs(model, calibrated_model.random_inputs(handle, 2, seed=2), folder)
+    networks.save_weights(model, folder)
+    networks.save_outputs(model, calibrated_model.random_inputs(handle, 2, seed=2), folder)
 
 
 def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
@@ -172,6 +164,6 @@ def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
 
 
 def _write_card(folder: Path, facts: dict[str, Any]) -> None:
-    weights = (folder / keras_transfer.WEIGHTS).read_bytes()
+    weights = (folder / networks.WEIGHTS).read_bytes()
     facts = facts | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
     replace_text(folder / paths.FLOAT32_CARD, json.dumps(facts, indent=1, allow_nan=False))

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cnnbench.models.handle import ModelHandle, ModelInfo
-from cnnbench.tasks.task import Contender, Judgement, Objective, Place, Task, TrainedOn
+from cnnbench.statistics import proportions
+from cnnbench.statistics.estimates import Estimate
+from cnnbench.tasks.task import (
+    Contender,
+    Evaluated,
+    Judgement,
+    Objective,
+    Place,
+    Task,
+    TrainedOn,
+)
 
 
 class Classification(Task):
@@ -40,6 +50,15 @@ class Classification(Task):
         if "classes" not in model.stated or classes in (0, model.classes):
             return ""
         return f"is trained for the data set's {classes} classes"
+
+    def gain(self, base: Evaluated, new: Evaluated) -> tuple[Estimate, int] | None:
+        """Return the gain in top-1 from answers to the same images; None if they are unknown."""
+        from cnnbench.tasks.classification.answers import answers_of
+
+        before, after = answers_of(base), answers_of(new)
+        if before is None or after is None or not after.is_paired_with(before):
+            return None
+        return proportions.gain(before.right, after.right), len(after.right)
 
     def judge(self, contender: Contender) -> Mapping[str, Judgement]:
         """Return intervals of all shares of the test images, with a verdict each."""

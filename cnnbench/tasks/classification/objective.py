@@ -69,6 +69,10 @@ class ClassificationObjective(Objective):
     def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
         return cross_entropy(cast(Kind, encoding), label_smoothing)
 
+    def imitation_loss(self, encoding: str) -> Any:
+        is_probability = encoding in ("softmax", "sigmoids")
+        return self.loss(encoding) if is_probability else super().imitation_loss(encoding)
+
     def watched(self, encoding: str) -> Any:
         return top1(cast(Kind, encoding))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from cnnbench.probes.compression.fine_tuning import FineTuning
-    from cnnbench.probes.compression.flatbuffer import Kernel
+    from cnnbench.probes.compression.kernels import Kernel
     from cnnbench.probes.compression.steps.wrapping import SkippedLayers
     from cnnbench.probes.compression.variants import Variant
 

@@ -16,7 +16,7 @@ from cnnbench.probes.compression.steps.wrapping import SkippedLayers, detached, 
 
 if TYPE_CHECKING:
     from cnnbench.probes.compression.fine_tuning import FineTuning
-    from cnnbench.probes.compression.flatbuffer import Kernel
+    from cnnbench.probes.compression.kernels import Kernel
     from cnnbench.probes.compression.variants import Variant
 
 _RISING = 0.7  # share of all training steps in which sparsity rises; then the masks are fixed

@@ -14,7 +14,7 @@ from cnnbench.probes.compression.steps.wrapping import SkippedLayers
 
 if TYPE_CHECKING:
     from cnnbench.probes.compression.fine_tuning import FineTuning
-    from cnnbench.probes.compression.flatbuffer import Kernel
+    from cnnbench.probes.compression.kernels import Kernel
     from cnnbench.probes.compression.variants import Variant
 
 Kind = Literal["ptq-dynamic", "ptq-float16", "ptq-int8", "qat-int8"]
