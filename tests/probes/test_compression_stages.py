@@ -12,6 +12,7 @@ import pytest
 
 from cnnbench.errors import JobFailed
 from cnnbench.probes.compression import fine_tuning, networks, paths
+from cnnbench.probes.compression.fine_tuning import FineTuning
 from cnnbench.probes.compression.kernels import Kernel
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.steps import Step
@@ -61,13 +62,13 @@ class FakeStep(Step):
     def covers(self, kernel: Kernel, variant: Variant) -> bool:
         raise NotImplementedError
 
-    def apply(self, model: Any, variant: Variant, tuning: Any, skipped: SkippedLayers) -> Any:
+    def apply(self, model: Any, variant: Variant, tuning: FineTuning) -> Any:
         if self.fails:
             raise JobFailed("diverged in pruning at epoch 1")
         self.calls[self.name] += 1
         added = sum(self.calls.values())
         model.set_weights([weight + added for weight in model.get_weights()])
-        skipped.note(model.layers[-1], self.name)
+        tuning.skipped.note(model.layers[-1], self.name)
         return model
 
 
@@ -75,16 +76,15 @@ def compress(variant: Variant, folder: Path) -> tuple[list[np.ndarray], SkippedL
     """Return the weights of ``variant`` of a model of ones, and the skipped layers."""
     model = Tiny().build()
     model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
-    skipped = SkippedLayers()
+    tuning = FineTuning(lambda epoch: None, 0, 0, 0.0, None, lambda message: None)
     setting = CompressionSetting(part="convert", variant="float32")
     context = Context(repeat=0, artifacts=folder / "own", scratch=folder)
 
     def folder_of(stage: Variant) -> Path:
         return paths.stage_folder(Tiny(), setting, context, stage)
 
-    tuning: Any = None
-    done = fine_tuning.compress(model, variant, tuning, skipped, folder_of)
-    return done.get_weights(), skipped
+    done = fine_tuning.compress(model, variant, tuning, folder_of)
+    return done.get_weights(), tuning.skipped
 
 
 def test_trains_the_common_stages_of_variants_once(tmp_path: Path) -> None:

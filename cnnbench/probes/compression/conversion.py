@@ -8,7 +8,6 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,8 @@ from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.runtimes import litert_file
 from cnnbench.probes.latency.runtimes.litert_file import LiteRTFile
+
+_CHUNK = 256  # test images that are preprocessed at once
 
 
 class File(LiteRTFile):
@@ -63,42 +64,35 @@ def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> P
         JobFailed: there are too few images for calibration, the conversion failed, or the outputs
             of the file are not finite.
     """
-    variant = parse(setting.variant)
-    if variant.is_fine_tuned:
+    if parse(setting.variant).is_fine_tuned:
         networks.use_keras_2()
     folder = paths.variant_folder(handle, setting, context)
     with paths.recording_failure(folder):
-        float32 = paths.float32_folder(handle, setting, context)
-        card = training.card(float32)
-        if setting.training is not None:
-            handle = TrainedModel(handle, tuple(card["input_shape"]), card["classes"])
-        return _run(handle, setting, variant, context, card, float32, folder)
+        return _run(handle, setting, context, folder)
 
 
 def _run(
-    handle: ModelHandle,
-    setting: CompressionSetting,
-    variant: Variant,
-    context: Context,
-    card: dict[str, Any],
-    float32: Path,
-    folder: Path,
+    handle: ModelHandle, setting: CompressionSetting, context: Context, folder: Path
 ) -> ProbeResult:
+    variant = parse(setting.variant)
+    float32 = paths.float32_folder(handle, setting, context)
+    card = training.card(float32)
+    if setting.training is not None:
+        handle = TrainedModel(handle, tuple(card["input_shape"]), card["classes"])
     data = images.load(handle, setting, context)
     model = networks.fresh_copy(handle, setting.training, data.objective, float32)
     skipped = SkippedLayers()
     if variant.is_fine_tuned:
-        batches, per_epoch = data.training_batches(model)
         tuning = fine_tuning.FineTuning(
-            batches=batches,
-            batches_per_epoch=per_epoch,
+            *data.training_batches(model),
             epochs=setting.fine_tune_epochs,
             rate=setting.fine_tune_rate,
             loss=data.loss(card["outputs"]),
             report_progress=context.report_progress,
+            skipped=skipped,
         )
         folder_of = partial(paths.stage_folder, handle, setting, context)
-        model = fine_tuning.compress(model, variant, tuning, skipped, folder_of)
+        model = fine_tuning.compress(model, variant, tuning, folder_of)
     context.report_progress("converting")
     began = time.perf_counter()
     shape = (1, *handle.input_shape)
@@ -201,30 +195,19 @@ def _evaluate(
     context: Context,
 ) -> None:
     """Add the quality on the test images, and the agreement with the float32 model."""
-    objective, encoding, dataset = data.objective, card["outputs"], data.job.dataset
-    outputs = _predict(file, dataset.test.images, data.preprocessed, context.report_progress)
-    found = objective.evaluate(outputs, objective.targets(dataset.test), encoding)
-    original = np.load(float32 / training.OUTPUTS)
+    objective, encoding, test = data.objective, card["outputs"], data.job.dataset.test
+    parts = []
+    for start in range(0, len(test), _CHUNK):
+        context.report_progress(f"testing in LiteRT, image {start + 1:,} of {len(test):,}")
+        parts.append(file(data.preprocessed(test.images[start : start + _CHUNK]))[0])
+    outputs, original = np.concatenate(parts), np.load(float32 / training.OUTPUTS)
+    found = objective.evaluate(outputs, objective.targets(test), encoding)
     result.metrics |= found.metrics
     if (agreement := objective.agreement(outputs, original, encoding)) is not None:
         result.metrics["agreement"] = agreement
     result.details |= found.details
-    result.details |= data_details(dataset, card.get("notes", ()))
+    result.details |= data_details(data.job.dataset, card.get("notes", ()))
     result.details |= network.output_details(card.get("output", ""))
-
-
-def _predict(
-    file: File,
-    images: np.ndarray,
-    preprocess: Callable[[np.ndarray], np.ndarray],
-    report_progress: Callable[[str], None],
-) -> np.ndarray:
-    """Return the first output of ``file``, ``(n, ...)``, for uint8 ``images``."""
-    parts, step = [], 256
-    for start in range(0, len(images), step):
-        report_progress(f"testing in LiteRT, image {start + 1:,} of {len(images):,}")
-        parts.append(file(preprocess(images[start : start + step]))[0])
-    return np.concatenate(parts)
 
 
 def _write_card(

@@ -6,10 +6,10 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -60,22 +60,16 @@ class ExportOptions:
     fine_tune_rate: float = 0.0001
 
 
-class RunJobs(Protocol):
-    """Runs one job per setting in sequence, as `execution.single_jobs.run`."""
-
-    def __call__(
-        self,
-        model: str,
-        settings: Sequence[Setting],
-        search_path: Sequence[Path],
-        folder: Path,
-        log: Path,
-    ) -> None:
-        """Keep the artifacts of each job in a folder in ``folder``, and their output in ``log``."""
+# Runs one job per setting in sequence; arguments as of `execution.single_jobs.run`.
+RunJobs = Callable[[str, Sequence[Setting], Sequence[Path], Path, Path], None]
 
 
 def export(options: ExportOptions, run_jobs: RunJobs) -> dict[str, Any]:
     """Make a LiteRT file and its card; return the card.
+
+    Args:
+        options: which variant of which model, and where to.
+        run_jobs: runs the jobs that make the file.
 
     Raises:
         UserError: an option is wrong, the weights do not fit, the file cannot be written, another
@@ -149,7 +143,7 @@ def resolve(
             "--image-size",
             "omit it",
         )
-    wanted = settings.making(variant, **_making_options(options))
+    wanted = settings.making(variant, _making_options(options))
     if wanted and training is None:
         raise UserError(
             f"{variant} needs images of the data set that {model.label} was trained on",
@@ -214,8 +208,7 @@ def _training(model: Model, facts: Mapping[str, Any]) -> AccuracySetting | None:
 
 def _making_options(options: ExportOptions) -> dict[str, Any]:
     """Return the options of compression steps, within the bounds of a suite's keys."""
-    names = ("representative", "fine_tune_epochs", "fine_tune_rate")
-    given = {name: getattr(options, name) for name in names}
+    given = {name: getattr(options, name) for name in settings.MAKING}
     if (count := options.representative) < (fewest := settings.FEWEST_REPRESENTATIVE):
         raise UserError(f"{count:g} is too few", "--representative", f"at least {fewest}")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class FineTuning:
         rate: learning rate of Adam.
         loss: Keras loss of targets and outputs.
         report_progress: takes progress messages.
+        skipped: collects the layers that a step does not support.
     """
 
     batches: Batches
@@ -39,6 +40,7 @@ class FineTuning:
     rate: float
     loss: Any
     report_progress: Callable[[str], None]
+    skipped: SkippedLayers = field(default_factory=SkippedLayers)
 
     @property
     def steps(self) -> int:
@@ -74,11 +76,7 @@ class FineTuning:
 
 
 def compress(
-    model: Any,
-    variant: Variant,
-    tuning: FineTuning,
-    skipped: SkippedLayers,
-    folder_of: Callable[[Variant], Path],
+    model: Any, variant: Variant, tuning: FineTuning, folder_of: Callable[[Variant], Path]
 ) -> Any:
     """Return ``model`` after all steps of ``variant`` that fine-tune, each on the previous result.
 
@@ -88,8 +86,7 @@ def compress(
     Args:
         model: a Keras 2 copy of the trained model; it is used up.
         variant: the steps.
-        tuning: how each step is fine-tuned.
-        skipped: collects the layers that a step does not support.
+        tuning: how each step is fine-tuned; its ``skipped`` is filled in.
         folder_of: folder in which the float model of a stage is stored.
 
     Raises:
@@ -98,30 +95,27 @@ def compress(
     """
     freeze_statistics(model)
     for stage in variant.stages:
-        step = stage.steps[-1]
-        if step.gives_float_model:
-            model = _stored_or_made(model, stage, tuning, skipped, folder_of(stage))
+        if stage.steps[-1].gives_float_model:
+            model = _stored_or_made(model, stage, tuning, folder_of(stage))
         else:
-            model = step.apply(model, stage, tuning, skipped)
+            model = stage.steps[-1].apply(model, stage, tuning)
     return model
 
 
-def _stored_or_made(
-    model: Any, stage: Variant, tuning: FineTuning, skipped: SkippedLayers, folder: Path
-) -> Any:
+def _stored_or_made(model: Any, stage: Variant, tuning: FineTuning, folder: Path) -> Any:
     """Return ``model`` after the last step of ``stage``, from ``folder`` if it is stored there."""
     weights = folder / networks.WEIGHTS
     if weights.is_file():
         found = json.loads((folder / _SKIPPED).read_text(encoding="utf-8"))
-        skipped.add(SkippedLayers(**found))
+        tuning.skipped.add(SkippedLayers(**found))
         networks.load_weights(model, weights)
         return model
     now = SkippedLayers()
-    model = stage.steps[-1].apply(model, stage, tuning, now)
+    model = stage.steps[-1].apply(model, stage, replace(tuning, skipped=now))
     folder.mkdir(parents=True, exist_ok=True)
     replace_text(folder / _SKIPPED, json.dumps({"layers": now.layers, "kinds": now.kinds}))
     networks.save_weights(model, folder)
-    skipped.add(now)
+    tuning.skipped.add(now)
     return model
 
 

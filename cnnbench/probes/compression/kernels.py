@@ -5,7 +5,7 @@ Uses the generated bindings of the flatbuffer schema, which are part of LiteRT.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -105,14 +105,24 @@ def read(flatbuffer: bytes) -> list[Kernel]:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
-    ops, types = _names(schema.BuiltinOperator), _names(schema.TensorType)
+    names, types = _names(schema.BuiltinOperator), _names(schema.TensorType)
+    # Codes up to 127 are in the old field, larger ones in the new field.
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     found: list[Kernel] = []
     for graph in model.subgraphs:
-        producers = {output: op for op in graph.operators for output in op.outputs}
-        for op in graph.operators:
-            name = ops[_code(model.operatorCodes[op.opcodeIndex])]
-            if name in _DATA_INPUT and len(op.inputs) > 1:
-                found.extend(_kernel(model, graph, op, name, producers, ops, types))
+        kinds = [names[codes[op.opcodeIndex]] for op in graph.operators]
+        producers = {
+            output: (op, kind)
+            for op, kind in zip(graph.operators, kinds, strict=True)
+            for output in op.outputs
+        }
+        for op, kind in zip(graph.operators, kinds, strict=True):
+            if kind not in _DATA_INPUT or len(op.inputs) < 2:
+                continue
+            tensor = _stored_tensor(graph, op.inputs[1], producers)
+            data = model.buffers[tensor.buffer].data if tensor else None
+            if data is not None and len(data):
+                found.append(_kernel(graph.tensors, op, kind, tensor, bytes(data), types))
     return found
 
 
@@ -161,56 +171,41 @@ def covers(kernel: Kernel, variant: Variant) -> bool:
     return all(step.covers(kernel, variant) for step in variant.steps)
 
 
-def _kernel(
-    model: Any,
-    graph: Any,
-    op: Any,
-    name: str,
-    producers: dict[int, Any],
-    ops: dict[int, str],
-    types: dict[int, str],
-) -> Iterator[Kernel]:
-    index = op.inputs[1]
+def _stored_tensor(graph: Any, index: int, producers: dict[int, tuple[Any, str]]) -> Any:
+    """Return the constant behind tensor ``index``; None if it is computed, not stored."""
     while index in producers:
-        producer = producers[index]
-        if ops[_code(model.operatorCodes[producer.opcodeIndex])] not in _UNPACKING:
-            return  # computed, not stored
-        index = producer.inputs[0]
-    tensor = graph.tensors[index]
-    data = model.buffers[tensor.buffer].data
-    if data is None or not len(data):
-        return
+        op, kind = producers[index]
+        if kind not in _UNPACKING:
+            return None
+        index = op.inputs[0]
+    return graph.tensors[index]
+
+
+def _kernel(
+    tensors: Any, op: Any, kind: str, tensor: Any, data: bytes, types: dict[int, str]
+) -> Kernel:
     dtype = types[tensor.type]
     if dtype not in _NUMPY or tensor.sparsity is not None:
-        raise ValueError(f"the kernel of {name} is stored in an unsupported format, {dtype}")
-    values = np.frombuffer(bytes(data), _NUMPY[dtype]).reshape(tensor.shape)
-    quantised = tensor.quantization
-    zeros = quantised.zeroPoint if quantised is not None else None
-    yield Kernel(
-        op=name,
+        raise ValueError(f"the kernel of {kind} is stored in an unsupported format, {dtype}")
+    values = np.frombuffer(data, _NUMPY[dtype]).reshape(tensor.shape)
+    zeros = tensor.quantization.zeroPoint if tensor.quantization is not None else None
+    return Kernel(
+        op=kind,
         name=bytes(tensor.name).decode(errors="replace").split(";")[0],
         dtype=dtype,
-        data_dtype=types[graph.tensors[op.inputs[_DATA_INPUT[name]]].type],
+        data_dtype=types[tensors[op.inputs[_DATA_INPUT[kind]]].type],
         values=values,
         zero=int(zeros[0]) if zeros is not None and len(zeros) else 0,
-        macs=_macs(name, values, graph.tensors, op),
+        macs=_macs(kind, values, tensors, op),
         buffer=int(tensor.buffer),
     )
 
 
-def _macs(name: str, values: np.ndarray, tensors: Any, op: Any) -> int:
+def _macs(kind: str, values: np.ndarray, tensors: Any, op: Any) -> int:
     """Return the multiply-adds of one call: the weights times the positions of the kernel."""
-    output = [int(size) for size in tensors[op.outputs[0]].shape]
-    if name == "TRANSPOSE_CONV":
-        positions = [int(size) for size in tensors[op.inputs[2]].shape][:-1]
-    else:
-        positions = output[:-1]
-    return int(values.size * np.prod(positions, dtype=np.int64))
-
-
-def _code(operator: Any) -> int:
-    # Codes up to 127 are in the old field, larger ones in the new field.
-    return max(int(operator.builtinCode), int(operator.deprecatedBuiltinCode))
+    over = op.inputs[2] if kind == "TRANSPOSE_CONV" else op.outputs[0]
+    positions = np.prod([int(size) for size in tensors[over].shape][:-1], dtype=np.int64)
+    return int(values.size * positions)
 
 
 def _names(enumeration: Any) -> dict[int, str]:

@@ -6,7 +6,7 @@ variant, then measure ``memory`` and ``latency`` of its file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -27,6 +27,7 @@ from cnnbench.schema import Distinct, without_duplicates
 
 Part = Literal["train", "convert", "memory", "latency"]
 FEWEST_REPRESENTATIVE = 10  # images; fewer do not show the ranges of the activations
+MAKING = ("representative", "fine_tune_epochs", "fine_tune_rate")  # options of steps
 PARTS: tuple[Part, ...] = ("train", "convert", "memory", "latency")
 
 
@@ -129,15 +130,12 @@ class CompressionSetting(Setting):
         return TrainedModel.of(model, self.training, objective)
 
     def label(self) -> str:
-        match self.part:
-            case "train":
-                return "float32 training" if self.training else "seeded weights"
-            case "convert":
-                return "conversion"
-            case "memory":
-                return "memory litert/b1"
-            case "latency":
-                return f"latency {self.latency().label()}"
+        return {
+            "train": "float32 training" if self.training else "seeded weights",
+            "convert": "conversion",
+            "memory": "memory litert/b1",
+            "latency": f"latency {self.latency().label()}",
+        }[self.part]
 
     def label_for(self, metric: str) -> str:
         if metric.startswith("memory_"):
@@ -155,16 +153,14 @@ class CompressionSetting(Setting):
         return LatencySetting(runtime="litert", threads=self.threads)
 
     def primary_metrics(self) -> tuple[str, ...]:
-        match self.part:
-            case "train":
-                return ()
-            case "convert":
-                quality = (self.training.goal.primary,) if self.training else ()
-                return ("file_bytes", *quality)
-            case "memory":
-                return ("memory_infer_peak_bytes",)
-            case "latency":
-                return ("latency_p50_s", "latency_location_s")
+        quality = (self.training.goal.primary,) if self.training else ()
+        metrics: dict[Part, tuple[str, ...]] = {
+            "train": (),
+            "convert": ("file_bytes", *quality),
+            "memory": ("memory_infer_peak_bytes",),
+            "latency": ("latency_p50_s", "latency_location_s"),
+        }
+        return metrics[self.part]
 
 
 class CompressionSpec(TimedSpec):
@@ -211,13 +207,9 @@ class CompressionSpec(TimedSpec):
         network = self._network(model)
         yield CompressionSetting(part="train", **network), once
         names = dict.fromkeys([variants.FLOAT32, *self.variants])
+        chosen = {name: getattr(self, name) for name in MAKING}
         for name in names:
-            steps = making(
-                variants.parse(name),
-                representative=self.representative,
-                fine_tune_epochs=self.fine_tune_epochs,
-                fine_tune_rate=self.fine_tune_rate,
-            )
+            steps = making(variants.parse(name), chosen)
             made = network | steps | {"variant": name}
             yield CompressionSetting(part="convert", **made), once
             several = StoppingRule(at_least=self.memory_repeats, at_most=self.memory_repeats)
@@ -258,14 +250,11 @@ class CompressionSpec(TimedSpec):
         }
 
 
-def making(
-    variant: Variant, *, representative: float, fine_tune_epochs: float, fine_tune_rate: float
-) -> dict[str, Any]:
-    """Return the options that ``variant`` depends on, as fields of a `CompressionSetting`."""
-    found: dict[str, Any] = {}
-    if any(step.needs_representative for step in variant.steps):
-        found["representative"] = representative
-    if variant.is_fine_tuned:
-        found["fine_tune_epochs"] = fine_tune_epochs
-        found["fine_tune_rate"] = fine_tune_rate
-    return found
+def making(variant: Variant, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the options ``chosen``, named by `MAKING`, that ``variant`` depends on."""
+    needed = {
+        "representative": any(step.needs_representative for step in variant.steps),
+        "fine_tune_epochs": variant.is_fine_tuned,
+        "fine_tune_rate": variant.is_fine_tuned,
+    }
+    return {name: value for name, value in chosen.items() if needed[name]}

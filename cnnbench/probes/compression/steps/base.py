@@ -12,7 +12,6 @@ import numpy as np
 if TYPE_CHECKING:
     from cnnbench.probes.compression.fine_tuning import FineTuning
     from cnnbench.probes.compression.kernels import Kernel
-    from cnnbench.probes.compression.steps.wrapping import SkippedLayers
     from cnnbench.probes.compression.variants import Variant
 
 # Yields images for the ranges of int8 activations, each in a list of one batch of one image.
@@ -65,16 +64,14 @@ class Step(ABC):
     def covers(self, kernel: Kernel, variant: Variant) -> bool:
         """Return whether a kernel of the converted file is what this step of ``variant`` makes."""
 
-    def apply(
-        self, model: Any, variant: Variant, tuning: FineTuning, skipped: SkippedLayers
-    ) -> Any:
+    def apply(self, model: Any, variant: Variant, tuning: FineTuning) -> Any:
         """Return the compressed and fine-tuned model; ``model`` is used up.
 
         Args:
             model: a Keras 2 model, the result of the variant's earlier steps.
             variant: the earlier steps and this one.
-            tuning: how to fine-tune.
-            skipped: collects the layers that the step leaves unchanged.
+            tuning: how to fine-tune; its ``skipped`` collects the layers that the step leaves
+                unchanged.
 
         Raises:
             Unavailable: the toolkit does not support the model.

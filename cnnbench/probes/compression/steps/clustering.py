@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cnnbench.errors import UserError
 from cnnbench.probes.compression.steps.base import Step, amount_of
 from cnnbench.probes.compression.steps.pruning import Pruning
-from cnnbench.probes.compression.steps.wrapping import SkippedLayers, detached, wrap_layers
+from cnnbench.probes.compression.steps.wrapping import detached, wrap_layers
 
 if TYPE_CHECKING:
     from cnnbench.probes.compression.fine_tuning import FineTuning
@@ -49,9 +49,7 @@ class Clustering(Step):
         is_pruned = variant.step(Pruning) is not None
         return kernel.has_clusters(self.count + is_pruned)  # zero is one more value
 
-    def apply(
-        self, model: Any, variant: Variant, tuning: FineTuning, skipped: SkippedLayers
-    ) -> Any:
+    def apply(self, model: Any, variant: Variant, tuning: FineTuning) -> Any:
         import tensorflow_model_optimization as tfmot
         from tensorflow_model_optimization.python.core.clustering.keras.clustering_registry import (
             ClusteringRegistry,
@@ -70,10 +68,10 @@ class Clustering(Step):
         def wrap(layer: Any) -> Any:
             names = ClusteringRegistry._LAYERS_WEIGHTS_MAP.get(type(layer), ())
             if not names:
-                skipped.note(layer, "clustering")
+                tuning.skipped.note(layer, "clustering")
                 return layer
             if any(math.prod(getattr(layer, name).shape) <= self.count for name in names):
-                skipped.note(layer, f"clustering (no more than {self.count} weights)")
+                tuning.skipped.note(layer, f"clustering (no more than {self.count} weights)")
                 return layer
             return experimental.cluster_weights(layer, **options)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cnnbench.errors import UserError
 from cnnbench.probes.compression.steps.base import Step, amount_of
-from cnnbench.probes.compression.steps.wrapping import SkippedLayers, detached, wrap_layers
+from cnnbench.probes.compression.steps.wrapping import detached, wrap_layers
 
 if TYPE_CHECKING:
     from cnnbench.probes.compression.fine_tuning import FineTuning
@@ -64,9 +64,7 @@ class Pruning(Step):
             return kernel.is_two_of_four
         return kernel.zeros >= (self.sparsity - _SPARSITY_SLACK) * kernel.params
 
-    def apply(
-        self, model: Any, variant: Variant, tuning: FineTuning, skipped: SkippedLayers
-    ) -> Any:
+    def apply(self, model: Any, variant: Variant, tuning: FineTuning) -> Any:
         import tensorflow_model_optimization as tfmot
         from tensorflow_model_optimization.python.core.sparsity.keras.prune_registry import (
             PruneRegistry,
@@ -78,11 +76,11 @@ class Pruning(Step):
         def wrap(layer: Any) -> Any:
             names = PruneRegistry._LAYERS_WEIGHTS_MAP.get(type(layer), ())
             if not names:
-                skipped.note(layer, "pruning")
+                tuning.skipped.note(layer, "pruning")
                 return layer
             kernels = [attrgetter(name)(layer) for name in names]  # may be a path: "a.kernel"
             if self.two_of_four and not all(_has_groups(kernel) for kernel in kernels):
-                skipped.note(layer, "2:4 pruning (no groups of four input channels)")
+                tuning.skipped.note(layer, "2:4 pruning (no groups of four input channels)")
                 return layer
             return keras.prune_low_magnitude(layer, **options)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from cnnbench.probes.compression.steps.base import Representative, Step
-from cnnbench.probes.compression.steps.wrapping import SkippedLayers
 
 if TYPE_CHECKING:
     from cnnbench.probes.compression.fine_tuning import FineTuning
@@ -56,14 +55,12 @@ class Quantisation(Step):
             case "ptq-float16":
                 return kernel.dtype == "FLOAT16"
 
-    def apply(
-        self, model: Any, variant: Variant, tuning: FineTuning, skipped: SkippedLayers
-    ) -> Any:
+    def apply(self, model: Any, variant: Variant, tuning: FineTuning) -> Any:
         if not self.fine_tunes:
             return model
         from cnnbench.probes.compression.steps import quantisation_aware
 
-        return quantisation_aware.train(model, variant, tuning, skipped)
+        return quantisation_aware.train(model, variant, tuning)
 
     def configure(self, converter: Any, representative: Representative) -> None:
         import tensorflow as tf

@@ -14,7 +14,7 @@ from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.compression.fine_tuning import FineTuning
 from cnnbench.probes.compression.steps.clustering import Clustering
 from cnnbench.probes.compression.steps.pruning import Pruning
-from cnnbench.probes.compression.steps.wrapping import SkippedLayers, unsupported, wrap_layers
+from cnnbench.probes.compression.steps.wrapping import unsupported, wrap_layers
 
 if TYPE_CHECKING:
     from cnnbench.probes.compression.variants import Variant
@@ -28,7 +28,7 @@ _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 _ACTIVATIONS = ("relu", "swish", "gelu", "relu6", "linear", "softmax", "sigmoid", "tanh")
 
 
-def train(model: Any, variant: Variant, tuning: FineTuning, skipped: SkippedLayers) -> Any:
+def train(model: Any, variant: Variant, tuning: FineTuning) -> Any:
     """Return a copy of ``model`` that was fine-tuned with simulated int8 arithmetic.
 
     Pruned weights stay zero, clustered weights stay clustered.
@@ -39,6 +39,9 @@ def train(model: Any, variant: Variant, tuning: FineTuning, skipped: SkippedLaye
     """
     import tensorflow_model_optimization as tfmot
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_configs as configs,
+    )
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
         default_8bit_quantize_registry as registry,
     )
 
@@ -46,7 +49,7 @@ def train(model: Any, variant: Variant, tuning: FineTuning, skipped: SkippedLaye
     known = registry.Default8BitQuantizeRegistry()
     scheme = _scheme(variant, known)
     after_convolution = _batchnorms_after_convolutions(model)
-    output_range = _output_range(keras)
+    output_range = configs.Default8BitOutputQuantizeConfig
 
     def annotated(layer: Any) -> Any:
         kind = type(layer).__name__
@@ -56,7 +59,7 @@ def train(model: Any, variant: Variant, tuning: FineTuning, skipped: SkippedLaye
             return keras.quantize_annotate_layer(layer, output_range())
         if layer.name in after_convolution or (known.supports(layer) and _is_known(layer)):
             return keras.quantize_annotate_layer(layer)
-        skipped.note(layer, "quantisation")
+        tuning.skipped.note(layer, "quantisation")
         return layer
 
     with keras.quantize_scope({output_range.__name__: output_range}):
@@ -149,32 +152,3 @@ def _is_known(layer: Any) -> bool:
     if type(layer).__name__ != "Activation":
         return True
     return getattr(layer.activation, "__name__", "") in _ACTIVATIONS
-
-
-def _output_range(keras: Any) -> Any:
-    class OutputRange(keras.QuantizeConfig):  # type: ignore[misc]
-        """Quantise only the output of a layer, over a range that is learned."""
-
-        def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
-            return []
-
-        def get_activations_and_quantizers(self, layer: Any) -> list[Any]:
-            return []
-
-        def set_quantize_weights(self, layer: Any, quantize_weights: Any) -> None:
-            """Do nothing: the layer has none."""
-
-        def set_quantize_activations(self, layer: Any, quantize_activations: Any) -> None:
-            """Do nothing: the layer has none."""
-
-        def get_output_quantizers(self, layer: Any) -> list[Any]:
-            return [
-                keras.quantizers.MovingAverageQuantizer(
-                    num_bits=8, per_axis=False, symmetric=False, narrow_range=False
-                )
-            ]
-
-        def get_config(self) -> dict[str, Any]:
-            return {}
-
-    return OutputRange
