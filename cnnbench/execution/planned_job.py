@@ -66,6 +66,7 @@ def record_of(
         "cell_limit_s": plan.suite.limits.cell if job.cell.rule.at_most > 1 else None,
         "beside": sorted(concurrent_runs),
     }
+    input_shape, classes = job.cell.interface
     where = {"log": log} if result.status not in ("ok", "skipped") else {}
     return Record(
         key=job.key,
@@ -77,8 +78,8 @@ def record_of(
         repeat=job.repeat,
         status=result.status,
         reason=result.reason,
-        input_shape=tuple(job.cell.model.input_shape),
-        classes=job.cell.model.classes,
+        input_shape=input_shape,
+        classes=classes,
         metrics=result.metrics,
         samples=result.samples,
         details=result.details | {name: x for name, x in conditions.items() if x} | where,

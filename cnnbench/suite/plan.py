@@ -66,6 +66,11 @@ class Cell:
         """Identity of the model when planned; a user's file may change later."""
         return self.model.identity()
 
+    @cached_property
+    def interface(self) -> tuple[tuple[int, ...], int]:
+        """Input shape and classes at which the model is measured."""
+        return self.setting.interface(self.model)
+
     def title(self) -> str:
         """Return for example ``MobileNetV2 latency cpu/litert/b1``."""
         return f"{model_title(self.model.label, self.variant)} {self.probe} {self.setting.label()}"
@@ -165,8 +170,7 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
                 problems.append(UserError(f"{model.label}: {error.what}", where, error.hint))
                 continue
             cells.extend(
-                Cell(setting.network(model), setting.variant_name(), probe, setting, rule)
-                for setting, rule in found
+                Cell(model, setting.variant_name(), probe, setting, rule) for setting, rule in found
             )
             if len(cells) > _MOST_CELLS:
                 where = suite.source.where(("probes", probe))
@@ -193,7 +197,7 @@ def _clashes(suite: Suite, cells: Iterable[Cell]) -> Iterator[UserError]:
     """Yield an error for every cell whose place in the table another one has already."""
     known: dict[tuple[Any, ...], Cell] = {}
     for cell in cells:
-        place = (cell.title(), cell.model.input_shape, cell.model.classes)
+        place = (cell.title(), cell.interface)
         twin = known.setdefault(place, cell)
         if twin is not cell:
             ours, theirs = cell.setting_json, twin.setting_json

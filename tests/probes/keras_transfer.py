@@ -48,7 +48,9 @@ def main(folder: Path, generation: str, dtype: str, names: list[str]) -> None:
             networks.save_outputs(model, images, place)
         else:
             try:
-                model = networks.fresh_copy(handle, None, CLASSIFICATION.objective((), ""), place)
+                objective = CLASSIFICATION.objective((), "")
+                card = {"input_shape": handle.input_shape, "classes": handle.classes}
+                model = networks.fresh_copy(handle, None, objective, card, place)
             except Unavailable as error:
                 (place / "refused.txt").write_text(str(error))
                 continue

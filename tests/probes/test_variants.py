@@ -1,12 +1,17 @@
-"""Names of variants: their meaning, and the message for every mistake in them."""
+"""Settings of the compression probe: names of variants, and the message for every mistake."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnbench.errors import UserError, UserErrors
+from cnnbench.models import registry
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.steps.clustering import MOST_CLUSTERS, Clustering
 from cnnbench.probes.compression.steps.pruning import Pruning
 from cnnbench.probes.compression.steps.quantisation import QUANTISATIONS, Quantisation
@@ -157,3 +162,19 @@ def test_rejects_duplicates_and_contradictions() -> None:
         plan_of(_SUITE + "\n    min_rounds: 5\n    max_rounds: 2\n")
     with pytest.raises(UserError, match="the data they were trained on"):
         plan_of(_SUITE + "\n    weights: w.weights.h5\n")
+
+
+@pytest.mark.parametrize(
+    ("training", "classes", "interface"),
+    [
+        (None, 0, ((32, 32, 1), 10)),
+        ({"image_size": 28}, 7, ((28, 28, 1), 7)),
+        ({"image_size": "own", "recipe": "transfer"}, 7, ((32, 32, 1), 7)),
+    ],
+)
+def test_a_compressed_model_has_the_input_and_the_outputs_of_its_training(
+    training: dict[str, Any] | None, classes: int, interface: tuple[tuple[int, ...], int]
+) -> None:
+    schedule = AccuracySetting(dataset="digits", **training) if training else None
+    setting = CompressionSetting(part="train", training=schedule, classes=classes)
+    assert setting.interface(registry.resolve("LeNet5", [])) == interface

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -47,3 +48,26 @@ def test_a_data_set_and_a_metric_of_another_package_join_the_built_in_ones(tmp_p
     assert float(row[f"top2_ci_low@{label}"]) < 1.0  # Wilson's interval, as of any share
     assert f"top1@{label}" in row
     assert {"task" in one for one in settings(tmp_path)} == {False}  # keys as before tasks
+
+
+@pytest.mark.slow
+def test_a_network_of_a_task_of_another_package_is_compressed(tmp_path: Path) -> None:
+    training = "{dataset: digits, task: brightness, epochs: 8, learning_rate: 0.03}"
+    entry = (
+        f"{{training: {training}, variants: [ptq-dynamic, pruned-50], fine_tune_epochs: 1, "
+        "min_rounds: 1, max_rounds: 1}"
+    )
+    models = "models: ['Tiny[activation=linear]']"
+    done = cnnbench(
+        tmp_path, "run", suite(tmp_path, f"{models}\nprobes: {{compression: {entry}}}\n")
+    )
+    assert done.returncode == 0, done.stderr
+    (report,) = tmp_path.glob("results/extras/*/report.csv")
+    with report.open(newline="") as lines:
+        found = {row["variant"]: row for row in csv.DictReader(lines)}
+    label = "digits/scratch/8ep/task=brightness/learning_rate=0.03/litert"
+    errors = {variant: float(row[f"brightness_mae@{label}"]) for variant, row in found.items()}
+    assert list(errors) == ["float32", "ptq-dynamic", "pruned-50"]
+    assert errors["float32"] < 0.028 > errors["ptq-dynamic"], "the mean of all images is 0.028 off"
+    assert "float32's accuracy" not in found["ptq-dynamic"]["compression_verdict"]
+    assert not any(name.startswith(("top1", "agreement")) for name in found["float32"])

@@ -25,7 +25,6 @@ from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.steps.base import Representative
 from cnnbench.probes.compression.steps.quantisation import Quantisation
 from cnnbench.probes.compression.steps.wrapping import SkippedLayers
-from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.compression.variants import Variant, parse
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
@@ -77,10 +76,8 @@ def _run(
     variant = parse(setting.variant)
     float32 = paths.float32_folder(handle, setting, context)
     card = training.card(float32)
-    if setting.training is not None:
-        handle = TrainedModel(handle, tuple(card["input_shape"]), card["classes"])
     data = images.load(handle, setting, context)
-    model = networks.fresh_copy(handle, setting.training, data.objective, float32)
+    model = networks.fresh_copy(handle, setting.training, data.objective, card, float32)
     skipped = SkippedLayers()
     if variant.is_fine_tuned:
         tuning = fine_tuning.FineTuning(
@@ -95,15 +92,18 @@ def _run(
         model = fine_tuning.compress(model, variant, tuning, folder_of)
     context.report_progress("converting")
     began = time.perf_counter()
-    shape = (1, *handle.input_shape)
-    content = convert(model, shape, variant, lambda: data.representative(setting.representative))
+    shape = tuple(card["input_shape"])
+    content = convert(
+        model, (1, *shape), variant, lambda: data.representative(setting.representative)
+    )
     convert_s = time.perf_counter() - began
     with replacing(folder / paths.MODEL) as stream:
         stream.write(content)
         stream.flush()
         file = File(Path(stream.name))
         result = _analysed(content, variant)
-        difference, scale = _difference_from_keras(handle, model, file, folder)
+        sized = handle.with_interface(shape, card["classes"])
+        difference, scale = _difference_from_keras(sized, model, file, folder)
         result.metrics |= {"convert_s": convert_s, "output_max_abs_diff": difference}
         result.details |= {"left": skipped.layers, "left_kinds": dict(skipped.kinds)}
         # A quantised file differs from Keras by design.
@@ -222,8 +222,8 @@ def _write_card(
     facts = {
         "model": handle.label,
         "variant": setting.variant,
-        "input_shape": list(handle.input_shape),
-        "classes": handle.classes,
+        "input_shape": card["input_shape"],
+        "classes": card["classes"],
         "sha256": result.details["sha256"],
         "bytes": result.metrics["file_bytes"],
         "made": {

@@ -63,23 +63,31 @@ def hard_sigmoid(x: Any) -> Any:
 
 
 def build(
-    handle: ModelHandle, training: AccuracySetting | None, objective: Objective
+    handle: ModelHandle,
+    training: AccuracySetting | None,
+    objective: Objective,
+    shape: tuple[int, ...],
+    classes: int,
 ) -> tuple[Any, str]:
     """Build the trained model without nested models, with fresh weights.
 
     Args:
-        handle: the model, with the input shape and outputs it was trained for.
+        handle: the model.
         training: its training; a ``transfer`` has a head of its own. None for an untrained model.
         objective: makes that head.
+        shape: ``(height, width, channels)`` of the training images.
+        classes: number of outputs of the trained model.
 
     Returns:
         A ``keras.Model`` with one output, and the path of that output as `network.select_output`.
     """
-    if training is None or training.recipe == "scratch":
+    if training is None:
         return network.select_output(handle, handle.build())
+    if training.recipe == "scratch":
+        return network.select_output(handle, handle.build(input_shape=shape, classes=classes))
     import tensorflow as tf
 
-    backbone = handle.build(include_top=False)
+    backbone = handle.build(input_shape=shape, include_top=False)
     features = backbone.outputs[0]
     if len(features.shape) == 4:
         features = tf.keras.layers.GlobalAveragePooling2D(name="head_pool")(features)
@@ -88,19 +96,25 @@ def build(
 
 
 def fresh_copy(
-    handle: ModelHandle, training: AccuracySetting | None, objective: Objective, folder: Path
+    handle: ModelHandle,
+    training: AccuracySetting | None,
+    objective: Objective,
+    card: Mapping[str, Any],
+    folder: Path,
 ) -> Any:
     """Rebuild the trained model in this process's Keras, and check that its outputs are the same.
 
     Args:
         handle, training, objective: as `build` takes them.
-        folder: holds its weights and outputs.
+        card: of the float32 model.
+        folder: of the float32 model.
 
     Raises:
         Unavailable: it cannot be built, or its outputs differ.
     """
+    interface = tuple(card["input_shape"]), card["classes"]
     try:
-        model, _ = build(handle, training, objective)
+        model, _ = build(handle, training, objective, *interface)
     except (UserError, ValueError, TypeError, AttributeError, ImportError) as error:
         if os.environ.get("TF_USE_LEGACY_KERAS") != "1":
             raise

@@ -19,11 +19,11 @@ from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
 from cnnbench.probes.accuracy.training_config import Count, Epochs, ImageSize, Rate, TrainingConfig
 from cnnbench.probes.compression import variants
-from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.latency.settings import LatencySetting, Threads, TimedSpec
 from cnnbench.probes.settings import Setting, StoppingRule
 from cnnbench.schema import Distinct, without_duplicates
+from cnnbench.tasks.task import Objective
 
 Part = Literal["train", "convert", "memory", "latency"]
 FEWEST_REPRESENTATIVE = 10  # images; fewer do not show the ranges of the activations
@@ -123,11 +123,11 @@ class CompressionSetting(Setting):
     def stage(self) -> int:
         return PARTS.index(self.part)
 
-    def network(self, model: Any) -> Any:
+    def interface(self, model: ModelInfo) -> tuple[tuple[int, ...], int]:
         if self.training is None:
-            return model
+            return super().interface(model)
         objective = self.training.goal.objective([""] * self.classes, self.training.dataset)
-        return TrainedModel.of(model, self.training, objective)
+        return trained_interface(model, self.training, objective)
 
     def label(self) -> str:
         return {
@@ -258,3 +258,11 @@ def making(variant: Variant, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "fine_tune_rate": variant.is_fine_tuned,
     }
     return {name: value for name, value in chosen.items() if needed[name]}
+
+
+def trained_interface(
+    model: ModelInfo, training: AccuracySetting, objective: Objective
+) -> tuple[tuple[int, ...], int]:
+    """Return the input shape and outputs of ``model`` as trained; a transfer has new outputs."""
+    own = model.classes if training.recipe == "scratch" else 0
+    return training.images_for(model.input_shape), objective.outputs_for(own)

@@ -24,8 +24,7 @@ from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
 from cnnbench.probes.compression import images, networks, paths
-from cnnbench.probes.compression.settings import CompressionSetting
-from cnnbench.probes.compression.trained_model import TrainedModel
+from cnnbench.probes.compression.settings import CompressionSetting, trained_interface
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 
@@ -87,8 +86,8 @@ def _trained(
     assert training is not None
     file = _weights_file(setting, context)
     job, loop = images.prepare_training(handle, training, context, with_backbone=file is None)
-    trained = TrainedModel.of(handle, training, job.objective)
-    flat, output = networks.build(trained, training, job.objective)
+    shape, classes = trained_interface(handle, training, job.objective)
+    flat, output = networks.build(handle, training, job.objective, shape, classes)
     if file is not None:
         _load(flat, file, job, training)
         result = ProbeResult(details={"weights": f"from {file.name}"})
@@ -96,14 +95,14 @@ def _trained(
         model = RECIPES[training.recipe](job, loop)
         result = _of_training(accuracy.evaluate(model, job, loop), training.goal.primary)
         flat.set_weights(model.get_weights())
-    _save(flat, trained, folder)
+    _save(flat, handle.with_interface(shape, classes), folder)
     flat.save_weights(str(folder / FILE))
     tested = flat.predict(job.evaluation_batches(job.dataset.test), verbose=0)
     np.save(folder / OUTPUTS, np.asarray(tested, np.float32))
     facts = {
         "model": handle.label,
-        "input_shape": list(trained.input_shape),
-        "classes": trained.classes,
+        "input_shape": list(shape),
+        "classes": classes,
         **network.output_details(output),
         "class_names": list(job.dataset.classes)[:1000],
         "weights": result.details["weights"],
