@@ -32,8 +32,7 @@ def conv_bn(
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    x = layers.BatchNormalization(epsilon=epsilon, momentum=momentum, name=f"{name}_bn")(x)
-    return activate(x, activation, name=name)
+    return _normalised(x, activation, epsilon, momentum, name)
 
 
 def depthwise_bn(
@@ -55,12 +54,12 @@ def depthwise_bn(
         depthwise_initializer="he_normal",
         name=f"{name}_dwconv",
     )(x)
+    return _normalised(x, activation, epsilon, momentum, name)
+
+
+def _normalised(x: Any, activation: str | None, epsilon: float, momentum: float, name: str) -> Any:
+    """Batch normalisation, then the activation; that of ``leaky_relu`` has slope 0.1."""
     x = layers.BatchNormalization(epsilon=epsilon, momentum=momentum, name=f"{name}_bn")(x)
-    return activate(x, activation, name=name)
-
-
-def activate(x: Any, activation: str | None, *, name: str) -> Any:
-    """Apply an activation: ``relu6`` and ``leaky_relu`` (slope 0.1) as layers, others by name."""
     if activation is None:
         return x
     if activation == "relu6":
