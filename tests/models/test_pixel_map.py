@@ -11,7 +11,7 @@ import pytest
 
 from cnnbench.errors import UserError
 from cnnbench.models import registry
-from cnnbench.models.pixel_map import MEMBER, PixelMap
+from cnnbench.models.preprocessing import MEMBER, PixelMap
 from tests.models import keras_zip
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (2, 5, 5, 3)).astype(np.float32)

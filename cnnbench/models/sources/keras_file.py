@@ -18,7 +18,7 @@ from cnnbench.models.arguments import OUTPUT
 from cnnbench.models.catalog import Entry
 from cnnbench.models.model import Model, Request
 from cnnbench.models.model_name import ModelName
-from cnnbench.models.pixel_map import PixelMap
+from cnnbench.models.preprocessing import PixelMap
 from cnnbench.models.signature import Signature
 
 _SCALES_ITSELF = frozenset({"Rescaling", "Normalization"})

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnnbench.errors import UserError
-from cnnbench.models import registry, stored_weights
+from cnnbench.models import registry, weights
 
 
 def net(classes: int = 3, channels: int = 3, depth: int = 1) -> Any:
@@ -39,7 +39,7 @@ def test_the_same_network_takes_all_of_them_optimiser_or_not(name: str, tmp_path
     else:
         trained.save(tmp_path / name)
     other = net()
-    stored_weights.load(other, tmp_path / name, "Net")
+    weights.load(other, tmp_path / name, "Net")
     for mine, theirs in zip(other.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -65,7 +65,7 @@ def test_it_is_said_what_the_weights_are_of(
     file = tmp_path / "net.weights.h5"
     net(**saved).save_weights(file)
     with pytest.raises(UserError) as caught:
-        stored_weights.load(net(), file, "Net[alpha=2]")
+        weights.load(net(), file, "Net[alpha=2]")
     assert words in str(caught.value)
     assert "could not be loaded" not in str(caught.value)
 
@@ -81,7 +81,7 @@ def test_names_no_parameter_where_the_arrays_differ_in_other_ways(tmp_path: Path
     file = tmp_path / "net.weights.h5"
     two(5).save_weights(file)
     with pytest.raises(UserError, match="do not fit Net: the file holds 2 arrays"):
-        stored_weights.load(two(4), file, "Net")
+        weights.load(two(4), file, "Net")
 
 
 def test_a_network_of_the_catalogue_is_recognised(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_backbone_takes_its_part_of_the_whole_network_s_weights(tmp_path: Path
         np.testing.assert_array_equal(mine, theirs)
     net(depth=2).save_weights(file)
     with pytest.raises(UserError, match="has weights for layers that Net does not have: conv2d_1"):
-        stored_weights.load(net(), file, "Net", whole=net)
+        weights.load(net(), file, "Net", whole=net)
 
 
 def test_weights_of_a_transfer_are_named_as_such(tmp_path: Path) -> None:
