@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
 from cnnbench.analysis.graph import Op, Tensor
+from cnnbench.analysis.layers.elementwise import ending
 from cnnbench.analysis.rule import Window, Windows
 from cnnbench.analysis.work import Work
-
-
-def is_active(layer: Any) -> bool:
-    """Return whether a layer ends in an activation other than the identity."""
-    activation = getattr(layer, "activation", None)
-    return activation is not None and getattr(activation, "__name__", "") != "linear"
-
-
-def ending(layer: Any, outputs: int) -> Work:
-    """Count the bias add and the activation, each once per output element."""
-    bias = outputs if getattr(layer, "use_bias", False) else 0
-    return Work(bias=bias, elementwise=outputs if is_active(layer) else 0)
 
 
 def split(layer: Any, tensor: Tensor) -> tuple[tuple[int, ...], int]:
@@ -114,41 +104,37 @@ def up_sampling(op: Op) -> Work | None:
 
 
 def conv_windows(op: Op) -> Windows:
-    """``(k - 1) dilation + 1`` inputs, ``stride`` apart, moved by the padding."""
-    layer = op.layer
-    sizes = split(layer, op.input)[0]
-    rank = len(sizes)
-    kernel = _each(getattr(layer, "kernel_size", None) or layer.pool_size, op)
-    dilation = _each(getattr(layer, "dilation_rate", 1), op)
-    strides = _each(layer.strides, op)
-    return tuple(
-        _window((kernel[i] - 1) * dilation[i] + 1, strides[i], sizes[i], layer.padding)
-        for i in range(rank)
-    )
+    """``(k - 1) dilation + 1`` inputs, ``stride`` apart, moved by the padding.
 
-
-def _window(extent: int, stride: int, size: int, padding: str) -> Window:
-    """SAME pads ``(ceil(size / stride) - 1) stride + extent - size``, the smaller half before."""
-    if padding == "same":
-        before = max((-(-size // stride) - 1) * stride + extent - size, 0) // 2
-    else:
-        before = extent - 1 if padding == "causal" else 0
-    return Window(extent, stride, before)
+    SAME pads ``(ceil(size / stride) - 1) stride + extent - size``, the smaller half before.
+    """
+    found = []
+    for extent, stride, size, _ in _extents(op):
+        before = extent - 1 if op.layer.padding == "causal" else 0
+        if op.layer.padding == "same":
+            before = max((-(-size // stride) - 1) * stride + extent - size, 0) // 2
+        found.append(Window(extent, stride, before))
+    return tuple(found)
 
 
 def transposed_windows(op: Op) -> Windows:
     """Output ``u`` sees the inputs ``i`` with ``0 <= u + before - i stride < extent``."""
-    layer = op.layer
-    before_sizes, after_sizes = split(layer, op.input)[0], split(layer, op.output)[0]
-    strides, kernel = _each(layer.strides, op), _each(layer.kernel_size, op)
-    dilation = _each(getattr(layer, "dilation_rate", 1), op)
     found = []
-    for index, stride in enumerate(strides):
-        extent = (kernel[index] - 1) * dilation[index] + 1
-        full = (before_sizes[index] - 1) * stride + extent
-        cut = max(full - after_sizes[index], 0) // 2 if layer.padding == "same" else 0
+    for extent, stride, size, after in _extents(op):
+        full = (size - 1) * stride + extent
+        cut = max(full - after, 0) // 2 if op.layer.padding == "same" else 0
         found.append(Window(extent, 1, extent - 1 - cut, scale=stride))
     return tuple(found)
+
+
+def _extents(op: Op) -> Iterator[tuple[int, int, int, int]]:
+    """Yield dilated kernel size, stride, input size and output size of every spatial axis."""
+    layer = op.layer
+    kernel = _each(getattr(layer, "kernel_size", None) or layer.pool_size, op)
+    dilation = _each(getattr(layer, "dilation_rate", 1), op)
+    extents = [(size - 1) * rate + 1 for size, rate in zip(kernel, dilation, strict=True)]
+    sizes = (split(layer, tensor)[0] for tensor in (op.input, op.output))
+    return zip(extents, _each(layer.strides, op), *sizes, strict=True)
 
 
 def resize_windows(op: Op) -> Windows | None:

@@ -54,9 +54,7 @@ def by_windows(windows: Callable[[Op], Windows | None], mixes: bool = False) -> 
             return field.losing(op.name, output.sizes)
         if mixes:
             field = contracted(field, [channel], op.name)
-            places = list(field.places)
-            places[channel] = fixed_axis(output.sizes[channel])
-            field = field.placed(places)
+            field = field.with_size(channel, output.sizes[channel])
         return windowed(field, dict(zip(positions, found, strict=True)), output.sizes, op.name)
 
     return move
@@ -79,8 +77,8 @@ def reduced(field: Field, axes: Sequence[int], sizes: Sequence[int], name: str) 
 
 def dense(op: Op, fields: Fields, output: Tensor) -> Field:
     """Contract the last axis, keep every other (``Dense``)."""
-    field = contracted(fields[op.input], [len(op.input.sizes) - 1], op.name)
-    return field.placed([*field.places[:-1], fixed_axis(output.sizes[-1])])
+    last = len(op.input.sizes) - 1
+    return contracted(fields[op.input], [last], op.name).with_size(last, output.sizes[-1])
 
 
 def mixing(axes: Callable[[Op], Sequence[int]]) -> Move:
@@ -128,8 +126,7 @@ def concatenate(op: Op, fields: Fields, output: Tensor) -> Field:
 
 def repeat_vector(op: Op, fields: Fields, output: Tensor) -> Field:
     """``RepeatVector``: copies along a new axis."""
-    field = fields[op.input]
-    return field.placed([field.places[0], fixed_axis(output.sizes[1]), field.places[1]])
+    return fields[op.input].with_axis(1, fixed_axis(output.sizes[1]))
 
 
 def embedding(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -164,7 +161,7 @@ def recurrent(op: Op, fields: Fields, output: Tensor) -> Field:
     """Mix the whole sequence (recurrent layers); states have no steps."""
     field = contracted(fields[op.input], [1, 2], op.name)
     if len(output.sizes) == 3:
-        return field.placed([*field.places[:2], fixed_axis(output.sizes[2])])
+        return field.with_size(2, output.sizes[2])
     return field.placed([field.places[0], *map(fixed_axis, output.sizes[1:])])
 
 

@@ -7,14 +7,15 @@ every call.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
 from cnnbench.analysis import keras_api, keras_calls
-from cnnbench.analysis.graph import Call, Uncounted
+from cnnbench.analysis.graph import Call, Op, Tensor, Uncounted
+from cnnbench.analysis.rule import Rule
 from cnnbench.analysis.work import NOTHING, Work
 
 
@@ -103,6 +104,29 @@ class Calls:
             if made.graph is graph:
                 found[start:end] = [made] * (end - start)
         return found
+
+
+def layer_op(
+    call: Call,
+    rule: Rule | None,
+    args: dict[str, Any],
+    outputs: Iterable[Tensor],
+    nodes: tuple[tuple[Any, int], ...] = (),
+) -> Op:
+    """Return the operation for a call of a layer; ``args`` have a `Tensor` for every tensor."""
+    leaves = keras_api.flatten(list(args.values()))
+    return Op(
+        call,
+        call.kind,
+        rule,
+        call.layer,
+        args,
+        tuple(leaf for leaf in leaves if isinstance(leaf, Tensor)),
+        tuple(outputs),
+        is_trained=bool(getattr(call.layer, "trainable_variables", None)),
+        is_weighted=rule is not None and rule.weighted,
+        nodes=nodes,
+    )
 
 
 @contextmanager

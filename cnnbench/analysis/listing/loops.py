@@ -96,8 +96,10 @@ def evaluate(tensor: Any, scope: Scope, known: Mapping[str, Any] = MappingProxyT
     if node.op_def.is_stateful or not node.inputs:
         raise Unknown(f"follows from {node.type}")
     values = [evaluate(each, scope, known) for each in node.inputs]
-    rule = _RULES.get(node.type, _by_tensorflow)
-    return rule(node, *values)
+    if node.type == "Cast":
+        return np.asarray(values[0]).astype(node.outputs[0].dtype.as_numpy_dtype)
+    function = _FUNCTIONS.get(node.type)
+    return function(*values) if function else _by_tensorflow(node, *values)
 
 
 def list_length(tensor: Any, scope: Scope) -> int:
@@ -177,50 +179,30 @@ def _by_tensorflow(node: Any, *values: Any) -> Any:
     return made[0].numpy()
 
 
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda node, *values: function(*values)
-
-
-def _cast(node: Any, value: Any) -> Any:
-    return np.asarray(value).astype(node.outputs[0].dtype.as_numpy_dtype)
-
-
-def _greatest(node: Any, value: Any, axes: Any) -> Any:
-    return np.max(value, axis=tuple(np.ravel(axes))) if np.ndim(value) else value
-
-
-def _identity(value: Any) -> Any:
-    return value
-
-
-_ARITHMETIC: Mapping[str, Callable[..., Any]] = {
-    "Identity": _identity,
-    "Less": np.less,
-    "LessEqual": np.less_equal,
-    "Greater": np.greater,
-    "GreaterEqual": np.greater_equal,
-    "Equal": np.equal,
-    "NotEqual": np.not_equal,
-    "LogicalAnd": np.logical_and,
-    "LogicalOr": np.logical_or,
-    "LogicalNot": np.logical_not,
-    "Add": np.add,
-    "AddV2": np.add,
-    "Sub": np.subtract,
-    "Mul": np.multiply,
-    "FloorDiv": np.floor_divide,
-    "FloorMod": np.mod,
-    "Minimum": np.minimum,
-    "Maximum": np.maximum,
-    "Neg": np.negative,
-    "Select": np.where,
-    "SelectV2": np.where,
-}
 # Operations of counters, computed without TensorFlow's overhead.
-_RULES: Mapping[str, Callable[..., Any]] = MappingProxyType(
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
-        **{kind: _plain(function) for kind, function in _ARITHMETIC.items()},
-        "Cast": _cast,
-        "Max": _greatest,
+        "Identity": lambda value: value,
+        "Max": lambda value, axes: np.max(value, axis=tuple(np.ravel(axes))),
+        "Less": np.less,
+        "LessEqual": np.less_equal,
+        "Greater": np.greater,
+        "GreaterEqual": np.greater_equal,
+        "Equal": np.equal,
+        "NotEqual": np.not_equal,
+        "LogicalAnd": np.logical_and,
+        "LogicalOr": np.logical_or,
+        "LogicalNot": np.logical_not,
+        "Add": np.add,
+        "AddV2": np.add,
+        "Sub": np.subtract,
+        "Mul": np.multiply,
+        "FloorDiv": np.floor_divide,
+        "FloorMod": np.mod,
+        "Minimum": np.minimum,
+        "Maximum": np.maximum,
+        "Neg": np.negative,
+        "Select": np.where,
+        "SelectV2": np.where,
     }
 )

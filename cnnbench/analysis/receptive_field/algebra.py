@@ -10,6 +10,14 @@ from cnnbench.analysis.receptive_field.field import Factor, Field, Place, fixed_
 from cnnbench.analysis.rule import Window
 
 
+def unruled(fields: Sequence[Field], sizes: Sequence[int], name: str) -> Field:
+    """Return the field of an unknown operation: lost unless it is the same at every position."""
+    field = joined([one.placed([]) for one in fields], (), name)
+    if any(factor.size > 1 for one in fields for factor in moving(one.places)):
+        return field.losing(name, sizes)
+    return field.placed(map(fixed_axis, sizes))
+
+
 def contracted(field: Field, places: Iterable[int], name: str) -> Field:
     """Return the field after a reduction over some axes of the tensor, which keep their place.
 
@@ -100,6 +108,20 @@ def reshaped(field: Field, before: Sequence[int], after: Sequence[int], name: st
     return field.placed([*field.places[:first], *middle, *field.places[ends:]])
 
 
+def regrouped(
+    field: Field,
+    before: Sequence[int],
+    parts: Sequence[int],
+    order: Sequence[int],
+    after: Sequence[int],
+    name: str,
+) -> Field:
+    """Return the field after a reshape to ``parts``, a transposition and another reshape."""
+    field = reshaped(field, before, parts, name)
+    field = field.placed(field.places[axis] for axis in order)
+    return reshaped(field, [parts[axis] for axis in order], after, name)
+
+
 def _taken(factors: list[Factor], size: int) -> Place | None:
     """Take factors of ``size`` steps from the front of a list, or None where none fit."""
     found: list[Factor] = []
@@ -123,8 +145,7 @@ def _taken(factors: list[Factor], size: int) -> Place | None:
 def sliced(field: Field, place: int, start: int, step: int, size: int, name: str) -> Field:
     """Return the field of positions ``start``, ``start + step``, ... of one axis."""
     factors = _simplified(field.places[place])
-    places = list(field.places)
-    places[place] = fixed_axis(size)
+    places = list(field.with_size(place, size).places)
     if not moving([factors]):
         return field.placed(places)
     if len(factors) > 1 or step < 1:
@@ -191,14 +212,8 @@ def concatenated(
     known = [(field, at) for at, field in enumerate(fields) if field is not None]
     spread = [field for field, _ in known if moving([field.places[place]])]
     beside = [size if at != place else 1 for at, size in enumerate(sizes)]
-    flat = [
-        field.placed(fixed_axis(1) if at == place else p for at, p in enumerate(field.places))
-        for field, _ in known
-    ]
-    result = joined(flat, beside, name)
-    places = list(result.places)
-    places[place] = fixed_axis(sizes[place])
-    result = result.placed(places)
+    flat = [field.with_size(place, 1) for field, _ in known]
+    result = joined(flat, beside, name).with_size(place, sizes[place])
     if not spread:
         return result
     if len(known) > 1:
