@@ -15,7 +15,7 @@ from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.graph import Graph, Op, Tensor, item_bytes
 from cnnbench.analysis.layers.elementwise import is_active
 from cnnbench.analysis.listing.functions import CALLS, body_of, needed
-from cnnbench.analysis.listing.trace import converting, inlined
+from cnnbench.analysis.listing.trace import Values, converting, traced_graph
 
 VIEWS = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "StopGradient"})
 
@@ -107,25 +107,19 @@ def traced_training_bytes(model: Any, inputs: Any, batch: int = 1, dtype: str | 
     """
     import tensorflow as tf
 
-    variables = keras_calls.variables(model)
-    weights, images = keras_calls.trace_specs(model, inputs, batch)
     forward: list[Any] = []
     results: list[Any] = []
 
-    def run(values: list[Any], given: Any) -> list[Any]:
-        pairs = list(zip(variables, values, strict=True))
+    def differentiate(values: Values, images: Any) -> list[Any]:
         with converting():
-            outputs, sources = keras_calls.train(model, pairs, given)
+            outputs, sources = keras_calls.train(model, values, images)
         forward.extend(tf.compat.v1.get_default_graph().get_operations())
         results.extend(keras_api.flatten(outputs))
         return tf.gradients(results, sources)
 
-    with inlined():
-        traced = tf.function(run, autograph=False).get_concrete_function(weights, images).graph
-    count, inputs_flat = len(weights), keras_api.flatten(inputs)
+    traced, images = traced_graph(differentiate, model, inputs, batch)
     _refuse_lists(traced, forward)
-    given = traced.inputs[count : count + len(inputs_flat)]
-    activations = _depending(forward, given, (traced,))
+    activations = _depending(forward, images, (traced,))
     kept = [*_crossing(traced, forward), *results]
     unique = {_buffer(tensor): tensor for tensor in kept if tensor.ref() in activations}
     start = {_buffer(tensor) for tensor in traced.inputs}

@@ -1,6 +1,6 @@
 """One small example of every layer that Keras has: arguments and input shapes.
 
-A layer of a new Keras that is in none of the tables fails `test_every_layer_of_keras_has_an_example`.
+A layer of a new Keras that is in none of the tables fails a test.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def test_ignores_the_compile_configuration(tmp_path: Path) -> None:
         np.testing.assert_allclose(answer, np.load(tmp_path / f"{name}.npy"), atol=1e-6)
 
 
-def test_rejects_a_lambda_named_like_the_compile_configuration(tmp_path: Path) -> None:
+def test_rejects_a_lambda_outside_the_compile_configuration(tmp_path: Path) -> None:
     """Removed parts are not loaded; a Lambda anywhere else is still refused."""
     network: dict[str, Any] = copy.deepcopy(keras_zip.NETWORK)
     lambda_ = {"class_name": "__lambda__", "config": {"value": "x"}}

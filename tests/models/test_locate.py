@@ -42,7 +42,7 @@ def test_importing_a_builder_writes_no_bytecode(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("__pycache__")) == []
 
 
-def test_names_a_loaded_module_whose_file_is_gone(
+def test_rejects_a_module_already_loaded_from_another_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in (tmp_path / "old", tmp_path / "new"):

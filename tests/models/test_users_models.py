@@ -161,7 +161,7 @@ def test_resolves_an_imported_or_assigned_builder(source: str, folder: Path) -> 
     assert registry.resolve("pkg:shared_and_nested[classes=7]", [folder]).classes == 7
 
 
-def test_rejects_sources_that_cannot_be_parsed(folder: Path) -> None:
+def test_reads_unusual_sources_and_rejects_deep_nesting(folder: Path) -> None:
     described = 'net.__doc__, net.__name__ = "a net", "net"'
     (folder / "hard.py").write_text(f"def net(sizes={{[]: 1}}, classes=3): ...\n{described}")
     assert registry.resolve("hard:net", [folder]).classes == 3

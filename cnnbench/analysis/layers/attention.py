@@ -10,7 +10,7 @@ from cnnbench.analysis.work import Work
 
 
 @dataclass(frozen=True)
-class Projected:
+class _Projected:
     """Scaled dot-product attention with projections (Vaswani et al. 2017, section 3.2.2).
 
     Attributes:
@@ -85,7 +85,7 @@ class Projected:
         )
 
 
-def projected(op: Op) -> Projected:
+def projected(op: Op) -> _Projected:
     """Return the dimensions of a call of ``MultiHeadAttention`` or ``GroupedQueryAttention``.
 
     Groups of query heads share keys and values in the latter.
@@ -106,7 +106,7 @@ def projected(op: Op) -> Projected:
         dims = layer._key_dim, layer._value_dim
         options = layer._use_bias, layer._dropout, getattr(layer, "_use_gate", False)
     biased, dropout, gated = options
-    return Projected(
+    return _Projected(
         kept * query.sizes[0],
         prod(query.sizes[axis] for axis in axes),
         prod(value.sizes[axis] for axis in axes),
@@ -124,15 +124,12 @@ def plain(op: Op) -> Work:
 
     Additive (Bahdanau) has no product in its scores: add, tanh, scale and sum are 4 ``t s d``.
     """
-    query, value = op.inputs[0], op.inputs[1]
-    batch, targets, depth = query.sizes[0], query.sizes[1], query.sizes[-1]
-    scores = batch * targets * value.sizes[1]
-    weighted = scores * value.sizes[-1]
+    scores, depth = _scores(op), op.input.sizes[-1]
+    weighted = scores * op.inputs[1].sizes[-1]
     if op.kind == "AdditiveAttention":
         return Work(macs=weighted, elementwise=4 * scores * depth + scores)
-    concat = getattr(op.layer, "score_mode", "dot") == "concat"
     scaled = scores if getattr(op.layer, "use_scale", False) else 0
-    if concat:
+    if getattr(op.layer, "score_mode", "dot") == "concat":
         return Work(macs=weighted, elementwise=3 * scores * depth + 2 * scores + scaled)
     return Work(macs=scores * depth + weighted, elementwise=scores + scaled)
 

@@ -12,12 +12,12 @@ from cnnbench.analysis.rule import Window, Windows
 from cnnbench.analysis.work import Work
 
 
-def split(layer: Any, tensor: Tensor) -> tuple[tuple[int, ...], int]:
-    """Return the spatial sizes and the channels of ``tensor``."""
-    sizes = tensor.sizes
+def split(layer: Any, tensor: Tensor, first: int = 1) -> tuple[tuple[int, ...], int]:
+    """Return the spatial sizes and the channels of ``tensor``, after ``first`` other axes."""
+    sizes = tensor.sizes[first:]
     if getattr(layer, "data_format", None) == "channels_first":
-        return sizes[2:], sizes[1]
-    return sizes[1:-1], sizes[-1]
+        return sizes[1:], sizes[0]
+    return sizes[:-1], sizes[-1]
 
 
 def convolution(op: Op) -> Work:
@@ -104,17 +104,22 @@ def up_sampling(op: Op) -> Work | None:
 
 
 def conv_windows(op: Op) -> Windows:
-    """``(k - 1) dilation + 1`` inputs, ``stride`` apart, moved by the padding.
-
-    SAME pads ``(ceil(size / stride) - 1) stride + extent - size``, the smaller half before.
-    """
+    """``(k - 1) dilation + 1`` inputs, ``stride`` apart, moved by the padding."""
     found = []
     for extent, stride, size, _ in _extents(op):
         before = extent - 1 if op.layer.padding == "causal" else 0
         if op.layer.padding == "same":
-            before = max((-(-size // stride) - 1) * stride + extent - size, 0) // 2
+            before = same_padding(extent, stride, size)
         found.append(Window(extent, stride, before))
     return tuple(found)
+
+
+def same_padding(extent: int, stride: int, size: int) -> int:
+    """Return the padding before an axis: the smaller half of what SAME adds.
+
+    It adds ``(ceil(size / stride) - 1) stride + extent - size``.
+    """
+    return max((-(-size // stride) - 1) * stride + extent - size, 0) // 2
 
 
 def transposed_windows(op: Op) -> Windows:
@@ -138,20 +143,20 @@ def _extents(op: Op) -> Iterator[tuple[int, int, int, int]]:
 
 
 def resize_windows(op: Op) -> Windows | None:
-    """Up-sampling, as if zeros were put between the inputs: a copy is seen from ``scale`` outputs,
-    a smooth one from ``taps`` times as many.
-    """
+    """Return the windows of up-sampling; None for an interpolation that must be traced."""
     taps = TAPS.get(getattr(op.layer, "interpolation", "nearest"))
     if taps is None:
         return None
-    return tuple(
-        Window(
-            (taps - 1) * factor + (1 if taps > 1 else factor),
-            before=factor * max(taps // 2, 1) - 1,
-            scale=factor,
-        )
-        for factor in _each(op.layer.size, op)
-    )
+    return tuple(resize_window(taps, factor) for factor in _each(op.layer.size, op))
+
+
+def resize_window(taps: int, factor: int) -> Window:
+    """Return the window of enlarging by ``factor``, as if zeros were put between the inputs.
+
+    A copy is seen from ``factor`` outputs, an interpolated input from ``taps`` times as many.
+    """
+    extent = (taps - 1) * factor + (1 if taps > 1 else factor)
+    return Window(extent, before=factor * max(taps // 2, 1) - 1, scale=factor)
 
 
 def shift_windows(op: Op) -> Windows:

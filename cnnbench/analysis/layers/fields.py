@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from string import ascii_letters
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnnbench.analysis.graph import Op, Tensor
 from cnnbench.analysis.receptive_field.algebra import (
@@ -37,18 +37,21 @@ def identity(op: Op, fields: Fields, output: Tensor) -> Field:
     return fields[op.input]
 
 
-def axes_of(layer: Any, rank: int) -> tuple[range, int]:
+def axes_of(is_channels_first: bool, rank: int) -> tuple[range, int]:
     """Return the axes of positions, and the axis of channels."""
-    if getattr(layer, "data_format", None) == "channels_first":
-        return range(2, rank), 1
-    return range(1, rank - 1), rank - 1
+    return (range(2, rank), 1) if is_channels_first else (range(1, rank - 1), rank - 1)
+
+
+def _axes(op: Op) -> tuple[range, int]:
+    is_first = getattr(op.layer, "data_format", None) == "channels_first"
+    return axes_of(is_first, len(op.input.sizes))
 
 
 def by_windows(windows: Callable[[Op], Windows | None], mixes: bool = False) -> Move:
     """Return the rule for windows along the positions; with ``mixes`` they read all channels."""
 
     def move(op: Op, fields: Fields, output: Tensor) -> Field:
-        positions, channel = axes_of(op.layer, len(op.input.sizes))
+        positions, channel = _axes(op)
         field, found = fields[op.input], windows(op)
         if found is None:
             return field.losing(op.name, output.sizes)
@@ -62,7 +65,7 @@ def by_windows(windows: Callable[[Op], Windows | None], mixes: bool = False) -> 
 
 def pooled(op: Op, fields: Fields, output: Tensor) -> Field:
     """Pool all positions to one, or to the number of an adaptive pooling."""
-    positions, _ = axes_of(op.layer, len(op.input.sizes))
+    positions, _ = _axes(op)
     return reduced(fields[op.input], list(positions), output.sizes, op.name)
 
 
@@ -171,18 +174,14 @@ def einsum(
     """Return the field of an einsum; each operand is a field (None for a weight) and a rank."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    most = max(
-        (
-            rank - len(t.replace("...", ""))
-            for t, (_, rank) in zip(terms, operands, strict=True)
-            if "..." in t
-        ),
-        default=0,
-    )
+    # The number of axes that the dots of each term stand for.
+    pairs = zip(terms, operands, strict=True)
+    dotted = [rank - len(t.replace("...", "")) if "..." in t else 0 for t, (_, rank) in pairs]
+    most = max(dotted)
     spare = [letter for letter in ascii_letters if letter not in equation][:most]
     full = [
-        t.replace("...", "".join(spare[most - (rank - len(t.replace("...", ""))) :]))
-        for t, (_, rank) in zip(terms, operands, strict=True)
+        t.replace("...", "".join(spare[most - count :]))
+        for t, count in zip(terms, dotted, strict=True)
     ]
     if not arrow:
         every = "".join(full)

@@ -148,12 +148,8 @@ def _holds(condition: Any, scope: Scope, state: Mapping[int, Any]) -> bool:
 def _deciding(condition: Any, body: Any) -> set[int]:
     """Return the indices of the loop variables that its condition depends on."""
     found = places_read(condition.inputs, condition.outputs[:1])
-    waiting = list(found)
-    while waiting:
-        place = waiting.pop()
-        more = places_read(body.inputs, [body.outputs[place]]) - found
+    while more := places_read(body.inputs, [body.outputs[place] for place in found]) - found:
         found |= more
-        waiting += more
     return found
 
 

@@ -88,7 +88,7 @@ class Lowering:
         self._end_call(None, scope)
 
     def _end_call(self, owner: Recorded | None, scope: Scope) -> None:
-        """End the current call of a layer if ``owner``, the call of the next operation, is another."""
+        """End the current call of a layer unless ``owner``, the next call, is inside it."""
         group = self.group
         if group is None or group.made.graph is not scope.graph:
             return

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnbench.analysis.graph import Op, Tensor
-from cnnbench.analysis.layers.convolution import TAPS
+from cnnbench.analysis.layers import fields as layer_fields
+from cnnbench.analysis.layers.convolution import TAPS, resize_window, same_padding
 from cnnbench.analysis.operations.fields import (
     NotFollowed,
     before_of,
@@ -23,14 +24,10 @@ if TYPE_CHECKING:
     from cnnbench.analysis.rule import Fields
 
 
-def _layout(node: Any) -> tuple[list[int], int]:
+def _layout(node: Any) -> tuple[range, int]:
     """Return the axes of positions, and the axis of channels."""
-    rank = len(node.outputs[0].shape)
-    name = node.get_attr("data_format")
-    name = name.decode() if isinstance(name, bytes) else name
-    if name.startswith("NC"):
-        return list(range(2, rank)), 1
-    return list(range(1, rank - 1)), rank - 1
+    is_first = node.get_attr("data_format").startswith(b"NC")
+    return layer_fields.axes_of(is_first, len(node.outputs[0].shape))
 
 
 def _before_padding(node: Any, axis: int, extent: int, stride: int, size: int) -> int:
@@ -40,7 +37,7 @@ def _before_padding(node: Any, axis: int, extent: int, stride: int, size: int) -
         return int(node.get_attr("explicit_paddings")[2 * axis])
     if padding == "VALID":
         return 0
-    return max((-(-size // stride) - 1) * stride + extent - size, 0) // 2
+    return same_padding(extent, stride, size)
 
 
 def convolved(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -179,7 +176,5 @@ def resized(op: Op, fields: Fields, output: Tensor) -> Field:
     for axis in (1, 2):
         if not before[axis] or output.sizes[axis] % before[axis]:
             raise NotFollowed
-        factor = output.sizes[axis] // before[axis]
-        extent = (taps - 1) * factor + (1 if taps > 1 else factor)
-        windows[axis] = Window(extent, before=factor * max(taps // 2, 1) - 1, scale=factor)
+        windows[axis] = resize_window(taps, output.sizes[axis] // before[axis])
     return windowed(field, windows, output.sizes, op.name)

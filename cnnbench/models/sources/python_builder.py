@@ -18,7 +18,7 @@ from cnnbench.models.signature import Signature
 _ADDRESS = "://"  # left to the sources of other packages: hub://owner/name
 
 
-class PythonBuilders:
+class _PythonBuilders:
     """``package.module:builder``, ``file.py:builder``, and registered names."""
 
     def matches(self, name: str, search_path: Sequence[Path]) -> bool:
@@ -198,4 +198,4 @@ def _fits(asked: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
     )
 
 
-SOURCE = PythonBuilders()
+SOURCE = _PythonBuilders()
