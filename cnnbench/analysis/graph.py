@@ -154,7 +154,7 @@ class Graph:
         images: number of images in its tensors.
         method: how the operations were listed: from ``layers`` or from a ``traced graph``.
         loops: the parts that run several times, inner ones first.
-        upper: conditions of which the most expensive branch was counted, with the reason.
+        upper_bounds: conditions of which the most expensive branch was counted, with the reason.
         has_unknown_sizes: some sizes are known only when the network runs.
     """
 
@@ -164,7 +164,7 @@ class Graph:
     images: int = 1
     method: str = LAYERS
     loops: list[Loop] = field(default_factory=list)
-    upper: list[Uncounted] = field(default_factory=list)
+    upper_bounds: list[Uncounted] = field(default_factory=list)
     has_unknown_sizes: bool = False
 
     def tensors(self) -> Iterator[Tensor]:

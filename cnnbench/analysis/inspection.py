@@ -183,7 +183,7 @@ def _bounds(
         found |= dict.fromkeys(("params", "trainable_params", "weight_bytes"), AT_LEAST)
     if is_uncounted:
         found |= dict.fromkeys(("macs", "flops", "depth"), AT_LEAST)
-    if graph.upper:
+    if graph.upper_bounds:
         word = ABOUT if is_uncounted else AT_MOST
         found |= dict.fromkeys(("macs", "flops"), word)
     if field.lost:

@@ -108,7 +108,7 @@ class Inspection:
     def notes(self) -> list[str]:
         """Remarks on the numbers, one sentence each; often empty."""
         found = [f"not counted: {one.name}: {one.reason}" for one in self.uncounted]
-        found += [f"at most: {one.name}: {one.reason}" for one in self.graph.upper]
+        found += [f"at most: {one.name}: {one.reason}" for one in self.graph.upper_bounds]
         if self.unbuilt:
             found.append(
                 f"without weights yet, so not in the parameters: {', '.join(self.unbuilt)}"

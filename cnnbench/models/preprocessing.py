@@ -67,10 +67,10 @@ class PixelMap:
     def of(cls, preprocess: Callable[[Any], Any], channels: int) -> PixelMap | None:
         """Return the map that equals ``preprocess``; None if it is not linear in one pixel."""
         pixels = np.concatenate([np.zeros((1, channels)), 255 * np.eye(channels)])
-        outputs = _applied(preprocess, pixels[:, None, None])[:, 0, 0].astype(np.float64)
+        outputs = _apply(preprocess, pixels[:, None, None])[:, 0, 0].astype(np.float64)
         found = cls(((outputs[1:] - outputs[0]) / 255).T, outputs[0])
         images = np.random.default_rng(0).integers(0, 256, (2, 4, 4, channels))
-        expected = _applied(preprocess, images)
+        expected = _apply(preprocess, images)
         is_same = np.allclose(found(images), expected, rtol=1e-4, atol=1e-4)
         return found if is_same else None
 
@@ -109,5 +109,5 @@ class PixelMap:
         return cls(matrix, offset)
 
 
-def _applied(preprocess: Callable[[Any], Any], images: np.ndarray) -> np.ndarray:
+def _apply(preprocess: Callable[[Any], Any], images: np.ndarray) -> np.ndarray:
     return np.asarray(preprocess(images.astype(np.float32)), np.float32)

@@ -46,12 +46,12 @@ def load(model: Any, file: Path, label: str, whole: Callable[[], Any] | None = N
     try:
         with _weights_of(file) as weights:
             model.load_weights(str(weights))
-        extra = _surplus(model, file, whole)
+        extra = _extra_layers(model, file, whole)
     except (
         *(ValueError, OSError, KeyError, TypeError, AttributeError),
         *(zipfile.BadZipFile, zlib.error),
     ) as error:
-        words = _meant(model, file, label) or brief(error, 200)
+        words = _describe_owner(model, file, label) or brief(error, 200)
         raise UserError(f"the weights in {file} do not fit {label}: {words}", hint=_HINT) from error
     if extra:
         named = ", ".join(extra[:3]) + (f" and {len(extra) - 3} more" * (len(extra) > 3))
@@ -84,7 +84,7 @@ def _arrays(file: Path) -> _Arrays:
     return found
 
 
-def _surplus(model: Any, file: Path, whole: Callable[[], Any] | None) -> list[str]:
+def _extra_layers(model: Any, file: Path, whole: Callable[[], Any] | None) -> list[str]:
     """Return layers in ``file`` that ``model`` does not have; Keras ignores them silently."""
     stored = _arrays(file)
     if len(stored) <= len(model.weights):
@@ -104,14 +104,14 @@ def _paths(model: Any) -> set[str]:
         return set(_arrays(file))
 
 
-def _meant(model: Any, file: Path, label: str) -> str:
+def _describe_owner(model: Any, file: Path, label: str) -> str:
     """Return which network the weights in ``file`` belong to; empty if it cannot be read."""
     try:
         stored = _arrays(file)
     except (OSError, KeyError, zipfile.BadZipFile):
         return ""
     if any(_OF_TRANSFER in path for path in stored):
-        dense = _dense(stored)
+        dense = _dense_kernels(stored)
         classes = f" with {dense[0][1]} classes" if len(dense) == 1 else ""
         return (
             f"they belong to a network trained with recipe: transfer{classes}; pass --recipe "
@@ -119,16 +119,16 @@ def _meant(model: Any, file: Path, label: str) -> str:
         )
     own, saved = Counter(tuple(weight.shape) for weight in model.weights), Counter(stored.values())
     theirs, ours = saved - own, own - saved
-    if found := _other_ends(theirs, ours):
-        return f"they belong to {_with(label, found)}"
-    if others := [f"{other}[classes={c}]" for other, c in _as_large(stored)]:
+    if found := _differing_parameter(theirs, ours):
+        return f"they belong to {_with_parameter(label, found)}"
+    if others := [f"{other}[classes={c}]" for other, c in _networks_of_same_size(stored)]:
         return f"they have as many parameters as {' and '.join(others[:3])}"
     if not theirs and ours:
         return f"{sum(ours.values())} of the network's {sum(own.values())} arrays are missing"
     return f"the file holds {len(stored)} arrays, the network has {sum(own.values())}"
 
 
-def _with(label: str, parameter: str) -> str:
+def _with_parameter(label: str, parameter: str) -> str:
     """Return the model name in ``label`` with the parameter set, for example ``classes=5``."""
     name, _, rest = label.partition("]")[0].partition("[")
     name, key = name.partition(" ")[0], parameter.partition("=")[0]
@@ -136,7 +136,7 @@ def _with(label: str, parameter: str) -> str:
     return f"{name}[{','.join([*kept, parameter])}]"
 
 
-def _other_ends(theirs: Counter[Shape], ours: Counter[Shape]) -> str:
+def _differing_parameter(theirs: Counter[Shape], ours: Counter[Shape]) -> str:
     """Return the parameter that differs if only the classifier or the input does."""
     if theirs.total() != ours.total() or not 1 <= theirs.total() <= 2:
         return ""
@@ -152,15 +152,15 @@ def _other_ends(theirs: Counter[Shape], ours: Counter[Shape]) -> str:
     return ""
 
 
-def _dense(stored: _Arrays) -> list[Shape]:
+def _dense_kernels(stored: _Arrays) -> list[Shape]:
     """Return the shapes of kernels of dense layers."""
     return [shape for shape in stored.values() if len(shape) == 2]
 
 
-def _as_large(stored: _Arrays) -> Iterator[tuple[str, int]]:
+def _networks_of_same_size(stored: _Arrays) -> Iterator[tuple[str, int]]:
     """Yield architectures with as many parameters, and the classes that a dense layer suggests."""
     parameters = sum(map(prod, stored.values()))
-    for features, classes in set(_dense(stored)):
+    for features, classes in set(_dense_kernels(stored)):
         for entry in ENTRIES.values():
             if entry.params == parameters + (features + 1) * (entry.classes - classes):
                 yield entry.name, classes
@@ -179,11 +179,11 @@ def explain_failed_download(label: str) -> Iterator[None]:
         fetch = _FETCH_FAILED.match(f"{error} ")
         source = f" (from {fetch['url']})" if fetch else ""
         raise Unavailable(
-            f"{label}: {file.name} is not cached and cannot be downloaded; {_place(file)}{source}"
+            f"{label}: {file.name} is not cached and cannot be downloaded; {_advice(file)}{source}"
         ) from error
 
 
-def _place(file: Path) -> str:
+def _advice(file: Path) -> str:
     """Return where to put a file, in words valid on every machine, as they end up in records."""
     cache = os.environ.get("KERAS_HOME")
     if cache and Path(cache).name == "keras" and file.is_relative_to(cache):

@@ -28,7 +28,9 @@ class Written(layers.Layer):  # type: ignore[misc, name-defined]
         return self.function(x, self.matrix)
 
 
-def written(function: Callable[[Any, Any], Any], *shape: int, name: str = "own") -> Inspection:
+def inspect_function(
+    function: Callable[[Any, Any], Any], *shape: int, name: str = "own"
+) -> Inspection:
     with weightless():
         inputs = tf.keras.Input(shape)
         return inspect(tf.keras.Model(inputs, Written(function, name=name)(inputs)))
@@ -39,7 +41,7 @@ def steps(x: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("function", "turns"),
+    ("function", "iterations"),
     [
         (lambda x, w: ops.fori_loop(0, 5, lambda i, h: h @ w, x), 5),
         (lambda x, w: tf.while_loop(lambda i, h: i < 7, lambda i, h: (i + 2, h @ w), [0, x])[1], 4),
@@ -66,9 +68,11 @@ def steps(x: Any) -> Any:
         ),
     ],
 )
-def test_counts_loops_of_provable_length(function: Callable[[Any, Any], Any], turns: int) -> None:
-    found = written(function, 8)
-    assert found.metrics["macs"] == turns * 8 * 8
+def test_counts_loops_of_provable_length(
+    function: Callable[[Any, Any], Any], iterations: int
+) -> None:
+    found = inspect_function(function, 8)
+    assert found.metrics["macs"] == iterations * 8 * 8
     assert (found.uncounted_ops, found.bounds) == ([], {})
 
 
@@ -83,15 +87,17 @@ def test_counts_loops_of_provable_length(function: Callable[[Any, Any], Any], tu
     ],
 )
 def test_a_loop_over_a_sequence_counts_every_step(function: Callable[[Any, Any], Any]) -> None:
-    found = written(function, 5, 8)
+    found = inspect_function(function, 5, 8)
     assert found.metrics["macs"] == 5 * 8 * 8
     assert (found.uncounted_ops, found.bounds) == ([], {})
 
 
 def test_field_of_a_scan_is_the_whole_sequence_and_that_of_a_map_is_one_step() -> None:
-    mapped = written(lambda x, w: steps(tf.map_fn(lambda t: t @ w, steps(x))), 5, 8, name="map")
+    mapped = inspect_function(
+        lambda x, w: steps(tf.map_fn(lambda t: t @ w, steps(x))), 5, 8, name="map"
+    )
     assert (mapped.field.sees_all, mapped.field.lost) == ("", "")
-    summed = written(
+    summed = inspect_function(
         lambda x, w: steps(tf.scan(lambda h, t: h + t @ w, steps(x), initializer=x[:, 0])),
         *(5, 8),
         name="scan",
@@ -106,7 +112,7 @@ def test_names_a_loop_whose_length_depends_on_the_data() -> None:
 
         return tf.while_loop(goes_on, lambda turn, h: (turn + 1, h @ w), [0, x])[1]
 
-    found = written(run, 8, name="until")
+    found = inspect_function(run, 8, name="until")
     assert found.uncounted_ops == ["until (Written: StatelessWhile)"]
     assert found.uncounted_reasons == ["a loop whose length depends on the data"]
     assert found.bounds["macs"] == found.bounds["activation_infer_peak_bytes"] == "at least"
@@ -130,17 +136,19 @@ def test_names_a_layer_whose_input_size_is_known_only_at_run_time() -> None:
 
 
 def test_counts_the_most_expensive_branch_as_an_upper_bound() -> None:
-    found = written(
+    found = inspect_function(
         lambda x, w: ops.cond(ops.sum(x) > 0, lambda: x @ w, lambda: x @ w @ w), 8, name="either"
     )
     assert found.metrics["macs"] == 2 * 64
     assert (found.bounds["macs"], found.uncounted_ops) == ("at most", [])
     assert found.notes[0].startswith("at most: either")
     # Where all branches cost the same, or the condition is known, the number is exact.
-    same = written(lambda x, w: ops.cond(ops.sum(x) > 0, lambda: x @ w, lambda: -x @ w), 8)
-    assert "macs" not in written(lambda x, w: x @ w, 8).bounds
+    same = inspect_function(lambda x, w: ops.cond(ops.sum(x) > 0, lambda: x @ w, lambda: -x @ w), 8)
+    assert "macs" not in inspect_function(lambda x, w: x @ w, 8).bounds
     assert same.metrics["macs"] == 64
-    known = written(lambda x, w: tf.cond(tf.constant(2) > 3, lambda: x @ w, lambda: x @ w @ w), 8)
+    known = inspect_function(
+        lambda x, w: tf.cond(tf.constant(2) > 3, lambda: x @ w, lambda: x @ w @ w), 8
+    )
     assert (known.metrics["macs"], known.bounds) == (128, {})
 
 
@@ -293,7 +301,7 @@ def test_reports_attention_over_all_positions() -> None:
 
 
 def test_products_of_weights_alone_are_not_counted() -> None:
-    found = written(lambda x, w: x @ (w @ w), 8)
+    found = inspect_function(lambda x, w: x @ (w @ w), 8)
     assert (found.metrics["macs"], found.graph.method) == (64, "traced graph")
 
 

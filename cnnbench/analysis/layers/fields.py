@@ -54,7 +54,7 @@ def by_windows(windows: Callable[[Op], Windows | None], mixes: bool = False) -> 
         positions, channel = _axes(op)
         field, found = fields[op.input], windows(op)
         if found is None:
-            return field.losing(op.name, output.sizes)
+            return field.without_positions(op.name, output.sizes)
         if mixes:
             field = contracted(field, [channel], op.name)
             field = field.with_size(channel, output.sizes[channel])
@@ -192,7 +192,7 @@ def einsum(
         if field is None:
             continue
         if len(set(term)) < len(term):
-            return field.losing(name, sizes)
+            return field.without_positions(name, sizes)
         field = contracted(field, [at for at, c in enumerate(term) if c not in out], name)
         found.append(field.placed(field.places[term.index(c)] if c in term else () for c in out))
     return joined(found, sizes, name)
@@ -231,7 +231,7 @@ def time_distributed(op: Op, fields: Fields, output: Tensor) -> Field:
     rule = find_rule(op.layer.layer)
     field = reshaped(fields[op.input], op.input.sizes, inner.input.sizes, op.name)
     if rule is None or rule.move is None:
-        return field.losing(op.name, output.sizes)
+        return field.without_positions(op.name, output.sizes)
     made = rule.move(inner, {inner.input: field}, inner.output)
     return reshaped(made, inner.output.sizes, output.sizes, op.name)
 

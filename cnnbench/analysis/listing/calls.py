@@ -70,7 +70,9 @@ class Calls:
         self._spans: list[tuple[Recorded, int, int]] = []
 
     @contextmanager
-    def of(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Recorded]:
+    def record(
+        self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Iterator[Recorded]:
         """Record a call of ``layer`` while its operations are made."""
         import tensorflow as tf
 
@@ -89,7 +91,7 @@ class Calls:
             self._open.pop()
             self._spans.append((made, start, graph.version))
 
-    def idle(self, graph: Any) -> dict[int, list[Recorded]]:
+    def without_operations(self, graph: Any) -> dict[int, list[Recorded]]:
         """Return calls without operations, by the index of the next operation in ``graph``."""
         found: dict[int, list[Recorded]] = {}
         for made, start, end in self._spans:
@@ -144,7 +146,7 @@ def recording(keras2: bool) -> Iterator[Calls]:
         if is_outside:
             is_outside = False
             return plain(layer, *args, **kwargs)
-        with calls.of(layer, args, kwargs) as made:
+        with calls.record(layer, args, kwargs) as made:
             outputs = plain(layer, *args, **kwargs)
             made.outputs = keras_api.flatten(outputs)
             if made.args:

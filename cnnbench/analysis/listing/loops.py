@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnbench.analysis.listing.functions import body_of, places_read
 
-LONGEST = 1_000_000
+MAX_ITERATIONS = 1_000_000
 """Iterations that are tried before a length counts as unknown."""
 
 
@@ -127,25 +127,25 @@ def iteration_count(loop: Any, scope: Scope) -> int:
     condition, body = (body_of(loop, graphs, name) for name in ("cond", "body"))
     if condition is None or body is None:
         raise Unknown("has no body that can be read")
-    deciding = _deciding(condition, body)
+    deciding = _condition_variables(condition, body)
     state = {place: evaluate(loop.inputs[place], scope) for place in deciding}
     asking, working = Scope(condition, scope, {}), Scope(body, scope, {})
     count = 0
-    while _holds(condition, asking, state):
+    while _continues(condition, asking, state):
         count += 1
-        if count > LONGEST:
-            raise Unknown(f"has more than {LONGEST:,} iterations")
+        if count > MAX_ITERATIONS:
+            raise Unknown(f"has more than {MAX_ITERATIONS:,} iterations")
         known = {body.inputs[place].name: value for place, value in state.items()}
         state = {place: evaluate(body.outputs[place], working, known) for place in deciding}
     return count
 
 
-def _holds(condition: Any, scope: Scope, state: Mapping[int, Any]) -> bool:
+def _continues(condition: Any, scope: Scope, state: Mapping[int, Any]) -> bool:
     known = {condition.inputs[place].name: value for place, value in state.items()}
     return bool(evaluate(condition.outputs[0], scope, known))
 
 
-def _deciding(condition: Any, body: Any) -> set[int]:
+def _condition_variables(condition: Any, body: Any) -> set[int]:
     """Return the indices of the loop variables that its condition depends on."""
     found = places_read(condition.inputs, condition.outputs[:1])
     while more := places_read(body.inputs, [body.outputs[place] for place in found]) - found:

@@ -70,9 +70,9 @@ class Lowering:
         outputs = list(outputs)
         wanted = needed(outputs)
         owners = self.trace.calls.owners(scope.graph)
-        idle = self.trace.calls.idle(scope.graph)
+        without_operations = self.trace.calls.without_operations(scope.graph)
         for place, node in enumerate(scope.graph.get_operations()):
-            for made in idle.pop(place, ()):
+            for made in without_operations.pop(place, ()):
                 self._end_call(made, scope)
                 self._add_identity(made, scope, wanted)
             if node not in wanted:

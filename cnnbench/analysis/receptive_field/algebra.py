@@ -14,7 +14,7 @@ def unruled(fields: Sequence[Field], sizes: Sequence[int], name: str) -> Field:
     """Return the field of an unknown operation: lost unless it is the same at every position."""
     field = joined([one.placed([]) for one in fields], (), name)
     if any(factor.size > 1 for one in fields for factor in moving(one.places)):
-        return field.losing(name, sizes)
+        return field.without_positions(name, sizes)
     return field.placed(map(fixed_axis, sizes))
 
 
@@ -97,10 +97,10 @@ def reshaped(field: Field, before: Sequence[int], after: Sequence[int], name: st
     factors = [f for place in field.places[first:ends] for f in place if f.size > 1]
     middle: list[Place] = []
     for size in after[first : len(after) - last]:
-        place = _taken(factors, size)
+        place = _take_factors(factors, size)
         if place is None:
             return (
-                field.losing(name, after)
+                field.without_positions(name, after)
                 if moving(field.places)
                 else field.placed(map(fixed_axis, after))
             )
@@ -122,7 +122,7 @@ def regrouped(
     return reshaped(field, [parts[axis] for axis in order], after, name)
 
 
-def _taken(factors: list[Factor], size: int) -> Place | None:
+def _take_factors(factors: list[Factor], size: int) -> Place | None:
     """Take factors of ``size`` steps from the front of a list, or None where none fit."""
     found: list[Factor] = []
     while size > 1:
@@ -149,7 +149,7 @@ def sliced(field: Field, place: int, start: int, step: int, size: int, name: str
     if not moving([factors]):
         return field.placed(places)
     if len(factors) > 1 or step < 1:
-        return field.losing(name, [prod(f.size for f in one) for one in places])
+        return field.without_positions(name, [prod(f.size for f in one) for one in places])
     factor = factors[0]
     axes = list(field.axes)
     axes[factor.axis] = axes[factor.axis].through(Window(1, step, -start), factor.step)
@@ -161,7 +161,7 @@ def joined(fields: Sequence[Field], sizes: Sequence[int], name: str) -> Field:
     """Return the field of an element-wise operation on all of them, axes aligned at the end."""
     found = fields[0]
     for other in fields[1:]:
-        found = _both(found, other)
+        found = _merge(found, other)
     places, lost = [], found.lost
     for place, size in enumerate(sizes):
         here = [
@@ -180,7 +180,7 @@ def joined(fields: Sequence[Field], sizes: Sequence[int], name: str) -> Field:
     return replace(found.placed(places), lost=lost, plain=plain)
 
 
-def _both(one: Field, other: Field) -> Field:
+def _merge(one: Field, other: Field) -> Field:
     if len(one.axes) != len(other.axes):
         axes = max(one, other, key=lambda field: len(field.axes)).axes
     else:
@@ -217,6 +217,6 @@ def concatenated(
     if not spread:
         return result
     if len(known) > 1:
-        return result.losing(name, sizes)
+        return result.without_positions(name, sizes)
     field, at = known[0]
     return windowed(field, {place: Window(1, 1, sum(widths[:at]))}, sizes, name)

@@ -137,7 +137,7 @@ class Field:
         """Return the same pixels with one more axis before ``axis``."""
         return self.placed([*self.places[:axis], place, *self.places[axis:]])
 
-    def losing(self, name: str, sizes: Sequence[int]) -> Field:
+    def without_positions(self, name: str, sizes: Sequence[int]) -> Field:
         """Return the same pixels, without the positions of any axis."""
         return replace(self.placed(map(fixed_axis, sizes)), lost=self.lost or name)
 

@@ -38,7 +38,9 @@ def _run(graph: Graph, start: int, end: int, fields: dict[Tensor, Field]) -> Non
             if not grown:
                 break
             if iteration == PATIENCE:
-                fields.update({e: made.losing(name, e.sizes) for e, made in grown.items()})
+                fields.update(
+                    {e: made.without_positions(name, e.sizes) for e, made in grown.items()}
+                )
             else:
                 fields.update(grown)
             _run(graph, loop.start, loop.end, fields)
