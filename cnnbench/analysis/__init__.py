@@ -4,20 +4,20 @@ Nothing is run. A network becomes a list of operations, and small functions comp
 each from that list:
 
 ================== ==============================================================================
-`inspection`       `inspect`, the entry point: all metrics of a network (`named` builds it by name)
+`inspection`       `inspect`, the entry point: all metrics of a network
+`building`         the network to be counted, by name or of one layer
 `result`           `Inspection`, its result
 `listing`          network -> `graph.Graph`: from its layers, or from a traced graph
 `graph`, `work`    operations and tensors; arithmetic by kind, and the conventions of counting it
 `rule`             how one kind of layer or operation is analysed
 `layers`           rules for Keras layers; `add_rule` adds one for a custom layer
 `operations`       rules for TensorFlow operations
-`count`            graph -> MACs, FLOPs and depth
-`parameters`       graph -> parameters
+`count`            graph -> MACs, FLOPs, parameters and depth
 `inference_memory` graph -> activation memory of inference, and the largest batch that fits
 `training_memory`  graph -> activation memory of training
 `receptive_field`  graph -> receptive fields
 `keras_api`        what Keras 2 and Keras 3 do differently; also `keras_calls`, `keras_settings`,
-                   `inputs`, `weightless`, `one_layer`, `shape_errors`
+                   `inputs`, `weightless`, `shape_errors`
 ================== ==============================================================================
 """
 

@@ -1,10 +1,14 @@
-"""MACs and FLOPs of every operation by a convention, and the depth of a network."""
+"""MACs and FLOPs of every operation by a convention, parameters, and the depth of a network."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
-from cnnbench.analysis.graph import Graph, Op
+from cnnbench.analysis import keras_api, keras_calls
+from cnnbench.analysis.graph import Call, Graph, Op, item_bytes
 from cnnbench.analysis.work import Convention
 
 
@@ -14,6 +18,32 @@ class Counted:
 
     macs: int
     flops: int
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The variables of a network.
+
+    Attributes:
+        sizes: (elements, dtype) of every variable.
+        trainable: trainable elements.
+        by_call: for each call, the elements that no earlier call uses.
+        unbuilt: names of layers that have no weights yet.
+    """
+
+    sizes: tuple[tuple[int, str], ...]
+    trainable: int
+    by_call: dict[Call, int]
+    unbuilt: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        """All elements, as in ``count_params()``."""
+        return sum(elements for elements, _ in self.sizes)
+
+    def bytes(self, dtype: str | None = None) -> int:
+        """Return their bytes; ``dtype`` replaces the type of floating-point variables."""
+        return sum(elements * item_bytes(own, dtype) for elements, own in self.sizes)
 
 
 def count(graph: Graph, convention: Convention) -> list[Counted]:
@@ -39,6 +69,27 @@ def depth(graph: Graph) -> int:
     return max((longest.get(tensor, 0) for tensor in graph.outputs), default=0)
 
 
+def parameters(model: Any, graph: Graph) -> Parameters:
+    """Count every variable of ``model`` once, at the first call in ``graph`` that uses it."""
+    variables = _unique(model.weights)
+    seen: set[int] = set()
+    by_call: dict[Call, int] = {}
+    calls = list(dict.fromkeys(op.call for op in graph.ops))
+    known = {op.call for op in graph.ops if op.layer is not None}
+    # Inner layers first: the remaining variables belong to the layer around them.
+    for call in sorted(calls, key=lambda one: (one not in known, -one.name.count("/"))):
+        held = getattr(call.layer, "weights", None) or ()
+        own = [variable for variable in _unique(held) if id(variable) not in seen]
+        by_call[call] = sum(map(_elements, own))
+        seen.update(map(id, own))
+    return Parameters(
+        sizes=tuple((_elements(v), keras_api.dtype_of(v)) for v in variables),
+        trainable=sum(_elements(v) for v in _unique(model.trainable_weights)),
+        by_call=by_call,
+        unbuilt=tuple(keras_calls.unbuilt(model)),
+    )
+
+
 def _profiler_flops(op: Op) -> int:
     """Return the FLOPs that TensorFlow registers for the operations in ``op``.
 
@@ -55,3 +106,11 @@ def _profiler_flops(op: Op) -> int:
             continue
         total += max(times, 1) * int(statistics.value or 0)
     return total
+
+
+def _unique(variables: Iterable[Any]) -> list[Any]:
+    return list({id(variable): variable for variable in variables}.values())
+
+
+def _elements(variable: Any) -> int:
+    return prod(int(size) for size in variable.shape)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cnnbench.analysis.rule import Rule, Storage
 from cnnbench.analysis.work import NOTHING, Work
-
-if TYPE_CHECKING:
-    from cnnbench.analysis.rule import Rule
 
 FLOAT_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8": 1, "int8": 1}
 ITEM_BYTES = {
@@ -42,13 +40,13 @@ class Tensor:
 
     def bytes(self, batch: int, dtype: str | None = None) -> int:
         """Return the bytes of a batch; ``dtype`` replaces the type of floating-point tensors."""
-        name = dtype if dtype and is_float(self.dtype) else self.dtype
-        return self.elements * batch // self.images * ITEM_BYTES.get(name, 4)
+        return self.elements * batch // self.images * item_bytes(self.dtype, dtype)
 
 
-def is_float(dtype: str) -> bool:
-    """Return whether ``dtype`` names a floating-point type."""
-    return dtype.startswith(("float", "bfloat"))
+def item_bytes(dtype: str, wanted: str | None = None) -> int:
+    """Return the bytes of one element; ``wanted`` replaces floating-point types."""
+    is_float = dtype.startswith(("float", "bfloat"))
+    return ITEM_BYTES.get(wanted if wanted and is_float else dtype, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +112,11 @@ class Op:
         return self.call.name
 
     @property
+    def is_alias(self) -> bool:
+        """True if its output shares the memory of its input."""
+        return self.rule is not None and self.rule.storage is Storage.ALIAS
+
+    @property
     def input(self) -> Tensor:
         """The first input."""
         return self.inputs[0]
@@ -151,7 +154,7 @@ class Graph:
         images: number of images in its tensors.
         method: how the operations were listed: from ``layers`` or from a ``traced graph``.
         loops: the parts that run several times, inner ones first.
-        upper: conditions of which the most expensive branch was counted, with the reason.
+        upper_bounds: conditions of which the most expensive branch was counted, with the reason.
         has_unknown_sizes: some sizes are known only when the network runs.
     """
 
@@ -161,7 +164,7 @@ class Graph:
     images: int = 1
     method: str = LAYERS
     loops: list[Loop] = field(default_factory=list)
-    upper: list[Uncounted] = field(default_factory=list)
+    upper_bounds: list[Uncounted] = field(default_factory=list)
     has_unknown_sizes: bool = False
 
     def tensors(self) -> Iterator[Tensor]:

@@ -61,12 +61,10 @@ def liveness(
             as in compilers and LiteRT; except activations of several kernels (SiLU, GELU).
     """
     last = _last_uses(graph)
-    buffers: dict[Tensor, int] = {}  # tensor -> its buffer
-    size: dict[int, int] = {}  # buffer -> bytes
-    death: dict[int, int] = {}  # buffer -> the last position at which any view of it is read
-    for tensor in graph.inputs:
-        buffer = len(size)
-        buffers[tensor], size[buffer], death[buffer] = buffer, 0, last[tensor]
+    buffers = {tensor: number for number, tensor in enumerate(graph.inputs)}
+    size = dict.fromkeys(buffers.values(), 0)  # buffer -> bytes
+    # Buffer -> the last position at which any view of it is read.
+    death = {buffer: last[tensor] for tensor, buffer in buffers.items()}
     made, births, inside = [], [], []
     for position, op in enumerate(graph.ops):
         fresh = []
@@ -80,7 +78,7 @@ def liveness(
             death[buffer] = max(death.get(buffer, position), last.get(tensor, position))
         births.append(fresh)
         inside.append(_inside(op, batch, dtype))
-        made.append(sum(tensor.bytes(batch, dtype) for tensor in op.outputs) if _costs(op) else 0)
+        made.append(0 if op.is_alias else sum(one.bytes(batch, dtype) for one in op.outputs))
     live = _sweep(births, size, death)
     return Liveness(tuple(made), tuple(map(add, live, inside)))
 
@@ -133,10 +131,6 @@ def _last_uses(graph: Graph) -> dict[Tensor, int]:
     return last
 
 
-def _costs(op: Op) -> bool:
-    return op.rule is None or op.rule.storage is not Storage.ALIAS
-
-
 def _inside(op: Op, batch: int, dtype: str | None) -> int:
     """Return the bytes of the intermediate tensors of ``op``, in the type of its output."""
     if op.rule is None or op.rule.holds_inside is None:
@@ -157,7 +151,7 @@ def _shared_buffer(
     """Return the buffer of an input that ``tensor`` shares, or None if it needs its own."""
     if op.rule is None or not op.inputs:
         return None
-    if op.rule.storage is Storage.ALIAS:
+    if op.is_alias:
         return buffers.get(op.input)
     if op.rule.storage is Storage.IN_PLACE and in_place and not _reads_again(op):
         for source in op.inputs:

@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from cnnbench.analysis import named
-from cnnbench.analysis.count import Counted, count, depth
+from cnnbench.analysis.building import named_model, one_layer_model
+from cnnbench.analysis.count import Counted, Parameters, count, depth, parameters
 from cnnbench.analysis.graph import FLOAT_BYTES, Call, Graph
 from cnnbench.analysis.inference_memory import Liveness, liveness
 from cnnbench.analysis.inputs import wanted_inputs
 from cnnbench.analysis.keras_api import is_keras2
 from cnnbench.analysis.keras_settings import standard_keras
 from cnnbench.analysis.listing.network import operations, traced
-from cnnbench.analysis.one_layer import one_layer_model
-from cnnbench.analysis.parameters import Parameters, parameters
 from cnnbench.analysis.receptive_field.field import Field
 from cnnbench.analysis.receptive_field.network import receptive_fields
 from cnnbench.analysis.result import ESTIMATE, GRADIENT_GRAPH, Inspection, Row
@@ -28,7 +26,7 @@ from cnnbench.errors import UserError, nearest_or_all
 from cnnbench.models.registry import resolve
 
 
-class CountingOptions(TypedDict, total=False):
+class _CountingOptions(TypedDict, total=False):
     """The options of `inspect` that apply to a single layer as well."""
 
     batch_size: int
@@ -83,7 +81,7 @@ def inspect(
         resolved = resolve(str(model), (Path.cwd(),))
         check_options(batch_size, convention, dtype)
         with weightless(), standard_keras():
-            network, label = named.build(resolved, shape), name or resolved.label
+            network, label = named_model(resolved, shape), name or resolved.label
             return inspect(
                 network, batch_size, convention, dtype, shape, in_place, trace_training, label
             )
@@ -139,7 +137,7 @@ def inspect(
 
 
 def inspect_layer(
-    text: str, input_shape: tuple[int, ...], **options: Unpack[CountingOptions]
+    text: str, input_shape: tuple[int, ...], **options: Unpack[_CountingOptions]
 ) -> Inspection:
     """Count one layer, for example ``"Conv2D(200,5,padding=same)"``.
 
@@ -185,7 +183,7 @@ def _bounds(
         found |= dict.fromkeys(("params", "trainable_params", "weight_bytes"), AT_LEAST)
     if is_uncounted:
         found |= dict.fromkeys(("macs", "flops", "depth"), AT_LEAST)
-    if graph.upper:
+    if graph.upper_bounds:
         word = ABOUT if is_uncounted else AT_MOST
         found |= dict.fromkeys(("macs", "flops"), word)
     if field.lost:

@@ -50,9 +50,7 @@ def summary(found: Mapping[str, Any], facts: Sequence[Fact], statement: str) -> 
         facts: more lines, a name and a text each.
         statement: the convention of the counts, in words.
     """
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
+    table = _table(("",), ("",), show_header=False)
     table.add_column(no_wrap=True)
     for row in _metrics(found):
         table.add_row(*row)
@@ -85,11 +83,8 @@ def layer_table(found: Mapping[str, Any]) -> str:
     """Return one row per layer; those with at least 5 % of the MACs are marked with ``*``."""
     layers = found["layers"]
     total = max(sum(layer["macs"] for layer in layers), 1)
-    table = Table(box=None, pad_edge=False)
-    for title in ("", "layer", "type", "output"):
-        table.add_column(title, no_wrap=True)
-    for title in ("params", "MACs", "share", "activation", "field px", "live"):
-        table.add_column(title, justify="right", no_wrap=True)
+    numbers = ("params", "MACs", "share", "activation", "field px", "live")
+    table = _table(("", "layer", "type", "output"), numbers)
     for layer in layers:
         share = layer["macs"] / total
         table.add_row(
@@ -109,10 +104,7 @@ def layer_table(found: Mapping[str, Any]) -> str:
 
 def share_table(shares: Sequence[Mapping[str, Any]]) -> str:
     """Return one row per type of layer that has parameters or MACs."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("type", no_wrap=True)
-    for title in ("calls", "params", "MACs", "share"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = _table(("type",), ("calls", "params", "MACs", "share"))
     for one in shares:
         if one["macs"] or one["params"]:
             share = f"{100 * one['macs_share']:.1f} %"
@@ -120,6 +112,16 @@ def share_table(shares: Sequence[Mapping[str, Any]]) -> str:
                 one["type"], str(one["calls"]), f"{one['params']:,}", f"{one['macs']:,}", share
             )
     return _drawn(table)
+
+
+def _table(texts: Sequence[str], numbers: Sequence[str], show_header: bool = True) -> Table:
+    """Return a table with columns of texts, then columns of numbers."""
+    table = Table(box=None, show_header=show_header, pad_edge=False)
+    for title in texts:
+        table.add_column(title, no_wrap=True)
+    for title in numbers:
+        table.add_column(title, justify="right", no_wrap=True)
+    return table
 
 
 def _drawn(table: Table) -> str:

@@ -47,8 +47,7 @@ def infer(model: Any, values: list[tuple[Any, Any]], images: Any) -> tuple[Any, 
         Its outputs, and the places of the variables that the call changed.
     """
     if is_keras2(model):
-        takes = "training" in signature(model.call).parameters
-        return model(images, **({"training": False} if takes else {})), []
+        return _keras2_call(model, images, training=False), []
     import keras
 
     with keras.StatelessScope(values, initialize_variables=False) as scope:
@@ -115,15 +114,18 @@ def train(model: Any, values: list[tuple[Any, Any]], images: Any) -> tuple[Any, 
         Its outputs, and what to differentiate them with respect to.
     """
     if is_keras2(model):
-        takes = "training" in signature(model.call).parameters
-        outputs = model(images, **({"training": True} if takes else {}))
-        return outputs, list(model.trainable_variables)
+        return _keras2_call(model, images, training=True), list(model.trainable_variables)
     import keras
 
     with keras.StatelessScope(values, initialize_variables=False):
         outputs = model(images, training=True)
     trained = {id(variable) for variable in model.trainable_variables}
     return outputs, [value for variable, value in values if id(variable) in trained]
+
+
+def _keras2_call(model: Any, images: Any, training: bool) -> Any:
+    takes = "training" in signature(model.call).parameters
+    return model(images, **({"training": training} if takes else {}))
 
 
 def set_shapes(layer: Any, inputs: Any, outputs: list[Any]) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from cnnbench.analysis.graph import Graph, Uncounted
 from cnnbench.analysis.inference_memory import largest_batch
 from cnnbench.analysis.receptive_field.field import Field
-from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.work import CONVENTIONS
 from cnnbench.text import shape_text
 
@@ -109,7 +108,7 @@ class Inspection:
     def notes(self) -> list[str]:
         """Remarks on the numbers, one sentence each; often empty."""
         found = [f"not counted: {one.name}: {one.reason}" for one in self.uncounted]
-        found += [f"at most: {one.name}: {one.reason}" for one in self.graph.upper]
+        found += [f"at most: {one.name}: {one.reason}" for one in self.graph.upper_bounds]
         if self.unbuilt:
             found.append(
                 f"without weights yet, so not in the parameters: {', '.join(self.unbuilt)}"
@@ -158,7 +157,7 @@ class Inspection:
         moved = sum(
             tensor.bytes(self.batch_size, self.dtype)
             for op in self.graph.ops
-            if op.rule is None or op.rule.storage is not Storage.ALIAS
+            if not op.is_alias
             for tensor in (*op.inputs, *op.outputs)
         )
         return self.metrics["flops"] * self.batch_size / (moved + self.metrics["weight_bytes"])

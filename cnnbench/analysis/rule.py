@@ -38,6 +38,14 @@ class Window:
 
 Windows = tuple[Window, ...]  # one per spatial axis
 
+# What the gradient of a rule keeps.
+INPUT, OUTPUT = frozenset({"input"}), frozenset({"output"})
+
+
+def names(text: str) -> list[str]:
+    """Return the names of layers or operations in ``text``, separated by spaces."""
+    return text.split()
+
 
 if TYPE_CHECKING:
     Fields = Mapping[Tensor, Field]

@@ -6,43 +6,26 @@ layer from the rules, which state the tensors that each gradient reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from math import prod
-from types import MappingProxyType
 from typing import Any
 
 from cnnbench.analysis import keras_api, keras_calls
-from cnnbench.analysis.graph import ITEM_BYTES, Graph, Op, Tensor, is_float
-from cnnbench.analysis.layers.convolution import is_active
+from cnnbench.analysis.graph import Graph, Op, Tensor, item_bytes
+from cnnbench.analysis.layers.elementwise import is_active
 from cnnbench.analysis.listing.functions import CALLS, body_of, needed
-from cnnbench.analysis.listing.trace import converting, inlined
-from cnnbench.analysis.rule import Storage
+from cnnbench.analysis.listing.trace import Values, converting, traced_graph
 
 VIEWS = frozenset({"Reshape", "Squeeze", "ExpandDims", "Identity", "StopGradient"})
 
 
-@dataclass(frozen=True)
-class Kept:
-    """Tensors that the gradient of an activation reads; ``inside`` counts intermediate ones."""
-
-    input: bool = False
-    output: bool = False
-    inside: int = 0
-
-
-# From the code of TensorFlow's gradients; the gradient of any other function reads its output.
-ACTIVATIONS: Mapping[str, Kept] = MappingProxyType(
-    {
-        "silu": Kept(input=True),
-        "swish": Kept(input=True),
-        "softplus": Kept(input=True),
-        "leaky_relu": Kept(input=True),
-        "hard_silu": Kept(input=True, inside=2),
-        "hard_swish": Kept(input=True, inside=2),
-        "gelu": Kept(input=True, inside=2),
-    }
-)
+# Activations whose gradient reads their input, and how many intermediate tensors beside it, from
+# the code of TensorFlow; the gradient of any other function reads its output.
+_READ_INPUT = {
+    **dict.fromkeys(("silu", "swish", "softplus", "leaky_relu"), 0),
+    **dict.fromkeys(("hard_silu", "hard_swish", "gelu"), 2),
+}
 
 
 def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = None) -> int:
@@ -68,7 +51,7 @@ def estimate_training_bytes(graph: Graph, batch: int = 1, dtype: str | None = No
         if op.rule is not None and op.rule.training_only:
             # The mask, a byte an element.
             inside += op.output.elements * batch // op.output.images * is_passed_on
-        elif op.rule is not None and op.rule.storage is Storage.ALIAS and op.inputs:
+        elif op.is_alias and op.inputs:
             owner.update({tensor: owner.get(op.input, op.input) for tensor in op.outputs})
         elif is_passed_on:
             tensors, elements = _needed(op)
@@ -93,13 +76,14 @@ def _needed(op: Op) -> tuple[list[Tensor], int]:
         inside += op.rule.keeps_inside(op) if op.rule.keeps_inside else 0
     tensors += op.outputs if "output" in op.rule.keeps else ()
     if op.layer is not None and is_active(op.layer):
-        kept = ACTIVATIONS.get(getattr(op.layer.activation, "__name__", ""), Kept(output=True))
-        tensors += list(op.outputs) if kept.output else []
-        inside += kept.inside * op.output.elements
-        if kept.input and op.rule.weighted:
-            inside += op.output.elements  # the activation's input is made inside the layer
-        elif kept.input:
-            tensors += list(op.inputs)
+        intermediate = _READ_INPUT.get(getattr(op.layer.activation, "__name__", ""))
+        if intermediate is None:
+            tensors += op.outputs
+        elif op.rule.weighted:  # the activation's input is made inside the layer
+            inside += (intermediate + 1) * op.output.elements
+        else:
+            tensors += op.inputs
+            inside += intermediate * op.output.elements
     return tensors, inside
 
 
@@ -123,25 +107,19 @@ def traced_training_bytes(model: Any, inputs: Any, batch: int = 1, dtype: str | 
     """
     import tensorflow as tf
 
-    variables = keras_calls.variables(model)
-    weights, images = keras_calls.trace_specs(model, inputs, batch)
     forward: list[Any] = []
     results: list[Any] = []
 
-    def run(values: list[Any], given: Any) -> list[Any]:
-        pairs = list(zip(variables, values, strict=True))
+    def differentiate(values: Values, images: Any) -> list[Any]:
         with converting():
-            outputs, sources = keras_calls.train(model, pairs, given)
+            outputs, sources = keras_calls.train(model, values, images)
         forward.extend(tf.compat.v1.get_default_graph().get_operations())
         results.extend(keras_api.flatten(outputs))
         return tf.gradients(results, sources)
 
-    with inlined():
-        traced = tf.function(run, autograph=False).get_concrete_function(weights, images).graph
-    count, inputs_flat = len(weights), keras_api.flatten(inputs)
+    traced, images = traced_graph(differentiate, model, inputs, batch)
     _refuse_lists(traced, forward)
-    given = traced.inputs[count : count + len(inputs_flat)]
-    activations = _depending(forward, given, (traced,))
+    activations = _depending(forward, images, (traced,))
     kept = [*_crossing(traced, forward), *results]
     unique = {_buffer(tensor): tensor for tensor in kept if tensor.ref() in activations}
     start = {_buffer(tensor) for tensor in traced.inputs}
@@ -203,8 +181,7 @@ def _buffer(tensor: Any) -> str:
 
 
 def _bytes(tensor: Any, dtype: str | None) -> int:
-    own = tensor.dtype.base_dtype.name
-    name = dtype if dtype and is_float(own) else own
     if tensor.shape.rank is None:
         return 0  # a resource or a list, not an activation
-    return prod(size or 0 for size in tensor.shape.as_list()) * ITEM_BYTES.get(name, 4)
+    elements = prod(size or 0 for size in tensor.shape.as_list())
+    return elements * item_bytes(tensor.dtype.base_dtype.name, dtype)

@@ -32,12 +32,16 @@ def weightless() -> Iterator[None]:
         import keras
 
         # Without the argument, leaving the scope initialises every weight after all.
-        with _forgotten(), _values_drawn_late(), keras.StatelessScope(initialize_variables=False):
+        with (
+            _forget_uninitialised(),
+            _values_as_initialisers(),
+            keras.StatelessScope(initialize_variables=False),
+        ):
             yield
 
 
 @contextmanager
-def _values_drawn_late() -> Iterator[None]:
+def _values_as_initialisers() -> Iterator[None]:
     """Wrap a value in an initialiser, which Keras 3 requires for variables in a stateless scope."""
     import keras
 
@@ -50,12 +54,12 @@ def _values_drawn_late() -> Iterator[None]:
             return
         value = keras.ops.convert_to_tensor(initializer)
 
-        def drawn(shape: Any, dtype: Any = None) -> Any:
+        def initialise(shape: Any, dtype: Any = None) -> Any:
             return keras.ops.cast(value, dtype or value.dtype)
 
         if not args:
             kwargs.setdefault("dtype", keras.backend.standardize_dtype(value.dtype))
-        plain(variable, drawn, tuple(value.shape), *args, **kwargs)
+        plain(variable, initialise, tuple(value.shape), *args, **kwargs)
 
     keras.Variable.__init__ = made
     try:
@@ -65,7 +69,7 @@ def _values_drawn_late() -> Iterator[None]:
 
 
 @contextmanager
-def _forgotten() -> Iterator[None]:
+def _forget_uninitialised() -> Iterator[None]:
     """Forget weights without a value, which Keras 3 keeps to initialise them in the next scope.
 
     Otherwise any later scope, such as one in a recurrent layer, would allocate every network that
@@ -74,11 +78,11 @@ def _forgotten() -> Iterator[None]:
     from keras.src.backend.common import global_state
 
     name = "uninitialized_variables"
-    noted = list(global_state.get_global_attribute(name) or ())
+    before = list(global_state.get_global_attribute(name) or ())
     try:
         yield
     finally:
-        global_state.set_global_attribute(name, noted)
+        global_state.set_global_attribute(name, before)
 
 
 def _unallocated(create: Callable[..., Any], **wanted: Any) -> Any:

@@ -21,12 +21,12 @@ def command(part: str | None, family: str | None, task: str | None, as_json: boo
     A model of your own needs no entry here: write package.module:builder, file.py:builder or the
     name of a .keras file wherever a model is named.
     """
-    from cnnbench.models import listing, registry
+    from cnnbench.models import catalog, registry
 
     entries = registry.entries(family, task, part)
     if as_json:
-        click.echo(json.dumps([listing.to_json(entry) for entry in entries], indent=1))
+        click.echo(json.dumps([entry.to_json() for entry in entries], indent=1))
         return
     width = options.width() if sys.stdout.isatty() else None  # a pipe gets whole lines
-    for line in listing.table(entries):
+    for line in catalog.table(entries):
         click.echo(line if width is None or len(line) <= width else f"{line[: width - 1]}…")

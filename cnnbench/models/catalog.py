@@ -6,13 +6,14 @@ A new architecture is one builder in ``families/`` and one line in ``catalog.csv
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cnnbench.errors import plain
+from cnnbench.text import shape_text
 
 Origin = Literal["keras.applications", "cnnbench", "user"]
 
@@ -54,6 +55,12 @@ class Entry:
         """Return the entry of a model that is not in the catalogue."""
         return cls(name, "user", None, "", input_shape, None, None, "user", builder, classes)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as plain values, as ``cnnbench models --json`` prints them."""
+        facts = ("name", "family", "year", "task", "input_shape", "params", "source", "paper")
+        found = {name: getattr(self, name) for name in (*facts, "min_size")}
+        return {**found, "input_shape": list(self.input_shape)}
+
     @property
     def published(self) -> Mapping[str, float]:
         """The ``published_*`` metrics in base units; empty if none are published."""
@@ -63,6 +70,34 @@ class Entry:
 def canonical(name: str) -> str | None:
     """Return the catalogue's spelling of ``name``, ignoring case, ``_`` and ``-``; or None."""
     return _BY_PLAIN_NAME.get(plain(name))
+
+
+def table(entries: Sequence[Entry]) -> list[str]:
+    """Return the lines of a table, numbers aligned to the right, the paper in the last column."""
+    titles = ("Model", "Family", "Year", "Task", "Input", "Params", "Source", "Paper")
+    rows = [titles, *map(_cells, entries)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    right = titles.index("Params")
+    return [
+        "  ".join(
+            cell.rjust(width) if column == right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    return (
+        entry.name,
+        entry.family,
+        str(entry.year or ""),
+        entry.task,
+        shape_text(entry.input_shape),
+        "" if entry.params is None else f"{entry.params:,}",
+        entry.source,
+        entry.paper,
+    )
 
 
 def _entry(row: Mapping[str, str]) -> Entry:

@@ -24,11 +24,11 @@ DAMAGED = (
 # Layers that Keras refuses in safe mode: loading them would run Python code from the file.
 _UNSAFE = {"__lambda__": "Lambda", "TorchModuleWrapper": "TorchModuleWrapper"}
 # Keras 2 computes clip(0.2 x + 0.5, 0, 1), Keras 3 relu6(x + 3) / 6.
-_OTHERWISE = "hard_sigmoid"
-_SAVE_IT = "load it in Keras and save it with model.save('net.keras')"
+_CHANGED = "hard_sigmoid"
+_SAVE_AGAIN = "load it in Keras and save it with model.save('net.keras')"
 # First bytes of files that are not a zip archive, what they are, and what to do.
-_BEGINNINGS = (
-    (b"\x89HDF", "it is HDF5: a network in the old .h5 format, or weights alone", _SAVE_IT),
+_OTHER_FORMATS = (
+    (b"\x89HDF", "it is HDF5: a network in the old .h5 format, or weights alone", _SAVE_AGAIN),
     (b"version https://git-lfs", "it is a Git LFS pointer", "run git lfs pull"),
     (b"PK", "the archive is truncated", "copy or download it again"),
 )
@@ -62,10 +62,10 @@ def config(file: Path) -> dict[str, Any]:
     if (
         version
         and version[0] < 3
-        and any(_OTHERWISE in part.values() for part in dictionaries(found))
+        and any(_CHANGED in part.values() for part in dictionaries(found))
     ):
         raise UserError(
-            f"saved by Keras 2 ({_dotted(version)}), whose {_OTHERWISE} differs from Keras 3's",
+            f"saved by Keras 2 ({_dotted(version)}), whose {_CHANGED} differs from Keras 3's",
             str(file),
             "build and train the network in Keras 3",
         )
@@ -80,7 +80,7 @@ def unreadable(file: Path, error: Exception) -> UserError:
     except OSError:
         beginning = b""
     if isinstance(error, zipfile.BadZipFile):
-        for start, what, hint in _BEGINNINGS:
+        for start, what, hint in _OTHER_FORMATS:
             if beginning.startswith(start) and not zipfile.is_zipfile(file):
                 return UserError(f"not a .keras file: {what}", str(file), hint)
     return UserError(f"not a .keras file: {error}", str(file), "save it with model.save()")

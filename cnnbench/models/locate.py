@@ -62,7 +62,7 @@ def module(name: str, search_path: Sequence[Path]) -> Location:
         raise UserError(
             f"'{name}' is not the name of a module", hint="write package.module:builder"
         )
-    for root in _roots(search_path):
+    for root in (*search_path, *(Path(folder or ".").resolve() for folder in sys.path)):
         stem = root.joinpath(*parts)
         for candidate in (stem / "__init__.py", stem.with_name(stem.name + ".py")):
             if check_path(candidate.is_file):
@@ -115,8 +115,3 @@ def _mentioning(folders: Iterable[Path], word: bytes) -> Iterator[Path]:
                 continue
             if word in content:
                 yield path
-
-
-def _roots(search_path: Sequence[Path]) -> Iterator[Path]:
-    yield from search_path
-    yield from (Path(folder or ".").resolve() for folder in sys.path)

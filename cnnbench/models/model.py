@@ -116,18 +116,9 @@ class Model:
         Raises:
             UserError: a parameter that it does not take, or a value of the wrong type.
         """
-        chosen = choose(written, entry, signature)
-        return cls(
-            text=written.text,
-            entry=entry,
-            defaults=chosen.defaults,
-            parameters=chosen.parameters,
-            input_shape=chosen.input_shape,
-            classes=chosen.classes,
-            factory=factory,
-            stated=frozenset(dict(written.parameters)) & {"input_shape", "classes"},
-            output=chosen.output,
-        )
+        stated = frozenset(dict(written.parameters)) & {"input_shape", "classes"}
+        chosen = vars(choose(written, entry, signature))
+        return cls(text=written.text, entry=entry, factory=factory, stated=stated, **chosen)
 
     @property
     def label(self) -> str:
@@ -248,22 +239,13 @@ class Model:
         shape = self.input_shape if input_shape is None else tuple(input_shape)
         classes = self.classes if classes is None else classes
         self._check_size(shape)
-        return Request(
-            label=self.label,
-            input_shape=shape,
-            classes=classes,
-            include_top=include_top,
-            parameters=self.parameters,
-            changed=frozenset(
-                name
-                for name, differs in (
-                    ("input_shape", shape != self.input_shape),
-                    ("classes", classes != self.classes),
-                    ("include_top", not include_top),
-                )
-                if differs
-            ),
-        )
+        differs = {
+            "input_shape": shape != self.input_shape,
+            "classes": classes != self.classes,
+            "include_top": not include_top,
+        }
+        changed = frozenset(name for name, is_other in differs.items() if is_other)
+        return Request(self.label, shape, classes, include_top, self.parameters, changed)
 
     def _check_size(self, shape: Shape) -> None:
         if self.min_size and shape and min(shape[:2]) < self.min_size:

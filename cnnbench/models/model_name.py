@@ -20,7 +20,7 @@ _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?")
 _WORDS: dict[str, Value] = {"true": True, "false": False, "none": None}
 _BARE = re.compile(r"[^\s,=\[\]'\"\\](?:[^,=\[\]'\"\\]*[^\s,=\[\]'\"\\])?")
 _PART = re.compile(r"""(?:[^,'"]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
-_LONGEST = 1000
+_MAX_LENGTH = 1000
 _SYNTAX = "write Name or Name[parameter=value,...], for example MobileNetV2[alpha=0.5]"
 
 
@@ -55,8 +55,8 @@ def parse(text: str) -> ModelName:
     Raises:
         UserError: an unbalanced bracket, a parameter without a value, or one that is given twice.
     """
-    if len(text) > _LONGEST:
-        raise UserError(f"'{text[:40]}...' is too long for a model ({_LONGEST} characters)")
+    if len(text) > _MAX_LENGTH:
+        raise UserError(f"'{text[:40]}...' is too long for a model ({_MAX_LENGTH} characters)")
     match = _WHOLE.fullmatch(text.strip())
     if not match or not match["name"].strip():
         raise UserError(f"'{text}' is not the name of a model", hint=_SYNTAX)

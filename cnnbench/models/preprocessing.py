@@ -1,10 +1,21 @@
-"""Preprocessing functions for images in 0..255, given as NumPy arrays or tensors."""
+"""Preprocessing of images in 0..255: functions of arrays or tensors, and `PixelMap`, a form of them
+that a file can hold."""
 
 from __future__ import annotations
 
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from cnnbench import safe_json
+
+MEMBER = "cnnbench.json"  # of the archive that a .keras file is; Keras passes it over
+_LARGEST = 4096  # bytes: twelve numbers at most
 
 # The statistics of ImageNet's training images, per RGB channel, for images in 0..1.
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
@@ -39,3 +50,64 @@ def standardised(images: Any) -> Any:
 def _per_channel(statistic: np.ndarray, images: Any) -> np.ndarray:
     """Return the statistic of each channel; if the images are not RGB, its mean."""
     return statistic if images.shape[-1] == 3 else statistic.mean()
+
+
+@dataclass(frozen=True)
+class PixelMap:
+    """``matrix @ pixel + offset``, the pixel's channels in 0..255; stored in a ``.keras`` file.
+
+    The preprocessing of ``keras.applications`` and of most builders is linear in the channels of
+    one pixel: scaling, centring, RGB to BGR. As a matrix and an offset it is data, not code.
+    """
+
+    matrix: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def of(cls, preprocess: Callable[[Any], Any], channels: int) -> PixelMap | None:
+        """Return the map that equals ``preprocess``; None if it is not linear in one pixel."""
+        pixels = np.concatenate([np.zeros((1, channels)), 255 * np.eye(channels)])
+        outputs = _apply(preprocess, pixels[:, None, None])[:, 0, 0].astype(np.float64)
+        found = cls(((outputs[1:] - outputs[0]) / 255).T, outputs[0])
+        images = np.random.default_rng(0).integers(0, 256, (2, 4, 4, channels))
+        expected = _apply(preprocess, images)
+        is_same = np.allclose(found(images), expected, rtol=1e-4, atol=1e-4)
+        return found if is_same else None
+
+    def __call__(self, images: Any) -> Any:
+        """Map images ``(n, h, w, channels)`` in 0..255: an array, or a float32 tensor."""
+        if not isinstance(images, np.ndarray):
+            return images @ self.matrix.T.astype(np.float32) + self.offset.astype(np.float32)
+        mapped = images.astype(np.float64) @ self.matrix.T + self.offset
+        return mapped.astype(np.float32)
+
+    def write(self, file: Path) -> None:
+        """Add the map to the ``.keras`` file ``file``."""
+        text = json.dumps({"matrix": self.matrix.tolist(), "offset": self.offset.tolist()})
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.writestr(zipfile.ZipInfo(MEMBER), text)  # no time: the same bytes
+
+    @classmethod
+    def read(cls, archive: zipfile.ZipFile) -> PixelMap | None:
+        """Read the map that `write` stored; None if there is none.
+
+        Raises:
+            ValueError: the member is not such a map.
+        """
+        if MEMBER not in archive.namelist():
+            return None
+        if archive.getinfo(MEMBER).file_size > _LARGEST:
+            raise ValueError(f"its {MEMBER} is too large")
+        found = safe_json.loads(archive.read(MEMBER).decode())
+        if not isinstance(found, dict):
+            raise ValueError(f"its {MEMBER} is not a valid pixel map")
+        matrix = np.asarray(found.get("matrix"), np.float64)
+        offset = np.asarray(found.get("offset"), np.float64)
+        channels = len(offset) if offset.ndim == 1 else 0
+        if matrix.shape != (channels, channels) or not np.isfinite([*matrix.flat, *offset]).all():
+            raise ValueError(f"its {MEMBER} is not a valid pixel map")
+        return cls(matrix, offset)
+
+
+def _apply(preprocess: Callable[[Any], Any], images: np.ndarray) -> np.ndarray:
+    return np.asarray(preprocess(images.astype(np.float32)), np.float32)

@@ -135,14 +135,8 @@ def _signature(node: Definition | None) -> Signature:
 
 
 def _constructor(node: ast.ClassDef) -> ast.FunctionDef | None:
-    return next(
-        (
-            part
-            for part in node.body
-            if isinstance(part, ast.FunctionDef) and part.name == "__init__"
-        ),
-        None,
-    )
+    methods = (part for part in node.body if isinstance(part, ast.FunctionDef))
+    return next((method for method in methods if method.name == "__init__"), None)
 
 
 def _default(node: ast.expr | None) -> Any:

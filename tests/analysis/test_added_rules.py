@@ -59,7 +59,7 @@ def counted(layer: Any, input_shape: tuple[int, ...] | None = None) -> Inspectio
 
 @pytest.mark.parametrize("input_shape", [None, (4, 4, 1)], ids=["from layers", "traced"])
 @pytest.mark.parametrize("layer", [Ruled, Derived])
-def test_a_layer_with_a_rule_is_counted_by_it(layer: Any, input_shape: Any) -> None:
+def test_add_rule_counts_a_custom_layer_by_its_rule(layer: Any, input_shape: Any) -> None:
     found = counted(layer(), input_shape)
     assert found.metrics["macs"] == 7 * 16
     assert found.uncounted_ops == []
@@ -67,16 +67,16 @@ def test_a_layer_with_a_rule_is_counted_by_it(layer: Any, input_shape: Any) -> N
 
 
 @pytest.mark.parametrize("input_shape", [None, (4, 4, 1)], ids=["from layers", "traced"])
-def test_a_rule_counts_even_where_the_operations_could_be(input_shape: Any) -> None:
+def test_an_added_rule_takes_precedence_over_tracing(input_shape: Any) -> None:
     assert counted(Traceable(), input_shape).metrics["macs"] == 11
 
 
-def test_without_a_rule_or_with_another_call_a_layer_is_traced() -> None:
+def test_a_layer_without_a_rule_or_with_an_overridden_call_is_traced() -> None:
     assert len(counted(Opaque()).uncounted_ops) == 1
     found = counted(Rewritten())
     assert (found.metrics["macs"], found.metrics["flops"]) == (0, 16)
 
 
-def test_a_layer_of_keras_keeps_its_rule() -> None:
+def test_add_rule_rejects_a_layer_of_keras() -> None:
     with pytest.raises(UserError, match="Dense is a layer of Keras"):
         add_rule(L.Dense, Rule())

@@ -56,7 +56,7 @@ QUICK = smallest_of_each_family() - {"NASNetMobile", "InceptionResNetV2"}
     "name",
     [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in registry.names()],
 )
-def test_both_ways_agree_with_each_other_and_with_an_independent_count(name: str) -> None:
+def test_layer_rules_and_tracing_agree_with_an_independent_count(name: str) -> None:
     tf.keras.backend.clear_session()
     with weightless():
         model = registry.resolve(name).architecture()

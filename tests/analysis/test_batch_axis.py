@@ -43,7 +43,7 @@ def halves(x: Any) -> Any:
         ((5, 8, 8, 3), FramesToBatch(), 5),
     ],
 )
-def test_rows_of_one_image_count_for_it(
+def test_rows_folded_into_the_batch_count_for_their_image(
     shape: tuple[int, ...], folded: Callable[[Any], Any], images: int
 ) -> None:
     with weightless():
@@ -54,7 +54,7 @@ def test_rows_of_one_image_count_for_it(
     assert found.uncounted_ops == []
 
 
-def test_what_is_unfolded_is_one_image_again() -> None:
+def test_unfolding_the_batch_restores_one_image() -> None:
     with weightless():
         inputs = tf.keras.Input((5, 8, 8, 3))
         x = BatchToFrames()(layers.Conv2D(4, 3)(FramesToBatch()(inputs)))

@@ -72,7 +72,7 @@ def test_counts_of_a_named_model(
     assert (found["uncounted_ops"], found["uncounted_reasons"]) == ([], [])
 
 
-def test_memory_inside_a_layer_of_ones_own_is_that_of_the_layers_inside() -> None:
+def test_memory_of_a_custom_layer_is_that_of_its_inner_layers() -> None:
     found = cnnbench.inspect(f"{FILE}:memory_inside_traced")
     peak = found.metrics["activation_infer_peak_bytes"]
     assert peak == cnnbench.inspect("MobileNetV2").metrics["activation_infer_peak_bytes"]

@@ -15,7 +15,7 @@ from cnnbench.errors import UserError
 from tests.analysis.nets import RawConvolution, layers, one, resnet34
 
 
-def test_the_chapters_resnet34_with_its_subclassed_units() -> None:
+def test_counts_the_chapters_resnet34_with_subclassed_units() -> None:
     with weightless():
         found = inspect(resnet34())
     assert found.metrics["params"] == 21_306_826
@@ -46,7 +46,7 @@ def test_lenet5_layer_by_layer() -> None:
     assert found.metrics["depth"] == 5
 
 
-def test_a_shared_layer_has_its_parameters_once_and_its_macs_at_every_use() -> None:
+def test_a_shared_layer_counts_parameters_once_and_macs_per_call() -> None:
     with weightless():
         a, b = tf.keras.Input((4,)), tf.keras.Input((4,))
         shared = layers.Dense(3, name="shared")
@@ -57,7 +57,7 @@ def test_a_shared_layer_has_its_parameters_once_and_its_macs_at_every_use() -> N
     assert [(row.name, row.params) for row in found.rows[:2]] == [("shared", 15), ("shared#2", 0)]
 
 
-def test_nested_models_twice_and_at_another_size() -> None:
+def test_counts_a_nested_model_at_each_call_and_size() -> None:
     with weightless():
         x = tf.keras.Input((None, None, 2))
         inner = tf.keras.Model(x, layers.Conv2D(3, 3)(x), name="inner")
@@ -70,7 +70,7 @@ def test_nested_models_twice_and_at_another_size() -> None:
     assert found.metrics["params"] == 57
 
 
-def test_time_is_folded_into_the_batch() -> None:
+def test_counts_time_steps_folded_into_the_batch() -> None:
     with weightless():
         layer = layers.TimeDistributed(layers.Conv2D(4, 3, padding="same"))
         found = inspect(one(layer, 5, 6, 6, 2), batch_size=2)
@@ -78,7 +78,7 @@ def test_time_is_folded_into_the_batch() -> None:
     assert found.metrics["activation_sum_bytes"] == 2 * 5 * 36 * 4 * 4
 
 
-def test_a_network_that_folds_windows_into_its_batch() -> None:
+def test_counts_windows_folded_into_the_batch() -> None:
     ops = tf.keras.ops
     with weightless():
         x = tf.keras.Input((4, 4, 6))
@@ -87,7 +87,7 @@ def test_a_network_that_folds_windows_into_its_batch() -> None:
         assert inspect(model, batch_size=8).metrics["macs"] == 16 * 6 * 3
 
 
-def test_a_live_model_is_left_as_it_was() -> None:
+def test_inspect_does_not_change_a_live_model() -> None:
     model = one(RawConvolution(), 9, 9, 2)
     before = [len(layer._inbound_nodes) for layer in model.layers]
     first = inspect(model).to_json()
@@ -108,7 +108,7 @@ def _subclassed() -> Any:
     return Net()
 
 
-def test_a_subclassed_model_is_counted_or_refused_never_zero() -> None:
+def test_a_subclassed_model_is_counted_or_refused() -> None:
     with pytest.raises(UserError, match="input shape of 'net' is unknown"):
         inspect(_subclassed())
     with weightless():
@@ -129,14 +129,14 @@ def test_a_subclassed_model_is_counted_or_refused_never_zero() -> None:
         ({"input_shape": (2, 2, 3)}, "cannot take 2x2x3 at layer"),
     ],
 )
-def test_bad_input(options: dict[str, Any], message: str) -> None:
+def test_rejects_wrong_options(options: dict[str, Any], message: str) -> None:
     with weightless():
         model = one(layers.Conv2D(2, 3), None, None, 3)
         with pytest.raises(UserError, match=message):
             inspect(model, **options)
 
 
-def test_an_open_size_is_taken_from_the_input_shape() -> None:
+def test_input_shape_sets_unknown_dimensions() -> None:
     with weightless():
         found = inspect(one(layers.Conv2D(2, 3), None, None, 3), input_shape=(10, 8, 3))
     assert found.metrics["macs"] == 8 * 6 * 2 * 27

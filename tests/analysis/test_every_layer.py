@@ -13,11 +13,11 @@ import pytest
 import tensorflow as tf
 
 from cnnbench.analysis import inspect, weightless
-from tests.analysis.specimens import DTYPES, IDENTITIES, MOVES, SPECIMENS, WITHOUT
+from tests.analysis.layer_examples import DTYPES, EXAMPLES, IDENTITIES, MOVES, WITHOUT
 from tests.analysis.traced_count import traced_macs
 
 layers = tf.keras.layers
-APART = ("MultiHeadAttention", "GroupedQueryAttention")  # their inputs are no list
+TAKES_SEVERAL = ("MultiHeadAttention", "GroupedQueryAttention")  # inputs are separate arguments
 
 
 def classes() -> dict[str, Any]:
@@ -26,16 +26,16 @@ def classes() -> dict[str, Any]:
     return {cls.__name__: cls for cls in found if issubclass(cls, layers.Layer)}
 
 
-def specimen(name: str, text: str) -> Any:
-    """The layer of a class with the arguments written in ``text``."""
+def make_layer(name: str, text: str) -> Any:
+    """Layer of a class with the arguments in ``text``."""
     return eval(f"make({text})", {"make": classes()[name], "layers": layers})
 
 
 def network(name: str, text: str, shapes: Any) -> Any:
-    """A model of one specimen."""
+    """Model of one layer."""
     inputs = [tf.keras.Input(shape, dtype=DTYPES.get(name, "float32")) for shape in shapes]
-    layer = specimen(name, text)
-    if name in APART:
+    layer = make_layer(name, text)
+    if name in TAKES_SEVERAL:
         return tf.keras.Model(inputs, layer(*inputs))
     return tf.keras.Model(inputs, layer(inputs if len(inputs) > 1 else inputs[0]))
 
@@ -47,41 +47,41 @@ def count(model: Any) -> Any:
     return inspect(tf.keras.Model([*model.inputs, beside], outputs))
 
 
-def kinds() -> dict[str, tuple[str, Any]]:
-    """The specimens of the layers that this Keras has."""
-    every = {**SPECIMENS, **MOVES, **IDENTITIES}
+def examples() -> dict[str, tuple[str, Any]]:
+    """Examples of the layers that this Keras has."""
+    every = {**EXAMPLES, **MOVES, **IDENTITIES}
     return {name: every[name] for name in sorted(classes().keys() & every.keys())}
 
 
 def counts() -> dict[str, tuple[int, int, int]]:
-    """By layer the MACs, the FLOPs (without the ReLU beside it) and how much was not counted."""
+    """MACs, FLOPs without the added ReLU, and uncounted operations by layer."""
     found = {}
-    for name, kind in kinds().items():
+    for name, example in examples().items():
         with weightless():
-            metrics = count(network(name, *kind)).metrics
+            metrics = count(network(name, *example)).metrics
         found[name] = metrics["macs"], metrics["flops"] - 1, metrics["uncounted_ops"]
     return found
 
 
-def test_no_layer_of_keras_is_forgotten() -> None:
-    assert classes().keys() - {*SPECIMENS, *MOVES, *IDENTITIES, *WITHOUT} == set()
+def test_every_layer_of_keras_has_an_example() -> None:
+    assert classes().keys() - {*EXAMPLES, *MOVES, *IDENTITIES, *WITHOUT} == set()
 
 
 def test_every_layer_equals_its_traced_graph() -> None:
-    for name, kind in kinds().items():
+    for name, example in examples().items():
         with weightless():
-            model = network(name, *kind)
+            model = network(name, *example)
             metrics = count(model).metrics
             assert metrics["uncounted_ops"] == 0, name
             assert metrics["macs"] == traced_macs(model), name
-            assert (metrics["flops"] > 1) == (name in SPECIMENS), name
+            assert (metrics["flops"] > 1) == (name in EXAMPLES), name
 
 
 @pytest.mark.parametrize("name", sorted(classes().keys() & IDENTITIES.keys()))
-def test_what_counts_as_the_identity_is_one(name: str) -> None:
+def test_layers_counted_as_identity_return_their_input_at_inference(name: str) -> None:
     text, (shape,) = IDENTITIES[name]
     image = np.random.default_rng(0).uniform(0, 255, (2, *shape)).astype("float32")
-    layer = specimen(name, text)
+    layer = make_layer(name, text)
     takes = "training" in layer.call.__code__.co_varnames or layer._call_has_training_arg
     output = layer(image, training=False) if takes else layer(image)
     np.testing.assert_array_equal(np.asarray(output), image)
@@ -92,10 +92,10 @@ ONLY_KERAS2 = {"LocallyConnected1D": 5 * 3 * 8, "LocallyConnected2D": 49 * 3 * 1
 
 
 @pytest.mark.slow
-def test_every_layer_of_keras_2() -> None:
+def test_every_layer_of_keras_2_is_counted_as_in_keras_3() -> None:
     program = (
         "import json; from tests.analysis import test_every_layer as t\n"
-        "t.test_no_layer_of_keras_is_forgotten(); print(json.dumps(t.counts()))"
+        "t.test_every_layer_of_keras_has_an_example(); print(json.dumps(t.counts()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

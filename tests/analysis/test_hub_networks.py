@@ -77,7 +77,7 @@ def test_macs_equal_those_of_the_frozen_graph(build: Callable[[], Any]) -> None:
         assert reason
 
 
-def test_counts_are_the_same_without_weights(build: Callable[[], Any]) -> None:
+def test_weightless_counts_equal_those_with_weights(build: Callable[[], Any]) -> None:
     live = inspect(build())
     with weightless():
         found = inspect(build())

@@ -27,5 +27,5 @@ def counted() -> Any:
 
 @pytest.mark.parametrize("size", ["own", "given", "weightless"])
 @pytest.mark.parametrize("network", MACS, ids=lambda network: network.__name__)
-def test_macs_are_those_counted_by_hand(counted: Any, network: Any, size: str) -> None:
+def test_macs_equal_those_counted_by_hand(counted: Any, network: Any, size: str) -> None:
     assert counted[network.__name__][size] == {"macs": MACS[network], "uncounted": []}

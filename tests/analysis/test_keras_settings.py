@@ -34,7 +34,7 @@ def output(environ: dict[str, str], *command: str, cwd: Path | None = None) -> s
     return done.stdout
 
 
-def test_inspect_counts_the_network_of_the_catalogue(odd: dict[str, str]) -> None:
+def test_inspect_ignores_the_users_keras_json(odd: dict[str, str]) -> None:
     command = ("-m", "cnnbench", "inspect", "ResNet18", "--json")
     metrics = json.loads(output(odd | _ODD_SHELL, *command))["metrics"]
     # 1.814 G: the sum over the layers of the paper's Table 1 at 224 px.
@@ -69,7 +69,7 @@ print(type(tf.keras.layers.Dense(1)).__module__.split(".")[0])
 
 
 @pytest.mark.parametrize(("legacy", "keras"), [("0", "keras"), ("1", "tf_keras")])
-def test_a_process_of_the_user_s_keeps_its_own_settings(
+def test_settings_of_the_users_process_are_restored(
     odd: dict[str, str], legacy: str, keras: str
 ) -> None:
     assert output(odd | {"TF_USE_LEGACY_KERAS": legacy}, "-c", _SCOPE).strip() == keras
@@ -87,13 +87,13 @@ print(found.metrics["macs"], found.metrics["activation_sum_bytes"])
 """
 
 
-def test_a_live_network_is_counted_as_its_user_built_it(odd: dict[str, str]) -> None:
+def test_a_live_network_keeps_the_settings_it_was_built_with(odd: dict[str, str]) -> None:
     macs, activations = output(odd, "-c", _LIVE).split()
     # 6 x 6 positions of 4 filters of 3 x 3 x 3; 4 x 6 x 6 numbers of two bytes.
     assert (int(macs), int(activations)) == (36 * 4 * 27, 4 * 36 * 2)
 
 
-def test_the_toolkit_s_keras_2_has_the_standard_settings(odd: dict[str, str]) -> None:
+def test_the_keras_2_process_of_compression_uses_standard_settings(odd: dict[str, str]) -> None:
     body = (
         "from cnnbench.probes.compression.networks import use_keras_2\n"
         "use_keras_2()\n"
@@ -134,7 +134,7 @@ probes:
 """
 
 
-def test_every_worker_has_the_settings_of_the_suite(odd: dict[str, str], tmp_path: Path) -> None:
+def test_workers_use_standard_settings(odd: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text(_BUILDER)
     (tmp_path / "odd.yaml").write_text(_SUITE)
     command = ("-m", "cnnbench", "run", "odd.yaml")
@@ -152,7 +152,7 @@ def test_every_worker_has_the_settings_of_the_suite(odd: dict[str, str], tmp_pat
 
 
 @pytest.mark.slow
-def test_predict_answers_the_same_under_any_settings(odd: dict[str, str], tmp_path: Path) -> None:
+def test_predict_does_not_depend_on_keras_json(odd: dict[str, str], tmp_path: Path) -> None:
     import keras
     import numpy as np
     from PIL import Image

@@ -11,7 +11,7 @@ from cnnbench.analysis.training_memory import estimate_training_bytes, traced_tr
 from tests.analysis.nets import RawConvolution, layers, one
 
 
-def test_the_chapters_convolution() -> None:
+def test_memory_of_the_chapters_convolution() -> None:
     with weightless():
         found = inspect(one(layers.Conv2D(200, 5, padding="same"), 150, 100, 3))
         assert found.metrics["params"] == (5 * 5 * 3 + 1) * 200 == 15_200
@@ -22,7 +22,7 @@ def test_the_chapters_convolution() -> None:
         assert hundred.metrics["macs"] == 225_000_000  # of one image
 
 
-def test_the_chapters_exercise() -> None:
+def test_memory_of_the_chapters_exercise() -> None:
     with weightless():
         model = tf.keras.Sequential([layers.Input((200, 300, 3))])
         for filters in (100, 200, 400):
@@ -52,7 +52,7 @@ def _skip() -> tf.keras.Model:
     return tf.keras.Model(x, layers.Flatten()(layers.Add()([a, c])))
 
 
-def test_a_skip_connection_keeps_its_tensor_alive() -> None:
+def test_a_skip_connection_extends_the_life_of_its_tensor() -> None:
     with weightless():
         model = _skip()
         found = inspect(model)
@@ -72,14 +72,14 @@ def test_a_skip_connection_keeps_its_tensor_alive() -> None:
     # FACTS: measured 822 / 308 (231 in place) / 311 MB at batch 32
     [("VGG16", False, 822_083_584), ("MobileNetV2", False, 311_046_144)],
 )
-def test_known_peaks(name: str, in_place: bool, expected: int) -> None:
+def test_inference_peaks_of_known_networks(name: str, in_place: bool, expected: int) -> None:
     with weightless():
         model = getattr(tf.keras.applications, name)(weights=None)
         found = inspect(model, batch_size=32, in_place=in_place)
     assert found.metrics["activation_infer_peak_bytes"] == expected
 
 
-def test_training_keeps_what_the_gradient_reads() -> None:
+def test_training_memory_is_what_the_gradient_reads() -> None:
     with weightless():
         x = tf.keras.Input((8, 8, 3))
         y = layers.Conv2D(4, 3, padding="same", use_bias=False)(x)  # 256 elements: kept for BN
@@ -98,7 +98,7 @@ def test_training_keeps_what_the_gradient_reads() -> None:
 
 
 @pytest.mark.parametrize("name", ["VGG16", "MobileNetV3Small"])
-def test_the_estimate_of_training_memory(name: str) -> None:
+def test_training_estimate_is_near_the_traced_memory(name: str) -> None:
     with weightless():
         model = getattr(tf.keras.applications, name)(weights=None, input_shape=(224, 224, 3))
         graph = inspect(model).graph
@@ -107,7 +107,7 @@ def test_the_estimate_of_training_memory(name: str) -> None:
     assert 0.96 < ratio <= 1.01
 
 
-def test_receptive_field_by_hand() -> None:
+def test_receptive_field_equals_hand_computation() -> None:
     with weightless():
         x = tf.keras.Input((32, 32, 1))
         y = layers.Conv2D(1, 5, strides=2)(x)  # 5 px, stride 2
@@ -119,7 +119,7 @@ def test_receptive_field_by_hand() -> None:
     assert [axis.start for axis in found.field.axes] == [0, 0]
 
 
-def test_branches_join_in_the_smallest_interval_that_holds_both() -> None:
+def test_the_field_of_merged_branches_covers_both() -> None:
     with weightless():
         x = tf.keras.Input((32, 32, 1))
         tall = layers.Conv2D(1, (7, 1), padding="same")(x)  # rows -3..3
@@ -134,7 +134,7 @@ def test_branches_join_in_the_smallest_interval_that_holds_both() -> None:
     assert found.metrics["receptive_field_px"] == 9
 
 
-def test_fields_against_gradients() -> None:
+def test_receptive_fields_equal_those_of_gradients() -> None:
     """The pixels that one output of a network of ones depends on, counted from its gradient."""
     x = tf.keras.Input((33, 33, 1))
     options = {"padding": "same", "kernel_initializer": "ones"}
@@ -151,7 +151,7 @@ def test_fields_against_gradients() -> None:
     assert inspect(model).metrics["receptive_field_px"] == widest
 
 
-def test_a_field_that_windows_cannot_follow_is_named() -> None:
+def test_reports_the_layer_at_which_the_field_is_lost() -> None:
     with weightless():
         x = tf.keras.Input((9, 9, 2))
         # a window of three, dilated by two, behind one of three
@@ -167,7 +167,7 @@ def test_a_field_that_windows_cannot_follow_is_named() -> None:
         assert inspect(tf.keras.Model(x, y)).field.lost == ""
 
 
-def test_slices_and_padding_move_the_field() -> None:
+def test_slices_and_padding_shift_the_field() -> None:
     ops = tf.keras.ops
     with weightless():
         x = tf.keras.Input((9, 9, 2))
@@ -185,14 +185,14 @@ def test_slices_and_padding_move_the_field() -> None:
         assert inspect(tf.keras.Model(x, y)).field.sees_all == "group"
 
 
-def test_what_a_loop_keeps_is_estimated_and_said_to_be() -> None:
+def test_training_memory_of_a_loop_is_reported_as_an_estimate() -> None:
     with weightless():
         found = inspect(one(layers.LSTM(3), 6, 4), trace_training=True)
     assert found.training_method == "estimate"
     assert found.metrics["activation_train_bytes"] > 0
 
 
-def test_in_place_never_overwrites_the_callers_input() -> None:
+def test_in_place_does_not_overwrite_the_network_input() -> None:
     with weightless():
         inputs = tf.keras.Input((8, 8, 3))
         x = layers.ReLU()(layers.Rescaling(2.0)(inputs))  # element-wise from the input on
@@ -206,9 +206,7 @@ def test_in_place_never_overwrites_the_callers_input() -> None:
     # A ReLU overwrites its input; x * sigmoid(x) and GELU read it once more.
     [("relu", 256), ("sigmoid", 256), ("silu", 512), ("gelu", 512), ("hard_silu", 512)],
 )
-def test_an_activation_of_several_kernels_overwrites_nothing(
-    activation: str, expected: int
-) -> None:
+def test_activations_of_several_kernels_are_not_in_place(activation: str, expected: int) -> None:
     with weightless():
         inputs = tf.keras.Input((8, 8, 1))
         x = layers.Conv2D(1, 3, padding="same")(inputs)
@@ -218,7 +216,7 @@ def test_an_activation_of_several_kernels_overwrites_nothing(
     assert [one.metrics["activation_infer_peak_bytes"] for one in found] == [expected] * 2
 
 
-def test_between_the_halves_of_a_separable_convolution_lives_what_no_output_shows() -> None:
+def test_the_peak_includes_the_intermediate_maps_of_a_separable_convolution() -> None:
     with weightless():
         narrow = one(layers.SeparableConv2D(1, 3, depth_multiplier=16, padding="same"), 8, 8, 2)
         found = inspect(narrow).metrics
@@ -229,7 +227,7 @@ def test_between_the_halves_of_a_separable_convolution_lives_what_no_output_show
     assert wide["activation_infer_peak_bytes"] == 64 * 9 * 4
 
 
-def test_an_input_of_another_size_costs_nothing_more() -> None:
+def test_another_input_size_adds_no_memory() -> None:
     """Keras puts a conversion of the images before a network that it calls anew."""
     with weightless():
         fixed, open_ = (

@@ -68,7 +68,7 @@ def _rows() -> list[Any]:
 
 
 @pytest.mark.parametrize("row", _rows())
-def test_every_same_graph_row_within_its_rounding(row: dict[str, str]) -> None:
+def test_macs_equal_published_ones_within_rounding(row: dict[str, str]) -> None:
     timm = row["source"] == "timm"
     convention = "timm" if timm else "papers"
     found = counted(row["model"], int(row["resolution"]), convention, row["options"])
@@ -86,7 +86,7 @@ def test_every_same_graph_row_within_its_rounding(row: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(("name", "gigas"), TORCHVISION.items())
-def test_torchvision(name: str, gigas: float) -> None:
+def test_torchvision_convention_equals_its_published_gflops(name: str, gigas: float) -> None:
     size = 299 if name == "InceptionV3" else 224
     found = counted(name, size, "torchvision")
     assert round(found.metrics["macs"] / 1e9, 3) == gigas
@@ -97,7 +97,7 @@ def test_torchvision(name: str, gigas: float) -> None:
 @pytest.mark.parametrize(
     ("name", "flops"), [("VGG16", 30_960_211_824), ("MobileNetV2", 615_292_208)]
 )
-def test_tf_profiler(name: str, flops: int) -> None:
+def test_tf_profiler_convention_equals_known_flops(name: str, flops: int) -> None:
     assert counted(name, 224, "tf-profiler").metrics["flops"] == flops
 
 
@@ -108,7 +108,7 @@ FAMILIES += ("Xception", "NASNetMobile", "ConvNeXtTiny", "EfficientNetV2B0", "Mo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
-def test_tf_profiler_beside_the_profiler_itself(name: str) -> None:
+def test_tf_profiler_convention_equals_the_profiler(name: str) -> None:
     size = 299 if name in ("InceptionV3", "Xception") else 224
     tf.keras.backend.clear_session()
     model = getattr(tf.keras.applications, name)(weights=None, input_shape=(size, size, 3))

@@ -72,7 +72,9 @@ CASES: list[tuple[str, tuple[int, ...], int, int]] = [
 
 
 @pytest.mark.parametrize(("text", "shape", "macs", "others"), CASES, ids=[c[0] for c in CASES])
-def test_counts_layers_by_hand(text: str, shape: tuple[int, ...], macs: int, others: int) -> None:
+def test_layer_counts_equal_hand_computation(
+    text: str, shape: tuple[int, ...], macs: int, others: int
+) -> None:
     with weightless():
         model = one(eval(f"layers.{text}"), *shape)
         # A ReLU behind it: a network of no arithmetic at all is an error, not a 0.
@@ -84,7 +86,7 @@ def test_counts_layers_by_hand(text: str, shape: tuple[int, ...], macs: int, oth
             assert traced_macs(model) == macs
 
 
-def test_multi_head_attention_by_hand() -> None:
+def test_multi_head_attention_equals_hand_computation() -> None:
     """5 queries of 8, 7 keys of 6, 2 heads of 3, values of 4 a head.
 
     Queries 5 x 8 x 6, keys 7 x 6 x 6, values 7 x 6 x 8, scores 5 x 7 x 2 x 3, sum 5 x 7 x 2 x 4,
@@ -126,14 +128,14 @@ def test_multi_head_attention_by_hand() -> None:
         ),
     ],
 )
-def test_what_attention_can_be_told(layer: Any, macs: int, others: int) -> None:
+def test_attention_options_equal_hand_computation(layer: Any, macs: int, others: int) -> None:
     with weightless():
         tokens = tf.keras.Input((5, 8))
         found = inspect(tf.keras.Model(tokens, layer()(tokens, tokens))).metrics
     assert (found["macs"], found["flops"]) == (macs, 2 * macs + others)
 
 
-def test_einsum_of_one_operand_multiplies_nothing() -> None:
+def test_einsum_of_one_operand_has_no_macs() -> None:
     ops = tf.keras.ops
     with weightless():
         a, b = tf.keras.Input((5, 8)), tf.keras.Input((5, 4))
@@ -152,7 +154,7 @@ def test_einsum_of_one_operand_multiplies_nothing() -> None:
             assert (found["macs"], found["flops"] - 2 * size) == (macs, flops), equation
 
 
-def test_a_users_cell_is_counted_as_it_is_written() -> None:
+def test_a_custom_recurrent_cell_is_traced() -> None:
     class LSTMCell(layers.Layer):  # type: ignore[misc, name-defined]
         """One gate, whatever its name says."""
 

@@ -19,14 +19,14 @@ def test_local_response_normalisation_in_a_lambda_is_traced() -> None:
     assert found.uncounted_ops == []
 
 
-def test_a_layer_of_raw_tensorflow_is_traced_through_its_dilation() -> None:
+def test_traces_a_dilated_convolution_of_raw_tensorflow() -> None:
     with weightless():
         found = inspect(one(RawConvolution(), 9, 9, 2))
     assert found.metrics["macs"] == 81 * 7 * 9 * 2
     assert found.metrics["params"] == 9 * 2 * 7
 
 
-def test_what_nothing_can_count_is_named() -> None:
+def test_names_operations_that_cannot_be_counted() -> None:
     class Stranger(layers.Layer):
         def call(self, inputs: Any) -> Any:
             return tf.linalg.svd(inputs[:, None], compute_uv=False)
@@ -46,7 +46,7 @@ def test_what_nothing_can_count_is_named() -> None:
             assert found.uncounted_ops[0].startswith("odd")
 
 
-def test_a_users_class_is_not_taken_for_the_keras_layer_of_its_name() -> None:
+def test_a_custom_class_with_the_name_of_a_keras_layer_is_traced() -> None:
     class Dense(layers.Layer):
         def call(self, inputs: Any) -> Any:
             return tf.keras.ops.relu(inputs)
@@ -59,7 +59,7 @@ def test_a_users_class_is_not_taken_for_the_keras_layer_of_its_name() -> None:
         assert inspect(one(Halved(3), 8)).metrics["macs"] == 24
 
 
-def test_a_layer_that_replaces_what_its_parent_computes_with_is_not_taken_for_it() -> None:
+def test_a_subclass_that_overrides_its_parents_computation_is_traced() -> None:
     class Standardised(layers.Conv2D):
         def convolution_op(self, inputs: Any, kernel: Any) -> Any:
             kernel = kernel - tf.keras.ops.mean(kernel, axis=(0, 1, 2))
@@ -79,7 +79,7 @@ def test_a_layer_that_replaces_what_its_parent_computes_with_is_not_taken_for_it
     assert sum(row.params for row in found.rows) == found.metrics["params"] == 76
 
 
-def test_weights_as_operands_on_either_side() -> None:
+def test_counts_products_with_a_weight_on_either_side() -> None:
     ops = tf.keras.ops
 
     class Mixer(layers.Layer):
@@ -101,7 +101,7 @@ def test_weights_as_operands_on_either_side() -> None:
     assert sum(row.params for row in found.rows) == found.metrics["params"] == 20 + 6 + 3
 
 
-def test_a_loop_in_a_layer_counts_every_turn() -> None:
+def test_a_loop_in_a_layer_counts_every_iteration() -> None:
     class Scan(layers.Layer):
         def build(self, shape: Any) -> None:
             self.kernel = self.add_weight(shape=(shape[-1], 7), name="kernel")
@@ -119,7 +119,7 @@ def test_a_loop_in_a_layer_counts_every_turn() -> None:
     assert (found.metrics["macs"], found.uncounted_ops) == (5 * 3 * 7, [])
 
 
-def test_quantised_products_are_multiply_adds() -> None:
+def test_quantised_products_count_as_macs() -> None:
     class Integers(layers.Layer):
         def call(self, inputs: Any) -> Any:
             whole = tf.cast(inputs, tf.int32)
@@ -132,7 +132,7 @@ def test_quantised_products_are_multiply_adds() -> None:
         assert inspect(one(Integers(), 4, 3)).metrics["macs"] == 4 * 4 * 3
 
 
-def test_the_sum_of_a_kernel_and_its_adaptation_is_made_beforehand() -> None:
+def test_adding_lora_weights_to_a_kernel_is_not_counted() -> None:
     with weightless():
         layer = layers.Dense(5)
         model = one(layer, 4)

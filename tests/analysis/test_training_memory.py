@@ -54,7 +54,7 @@ def test_attention(attention: Callable[[Any], Any]) -> None:
         (lambda: layers.Activation("gelu"), 16 * 16 * 8 * 4 * 4),
     ],
 )
-def test_what_no_gradient_of_a_weight_needs_is_not_kept(
+def test_training_memory_excludes_tensors_that_no_weight_gradient_reads(
     between: Callable[[], Any], kept: int
 ) -> None:
     with weightless():
@@ -65,7 +65,7 @@ def test_what_no_gradient_of_a_weight_needs_is_not_kept(
     assert (estimated, traced) == (kept + outputs, kept + outputs)
 
 
-def test_a_grouped_convolutions_kernel_is_no_activation() -> None:
+def test_training_memory_excludes_the_kernel_of_a_grouped_convolution() -> None:
     """Its function hands the turned kernel through to the gradient."""
     with weightless():
         images = tf.keras.Input((8, 8, 3))
@@ -76,7 +76,7 @@ def test_a_grouped_convolutions_kernel_is_no_activation() -> None:
 
 
 @pytest.mark.parametrize("frozen", ["everything below the head", "the first half", "every other"])
-def test_frozen_layers_keep_what_is_passed_on_only(frozen: str) -> None:
+def test_frozen_layers_keep_only_what_the_passing_gradient_reads(frozen: str) -> None:
     with weightless():
         backbone = tf.keras.applications.VGG16(
             weights=None, include_top=False, input_shape=(64, 64, 3), pooling="avg"
@@ -96,7 +96,7 @@ def test_frozen_layers_keep_what_is_passed_on_only(frozen: str) -> None:
         assert traced < 0.5 * trained
 
 
-def test_statistics_of_the_batch_need_it_even_without_a_weight() -> None:
+def test_batch_normalisation_without_weights_keeps_its_input() -> None:
     with weightless():
         images = tf.keras.Input((8, 8, 3))
         x = layers.BatchNormalization(scale=False, center=False)(layers.Conv2D(4, 1)(images))

@@ -27,7 +27,7 @@ def counted(request: pytest.FixtureRequest) -> Any:
     return json.loads(done.stdout)
 
 
-def test_macs_are_those_counted_by_hand(counted: Any) -> None:
+def test_macs_equal_those_counted_by_hand(counted: Any) -> None:
     right = {build.__name__: macs for build, macs in (MACS | OF_KERAS_2).items()}
     assert {name: [one["macs"] for one in found] for name, found in counted.items()} == {
         name: [right[name]] * 2 for name in counted
@@ -35,14 +35,14 @@ def test_macs_are_those_counted_by_hand(counted: Any) -> None:
     assert {name for name in right if name not in counted} <= {"converted_by_keras_2"}
 
 
-def test_only_a_product_of_unknown_size_is_named(counted: Any) -> None:
+def test_names_only_products_of_unknown_size(counted: Any) -> None:
     for name, found in counted.items():
         for one in found:
             assert bool(one["uncounted"]) == (name == "selected")
             assert name != "selected" or any("MatMul" in what for what in one["uncounted"])
 
 
-def test_a_layer_that_fails_with_every_batch_is_named_with_its_reason() -> None:
+def test_refusal_names_a_layer_that_fails_at_every_batch_size() -> None:
     """Batches of two only: what one image alone raises says nothing of the network."""
     import keras
 

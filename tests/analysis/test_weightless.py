@@ -32,7 +32,7 @@ print(json.dumps({"params": params, "peak": peak}))
 
 
 @pytest.mark.slow
-def test_every_name_is_counted_without_allocating_its_weights() -> None:
+def test_counting_a_catalogue_model_allocates_no_weights() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True
     )
@@ -44,7 +44,7 @@ def test_every_name_is_counted_without_allocating_its_weights() -> None:
     assert found["peak"] < 1e9 < largest
 
 
-def test_what_was_counted_is_forgotten_and_never_allocated_after_all() -> None:
+def test_weights_of_a_counted_model_are_never_allocated_later() -> None:
     """Keras keeps a list of what has no value yet, and the next scope gives it one."""
     import gc
     import weakref

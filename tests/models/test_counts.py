@@ -27,7 +27,9 @@ def test_counts_equal_the_published_ones(row: Published) -> None:
 
 
 @pytest.mark.parametrize(("name", "macs", "source"), ROUNDED_MACS)
-def test_macs_are_near_the_rounded_ones(name: str, macs: float, source: str) -> None:
+def test_macs_are_within_two_percent_of_rounded_published_ones(
+    name: str, macs: float, source: str
+) -> None:
     assert _macs(name) == pytest.approx(macs, rel=0.02), source
 
 
@@ -36,7 +38,7 @@ def test_efficientnet_lite_counts_more_than_multiply_adds(size: int, madds: floa
     assert 1.03 < madds / _macs(f"EfficientNetLite{size}") < 1.06
 
 
-def test_squeezenet_has_the_maps_of_its_table() -> None:
+def test_squeezenet_has_the_map_sizes_of_its_paper() -> None:
     # arXiv:1602.07360 Table 1: 111x111 after conv1, then 55, 27 and 13 after the poolings.
     with weightless(registry.resolve("SqueezeNet")) as model:
         heights = [
@@ -45,7 +47,7 @@ def test_squeezenet_has_the_maps_of_its_table() -> None:
     assert heights == [111, 55, 27, 13]
 
 
-def test_projections_only_where_shapes_differ() -> None:
+def test_resnet_projects_only_where_shapes_differ() -> None:
     # ResNet-34 halves three times; ResNet-50's first stage widens as well.
     for name, projections in (("ResNet34", 3), ("ResNet50V1_5", 4)):
         with weightless(registry.resolve(name)) as model:

@@ -11,7 +11,7 @@ from tests.models.built import weightless
 EXAMPLE = ROOT / "examples" / "own_network.py"
 
 
-def test_the_readmes_section_is_the_example() -> None:
+def test_readme_shows_the_example_file() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = re.search(r"^## Your own network\n(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
     assert section is not None
@@ -19,7 +19,7 @@ def test_the_readmes_section_is_the_example() -> None:
     assert block == EXAMPLE.read_text(encoding="utf-8")
 
 
-def test_its_suite_names_it_and_it_can_be_counted() -> None:
+def test_the_example_network_can_be_counted() -> None:
     from cnnbench.analysis import inspect
     from cnnbench.suite import suite
 

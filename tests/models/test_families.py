@@ -43,7 +43,7 @@ SHUFFLENET = {
 }
 
 
-def test_alexnet_is_table_14_2() -> None:
+def test_alexnet_equals_the_chapters_table() -> None:
     with weightless(registry.resolve("AlexNet")) as network:
         names = [layer.name for layer in network.layers]
         for name, maps, size, kernel, stride, padding, activation in TABLE_14_2:
@@ -92,7 +92,7 @@ def test_googlenet_has_nine_inception_modules() -> None:
         ("LeNet5[modern=true]", "relu", "MaxPooling2D"),
     ],
 )
-def test_lenet_of_1998_and_of_today(name: str, activation: str, pooling: str) -> None:
+def test_lenet_modern_uses_relu_and_max_pooling(name: str, activation: str, pooling: str) -> None:
     with weightless(registry.resolve(name)) as network:
         for layer in ("C1", "C3", "C5", "F6"):
             assert network.get_layer(layer).activation.__name__ == activation
@@ -149,7 +149,7 @@ def test_resnext_groups_its_3x3() -> None:
         assert tuple(conv.kernel.shape) == (3, 3, 4, 128)
 
 
-def test_shufflenet_is_its_table_5() -> None:
+def test_shufflenet_equals_table_5_of_its_paper() -> None:
     with weightless(registry.resolve("ShuffleNetV2")) as network:
         for name, (size, maps) in SHUFFLENET.items():
             assert tuple(network.get_layer(name).output.shape[1:]) == (size, size, maps), name
@@ -164,7 +164,7 @@ def test_efficientnet_lite_has_no_squeeze_and_no_swish() -> None:
     assert limits == {6.0}
 
 
-def test_a_stage_of_cspresnet_lets_half_of_its_maps_pass_by() -> None:
+def test_half_of_the_maps_skip_a_stage_of_cspresnet() -> None:
     with weightless(registry.resolve("CSPResNet50")) as network:
         merges = [layer for layer in network.layers if layer.name.endswith("_merge")]
         assert len(merges) == 4

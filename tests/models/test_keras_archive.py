@@ -86,7 +86,7 @@ def _refusal(name: str, folder: Path) -> str:
     return str(caught.value).replace(f"{folder}/", "")
 
 
-def test_how_a_network_was_compiled_is_ignored(tmp_path: Path) -> None:
+def test_ignores_the_compile_configuration(tmp_path: Path) -> None:
     _made_by(COMPILED, tmp_path)
     for name in ("own", "nested"):
         model = registry.resolve(f"{name}.keras", [tmp_path])
@@ -96,7 +96,7 @@ def test_how_a_network_was_compiled_is_ignored(tmp_path: Path) -> None:
         np.testing.assert_allclose(answer, np.load(tmp_path / f"{name}.npy"), atol=1e-6)
 
 
-def test_a_layer_may_not_hide_behind_the_compilation(tmp_path: Path) -> None:
+def test_rejects_a_lambda_outside_the_compile_configuration(tmp_path: Path) -> None:
     """Removed parts are not loaded; a Lambda anywhere else is still refused."""
     network: dict[str, Any] = copy.deepcopy(keras_zip.NETWORK)
     lambda_ = {"class_name": "__lambda__", "config": {"value": "x"}}
@@ -111,7 +111,7 @@ def test_a_layer_may_not_hide_behind_the_compilation(tmp_path: Path) -> None:
             registry.resolve("net.keras", [tmp_path])
 
 
-def test_a_file_of_keras_2_says_so_and_what_to_do(tmp_path: Path) -> None:
+def test_rejects_a_file_of_keras_2_with_a_hint(tmp_path: Path) -> None:
     _made_by(KERAS_2, tmp_path)
     said = _refusal("old.keras", tmp_path)
     assert said.startswith("old.keras: saved by Keras 2 (2.")
@@ -119,7 +119,7 @@ def test_a_file_of_keras_2_says_so_and_what_to_do(tmp_path: Path) -> None:
     assert "whose hard_sigmoid differs from Keras 3's" in _refusal("hard.keras", tmp_path)
 
 
-def test_a_file_of_a_newer_keras_says_so_where_it_cannot_be_loaded(tmp_path: Path) -> None:
+def test_rejects_a_file_of_a_newer_keras_that_cannot_be_loaded(tmp_path: Path) -> None:
     keras_zip.write(tmp_path / "net.keras", version="99.1.0")
     assert "saved by Keras 99.1.0, which is newer than the installed 3." in _refusal(
         "net.keras", tmp_path
@@ -127,7 +127,7 @@ def test_a_file_of_a_newer_keras_says_so_where_it_cannot_be_loaded(tmp_path: Pat
 
 
 @pytest.mark.parametrize("version", [None, 3, "three", "", "9" * 5000, [], {}])
-def test_a_version_that_is_none_is_passed_over(version: object, tmp_path: Path) -> None:
+def test_ignores_an_invalid_keras_version(version: object, tmp_path: Path) -> None:
     keras_zip.write(tmp_path / "net.keras", version=version)
     assert registry.resolve("net.keras", [tmp_path]).classes == 4
     _refusal("net.keras", tmp_path)
@@ -142,14 +142,16 @@ def test_a_version_that_is_none_is_passed_over(version: object, tmp_path: Path) 
         (b"<html>", "File is not a zip file (save it with model.save())"),
     ],
 )
-def test_another_file_is_known_by_its_beginning(content: bytes, words: str, tmp_path: Path) -> None:
+def test_recognises_other_formats_by_their_first_bytes(
+    content: bytes, words: str, tmp_path: Path
+) -> None:
     (tmp_path / "net.keras").write_bytes(content)
     said = _refusal("net.keras", tmp_path)
     assert said.startswith("net.keras: not a .keras file: ")
     assert words in said
 
 
-def test_folders_are_known_as_such(tmp_path: Path) -> None:
+def test_rejects_a_folder(tmp_path: Path) -> None:
     (tmp_path / "net.keras").mkdir()
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "saved_model.pb").touch()

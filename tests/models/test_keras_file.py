@@ -16,13 +16,13 @@ from tests.models import keras_zip
 
 
 @pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
-def test_it_is_described_however_it_is_packed(tmp_path: Path, packed: int) -> None:
+def test_reads_any_zip_compression(tmp_path: Path, packed: int) -> None:
     keras_zip.write(tmp_path / "net.keras", packed=packed)
     model = registry.resolve("net.keras", (tmp_path,))
     assert (model.input_shape, model.classes) == ((8, 8, 1), 4)
 
 
-def test_the_classes_are_those_of_the_last_layer_or_not_known(tmp_path: Path) -> None:
+def test_classes_are_the_width_of_the_last_layer(tmp_path: Path) -> None:
     def classes(*kinds: str) -> int:
         last = [{"class_name": kind, "config": {"name": kind}} for kind in kinds]
         network = copy.deepcopy(keras_zip.NETWORK)
@@ -35,9 +35,7 @@ def test_the_classes_are_those_of_the_last_layer_or_not_known(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_packed_stream_with_flipped_bytes_is_refused_in_words(
-    tmp_path: Path, packed: int
-) -> None:
+def test_rejects_a_corrupt_stream_in_one_line(tmp_path: Path, packed: int) -> None:
     file = keras_zip.write(tmp_path / "net.keras", packed=packed)
     start, whole = keras_zip.start_of(file, "config.json"), file.read_bytes()
     refused = 0
@@ -51,7 +49,7 @@ def test_a_packed_stream_with_flipped_bytes_is_refused_in_words(
     assert refused > 50
 
 
-def test_one_with_a_password_or_packed_in_no_known_way_is_refused_in_words(tmp_path: Path) -> None:
+def test_rejects_a_password_or_an_unknown_compression(tmp_path: Path) -> None:
     file = keras_zip.write(tmp_path / "net.keras")
     whole = file.read_bytes()
     directory = whole.index(b"PK\x01\x02", whole.index(b"PK\x01\x02") + 1)  # of config.json
@@ -63,9 +61,7 @@ def test_one_with_a_password_or_packed_in_no_known_way_is_refused_in_words(tmp_p
             registry.resolve("net.keras", (tmp_path,))
 
 
-def test_its_fingerprint_is_read_once_however_many_cells_ask(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hashes_a_file_once_for_all_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = keras_zip.write(tmp_path / "net.keras")
     expected = hashlib.sha256(file.read_bytes()).hexdigest()
     model = registry.resolve("net.keras", (tmp_path,))

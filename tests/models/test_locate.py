@@ -24,7 +24,7 @@ locate.module(str(elsewhere / "own.py"), [beside]).load()
 """
 
 
-def test_importing_a_builder_leaves_no_bytecode_beside_it(tmp_path: Path) -> None:
+def test_importing_a_builder_writes_no_bytecode(tmp_path: Path) -> None:
     beside, elsewhere = tmp_path / "beside", tmp_path / "elsewhere"
     for folder in (beside / "nets" / "deep", elsewhere):
         folder.mkdir(parents=True)
@@ -42,7 +42,7 @@ def test_importing_a_builder_leaves_no_bytecode_beside_it(tmp_path: Path) -> Non
     assert list(tmp_path.rglob("__pycache__")) == []
 
 
-def test_a_module_of_that_name_whose_file_is_gone_is_named(
+def test_rejects_a_module_already_loaded_from_another_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in (tmp_path / "old", tmp_path / "new"):

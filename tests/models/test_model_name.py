@@ -20,7 +20,7 @@ VALUES = st.one_of(
 )
 
 
-def test_every_kind_of_value() -> None:
+def test_reads_every_type_of_value() -> None:
     text = "Net[alpha=0.5,depth=3,input_shape=128x96x3,modern=true,act=swish,ratio=1e-3,se=none]"
     assert model_name.parse(text) == ModelName(
         "Net",
@@ -36,19 +36,19 @@ def test_every_kind_of_value() -> None:
     )
 
 
-def test_order_and_spaces_do_not_count() -> None:
+def test_order_and_spaces_do_not_matter() -> None:
     assert str(model_name.parse(" Net [ b = 1 , a = 32x32 ] ")) == "Net[a=32x32,b=1]"
     assert str(model_name.parse("Net[]")) == "Net"
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z_]\w{0,8}", fullmatch=True), VALUES, max_size=4))
-def test_what_is_written_reads_back(parameters: dict[str, model_name.Value]) -> None:
+def test_a_written_name_reads_back_equal(parameters: dict[str, model_name.Value]) -> None:
     written = ModelName("package.module:builder", tuple(parameters.items()))
     assert model_name.parse(str(written)) == written
 
 
 @given(st.text())
-def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+def test_any_text_is_read_or_rejected_with_a_user_error(text: str) -> None:
     try:
         model_name.parse(text)
     except UserError as error:
@@ -70,7 +70,7 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
         ("Net[a=9999999999999999999]", "too large"),
     ],
 )
-def test_mistakes_are_named(text: str, words: str) -> None:
+def test_rejects_malformed_names(text: str, words: str) -> None:
     with pytest.raises(UserError) as caught:
         model_name.parse(text)
     assert words in str(caught.value)

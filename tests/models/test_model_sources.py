@@ -51,7 +51,7 @@ def test_an_installed_source_is_inspected_and_run_by_name(tmp_path: Path) -> Non
         ("toys://tiny", "unknown model 'toys://tiny'"),
     ],
 )
-def test_what_an_installed_source_does_not_know_is_one_clear_error(
+def test_an_unknown_name_of_an_installed_source_is_a_user_error(
     model: str, words: str, tmp_path: Path
 ) -> None:
     refused = cnnbench(tmp_path, "inspect", model)
@@ -71,14 +71,14 @@ def test_what_an_installed_source_does_not_know_is_one_clear_error(
         ("net.onnx", None),
     ],
 )
-def test_a_name_belongs_to_one_built_in_source(
+def test_exactly_one_built_in_source_matches_a_name(
     name: str, source: str | None, tmp_path: Path
 ) -> None:
     matching = [key for key, each in SOURCES.items() if each.matches(name, [tmp_path])]
     assert matching[:1] == ([] if source is None else [source])
 
 
-def test_a_model_without_a_source_is_the_users_mistake() -> None:
+def test_a_name_that_no_source_matches_is_a_user_error() -> None:
     with pytest.raises(UserError, match="unknown model 'hub://owner/name'"):
         registry.resolve("hub://owner/name")
 

@@ -10,14 +10,14 @@ from cnnbench.models import output_names
 NESTED = {"probs": 1, "box": 2, "heads": [3, {"a": 4}]}
 
 
-def test_they_are_named_by_their_path_in_the_order_of_writing() -> None:
+def test_outputs_are_named_by_their_path_in_order() -> None:
     assert output_names.named(NESTED) == {"probs": 1, "box": 2, "heads.0": 3, "heads.1.a": 4}
     assert list(output_names.named(NESTED)) == ["probs", "box", "heads.0", "heads.1.a"]
     assert output_names.named((5, 6)) == {"0": 5, "1": 6}
     assert output_names.named(7) == {"": 7}
 
 
-def test_the_wanted_one_is_taken_else_the_first() -> None:
+def test_chooses_the_requested_output_else_the_first() -> None:
     assert output_names.chosen(NESTED, None, "net") == "probs"
     assert output_names.chosen(NESTED, "heads.1.a", "net") == "heads.1.a"
     assert output_names.chosen([5, 6], "1", "net") == "1"
@@ -32,13 +32,13 @@ def test_the_wanted_one_is_taken_else_the_first() -> None:
         (7, "probs", "net has one output, which has no name (omit output=)"),
     ],
 )
-def test_an_unknown_one_is_a_mistake(structure: object, wanted: str, words: str) -> None:
+def test_rejects_an_unknown_output(structure: object, wanted: str, words: str) -> None:
     with pytest.raises(UserError) as caught:
         output_names.chosen(structure, wanted, "net")
     assert str(caught.value) == words
 
 
-def test_only_of_several_it_is_said_which_was_taken() -> None:
+def test_remark_names_the_output_only_if_there_are_several() -> None:
     assert output_names.remark({"only": 1}, "only") == ""
     assert output_names.remark({"probs": 1, "box": 2}, "probs") == (
         "classes are read from its output 'probs' ([output=...] selects another: box)"

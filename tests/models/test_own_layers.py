@@ -13,7 +13,7 @@ import pytest
 from tests.processes import HANGS_AFTER_S
 
 
-def test_a_window_of_five_channels_by_hand() -> None:
+def test_local_response_normalisation_equals_hand_computation() -> None:
     from cnnbench.models.families.own_layers import LocalResponseNormalization
 
     activations = np.arange(1, 9, dtype=np.float32).reshape(1, 1, 1, 8) * 30
@@ -40,7 +40,7 @@ def test_alexnet_is_saved_and_loaded_in_safe_mode(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again(image), network(image))
 
 
-def test_another_process_finds_the_layers_that_a_file_names(tmp_path: Path) -> None:
+def test_another_process_counts_a_file_with_own_layers(tmp_path: Path) -> None:
     """One in which no builder has been imported that would have registered them."""
     from cnnbench.models import registry
 
@@ -55,7 +55,7 @@ def test_another_process_finds_the_layers_that_a_file_names(tmp_path: Path) -> N
     assert json.loads(done.stdout)["metrics"]["params"] == network.count_params()
 
 
-def test_an_even_window_is_refused() -> None:
+def test_rejects_an_even_window() -> None:
     from cnnbench.models.families.own_layers import LocalResponseNormalization
 
     with pytest.raises(ValueError, match="odd, not 4"):

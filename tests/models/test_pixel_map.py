@@ -11,7 +11,7 @@ import pytest
 
 from cnnbench.errors import UserError
 from cnnbench.models import registry
-from cnnbench.models.pixel_map import MEMBER, PixelMap
+from cnnbench.models.preprocessing import MEMBER, PixelMap
 from tests.models import keras_zip
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (2, 5, 5, 3)).astype(np.float32)
@@ -20,7 +20,7 @@ IMAGES = np.random.default_rng(1).integers(0, 256, (2, 5, 5, 3)).astype(np.float
 @pytest.mark.parametrize(
     "name", ["ResNet18", "ResNet50", "MobileNetV2", "VGG16", "DenseNet121", "GoogLeNet", "AlexNet"]
 )
-def test_that_of_every_kind_of_preprocessing(name: str, tmp_path: Path) -> None:
+def test_pixel_map_equals_the_preprocessing_of_every_family(name: str, tmp_path: Path) -> None:
     model = registry.resolve(name)
     found = PixelMap.of(model.preprocess, 3)
     assert found is not None
@@ -40,7 +40,7 @@ def centred(images: Any) -> Any:
 
 
 @pytest.mark.parametrize("preprocess", [squared, centred])
-def test_what_is_no_map_of_a_pixel_is_none(preprocess: Any) -> None:
+def test_nonlinear_preprocessing_has_no_pixel_map(preprocess: Any) -> None:
     assert PixelMap.of(preprocess, 3) is None
 
 

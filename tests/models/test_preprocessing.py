@@ -18,7 +18,7 @@ from cnnbench.models import registry
         ("ConvNeXtTiny", 3),
     ],
 )
-def test_without_the_layers_their_arithmetic_is_done_here(name: str, channels: int) -> None:
+def test_preprocess_equals_the_preprocessing_layers_left_out(name: str, channels: int) -> None:
     import tensorflow as tf
 
     shape = f"input_shape=32x32x{channels}"

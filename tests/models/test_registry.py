@@ -33,7 +33,7 @@ EVERY = [
 
 
 @pytest.mark.parametrize("shape", [SMALL, GREY], ids=["32x32x3", "28x28x1"])
-def test_where_an_architecture_does_not_allow_a_size_its_smallest_is_named(
+def test_too_small_a_size_is_rejected_with_the_smallest(
     shape: tuple[int, int, int],
 ) -> None:
     height, width, channels = shape
@@ -49,7 +49,7 @@ def test_where_an_architecture_does_not_allow_a_size_its_smallest_is_named(
 
 
 @pytest.mark.parametrize("entry", [e for e in EVERY if _allowed(e.values[0], SMALL)])
-def test_ten_classes_at_32_pixels(entry: Entry) -> None:
+def test_builds_ten_classes_at_32_pixels(entry: Entry) -> None:
     model = registry.resolve(entry.name)
     with weightless(model, input_shape=SMALL, classes=CLASSES) as network:
         assert network.input_shape == (None, *SMALL)
@@ -62,19 +62,19 @@ def test_ten_classes_at_32_pixels(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FLATTENED))
-def test_parameters_at_the_default_size_are_the_catalogues(name: str) -> None:
+def test_parameters_at_the_default_size_equal_the_catalogue(name: str) -> None:
     with weightless(registry.resolve(name)) as network:
         assert network.count_params() == ENTRIES[name].params
 
 
 @pytest.mark.parametrize("entry", [e for e in EVERY if _allowed(e.values[0], GREY)])
-def test_ten_classes_of_grey_images_of_28_pixels(entry: Entry) -> None:
+def test_builds_ten_classes_of_grey_images_of_28_pixels(entry: Entry) -> None:
     _builds(entry, GREY)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", EVERY)
-def test_one_channel_at_the_smallest_size(entry: Entry) -> None:
+def test_builds_one_channel_at_the_smallest_size(entry: Entry) -> None:
     _builds(entry, (entry.min_size or 1, entry.min_size or 1, 1))
 
 
@@ -86,7 +86,7 @@ def test_one_channel_at_the_smallest_size(entry: Entry) -> None:
         if entry.source == "cnnbench" and (entry.min_size or 1) > 1
     ],
 )
-def test_below_its_smallest_size_a_builder_of_ours_has_no_maps_left(entry: Entry) -> None:
+def test_own_builders_fail_below_their_smallest_size(entry: Entry) -> None:
     # Asked directly, past the check of the registry: so that the size it names is the smallest.
     import importlib
 
@@ -99,7 +99,7 @@ def test_below_its_smallest_size_a_builder_of_ours_has_no_maps_left(entry: Entry
 
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", EVERY)
-def test_a_backbone_of_four_channels_and_unequal_sides_has_no_classifier(entry: Entry) -> None:
+def test_builds_a_backbone_of_four_channels_and_unequal_sides(entry: Entry) -> None:
     model = registry.resolve(entry.name)
     with weightless(model, input_shape=OBLONG, include_top=False) as network:
         assert len(network.output_shape) == 4

@@ -39,12 +39,12 @@ def test_follows_imports_from_the_same_folder(root: Path) -> None:
     assert names(source_files.sources(root / "pack/__init__.py", root), root) == sorted(every)
 
 
-def test_a_broken_file_is_part_of_it_and_not_followed(root: Path) -> None:
+def test_includes_a_broken_file_without_following_it(root: Path) -> None:
     (root / "nets.py").write_text("import broken")
     assert names(source_files.sources(root / "nets.py", root), root) == ["broken.py", "nets.py"]
 
 
-def test_an_installed_package_is_its_module_alone(root: Path) -> None:
+def test_does_not_follow_imports_of_installed_packages(root: Path) -> None:
     place = root / "site-packages"
     place.mkdir()
     (root / "pack").rename(place / "pack")
@@ -53,7 +53,7 @@ def test_an_installed_package_is_its_module_alone(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["pack/deep/blocks.py", "helper/tools.py", "pack/unused.py"])
-def test_a_model_is_another_where_what_it_imports_has_changed(root: Path, name: str) -> None:
+def test_identity_changes_with_an_imported_file(root: Path, name: str) -> None:
     before = registry.resolve("pack:build", (root,)).identity()
     (root / name).write_text(FILES[name] + "\nx = 1")
     is_another = registry.resolve("pack:build", (root,)).identity() != before

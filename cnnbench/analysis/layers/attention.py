@@ -10,7 +10,7 @@ from cnnbench.analysis.work import Work
 
 
 @dataclass(frozen=True)
-class Projected:
+class _Projected:
     """Scaled dot-product attention with projections (Vaswani et al. 2017, section 3.2.2).
 
     Attributes:
@@ -85,49 +85,38 @@ class Projected:
         )
 
 
-def multi_head(op: Op) -> Projected:
-    """Return the dimensions of a call of ``MultiHeadAttention``."""
+def projected(op: Op) -> _Projected:
+    """Return the dimensions of a call of ``MultiHeadAttention`` or ``GroupedQueryAttention``.
+
+    Groups of query heads share keys and values in the latter.
+    """
     layer = op.layer
     query, value = op.args["query"], op.args["value"]
+    key = value if op.args.get("key") is None else op.args["key"]
     rank = len(query.sizes)
-    axes = [axis % rank for axis in layer._attention_axes or range(1, rank - 1)]
+    out = prod(op.output.sizes[rank - 1 :])  # may be several axes
+    axes = [axis % rank for axis in getattr(layer, "_attention_axes", None) or range(1, rank - 1)]
     kept = prod(query.sizes[axis] for axis in range(1, rank - 1) if axis not in axes)
-    return Projected(
+    if hasattr(layer, "num_query_heads"):
+        heads = layer.num_query_heads, layer.num_key_value_heads
+        dims = layer.head_dim, layer.head_dim
+        options = layer.use_bias, layer.dropout, getattr(layer, "use_gate", False)
+    else:
+        heads = layer._num_heads, layer._num_heads
+        dims = layer._key_dim, layer._value_dim
+        options = layer._use_bias, layer._dropout, getattr(layer, "_use_gate", False)
+    biased, dropout, gated = options
+    return _Projected(
         kept * query.sizes[0],
         prod(query.sizes[axis] for axis in axes),
         prod(value.sizes[axis] for axis in axes),
-        _widths(op),
-        (layer._num_heads, layer._num_heads),
-        (layer._key_dim, layer._value_dim),
-        biased=bool(layer._use_bias),
-        drops=layer._dropout > 0,
-        gated=getattr(layer, "_use_gate", False),
+        (query.sizes[-1], key.sizes[-1], value.sizes[-1], out),
+        heads,
+        dims,
+        biased=bool(biased),
+        drops=dropout > 0,
+        gated=gated,
     )
-
-
-def grouped_query(op: Op) -> Projected:
-    """Return the dimensions if groups of query heads share keys and values."""
-    layer = op.layer
-    query, value = op.args["query"], op.args["value"]
-    return Projected(
-        query.sizes[0],
-        query.sizes[1],
-        value.sizes[1],
-        _widths(op),
-        (layer.num_query_heads, layer.num_key_value_heads),
-        (layer.head_dim, layer.head_dim),
-        biased=bool(layer.use_bias),
-        drops=layer.dropout > 0,
-        gated=getattr(layer, "use_gate", False),
-    )
-
-
-def _widths(op: Op) -> tuple[int, int, int, int]:
-    query, value = op.args["query"], op.args["value"]
-    given = op.args.get("key")
-    key = value if given is None else given
-    out = prod(op.output.sizes[len(query.sizes) - 1 :])  # may be several axes
-    return query.sizes[-1], key.sizes[-1], value.sizes[-1], out
 
 
 def plain(op: Op) -> Work:
@@ -135,15 +124,12 @@ def plain(op: Op) -> Work:
 
     Additive (Bahdanau) has no product in its scores: add, tanh, scale and sum are 4 ``t s d``.
     """
-    query, value = op.inputs[0], op.inputs[1]
-    batch, targets, depth = query.sizes[0], query.sizes[1], query.sizes[-1]
-    scores = batch * targets * value.sizes[1]
-    weighted = scores * value.sizes[-1]
+    scores, depth = _scores(op), op.input.sizes[-1]
+    weighted = scores * op.inputs[1].sizes[-1]
     if op.kind == "AdditiveAttention":
         return Work(macs=weighted, elementwise=4 * scores * depth + scores)
-    concat = getattr(op.layer, "score_mode", "dot") == "concat"
     scaled = scores if getattr(op.layer, "use_scale", False) else 0
-    if concat:
+    if getattr(op.layer, "score_mode", "dot") == "concat":
         return Work(macs=weighted, elementwise=3 * scores * depth + 2 * scores + scaled)
     return Work(macs=scores * depth + weighted, elementwise=scores + scaled)
 

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
 from cnnbench.analysis.graph import Op, Tensor
+from cnnbench.analysis.layers.elementwise import ending
 from cnnbench.analysis.rule import Window, Windows
 from cnnbench.analysis.work import Work
 
 
-def is_active(layer: Any) -> bool:
-    """Return whether a layer ends in an activation other than the identity."""
-    activation = getattr(layer, "activation", None)
-    return activation is not None and getattr(activation, "__name__", "") != "linear"
-
-
-def ending(layer: Any, outputs: int) -> Work:
-    """Count the bias add and the activation, each once per output element."""
-    bias = outputs if getattr(layer, "use_bias", False) else 0
-    return Work(bias=bias, elementwise=outputs if is_active(layer) else 0)
-
-
-def split(layer: Any, tensor: Tensor) -> tuple[tuple[int, ...], int]:
-    """Return the spatial sizes and the channels of ``tensor``."""
-    sizes = tensor.sizes
+def split(layer: Any, tensor: Tensor, first: int = 1) -> tuple[tuple[int, ...], int]:
+    """Return the spatial sizes and the channels of ``tensor``, after ``first`` other axes."""
+    sizes = tensor.sizes[first:]
     if getattr(layer, "data_format", None) == "channels_first":
-        return sizes[2:], sizes[1]
-    return sizes[1:-1], sizes[-1]
+        return sizes[1:], sizes[0]
+    return sizes[:-1], sizes[-1]
 
 
 def convolution(op: Op) -> Work:
@@ -115,57 +105,58 @@ def up_sampling(op: Op) -> Work | None:
 
 def conv_windows(op: Op) -> Windows:
     """``(k - 1) dilation + 1`` inputs, ``stride`` apart, moved by the padding."""
-    layer = op.layer
-    sizes = split(layer, op.input)[0]
-    rank = len(sizes)
-    kernel = _each(getattr(layer, "kernel_size", None) or layer.pool_size, op)
-    dilation = _each(getattr(layer, "dilation_rate", 1), op)
-    strides = _each(layer.strides, op)
-    return tuple(
-        _window((kernel[i] - 1) * dilation[i] + 1, strides[i], sizes[i], layer.padding)
-        for i in range(rank)
-    )
+    found = []
+    for extent, stride, size, _ in _extents(op):
+        before = extent - 1 if op.layer.padding == "causal" else 0
+        if op.layer.padding == "same":
+            before = same_padding(extent, stride, size)
+        found.append(Window(extent, stride, before))
+    return tuple(found)
 
 
-def _window(extent: int, stride: int, size: int, padding: str) -> Window:
-    """SAME pads ``(ceil(size / stride) - 1) stride + extent - size``, the smaller half before."""
-    if padding == "same":
-        before = max((-(-size // stride) - 1) * stride + extent - size, 0) // 2
-    else:
-        before = extent - 1 if padding == "causal" else 0
-    return Window(extent, stride, before)
+def same_padding(extent: int, stride: int, size: int) -> int:
+    """Return the padding before an axis: the smaller half of what SAME adds.
+
+    It adds ``(ceil(size / stride) - 1) stride + extent - size``.
+    """
+    return max((-(-size // stride) - 1) * stride + extent - size, 0) // 2
 
 
 def transposed_windows(op: Op) -> Windows:
     """Output ``u`` sees the inputs ``i`` with ``0 <= u + before - i stride < extent``."""
-    layer = op.layer
-    before_sizes, after_sizes = split(layer, op.input)[0], split(layer, op.output)[0]
-    strides, kernel = _each(layer.strides, op), _each(layer.kernel_size, op)
-    dilation = _each(getattr(layer, "dilation_rate", 1), op)
     found = []
-    for index, stride in enumerate(strides):
-        extent = (kernel[index] - 1) * dilation[index] + 1
-        full = (before_sizes[index] - 1) * stride + extent
-        cut = max(full - after_sizes[index], 0) // 2 if layer.padding == "same" else 0
+    for extent, stride, size, after in _extents(op):
+        full = (size - 1) * stride + extent
+        cut = max(full - after, 0) // 2 if op.layer.padding == "same" else 0
         found.append(Window(extent, 1, extent - 1 - cut, scale=stride))
     return tuple(found)
 
 
+def _extents(op: Op) -> Iterator[tuple[int, int, int, int]]:
+    """Yield dilated kernel size, stride, input size and output size of every spatial axis."""
+    layer = op.layer
+    kernel = _each(getattr(layer, "kernel_size", None) or layer.pool_size, op)
+    dilation = _each(getattr(layer, "dilation_rate", 1), op)
+    extents = [(size - 1) * rate + 1 for size, rate in zip(kernel, dilation, strict=True)]
+    sizes = (split(layer, tensor)[0] for tensor in (op.input, op.output))
+    return zip(extents, _each(layer.strides, op), *sizes, strict=True)
+
+
 def resize_windows(op: Op) -> Windows | None:
-    """Up-sampling, as if zeros were put between the inputs: a copy is seen from ``scale`` outputs,
-    a smooth one from ``taps`` times as many.
-    """
+    """Return the windows of up-sampling; None for an interpolation that must be traced."""
     taps = TAPS.get(getattr(op.layer, "interpolation", "nearest"))
     if taps is None:
         return None
-    return tuple(
-        Window(
-            (taps - 1) * factor + (1 if taps > 1 else factor),
-            before=factor * max(taps // 2, 1) - 1,
-            scale=factor,
-        )
-        for factor in _each(op.layer.size, op)
-    )
+    return tuple(resize_window(taps, factor) for factor in _each(op.layer.size, op))
+
+
+def resize_window(taps: int, factor: int) -> Window:
+    """Return the window of enlarging by ``factor``, as if zeros were put between the inputs.
+
+    A copy is seen from ``factor`` outputs, an interpolated input from ``taps`` times as many.
+    """
+    extent = (taps - 1) * factor + (1 if taps > 1 else factor)
+    return Window(extent, before=factor * max(taps // 2, 1) - 1, scale=factor)
 
 
 def shift_windows(op: Op) -> Windows:

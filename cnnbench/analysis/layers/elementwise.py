@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from cnnbench.analysis.graph import Op
-from cnnbench.analysis.layers.convolution import is_active
 from cnnbench.analysis.work import Work
 
 
-def batch_norm(op: Op) -> Work:
-    """One multiplication and one addition per element, with stored statistics."""
-    return Work(batch_norm=op.output.elements)
+def is_active(layer: Any) -> bool:
+    """Return whether a layer ends in an activation other than the identity."""
+    activation = getattr(layer, "activation", None)
+    return activation is not None and getattr(activation, "__name__", "") != "linear"
 
 
-def layer_norm(op: Op) -> Work:
-    """As ``batch_norm`` by the papers' convention; other sources count the statistics too."""
-    return Work(layer_norm=op.output.elements)
+def ending(layer: Any, outputs: int) -> Work:
+    """Count the bias add and the activation, each once per output element."""
+    bias = outputs if getattr(layer, "use_bias", False) else 0
+    return Work(bias=bias, elementwise=outputs if is_active(layer) else 0)
 
 
-def unary(op: Op) -> Work:
-    """One operation an element."""
-    return Work(elementwise=op.output.elements)
+def each_output(times: int, kind: str = "elementwise") -> Callable[[Op], Work]:
+    """Return the rule for ``times`` operations per output element."""
+    return lambda op: Work(**{kind: times * op.output.elements})
 
 
 def activation(op: Op) -> Work:
@@ -32,16 +36,6 @@ def masking(op: Op) -> Work:
     return Work(elementwise=2 * op.output.elements, pooling=op.input.elements)
 
 
-def rescaling(op: Op) -> Work:
-    """A multiplication and an addition an element."""
-    return Work(elementwise=2 * op.output.elements)
-
-
-def scaled_sum(op: Op) -> Work:
-    """One input plus a constant times the other: two operations an element."""
-    return Work(elementwise=2 * op.output.elements)
-
-
 def merge(op: Op) -> Work:
     """``inputs - 1`` operations an output element."""
     return Work(elementwise=(len(op.inputs) - 1) * op.output.elements)
@@ -52,16 +46,6 @@ def average(op: Op) -> Work:
     return Work(elementwise=len(op.inputs) * op.output.elements)
 
 
-def binary(op: Op) -> Work:
-    """One operation an output element, with a tensor or with a constant."""
-    return Work(elementwise=op.output.elements)
-
-
-def reduction(op: Op) -> Work:
-    """Every input element is read once."""
-    return Work(pooling=op.input.elements)
-
-
 def output_elements(op: Op) -> int:
-    """As many elements as the output has."""
+    """Return the number of elements of the output."""
     return op.output.elements

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from string import ascii_letters
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnnbench.analysis.graph import Op, Tensor
 from cnnbench.analysis.receptive_field.algebra import (
@@ -37,26 +37,27 @@ def identity(op: Op, fields: Fields, output: Tensor) -> Field:
     return fields[op.input]
 
 
-def axes_of(layer: Any, rank: int) -> tuple[range, int]:
+def axes_of(is_channels_first: bool, rank: int) -> tuple[range, int]:
     """Return the axes of positions, and the axis of channels."""
-    if getattr(layer, "data_format", None) == "channels_first":
-        return range(2, rank), 1
-    return range(1, rank - 1), rank - 1
+    return (range(2, rank), 1) if is_channels_first else (range(1, rank - 1), rank - 1)
+
+
+def _axes(op: Op) -> tuple[range, int]:
+    is_first = getattr(op.layer, "data_format", None) == "channels_first"
+    return axes_of(is_first, len(op.input.sizes))
 
 
 def by_windows(windows: Callable[[Op], Windows | None], mixes: bool = False) -> Move:
     """Return the rule for windows along the positions; with ``mixes`` they read all channels."""
 
     def move(op: Op, fields: Fields, output: Tensor) -> Field:
-        positions, channel = axes_of(op.layer, len(op.input.sizes))
+        positions, channel = _axes(op)
         field, found = fields[op.input], windows(op)
         if found is None:
-            return field.losing(op.name, output.sizes)
+            return field.without_positions(op.name, output.sizes)
         if mixes:
             field = contracted(field, [channel], op.name)
-            places = list(field.places)
-            places[channel] = fixed_axis(output.sizes[channel])
-            field = field.placed(places)
+            field = field.with_size(channel, output.sizes[channel])
         return windowed(field, dict(zip(positions, found, strict=True)), output.sizes, op.name)
 
     return move
@@ -64,7 +65,7 @@ def by_windows(windows: Callable[[Op], Windows | None], mixes: bool = False) -> 
 
 def pooled(op: Op, fields: Fields, output: Tensor) -> Field:
     """Pool all positions to one, or to the number of an adaptive pooling."""
-    positions, _ = axes_of(op.layer, len(op.input.sizes))
+    positions, _ = _axes(op)
     return reduced(fields[op.input], list(positions), output.sizes, op.name)
 
 
@@ -79,8 +80,8 @@ def reduced(field: Field, axes: Sequence[int], sizes: Sequence[int], name: str) 
 
 def dense(op: Op, fields: Fields, output: Tensor) -> Field:
     """Contract the last axis, keep every other (``Dense``)."""
-    field = contracted(fields[op.input], [len(op.input.sizes) - 1], op.name)
-    return field.placed([*field.places[:-1], fixed_axis(output.sizes[-1])])
+    last = len(op.input.sizes) - 1
+    return contracted(fields[op.input], [last], op.name).with_size(last, output.sizes[-1])
 
 
 def mixing(axes: Callable[[Op], Sequence[int]]) -> Move:
@@ -128,8 +129,7 @@ def concatenate(op: Op, fields: Fields, output: Tensor) -> Field:
 
 def repeat_vector(op: Op, fields: Fields, output: Tensor) -> Field:
     """``RepeatVector``: copies along a new axis."""
-    field = fields[op.input]
-    return field.placed([field.places[0], fixed_axis(output.sizes[1]), field.places[1]])
+    return fields[op.input].with_axis(1, fixed_axis(output.sizes[1]))
 
 
 def embedding(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -164,7 +164,7 @@ def recurrent(op: Op, fields: Fields, output: Tensor) -> Field:
     """Mix the whole sequence (recurrent layers); states have no steps."""
     field = contracted(fields[op.input], [1, 2], op.name)
     if len(output.sizes) == 3:
-        return field.placed([*field.places[:2], fixed_axis(output.sizes[2])])
+        return field.with_size(2, output.sizes[2])
     return field.placed([field.places[0], *map(fixed_axis, output.sizes[1:])])
 
 
@@ -174,18 +174,14 @@ def einsum(
     """Return the field of an einsum; each operand is a field (None for a weight) and a rank."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    most = max(
-        (
-            rank - len(t.replace("...", ""))
-            for t, (_, rank) in zip(terms, operands, strict=True)
-            if "..." in t
-        ),
-        default=0,
-    )
+    # The number of axes that the dots of each term stand for.
+    pairs = zip(terms, operands, strict=True)
+    dotted = [rank - len(t.replace("...", "")) if "..." in t else 0 for t, (_, rank) in pairs]
+    most = max(dotted)
     spare = [letter for letter in ascii_letters if letter not in equation][:most]
     full = [
-        t.replace("...", "".join(spare[most - (rank - len(t.replace("...", ""))) :]))
-        for t, (_, rank) in zip(terms, operands, strict=True)
+        t.replace("...", "".join(spare[most - count :]))
+        for t, count in zip(terms, dotted, strict=True)
     ]
     if not arrow:
         every = "".join(full)
@@ -196,7 +192,7 @@ def einsum(
         if field is None:
             continue
         if len(set(term)) < len(term):
-            return field.losing(name, sizes)
+            return field.without_positions(name, sizes)
         field = contracted(field, [at for at, c in enumerate(term) if c not in out], name)
         found.append(field.placed(field.places[term.index(c)] if c in term else () for c in out))
     return joined(found, sizes, name)
@@ -235,7 +231,7 @@ def time_distributed(op: Op, fields: Fields, output: Tensor) -> Field:
     rule = find_rule(op.layer.layer)
     field = reshaped(fields[op.input], op.input.sizes, inner.input.sizes, op.name)
     if rule is None or rule.move is None:
-        return field.losing(op.name, output.sizes)
+        return field.without_positions(op.name, output.sizes)
     made = rule.move(inner, {inner.input: field}, inner.output)
     return reshaped(made, inner.output.sizes, output.sizes, op.name)
 

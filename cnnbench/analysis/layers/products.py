@@ -8,7 +8,8 @@ from typing import Any
 
 from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import Op
-from cnnbench.analysis.layers.convolution import ending, is_active, split
+from cnnbench.analysis.layers.convolution import split
+from cnnbench.analysis.layers.elementwise import ending, is_active
 from cnnbench.analysis.layers.fields import folded
 from cnnbench.analysis.work import NOTHING, Work
 
@@ -98,18 +99,15 @@ def _cell(cell: Any, width: int) -> Work | None:
 def conv_lstm(op: Op) -> Work:
     """``steps x 4 filters x out_h x out_w x (k_h x k_w) x (channels + filters)``, gates as LSTM."""
     cell = op.layer.cell
-    channels = _frame(op, op.input)[1]
-    positions = prod(_frame(op, op.output)[0]) if op.layer.return_sequences else _state(op)
-    rows = op.input.sizes[0] * op.input.sizes[1]
-    units = cell.filters * positions
-    return (
-        Work(
-            macs=4 * units * prod(cell.kernel_size) * (channels + cell.filters),
-            bias=4 * units if cell.use_bias else 0,
-            elementwise=13 * units,
-        )
-        * rows
+    channels = split(op.layer, op.input, 2)[1]
+    positions, _ = split(op.layer, op.output, 2 if op.layer.return_sequences else 1)
+    units = cell.filters * prod(positions)
+    step = Work(
+        macs=4 * units * prod(cell.kernel_size) * (channels + cell.filters),
+        bias=4 * units if cell.use_bias else 0,
+        elementwise=13 * units,
     )
+    return step * (op.input.sizes[0] * op.input.sizes[1])
 
 
 def time_distributed(op: Op) -> Work | None:
@@ -120,17 +118,6 @@ def time_distributed(op: Op) -> Work | None:
     if rule is None or has_own_arithmetic(op.layer.layer) or len(op.inputs) > 1:
         return None
     return rule.count(folded(op))
-
-
-def _frame(op: Op, tensor: Any) -> tuple[tuple[int, ...], int]:
-    """Return the spatial sizes and channels of one time step."""
-    if op.layer.data_format == "channels_first":
-        return tensor.sizes[3:], tensor.sizes[2]
-    return tensor.sizes[2:-1], tensor.sizes[-1]
-
-
-def _state(op: Op) -> int:
-    return prod(split(op.layer, op.output)[0])
 
 
 def bidirectional(op: Op) -> Work | None:

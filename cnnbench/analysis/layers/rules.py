@@ -6,175 +6,127 @@ up, and a subclass with its own ``call`` does not inherit the rule. Others are t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from cnnbench.analysis import keras_api
-from cnnbench.analysis.graph import Op
-from cnnbench.analysis.layers import attention, convolution, elementwise, products
-from cnnbench.analysis.layers import fields as layer_fields
-from cnnbench.analysis.rule import Rule, Storage, no_work
+from cnnbench.analysis.layers import attention, elementwise, fields, products
+from cnnbench.analysis.layers import convolution as conv
+from cnnbench.analysis.rule import INPUT, OUTPUT, Rule, Storage, names, no_work
 from cnnbench.errors import UserError
 
-INPUT, OUTPUT = frozenset({"input"}), frozenset({"output"})
 BOTH = INPUT | OUTPUT
 
 _kernel = Rule(keeps=INPUT, linear=True, weighted=True)
 _conv = replace(
-    _kernel,
-    count=convolution.convolution,
-    move=layer_fields.by_windows(convolution.conv_windows, mixes=True),
+    _kernel, count=conv.convolution, move=fields.by_windows(conv.conv_windows, mixes=True)
 )
 _transposed = replace(
-    _kernel,
-    count=convolution.transposed,
-    move=layer_fields.by_windows(convolution.transposed_windows, mixes=True),
+    _kernel, count=conv.transposed, move=fields.by_windows(conv.transposed_windows, mixes=True)
 )
-_depthwise = replace(_conv, count=convolution.depthwise)
 _separable = replace(
     _conv,
-    count=convolution.separable,
-    keeps_inside=convolution.depthwise_elements,
-    holds_inside=convolution.held_between,
+    count=conv.separable,
+    keeps_inside=conv.depthwise_elements,
+    holds_inside=conv.held_between,
 )
-_average_pool = Rule(convolution.pooling, layer_fields.by_windows(convolution.conv_windows))
-_max_pool = replace(_average_pool, keeps=BOTH)
-_global_average = Rule(convolution.global_pooling, layer_fields.pooled)
-_global_max = replace(_global_average, keeps=BOTH)
-_adaptive_average = Rule(convolution.adaptive_pooling, layer_fields.pooled)
-_adaptive_max = replace(_adaptive_average, keeps=BOTH)
-_resize = Rule(convolution.up_sampling, layer_fields.by_windows(convolution.resize_windows))
-_shift = Rule(no_work, layer_fields.by_windows(convolution.shift_windows))
+_average_pool = Rule(conv.pooling, fields.by_windows(conv.conv_windows))
+_global_average = Rule(conv.global_pooling, fields.pooled)
+_adaptive_average = Rule(conv.adaptive_pooling, fields.pooled)
+_shift = Rule(no_work, fields.by_windows(conv.shift_windows))
+_free = Rule(move=fields.identity, storage=Storage.ALIAS)
+_noise = replace(_free, training_only=True)
 
-_element = Rule(elementwise.unary, layer_fields.pointwise, storage=Storage.IN_PLACE)
-_batch_norm = replace(_element, count=elementwise.batch_norm, keeps=INPUT, linear=True)
-_layer_norm = replace(
-    _element,
-    count=elementwise.layer_norm,
-    move=layer_fields.mixing(layer_fields.own_axes),
-    keeps=INPUT,
-    keeps_inside=elementwise.output_elements,
-)
+_element = Rule(elementwise.each_output(1), fields.pointwise, storage=Storage.IN_PLACE)
 _by_output = replace(_element, keeps=OUTPUT)
 _by_input = replace(_element, keeps=INPUT)
-_softmax = replace(_by_output, move=layer_fields.mixing(layer_fields.own_axes))
 _composed = replace(_by_input, storage=Storage.NEW)  # several kernels, as x · sigmoid(x)
 _activation = replace(_element, count=elementwise.activation)
-_free = Rule(move=layer_fields.identity, storage=Storage.ALIAS)
-_noise = replace(_free, training_only=True)
+_softmax = replace(_by_output, move=fields.mixing(fields.own_axes))
+_batch_norm = replace(_by_input, count=elementwise.each_output(1, "batch_norm"), linear=True)
+_layer_norm = replace(
+    _by_input,
+    count=elementwise.each_output(1, "layer_norm"),
+    move=fields.mixing(fields.own_axes),
+    keeps_inside=elementwise.output_elements,
+)
+_rescaling = replace(_element, count=elementwise.each_output(2))
 _add = replace(_element, count=elementwise.merge)
 _multiply = replace(_add, keeps=INPUT)
-_scale = _by_input  # a weight a channel
-_binary = replace(_element, count=elementwise.binary)
-_product = replace(_binary, keeps=INPUT)
-_reshaping = Rule(move=layer_fields.reshape, storage=Storage.ALIAS)
-_recurrent = Rule(products.recurrent, layer_fields.recurrent, keeps=BOTH, weighted=True)
+_reshaping = Rule(move=fields.reshape, storage=Storage.ALIAS)
+_recurrent = Rule(products.recurrent, fields.recurrent, keeps=BOTH, weighted=True)
 _attention = Rule(
     attention.plain,
-    layer_fields.attention,
+    fields.attention,
     keeps=INPUT,
     keeps_inside=attention.needed_by_plain,
     holds_inside=attention.held_by_plain,
 )
-_conv_lstm = Rule(products.conv_lstm, keeps=BOTH, weighted=True)
+_projected = Rule(
+    lambda op: attention.projected(op).work(),
+    fields.attention,
+    keeps=INPUT,
+    keeps_inside=lambda op: attention.projected(op).needed(),
+    holds_inside=lambda op: attention.projected(op).held(),
+    weighted=True,
+)
 
-
-def _projected(read: Callable[[Op], attention.Projected]) -> Rule:
-    """Return the rule of attention with projections; ``read`` extracts them from a call."""
-    return Rule(
-        lambda op: read(op).work(),
-        layer_fields.attention,
-        keeps=INPUT,
-        keeps_inside=lambda op: read(op).needed(),
-        holds_inside=lambda op: read(op).held(),
-        weighted=True,
-    )
-
-
-def _ranked(name: str, rule: Rule) -> dict[str, Rule]:
-    """Return the rule for one, two and three spatial axes: ``Conv{}D``."""
-    return {name.format(rank): rule for rank in (1, 2, 3)}
-
-
-def _names(text: str) -> list[str]:
-    return text.split()
-
+_OF_EACH_RANK: Mapping[str, Rule] = {
+    "Conv{}D": _conv,
+    "Conv{}DTranspose": _transposed,
+    "DepthwiseConv{}D": replace(_conv, count=conv.depthwise),
+    "SeparableConv{}D": _separable,
+    "MaxPooling{}D": replace(_average_pool, keeps=BOTH),
+    "AveragePooling{}D": _average_pool,
+    "GlobalMaxPooling{}D": replace(_global_average, keeps=BOTH),
+    "GlobalAveragePooling{}D": _global_average,
+    "AdaptiveMaxPooling{}D": replace(_adaptive_average, keeps=BOTH),
+    "AdaptiveAveragePooling{}D": _adaptive_average,
+    "UpSampling{}D": Rule(conv.up_sampling, fields.by_windows(conv.resize_windows)),
+    "ZeroPadding{}D": _shift,
+    "Cropping{}D": _shift,
+    "ConvLSTM{}D": Rule(products.conv_lstm, keeps=BOTH, weighted=True),
+    "SpatialDropout{}D": _noise,
+}
 
 LAYERS: Mapping[str, Rule] = MappingProxyType(
     {
-        **_ranked("Conv{}D", _conv),
-        **_ranked("Conv{}DTranspose", _transposed),
-        **_ranked("DepthwiseConv{}D", _depthwise),
-        **_ranked("SeparableConv{}D", _separable),
-        **_ranked("MaxPooling{}D", _max_pool),
-        **_ranked("AveragePooling{}D", _average_pool),
-        **_ranked("GlobalMaxPooling{}D", _global_max),
-        **_ranked("GlobalAveragePooling{}D", _global_average),
-        **_ranked("AdaptiveMaxPooling{}D", _adaptive_max),
-        **_ranked("AdaptiveAveragePooling{}D", _adaptive_average),
-        **_ranked("UpSampling{}D", _resize),
-        **_ranked("ZeroPadding{}D", _shift),
-        **_ranked("Cropping{}D", _shift),
-        **_ranked("ConvLSTM{}D", _conv_lstm),
-        **_ranked("SpatialDropout{}D", _noise),
-        "Dense": replace(_kernel, count=products.dense, move=layer_fields.dense),
-        "EinsumDense": replace(
-            _kernel, count=products.einsum_dense, move=layer_fields.einsum_dense
-        ),
-        "Dot": Rule(products.dot, layer_fields.dot, keeps=INPUT),
-        "MultiHeadAttention": _projected(attention.multi_head),
-        "GroupedQueryAttention": _projected(attention.grouped_query),
-        "Attention": _attention,
-        "AdditiveAttention": _attention,
-        "SimpleRNN": _recurrent,
-        "LSTM": _recurrent,
-        "GRU": _recurrent,
-        "RNN": _recurrent,
+        **{name.format(rank): rule for name, rule in _OF_EACH_RANK.items() for rank in (1, 2, 3)},
+        "Dense": replace(_kernel, count=products.dense, move=fields.dense),
+        "EinsumDense": replace(_kernel, count=products.einsum_dense, move=fields.einsum_dense),
+        "Dot": Rule(products.dot, fields.dot, keeps=INPUT),
+        **dict.fromkeys(names("MultiHeadAttention GroupedQueryAttention"), _projected),
+        **dict.fromkeys(names("Attention AdditiveAttention"), _attention),
+        **dict.fromkeys(names("SimpleRNN LSTM GRU RNN"), _recurrent),
         "Bidirectional": replace(_recurrent, count=products.bidirectional),
         "TimeDistributed": Rule(
-            products.time_distributed, layer_fields.time_distributed, keeps=BOTH, weighted=True
+            products.time_distributed, fields.time_distributed, keeps=BOTH, weighted=True
         ),
-        "Embedding": Rule(move=layer_fields.embedding, keeps=INPUT, weighted=True),
-        "BatchNormalization": _batch_norm,
-        "SyncBatchNormalization": _batch_norm,
-        "LayerNormalization": _layer_norm,
-        "GroupNormalization": replace(
-            _layer_norm, move=layer_fields.mixing(layer_fields.all_but_batch)
-        ),
-        "RMSNormalization": _layer_norm,
-        "UnitNormalization": _layer_norm,
-        "Normalization": replace(_element, count=elementwise.rescaling),
-        "Rescaling": replace(_element, count=elementwise.rescaling),
-        "ReLU": _by_output,
-        "ELU": _by_output,
-        "Softmax": _softmax,
-        "LeakyReLU": _by_input,
-        "PReLU": _by_input,
-        "ThresholdedReLU": _by_input,
-        "Activation": _activation,
-        "Masking": Rule(
-            elementwise.masking, layer_fields.mixing(layer_fields.own_axes), keeps=INPUT
-        ),
-        "Add": _add,
-        "Subtract": _add,
-        "Multiply": _multiply,
-        "Maximum": _multiply,
-        "Minimum": _multiply,
-        "Average": replace(_element, count=elementwise.average),
-        "LayerScale": _scale,
-        "CustomScaleLayer": replace(_element, count=elementwise.scaled_sum),
-        "Concatenate": Rule(move=layer_fields.concatenate),
-        "Permute": Rule(move=layer_fields.permute),
-        "RepeatVector": Rule(move=layer_fields.repeat_vector),
-        "Flatten": _reshaping,
-        "Reshape": _reshaping,
-        **dict.fromkeys(_names("Dropout AlphaDropout GaussianDropout GaussianNoise"), _noise),
+        "Embedding": Rule(move=fields.embedding, keeps=INPUT, weighted=True),
+        **dict.fromkeys(names("BatchNormalization SyncBatchNormalization"), _batch_norm),
         **dict.fromkeys(
-            _names(
-                "InputLayer Identity ActivityRegularization RandomFlip RandomRotation "
-                "RandomZoom "
+            names("LayerNormalization RMSNormalization UnitNormalization"), _layer_norm
+        ),
+        "GroupNormalization": replace(_layer_norm, move=fields.mixing(fields.all_but_batch)),
+        **dict.fromkeys(names("Normalization Rescaling CustomScaleLayer"), _rescaling),
+        **dict.fromkeys(names("ReLU ELU"), _by_output),
+        **dict.fromkeys(names("LeakyReLU PReLU ThresholdedReLU LayerScale"), _by_input),
+        "Softmax": _softmax,
+        "Activation": _activation,
+        "Masking": Rule(elementwise.masking, fields.mixing(fields.own_axes), keeps=INPUT),
+        **dict.fromkeys(names("Add Subtract"), _add),
+        **dict.fromkeys(names("Multiply Maximum Minimum"), _multiply),
+        "Average": replace(_element, count=elementwise.average),
+        "Concatenate": Rule(move=fields.concatenate),
+        "Permute": Rule(move=fields.permute),
+        "RepeatVector": Rule(move=fields.repeat_vector),
+        **dict.fromkeys(names("Flatten Reshape"), _reshaping),
+        **dict.fromkeys(names("Dropout AlphaDropout GaussianDropout GaussianNoise"), _noise),
+        **dict.fromkeys(
+            names(
+                "InputLayer Identity ActivityRegularization RandomFlip RandomRotation RandomZoom "
                 "RandomTranslation RandomContrast RandomBrightness RandomHeight RandomWidth "
                 "RandomGrayscale RandomHue RandomSaturation RandomSharpness RandomShear "
                 "RandomPosterization RandomColorJitter RandomColorDegeneration RandomErasing "
@@ -189,29 +141,29 @@ LAYERS: Mapping[str, Rule] = MappingProxyType(
 # Operations of ``keras.ops`` that conventions count by their kind; others are traced.
 OPERATIONS: Mapping[str, Rule] = MappingProxyType(
     {
-        **dict.fromkeys(_names("Add Subtract Maximum Minimum"), _binary),
-        **dict.fromkeys(_names("Multiply Divide TrueDivide Power"), _product),
-        **dict.fromkeys(_names("Relu Relu6 Sigmoid Tanh Exp Sqrt Rsqrt Elu"), _by_output),
-        **dict.fromkeys(_names("Softmax LogSoftmax"), _softmax),
+        **dict.fromkeys(names("Add Subtract Maximum Minimum"), _element),
+        **dict.fromkeys(names("Relu Relu6 Sigmoid Tanh Exp Sqrt Rsqrt Elu"), _by_output),
+        **dict.fromkeys(names("Softmax LogSoftmax"), _softmax),
         **dict.fromkeys(
-            _names("HardSigmoid LeakyRelu Softplus Softsign Selu Abs Negative Square Log Clip"),
+            names(
+                "Multiply Divide TrueDivide Power HardSigmoid LeakyRelu Softplus Softsign Selu "
+                "Abs Negative Square Log Clip"
+            ),
             _by_input,
         ),
-        **dict.fromkeys(_names("Silu Gelu HardSilu Mish"), _composed),
-        **dict.fromkeys(_names("Identity StopGradient ConvertToTensor"), _free),
+        **dict.fromkeys(names("Silu Gelu HardSilu Mish"), _composed),
+        **dict.fromkeys(names("Identity StopGradient ConvertToTensor"), _free),
     }
 )
 
-
 # Methods that a subclass may override without changing the computation of its parent.
 HARMLESS = frozenset(
-    _names(
+    names(
         "build build_from_config get_build_config get_config from_config compute_mask "
         "compute_output_shape compute_output_spec save_own_variables load_own_variables "
         "save_assets load_assets"
     )
 )
-
 
 _ADDED: dict[type, Rule] = {}
 
@@ -260,7 +212,7 @@ def find_rule(layer: Any) -> Rule | None:
                 return _ADDED[cls]
             table = LAYERS if hasattr(layer, "weights") else OPERATIONS
             rule = table.get(cls.__name__)
-            return _free if rule is _activation and not convolution.is_active(layer) else rule
+            return _free if rule is _activation and not elementwise.is_active(layer) else rule
         own |= {name for name in vars(cls) if name[:2] != "__"} - HARMLESS
     return None
 

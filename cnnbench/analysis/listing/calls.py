@@ -7,14 +7,15 @@ every call.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
 from cnnbench.analysis import keras_api, keras_calls
-from cnnbench.analysis.graph import Call, Uncounted
+from cnnbench.analysis.graph import Call, Op, Tensor, Uncounted
+from cnnbench.analysis.rule import Rule
 from cnnbench.analysis.work import NOTHING, Work
 
 
@@ -69,7 +70,9 @@ class Calls:
         self._spans: list[tuple[Recorded, int, int]] = []
 
     @contextmanager
-    def of(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Recorded]:
+    def record(
+        self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Iterator[Recorded]:
         """Record a call of ``layer`` while its operations are made."""
         import tensorflow as tf
 
@@ -88,7 +91,7 @@ class Calls:
             self._open.pop()
             self._spans.append((made, start, graph.version))
 
-    def idle(self, graph: Any) -> dict[int, list[Recorded]]:
+    def without_operations(self, graph: Any) -> dict[int, list[Recorded]]:
         """Return calls without operations, by the index of the next operation in ``graph``."""
         found: dict[int, list[Recorded]] = {}
         for made, start, end in self._spans:
@@ -103,6 +106,29 @@ class Calls:
             if made.graph is graph:
                 found[start:end] = [made] * (end - start)
         return found
+
+
+def layer_op(
+    call: Call,
+    rule: Rule | None,
+    args: dict[str, Any],
+    outputs: Iterable[Tensor],
+    nodes: tuple[tuple[Any, int], ...] = (),
+) -> Op:
+    """Return the operation for a call of a layer; ``args`` have a `Tensor` for every tensor."""
+    leaves = keras_api.flatten(list(args.values()))
+    return Op(
+        call,
+        call.kind,
+        rule,
+        call.layer,
+        args,
+        tuple(leaf for leaf in leaves if isinstance(leaf, Tensor)),
+        tuple(outputs),
+        is_trained=bool(getattr(call.layer, "trainable_variables", None)),
+        is_weighted=rule is not None and rule.weighted,
+        nodes=nodes,
+    )
 
 
 @contextmanager
@@ -120,7 +146,7 @@ def recording(keras2: bool) -> Iterator[Calls]:
         if is_outside:
             is_outside = False
             return plain(layer, *args, **kwargs)
-        with calls.of(layer, args, kwargs) as made:
+        with calls.record(layer, args, kwargs) as made:
             outputs = plain(layer, *args, **kwargs)
             made.outputs = keras_api.flatten(outputs)
             if made.args:

@@ -30,7 +30,7 @@ def loop(lowering: Lowering, node: Any, scope: Scope, call: Call, times: int) ->
     depends = _carried(node, body, scope)
     for place, (here, there) in enumerate(zip(body.inputs, node.inputs, strict=True)):
         inner.lists[here.name] = there
-        if _is_kept(body, place):
+        if _is_unchanged(body, place):
             given[here.name] = there
             lowering.pass_value(there, scope, here, inner)
         elif place in depends:
@@ -72,7 +72,7 @@ def condition(lowering: Lowering, node: Any, scope: Scope, call: Call, times: in
         place = max(range(len(costs)), key=lambda each: costs[each])
         if len(set(costs)) > 1:
             reason = "which branch runs depends on the data: the most expensive is counted"
-            lowering.graph.upper.append(
+            lowering.graph.upper_bounds.append(
                 Uncounted(f"{call.name} ({call.kind}: {node.type})", reason)
             )
     body = branches[place]
@@ -93,7 +93,7 @@ def _cost(
     return len([1 for op in trial.graph.ops if op.uncounted]), work.macs, work.others()
 
 
-def _is_kept(body: Any, place: int) -> bool:
+def _is_unchanged(body: Any, place: int) -> bool:
     """Return whether a loop passes a variable on unchanged."""
     tensor = body.outputs[place]
     while tensor.op.type == "Identity":

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnbench.analysis.listing.functions import body_of, places_read
 
-LONGEST = 1_000_000
+MAX_ITERATIONS = 1_000_000
 """Iterations that are tried before a length counts as unknown."""
 
 
@@ -96,8 +96,10 @@ def evaluate(tensor: Any, scope: Scope, known: Mapping[str, Any] = MappingProxyT
     if node.op_def.is_stateful or not node.inputs:
         raise Unknown(f"follows from {node.type}")
     values = [evaluate(each, scope, known) for each in node.inputs]
-    rule = _RULES.get(node.type, _by_tensorflow)
-    return rule(node, *values)
+    if node.type == "Cast":
+        return np.asarray(values[0]).astype(node.outputs[0].dtype.as_numpy_dtype)
+    function = _FUNCTIONS.get(node.type)
+    return function(*values) if function else _by_tensorflow(node, *values)
 
 
 def list_length(tensor: Any, scope: Scope) -> int:
@@ -125,33 +127,29 @@ def iteration_count(loop: Any, scope: Scope) -> int:
     condition, body = (body_of(loop, graphs, name) for name in ("cond", "body"))
     if condition is None or body is None:
         raise Unknown("has no body that can be read")
-    deciding = _deciding(condition, body)
+    deciding = _condition_variables(condition, body)
     state = {place: evaluate(loop.inputs[place], scope) for place in deciding}
     asking, working = Scope(condition, scope, {}), Scope(body, scope, {})
     count = 0
-    while _holds(condition, asking, state):
+    while _continues(condition, asking, state):
         count += 1
-        if count > LONGEST:
-            raise Unknown(f"has more than {LONGEST:,} iterations")
+        if count > MAX_ITERATIONS:
+            raise Unknown(f"has more than {MAX_ITERATIONS:,} iterations")
         known = {body.inputs[place].name: value for place, value in state.items()}
         state = {place: evaluate(body.outputs[place], working, known) for place in deciding}
     return count
 
 
-def _holds(condition: Any, scope: Scope, state: Mapping[int, Any]) -> bool:
+def _continues(condition: Any, scope: Scope, state: Mapping[int, Any]) -> bool:
     known = {condition.inputs[place].name: value for place, value in state.items()}
     return bool(evaluate(condition.outputs[0], scope, known))
 
 
-def _deciding(condition: Any, body: Any) -> set[int]:
+def _condition_variables(condition: Any, body: Any) -> set[int]:
     """Return the indices of the loop variables that its condition depends on."""
     found = places_read(condition.inputs, condition.outputs[:1])
-    waiting = list(found)
-    while waiting:
-        place = waiting.pop()
-        more = places_read(body.inputs, [body.outputs[place]]) - found
+    while more := places_read(body.inputs, [body.outputs[place] for place in found]) - found:
         found |= more
-        waiting += more
     return found
 
 
@@ -177,50 +175,30 @@ def _by_tensorflow(node: Any, *values: Any) -> Any:
     return made[0].numpy()
 
 
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda node, *values: function(*values)
-
-
-def _cast(node: Any, value: Any) -> Any:
-    return np.asarray(value).astype(node.outputs[0].dtype.as_numpy_dtype)
-
-
-def _greatest(node: Any, value: Any, axes: Any) -> Any:
-    return np.max(value, axis=tuple(np.ravel(axes))) if np.ndim(value) else value
-
-
-def _identity(value: Any) -> Any:
-    return value
-
-
-_ARITHMETIC: Mapping[str, Callable[..., Any]] = {
-    "Identity": _identity,
-    "Less": np.less,
-    "LessEqual": np.less_equal,
-    "Greater": np.greater,
-    "GreaterEqual": np.greater_equal,
-    "Equal": np.equal,
-    "NotEqual": np.not_equal,
-    "LogicalAnd": np.logical_and,
-    "LogicalOr": np.logical_or,
-    "LogicalNot": np.logical_not,
-    "Add": np.add,
-    "AddV2": np.add,
-    "Sub": np.subtract,
-    "Mul": np.multiply,
-    "FloorDiv": np.floor_divide,
-    "FloorMod": np.mod,
-    "Minimum": np.minimum,
-    "Maximum": np.maximum,
-    "Neg": np.negative,
-    "Select": np.where,
-    "SelectV2": np.where,
-}
 # Operations of counters, computed without TensorFlow's overhead.
-_RULES: Mapping[str, Callable[..., Any]] = MappingProxyType(
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
-        **{kind: _plain(function) for kind, function in _ARITHMETIC.items()},
-        "Cast": _cast,
-        "Max": _greatest,
+        "Identity": lambda value: value,
+        "Max": lambda value, axes: np.max(value, axis=tuple(np.ravel(axes))),
+        "Less": np.less,
+        "LessEqual": np.less_equal,
+        "Greater": np.greater,
+        "GreaterEqual": np.greater_equal,
+        "Equal": np.equal,
+        "NotEqual": np.not_equal,
+        "LogicalAnd": np.logical_and,
+        "LogicalOr": np.logical_or,
+        "LogicalNot": np.logical_not,
+        "Add": np.add,
+        "AddV2": np.add,
+        "Sub": np.subtract,
+        "Mul": np.multiply,
+        "FloorDiv": np.floor_divide,
+        "FloorMod": np.mod,
+        "Minimum": np.minimum,
+        "Maximum": np.maximum,
+        "Neg": np.negative,
+        "Select": np.where,
+        "SelectV2": np.where,
     }
 )

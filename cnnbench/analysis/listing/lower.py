@@ -8,6 +8,7 @@ counted. Operations that no output needs, or that depend on weights alone, are l
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import TRACED, Call, Graph, Op, Tensor, Uncounted
 from cnnbench.analysis.layers.rules import find_rule, has_own_arithmetic
 from cnnbench.analysis.listing import control, loops
-from cnnbench.analysis.listing.calls import Group, Recorded
+from cnnbench.analysis.listing.calls import Group, Recorded, layer_op
 from cnnbench.analysis.listing.functions import (
     CALLS,
     CONDITIONS,
@@ -28,7 +29,6 @@ from cnnbench.analysis.listing.loops import Scope, Unknown
 from cnnbench.analysis.listing.trace import Trace
 from cnnbench.analysis.operations import arithmetic
 from cnnbench.analysis.operations.kinds import SAME, SHAPES, kind_of
-from cnnbench.analysis.rule import Storage
 from cnnbench.analysis.work import NOTHING
 
 
@@ -70,30 +70,31 @@ class Lowering:
         outputs = list(outputs)
         wanted = needed(outputs)
         owners = self.trace.calls.owners(scope.graph)
-        idle = self.trace.calls.idle(scope.graph)
+        without_operations = self.trace.calls.without_operations(scope.graph)
         for place, node in enumerate(scope.graph.get_operations()):
-            for made in idle.pop(place, ()):
-                self._leave(made, scope)
-                self._pass_through(made, scope, wanted)
+            for made in without_operations.pop(place, ()):
+                self._end_call(made, scope)
+                self._add_identity(made, scope, wanted)
             if node not in wanted:
                 continue
             owner = owners[place] if place < len(owners) else None
-            self._leave(owner, scope)
+            self._end_call(owner, scope)
             if owner is not None and self.group is None:
                 whole = self._known_call(owner, scope)
                 self.group = Group(whole) if whole is not None else None
             call = owner.call if owner is not None else outside
             used = read_outputs(node, wanted, outputs) if node.type in CALLS else []
             self._step(node, scope, call, times, used)
-        self._leave(None, scope)
+        self._end_call(None, scope)
 
-    def _leave(self, owner: Recorded | None, scope: Scope) -> None:
-        """Close the open call if the next operation of its graph is outside it."""
+    def _end_call(self, owner: Recorded | None, scope: Scope) -> None:
+        """End the current call of a layer unless ``owner``, the next call, is inside it."""
         group = self.group
         if group is None or group.made.graph is not scope.graph:
             return
         if owner is None or group.made not in owner.chain():
-            self._close(scope)
+            self.group = None
+            self._add_call(group, scope)
 
     def _known_call(self, owner: Recorded, scope: Scope) -> Recorded | None:
         """Return the outermost enclosing call that a rule covers as a whole."""
@@ -113,17 +114,15 @@ class Lowering:
         op = self._layer_op(made, scope, Group(made))
         return bool(op.inputs) and rule.count(op) is not None
 
-    def _close(self, scope: Scope) -> None:
+    def _add_call(self, group: Group, scope: Scope) -> None:
         """Add the finished call of a layer to the graph."""
-        group, self.group = self.group, None
-        assert group is not None
         if all(scope.value(tensor) is None for tensor in group.made.outputs):
             return  # not read, or computed from weights alone
         op = self._layer_op(group.made, scope, group)
         rule = op.rule
         if rule is None or not op.inputs:
             return
-        op = self._renewed(op, group.made, scope)
+        op = self._with_new_outputs(op, group.made, scope)
         ruled = rule.count(op) or NOTHING
         is_sized = self.unsized.isdisjoint((*op.inputs, *op.outputs))
         if rule.final or (group.uncounted and is_sized):  # the operations do not suffice
@@ -133,16 +132,16 @@ class Lowering:
         uncounted = tuple(dict.fromkeys(group.uncounted))
         self.emit(op, work=ruled.with_macs(group.work.macs), uncounted=uncounted)
 
-    def _pass_through(self, made: Recorded, scope: Scope, wanted: set[Any]) -> None:
+    def _add_identity(self, made: Recorded, scope: Scope, wanted: set[Any]) -> None:
         """Add a layer that returns its input, such as a dropout at inference."""
         is_here = all(tensor.graph is scope.graph for tensor in made.outputs)
         is_read = not wanted.isdisjoint(tensor.op for tensor in made.outputs)
         if self.group is None and is_here and is_read and self._known_call(made, scope) is made:
             op = self._layer_op(made, scope, Group(made))
-            if op.rule is not None and op.rule.storage is Storage.ALIAS:
-                self.emit(self._renewed(op, made, scope))
+            if op.is_alias:
+                self.emit(self._with_new_outputs(op, made, scope))
 
-    def _renewed(self, op: Op, made: Recorded, scope: Scope) -> Op:
+    def _with_new_outputs(self, op: Op, made: Recorded, scope: Scope) -> Op:
         """Return a copy with new outputs if a layer returns its own inputs."""
         outputs = []
         for tensor, output in zip(made.outputs, op.outputs, strict=True):
@@ -162,21 +161,8 @@ class Lowering:
             return found or fixed.setdefault(leaf.name, self.tensor(leaf))
 
         args = {name: keras_api.map_structure(arg, to_tensor) for name, arg in made.args.items()}
-        leaves = keras_api.flatten(list(args.values()))
         outputs = [scope.value(tensor) or self.tensor(tensor) for tensor in made.outputs]
-        rule = find_rule(layer)
-        return Op(
-            made.call,
-            made.call.kind,
-            rule,
-            layer,
-            args,
-            tuple(leaf for leaf in leaves if isinstance(leaf, Tensor)),
-            tuple(outputs),
-            is_trained=bool(getattr(layer, "trainable_variables", None)),
-            is_weighted=rule.weighted if rule else False,
-            nodes=tuple(group.nodes),
-        )
+        return layer_op(made.call, find_rule(layer), args, outputs, tuple(group.nodes))
 
     def _step(self, node: Any, scope: Scope, call: Call, times: int, used: list[int]) -> None:
         graphs = tuple(scope.graphs())
@@ -226,9 +212,7 @@ class Lowering:
             for source, target in zip(node.inputs, node.outputs, strict=False):
                 self.pass_value(source, scope, target, scope)
             return
-        outputs = [self.tensor(tensor, node, inputs, scope) for tensor in node.outputs]
-        for tensor, output in zip(node.outputs, outputs, strict=True):
-            scope.values[tensor.name] = output
+        outputs = self._outputs(node, scope)
         work, reason = arithmetic.count(node)
         name = f"{call.name} ({call.kind}: {node.type})"
         uncounted = [Uncounted(name, reason)] if reason else []
@@ -237,36 +221,37 @@ class Lowering:
             self.group.uncounted += uncounted
             self.group.nodes.append((node, times))
             return
-        has_kernel = work.macs > 0 and None in values[:2]
-        op = Op(
-            call,
-            node.type,
-            kind_of(node) if not uncounted else None,
-            None,
-            {"values": values},
-            tuple(inputs),
-            tuple(outputs),
+        rule = None if uncounted else kind_of(node)
+        op = Op(call, node.type, rule, None, {"values": values}, tuple(inputs), outputs)
+        self.emit(
+            op,
+            work=work * times,
             uncounted=tuple(uncounted),
             is_trained=is_trained,
-            is_weighted=has_kernel,
+            is_weighted=work.macs > 0 and None in values[:2],
             nodes=((node, times),),
         )
-        self.emit(op, work=work * times)
 
-    def tensor(
-        self, tensor: Any, node: Any = None, inputs: Iterable[Tensor] = (), scope: Any = None
-    ) -> Tensor:
-        """Return the symbolic tensor for a TensorFlow tensor."""
-        sizes = tensor.shape.as_list() if tensor.shape.rank is not None else [None]
-        if node is not None and node.type == "TensorListSetItem":
-            item = node.inputs[2].shape.as_list()
-            try:
-                sizes = [loops.list_length(node.inputs[0], scope), *item]
-            except Unknown:
-                sizes = [None, *item]
-            dtype = node.inputs[2].dtype.name
+    def _outputs(self, node: Any, scope: Scope) -> tuple[Tensor, ...]:
+        """Return new symbolic tensors for the outputs of ``node``."""
+        if node.type == "TensorListSetItem":
+            item = node.inputs[2]
+            length: int | None = None
+            with suppress(Unknown):
+                length = loops.list_length(node.inputs[0], scope)
+            outputs = [self._made([length, *item.shape.as_list()], item.dtype.name)]
         else:
-            dtype = tensor.dtype.base_dtype.name
+            outputs = [self.tensor(tensor) for tensor in node.outputs]
+        for tensor, output in zip(node.outputs, outputs, strict=True):
+            scope.values[tensor.name] = output
+        return tuple(outputs)
+
+    def tensor(self, tensor: Any) -> Tensor:
+        """Return a new symbolic tensor for a TensorFlow tensor."""
+        sizes = tensor.shape.as_list() if tensor.shape.rank is not None else [None]
+        return self._made(sizes, tensor.dtype.base_dtype.name)
+
+    def _made(self, sizes: list[int | None], dtype: str) -> Tensor:
         made = Tensor(tuple(size or 0 for size in sizes), dtype, self.trace.batch)
         if None in sizes:
             self.unsized.add(made)
@@ -285,11 +270,9 @@ class Lowering:
         if not inputs:
             return
         uncounted = Uncounted(f"{call.name} ({call.kind}: {node.type})", reason)
-        outputs = [self.tensor(tensor) for tensor in node.outputs]
-        for tensor, output in zip(node.outputs, outputs, strict=True):
-            scope.values[tensor.name] = output
+        outputs = self._outputs(node, scope)
         if self.group is not None:
             self.group.uncounted.append(uncounted)
             return
-        op = Op(call, node.type, None, None, {}, tuple(inputs), tuple(outputs))
+        op = Op(call, node.type, None, None, {}, tuple(inputs), outputs)
         self.emit(op, uncounted=(uncounted,), nodes=((node, 1),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -10,6 +10,8 @@ from typing import Any
 
 from cnnbench.analysis import keras_api, keras_calls
 from cnnbench.analysis.listing.calls import Calls, recording
+
+Values = list[tuple[Any, Any]]  # variables of Keras 3 with their values
 
 
 @dataclass(frozen=True)
@@ -44,34 +46,49 @@ def trace(model: Any, inputs: Any, batch: int = 1) -> Trace:
         inputs: a structure of ``Spec`` as the model takes it.
         batch: images in the batch.
     """
+    changed: list[int] = []
+
+    def infer(values: Values, images: Any) -> Any:
+        with converting():
+            outputs, changed[:] = keras_calls.infer(model, values, images)
+        return [output for output in keras_api.flatten(outputs) if output is not None]
+
+    with keras_api.without_warnings(), recording(keras_api.is_keras2(model)) as calls:
+        graph, images = traced_graph(infer, model, inputs, batch)
+    states = [graph.inputs[place] for place in changed]
+    return Trace(graph, calls, images, states, keras_calls.trained_inputs(model, graph), batch)
+
+
+def traced_graph(
+    function: Callable[[Values, Any], Any], model: Any, inputs: Any, batch: int
+) -> tuple[Any, list[Any]]:
+    """Trace ``function`` of the variables of ``model`` with their values, and of its inputs.
+
+    Args:
+        function: calls the model.
+        model: a Keras 2 or Keras 3 model.
+        inputs: a structure of ``Spec`` as the model takes it.
+        batch: images in the batch.
+
+    Returns:
+        The graph, and the placeholders of the inputs, flat.
+    """
     import tensorflow as tf
 
     variables = keras_calls.variables(model)
     weights, specs = keras_calls.trace_specs(model, inputs, batch)
-    changed: list[int] = []
 
     def run(values: list[Any], images: Any) -> Any:
-        pairs = list(zip(variables, values, strict=True))
-        with converting():
-            outputs, changed[:] = keras_calls.infer(model, pairs, images)
-        return [output for output in keras_api.flatten(outputs) if output is not None]
+        return function(list(zip(variables, values, strict=True)), images)
 
-    keras2 = keras_api.is_keras2(model)
-    with keras_api.without_warnings(), inlined(), recording(keras2) as calls:
+    with _inlined():
         graph = tf.function(run, autograph=False).get_concrete_function(weights, specs).graph
     count = len(weights)
-    return Trace(
-        graph,
-        calls,
-        images=graph.inputs[count : count + len(keras_api.flatten(inputs))],
-        states=[graph.inputs[place] for place in changed],
-        trained=keras_calls.trained_inputs(model, graph),
-        batch=batch,
-    )
+    return graph, graph.inputs[count : count + len(keras_api.flatten(inputs))]
 
 
 @contextmanager
-def inlined() -> Iterator[None]:
+def _inlined() -> Iterator[None]:
     """Let a called ``tf.function`` write into the graph that is being traced.
 
     Otherwise the trace made when its layer was built is called again, with the unknown sizes and

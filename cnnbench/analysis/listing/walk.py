@@ -13,8 +13,8 @@ from typing import Any
 
 from cnnbench.analysis import keras_api
 from cnnbench.analysis.graph import Call, Graph, Op, Tensor
-from cnnbench.analysis.inputs import Shape
 from cnnbench.analysis.layers.rules import find_rule, has_own_arithmetic
+from cnnbench.analysis.listing.calls import layer_op
 
 
 class NotListed(Exception):
@@ -38,7 +38,7 @@ def walk(model: Any, inputs: Any) -> Graph:
     built = keras_api.flatten(keras_api.input_symbols(model))
     if [keras_api.shape_of(symbol)[1:] for symbol in built] != wanted:
         raise NotListed(f"{model.name} was built for another size")
-    walker = Walker()
+    walker = _Walker()
     known = {id(symbol): walker.tensor(symbol) for symbol in own.inputs}
     walker.run(own, known, "")
     outputs = tuple(known[id(out)] for out in own.outputs)
@@ -58,7 +58,7 @@ def _read(ops: Sequence[Op], outputs: Iterable[Tensor]) -> list[Op]:
     return found[::-1]
 
 
-class Walker:
+class _Walker:
     """Lists a network call by call."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Walker:
         inputs = [known[id(symbol)] for symbol in node.inputs]
         own = keras_api.layer_graph(layer)
         if own is not None:
-            built = [_row(keras_api.shape_of(symbol)) for symbol in own.inputs]
+            built = [keras_api.shape_of(symbol)[1:] for symbol in own.inputs]
             if built != [tensor.sizes[1:] for tensor in inputs]:
                 raise NotListed(f"{name} was built for another size")
             inner = dict(zip(map(id, own.inputs), inputs, strict=True))
@@ -105,18 +105,8 @@ class Walker:
 
         arguments = keras_api.bound_arguments(layer, node.args, node.kwargs)
         args = {key: keras_api.map_structure(value, to_tensor) for key, value in arguments.items()}
-        leaves = keras_api.flatten(list(args.values()))
-        op = Op(
-            Call(name, type(layer).__name__, layer),
-            type(layer).__name__,
-            rule,
-            layer,
-            args,
-            tuple(leaf for leaf in leaves if isinstance(leaf, Tensor)),
-            tuple(self.tensor(symbol) for symbol in node.outputs),
-            is_trained=bool(getattr(layer, "trainable_variables", None)),
-            is_weighted=rule.weighted,
-        )
+        call = Call(name, type(layer).__name__, layer)
+        op = layer_op(call, rule, args, [self.tensor(symbol) for symbol in node.outputs])
         self._list(op)
         known.update(zip(map(id, node.outputs), op.outputs, strict=True))
 
@@ -132,7 +122,3 @@ class Walker:
         if work is None:
             raise NotListed(f"{op.name} ({op.kind}) must be traced")
         self.ops.append(replace(op, work=work))
-
-
-def _row(shape: Shape) -> Shape:
-    return tuple(shape[1:])

@@ -15,7 +15,11 @@ from cnnbench.analysis.receptive_field.algebra import contracted
 from cnnbench.analysis.receptive_field.field import Field, fixed_axis, moving, of_input
 
 if TYPE_CHECKING:
-    from cnnbench.analysis.rule import Fields
+    from cnnbench.analysis.rule import Fields, Move
+
+
+class NotFollowed(Exception):
+    """Raised if the field of an operation depends on values that are not constant."""
 
 
 def node_of(op: Op) -> Any:
@@ -29,29 +33,44 @@ def field_of(op: Op, fields: Fields, place: int) -> Field | None:
     return None if tensor is None else fields.get(tensor)
 
 
+def followed(op: Op, fields: Fields, place: int) -> Field:
+    """Return the field of an operand; raise `NotFollowed` if it depends on no input."""
+    field = field_of(op, fields, place)
+    if field is None:
+        raise NotFollowed
+    return field
+
+
 def constant(op: Op, place: int) -> Any:
-    """Return the value of a constant operand, or None."""
+    """Return the value of a constant operand; raise `NotFollowed` if it is not constant."""
     import tensorflow as tf
 
-    return tf.get_static_value(node_of(op).inputs[place])
-
-
-def _sizes(tensor: Any) -> tuple[int, ...]:
-    return tuple(size or 0 for size in tensor.shape.as_list())
+    value = tf.get_static_value(node_of(op).inputs[place])
+    if value is None:
+        raise NotFollowed
+    return value
 
 
 def before_of(op: Op, place: int = 0) -> tuple[int, ...]:
     """Return the sizes of an operand, 0 for an unknown size."""
-    return _sizes(node_of(op).inputs[place])
+    return tuple(size or 0 for size in node_of(op).inputs[place].shape.as_list())
 
 
 def unknown(op: Op, fields: Fields, output: Tensor) -> Field:
     """Operation without a rule: the field is lost unless it is the same at every position."""
-    field = algebra.joined([f.placed([]) for f in layer_fields.known(op, fields)], (), op.name)
-    spread = [f for one in layer_fields.known(op, fields) for f in moving(one.places)]
-    if any(factor.size > 1 for factor in spread):
-        return field.losing(op.name, output.sizes)
-    return field.placed(map(fixed_axis, output.sizes))
+    return algebra.unruled(layer_fields.known(op, fields), output.sizes, op.name)
+
+
+def or_unknown(move: Move) -> Move:
+    """Return ``move``, or `unknown` where it raises `NotFollowed`."""
+
+    def moved(op: Op, fields: Fields, output: Tensor) -> Field:
+        try:
+            return move(op, fields, output)
+        except NotFollowed:
+            return unknown(op, fields, output)
+
+    return moved
 
 
 def first(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -90,45 +109,32 @@ def _einsum(op: Op, fields: Fields, output: Tensor, equation: str) -> Field:
 def reduced(op: Op, fields: Fields, output: Tensor) -> Field:
     """Contract some axes (Sum, Mean, Max)."""
     axes, rank = constant(op, 1), len(before_of(op))
-    if axes is None or op.args["values"][0] is None:
-        return unknown(op, fields, output)
     chosen = [int(axis) % rank for axis in np.ravel(axes)]
-    return layer_fields.reduced(fields[op.input], chosen, output.sizes, op.name)
+    return layer_fields.reduced(followed(op, fields, 0), chosen, output.sizes, op.name)
 
 
 def cumulative(op: Op, fields: Fields, output: Tensor) -> Field:
     """Mix an axis: every output depends on the positions before it (Cumsum)."""
-    axis = constant(op, 1)
-    if axis is None:
-        return unknown(op, fields, output)
-    return contracted(fields[op.input], [int(axis) % len(output.sizes)], op.name)
+    axis = int(constant(op, 1)) % len(output.sizes)
+    return contracted(fields[op.input], [axis], op.name)
 
 
 def transpose(op: Op, fields: Fields, output: Tensor) -> Field:
     """Permute the axes (Transpose)."""
     order, field = constant(op, 1), fields[op.input]
-    if order is None:
-        return unknown(op, fields, output)
     return field.placed(field.places[int(axis)] for axis in order)
 
 
 def sliced(op: Op, fields: Fields, output: Tensor) -> Field:
     """Take a part of some axes (Slice, StridedSlice)."""
-    node, field, before = node_of(op), field_of(op, fields, 0), before_of(op)
-    if field is None:
-        return unknown(op, fields, output)
-    if node.type == "Slice":
-        begin = constant(op, 1)
-        if begin is None:
-            return unknown(op, fields, output)
-        starts = [(int(start), 1) for start in begin]
-        dropped: list[int] = []
-        added: list[int] = []
-    else:
-        read = _strided(op, len(before))
-        if read is None:
-            return unknown(op, fields, output)
-        starts, dropped, added = read
+    field, before = followed(op, fields, 0), before_of(op)
+    starts, dropped, added = (
+        [(int(start), 1) for start in constant(op, 1)],
+        list[int](),
+        list[int](),
+    )
+    if node_of(op).type == "StridedSlice":
+        starts, dropped, added = _strided(op, len(before))
     sizes = list(before)
     kept = [size for at, size in enumerate(output.sizes) if at not in added]
     for axis, (start, step) in enumerate(starts):
@@ -143,12 +149,10 @@ def sliced(op: Op, fields: Fields, output: Tensor) -> Field:
     return field.placed(places)
 
 
-def _strided(op: Op, rank: int) -> tuple[list[tuple[int, int]], list[int], list[int]] | None:
+def _strided(op: Op, rank: int) -> tuple[list[tuple[int, int]], list[int], list[int]]:
     """Return start and step per axis, the dropped axes and the added axes of a StridedSlice."""
     node = node_of(op)
     begin, steps = constant(op, 1), constant(op, 3)
-    if begin is None or steps is None:
-        return None
     mask = {
         name: int(node.get_attr(f"{name}_mask"))
         for name in ("begin", "ellipsis", "new_axis", "shrink_axis")
@@ -173,18 +177,10 @@ def _strided(op: Op, rank: int) -> tuple[list[tuple[int, int]], list[int], list[
 
 def split(op: Op, fields: Fields, output: Tensor) -> Field:
     """Take one part of an axis (Split, SplitV)."""
-    node = node_of(op)
-    at = 0 if node.type == "Split" else 2
-    axis = constant(op, at)
-    field = field_of(op, fields, 1 - at if at == 0 else 0)
-    if axis is None or field is None:
-        return unknown(op, fields, output)
-    place = int(axis) % len(output.sizes)
-    start = 0
-    for made in op.outputs:
-        if made is output:
-            break
-        start += made.sizes[place]
+    axis_at, field_at = (0, 1) if node_of(op).type == "Split" else (2, 0)
+    place = int(constant(op, axis_at)) % len(output.sizes)
+    field = followed(op, fields, field_at)
+    start = sum(made.sizes[place] for made in op.outputs[: _place(op, output)])
     return algebra.sliced(field, place, start, 1, output.sizes[place], op.name)
 
 
@@ -193,8 +189,6 @@ def concat(op: Op, fields: Fields, output: Tensor) -> Field:
     is_new = node_of(op).type == "ConcatV2"
     count = len(op.args["values"])
     axis = constant(op, count - 1 if is_new else 0)
-    if axis is None:
-        return unknown(op, fields, output)
     operands = range(count - 1) if is_new else range(1, count)
     place = int(axis) % len(output.sizes)
     widths = [before_of(op, operand)[place] for operand in operands]
@@ -207,18 +201,20 @@ def pack(op: Op, fields: Fields, output: Tensor) -> Field:
     place = int(node_of(op).get_attr("axis")) % len(output.sizes)
     sizes = output.sizes[:place] + output.sizes[place + 1 :]
     field = algebra.joined(layer_fields.known(op, fields), sizes, op.name)
-    return field.placed(
-        [*field.places[:place], fixed_axis(output.sizes[place]), *field.places[place:]]
-    )
+    return field.with_axis(place, fixed_axis(output.sizes[place]))
 
 
 def unpack(op: Op, fields: Fields, output: Tensor) -> Field:
     """Take one position of an axis and drop the axis (Unpack)."""
     field = fields[op.input]
     place = int(node_of(op).get_attr("axis")) % len(field.places)
-    at = next(at for at, made in enumerate(op.outputs) if made is output)
-    field = algebra.sliced(field, place, at, 1, 1, op.name)
+    field = algebra.sliced(field, place, _place(op, output), 1, 1, op.name)
     return field.placed([*field.places[:place], *field.places[place + 1 :]])
+
+
+def _place(op: Op, output: Tensor) -> int:
+    """Return which of the outputs of ``op`` is ``output``."""
+    return next(at for at, made in enumerate(op.outputs) if made is output)
 
 
 def tiled(op: Op, fields: Fields, output: Tensor) -> Field:
@@ -240,11 +236,11 @@ def gathered(op: Op, fields: Fields, output: Tensor) -> Field:
         behind = output.sizes[len(rows.places) :]
         return rows.placed([*rows.places, *map(fixed_axis, behind)])
     axis = constant(op, 2) if len(op.args["values"]) > 2 else 0
-    if table is None or rows is not None or axis is None:
-        return unknown(op, fields, output)
+    if table is None or rows is not None:
+        raise NotFollowed
     place = int(axis) % len(table.places)
     if any(factor.size > 1 for factor in moving([table.places[place]])):
-        return table.losing(op.name, output.sizes)
+        return table.without_positions(op.name, output.sizes)
     new = len(output.sizes) - len(table.places) + 1
     made = map(fixed_axis, output.sizes[place : place + new])
     return table.placed([*table.places[:place], *made, *table.places[place + 1 :]])
@@ -252,28 +248,23 @@ def gathered(op: Op, fields: Fields, output: Tensor) -> Field:
 
 def one_hot(op: Op, fields: Fields, output: Tensor) -> Field:
     """Add an axis of classes (OneHot)."""
-    field = fields[op.input]
     axis = int(node_of(op).get_attr("axis")) % len(output.sizes)
-    return field.placed(
-        [*field.places[:axis], fixed_axis(output.sizes[axis]), *field.places[axis:]]
-    )
+    return fields[op.input].with_axis(axis, fixed_axis(output.sizes[axis]))
 
 
 def list_get_item(op: Op, fields: Fields, output: Tensor) -> Field:
     """Take one step of a sequence in a loop over it (TensorListGetItem)."""
-    field = field_of(op, fields, 0)
-    if field is None or len(field.places) != len(output.sizes) + 1:
-        return unknown(op, fields, output)
+    field = followed(op, fields, 0)
+    if len(field.places) != len(output.sizes) + 1:
+        raise NotFollowed
     loop_axis = field.places[0] if moving(field.places[:1]) else ()
     return replace(field.placed(field.places[1:]), loop_axis=loop_axis)
 
 
 def list_set_item(op: Op, fields: Fields, output: Tensor) -> Field:
     """Collect one step per iteration of a loop (TensorListSetItem)."""
-    field = field_of(op, fields, 2)
-    if field is None:
-        return unknown(op, fields, output)
+    field = followed(op, fields, 2)
     if field.loop_axis and prod(factor.size for factor in field.loop_axis) == output.sizes[0]:
-        return replace(field.placed([field.loop_axis, *field.places]), loop_axis=())
-    field = algebra.carried(field, op.name)  # a list of one: a state
-    return field.placed([fixed_axis(output.sizes[0]), *field.places])
+        return replace(field.with_axis(0, field.loop_axis), loop_axis=())
+    # A list of one: a state.
+    return algebra.carried(field, op.name).with_axis(0, fixed_axis(output.sizes[0]))

@@ -10,6 +10,14 @@ from cnnbench.analysis.receptive_field.field import Factor, Field, Place, fixed_
 from cnnbench.analysis.rule import Window
 
 
+def unruled(fields: Sequence[Field], sizes: Sequence[int], name: str) -> Field:
+    """Return the field of an unknown operation: lost unless it is the same at every position."""
+    field = joined([one.placed([]) for one in fields], (), name)
+    if any(factor.size > 1 for one in fields for factor in moving(one.places)):
+        return field.without_positions(name, sizes)
+    return field.placed(map(fixed_axis, sizes))
+
+
 def contracted(field: Field, places: Iterable[int], name: str) -> Field:
     """Return the field after a reduction over some axes of the tensor, which keep their place.
 
@@ -89,10 +97,10 @@ def reshaped(field: Field, before: Sequence[int], after: Sequence[int], name: st
     factors = [f for place in field.places[first:ends] for f in place if f.size > 1]
     middle: list[Place] = []
     for size in after[first : len(after) - last]:
-        place = _taken(factors, size)
+        place = _take_factors(factors, size)
         if place is None:
             return (
-                field.losing(name, after)
+                field.without_positions(name, after)
                 if moving(field.places)
                 else field.placed(map(fixed_axis, after))
             )
@@ -100,7 +108,21 @@ def reshaped(field: Field, before: Sequence[int], after: Sequence[int], name: st
     return field.placed([*field.places[:first], *middle, *field.places[ends:]])
 
 
-def _taken(factors: list[Factor], size: int) -> Place | None:
+def regrouped(
+    field: Field,
+    before: Sequence[int],
+    parts: Sequence[int],
+    order: Sequence[int],
+    after: Sequence[int],
+    name: str,
+) -> Field:
+    """Return the field after a reshape to ``parts``, a transposition and another reshape."""
+    field = reshaped(field, before, parts, name)
+    field = field.placed(field.places[axis] for axis in order)
+    return reshaped(field, [parts[axis] for axis in order], after, name)
+
+
+def _take_factors(factors: list[Factor], size: int) -> Place | None:
     """Take factors of ``size`` steps from the front of a list, or None where none fit."""
     found: list[Factor] = []
     while size > 1:
@@ -123,12 +145,11 @@ def _taken(factors: list[Factor], size: int) -> Place | None:
 def sliced(field: Field, place: int, start: int, step: int, size: int, name: str) -> Field:
     """Return the field of positions ``start``, ``start + step``, ... of one axis."""
     factors = _simplified(field.places[place])
-    places = list(field.places)
-    places[place] = fixed_axis(size)
+    places = list(field.with_size(place, size).places)
     if not moving([factors]):
         return field.placed(places)
     if len(factors) > 1 or step < 1:
-        return field.losing(name, [prod(f.size for f in one) for one in places])
+        return field.without_positions(name, [prod(f.size for f in one) for one in places])
     factor = factors[0]
     axes = list(field.axes)
     axes[factor.axis] = axes[factor.axis].through(Window(1, step, -start), factor.step)
@@ -140,7 +161,7 @@ def joined(fields: Sequence[Field], sizes: Sequence[int], name: str) -> Field:
     """Return the field of an element-wise operation on all of them, axes aligned at the end."""
     found = fields[0]
     for other in fields[1:]:
-        found = _both(found, other)
+        found = _merge(found, other)
     places, lost = [], found.lost
     for place, size in enumerate(sizes):
         here = [
@@ -159,7 +180,7 @@ def joined(fields: Sequence[Field], sizes: Sequence[int], name: str) -> Field:
     return replace(found.placed(places), lost=lost, plain=plain)
 
 
-def _both(one: Field, other: Field) -> Field:
+def _merge(one: Field, other: Field) -> Field:
     if len(one.axes) != len(other.axes):
         axes = max(one, other, key=lambda field: len(field.axes)).axes
     else:
@@ -191,17 +212,11 @@ def concatenated(
     known = [(field, at) for at, field in enumerate(fields) if field is not None]
     spread = [field for field, _ in known if moving([field.places[place]])]
     beside = [size if at != place else 1 for at, size in enumerate(sizes)]
-    flat = [
-        field.placed(fixed_axis(1) if at == place else p for at, p in enumerate(field.places))
-        for field, _ in known
-    ]
-    result = joined(flat, beside, name)
-    places = list(result.places)
-    places[place] = fixed_axis(sizes[place])
-    result = result.placed(places)
+    flat = [field.with_size(place, 1) for field, _ in known]
+    result = joined(flat, beside, name).with_size(place, sizes[place])
     if not spread:
         return result
     if len(known) > 1:
-        return result.losing(name, sizes)
+        return result.without_positions(name, sizes)
     field, at = known[0]
     return windowed(field, {place: Window(1, 1, sum(widths[:at]))}, sizes, name)

@@ -129,7 +129,15 @@ class Field:
         """Return the same pixels in another layout."""
         return replace(self, places=tuple(places), plain=False)
 
-    def losing(self, name: str, sizes: Sequence[int]) -> Field:
+    def with_size(self, axis: int, size: int) -> Field:
+        """Return the same pixels, fixed along one axis of the tensor, which gets another size."""
+        return self.placed([*self.places[:axis], fixed_axis(size), *self.places[axis + 1 :]])
+
+    def with_axis(self, axis: int, place: Place) -> Field:
+        """Return the same pixels with one more axis before ``axis``."""
+        return self.placed([*self.places[:axis], place, *self.places[axis:]])
+
+    def without_positions(self, name: str, sizes: Sequence[int]) -> Field:
         """Return the same pixels, without the positions of any axis."""
         return replace(self.placed(map(fixed_axis, sizes)), lost=self.lost or name)
 

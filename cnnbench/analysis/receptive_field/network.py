@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cnnbench.analysis.graph import Graph, Op, Tensor
-from cnnbench.analysis.receptive_field.algebra import carried, joined
-from cnnbench.analysis.receptive_field.field import Field, fixed_axis, moving, of_input
+from cnnbench.analysis.receptive_field.algebra import carried, unruled
+from cnnbench.analysis.receptive_field.field import Field, fixed_axis, of_input
 
 PATIENCE = 50
 """Iterations of a loop after which a field that keeps growing is lost."""
@@ -38,7 +38,9 @@ def _run(graph: Graph, start: int, end: int, fields: dict[Tensor, Field]) -> Non
             if not grown:
                 break
             if iteration == PATIENCE:
-                fields.update({e: made.losing(name, e.sizes) for e, made in grown.items()})
+                fields.update(
+                    {e: made.without_positions(name, e.sizes) for e, made in grown.items()}
+                )
             else:
                 fields.update(grown)
             _run(graph, loop.start, loop.end, fields)
@@ -52,10 +54,7 @@ def _after(op: Op, fields: dict[Tensor, Field], output: Tensor) -> Field:
         return Field((), tuple(map(fixed_axis, output.sizes)))
     if op.rule is not None and op.rule.move is not None:
         return op.rule.move(op, fields, output)
-    field = joined([source.placed([]) for source in sources], (), op.name)
-    if any(factor.size > 1 for source in sources for factor in moving(source.places)):
-        return field.losing(op.name, output.sizes)
-    return field.placed(map(fixed_axis, output.sizes))
+    return unruled(sources, output.sizes, op.name)
 
 
 def _is_channels_first(graph: Graph) -> bool:

@@ -24,7 +24,10 @@ _STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+# Width, depth and dropout of Lite0 to Lite4.
+_SCALES = ((1.0, 1.0, 0.2), (1.0, 1.1, 0.2), (1.1, 1.2, 0.3), (1.2, 1.4, 0.3), (1.4, 1.8, 0.3))
 _BATCH_NORM: dict[str, Any] = {"momentum": 0.99, "epsilon": 1e-3}
+_RELU6: dict[str, Any] = {**_BATCH_NORM, "activation": "relu6"}
 
 
 def preprocess_input(images: Any) -> Any:
@@ -39,16 +42,7 @@ def EfficientNetLite0(  # noqa: N802
     classifier_activation: str | None = "softmax",
 ) -> Any:
     """4.7 M parameters and 407 M "MAdds" at 224x224x3, as the authors print them."""
-    return _efficientnet_lite(
-        "efficientnet_lite0",
-        width=1.0,
-        depth=1.0,
-        dropout=0.2,
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
-    )
+    return _efficientnet_lite(0, include_top, input_shape, classes, classifier_activation)
 
 
 def EfficientNetLite1(  # noqa: N802
@@ -58,16 +52,7 @@ def EfficientNetLite1(  # noqa: N802
     classifier_activation: str | None = "softmax",
 ) -> Any:
     """5.4 M parameters and 631 M "MAdds" at 240x240x3, as the authors print them."""
-    return _efficientnet_lite(
-        "efficientnet_lite1",
-        width=1.0,
-        depth=1.1,
-        dropout=0.2,
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
-    )
+    return _efficientnet_lite(1, include_top, input_shape, classes, classifier_activation)
 
 
 def EfficientNetLite2(  # noqa: N802
@@ -77,16 +62,7 @@ def EfficientNetLite2(  # noqa: N802
     classifier_activation: str | None = "softmax",
 ) -> Any:
     """6.1 M parameters and 899 M "MAdds" at 260x260x3, as the authors print them."""
-    return _efficientnet_lite(
-        "efficientnet_lite2",
-        width=1.1,
-        depth=1.2,
-        dropout=0.3,
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
-    )
+    return _efficientnet_lite(2, include_top, input_shape, classes, classifier_activation)
 
 
 def EfficientNetLite3(  # noqa: N802
@@ -96,16 +72,7 @@ def EfficientNetLite3(  # noqa: N802
     classifier_activation: str | None = "softmax",
 ) -> Any:
     """8.2 M parameters and 1.44 G "MAdds" at 280x280x3, as the authors print them."""
-    return _efficientnet_lite(
-        "efficientnet_lite3",
-        width=1.2,
-        depth=1.4,
-        dropout=0.3,
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
-    )
+    return _efficientnet_lite(3, include_top, input_shape, classes, classifier_activation)
 
 
 def EfficientNetLite4(  # noqa: N802
@@ -115,57 +82,42 @@ def EfficientNetLite4(  # noqa: N802
     classifier_activation: str | None = "softmax",
 ) -> Any:
     """13.0 M parameters and 2.64 G "MAdds" at 300x300x3, as the authors print them."""
-    return _efficientnet_lite(
-        "efficientnet_lite4",
-        width=1.4,
-        depth=1.8,
-        dropout=0.3,
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
-    )
+    return _efficientnet_lite(4, include_top, input_shape, classes, classifier_activation)
 
 
 def _efficientnet_lite(
-    name: str,
-    width: float,
-    depth: float,
-    dropout: float,
+    number: int,
     include_top: bool,
     input_shape: tuple[int, int, int],
     classes: int,
     classifier_activation: str | None,
 ) -> Any:
+    width, depth, dropout = _SCALES[number]
     inputs = x = tf.keras.Input(input_shape)
-    x = conv_bn(x, 32, 3, strides=2, activation="relu6", name="stem", **_BATCH_NORM)
+    x = conv_bn(x, 32, 3, strides=2, name="stem", **_RELU6)
     for stage, (units, kernel_size, strides, expansion, filters) in enumerate(_STAGES, start=1):
         outer = stage in (1, len(_STAGES))
-        for number in range(units if outer else math.ceil(depth * units)):
+        for unit in range(units if outer else math.ceil(depth * units)):
             x = _unit(
                 x,
                 _rounded(filters * width),
                 kernel_size,
-                strides if number == 0 else 1,
+                strides if unit == 0 else 1,
                 expansion,
-                f"stage{stage}_block{number + 1}",
+                f"stage{stage}_block{unit + 1}",
             )
-    x = conv_bn(x, 1280, 1, activation="relu6", name="head", **_BATCH_NORM)
+    x = conv_bn(x, 1280, 1, name="head", **_RELU6)
     if include_top:
         x = pooled_classifier(x, classes, classifier_activation, dropout=dropout)
-    return tf.keras.Model(inputs, x, name=name)
+    return tf.keras.Model(inputs, x, name=f"efficientnet_lite{number}")
 
 
 def _unit(x: Any, filters: int, kernel_size: int, strides: int, expansion: int, name: str) -> Any:
     """An inverted residual with a linear bottleneck (arXiv:1801.04381, sec. 3.3)."""
     inputs = x
     if expansion != 1:
-        x = conv_bn(
-            x, expansion * x.shape[-1], 1, activation="relu6", name=f"{name}_expand", **_BATCH_NORM
-        )
-    x = depthwise_bn(
-        x, kernel_size, strides=strides, activation="relu6", name=f"{name}_depth", **_BATCH_NORM
-    )
+        x = conv_bn(x, expansion * x.shape[-1], 1, name=f"{name}_expand", **_RELU6)
+    x = depthwise_bn(x, kernel_size, strides=strides, name=f"{name}_depth", **_RELU6)
     x = conv_bn(x, filters, 1, activation=None, name=f"{name}_project", **_BATCH_NORM)
     if strides == 1 and inputs.shape[-1] == filters:
         x = layers.Add(name=f"{name}_add")([inputs, x])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnbench.models import preprocessing
-from cnnbench.models.families.layers import layers, pooled_classifier, tf
+from cnnbench.models.families.layers import layers, normalised, pooled_classifier, tf
 
 preprocess_input = preprocessing.signed
 
@@ -69,8 +69,7 @@ def _conv(
     x = layers.Conv2D(
         filters, kernel, strides=strides, padding=padding, use_bias=False, name=f"{name}_conv"
     )(x)
-    x = layers.BatchNormalization(epsilon=1e-3, momentum=0.9, name=f"{name}_bn")(x)
-    return layers.Activation("relu", name=f"{name}_act")(x)
+    return normalised(x, name, epsilon=1e-3)
 
 
 def _stem(x: Any) -> Any:

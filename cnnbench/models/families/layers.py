@@ -16,12 +16,10 @@ def conv_bn(
     *,
     strides: int = 1,
     groups: int = 1,
-    activation: str | None = "relu",
-    epsilon: float = 1e-5,
-    momentum: float = 0.9,
     name: str,
+    **after: Any,
 ) -> Any:
-    """Convolution without bias, batch normalisation, and the activation if there is one."""
+    """Convolution without bias, then `normalised` with the arguments ``after``."""
     x = layers.Conv2D(
         filters,
         kernel_size,
@@ -32,21 +30,11 @@ def conv_bn(
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    x = layers.BatchNormalization(epsilon=epsilon, momentum=momentum, name=f"{name}_bn")(x)
-    return activate(x, activation, name=name)
+    return normalised(x, name, **after)
 
 
-def depthwise_bn(
-    x: Any,
-    kernel_size: int,
-    *,
-    strides: int = 1,
-    activation: str | None = "relu",
-    epsilon: float = 1e-5,
-    momentum: float = 0.9,
-    name: str,
-) -> Any:
-    """Depthwise convolution without bias, batch normalisation, and the activation if any."""
+def depthwise_bn(x: Any, kernel_size: int, *, strides: int = 1, name: str, **after: Any) -> Any:
+    """Depthwise convolution without bias, then `normalised` with the arguments ``after``."""
     x = layers.DepthwiseConv2D(
         kernel_size,
         strides=strides,
@@ -55,12 +43,18 @@ def depthwise_bn(
         depthwise_initializer="he_normal",
         name=f"{name}_dwconv",
     )(x)
+    return normalised(x, name, **after)
+
+
+def normalised(
+    x: Any,
+    name: str,
+    activation: str | None = "relu",
+    epsilon: float = 1e-5,
+    momentum: float = 0.9,
+) -> Any:
+    """Batch normalisation, and the activation if there is one; ``leaky_relu`` has slope 0.1."""
     x = layers.BatchNormalization(epsilon=epsilon, momentum=momentum, name=f"{name}_bn")(x)
-    return activate(x, activation, name=name)
-
-
-def activate(x: Any, activation: str | None, *, name: str) -> Any:
-    """Apply an activation: ``relu6`` and ``leaky_relu`` (slope 0.1) as layers, others by name."""
     if activation is None:
         return x
     if activation == "relu6":

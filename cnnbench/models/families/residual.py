@@ -53,7 +53,6 @@ def residual_network(
     name: str,
     repeats: tuple[int, int, int, int],
     unit: Unit,
-    *,
     include_top: bool,
     input_shape: tuple[int, int, int],
     classes: int,

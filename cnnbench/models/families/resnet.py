@@ -24,14 +24,9 @@ def ResNet18(  # noqa: N802
     se_ratio: int = 0,
 ) -> Any:
     """11,689,512 trainable parameters and 1,814,073,344 MACs at 224x224x3."""
+    unit = Unit(bottleneck=False, se_ratio=se_ratio)
     return residual_network(
-        "resnet18",
-        (2, 2, 2, 2),
-        Unit(bottleneck=False, se_ratio=se_ratio),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        "resnet18", (2, 2, 2, 2), unit, include_top, input_shape, classes, classifier_activation
     )
 
 
@@ -43,14 +38,9 @@ def ResNet34(  # noqa: N802
     se_ratio: int = 0,
 ) -> Any:
     """21,797,672 trainable parameters and 3,663,761,408 MACs at 224x224x3."""
+    unit = Unit(bottleneck=False, se_ratio=se_ratio)
     return residual_network(
-        "resnet34",
-        (3, 4, 6, 3),
-        Unit(bottleneck=False, se_ratio=se_ratio),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        "resnet34", (3, 4, 6, 3), unit, include_top, input_shape, classes, classifier_activation
     )
 
 
@@ -62,14 +52,9 @@ def ResNet50V1_5(  # noqa: N802
     se_ratio: int = 0,
 ) -> Any:
     """25,557,032 trainable parameters and 4,089,184,256 MACs at 224x224x3."""
+    unit = Unit(bottleneck=True, se_ratio=se_ratio)
     return residual_network(
-        "resnet50v1_5",
-        (3, 4, 6, 3),
-        Unit(bottleneck=True, se_ratio=se_ratio),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        "resnet50v1_5", (3, 4, 6, 3), unit, include_top, input_shape, classes, classifier_activation
     )
 
 
@@ -81,14 +66,15 @@ def ResNet101V1_5(  # noqa: N802
     se_ratio: int = 0,
 ) -> Any:
     """44,549,160 trainable parameters and 7,801,405,440 MACs at 224x224x3."""
+    unit = Unit(bottleneck=True, se_ratio=se_ratio)
     return residual_network(
         "resnet101v1_5",
         (3, 4, 23, 3),
-        Unit(bottleneck=True, se_ratio=se_ratio),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        unit,
+        include_top,
+        input_shape,
+        classes,
+        classifier_activation,
     )
 
 
@@ -100,12 +86,13 @@ def ResNet152V1_5(  # noqa: N802
     se_ratio: int = 0,
 ) -> Any:
     """60,192,808 trainable parameters and 11,513,626,624 MACs at 224x224x3."""
+    unit = Unit(bottleneck=True, se_ratio=se_ratio)
     return residual_network(
         "resnet152v1_5",
         (3, 8, 36, 3),
-        Unit(bottleneck=True, se_ratio=se_ratio),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        unit,
+        include_top,
+        input_shape,
+        classes,
+        classifier_activation,
     )

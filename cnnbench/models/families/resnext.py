@@ -23,14 +23,9 @@ def ResNeXt50(  # noqa: N802
     se_ratio: int = 0,
 ) -> Any:
     """25,028,904 trainable parameters at 32x4d."""
+    unit = Unit(bottleneck=True, groups=cardinality, group_width=group_width, se_ratio=se_ratio)
     return residual_network(
-        "resnext50",
-        (3, 4, 6, 3),
-        Unit(bottleneck=True, groups=cardinality, group_width=group_width, se_ratio=se_ratio),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        "resnext50", (3, 4, 6, 3), unit, include_top, input_shape, classes, classifier_activation
     )
 
 
@@ -44,12 +39,7 @@ def ResNeXt101(  # noqa: N802
     se_ratio: int = 0,
 ) -> Any:
     """44,177,704 trainable parameters at 32x4d, 83,455,272 at 64x4d."""
+    unit = Unit(bottleneck=True, groups=cardinality, group_width=group_width, se_ratio=se_ratio)
     return residual_network(
-        "resnext101",
-        (3, 4, 23, 3),
-        Unit(bottleneck=True, groups=cardinality, group_width=group_width, se_ratio=se_ratio),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        "resnext101", (3, 4, 23, 3), unit, include_top, input_shape, classes, classifier_activation
     )

@@ -21,14 +21,9 @@ def SEResNet34(  # noqa: N802
     se_ratio: int = 16,
 ) -> Any:
     """ResNet-34 with squeeze-and-excitation: 21,958,868 trainable parameters."""
+    unit = Unit(bottleneck=False, se_ratio=se_ratio)
     return residual_network(
-        "se_resnet34",
-        (3, 4, 6, 3),
-        Unit(bottleneck=False, se_ratio=se_ratio),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        "se_resnet34", (3, 4, 6, 3), unit, include_top, input_shape, classes, classifier_activation
     )
 
 
@@ -40,14 +35,9 @@ def SEResNet50(  # noqa: N802
     se_ratio: int = 16,
 ) -> Any:
     """ResNet-50 with squeeze-and-excitation: 28,088,024 trainable parameters."""
+    unit = Unit(bottleneck=True, stride_on_3x3=False, se_ratio=se_ratio)
     return residual_network(
-        "se_resnet50",
-        (3, 4, 6, 3),
-        Unit(bottleneck=True, stride_on_3x3=False, se_ratio=se_ratio),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        "se_resnet50", (3, 4, 6, 3), unit, include_top, input_shape, classes, classifier_activation
     )
 
 
@@ -59,12 +49,13 @@ def SEResNet101(  # noqa: N802
     se_ratio: int = 16,
 ) -> Any:
     """ResNet-101 with squeeze-and-excitation: 49,326,872 trainable parameters."""
+    unit = Unit(bottleneck=True, stride_on_3x3=False, se_ratio=se_ratio)
     return residual_network(
         "se_resnet101",
         (3, 4, 23, 3),
-        Unit(bottleneck=True, stride_on_3x3=False, se_ratio=se_ratio),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        unit,
+        include_top,
+        input_shape,
+        classes,
+        classifier_activation,
     )

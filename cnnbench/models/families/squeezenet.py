@@ -10,16 +10,7 @@ from cnnbench.models.families.layers import layers, tf
 preprocess_input = preprocessing.centred
 
 # Squeeze and expand filters of the modules fire2 to fire9.
-_FIRES = (
-    (16, 64),
-    (16, 64),
-    (32, 128),
-    (32, 128),
-    (48, 192),
-    (48, 192),
-    (64, 256),
-    (64, 256),
-)
+_FIRES = [(squeeze, 4 * squeeze) for squeeze in (16, 16, 32, 32, 48, 48, 64, 64)]
 
 
 def SqueezeNet(  # noqa: N802
@@ -30,13 +21,7 @@ def SqueezeNet(  # noqa: N802
 ) -> Any:
     """1,248,424 parameters. Only 227 pixels give the 111x111 maps of the paper's Table 1."""
     return _squeezenet(
-        "squeezenet",
-        first=(96, 7),
-        pool_after=(4, 8),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        "squeezenet", (96, 7), (4, 8), include_top, input_shape, classes, classifier_activation
     )
 
 
@@ -48,13 +33,7 @@ def SqueezeNet1_1(  # noqa: N802
 ) -> Any:
     """The authors' v1.1: a smaller stem, earlier pooling; 1,235,496 parameters, 349 M MACs."""
     return _squeezenet(
-        "squeezenet1_1",
-        first=(64, 3),
-        pool_after=(3, 5),
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
+        "squeezenet1_1", (64, 3), (3, 5), include_top, input_shape, classes, classifier_activation
     )
 
 

@@ -23,14 +23,7 @@ def VGG11(  # noqa: N802
     classifier_activation: str | None = "softmax",
 ) -> Any:
     """Column A: 132,863,336 parameters and 7,609,090,048 MACs at 224x224x3."""
-    return _vgg(
-        "vgg11",
-        _CONVOLUTIONS[11],
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
-    )
+    return _vgg(11, include_top, input_shape, classes, classifier_activation)
 
 
 def VGG13(  # noqa: N802
@@ -40,19 +33,11 @@ def VGG13(  # noqa: N802
     classifier_activation: str | None = "softmax",
 ) -> Any:
     """Column B: 133,047,848 parameters and 11,308,466,176 MACs at 224x224x3."""
-    return _vgg(
-        "vgg13",
-        _CONVOLUTIONS[13],
-        include_top=include_top,
-        input_shape=input_shape,
-        classes=classes,
-        classifier_activation=classifier_activation,
-    )
+    return _vgg(13, include_top, input_shape, classes, classifier_activation)
 
 
 def _vgg(
-    name: str,
-    convolutions: tuple[int, ...],
+    depth: int,
     include_top: bool,
     input_shape: tuple[int, int, int],
     classes: int,
@@ -60,7 +45,7 @@ def _vgg(
 ) -> Any:
     inputs = x = tf.keras.Input(input_shape)
     for block, (count, filters) in enumerate(
-        zip(convolutions, (64, 128, 256, 512, 512), strict=True), start=1
+        zip(_CONVOLUTIONS[depth], (64, 128, 256, 512, 512), strict=True), start=1
     ):
         for number in range(1, count + 1):
             x = layers.Conv2D(
@@ -72,4 +57,4 @@ def _vgg(
         x = layers.Dense(4096, activation="relu", name="fc1")(x)
         x = layers.Dense(4096, activation="relu", name="fc2")(x)
         x = layers.Dense(classes, activation=classifier_activation, name="predictions")(x)
-    return tf.keras.Model(inputs, x, name=name)
+    return tf.keras.Model(inputs, x, name=f"vgg{depth}")

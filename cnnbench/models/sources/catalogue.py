@@ -20,7 +20,7 @@ from cnnbench.models.sources.python_builder import Builder
 _RGB_ONLY = frozenset({"vgg16", "vgg19", "resnet", "densenet"})
 
 
-class Catalogue:
+class _Catalogue:
     """Names in `catalog.ENTRIES`; case, ``_`` and ``-`` are ignored."""
 
     def matches(self, name: str, search_path: Sequence[Path]) -> bool:
@@ -30,7 +30,7 @@ class Catalogue:
         entry = catalog.ENTRIES[catalog.canonical(written.name) or written.name]
         module, _, function = entry.builder.partition(":")
         if entry.source == "keras.applications":
-            application = Application(module.rpartition(".")[2], function)
+            application = _Application(module.rpartition(".")[2], function)
             taken = signature.read(application.source_file(), function)
             return Model.from_name(written, entry, taken, application)
         location = _own_location(module)
@@ -41,7 +41,7 @@ class Catalogue:
 
 
 @dataclass(frozen=True)
-class Application:
+class _Application:
     """Build a network by calling ``keras.applications.<module>.<name>``.
 
     ``TF_USE_LEGACY_KERAS`` selects Keras 2 or Keras 3 for the whole process.
@@ -128,4 +128,4 @@ def _own_location(module: str) -> Location:
     return Location(package.parent, module, file)
 
 
-SOURCE = Catalogue()
+SOURCE = _Catalogue()

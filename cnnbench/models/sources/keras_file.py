@@ -18,7 +18,7 @@ from cnnbench.models.arguments import OUTPUT
 from cnnbench.models.catalog import Entry
 from cnnbench.models.model import Model, Request
 from cnnbench.models.model_name import ModelName
-from cnnbench.models.pixel_map import PixelMap
+from cnnbench.models.preprocessing import PixelMap
 from cnnbench.models.signature import Signature
 
 _SCALES_ITSELF = frozenset({"Rescaling", "Normalization"})
@@ -26,21 +26,21 @@ _SIZE_OF_OUTPUT = ("units", "filters")
 _KEEP_WIDTH = ("Activation", "Softmax", "Dropout", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
 
 
-class KerasFiles:
+class _KerasFiles:
     """Names that end in ``.keras``."""
 
     def matches(self, name: str, search_path: Sequence[Path]) -> bool:
         return name.endswith(".keras")
 
     def resolve(self, written: ModelName, search_path: Sequence[Path]) -> Model:
-        file = KerasFile(locate.file(written.name, search_path))
+        file = _KerasFile(locate.file(written.name, search_path))
         classes = file.classes(dict(written.parameters).get(OUTPUT))
         entry = Entry.of_user(file.file.name, str(file.file), file.input_shape, classes)
         return Model.from_name(written, entry, Signature(), file)
 
 
 @dataclass(frozen=True)
-class KerasFile:
+class _KerasFile:
     """Load a network from a ``.keras`` file; the architecture in it is fixed."""
 
     file: Path
@@ -207,4 +207,4 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-SOURCE = KerasFiles()
+SOURCE = _KerasFiles()

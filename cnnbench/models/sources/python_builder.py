@@ -18,7 +18,7 @@ from cnnbench.models.signature import Signature
 _ADDRESS = "://"  # left to the sources of other packages: hub://owner/name
 
 
-class PythonBuilders:
+class _PythonBuilders:
     """``package.module:builder``, ``file.py:builder``, and registered names."""
 
     def matches(self, name: str, search_path: Sequence[Path]) -> bool:
@@ -148,7 +148,7 @@ def _with_known_shapes(model: Any, request: Request) -> Any:
             hint="the builder must return the model",
         )
     if getattr(model, "inputs", None):
-        return _as_asked(model, request)
+        return _check_input(model, request)
     if not request.input_shape:
         known = _called_with(model)
         if known is not None:
@@ -180,7 +180,7 @@ def _called_with(model: Any) -> Any:
     return inputs(shapes[0])
 
 
-def _as_asked(model: Any, request: Request) -> Any:
+def _check_input(model: Any, request: Request) -> Any:
     """Return ``model``, or raise if its input is not the requested shape."""
     shapes = [tuple(given.shape[1:]) for given in model.inputs]
     asked = request.input_shape
@@ -198,4 +198,4 @@ def _fits(asked: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
     )
 
 
-SOURCE = PythonBuilders()
+SOURCE = _PythonBuilders()

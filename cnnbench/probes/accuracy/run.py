@@ -17,7 +17,7 @@ from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import data_details
 from cnnbench.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.models.handle import ModelHandle
-from cnnbench.models.pixel_map import PixelMap
+from cnnbench.models.preprocessing import PixelMap
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network as networks
 from cnnbench.probes.accuracy.training import pretrained, transfer

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnbench.errors import UserError
 from cnnbench.files import replace_text
-from cnnbench.models import stored_weights
+from cnnbench.models import weights
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.model_name import show
 from cnnbench.probes.accuracy import run as accuracy
@@ -137,13 +137,13 @@ def _load(flat: Any, file: Path, job: TrainingJob, training: AccuracySetting) ->
     shape = show(flat.input_shape[1:])
     name = f"{job.model.label} with {len(job.dataset.classes)} classes and the input {shape}"
     try:
-        stored_weights.load(flat, file, name)
+        weights.load(flat, file, name)
     except UserError as error:
         if training.recipe != "transfer":
             raise
         try:
             whole = transfer.build(job.model, training, job.objective, None, job.seed).whole
-            stored_weights.load(whole, file, name)
+            weights.load(whole, file, name)
         except UserError:
             raise error from None
         flat.set_weights(whole.get_weights())

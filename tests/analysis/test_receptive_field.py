@@ -31,7 +31,7 @@ def spread(kernel: int, stride: int) -> Any:
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("stride", [2, 3])
 @pytest.mark.parametrize("kernel", [2, 3, 4, 5, 6])
-def test_a_transposed_convolution_sees_no_more_than_its_window_spans(
+def test_field_of_a_transposed_convolution_is_its_window(
     kernel: int, stride: int, padding: str
 ) -> None:
     """Beside the gradient of the layer itself, at the output that sees most."""
@@ -60,7 +60,7 @@ def spread_as(x: Any, kernel: int, stride: int, padding: str) -> Any:
         (2, lambda x: conv(3)(layers.UpSampling1D(2)(x))),
     ],
 )
-def test_down_and_up_again(pixels: int, network: Callable[[Any], Any]) -> None:
+def test_field_of_downsampling_and_upsampling(pixels: int, network: Callable[[Any], Any]) -> None:
     assert field((32, 1), network)[0] == pixels
 
 
@@ -68,20 +68,20 @@ def test_down_and_up_again(pixels: int, network: Callable[[Any], Any]) -> None:
     ("way", "taps"), [("nearest", 1), ("bilinear", 2), ("bicubic", 4), ("lanczos3", 6)]
 )
 @pytest.mark.parametrize("factor", [2, 4])
-def test_smooth_up_sampling_weighs_its_neighbours(way: str, taps: int, factor: int) -> None:
+def test_smooth_upsampling_reads_its_neighbours(way: str, taps: int, factor: int) -> None:
     def network(x: Any) -> Any:
         return layers.Conv2D(1, 1)(layers.UpSampling2D(factor, interpolation=way)(x))
 
     assert field((8, 8, 1), network)[0] == taps
 
 
-def test_of_several_outputs_the_one_that_sees_most() -> None:
+def test_reports_the_largest_field_of_several_outputs() -> None:
     heads = [layers.Conv2D(1, 1), layers.Conv2D(1, 7)]
     for order in (heads, heads[::-1]):
         assert field((28, 28, 3), lambda x, order=order: [head(x) for head in order])[0] == 7
 
 
-def test_positions_that_a_plain_vector_gets() -> None:
+def test_reshaping_a_vector_gives_it_positions() -> None:
     def text(x: Any) -> Any:
         return layers.Conv1D(1, 3)(layers.Conv1D(1, 5)(layers.Embedding(10, 4)(x)))
 
@@ -97,7 +97,7 @@ def test_positions_that_a_plain_vector_gets() -> None:
     assert field((5,), generated) == (1, "", "first"), "positions that no input has"
 
 
-def test_one_position_spread_over_all_has_no_neighbours() -> None:
+def test_a_broadcast_position_has_no_neighbours() -> None:
     """The pooled branch of an ASPP (Chen et al. 2017, arXiv:1706.05587) beside a convolution."""
 
     def network(x: Any) -> Any:

@@ -28,7 +28,9 @@ class Written(layers.Layer):  # type: ignore[misc, name-defined]
         return self.function(x, self.matrix)
 
 
-def written(function: Callable[[Any, Any], Any], *shape: int, name: str = "own") -> Inspection:
+def inspect_function(
+    function: Callable[[Any, Any], Any], *shape: int, name: str = "own"
+) -> Inspection:
     with weightless():
         inputs = tf.keras.Input(shape)
         return inspect(tf.keras.Model(inputs, Written(function, name=name)(inputs)))
@@ -39,7 +41,7 @@ def steps(x: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("function", "turns"),
+    ("function", "iterations"),
     [
         (lambda x, w: ops.fori_loop(0, 5, lambda i, h: h @ w, x), 5),
         (lambda x, w: tf.while_loop(lambda i, h: i < 7, lambda i, h: (i + 2, h @ w), [0, x])[1], 4),
@@ -66,9 +68,11 @@ def steps(x: Any) -> Any:
         ),
     ],
 )
-def test_a_loop_whose_length_can_be_proved(function: Callable[[Any, Any], Any], turns: int) -> None:
-    found = written(function, 8)
-    assert found.metrics["macs"] == turns * 8 * 8
+def test_counts_loops_of_provable_length(
+    function: Callable[[Any, Any], Any], iterations: int
+) -> None:
+    found = inspect_function(function, 8)
+    assert found.metrics["macs"] == iterations * 8 * 8
     assert (found.uncounted_ops, found.bounds) == ([], {})
 
 
@@ -82,16 +86,18 @@ def test_a_loop_whose_length_can_be_proved(function: Callable[[Any, Any], Any], 
         lambda x, w: ops.vectorized_map(lambda t: t @ w, x),
     ],
 )
-def test_a_loop_over_a_sequence_runs_once_a_step(function: Callable[[Any, Any], Any]) -> None:
-    found = written(function, 5, 8)
+def test_a_loop_over_a_sequence_counts_every_step(function: Callable[[Any, Any], Any]) -> None:
+    found = inspect_function(function, 5, 8)
     assert found.metrics["macs"] == 5 * 8 * 8
     assert (found.uncounted_ops, found.bounds) == ([], {})
 
 
-def test_what_a_loop_remembers_reads_the_whole_sequence_and_what_it_maps_does_not() -> None:
-    mapped = written(lambda x, w: steps(tf.map_fn(lambda t: t @ w, steps(x))), 5, 8, name="map")
+def test_field_of_a_scan_is_the_whole_sequence_and_that_of_a_map_is_one_step() -> None:
+    mapped = inspect_function(
+        lambda x, w: steps(tf.map_fn(lambda t: t @ w, steps(x))), 5, 8, name="map"
+    )
     assert (mapped.field.sees_all, mapped.field.lost) == ("", "")
-    summed = written(
+    summed = inspect_function(
         lambda x, w: steps(tf.scan(lambda h, t: h + t @ w, steps(x), initializer=x[:, 0])),
         *(5, 8),
         name="scan",
@@ -99,14 +105,14 @@ def test_what_a_loop_remembers_reads_the_whole_sequence_and_what_it_maps_does_no
     assert (summed.field.sees_all, summed.field.lost) == ("scan", "")
 
 
-def test_a_loop_whose_length_depends_on_the_data_is_named_with_the_reason() -> None:
+def test_names_a_loop_whose_length_depends_on_the_data() -> None:
     def run(x: Any, w: Any) -> Any:
         def goes_on(turn: Any, h: Any) -> Any:
             return (tf.reduce_sum(h) < 7.0) & (turn < 50)
 
         return tf.while_loop(goes_on, lambda turn, h: (turn + 1, h @ w), [0, x])[1]
 
-    found = written(run, 8, name="until")
+    found = inspect_function(run, 8, name="until")
     assert found.uncounted_ops == ["until (Written: StatelessWhile)"]
     assert found.uncounted_reasons == ["a loop whose length depends on the data"]
     assert found.bounds["macs"] == found.bounds["activation_infer_peak_bytes"] == "at least"
@@ -116,7 +122,7 @@ def test_a_loop_whose_length_depends_on_the_data_is_named_with_the_reason() -> N
     assert any("depends on the data" in note for note in data["notes"])
 
 
-def test_a_known_layer_on_a_size_that_only_running_tells_is_named() -> None:
+def test_names_a_layer_whose_input_size_is_known_only_at_run_time() -> None:
     with weightless():
         inputs = tf.keras.Input((8, 4))
         chosen = layers.Lambda(
@@ -129,22 +135,24 @@ def test_a_known_layer_on_a_size_that_only_running_tells_is_named() -> None:
     assert found.bounds["macs"] == found.bounds["activation_sum_bytes"] == "at least"
 
 
-def test_of_a_condition_the_dearest_branch_is_counted_and_said_to_be() -> None:
-    found = written(
+def test_counts_the_most_expensive_branch_as_an_upper_bound() -> None:
+    found = inspect_function(
         lambda x, w: ops.cond(ops.sum(x) > 0, lambda: x @ w, lambda: x @ w @ w), 8, name="either"
     )
     assert found.metrics["macs"] == 2 * 64
     assert (found.bounds["macs"], found.uncounted_ops) == ("at most", [])
     assert found.notes[0].startswith("at most: either")
     # Where all branches cost the same, or the condition is known, the number is exact.
-    same = written(lambda x, w: ops.cond(ops.sum(x) > 0, lambda: x @ w, lambda: -x @ w), 8)
-    assert "macs" not in written(lambda x, w: x @ w, 8).bounds
+    same = inspect_function(lambda x, w: ops.cond(ops.sum(x) > 0, lambda: x @ w, lambda: -x @ w), 8)
+    assert "macs" not in inspect_function(lambda x, w: x @ w, 8).bounds
     assert same.metrics["macs"] == 64
-    known = written(lambda x, w: tf.cond(tf.constant(2) > 3, lambda: x @ w, lambda: x @ w @ w), 8)
+    known = inspect_function(
+        lambda x, w: tf.cond(tf.constant(2) > 3, lambda: x @ w, lambda: x @ w @ w), 8
+    )
     assert (known.metrics["macs"], known.bounds) == (128, {})
 
 
-def test_tensors_given_by_name_in_any_order() -> None:
+def test_counts_layers_called_with_named_tensors_in_any_order() -> None:
     with weightless():
         state, sequence = tf.keras.Input((3,)), tf.keras.Input((5, 4))
         out = layers.GRU(3)(initial_state=state, sequences=sequence)
@@ -157,7 +165,7 @@ def test_tensors_given_by_name_in_any_order() -> None:
         assert found.metrics["macs"] == 2 * 5 * 8 * 16 + 2 * 7 * 8 * 8 + 2 * 5 * 7 * 16
 
 
-def test_a_mask_among_the_arguments_of_attention() -> None:
+def test_counts_attention_with_a_mask() -> None:
     with weightless():
         tokens, mask = tf.keras.Input((5, 8)), tf.keras.Input((5, 5), dtype="bool")
         out = layers.MultiHeadAttention(2, 4)(tokens, tokens, attention_mask=mask)
@@ -165,14 +173,14 @@ def test_a_mask_among_the_arguments_of_attention() -> None:
     assert found.metrics["macs"] == 5 * 4 * 64 + 2 * 25 * 8
 
 
-def test_a_recurrent_layer_that_remembers() -> None:
+def test_counts_a_stateful_recurrent_layer() -> None:
     with weightless():
         inputs = tf.keras.Input((5, 4), batch_size=2)
         found = inspect(tf.keras.Model(inputs, layers.LSTM(3, stateful=True)(inputs)))
     assert found.metrics["macs"] == 5 * 4 * 3 * (4 + 3)
 
 
-def test_a_state_that_inference_changes_is_no_weight() -> None:
+def test_a_state_changed_by_inference_is_an_input() -> None:
     class Remembers(layers.Layer):  # type: ignore[misc, name-defined]
         def build(self, shape: Any) -> None:
             self.state = self.add_weight(shape=(1, 4), trainable=False, name="state")
@@ -189,7 +197,7 @@ def test_a_state_that_inference_changes_is_no_weight() -> None:
     assert found.metrics["macs"] == 16
 
 
-def test_a_dictionary_of_inputs_and_outputs_of_a_subclassed_model() -> None:
+def test_counts_a_subclassed_model_with_dictionaries_of_tensors() -> None:
     class Named(tf.keras.Model):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
@@ -203,7 +211,7 @@ def test_a_dictionary_of_inputs_and_outputs_of_a_subclassed_model() -> None:
     assert inspect(model).metrics["macs"] == 15
 
 
-def test_a_saved_model_as_a_layer(tmp_path: Any) -> None:
+def test_counts_a_saved_model_used_as_a_layer(tmp_path: Any) -> None:
     """Its functions were saved for any batch, and do not say the shapes of its variables."""
     inner = tf.keras.Sequential(
         [layers.Input((6, 6, 2)), layers.Conv2D(4, 3), layers.DepthwiseConv2D(3)]
@@ -275,13 +283,13 @@ def in_windows(x: Any) -> Any:
         ),
     ],
 )
-def test_the_field_is_followed_through_any_layout(
+def test_follows_the_field_through_changes_of_layout(
     network: Callable[[Any], Any], expected: tuple[float, str, str]
 ) -> None:
     assert pixels((8, 8, 3), network) == expected
 
 
-def test_attention_over_all_positions_is_named_and_left_out() -> None:
+def test_reports_attention_over_all_positions() -> None:
     def network(x: Any) -> Any:
         tokens = layers.Reshape((64, 4))(layers.Conv2D(4, 3, padding="same")(x))
         weights = ops.softmax(ops.matmul(tokens, ops.swapaxes(tokens, 1, 2)))
@@ -292,12 +300,12 @@ def test_attention_over_all_positions_is_named_and_left_out() -> None:
     assert sees_all.startswith(("softmax", "matmul"))
 
 
-def test_what_follows_from_weights_alone_costs_nothing_in_either_way() -> None:
-    found = written(lambda x, w: x @ (w @ w), 8)
+def test_products_of_weights_alone_are_not_counted() -> None:
+    found = inspect_function(lambda x, w: x @ (w @ w), 8)
     assert (found.metrics["macs"], found.graph.method) == (64, "traced graph")
 
 
-def test_a_function_of_tensorflow_inside_a_layer_is_traced_for_the_sizes_asked_for() -> None:
+def test_a_tf_function_inside_a_layer_is_traced_at_the_requested_size() -> None:
     class Compiled(layers.Layer):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__(name="compiled")
@@ -325,7 +333,7 @@ def test_a_function_of_tensorflow_inside_a_layer_is_traced_for_the_sizes_asked_f
     assert found.bounds == {}
 
 
-def test_a_loop_over_a_layer_grows_the_field_every_turn() -> None:
+def test_a_loop_over_a_layer_grows_the_field_every_iteration() -> None:
     class Refined(layers.Layer):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__(name="refined")
@@ -346,7 +354,7 @@ def test_a_loop_over_a_layer_grows_the_field_every_turn() -> None:
     assert found.metrics["receptive_field_px"] == 7
 
 
-def test_layers_of_one_name_are_told_apart() -> None:
+def test_distinguishes_layers_of_the_same_name() -> None:
     class Pair(layers.Layer):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__(name="pair")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnnbench.errors import UserError
-from cnnbench.models import registry, stored_weights
+from cnnbench.models import registry, weights
 
 
 def net(classes: int = 3, channels: int = 3, depth: int = 1) -> Any:
@@ -30,7 +30,7 @@ def net(classes: int = 3, channels: int = 3, depth: int = 1) -> Any:
 
 
 @pytest.mark.parametrize("name", ["net.weights.h5", "net.h5", "net.keras"])
-def test_the_same_network_takes_all_of_them_optimiser_or_not(name: str, tmp_path: Path) -> None:
+def test_loads_all_weights_of_the_same_network(name: str, tmp_path: Path) -> None:
     trained = net()
     trained.compile("adam", "mse")
     trained.fit(np.ones((2, 8, 8, 3)), np.ones((2, 3)), verbose=0)
@@ -39,7 +39,7 @@ def test_the_same_network_takes_all_of_them_optimiser_or_not(name: str, tmp_path
     else:
         trained.save(tmp_path / name)
     other = net()
-    stored_weights.load(other, tmp_path / name, "Net")
+    weights.load(other, tmp_path / name, "Net")
     for mine, theirs in zip(other.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -59,18 +59,18 @@ def test_the_same_network_takes_all_of_them_optimiser_or_not(name: str, tmp_path
         ({"depth": 0}, "do not fit Net[alpha=2]: "),
     ],
 )
-def test_it_is_said_what_the_weights_are_of(
+def test_error_names_the_network_of_the_weights(
     saved: dict[str, int], words: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "net.weights.h5"
     net(**saved).save_weights(file)
     with pytest.raises(UserError) as caught:
-        stored_weights.load(net(), file, "Net[alpha=2]")
+        weights.load(net(), file, "Net[alpha=2]")
     assert words in str(caught.value)
     assert "could not be loaded" not in str(caught.value)
 
 
-def test_names_no_parameter_where_the_arrays_differ_in_other_ways(tmp_path: Path) -> None:
+def test_error_names_no_parameter_if_arrays_differ_otherwise(tmp_path: Path) -> None:
     """Two arrays of one shape in the network, of two shapes in the file."""
     import tensorflow as tf
 
@@ -81,10 +81,10 @@ def test_names_no_parameter_where_the_arrays_differ_in_other_ways(tmp_path: Path
     file = tmp_path / "net.weights.h5"
     two(5).save_weights(file)
     with pytest.raises(UserError, match="do not fit Net: the file holds 2 arrays"):
-        stored_weights.load(two(4), file, "Net")
+        weights.load(two(4), file, "Net")
 
 
-def test_a_network_of_the_catalogue_is_recognised(tmp_path: Path) -> None:
+def test_error_names_a_catalogue_model_of_the_same_size(tmp_path: Path) -> None:
     file = tmp_path / "net.weights.h5"
     registry.resolve("MobileNetV2[classes=7,input_shape=32x32x3]").build().save_weights(file)
     with pytest.raises(UserError, match=r"as many parameters as MobileNetV2\[classes=7\]"):
@@ -93,7 +93,7 @@ def test_a_network_of_the_catalogue_is_recognised(tmp_path: Path) -> None:
         registry.resolve("MobileNetV2").build(weights=file)
 
 
-def test_a_backbone_takes_its_part_of_the_whole_network_s_weights(tmp_path: Path) -> None:
+def test_a_backbone_loads_its_part_of_the_whole_networks_weights(tmp_path: Path) -> None:
     file = tmp_path / "net.weights.h5"
     small = registry.resolve("MobileNetV2[alpha=0.35,input_shape=32x32x3]")
     whole = small.build(classes=7)
@@ -103,10 +103,10 @@ def test_a_backbone_takes_its_part_of_the_whole_network_s_weights(tmp_path: Path
         np.testing.assert_array_equal(mine, theirs)
     net(depth=2).save_weights(file)
     with pytest.raises(UserError, match="has weights for layers that Net does not have: conv2d_1"):
-        stored_weights.load(net(), file, "Net", whole=net)
+        weights.load(net(), file, "Net", whole=net)
 
 
-def test_weights_of_a_transfer_are_named_as_such(tmp_path: Path) -> None:
+def test_error_names_weights_of_transfer_learning(tmp_path: Path) -> None:
     from cnnbench.probes.accuracy.settings import AccuracySetting
     from cnnbench.probes.accuracy.training import transfer
     from tests.tasks.objectives import classes

@@ -11,7 +11,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 import cnnbench
-from cnnbench.analysis import one_layer
+from cnnbench.analysis.building import one_layer_model
 from cnnbench.cli import group
 from cnnbench.errors import UserError
 from cnnbench.models import registry
@@ -24,14 +24,14 @@ LOOP = f"{cases.__file__}:loop_until"
 NAME, REASON = "until (Until: StatelessWhile)", "a loop whose length depends on the data"
 
 
-def said(*words: str) -> str:
+def inspect_output(*words: str) -> str:
     done = CliRunner().invoke(group, ["inspect", *words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
 
 
-def test_an_unknown_loop_is_named_in_the_text() -> None:
-    text = said(LOOP)
+def test_text_names_a_loop_of_unknown_length() -> None:
+    text = inspect_output(LOOP)
     assert f"Not counted: {NAME}: {REASON}." in text
     lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
     for metric in ("macs", "flops", "receptive_field_px", "activation_infer_peak_bytes"):
@@ -40,17 +40,17 @@ def test_an_unknown_loop_is_named_in_the_text() -> None:
     assert "The receptive field is a lower bound: it cannot be followed through until." in text
 
 
-def test_an_unknown_loop_is_named_in_json_and_html() -> None:
-    data = json.loads(said(LOOP, "--json"))
+def test_json_and_html_name_a_loop_of_unknown_length() -> None:
+    data = json.loads(inspect_output(LOOP, "--json"))
     assert (data["uncounted_ops"], data["uncounted_reasons"]) == ([NAME], [REASON])
     assert data["bounds"]["macs"] == data["bounds"]["receptive_field_px"] == "at least"
     assert data["counted_from"] == "traced graph"
-    page = said(LOOP, "--html", "-")
+    page = inspect_output(LOOP, "--html", "-")
     assert REASON in page
     assert "at least" in page
 
 
-def test_an_unknown_loop_is_named_in_the_records_of_the_static_probe(tmp_path: Path) -> None:
+def test_static_records_name_a_loop_of_unknown_length(tmp_path: Path) -> None:
     context = Context(repeat=0, artifacts=tmp_path, scratch=tmp_path)
     found = static.run(registry.resolve(LOOP), StaticSetting(), context)
     assert found.details["uncounted_ops"] == [NAME]
@@ -61,11 +61,11 @@ def test_an_unknown_loop_is_named_in_the_records_of_the_static_probe(tmp_path: P
     assert found.details["training_memory_reason"]
 
 
-def test_a_layer_that_reads_its_whole_input_says_so_in_words() -> None:
+def test_notes_name_a_layer_that_reads_its_whole_input() -> None:
     words = ("--layer", "GlobalAveragePooling2D()", "--input-shape", "7x7x8")
     sentence = r"from global_average_pooling2d\w* on, every output depends on the whole input"
-    assert re.search(sentence, said(*words).lower())
-    data = json.loads(said(*words, "--json"))
+    assert re.search(sentence, inspect_output(*words).lower())
+    data = json.loads(inspect_output(*words, "--json"))
     assert any(re.match(sentence, note) for note in data["notes"])
     assert data["metrics"]["receptive_field_px"] == 1  # of windows
 
@@ -77,17 +77,17 @@ def test_a_layer_that_reads_its_whole_input_says_so_in_words() -> None:
 )
 def test_rejects_text_that_is_no_layer(text: str) -> None:
     with pytest.raises(UserError, match="is not a layer"):
-        one_layer.parse(text)
+        one_layer_model(text, (8, 8, 3))
 
 
-def test_training_keeps_the_output_of_the_chapters_single_layer() -> None:
+def test_training_memory_includes_the_output_of_a_single_layer() -> None:
     words = ("--layer", "Conv2D(200,5,padding=same)", "--input-shape", "150x100x3")
     for more in ((), ("--trace-training",)):
-        data = json.loads(said(*words, "--batch", "100", "--json", *more))
+        data = json.loads(inspect_output(*words, "--batch", "100", "--json", *more))
         assert data["metrics"]["activation_train_bytes"] == 1_200_000_000
 
 
-def test_a_network_is_inspected_by_its_name_or_alive() -> None:
+def test_inspect_takes_a_name_or_a_live_model() -> None:
     named = cnnbench.inspect("LeNet5", batch_size=2)
     assert named.metrics["macs"] == 416_520
     assert named.model == "LeNet5"
@@ -98,7 +98,7 @@ def test_a_network_is_inspected_by_its_name_or_alive() -> None:
         cnnbench.inspect("LeNet6")
 
 
-def test_a_network_that_cannot_be_traced_is_refused_with_layer_and_reason() -> None:
+def test_refusal_names_the_layer_that_cannot_be_traced() -> None:
     class Broken(tf.keras.layers.Layer):  # type: ignore[misc, name-defined]
         def call(self, x: tf.Tensor) -> tf.Tensor:
             if not hasattr(x, "numpy"):

@@ -124,23 +124,25 @@ STEM, UNIT = 9 * 3 * 8, 9 * 8 * 8
         ),
     ],
 )
-def test_a_builder_by_its_place(text: str, params: int, macs: int, folder: Path) -> None:
+def test_resolves_a_builder_by_module_and_name(
+    text: str, params: int, macs: int, folder: Path
+) -> None:
     assert counted(text, folder) == (params, macs)
 
 
-def test_a_file_of_python_will_do(folder: Path) -> None:
+def test_resolves_a_builder_in_a_python_file(folder: Path) -> None:
     model = registry.resolve("pkg/nets.py:shared_and_nested", [folder])
     assert (model.input_shape, model.classes) == ((16, 16, 3), 4)
 
 
-def test_a_registered_name_stands_for_a_builder_beside_the_suite(folder: Path) -> None:
+def test_resolves_a_registered_name_beside_the_suite(folder: Path) -> None:
     (folder / "pkg" / "nets.py").rename(folder / "beside.py")
     model = registry.resolve("tinynet[rate=0.1]", [folder])
     assert model.label == "TinyNet[rate=0.1]"
     assert counted("TinyNet", folder)[0] == STEM + 8 + UNIT + 8 + 9 * 4
 
 
-def test_resolving_imports_nothing_of_the_users(folder: Path) -> None:
+def test_resolving_does_not_import_the_users_module(folder: Path) -> None:
     (folder / "boom.py").write_text("raise SystemExit('imported')\ndef net(classes=3): ...\n")
     assert registry.resolve("boom:net", [folder]).classes == 3
 
@@ -154,12 +156,12 @@ def test_resolving_imports_nothing_of_the_users(folder: Path) -> None:
         "from . import nets\nshared_and_nested, other = nets.shared_and_nested, None",
     ],
 )
-def test_a_name_that_a_module_gets_from_elsewhere(source: str, folder: Path) -> None:
+def test_resolves_an_imported_or_assigned_builder(source: str, folder: Path) -> None:
     (folder / "pkg" / "__init__.py").write_text(source)
     assert registry.resolve("pkg:shared_and_nested[classes=7]", [folder]).classes == 7
 
 
-def test_sources_that_are_hard_to_read(folder: Path) -> None:
+def test_reads_unusual_sources_and_rejects_deep_nesting(folder: Path) -> None:
     described = 'net.__doc__, net.__name__ = "a net", "net"'
     (folder / "hard.py").write_text(f"def net(sizes={{[]: 1}}, classes=3): ...\n{described}")
     assert registry.resolve("hard:net", [folder]).classes == 3
@@ -181,7 +183,7 @@ def test_sources_that_are_hard_to_read(folder: Path) -> None:
         ("TinyNett", "unknown model 'TinyNett' (did you mean"),
     ],
 )
-def test_mistakes_are_found_without_building(text: str, words: str, folder: Path) -> None:
+def test_reports_mistakes_without_building(text: str, words: str, folder: Path) -> None:
     (folder / "beside.py").write_text(NETS)
     with pytest.raises(UserError) as caught:
         registry.resolve(text, [folder])
@@ -201,20 +203,20 @@ def test_mistakes_are_found_without_building(text: str, words: str, folder: Path
         ("pkg.nets:two_in_two_out[input_shape=9x9x3]", "has the input 16x16x3 and 8x8x3, not 9x9"),
     ],
 )
-def test_mistakes_that_only_building_shows(text: str, words: str, folder: Path) -> None:
+def test_reports_mistakes_found_by_building(text: str, words: str, folder: Path) -> None:
     model = registry.resolve(text, [folder])
     with pytest.raises(UserError) as caught, weightless(model):
         pass
     assert words in str(caught.value)
 
 
-def test_a_keras_file_keeps_several_inputs_and_outputs(folder: Path) -> None:
+def test_a_keras_file_may_have_several_inputs_and_outputs(folder: Path) -> None:
     network = registry.resolve("pkg.nets:two_in_two_out", [folder]).build()
     network.save(folder / "two.keras")
     assert counted("two.keras", folder)[0] == network.count_params()
 
 
-def test_a_lambda_is_refused_with_an_explanation(tmp_path: Path) -> None:
+def test_rejects_a_lambda_in_a_keras_file(tmp_path: Path) -> None:
     import keras
 
     inputs = keras.Input((4, 4, 1))
@@ -227,7 +229,7 @@ def test_a_lambda_is_refused_with_an_explanation(tmp_path: Path) -> None:
     )
 
 
-def test_an_unknown_layer_in_a_file_is_named(folder: Path) -> None:
+def test_names_an_unknown_layer_in_a_keras_file(folder: Path) -> None:
     registry.resolve("pkg.nets:shared_and_nested", [folder]).build().save(folder / "own.keras")
     for name in [name for name in sys.modules if name.startswith("pkg")]:
         del sys.modules[name]
@@ -239,13 +241,13 @@ def test_an_unknown_layer_in_a_file_is_named(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"not a zip at all"])
-def test_what_is_no_keras_file_is_said(content: bytes, tmp_path: Path) -> None:
+def test_rejects_a_file_that_is_not_a_keras_file(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.keras").write_bytes(content)
     with pytest.raises(UserError, match=r"not a \.keras file"):
         registry.resolve("x.keras", [tmp_path])
 
 
-def test_a_package_ships_its_architectures_by_an_entry_point(folder: Path) -> None:
+def test_a_package_adds_architectures_by_an_entry_point(folder: Path) -> None:
     info = folder / "shipped-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shipped\nVersion: 1.0\n")

@@ -1,6 +1,6 @@
-"""One small specimen of every layer that Keras has: arguments, inputs, and what it is.
+"""One small example of every layer that Keras has: arguments and input shapes.
 
-``SPECIMENS`` names a layer's class; a layer of a new Keras that stands nowhere fails the test.
+A layer of a new Keras that is in none of the tables fails a test.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ IMAGE, MAPS, STEPS, VOLUME = (12, 12, 3), (8, 8, 4), (6, 4), (6, 6, 6, 2)
 FRAMES, CLIP, SCAN = (4, 6, 2), (4, 6, 6, 2), (3, 5, 5, 5, 2)
 Shapes = tuple[tuple[int, ...], ...]
 
-SPECIMENS: dict[str, tuple[str, Shapes]] = {
+EXAMPLES: dict[str, tuple[str, Shapes]] = {
     "Activation": ("'relu'", (MAPS,)),
     "AdaptiveAveragePooling1D": ("4", (STEPS,)),
     "AdaptiveAveragePooling2D": ("3", (MAPS,)),
@@ -156,7 +156,7 @@ IDENTITIES: dict[str, tuple[str, Shapes]] = {
     "SpatialDropout3D": ("0.5", (VOLUME,)),
 }
 
-# No specimen, and why.
+# Layers without an example, and why.
 WITHOUT: dict[str, str] = {
     **dict.fromkeys(("AbstractRNNCell", "Layer", "Wrapper", "InputLayer"), "no layer to call"),
     **dict.fromkeys(
