@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cnnbench.cli import COMMANDS
 from cnnbench.data.datasets import DATASETS
 from cnnbench.errors import UserError
 from cnnbench.execution.executor import EXECUTORS
@@ -23,7 +24,7 @@ from cnnbench.tasks.task import TASKS
 from tests.conftest import ROOT
 
 REGISTRIES: tuple[Registry[Any], ...] = (
-    DATASETS, EXECUTORS, FORMATS, PROBES, QUALITY, RUNTIMES, SOURCES, STEPS, TASKS
+    COMMANDS, DATASETS, EXECUTORS, FORMATS, PROBES, QUALITY, RUNTIMES, SOURCES, STEPS, TASKS
 )  # fmt: skip
 COLOURS = """
 from cnnbench.errors import UserError
@@ -104,4 +105,4 @@ def test_the_table_of_what_can_be_added_names_protocols_and_groups_of_the_code()
     assert {group for _, group in rows} == {*own, "cnnbench.models"}
     (entry_points,) = (ROOT / "tests" / "extras").glob("*/entry_points.txt")
     outside = set(re.findall(r"^\[(.+)\]$", entry_points.read_text("utf-8"), re.MULTILINE))
-    assert outside == {*own, "cnnbench.models"} - {"cnnbench.compression_steps"}
+    assert outside == {*own, "cnnbench.models"}
