@@ -24,8 +24,7 @@ from cnnbench.results.tables import Run
 from tests.chaos.harness import Workplace
 from tests.conftest import ROOT
 from tests.fuzz.door import bounded, survives
-from tests.report.made import Book
-from tests.results.records import record
+from tests.records import Book, record
 
 SOURCES = sorted((ROOT / "cnnbench").rglob("*.py"))
 HOSTILE = "<script>alert(1)</script>"

@@ -12,7 +12,7 @@ from cnnbench.execution.estimate import Pace
 from cnnbench.record import Record
 from cnnbench.results.journal import Header, Journal
 from cnnbench.suite.plan import Job
-from tests.results.records import record
+from tests.records import record
 from tests.suite.fake import plan_of
 
 PLAN = plan_of("""

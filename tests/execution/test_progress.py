@@ -11,7 +11,7 @@ from cnnbench.models import registry
 from cnnbench.suite import plan as planning
 from cnnbench.suite import suite as suites
 from tests.conftest import ROOT
-from tests.results.records import record
+from tests.records import record
 
 
 def test_a_log_gets_a_line_a_minute(

@@ -8,7 +8,7 @@ from cnnbench.record import Record
 from cnnbench.results import csv_files, tables
 from cnnbench.results.journal import Header
 from tests.conftest import ROOT
-from tests.results.records import record
+from tests.records import record
 
 SUITES = [file.read_bytes() for file in sorted((ROOT / "suites").glob("*.yaml"))]
 BOMB = b"a: &a [x, x]\n" + b"".join(

@@ -41,7 +41,7 @@ from tests.fuzz.seeds import (
     SUITES,
 )
 from tests.models import keras_zip
-from tests.results.records import record
+from tests.records import record
 
 FEW = 25
 MANY = int(os.environ.get("CNNBENCH_FUZZ", "2700"))
