@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from cnnbench.execution.local import output
 from cnnbench.execution.local.output import Output
 from tests.conftest import ROOT
@@ -74,11 +72,8 @@ def test_what_a_worker_started_may_print_no_more_than_it(tmp_path: Path) -> None
     assert (tmp_path / "leave flooding").stat().st_size == output.MOST_BYTES
 
 
-def test_a_log_that_cannot_be_written_costs_only_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(output, "MOST_BYTES", 10)
-    lost = Output(tmp_path / "nowhere" / "log")
+def test_output_is_counted_if_the_log_cannot_be_written(tmp_path: Path) -> None:
+    lost = Output(tmp_path / "nowhere" / "log", most_bytes=10)
     os.write(lost._writer, b"12345")
     assert lost.pass_on() and not lost.pass_on()
     assert not lost.is_too_much
