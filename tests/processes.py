@@ -1,4 +1,4 @@
-"""Looking for processes, and waiting for what they do."""
+"""Find processes, and wait for a condition."""
 
 from __future__ import annotations
 

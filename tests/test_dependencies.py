@@ -80,7 +80,7 @@ def test_every_library_of_the_tests_is_imported(distribution: str) -> None:
     assert modules_of(distribution) & imported(ROOT / "tests")
 
 
-def test_everything_imported_is_asked_for() -> None:
+def test_every_import_is_a_declared_dependency() -> None:
     unnamed = {
         module
         for module in imported(ROOT / "cnnbench") - BUILT_IN

@@ -1,4 +1,4 @@
-"""A package outside cnnbench adds one of everything (``tests/extras``), used as a user would."""
+"""A package outside cnnbench (``tests/extras``) adds one plugin of each kind and uses it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_an_architecture_a_model_source_and_a_probe_meet_in_a_report(counted: Path) -> None:
+def test_a_report_shows_models_and_a_probe_of_another_package(counted: Path) -> None:
     found = rows(counted)
     assert list(found) == ["Tiny", "Tiny[activation=linear]", "toy://red[width=3]"]
     assert [row["layers@Dense"] for row in found.values()] == ["1", "1", "1"]

@@ -61,7 +61,7 @@ def test_loads_a_built_in_name_when_it_is_asked_for(colours: Registry[str]) -> N
     assert colours.is_built_in("red")
 
 
-def test_an_unknown_name_is_the_users_mistake_and_the_nearest_is_named(
+def test_an_unknown_name_is_a_user_error_with_the_nearest(
     colours: Registry[str],
 ) -> None:
     with pytest.raises(UserError, match="unknown colour 'rad'") as error:
@@ -72,12 +72,12 @@ def test_an_unknown_name_is_the_users_mistake_and_the_nearest_is_named(
         colours["blue"]
 
 
-def test_what_cannot_be_imported_is_one_clear_error(colours: Registry[str]) -> None:
+def test_a_plugin_that_cannot_be_imported_is_one_clear_error(colours: Registry[str]) -> None:
     with pytest.raises(UserError, match="the colour 'lost' cannot be loaded from string:none"):
         colours["lost"]
 
 
-def test_another_package_adds_a_name_but_takes_none_of_ours(tmp_path: Path) -> None:
+def test_another_package_adds_plugins_but_cannot_replace_built_in_ones(tmp_path: Path) -> None:
     package(tmp_path, "paint", "blue = string:hexdigits\nred = string:hexdigits")
     code = "print(*colours, colours['blue'][-1], colours['red'][-1], colours.is_built_in('blue'))"
     assert run(tmp_path, code) == "red lost blue F 9 False"
@@ -95,7 +95,7 @@ except UserError as error:
     assert "two installed packages provide the colour 'blue'" in run(tmp_path, code)
 
 
-def test_the_table_of_what_can_be_added_names_protocols_and_groups_of_the_code() -> None:
+def test_the_table_of_extension_points_matches_the_code() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| `(cnnbench\.\w+)` \|$", page, re.MULTILINE)
     for protocol in (cell.strip("`") for cell, _ in rows if cell.startswith("`")):

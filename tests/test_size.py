@@ -31,14 +31,14 @@ def cpu_seconds(act: Callable[[], object]) -> float:
     return min(took)
 
 
-def test_the_time_of_a_plan_grows_as_its_rounds_do() -> None:
+def test_planning_time_is_linear_in_the_rounds() -> None:
     assert size.jobs_of_large_plan(10) == 40 * 7 * 5 * (10 + 1)
     few, many = (cpu_seconds(lambda n=n: size.jobs_of_large_plan(n)) for n in (10, 40))  # type: ignore[misc]
     assert many < 8 * few
 
 
 @pytest.mark.slow
-def test_the_time_of_a_report_grows_as_its_records_do(tmp_path: Path) -> None:
+def test_reporting_time_is_linear_in_the_records(tmp_path: Path) -> None:
     took = []
     for count in (10_000, 40_000):
         folder = tmp_path / str(count)

@@ -1,4 +1,4 @@
-"""A suite run from the shell, its processes, and what must hold of its folder at any moment."""
+"""A run started from the shell, its processes, and the invariants of its folder."""
 
 from __future__ import annotations
 

@@ -26,7 +26,9 @@ SEED = int(os.environ.get("CNNBENCH_SEED", "0")) or secrets.randbits(32)
 
 
 @pytest.mark.slow
-def test_random_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_complete_after_random_faults(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rng = random.Random(SEED)
     clock = faults.wrong_clock(tmp_path)
     variables = faults.preloaded(clock)

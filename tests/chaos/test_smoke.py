@@ -31,7 +31,7 @@ _ONE_JOB_S = 15.0
 
 
 @pytest.mark.slow
-def test_the_smoke_suite_killed_again_and_again(
+def test_the_smoke_suite_completes_after_repeated_kills(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = random.Random(SEED)

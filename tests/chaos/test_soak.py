@@ -20,7 +20,7 @@ _SETTLED = 5
 
 
 @pytest.mark.slow
-def test_many_runs_leak_neither_memory_nor_files(
+def test_many_runs_leak_no_memory_and_no_descriptors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = Workplace.make(tmp_path / "place")

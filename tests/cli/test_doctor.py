@@ -30,7 +30,7 @@ def test_doctor_shows_machine_runtimes_and_data(tmp_path: Path) -> None:
         assert word in result.output
 
 
-def test_without_a_data_folder_the_libraries_own_places_are_looked_at(
+def test_finds_data_in_the_default_folders_of_the_libraries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
@@ -58,7 +58,7 @@ def ask_for_cards_anew() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("ask_for_cards_anew")
-def test_a_card_is_named_with_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shows_a_gpu_with_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho 'NVIDIA H100 80GB HBM3, 580.159.04, 81559 MiB'\n")
     program.chmod(0o755)
@@ -73,7 +73,7 @@ def test_a_card_is_named_with_its_driver(tmp_path: Path, monkeypatch: pytest.Mon
     assert environment.fingerprint()["gpu"] is None
 
 
-def test_what_makes_tensorflow_slower_is_part_of_the_fingerprint(
+def test_the_fingerprint_includes_variables_that_affect_tensorflow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in variables.recorded(os.environ, has_gpu=True):

@@ -1,4 +1,4 @@
-"""Builders that misbehave, each in its own way; copied beside a suite by the tests."""
+"""Builders that fail in different ways; tests copy this file beside a suite."""
 
 from __future__ import annotations
 

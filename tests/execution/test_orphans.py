@@ -72,13 +72,13 @@ def _run(folder: Path, victim: str) -> str:
     ("victim", "reason"),
     [("server", "the fork server died"), ("none", "took longer than the limit of 2 s")],
 )
-def test_an_orphan_is_not_left_behind(tmp_path: Path, victim: str, reason: str) -> None:
+def test_ends_processes_that_a_model_left_behind(tmp_path: Path, victim: str, reason: str) -> None:
     assert _run(tmp_path, victim).strip() == reason
     assert not processes_of(tmp_path)
 
 
 @pytest.mark.slow
-def test_a_server_that_does_not_answer_is_replaced_for_the_next_job(tmp_path: Path) -> None:
+def test_replaces_a_server_that_does_not_answer(tmp_path: Path) -> None:
     done = _run(tmp_path, "stopped")
     assert done.splitlines() == ["took longer than the limit of 2 s"] * 2
     assert not processes_of(tmp_path)

@@ -57,7 +57,7 @@ def served(tmp_path: Path, *requests: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_a_worker_that_prints_without_end_is_killed_and_the_next_is_served(tmp_path: Path) -> None:
+def test_kills_a_worker_that_prints_without_end_and_serves_the_next(tmp_path: Path) -> None:
     ends = served(tmp_path, "flood", "nothing")
     assert all(end.pop("peak") > 2**20 for end in ends), "a process has a megabyte at least"
     assert ends[0] == {"event": "ended", "exit_code": -9, "killed_for": "printed more than 32 MiB"}
@@ -66,7 +66,7 @@ def test_a_worker_that_prints_without_end_is_killed_and_the_next_is_served(tmp_p
     assert (tmp_path / "nothing").read_text() == "hello\n"
 
 
-def test_what_a_worker_started_may_print_no_more_than_it(tmp_path: Path) -> None:
+def test_limits_the_output_of_a_workers_child_processes(tmp_path: Path) -> None:
     (end,) = served(tmp_path, "leave flooding")
     assert end["killed_for"] == "printed more than 32 MiB"
     assert (tmp_path / "leave flooding").stat().st_size == output.MOST_BYTES

@@ -1,4 +1,4 @@
-"""Inputs that were good once: what Hypothesis does to them."""
+"""Hypothesis strategies that mutate valid inputs."""
 
 from __future__ import annotations
 

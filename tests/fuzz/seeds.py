@@ -1,4 +1,4 @@
-"""Inputs that are good, and some that were made to do harm: what the mutated ones are made of."""
+"""Valid inputs, and some malicious ones, from which mutated inputs are made."""
 
 from __future__ import annotations
 

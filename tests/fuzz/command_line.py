@@ -1,4 +1,4 @@
-"""The command line inside this process, and what no input may bring it to."""
+"""Run the command line in this process, with limits on time and memory."""
 
 from __future__ import annotations
 
