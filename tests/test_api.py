@@ -1,4 +1,4 @@
-"""The public API: what ``cnnbench`` declares, what importing it costs, and `cnnbench.run`."""
+"""The public API: declared names, lazy imports, and `cnnbench.run`."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_pages_contain_commands() -> None:
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Path:
-    """A folder as a user's: the published runs as results, and the suites."""
+    """Create a folder with the published runs as results, and the suites."""
     results = tmp_path / "results"
     results.mkdir()
     published = ROOT / "results" / "published"

@@ -33,7 +33,7 @@ MEASURING = """
 def cnnbench(
     folder: Path, *words: str, site: Path | None = EXTRAS
 ) -> subprocess.CompletedProcess[str]:
-    """The command line as a process, with the packages of ``site`` installed."""
+    """Run the command line as a process, with the packages of ``site`` installed."""
     path = [str(ROOT), *([str(site)] if site else [])]
     return subprocess.run(
         [sys.executable, "-m", "cnnbench", *words],
@@ -48,7 +48,7 @@ def suite(folder: Path, text: str) -> str:
 
 
 def rows(folder: Path) -> dict[str, dict[str, str]]:
-    """The report of the suite: model -> column -> cell."""
+    """Return the report of the suite: model -> column -> cell."""
     (report,) = folder.glob("results/extras/*/report.csv")
     with report.open(newline="") as lines:
         return {row["model"]: row for row in csv.DictReader(lines)}
@@ -56,7 +56,7 @@ def rows(folder: Path) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the outside probe counted outside models, on the outside executor."""
+    """Return a folder with a run of the outside probe on outside models and executor."""
     folder = tmp_path_factory.mktemp("extras")
     text = f"{MODELS}probes:{COUNTING}"
     done = cnnbench(folder, "run", suite(folder, text), "--on", "threads://a,b")

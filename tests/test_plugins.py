@@ -39,7 +39,7 @@ def colours() -> Registry[str]:
 
 
 def package(folder: Path, name: str, entries: str) -> None:
-    """An installed distribution, as far as entry points go."""
+    """Create the metadata of an installed distribution with entry points."""
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")

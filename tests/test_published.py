@@ -66,7 +66,7 @@ def test_a_table_in_a_page_equals_the_output_of_its_command(command: str, text: 
 
 @pytest.mark.parametrize("name", ["chapter_14", "fashion_mnist", "mobile", "table_14_3"])
 def test_keys_of_published_records_are_unchanged(name: str) -> None:
-    """Else a run could not be continued by a newer cnnbench, whatever else it changed."""
+    """Otherwise a newer version could not continue the run."""
     folder = published.ROOT / "results/published" / name
     suite = suites.load(folder / "suite.yaml", registry)
     planned = {

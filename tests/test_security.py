@@ -1,4 +1,4 @@
-"""`SECURITY.md`, claim by claim."""
+"""The claims of `SECURITY.md`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.records import Book, record
 SOURCES = sorted((ROOT / "cnnbench").rglob("*.py"))
 HOSTILE = "<script>alert(1)</script>"
 
-# What runs what it reads, or a shell.
+# Functions that execute their input or start a shell.
 FORBIDDEN_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 FORBIDDEN_CALLS = {
     *("eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load", "yaml.full_load"),

@@ -1,6 +1,6 @@
-"""Large suites and long runs: the time grows as they do, and not as their square.
+"""Large suites and long runs: the time is linear in their size.
 
-Of four times as much; sixteen times as long would be the square, and eight lies in between.
+Input four times as large may take at most eight times as long; quadratic time is sixteen.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _spec.loader.exec_module(size)
 
 
 def cpu_seconds(act: Callable[[], object]) -> float:
-    """The least of three, of this process alone, so that a busy machine does not count."""
+    """Return the smallest CPU time of three, which does not depend on the load of the machine."""
     took = []
     for _ in range(3):
         clock = time.process_time()

@@ -37,7 +37,7 @@ def test_finds_data_in_the_default_folders_of_the_libraries(
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     there = tmp_path / "datasets" / "fashion-mnist"
     there.mkdir(parents=True)
-    (there / "t10k-labels-idx1-ubyte.gz").touch()  # a part of it is not it
+    (there / "t10k-labels-idx1-ubyte.gz").touch()  # incomplete
     assert dict(diagnosis.data_sets(None))["fashion_mnist"] == f"missing: {there}"
     (there / "train-images-idx3-ubyte.gz").touch()
     found = dict(diagnosis.data_sets(None))
@@ -68,7 +68,7 @@ def test_shows_a_gpu_with_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert facts["fingerprint"]["gpu"] == card
     assert card in table.machine(facts)[0]
     assert dict(diagnosis.machine())["GPU"] == card
-    program.write_text("#!/bin/sh\nexit 9\n")  # a driver that does not answer
+    program.write_text("#!/bin/sh\nexit 9\n")  # a driver that fails
     environment._gpus.cache_clear()
     assert environment.fingerprint()["gpu"] is None
 

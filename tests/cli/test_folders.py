@@ -63,7 +63,7 @@ def cnnbench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures in a folder, behind a link, behind a dangling link, and nowhere."""
+    """Create images in a folder, behind a link, behind a dangling link, and in an empty folder."""
     place = tmp_path_factory.mktemp("folders")
     (place / "nets.py").write_text(NETS)
     (place / "photos.yaml").write_text(SUITE)

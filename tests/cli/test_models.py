@@ -35,7 +35,7 @@ def test_filters_by_task_and_rejects_an_unknown_one() -> None:
 
 
 def test_lists_all_builders_of_keras_applications() -> None:
-    """Counted in the installed package itself: its functions that build a network."""
+    """The builders are found in the installed package itself."""
     import keras
 
     names = {
@@ -68,7 +68,7 @@ def test_filters_by_a_part_of_the_name() -> None:
 
 
 def test_lists_models_without_tensorflow() -> None:
-    """No TensorFlow: in a fresh process, so that nothing was imported before."""
+    """Checked in a fresh process, in which nothing was imported before."""
     heavy = "{'tensorflow', 'keras', 'tf_keras', 'pandas'} & set(sys.modules)"
     code = (
         "import sys; from cnnbench.cli.models import command; "

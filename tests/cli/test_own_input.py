@@ -1,6 +1,6 @@
-"""Networks that state an input of their own, trained and converted at it through the command line.
+"""Networks with their own input shape, trained and converted through the command line.
 
-No network answers and no data folder is there: the images are those that come with cnnbench.
+There is neither a network connection nor a data folder; the images are part of the package.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def cnnbench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def kept_inputs(run: Path) -> dict[str, tuple[int, ...]]:
-    """Model -> the input of the network that its training kept."""
+    """Return model -> input shape of the network that its training saved."""
     plan = planning.plan(suites.load(run.parents[2] / f"{run.parent.name}.yaml", registry))
     return {
         cell.model.label: registry.resolve(str(file)).input_shape

@@ -42,7 +42,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seeded weights of `SMALL`, in Keras' own format."""
+    """Return a file with seeded weights of `SMALL`."""
     import tensorflow as tf
 
     from cnnbench.models import registry
@@ -50,7 +50,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tf.keras.utils.set_random_seed(3)
     network = registry.resolve(SMALL).build()
     *others, bias = network.get_weights()
-    # So that images tell, and that the ReLU at its end is not dead.
+    # Outputs that differ between images, and a final ReLU that is active.
     network.set_weights([*(1.3 * value for value in others), bias + 300])
     file = tmp_path_factory.mktemp("weights") / "seeded.weights.h5"
     network.save_weights(str(file))
@@ -65,7 +65,7 @@ def test_classifies_the_photographs_of_scikit_learn(weights: Path) -> None:
     assert (china["image"], flower["image"]) == (CHINA, FLOWER)
     assert len(china["classes"]) == len(flower["classes"]) == 2
 
-    # The same by hand: the centred square, resized, minus ImageNet's mean colour.
+    # Expected: the centred square, resized, minus ImageNet's mean colour.
     with Image.open(CHINA) as picture:
         left = (picture.width - picture.height) // 2
         square = picture.crop((left, 0, left + picture.height, picture.height))
@@ -213,10 +213,10 @@ def test_a_failed_download_names_the_file_and_where_to_put_it(
 
 @pytest.mark.slow
 def test_a_download_without_an_answer_times_out(tmp_path: Path) -> None:
-    # Whoever connects is accepted by the system and then never hears a word.
+    # The system accepts connections, but nothing answers.
     with socket.create_server(("127.0.0.1", 0)) as silent:
         proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        done = _in_shell(tmp_path, proxy, "MobileNetV2", CHINA)  # else it would wait for ever
+        done = _in_shell(tmp_path, proxy, "MobileNetV2", CHINA)  # without a timeout this would hang
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5"
     assert done.returncode == 1
     assert done.stdout == ""

@@ -38,7 +38,7 @@ limits: {timeout: 30min, memory: 4GiB}
 
 
 def cnnbench(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Without a GPU, also where there is one."""
+    """Run the command line without a GPU."""
     return subprocess.run(
         [sys.executable, "-m", "cnnbench", *arguments],
         cwd=folder, capture_output=True, text=True, timeout=HANGS_AFTER_S,
@@ -48,7 +48,7 @@ def cnnbench(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A suite of every probe, run once to its end."""
+    """Run a suite with every probe once."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "tiny.yaml").write_text(SUITE)
     return folder, cnnbench(folder, "run", "tiny.yaml")

@@ -46,17 +46,17 @@ def start(suite: Path) -> subprocess.Popen[str]:
 
 
 def marked(place: Path) -> dict[str, str]:
-    """The environment of a command, which all that it starts has too."""
+    """Return environment variables that mark a command and all its child processes."""
     return {**os.environ, MARK: str(place)}
 
 
 def processes_of(place: Path) -> list[int]:
-    """Every living process that was started by a command in ``place``."""
+    """Return the living processes that a command in ``place`` started."""
     return processes.with_variable(MARK, str(place))
 
 
 def endless_is_built(place: Path) -> Path:
-    """Wait until the endless model is being built; the journal, in which all before it stands."""
+    """Wait until the endless model is being built; return the journal with the earlier jobs."""
     assert wait_until((place / "endless.began").exists)
     return next(place.glob("results/bad/*/records.jsonl"))
 
@@ -98,7 +98,7 @@ def test_every_way_a_model_can_fail_becomes_a_record(tmp_path: Path) -> None:
 
 
 def test_kills_a_job_at_its_time_limit_and_continues(tmp_path: Path) -> None:
-    """Nothing else is in this suite: on a busy machine anything may take longer than that."""
+    """The suite has no other job: on a busy machine any job may exceed the limit."""
     suite = write_suite(tmp_path, ["hang", "hang[classes=3]"], "limits: {timeout: 1s}\n")
     done = run(suite)
     assert done.returncode == 1, done.stderr

@@ -25,7 +25,7 @@ def request_(tmp_path: Path) -> JobRequest:
 
 
 def talk(request: JobRequest, *lines: bytes) -> tuple[Conversation, list[str]]:
-    """The conversation after all of these lines, and the progress that it reported."""
+    """Return the conversation after these lines, and the reported progress."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(b"".join(lines))

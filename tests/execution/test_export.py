@@ -30,7 +30,7 @@ def _exporter(
     card: str = '{"variant": "float32", "sha256": "0"}',
     result: JobResult = JobResult("ok"),  # noqa: B008
 ) -> FakeExecutor:
-    """Leaves a variant's file and card, and ends with ``result``."""
+    """Return an executor that writes a variant's file and card and ends with ``result``."""
 
     def answer(request: JobRequest) -> JobResult:
         folder = Path(request.artifacts).parent / "converted-0"
@@ -80,7 +80,7 @@ def test_the_summary_of_a_card_names_size_accuracy_and_flags() -> None:
 
 
 def _asked(weights: str, model: str = "BasicCNN", **options: Any) -> CompressionSetting:
-    """The setting of an export of ``ptq-int8``."""
+    """Return the setting of an export of ``ptq-int8``."""
     chosen = ExportOptions(model, "ptq-int8", Path(weights), Path("m.tflite"), **options)
     return export_settings.resolve(chosen)[0]
 
@@ -97,7 +97,7 @@ def _network_card(folder: Path, model: str, **known: str) -> None:
         ({}, "digits", 28, 3),
         ({"image_size": 32}, "digits", 32, 3),
         ({"dataset": "digits"}, "digits", 28, 3),
-        ({"dataset": "fashion_mnist"}, "fashion_mnist", 28, 5),  # of which the card knows nothing
+        ({"dataset": "fashion_mnist"}, "fashion_mnist", 28, 5),  # not the card's data set
     ],
 )
 def test_reads_the_training_settings_from_the_card_beside_the_weights(
@@ -119,7 +119,7 @@ def test_uses_the_hash_of_the_card_only_for_its_data_set(weights: str, tmp_path:
     _network_card(tmp_path, "BasicCNN", dataset_sha256="abc")
     asked = [_asked(weights), _asked(weights, dataset="fashion_mnist")]
     hashes = [setting.training.dataset_sha256 for setting in asked if setting.training]
-    assert hashes == ["abc", ""], "of another data set the card knows nothing"
+    assert hashes == ["abc", ""], "the card is about another data set"
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ import pytest
 from cnnbench.execution.machine_use import MachineUse
 from tests.processes import wait_until
 
-_PATIENCE_S = 300.0  # what no step takes on any machine
+_PATIENCE_S = 300.0  # a safety net: no step takes that long
 
 
 @pytest.fixture
 def machine() -> str:
-    """A machine of this test's own."""
+    """Return a machine name that no other test uses."""
     return f"test-{uuid4().hex[:12]}"
 
 
@@ -149,7 +149,7 @@ _TIMED = "{latency: {runtimes: [eager], min_rounds: 1, max_rounds: 1}}"
 
 @pytest.fixture
 def start(tmp_path: Path, machine: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts ``cnnbench run`` of a suite of one model, in a results folder of its name."""
+    """Start ``cnnbench run`` of a suite with one model, in a results folder of that name."""
     (tmp_path / "nets.py").write_text(_NETS)
     started = []
 
@@ -225,7 +225,7 @@ def test_wait_queues_a_run_unless_it_only_counts(
         assert heard, "it ended"
     assert heard == f"waiting for first (process {first.pid})\n"
     assert second.poll() is None
-    first.kill()  # it lets go without a word
+    first.kill()  # without a chance to clean up
     _, said = second.communicate(timeout=_PATIENCE_S)
     assert second.returncode == 0, said
     assert beside(tmp_path / "of_second") == [[], []]

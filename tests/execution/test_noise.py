@@ -44,7 +44,7 @@ STEADY = [1.00, 1.01, 0.99, 1.02, 0.98, 1.00, 1.01, 0.99]
 
 
 def test_one_disturbed_process_changes_neither_spread_nor_forecast() -> None:
-    """It took ten times as long: a standard deviation of 81 %, where the others are 1 % apart."""
+    """It takes ten times as long: the standard deviation is 81 %, but the others differ by 1 %."""
     wild = [*STEADY[:-1], 10.0]
     found, steady = noise.judge(wild, [1.0] * 8), noise.judge(STEADY, [1.0] * 8)
     assert np.log(wild).std(ddof=1) > 0.8

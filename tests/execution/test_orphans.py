@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.execution.test_containment import marked, processes_of
 from tests.processes import HANGS_AFTER_S
 
-# Stands in for TensorFlow in the server, and brings a probe that leaves an orphan.
+# Replaces TensorFlow in the server, and has a probe that leaves an orphan process.
 STAND_IN = """
 import subprocess, sys, time
 from types import ModuleType
@@ -46,7 +46,7 @@ request = JobRequest(
     id="job", model="LeNet5", search_path=(), probe="static",
     setting=StaticSetting().model_dump(mode="json"), repeat=0,
     artifacts=".", scratch=".", log="job.log", data_dir=None, memory_limit=None,
-    # A busy machine may need half an hour to be struck.
+    # Long, because on a busy machine the server may be killed late.
     timeout_s=1800.0 if sys.argv[1] == "server" else 2.0,
 )
 with LocalExecutor() as executor:
@@ -57,7 +57,7 @@ with LocalExecutor() as executor:
 
 
 def _run(folder: Path, victim: str) -> str:
-    """Return the output of the program, run with a light stand-in for TensorFlow."""
+    """Return the output of the program, run with a light substitute for TensorFlow."""
     (folder / "tensorflow.py").write_text(STAND_IN)
     path = os.pathsep.join([str(folder), str(ROOT)])
     done = subprocess.run(

@@ -14,7 +14,7 @@ from cnnbench.execution.local.output import Output
 from tests.conftest import ROOT
 from tests.processes import HANGS_AFTER_S
 
-# The fork server with a worker that does as its request says, and a parent that listens.
+# The fork server with a worker that follows its request, and a parent that reads the results.
 SERVER = """
 import json, os, socket, subprocess, sys, time
 from cnnbench.execution import worker
@@ -48,7 +48,7 @@ for request in sys.argv[1:]:
 
 
 def served(tmp_path: Path, *requests: str) -> list[dict[str, Any]]:
-    """Return the results of the requests; each has a log of its own."""
+    """Return the results of the requests; each has its own log."""
     words = [json.dumps({"does": does, "log": str(tmp_path / does)}) for does in requests]
     done = subprocess.run(
         [sys.executable, "-c", SERVER, *words],

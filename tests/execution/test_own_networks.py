@@ -77,7 +77,7 @@ from tensorflow import keras
 
 
 def net(input_shape=(8, 8, 1), classes=10):
-    with open(__file__, "a") as file:  # as somebody who goes on editing it
+    with open(__file__, "a") as file:  # the user edits the file during the run
         file.write("# once more\\n")
     layers = [keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(classes)]
     return keras.Sequential(layers)

@@ -67,7 +67,7 @@ def test_resumes_in_the_interrupted_round(tmp_path: Path) -> None:
     done = Counter((r["model"], r["repeat"]) for r in after if r["status"] == "ok")
     repeats = [PREPARE, 0, 1, 2, 3, 4]
     assert done == {(model, n): 1 for model in ("LeNet5", "BasicCNN") for n in repeats}
-    # What was left goes on in rounds: never a later one before an earlier one.
+    # The rest continues in rounds: no round begins before the earlier ones.
     new = [r["repeat"] for r in after[len(before) :]]
     assert PREPARE not in new and new == sorted(new)
     assert "5 of at least 6 processes" in table

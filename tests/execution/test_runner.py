@@ -91,7 +91,7 @@ def test_a_repeated_prepare_job_replaces_its_failure(tmp_path: Path) -> None:
     (cell,) = plan.cells
 
     def ends(*statuses: Status) -> tuple[Record, ...]:
-        """Run the suite, its jobs ending so; whatever an earlier prepare has made is lost."""
+        """Run the suite with these results; the artifacts of an earlier prepare job are lost."""
         left = iter(statuses)
         timed = {"latency_location_s": 1.0, "reference_s": 1.0}
         executor = FakeExecutor(lambda request: JobResult(next(left), "so", metrics=timed))

@@ -45,7 +45,7 @@ def drive(
     has_artifacts: Callable[[Cell], bool] | None = None,
     calls: Callable[[Job], Sequence[float]] = lambda job: (),
 ) -> list[tuple[str, Repeat]]:
-    """Run a schedule to its end; a cell has its artifacts once it was prepared."""
+    """Run a schedule to its end; a cell has its artifacts after its prepare job."""
     prepared = {r.model for r in records if r.repeat == PREPARE and r.status == "ok"}
     schedule = JobScheduler(
         plan.cells,

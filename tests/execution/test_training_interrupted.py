@@ -62,7 +62,7 @@ def test_a_resumed_training_gives_the_same_numbers(tmp_path: Path) -> None:
     for metric in ("top1", "loss", "ece"):
         assert resumed["metrics"][metric] == whole["metrics"][metric]
     assert resumed["details"]["correct"] == whole["details"]["correct"]
-    # A process traces its graph in the first epoch that it trains: the second began further on.
+    # Each process traces the graph in its first epoch; the second process began with a later one.
     traced = [point["epoch"] for point in resumed["details"]["curve"] if "traced" in point]
     assert len(traced) == 2
     assert traced[0] == 1 < traced[1]

@@ -172,7 +172,7 @@ def check_environment(text: bytes, folder: Path) -> None:
 
 
 def one_of(text: bytes, *commands: tuple[str, ...]) -> None:
-    """Give one of the commands, always the same for one input."""
+    """Return one of the commands, always the same for one input."""
     survives(*commands[zlib.crc32(text) % len(commands)])
 
 
@@ -208,7 +208,7 @@ def journals() -> st.SearchStrategy[bytes]:
 
 
 def csv_files() -> st.SearchStrategy[bytes]:
-    # The small one most of the time: what a real one has more of is more of the same.
+    # Mostly the small one: the real ones contain more of the same.
     return mutations.bytes_of([SMALL] * 20 + PUBLISHED)
 
 
@@ -230,7 +230,7 @@ def environments() -> st.SearchStrategy[bytes]:
     )
 
 
-# What is cheap to try is tried more often: the share of all inputs.
+# Share of all inputs; kinds that are fast to test have a larger share.
 TARGETS = {
     "names": (names, check_name, 6),
     "expressions": (expressions, check_expression, 5),
