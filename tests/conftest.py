@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
-# Runs of others, on a machine that these tests share, are no concern of theirs.
+# Do not detect runs of other processes on this machine.
 os.environ["CNNBENCH_MACHINE"] = f"tests-{os.getpid()}"
 
 _SHARED = ROOT.parent / "shared" / "data"
 
-# An example takes as long as the machine is busy.
+# The duration of an example depends on the load of the machine.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--minutes",
         type=float,
         default=math.inf,
-        help="Begin no test later than this; those left out are skipped and named.",
+        help="Start no test after this many minutes; skip the others.",
     )
 
 
@@ -44,7 +44,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder with real data; the test is skipped where there is none."""
+    """Return the folder with real data; skip the test if there is none."""
     folder = Path(os.environ.get("CNNBENCH_DATA", _SHARED))
     if not folder.is_dir():
         pytest.skip(f"no data: {folder} does not exist; set CNNBENCH_DATA")
@@ -52,9 +52,9 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _ctrl_c_is_heard() -> None:
-    """Whoever ignores Ctrl-C hands that on to the processes it starts, and tests interrupt some.
+def _handle_ctrl_c() -> None:
+    """Restore the handler of SIGINT: child processes that tests interrupt inherit it.
 
-    A shell's background job ignores it, and so does `cnnbench.cli.main` once it has ended here.
+    The background job of a shell ignores SIGINT, and so does `cnnbench.cli.main` after it ended.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""The pictures of Fashion-MNIST that come with cnnbench, made from the full data set.
+"""Make the packaged images of Fashion-MNIST from the full data set.
 
 ``python -m tests.packaged DATA_DIR`` writes them anew: the beginning of the stratified draw from
 the training and from the test images, with the place of each in its official set. What it writes
@@ -19,7 +19,7 @@ FILE = ROOT.joinpath("cnnbench", "data", *fashion_mnist.PACKAGED)
 
 
 def arrays(data_dir: Path) -> dict[str, np.ndarray]:
-    """``{train,test}_{images,labels,places}``, ``(n, 28, 28, 1)`` and ``(n,)``, in drawn order."""
+    """Return ``{train,test}_{images,labels,places}``, ``(n, 28, 28, 1)`` and ``(n,)``, as drawn."""
     full = fashion_mnist.official(data_dir)
     found = {}
     counts = fashion_mnist.FASHION_MNIST.facts.packaged

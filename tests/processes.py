@@ -1,4 +1,4 @@
-"""Looking for processes, and waiting for what they do."""
+"""Find processes, and wait for a condition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ with other work must not reach it."""
 
 
 def with_variable(name: str, value: str) -> list[int]:
-    """Every living process that was started with the environment variable, however far it strayed.
+    """Return the living processes that have the environment variable, including orphans.
 
     A worker has no command line of its own, and an orphan neither its parent nor its session.
     """
@@ -29,7 +29,7 @@ def with_variable(name: str, value: str) -> list[int]:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that ``pid`` has started, the oldest first."""
+    """Return the processes that ``pid`` has started, oldest first."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -49,7 +49,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = HANGS_AFTER_S) -> bool:
-    """Wait for ``condition``; False where it did not come true in time."""
+    """Wait for ``condition``; return False if it is not met in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -1,6 +1,6 @@
-"""Published tables, and how they are made: every run under results/published, and every page.
+"""Published tables: generation for every run under results/published and every page.
 
-A page marks a table so, and the command between the two comments makes it:
+A page marks a table with two comments; the first holds the command that makes it:
 
     <!-- cnnbench report results/published/mobile --format md -->
     ...
@@ -39,7 +39,7 @@ _BLOCK = re.compile(
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """``(command, text)`` of every table in a page that says how it was made."""
+    """Return ``(command, text)`` of every marked table in a page."""
     found = _BLOCK.finditer(page.read_text(encoding="utf-8"))
     return [(match["command"], match["text"]) for match in found]
 
@@ -69,7 +69,7 @@ def _recount(run: Path) -> None:
 
 
 def recounted(record: Record) -> Record:
-    """``record``, with today's numbers where it is one of counting."""
+    """Return ``record``, counted again if its probe only counts."""
     if record.probe != "static" or record.status != "ok":
         return record
     import tensorflow as tf

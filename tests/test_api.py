@@ -1,4 +1,4 @@
-"""The public API: what ``cnnbench`` declares, what importing it costs, and `cnnbench.run`."""
+"""The public API: declared names, lazy imports, and `cnnbench.run`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_running_loading_choosing_and_comparing_need_no_tensorflow() -> None:
     assert not modules & {"tensorflow", "keras", "tf_keras", "altair", "click"}
 
 
-def test_every_public_name_is_declared_for_readers_and_type_checkers_alike() -> None:
+def test_every_public_name_is_declared_for_type_checkers() -> None:
     tree = ast.parse((ROOT / "cnnbench" / "__init__.py").read_text("utf-8"))
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
@@ -53,7 +53,7 @@ def test_every_public_name_is_declared_for_readers_and_type_checkers_alike() -> 
 
 
 @pytest.mark.parametrize("name", cnnbench.__all__)
-def test_every_public_name_is_there_and_documented(name: str) -> None:
+def test_every_public_name_exists_and_is_documented(name: str) -> None:
     found = getattr(cnnbench, name)
     page = (ROOT / "docs" / "api.md").read_text("utf-8")
     assert name == "__version__" or (found.__doc__ and name in page)
@@ -72,7 +72,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "name of a file"])
-def test_a_suite_is_run_in_whatever_form_it_is_given(form: str, here: Path) -> None:
+def test_runs_a_suite_given_as_file_text_or_dictionary(form: str, here: Path) -> None:
     (here / "tiny.yaml").write_text(TEXT)
     suite: Any = {
         "dictionary": SUITE, "text": TEXT, "file": here / "tiny.yaml", "name of a file": "tiny.yaml"
@@ -87,11 +87,11 @@ def test_a_suite_is_run_in_whatever_form_it_is_given(form: str, here: Path) -> N
     assert (again.path, len(executor.requests)) == (run.path, 2), "resumed, nothing left to do"
 
 
-def test_a_suite_that_comes_with_the_package_is_found_by_its_name() -> None:
+def test_runs_a_packaged_suite_by_name() -> None:
     assert planned("smoke").suite.name == "smoke"
 
 
-def test_a_part_of_a_suite_is_run_elsewhere_and_anew(here: Path) -> None:
+def test_runs_a_part_of_a_suite_in_a_new_run(here: Path) -> None:
     executor = FakeExecutor()
     first = cnnbench.run(
         SUITE, out=here / "there", only=["basic_cnn"], probes=["static"], on=executor
@@ -111,7 +111,9 @@ def test_a_failed_job_is_a_record_and_a_row(here: Path) -> None:
     assert len(run.measured) == 2
 
 
-def test_progress_is_silent_shown_or_told(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_off_shown_or_passed_to_an_observer(
+    here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     class Told(Observer):
         jobs: list[str] = []
         is_closed = False

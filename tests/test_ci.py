@@ -1,4 +1,4 @@
-"""CI runs every slow test: the Makefile's list leaves none out."""
+"""The list of slow tests in the Makefile is complete."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from tests.conftest import ROOT
 
 
-def test_every_slow_test_is_in_the_list_that_ci_works_off() -> None:
+def test_the_slow_test_list_of_ci_is_complete() -> None:
     (listed,) = re.findall(r"^SLOW := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     mark = "mark." + "slow"
     slow = [file for file in (ROOT / "tests").glob("**/test_*.py") if mark in file.read_text()]

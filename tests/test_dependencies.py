@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-# Asked for by others: tensorflow-datasets imports it without naming it.
+# Required by other packages: tensorflow-datasets imports it without naming it.
 ON_BEHALF = {"importlib-resources"}
 # The tools of development are commands, plugins and stubs; only these are imported by the tests.
 IMPORTED_BY_TESTS = {"pytest", "hypothesis", "playwright", "markdown-it-py"}
@@ -25,7 +25,7 @@ BUILT_IN = set(sys.stdlib_module_names) | {"cnnbench", "__future__"}
 
 
 def names(requirements: list[str]) -> list[str]:
-    """The distributions that requirements ask for, their names normalised."""
+    """Return the normalised names of the required distributions."""
     words = [re.split(r"[\s\[<>=!~;]", requirement, maxsplit=1)[0] for requirement in requirements]
     return [re.sub(r"[-_.]+", "-", word).lower() for word in words]
 
@@ -37,7 +37,7 @@ USED = [*RUNTIME, *(name for extra in EXTRAS if extra != "dev" for name in names
 
 @cache
 def imported(folder: Path) -> set[str]:
-    """The top-level modules that a folder's files import, wherever in them."""
+    """Return the top-level modules that the files of a folder import."""
     return {name.split(".")[0] for file in folder.rglob("*.py") for name in _imports(file)}
 
 
@@ -58,12 +58,12 @@ def _imports(file: Path) -> Iterator[str]:
 
 @cache
 def owners() -> Mapping[str, list[str]]:
-    """Top-level module -> the distributions that install it."""
+    """Return top-level module -> distributions that install it."""
     return {module: names(found) for module, found in metadata.packages_distributions().items()}
 
 
 def modules_of(distribution: str) -> set[str]:
-    """The top-level modules that a distribution installs."""
+    """Return the top-level modules of a distribution."""
     found = {module for module, distributions in owners().items() if distribution in distributions}
     if not found:
         pytest.skip(f"{distribution} is not installed")
@@ -80,7 +80,7 @@ def test_every_library_of_the_tests_is_imported(distribution: str) -> None:
     assert modules_of(distribution) & imported(ROOT / "tests")
 
 
-def test_everything_imported_is_asked_for() -> None:
+def test_every_import_is_a_declared_dependency() -> None:
     unnamed = {
         module
         for module in imported(ROOT / "cnnbench") - BUILT_IN

@@ -35,13 +35,13 @@ def _commands() -> list[str]:
     return list(dict.fromkeys(line for line in found if not _OTHERS.search(line)))
 
 
-def test_there_are_commands() -> None:
+def test_pages_contain_commands() -> None:
     assert {line.split()[0] for line in _commands()} >= {"choose", "inspect", "report", "run"}
 
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Path:
-    """A folder as a user's: the published runs as results, and the suites."""
+    """Create a folder with the published runs as results, and the suites."""
     results = tmp_path / "results"
     results.mkdir()
     published = ROOT / "results" / "published"
@@ -52,7 +52,7 @@ def workplace(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", _commands())
-def test_a_command_that_is_shown_works(
+def test_a_documented_command_works(
     command: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(workplace)
@@ -71,7 +71,7 @@ def _blocks(page: Path) -> list[tuple[str, str | None]]:
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if _blocks(page)], ids=lambda page: page.name
 )
-def test_the_python_of_a_page_works_from_top_to_bottom(page: Path, workplace: Path) -> None:
+def test_the_python_code_of_a_page_runs_in_order(page: Path, workplace: Path) -> None:
     blocks = _blocks(page)
     mark = "-- end of the block --"
     script = workplace / "page.py"  # a file, as a builder that is registered must be in one

@@ -97,7 +97,7 @@ def test_every_exception_has_one_base(kind: type[Exception]) -> None:
     assert issubclass(kind, CnnbenchError)
 
 
-def test_a_user_error_says_where_what_and_hint() -> None:
+def test_a_user_error_states_place_problem_and_hint() -> None:
     assert str(UserError("bad", "s.yaml:3", "write 2")) == "s.yaml:3: bad (write 2)"
     assert str(UserError("bad")) == "bad"
 

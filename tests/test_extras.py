@@ -1,4 +1,4 @@
-"""A package outside cnnbench adds one of everything (``tests/extras``), used as a user would."""
+"""A package outside cnnbench (``tests/extras``) adds one plugin of each kind and uses it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ COUNTING = """
   static: {batch_sizes: [1]}
   layers: {layer_types: [Dense, HardSwish]}
 """
+COMPRESSING = """
+  compression: {models: [Tiny], variants: [rounded-2], min_rounds: 1, max_rounds: 1}
+"""
 MEASURING = """
   latency: {models: [Tiny], runtimes: [stored], threads: [1], min_rounds: 1, max_rounds: 1}
   accuracy:
@@ -30,7 +33,7 @@ MEASURING = """
 def cnnbench(
     folder: Path, *words: str, site: Path | None = EXTRAS
 ) -> subprocess.CompletedProcess[str]:
-    """The command line as a process, with the packages of ``site`` installed."""
+    """Run the command line as a process, with the packages of ``site`` installed."""
     path = [str(ROOT), *([str(site)] if site else [])]
     return subprocess.run(
         [sys.executable, "-m", "cnnbench", *words],
@@ -45,7 +48,7 @@ def suite(folder: Path, text: str) -> str:
 
 
 def rows(folder: Path) -> dict[str, dict[str, str]]:
-    """The report of the suite: model -> column -> cell."""
+    """Return the report of the suite: model -> column -> cell."""
     (report,) = folder.glob("results/extras/*/report.csv")
     with report.open(newline="") as lines:
         return {row["model"]: row for row in csv.DictReader(lines)}
@@ -53,7 +56,7 @@ def rows(folder: Path) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the outside probe counted outside models, on the outside executor."""
+    """Return a folder with a run of the outside probe on outside models and executor."""
     folder = tmp_path_factory.mktemp("extras")
     text = f"{MODELS}probes:{COUNTING}"
     done = cnnbench(folder, "run", suite(folder, text), "--on", "threads://a,b")
@@ -62,7 +65,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_an_architecture_a_model_source_and_a_probe_meet_in_a_report(counted: Path) -> None:
+def test_a_report_shows_models_and_a_probe_of_another_package(counted: Path) -> None:
     found = rows(counted)
     assert list(found) == ["Tiny", "Tiny[activation=linear]", "toy://red[width=3]"]
     assert [row["layers@Dense"] for row in found.values()] == ["1", "1", "1"]
@@ -87,6 +90,16 @@ def test_a_format_writes_the_report(counted: Path) -> None:
     assert done.stdout == "Tiny\nTiny[activation=linear]\ntoy://red[width=3]\n", done.stderr
 
 
+def test_a_subcommand_is_listed_in_the_help_and_runs(counted: Path) -> None:
+    done = cnnbench(counted, "largest", "Tiny")
+    assert done.stdout == f"conv2d: {6 * 6 * 8 * 9:,} MACs\n", done.stderr
+    shown = cnnbench(counted, "--help")
+    assert "largest  Print the layer of MODEL with the most MACs.\n" in shown.stdout
+    refused = cnnbench(counted, "largest", "Tini")
+    assert refused.returncode == 2
+    assert "unknown model 'Tini' (did you mean 'Tiny'?)" in refused.stderr
+
+
 def test_a_probe_fills_columns_that_can_be_chosen_by(counted: Path) -> None:
     done = cnnbench(counted, "choose", "results/extras", "--minimize", "layers@HardSwish")
     assert done.stdout.startswith("Winner: toy://red[width=3]"), done.stderr
@@ -100,6 +113,30 @@ def test_without_the_package_its_records_and_suites_are_refused_in_one_line(coun
     assert run.returncode == 2
     assert "unknown probe 'layers'" in run.stderr
     assert "unknown model 'toy://red'" in run.stderr
+    subcommand = cnnbench(counted, "largest", "LeNet5", site=None)
+    assert subcommand.returncode == 2
+    assert "unknown command 'largest'" in subcommand.stderr
+
+
+def test_a_variant_with_an_impossible_amount_is_refused(tmp_path: Path) -> None:
+    text = "models: [Tiny]\nprobes:" + COMPRESSING.replace("rounded-2", "rounded-40")
+    done = cnnbench(tmp_path, "run", suite(tmp_path, text), "--dry-run")
+    assert done.returncode == 2
+    assert "40 binary places are out of range (0 to 16)" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_compression_step_makes_a_variant_that_is_measured(tmp_path: Path) -> None:
+    text = f"models: [Tiny]\nprobes:{COMPRESSING}"
+    done = cnnbench(tmp_path, "run", suite(tmp_path, text))
+    assert done.returncode == 0, done.stderr
+    (report,) = tmp_path.glob("results/extras/*/report.csv")
+    with report.open(newline="") as lines:
+        original, rounded = csv.DictReader(lines)
+    assert (original["variant"], rounded["variant"]) == ("float32", "rounded-2")
+    assert rounded["coverage_macs"] == rounded["coverage_params"] == "1"
+    assert int(rounded["distinct_weights"]) < int(original["distinct_weights"])
+    assert float(rounded["latency_location_s@cpu/litert/b1"]) > 0
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def test_an_ambiguous_name_lists_its_candidates() -> None:
         metrics.resolve("latency_p50", COLUMNS)
 
 
-def test_a_settings_beginning_ends_at_a_joint_and_a_whole_one_comes_first() -> None:
+def test_an_abbreviated_setting_ends_at_a_separator() -> None:
     columns = ["top1@a/b", "top1@a/b/c", "top1@ab/c"]
     assert metrics.with_label("a/b", columns) == ["top1@a/b"]
     assert metrics.with_label("a", columns) == ["top1@a/b", "top1@a/b/c"]
@@ -51,7 +51,7 @@ def test_a_settings_beginning_ends_at_a_joint_and_a_whole_one_comes_first() -> N
         metrics.resolve("top1@a", columns)
 
 
-def test_the_shortest_beginning_of_a_setting_names_it_alone() -> None:
+def test_the_shortest_unambiguous_prefix_names_a_setting() -> None:
     labels = ["f/32px/2ep/a=1/b=2", "f/32px/2ep/a=1/b=3", "f/32px/2ep", "cpu/graph/b1", "f/a=1", ""]
     cut = metrics.beginnings(labels)
     assert cut == {
@@ -75,7 +75,7 @@ def test_companions_match_by_full_name_only() -> None:
         metrics.resolve("latency_p50_s_ci", COLUMNS)
 
 
-def test_a_misspelt_metric_names_the_nearest() -> None:
+def test_a_misspelt_metric_suggests_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'params'"):
         metrics.resolve("parms", COLUMNS)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cnnbench.cli import COMMANDS
 from cnnbench.data.datasets import DATASETS
 from cnnbench.errors import UserError
 from cnnbench.execution.executor import EXECUTORS
@@ -23,7 +24,7 @@ from cnnbench.tasks.task import TASKS
 from tests.conftest import ROOT
 
 REGISTRIES: tuple[Registry[Any], ...] = (
-    DATASETS, EXECUTORS, FORMATS, PROBES, QUALITY, RUNTIMES, SOURCES, STEPS, TASKS
+    COMMANDS, DATASETS, EXECUTORS, FORMATS, PROBES, QUALITY, RUNTIMES, SOURCES, STEPS, TASKS
 )  # fmt: skip
 COLOURS = """
 from cnnbench.errors import UserError
@@ -38,7 +39,7 @@ def colours() -> Registry[str]:
 
 
 def package(folder: Path, name: str, entries: str) -> None:
-    """An installed distribution, as far as entry points go."""
+    """Create the metadata of an installed distribution with entry points."""
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
@@ -60,7 +61,7 @@ def test_loads_a_built_in_name_when_it_is_asked_for(colours: Registry[str]) -> N
     assert colours.is_built_in("red")
 
 
-def test_an_unknown_name_is_the_users_mistake_and_the_nearest_is_named(
+def test_an_unknown_name_is_a_user_error_with_the_nearest(
     colours: Registry[str],
 ) -> None:
     with pytest.raises(UserError, match="unknown colour 'rad'") as error:
@@ -71,12 +72,12 @@ def test_an_unknown_name_is_the_users_mistake_and_the_nearest_is_named(
         colours["blue"]
 
 
-def test_what_cannot_be_imported_is_one_clear_error(colours: Registry[str]) -> None:
+def test_a_plugin_that_cannot_be_imported_is_one_clear_error(colours: Registry[str]) -> None:
     with pytest.raises(UserError, match="the colour 'lost' cannot be loaded from string:none"):
         colours["lost"]
 
 
-def test_another_package_adds_a_name_but_takes_none_of_ours(tmp_path: Path) -> None:
+def test_another_package_adds_plugins_but_cannot_replace_built_in_ones(tmp_path: Path) -> None:
     package(tmp_path, "paint", "blue = string:hexdigits\nred = string:hexdigits")
     code = "print(*colours, colours['blue'][-1], colours['red'][-1], colours.is_built_in('blue'))"
     assert run(tmp_path, code) == "red lost blue F 9 False"
@@ -94,7 +95,7 @@ except UserError as error:
     assert "two installed packages provide the colour 'blue'" in run(tmp_path, code)
 
 
-def test_the_table_of_what_can_be_added_names_protocols_and_groups_of_the_code() -> None:
+def test_the_table_of_extension_points_matches_the_code() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| `(cnnbench\.\w+)` \|$", page, re.MULTILINE)
     for protocol in (cell.strip("`") for cell, _ in rows if cell.startswith("`")):
@@ -104,4 +105,4 @@ def test_the_table_of_what_can_be_added_names_protocols_and_groups_of_the_code()
     assert {group for _, group in rows} == {*own, "cnnbench.models"}
     (entry_points,) = (ROOT / "tests" / "extras").glob("*/entry_points.txt")
     outside = set(re.findall(r"^\[(.+)\]$", entry_points.read_text("utf-8"), re.MULTILINE))
-    assert outside == {*own, "cnnbench.models"} - {"cnnbench.compression_steps"}
+    assert outside == {*own, "cnnbench.models"}

@@ -1,4 +1,4 @@
-"""Every published table, and every table in a page, is what today's code makes of its journal."""
+"""Published tables, and tables in pages, equal those generated from the journals."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ BLOCKS = [
 ]
 
 
-def test_there_is_something_published() -> None:
+def test_there_are_published_runs() -> None:
     assert published.RUNS
     assert BLOCKS
 
 
 @pytest.mark.parametrize("folder", published.RUNS, ids=lambda path: path.name)
-def test_a_published_run_gives_the_same_tables_today(folder: Path) -> None:
+def test_published_tables_can_be_regenerated(folder: Path) -> None:
     run = tables.load(folder)
     made = files.contents(run)
     for name in ("report.csv", "records.csv", "report.md"):
@@ -40,7 +40,7 @@ def test_a_published_run_gives_the_same_tables_today(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", published.RUNS, ids=lambda path: path.name)
-def test_published_percentiles_keep_their_order_and_say_how_noisy_they_are(folder: Path) -> None:
+def test_published_percentiles_are_in_order_and_state_their_noise(folder: Path) -> None:
     report = tables.load(folder).measured
     settings = {split(name)[1] for name in report.numbers if split(name)[0] == "latency_p50_s"}
     for row in report:
@@ -60,13 +60,13 @@ def test_published_percentiles_keep_their_order_and_say_how_noisy_they_are(folde
 
 
 @pytest.mark.parametrize(("command", "text"), BLOCKS)
-def test_a_table_in_a_page_is_made_by_the_command_over_it(command: str, text: str) -> None:
+def test_a_table_in_a_page_equals_the_output_of_its_command(command: str, text: str) -> None:
     assert text.strip() == published.output_of(command).strip()
 
 
 @pytest.mark.parametrize("name", ["chapter_14", "fashion_mnist", "mobile", "table_14_3"])
-def test_what_decides_a_published_number_is_still_written_down_the_same(name: str) -> None:
-    """Else a run could not be continued by a newer cnnbench, whatever else it changed."""
+def test_keys_of_published_records_are_unchanged(name: str) -> None:
+    """Otherwise a newer version could not continue the run."""
     folder = published.ROOT / "results/published" / name
     suite = suites.load(folder / "suite.yaml", registry)
     planned = {

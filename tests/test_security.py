@@ -1,4 +1,4 @@
-"""`SECURITY.md`, claim by claim."""
+"""The claims of `SECURITY.md`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ from cnnbench.results import csv_files, tables
 from cnnbench.results.tables import Run
 from tests.chaos.harness import Workplace
 from tests.conftest import ROOT
-from tests.fuzz.door import bounded, survives
-from tests.report.made import Book
-from tests.results.records import record
+from tests.fuzz.command_line import bounded, survives
+from tests.records import Book, record
 
 SOURCES = sorted((ROOT / "cnnbench").rglob("*.py"))
 HOSTILE = "<script>alert(1)</script>"
 
-# What runs what it reads, or a shell.
+# Functions that execute their input or start a shell.
 FORBIDDEN_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 FORBIDDEN_CALLS = {
     *("eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load", "yaml.full_load"),
@@ -41,7 +40,7 @@ FORBIDDEN_ARGUMENTS = {("allow_pickle", True), ("safe_mode", False), ("shell", T
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_no_source_uses_what_runs_its_input(file: Path) -> None:
+def test_no_source_calls_a_function_that_executes_its_input(file: Path) -> None:
     assert not list(_dangers(ast.parse(file.read_text(encoding="utf-8"))))
 
 
@@ -52,7 +51,7 @@ def test_no_source_uses_what_runs_its_input(file: Path) -> None:
         "np.load(x, allow_pickle=True)", "load_model(x, safe_mode=False)", "run(x, shell=True)",
     ],
 )  # fmt: skip
-def test_the_check_itself_finds_each(code: str) -> None:
+def test_finds_each_forbidden_call(code: str) -> None:
     assert list(_dangers(ast.parse(code)))
 
 
@@ -71,7 +70,7 @@ def _dangers(tree: ast.AST) -> Iterator[str]:
                     yield ast.unparse(node)
 
 
-def test_a_tag_that_would_build_an_object_builds_nothing(tmp_path: Path) -> None:
+def test_rejects_yaml_tags_that_build_objects(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     suite = tmp_path / "evil.yaml"
     for tag in ("python/object/apply:os.system", "python/object/new:os.system"):
@@ -83,7 +82,7 @@ def test_a_tag_that_would_build_an_object_builds_nothing(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "name", ["../../x", "/etc/x", "..", ".", "a/b", "a\\b", ".hidden", "x" * 65, "", "a\n", "é"]
 )
-def test_a_suites_name_cannot_leave_the_results_folder(tmp_path: Path, name: str) -> None:
+def test_a_suites_name_cannot_escape_the_results_folder(tmp_path: Path, name: str) -> None:
     place = Workplace.make(tmp_path / "inside" / "place")
     suite = place.folder / "tiny.yaml"
     suite.write_text(suite.read_text().replace("name: tiny", f"name: {json.dumps(name)}"))
@@ -117,9 +116,7 @@ def test_nothing_is_written_through_a_symbolic_link(tmp_path: Path, link: str) -
 
 
 @pytest.mark.parametrize("name", ["suite.yaml", "environment.json"])
-def test_no_file_of_this_machine_comes_into_a_report_through_a_link(
-    tmp_path: Path, name: str
-) -> None:
+def test_no_file_enters_a_report_through_a_link(tmp_path: Path, name: str) -> None:
     secret = tmp_path / "secret"
     secret.write_text('{"cpu": "a secret of this machine"}')
     run = Book().static("A", params=1).write(tmp_path / "run")
@@ -142,7 +139,7 @@ def test_no_file_of_this_machine_comes_into_a_report_through_a_link(
         html.page(tables.load(run))
 
 
-def test_a_builder_runs_in_no_command_that_only_reads(tmp_path: Path) -> None:
+def test_commands_that_only_read_run_no_builder(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     code = f"open({str(trace)!r}, 'w')\ndef net(input_shape=(8, 8, 1), classes=4): ...\n"
     (tmp_path / "own.py").write_text(code)
@@ -178,7 +175,7 @@ def keras_file(file: Path, layer: dict[str, object]) -> Path:
     return file
 
 
-def test_a_keras_file_with_code_in_it_is_refused_before_keras_sees_it(tmp_path: Path) -> None:
+def test_rejects_a_keras_file_with_code_before_loading_it(tmp_path: Path) -> None:
     code = {"class_name": "__lambda__", "config": {"code": "4wAAAAA="}}
     layer = {"class_name": "Lambda", "config": {"function": code}}
     file = keras_file(tmp_path / "evil.keras", layer)
@@ -196,7 +193,7 @@ def test_a_keras_file_with_code_in_it_is_refused_before_keras_sees_it(tmp_path: 
     ],
     ids=str,
 )  # fmt: skip
-def test_a_keras_file_with_any_json_in_it_is_refused_in_words_or_described(
+def test_a_keras_file_with_any_json_gives_a_clear_error_or_a_result(
     tmp_path: Path, config: object
 ) -> None:
     file = tmp_path / "odd.keras"
@@ -210,7 +207,7 @@ def test_a_keras_file_with_any_json_in_it_is_refused_in_words_or_described(
 
 
 @pytest.mark.slow
-def test_a_keras_file_that_names_a_function_of_the_system_calls_nothing(tmp_path: Path) -> None:
+def test_a_keras_file_that_names_a_system_function_calls_nothing(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     layer = {
         "module": "os", "class_name": "system", "registered_name": "system",
@@ -222,7 +219,7 @@ def test_a_keras_file_that_names_a_function_of_the_system_calls_nothing(tmp_path
     assert not trace.exists()
 
 
-def test_names_are_text_in_html_and_markdown(tmp_path: Path) -> None:
+def test_names_are_escaped_in_html_and_markdown(tmp_path: Path) -> None:
     report = tables.measured(
         [
             record(HOSTILE, "static", params=1, macs=2, activation_infer_peak_bytes=3),
@@ -236,7 +233,7 @@ def test_names_are_text_in_html_and_markdown(tmp_path: Path) -> None:
     assert f"{HOSTILE} [bold]x[/bold] | y" in table.as_text(report, {}, 400)
 
 
-def test_a_formula_is_no_formula_in_csv_and_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_formulas_are_neutralised_in_csv_and_read_back(tmp_path: Path) -> None:
     evil = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "'=1", "＝1+1"]
     report = tables.report([record(name, "static", params=1, **{"=evil": 1.0}) for name in evil])
     text = csv_files.to_csv(report)

@@ -1,6 +1,6 @@
-"""Large suites and long runs: the time grows as they do, and not as their square.
+"""Large suites and long runs: the time is linear in their size.
 
-Of four times as much; sixteen times as long would be the square, and eight lies in between.
+Input four times as large may take at most eight times as long; quadratic time is sixteen.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _spec.loader.exec_module(size)
 
 
 def cpu_seconds(act: Callable[[], object]) -> float:
-    """The least of three, of this process alone, so that a busy machine does not count."""
+    """Return the smallest CPU time of three, which does not depend on the load of the machine."""
     took = []
     for _ in range(3):
         clock = time.process_time()
@@ -31,14 +31,14 @@ def cpu_seconds(act: Callable[[], object]) -> float:
     return min(took)
 
 
-def test_the_time_of_a_plan_grows_as_its_rounds_do() -> None:
+def test_planning_time_is_linear_in_the_rounds() -> None:
     assert size.jobs_of_large_plan(10) == 40 * 7 * 5 * (10 + 1)
     few, many = (cpu_seconds(lambda n=n: size.jobs_of_large_plan(n)) for n in (10, 40))  # type: ignore[misc]
     assert many < 8 * few
 
 
 @pytest.mark.slow
-def test_the_time_of_a_report_grows_as_its_records_do(tmp_path: Path) -> None:
+def test_reporting_time_is_linear_in_the_records(tmp_path: Path) -> None:
     took = []
     for count in (10_000, 40_000):
         folder = tmp_path / str(count)

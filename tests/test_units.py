@@ -34,7 +34,7 @@ def test_parse(text: str | float, unit: units.Unit, value: float) -> None:
      ("nan", "s"), ("1e999s", "s"), (True, "count"), ("1e308TB", "bytes"),
      (10**400, "count"), ("9" * 101, "s")],
 )  # fmt: skip
-def test_rejects_what_is_no_quantity_of_its_kind(text: str | float, unit: units.Unit) -> None:
+def test_rejects_a_quantity_of_another_kind(text: str | float, unit: units.Unit) -> None:
     with pytest.raises(UserError, match="write for example"):
         units.parse(text, unit)
 

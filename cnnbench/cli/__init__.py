@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import io
 import os
 import signal
@@ -16,46 +15,42 @@ import click
 
 from cnnbench import __version__
 from cnnbench.environment import variables
-from cnnbench.errors import CnnbenchError, UserError, explained, nearest
+from cnnbench.errors import CnnbenchError, UserError, explained
+from cnnbench.plugins import Registry
 from cnnbench.text import printable_lines
 
 EXIT_FINE, EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
-_SUBCOMMANDS = (
-    "models",
-    "inspect",
-    "run",
-    "report",
-    "choose",
-    "compare",
-    "predict",
-    "export",
-    "doctor",
+_OWN = "models inspect run report choose compare predict export doctor"
+
+COMMANDS: Registry[click.Command] = Registry(
+    "cnnbench.commands",
+    "command",
+    {name: f"cnnbench.cli.{name}:command" for name in _OWN.split()},
 )
 
 
 class _Subcommands(click.Group):
-    """Group that imports a subcommand when it is called: ``cnnbench.cli.<name>.command``."""
+    """Group that imports a subcommand when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_SUBCOMMANDS)
+        return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _SUBCOMMANDS:
-            hint = nearest(name, _SUBCOMMANDS) or f"one of: {', '.join(_SUBCOMMANDS)}"
-            raise UserError(f"unknown command '{name}'", hint=hint)
-        command: click.Command = importlib.import_module(f"cnnbench.cli.{name}").command
-        return command
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        return COMMANDS.find(name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the subcommands with the whole first sentence of each, wrapped."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self._first_sentence(ctx, name)) for name in _SUBCOMMANDS])
+            formatter.write_dl([(name, self._first_sentence(name)) for name in COMMANDS])
 
-    def _first_sentence(self, ctx: click.Context, name: str) -> str:
-        command = self.get_command(ctx, name)
-        return command.get_short_help_str(limit=1000) if command else ""
+    def _first_sentence(self, name: str) -> str:
+        """Return the first sentence of a subcommand's help, or why it cannot be loaded."""
+        try:
+            return COMMANDS[name].get_short_help_str(limit=1000)
+        except UserError as error:  # another package's: the others still work
+            return error.one_line()
 
 
 @click.command(cls=_Subcommands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -27,4 +27,4 @@ def command(data_dir: Path | None, noise: bool) -> None:
 def _section(title: str, lines: Iterable[tuple[str, str]]) -> None:
     click.echo(title)
     for name, value in lines:
-        click.echo(f"  {name + ':':28}{value}")
+        click.echo(f"  {name + ':':30} {value}")

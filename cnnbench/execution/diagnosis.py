@@ -38,8 +38,14 @@ def machine() -> Iterator[tuple[str, str]]:
     yield "variables that affect results", ", ".join(set_) or "none set"
 
 
-def runtimes() -> Iterator[tuple[str, str]]:
-    """Yield ``(runtimes, versions or how to install them)``."""
+def runtimes(
+    version_of: Callable[[str], str | None] = environment.version_of,
+) -> Iterator[tuple[str, str]]:
+    """Yield ``(runtimes, versions or how to install them)``.
+
+    Args:
+        version_of: returns the version of an installed distribution, or None.
+    """
     names: dict[tuple[str, ...], list[str]] = {}
     for name in RUNTIMES:
         try:
@@ -49,7 +55,7 @@ def runtimes() -> Iterator[tuple[str, str]]:
         else:
             names.setdefault(packages, []).append(name)
     for packages, found in names.items():
-        versions = [environment.version_of(package) for package in packages]
+        versions = [version_of(package) for package in packages]
         if all(versions):
             words = ", ".join(f"{p} {v}" for p, v in zip(packages, versions, strict=True))
         else:

@@ -7,7 +7,7 @@ timed, nothing else may run on the machine. If stderr is no terminal, it is a li
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -27,16 +27,21 @@ _FIXED_WIDTH = 28  # the time left, the count and the spaces between
 
 
 class Progress(Observer):
-    """Shows the progress of a run: a bar in a terminal, else a line every minute."""
+    """Shows the progress of a run: a bar in a terminal, else a line every minute.
 
-    def __init__(self) -> None:
+    Args:
+        clock: returns seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.had_work = False
         self._console = Console(stderr=True, highlight=False)
         self._is_terminal = self._console.is_terminal
         self._pace = Pace()
         self._left: list[Job] = []
         self._run = Path()
-        self._logged = time.monotonic()
+        self._logged = clock()
         self._bar = Bar(
             TextColumn("{task.fields[left]:>14}"),
             BarColumn(bar_width=_BAR_WIDTH),
@@ -105,9 +110,9 @@ class Progress(Observer):
 
     def _log(self, what: str) -> None:
         """Write a line, at most every minute, if no bar is drawn."""
-        if self._is_terminal or time.monotonic() - self._logged < _LOG_EVERY_S:
+        if self._is_terminal or self._clock() - self._logged < _LOG_EVERY_S:
             return
-        self._logged = time.monotonic()
+        self._logged = self._clock()
         task = self._bar.tasks[0]
         count = f"{task.completed:.0f} of {task.total:.0f} jobs done"
         words = f"{count}{self._time_left(', {} left')}, {what}"

@@ -25,9 +25,9 @@ class Fault:
     """One fault.
 
     Attributes:
-        name: for the count.
-        strike: does it to a running command; False where there was nothing to strike.
-        mend: takes it back before the same command is given again.
+        name: shown in the summary.
+        strike: injects the fault; returns False if there was nothing to affect.
+        mend: removes the fault before the command is rerun.
         arrange: prepares the workplace before the command is started.
         codes: the exit codes that the struck command may end with.
         leaves_words: whether the command can still say what went wrong.
@@ -42,7 +42,7 @@ class Fault:
 
 
 def kill(victim: Victim, signals: tuple[signal.Signals, ...]) -> Fault:
-    """Send signals to one process, one right after the other."""
+    """Send signals to one process in quick succession."""
 
     def strike(command: Command) -> bool:
         pid = command.wait_for(victim)
@@ -58,7 +58,7 @@ def kill(victim: Victim, signals: tuple[signal.Signals, ...]) -> Fault:
 
 
 def ctrl_c() -> Fault:
-    """SIGINT to the whole foreground group, as a terminal sends it."""
+    """Send SIGINT to the whole foreground group, as a terminal does."""
 
     def strike(command: Command) -> bool:
         with contextlib.suppress(ProcessLookupError):
@@ -70,7 +70,7 @@ def ctrl_c() -> Fault:
 
 
 def out_of_memory(victim: Victim) -> Fault:
-    """From now on the process gets no more memory: what it asks for is refused."""
+    """Refuse all further allocations of the process."""
 
     def strike(command: Command) -> bool:
         pid = command.wait_for(victim)
@@ -81,7 +81,7 @@ def out_of_memory(victim: Victim) -> Fault:
             return True
         return False
 
-    # Python without memory may end by a signal of its own, or by its C library's 127.
+    # Without memory, Python may end by a signal, or with exit code 127 of the C library.
     killed = {-int(one) for one in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGKILL)}
     is_parent = victim == "parent"
     return Fault(
@@ -93,7 +93,7 @@ def out_of_memory(victim: Victim) -> Fault:
 
 
 def full_disk() -> Fault:
-    """Something else fills the file system of the results folder to its last byte."""
+    """Fill the file system of the results folder completely."""
 
     def strike(command: Command) -> bool:
         ballast = command.workplace.results / "ballast"
@@ -111,13 +111,13 @@ def full_disk() -> Fault:
 
 
 def read_only() -> Fault:
-    """The results folder becomes read-only under the running command."""
+    """Make the results folder read-only while the command runs."""
 
     def shadow(workplace: Workplace) -> str:
         return str(workplace.folder / "shadow")
 
     def arrange(workplace: Workplace) -> None:
-        """A read-only view of the folder, to be put over it in one step."""
+        """Prepare a read-only mount of the folder, which is put over it in one step."""
         Path(shadow(workplace)).mkdir(exist_ok=True)
         _mount("--bind", str(workplace.results), shadow(workplace))
         _mount("-o", "remount,bind,ro", shadow(workplace))
@@ -138,7 +138,7 @@ def _mount(*words: str) -> None:
 
 
 def clock_jump(clock: Path, rng: random.Random) -> Fault:
-    """The wall clock jumps, by anything from minutes to years, in either direction."""
+    """Move the wall clock by minutes to years, in either direction."""
     jump = rng.choice([-1, 1]) * 10 ** rng.uniform(2, 8.5)
 
     def arrange(workplace: Workplace) -> None:
@@ -154,7 +154,7 @@ def clock_jump(clock: Path, rng: random.Random) -> Fault:
 
 
 def second_run(options: tuple[str, ...]) -> Fault:
-    """The same command once more, beside the first: it is refused, or waits with ``--wait``."""
+    """Start the same command again: it is rejected, or waits with ``--wait``."""
 
     def strike(command: Command) -> bool:
         was_running = not command.is_over()
@@ -171,7 +171,7 @@ def second_run(options: tuple[str, ...]) -> Fault:
 
 
 def all_faults(can_mount: bool, clock: Path | None) -> list[Callable[[random.Random], Fault]]:
-    """Every fault that can be made on this machine, as makers."""
+    """Return a constructor for every fault that is possible on this machine."""
     kills: list[tuple[Victim, tuple[signal.Signals, ...]]] = [
         ("parent", (signal.SIGKILL,)),
         ("server", (signal.SIGKILL,)),
@@ -196,7 +196,7 @@ def all_faults(can_mount: bool, clock: Path | None) -> list[Callable[[random.Ran
 
 
 def wrong_clock(folder: Path) -> Path | None:
-    """The library that sets the wall clock of a process off, or None without a C compiler."""
+    """Return the library that shifts the wall clock of a process, or None without a C compiler."""
     library = folder / "clock.so"
     command = ["cc", "-shared", "-fPIC", "-o", str(library), str(_CLOCK)]
     with contextlib.suppress(OSError):
@@ -213,7 +213,7 @@ def preloaded(clock: Path | None) -> dict[str, str]:
 
 @contextmanager
 def small_disk(folder: Path, size: str = "4m") -> Iterator[bool]:
-    """A file system of its own on ``folder``; False where this user cannot mount one."""
+    """Mount a small file system on ``folder``; return False if this user cannot."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     mounted = subprocess.run(command, capture_output=True).returncode == 0

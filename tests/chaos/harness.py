@@ -1,4 +1,4 @@
-"""A suite run from the shell, its processes, and what must hold of its folder at any moment."""
+"""A run started from the shell, its processes, and the invariants of its folder."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Workplace:
 
     @classmethod
     def make(cls, folder: Path, variables: Mapping[str, str] = MappingProxyType({})) -> Workplace:
-        """A new folder with the tiny suite; its commands run with ``variables`` set."""
+        """Create a folder with the tiny suite; commands run with ``variables`` set."""
         folder.mkdir(parents=True)
         (folder / "tiny.yaml").write_text(SUITE)
         (folder / "nets.py").write_text(NETS)
@@ -69,7 +69,7 @@ class Workplace:
         return self.folder / self.out
 
     def start(self, *options: str) -> Command:
-        """Start ``cnnbench run``, leader of a session as under a terminal of its own."""
+        """Start ``cnnbench run`` in its own session."""
         path = [str(STAND_IN), str(ROOT)] if self.is_light else [str(ROOT)]
         environment = {**os.environ, **self.variables, _TOKEN: self.token}
         environment["PYTHONPATH"] = os.pathsep.join(path)
@@ -92,11 +92,11 @@ class Workplace:
         return self.start(*options).end()
 
     def journals(self) -> dict[Path, bytes]:
-        """The bytes of every journal that there is."""
+        """Return the bytes of every journal."""
         return {path: path.read_bytes() for path in self.results.glob("*/*/records.jsonl")}
 
     def processes(self) -> list[int]:
-        """Every living process that was started from here, however far it has wandered."""
+        """Return the living processes that were started from here, including orphans."""
         return processes.with_variable(_TOKEN, self.token)
 
     def remove(self) -> None:
@@ -111,7 +111,7 @@ class Command:
     process: subprocess.Popen[str]
 
     def pid(self, victim: Victim) -> int | None:
-        """The process of one kind, or None where there is none now."""
+        """Return the process of one kind, or None."""
         if self.process.poll() is not None:
             return None
         if victim == "parent":
@@ -122,7 +122,7 @@ class Command:
         return next(iter(children(server)), None)
 
     def wait_for(self, victim: Victim) -> int | None:
-        """Its process, as soon as there is one; None where the command ends before."""
+        """Return the process as soon as it exists, or None if the command ends first."""
         pid = None
         while pid is None and not self.is_over():
             pid = self.pid(victim)
@@ -138,14 +138,14 @@ class Command:
 
 
 def check_kept(before: dict[Path, bytes], after: dict[Path, bytes]) -> None:
-    """No record lost: every whole line that a journal had it still has, in its place."""
+    """Check that every complete line of each journal is still there, in its place."""
     for path, text in before.items():
         whole = text[: text.rfind(b"\n") + 1]
         assert after[path].startswith(whole), f"{path} lost something"
 
 
 def check_journals(journals: dict[Path, bytes]) -> list[Record]:
-    """None twice, none torn (but for a last line that nobody has waited for); all records."""
+    """Check that no record is duplicated or torn, except for an unfinished last line."""
     records: list[Record] = []
     for path, text in journals.items():
         header, found = read(path)

@@ -1,6 +1,6 @@
 """Random faults over many short runs: after each, the same command gives the complete table.
 
-``CNNBENCH_FAULTS`` says how many, ``CNNBENCH_SEED`` repeats a sequence that went wrong.
+``CNNBENCH_FAULTS`` sets their number, ``CNNBENCH_SEED`` repeats a failed sequence.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ SEED = int(os.environ.get("CNNBENCH_SEED", "0")) or secrets.randbits(32)
 
 
 @pytest.mark.slow
-def test_random_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_complete_after_random_faults(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rng = random.Random(SEED)
     clock = faults.wrong_clock(tmp_path)
     variables = faults.preloaded(clock)
@@ -53,7 +55,7 @@ def test_random_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
                     clock_start = time.monotonic()
                     if strike(workplace, fault, rng.uniform(0, seconds), f"{where}: {fault.name}"):
                         struck[fault.name] += 1
-                    else:  # the machine is less busy than it was
+                    else:  # the run ended before the fault
                         missed += 1
                         seconds = min(seconds, time.monotonic() - clock_start)
                 complete(workplace, undisturbed, where)
@@ -65,12 +67,12 @@ def test_random_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
                 print(f"  {count:4d}  {name}")
 
 
-# Python has a `main` of its own, in which an interrupt strikes before ours is reached.
+# An interrupt may arrive before `cnnbench.cli.main` is reached.
 _IN_MAIN = re.compile(r'cnnbench/cli/__init__\.py", line \d+, in main')
 
 
 def measure_undisturbed(workplace: Workplace) -> tuple[dict[str, str], float]:
-    """The table that every run must end with, and how long it takes."""
+    """Return the expected table of every run, and the duration of a run."""
     workplace.run()
     clock = time.monotonic()
     ended = workplace.run("--fresh")
@@ -79,7 +81,7 @@ def measure_undisturbed(workplace: Workplace) -> tuple[dict[str, str], float]:
 
 
 def strike(workplace: Workplace, fault: Fault, delay: float, where: str) -> bool:
-    """Run the suite, let the fault strike after ``delay`` seconds; check what is left."""
+    """Run the suite, inject the fault after ``delay`` seconds, and check the folder."""
     fault.arrange(workplace)
     before = workplace.journals()
     command = workplace.start()
@@ -87,7 +89,7 @@ def strike(workplace: Workplace, fault: Fault, delay: float, where: str) -> bool
     has_struck = fault.strike(command)
     ended = command.end()
     fault.mend(workplace)
-    # Struck before `main` is reached, or out of memory, it is Python itself that speaks.
+    # Before `main` is reached, or without memory, the message is Python's.
     if fault.leaves_words and _IN_MAIN.search(ended.stderr):
         assert "Traceback" not in ended.stderr, f"{where}\n{ended.stderr}"
     assert ended.code in fault.codes, f"{where}: exit code {ended.code}\n{ended.stderr}"
@@ -100,7 +102,7 @@ def strike(workplace: Workplace, fault: Fault, delay: float, where: str) -> bool
 
 
 def complete(workplace: Workplace, undisturbed: dict[str, str], where: str) -> None:
-    """The same command again: complete, and the same table as if nothing had happened."""
+    """Rerun the command; check that it completes with the same table as an undisturbed run."""
     before = workplace.journals()
     ended = workplace.run()
     assert ended.code == 0, f"{where}\n{ended.stderr}"

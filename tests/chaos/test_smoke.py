@@ -1,6 +1,6 @@
-"""``suites/smoke.yaml`` for real, killed at random moments until the same command ends by itself.
+"""``suites/smoke.yaml``, killed at random moments and rerun until it completes.
 
-``CNNBENCH_SMOKE_FAULTS`` says how often (3), ``CNNBENCH_SEED`` repeats a sequence.
+``CNNBENCH_SMOKE_FAULTS`` sets the number of kills (3), ``CNNBENCH_SEED`` repeats a sequence.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ONE_JOB_S = 15.0
 
 
 @pytest.mark.slow
-def test_the_smoke_suite_killed_again_and_again(
+def test_the_smoke_suite_completes_after_repeated_kills(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = random.Random(SEED)
@@ -45,7 +45,7 @@ def test_the_smoke_suite_killed_again_and_again(
         victim: Victim = rng.choice(["parent", "parent", "worker", "server"])
         if (pid := command.pid(victim)) is None:
             command.end()
-            break  # complete before the fault came
+            break  # complete before the fault
         os.kill(pid, signal.SIGKILL)
         struck[victim] += 1
         if victim != "parent":
@@ -71,12 +71,12 @@ def test_the_smoke_suite_killed_again_and_again(
 
 
 def wait_for_a_job(command: Command) -> None:
-    """Until a worker is there, so that the kills fall on work and not on Python's own start."""
+    """Wait for a worker, so that kills do not hit the start of Python."""
     wait_until(lambda: command.is_over() or command.pid("worker") is not None)
 
 
 def check_complete(place: Workplace) -> None:
-    """One run; every job done once (or skipped for want of a GPU); what is counted as counted."""
+    """Check one run: every job done once or skipped without a GPU, and the counts are correct."""
     (run,) = (place.results / "smoke").iterdir()
     records = journal.read(run / "records.jsonl")[1]
     ok = Counter(record.key for record in records if record.status == "ok")

@@ -1,6 +1,6 @@
-"""One command, many runs: the parent's memory flat, no descriptor leaked, file sizes linear.
+"""Many runs of one command: constant memory, no leaked descriptors, linear file sizes.
 
-``CNNBENCH_SOAK`` says how many runs (20). The light probes stand in; `benchmarks/soak.py` does the
+``CNNBENCH_SOAK`` sets the number of runs (20). Light probes are used; `benchmarks/soak.py` does the
 same with `suites/smoke.yaml`.
 """
 
@@ -20,7 +20,7 @@ _SETTLED = 5
 
 
 @pytest.mark.slow
-def test_many_runs_leak_neither_memory_nor_files(
+def test_many_runs_leak_no_memory_and_no_descriptors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = Workplace.make(tmp_path / "place")
@@ -38,6 +38,6 @@ def test_many_runs_leak_neither_memory_nor_files(
     settled = samples[_SETTLED:]
     early, late = settled[: len(settled) // 2], settled[len(settled) // 2 :]
     assert max(s.memory_bytes for s in late) < 1.05 * max(s.memory_bytes for s in early)
-    # A sample may fall on a moment at which more or fewer are open; a leak has no upper end.
+    # The number varies from sample to sample; a leak would grow without limit.
     assert max(s.descriptors for s in late) <= max(s.descriptors for s in early) + 1
     assert not place.processes()

@@ -30,14 +30,14 @@ def test_doctor_shows_machine_runtimes_and_data(tmp_path: Path) -> None:
         assert word in result.output
 
 
-def test_without_a_data_folder_the_libraries_own_places_are_looked_at(
+def test_finds_data_in_the_default_folders_of_the_libraries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     there = tmp_path / "datasets" / "fashion-mnist"
     there.mkdir(parents=True)
-    (there / "t10k-labels-idx1-ubyte.gz").touch()  # a part of it is not it
+    (there / "t10k-labels-idx1-ubyte.gz").touch()  # incomplete
     assert dict(diagnosis.data_sets(None))["fashion_mnist"] == f"missing: {there}"
     (there / "train-images-idx3-ubyte.gz").touch()
     found = dict(diagnosis.data_sets(None))
@@ -45,11 +45,9 @@ def test_without_a_data_folder_the_libraries_own_places_are_looked_at(
     assert found["tf_flowers"] == f"missing: {tmp_path / 'tfds' / 'tf_flowers'}"
 
 
-def test_a_runtime_that_is_missing_comes_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "version_of", lambda package: None)
-    assert dict(diagnosis.runtimes())["openvino"] == (
-        'not installed: pip install "cnnbench[openvino]"'
-    )
+def test_a_missing_runtime_is_shown_with_the_command_that_installs_it() -> None:
+    found = dict(diagnosis.runtimes(version_of=lambda package: None))
+    assert found["openvino"] == 'not installed: pip install "cnnbench[openvino]"'
 
 
 @pytest.fixture
@@ -60,7 +58,7 @@ def ask_for_cards_anew() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("ask_for_cards_anew")
-def test_a_card_is_named_with_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shows_a_gpu_with_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho 'NVIDIA H100 80GB HBM3, 580.159.04, 81559 MiB'\n")
     program.chmod(0o755)
@@ -70,12 +68,12 @@ def test_a_card_is_named_with_its_driver(tmp_path: Path, monkeypatch: pytest.Mon
     assert facts["fingerprint"]["gpu"] == card
     assert card in table.machine(facts)[0]
     assert dict(diagnosis.machine())["GPU"] == card
-    program.write_text("#!/bin/sh\nexit 9\n")  # a driver that does not answer
+    program.write_text("#!/bin/sh\nexit 9\n")  # a driver that fails
     environment._gpus.cache_clear()
     assert environment.fingerprint()["gpu"] is None
 
 
-def test_what_makes_tensorflow_slower_is_part_of_the_fingerprint(
+def test_the_fingerprint_includes_variables_that_affect_tensorflow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in variables.recorded(os.environ, has_gpu=True):

@@ -1,4 +1,4 @@
-"""``cnnbench export``: the artefact and its card, and every way to ask for it wrongly."""
+"""``cnnbench export``: the file, its card, and invalid options."""
 
 from __future__ import annotations
 
@@ -6,22 +6,13 @@ import hashlib
 import json
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from cnnbench.cli import group
-from cnnbench.errors import CnnbenchError, UserError
-from cnnbench.execution import single_jobs
-from cnnbench.execution.job import JobRequest, JobResult
-from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.probes.compression import export as exporting
-from cnnbench.probes.compression.export import ExportOptions
-from cnnbench.probes.compression.settings import CompressionSetting
-from tests.execution.fake import FakeExecutor
+from cnnbench.errors import UserError
 
 _NET = """
 import tensorflow as tf
@@ -53,17 +44,19 @@ def weights(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_an_unknown_variant_names_the_nearest(weights: str) -> None:
+def test_an_unknown_variant_suggests_the_nearest(weights: str) -> None:
     words = _refused("BasicCNN", "--variant", "ptq-int9", "--weights", weights, "--out", "m.tflite")
     assert words == "--variant: unknown variant 'ptq-int9' (did you mean 'ptq-int8'?)"
 
 
-def test_an_impossible_sparsity(weights: str) -> None:
+def test_rejects_an_impossible_sparsity(weights: str) -> None:
     words = _refused("BasicCNN", "--variant", "pruned-120", "--weights", weights, "--out", "m")
     assert "more than 0 and less than 100" in words
 
 
-def test_no_weights_file_and_no_folder(weights: str, tmp_path: Path) -> None:
+def test_rejects_a_missing_weights_file_and_a_missing_output_folder(
+    weights: str, tmp_path: Path
+) -> None:
     absent = str(tmp_path / "no.weights.h5")
     words = _refused("BasicCNN", "--variant", "float32", "--weights", absent, "--out", "m.tflite")
     assert words.startswith(f"{absent}: no such file")
@@ -73,12 +66,12 @@ def test_no_weights_file_and_no_folder(weights: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("variant", ["ptq-int8", "qat-int8", "pruned-50", "clustered-16"])
-def test_what_must_see_images_asks_for_the_data_set(variant: str, weights: str) -> None:
+def test_a_variant_that_needs_images_requires_a_data_set(variant: str, weights: str) -> None:
     words = _refused("BasicCNN", "--variant", variant, "--weights", weights, "--out", "m.tflite")
     assert words.startswith(f"--dataset: {variant} needs images")
 
 
-def test_an_unknown_data_set_and_a_size_that_is_too_small(weights: str) -> None:
+def test_rejects_an_unknown_data_set_and_a_too_small_image_size(weights: str) -> None:
     common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
     assert "did you mean 'digits'" in _refused("BasicCNN", *common, "--dataset", "digts")
     words = _refused("MobileNetV2", *common, "--dataset", "digits", "--image-size", "8")
@@ -94,7 +87,7 @@ def test_an_unknown_data_set_and_a_size_that_is_too_small(weights: str) -> None:
         ("--representative", "9", "too few (at least 10)"),
     ],
 )
-def test_an_option_takes_what_a_suites_key_takes(
+def test_an_option_has_the_limits_of_the_key_in_suites(
     option: str, value: str, words: str, weights: str
 ) -> None:
     common = ("--variant", "ptq-dynamic", "--weights", weights, "--out", "m.tflite")
@@ -103,7 +96,7 @@ def test_an_option_takes_what_a_suites_key_takes(
     assert words in refused
 
 
-def test_what_is_no_export_is_not_replaced(weights: str, tmp_path: Path) -> None:
+def test_does_not_overwrite_files_that_are_not_exports(weights: str, tmp_path: Path) -> None:
     common = ("BasicCNN", "--variant", "float32", "--weights", weights)
     words = _refused(*common, "--out", weights)
     assert words.startswith(f"{weights}: exists and is not a LiteRT file")
@@ -114,141 +107,15 @@ def test_what_is_no_export_is_not_replaced(weights: str, tmp_path: Path) -> None
     assert sorted(tmp_path.iterdir()) == [card, Path(weights)]
 
 
-def _exporter(
-    content: bytes = b"\x1c\0\0\0TFL3 and so on",
-    card: str = '{"variant": "float32", "sha256": "0"}',
-    result: JobResult = JobResult("ok"),  # noqa: B008
-) -> FakeExecutor:
-    """Leaves a variant's file and card, and ends with ``result``."""
-
-    def answer(request: JobRequest) -> JobResult:
-        folder = Path(request.artifacts).parent / "converted-0"
-        folder.mkdir(exist_ok=True)
-        (folder / "model.tflite").write_bytes(content)
-        (folder / "card.json").write_text(card)
-        return result
-
-    return FakeExecutor(answer)
-
-
-def _exported(weights: str, out: Path, executor: FakeExecutor) -> None:
-    options = ExportOptions("BasicCNN", "float32", Path(weights), out)
-    exporting.export(options, partial(single_jobs.run, executor=executor))
-
-
-def test_file_and_card_are_replaced_together_or_not_at_all(weights: str, tmp_path: Path) -> None:
-    out = tmp_path / "m.tflite"
-    _exported(weights, out, _exporter())
-    first = (tmp_path / "m.json").read_text()
-    assert json.loads(first)["variant"] == "float32"
-    card = '{"variant": "float32", "sha256": NaN}'
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        _exported(weights, out, _exporter(b"\x1c\0\0\0TFL3 and so on, but new", card))
-    assert out.read_bytes().endswith(b"and so on")
-    assert (tmp_path / "m.json").read_text() == first
-    assert len(list(tmp_path.iterdir())) == 3, "no part of a file is left behind"
-
-
-@pytest.mark.parametrize(("is_users", "error"), [(True, UserError), (False, CnnbenchError)])
-def test_whose_mistake_it_was_decides_the_exit_code(
-    is_users: bool, error: type, weights: str, tmp_path: Path
-) -> None:
-    failure = JobResult("failed", "why", is_user_error=is_users)
-    with pytest.raises(CnnbenchError, match="why") as caught:
-        _exported(weights, tmp_path / "m.tflite", _exporter(result=failure))
-    assert caught.type is error
-
-
-def test_the_summary_of_a_card_names_size_accuracy_and_flags() -> None:
-    metrics = {"top1": 0.5, "agreement": 0.75, "coverage_macs": 1.0}
-    flags = {"flags": ["output disagrees with Keras"]}
-    card = {"model": "Net", "variant": "ptq-int8", "bytes": 1000, "metrics": metrics}
-    assert exporting.summary(card | {"read_back": flags}, Path("m.tflite")) == (
-        "m.tflite: Net ptq-int8, 1 kB; top-1 50.0 %, agreement with float32 75.0 %; "
-        "100.0 % of the MACs covered; output disagrees with Keras; card in m.json"
-    )
-
-
-def _asked(weights: str, model: str = "BasicCNN", **options: Any) -> CompressionSetting:
-    """The setting of an export of ``ptq-int8``."""
-    chosen = ExportOptions(model, "ptq-int8", Path(weights), Path("m.tflite"), **options)
-    return exporting.resolve(chosen)[0]
-
-
-def _network_card(folder: Path, model: str, **known: str) -> None:
-    training = AccuracySetting(dataset="digits", image_size=28, epochs=3, **known)
-    facts = {"model": model, "training": training.model_dump(mode="json")}
-    (folder / "network.json").write_text(json.dumps(facts))
-
-
-@pytest.mark.parametrize(
-    ("options", "dataset", "image_size", "epochs"),
-    [
-        ({}, "digits", 28, 3),
-        ({"image_size": 32}, "digits", 32, 3),
-        ({"dataset": "digits"}, "digits", 28, 3),
-        ({"dataset": "fashion_mnist"}, "fashion_mnist", 28, 5),  # of which the card knows nothing
-    ],
-)
-def test_weights_that_a_run_kept_know_their_training(
-    options: dict[str, Any],
-    dataset: str,
-    image_size: int,
-    epochs: int,
-    weights: str,
-    tmp_path: Path,
-) -> None:
-    _network_card(tmp_path, "BasicCNN")
-    setting = _asked(weights, **options)
-    assert setting.training is not None
-    found = (setting.training.dataset, setting.training.image_size, setting.training.epochs)
-    assert found == (dataset, image_size, epochs)
-
-
-def test_pictures_that_were_changed_since_are_noticed(weights: str, tmp_path: Path) -> None:
-    _network_card(tmp_path, "BasicCNN", dataset_sha256="abc")
-    asked = [_asked(weights), _asked(weights, dataset="fashion_mnist")]
-    hashes = [setting.training.dataset_sha256 for setting in asked if setting.training]
-    assert hashes == ["abc", ""], "of another data set the card knows nothing"
-
-
-def test_a_card_of_another_network_says_nothing(weights: str, tmp_path: Path) -> None:
+def test_rejects_an_image_size_that_contradicts_the_models_name(weights: str) -> None:
     common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
-    for write in (
-        lambda: _network_card(tmp_path, "LeNet5"),
-        lambda: (tmp_path / "network.json").write_text("{"),
-    ):
-        write()
-        assert _refused("BasicCNN", *common).startswith("--dataset: ptq-int8 needs images")
-
-
-SISTER = "MobileNetV2[alpha=0.35,input_shape=96x96x3]"
-
-
-@pytest.mark.parametrize(
-    ("model", "given", "image_size"),
-    [
-        (SISTER, None, "own"),
-        (SISTER, 96, 96),
-        ("MobileNetV2", None, 224),
-        ("MobileNetV2", 160, 160),
-    ],
-)
-def test_a_network_is_exported_at_the_input_that_its_name_states(
-    model: str, given: int | None, image_size: int | str, weights: str
-) -> None:
-    setting = _asked(weights, model, dataset="tf_flowers", image_size=given)
-    assert setting.training is not None and setting.training.image_size == image_size
-
-
-def test_another_size_than_a_name_states_is_a_mistake(weights: str) -> None:
-    common = ("--variant", "ptq-int8", "--weights", weights, "--out", "m.tflite")
-    words = _refused(SISTER, *common, "--dataset", "digits", "--image-size", "224")
-    assert words == f"--image-size: {SISTER} keeps its own input, 96x96x3 (omit it)"
+    model = "MobileNetV2[alpha=0.35,input_shape=96x96x3]"
+    words = _refused(model, *common, "--dataset", "digits", "--image-size", "224")
+    assert words == f"--image-size: {model} keeps its own input, 96x96x3 (omit it)"
 
 
 @pytest.mark.slow
-def test_the_artefact_and_its_card(tmp_path: Path) -> None:
+def test_export_writes_the_file_and_its_card(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(_NET)
     saved = """
 import tensorflow as tf, net

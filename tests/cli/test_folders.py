@@ -1,4 +1,4 @@
-"""Folders of images and failing libraries as a user meets them, from the shell."""
+"""Folders of images, and errors of libraries, through the command line."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def cnnbench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures in a folder, behind a link, behind a dangling link, and nowhere."""
+    """Create images in a folder, behind a link, behind a dangling link, and in an empty folder."""
     place = tmp_path_factory.mktemp("folders")
     (place / "nets.py").write_text(NETS)
     (place / "photos.yaml").write_text(SUITE)
@@ -79,7 +79,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def test_the_plan_says_what_of_a_folder_is_no_class(place: Path) -> None:
+def test_the_plan_lists_subfolders_that_are_not_classes(place: Path) -> None:
     done = cnnbench(place, "run", "photos.yaml", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "accuracy, photos: green: a dangling link" in done.stdout
@@ -87,7 +87,7 @@ def test_the_plan_says_what_of_a_folder_is_no_class(place: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_report_names_what_was_not_used_and_a_library_s_error_is_one_line(place: Path) -> None:
+def test_the_report_lists_unused_files_and_a_library_error_in_one_line(place: Path) -> None:
     done = cnnbench(place, "run", "photos.yaml")
     assert done.returncode == 1
     for words in (
@@ -113,7 +113,7 @@ def test_the_report_names_what_was_not_used_and_a_library_s_error_is_one_line(pl
     assert len(out) < 300
 
 
-def test_predict_sets_drawings_on_white_and_says_so(tmp_path: Path) -> None:
+def test_predict_puts_transparent_images_on_white_with_a_note(tmp_path: Path) -> None:
     import keras
 
     network = keras.Sequential(
@@ -139,7 +139,7 @@ def test_predict_sets_drawings_on_white_and_says_so(tmp_path: Path) -> None:
     ]
 
 
-def test_predict_says_where_inputs_are_scaled_twice_and_leaves_them_alone(tmp_path: Path) -> None:
+def test_predict_warns_if_inputs_are_scaled_twice(tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text(
         """
 from tensorflow import keras
@@ -180,7 +180,7 @@ def scaling():
 
 
 @pytest.mark.slow
-def test_export_says_which_recipe_made_the_weights(tmp_path: Path) -> None:
+def test_export_names_the_recipe_that_trained_the_weights(tmp_path: Path) -> None:
     from cnnbench.models import registry
     from cnnbench.probes.accuracy.settings import AccuracySetting
     from cnnbench.probes.accuracy.training import transfer

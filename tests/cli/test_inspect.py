@@ -1,4 +1,4 @@
-"""``cnnbench inspect``: where each form of the answer goes."""
+"""``cnnbench inspect``: options and output formats."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _inspect(*arguments: str) -> Result:
     return CliRunner().invoke(group, ["inspect", *arguments])
 
 
-def test_what_goes_to_stdout_goes_there_alone(tmp_path: Path) -> None:
+def test_stdout_holds_only_the_requested_format(tmp_path: Path) -> None:
     page = _inspect("LeNet5", "--html", "-").stdout
     assert page.startswith("<!doctype html>")
     assert page.rstrip().endswith("</html>")
@@ -51,7 +51,7 @@ def test_what_goes_to_stdout_goes_there_alone(tmp_path: Path) -> None:
         assert "can write to stdout" in str(error)
 
 
-def test_a_layer_cannot_be_a_formula(tmp_path: Path) -> None:
+def test_neutralises_formulas_in_layer_names(tmp_path: Path) -> None:
     file = tmp_path / "hostile_layer.py"
     file.write_text(_NET)
     rows = list(csv.DictReader(io.StringIO(_inspect(f"{file}:hostile", "--csv", "-").stdout)))
@@ -73,12 +73,12 @@ def test_a_layer_cannot_be_a_formula(tmp_path: Path) -> None:
         (["--input-shape", "28x28x1"], "input 28x28x1"),
     ],
 )
-def test_an_option_changes_what_is_counted(options: list[str], words: str) -> None:
+def test_options_change_the_counts(options: list[str], words: str) -> None:
     squeezed = " ".join(_inspect("LeNet5", *options).stdout.split())
     assert " ".join(words.split()) in squeezed
 
 
-def test_a_shape_of_too_few_axes_and_a_file_of_another_kind_are_named() -> None:
+def test_rejects_a_shape_with_too_few_axes_and_a_file_of_another_format() -> None:
     for arguments, words in (
         (["MobileNetV2", "--input-shape", "224"], "takes inputs like 224x224x3, not 224"),
         (["net.h5"], "only .keras files can be read"),

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from cnnbench.cli.models import command
 
 
-def test_json_lists_every_architecture_with_the_keys_of_the_contract() -> None:
+def test_json_lists_every_architecture_with_all_keys() -> None:
     listed = json.loads(CliRunner().invoke(command, ["--json"]).stdout)
     by_name = {entry["name"]: entry for entry in listed}
     assert len(by_name) == len(listed) >= 60
@@ -24,7 +24,7 @@ def test_json_lists_every_architecture_with_the_keys_of_the_contract() -> None:
     assert by_name["MobileNetV3Small"]["input_shape"] == [224, 224, 3]
 
 
-def test_task_filters_and_rejects_an_unknown_one() -> None:
+def test_filters_by_task_and_rejects_an_unknown_one() -> None:
     everything, classifiers = (
         json.loads(CliRunner().invoke(command, [*options, "--json"]).stdout)
         for options in ([], ["--task", "Classification"])
@@ -35,7 +35,7 @@ def test_task_filters_and_rejects_an_unknown_one() -> None:
 
 
 def test_lists_all_builders_of_keras_applications() -> None:
-    """Counted in the installed package itself: its functions that build a network."""
+    """The builders are found in the installed package itself."""
     import keras
 
     names = {
@@ -51,7 +51,7 @@ def test_lists_all_builders_of_keras_applications() -> None:
     assert ours == names
 
 
-def test_family_filters_and_rejects_an_unknown_one() -> None:
+def test_filters_by_family_and_rejects_an_unknown_one() -> None:
     shown = CliRunner().invoke(command, ["--family", "lenet"]).stdout
     assert "LeNet5" in shown
     assert "VGG16" not in shown
@@ -67,8 +67,8 @@ def test_filters_by_a_part_of_the_name() -> None:
     assert "did you mean 'ResNet" in str(wrong.exception)
 
 
-def test_listing_does_not_import_tensorflow() -> None:
-    """No TensorFlow: in a fresh process, so that nothing was imported before."""
+def test_lists_models_without_tensorflow() -> None:
+    """Checked in a fresh process, in which nothing was imported before."""
     heavy = "{'tensorflow', 'keras', 'tf_keras', 'pandas'} & set(sys.modules)"
     code = (
         "import sys; from cnnbench.cli.models import command; "
@@ -79,7 +79,7 @@ def test_listing_does_not_import_tensorflow() -> None:
     assert done.stderr == "set()\n"
 
 
-def test_table_shows_the_facts_of_the_catalogue() -> None:
+def test_the_table_shows_the_facts_of_the_catalogue() -> None:
     (row,) = CliRunner().invoke(command, ["--family", "AlexNet"]).stdout.splitlines()[1:]
     for cell in ("AlexNet", "2012", "227x227x3", "62,378,344", "doi:10.1145/3065386"):
         assert cell in row

@@ -1,6 +1,6 @@
-"""Networks that state an input of their own, trained and converted at it through the command line.
+"""Networks with their own input shape, trained and converted through the command line.
 
-No network answers and no data folder is there: the images are those that come with cnnbench.
+There is neither a network connection nor a data folder; the images are part of the package.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def cnnbench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def kept_inputs(run: Path) -> dict[str, tuple[int, ...]]:
-    """Model -> the input of the network that its training kept."""
+    """Return model -> input shape of the network that its training saved."""
     plan = planning.plan(suites.load(run.parents[2] / f"{run.parent.name}.yaml", registry))
     return {
         cell.model.label: registry.resolve(str(file)).input_shape
@@ -70,7 +70,7 @@ def kept_inputs(run: Path) -> dict[str, tuple[int, ...]]:
     }
 
 
-def test_each_is_trained_at_its_own_input_and_all_sizes_share_a_column(tmp_path: Path) -> None:
+def test_models_train_at_their_own_input_and_share_a_column(tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text(NETS)
     (tmp_path / "sizes.yaml").write_text(SUITE)
     saved = "import nets; nets.net((14, 14, 1)).save('net.keras')"
@@ -113,7 +113,7 @@ SISTERS = [f"MobileNetV2[alpha=0.35,classes=10,input_shape={side}x{side}x3]" for
 
 
 @pytest.mark.slow
-def test_sisters_of_two_sizes_are_two_networks_in_every_probe_and_file(tmp_path: Path) -> None:
+def test_one_architecture_at_two_input_sizes_is_two_models_everywhere(tmp_path: Path) -> None:
     data = "{dataset: digits, epochs: 1, train_examples: 100, test_examples: 20}"
     accuracy = data.replace("}", ", seeds: 1, keep_weights: true}")
     (tmp_path / "sisters.yaml").write_text(f"""

@@ -1,4 +1,4 @@
-"""``cnnbench predict``: images in, named classes and probabilities out."""
+"""``cnnbench predict``: images, class names, and invalid inputs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seeded weights of `SMALL`, in Keras' own format."""
+    """Return a file with seeded weights of `SMALL`."""
     import tensorflow as tf
 
     from cnnbench.models import registry
@@ -50,14 +50,14 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tf.keras.utils.set_random_seed(3)
     network = registry.resolve(SMALL).build()
     *others, bias = network.get_weights()
-    # So that images tell, and that the ReLU at its end is not dead.
+    # Outputs that differ between images, and a final ReLU that is active.
     network.set_weights([*(1.3 * value for value in others), bias + 300])
     file = tmp_path_factory.mktemp("weights") / "seeded.weights.h5"
     network.save_weights(str(file))
     return file
 
 
-def test_the_photographs_of_scikit_learn(weights: Path) -> None:
+def test_classifies_the_photographs_of_scikit_learn(weights: Path) -> None:
     from cnnbench.models import registry
 
     done = run(SMALL, CHINA, FLOWER, "--weights", str(weights), "--top", "2", "--json")
@@ -65,7 +65,7 @@ def test_the_photographs_of_scikit_learn(weights: Path) -> None:
     assert (china["image"], flower["image"]) == (CHINA, FLOWER)
     assert len(china["classes"]) == len(flower["classes"]) == 2
 
-    # The same by hand: the centred square, resized, minus ImageNet's mean colour.
+    # Expected: the centred square, resized, minus ImageNet's mean colour.
     with Image.open(CHINA) as picture:
         left = (picture.width - picture.height) // 2
         square = picture.crop((left, 0, left + picture.height, picture.height))
@@ -79,7 +79,7 @@ def test_the_photographs_of_scikit_learn(weights: Path) -> None:
     assert china["classes"][0]["number"] == expected.argmax()
 
 
-def test_classes_are_named_by_a_file_and_shown_best_first(weights: Path, tmp_path: Path) -> None:
+def test_names_classes_from_a_file_most_probable_first(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("temple\ndaisy\nbridge\n", encoding="utf-8")
     done = run(SMALL, FLOWER, "--weights", str(weights), "--class-names", f"{tmp_path}/names.txt")
     first, *rows = done.stdout.splitlines()
@@ -91,7 +91,7 @@ def test_classes_are_named_by_a_file_and_shown_best_first(weights: Path, tmp_pat
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_the_centre_is_cut_out_and_nothing_is_stretched(axis: int) -> None:
+def test_crops_the_centre_without_stretching(axis: int) -> None:
     from cnnbench.data import photographs
 
     # Red at both ends of the longer side, a green square in the middle: only green is left.
@@ -103,7 +103,7 @@ def test_the_centre_is_cut_out_and_nothing_is_stretched(axis: int) -> None:
     np.testing.assert_allclose(seen, np.broadcast_to([0, 255, 0], seen.shape), atol=32)
 
 
-def test_an_input_that_is_not_square_sees_more_of_the_longer_side() -> None:
+def test_crops_to_the_aspect_ratio_of_the_input() -> None:
     from cnnbench.data import photographs
 
     # Thirds of red, green and blue: an input as wide as two of them ends in the middle of each.
@@ -131,14 +131,14 @@ def test_an_input_that_is_not_square_sees_more_of_the_longer_side() -> None:
         (("ResNet18", CHINA), "there are no ImageNet weights for ResNet18"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: tuple[str, ...], words: str) -> None:
+def test_reports_a_mistake_in_one_line(arguments: tuple[str, ...], words: str) -> None:
     done = run(*arguments)
     assert done.exception is not None
     assert words in str(done.exception)
     assert "\n" not in str(done.exception)
 
 
-def test_the_names_of_a_single_sigmoids_two_classes(tmp_path: Path) -> None:
+def test_names_the_two_classes_of_a_single_sigmoid(tmp_path: Path) -> None:
     import keras
 
     layers = [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")]
@@ -153,7 +153,7 @@ def test_the_names_of_a_single_sigmoids_two_classes(tmp_path: Path) -> None:
     assert "3 names, but" in str(refused.exception) and "has 2 classes" in str(refused.exception)
 
 
-def test_inputs_that_are_scaled_twice_are_reported_with_the_option(tmp_path: Path) -> None:
+def test_warns_of_inputs_scaled_twice_and_names_the_option(tmp_path: Path) -> None:
     import keras
 
     (tmp_path / "nets.py").write_text(SCALING)
@@ -167,7 +167,7 @@ def test_inputs_that_are_scaled_twice_are_reported_with_the_option(tmp_path: Pat
     assert run(*arguments, "--preprocessing", "none").stderr == ""
 
 
-def test_what_is_no_number_is_no_prediction(tmp_path: Path) -> None:
+def test_rejects_outputs_that_are_not_finite(tmp_path: Path) -> None:
     import keras
 
     network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
@@ -178,7 +178,7 @@ def test_what_is_no_number_is_no_prediction(tmp_path: Path) -> None:
     assert "are not finite" in str(run(str(tmp_path / "nan.keras"), CHINA).exception)
 
 
-def test_a_damaged_file_and_a_bomb_are_the_users_to_mend(tmp_path: Path, weights: Path) -> None:
+def test_rejects_damaged_images_and_decompression_bombs(tmp_path: Path, weights: Path) -> None:
     damaged, bomb = tmp_path / "damaged.keras", tmp_path / "bomb.png"
     damaged.write_bytes(b"PK\x03\x04" + bytes(50))
     assert "do not fit" in str(run(SMALL, CHINA, "--weights", str(damaged)).exception)
@@ -188,12 +188,12 @@ def test_a_damaged_file_and_a_bomb_are_the_users_to_mend(tmp_path: Path, weights
     assert f"{bomb}: cannot be read: Image size (400000000 pixels) exceeds limit" in str(found)
 
 
-def test_a_file_of_another_network_is_refused(weights: Path) -> None:
+def test_rejects_weights_of_another_network(weights: Path) -> None:
     done = run("LeNet5[input_shape=32x32x3,classes=3]", CHINA, "--weights", str(weights))
     assert f"the weights in {weights} do not fit LeNet5" in str(done.exception)
 
 
-def test_what_keras_cannot_download_is_named_with_its_place(
+def test_a_failed_download_names_the_file_and_where_to_put_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import tensorflow as tf
@@ -212,11 +212,11 @@ def test_what_keras_cannot_download_is_named_with_its_place(
 
 
 @pytest.mark.slow
-def test_a_silent_network_is_given_up_on(tmp_path: Path) -> None:
-    # Whoever connects is accepted by the system and then never hears a word.
+def test_a_download_without_an_answer_times_out(tmp_path: Path) -> None:
+    # The system accepts connections, but nothing answers.
     with socket.create_server(("127.0.0.1", 0)) as silent:
         proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        done = _in_shell(tmp_path, proxy, "MobileNetV2", CHINA)  # else it would wait for ever
+        done = _in_shell(tmp_path, proxy, "MobileNetV2", CHINA)  # without a timeout this would hang
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5"
     assert done.returncode == 1
     assert done.stdout == ""
@@ -226,7 +226,7 @@ def test_a_silent_network_is_given_up_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_without_imagenets_names_classes_are_numbers(tmp_path: Path) -> None:
+def test_classes_are_numbers_if_imagenets_names_are_missing(tmp_path: Path) -> None:
     import keras
 
     keras.utils.set_random_seed(0)

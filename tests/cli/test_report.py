@@ -1,4 +1,4 @@
-"""``cnnbench report``: what goes to the terminal, what to a file, and what does not go together."""
+"""``cnnbench report``: formats, files, sections, and options that exclude each other."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def _report(*arguments: str) -> Result:
     return CliRunner().invoke(group, ["report", RUN, *arguments])
 
 
-def test_a_section_alone() -> None:
+def test_prints_a_single_section() -> None:
     found = _report("--section", "call_paths").stdout
     assert found.startswith("How the runtime changes the ranking\n")
     assert "Published and measured figures" not in found
     assert _report("--section", "published", "--format", "md").stdout.startswith("## Published")
 
 
-def test_a_page_is_written_and_only_what_is_asked_for_is_shown(tmp_path: Path) -> None:
+def test_html_goes_to_the_file_and_only_the_requested_format_to_stdout(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     alone = _report("--html", str(page))
     assert (alone.stdout, alone.stderr) == ("", f"Written: {page}\n")
@@ -36,7 +36,7 @@ def test_a_page_is_written_and_only_what_is_asked_for_is_shown(tmp_path: Path) -
         assert both.stdout == _report(*asked).stdout != ""
 
 
-def test_one_metric_in_a_csv_that_can_be_compared(tmp_path: Path) -> None:
+def test_a_csv_of_one_metric_can_be_compared(tmp_path: Path) -> None:
     asked = _report("--metric", "latency_p50@cpu/graph/b1", "--format", "csv").stdout
     names = [name for name in asked.splitlines()[0].split(",") if "@" in name]
     assert names == [
@@ -49,25 +49,25 @@ def test_one_metric_in_a_csv_that_can_be_compared(tmp_path: Path) -> None:
     assert CliRunner().invoke(group, ["compare", *both]).exit_code == 0
 
 
-def test_the_beginning_of_a_metrics_name_is_enough() -> None:
+def test_accepts_an_abbreviated_metric_name() -> None:
     asked = _report("--metric", "param", "--format", "csv").stdout
     assert asked == _report("--metric", "params", "--format", "csv").stdout
 
 
-def test_a_metric_that_the_report_does_not_have() -> None:
+def test_rejects_a_metric_that_the_report_does_not_have() -> None:
     for form in ("text", "md", "csv"):
         error = _report("--metric", "latency_p7", "--format", form).exception
         assert isinstance(error, UserError)
         assert "no metric 'latency_p7' in this table" in error.one_line()
 
 
-def test_an_unknown_format_is_refused_with_the_nearest() -> None:
+def test_an_unknown_format_suggests_the_nearest() -> None:
     error = _report("--format", "jsn").exception
     assert isinstance(error, UserError)
     assert "--format: unknown format 'jsn' (did you mean" in error.one_line()
 
 
-def test_json_has_a_row_a_network_and_what_is_known_of_each_number() -> None:
+def test_json_has_a_row_per_network_and_the_facts_of_each_number() -> None:
     found = json.loads(_report("--format", "json", "--metric", "latency_p50@cpu/graph/b1").stdout)
     assert found["environment"]["fingerprint"]
     row = found["rows"][0]
@@ -85,7 +85,7 @@ def test_json_has_a_row_a_network_and_what_is_known_of_each_number() -> None:
         (["--section", "published", "--metric", "params"], "has no columns to choose"),
     ],
 )
-def test_what_does_not_go_together_is_refused(arguments: list[str], message: str) -> None:
+def test_rejects_options_that_exclude_each_other(arguments: list[str], message: str) -> None:
     found = _report(*arguments)
     assert found.exit_code == 2
     assert message in found.stderr

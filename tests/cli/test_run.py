@@ -1,4 +1,4 @@
-"""The main job as a user does it: ``cnnbench run`` from the shell, on real networks."""
+"""``cnnbench run`` from the shell, on real networks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ limits: {timeout: 30min, memory: 4GiB}
 
 
 def cnnbench(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Without a GPU, also where there is one."""
+    """Run the command line without a GPU."""
     return subprocess.run(
         [sys.executable, "-m", "cnnbench", *arguments],
         cwd=folder, capture_output=True, text=True, timeout=HANGS_AFTER_S,
@@ -48,22 +48,20 @@ def cnnbench(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A suite of every probe, run once to its end."""
+    """Run a suite with every probe once."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "tiny.yaml").write_text(SUITE)
     return folder, cnnbench(folder, "run", "tiny.yaml")
 
 
 @pytest.mark.parametrize("file", SUITES, ids=lambda file: file.stem)
-def test_every_suite_that_is_shipped_can_be_planned(file: Path) -> None:
+def test_every_packaged_suite_can_be_planned(file: Path) -> None:
     plan = planning.plan(suites.load(file, registry))
     assert plan.cells
     assert plan.suite.name == file.stem
 
 
-def test_a_suite_that_is_shipped_is_found_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_finds_a_packaged_suite_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert suites.load(Path("smoke"), registry).name == "smoke"
     with pytest.raises(UserError, match=r"no suite 'smok' \(did you mean 'smoke'\?\)"):
@@ -75,7 +73,7 @@ def test_a_suite_that_is_shipped_is_found_by_its_name(
         suites.load(Path("smoke"), registry)
 
 
-def test_the_command_resume_command_is_the_one_that_was_given_and_can_be_pasted() -> None:
+def test_the_resume_command_is_the_original_command_quoted_for_the_shell() -> None:
     models = ("MobileNetV2[alpha=0.5]", "own:net[name='a b']")
     words = cli_run._resume_command(
         Path("my suite.yaml"), Path("out put"), models, ("static",), Path("/da ta")
@@ -92,12 +90,12 @@ def test_the_command_resume_command_is_the_one_that_was_given_and_can_be_pasted(
     assert elsewhere == "cnnbench run tiny.yaml --on ray://head"
 
 
-def test_the_fifteen_models_of_table_14_3() -> None:
+def test_table_14_3_has_fifteen_models() -> None:
     plan = planning.plan(suites.load(ROOT / "suites/table_14_3.yaml", registry))
     assert len({cell.model.label for cell in plan.cells}) == 15
 
 
-def test_a_run_gives_the_table_and_not_a_word_of_tensorflow(
+def test_run_prints_the_table_and_no_output_of_tensorflow(
     done: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     _, result = done
@@ -112,7 +110,7 @@ def test_a_run_gives_the_table_and_not_a_word_of_tensorflow(
     assert "cnnbench report" in result.stderr
 
 
-def test_the_folder_holds_the_suite_the_truth_and_the_tables(
+def test_the_run_folder_holds_suite_journal_and_tables(
     done: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder, _ = done
@@ -149,7 +147,7 @@ def test_the_folder_holds_the_suite_the_truth_and_the_tables(
     assert lenet["top1_samples@digits/scratch/32px/1ep"].count(";") == 1
 
 
-def test_running_again_measures_nothing_and_says_so(
+def test_rerunning_a_complete_run_measures_nothing(
     done: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder, first = done
@@ -162,7 +160,7 @@ def test_running_again_measures_nothing_and_says_so(
     assert len(list((folder / "results" / "tiny").iterdir())) == 1
 
 
-def test_a_dry_run_lists_the_jobs_and_how_many_are_done(
+def test_dry_run_lists_all_jobs_and_the_completed_ones(
     done: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder, _ = done
@@ -182,7 +180,7 @@ def test_a_dry_run_lists_the_jobs_and_how_many_are_done(
     assert "0 jobs done, 4 to do in each of 3 runs" in again.stdout.splitlines()
 
 
-def test_the_report_of_a_suite_is_that_of_its_newest_run(
+def test_reports_the_newest_run_of_a_suite(
     done: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder, _ = done
@@ -192,7 +190,7 @@ def test_the_report_of_a_suite_is_that_of_its_newest_run(
 
 
 @pytest.mark.parametrize("form", ["text", "md", "csv"])
-def test_the_report_of_a_run_or_of_its_bare_csv(
+def test_reports_a_run_folder_and_a_csv_alike(
     done: tuple[Path, subprocess.CompletedProcess[str]], form: str
 ) -> None:
     folder, _ = done
@@ -205,7 +203,7 @@ def test_the_report_of_a_run_or_of_its_bare_csv(
     assert "LeNet5[classes=7]" in of_csv.stdout
 
 
-def test_without_network_and_data_accuracy_is_skipped_and_the_rest_is_there(
+def test_offline_without_data_only_accuracy_is_skipped(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "s.yaml").write_text(

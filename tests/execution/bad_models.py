@@ -1,4 +1,4 @@
-"""Builders that misbehave, each in its own way; copied beside a suite by the tests."""
+"""Builders that fail in different ways; tests copy this file beside a suite."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def eat(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
 
 
 def starve(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
-    """As TensorFlow, which writes where it got no memory."""
+    """Crash as TensorFlow does if an allocation failed."""
     hoard = []
     try:
         while True:
@@ -75,7 +75,7 @@ def breed(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> An
 
 
 def fork_twice(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
-    """Both sides of a fork come back into the worker."""
+    """Fork; both processes return to the worker."""
     os.fork()
     return good(input_shape, classes)
 
@@ -89,7 +89,7 @@ def wander(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> A
 
 
 def unsettle(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
-    """Change what Keras takes for granted in its whole process."""
+    """Change the global settings of Keras."""
     import tensorflow as tf
 
     tf.keras.backend.set_floatx("float64")
@@ -110,7 +110,7 @@ def flood(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> An
 
 
 def flood_unasked(rate: float = 0.5) -> Any:
-    """One of unknown size, which the worker has built by a child to know it."""
+    """Print without end while a child process builds the network to find its size."""
     return flood()
 
 

@@ -1,4 +1,4 @@
-"""An executor that runs nothing: every job ends as a function says. Injected, never patched in."""
+"""Fake executor: runs nothing, and ends every job with the result of a function."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def counted(request: JobRequest) -> JobResult:
 
 
 class FakeExecutor:
-    """Answers requests at once; of the jobs in flight it ends the one that came last.
+    """Ends every job at once; of several jobs in flight, the one submitted last.
 
     Attributes:
-        requests: all that were submitted.
+        requests: the submitted requests.
         most_in_flight: how many were in flight at once.
-        is_open: whether it was entered and not left.
+        is_open: True inside its ``with`` block.
     """
 
     def __init__(self, answer: Answer = counted, capacity: int = 1, host: str = "") -> None:
@@ -65,6 +65,6 @@ class FakeExecutor:
 
 
 def describe(host: str) -> dict[str, Any]:
-    """The environment of a made-up host."""
+    """Return the environment of a fictitious host."""
     facts = {"cpu": host}
     return {"id": environment.environment_id(facts), "fingerprint": facts}

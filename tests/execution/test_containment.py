@@ -1,4 +1,4 @@
-"""Whatever a model does, it becomes a record and the suite goes on. Driven from the shell."""
+"""Faulty models cost one record each and the run continues; tested through the command line."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ def start(suite: Path) -> subprocess.Popen[str]:
 
 
 def marked(place: Path) -> dict[str, str]:
-    """The environment of a command, which all that it starts has too."""
+    """Return environment variables that mark a command and all its child processes."""
     return {**os.environ, MARK: str(place)}
 
 
 def processes_of(place: Path) -> list[int]:
-    """Every living process that was started by a command in ``place``."""
+    """Return the living processes that a command in ``place`` started."""
     return processes.with_variable(MARK, str(place))
 
 
 def endless_is_built(place: Path) -> Path:
-    """Wait until the endless model is being built; the journal, in which all before it stands."""
+    """Wait until the endless model is being built; return the journal with the earlier jobs."""
     assert wait_until((place / "endless.began").exists)
     return next(place.glob("results/bad/*/records.jsonl"))
 
 
-def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
+def test_every_way_a_model_can_fail_becomes_a_record(tmp_path: Path) -> None:
     builders = [
         "good", "segfault", "leave", "system_exit", "fail", "killed", "eat", "starve", "breed",
         "fork_twice", "chatter",
@@ -97,8 +97,8 @@ def test_every_way_of_ending_becomes_a_record(tmp_path: Path) -> None:
     assert str(tmp_path) not in records["fail"].error and sys.prefix not in records["fail"].error
 
 
-def test_what_never_ends_is_killed_at_its_limit_and_the_suite_goes_on(tmp_path: Path) -> None:
-    """Nothing else is in this suite: on a busy machine anything may take longer than that."""
+def test_kills_a_job_at_its_time_limit_and_continues(tmp_path: Path) -> None:
+    """The suite has no other job: on a busy machine any job may exceed the limit."""
     suite = write_suite(tmp_path, ["hang", "hang[classes=3]"], "limits: {timeout: 1s}\n")
     done = run(suite)
     assert done.returncode == 1, done.stderr
@@ -111,7 +111,7 @@ def test_what_never_ends_is_killed_at_its_limit_and_the_suite_goes_on(tmp_path: 
     assert not processes_of(tmp_path)
 
 
-def test_a_builder_that_changes_its_process_changes_no_other_and_no_place(tmp_path: Path) -> None:
+def test_a_builder_cannot_affect_other_jobs_or_the_working_directory(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     suite = write_suite(tmp_path, ["wander", "unsettle", "good"], "limits: {timeout: 30min}\n")
     rounds = "{runtimes: [graph], min_rounds: 1, max_rounds: 1}"
@@ -126,7 +126,7 @@ def test_a_builder_that_changes_its_process_changes_no_other_and_no_place(tmp_pa
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
-def test_output_without_end_is_cut_and_named(tmp_path: Path) -> None:
+def test_stops_a_job_that_prints_without_end(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, ["flood", "flood_unasked", "good"], "limits: {timeout: 30min}\n")
     memory = "{batch_sizes: [1]}"  # which asks for the size of a network that does not say it
     suite.write_text(suite.read_text().replace("static: ", f"static: , memory: {memory}"))
@@ -144,7 +144,7 @@ def test_output_without_end_is_cut_and_named(tmp_path: Path) -> None:
     assert sum(file.stat().st_size for file in folder.rglob("*")) < 200 * 2**20
 
 
-def test_running_again_tries_only_what_failed(tmp_path: Path) -> None:
+def test_rerunning_repeats_only_failed_jobs(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, ["good", "fail"])
     assert run(suite).returncode == 1
     module = tmp_path / "bad_models.py"
@@ -165,7 +165,7 @@ def test_running_again_tries_only_what_failed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("victim", ["parent", "server"])
-def test_killing_the_parent_or_the_server_leaves_no_process_and_no_gap(
+def test_killing_the_parent_or_the_server_leaves_no_process_and_loses_no_record(
     tmp_path: Path, victim: str
 ) -> None:
     suite = write_suite(tmp_path, ["good", "endless"], "limits: {timeout: 30min}\n")
@@ -185,7 +185,7 @@ def test_killing_the_parent_or_the_server_leaves_no_process_and_no_gap(
         assert records[-1].reason == "the fork server died"
 
 
-def test_ctrl_c_does_not_wait_for_the_model_and_says_how_to_resume(tmp_path: Path) -> None:
+def test_ctrl_c_ends_at_once_and_shows_the_resume_command(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, ["good", "endless"], "limits: {timeout: 30min}\n")
     process = start(suite)
     journal_file = endless_is_built(tmp_path)

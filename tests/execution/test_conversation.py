@@ -25,7 +25,7 @@ def request_(tmp_path: Path) -> JobRequest:
 
 
 def talk(request: JobRequest, *lines: bytes) -> tuple[Conversation, list[str]]:
-    """The conversation after all of these lines, and the progress that it reported."""
+    """Return the conversation after these lines, and the reported progress."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(b"".join(lines))
@@ -42,7 +42,7 @@ def ended(exit_code: int, killed_for: str = "", peak: int = 0) -> bytes:
     return line("ended", exit_code=exit_code, killed_for=killed_for, peak=peak)
 
 
-def test_progress_is_passed_on_whatever_its_words_are(request_: JobRequest) -> None:
+def test_passes_on_progress_with_any_text(request_: JobRequest) -> None:
     lines = (line("started", pid=1), line("progress", text="predicted-peak 9\n9"), ended(0))
     conversation, progress = talk(request_, *lines)
     assert progress == ["predicted-peak 9 9"]
@@ -67,7 +67,7 @@ def test_progress_is_passed_on_whatever_its_words_are(request_: JobRequest) -> N
         ([line("result", status="skipped", reason="no GPU"), ended(0)], "skipped", "no GPU"),
     ],
 )
-def test_a_result_or_else_the_end_of_its_process_decides(
+def test_the_status_follows_from_the_result_or_the_end_of_the_process(
     request_: JobRequest, messages: list[bytes], status: str, reason: str
 ) -> None:
     conversation, _ = talk(request_, line("started", pid=1), *messages)

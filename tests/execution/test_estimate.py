@@ -12,7 +12,7 @@ from cnnbench.execution.estimate import Pace
 from cnnbench.record import Record
 from cnnbench.results.journal import Header, Journal
 from cnnbench.suite.plan import Job
-from tests.results.records import record
+from tests.records import record
 from tests.suite.fake import plan_of
 
 PLAN = plan_of("""
@@ -34,19 +34,19 @@ def time_left(own: list[Record], others: list[Record], jobs: list[Job] = JOBS) -
     return estimate.outlook(jobs, [Pace(own), Pace(others)]).seconds
 
 
-def test_the_closest_job_is_the_judge() -> None:
+def test_estimates_from_the_most_similar_job() -> None:
     own = [took(1.0), took(10.0, batch_size=32)]
     assert time_left(own, [], JOBS[:1]) == 1
     assert time_left(own, [], JOBS[:2]) == 11
     assert time_left(own, []) == 11 + 2 * 5.5, "of Beta only the mean of others is known"
 
 
-def test_this_run_comes_before_others() -> None:
+def test_prefers_jobs_of_this_run() -> None:
     assert time_left([], [took(7.0)]) == 28
     assert time_left([took(1.0)], [took(7.0)]) == 4
 
 
-def test_nothing_is_said_of_what_was_never_run() -> None:
+def test_no_estimate_without_a_comparable_job() -> None:
     assert time_left([], []) is None
     assert time_left([], [took(7.0, probe="memory")]) is None
     assert time_left([replace(took(7.0), status="skipped")], []) is None
@@ -67,7 +67,7 @@ def trained(setting: dict[str, object], seconds: float, **metrics: float) -> Rec
     return replace(record("Alpha", "accuracy", setting=setting, **metrics), duration_s=seconds)
 
 
-def test_training_is_scaled_by_epochs_images_and_pixels() -> None:
+def test_scales_training_by_epochs_images_and_pixels() -> None:
     jobs = [job for cell in TRAINED.cells[::2] for job in cell.jobs()]
     seen = trained(jobs[0].cell.setting_json, seconds=15.0, train_s=12.0, epoch_s=5.0)
     size = jobs[0].cell.setting_json["image_size"]
@@ -76,13 +76,13 @@ def test_training_is_scaled_by_epochs_images_and_pixels() -> None:
     ), "an epoch takes 5 s, all else 5 s: among it 2 s to trace the first"
 
 
-def test_an_older_journal_that_knew_fewer_fields_is_learnt_from() -> None:
+def test_estimates_from_an_older_journal_with_fewer_fields() -> None:
     old = {"dataset": "digits", "image_size": TRAINED.cells[0].setting_json["image_size"]}
     seen = trained(old, seconds=15.0, train_s=10.0, epoch_s=2.0)
     assert time_left([seen], [], list(TRAINED.cells[0].jobs())) is not None
 
 
-def test_a_pass_for_features_is_not_taken_for_an_epoch_of_training() -> None:
+def test_does_not_estimate_training_from_feature_extraction() -> None:
     scratch = TRAINED.cells[0]
     transfer = {**scratch.setting_json, "recipe": "transfer"}
     seen = trained(transfer, seconds=9.0, train_s=8.0)
@@ -93,7 +93,7 @@ def test_a_pass_for_features_is_not_taken_for_an_epoch_of_training() -> None:
     assert time_left([seen], [], list(cell.jobs())) == 1 + 8 * (1 + 3)
 
 
-def test_what_was_skipped_when_last_tried_is_told_apart() -> None:
+def test_counts_jobs_that_were_skipped_last_time_separately() -> None:
     skipped = replace(took(0.1), status="skipped")
     assert [Pace([skipped]).skips(job) for job in JOBS] == [True, None, None, None]
     assert not Pace([skipped, took(7.0)]).skips(JOBS[0])
@@ -111,7 +111,7 @@ probes: {latency: {runtimes: [eager]}}
 """)
 
 
-def test_no_round_begins_after_the_time_that_a_cell_is_given() -> None:
+def test_the_estimate_respects_the_time_limit_of_a_cell() -> None:
     setting = ROUNDS.cells[0].setting_json
     made = replace(record("Alpha", "latency", setting=setting, repeat="prepare"), duration_s=100.0)
     timed = replace(record("Alpha", "latency", setting=setting, repeat=1), duration_s=20.0)
@@ -123,7 +123,7 @@ def test_no_round_begins_after_the_time_that_a_cell_is_given() -> None:
     assert (capped.jobs, capped.seconds) == (8, 2 * (100 + 3 * 20)), "the third begins after 40 s"
 
 
-def test_runs_of_this_environment_are_told_from_those_of_others(tmp_path: Path) -> None:
+def test_separates_runs_of_this_environment_from_others(tmp_path: Path) -> None:
     def write(suite: str, time: str, environment: str, seconds: float) -> None:
         folder = tmp_path / suite / time
         folder.mkdir(parents=True)
@@ -141,14 +141,14 @@ def test_runs_of_this_environment_are_told_from_those_of_others(tmp_path: Path) 
     assert [[r.duration_s for r in each] for each in (here, others)] == [[1, 2], [100]]
 
 
-def test_where_a_job_is_known_nowhere_nearer_other_machines_are_asked() -> None:
+def test_uses_runs_of_other_machines_only_as_a_last_resort() -> None:
     paces = (Pace([took(1.0)]), Pace([took(5.0, batch_size=32)]), Pace([took(7.0, "Beta")]))
     assert estimate.outlook(JOBS, paces).seconds == 4 * 1, "this run knows the probe"
     assert estimate.outlook(JOBS, paces[1:]).seconds == 4 * 5
     assert estimate.outlook(JOBS, paces[2:]).seconds == 4 * 7
 
 
-def test_a_conversion_that_trains_is_not_judged_by_one_that_does_not() -> None:
+def test_does_not_estimate_fine_tuning_from_plain_conversion() -> None:
     plan = plan_of("""
 name: compressed
 models: [Alpha]

@@ -52,7 +52,7 @@ def test_the_executor_of_another_package_runs_a_suite_from_the_command_line(
     assert "0 jobs done, 4 to do" in run(tmp_path, "--dry-run").stdout, "this machine is another"
 
 
-def test_an_unknown_executor_is_one_clear_line_with_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_executor_suggests_the_nearest_in_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, "--on", "thread")
     assert done.returncode == 2
     words = "--on: unknown executor 'thread' (did you mean 'threads'?)"

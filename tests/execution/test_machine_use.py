@@ -1,4 +1,4 @@
-"""Runs that measure on one machine at once know of each other, and wait where they are told to."""
+"""Concurrent runs on one machine: detection, warnings, and queueing with --wait."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ import pytest
 from cnnbench.execution.machine_use import MachineUse
 from tests.processes import wait_until
 
-_PATIENCE_S = 300.0  # what no step takes on any machine
+_PATIENCE_S = 300.0  # a safety net: no step takes that long
 
 
 @pytest.fixture
 def machine() -> str:
-    """A machine of this test's own."""
+    """Return a machine name that no other test uses."""
     return f"test-{uuid4().hex[:12]}"
 
 
-def test_two_runs_know_of_each_other(machine: str) -> None:
+def test_two_concurrent_runs_detect_each_other(machine: str) -> None:
     first, second = MachineUse(machine), MachineUse(machine)
     with first.held("mobile"):
         assert first.others() == []
@@ -38,7 +38,7 @@ def test_two_runs_know_of_each_other(machine: str) -> None:
     assert second.others() == []
 
 
-def test_who_came_and_went_meanwhile_is_named(machine: str) -> None:
+def test_names_a_run_that_began_and_ended_meanwhile(machine: str) -> None:
     first = MachineUse(machine)
     with first.held("long"):
         for name in ("b", "a"):
@@ -48,7 +48,7 @@ def test_who_came_and_went_meanwhile_is_named(machine: str) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"\xff\x00", b"cnnbench/a/b/c/d", b"x" * 4096])
-def test_what_is_no_run_s_name_is_not_heard(machine: str, said: bytes) -> None:
+def test_ignores_messages_that_are_not_a_run(machine: str, said: bytes) -> None:
     first, second = MachineUse(machine), MachineUse(machine)
     with first.held("one"), socket.socket(socket.AF_UNIX) as end:
         (name,) = second._names()
@@ -58,7 +58,7 @@ def test_what_is_no_run_s_name_is_not_heard(machine: str, said: bytes) -> None:
         assert first.others() == []
 
 
-def test_another_machine_s_runs_do_not_count(machine: str) -> None:
+def test_ignores_runs_of_another_machine(machine: str) -> None:
     with MachineUse(machine).held("one"), MachineUse(f"{machine}2").held("two", _refuse) as _:
         assert MachineUse(machine).others() == [f"one (process {os.getpid()})"]
     assert MachineUse(machine).others() == []
@@ -68,7 +68,7 @@ def _refuse(whom: str) -> None:
     raise AssertionError(f"waits for {whom}")
 
 
-def test_one_that_waits_begins_when_all_others_have_ended(machine: str) -> None:
+def test_a_waiting_run_begins_when_all_others_have_ended(machine: str) -> None:
     order: list[str] = []
     entered, waits = threading.Event(), threading.Event()
 
@@ -93,9 +93,7 @@ def test_one_that_waits_begins_when_all_others_have_ended(machine: str) -> None:
     assert order[-1] == "begins" and "ends" in order
 
 
-def test_where_nothing_can_be_seen_that_is_said_and_the_run_goes_on(
-    machine: str, tmp_path: Path
-) -> None:
+def test_warns_and_continues_if_other_runs_cannot_be_detected(machine: str, tmp_path: Path) -> None:
     use = MachineUse(machine, sockets=tmp_path / "none")
     with use.held("alone", _refuse):
         assert use.others() == []
@@ -111,7 +109,7 @@ with MachineUse(sys.argv[1]).held("killed"):
 """
 
 
-def test_a_killed_run_holds_nothing(machine: str) -> None:
+def test_a_killed_run_blocks_no_other(machine: str) -> None:
     command = [sys.executable, "-c", _HOLD, machine]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout and process.stdout.readline() == b"held\n"
@@ -151,7 +149,7 @@ _TIMED = "{latency: {runtimes: [eager], min_rounds: 1, max_rounds: 1}}"
 
 @pytest.fixture
 def start(tmp_path: Path, machine: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts ``cnnbench run`` of a suite of one model, in a results folder of its name."""
+    """Start ``cnnbench run`` of a suite with one model, in a results folder of that name."""
     (tmp_path / "nets.py").write_text(_NETS)
     started = []
 
@@ -186,7 +184,7 @@ def beside(folder: Path) -> list[list[str]]:
 
 
 @pytest.mark.slow
-def test_a_second_suite_is_warned_and_both_records_say_so(
+def test_a_concurrent_run_is_warned_and_both_runs_record_it(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     first = start("first", "held")
@@ -209,7 +207,7 @@ def test_a_second_suite_is_warned_and_both_records_say_so(
 
 
 @pytest.mark.slow
-def test_a_second_suite_waits_where_it_is_told_to_and_one_that_only_counts_never_does(
+def test_wait_queues_a_run_unless_it_only_counts(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     first = start("first", "held")
@@ -227,7 +225,7 @@ def test_a_second_suite_waits_where_it_is_told_to_and_one_that_only_counts_never
         assert heard, "it ended"
     assert heard == f"waiting for first (process {first.pid})\n"
     assert second.poll() is None
-    first.kill()  # it lets go without a word
+    first.kill()  # without a chance to clean up
     _, said = second.communicate(timeout=_PATIENCE_S)
     assert second.returncode == 0, said
     assert beside(tmp_path / "of_second") == [[], []]

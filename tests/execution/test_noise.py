@@ -1,4 +1,4 @@
-"""Forecasts of the noise self-test on samples of known truth, and one short run of it."""
+"""Forecasts of the noise self-test on samples with known spread, and one short self-test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnnbench.statistics import estimates
 
 
 @pytest.mark.parametrize("rounds", [6, 12])
-def test_the_promise_is_what_cells_then_get(rounds: int) -> None:
+def test_the_forecast_precision_is_what_cells_reach(rounds: int) -> None:
     rng = np.random.default_rng(0)
     promised = [noise.expected_precision(0.03 * rng.standard_normal(8), rounds) for _ in range(400)]
     got = [
@@ -19,7 +19,7 @@ def test_the_promise_is_what_cells_then_get(rounds: int) -> None:
     assert np.median(promised) == pytest.approx(np.median(got), rel=0.15)
 
 
-def test_drift_that_the_reference_shares_costs_nothing() -> None:
+def test_drift_shared_by_the_reference_does_not_worsen_the_forecast() -> None:
     drift = np.array([1.0, 1.2, 0.9, 1.3, 1.1, 1.4, 0.8, 1.0])
     found = noise.judge(0.01 * drift, 0.003 * drift)
     assert found.plain > 0.15
@@ -28,7 +28,7 @@ def test_drift_that_the_reference_shares_costs_nothing() -> None:
     assert noise.advice(found, 0.0, None) == ["none: the default settings suffice"]
 
 
-def test_advice_names_what_to_do() -> None:
+def test_advice_says_what_to_do() -> None:
     wild = [1.0, 2.0, 0.5, 3.0, 1.0, 4.0, 0.3, 1.0]
     busy = [["another process used the CPU (0.90 cores)"]] * 8
     lines = noise.advice(noise.judge(wild, [1.0] * 8, busy), 0.0, "powersave")
@@ -43,8 +43,8 @@ def test_advice_names_what_to_do() -> None:
 STEADY = [1.00, 1.01, 0.99, 1.02, 0.98, 1.00, 1.01, 0.99]
 
 
-def test_one_process_that_was_disturbed_changes_neither_spread_nor_promise() -> None:
-    """It took ten times as long: a standard deviation of 81 %, where the others are 1 % apart."""
+def test_one_disturbed_process_changes_neither_spread_nor_forecast() -> None:
+    """It takes ten times as long: the standard deviation is 81 %, but the others differ by 1 %."""
     wild = [*STEADY[:-1], 10.0]
     found, steady = noise.judge(wild, [1.0] * 8), noise.judge(STEADY, [1.0] * 8)
     assert np.log(wild).std(ddof=1) > 0.8
@@ -77,7 +77,7 @@ def test_one_process_that_was_disturbed_changes_neither_spread_nor_promise() -> 
         ),
     ],
 )
-def test_nothing_is_promised_where_a_cell_could_not_keep_it(
+def test_makes_no_forecast_from_disturbed_samples(
     locations: list[float], references: list[float], flags: list[list[str]], why: str
 ) -> None:
     found = noise.judge(locations, references, flags)
@@ -86,7 +86,7 @@ def test_nothing_is_promised_where_a_cell_could_not_keep_it(
     assert noise.advice(found, 0.0, None)[-1].endswith("latencies would be unstable now")
 
 
-def test_the_number_that_is_less_precise_is_what_can_be_expected() -> None:
+def test_forecasts_the_less_precise_of_two_metrics() -> None:
     medians = [1.00, 1.05, 0.95, 1.10, 0.90, 1.00, 1.05, 0.95]
     both, alone = (
         noise.judge(STEADY, [1.0] * 8, (), medians),
@@ -95,7 +95,7 @@ def test_the_number_that_is_less_precise_is_what_can_be_expected() -> None:
     assert both.expected == alone.expected and both.plain < alone.plain
 
 
-def test_self_test_in_two_processes() -> None:
+def test_runs_the_self_test_in_two_processes() -> None:
     done: list[int] = []
     found = noise.self_test(2, done.append)
     assert done == [1, 2]

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.execution.test_containment import marked, processes_of
 from tests.processes import HANGS_AFTER_S
 
-# Stands in for TensorFlow in the server, and brings a probe that leaves an orphan.
+# Replaces TensorFlow in the server, and has a probe that leaves an orphan process.
 STAND_IN = """
 import subprocess, sys, time
 from types import ModuleType
@@ -46,7 +46,7 @@ request = JobRequest(
     id="job", model="LeNet5", search_path=(), probe="static",
     setting=StaticSetting().model_dump(mode="json"), repeat=0,
     artifacts=".", scratch=".", log="job.log", data_dir=None, memory_limit=None,
-    # A busy machine may need half an hour to be struck.
+    # Long, because on a busy machine the server may be killed late.
     timeout_s=1800.0 if sys.argv[1] == "server" else 2.0,
 )
 with LocalExecutor() as executor:
@@ -57,7 +57,7 @@ with LocalExecutor() as executor:
 
 
 def _run(folder: Path, victim: str) -> str:
-    """Return the output of the program, run with a light stand-in for TensorFlow."""
+    """Return the output of the program, run with a light substitute for TensorFlow."""
     (folder / "tensorflow.py").write_text(STAND_IN)
     path = os.pathsep.join([str(folder), str(ROOT)])
     done = subprocess.run(
@@ -72,13 +72,13 @@ def _run(folder: Path, victim: str) -> str:
     ("victim", "reason"),
     [("server", "the fork server died"), ("none", "took longer than the limit of 2 s")],
 )
-def test_an_orphan_is_not_left_behind(tmp_path: Path, victim: str, reason: str) -> None:
+def test_ends_processes_that_a_model_left_behind(tmp_path: Path, victim: str, reason: str) -> None:
     assert _run(tmp_path, victim).strip() == reason
     assert not processes_of(tmp_path)
 
 
 @pytest.mark.slow
-def test_a_server_that_does_not_answer_is_replaced_for_the_next_job(tmp_path: Path) -> None:
+def test_replaces_a_server_that_does_not_answer(tmp_path: Path) -> None:
     done = _run(tmp_path, "stopped")
     assert done.splitlines() == ["took longer than the limit of 2 s"] * 2
     assert not processes_of(tmp_path)

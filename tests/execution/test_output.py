@@ -9,14 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from cnnbench.execution.local import output
 from cnnbench.execution.local.output import Output
 from tests.conftest import ROOT
 from tests.processes import HANGS_AFTER_S
 
-# The fork server with a worker that does as its request says, and a parent that listens.
+# The fork server with a worker that follows its request, and a parent that reads the results.
 SERVER = """
 import json, os, socket, subprocess, sys, time
 from cnnbench.execution import worker
@@ -50,7 +48,7 @@ for request in sys.argv[1:]:
 
 
 def served(tmp_path: Path, *requests: str) -> list[dict[str, Any]]:
-    """Return the results of the requests; each has a log of its own."""
+    """Return the results of the requests; each has its own log."""
     words = [json.dumps({"does": does, "log": str(tmp_path / does)}) for does in requests]
     done = subprocess.run(
         [sys.executable, "-c", SERVER, *words],
@@ -59,7 +57,7 @@ def served(tmp_path: Path, *requests: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_a_worker_that_prints_without_end_is_killed_and_the_next_is_served(tmp_path: Path) -> None:
+def test_kills_a_worker_that_prints_without_end_and_serves_the_next(tmp_path: Path) -> None:
     ends = served(tmp_path, "flood", "nothing")
     assert all(end.pop("peak") > 2**20 for end in ends), "a process has a megabyte at least"
     assert ends[0] == {"event": "ended", "exit_code": -9, "killed_for": "printed more than 32 MiB"}
@@ -68,17 +66,14 @@ def test_a_worker_that_prints_without_end_is_killed_and_the_next_is_served(tmp_p
     assert (tmp_path / "nothing").read_text() == "hello\n"
 
 
-def test_what_a_worker_started_may_print_no_more_than_it(tmp_path: Path) -> None:
+def test_limits_the_output_of_a_workers_child_processes(tmp_path: Path) -> None:
     (end,) = served(tmp_path, "leave flooding")
     assert end["killed_for"] == "printed more than 32 MiB"
     assert (tmp_path / "leave flooding").stat().st_size == output.MOST_BYTES
 
 
-def test_a_log_that_cannot_be_written_costs_only_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(output, "MOST_BYTES", 10)
-    lost = Output(tmp_path / "nowhere" / "log")
+def test_output_is_counted_if_the_log_cannot_be_written(tmp_path: Path) -> None:
+    lost = Output(tmp_path / "nowhere" / "log", most_bytes=10)
     os.write(lost._writer, b"12345")
     assert lost.pass_on() and not lost.pass_on()
     assert not lost.is_too_much

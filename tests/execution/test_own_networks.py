@@ -1,4 +1,4 @@
-"""Networks whose builder says neither what they take nor how many classes they have, run."""
+"""Runs of networks whose input shape and classes are known only after building them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ probes:
 """
 
 
-def test_what_only_building_tells_is_found_out_before_a_network_is_run(tmp_path: Path) -> None:
+def test_builds_a_network_to_find_its_input_and_classes(tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text(NETS)
     (tmp_path / "own.yaml").write_text(SUITE)
     done = subprocess.run(
@@ -55,7 +55,7 @@ def test_what_only_building_tells_is_found_out_before_a_network_is_run(tmp_path:
     records = journal.read(run / "records.jsonl")[1]
     found = {(r.model, r.probe, r.setting.get("runtime", ""), r.repeat): r for r in records}
     assert found["nets:one", "accuracy", "", 0].status == "ok"
-    # ProbeResult it out started no TensorFlow in the worker: its threads could still be set.
+    # TensorFlow was not started in the worker before its threads were set.
     timed = found["nets:one", "latency", "graph", 0]
     assert timed.status == "ok"
     assert not [flag for flag in timed.details["flags"] if "threads" in flag]
@@ -77,14 +77,14 @@ from tensorflow import keras
 
 
 def net(input_shape=(8, 8, 1), classes=10):
-    with open(__file__, "a") as file:  # as somebody who goes on editing it
+    with open(__file__, "a") as file:  # the user edits the file during the run
         file.write("# once more\\n")
     layers = [keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(classes)]
     return keras.Sequential(layers)
 """
 
 
-def test_a_network_that_is_edited_while_its_suite_runs_is_not_measured_as_the_old_one(
+def test_a_network_edited_during_the_run_is_not_measured(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "nets.py").write_text(CHANGING)

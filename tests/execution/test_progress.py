@@ -6,22 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.execution import progress
+from cnnbench.execution.progress import Progress
 from cnnbench.models import registry
 from cnnbench.suite import plan as planning
 from cnnbench.suite import suite as suites
 from tests.conftest import ROOT
-from tests.results.records import record
+from tests.records import record
 
 
-def test_a_log_gets_a_line_a_minute(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_gets_a_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     now = 1000.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     plan = planning.plan(suites.load(ROOT / "suites/mobile.yaml", registry))
     jobs = [job for cell in plan.cells for job in cell.jobs()]
-    shown = progress.Progress()
+    shown = Progress(clock=lambda: now)
     shown.begin(Path("results/mobile/now"), 0, jobs, [])
     for number, job in enumerate(jobs[:8]):
         now += 25

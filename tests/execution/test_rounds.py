@@ -1,4 +1,4 @@
-"""Rounds as a user meets them: interrupted in the third, gone on with, and capped by time."""
+"""Interrupted and time-limited rounds, tested through the command line."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _has_round(folder: Path, repeat: int) -> bool:
     )
 
 
-def test_interrupted_in_the_third_round_it_goes_on_there(tmp_path: Path) -> None:
+def test_resumes_in_the_interrupted_round(tmp_path: Path) -> None:
     first = _start(tmp_path)
     assert wait_until(lambda: _has_round(tmp_path, 2))
     first.send_signal(signal.SIGINT)
@@ -67,13 +67,13 @@ def test_interrupted_in_the_third_round_it_goes_on_there(tmp_path: Path) -> None
     done = Counter((r["model"], r["repeat"]) for r in after if r["status"] == "ok")
     repeats = [PREPARE, 0, 1, 2, 3, 4]
     assert done == {(model, n): 1 for model in ("LeNet5", "BasicCNN") for n in repeats}
-    # What was left goes on in rounds: never a later one before an earlier one.
+    # The rest continues in rounds: no round begins before the earlier ones.
     new = [r["repeat"] for r in after[len(before) :]]
     assert PREPARE not in new and new == sorted(new)
     assert "5 of at least 6 processes" in table
 
 
-def test_a_capped_cell_says_so_in_the_table(tmp_path: Path) -> None:
+def test_the_table_says_that_a_cell_reached_its_time_limit(tmp_path: Path) -> None:
     run = _start(tmp_path, ", cell: 1ms")
     table, _ = run.communicate(timeout=HANGS_AFTER_S)
     assert run.returncode == 0

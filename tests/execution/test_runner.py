@@ -1,4 +1,4 @@
-"""From jobs to records, with an executor that runs nothing: its results are made up."""
+"""The runner with a fake executor: from jobs to records."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(
     return runner.run(plan, plan.cells, out, Observer(), executor=executor, **options)
 
 
-def test_a_worker_gets_absolute_paths_and_the_user_keeps_relative_ones(
+def test_workers_get_absolute_paths_and_messages_relative_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -48,7 +48,7 @@ def test_a_worker_gets_absolute_paths_and_the_user_keeps_relative_ones(
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_what_is_published_is_never_continued(tmp_path: Path, fresh: bool) -> None:
+def test_never_continues_a_published_run(tmp_path: Path, fresh: bool) -> None:
     executor = FakeExecutor()
     plan = plan_of("name: published\nmodels: [Alpha]\nprobes: {static: }\n")
     kept = tmp_path / "published" / "alpha" / FILE_NAME
@@ -64,7 +64,7 @@ def test_what_is_published_is_never_continued(tmp_path: Path, fresh: bool) -> No
     assert [path.name for path in kept.parent.parent.iterdir()] == ["alpha"]
 
 
-def test_a_run_is_continued_only_by_the_version_that_began_it(tmp_path: Path) -> None:
+def test_continues_only_runs_of_the_same_version(tmp_path: Path) -> None:
     first = run(tmp_path).folder
     assert run(tmp_path).folder == first
     journal = first / FILE_NAME
@@ -72,7 +72,7 @@ def test_a_run_is_continued_only_by_the_version_that_began_it(tmp_path: Path) ->
     assert run(tmp_path).folder != first
 
 
-def test_a_copy_under_another_name_is_neither_continued_nor_the_newest(tmp_path: Path) -> None:
+def test_a_renamed_copy_is_neither_continued_nor_the_newest(tmp_path: Path) -> None:
     first = run(tmp_path).folder
     copy = first.with_name("before-tuning")
     shutil.copytree(first, copy)
@@ -83,7 +83,7 @@ def test_a_copy_under_another_name_is_neither_continued_nor_the_newest(tmp_path:
     assert run(tmp_path).folder != copy
 
 
-def test_a_prepare_done_again_leaves_no_second_ok_and_resolves_its_failure(tmp_path: Path) -> None:
+def test_a_repeated_prepare_job_replaces_its_failure(tmp_path: Path) -> None:
     plan = plan_of(
         "name: s\nmodels: [Alpha]\n"
         "probes: {latency: {runtimes: [graph], min_rounds: 2, max_rounds: 2}}\n"
@@ -91,7 +91,7 @@ def test_a_prepare_done_again_leaves_no_second_ok_and_resolves_its_failure(tmp_p
     (cell,) = plan.cells
 
     def ends(*statuses: Status) -> tuple[Record, ...]:
-        """Run the suite, its jobs ending so; whatever an earlier prepare has made is lost."""
+        """Run the suite with these results; the artifacts of an earlier prepare job are lost."""
         left = iter(statuses)
         timed = {"latency_location_s": 1.0, "reference_s": 1.0}
         executor = FakeExecutor(lambda request: JobResult(next(left), "so", metrics=timed))
@@ -113,7 +113,7 @@ def test_a_prepare_done_again_leaves_no_second_ok_and_resolves_its_failure(tmp_p
     ]  # fmt: skip
 
 
-def test_the_first_error_is_the_one_that_is_reported(tmp_path: Path) -> None:
+def test_reports_the_first_error(tmp_path: Path) -> None:
     def interrupt(request: JobRequest) -> JobResult:
         raise KeyboardInterrupt
 
@@ -175,7 +175,7 @@ def test_every_record_names_the_environment_that_its_job_ran_in(tmp_path: Path) 
     assert run(tmp_path, FakeExecutor(host="node-3"), plan).folder != result.folder
 
 
-def test_jobs_that_an_executor_forgets_are_an_error(tmp_path: Path) -> None:
+def test_jobs_without_a_result_from_the_executor_are_an_error(tmp_path: Path) -> None:
     class Forgetful(FakeExecutor):
         def events(self) -> Iterator[JobEvent]:
             yield from list(super().events())[:-1]

@@ -1,4 +1,4 @@
-"""Order of jobs: rounds over all cells, odd ones in reverse, nothing twice."""
+"""Order of the jobs, which of them are left, and when a cell ends."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ import pytest
 
 from cnnbench.execution.scheduler import JobScheduler
 from cnnbench.record import PREPARE, Record, Repeat, Status
-from cnnbench.statistics import estimates
 from cnnbench.suite.plan import Cell, Job, Plan
 from tests.suite.fake import plan_of
 
-PLAN = plan_of("""
+
+def plan_with(min_rounds: int, max_rounds: int) -> Plan:
+    return plan_of(f"""
 name: s
 models: [Alpha, Beta]
-probes: {latency: {runtimes: [graph], min_rounds: 2, max_rounds: 4}}
+probes: {{latency: {{runtimes: [graph], min_rounds: {min_rounds}, max_rounds: {max_rounds}}}}}
 """)
+
+
+TWO_ROUNDS, THREE_ROUNDS = plan_with(2, 2), plan_with(3, 3)
+TWO_TO_FOUR_ROUNDS = plan_with(2, 4)  # fewer than six are never precise
 
 
 def record_of(
@@ -40,7 +45,7 @@ def drive(
     has_artifacts: Callable[[Cell], bool] | None = None,
     calls: Callable[[Job], Sequence[float]] = lambda job: (),
 ) -> list[tuple[str, Repeat]]:
-    """Run a schedule to its end; a cell has its artifacts once it was prepared."""
+    """Run a schedule to its end; a cell has its artifacts after its prepare job."""
     prepared = {r.model for r in records if r.repeat == PREPARE and r.status == "ok"}
     schedule = JobScheduler(
         plan.cells,
@@ -60,19 +65,8 @@ def drive(
     return done
 
 
-@pytest.fixture
-def precise_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Make every cell precise enough after so many rounds."""
-
-    def after(rounds: int) -> None:
-        monkeypatch.setattr(estimates, "converged", lambda _, beside, __: len(beside) >= rounds)
-
-    return after
-
-
-def test_prepare_first_then_rounds_back_and_forth(precise_after: Callable[[int], None]) -> None:
-    precise_after(3)
-    assert drive(PLAN, []) == [
+def test_prepares_first_and_reverses_every_other_round() -> None:
+    assert drive(THREE_ROUNDS, []) == [
         ("Alpha", PREPARE), ("Beta", PREPARE),
         ("Alpha", 0), ("Beta", 0),
         ("Beta", 1), ("Alpha", 1),
@@ -80,53 +74,43 @@ def test_prepare_first_then_rounds_back_and_forth(precise_after: Callable[[int],
     ]  # fmt: skip
 
 
-def test_never_fewer_than_the_least_nor_more_than_the_most(
-    precise_after: Callable[[int], None],
-) -> None:
-    precise_after(1)
-    assert len(drive(PLAN, [])) == 2 * (1 + 2)
-    precise_after(99)
-    assert len(drive(PLAN, [])) == 2 * (1 + 4)
+def test_runs_at_least_min_rounds_and_at_most_max_rounds() -> None:
+    plan = plan_with(6, 8)
+    assert len(drive(plan, [])) == 2 * (1 + 6), "equal latencies are precise"
+    noisy = iter(range(1, 100))
+    assert len(drive(plan, [], calls=lambda job: [float(next(noisy))] * 20)) == 2 * (1 + 8)
 
 
-def test_an_interrupted_suite_goes_on_in_its_round(precise_after: Callable[[int], None]) -> None:
-    precise_after(3)
+def test_an_interrupted_run_continues_in_the_same_round() -> None:
     records: list[Record] = []
-    whole = drive(PLAN, records)
+    whole = drive(THREE_ROUNDS, records)
     for cut in range(len(whole) + 1):
         again = records[:cut]
-        assert whole[:cut] + drive(PLAN, list(again)) == whole
+        assert whole[:cut] + drive(THREE_ROUNDS, list(again)) == whole
 
 
-def test_a_cell_that_failed_is_closed_for_this_run_and_tried_again_in_the_next(
-    precise_after: Callable[[int], None],
-) -> None:
-    precise_after(2)
+def test_a_failed_cell_is_skipped_until_the_next_run() -> None:
     records: list[Record] = []
 
     def beta_breaks_in_round_1(job: Job) -> Status:
         return "failed" if (job.cell.model.label, job.repeat) == ("Beta", 1) else "ok"
 
-    first = drive(PLAN, records, beta_breaks_in_round_1)
+    first = drive(TWO_ROUNDS, records, beta_breaks_in_round_1)
     assert first.count(("Beta", 1)) == 1
     assert ("Beta", 2) not in first
     assert ("Alpha", 1) in first
-    assert drive(PLAN, records) == [("Beta", 1)]
+    assert drive(TWO_ROUNDS, records) == [("Beta", 1)]
 
 
-def test_without_its_prepare_a_cell_has_no_rounds(precise_after: Callable[[int], None]) -> None:
-    precise_after(2)
-    skipped = drive(PLAN, [], lambda job: "skipped" if job.repeat == PREPARE else "ok")
+def test_a_cell_whose_prepare_job_was_skipped_has_no_rounds() -> None:
+    skipped = drive(TWO_ROUNDS, [], lambda job: "skipped" if job.repeat == PREPARE else "ok")
     assert skipped == [("Alpha", PREPARE), ("Beta", PREPARE)]
 
 
-def test_lost_artifacts_are_made_again_only_where_rounds_are_missing(
-    precise_after: Callable[[int], None],
-) -> None:
-    precise_after(2)
+def test_prepares_again_only_if_artifacts_and_rounds_are_missing() -> None:
     records: list[Record] = []
-    drive(PLAN, records)
-    assert drive(PLAN, list(records), has_artifacts=lambda cell: False) == []
+    drive(TWO_ROUNDS, records)
+    assert drive(TWO_ROUNDS, list(records), has_artifacts=lambda cell: False) == []
     without_last = records[:-1]
     made: set[str] = set()
 
@@ -135,17 +119,16 @@ def test_lost_artifacts_are_made_again_only_where_rounds_are_missing(
         made.add(cell.model.label)
         return was_there
 
-    assert drive(PLAN, without_last, has_artifacts=has_artifacts)[-1] == ("Alpha", 1)
+    assert drive(TWO_ROUNDS, without_last, has_artifacts=has_artifacts)[-1] == ("Alpha", 1)
 
 
-def test_a_cells_time_is_capped(precise_after: Callable[[int], None]) -> None:
-    precise_after(99)
-    done = drive(PLAN, [], cell_seconds=2.5)
+def test_a_cell_stops_at_its_time_limit() -> None:
+    done = drive(TWO_TO_FOUR_ROUNDS, [], cell_seconds=2.5)
     assert [repeat for model, repeat in done if model == "Alpha"] == [PREPARE, 0, 1, 2]
 
 
-def test_what_is_left_is_no_more_than_a_cells_time_holds() -> None:
-    cell = PLAN.cells[0]
+def test_the_jobs_left_fit_into_the_time_limit_of_the_cell() -> None:
+    cell = TWO_TO_FOUR_ROUNDS.cells[0]
     records = [record_of(job) for job in list(cell.jobs())[:2]]  # prepare, and a round of a second
 
     def left(seconds: float | None, at_most: bool) -> int:
@@ -156,9 +139,11 @@ def test_what_is_left_is_no_more_than_a_cells_time_holds() -> None:
     assert (left(2.5, False), left(2.5, True)) == (1, 2), "the third begins before 2.5 s are over"
 
 
-def test_old_failures_do_not_close_a_cell() -> None:
-    job = next(PLAN.cells[0].jobs())
-    schedule = JobScheduler(PLAN.cells, [record_of(job, "failed")], None, lambda cell: False)
+def test_tries_a_cell_again_that_failed_in_an_earlier_run() -> None:
+    job = next(TWO_TO_FOUR_ROUNDS.cells[0].jobs())
+    schedule = JobScheduler(
+        TWO_TO_FOUR_ROUNDS.cells, [record_of(job, "failed")], None, lambda cell: False
+    )
     assert next(iter(schedule)).key == job.key
 
 
@@ -171,10 +156,10 @@ def test_old_failures_do_not_close_a_cell() -> None:
     ],
     ids=["precise", "noisy", "drifting with its reference"],
 )
-def test_a_cell_ends_when_its_interval_is_as_narrow_as_asked(
+def test_a_cell_ends_when_its_interval_is_within_the_requested_precision(
     locations: list[float], references: list[float], rounds: int
 ) -> None:
-    """With the very statistics: within 5 %, the drift that the reference shows taken out."""
+    """Drift that the reference shares does not count."""
     plan = plan_of("""
 name: s
 models: [Alpha]
@@ -196,7 +181,7 @@ probes: {latency: {runtimes: [litert], precision: 5%, min_rounds: 6, max_rounds:
     assert done == rounds
 
 
-def test_rounds_go_on_while_the_median_that_is_shown_is_not_precise() -> None:
+def test_measures_until_the_median_is_precise_too() -> None:
     """The location is 1 s in every round; of Beta every other round has slower calls."""
     plan = plan_of("""
 name: s

@@ -1,4 +1,4 @@
-"""A training that is killed goes on from its last epoch; two processes find the same numbers."""
+"""A killed training resumes from its last epoch and gives the same numbers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def record_of(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_a_resumed_training_gives_the_same_numbers(tmp_path: Path) -> None:
     (tmp_path / "suite.yaml").write_text(SUITE.format(epochs=4))
     assert start(tmp_path, "whole").wait() == 0
     killed = start(tmp_path, "killed")
@@ -62,7 +62,7 @@ def test_killed_in_the_middle_it_ends_as_if_it_had_not_been(tmp_path: Path) -> N
     for metric in ("top1", "loss", "ece"):
         assert resumed["metrics"][metric] == whole["metrics"][metric]
     assert resumed["details"]["correct"] == whole["details"]["correct"]
-    # A process traces its graph in the first epoch that it trains: the second began further on.
+    # Each process traces the graph in its first epoch; the second process began with a later one.
     traced = [point["epoch"] for point in resumed["details"]["curve"] if "traced" in point]
     assert len(traced) == 2
     assert traced[0] == 1 < traced[1]
@@ -78,7 +78,7 @@ probes:
 
 
 @pytest.mark.slow
-def test_weights_that_cannot_be_had_are_skipped_and_wanted_in_the_data_folder(
+def test_missing_weights_skip_the_job_and_name_the_data_folder(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "suite.yaml").write_text(TRANSFER)

@@ -1,4 +1,4 @@
-"""Inputs that were good once: what Hypothesis does to them."""
+"""Hypothesis strategies that mutate valid inputs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _ODD_TOKENS = [
 
 
 def odd_values() -> st.SearchStrategy[Any]:
-    """Values that nobody expects at that place; all can be written as JSON."""
+    """Return unusual values that can be written as JSON."""
     leaf = st.one_of(
         st.none(),
         st.booleans(),
@@ -67,7 +67,7 @@ def odd_values() -> st.SearchStrategy[Any]:
 
 @st.composite
 def bytes_of(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
-    """One of ``seeds`` with pieces cut out, doubled, swapped, flipped or put in."""
+    """Return one of ``seeds`` with pieces removed, repeated, swapped, flipped or inserted."""
     text = draw(st.sampled_from(seeds))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(text)))
@@ -87,7 +87,7 @@ def bytes_of(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
 
 @st.composite
 def tree_of(draw: st.DrawFn, seeds: Sequence[Any]) -> Any:
-    """One of ``seeds``, trees of JSON, with values replaced, taken out, renamed or moved."""
+    """Return one of ``seeds``, JSON trees, with values replaced, removed, renamed or moved."""
     tree = json.loads(json.dumps(draw(st.sampled_from(seeds))))
     for _ in range(draw(st.integers(1, 3))):
         places = list(_places(tree))
@@ -111,7 +111,7 @@ def tree_of(draw: st.DrawFn, seeds: Sequence[Any]) -> Any:
 
 
 def _places(tree: Any) -> Any:
-    """Every value below ``tree``, as the container that holds it and its key."""
+    """Yield the container and the key of every value below ``tree``."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree)
     for key, value in list(items):
         yield tree, key

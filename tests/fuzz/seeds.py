@@ -1,4 +1,4 @@
-"""Inputs that are good, and some that were made to do harm: what the mutated ones are made of."""
+"""Valid inputs, and some malicious ones, from which mutated inputs are made."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from cnnbench.record import Record
 from cnnbench.results import csv_files, tables
 from cnnbench.results.journal import Header
 from tests.conftest import ROOT
-from tests.results.records import record
+from tests.records import record
 
 SUITES = [file.read_bytes() for file in sorted((ROOT / "suites").glob("*.yaml"))]
 BOMB = b"a: &a [x, x]\n" + b"".join(
     b"b%d: &b%d [*%s, *%s]\n" % (i, i, name, name)
     for i, name in enumerate([b"a", *(b"b%d" % i for i in range(30))])
 )
-# Every key twice: what is counted by its path alone is counted once.
+# Every key twice, so that a limit on paths alone does not suffice.
 TWIN_BOMB = b"a0: &a0 {x: 1, x: 1}\n" + b"".join(
     b"a%d: &a%d {x: *a%d, x: *a%d}\n" % (i, i, i - 1, i - 1) for i in range(1, 31)
 )
@@ -34,7 +34,7 @@ EXPRESSIONS = [
 
 
 def some_records() -> list[Record]:
-    """A record of every probe."""
+    """Return a record of every probe."""
     timed = {"latency_location_s": 0.01, "latency_p50_s": 0.01, "reference_s": 0.001}
     accuracy = {"dataset": "digits", "image_size": 32}
     return [

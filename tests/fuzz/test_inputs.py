@@ -27,7 +27,7 @@ from cnnbench.models import registry
 from cnnbench.results import tables
 from cnnbench.results.csv_files import to_csv
 from tests.fuzz import mutations
-from tests.fuzz.door import bounded, survives
+from tests.fuzz.command_line import bounded, survives
 from tests.fuzz.seeds import (
     ENVIRONMENTS,
     EXPRESSIONS,
@@ -41,7 +41,7 @@ from tests.fuzz.seeds import (
     SUITES,
 )
 from tests.models import keras_zip
-from tests.results.records import record
+from tests.records import record
 
 FEW = 25
 MANY = int(os.environ.get("CNNBENCH_FUZZ", "2700"))
@@ -172,7 +172,7 @@ def check_environment(text: bytes, folder: Path) -> None:
 
 
 def one_of(text: bytes, *commands: tuple[str, ...]) -> None:
-    """Give one of the commands, always the same for one input."""
+    """Return one of the commands, always the same for one input."""
     survives(*commands[zlib.crc32(text) % len(commands)])
 
 
@@ -208,7 +208,7 @@ def journals() -> st.SearchStrategy[bytes]:
 
 
 def csv_files() -> st.SearchStrategy[bytes]:
-    # The small one most of the time: what a real one has more of is more of the same.
+    # Mostly the small one: the real ones contain more of the same.
     return mutations.bytes_of([SMALL] * 20 + PUBLISHED)
 
 
@@ -230,7 +230,7 @@ def environments() -> st.SearchStrategy[bytes]:
     )
 
 
-# What is cheap to try is tried more often: the share of all inputs.
+# Share of all inputs; kinds that are fast to test have a larger share.
 TARGETS = {
     "names": (names, check_name, 6),
     "expressions": (expressions, check_expression, 5),
@@ -245,7 +245,7 @@ SHARES = sum(share for _, _, share in TARGETS.values())
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("many", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_mutated_input_is_refused_in_words_or_gives_a_result(
+def test_a_mutated_input_gives_a_result_or_a_clear_error(
     target: str, many: bool, folder: Path
 ) -> None:
     strategy, check, share = TARGETS[target]
@@ -259,11 +259,11 @@ def test_a_mutated_input_is_refused_in_words_or_gives_a_result(
 
 
 @pytest.mark.parametrize("text", ODD_SUITES)
-def test_a_suite_made_to_hang_is_refused_in_words(text: bytes, folder: Path) -> None:
+def test_rejects_a_suite_that_would_take_forever_to_read(text: bytes, folder: Path) -> None:
     check_suite(text, folder)
 
 
-def test_texts_that_a_spreadsheet_would_run_come_back_from_csv_as_they_were(tmp_path: Path) -> None:
+def test_formulas_in_csv_are_neutralised_and_read_back(tmp_path: Path) -> None:
     @profile(100)
     @given(
         st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), max_size=20)

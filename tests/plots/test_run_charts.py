@@ -16,8 +16,7 @@ from cnnbench.plots.axes import tick_label
 from cnnbench.plots.layers import TITLES
 from cnnbench.results.tables import Run
 from cnnbench.units import SCALES
-from tests.report.made import HOSTILE, everything
-from tests.results.records import record
+from tests.records import HOSTILE, everything, record
 
 INSPECTION = {
     "layers": [

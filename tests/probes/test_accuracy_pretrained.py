@@ -17,7 +17,7 @@ from cnnbench.probes.interface import Context
 from cnnbench.results import tables
 from cnnbench.tasks.classification import class_names
 from tests.probes.small import SmallNet
-from tests.report.made import Book
+from tests.records import Book
 from tests.suite.fake import FakeModel
 
 

@@ -16,7 +16,7 @@ from cnnbench.report.remarks import remarks
 from cnnbench.results import tables
 from cnnbench.results.report import Report
 from cnnbench.row import Row
-from tests.results.records import record
+from tests.records import record
 
 _LABEL = "cpu/litert/b1"
 _NOISE = (1.0, 1.01, 0.99, 1.005, 0.995, 1.002)

@@ -21,7 +21,7 @@ from cnnbench.record import Record
 from cnnbench.report import layout, table
 from cnnbench.results import tables
 from cnnbench.statistics.verdict import STABLE
-from tests.results.records import record
+from tests.records import record
 
 SETTING = LatencySetting(runtime="litert")
 PERCENTILES = [f"latency_p{q}_s" for q in (50, 90, 95, 99)]

@@ -10,8 +10,7 @@ from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.report import layout
 from cnnbench.results import tables
 from cnnbench.results.report import Report
-from tests.report.made import LITERT, Book
-from tests.results.records import record
+from tests.records import LITERT, Book, record
 
 TIER = "latency_tier@cpu/litert/b1"
 

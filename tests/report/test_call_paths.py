@@ -14,7 +14,7 @@ from cnnbench.report.sections import call_paths
 from cnnbench.report.sections.section import Section
 from cnnbench.results import tables
 from cnnbench.results.report import Report
-from tests.report.made import LITERT, Book
+from tests.records import LITERT, Book
 
 GRAPH, LARGE = LatencySetting(runtime="graph"), LatencySetting(runtime="graph", batch_size=32)
 # Far enough apart for the drift of the made processes, which is 20 %.

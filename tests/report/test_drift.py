@@ -11,7 +11,7 @@ from cnnbench.report import table
 from cnnbench.report.remarks import drift
 from cnnbench.results import tables
 from cnnbench.results.report import Report
-from tests.report.made import Book
+from tests.records import Book
 
 
 def test_a_shared_drift_is_cancelled_and_the_report_says_so(tmp_path: Path) -> None:

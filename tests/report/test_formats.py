@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cnnbench as package
 from cnnbench.report import files
-from tests.report.made import Book
+from tests.records import Book
 from tests.test_extras import cnnbench
 
 

@@ -19,8 +19,8 @@ from cnnbench.report import html
 from cnnbench.report.html import inspection
 from cnnbench.results import csv_files, tables
 from cnnbench.results.tables import Run
+from tests.records import FORMULA, HOSTILE, Book, everything
 from tests.report.browsing import Seen, chromium
-from tests.report.made import FORMULA, HOSTILE, Book, everything
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "published"
 ON_FRONT = "#tradeoff [aria-label*='on the Pareto front']"

@@ -14,7 +14,7 @@ from cnnbench.probes.static.settings import StaticSetting
 from cnnbench.report.sections import published, published_text
 from cnnbench.results import tables
 from cnnbench.results.report import Report
-from tests.report.made import LITERT, Book
+from tests.records import LITERT, Book
 
 with (Path(__file__).parent / "table_14_3.csv").open(encoding="utf-8") as _stream:
     TABLE = {row["name"]: row for row in csv.DictReader(_stream)}

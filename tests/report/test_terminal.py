@@ -13,7 +13,7 @@ from cnnbench.report import files
 from cnnbench.results import tables
 from cnnbench.results.journal import FILE_NAME
 from tests.conftest import ROOT
-from tests.report.made import FACTS, Book
+from tests.records import FACTS, Book
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31m\rWinner: E\x85\x00vil\nWinner: Evil"
 OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")

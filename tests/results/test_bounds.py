@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cnnbench.report import layout, remarks
 from cnnbench.results import tables
-from tests.results.records import record
+from tests.records import record
 
 
 def test_a_lower_bound_is_doubtful_in_every_table_and_says_at_least() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,20 +88,20 @@ def test_shows_text_with_half_a_surrogate_pair(tmp_path: Path) -> None:
     files.write(tmp_path)
 
 
-def test_a_full_disk_leaves_the_journal_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_that_does_not_fit_on_the_disk_is_removed_whole(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the full disk: half the record is written."""
     file = tmp_path / "records.jsonl"
     with Journal(file, HEADER) as journal:
         journal.append(RECORD)
-
-        def full(_descriptor: int) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space"):
-            journal.append(replace(RECORD, repeat=1))
-        monkeypatch.undo()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        whole = file.read_bytes()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 50, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                journal.append(replace(RECORD, repeat=1))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert file.read_bytes() == whole
         journal.append(replace(RECORD, repeat=2))
     assert [r.repeat for r in read(file)[1]] == [0, 2]
 

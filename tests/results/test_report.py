@@ -10,8 +10,7 @@ from cnnbench.results import tables
 from cnnbench.results.merge import merge
 from cnnbench.results.report import Report
 from tests.conftest import ROOT
-from tests.report.made import Book
-from tests.results.records import record
+from tests.records import Book, record
 
 LOCATION, REFERENCE = "latency_location_s@cpu/litert/b1", "reference_s@cpu/litert/b1"
 PUBLISHED = sorted(ROOT.glob("results/published/**/report.csv"))

@@ -11,7 +11,7 @@ import cnnbench
 from cnnbench import environment
 from cnnbench.report import files, html
 from cnnbench.results import run_files, tables
-from tests.report.made import FACTS, Book
+from tests.records import FACTS, Book
 
 
 def deep(levels: int) -> str:

@@ -18,8 +18,7 @@ from cnnbench.record import Record
 from cnnbench.report import files
 from cnnbench.results import csv_files, tables
 from cnnbench.selection.compare import text as compare_text
-from tests.report.made import LITERT, Book
-from tests.results.records import record
+from tests.records import LITERT, Book, record
 
 
 def test_a_metric_stands_under_what_it_depends_on() -> None:

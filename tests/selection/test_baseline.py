@@ -10,7 +10,7 @@ from cnnbench.errors import UserError
 from cnnbench.probes.static.settings import StaticSetting
 from cnnbench.results import csv_files, tables
 from cnnbench.selection.baseline import Baseline
-from tests.report.made import FACTS, Book
+from tests.records import FACTS, Book
 
 P50 = "latency_p50_s@cpu/litert/b1"
 

@@ -18,7 +18,7 @@ from cnnbench.selection import budget
 from cnnbench.selection.baseline import Baseline
 from cnnbench.statistics.estimates import Estimate
 from cnnbench.suite.plan import Plan
-from tests.results.records import record
+from tests.records import record
 
 _P50 = "latency_p50_s"
 

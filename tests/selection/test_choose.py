@@ -11,7 +11,7 @@ import cnnbench
 from cnnbench.errors import UserError
 from cnnbench.results import tables
 from cnnbench.selection.choose import text as choose_text
-from tests.report.made import Book
+from tests.records import Book
 
 LATENCY = "latency_p90_s@cpu/litert/b1"
 

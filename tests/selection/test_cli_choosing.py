@@ -12,7 +12,7 @@ import pytest
 
 from cnnbench.cli import main
 from cnnbench.record import SCHEMA_VERSION
-from tests.report.made import Book
+from tests.records import Book
 
 CSV = "model,variant,macs,file_bytes\nA,float32,5,1000\nB,float32,9,500\n"
 

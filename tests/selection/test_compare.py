@@ -12,7 +12,7 @@ from cnnbench.errors import UserError
 from cnnbench.results import csv_files, tables
 from cnnbench.selection.compare import Comparison
 from cnnbench.selection.compare import text as compare_text
-from tests.report.made import FACTS, Book
+from tests.records import FACTS, Book
 
 LOCATION = "latency_location_s@cpu/litert/b1"
 

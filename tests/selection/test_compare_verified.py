@@ -18,7 +18,7 @@ from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.results import tables
 from cnnbench.selection.compare import Comparison
 from cnnbench.selection.compare import text as compare_text
-from tests.report.made import FACTS, Book
+from tests.records import FACTS, Book
 
 NAMES = ["A", "B", "C", "D", "E", "F"]
 STEADY = (0.99, 1.0, 1.01, 1.0, 0.99, 1.01)

@@ -11,7 +11,7 @@ import pytest
 import cnnbench
 from cnnbench.results import tables
 from cnnbench.results.tables import Run
-from tests.report.made import HOSTILE, Book
+from tests.records import HOSTILE, Book
 
 
 def hostile() -> Book:

@@ -11,7 +11,7 @@ import pytest
 import cnnbench
 from cnnbench.errors import UserError
 from cnnbench.results import tables
-from tests.report.made import Book
+from tests.records import Book
 
 P99 = "latency_p99_s@cpu/litert/b1"
 

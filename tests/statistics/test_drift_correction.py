@@ -10,7 +10,7 @@ from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.statistics import drift_correction
 from cnnbench.statistics import estimates as st
 from cnnbench.statistics.verdict import STABLE
-from tests.results.records import record
+from tests.records import record
 
 QUIET, SLOWED = 1.33e-3, 1.8e-3
 

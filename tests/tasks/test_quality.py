@@ -13,7 +13,7 @@ from cnnbench.tasks.classification.answers import answers_of
 from cnnbench.tasks.classification.objective import probabilities
 from cnnbench.tasks.classification.outputs import Kind
 from cnnbench.tasks.task import evaluate_all
-from tests.results.records import record
+from tests.records import record
 
 PROBS = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
 LABELS = np.array([0, 1, 1, 2])

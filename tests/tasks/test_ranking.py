@@ -17,7 +17,7 @@ from cnnbench.selection.choose import choose
 from cnnbench.tasks.classification import ranking
 from cnnbench.tasks.classification.answers import Answers
 from cnnbench.tasks.classification.ranking import Scores
-from tests.results.records import record
+from tests.records import record
 
 IMAGES = 2000
 

@@ -14,13 +14,13 @@ MOST_BYTES = 32 * 2**20
 
 
 class Output:
-    """The output of one worker and of everything that it starts."""
+    """The output of one worker and of everything that it starts; ``log`` gets ``most_bytes``."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, most_bytes: int = MOST_BYTES) -> None:
         # The server keeps its own writing end, so that it never meets an end of the pipe.
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
-        self._log, self._left = log, MOST_BYTES
+        self._log, self._left = log, most_bytes
         self._write(b"")  # every job has a log
 
     def fileno(self) -> int:

@@ -74,7 +74,7 @@ def parse(text: str) -> Variant:
         is_repeated = len(set(order)) < len(order)
         what = "duplicate step" if is_repeated else "steps in the wrong order"
         raise UserError(
-            f"{what} in {shown(text)}", hint="prune, then cluster, then quantise, each at most once"
+            f"{what} in {shown(text)}", hint=f"{', then '.join(STEPS)}; each at most once"
         )
     return Variant(steps)
 

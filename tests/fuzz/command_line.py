@@ -1,4 +1,4 @@
-"""The command line inside this process, and what no input may bring it to."""
+"""Run the command line in this process, with limits on time and memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_BYTES = 2**30
 
 
 def survives(*arguments: str) -> None:
-    """Give a command: it may succeed or refuse in words; anything else raises here."""
+    """Run a command, which may succeed or end with a clear error; raise otherwise."""
     shown, said = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said), bounded():
         try:
@@ -36,7 +36,7 @@ def survives(*arguments: str) -> None:
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Raise where the body hangs, or wants more memory than any such input deserves."""
+    """Raise if the body takes too long or uses too much memory."""
 
     def hangs(_signal: int, _frame: FrameType | None) -> None:
         raise TimeoutError(f"hangs: over {HANGS_AFTER_CPU_S} s of the CPU's or {HANGS_AFTER_S} s")

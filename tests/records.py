@@ -1,4 +1,4 @@
-"""Runs made of records whose samples are drawn from known distributions: nothing is measured."""
+"""Records and runs for tests, with chosen or randomly drawn numbers; nothing is measured."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from cnnbench.environment import environment_id
+from cnnbench.plugins import PROBES
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.memory.settings import MemorySetting
+from cnnbench.probes.settings import Setting
 from cnnbench.probes.static.settings import StaticSetting
-from cnnbench.record import Record, Repeat, Status
+from cnnbench.record import Record, Repeat, Status, job_key
 from cnnbench.results import tables
 from cnnbench.results.journal import FILE_NAME, Header, Journal
 from cnnbench.results.tables import Run
@@ -28,6 +30,45 @@ TIMELINE: dict[str, Any] = {
     "details": {"phases": [["building", 0.01], ["first image", 0.12], ["batch of 1", 0.18]]},
 }
 DIGITS = AccuracySetting(dataset="digits", image_size=32, epochs=2)
+
+
+def record(
+    model: str,
+    probe: str,
+    repeat: Repeat = 0,
+    status: Status = "ok",
+    reason: str = "",
+    samples: dict[str, list[float]] | None = None,
+    details: dict[str, Any] | None = None,
+    setting: dict[str, Any] | None = None,
+    *,
+    variant: str = "float32",
+    input_shape: tuple[int, ...] = (32, 32, 3),
+    classes: int = 10,
+    environment: str = "e",
+    **metrics: float,
+) -> Record:
+    """Return a record of ``probe``; ``setting`` has the options that are not the default."""
+    complete = PROBES[probe].read_setting(setting or {}).model_dump(mode="json")
+    return Record(
+        key=job_key({"name": model}, variant, probe, complete, repeat),
+        attempt=1,
+        model=model,
+        variant=variant,
+        probe=probe,
+        setting=complete,
+        repeat=repeat,
+        status=status,
+        reason=reason,
+        input_shape=input_shape,
+        classes=classes,
+        metrics=metrics,
+        samples=samples or {},
+        details=details or {},
+        environment=environment,
+        started="2026-01-01T00:00:00+00:00",
+        duration_s=1.0,
+    )
 
 
 class Book:
@@ -47,7 +88,7 @@ class Book:
     def record(
         self,
         model: str,
-        setting: StaticSetting | LatencySetting | AccuracySetting | MemorySetting,
+        setting: Setting,
         repeat: Repeat,
         metrics: dict[str, float],
         *,
@@ -59,28 +100,27 @@ class Book:
         samples: dict[str, list[float]] | None = None,
         details: dict[str, object] | None = None,
     ) -> None:
+        """Add one record; the arguments are those of the function `record`."""
         self.records.append(
-            Record(
-                key=f"{model}-{variant}-{setting.probe}-{setting.label()}-{repeat}",
-                attempt=1,
-                model=model,
+            record(
+                model,
+                setting.probe,
+                repeat,
+                status,
+                reason,
+                samples,
+                details,
+                setting.model_dump(mode="json"),
                 variant=variant,
-                probe=setting.probe,
-                setting=setting.model_dump(mode="json"),
-                repeat=repeat,
-                status=status,
-                reason=reason,
                 input_shape=shape or self.shape,
                 classes=classes or self.classes,
-                metrics=metrics,
-                samples=samples or {},
-                details=details or {},
                 environment=environment_id(self.facts),
+                **metrics,
             )
         )
 
     def static(self, model: str, **metrics: float) -> Book:
-        """Counts of a network."""
+        """Add the counts of a network."""
         self.record(model, StaticSetting(), 0, metrics)
         return self
 
@@ -92,7 +132,7 @@ class Book:
         noise: float = 0.01,
         setting: LatencySetting = LITERT,
     ) -> Book:
-        """``rounds`` processes around ``seconds``; a drift of 20 % is shared with the reference."""
+        """Add ``rounds`` processes around ``seconds``; the reference shares their drift of 20 %."""
         self.record(model, setting, "prepare", {"file_bytes": 4e6})
         for repeat in range(rounds):
             drift = float(np.exp(self.random.normal(0, 0.2)))
@@ -108,12 +148,12 @@ class Book:
         return self
 
     def failed(self, model: str, status: Status, reason: str) -> Book:
-        """A latency that there is none of."""
+        """Add a latency that could not be measured."""
         self.record(model, LITERT, "prepare", {}, status=status, reason=reason)
         return self
 
     def accuracy(self, model: str, seeds: Sequence[float], n_test: int = 10_000) -> Book:
-        """One top-1 a seed."""
+        """Add one top-1 accuracy per seed."""
         for seed, top1 in enumerate(seeds):
             details: dict[str, object] = {"n_test": n_test, "chance": 0.1}
             self.record(model, DIGITS, seed, {"top1": top1}, details=details)
@@ -131,10 +171,9 @@ class Book:
         return folder
 
 
-def everything(place: Path) -> Run:
-    """A run with something for every section of the page, hostile names among it."""
+def everything(folder: Path) -> Run:
+    """Return a run with content for every section of the page, including hostile names."""
     book = Book()
-    # The one that wins every count is last by latency, so that the Pareto front has two.
     for name, macs, seconds, top1 in [
         ("Big", 5e8, 0.020, 0.90),
         ("Small", 1e8, 0.005, 0.80),
@@ -158,6 +197,6 @@ def everything(place: Path) -> Run:
         memory = {"memory_infer_peak_bytes": macs / 48}
         book.record(name, MemorySetting(batch_size=1), 0, memory, **TIMELINE)
     book.static("Broken", macs=9e9).failed("Broken", "oom", "out of memory at 2 GiB")
-    folder = book.write(place)
+    book.write(folder)
     (folder / "suite.yaml").write_text(f"name: suite  # {HOSTILE}\n")
     return tables.load(folder)
