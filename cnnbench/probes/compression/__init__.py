@@ -17,6 +17,7 @@ PROBE = Probe(
     summary=summarise,
     is_precise=are_precise,
     across_rows=verdicts.columns,
+    verdicts=(verdicts.COLUMN,),
     # Compare float32 with its variants by this probe's rounds, which are interleaved with theirs.
     precedence=1,
     metrics=(

@@ -6,7 +6,7 @@ variant, then measure ``memory`` and ``latency`` of its file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -152,6 +152,14 @@ class CompressionSetting(Setting):
         if super().label_for(metric) == "":
             return ""
         return self.latency().label()
+
+    def axes_for(self, metric: str) -> Mapping[str, str]:
+        if metric.startswith("memory_"):
+            return {"runtime": "litert"}
+        if (metric in QUALITY or metric == "agreement") and self.training:
+            return {**self.training.axes_for(metric), "runtime": "litert"}
+        timed = self.latency()
+        return timed.axes_for(metric) if self.label_for(metric) == timed.label() else {}
 
     def latency(self) -> LatencySetting:
         """Return the setting of the ``latency`` probe with which the file is timed."""

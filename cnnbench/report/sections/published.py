@@ -35,13 +35,13 @@ class Times:
     """One published time and one measured, of the networks that have both.
 
     Attributes:
-        published: the column, ``published_cpu_s`` or ``published_gpu_s``.
+        device: of both times, ``cpu`` or ``gpu``.
         setting: ``cpu/litert/b1``, or a description of the settings averaged.
         names: the networks.
         theirs, ours: seconds.
     """
 
-    published: str
+    device: str
     setting: str
     names: tuple[str, ...]
     theirs: tuple[float, ...]
@@ -65,13 +65,13 @@ class Beside:
 
     Attributes:
         rows: the networks that something is published of.
-        settings: the measured settings in order; ``cpu/litert/b1``.
+        settings: the measured settings in order, ``cpu/litert/b1``, with their devices.
         times: for each device the measured times together, then setting by setting.
         notes: differences and their causes.
     """
 
     rows: tuple[Row, ...]
-    settings: tuple[str, ...]
+    settings: Mapping[str, str]
     times: tuple[Times, ...]
     notes: tuple[str, ...]
 
@@ -79,14 +79,14 @@ class Beside:
 def beside(report: Report) -> Beside | None:
     """Return published beside measured figures; None with too few networks to rank."""
     rows = [row for row in report.rows if _is_published(row)]
-    settings = settings_of(report)
-    times = (_times(rows, setting) for setting in settings)
+    settings = {label: axes["device"] for label, axes in settings_of(report).items()}
+    times = (_times(rows, *setting) for setting in settings.items())
     enough = [pairs for pairs in times if len(pairs.names) >= FEWEST_RANKS]
     if not enough:
         return None
     together = [pairs for device in ("cpu", "gpu") for pairs in _together(device, enough)]
     notes = [*_notes_on_counts(rows), *_notes_on_steps(rows), *_notes_on_places(rows, enough)]
-    return Beside(tuple(rows), tuple(settings), (*together, *enough), tuple(notes))
+    return Beside(tuple(rows), settings, (*together, *enough), tuple(notes))
 
 
 def published_macs(row: Row) -> float | None:
@@ -108,8 +108,8 @@ def _is_published(row: Row) -> bool:
     return row.variant == "float32" and row.read("published_size_bytes").value is not None
 
 
-def _times(rows: Sequence[Row], setting: str) -> Times:
-    published = f"published_{setting.split('/')[0]}_s"
+def _times(rows: Sequence[Row], setting: str, device: str) -> Times:
+    published = f"published_{device}_s"
     pairs = [
         (row.name, theirs, ours)
         for row in rows
@@ -117,12 +117,12 @@ def _times(rows: Sequence[Row], setting: str) -> Times:
         and (ours := measured_time(row, setting).value) is not None
     ]
     names, theirs_of, ours_of = zip(*pairs, strict=True) if pairs else ((), (), ())
-    return Times(published, setting, names, theirs_of, ours_of)
+    return Times(device, setting, names, theirs_of, ours_of)
 
 
 def _together(device: str, times: Sequence[Times]) -> Iterator[Times]:
     """Yield the geometric mean over a device's settings, of networks that have all of them."""
-    members = [pairs for pairs in times if pairs.setting.split("/")[0] == device]
+    members = [pairs for pairs in times if pairs.device == device]
     if len(members) < 2:
         return
     values = [dict(zip(pairs.names, pairs.ours, strict=True)) for pairs in members]
@@ -132,7 +132,7 @@ def _together(device: str, times: Sequence[Times]) -> Iterator[Times]:
         return
     means = [rounded(geometric_mean(ours[name] for ours in values)) for name in names]
     yield Times(
-        members[0].published,
+        device,
         f"all on the {device.upper()}",
         tuple(names),
         tuple(theirs[name] for name in names),
@@ -185,13 +185,13 @@ def _notes_on_places(rows: Sequence[Row], times: Sequence[Times]) -> Iterator[st
     moved: dict[tuple[str, str], list[str]] = {}
     for pairs in times:
         far = max(3, math.ceil(len(pairs.names) / 4))
-        device = pairs.published.removeprefix("published_").removesuffix("_s").upper()
         theirs, ours = (_by_arithmetic(pairs.names, s, macs) for s in (pairs.theirs, pairs.ours))
+        clock = f"the published {pairs.device.upper()} time"
         for name, (there, here) in pairs.places.items():
             if abs(there - here) < far:
                 continue
             odd = f" (time per MAC {theirs[name]:.1f} times the median)" if name in theirs else ""
-            head = f"rank {there} of {len(pairs.names)} by the published {device} time{odd}"
+            head = f"rank {there} of {len(pairs.names)} by {clock}{odd}"
             odd = f" ({ours[name]:.1f} times)" if name in ours else ""
             moved.setdefault((name, head), []).append(f"{here} in {pairs.setting}{odd}")
     for (name, head), places in moved.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cnnbench.markdown import markdown
@@ -74,19 +74,19 @@ class Section:
             yield from (f"- {markdown(note)}" for note in self.notes)
 
 
-def settings_of(report: Report) -> list[str]:
-    """Return the settings with latencies, in order: ``cpu/litert/b1``.
+def settings_of(report: Report) -> dict[str, Mapping[str, str]]:
+    """Return the settings with latencies, ``cpu/litert/b1``, in order, each with its axes.
 
     A hand-made table may have a time without a setting, or one that names no runtime; it is left
     out.
     """
     shown = _shown_times()
-    labels = [
-        split(name)[1]
+    found = {
+        split(name)[1]: report.axes(name)
         for name in report.numbers
         if split(name)[0] in shown and report.has_value(name)
-    ]
-    return [label for label in dict.fromkeys(labels) if "/" in label]
+    }
+    return {label: axes for label, axes in found.items() if {"device", "runtime"} <= axes.keys()}
 
 
 def measured_time(row: Row, setting: str) -> Measurement:
