@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cnnbench.plots import records, theme
-from cnnbench.plots.axes import NothingToDraw, choice
+from cnnbench.plots.numbers import NothingToDraw, choice
 from cnnbench.results.tables import Run
 
 if TYPE_CHECKING:
@@ -71,11 +71,12 @@ def confusion(run: Run, network: str = "", setting: str = "") -> alt.LayerChart:
         ),
         base.mark_text(aria=False).encode(text="label:N"),
     ]
-    return theme.themed(
+    return (
         alt.LayerChart(layer=layers, data=alt.Data(values=rows))
         .add_params(
             choice("network", "Network", networks, networks, first["network"]),
             choice("setting", "Setting", settings, settings, first["setting"]),
         )
         .properties(width=alt.Step(46), height=alt.Step(32))
+        .configure(**theme.config())
     )

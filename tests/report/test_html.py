@@ -71,6 +71,16 @@ def test_it_filters_by_name(seen: Seen) -> None:
     assert len(seen.names()) == 6
 
 
+def test_the_page_opens_with_the_best_network_of_each_question(seen: Seen) -> None:
+    tiles = seen.page.locator("#glance .tile").all_inner_texts()
+    assert [tile.split("\n")[:2] for tile in tiles] == [
+        ["Most accurate", "Big"],
+        ["Fastest", "Small"],
+        ["Fewest MACs", "Small"],
+        ["Least memory", "Small"],
+    ]
+
+
 def test_which_class_is_taken_for_which(seen: Seen) -> None:
     section = seen.page.locator("#confusion")
     cells = section.locator(".role-mark > [aria-label]")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnbench import plots
-from cnnbench.plots.layers import TITLES
+from cnnbench.plots.curves import LAYERS
 from cnnbench.report.html import own, style, template
 from cnnbench.text import shape_text
 from cnnbench.units import show
@@ -28,8 +28,8 @@ def page(found: Mapping[str, Any], statement: str) -> str:
             (name, f"{found['bounds'].get(name, '')} {value:,}".strip())
             for name, value in found["metrics"].items()
         ],
-        charts={name: title for name, (title, _) in TITLES.items()},
-        data={"plots": plots.embedded({name: plots.layers(found, name) for name in TITLES})},
+        charts={name: title for name, (title, _) in LAYERS.items()},
+        data={"plots": plots.embedded({name: plots.layers(found, name) for name in LAYERS})},
         style=style("inspection.css"),
         library=plots.library(),
         scripts=[own("elements.js"), own("charts.js")],

@@ -1,29 +1,31 @@
-"""One small chart per network: learning curves, and memory over time."""
+"""Charts over epochs, seconds and depth: learning curves, memory over time, and layers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cnnbench.metrics import QUALITY, Metric
 from cnnbench.plots import records, theme
-from cnnbench.plots.axes import NothingToDraw, choice, tick_label
+from cnnbench.plots.numbers import NothingToDraw, choice, tick_label
 from cnnbench.results.tables import Run
+from cnnbench.tasks.task import TASKS
+from cnnbench.units import Unit, show
 
 if TYPE_CHECKING:
     import altair as alt
 
-_TITLES = {
-    "top1": "training accuracy",
-    "val_top1": "validation accuracy",
-    "validation_top1": "validation accuracy",
-    "loss": "training loss",
-    "val_loss": "validation loss",
-    "validation_loss": "validation loss",
+LAYERS: dict[str, tuple[str, Unit]] = {
+    "macs": ("MACs of each layer", "count"),
+    "params": ("Parameters of each layer", "count"),
+    "activation_bytes": ("Output of each layer", "bytes"),
+    "live_bytes": ("Activations alive while each layer runs", "bytes"),
 }
 _TOLD = (
     "units[what] == 'fraction' ? format(100 * datum.value, '.1f') + ' %'"
     " : format(datum.value, '.3~g')"
 )
-_FIRST = ("validation_top1", "val_top1", "top1")
+_HELD_OUT = ("validation_", "val_")  # before the name of a metric of validation images
 _SIZE = {"width": 210, "height": 118}
 _COLUMNS = 4
 
@@ -40,9 +42,12 @@ def learning(run: Run) -> alt.FacetChart:
     if not rows:
         raise NothingToDraw("no record of this run has a learning curve", "plot")
     names = _values(rows, "what")
-    titles = {name: _TITLES.get(name, name.replace("_", " ")) for name in names}
-    what = next((name for name in _FIRST if name in names), names[0])
-    units = {name: "fraction" if "top" in name else "ratio" for name in names}
+    watched = dict.fromkeys(task.watched for task in TASKS.values())
+    wanted = [start + metric for metric in watched for start in (*_HELD_OUT, "")]
+    what = next((name for name in wanted if name in names), names[0])
+    known = {name: QUALITY[_metric(name)].metric for name in names if _metric(name) in QUALITY}
+    units = {name: known[name].unit if name in known else "ratio" for name in names}
+    titles = [_title(name, known.get(name)) for name in names]
     base = alt.Chart().encode(
         x=alt.X("epoch:Q").scale(nice=False).axis(format="d", tickMinStep=1, tickCount=4),
         y=alt.Y("value:Q").axis(labelExpr=tick_label("units[what]"), tickCount=4),
@@ -55,9 +60,23 @@ def learning(run: Run) -> alt.FacetChart:
         base.mark_line(strokeWidth=2, aria=False),
         base.mark_point(filled=True, size=36, opacity=1, tooltip=told, description=spoken),
     )
-    chosen = choice("what", "Show", names, [titles[name] for name in names], what)
+    chosen = choice("what", "Show", names, titles, what)
     params = (chosen, alt.param(name="units", value=units), _setting(rows, 0))
     return _faceted(layers, rows, "datum.what == what", *params)
+
+
+def _metric(name: str) -> str:
+    for start in _HELD_OUT:
+        name = name.removeprefix(start)
+    return name
+
+
+def _title(name: str, metric: Metric | None) -> str:
+    """``validation accuracy``; the name in words where it is no metric."""
+    if metric is None:
+        return name.replace("_", " ")
+    part = "training" if name == metric.name else "validation"
+    return f"{part} {metric.noun[0] if metric.unit == 'fraction' else metric.title.lower()}"
 
 
 def timeline(run: Run) -> alt.FacetChart:
@@ -96,6 +115,36 @@ def timeline(run: Run) -> alt.FacetChart:
     return _faceted(layers, rows, "true", _setting(rows, -1)).resolve_scale(x="independent")
 
 
+def layers(inspection: Mapping[str, Any], metric: str) -> alt.Chart:
+    """Return one bar per layer, from the input on the left to the output on the right.
+
+    Args:
+        inspection: ``Inspection.to_json()``.
+        metric: a key of `LAYERS`.
+    """
+    import altair as alt
+
+    title, unit = LAYERS[metric]
+    rows = [
+        {"depth": index, "layer": f"{layer['name']} ({layer['type']})"}
+        | {"value": layer[metric], "text": show(layer[metric], unit)}
+        for index, layer in enumerate(inspection["layers"])
+    ]
+    return (
+        alt.Chart(alt.Data(values=rows), title=title)
+        .mark_bar(
+            tooltip={"expr": "{title: datum.layer, value: datum.text}"},
+            description={"expr": "datum.layer + ': ' + datum.text"},
+        )
+        .encode(
+            x=alt.X("depth:O").axis(None),
+            y=alt.Y("value:Q").axis(labelExpr=tick_label(f"'{unit}'"), tickCount=4),
+        )
+        .properties(width=760, height=150)
+        .configure(**theme.config())
+    )
+
+
 def _values(rows: list[dict[str, Any]], name: str) -> list[str]:
     return list(dict.fromkeys(row[name] for row in rows))
 
@@ -108,7 +157,7 @@ def _setting(rows: list[dict[str, Any]], which: int) -> Any:
 def _faceted(layers: Any, rows: list[dict[str, Any]], chosen: str, *params: Any) -> alt.FacetChart:
     import altair as alt
 
-    return theme.themed(
+    return (
         layers.properties(**_SIZE)
         .facet(
             facet=alt.Facet("network:N", sort=_values(rows, "network")),
@@ -117,4 +166,5 @@ def _faceted(layers: Any, rows: list[dict[str, Any]], chosen: str, *params: Any)
         )
         .transform_filter(f"datum.setting == setting && {chosen}")
         .add_params(*params)
+        .configure(**theme.config())
     )
