@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnbench.metrics import QUALITY, Metric
 from cnnbench.plots import records, theme
-from cnnbench.plots.numbers import NothingToDraw, choice, tick_label
+from cnnbench.plots.numbers import NothingToDraw, choice, distinct, tick_label
 from cnnbench.results.tables import Run
 from cnnbench.tasks.task import TASKS
 from cnnbench.units import Unit, show
@@ -41,13 +41,13 @@ def learning(run: Run) -> alt.FacetChart:
     rows = list(records.epochs(run.raw))
     if not rows:
         raise NothingToDraw("no record of this run has a learning curve", "plot")
-    names = _values(rows, "what")
+    names = distinct(rows, "what")
     watched = dict.fromkeys(task.watched for task in TASKS.values())
     wanted = [start + metric for metric in watched for start in (*_HELD_OUT, "")]
     what = next((name for name in wanted if name in names), names[0])
     known = {name: QUALITY[_metric(name)].metric for name in names if _metric(name) in QUALITY}
     units = {name: known[name].unit if name in known else "ratio" for name in names}
-    titles = [_title(name, known.get(name)) for name in names]
+    titles = {name: _title(name, known.get(name)) for name in names}
     base = alt.Chart().encode(
         x=alt.X("epoch:Q").scale(nice=False).axis(format="d", tickMinStep=1, tickCount=4),
         y=alt.Y("value:Q").axis(labelExpr=tick_label("units[what]"), tickCount=4),
@@ -60,9 +60,8 @@ def learning(run: Run) -> alt.FacetChart:
         base.mark_line(strokeWidth=2, aria=False),
         base.mark_point(filled=True, size=36, opacity=1, tooltip=told, description=spoken),
     )
-    chosen = choice("what", "Show", names, titles, what)
-    params = (chosen, alt.param(name="units", value=units), _setting(rows, 0))
-    return _faceted(layers, rows, "datum.what == what", *params)
+    shown = [choice("what", "Show", titles, what), alt.param(name="units", value=units)]
+    return _faceted(layers, rows, "datum.what == what", rows[0]["setting"], *shown)
 
 
 def _metric(name: str) -> str:
@@ -112,7 +111,8 @@ def timeline(run: Run) -> alt.FacetChart:
             x="began:Q", color=alt.Color("kind:N").scale(domain=["memory", "phase"]).legend(None)
         ),
     )
-    return _faceted(layers, rows, "true", _setting(rows, -1)).resolve_scale(x="independent")
+    faceted = _faceted(layers, rows, "true", distinct(rows, "setting")[-1])
+    return faceted.resolve_scale(x="independent")
 
 
 def layers(inspection: Mapping[str, Any], metric: str) -> alt.Chart:
@@ -145,26 +145,20 @@ def layers(inspection: Mapping[str, Any], metric: str) -> alt.Chart:
     )
 
 
-def _values(rows: list[dict[str, Any]], name: str) -> list[str]:
-    return list(dict.fromkeys(row[name] for row in rows))
-
-
-def _setting(rows: list[dict[str, Any]], which: int) -> Any:
-    settings = _values(rows, "setting")
-    return choice("setting", "Setting", settings, settings, settings[which])
-
-
-def _faceted(layers: Any, rows: list[dict[str, Any]], chosen: str, *params: Any) -> alt.FacetChart:
+def _faceted(
+    layers: Any, rows: list[dict[str, Any]], chosen: str, setting: str, *params: Any
+) -> alt.FacetChart:
+    """Return one chart per network, of the rows that ``chosen`` selects, ``setting`` first."""
     import altair as alt
 
     return (
         layers.properties(**_SIZE)
         .facet(
-            facet=alt.Facet("network:N", sort=_values(rows, "network")),
+            facet=alt.Facet("network:N", sort=distinct(rows, "network")),
             columns=_COLUMNS,
             data=alt.Data(values=rows),
         )
         .transform_filter(f"datum.setting == setting && {chosen}")
-        .add_params(*params)
+        .add_params(*params, choice("setting", "Setting", distinct(rows, "setting"), setting))
         .configure(**theme.config())
     )

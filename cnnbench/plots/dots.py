@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cnnbench.plots import theme
-from cnnbench.plots.numbers import (
-    NothingToDraw,
-    Quantity,
-    choice,
-    ends,
-    named,
-    quantities,
-    tick_label,
-)
+from cnnbench.plots import numbers, theme
+from cnnbench.plots.numbers import NothingToDraw, Quantity, named
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.statistics.measurement import Measurement
@@ -32,7 +24,7 @@ def latency(source: Run | pd.DataFrame) -> alt.LayerChart:
         UserError: no latency was measured.
     """
     report = Report.of(source)
-    found = [q for q in quantities(report) if q.metric.family == "latency"]
+    found = [q for q in numbers.quantities(report) if q.metric.family == "latency"]
     rows = [
         _dot(row.name, q.metric.name, q.setting or q.title, number, q)
         for at, row in enumerate(report)
@@ -51,7 +43,7 @@ def memory_of_run(source: Run | pd.DataFrame) -> alt.LayerChart:
         UserError: no memory was measured.
     """
     report = Report.of(source)
-    found = quantities(report)
+    found = numbers.quantities(report)
     peaks = named(found, "memory_infer_peak_bytes", "memory_train_peak_bytes")
     rows = [
         _dot(row.name, q.column, series, number, q)
@@ -110,7 +102,7 @@ def _dots(
     fill = alt.Fill("series:N", sort=None).legend(columns={"expr": "max(1, floor(width / 260))"})
     scale = alt.Scale(type="log" if is_log else alt.Undefined, nice=False, padding=12)
     across = alt.X("value:Q", scale=scale).axis(
-        labelExpr=tick_label(f"'{unit}'"), tickCount=6, labelOverlap=True
+        labelExpr=numbers.tick_label(f"'{unit}'"), tickCount=6, labelOverlap=True
     )
     told = {"expr": "merge({title: datum.network}, datum.fact)"}
     spoken = (
@@ -118,7 +110,7 @@ def _dots(
         " + ': ' + datum.series + ' ' + datum.fact[datum.series]"
     )
     layers = [
-        base.transform_calculate(**ends("low", "high", of="datum"))
+        base.transform_calculate(**numbers.ends("low", "high", of="datum"))
         .mark_rule(opacity=0.65, strokeWidth=2, aria=False)
         .encode(x="low:Q", x2="high:Q", stroke=edge),
         base.mark_point(
@@ -136,7 +128,7 @@ def _dots(
     ]
     return (
         alt.LayerChart(layer=layers, data=alt.Data(values=rows))
-        .add_params(choice("what", "Show", list(titles), list(titles.values()), what))
+        .add_params(numbers.choice("what", "Show", titles, what))
         .properties(width=640, height=alt.Step(16, **{"for": "offset"}))
         .configure(**theme.config())
     )

@@ -136,11 +136,24 @@ def ends(low: str, high: str, of: str) -> dict[str, str]:
     }
 
 
-def choice(name: str, title: str, options: list[str], labels: list[str], value: str) -> Any:
-    """Return a parameter that the reader sets in a list; one option leaves nothing to set."""
+def choice(name: str, title: str, labels: Mapping[str, str] | Sequence[str], value: str) -> Any:
+    """Return a parameter that the reader sets in a list; one option leaves nothing to set.
+
+    Args:
+        name, title: of the parameter, and what the reader sees.
+        labels: option -> what the reader sees; or options that the reader sees as they are.
+        value: the option that is set first.
+    """
     import altair as alt
 
+    options = list(labels)
     if len(options) < 2:
         return alt.param(name=name, value=value)
-    box = alt.binding_select(options=options, labels=labels, name=title)
+    shown = list(labels.values()) if isinstance(labels, Mapping) else options
+    box = alt.binding_select(options=options, labels=shown, name=title)
     return alt.param(name=name, value=value, bind=box)
+
+
+def distinct(rows: Sequence[Mapping[str, Any]], field: str) -> list[str]:
+    """Return the different values of a field, in order."""
+    return list(dict.fromkeys(row[field] for row in rows))

@@ -18,28 +18,12 @@ Ground = Literal["light", "dark", "page"]
 _GROUNDS: tuple[Ground, ...] = ("light", "dark")
 
 # Blue and orange differ for every kind of colour vision; the rest follow in lightness.
-_COLOURS: dict[str, tuple[str, ...]] = {
-    "light": (
-        "#1f5fbf",
-        "#d1661a",
-        "#0f8a5f",
-        "#a63d8f",
-        "#7a6a00",
-        "#00809d",
-        "#8c4a3c",
-        "#5e5ac7",
-    ),
-    "dark": (
-        "#7fb0ff",
-        "#ff9d5c",
-        "#54d3a2",
-        "#e58bd2",
-        "#d9c64a",
-        "#4cc9e4",
-        "#d99a8b",
-        "#aaa6ff",
-    ),
-}
+_COLOURS = {
+    "light": ("#1f5fbf", "#d1661a", "#0f8a5f", "#a63d8f",
+              "#7a6a00", "#00809d", "#8c4a3c", "#5e5ac7"),
+    "dark": ("#7fb0ff", "#ff9d5c", "#54d3a2", "#e58bd2",
+             "#d9c64a", "#4cc9e4", "#d99a8b", "#aaa6ff"),
+}  # fmt: skip
 _PAPER: dict[str, dict[str, str]] = {
     "light": {"card": "#ffffff", "ink": "#1b2330", "quiet": "#5b6675", "line": "#dfe3e9"},
     "dark": {"card": "#1a1f27", "ink": "#e6e9ee", "quiet": "#9aa5b4", "line": "#2c343f"},

@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cnnbench import metrics
-from cnnbench.plots import theme
-from cnnbench.plots.numbers import (
-    NothingToDraw,
-    Quantity,
-    accuracies,
-    choice,
-    ends,
-    named,
-    quantities,
-    tick_label,
-    usual_facts,
-)
+from cnnbench.plots import numbers, theme
+from cnnbench.plots.numbers import NothingToDraw, Quantity, named
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 
@@ -47,11 +37,11 @@ def tradeoff(source: Run | pd.DataFrame, across: str = "", up: str = "") -> alt.
     import altair as alt
 
     report = Report.of(source)
-    found = quantities(report)
+    found = numbers.quantities(report)
     ordered = [q for q in found if q.metric.better]
     # An axis compares at least two networks.
     axes = [q for q in ordered if sum(map(bool, q.numbers)) > 1] or ordered
-    y = _axis(found, axes, up, [*accuracies(), "agreement", "macs"])
+    y = _axis(found, axes, up, [*numbers.accuracies(), "agreement", "macs"])
     x = _axis(found, [q for q in axes if q != y], across, _ACROSS)
     axes = [*axes, *(q for q in (x, y) if q not in axes)]
     rows = [_row(row.name, at, found, axes) for at, row in enumerate(report)]
@@ -59,14 +49,14 @@ def tradeoff(source: Run | pd.DataFrame, across: str = "", up: str = "") -> alt.
         raise NothingToDraw(
             f"no network has both {x.column} and {y.column}", hint="name other axes"
         )
-    names, heads = [q.column for q in axes], [q.head for q in axes]
+    heads = {q.column: q.head for q in axes}
     known = {q.column: _facts(q) for q in axes}
     layers = _layers(alt, is_log=known[x.column]["positive"])
     return (
         alt.LayerChart(layer=layers, data=alt.Data(values=rows))
         .add_params(
-            choice("up", "Up", names, heads, y.column),
-            choice("across", "Across", names, heads, x.column),
+            numbers.choice("up", "Up", heads, y.column),
+            numbers.choice("across", "Across", heads, x.column),
             alt.param(name="axes", value=known),
         )
         .properties(width=640, height=340, usermeta={"embedOptions": {"patch": [_LABELS]}})
@@ -105,16 +95,18 @@ def _row(network: str, at: int, found: list[Quantity], axes: list[Quantity]) -> 
         "network": network,
         "size": size.value if size else None,
         "cells": {q.column: q.cell(number) for q in axes if (number := q.numbers[at])},
-        "facts": usual_facts(found, at),
+        "facts": numbers.usual_facts(found, at),
     }
 
 
 def _layers(alt: Any, is_log: bool) -> list[Any]:
     base = _ranked(alt.Chart())
     across = alt.X("x:Q").scale(type="log" if is_log else "linear", nice=False, padding=28)
-    across = across.axis(labelExpr=tick_label("axes[across].unit"), tickCount=6, labelOverlap=True)
+    across = across.axis(
+        labelExpr=numbers.tick_label("axes[across].unit"), tickCount=6, labelOverlap=True
+    )
     up = alt.Y("y:Q").scale(nice=False, padding=20)
-    up = up.axis(labelExpr=tick_label("axes[up].unit"), tickCount=6)
+    up = up.axis(labelExpr=numbers.tick_label("axes[up].unit"), tickCount=6)
     colour = alt.Color("front:N").scale(domain=[False, True]).legend(None)
     size = alt.Size("area:Q").scale(domainMin=0, range=[70, 1100]).legend(None)
     told = {"expr": f"merge({{title: datum.network}}, {_Y}.fact, {_X}.fact, datum.facts)"}
@@ -195,8 +187,8 @@ def _ranked(chart: Any) -> Any:
             area="isValid(datum.size) ? datum.size : 0",
             x=f"{_X}.value",
             y=f"{_Y}.value",
-            **ends("x_low", "x_high", of=_X),
-            **ends("y_low", "y_high", of=_Y),
+            **numbers.ends("x_low", "x_high", of=_X),
+            **numbers.ends("y_low", "y_high", of=_Y),
             doubtful=f"{_X}.doubtful || {_Y}.doubtful",
             ranked=f"!{_X}.unranked && !{_Y}.unranked",
         )

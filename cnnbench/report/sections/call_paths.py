@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from itertools import combinations, groupby
 from statistics import median
 
-from cnnbench.report.sections.section import Block, Section, measured_time, settings_of
+from cnnbench.report.sections.section import (
+    Block,
+    Section,
+    far_apart,
+    measured_time,
+    settings_of,
+)
 from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.statistics.ranks import FEWEST_RANKS, ranks, spearman
@@ -135,8 +141,7 @@ def _spread(group: Paths) -> str:
 
 def _moved(group: Paths) -> Iterator[str]:
     """Yield networks whose rank differs by a quarter of the table between runtimes."""
-    far = max(3, math.ceil(len(group.rows) / 4))
-    places = group.places
+    far, places = far_apart(len(group.rows)), group.places
     for index, row in enumerate(group.rows):
         of = {setting: places[setting][index] for setting in group.settings}
         best, worst = min(of, key=lambda s: of[s]), max(of, key=lambda s: of[s])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cnnbench.metrics import METRICS, QUALITY, split
 from cnnbench.probes.accuracy.training_config import IMAGENET, PRETRAINED
@@ -42,15 +42,13 @@ def section(report: Report) -> Section | None:
 def _counts(found: Beside) -> Block:
     published = ("Size, published", "Params, published", "MACs, paper")
     heads = ("Model", *(head for name in published for head in (name, "here")))
+    names = ("published_size_bytes", "weight_bytes", "published_params", "params")
     rows = [
         (
             row.name,
-            _value(row, "published_size_bytes", _mib),
-            _value(row, "weight_bytes", _mib),
-            _value(row, "published_params", _whole),
-            _value(row, "params", _whole),
+            *(_value(row, name) for name in names),
             show(published_macs(row), "count") or "-",
-            _value(row, "macs", _count),
+            _value(row, "macs"),
         )
         for row in found.rows
     ]
@@ -88,7 +86,7 @@ def _accuracies(found: Beside, report: Report) -> Block:
     for name in measured:
         metric, label = split(name)
         heads.append(f"{titles[metric]} {label}, here")
-    rows = [(row.name, *(_value(row, name, _percent) for name in columns)) for row in found.rows]
+    rows = [(row.name, *(_value(row, name) for name in columns)) for row in found.rows]
     title = "ImageNet accuracy: published" + (
         " and measured here" if measured else ", not measured"
     )
@@ -119,22 +117,11 @@ def _has(rows: Sequence[Row], name: str) -> bool:
     return any(row.read(name).value is not None for row in rows)
 
 
-def _value(row: Row, name: str, words: Callable[[float], str]) -> str:
-    value = row.read(name).value
-    return "-" if value is None else words(value)
-
-
-def _mib(value: float) -> str:
-    return f"{value / MIB:.1f} MiB" if value % MIB else f"{value / MIB:.0f} MiB"
-
-
-def _whole(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _count(value: float) -> str:
-    return show(value, "count")
-
-
-def _percent(value: float) -> str:
-    return show(value, "fraction")
+def _value(row: Row, name: str) -> str:
+    """Return a number as the tables print it: parameters whole, sizes in MiB."""
+    value, unit = row.read(name).value, METRICS[split(name)[0]].unit
+    if value is None:
+        return "-"
+    if unit == "bytes":
+        return f"{value / MIB:.1f} MiB" if value % MIB else f"{value / MIB:.0f} MiB"
+    return f"{value:,.0f}" if name.endswith("params") else show(value, unit)
