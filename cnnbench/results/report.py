@@ -93,7 +93,7 @@ class Report:
 
     def axes(self, name: str) -> Mapping[str, str]:
         """Return the facts of a column's setting that tables group by: ``{"device": "cpu"}``."""
-        return next((row.axes[name] for row in self.rows if name in row.axes), {})
+        return next(filter(None, (row.axes.get(name) for row in self.rows)), {})
 
     def resolve(self, expression: str, where: str) -> str:
         """Return the one column that ``expression`` means; an empty one only as a last resort.
