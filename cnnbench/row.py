@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ class Row:
         environment: id of the environment that it was measured in, where known.
         values: column -> its measurement.
         others: column -> cell, for columns that are not metrics.
+        axes: column -> facts of its setting, as `probes.settings.Setting.axes_for` has them.
         apart: facts that distinguish it from other rows of its model and variant, or empty.
     """
 
@@ -32,6 +34,7 @@ class Row:
     environment: str = ""
     values: dict[str, Measurement] = field(default_factory=dict)
     others: dict[str, Any] = field(default_factory=dict)
+    axes: dict[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
     apart: str = ""
 
     @property

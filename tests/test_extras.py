@@ -79,6 +79,16 @@ def test_the_executor_describes_where_each_job_ran(counted: Path) -> None:
     assert hosts == {"a", "b"}
 
 
+def test_a_task_s_own_metric_is_the_axis_of_the_chart_and_the_page_names_its_best(
+    tmp_path: Path,
+) -> None:
+    table = "model,variant,brightness_mae@shades/scratch,macs\nA,float32,0.2,10\nB,float32,0.1,20\n"
+    (tmp_path / "report.csv").write_text(table)
+    done = cnnbench(tmp_path, "report", "report.csv", "--svg", "-", "--html", "page.html")
+    assert "↑ Brightness error shades/scratch" in done.stdout
+    assert '"glance": [["Best brightness error", ' in (tmp_path / "page.html").read_text()
+
+
 def test_a_counting_rule_replaces_tracing(counted: Path) -> None:
     done = cnnbench(counted, "inspect", "Tiny", "--json")
     (row,) = (row for row in json.loads(done.stdout)["layers"] if row["type"] == "HardSwish")

@@ -128,7 +128,7 @@ def _write_csv(found: Inspection, name: str) -> None:
 
 
 def _write_html(found: Inspection, name: str) -> None:
-    from cnnbench.report.html.inspection import page
+    from cnnbench.report.html import inspection_page
 
     with options.opened(name) as stream:
-        stream.write(page(found.to_json(), found.statement))
+        stream.write(inspection_page(found.to_json(), found.statement))

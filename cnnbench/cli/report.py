@@ -52,29 +52,27 @@ def command(
     With --html, --svg or --png, that file is written, and the table is shown only if --format or
     --section is given.
     """
+    from cnnbench import plots
     from cnnbench.report import files
+    from cnnbench.report.html import page
+    from cnnbench.results.tables import load
 
     if (x or y) and svg is None and png is None:
         raise click.UsageError("--x and --y are the axes of --svg FILE or --png FILE")
     if section is not None and (metric or form not in (None, "text", "md")):
         raise click.UsageError("--section is text or md, and has no columns to choose")
     if html is not None:
-        _write(files.page(run), html)
+        _write(page(load(run)), html)
     if svg is not None:
-        _write(files.picture(run, x, y), svg)
+        _write(plots.svg(plots.tradeoff(load(run), x, y)), svg)
     if png is not None:
-        _write(files.pixels(run, x, y), png)
+        _write(plots.png(plots.tradeoff(load(run), x, y)), png)
     if form is None and section is None and any((html, svg, png)):
         return
     if section is not None:
         click.echo(files.section(run, section, form or "text"), nl=False)  # type: ignore[arg-type]
         return
-    text = files.text(
-        run,
-        form or "text",
-        metrics=metric,
-        width=options.width(),
-    )
+    text = files.text(run, form or "text", metrics=metric, width=options.width())
     click.echo(text, nl=False)
 
 

@@ -6,12 +6,11 @@ specification for all three. Altair is imported when the first chart is made.
 
 from __future__ import annotations
 
-from cnnbench.plots.axes import NothingToDraw
 from cnnbench.plots.confusion import confusion
+from cnnbench.plots.curves import layers, learning, timeline
 from cnnbench.plots.dots import latency, memory_of_run
-from cnnbench.plots.layers import layers
-from cnnbench.plots.output import embedded, library, png, svg
-from cnnbench.plots.small_multiples import learning, timeline
+from cnnbench.plots.numbers import NothingToDraw
+from cnnbench.plots.theme import embedded, library, png, svg
 from cnnbench.plots.tradeoff import tradeoff
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cnnbench.plots import records, theme
-from cnnbench.plots.axes import NothingToDraw, choice
+from cnnbench.plots.numbers import NothingToDraw, choice, distinct
 from cnnbench.results.tables import Run
 
 if TYPE_CHECKING:
@@ -27,18 +27,10 @@ def confusion(run: Run, network: str = "", setting: str = "") -> alt.LayerChart:
     rows = list(records.confusions(run.raw))
     if not rows:
         raise NothingToDraw("no record of this run has a confusion matrix", "plot")
-    first = next(
-        (
-            row
-            for row in rows
-            if network in ("", row["network"]) and setting in ("", row["setting"])
-        ),
-        None,
-    )
-    if first is None:
+    wanted = {"network": network, "setting": setting}
+    shown = [row for row in rows if all(one in ("", row[name]) for name, one in wanted.items())]
+    if not shown:
         raise NothingToDraw(f"no confusion matrix of '{network or setting}'", "plot")
-    networks = list(dict.fromkeys(row["network"] for row in rows))
-    settings = list(dict.fromkeys(row["setting"] for row in rows))
     base = (
         alt.Chart()
         .transform_filter("datum.network == network && datum.setting == setting")
@@ -71,11 +63,12 @@ def confusion(run: Run, network: str = "", setting: str = "") -> alt.LayerChart:
         ),
         base.mark_text(aria=False).encode(text="label:N"),
     ]
-    return theme.themed(
+    return (
         alt.LayerChart(layer=layers, data=alt.Data(values=rows))
         .add_params(
-            choice("network", "Network", networks, networks, first["network"]),
-            choice("setting", "Setting", settings, settings, first["setting"]),
+            choice("network", "Network", distinct(rows, "network"), shown[0]["network"]),
+            choice("setting", "Setting", distinct(rows, "setting"), shown[0]["setting"]),
         )
         .properties(width=alt.Step(46), height=alt.Step(32))
+        .configure(**theme.config())
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cnnbench.plots import theme
-from cnnbench.plots.axes import NothingToDraw, choice, ends, tick_label
-from cnnbench.plots.numbers import Numbers, Quantity, cell
+from cnnbench.plots import numbers, theme
+from cnnbench.plots.numbers import NothingToDraw, Quantity, named
+from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.statistics.measurement import Measurement
 
@@ -23,17 +23,13 @@ def latency(source: Run | pd.DataFrame) -> alt.LayerChart:
     Raises:
         UserError: no latency was measured.
     """
-    numbers = Numbers(source)
-    found = [
-        q
-        for q in numbers.quantities
-        if q.metric.name.startswith("latency_") and q.metric.unit == "s"
-    ]
+    report = Report.of(source)
+    found = [q for q in numbers.quantities(report) if q.metric.family == "latency"]
     rows = [
         _dot(row.name, q.metric.name, q.setting or q.title, number, q)
-        for index, row in enumerate(numbers.rows)
+        for at, row in enumerate(report)
         for q in found
-        if (number := numbers.column(q)[index])
+        if (number := q.numbers[at])
     ]
     titles = {q.metric.name: q.title for q in found}
     usual = "latency_p50_s" if "latency_p50_s" in titles else next(iter(titles), "")
@@ -46,46 +42,43 @@ def memory_of_run(source: Run | pd.DataFrame) -> alt.LayerChart:
     Raises:
         UserError: no memory was measured.
     """
-    numbers = Numbers(source)
-    found = numbers.named("memory_infer_peak_bytes", "memory_train_peak_bytes")
-    rows = [row for q in found for row in _measured_and_predicted(numbers, q)]
-    titles = {q.column: q.head for q in found}
+    report = Report.of(source)
+    found = numbers.quantities(report)
+    peaks = named(found, "memory_infer_peak_bytes", "memory_train_peak_bytes")
+    rows = [
+        _dot(row.name, q.column, series, number, q)
+        for q in peaks
+        for row, measured, predicted in zip(report, q.numbers, _predicted(q, found), strict=True)
+        for series, number in (("measured", measured), ("predicted", predicted))
+        if number
+    ]
+    titles = {q.column: q.head for q in peaks}
     return _dots(rows, titles, next(reversed(titles), ""), "bytes", is_log=False)
 
 
-def _measured_and_predicted(numbers: Numbers, measured: Quantity) -> Iterator[dict[str, Any]]:
-    predicted = _prediction(numbers, measured)
-    for index, row in enumerate(numbers.rows):
-        number = numbers.column(measured)[index]
-        if number:
-            yield _dot(row.name, measured.column, "measured", number, measured)
-        if guess := predicted[index]:
-            yield _dot(row.name, measured.column, "predicted", guess, measured)
-
-
-def _prediction(numbers: Numbers, measured: Quantity) -> list[Measurement | None]:
+def _predicted(measured: Quantity, found: Sequence[Quantity]) -> Sequence[Measurement | None]:
     """Return the predicted memory: as recorded, else counted at that batch, else by the ratio."""
     is_training = "train" in measured.metric.name
     label = f"train/{measured.setting}" if is_training else measured.setting
     counted = "activation_train_bytes" if is_training else "activation_infer_peak_bytes"
     for metric, setting in (("memory_predicted_bytes", label), (counted, measured.setting)):
-        for q in numbers.named(metric):
+        for q in named(found, metric):
             if q.setting == setting:
-                return numbers.column(q)
-    for q in numbers.named("memory_ratio"):
+                return q.numbers
+    for q in named(found, "memory_ratio"):
         if q.setting == label:
-            pairs = zip(numbers.column(measured), numbers.column(q), strict=True)
+            pairs = zip(measured.numbers, q.numbers, strict=True)
             return [
                 Measurement(a.value / b.value) if a and b and a.value and b.value else None
                 for a, b in pairs
             ]
-    return [None] * len(numbers.rows)
+    return [None] * len(measured.numbers)
 
 
 def _dot(
     network: str, what: str, series: str, number: Measurement, quantity: Quantity
 ) -> dict[str, Any]:
-    shown = cell(number, quantity)
+    shown = quantity.cell(number)
     (text,) = shown.pop("fact").values()
     return {"network": network, "what": what, "series": series, **shown, "fact": {series: text}}
 
@@ -109,7 +102,7 @@ def _dots(
     fill = alt.Fill("series:N", sort=None).legend(columns={"expr": "max(1, floor(width / 260))"})
     scale = alt.Scale(type="log" if is_log else alt.Undefined, nice=False, padding=12)
     across = alt.X("value:Q", scale=scale).axis(
-        labelExpr=tick_label(f"'{unit}'"), tickCount=6, labelOverlap=True
+        labelExpr=numbers.tick_label(f"'{unit}'"), tickCount=6, labelOverlap=True
     )
     told = {"expr": "merge({title: datum.network}, datum.fact)"}
     spoken = (
@@ -117,7 +110,7 @@ def _dots(
         " + ': ' + datum.series + ' ' + datum.fact[datum.series]"
     )
     layers = [
-        base.transform_calculate(**ends("low", "high", of="datum"))
+        base.transform_calculate(**numbers.ends("low", "high", of="datum"))
         .mark_rule(opacity=0.65, strokeWidth=2, aria=False)
         .encode(x="low:Q", x2="high:Q", stroke=edge),
         base.mark_point(
@@ -133,8 +126,9 @@ def _dots(
             stroke=edge,
         ),
     ]
-    return theme.themed(
+    return (
         alt.LayerChart(layer=layers, data=alt.Data(values=rows))
-        .add_params(choice("what", "Show", list(titles), list(titles.values()), what))
+        .add_params(numbers.choice("what", "Show", titles, what))
         .properties(width=640, height=alt.Step(16, **{"for": "offset"}))
+        .configure(**theme.config())
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from cnnbench.probes.probe import setting_of
 from cnnbench.record import Record, model_title
+from cnnbench.tasks.task import ranking_metrics
 from cnnbench.units import number, rounded, show
 
 _NOT_DRAWN = ("epoch", "phase", "seconds", "traced")
@@ -42,7 +43,8 @@ def confusions(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
         counts, names = record.details.get("confusion"), record.details.get("classes")
         if record.status != "ok" or not isinstance(counts, list) or not _is_square(counts):
             continue
-        place = (model_title(record.model, record.variant), setting_of(record).label_for("top1"))
+        metric = next((name for name in ranking_metrics() if name in record.metrics), "")
+        place = (model_title(record.model, record.variant), setting_of(record).label_for(metric))
         known = found.setdefault(place, {"counts": 0, "seeds": 0, "classes": None})
         if known["seeds"] and np.shape(known["counts"]) != np.shape(counts):
             continue

@@ -1,4 +1,6 @@
-"""The look of every chart: one configuration for three grounds, with colour-blind-safe colours.
+"""The look of every chart, and charts as files and parts of a page, by vl-convert (no browser).
+
+One configuration serves three grounds, with colours that differ for every kind of colour vision.
 
 No chart names a colour. Categories take them from `config` in order, so the same specification is
 drawn on white, on black, or on a page whose style sheet decides (and changes them for print).
@@ -6,43 +8,22 @@ drawn on white, on black, or on a page whose style sheet decides (and changes th
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, Self, TypeVar
+import copy
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Literal
 
-
-class Configurable(Protocol):
-    """An Altair chart of any kind."""
-
-    def configure(self, **settings: Any) -> Self: ...
-
-
-Chart = TypeVar("Chart", bound=Configurable)
 Ground = Literal["light", "dark", "page"]
 
 _GROUNDS: tuple[Ground, ...] = ("light", "dark")
 
 # Blue and orange differ for every kind of colour vision; the rest follow in lightness.
-_COLOURS: dict[str, tuple[str, ...]] = {
-    "light": (
-        "#1f5fbf",
-        "#d1661a",
-        "#0f8a5f",
-        "#a63d8f",
-        "#7a6a00",
-        "#00809d",
-        "#8c4a3c",
-        "#5e5ac7",
-    ),
-    "dark": (
-        "#7fb0ff",
-        "#ff9d5c",
-        "#54d3a2",
-        "#e58bd2",
-        "#d9c64a",
-        "#4cc9e4",
-        "#d99a8b",
-        "#aaa6ff",
-    ),
-}
+_COLOURS = {
+    "light": ("#1f5fbf", "#d1661a", "#0f8a5f", "#a63d8f",
+              "#7a6a00", "#00809d", "#8c4a3c", "#5e5ac7"),
+    "dark": ("#7fb0ff", "#ff9d5c", "#54d3a2", "#e58bd2",
+             "#d9c64a", "#4cc9e4", "#d99a8b", "#aaa6ff"),
+}  # fmt: skip
 _PAPER: dict[str, dict[str, str]] = {
     "light": {"card": "#ffffff", "ink": "#1b2330", "quiet": "#5b6675", "line": "#dfe3e9"},
     "dark": {"card": "#1a1f27", "ink": "#e6e9ee", "quiet": "#9aa5b4", "line": "#2c343f"},
@@ -113,6 +94,50 @@ def config(ground: Ground = "light") -> dict[str, Any]:
     }
 
 
-def themed(chart: Chart) -> Chart:
-    """Return ``chart`` on a light ground, as a notebook shows it; `output` exchanges the ground."""
-    return chart.configure(**config())
+def svg(chart: Any, ground: Ground = "light") -> str:
+    """Return an Altair chart as SVG, the same bytes every time."""
+    import vl_convert
+
+    return str(vl_convert.vega_to_svg(_vega(chart, ground)))
+
+
+def png(chart: Any, ground: Ground = "light", scale: float = 2.0) -> bytes:
+    """Return an Altair chart as PNG, ``scale`` pixels per point."""
+    import vl_convert
+
+    return bytes(vl_convert.vega_to_png(_vega(chart, ground), scale=scale))
+
+
+def _vega(chart: Any, ground: Ground) -> dict[str, Any]:
+    """The Vega that a chart compiles to, with the patch that vega-embed would apply."""
+    import vl_convert
+
+    specification = {**chart.to_dict(), "config": config(ground)}
+    compiled: dict[str, Any] = vl_convert.vegalite_to_vega(specification)
+    options = specification.get("usermeta", {}).get("embedOptions", {})
+    for step in options.get("patch", []):
+        *path, last = step["path"].strip("/").split("/")
+        place: Any = compiled
+        for part in path:
+            place = place[int(part)] if isinstance(place, list) else place[part]
+        place[last] = copy.deepcopy(step["value"])
+    return compiled
+
+
+def embedded(charts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a page embeds: the specifications with their data, and the theme once."""
+    specifications = {name: chart.to_dict() for name, chart in charts.items()}
+    for specification in specifications.values():
+        specification.pop("config", None)
+    return {"charts": specifications, "config": config("page")}
+
+
+@lru_cache(maxsize=1)
+def library() -> str:
+    """Return Vega, Vega-Lite and vega-embed as one script, in a scope of its own."""
+    import vl_convert
+
+    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub says otherwise
+    if "</script" in script.lower():
+        raise RuntimeError("the bundle of vl-convert cannot be embedded in a page")
+    return "(() => {" + script + "})();"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cnnbench import metrics
-from cnnbench.plots import theme
-from cnnbench.plots.axes import NothingToDraw, choice, ends, tick_label
-from cnnbench.plots.numbers import Numbers, Quantity, axis, cell
+from cnnbench.plots import numbers, theme
+from cnnbench.plots.numbers import NothingToDraw, Quantity, named
+from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 
 if TYPE_CHECKING:
     import altair as alt
 
-_UP = ("top1", "published_top1", "agreement", "macs")
 _ACROSS = ("latency_p50_s", "file_bytes", "params", "weight_bytes", "macs")
 _X, _Y = "datum.cells[across]", "datum.cells[up]"
 
@@ -36,65 +36,77 @@ def tradeoff(source: Run | pd.DataFrame, across: str = "", up: str = "") -> alt.
     """
     import altair as alt
 
-    numbers = Numbers(source)
-    ordered = [q for q in numbers.quantities if q.metric.better]
+    report = Report.of(source)
+    found = numbers.quantities(report)
+    ordered = [q for q in found if q.metric.better]
     # An axis compares at least two networks.
-    axes = [q for q in ordered if sum(map(bool, numbers.column(q))) > 1] or ordered
-    y = _axis(numbers, axes, up, _UP)
-    x = _axis(numbers, [q for q in axes if q != y], across, _ACROSS)
+    axes = [q for q in ordered if sum(map(bool, q.numbers)) > 1] or ordered
+    y = _axis(found, axes, up, [*numbers.accuracies(), "agreement", "macs"])
+    x = _axis(found, [q for q in axes if q != y], across, _ACROSS)
     axes = [*axes, *(q for q in (x, y) if q not in axes)]
-    rows = list(_rows(numbers, axes))
+    rows = [_row(row.name, at, found, axes) for at, row in enumerate(report)]
     if not any({x.column, y.column} <= set(row["cells"]) for row in rows):
         raise NothingToDraw(
             f"no network has both {x.column} and {y.column}", hint="name other axes"
         )
-    names, heads = [q.column for q in axes], [q.head for q in axes]
-    known = {q.column: axis(numbers, q) for q in axes}
+    heads = {q.column: q.head for q in axes}
+    known = {q.column: _facts(q) for q in axes}
     layers = _layers(alt, is_log=known[x.column]["positive"])
-    return theme.themed(
+    return (
         alt.LayerChart(layer=layers, data=alt.Data(values=rows))
         .add_params(
-            choice("up", "Up", names, heads, y.column),
-            choice("across", "Across", names, heads, x.column),
+            numbers.choice("up", "Up", heads, y.column),
+            numbers.choice("across", "Across", heads, x.column),
             alt.param(name="axes", value=known),
         )
         .properties(width=640, height=340, usermeta={"embedOptions": {"patch": [_LABELS]}})
+        .configure(**theme.config())
     )
 
 
-def _axis(numbers: Numbers, axes: list[Quantity], wanted: str, usual: tuple[str, ...]) -> Quantity:
+def _axis(
+    found: list[Quantity], axes: list[Quantity], wanted: str, usual: Sequence[str]
+) -> Quantity:
     if wanted:
-        columns = [q.column for q in numbers.quantities]
-        name = metrics.resolve(wanted, columns, "axis")
-        return next(q for q in numbers.quantities if q.column == name)
+        name = metrics.resolve(wanted, [q.column for q in found], "axis")
+        return next(q for q in found if q.column == name)
     for metric in usual:
-        found = [q for q in axes if q.metric.name == metric]
-        if found:
-            return next((q for q in found if "litert" in q.column), found[0])
+        if of := named(axes, metric):
+            return next((q for q in of if q.axes.get("runtime") == "litert"), of[0])
     if axes:
         return axes[0]
     raise NothingToDraw(f"no {usual[0]} in this report", "axis", "a plot needs two metrics")
 
 
-def _rows(numbers: Numbers, axes: list[Quantity]) -> Any:
-    params = numbers.named("params")
-    for index, row in enumerate(numbers.rows):
-        found = {q.column: (numbers.column(q)[index], q) for q in axes}
-        size = numbers.column(params[0])[index] if params else None
-        yield {
-            "network": row.name,
-            "size": size.value if size else None,
-            "cells": {name: cell(one, q) for name, (one, q) in found.items() if one is not None},
-            "facts": numbers.usual(row),
-        }
+def _facts(quantity: Quantity) -> dict[str, Any]:
+    """Return the facts of a quantity that an axis needs."""
+    return {
+        "head": quantity.head,
+        "unit": quantity.metric.unit,
+        "better": quantity.metric.better,
+        "positive": all((n.value or 0) > 0 for n in quantity.numbers if n is not None),
+    }
+
+
+def _row(network: str, at: int, found: list[Quantity], axes: list[Quantity]) -> dict[str, Any]:
+    params = named(found, "params")
+    size = params[0].numbers[at] if params else None
+    return {
+        "network": network,
+        "size": size.value if size else None,
+        "cells": {q.column: q.cell(number) for q in axes if (number := q.numbers[at])},
+        "facts": numbers.usual_facts(found, at),
+    }
 
 
 def _layers(alt: Any, is_log: bool) -> list[Any]:
     base = _ranked(alt.Chart())
     across = alt.X("x:Q").scale(type="log" if is_log else "linear", nice=False, padding=28)
-    across = across.axis(labelExpr=tick_label("axes[across].unit"), tickCount=6, labelOverlap=True)
+    across = across.axis(
+        labelExpr=numbers.tick_label("axes[across].unit"), tickCount=6, labelOverlap=True
+    )
     up = alt.Y("y:Q").scale(nice=False, padding=20)
-    up = up.axis(labelExpr=tick_label("axes[up].unit"), tickCount=6)
+    up = up.axis(labelExpr=numbers.tick_label("axes[up].unit"), tickCount=6)
     colour = alt.Color("front:N").scale(domain=[False, True]).legend(None)
     size = alt.Size("area:Q").scale(domainMin=0, range=[70, 1100]).legend(None)
     told = {"expr": f"merge({{title: datum.network}}, {_Y}.fact, {_X}.fact, datum.facts)"}
@@ -175,8 +187,8 @@ def _ranked(chart: Any) -> Any:
             area="isValid(datum.size) ? datum.size : 0",
             x=f"{_X}.value",
             y=f"{_Y}.value",
-            **ends("x_low", "x_high", of=_X),
-            **ends("y_low", "y_high", of=_Y),
+            **numbers.ends("x_low", "x_high", of=_X),
+            **numbers.ends("y_low", "y_high", of=_Y),
             doubtful=f"{_X}.doubtful || {_Y}.doubtful",
             ranked=f"!{_X}.unranked && !{_Y}.unranked",
         )

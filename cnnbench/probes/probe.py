@@ -57,6 +57,7 @@ class Probe:
         is_precise: whether repeats so far are as precise as the suite wants; by default never.
         across_rows: columns that need several rows of a report: tiers, comparisons. A number is
             given as a measurement, anything else as text.
+        verdicts: those of them that are a verdict on a row in words, shown below a table.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Probe:
     precedence: int = 0
     is_precise: Callable[[Sequence[Record], float], bool] = lambda records, precision: False
     across_rows: AcrossRows = lambda rows, records: [{} for _ in rows]
+    verdicts: tuple[str, ...] = ()
 
     def measuring(self) -> Measuring:
         """Import and return the heavy half."""

@@ -97,6 +97,13 @@ class Setting(StrictModel):
             return f"b{getattr(self, 'batch_size', 1)}"
         return self.label()
 
+    def axes_for(self, metric: str) -> Mapping[str, str]:
+        """Return what tables and charts group ``metric`` by: ``{"runtime": "litert", ...}``.
+
+        `results.csv_files.axes_of` reads the same from a label, where there is no journal.
+        """
+        return {}
+
     def primary_metrics(self) -> tuple[str, ...]:
         """Return the metrics that are reported as missing, with the reason, if the cell failed."""
         raise NotImplementedError

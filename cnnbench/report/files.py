@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from cnnbench import plots
 from cnnbench.errors import UserError
 from cnnbench.files import replace_text
 from cnnbench.plugins import FORMATS
@@ -36,21 +35,6 @@ def contents(run: Run) -> dict[str, str]:
         "report.csv": run.measured.to_csv(),
         "report.md": formats.as_markdown(run),
     }
-
-
-def page(path: Path) -> str:
-    """Return ``report.html`` of a run, or of a bare ``report.csv``."""
-    return html.page(tables.load(path))
-
-
-def picture(path: Path, across: str = "", up: str = "") -> str:
-    """Return the trade-off plot of a run as SVG; see `cnnbench.plots.tradeoff`."""
-    return plots.svg(plots.tradeoff(tables.load(path), across, up))
-
-
-def pixels(path: Path, across: str = "", up: str = "") -> bytes:
-    """Return the trade-off plot of a run as PNG; see `picture`."""
-    return plots.png(plots.tradeoff(tables.load(path), across, up))
 
 
 def text(path: Path, form: str = "text", *, metrics: Sequence[str] = (), width: int = 160) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from cnnbench.metrics import METRICS, Metric, column, cut, matching, of_column, split
 from cnnbench.results.csv_files import value_column
 from cnnbench.results.report import DRIFTING, REFERENCE, Report
@@ -131,6 +133,21 @@ def cells(report: Report, shown: Column) -> list[Cell]:
         )
         for one in found
     ]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of cells as lines: the first column left-aligned, the others right-aligned.
+
+    Blanks at the end of a cell only widen its column.
+    """
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        name, *cells = (cell.rstrip() for cell in row)
+        room = zip(cells, widths[1:], strict=True)
+        right = [" " * (width - cell_len(cell)) + cell for cell, width in room]
+        lines.append("  ".join([name + " " * (widths[0] - cell_len(name)), *right]).rstrip())
+    return lines
 
 
 def _best(values: Sequence[float], shown: Column) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
 from cnnbench.metrics import METRICS, family, split
+from cnnbench.plugins import PROBES
 from cnnbench.report import layout
 from cnnbench.results.report import Report
 from cnnbench.statistics.drift_correction import counted, logarithms
@@ -24,9 +25,10 @@ def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
     """
     asked, labels = layout.about(wanted, report), layout.short_labels(report)
     metrics = frozenset(name for name, metric in METRICS.items() if wanted or metric.group)
+    in_words = [name for probe in PROBES.values() for name in probe.verdicts]
     for row in asked:
-        for name, words in row.others.items():
-            if name.endswith("_verdict") and isinstance(words, str):
+        for name in in_words:
+            if isinstance(words := row.others.get(name), str):
                 yield f"{row.name}: {words}"
     yield from _open_tiers(asked, labels)
     statuses = (

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.cells import cell_len
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cnnbench.markdown import markdown
 from cnnbench.report import layout
@@ -35,15 +30,12 @@ def as_text(
     """Return the report as plain text: a block per group of columns, then notes."""
     if not report.rows:
         return f"{_EMPTY}\n"
-    stream = io.StringIO()
-    # Wider than any block: a name may be longer than the terminal is wide.
-    console = Console(file=stream, width=10_000, highlight=False, no_color=True)
     names = [printable(row.name) for row in report]
     columns = layout.columns(report, metrics)
+    lines: list[str] = []
     for group, shown in groupby(columns, key=lambda column: column.group):
         for block in _blocks(names, [_printed(report, column) for column in shown], width):
-            console.print(_table(group, names, block))
-            console.print()
+            lines += _table(group, names, block)
     marks = {
         "*": "best of its column (not necessarily significant)",
         "?": "doubtful, see below",
@@ -51,13 +43,10 @@ def as_text(
     }
     used = _marks([cell for column in columns for cell in layout.cells(report, column)])
     if used:
-        legend = "   ".join(f"{mark} {words}" for mark, words in marks.items() if mark in used)
-        console.print(legend, markup=False, soft_wrap=True)
-    for line in machine(environment):
-        console.print(printable(line), markup=False, soft_wrap=True)
-    for line in remarks(report, metrics):
-        console.print(f"- {printable(line)}", markup=False, soft_wrap=True)
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+        lines.append("   ".join(f"{mark} {words}" for mark, words in marks.items() if mark in used))
+    lines += map(printable, machine(environment))
+    lines += (f"- {printable(line)}" for line in remarks(report, metrics))
+    return "\n".join(lines) + "\n"
 
 
 def as_markdown(report: Report, environment: Mapping[str, Any], metrics: Sequence[str] = ()) -> str:
@@ -122,16 +111,11 @@ def machine(environment: Mapping[str, Any]) -> list[str]:
     return ["Measured here: " + "; ".join(words)]
 
 
-@dataclass(frozen=True)
-class _Printed:
+class _Printed(NamedTuple):
     """Column on a terminal: the lines of its head, and its cells."""
 
     head: list[str]
     cells: list[str]
-
-    @property
-    def width(self) -> int:
-        return max(map(cell_len, (*self.head, *self.cells)))
 
 
 def _printed(report: Report, column: Column) -> _Printed:
@@ -142,26 +126,24 @@ def _printed(report: Report, column: Column) -> _Printed:
 def _blocks(names: list[str], columns: Iterable[_Printed], width: int) -> Iterator[list[_Printed]]:
     """Yield as many columns side by side as fit whole; cut numbers would mislead."""
     block: list[_Printed] = []
+    left = first = width - max(map(cell_len, ("Model", *names)))
     for column in columns:
-        if block and _width(names, [*block, column]) > width:
+        needed = 2 + max(map(cell_len, (*column.head, *column.cells)))
+        if block and needed > left:
             yield block
-            block = []
+            block, left = [], first
         block.append(column)
+        left -= needed
     yield block
 
 
-def _width(names: list[str], block: list[_Printed]) -> int:
-    return max(map(cell_len, ("Model", *names))) + sum(2 + column.width for column in block)
-
-
-def _table(group: str, names: list[str], block: list[_Printed]) -> Table:
-    table = Table(title=group, title_justify="left", box=None, pad_edge=False, title_style="bold")
-    table.add_column("Model", no_wrap=True)
-    for column in block:
-        table.add_column(escape("\n".join(column.head)), justify="right", no_wrap=True)
-    for row in zip(names, *(column.cells for column in block), strict=True):
-        table.add_row(*map(escape, row))
-    return table
+def _table(group: str, names: list[str], block: list[_Printed]) -> list[str]:
+    """Return the lines of a block under the heading of its group, and an empty one."""
+    deep = max(len(column.head) for column in block)
+    columns = [_Printed(["Model"], names), *block]
+    filled = [[*[""] * (deep - len(head)), *head, *cells] for head, cells in columns]
+    lines = layout.aligned(list(zip(*filled, strict=True)))
+    return [*textwrap.wrap(group, max(map(cell_len, lines))), *lines, ""]
 
 
 def _folded(label: str) -> list[str]:

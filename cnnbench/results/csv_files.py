@@ -16,7 +16,9 @@ import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from cnnbench.errors import UserError, brief
-from cnnbench.metrics import COMPANIONS, METRICS, column, of_number, split
+from cnnbench.metrics import COMPANIONS, METRICS, QUALITY, column, of_number, split
+from cnnbench.probes.accuracy.training_config import IMAGENET
+from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.record import SCHEMA_VERSION
 from cnnbench.statistics.measurement import CellStatus, Measurement
 from cnnbench.statistics.verdict import Verdict
@@ -184,6 +186,24 @@ def measurement(row: Mapping[str, Any], name: str) -> Measurement:
         samples=_numbers(companion("_samples")),
         ranking=words(companion("_ranking")) or None,
     )
+
+
+def axes_of(name: str) -> dict[str, str]:
+    """Return the facts of a column's setting, as far as its label states them.
+
+    The only place that reads a label: a journal has its settings as values, which
+    `probes.settings.Setting.axes_for` gives. A hand-made label may state anything.
+    """
+    metric, label = split(name)
+    parts = label.split("/")
+    found = dict([("runtime", part) for part in parts if part in RUNTIMES][:1])
+    if metric in QUALITY and len(parts) > 1:
+        given = (part.partition("=")[2] for part in parts if part.startswith("weights="))
+        return {"recipe": parts[1], "weights": next(given, IMAGENET), **found}
+    if METRICS[metric].family != "latency" or len(parts) < 2:
+        return found
+    found |= zip(("device", "runtime", "batch"), parts, strict=False)
+    return found | {"threads" if part[:1] == "t" else "dtype": part for part in parts[3:]}
 
 
 def value_column(name: str) -> str:

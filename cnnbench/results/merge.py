@@ -27,7 +27,11 @@ def merge(reports: Sequence[Report]) -> tuple[Report, dict[str, list[str]]]:
         for row in report:
             twin = _twin(row, earlier)
             if twin is None:
-                rows.append(replace(row, facts=dict(row.facts), values=dict(row.values)))
+                rows.append(
+                    replace(
+                        row, facts=dict(row.facts), values=dict(row.values), axes=dict(row.axes)
+                    )
+                )
                 continue
             earlier = [other for other in earlier if other is not twin]
             for name in _take(row, twin):
@@ -68,6 +72,7 @@ def _take(row: Row, twin: Row) -> list[str]:
         if old.value not in (None, new.value):
             replaced.append(name)
         twin.values[name] = new
+        twin.axes[name] = row.axes.get(name, {})
         metric, label = split(name)
         reference = column(REFERENCE, label)
         if new.samples and METRICS[metric].unit in DRIFTING and reference in row.values:

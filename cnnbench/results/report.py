@@ -64,9 +64,10 @@ class Report:
     def from_frame(cls, frame: pd.DataFrame) -> Report:
         """Read a pandas table as `to_frame` makes it."""
         names = [str(name) for name in frame.columns]
-        values = dict.fromkeys(filter(None, map(csv_files.value_column, names)))
+        owners = dict.fromkeys(filter(None, map(csv_files.value_column, names)))
+        axes = {name: csv_files.axes_of(name) for name in owners}
         others = [n for n in names if not csv_files.value_column(n) and n not in _IDENTITY]
-        return cls([_row(cells, values, others) for cells in frame.to_dict("records")], names)
+        return cls([_row(cells, axes, others) for cells in frame.to_dict("records")], names)
 
     @classmethod
     def from_csv(cls, file: Path, text: str | None = None) -> Report:
@@ -89,6 +90,10 @@ class Report:
     def has_value(self, name: str) -> bool:
         """Return whether any row has a value in that column."""
         return any(row.get(name).value is not None for row in self.rows)
+
+    def axes(self, name: str) -> Mapping[str, str]:
+        """Return the facts of a column's setting that tables group by: ``{"device": "cpu"}``."""
+        return next(filter(None, (row.axes.get(name) for row in self.rows)), {})
 
     def resolve(self, expression: str, where: str) -> str:
         """Return the one column that ``expression`` means; an empty one only as a last resort.
@@ -175,7 +180,9 @@ def _cells(row: Row) -> dict[str, Any]:
     return found | row.others
 
 
-def _row(cells: Mapping[Any, Any], values: Iterable[str], others: Iterable[str]) -> Row:
+def _row(
+    cells: Mapping[Any, Any], axes: Mapping[str, Mapping[str, str]], others: Iterable[str]
+) -> Row:
     environment = csv_files.words(cells.get("environment"))
     facts = {name: _fact(cells.get(name)) for name in FACTS}
     return Row(
@@ -185,9 +192,10 @@ def _row(cells: Mapping[Any, Any], values: Iterable[str], others: Iterable[str])
         environment,
         {
             name: replace(csv_files.measurement(cells, name), environment=environment)
-            for name in values
+            for name in axes
         },
         {name: cells[name] for name in others},
+        dict(axes),
     )
 
 

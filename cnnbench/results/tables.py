@@ -147,27 +147,25 @@ def _row(records: Sequence[Record]) -> Row:
     last = records[-1]
     facts = {"input_shape": shape_text(last.input_shape), "classes": str(last.classes)}
     facts = {name: fact for name, fact in facts.items() if fact}
-    values = {
-        name: replace(one, environment=last.environment) for name, one in _values(records).items()
-    }
     others = {"schema_version": SCHEMA_VERSION}
-    return Row(last.model, last.variant, facts, last.environment, values, others)
+    row = Row(last.model, last.variant, facts, last.environment, others=others)
+    _fill(row, records)
+    return row
 
 
-def _values(records: Sequence[Record]) -> dict[str, Measurement]:
-    """Return all columns of one row; the probe with the highest precedence decides."""
+def _fill(row: Row, records: Sequence[Record]) -> None:
+    """Add all columns of one row; the probe with the highest precedence decides."""
     by_cell: dict[str, list[Record]] = {}
     for record in records:
         cell = f"{record.probe} {json.dumps(record.setting, sort_keys=True)}"
         by_cell.setdefault(cell, []).append(record)
-    values: dict[str, Measurement] = {}
     for group in sorted(by_cell.values(), key=lambda group: -probe_of(group[0]).precedence):
         setting = setting_of(group[0])
         for metric, found in probe_of(group[0]).summarise(setting, group).items():
             name = column(metric, setting.label_for(metric))
-            if name not in values or values[name].value is None:
-                values[name] = _shown(metric, found)
-    return values
+            if row.get(name).value is None:
+                row.values[name] = replace(_shown(metric, found), environment=row.environment)
+                row.axes[name] = setting.axes_for(metric)
 
 
 def _shown(metric: str, found: Measurement) -> Measurement:

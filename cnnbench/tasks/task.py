@@ -243,6 +243,11 @@ TASKS: Registry[Task] = Registry(
 )
 
 
+def ranking_metrics() -> list[str]:
+    """Return the metrics that models are ranked by, those of cnnbench's own tasks first."""
+    return list(dict.fromkeys(task.primary for task in TASKS.values()))
+
+
 def quality_metrics(task: str) -> Iterator[QualityMetric]:
     """Yield the metrics of a task, cnnbench's own first."""
     return (found for found in QUALITY.values() if found.task == task)

@@ -12,8 +12,8 @@ import pytest
 
 from cnnbench import plots
 from cnnbench.plots import records, theme
-from cnnbench.plots.axes import tick_label
-from cnnbench.plots.layers import TITLES
+from cnnbench.plots.curves import LAYERS
+from cnnbench.plots.numbers import tick_label
 from cnnbench.results.tables import Run
 from cnnbench.units import SCALES
 from tests.records import HOSTILE, everything, record
@@ -97,7 +97,7 @@ def test_a_confusion_matrix_sums_the_seeds(run: Run) -> None:
 
 
 def test_layers_have_a_bar_each() -> None:
-    for name in TITLES:
+    for name in LAYERS:
         assert len(labels(plots.svg(plots.layers(INSPECTION, name)))) == 2
     assert "conv (Conv2D): 4 kB" in labels(plots.svg(plots.layers(INSPECTION, "live_bytes")))
 

@@ -16,7 +16,6 @@ from cnnbench import plots
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.report import html
-from cnnbench.report.html import inspection
 from cnnbench.results import csv_files, tables
 from cnnbench.results.tables import Run
 from tests.records import FORMULA, HOSTILE, Book, everything
@@ -69,6 +68,16 @@ def test_it_filters_by_name(seen: Seen) -> None:
     assert seen.names() == ["Small"]
     seen.page.fill("#find", "")
     assert len(seen.names()) == 6
+
+
+def test_the_page_opens_with_the_best_network_of_each_question(seen: Seen) -> None:
+    tiles = seen.page.locator("#glance .tile").all_inner_texts()
+    assert [tile.split("\n")[:2] for tile in tiles] == [
+        ["Most accurate", "Big"],
+        ["Fastest", "Small"],
+        ["Fewest MACs", "Small"],
+        ["Least memory", "Small"],
+    ]
 
 
 def test_which_class_is_taken_for_which(seen: Seen) -> None:
@@ -309,7 +318,7 @@ def test_an_inspection_s_page_draws_its_layers_and_tells_them(browser: Any, tmp_
         "layers": [{"name": name, "type": "Conv2D", **layer, **sizes} for name in ("a", HOSTILE)],
     }
     page = tmp_path / "inspection.html"
-    page.write_text(inspection.page(found, "one a multiply-add."))
+    page.write_text(html.inspection_page(found, "one a multiply-add."))
     seen = Seen(browser, page, color_scheme="dark", viewport={"width": 390, "height": 844})
     for name in ("macs", "params", "activation_bytes", "live_bytes"):
         seen.expect(f"#{name} [tabindex]", 2)

@@ -108,6 +108,17 @@ def test_what_disagrees_is_named_with_its_reason() -> None:
     assert "ResNet50V2" not in notes
 
 
+def test_accuracy_of_the_published_weights_stands_beside_the_published_one() -> None:
+    frame = report(*MACS).to_frame()
+    own = {"top1@photos/pretrained": 0.5, "top1@photos/pretrained/weights=own.h5/weights-1234": 0.4}
+    section = published_text.section(Report.of(frame.assign(**own, **{"top1@digits/scratch": 0.3})))
+    assert section is not None
+    block = next(block for block in section.blocks if "accuracy" in block.title)
+    published = ("Top-1, published", "Top-5, published")
+    assert block.heads == ("Model", *published, "Top-1 photos/pretrained, here")
+    assert block.rows[1] == ("MobileNetV2", "71.3 %", "90.1 %", "50.0 %")
+
+
 def test_four_networks_have_no_section() -> None:
     few = report("MobileNet", "MobileNetV2", "EfficientNetB0", "VGG16")
     assert published.beside(few) is None

@@ -63,6 +63,22 @@ def test_of_a_part_of_the_columns_only_theirs_are_said() -> None:
     ]
 
 
+def test_only_columns_that_a_probe_declares_as_verdicts_stand_below_the_table() -> None:
+    assert (
+        list(
+            remarks(
+                Report.of(
+                    REPORT.assign(other_verdict="words")[["model", "variant", "other_verdict"]]
+                )
+            )
+        )
+        == []
+    )
+    assert list(
+        remarks(Report.of(REPORT[["model", "variant"]].assign(compression_verdict="words")))
+    ) == ["A: words", "B: words"]
+
+
 def test_what_compressing_bought_stands_below_the_table_in_text_and_in_markdown() -> None:
     words = "keeps 99.4 % of float32's accuracy; file 3.9x smaller"
     report = pd.DataFrame(

@@ -6,19 +6,49 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.results import tables
+from cnnbench.metrics import METRICS, column, split
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.settings import Setting
+from cnnbench.results import csv_files, tables
 from cnnbench.results.merge import merge
 from cnnbench.results.report import Report
 from tests.conftest import ROOT
 from tests.records import Book, record
 
 LOCATION, REFERENCE = "latency_location_s@cpu/litert/b1", "reference_s@cpu/litert/b1"
+PRETRAINED = AccuracySetting(dataset="folder:photos", recipe="pretrained", image_size="own")
 PUBLISHED = sorted(ROOT.glob("results/published/**/report.csv"))
 
 
 @pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.parent.name)
 def test_a_report_that_is_read_is_written_the_same(file: Path) -> None:
     assert Report.from_csv(file).to_csv() == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.parent.name)
+def test_a_csv_states_the_axes_of_every_setting_that_its_journal_has(file: Path) -> None:
+    run, read = tables.load(file.parent).measured, Report.from_csv(file)
+    stated = [name for name in run.numbers if METRICS[split(name)[0]].family == "latency"]
+    stated += [name for name in run.numbers if split(name)[0] == "top1"]
+    assert stated
+    for name in stated:
+        assert read.axes(name) == run.axes(name) != {}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        LatencySetting(runtime="other", device="gpu", batch_size=8, threads=2, dtype="bfloat16"),
+        LatencySetting(dtype="float16"),
+        PRETRAINED,
+        PRETRAINED.model_copy(update={"weights": "x.h5"}),
+    ],
+    ids=lambda setting: setting.label(),
+)
+def test_a_label_states_the_axes_of_its_setting(setting: Setting) -> None:
+    metric = setting.primary_metrics()[0]
+    assert csv_files.axes_of(column(metric, setting.label())) == setting.axes_for(metric)
 
 
 def test_samples_are_numbers_from_the_journal_on() -> None:

@@ -6,17 +6,17 @@ from cnnbench.metrics import QUALITY, Metric
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
 from cnnbench.probes.accuracy.summary import summarise, tiers
 from cnnbench.probes.probe import Probe
-from cnnbench.tasks.task import TASKS
+from cnnbench.tasks.task import ranking_metrics
 
 GROUP = "Accuracy"
 
 
 def quality() -> Iterator[Metric]:
     """Yield the metrics of all tasks, those that rank models with a column for the tier."""
-    ranking_metrics = {task.primary for task in TASKS.values()}
+    ranked_by = ranking_metrics()
     for name, found in QUALITY.items():
         yield found.metric
-        if name in ranking_metrics:
+        if name in ranked_by:
             yield Metric(f"{name}_tier", "count", None, "setting", primary=False, title="Tier",
                          group=GROUP, rank=1)  # fmt: skip
 

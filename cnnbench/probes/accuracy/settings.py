@@ -93,6 +93,9 @@ class AccuracySetting(TrainingConfig, Setting):
                 parts.extend(_label_parts(name, getattr(self, name)))
         return "/".join(parts)
 
+    def axes_for(self, metric: str) -> Mapping[str, str]:
+        return {"recipe": self.recipe, "weights": self.weights}
+
     def primary_metrics(self) -> tuple[str, ...]:
         return (self.goal.primary,)
 

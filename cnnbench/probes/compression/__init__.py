@@ -2,7 +2,7 @@
 
 from cnnbench.metrics import Metric
 from cnnbench.probes.compression.settings import CompressionSetting, CompressionSpec
-from cnnbench.probes.compression.summary import columns, summarise
+from cnnbench.probes.compression.summary import COLUMN, columns, summarise
 from cnnbench.probes.latency.rounds import are_precise
 from cnnbench.probes.probe import Probe
 
@@ -16,6 +16,7 @@ PROBE = Probe(
     summary=summarise,
     is_precise=are_precise,
     across_rows=columns,
+    verdicts=(COLUMN,),
     # Compare float32 with its variants by this probe's rounds, which are interleaved with theirs.
     precedence=1,
     metrics=(

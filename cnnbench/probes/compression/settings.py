@@ -148,6 +148,14 @@ class CompressionSetting(Setting):
             return ""
         return self.latency().label()
 
+    def axes_for(self, metric: str) -> Mapping[str, str]:
+        if metric.startswith("memory_"):
+            return {"runtime": "litert"}
+        if (metric in QUALITY or metric == "agreement") and self.training:
+            return {**self.training.axes_for(metric), "runtime": "litert"}
+        timed = self.latency()
+        return timed.axes_for(metric) if self.label_for(metric) == timed.label() else {}
+
     def latency(self) -> LatencySetting:
         """Return the setting of the ``latency`` probe with which the file is timed."""
         return LatencySetting(runtime="litert", threads=self.threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -47,12 +47,18 @@ class LatencySetting(Setting):
         return True
 
     def label(self) -> str:
-        parts = [self.device, self.runtime, f"b{self.batch_size}"]
+        return "/".join(self._axes().values())
+
+    def axes_for(self, metric: str) -> Mapping[str, str]:
+        return self._axes() if self.label_for(metric) else {}
+
+    def _axes(self) -> dict[str, str]:
+        found = {"device": self.device, "runtime": self.runtime, "batch": f"b{self.batch_size}"}
         if self.threads != "all":
-            parts.append(f"t{self.threads}")
+            found["threads"] = f"t{self.threads}"
         if self.dtype != "float32":
-            parts.append({"bfloat16": "bf16", "float16": "f16"}[self.dtype])
-        return "/".join(parts)
+            found["dtype"] = {"bfloat16": "bf16", "float16": "f16"}[self.dtype]
+        return found
 
     def primary_metrics(self) -> tuple[str, ...]:
         return ("latency_p50_s", "latency_location_s")

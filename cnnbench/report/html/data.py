@@ -6,7 +6,7 @@ The page shows all of it as text, never as markup; see ``page/``.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.row import Row
 from cnnbench.suite import yaml_source
+from cnnbench.tasks.task import ranking_metrics
 from cnnbench.units import SCALES
 
 _OTHER = {
@@ -30,6 +31,15 @@ _OTHER = {
     "bytes": "Other memory and sizes",
     "fraction": "Other accuracies",
 }
+
+# Question, the metric that answers it, and a metric that answers it better where there is one.
+_GLANCE = (
+    ("Fastest", "latency_p50_s", ""),
+    ("Smallest file", "file_bytes", ""),
+    ("Fewest bytes of weights", "weight_bytes", "file_bytes"),
+    ("Fewest MACs", "macs", ""),
+    ("Least memory", "memory_infer_peak_bytes", ""),
+)
 
 
 def payload(run: Run) -> dict[str, Any]:
@@ -43,6 +53,7 @@ def payload(run: Run) -> dict[str, Any]:
         "formula": FORMULA.pattern,
         "scales": SCALES,
         "columns": columns,
+        "glance": list(_glance(run.measured, columns)),
         "rows": [
             {
                 "name": row.name,
@@ -105,6 +116,30 @@ def _columns(report: Report) -> Iterator[dict[str, Any]]:
             "shown": name in usual,
             "published": metric.is_published,
         }
+
+
+def _glance(report: Report, columns: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
+    """Yield the questions that the page answers first, each with the place of its column.
+
+    A published accuracy stands in for a measured one, and weights for a file. Of several settings
+    LiteRT's is taken, else the last.
+    """
+    places: dict[str, list[int]] = {}
+    for place, column in enumerate(columns):
+        places.setdefault(column["metric"], []).append(place)
+    ranked_by = ranking_metrics()
+    wanted = [(_most(name), name, "") for name in ranked_by]
+    wanted += [(f"{_most(name)}, published", f"published_{name}", name) for name in ranked_by]
+    for words, metric, better in (*wanted, *_GLANCE):
+        found = [] if better in places else places.get(metric, [])
+        names = {place: report.axes(columns[place]["name"]) for place in found}
+        in_litert = [place for place, axes in names.items() if axes.get("runtime") == "litert"]
+        yield from ((words, place) for place in (in_litert[:1] or found[-1:]))
+
+
+def _most(metric: str) -> str:
+    is_accuracy = METRICS[metric].unit == "fraction"
+    return "Most accurate" if is_accuracy else f"Best {METRICS[metric].title.lower()}"
 
 
 def _group(metric: str) -> str:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby
 from statistics import median
 
-from cnnbench.report.sections.section import Block, Section, measured_time, settings_of
+from cnnbench.report.sections.section import (
+    Block,
+    Section,
+    far_apart,
+    measured_time,
+    settings_of,
+)
 from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.statistics.ranks import FEWEST_RANKS, ranks, spearman
@@ -50,9 +56,9 @@ class Paths:
 def paths(report: Report) -> list[Paths]:
     """Return the runtimes of every device and batch size: two at least, with enough networks."""
     rows = report.rows
-    settings = sorted(settings_of(report), key=_alike)
+    titles = {label: _title_of(axes) for label, axes in settings_of(report).items()}
     found = []
-    for title, group in groupby(settings, key=_alike):
+    for title, group in groupby(sorted(titles, key=titles.__getitem__), key=titles.__getitem__):
         members = [setting for setting in group if _count(rows, setting) >= FEWEST_RANKS]
         common = [row for row in rows if all(measured_time(row, s).value for s in members)]
         if len(members) > 1 and len(common) >= FEWEST_RANKS:
@@ -77,10 +83,9 @@ def section(report: Report) -> Section | None:
     )
 
 
-def _alike(setting: str) -> str:
-    """Return the device and all that follows the runtime, which settings of a group share."""
-    device, _, *rest = setting.split("/")
-    return ", ".join([device, *rest])
+def _title_of(axes: Mapping[str, str]) -> str:
+    """Return everything but the runtime, which settings of a group share: ``cpu, b1``."""
+    return ", ".join(value for name, value in axes.items() if name != "runtime")
 
 
 def _count(rows: Sequence[Row], setting: str) -> int:
@@ -108,7 +113,8 @@ def _correlations(report: Report) -> Block | None:
     for first, second in combinations(settings, 2):
         both = zip(times[first], times[second], strict=True)
         pairs = [(a, b) for a, b in both if a and b]
-        if first.split("/")[0] != second.split("/")[0] or len(pairs) < FEWEST_RANKS:
+        is_one_device = settings[first]["device"] == settings[second]["device"]
+        if not is_one_device or len(pairs) < FEWEST_RANKS:
             continue
         lines.append((f"{first} and {second}", *spearman(*zip(*pairs, strict=True)).words))
     heads = ("Runtimes", "Models", "rho", "Interval")
@@ -135,8 +141,7 @@ def _spread(group: Paths) -> str:
 
 def _moved(group: Paths) -> Iterator[str]:
     """Yield networks whose rank differs by a quarter of the table between runtimes."""
-    far = max(3, math.ceil(len(group.rows) / 4))
-    places = group.places
+    far, places = far_apart(len(group.rows)), group.places
     for index, row in enumerate(group.rows):
         of = {setting: places[setting][index] for setting in group.settings}
         best, worst = min(of, key=lambda s: of[s]), max(of, key=lambda s: of[s])

@@ -9,14 +9,13 @@ step, a batch of 32 on other hardware: a label to rank by.
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import geometric_mean, median
 
-from cnnbench.report.sections.section import measured_time, settings_of
+from cnnbench.report.sections.section import far_apart, measured_time, settings_of
 from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.statistics.ranks import FEWEST_RANKS, Correlation, ranks, spearman
@@ -35,28 +34,24 @@ class Times:
     """One published time and one measured, of the networks that have both.
 
     Attributes:
-        published: the column, ``published_cpu_s`` or ``published_gpu_s``.
+        device: of both times, ``cpu`` or ``gpu``.
         setting: ``cpu/litert/b1``, or a description of the settings averaged.
-        names: the networks.
-        theirs, ours: seconds.
+        seconds: network -> its published and its measured time.
     """
 
-    published: str
+    device: str
     setting: str
-    names: tuple[str, ...]
-    theirs: tuple[float, ...]
-    ours: tuple[float, ...]
+    seconds: Mapping[str, tuple[float, float]]
 
     @property
     def correlation(self) -> Correlation:
-        return spearman(self.theirs, self.ours)
+        return spearman(*zip(*self.seconds.values(), strict=True))
 
     @property
     def places(self) -> dict[str, tuple[int, int]]:
-        """Return name -> its rank by the published and by the measured times."""
-        return dict(
-            zip(self.names, zip(ranks(self.theirs), ranks(self.ours), strict=True), strict=True)
-        )
+        """Return network -> its rank by the published and by the measured times."""
+        there, here = map(ranks, zip(*self.seconds.values(), strict=True))
+        return dict(zip(self.seconds, zip(there, here, strict=True), strict=True))
 
 
 @dataclass(frozen=True)
@@ -65,13 +60,13 @@ class Beside:
 
     Attributes:
         rows: the networks that something is published of.
-        settings: the measured settings in order; ``cpu/litert/b1``.
+        settings: the measured settings in order, ``cpu/litert/b1``, with their devices.
         times: for each device the measured times together, then setting by setting.
         notes: differences and their causes.
     """
 
     rows: tuple[Row, ...]
-    settings: tuple[str, ...]
+    settings: Mapping[str, str]
     times: tuple[Times, ...]
     notes: tuple[str, ...]
 
@@ -79,14 +74,14 @@ class Beside:
 def beside(report: Report) -> Beside | None:
     """Return published beside measured figures; None with too few networks to rank."""
     rows = [row for row in report.rows if _is_published(row)]
-    settings = settings_of(report)
-    times = (_times(rows, setting) for setting in settings)
-    enough = [pairs for pairs in times if len(pairs.names) >= FEWEST_RANKS]
+    settings = {label: axes["device"] for label, axes in settings_of(report).items()}
+    times = (_times(rows, *setting) for setting in settings.items())
+    enough = [pairs for pairs in times if len(pairs.seconds) >= FEWEST_RANKS]
     if not enough:
         return None
     together = [pairs for device in ("cpu", "gpu") for pairs in _together(device, enough)]
     notes = [*_notes_on_counts(rows), *_notes_on_steps(rows), *_notes_on_places(rows, enough)]
-    return Beside(tuple(rows), tuple(settings), (*together, *enough), tuple(notes))
+    return Beside(tuple(rows), settings, (*together, *enough), tuple(notes))
 
 
 def published_macs(row: Row) -> float | None:
@@ -108,36 +103,28 @@ def _is_published(row: Row) -> bool:
     return row.variant == "float32" and row.read("published_size_bytes").value is not None
 
 
-def _times(rows: Sequence[Row], setting: str) -> Times:
-    published = f"published_{setting.split('/')[0]}_s"
-    pairs = [
-        (row.name, theirs, ours)
+def _times(rows: Sequence[Row], setting: str, device: str) -> Times:
+    seconds = {
+        row.name: (theirs, ours)
         for row in rows
-        if (theirs := row.read(published).value) is not None
+        if (theirs := row.read(f"published_{device}_s").value) is not None
         and (ours := measured_time(row, setting).value) is not None
-    ]
-    names, theirs_of, ours_of = zip(*pairs, strict=True) if pairs else ((), (), ())
-    return Times(published, setting, names, theirs_of, ours_of)
+    }
+    return Times(device, setting, seconds)
 
 
 def _together(device: str, times: Sequence[Times]) -> Iterator[Times]:
     """Yield the geometric mean over a device's settings, of networks that have all of them."""
-    members = [pairs for pairs in times if pairs.setting.split("/")[0] == device]
+    members = [pairs.seconds for pairs in times if pairs.device == device]
     if len(members) < 2:
         return
-    values = [dict(zip(pairs.names, pairs.ours, strict=True)) for pairs in members]
-    theirs = dict(zip(members[0].names, members[0].theirs, strict=True))
-    names = [name for name in theirs if all(name in ours for ours in values)]
-    if len(names) < FEWEST_RANKS:
-        return
-    means = [rounded(geometric_mean(ours[name] for ours in values)) for name in names]
-    yield Times(
-        members[0].published,
-        f"all on the {device.upper()}",
-        tuple(names),
-        tuple(theirs[name] for name in names),
-        tuple(means),
-    )
+    seconds = {
+        name: (theirs, rounded(geometric_mean(of[name][1] for of in members)))
+        for name, (theirs, _) in members[0].items()
+        if all(name in of for of in members)
+    }
+    if len(seconds) >= FEWEST_RANKS:
+        yield Times(device, f"all on the {device.upper()}", seconds)
 
 
 def _notes_on_counts(rows: Sequence[Row]) -> Iterator[str]:
@@ -184,26 +171,21 @@ def _notes_on_places(rows: Sequence[Row], times: Sequence[Times]) -> Iterator[st
     macs = {row.name: value for row in rows if (value := row.read("macs").value)}
     moved: dict[tuple[str, str], list[str]] = {}
     for pairs in times:
-        far = max(3, math.ceil(len(pairs.names) / 4))
-        device = pairs.published.removeprefix("published_").removesuffix("_s").upper()
-        theirs, ours = (_by_arithmetic(pairs.names, s, macs) for s in (pairs.theirs, pairs.ours))
+        count, clock = len(pairs.seconds), f"the published {pairs.device.upper()} time"
+        theirs, ours = (_by_arithmetic(pairs, of, macs) for of in (0, 1))
         for name, (there, here) in pairs.places.items():
-            if abs(there - here) < far:
+            if abs(there - here) < far_apart(count):
                 continue
             odd = f" (time per MAC {theirs[name]:.1f} times the median)" if name in theirs else ""
-            head = f"rank {there} of {len(pairs.names)} by the published {device} time{odd}"
+            head = f"rank {there} of {count} by {clock}{odd}"
             odd = f" ({ours[name]:.1f} times)" if name in ours else ""
             moved.setdefault((name, head), []).append(f"{here} in {pairs.setting}{odd}")
     for (name, head), places in moved.items():
         yield f"{name}: {head}, here {', '.join(places)}."
 
 
-def _by_arithmetic(
-    names: Sequence[str], seconds: Sequence[float], macs: Mapping[str, float]
-) -> dict[str, float]:
-    """Return name -> its time per MAC, relative to the median of all."""
-    each = {
-        name: time / macs[name] for name, time in zip(names, seconds, strict=True) if name in macs
-    }
+def _by_arithmetic(pairs: Times, of: int, macs: Mapping[str, float]) -> dict[str, float]:
+    """Return network -> its time per MAC, relative to the median of all."""
+    each = {name: both[of] / macs[name] for name, both in pairs.seconds.items() if name in macs}
     middle = median(each.values()) if each else 1.0
     return {name: value / middle for name, value in each.items()}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from cnnbench.metrics import split
+from cnnbench.metrics import METRICS, QUALITY, split
+from cnnbench.probes.accuracy.training_config import IMAGENET, PRETRAINED
 from cnnbench.report.sections.published import MIB, Beside, Times, beside, published_macs
 from cnnbench.report.sections.section import Block, Section, measured_time
 from cnnbench.results.report import Report
@@ -17,6 +18,7 @@ _INTRODUCTION = (
     "the original papers. Published times are per step (a batch of 32) on a 92-core AMD EPYC and a "
     "Tesla A100. In brackets: the rank, 1 is the fastest."
 )
+_WEIGHTS = {"recipe": PRETRAINED, "weights": IMAGENET}  # the published ones, on a user's folder
 _CORRELATION = "Rank correlation of published and measured times (Spearman, 95 % interval)"
 
 
@@ -40,15 +42,13 @@ def section(report: Report) -> Section | None:
 def _counts(found: Beside) -> Block:
     published = ("Size, published", "Params, published", "MACs, paper")
     heads = ("Model", *(head for name in published for head in (name, "here")))
+    names = ("published_size_bytes", "weight_bytes", "published_params", "params")
     rows = [
         (
             row.name,
-            _value(row, "published_size_bytes", _mib),
-            _value(row, "weight_bytes", _mib),
-            _value(row, "published_params", _whole),
-            _value(row, "params", _whole),
+            *(_value(row, name) for name in names),
             show(published_macs(row), "count") or "-",
-            _value(row, "macs", _count),
+            _value(row, "macs"),
         )
         for row in found.rows
     ]
@@ -60,7 +60,7 @@ def _times(found: Beside) -> Block:
     devices = [d for d in ("cpu", "gpu") if _has(found.rows, f"published_{d}_s")]
     heads, columns = ["Model"], [[row.name for row in found.rows]]
     for device in devices:
-        settings = [s for s in found.settings if s.split("/")[0] == device]
+        settings = [label for label, of in found.settings.items() if of == device]
         first = by_setting.get(settings[0]) if settings else None
         heads.append(f"{device.upper()} step, published")
         columns.append([_placed(row, f"published_{device}_s", first) for row in found.rows])
@@ -74,25 +74,23 @@ def _times(found: Beside) -> Block:
 
 
 def _accuracies(found: Beside, report: Report) -> Block:
+    titles = {name: metric.metric.title for name, metric in QUALITY.items()}
+    published = [name for name in titles if f"published_{name}" in METRICS]
     measured = [
         name
         for name in report.numbers
-        if split(name)[0] in ("top1", "top5") and _is_imagenet(split(name)[1])
+        if split(name)[0] in published and _WEIGHTS.items() <= report.axes(name).items()
     ]
-    heads = ("Model", "Top-1, published", "Top-5, published")
-    rows = [
-        (
-            row.name,
-            _value(row, "published_top1", _percent),
-            _value(row, "published_top5", _percent),
-            *(_value(row, name, _percent) for name in measured),
-        )
-        for row in found.rows
-    ]
+    columns = [*(f"published_{name}" for name in published), *measured]
+    heads = [f"{titles[name]}, published" for name in published]
+    for name in measured:
+        metric, label = split(name)
+        heads.append(f"{titles[metric]} {label}, here")
+    rows = [(row.name, *(_value(row, name) for name in columns)) for row in found.rows]
     title = "ImageNet accuracy: published" + (
         " and measured here" if measured else ", not measured"
     )
-    return Block(title, (*heads, *(f"{_short(name)}, here" for name in measured)), tuple(rows))
+    return Block(title, ("Model", *heads), tuple(rows))
 
 
 def _correlations(found: Beside) -> Block:
@@ -119,33 +117,11 @@ def _has(rows: Sequence[Row], name: str) -> bool:
     return any(row.read(name).value is not None for row in rows)
 
 
-def _value(row: Row, name: str, words: Callable[[float], str]) -> str:
-    value = row.read(name).value
-    return "-" if value is None else words(value)
-
-
-def _mib(value: float) -> str:
-    return f"{value / MIB:.1f} MiB" if value % MIB else f"{value / MIB:.0f} MiB"
-
-
-def _whole(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _count(value: float) -> str:
-    return show(value, "count")
-
-
-def _percent(value: float) -> str:
-    return show(value, "fraction")
-
-
-def _is_imagenet(label: str) -> bool:
-    """Return whether an accuracy is of the published weights on a user's folder."""
-    parts = label.split("/")
-    return parts[1:2] == ["pretrained"] and not any(part.startswith("weights") for part in parts)
-
-
-def _short(name: str) -> str:
-    base, label = split(name)
-    return f"{'Top-1' if base == 'top1' else 'Top-5'} {label}"
+def _value(row: Row, name: str) -> str:
+    """Return a number as the tables print it: parameters whole, sizes in MiB."""
+    value, unit = row.read(name).value, METRICS[split(name)[0]].unit
+    if value is None:
+        return "-"
+    if unit == "bytes":
+        return f"{value / MIB:.1f} MiB" if value % MIB else f"{value / MIB:.0f} MiB"
+    return f"{value:,.0f}" if name.endswith("params") else show(value, unit)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cnnbench.markdown import markdown
 from cnnbench.metrics import METRICS, column, family, split
+from cnnbench.report import layout
 from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.statistics.measurement import Measurement
@@ -53,12 +55,7 @@ class Section:
     def _text_lines(self) -> Iterator[str]:
         yield from (self.title, "", self.introduction)
         for block in self.blocks:
-            lines = [block.heads, *block.rows]
-            widths = [max(len(line[i]) for line in lines) for i in range(len(block.heads))]
-            yield from ("", block.title)
-            for first, *rest in lines:
-                cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-                yield "  ".join([first.ljust(widths[0]), *cells]).rstrip()
+            yield from ("", block.title, *layout.aligned([block.heads, *block.rows]))
         if self.notes:
             yield from ("", self.notes_title, *(f"- {note}" for note in self.notes))
 
@@ -74,19 +71,24 @@ class Section:
             yield from (f"- {markdown(note)}" for note in self.notes)
 
 
-def settings_of(report: Report) -> list[str]:
-    """Return the settings with latencies, in order: ``cpu/litert/b1``.
+def far_apart(networks: int) -> int:
+    """Return by how many places a rank has to differ to be noted: a quarter of the table."""
+    return max(3, math.ceil(networks / 4))
+
+
+def settings_of(report: Report) -> dict[str, Mapping[str, str]]:
+    """Return the settings with latencies, ``cpu/litert/b1``, in order, each with its axes.
 
     A hand-made table may have a time without a setting, or one that names no runtime; it is left
     out.
     """
     shown = _shown_times()
-    labels = [
-        split(name)[1]
+    found = {
+        split(name)[1]: report.axes(name)
         for name in report.numbers
         if split(name)[0] in shown and report.has_value(name)
-    ]
-    return [label for label in dict.fromkeys(labels) if "/" in label]
+    }
+    return {label: axes for label, axes in found.items() if {"device", "runtime"} <= axes.keys()}
 
 
 def measured_time(row: Row, setting: str) -> Measurement:

@@ -1,20 +1,12 @@
 // Put together what the page has, and draw it again when its width changes.
-const REPLACED = { published_top1: "top1", weight_bytes: "file_bytes" };
-
 function drawGlance() {
-  const wanted = [["top1", "Most accurate"], ["published_top1", "Most accurate, published"],
-    ["latency_p50_s", "Fastest"], ["file_bytes", "Smallest file"], ["weight_bytes", "Fewest bytes of weights"],
-    ["macs", "Fewest MACs"], ["memory_infer_peak_bytes", "Least memory"]];
   const place = document.getElementById("glance");
-  for (const [metric, words] of wanted) {
-    const columns = columnsOf((column) => column.metric === metric);
-    const column = columns.find((one) => one.label.includes("litert")) || columns[columns.length - 1];
-    if (!column || (REPLACED[metric] && columnsOf((one) => one.metric === REPLACED[metric]).length)) continue;
-    const value = best(column.index);
-    const row = data.rows.find((one) => one.cells[column.index] && one.cells[column.index][0] === value);
+  for (const [words, index] of data.glance) {
+    const column = data.columns[index], value = best(index);
+    const row = data.rows.find((one) => one.cells[index] && one.cells[index][0] === value);
     if (value === null || !row || place.children.length >= 5) continue;
     place.append(make("div", { class: "tile" }, make("div", { class: "what" }, words), make("div", { class: "who" }, ...breakable(row.name)),
-      make("div", { class: "value", title: column.label }, show(value, column.unit), isDoubtful(row.cells[column.index]) ? " ?" : "",
+      make("div", { class: "value", title: column.label }, show(value, column.unit), isDoubtful(row.cells[index]) ? " ?" : "",
         ...(column.label ? [" · ", ...breakable(short(column.label, 600))] : []))));
   }
 }
