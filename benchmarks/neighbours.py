@@ -69,8 +69,8 @@ def _cache() -> Callable[[], object]:
 
 def _disk() -> Callable[[], object]:
     """Writes of a file, each forced to the disk."""
-    file = tempfile.TemporaryFile()
     block = os.urandom(_DISK_BYTES)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process lives
 
     def write() -> None:
         file.seek(0)

@@ -4,7 +4,7 @@ The rule by which the latency probe waits and leaves out disturbed blocks is cho
 candidates on such traces (`benchmarks/replay.py`). One process holds all models; they take turns,
 so that each meets every state of the machine.
 
-    python benchmarks/record_trace.py OUT.npz [--minutes 20] [--neighbour core|cache|disk] [--threads 2]
+    python benchmarks/record_trace.py OUT.npz [--minutes 20] [--neighbour core|cache|disk]
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def copying() -> Callable[[], Any]:
 
 @contextmanager
 def multiplying(threads: int) -> Iterator[Callable[[], Any]]:
-    """Yield a call that multiplies matrices in ``threads`` threads, none of which spins after it."""
+    """Yield a call that multiplies matrices in ``threads`` threads that do not spin after it."""
     rng = np.random.default_rng(0)
     right = rng.standard_normal((384, 384), dtype=np.float32)
     lefts = [rng.standard_normal((384, 384), dtype=np.float32) for _ in range(threads)]
