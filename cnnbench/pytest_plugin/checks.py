@@ -45,7 +45,7 @@ class Budget:
 
         Args:
             model: a name as in a suite, a live Keras model, or a function that builds one.
-            relative_to: likewise, a network to time beside it.
+            relative_to: likewise, a network to time with it.
             latency_ratio: how many times as long as ``relative_to`` it may take, for every
                 runtime that a latency budget names (``litert`` where none does).
             rounds: fresh processes a network; from six on there is a 95 % interval, and below

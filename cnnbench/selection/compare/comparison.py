@@ -135,7 +135,7 @@ def _join(base: list[Row], new: list[Row]) -> Iterator[tuple[Row, Row]]:
 def _alone(
     base: Sequence[Row], new: Sequence[Row], joined: Sequence[tuple[Row, Row]]
 ) -> Iterator[tuple[Row, Row]]:
-    """The networks that only one side has, each beside a row without numbers."""
+    """The networks that only one side has, each next to a row without numbers."""
     known = {id(row) for two in joined for row in two}
     yield from ((row, _blank(row)) for row in base if id(row) not in known)
     yield from ((_blank(row), row) for row in new if id(row) not in known)

@@ -19,7 +19,7 @@ from cnnbench.text import html_table, printable
 _TEXTS, _NUMBERS = ("Model", "Metric"), ("Base", "New", "New ÷ base")
 _CORRECTED = "Drift-corrected"
 _LEGEND = (
-    f"{_CORRECTED}: new ÷ base with each sample divided by the reference timed beside it; the "
+    f"{_CORRECTED}: new ÷ base with each sample divided by the reference timed with it; the "
     "verdict is based on it."
 )
 _SCREEN = 24
@@ -164,7 +164,7 @@ def _has_corrected(rows: Sequence[Compared]) -> bool:
 def _cells(row: Compared, rows: Sequence[Compared]) -> list[str]:
     """One row of a table that shows ``rows``."""
     verdict = f"{row.verdict} ({row.note})" if row.note else row.verdict
-    # The interval is shown beside the ratio that the verdict is based on.
+    # The interval is shown next to the ratio that the verdict is based on.
     is_corrected = row.corrected_ratio is not None
     ratios = [_ratio(row.ratio, None if is_corrected else row.ratio_ci)]
     if _has_corrected(rows):
