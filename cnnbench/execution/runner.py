@@ -24,6 +24,7 @@ from cnnbench.probes.summary import unresolved_failures
 from cnnbench.record import Record
 from cnnbench.results.journal import Header, Journal
 from cnnbench.suite.plan import Cell, Job, Plan
+from cnnbench.text import plural
 
 
 class Observer:
@@ -209,7 +210,9 @@ class _Run:
                     self._observer.job_ended(running.job, record, list(scheduler.left()))
                     self._submit(jobs)
         if self._running:
-            raise CnnbenchError(f"the executor reported no end of {len(self._running)} jobs")
+            raise CnnbenchError(
+                f"the executor reported no end of {plural(len(self._running), 'job')}"
+            )
 
     def _submit(self, jobs: Iterator[Job | None]) -> None:
         """Submit jobs until the executor is full, or the next one must wait for those in flight."""

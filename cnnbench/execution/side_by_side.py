@@ -15,9 +15,10 @@ from cnnbench.record import Record
 from cnnbench.suite import plan as planning
 from cnnbench.suite.suite import Catalogue, Limits, Suite
 from cnnbench.suite.yaml_source import Source
+from cnnbench.text import pydantic_message
 
 _NAME = "timed"
-_SOURCE = Source(_NAME, "# Planned without a suite file.\n", None, {})
+_SOURCE = Source(_NAME, "# Planned without a suite file.\n", None, {}, frozenset())
 
 
 def timed(
@@ -54,8 +55,8 @@ def timed(
         spec = LatencySpec.model_validate(rules)
     except ValidationError as error:
         first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{first['input']!r}: {message}", str(first["loc"][0])) from None
+        words = f"{first['input']!r}: {pydantic_message(error)}"
+        raise UserError(words, str(first["loc"][0])) from None
     suite = Suite(
         name=_NAME,
         description="",

@@ -14,7 +14,7 @@ from cnnbench.markdown import markdown
 from cnnbench.metrics import METRICS, split
 from cnnbench.selection.compare.result import Compared, Comparison
 from cnnbench.selection.compare.verdicts import UNVERIFIED, Verdict
-from cnnbench.text import html_table, printable
+from cnnbench.text import html_table, plural, printable
 
 _TEXTS, _NUMBERS = ("Model", "Metric"), ("Base", "New", "New ÷ base")
 _CORRECTED = "Drift-corrected"
@@ -97,7 +97,7 @@ def headline(comparison: Comparison) -> Iterator[str]:
     words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _VERIFIED if counts[verdict])
     missing = comparison.unverified
     if count := len(comparison.regressions):
-        head = f"{count} regression{'s' * (count != 1)}"
+        head = plural(count, "regression")
     elif not words:
         head = "Nothing was compared"
     else:
