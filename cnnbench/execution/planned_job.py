@@ -33,6 +33,7 @@ def request_of(
         timeout_s=suite.limits.timeout,
         identity=identity_text(cell.identity),
         keras_2=keras_2,
+        group=cell.key,
         is_exclusive=not cell.setting.is_light,
     )
 
@@ -66,6 +67,7 @@ def record_of(
         "cell_limit_s": plan.suite.limits.cell if job.cell.rule.at_most > 1 else None,
         "beside": sorted(concurrent_runs),
     }
+    input_shape, classes = job.cell.input_and_classes
     where = {"log": log} if result.status not in ("ok", "skipped") else {}
     return Record(
         key=job.key,
@@ -77,8 +79,8 @@ def record_of(
         repeat=job.repeat,
         status=result.status,
         reason=result.reason,
-        input_shape=tuple(job.cell.model.input_shape),
-        classes=job.cell.model.classes,
+        input_shape=tuple(input_shape),
+        classes=classes,
         metrics=result.metrics,
         samples=result.samples,
         details=result.details | {name: x for name, x in conditions.items() if x} | where,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
@@ -57,9 +57,9 @@ class Setting(StrictModel):
         """Return how the model was compressed; ``float32`` if it was not."""
         return FLOAT32
 
-    def network(self, model: Any) -> Any:
-        """Return the model that is measured: ``model``, or a copy with another input or classes."""
-        return model
+    def input_and_classes(self, model: ModelInfo) -> tuple[tuple[int, ...], int]:
+        """Return the input shape and the number of classes of the network that is measured."""
+        return model.input_shape, model.classes
 
     def kind(self) -> str:
         """Return the kind of its jobs; jobs of one kind take comparable time."""

@@ -33,6 +33,11 @@ class Cell:
     rule: StoppingRule
 
     @cached_property
+    def input_and_classes(self) -> tuple[tuple[int, ...], int]:
+        """The input shape and the number of classes of the network that is measured."""
+        return self.setting.input_and_classes(self.model)
+
+    @cached_property
     def setting_json(self) -> dict[str, Any]:
         """The setting as in records and keys."""
         return self.setting.model_dump(mode="json")
@@ -165,8 +170,7 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
                 problems.append(UserError(f"{model.label}: {error.what}", where, error.hint))
                 continue
             cells.extend(
-                Cell(setting.network(model), setting.variant_name(), probe, setting, rule)
-                for setting, rule in found
+                Cell(model, setting.variant_name(), probe, setting, rule) for setting, rule in found
             )
             if len(cells) > _MOST_CELLS:
                 where = suite.source.where(("probes", probe))
@@ -193,7 +197,7 @@ def _clashes(suite: Suite, cells: Iterable[Cell]) -> Iterator[UserError]:
     """Yield an error for every cell whose place in the table another one has already."""
     known: dict[tuple[Any, ...], Cell] = {}
     for cell in cells:
-        place = (cell.title(), cell.model.input_shape, cell.model.classes)
+        place = (cell.title(), cell.input_and_classes)
         twin = known.setdefault(place, cell)
         if twin is not cell:
             ours, theirs = cell.setting_json, twin.setting_json

@@ -145,6 +145,8 @@ def test_several_jobs_in_flight_give_the_same_records_as_one_at_a_time(tmp_path:
     assert together == alone and len(alone) == 6
     assert (one.most_in_flight, three.most_in_flight) == (1, 2)
     assert all(request.is_exclusive for request in three.requests)
+    groups = {(request.model, request.group) for request in three.requests}
+    assert len(groups) == len({group for _, group in groups}) == 2, "one group a cell"
     repeats = [request.repeat for request in three.requests]
     assert repeats == ["prepare", "prepare", 0, 0, 1, 1], "no round before the one before it"
 
@@ -180,7 +182,7 @@ def test_jobs_that_an_executor_forgets_are_an_error(tmp_path: Path) -> None:
         def events(self) -> Iterator[JobEvent]:
             yield from list(super().events())[:-1]
 
-    with pytest.raises(CnnbenchError, match="the executor reported no end of 1 jobs"):
+    with pytest.raises(CnnbenchError, match=r"the executor reported no end of 1 job$"):
         run(tmp_path, Forgetful())
 
 

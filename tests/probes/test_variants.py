@@ -113,7 +113,7 @@ def test_reports_all_mistakes_of_a_suite_with_their_lines() -> None:
 @pytest.mark.parametrize(
     ("training", "words"),
     [
-        ("recipe: pretrained", "'pretrained': input should be 'scratch' or 'transfer'"),
+        ("recipe: pretrained", "'pretrained' should be 'scratch' or 'transfer'"),
         ("seeds: 3", "unknown key 'probes.compression.training.seeds'"),
     ],
 )
@@ -136,8 +136,7 @@ def test_variants_share_the_trained_model_and_include_float32() -> None:
     cells = [cell for cell in plan.cells if cell.model.label == "Alpha"]
     converted = [cell.variant for cell in cells if cell.setting.stage() == 1]
     assert converted == ["float32", "pruned-50", "ptq-int8"]
-    assert {cell.model.classes for cell in cells} == {10}
-    assert {cell.model.input_shape for cell in cells} == {(32, 32, 3)}
+    assert {cell.input_and_classes for cell in cells} == {((32, 32, 3), 10)}
     stages = [cell.setting.stage() for cell in plan.cells]
     assert stages == sorted(stages), "a part comes after those it needs"
 

@@ -1,11 +1,13 @@
 """Compression probe: quantised, pruned or clustered variants of a trained model, in LiteRT."""
 
 from cnnbench.metrics import Metric
+from cnnbench.probes.accuracy import DETAILS
 from cnnbench.probes.compression import verdicts
 from cnnbench.probes.compression.settings import CompressionSetting, CompressionSpec
 from cnnbench.probes.compression.summary import summarise
 from cnnbench.probes.latency.rounds import are_precise
 from cnnbench.probes.probe import Probe
+from cnnbench.record import are_words
 
 GROUP = "Compression"
 
@@ -16,6 +18,7 @@ PROBE = Probe(
     run="cnnbench.probes.compression.run",
     summary=summarise,
     is_precise=are_precise,
+    details={**DETAILS, "flags": are_words},
     across_rows=verdicts.columns,
     # Compare float32 with its variants by this probe's rounds, which are interleaved with theirs.
     precedence=1,

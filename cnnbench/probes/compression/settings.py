@@ -19,7 +19,6 @@ from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
 from cnnbench.probes.accuracy.training_config import Count, Epochs, ImageSize, Rate, TrainingConfig
 from cnnbench.probes.compression import variants
-from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.latency.settings import LatencySetting, Threads, TimedSpec
 from cnnbench.probes.settings import Setting, StoppingRule
@@ -123,13 +122,13 @@ class CompressionSetting(Setting):
     def stage(self) -> int:
         return PARTS.index(self.part)
 
-    def network(self, model: Any) -> Any:
+    def input_and_classes(self, model: ModelInfo) -> tuple[tuple[int, ...], int]:
         if self.training is None:
-            return model
+            return super().input_and_classes(model)
         shape, classes = self.training.images_for(model.input_shape), self.classes
         if self.training.recipe == "scratch":
             classes = outputs.width(model.classes, classes)
-        return TrainedModel(model, shape, classes)
+        return shape, classes
 
     def label(self) -> str:
         match self.part:
