@@ -20,6 +20,7 @@ from cnnbench.execution.runner import Observer, RunResult
 from cnnbench.record import Record, Status
 from cnnbench.results import tables
 from cnnbench.results.journal import FILE_NAME, Header, read_header
+from cnnbench.selection.compare.comparison import compare
 from cnnbench.suite.plan import Plan
 from tests.execution.fake import FakeExecutor, describe
 from tests.suite.fake import FakeCatalogue, plan_of
@@ -174,6 +175,12 @@ def test_every_record_names_the_environment_that_its_job_ran_in(tmp_path: Path) 
     kept = {file.name: json.loads(file.read_text()) for file in result.folder.glob("env*.json")}
     assert kept == {"environment.json": one, f"environment-{two['id']}.json": two}
     assert run(tmp_path, FakeExecutor(host="node-1"), plan).folder == result.folder
+    again = run(tmp_path, FakeExecutor(host="node-1"), plan, fresh=True).folder
+    compared = compare(tables.load(result.folder), tables.load(again))
+    assert compared.changes.environment == ("cpu: node-2 -> node-1",)
+    again = run(tmp_path, FakeExecutor(elsewhere, host="node-1"), plan, fresh=True).folder
+    compared = compare(tables.load(result.folder), tables.load(again))
+    assert compared.changes.environment == ()
     assert run(tmp_path, FakeExecutor(host="node-3"), plan).folder != result.folder
 
 
