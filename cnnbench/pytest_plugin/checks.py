@@ -120,7 +120,6 @@ class Budget:
     ) -> list[Record]:
         from cnnbench.execution import side_by_side
         from cnnbench.models import registry
-        from cnnbench.pytest_plugin.warning_observer import WarningObserver
 
         records = side_by_side.timed(
             [network.text for network in networks],
@@ -130,7 +129,7 @@ class Budget:
             registry,
             self._search_path,
             keras_2=any(network.is_keras_2 for network in networks),
-            observer=WarningObserver(),
+            notify=_warn,
         )
         for record in records:
             if record.status == "skipped":
@@ -141,6 +140,10 @@ class Budget:
         # builder's defaults are not known before it runs.
         named = {network.recorded_as: network for network in networks}
         return [dataclasses.replace(record, **named[record.model].identity) for record in records]
+
+
+def _warn(message: str) -> None:
+    warnings.warn(f"cnn_budget: {message}", UserWarning, stacklevel=2)
 
 
 def _certain(model: str, found: Iterator[tuple[str, bool]]) -> Iterator[str]:
