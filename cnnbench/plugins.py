@@ -3,7 +3,7 @@
 A built-in plugin is one line: ``"latency": "cnnbench.probes.latency:PROBE"``. Another package adds
 one by an entry point of the registry's group. A plugin is imported when it is first looked up.
 
-A registry lies beside the protocol of its plugins. `PROBES` and `FORMATS` are here because layers
+A registry is next to the protocol of its plugins. `PROBES` and `FORMATS` are here because layers
 below that protocol look them up.
 """
 

@@ -112,7 +112,11 @@ class Record:
             if not isinstance(values, list):
                 raise ValueError(f"'samples.{name}' is {shown(values)}")
             _numbers(f"samples.{name}", values)
-        for name, is_right in _DETAILS.items():
+        self.check_details(_DETAILS)
+
+    def check_details(self, checks: Mapping[str, Callable[[Any], bool]]) -> None:
+        """Raise `ValueError` for a detail that is there and does not pass its check."""
+        for name, is_right in checks.items():
             if name in self.details and not is_right(self.details[name]):
                 raise ValueError(f"'details.{name}' is {shown(self.details[name])}")
 
@@ -140,37 +144,26 @@ _FIELDS = frozenset(f.name for f in fields(Record))
 _LARGEST = 2.0**63
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Return whether a value of JSON is a whole number that a table can hold, at least 0."""
     return type(value) is int and 0 <= value < _LARGEST
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Return whether a value of JSON is a number that a table can hold."""
     return type(value) in (int, float) and abs(value) < _LARGEST
 
 
-def _are_words(value: Any) -> bool:
+def are_words(value: Any) -> bool:
+    """Return whether a value of JSON is a list of texts."""
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _are_phases(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(item, list) and len(item) == 2 and _is_number(item[1]) for item in value
-    )
-
-
-# Details from which tables and pages are computed.
+# Details that the runner adds to those of the probe (`Probe.details`).
 _DETAILS: dict[str, Callable[[Any], bool]] = {
-    "precision": lambda value: value is None or _is_number(value),
-    "cell_limit_s": lambda value: value is None or _is_number(value),
-    "n_test": lambda value: _is_count(value) and value > 0,
-    "chance": lambda value: _is_number(value) and 0 <= value <= 1,
-    "n_problems": _is_count,
-    "output": lambda value: isinstance(value, str),
-    "flags": _are_words,
-    "beside": _are_words,
-    "notes": _are_words,
-    "problems": _are_words,
-    "phases": _are_phases,
+    "precision": lambda value: value is None or is_number(value),
+    "cell_limit_s": lambda value: value is None or is_number(value),
+    "beside": are_words,
 }
 
 

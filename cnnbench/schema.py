@@ -39,7 +39,8 @@ def without_duplicates(values: list[Any]) -> list[Any]:
 def _large_enough(size: int) -> int:
     """Reject a memory limit without its unit: 8 bytes for 8GiB would stop every process."""
     if size < 10**6:
-        raise ValueError(f"{size} bytes is too small; did you mean {size}GiB?")
+        hint = f"did you mean {size}GiB?" if size < 1000 else "write for example 8GiB"
+        raise ValueError(f"{size} bytes is too small; {hint}")
     return size
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _MOST_ROWS = 50  # of a table in a notebook
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -25,14 +28,23 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
-def pydantic_message(error: Mapping[str, Any]) -> str:
-    """Return the message of an item of ``ValidationError.errors()``, without pydantic's prefix."""
-    return str(error["msg"]).removeprefix("Value error, ")
-
-
 def shape_text(sizes: Iterable[object]) -> str:
     """Return a shape as text: ``224x224x3``, with ``?`` for a size that is None."""
     return "x".join("?" if size is None else str(size) for size in sizes)
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """Return a count with its noun: ``1 job``, ``2 jobs``; ``many`` if that is not the noun + s."""
+    return f"{count} {noun if count == 1 else many or noun + 's'}"
+
+
+def pydantic_message(error: ValidationError | Mapping[str, Any]) -> str:
+    """Return the message of a pydantic error without the prefix for `ValueError`.
+
+    ``error`` is one of its details, or the whole, of which the first message is returned.
+    """
+    details = error if isinstance(error, Mapping) else error.errors()[0]
+    return str(details["msg"]).removeprefix("Value error, ")
 
 
 def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:

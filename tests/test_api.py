@@ -137,10 +137,12 @@ def test_progress_is_off_shown_or_passed_to_an_observer(
 @pytest.mark.parametrize(
     ("suite", "words"),
     [
-        ({**SUITE, "models": ["LeNet"]}, "suite:3: unknown model 'LeNet'"),
-        ({**SUITE, "models": [object]}, "suite: <class 'object'> is of type type"),
-        ({**SUITE, "name": "a\x1bb"}, "a control character"),
-        ({}, "suite:1: 'name' is missing"),
+        ({**SUITE, "models": ["LeNet"]}, "suite: models.0: unknown model 'LeNet'"),
+        ({**SUITE, "models": [object]}, "suite: models.0: <class 'object'> is of type type"),
+        ({**SUITE, "name": "a\x1bb"}, "suite: name: a control character (remove it)"),
+        ({}, "suite: 'name' is missing"),
+        ({**SUITE, "limits": {"memory": 8}}, "suite: limits.memory: 8 bytes is too small"),
+        ({**SUITE, "probes": {"static": {"batch": 1}}}, "unknown key 'probes.static.batch'"),
         ("smok", "no suite 'smok' (did you mean 'smoke'?)"),
         ("no.yaml", "no.yaml: cannot be read"),
     ],

@@ -88,7 +88,7 @@ def test_a_suites_name_cannot_escape_the_results_folder(tmp_path: Path, name: st
     suite.write_text(suite.read_text().replace("name: tiny", f"name: {json.dumps(name)}"))
     before = set(tmp_path.rglob("*"))
     out = str(place.results)
-    with pytest.raises(UserError, match="cannot be 'name'"):
+    with pytest.raises(UserError, match="is not a valid name"):
         group.main(["run", str(suite), "--out", out], standalone_mode=False)
     assert set(tmp_path.rglob("*")) == before
 

@@ -58,7 +58,7 @@ class Convention:
     """The weights by which one source counts.
 
     Attributes:
-        statement: the convention in words, printed beside the numbers.
+        statement: the convention in words, printed with the numbers.
         mac_weight: FLOPs per multiply-add.
         weights: FLOPs per unit of the other fields of ``Work``; 0 if absent.
         flops_are_macs: the source prints one number only, and calls it MACs as well.

@@ -3,7 +3,7 @@
 The *fingerprint* holds the facts that must agree before two timings are compared: CPU, cores, RAM,
 GPU, operating system, Python, library versions, threads, the container's CPU quota, frequency
 policy and huge pages, and environment variables that change how libraries compute. Load and time
-are recorded beside it and are not part of it.
+are recorded with it and are not part of it.
 """
 
 from __future__ import annotations

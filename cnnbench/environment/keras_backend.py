@@ -8,7 +8,6 @@ process, and `check_workers` before starting workers.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from cnnbench import safe_json
 from cnnbench.environment import variables
 from cnnbench.errors import UserError, shown
 
@@ -78,7 +78,7 @@ def _settings(file: Path) -> Mapping[str, Any]:
         UserError: a setting that Keras refuses.
     """
     try:
-        settings = json.loads(file.read_text())
+        settings = safe_json.loads(file.read_text())
     except (OSError, ValueError):
         return {}
     if not isinstance(settings, dict):

@@ -11,6 +11,7 @@ from cnnbench.execution.scheduler import JobScheduler
 from cnnbench.record import Record
 from cnnbench.results import journal
 from cnnbench.suite.plan import Cell, Plan
+from cnnbench.text import plural
 from cnnbench.units import show
 
 
@@ -41,7 +42,7 @@ def lines(
     for job in left:
         yield f"to do  {job.title()}"
     of_each = f" in each of {repeats} runs" if repeats > 1 else ""
-    yield f"{scheduler.done()} jobs done, {len(left)} to do{of_each}"
+    yield f"{plural(scheduler.done(), 'job')} done, {len(left)} to do{of_each}"
     if left:
         here, others = estimate.earlier(out, executor.environment()["id"])
         duration = _duration(scheduler, plan.suite.limits.cell, (records, here, others))
@@ -59,10 +60,11 @@ def _duration(
     if least.seconds is None or most.seconds is None:
         return "no estimate: no comparable job has run here"
     if least.skipped == len(left):
-        return f"all {least.skipped} belong to cells that were skipped in their last run"
+        return "none of them takes time: their cells were skipped in their last run"
     words = f"about {show(least.seconds, 's')}, from the durations of earlier jobs"
     if (more := most.jobs - least.jobs) > 0:
-        words += f"; {show(most.seconds, 's')} if {more} more rounds are needed for the precision"
+        words += f"; {show(most.seconds, 's')} if the precision needs {plural(more, 'more round')}"
     if least.skipped:
-        words += f"; not counting {least.skipped} jobs of cells that were skipped in their last run"
+        jobs = plural(least.skipped, "job")
+        words += f"; not counting {jobs} of cells that were skipped in their last run"
     return words

@@ -101,7 +101,7 @@ class Pace:
         cell = job.cell
         for key in _keys(job.repeat, cell.model.label, cell.setting):
             if key in self._sums:
-                work = cell.setting.training_pixels(cell.model.input_shape)
+                work = cell.setting.training_pixels(cell.input_and_classes[0])
                 return self._sums[key].seconds(work)
         return None
 

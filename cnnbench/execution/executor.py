@@ -68,7 +68,11 @@ class Executor(Protocol):
         """
 
     def submit(self, request: JobRequest) -> None:
-        """Accept a job and return at once; at most `capacity` jobs may be in flight."""
+        """Accept a job and return at once; at most `capacity` jobs may be in flight.
+
+        An executor of several machines runs the jobs of one ``request.group`` on one of them, and
+        nothing else on a machine while a job with ``request.is_exclusive`` runs there.
+        """
 
     def events(self) -> Iterator[JobEvent]:
         """Yield what happens until every submitted job has ended.

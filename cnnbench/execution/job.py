@@ -16,6 +16,8 @@ class JobRequest:
 
     Attributes:
         id: unique among the jobs that are in flight.
+        group: jobs with the same group must run on the same machine, one of them at a time: they
+            share ``artifacts``, and their numbers are summarised together; empty for a job alone.
         model: as the registry resolves it.
         search_path: folders where modules and files that the suite names are looked up.
         probe, setting, repeat: as in a record.
@@ -27,7 +29,7 @@ class JobRequest:
         identity: the model's identity when the suite was planned (`identity_text`); empty where
             there is no plan.
         keras_2: use Keras 2 as ``tf.keras``.
-        is_exclusive: it times something, so that nothing else may run on its machine.
+        is_exclusive: it times something: no other job may run on its machine meanwhile.
     """
 
     id: str
@@ -44,6 +46,7 @@ class JobRequest:
     timeout_s: float
     identity: str = ""
     keras_2: bool = False
+    group: str = ""
     is_exclusive: bool = True
 
     def to_json(self) -> str:

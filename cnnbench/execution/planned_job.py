@@ -1,8 +1,10 @@
-"""Jobs of a plan: the request that an executor gets, and the record of its result."""
+"""One attempt at a job of a plan: the request for an executor, and the record that follows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnnbench.execution.job import JobRequest, JobResult, identity_text
@@ -11,80 +13,97 @@ from cnnbench.record import Record
 from cnnbench.suite.plan import Job, Plan
 
 
-def request_of(
-    job: Job, attempt: int, plan: Plan, folder: RunFolder, data_dir: Path | None, keras_2: bool
-) -> JobRequest:
-    """Return the request of a planned job, after making its folders."""
-    cell, suite = job.cell, plan.suite
-    # Absolute paths: a builder may change the worker's directory.
-    artifacts, scratch = (path.resolve() for path in folder.prepare_for(job))
-    return JobRequest(
-        id=job.key,
-        model=cell.model.text,
-        search_path=tuple(str(path) for path in suite.search_path),
-        probe=cell.probe,
-        setting=cell.setting_json,
-        repeat=job.repeat,
-        artifacts=str(artifacts),
-        scratch=str(scratch),
-        log=str(folder.log_of(job, attempt).resolve()),
-        data_dir=str(data_dir) if data_dir else None,
-        memory_limit=suite.limits.memory,
-        timeout_s=suite.limits.timeout,
-        identity=identity_text(cell.identity),
-        keras_2=keras_2,
-        is_exclusive=not cell.setting.is_light,
-    )
+@dataclass
+class PlannedJob:
+    """One attempt at a job.
 
-
-def record_of(
-    job: Job,
-    attempt: int,
-    result: JobResult,
-    plan: Plan,
-    *,
-    environment: str,
-    log: str,
-    started: str,
-    duration_s: float,
-    concurrent_runs: Iterable[str],
-) -> Record:
-    """Return the record of a job that has ended.
-
-    Args:
-        job, attempt, plan: the job, the number of its attempt, and its plan.
-        result: how it ended.
-        environment: id of the environment that it ran in.
-        log: its output, relative to the run's folder.
-        started: UTC, ISO 8601.
-        duration_s: seconds of the whole job.
+    Attributes:
+        job: of the plan.
+        attempt: its number, from 1.
+        plan, folder: of the run.
         concurrent_runs: other runs that measured on the machine meanwhile.
     """
-    # For the tables: which targets were reached, and what disturbed the job.
-    conditions = {
-        "precision": job.cell.rule.precision,
-        "cell_limit_s": plan.suite.limits.cell if job.cell.rule.at_most > 1 else None,
-        "beside": sorted(concurrent_runs),
-    }
-    input_shape, classes = job.cell.interface
-    where = {"log": log} if result.status not in ("ok", "skipped") else {}
-    return Record(
-        key=job.key,
-        attempt=attempt,
-        model=job.cell.model.label,
-        variant=job.cell.variant,
-        probe=job.cell.probe,
-        setting=job.cell.setting_json,
-        repeat=job.repeat,
-        status=result.status,
-        reason=result.reason,
-        input_shape=input_shape,
-        classes=classes,
-        metrics=result.metrics,
-        samples=result.samples,
-        details=result.details | {name: x for name, x in conditions.items() if x} | where,
-        error=result.error,
-        environment=environment,
-        started=started,
-        duration_s=round(duration_s, 3),
-    )
+
+    job: Job
+    attempt: int
+    plan: Plan
+    folder: RunFolder
+    concurrent_runs: set[str] = field(default_factory=set)
+    _started: str = ""
+    _clock: float = 0.0
+
+    def request(self, data_dir: Path | None, keras_2: bool) -> JobRequest:
+        """Return the request, after making the folders that it names."""
+        cell, limits = self.job.cell, self.plan.suite.limits
+        # Absolute paths: a builder may change the worker's directory.
+        artifacts, scratch = (path.resolve() for path in self.folder.prepare_for(self.job))
+        return JobRequest(
+            id=self.job.key,
+            model=cell.model.text,
+            search_path=tuple(str(path) for path in self.plan.suite.search_path),
+            probe=cell.probe,
+            setting=cell.setting_json,
+            repeat=self.job.repeat,
+            artifacts=str(artifacts),
+            scratch=str(scratch),
+            log=str(self._log.resolve()),
+            data_dir=str(data_dir) if data_dir else None,
+            memory_limit=limits.memory,
+            timeout_s=limits.timeout,
+            identity=identity_text(cell.identity),
+            keras_2=keras_2,
+            group=cell.key,
+            is_exclusive=not cell.setting.is_light,
+        )
+
+    def start(self) -> None:
+        """Take the time at which the job begins."""
+        self._started = datetime.datetime.now(datetime.UTC).isoformat("T", "seconds")
+        self._clock = time.monotonic()
+
+    def seconds(self) -> float:
+        """Return the seconds since the job began."""
+        return time.monotonic() - self._clock
+
+    def record(self, result: JobResult, environment: str, duration_s: float) -> Record:
+        """Return the record of the job, which has ended.
+
+        Args:
+            result: how it ended.
+            environment: id of the environment that it ran in.
+            duration_s: seconds of the whole job.
+        """
+        cell = self.job.cell
+        # For the tables: which targets were reached, and what disturbed the job.
+        conditions = {
+            "precision": cell.rule.precision,
+            "cell_limit_s": self.plan.suite.limits.cell if cell.rule.at_most > 1 else None,
+            "beside": sorted(self.concurrent_runs),
+        }
+        log = self._log.relative_to(self.folder.path).as_posix()
+        where = {"log": log} if result.status not in ("ok", "skipped") else {}
+        input_shape, classes = cell.input_and_classes
+        return Record(
+            key=self.job.key,
+            attempt=self.attempt,
+            model=cell.model.label,
+            variant=cell.variant,
+            probe=cell.probe,
+            setting=cell.setting_json,
+            repeat=self.job.repeat,
+            status=result.status,
+            reason=result.reason,
+            input_shape=tuple(input_shape),
+            classes=classes,
+            metrics=result.metrics,
+            samples=result.samples,
+            details=result.details | {name: x for name, x in conditions.items() if x} | where,
+            error=result.error,
+            environment=environment,
+            started=self._started,
+            duration_s=round(duration_s, 3),
+        )
+
+    @property
+    def _log(self) -> Path:
+        return self.folder.log_of(self.job, self.attempt)

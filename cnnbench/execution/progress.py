@@ -18,7 +18,7 @@ from cnnbench.execution.estimate import Pace, outlook
 from cnnbench.execution.runner import Observer
 from cnnbench.record import Record
 from cnnbench.suite.plan import Job
-from cnnbench.text import printable
+from cnnbench.text import plural, printable
 from cnnbench.units import show
 
 _LOG_EVERY_S = 60.0
@@ -74,7 +74,9 @@ class Progress(Observer):
         self.had_work = bool(left)
         word = "continues" if records else "begins"
         self._console.print(
-            f"{run} {word}: {done} jobs done, {len(left)} to do", markup=False, soft_wrap=True
+            f"{run} {word}: {plural(done, 'job')} done, {len(left)} to do",
+            markup=False,
+            soft_wrap=True,
         )
         self._bar.update(self._task, completed=done, total=done + len(left))
         if left:

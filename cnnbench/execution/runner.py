@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +15,14 @@ from cnnbench.execution import run_folder
 from cnnbench.execution.executor import Executor, JobEnded, JobProgress, JobStarted
 from cnnbench.execution.job import JobResult
 from cnnbench.execution.machine_use import MachineUse
-from cnnbench.execution.planned_job import record_of, request_of
+from cnnbench.execution.planned_job import PlannedJob
 from cnnbench.execution.run_folder import RunFolder
 from cnnbench.execution.scheduler import JobScheduler
 from cnnbench.probes.summary import unresolved_failures
 from cnnbench.record import Record
 from cnnbench.results.journal import Header, Journal
 from cnnbench.suite.plan import Cell, Job, Plan
+from cnnbench.text import plural
 
 
 class Observer:
@@ -122,8 +121,7 @@ def run(
             header = Header(plan=plan.id, environment=facts["id"], cnnbench=__version__)
             with Journal(folder.journal, header) as journal:
                 try:
-                    machine = machine or MachineUse()
-                    parts = plan, folder, journal, executor, observer, machine
+                    parts = plan, folder, journal, executor, observer, machine or MachineUse()
                     _Run(*parts, data_dir, keras_2).do(cells, wait)
                 except BaseException:
                     with contextlib.suppress(Exception):
@@ -139,114 +137,88 @@ def run(
 
 
 @dataclass
-class _RunningJob:
-    """A job in flight: its attempt, its start, and other runs that measured when it started."""
-
-    job: Job
-    attempt: int
-    started: str = ""
-    clock: float = 0.0
-    concurrent_runs: set[str] = field(default_factory=set)
-
-
 class _Run:
     """State of one call of `run`."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        folder: RunFolder,
-        journal: Journal,
-        executor: Executor,
-        observer: Observer,
-        machine: MachineUse,
-        data_dir: Path | None,
-        keras_2: bool,
-    ) -> None:
-        self._plan, self._folder, self._journal = plan, folder, journal
-        self._executor, self._observer, self._machine = executor, observer, machine
-        self._data_dir, self._keras_2 = data_dir, keras_2
-        self._running: dict[str, _RunningJob] = {}
-        self._warned_of: set[str] = set()
+    plan: Plan
+    folder: RunFolder
+    journal: Journal
+    executor: Executor
+    observer: Observer
+    machine: MachineUse
+    data_dir: Path | None
+    keras_2: bool
+    running: dict[str, PlannedJob] = field(default_factory=dict)
+    warned_of: set[str] = field(default_factory=set)
 
     def do(self, cells: Sequence[Cell], wait: bool) -> None:
-        scheduler = todo(self._plan, cells, self._journal.records, self._folder)
+        scheduler = todo(self.plan, cells, self.journal.records, self.folder)
         left = list(scheduler.left())
-        self._observer.begin(self._folder.path, scheduler.done(), left, self._journal.records)
+        self.observer.begin(self.folder.path, scheduler.done(), left, self.journal.records)
         if not left:
             return
-        self._folder.logs.mkdir(exist_ok=True)
+        self.folder.logs.mkdir(exist_ok=True)
         times = not all(job.cell.setting.is_light for job in left)
         with contextlib.ExitStack() as stack:
-            if times and self._executor.uses_this_machine:
-                waits = self._observer.waits if wait else None
-                stack.enter_context(self._machine.held(self._plan.suite.name, waits))
-                if problem := self._machine.problem:
-                    self._observer.warns(f"other runs on this machine cannot be seen: {problem}")
-            stack.enter_context(self._executor)
+            if times and self.executor.uses_this_machine:
+                waits = self.observer.waits if wait else None
+                stack.enter_context(self.machine.held(self.plan.suite.name, waits))
+                if problem := self.machine.problem:
+                    self.observer.warns(f"other runs on this machine cannot be seen: {problem}")
+            stack.enter_context(self.executor)
             self._run_jobs(scheduler)
 
     def _run_jobs(self, scheduler: JobScheduler) -> None:
         jobs = iter(scheduler)
         self._submit(jobs)
-        for event in self._executor.events():
-            running = self._running[event.request.id]
+        for event in self.executor.events():
+            running = self.running[event.request.id]
             match event:
                 case JobStarted():
-                    self._observer.job_started(running.job)
-                    now = datetime.datetime.now(datetime.UTC)
-                    running.started = now.isoformat("T", "seconds")
-                    running.clock = time.monotonic()
+                    self.observer.job_started(running.job)
+                    running.start()
                     running.concurrent_runs = self._concurrent_runs(running.job)
                 case JobProgress():
-                    self._observer.job_progress(running.job, event.message)
+                    self.observer.job_progress(running.job, event.message)
                 case JobEnded():
-                    record = self._record(running, event.request.log, event.result)
+                    record = self._record(running, event.result)
                     if self._is_news(record):
-                        self._journal.append(record)
+                        self.journal.append(record)
                     scheduler.add(record)
-                    del self._running[event.request.id]
-                    self._observer.job_ended(running.job, record, list(scheduler.left()))
+                    del self.running[event.request.id]
+                    self.observer.job_ended(running.job, record, list(scheduler.left()))
                     self._submit(jobs)
-        if self._running:
-            raise CnnbenchError(f"the executor reported no end of {len(self._running)} jobs")
+        if self.running:
+            raise CnnbenchError(
+                f"the executor reported no end of {plural(len(self.running), 'job')}"
+            )
 
     def _submit(self, jobs: Iterator[Job | None]) -> None:
         """Submit jobs until the executor is full, or the next one must wait for those in flight."""
-        while len(self._running) < self._executor.capacity and (job := next(jobs, None)):
-            attempt = len(self._journal.of(job.key)) + 1
-            parts = job, attempt, self._plan, self._folder, self._data_dir, self._keras_2
-            request = request_of(*parts)
-            self._running[request.id] = _RunningJob(job, attempt)
-            self._executor.submit(request)
+        while len(self.running) < self.executor.capacity and (job := next(jobs, None)):
+            attempt = len(self.journal.of(job.key)) + 1
+            planned = PlannedJob(job, attempt, self.plan, self.folder)
+            request = planned.request(self.data_dir, self.keras_2)
+            self.running[request.id] = planned
+            self.executor.submit(request)
 
-    def _record(self, running: _RunningJob, log: str, result: JobResult) -> Record:
-        duration_s = time.monotonic() - running.clock
-        concurrent = running.concurrent_runs | self._concurrent_runs(running.job)
-        of_run = self._executor.environment()
+    def _record(self, running: PlannedJob, result: JobResult) -> Record:
+        duration_s = running.seconds()
+        running.concurrent_runs |= self._concurrent_runs(running.job)
+        of_run = self.executor.environment()
         environment = result.environment or of_run
-        self._folder.write_environment(environment, of_run["id"])
-        self._folder.clean_after(running.job, is_ok=result.status == "ok")
-        return record_of(
-            running.job,
-            running.attempt,
-            result,
-            self._plan,
-            environment=str(environment["id"]),
-            log=Path(log).relative_to(self._folder.path.resolve()).as_posix(),
-            started=running.started,
-            duration_s=duration_s,
-            concurrent_runs=concurrent,
-        )
+        self.folder.write_environment(environment, of_run["id"])
+        self.folder.clean_after(running.job, is_ok=result.status == "ok")
+        return running.record(result, str(environment["id"]), duration_s)
 
     def _concurrent_runs(self, job: Job) -> set[str]:
         """Return the other runs that measure here now, and warn of each once."""
-        if job.cell.setting.is_light or not self._executor.uses_this_machine:
+        if job.cell.setting.is_light or not self.executor.uses_this_machine:
             return set()
-        others = set(self._machine.others())
-        if new := sorted(others - self._warned_of):
-            self._warned_of |= others
-            self._observer.warns(
+        others = set(self.machine.others())
+        if new := sorted(others - self.warned_of):
+            self.warned_of |= others
+            self.observer.warns(
                 f"also measuring on this machine: {' and '.join(new)}; concurrent runs distort "
                 "each other's timings (--wait queues)"
             )
@@ -254,7 +226,7 @@ class _Run:
 
     def _is_news(self, record: Record) -> bool:
         """Return False for a second ``ok`` of a key, and for the same ``skipped`` as last time."""
-        earlier = self._journal.of(record.key)
+        earlier = self.journal.of(record.key)
         if record.status == "ok":
             return not any(other.status == "ok" for other in earlier)
         if not earlier or record.status != "skipped":

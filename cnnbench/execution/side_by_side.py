@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,7 +18,20 @@ from cnnbench.suite.yaml_source import Source
 from cnnbench.text import pydantic_message
 
 _NAME = "timed"
-_SOURCE = Source(_NAME, "# Planned without a suite file.\n", None, {})
+_SOURCE = Source(_NAME, "# Planned without a suite file.\n", None, {}, frozenset())
+
+
+class _Notifier(runner.Observer):
+    """Passes on what the run waits for, and its warnings."""
+
+    def __init__(self, notify: Callable[[str], None]) -> None:
+        self._notify = notify
+
+    def waits(self, other: str) -> None:
+        self._notify(f"waiting for {other}, which is measuring on this machine")
+
+    def warns(self, message: str) -> None:
+        self._notify(message)
 
 
 def timed(
@@ -29,7 +42,7 @@ def timed(
     catalogue: Catalogue,
     search_path: tuple[Path, ...] = (),
     keras_2: bool = False,
-    observer: runner.Observer | None = None,
+    notify: Callable[[str], None] = lambda message: None,
     executor: Executor | None = None,
 ) -> tuple[Record, ...]:
     """Time ``models`` at batch 1 on the CPU, ``rounds`` fresh processes each, interleaved.
@@ -44,7 +57,7 @@ def timed(
         catalogue: looks the models up.
         search_path: where modules and files are looked up.
         keras_2: build them with Keras 2.
-        observer: called with the run it waits for, and with warnings.
+        notify: takes a message when another run must end first, and warnings.
         executor: where the jobs run; by default on this machine.
 
     Raises:
@@ -71,7 +84,7 @@ def timed(
         plan,
         plan.cells,
         folder,
-        observer or runner.Observer(),
+        _Notifier(notify),
         executor=executor,
         wait=True,
         keras_2=keras_2,

@@ -23,7 +23,7 @@ class Location:
     file: Path
 
     def load(self) -> ModuleType:
-        """Import the module without writing bytecode beside it.
+        """Import the module without writing bytecode next to it.
 
         Raises:
             UserError: it raises while it is imported, or another module has its name.
@@ -99,7 +99,7 @@ def registered(folders: Iterable[Path]) -> dict[str, tuple[Path, str]]:
     for path in _mentioning(folders, b"cnnbench"):
         try:
             builders = signature.registered(path)
-        except UserError:  # a broken file beside the suite must not break others
+        except UserError:  # a broken file next to the suite must not break others
             continue
         for name, builder in builders.items():
             found.setdefault(name, (path, builder))

@@ -69,7 +69,7 @@ class NetworkFactory(Protocol):
         """Map float32 images in 0..255 to the inputs that the network expects."""
 
     def fingerprint(self) -> Mapping[str, str]:
-        """Return what else affects results, beside name and parameters: hashes of its source."""
+        """Return what else affects results besides name and parameters: hashes of its source."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def register(
 ) -> _F | Callable[[_F], _F]:
     """Register a builder under a name: ``@cnnbench.register`` or ``@cnnbench.register("MyNet")``.
 
-    The name is known in this process at once. Suites find it if the file lies beside the suite or
+    The name is known in this process at once. Suites find it if the file is next to the suite or
     in the working directory, or if a package lists the builder as an entry point of the group
     ``cnnbench.models``.
 

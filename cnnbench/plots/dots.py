@@ -37,7 +37,7 @@ def latency(source: Run | pd.DataFrame) -> alt.LayerChart:
 
 
 def memory_of_run(source: Run | pd.DataFrame) -> alt.LayerChart:
-    """Return the measured memory peaks of every network beside the predicted ones.
+    """Return the measured memory peaks of every network together with the predicted ones.
 
     Raises:
         UserError: no memory was measured.

@@ -6,6 +6,7 @@ A journal may come from anywhere, so what does not have the expected shape is le
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,12 +100,13 @@ def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
 
 
 def _phases(record: Record, points: Sequence[tuple[float, float]]) -> Iterator[dict[str, Any]]:
+    listed = record.details.get("phases")
     phases = [
         (str(one[0]), when)
-        for one in record.details.get("phases", [])
+        for one in (listed if isinstance(listed, list) else [])
         if isinstance(one, list) and len(one) == 2 and (when := number(one[1])) is not None
     ]
-    for (words, began), following in zip(phases, [*phases[1:], ("", np.inf)], strict=True):
+    for (words, began), following in pairwise([*phases, ("", np.inf)]):
         inside = [size for when, size in points if began <= when < following[1]]
         facts = {"began": show(began, "s")}
         if inside:

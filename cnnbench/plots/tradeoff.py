@@ -215,7 +215,7 @@ _SPOKEN = (
     " + ', ' + axes[across].head + ' ' + datum.cells[across].fact[axes[across].head]"
 )
 
-# Names beside the bubbles where there is room: Vega has a transform for it, Vega-Lite no word.
+# Names next to the bubbles where there is room: Vega has a transform for it, Vega-Lite no word.
 _LABELS: dict[str, Any] = {
     "op": "add",
     "path": "/marks/8/transform",

@@ -7,10 +7,8 @@ suite and the setting of a cell, ``run`` measures, and ``summary`` turns records
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -24,6 +22,7 @@ from cnnbench.probes.summary import plain, status_of
 from cnnbench.record import PREPARE, Record
 from cnnbench.row import Row
 from cnnbench.statistics.measurement import OK, CellStatus, Measurement
+from cnnbench.text import pydantic_message
 
 Summarise = Callable[[Sequence[Record], CellStatus], dict[str, Measurement]]
 Columns = Mapping[str, Measurement] | Mapping[str, str]
@@ -58,6 +57,8 @@ class Probe:
         across_rows: columns that need several rows of a report: tiers, comparisons. A number is
             given as a measurement, anything else as text.
         verdicts: those of them that are a verdict on a row in words, shown below a table.
+        details: checks of those details of its records that tables and pages are computed from;
+            a journal may come from anywhere.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Probe:
     is_precise: Callable[[Sequence[Record], float], bool] = lambda records, precision: False
     across_rows: AcrossRows = lambda rows, records: [{} for _ in rows]
     verdicts: tuple[str, ...] = ()
+    details: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
 
     def measuring(self) -> Measuring:
         """Import and return the heavy half."""
@@ -112,14 +114,18 @@ def setting_of(record: Record) -> Setting:
     Raises:
         ValueError: the setting does not fit the schema of its probe.
     """
-    return _setting(record.probe, json.dumps(record.setting, sort_keys=True))
-
-
-@lru_cache(maxsize=4096)
-def _setting(probe: str, text: str) -> Setting:
     try:
-        return PROBES[probe].read_setting(json.loads(text))
+        return probe_of(record).read_setting(record.setting)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"setting {where}: {first['msg']}") from None
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ValueError(f"setting {where}: {pydantic_message(error)}") from None
+
+
+def check(record: Record) -> None:
+    """Make sure that the setting and the details of a record are what its probe reads.
+
+    Raises:
+        ValueError: one of them is not.
+    """
+    setting_of(record)
+    record.check_details(probe_of(record).details)

@@ -57,7 +57,7 @@ class Setting(StrictModel):
         """Return how the model was compressed; ``float32`` if it was not."""
         return FLOAT32
 
-    def interface(self, model: ModelInfo) -> tuple[tuple[int, ...], int]:
+    def input_and_classes(self, model: ModelInfo) -> tuple[tuple[int, ...], int]:
         """Return the input shape and classes at which ``model`` is measured; its own by default."""
         return tuple(model.input_shape), model.classes
 

@@ -45,7 +45,7 @@ class Budget:
 
         Args:
             model: a name as in a suite, a live Keras model, or a function that builds one.
-            relative_to: likewise, a network to time beside it.
+            relative_to: likewise, a network to time with it.
             latency_ratio: how many times as long as ``relative_to`` it may take, for every
                 runtime that a latency budget names (``litert`` where none does).
             rounds: fresh processes a network; from six on there is a 95 % interval, and below
@@ -120,7 +120,6 @@ class Budget:
     ) -> list[Record]:
         from cnnbench.execution import side_by_side
         from cnnbench.models import registry
-        from cnnbench.pytest_plugin.warning_observer import WarningObserver
 
         records = side_by_side.timed(
             [network.text for network in networks],
@@ -130,7 +129,7 @@ class Budget:
             registry,
             self._search_path,
             keras_2=any(network.is_keras_2 for network in networks),
-            observer=WarningObserver(),
+            notify=_warn,
         )
         for record in records:
             if record.status == "skipped":
@@ -141,6 +140,10 @@ class Budget:
         # builder's defaults are not known before it runs.
         named = {network.recorded_as: network for network in networks}
         return [dataclasses.replace(record, **named[record.model].identity) for record in records]
+
+
+def _warn(message: str) -> None:
+    warnings.warn(f"cnn_budget: {message}", UserWarning, stacklevel=2)
 
 
 def _certain(model: str, found: Iterator[tuple[str, bool]]) -> Iterator[str]:

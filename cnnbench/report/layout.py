@@ -106,7 +106,7 @@ def _named(expression: str, report: Report) -> list[str]:
 def about(wanted: Sequence[str], report: Report) -> Report:
     """Return ``report`` with only ``wanted`` metrics, their companions, and other columns.
 
-    Times keep the reference timed beside them, which comparing with another run needs.
+    Times keep the reference timed with them, which comparing with another run needs.
 
     Raises:
         UserError: as `columns`.

@@ -12,6 +12,7 @@ from cnnbench.results.report import Report
 from cnnbench.statistics.drift_correction import counted, logarithms
 from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES, deviation
+from cnnbench.text import plural
 
 Remark = tuple[str, str, str]  # column head, row name, status or reason of the verdict
 
@@ -104,7 +105,7 @@ def drift(report: Report) -> Iterator[str]:
         return
     plain = median(_spread([cell.samples[n] for n in counted(cell.references)]) for cell in found)
     beside = median(_spread(cell.ratios) for cell in found)
-    cells = f"{len(found)} cell{'s' * (len(found) != 1)}"
+    cells = plural(len(found), "cell")
     yield (
         f"Latencies vary by {100 * plain:.1f} % between the processes of a cell (robust standard "
         f"deviation, median of {cells}), and by {100 * beside:.1f} % after drift correction; "

@@ -20,7 +20,7 @@ from cnnbench import safe_json
 from cnnbench.errors import UserError, brief
 from cnnbench.files import replace_text
 from cnnbench.plugins import PROBES
-from cnnbench.probes.probe import setting_of
+from cnnbench.probes.probe import check
 from cnnbench.record import SCHEMA_VERSION, Record
 
 FILE_NAME = "records.jsonl"
@@ -127,7 +127,7 @@ def read(file: Path) -> tuple[Header, list[Record]]:
                     f"{file}:{number}",
                     "install the package that provides it",
                 )
-            setting_of(record)
+            check(record)
             records.append(record)
         except ValueError as error:
             raise UserError(

@@ -206,7 +206,7 @@ def _fact(cell: Any) -> str:
 
 
 def _with_references(values: dict[str, Measurement]) -> dict[str, Measurement]:
-    """Add the reference timed beside them to measurements that drift, unless they have one."""
+    """Add the reference timed with them to measurements that drift, unless they have one."""
     found = {}
     for name, one in values.items():
         metric, label = split(name)

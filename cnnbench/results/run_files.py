@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from cnnbench import safe_json
 
 _ENVIRONMENT = "environment.json"
 _MOST_BYTES = 2**20
+_MOST_ENVIRONMENTS = 1000
 _MOST_LEVELS = 3  # fingerprint, libraries, versions
 
 
@@ -35,16 +37,24 @@ def read_text(file: Path, most_bytes: int) -> str:
     return content.decode("utf-8")
 
 
-def environment(folder: Path) -> dict[str, Any]:
+def environment(folder: Path, name: str = _ENVIRONMENT) -> dict[str, Any]:
     """Return ``environment.json`` of the run in ``folder``; empty if no file holds valid facts.
 
-    Tables are made without it too: where they were measured is then not known.
+    Tables are made without it too: where they were measured is then not known. ``name`` is that of
+    another file, for an environment in which single jobs ran.
     """
     try:
-        facts = safe_json.loads(read_text(folder / _ENVIRONMENT, _MOST_BYTES))
+        facts = safe_json.loads(read_text(folder / name, _MOST_BYTES))
     except (OSError, ValueError):
         return {}
     return facts if _is_environment(facts) else {}
+
+
+def other_environments(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return by id the environments in which single jobs ran, from ``environment-ID.json``."""
+    files = islice(folder.glob("environment-*.json"), _MOST_ENVIRONMENTS)
+    found = {file.stem.partition("-")[2]: environment(folder, file.name) for file in files}
+    return {name: facts for name, facts in found.items() if facts}
 
 
 def _is_environment(value: Any) -> bool:

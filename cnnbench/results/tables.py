@@ -43,12 +43,14 @@ class Run:
         measured: one row per model and variant, of measurements.
         raw: the records of the journal (none where only a CSV was read).
         environment: ``environment.json``, or an empty mapping.
+        other_environments: likewise by id, those in which single jobs ran.
     """
 
     path: Path
     measured: Report
     raw: Sequence[Record] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+    other_environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return FORMATS["text"](self).rstrip("\n")
@@ -80,7 +82,8 @@ def load(path: Path | str) -> Run:
     if check_path(path.is_dir):
         folder = _run_in(path)
         records = journal.read(folder / journal.FILE_NAME)[1]
-        return Run(folder, measured(records), records, run_files.environment(folder))
+        environments = run_files.environment(folder), run_files.other_environments(folder)
+        return Run(folder, measured(records), records, *environments)
     if not check_path(path.exists):
         raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
     return Run(path, Report.from_csv(path))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cnnbench.errors import UserError
 from cnnbench.files import replace_text
+from cnnbench.text import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ class Baseline:
         open_ = [row for row in found.rows if not row.is_verified]
         said = Counter((r.name, r.verdict) for r in open_ if r.verdict != "missing in new")
         for (name, verdict), count in said.items():
-            words = f"{name}: {count} number{'s' * (count != 1)} not compared with {self._file}"
+            words = f"{name}: {plural(count, 'number')} not compared with {self._file}"
             warnings.warn(f"{words}: {verdict}", UserWarning, stacklevel=4)
 
     def add(self, test: str, reports: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Drift correction by the reference timed beside a network; selection of processes.
+"""Drift correction by the reference timed with a network; selection of processes.
 
 A reference that takes longer in one process than in another shows that the machine was slower
 then. Dividing by it corrects for that as long as both are slowed alike, as by a lower clock. If
@@ -50,7 +50,7 @@ def ratios(
         references: seconds of the reference in each.
 
     Returns:
-        Nothing where no reference was timed beside each sample, or where one is no positive number.
+        Nothing where no reference was timed with each sample, or where one is no positive number.
     """
     if len(samples) != len(references) or min((*samples, *references), default=0.0) <= 0:
         return ()

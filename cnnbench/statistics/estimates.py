@@ -82,7 +82,7 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
 
     Args:
         samples: one per process, positive.
-        references: the reference timed beside each; then what drifts cancels, a process on a
+        references: the reference timed with each; then what drifts cancels, a process on a
             machine that others slowed down does not count (`references.counted`), and the result
             is the trimmed geometric mean of the ratios times the median reference.
 

@@ -33,6 +33,11 @@ class Cell:
     rule: StoppingRule
 
     @cached_property
+    def input_and_classes(self) -> tuple[tuple[int, ...], int]:
+        """The input shape and the number of classes of the network that is measured."""
+        return self.setting.input_and_classes(self.model)
+
+    @cached_property
     def setting_json(self) -> dict[str, Any]:
         """The setting as in records and keys."""
         return self.setting.model_dump(mode="json")
@@ -65,11 +70,6 @@ class Cell:
     def identity(self) -> Mapping[str, Any]:
         """Identity of the model when planned; a user's file may change later."""
         return self.model.identity()
-
-    @cached_property
-    def interface(self) -> tuple[tuple[int, ...], int]:
-        """Input shape and classes at which the model is measured."""
-        return self.setting.interface(self.model)
 
     def title(self) -> str:
         """Return for example ``MobileNetV2 latency cpu/litert/b1``."""
@@ -197,7 +197,7 @@ def _clashes(suite: Suite, cells: Iterable[Cell]) -> Iterator[UserError]:
     """Yield an error for every cell whose place in the table another one has already."""
     known: dict[tuple[Any, ...], Cell] = {}
     for cell in cells:
-        place = (cell.title(), cell.interface)
+        place = (cell.title(), cell.input_and_classes)
         twin = known.setdefault(place, cell)
         if twin is not cell:
             ours, theirs = cell.setting_json, twin.setting_json

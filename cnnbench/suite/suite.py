@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field, StringConstraints
 
-from cnnbench.errors import (
-    UserError,
-    UserErrors,
-    all_of,
-    nearest,
-    nearest_or_all,
-    one_of,
-)
+from cnnbench.errors import UserError, nearest, nearest_or_all, one_of
 from cnnbench.files import check_path
 from cnnbench.models.handle import ModelInfo
 from cnnbench.plugins import PROBES
 from cnnbench.probes.settings import Spec
 from cnnbench.schema import Bytes, Seconds, StrictModel
 from cnnbench.suite import yaml_source
-from cnnbench.suite.mistakes import validated
+from cnnbench.suite.mistakes import Mistakes
 from cnnbench.suite.yaml_source import Path_, Source
 
 
@@ -54,7 +48,6 @@ SHIPPED = Path(__file__).parents[1] / "suites"
 SuiteSource = Path | str | Mapping[str, Any]
 
 _NAMELESS = "suite"  # in messages about a suite that is in no file
-_MOST_PROBLEMS = 50
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
@@ -77,7 +70,7 @@ class Suite:
         models: in the order of the file.
         probes: name and settings of each entry; a probe may have several entries.
         limits: of jobs and cells.
-        source: the document, for the line numbers in messages.
+        source: the document, for the places of mistakes.
         search_path: folders in which files are looked up, the suite's own first.
     """
 
@@ -101,14 +94,15 @@ def load(suite: SuiteSource, catalogue: Catalogue) -> Suite:
 
     Args:
         suite: a YAML file, the name of a suite that comes with the package, YAML text (of several
-            lines), or a dictionary; the lines of a dictionary are those of its YAML.
+            lines), or a dictionary.
         catalogue: where model names are looked up.
 
     Raises:
-        UserError: the mistakes in it, all together, each with its line.
+        UserError: the mistakes in it, all together, each with its line, or with its keys in a
+            dictionary.
     """
     if isinstance(suite, Mapping):
-        return check(yaml_source.dumped(suite, _NAMELESS), catalogue, (Path.cwd(),))
+        return check(yaml_source.of_dictionary(suite, _NAMELESS), catalogue, (Path.cwd(),))
     if isinstance(suite, str) and "\n" in suite:
         return check(yaml_source.parse(suite, _NAMELESS), catalogue, (Path.cwd(),))
     file = Path(suite)
@@ -138,106 +132,63 @@ def check(source: Source, catalogue: Catalogue, search_path: tuple[Path, ...] = 
         raise UserError(
             "a suite is a mapping with name, models and probes", source.where(), "see suites/"
         )
-    problems: list[UserError] = []
-    top = validated(_Top, source.data, (), source, problems)
-    models = list(_models(source, catalogue, search_path, problems))
-    probes = list(_probes(source, models, search_path, problems))
-    if problems or top is None:
-        problems.sort(key=lambda problem: _line_of(problem.where))
-        raise all_of(problems)
-    return Suite(
-        name=top.name,
-        description=top.description,
-        models=tuple(models),
-        probes=tuple(probes),
-        limits=top.limits,
-        source=source,
-        search_path=search_path,
-    )
+    mistakes = Mistakes(source)
+    top = mistakes.validated(_Top, source.data, ())
+    models = tuple(_models(source.data.get("models"), catalogue, search_path, mistakes))
+    probes = tuple(_probes(source.data.get("probes"), models, search_path, mistakes))
+    mistakes.raise_all()
+    assert top is not None  # else there is a mistake
+    return Suite(top.name, top.description, models, probes, top.limits, source, search_path)
 
 
 def _models(
-    source: Source,
-    catalogue: Catalogue,
-    search_path: tuple[Path, ...],
-    problems: list[UserError],
+    names: Any, catalogue: Catalogue, search_path: tuple[Path, ...], mistakes: Mistakes
 ) -> Iterator[ModelInfo]:
-    names = source.data.get("models")
     seen: dict[str, str] = {}
     for index, text in enumerate(names if isinstance(names, list) else []):
         if not isinstance(text, str):
             continue  # the schema reports it
-        if len(problems) >= _MOST_PROBLEMS:
-            problems.append(
-                UserError("too many mistakes; the rest is not checked", source.where(("models",)))
-            )
+        if mistakes.are_too_many:
+            mistakes.add("too many mistakes; the rest is not checked", ("models",))
             return
-        where = source.where(("models", index))
-        try:
-            model = catalogue.resolve(text, search_path)
-        except UserErrors as several:
-            problems.extend(UserError(e.what, where, e.hint) for e in several.errors)
-            continue
-        except UserError as error:
-            name = "" if text in error.what else f"{text}: "
-            problems.append(UserError(f"{name}{error.what}", where, error.hint))
+        path: Path_ = ("models", index)
+        model = mistakes.attempt(partial(catalogue.resolve, text, search_path), path, text)
+        if model is None:
             continue
         if model.label in seen:
-            problems.append(
-                UserError(f"'{text}' is the same model as '{seen[model.label]}'", where)
-            )
+            mistakes.add(f"'{text}' is the same model as '{seen[model.label]}'", path)
         seen[model.label] = text
         yield model
 
 
 def _probes(
-    source: Source,
-    models: Sequence[ModelInfo],
-    search_path: tuple[Path, ...],
-    problems: list[UserError],
+    probes: Any, models: Sequence[ModelInfo], search_path: tuple[Path, ...], mistakes: Mistakes
 ) -> Iterator[tuple[str, Spec]]:
-    probes = source.data.get("probes")
     for name, entries in (probes if isinstance(probes, dict) else {}).items():
         path: Path_ = ("probes", str(name))
         if name not in PROBES:
-            hint = nearest_or_all(str(name), PROBES)
-            problems.append(UserError(f"unknown probe '{name}'", source.where(path), hint))
+            mistakes.add(f"unknown probe '{name}'", path, nearest_or_all(str(name), PROBES))
             continue
         as_list = isinstance(entries, list)
         if as_list and not entries:
-            problems.append(UserError(f"'{name}' is an empty list", source.where(path)))
+            mistakes.add(f"'{name}' is an empty list", path)
         for index, entry in enumerate(entries if as_list else [entries]):
-            entry_path = (*path, index) if as_list else path
-            spec = validated(
-                PROBES[name].spec,
-                {} if entry is None else entry,
-                entry_path,
-                source,
-                problems,
-                search_path,
-            )
+            at = (*path, index) if as_list else path
+            data = {} if entry is None else entry
+            spec = mistakes.validated(PROBES[name].spec, data, at, search_path)
             if spec is not None:
-                yield name, _for_models(spec, models, source, entry_path, problems)
+                yield name, _for_models(spec, models, at, mistakes)
 
 
-def _for_models(
-    spec: Spec, models: Sequence[ModelInfo], source: Source, path: Path_, problems: list[UserError]
-) -> Spec:
-    """Return ``spec`` with its models as labels; append unknown ones to ``problems``."""
+def _for_models(spec: Spec, models: Sequence[ModelInfo], path: Path_, mistakes: Mistakes) -> Spec:
+    """Return ``spec`` with its models as labels."""
     if spec.models is None:
         return spec
     labels = [model.label for model in models]
     by_text = {model.text: model.label for model in models}
     named: list[str] = []
     for index, text in enumerate(spec.models):
-        where = source.where((*path, "models", index))
-        try:
-            named.append(one_of(by_text.get(text, text), labels, where, "the suite's models"))
-        except UserError as error:
-            problems.append(error)
+        look_up = partial(one_of, by_text.get(text, text), labels, "", "the suite's models")
+        label = mistakes.attempt(look_up, (*path, "models", index), text)
+        named += [label] if label is not None else []
     return spec.model_copy(update={"models": named})
-
-
-def _line_of(where: str) -> int:
-    line = where.rpartition(":")[2]
-    return int(line) if line.isdigit() else 0

@@ -1,12 +1,12 @@
-"""Read YAML safely, with the line of every value for messages."""
+"""Documents of suites: YAML, read safely and with the line of every value, or dictionaries."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import yaml
@@ -27,23 +27,33 @@ _NUMBERS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float"))
 
 @dataclass(frozen=True)
 class Source:
-    """A YAML document: its text, its plain data, and the line of every value in it."""
+    """A document.
+
+    Attributes:
+        name: of the file, or of what stands for it in messages.
+        text: as YAML.
+        data: plain values.
+        lines: the line of every value; empty if the document was no text.
+        keys: every key in it, at any depth.
+    """
 
     name: str
     text: str
     data: Any
-    lines: dict[Path_, int]
+    lines: Mapping[Path_, int]
+    keys: frozenset[str | int]
 
-    @cached_property
-    def keys(self) -> frozenset[str | int]:
-        """Every key and index in the document, at any depth."""
-        return frozenset(part for path in self.lines for part in path)
-
-    def where(self, path: Path_ = ()) -> str:
-        """Return the place of the value at ``path``, or of its parent: ``suites/mobile.yaml:7``."""
+    def line(self, path: Path_) -> int:
+        """Return the line of the value at ``path``, or of its parent; 1 if there are no lines."""
         while path and path not in self.lines:
             path = path[:-1]
-        return f"{self.name}:{self.lines.get(path, 1)}"
+        return self.lines.get(path, 1)
+
+    def where(self, path: Path_ = ()) -> str:
+        """Return a place: ``suites/mobile.yaml:7``, or ``suite: models.0`` without lines."""
+        if self.lines:
+            return f"{self.name}:{self.line(path)}"
+        return _path_text(self.name, path)
 
 
 class _Loader(yaml.SafeLoader):
@@ -89,19 +99,77 @@ def read(file: Path) -> Source:
     return parse(text, str(file))
 
 
-def dumped(data: Mapping[str, Any], name: str) -> Source:
-    """Return a document of plain data, written as YAML.
+def of_dictionary(data: Mapping[str, Any], name: str) -> Source:
+    """Return a document of ``data``, whose mistakes are named by their keys.
 
     Raises:
-        UserError: a value that YAML does not have, or one that `parse` refuses.
+        UserError: a value that a YAML file cannot have; all of them.
     """
-    try:
-        text = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
-    except yaml.representer.RepresenterError as error:
-        value = error.args[-1]
-        what = f"{shown(value)} is of type {type(value).__name__}"
-        raise UserError(what, name, "use strings, numbers, lists and dictionaries") from None
-    return parse(text, name)
+    copier = _Copier(name)
+    copy = copier.copy(data)
+    if copier.problems:
+        raise all_of(copier.problems)
+    text = yaml.safe_dump(copy, sort_keys=False, allow_unicode=True)
+    return Source(name, text, copy, {}, frozenset(copier.keys))
+
+
+class _Copier:
+    """Copies nested data into plain dictionaries and lists, and collects what YAML cannot hold."""
+
+    def __init__(self, name: str) -> None:
+        self.problems: list[UserError] = []
+        self.keys: set[str | int] = set()
+        self._name = name
+        self._visits = 0
+
+    def copy(self, value: Any, path: Path_ = ()) -> Any:
+        """Return a copy of ``value``, which is at ``path``.
+
+        Raises:
+            UserError: it is nested too deeply (as one that contains itself), or too large.
+        """
+        self._visits += 1
+        if self._visits > _MAX_NODES:
+            raise UserError(f"more than {_MAX_NODES} values", self._name)
+        if len(path) > _DEEPEST:
+            raise UserError("nested too deeply to be a suite", self._name)
+        if isinstance(value, Mapping):
+            for key in value:
+                self._check(key, path)
+            items = {key: self.copy(item, (*path, str(key))) for key, item in value.items()}
+            self.keys.update(map(str, value))
+            return items
+        if isinstance(value, list | tuple):
+            self.keys.update(range(len(value)))
+            return [self.copy(item, (*path, index)) for index, item in enumerate(value)]
+        self._check(value, path)
+        return value
+
+    def _check(self, value: Any, path: Path_) -> None:
+        what = hint = ""
+        if type(value) is str:
+            what, hint = _problem(value)
+        elif type(value) is int and abs(value) >= 10**_MAX_DIGITS:
+            what = f"a number of more than {_MAX_DIGITS} digits"
+        elif type(value) not in (int, float, bool, NoneType):
+            what = f"{shown(value)} is of type {type(value).__name__}"
+            hint = "use strings, numbers, lists and dictionaries"
+        if what:
+            self.problems.append(UserError(what, _path_text(self._name, path), hint))
+
+
+def _problem(text: str) -> tuple[str, str]:
+    """Return what is wrong with a text, and what to do; both are empty if nothing is."""
+    # JSON writes some characters as two escapes, which YAML reads as two half characters.
+    if _HALF.search(text):
+        return "half of a surrogate pair (\\ud800 to \\udfff)", "write the character itself"
+    if _CONTROL.search(text):  # could change the terminal that shows a model's name
+        return "a control character", "remove it"
+    return "", ""
+
+
+def _path_text(name: str, path: Path_) -> str:
+    return f"{name}: {'.'.join(map(str, path))}" if path else name
 
 
 def parse(text: str, name: str) -> Source:
@@ -127,11 +195,12 @@ def _source(text: str, name: str) -> Source:
     try:
         node = loader.get_single_node()
         if node is None:
-            return Source(name, text, None, {(): 1})
+            return Source(name, text, None, {(): 1}, frozenset())
         index = _Index(name)
         index.walk(node)
         index.raise_problems()
-        return Source(name, text, loader.construct_document(node), index.lines)
+        keys = frozenset(part for path in index.lines for part in path)
+        return Source(name, text, loader.construct_document(node), index.lines, keys)
     finally:
         loader.dispose()
 
@@ -191,13 +260,9 @@ class _Index:
     def _check_scalar(self, node: yaml.ScalarNode) -> None:
         if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
             self._note(f"a number of {len(node.value)} digits", node)
-        # JSON writes some characters as two escapes, which YAML reads as two half characters.
-        if _HALF.search(node.value):
-            self._note(
-                "half of a surrogate pair (\\ud800 to \\udfff)", node, "write the character itself"
-            )
-        if _CONTROL.search(node.value):  # could change the terminal that shows a model's name
-            self._note("a control character", node, "remove it")
+        what, hint = _problem(node.value)
+        if what:
+            self._note(what, node, hint)
 
     def _count(self) -> None:
         self._visits += 1

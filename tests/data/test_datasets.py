@@ -50,7 +50,7 @@ def test_a_folder_beside_the_suite_is_hinted_with_its_line(tmp_path: Path) -> No
     file.write_text("name: s\nmodels: [LeNet5]\nprobes:\n  accuracy: [{dataset: shapes}]\n")
     with pytest.raises(UserError) as caught:
         suite.load(file, registry)
-    assert "s.yaml:4: 'probes.accuracy.0.dataset' is 'shapes'" in caught.value.one_line()
+    assert "s.yaml:4: probes.accuracy.0.dataset: 'shapes'" in caught.value.one_line()
     assert "did you mean folder:shapes?" in caught.value.one_line()
 
 

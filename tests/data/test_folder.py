@@ -83,7 +83,7 @@ def test_a_folder_that_was_changed_since_the_plan_is_refused(photos: Path) -> No
 
 
 def test_no_folder_and_no_classes_are_said(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="no folder 'photos' beside the suite"):
+    with pytest.raises(Unavailable, match="no folder 'photos' next to the suite"):
         folder.load("photos", [tmp_path])
     (tmp_path / "photos").mkdir()
     with pytest.raises(JobFailed, match="has 0 classes"):

@@ -45,7 +45,7 @@ def test_the_executor_of_another_package_runs_a_suite_from_the_command_line(
         facts = json.loads(file.read_text())
         hosts[facts["id"]] = facts["fingerprint"]["host"]
     assert hosts[header.environment] == "a"
-    assert {hosts[record.environment] for record in records} == {"a", "b"}
+    assert {hosts[record.environment] for record in records} == {"a", "b"}, "cells alternate"
     again = run(tmp_path, "--on", "threads://a,b")
     assert "Nothing was left to do" in again.stderr
     assert "4 jobs done, 0 to do" in run(tmp_path, "--on", "threads://a,b", "--dry-run").stdout

@@ -20,6 +20,7 @@ from cnnbench.execution.runner import Observer, RunResult
 from cnnbench.record import Record, Status
 from cnnbench.results import tables
 from cnnbench.results.journal import FILE_NAME, Header, read_header
+from cnnbench.selection.compare.comparison import compare
 from cnnbench.suite.plan import Plan
 from tests.execution.fake import FakeExecutor, describe
 from tests.suite.fake import FakeCatalogue, plan_of
@@ -145,6 +146,8 @@ def test_several_jobs_in_flight_give_the_same_records_as_one_at_a_time(tmp_path:
     assert together == alone and len(alone) == 6
     assert (one.most_in_flight, three.most_in_flight) == (1, 2)
     assert all(request.is_exclusive for request in three.requests)
+    groups = {(request.model, request.group) for request in three.requests}
+    assert len(groups) == len({group for _, group in groups}) == 2, "one group a cell"
     repeats = [request.repeat for request in three.requests]
     assert repeats == ["prepare", "prepare", 0, 0, 1, 1], "no round before the one before it"
 
@@ -172,6 +175,12 @@ def test_every_record_names_the_environment_that_its_job_ran_in(tmp_path: Path) 
     kept = {file.name: json.loads(file.read_text()) for file in result.folder.glob("env*.json")}
     assert kept == {"environment.json": one, f"environment-{two['id']}.json": two}
     assert run(tmp_path, FakeExecutor(host="node-1"), plan).folder == result.folder
+    again = run(tmp_path, FakeExecutor(host="node-1"), plan, fresh=True).folder
+    compared = compare(tables.load(result.folder), tables.load(again))
+    assert compared.changes.environment == ("cpu: node-2 -> node-1",)
+    again = run(tmp_path, FakeExecutor(elsewhere, host="node-1"), plan, fresh=True).folder
+    compared = compare(tables.load(result.folder), tables.load(again))
+    assert compared.changes.environment == ()
     assert run(tmp_path, FakeExecutor(host="node-3"), plan).folder != result.folder
 
 
@@ -180,7 +189,7 @@ def test_jobs_without_a_result_from_the_executor_are_an_error(tmp_path: Path) ->
         def events(self) -> Iterator[JobEvent]:
             yield from list(super().events())[:-1]
 
-    with pytest.raises(CnnbenchError, match="the executor reported no end of 1 jobs"):
+    with pytest.raises(CnnbenchError, match=r"the executor reported no end of 1 job$"):
         run(tmp_path, Forgetful())
 
 

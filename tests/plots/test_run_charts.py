@@ -86,6 +86,8 @@ def test_a_timeline_leaves_out_phases_of_another_shape() -> None:
     one = record("A", "memory", details={"phases": phases}, samples=samples)
     found = [row["phase"] for row in records.timelines([one]) if "phase" in row]
     assert found == ["opened"]
+    one = record("A", "memory", details={"phases": 3}, samples=samples)
+    assert not any("phase" in row for row in records.timelines([one]))
 
 
 def test_a_confusion_matrix_sums_the_seeds(run: Run) -> None:

@@ -272,5 +272,5 @@ def test_what_makes_a_round_doubtful_reaches_its_record(
         "output disagrees with Keras by 0.8",
         "not warmed up",
         "drifting",
-        "threads in use are not those asked for",
+        "the runtime uses 3 threads instead of 1",
     ]

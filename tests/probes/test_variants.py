@@ -118,7 +118,7 @@ def test_reports_all_mistakes_of_a_suite_with_their_lines() -> None:
 @pytest.mark.parametrize(
     ("training", "words"),
     [
-        ("recipe: pretrained", "'pretrained': input should be 'scratch' or 'transfer'"),
+        ("recipe: pretrained", "'pretrained' should be 'scratch' or 'transfer'"),
         ("seeds: 3", "unknown key 'probes.compression.training.seeds'"),
     ],
 )
@@ -141,8 +141,7 @@ def test_variants_share_the_trained_model_and_include_float32() -> None:
     cells = [cell for cell in plan.cells if cell.model.label == "Alpha"]
     converted = [cell.variant for cell in cells if cell.setting.stage() == 1]
     assert converted == ["float32", "pruned-50", "ptq-int8"]
-    assert {cell.model.classes for cell in cells} == {10}
-    assert {cell.model.input_shape for cell in cells} == {(32, 32, 3)}
+    assert {cell.input_and_classes for cell in cells} == {((32, 32, 3), 10)}
     stages = [cell.setting.stage() for cell in plan.cells]
     assert stages == sorted(stages), "a part comes after those it needs"
 
@@ -177,4 +176,4 @@ def test_a_compressed_model_has_the_input_and_the_outputs_of_its_training(
 ) -> None:
     schedule = AccuracySetting(dataset="digits", **training) if training else None
     setting = CompressionSetting(part="train", training=schedule, classes=classes)
-    assert setting.interface(registry.resolve("LeNet5", [])) == interface
+    assert setting.input_and_classes(registry.resolve("LeNet5", [])) == interface

@@ -15,7 +15,7 @@ def test_weights_lie_beside_the_suite_or_in_the_data_folder(tmp_path: Path) -> N
     suite, data = tmp_path / "suite", tmp_path / "data"
     for folder in (suite, data / "weights"):
         folder.mkdir(parents=True)
-    with pytest.raises(Unavailable, match=r"no weights file 'w\.h5'; put it beside the suite or"):
+    with pytest.raises(Unavailable, match=r"no weights file 'w\.h5'; put it next to the suite or"):
         weights_file.locate("w.h5", "", (suite,), data)
     (data / "weights" / "w.h5").write_bytes(b"abc")
     assert weights_file.locate("w.h5", "", (suite,), data) == data / "weights" / "w.h5"

@@ -6,6 +6,7 @@ import math
 import resource
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from cnnbench.errors import UserError
 from cnnbench.record import SCHEMA_VERSION, Record
 from cnnbench.report import files
 from cnnbench.results.journal import Header, Journal, read
+from tests.results.records import record
 
 HEADER = Header(plan="p", environment="e", cnnbench="0.1.0")
 RECORD = Record(
@@ -127,23 +129,25 @@ def test_what_is_no_journal_is_refused(tmp_path: Path, text: str, complaint: str
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("probe", "setting", "name", "value"),
     [
-        ("phases", [["opened", "late"]]),
-        ("phases", 3),
-        ("cell_limit_s", "3min"),
-        ("n_problems", "many"),
-        ("problems", [1]),
-        ("flags", "drifting"),
-        ("n_test", 0),
-        ("chance", None),
+        ("static", {}, "cell_limit_s", "3min"),
+        ("static", {}, "beside", "mobile"),
+        ("accuracy", {"dataset": "digits", "image_size": 8}, "n_problems", "many"),
+        ("accuracy", {"dataset": "digits", "image_size": 8}, "problems", [1]),
+        ("accuracy", {"dataset": "digits", "image_size": 8}, "n_test", 0),
+        ("accuracy", {"dataset": "digits", "image_size": 8}, "chance", None),
+        ("compression", {"part": "convert"}, "n_test", 0),
+        ("compression", {"part": "convert"}, "flags", "drifting"),
+        ("latency", {"runtime": "graph"}, "flags", "drifting"),
     ],
 )
 def test_a_detail_that_tables_are_made_of_is_checked(
-    tmp_path: Path, name: str, value: object
+    tmp_path: Path, probe: str, setting: dict[str, Any], name: str, value: object
 ) -> None:
     file = tmp_path / "records.jsonl"
-    lines = [HEADER.to_json(), replace(RECORD, details={name: value}).to_json()]
+    wrong = record("Alpha", probe, setting=setting, details={name: value})
+    lines = [HEADER.to_json(), wrong.to_json()]
     file.write_text("\n".join(lines) + "\n")
     with pytest.raises(UserError, match=rf"records\.jsonl:2: a damaged record: 'details\.{name}'"):
         read(file)

@@ -107,7 +107,7 @@ def test_a_budget_that_waits_says_for_whom(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(runner, "run", run)
     network: Any = SimpleNamespace(text="LeNet5", recorded_as="LeNet5", is_keras_2=False)
     held = Budget(tmp_path, (), Baseline(None, False), [])
-    with pytest.warns(UserWarning, match=r"cnn_budget is waiting for mobile \(process 7\)"):
+    with pytest.warns(UserWarning, match=r"cnn_budget: waiting for mobile \(process 7\)"):
         assert held._timed([network], ["eager"], 1) == []
 
 

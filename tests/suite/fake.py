@@ -23,6 +23,7 @@ class FakeModel:
     stated: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
     output: str | None = None
+    task: str = "classification"
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.label}

@@ -51,7 +51,7 @@ def windowed(field: Field, windows: Mapping[int, Window], sizes: Sequence[int], 
         factors = _simplified(places[place])
         spread = [f for f in factors if f.moves]
         if len(factors) == 2 and factors[0].moves and not factors[1].moves:
-            # Copies beside one another, as a channel that was turned into positions.
+            # Copies next to one another, as a channel that was turned into positions.
             copies = factors[1].size
             axis = axes[factors[0].axis]
             axes[factors[0].axis] = axis.through(

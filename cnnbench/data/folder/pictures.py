@@ -61,7 +61,7 @@ def load(
     path = files.find(name, search_path)
     if path is None or not path.is_dir():
         raise Unavailable(
-            f"no folder '{name}' beside the suite; create it with one subfolder per class"
+            f"no folder '{name}' next to the suite; create it with one subfolder per class"
         )
     if sha256 and files.sha256(path) != sha256:
         raise JobFailed(f"the pictures in '{name}' are not those of the plan; run again")

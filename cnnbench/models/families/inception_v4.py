@@ -107,7 +107,7 @@ def _module(x: Any, branches: tuple[_Branch, ...], pooled: int, name: str) -> An
 
 
 def _halving(x: Any, branches: tuple[_Branch, ...], name: str) -> Any:
-    """Max pooling beside the branches, all with stride 2 and without padding."""
+    """Max pooling in parallel with the branches, all with stride 2 and without padding."""
     found = [layers.MaxPooling2D(3, 2, name=f"{name}_pool")(x)]
     for place, (*chain, (filters, kernel)) in enumerate(branches, start=1):
         y = _chain(x, tuple(chain), f"{name}_{place}")

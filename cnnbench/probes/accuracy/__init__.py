@@ -1,11 +1,13 @@
 """Accuracy probe: quality after a short training, or of a pretrained network."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from cnnbench.metrics import QUALITY, Metric
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
 from cnnbench.probes.accuracy.summary import summarise, tiers
 from cnnbench.probes.probe import Probe
+from cnnbench.record import are_words, is_count, is_number
 from cnnbench.tasks.task import ranking_metrics
 
 GROUP = "Accuracy"
@@ -21,6 +23,16 @@ def quality() -> Iterator[Metric]:
                          group=GROUP, rank=1)  # fmt: skip
 
 
+# Of every record with an evaluation.
+DETAILS: dict[str, Callable[[Any], bool]] = {
+    "n_test": lambda value: is_count(value) and value > 0,
+    "chance": lambda value: is_number(value) and 0 <= value <= 1,
+    "n_problems": is_count,
+    "output": lambda value: isinstance(value, str),
+    "notes": are_words,
+    "problems": are_words,
+}
+
 PROBE = Probe(
     name="accuracy",
     spec=AccuracySpec,
@@ -29,6 +41,7 @@ PROBE = Probe(
     summary=summarise,
     repeat="seed",
     across_rows=tiers,
+    details=DETAILS,
     metrics=(
         *quality(),
         Metric("train_s", "s", "lower", "setting", title="Training"),

@@ -9,6 +9,7 @@ from cnnbench.probes.summary import plain
 from cnnbench.record import Record
 from cnnbench.statistics.measurement import OK, CellStatus, Measurement
 from cnnbench.tasks.task import Contender, Judgement, Task
+from cnnbench.text import plural
 
 _NAMED = 5  # files that a table names; a record names more
 
@@ -60,4 +61,4 @@ def _unused_files(count: int, problems: Sequence[str]) -> str:
     """Return ``7 files not used: red/notes.txt: not an image; and 6 more``."""
     named = "; ".join(problems[:_NAMED])
     more = f"; and {count - _NAMED} more, see records.jsonl" if count > _NAMED else ""
-    return f"{count} file{'s' * (count != 1)} not used: {named}{more}"
+    return f"{plural(count, 'file')} not used: {named}{more}"

@@ -27,7 +27,7 @@ def locate(
     file = files.find(name, files.weights_folders(search_path, data_dir))
     if file is None or not file.is_file():
         raise Unavailable(
-            f"no weights file '{name}'; put it beside the suite or into the data folder's "
+            f"no weights file '{name}'; put it next to the suite or into the data folder's "
             "weights/ (set by --data-dir or CNNBENCH_DATA)"
         )
     if planned_sha256 and files.sha256(file) != planned_sha256:

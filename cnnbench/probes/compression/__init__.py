@@ -1,10 +1,12 @@
 """Compression probe: quantised, pruned or clustered variants of a trained model, in LiteRT."""
 
 from cnnbench.metrics import Metric
+from cnnbench.probes.accuracy import DETAILS
 from cnnbench.probes.compression.settings import CompressionSetting, CompressionSpec
 from cnnbench.probes.compression.summary import COLUMN, columns, summarise
 from cnnbench.probes.latency.rounds import are_precise
 from cnnbench.probes.probe import Probe
+from cnnbench.record import are_words
 
 GROUP = "Compression"
 
@@ -17,6 +19,7 @@ PROBE = Probe(
     is_precise=are_precise,
     across_rows=columns,
     verdicts=(COLUMN,),
+    details={**DETAILS, "flags": are_words},
     # Compare float32 with its variants by this probe's rounds, which are interleaved with theirs.
     precedence=1,
     metrics=(

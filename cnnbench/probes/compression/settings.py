@@ -123,9 +123,9 @@ class CompressionSetting(Setting):
     def stage(self) -> int:
         return PARTS.index(self.part)
 
-    def interface(self, model: ModelInfo) -> tuple[tuple[int, ...], int]:
+    def input_and_classes(self, model: ModelInfo) -> tuple[tuple[int, ...], int]:
         if self.training is None:
-            return super().interface(model)
+            return super().input_and_classes(model)
         objective = self.training.goal.objective([""] * self.classes, self.training.dataset)
         return trained_interface(model, self.training, objective)
 

@@ -6,6 +6,7 @@ from cnnbench.probes.latency.rounds import are_precise
 from cnnbench.probes.latency.settings import LatencySetting, LatencySpec
 from cnnbench.probes.latency.summary import summarise
 from cnnbench.probes.probe import Probe
+from cnnbench.record import are_words
 
 GROUP, FAMILY = "Latency", "latency"
 
@@ -16,6 +17,7 @@ PROBE = Probe(
     run="cnnbench.probes.latency.run",
     summary=summarise,
     is_precise=are_precise,
+    details={"flags": are_words},
     across_rows=tiers.columns,
     metrics=(
         Metric("convert_s", "s", "lower", "setting", title="Convert"),

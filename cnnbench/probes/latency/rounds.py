@@ -1,6 +1,6 @@
 """Estimate every latency metric of a cell from its rounds, each with an interval.
 
-All metrics are estimated alike: one value per valid round, divided by the reference timed beside it
+All metrics are estimated alike: one value per valid round, divided by the reference timed with it
 and multiplied by the median reference. Percentiles are taken over all calls together; neither the
 value nor the interval of a higher percentile lies below that of a lower one.
 """
@@ -26,7 +26,7 @@ _PERCENTILES = {f"latency_p{q}_s": q for q in percentiles.CALLS_NEEDED}
 
 
 class Rounds:
-    """Rounds of a cell in which a reference was timed beside the network, in their order."""
+    """Rounds of a cell in which a reference was timed with the network, in their order."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.timed = [record for record in records if _has_reference(record)]

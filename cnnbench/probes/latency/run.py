@@ -32,6 +32,7 @@ from cnnbench.probes.latency.timing.loop import (
 from cnnbench.probes.latency.timing.reference_workload import reference
 from cnnbench.probes.memory import peak
 from cnnbench.statistics.percentiles import percentile
+from cnnbench.text import plural
 
 TIMING = TimingConfig()
 
@@ -142,7 +143,7 @@ def measured(runtime: Runtime, folder: Path, config: TimingConfig = TIMING) -> P
     flags += _flags(warm, timing)
     if threads_in_use not in (None, runtime.threads):
         flags.append(
-            f"threads in use are not those asked for ({threads_in_use}, {runtime.threads})"
+            f"the runtime uses {plural(threads_in_use, 'thread')} instead of {runtime.threads}"
         )
     return ProbeResult(
         metrics=metrics | summary(timing, runtime.setting.batch_size),

@@ -72,7 +72,7 @@ class Beside:
 
 
 def beside(report: Report) -> Beside | None:
-    """Return published beside measured figures; None with too few networks to rank."""
+    """Return published next to measured figures; None with too few networks to rank."""
     rows = [row for row in report.rows if _is_published(row)]
     settings = {label: axes["device"] for label, axes in settings_of(report).items()}
     times = (_times(rows, *setting) for setting in settings.items())

@@ -1,4 +1,4 @@
-"""Published beside measured figures as a section of a report."""
+"""Published next to measured figures as a section of a report."""
 
 from __future__ import annotations
 

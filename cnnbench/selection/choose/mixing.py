@@ -83,7 +83,7 @@ def _differs(fact: str, trained: int) -> bool:
 
 
 def _variants(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
-    """Warn of compressed rows, which are the trained network, beside rows of other inputs."""
+    """Warn of compressed rows, which are the trained network, next to rows of other inputs."""
     shapes: dict[bool, dict[str, None]] = {True: {}, False: {}}
     for row in rows:
         shape = " px, ".join(

@@ -16,20 +16,22 @@ class Environments:
     """The environments of two reports, and the differences that are allowed.
 
     Attributes:
-        base, new: the fingerprints; empty where a table does not record them.
+        base, new: the fingerprints by the id of their environment, '' for any other id; empty where
+            a table does not record them.
         accepted: facts whose difference does not keep times from being compared: a fact
             (``libraries.tensorflow``), or all below one (``libraries``).
         force: nothing does.
     """
 
-    base: Mapping[str, Any] = field(default_factory=dict)
-    new: Mapping[str, Any] = field(default_factory=dict)
+    base: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    new: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     force: bool = False
 
     def __post_init__(self) -> None:
         """Raise `UserError` for a fact that neither fingerprint has."""
-        known = list({**flat(self.base), **flat(self.new)})
+        fingerprints = [*self.base.values(), *self.new.values()]
+        known = list(dict.fromkeys(name for one in fingerprints for name in flat(one)))
         for fact in self.accepted:
             if not (self.base and self.new):
                 raise UserError(
@@ -43,27 +45,31 @@ class Environments:
 
     def are_same(self, base: Row, new: Row) -> bool:
         """Return whether two rows share an environment: same id, same facts, or unknown."""
-        return not self._differ(base, new) or (
-            bool(self.base and self.new) and not changed(self.base, self.new)
-        )
+        return not self._differ(base, new) or self._changed(base, new) == {}
 
     def are_comparable(self, base: Row, new: Row) -> bool:
         """Return whether times may be compared: all differences were accepted."""
         if self.force or self.are_same(base, new):
             return True
-        return bool(self.base and self.new) and all(
-            self._is_accepted(name) for name in changed(self.base, self.new)
-        )
+        found = self._changed(base, new)
+        return found is not None and all(map(self._is_accepted, found))
 
     def differences(self, base: Row, new: Row) -> Iterator[str]:
         """In words: ``cores: 2 -> 4``."""
         if self.are_same(base, new):
             return
-        if not (self.base and self.new):
+        found = self._changed(base, new)
+        if found is None:
             yield f"environment: {base.environment} -> {new.environment}"
             return
-        for name, words in changed(self.base, self.new).items():
+        for name, words in found.items():
             yield f"{name}: {words}{' (accepted)' if self._is_accepted(name) else ''}"
+
+    def _changed(self, base: Row, new: Row) -> dict[str, str] | None:
+        """Return the facts that differ between the environments of two rows; None if unknown."""
+        ours = self.base.get(base.environment) or self.base.get("")
+        theirs = self.new.get(new.environment) or self.new.get("")
+        return changed(ours, theirs) if ours and theirs else None
 
     def _is_accepted(self, name: str) -> bool:
         return any(_is_below(name, fact) for fact in self.accepted)

@@ -58,7 +58,7 @@ def compare(
         UserError: an unknown metric or fact, no model or no number on both sides, an empty table.
     """
     before, after = (_report(table, word) for table, word in ((base, "base"), (new, "new")))
-    environments = Environments(_fingerprint(base), _fingerprint(new), tuple(accept), force)
+    environments = Environments(_fingerprints(base), _fingerprints(new), tuple(accept), force)
     joined = list(_join(before.rows, after.rows))
     if not joined:
         raise UserError("the two have no model and variant in common: there is nothing to compare")
@@ -114,9 +114,10 @@ def _report(table: pd.DataFrame | Run | Report, word: str) -> Report:
     return report
 
 
-def _fingerprint(table: pd.DataFrame | Run | Report) -> Mapping[str, Any]:
-    facts = table.environment.get("fingerprint") if isinstance(table, Run) else None
-    return facts if isinstance(facts, Mapping) else {}
+def _fingerprints(table: pd.DataFrame | Run | Report) -> dict[str, Mapping[str, Any]]:
+    """Return the fingerprints of a run by id, that of the run itself for any other id."""
+    found = {"": table.environment, **table.other_environments} if isinstance(table, Run) else {}
+    return {name: facts["fingerprint"] for name, facts in found.items() if "fingerprint" in facts}
 
 
 def _join(base: list[Row], new: list[Row]) -> Iterator[tuple[Row, Row]]:
@@ -135,7 +136,7 @@ def _join(base: list[Row], new: list[Row]) -> Iterator[tuple[Row, Row]]:
 def _alone(
     base: Sequence[Row], new: Sequence[Row], joined: Sequence[tuple[Row, Row]]
 ) -> Iterator[tuple[Row, Row]]:
-    """The networks that only one side has, each beside a row without numbers."""
+    """The networks that only one side has, each next to a row without numbers."""
     known = {id(row) for two in joined for row in two}
     yield from ((row, _blank(row)) for row in base if id(row) not in known)
     yield from ((_blank(row), row) for row in new if id(row) not in known)

@@ -95,7 +95,7 @@ def _is_something(found: Measurement) -> bool:
 def _of_families(known: Mapping[str, tuple[Measurement, Measurement]]) -> Iterator[str]:
     """Yield the metrics by which families of metrics are compared, in each setting.
 
-    The first that both sides have, those that tables show before others. Beside it the shown ones
+    The first that both sides have, those that tables show before others. Besides it the shown ones
     that only the new side lacks: a number that is gone is not verified by another one.
     """
 

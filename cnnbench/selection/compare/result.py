@@ -27,7 +27,7 @@ class Compared:
         base, new: in base units; None where one side has no number.
         ratio: new ÷ base, of these two numbers.
         ratio_ci: its 95 % interval, or the range where there are too few processes for one.
-        corrected_ratio, corrected_ratio_ci: of times beside which a reference was timed: new ÷
+        corrected_ratio, corrected_ratio_ci: of times with which a reference was timed: new ÷
             base after each sample was divided by it, which takes out that the machine was slower
             as a whole. The verdict is by it where there is one.
         verdict: see `cnnbench.selection.compare.verdicts`.

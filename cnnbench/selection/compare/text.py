@@ -14,12 +14,12 @@ from cnnbench.markdown import markdown
 from cnnbench.metrics import METRICS, split
 from cnnbench.selection.compare.result import Compared, Comparison
 from cnnbench.selection.compare.verdicts import UNVERIFIED, Verdict
-from cnnbench.text import html_table, printable
+from cnnbench.text import html_table, plural, printable
 
 _TEXTS, _NUMBERS = ("Model", "Metric"), ("Base", "New", "New ÷ base")
 _CORRECTED = "Drift-corrected"
 _LEGEND = (
-    f"{_CORRECTED}: new ÷ base with each sample divided by the reference timed beside it; the "
+    f"{_CORRECTED}: new ÷ base with each sample divided by the reference timed with it; the "
     "verdict is based on it."
 )
 _SCREEN = 24
@@ -97,7 +97,7 @@ def headline(comparison: Comparison) -> Iterator[str]:
     words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _VERIFIED if counts[verdict])
     missing = comparison.unverified
     if count := len(comparison.regressions):
-        head = f"{count} regression{'s' * (count != 1)}"
+        head = plural(count, "regression")
     elif not words:
         head = "Nothing was compared"
     else:
@@ -164,7 +164,7 @@ def _has_corrected(rows: Sequence[Compared]) -> bool:
 def _cells(row: Compared, rows: Sequence[Compared]) -> list[str]:
     """One row of a table that shows ``rows``."""
     verdict = f"{row.verdict} ({row.note})" if row.note else row.verdict
-    # The interval is shown beside the ratio that the verdict is based on.
+    # The interval is shown next to the ratio that the verdict is based on.
     is_corrected = row.corrected_ratio is not None
     ratios = [_ratio(row.ratio, None if is_corrected else row.ratio_ci)]
     if _has_corrected(rows):

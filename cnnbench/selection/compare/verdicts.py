@@ -74,7 +74,7 @@ class Judged:
     Attributes:
         ratio_ci: the 95 % interval of the ratio of the two shown numbers, where known.
         corrected_ratio, corrected_ratio_ci: new ÷ base with each sample divided by the reference
-            timed beside it; of times that have one, and then the verdict is by it.
+            timed with it; of times that have one, and then the verdict is by it.
         note: why, where the verdict does not explain itself.
     """
 

@@ -22,6 +22,7 @@ from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE, NOT_REPEATED
 from cnnbench.tasks import task
 from cnnbench.tasks.classification.answers import Answers, answers_of
 from cnnbench.tasks.task import Evaluated, Judgement, Place
+from cnnbench.text import plural
 
 _MOST_SEEDS = 50  # beyond that a longer schedule is cheaper
 
@@ -239,7 +240,7 @@ def _open(field: _Field, tier: Sequence[int], number: int, pairs: int) -> str:
     counts = [count for count in needed if count is not None]
     if len(counts) == len(needed):
         count = max(counts)
-        return f"{head}: about {count} more seed{'s' * (count != 1)} would separate its models"
+        return f"{head}: about {plural(count, 'more seed')} would separate its models"
     smallest = 100 * min(abs(one.gap) for one in differences)
     images = min(field.contenders[place].examples for place in tier)
     if math.isinf(field.freedom):

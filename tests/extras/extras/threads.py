@@ -21,8 +21,9 @@ class Threads:
         self._nodes = address.split(",")
         self.capacity = len(self._nodes)
         self._events: queue.Queue[JobEvent] = queue.Queue()
+        self._node_of: dict[str, int] = {}
         self._submitted = self._ended = 0
-        self._lock = threading.Lock()  # building networks is not for two threads at once
+        self._lock = threading.Lock()  # one job at a time, so that each has the process for itself
 
     def __enter__(self) -> Self:
         return self
@@ -35,7 +36,8 @@ class Threads:
         return {"id": environment.environment_id(facts), "fingerprint": facts}
 
     def submit(self, request: JobRequest) -> None:
-        node = self._submitted % len(self._nodes)
+        # All jobs of a group run on one node.
+        node = self._node_of.setdefault(request.group, len(self._node_of) % len(self._nodes))
         self._submitted += 1
         threading.Thread(target=self._do, args=(request, node)).start()
 

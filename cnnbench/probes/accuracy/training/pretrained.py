@@ -85,7 +85,7 @@ def _class_names(setting: AccuracySetting, search_path: Sequence[Path]) -> list[
         return None
     file = files.find(asked, search_path)
     if file is None or not file.is_file():
-        raise Unavailable(f"no file '{asked}' with class names beside the suite")
+        raise Unavailable(f"no file '{asked}' with class names next to the suite")
     if setting.class_names_sha256 and files.sha256(file) != setting.class_names_sha256:
         raise JobFailed(f"'{asked}' has changed since the run was planned; run again")
     try:
