@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.test_extras import cnnbench, rows, suite
+from tests.conftest import ROOT
+from tests.test_extras import EXTRAS, cnnbench, rows, suite
+
+PREDICTING = """
+import json
+import numpy as np
+from PIL import Image
+import cnnbench
+from cnnbench.models import registry
+
+network = registry.resolve("toy://lamp").build()
+network.set_weights([np.full(one.shape, 1 / one.size) for one in network.get_weights()])
+network.save_weights("lamp.weights.h5")
+Image.new("L", (8, 8), 51).save("dim.png")
+found = cnnbench.predict("toy://lamp", ["dim.png"], weights="lamp.weights.h5")
+print(json.dumps([str(found), found._repr_html_(), found.to_json()]))
+"""
 
 
 def ran(folder: Path, text: str) -> dict[str, str]:
@@ -36,6 +56,19 @@ def test_a_task_of_another_package_is_trained_and_evaluated(tmp_path: Path) -> N
     assert float(found[f"brightness_mae_ci_high@{label}"]) > 0
     assert not any(name.startswith("top1") for name in row)
     assert {one["task"] for one in settings(tmp_path)} == {"brightness"}
+
+
+def test_predict_shows_what_the_task_of_another_package_decodes(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(ROOT), str(EXTRAS)])
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICTING],
+        capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    text, html, plain = json.loads(done.stdout)
+    assert re.fullmatch(r"dim\.png\n  brightness \d\.\d\d", text)
+    assert "<th>Image</th><th>Brightness</th>" in html
+    assert plain[0]["image"] == "dim.png" and list(plain[0]) == ["image", "means"]
 
 
 @pytest.mark.slow
