@@ -182,6 +182,18 @@ def test_a_mistake_is_explained(wording: dict[str, Any], message: str) -> None:
         setting(**wording)
 
 
+def test_the_target_is_named_by_the_metric_of_the_task_in_suites_keys_and_labels() -> None:
+    found = setting(target_top1=0.9, validation=0.1)
+    assert found.target == 0.9
+    assert found.label().endswith("/validation=0.1/target_top1=0.9")
+    dumped = found.model_dump(mode="json")
+    assert dumped["target_top1"] == 0.9 and "target" not in dumped
+    assert AccuracySetting.model_validate(dumped) == found
+    assert setting().model_dump(mode="json")["target_top1"] is None
+    with pytest.raises(ValidationError, match="target_top5"):
+        setting(target_top5=0.9, validation=0.1)
+
+
 @pytest.mark.parametrize("first", [100, 0.25, "block_13_expand"])
 def test_unfreeze_from_keeps_its_kind(first: Any) -> None:
     found = setting(recipe="transfer", unfreeze_from=first)

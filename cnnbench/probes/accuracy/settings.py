@@ -90,7 +90,7 @@ class AccuracySetting(TrainingConfig, Setting):
             parts.append(f"n{self.train_examples}")
         for name in type(self).model_fields:
             if name not in _NOT_NAMED and self.is_changed(name):
-                parts.extend(_label_parts(name, getattr(self, name)))
+                parts.extend(_label_parts(self.written(name), getattr(self, name)))
         return "/".join(parts)
 
     def primary_metrics(self) -> tuple[str, ...]:

@@ -62,11 +62,10 @@ class Training(TrainingConfig):
 
     @model_validator(mode="after")
     def _has_no_accuracy_options(self) -> Self:
-        for name in ("target_top1", "keep_weights"):
+        for name in ("target", "keep_weights"):
             if getattr(self, name):
-                raise ValueError(
-                    f"{name} is an option of the accuracy probe; here weights are always kept"
-                )
+                words = "is an option of the accuracy probe; here weights are always kept"
+                raise ValueError(f"{self.written(name)} {words}")
         return self
 
     def setting(self, model: ModelInfo, dataset_sha256: str, weights_sha256: str) -> Any:

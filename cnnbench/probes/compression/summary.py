@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cnnbench.metrics import METRICS
-from cnnbench.probes.accuracy.evaluation_summary import evaluated
+from cnnbench.probes.accuracy.summary import evaluated
 from cnnbench.probes.latency.summary import summarise as summarise_latency
 from cnnbench.probes.summary import plain
 from cnnbench.record import Record
