@@ -17,6 +17,7 @@ from cnnbench.metrics import METRICS
 from cnnbench.models.handle import ModelInfo
 from cnnbench.record import FLOAT32
 from cnnbench.schema import Distinct, StrictModel
+from cnnbench.statistics.measurement import JudgedImages
 
 
 class StoppingRule(StrictModel):
@@ -96,6 +97,10 @@ class Setting(StrictModel):
         if depends_on == "batch":
             return f"b{getattr(self, 'batch_size', 1)}"
         return self.label()
+
+    def judged_images(self, metric: str) -> JudgedImages | None:
+        """Return the images that ``metric`` is measured on if it is a quality, else None."""
+        return None
 
     def primary_metrics(self) -> tuple[str, ...]:
         """Return the metrics that are reported as missing, with the reason, if the cell failed."""

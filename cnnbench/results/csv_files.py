@@ -17,6 +17,7 @@ from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from cnnbench.errors import UserError, brief
 from cnnbench.metrics import COMPANIONS, METRICS, column, of_number, split
+from cnnbench.probes.accuracy.settings import images_in_label
 from cnnbench.record import SCHEMA_VERSION
 from cnnbench.statistics.measurement import CellStatus, Measurement
 from cnnbench.statistics.verdict import Verdict
@@ -183,6 +184,7 @@ def measurement(row: Mapping[str, Any], name: str) -> Measurement:
         verdict=Verdict.parse(words(companion("_verdict"))),
         samples=_numbers(companion("_samples")),
         ranking=words(companion("_ranking")) or None,
+        images=images_in_label(metric, label),
     )
 
 

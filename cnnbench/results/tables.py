@@ -166,6 +166,7 @@ def _values(records: Sequence[Record]) -> dict[str, Measurement]:
         for metric, found in probe_of(group[0]).summarise(setting, group).items():
             name = column(metric, setting.label_for(metric))
             if name not in values or values[name].value is None:
+                found = replace(found, images=setting.judged_images(metric))
                 values[name] = _shown(metric, found)
     return values
 

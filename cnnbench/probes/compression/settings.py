@@ -14,9 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cnnbench import files
 from cnnbench.errors import UserError
-from cnnbench.metrics import QUALITY
 from cnnbench.models.handle import ModelInfo
-from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
+from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec, is_quality
 from cnnbench.probes.accuracy.training_config import Count, Epochs, ImageSize, Rate, TrainingConfig
 from cnnbench.probes.compression import variants
 from cnnbench.probes.compression.trained_model import TrainedModel
@@ -24,6 +23,7 @@ from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.latency.settings import LatencySetting, Threads, TimedSpec
 from cnnbench.probes.settings import Setting, StoppingRule
 from cnnbench.schema import Distinct, without_duplicates
+from cnnbench.statistics.measurement import JudgedImages
 from cnnbench.tasks.classification import outputs
 
 Part = Literal["train", "convert", "memory", "latency"]
@@ -144,13 +144,16 @@ class CompressionSetting(Setting):
     def label_for(self, metric: str) -> str:
         if metric.startswith("memory_"):
             return "litert/b1"
-        if (metric in QUALITY or metric == "agreement") and self.training:
+        if is_quality(metric) and self.training:
             return f"{self.training.label()}/litert"
         if metric in ("train_s", "epoch_s", "images_per_s") and self.training:
             return self.training.label()
         if super().label_for(metric) == "":
             return ""
         return self.latency().label()
+
+    def judged_images(self, metric: str) -> JudgedImages | None:
+        return self.training.judged_images(metric) if self.training else None
 
     def latency(self) -> LatencySetting:
         """Return the setting of the ``latency`` probe with which the file is timed."""
