@@ -95,6 +95,9 @@ def predict(
     """
     import numpy as np
 
+    if not images:
+        raise UserError("no images to predict", hint="name at least one image file")
+    folder = files.data_folder(data_dir)
     found = registry.resolve(model, [Path.cwd()])
     if len(found.input_shape) != 3:
         can_change = not found.is_trained  # the input of a model in a file is fixed
@@ -103,7 +106,7 @@ def predict(
     image_files = tuple(map(Path, images))
     names: Sequence[str] = _class_names(Path(class_names)) if class_names else ()
     pictures, notes = _pictures(image_files, *found.input_shape)
-    chosen = _weights(found, weights, files.data_folder(data_dir))
+    chosen = _weights(found, weights, folder)
     task = TASKS.find(found.task)
     with standard_keras():
         from cnnbench.probes.accuracy.training import network as networks

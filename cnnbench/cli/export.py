@@ -105,7 +105,7 @@ def command(
         fine_tune_epochs=fine_tune_epochs,
         fine_tune_rate=fine_tune_rate,
     )
-    card = export.export(chosen, data_dir.resolve() if data_dir else None, _report_progress)
+    card = export.export(chosen, data_dir, _report_progress)
     click.echo(json.dumps(card, indent=1) if as_json else export.summary(card, out))
 
 
