@@ -18,7 +18,7 @@ from cnnbench.row import Row
 from cnnbench.statistics import estimates, proportions
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 from cnnbench.statistics.verdict import VerdictKind
-from cnnbench.tasks.classification.answers import Answers, answers_of
+from cnnbench.tasks.classification.quality import Answers, answers_of
 
 COLUMN = "compression_verdict"
 # MLPerf Inference, rules, section "Benchmarks": a closed-division result keeps 99 % of the
