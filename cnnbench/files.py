@@ -53,10 +53,20 @@ def names_in(file: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def data_folder(path: Path | str | None) -> Path | None:
-    """Return the data folder: ``path``, else the one that ``CNNBENCH_DATA`` names, else None."""
-    path = path or os.environ.get(DATA_DIR)
-    return Path(path).resolve() if path else None
+def data_folder(path: Path | str | None, option: str = "data_dir") -> Path | None:
+    """Return the data folder: ``path``, else the one that ``CNNBENCH_DATA`` names, else None.
+
+    Raises:
+        UserError: it is no folder; ``option`` is where ``path`` was given.
+    """
+    named, where = (path, option) if path else (os.environ.get(DATA_DIR), DATA_DIR)
+    if not named:
+        return None
+    if not check_path(Path(named).is_dir):
+        what = "is not a folder" if check_path(Path(named).exists) else "does not exist"
+        hint = "create it or correct the path; it holds keras/, tensorflow_datasets/ and weights/"
+        raise UserError(f"the data folder '{named}' {what}", where, hint)
+    return Path(named).resolve()
 
 
 def weights_folders(search_path: Sequence[Path], data_dir: Path | None) -> list[Path]:

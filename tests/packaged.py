@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.data import fashion_mnist, stratified
+from cnnbench.data import fashion_mnist, loading
 from tests.conftest import ROOT
 
 FILE = ROOT.joinpath("cnnbench", "data", *fashion_mnist.PACKAGED)
@@ -24,7 +24,7 @@ def arrays(data_dir: Path) -> dict[str, np.ndarray]:
     found = {}
     counts = fashion_mnist.FASHION_MNIST.facts.packaged
     for name, part, count in zip(("train", "test"), (full.train, full.test), counts, strict=True):
-        places = stratified.order(part.labels)[:count]
+        places = loading.order(part.labels)[:count]
         found[f"{name}_images"] = part.read(places, 28, 1)
         found[f"{name}_labels"] = part.labels[places].astype(np.uint8)
         found[f"{name}_places"] = places.astype(np.uint16)

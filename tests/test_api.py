@@ -169,7 +169,7 @@ def test_an_inspection_prints_as_on_the_command_line_and_is_a_table_in_a_noteboo
 
 
 def test_predictions_print_a_class_a_line_and_are_a_table_in_a_notebook() -> None:
-    from cnnbench.tasks.classification.prediction import Guess
+    from cnnbench.tasks.classification.outputs import Guess
 
     best = [Guess(3, "dress", 0.75), Guess(0, "<b>", 0.25)]
     found = cnnbench.Predictions((Path("a\x1b.png"),), [best])

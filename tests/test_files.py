@@ -91,3 +91,19 @@ def test_a_failed_write_leaves_the_old_content(tmp_path: Path) -> None:
         raise RuntimeError
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(("name", "words"), [("none", "does not exist"), ("file", "not a folder")])
+def test_rejects_a_data_folder_that_is_no_folder_and_says_where_it_was_named(
+    name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    path = str(tmp_path / name)
+    with pytest.raises(UserError, match=f"^data_dir: the data folder '{path}' .*{words} .create"):
+        files.data_folder(path)
+    monkeypatch.setenv("CNNBENCH_DATA", path)
+    with pytest.raises(UserError, match=f"^CNNBENCH_DATA: the data folder '{path}' .*{words}"):
+        files.data_folder(None)
+    assert files.data_folder(tmp_path) == tmp_path.resolve()
+    monkeypatch.setenv("CNNBENCH_DATA", "")
+    assert files.data_folder(None) is None

@@ -1,69 +1,69 @@
-"""`predict`: classify image files."""
+"""`predict`: what a network sees in image files, as its task decodes its outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnbench import files
 from cnnbench.analysis import standard_keras
-from cnnbench.errors import Unavailable, UserError, brief, is_out_of_memory
-from cnnbench.models import registry
+from cnnbench.errors import JobFailed, Unavailable, UserError, brief, is_out_of_memory
+from cnnbench.models import output_names, registry
 from cnnbench.models.model import Model
-from cnnbench.tasks.classification import outputs
+from cnnbench.tasks.task import TASKS, Prediction
 from cnnbench.text import html_table, printable_lines
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from cnnbench.tasks.classification.prediction import Guess
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, repr=False)
 class Predictions:
-    """Most probable classes of some images; ``print`` shows them as the command line does.
+    """Predictions for some images; ``print`` shows them as the command line does.
 
     Attributes:
         images: the image files.
-        classes: for each image, the most probable classes, best first.
+        predictions: for each image, best first: of a classifier its most probable classes.
         notes: sentences on how images, preprocessing and outputs were interpreted.
+        predicted: a plural noun for the predictions of an image: ``classes``.
     """
 
     images: tuple[Path, ...]
-    classes: list[list[Guess]]
+    predictions: list[list[Prediction]]
     notes: list[str] = field(default_factory=list)
+    predicted: str = "classes"
+
+    @property
+    def classes(self) -> list[list[Any]]:
+        """The predictions of a classifier, each with ``number``, ``name`` and ``probability``."""
+        return self.predictions
 
     def __str__(self) -> str:
         lines = []
-        for file, best in zip(self.images, self.classes, strict=True):
-            lines.append(str(file))
-            lines += [f"  {_percent(guess)}  {guess.name}" for guess in best]
+        for file, found in self._by_image():
+            lines += [str(file), *(f"  {one}" for one in found)]
         return printable_lines("\n".join(lines))
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = [
-            (str(file), guess.name, _percent(guess))
-            for file, best in zip(self.images, self.classes, strict=True)
-            for guess in best
-        ]
-        return html_table(("Image", "Class", "Probability"), rows)
+        cells = [(str(file), one.cells()) for file, found in self._by_image() for one in found]
+        heads = ("Image", *(cells[0][1] if cells else ()))
+        return html_table(heads, [(file, *of.values()) for file, of in cells])
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return plain values: ``[{image, classes: [{number, name, probability}]}]``."""
         return [
-            {"image": str(file), "classes": [asdict(guess) for guess in best]}
-            for file, best in zip(self.images, self.classes, strict=True)
+            {"image": str(file), self.predicted: [dict(one.to_json()) for one in found]}
+            for file, found in self._by_image()
         ]
 
-
-def _percent(guess: Guess) -> str:
-    return f"{100 * guess.probability:5.1f} %"
+    def _by_image(self) -> Iterator[tuple[Path, list[Prediction]]]:
+        return zip(self.images, self.predictions, strict=True)
 
 
 def predict(
@@ -75,14 +75,14 @@ def predict(
     preprocessing: bool = True,
     data_dir: Path | str | None = None,
 ) -> Predictions:
-    """Classify image files.
+    """Predict image files: classes by a classifier.
 
     The centre of each image is resized to the model's input; its aspect ratio is kept.
 
     Args:
         model: a name as on the command line.
         images: image files.
-        top: the number of classes to return for each image.
+        top: the number of predictions to return for each image.
         weights: ``imagenet`` or a weights file; by default the model's own, else ``imagenet``.
         class_names: a text file with the names of the classes, one per line.
         preprocessing: apply the model's own preprocessing; otherwise it gets values in 0..255.
@@ -90,52 +90,50 @@ def predict(
             ``CNNBENCH_DATA``.
 
     Raises:
-        UserError: no such model, a file that cannot be read, or a model that does not classify
-            images.
+        UserError: no such model, a file that cannot be read, or outputs that cannot do the task.
         Unavailable: weights that are not on this machine.
     """
+    import numpy as np
+
+    if not images:
+        raise UserError("no images to predict", hint="name at least one image file")
+    folder = files.data_folder(data_dir)
     found = registry.resolve(model, [Path.cwd()])
     if len(found.input_shape) != 3:
         can_change = not found.is_trained  # the input of a model in a file is fixed
         hint = "add [input_shape=HxWxC]" if can_change else "save it with an input of a fixed size"
         raise UserError(f"the input of {found.label} is not known as an image", hint=hint)
     image_files = tuple(map(Path, images))
-    names = _class_names(Path(class_names)) if class_names else []
-    can_set_classes = found.factory.takes("classes")
-    known = outputs.class_count(found.classes)
-    if names and known not in (0, len(names)) and not can_set_classes:
-        raise UserError(
-            f"{len(names)} names, but {found.label} has {known} classes", str(class_names)
-        )
+    names: Sequence[str] = _class_names(Path(class_names)) if class_names else ()
     pictures, notes = _pictures(image_files, *found.input_shape)
-    chosen = _weights(found, weights, files.data_folder(data_dir))
+    chosen = _weights(found, weights, folder)
+    task = TASKS.find(found.task)
     with standard_keras():
-        from cnnbench.probes.accuracy.training import network as training_network
-        from cnnbench.tasks.classification import prediction
+        from cnnbench.probes.accuracy.training import network as networks
 
-        is_resized = can_set_classes and len(names) not in (0, found.classes)
-        network = found.build(weights=chosen, classes=len(names) if is_resized else None)
-        preprocess = found.preprocess if preprocessing else None
-        if preprocess and training_network.scales_twice(network, preprocess):
+        is_resized = found.factory.takes("classes") and len(names) not in (0, found.classes)
+        whole = found.build(weights=chosen, classes=len(names) if is_resized else None)
+        preprocess = found.preprocess if preprocessing else networks.unchanged
+        if networks.scales_twice(whole, preprocess):
             notes.append(
                 "the inputs are scaled twice, by the preprocessing and by the first layers of the "
                 "network; --preprocessing none turns the preprocessing off"
             )
-        rows = prediction.probabilities(found, network, pictures, preprocess)
-        notes.append(prediction.remark(found, network))
-        # A network in a file may have a thousand classes other than ImageNet's.
-        can_be_imagenet = not names and not found.is_trained
-        if can_be_imagenet and rows.shape[1] == prediction.IMAGENET_CLASSES:
-            try:
-                names = prediction.imagenet_names()
-            except Unavailable as error:
-                notes.append(f"{error}; class numbers are shown instead of names")
-    if names and len(names) != rows.shape[1]:
-        raise UserError(
-            f"{len(names)} names, but {found.label} has {rows.shape[1]} classes", str(class_names)
-        )
-    best = [prediction.best(row, top, names) for row in rows]
-    return Predictions(image_files, best, [note for note in notes if note])
+        network, path = networks.select_output(found, whole)
+        outputs = np.asarray(network.predict(preprocess(pictures), verbose=0), np.float64)
+        if not np.isfinite(outputs).all():
+            raise UserError(f"the outputs of {found.label} are not finite")
+        if path and found.output is None:
+            notes.append(output_names.remark(output_names.of(whole), path))
+        try:
+            names = names or task.published_names(found, outputs)
+        except Unavailable as error:
+            notes.append(f"{error}; class numbers are shown instead of names")
+        try:
+            predictions = task.decode(outputs, network, names, top)
+        except JobFailed as error:
+            raise UserError(str(error), found.label) from None
+    return Predictions(image_files, predictions, notes, task.predicted)
 
 
 def _weights(model: Model, asked: str | None, data_dir: Path | None) -> str | Path | None:

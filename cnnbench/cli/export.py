@@ -82,7 +82,6 @@ def command(as_json: bool, data_dir: Path | None, **chosen: Any) -> None:
     from cnnbench.execution import single_jobs
     from cnnbench.probes.compression import export
 
-    data_dir = data_dir.resolve() if data_dir else None
     run = partial(single_jobs.run, data_dir=data_dir, report_progress=_report_progress)
     made = export.ExportOptions(**chosen)
     card = export.export(made, run)

@@ -12,7 +12,7 @@ from typing import Any, TextIO, TypeVar
 import click
 
 from cnnbench.errors import UserError
-from cnnbench.files import DATA_DIR
+from cnnbench.files import DATA_DIR, data_folder
 
 STDOUT = "-"
 _WIDTH_WITHOUT_TERMINAL = 160
@@ -21,11 +21,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def data_dir(content: str) -> Callable[[F], F]:
-    """Return the option ``--data-dir`` (or ``CNNBENCH_DATA``); ``content`` describes the folder."""
+    """Return the option ``--data-dir`` (or ``CNNBENCH_DATA``); ``content`` describes the folder.
+
+    The command gets an existing folder, resolved, or None.
+    """
     return click.option(
         "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        envvar=DATA_DIR,
+        type=click.Path(path_type=Path),
+        callback=lambda context, parameter, path: data_folder(path, "--data-dir"),
         help=f"Folder with {content}  [env: {DATA_DIR}]",
     )
 

@@ -58,7 +58,7 @@ def command(
     through the preprocessing of MODEL.
     """
     if data_dir is not None:  # Keras reads it when it is imported
-        os.environ["KERAS_HOME"] = str(data_dir.resolve() / "keras")
+        os.environ["KERAS_HOME"] = str(data_dir / "keras")
     with quiet():
         from cnnbench.api.predict import predict
 

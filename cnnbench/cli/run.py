@@ -77,7 +77,6 @@ def command(
     from cnnbench.api.run import measure, planned
     from cnnbench.execution import executor as executors
 
-    data_dir = data_dir.resolve() if data_dir else None
     executor = executors.find(on, "--on")
     plan = planned(suite, data_dir)
     cells = plan.part(only, probe)

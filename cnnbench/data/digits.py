@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.data import stratified
+from cnnbench.data import loading
 from cnnbench.data.datasets import Facts, Request
 from cnnbench.data.pictures import ArrayPictures, Splits
 
@@ -30,7 +30,7 @@ class Digits:
         # Map the grey levels 0..16 to 0..255.
         images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
         labels = bunch.target.astype(np.int64)
-        train, test = stratified.held_out(labels, _TEST_SHARE)
+        train, test = loading.held_out(labels, _TEST_SHARE)
         return Splits(
             classes=tuple(str(name) for name in bunch.target_names),
             train=ArrayPictures(images[train], labels[train]),

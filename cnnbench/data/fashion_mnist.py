@@ -91,7 +91,7 @@ def official(data_dir: Path | None) -> Splits:
 def drawn(train: int | None, test: int | None) -> Splits | None:
     """Return stratified subsets from the images included in cnnbench, or None if they are too few.
 
-    They are the images, in the order, that `stratified.subset` picks from the official sets. A
+    They are the images, in the order, that `loading.subset` picks from the official sets. A
     count of None means the whole set.
     """
     most_train, most_test = FashionMnist.facts.packaged

@@ -1,4 +1,7 @@
-"""Read a data set into memory at one size: stratified subsets, validation images held out."""
+"""Read a data set into memory at one size: stratified subsets, validation images held out.
+
+A subset is the same for every model and seed.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.data import datasets, stratified
+from cnnbench.data import datasets
 from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import Labels, LoadedData, Part, Pictures, Splits
+from cnnbench.errors import JobFailed
+
+# A fixed draw: a subset must not differ between models or seeds.
+_DRAW = 14
 
 
 def load(
@@ -33,7 +40,7 @@ def load(
         validation = _part(splits.validation, np.arange(len(splits.validation.labels)), request)
     elif held.size:
         validation = _part(splits.train, held, request)
-    test = stratified.subset(splits.test.labels, request.test_examples)
+    test = subset(splits.test.labels, request.test_examples)
     return LoadedData(
         classes=splits.classes,
         train=_part(splits.train, train, request),
@@ -44,13 +51,45 @@ def load(
     )
 
 
+def subset(labels: Labels, count: int | None) -> Labels:
+    """Return the sorted indices of ``count`` images with the classes in proportion (rounded).
+
+    A smaller subset is contained in every larger one.
+
+    Raises:
+        JobFailed: there are fewer than ``count`` images.
+    """
+    if count is None or count == len(labels):
+        return np.arange(len(labels))
+    if count > len(labels):
+        raise JobFailed(f"{count} examples asked for, but there are only {len(labels)}")
+    return np.sort(order(labels)[:count])
+
+
+def order(labels: Labels) -> Labels:
+    """Return all indices in the order of the draw; a subset is the first ``count`` of them."""
+    # Rank the images of each class at random; take them by rank divided by the class size.
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        ranks = np.random.default_rng((_DRAW, int(label))).permutation(len(members))
+        place[members] = (ranks + 0.5) / len(members)
+    return np.argsort(place, kind="stable")
+
+
+def held_out(labels: Labels, share: float) -> tuple[Labels, Labels]:
+    """Split all indices into ``(kept, held)``, with ``share`` of every class held out."""
+    held = subset(labels, round(len(labels) * share))
+    return np.setdiff1d(np.arange(len(labels)), held), held
+
+
 def _training_indices(splits: Splits, request: Request) -> tuple[Labels, Labels]:
     """Return the training indices and the held-out ones; none if there is an official split."""
     labels = splits.train.labels
     kept, held = np.arange(len(labels)), np.empty(0, np.int64)
     if splits.validation is None and request.validation:
-        kept, held = stratified.held_out(labels, request.validation)
-    return kept[stratified.subset(labels[kept], request.train_examples)], held
+        kept, held = held_out(labels, request.validation)
+    return kept[subset(labels[kept], request.train_examples)], held
 
 
 def _part(pictures: Pictures, indices: Labels, request: Request) -> Part:

@@ -50,10 +50,15 @@ class Entry:
 
     @classmethod
     def of_user(
-        cls, name: str, builder: str, input_shape: tuple[int, ...] = (), classes: int = 0
+        cls,
+        name: str,
+        builder: str,
+        input_shape: tuple[int, ...] = (),
+        classes: int = 0,
+        task: str = "classification",
     ) -> Entry:
         """Return the entry of a model that is not in the catalogue."""
-        return cls(name, "user", None, "", input_shape, None, None, "user", builder, classes)
+        return cls(name, "user", None, "", input_shape, None, None, "user", builder, classes, task)
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as plain values, as ``cnnbench models --json`` prints them."""

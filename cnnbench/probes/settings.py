@@ -17,6 +17,7 @@ from cnnbench.metrics import METRICS
 from cnnbench.models.handle import ModelInfo
 from cnnbench.record import FLOAT32
 from cnnbench.schema import Distinct, StrictModel
+from cnnbench.statistics.measurement import JudgedImages
 
 
 class StoppingRule(StrictModel):
@@ -103,6 +104,10 @@ class Setting(StrictModel):
         `results.csv_files.axes_of` reads the same from a label, where there is no journal.
         """
         return {}
+
+    def judged_images(self, metric: str) -> JudgedImages | None:
+        """Return the images that ``metric`` is measured on if it is a quality, else None."""
+        return None
 
     def primary_metrics(self) -> tuple[str, ...]:
         """Return the metrics that are reported as missing, with the reason, if the cell failed."""

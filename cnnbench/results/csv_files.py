@@ -17,6 +17,7 @@ from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from cnnbench.errors import UserError, brief
 from cnnbench.metrics import COMPANIONS, METRICS, QUALITY, column, of_number, split
+from cnnbench.probes.accuracy.settings import images_in_label
 from cnnbench.probes.accuracy.training_config import IMAGENET
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.record import SCHEMA_VERSION
@@ -185,6 +186,7 @@ def measurement(row: Mapping[str, Any], name: str) -> Measurement:
         verdict=Verdict.parse(words(companion("_verdict"))),
         samples=_numbers(companion("_samples")),
         ranking=words(companion("_ranking")) or None,
+        images=images_in_label(metric, label),
     )
 
 

@@ -167,7 +167,10 @@ def _fill(row: Row, records: Sequence[Record]) -> None:
         for metric, found in probe_of(group[0]).summarise(setting, group).items():
             name = column(metric, setting.label_for(metric))
             if row.get(name).value is None:
-                row.values[name] = replace(_shown(metric, found), environment=row.environment)
+                found = replace(
+                    found, images=setting.judged_images(metric), environment=row.environment
+                )
+                row.values[name] = _shown(metric, found)
                 row.axes[name] = setting.axes_for(metric)
 
 

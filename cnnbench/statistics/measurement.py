@@ -78,6 +78,19 @@ OK = CellStatus(StatusKind.OK)
 
 
 @dataclass(frozen=True)
+class JudgedImages:
+    """Images that the quality of a network was measured on.
+
+    Attributes:
+        side: in pixels; 0 where every network has its own size.
+        classes: of the data set; 0 where they are not known.
+    """
+
+    side: int
+    classes: int
+
+
+@dataclass(frozen=True)
 class Measurement:
     """A number of the report, from the journal to the page.
 
@@ -92,6 +105,7 @@ class Measurement:
         is_rate: whether it grows as seconds shrink.
         ranking: why the order inside its tier is open, in words; None where it has no tier.
         environment: id of the environment it was measured in, where known.
+        images: those that a quality was measured on; None for other metrics.
     """
 
     value: float | None = None
@@ -104,6 +118,7 @@ class Measurement:
     is_rate: bool = False
     ranking: str | None = None
     environment: str = ""
+    images: JudgedImages | None = None
 
     @property
     def has_interval(self) -> bool:

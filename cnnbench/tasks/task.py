@@ -158,6 +158,19 @@ class Place:
     open: str = ""
 
 
+class Prediction(Protocol):
+    """One thing that a network predicts for one image: a class, a box with a class."""
+
+    def __str__(self) -> str:
+        """Return a line for people: ``75.0 %  dress``."""
+
+    def cells(self) -> Mapping[str, str]:
+        """Return heading -> cell of a table for people."""
+
+    def to_json(self) -> Mapping[str, Any]:
+        """Return field -> JSON value."""
+
+
 @dataclass(frozen=True)
 class TrainedOn:
     """Facts about the classes that a model was trained on elsewhere.
@@ -187,6 +200,33 @@ class Task(Protocol):
     @property
     def watched(self) -> str:
         """The metric that is computed in every epoch of a training."""
+
+    @property
+    def predicted(self) -> str:
+        """A plural noun for its predictions, their key in JSON: ``classes``."""
+
+    def decode(
+        self, outputs: np.ndarray, network: Any, names: Sequence[str], top: int
+    ) -> list[list[Prediction]]:
+        """Return the predictions for each image, best first.
+
+        Args:
+            outputs: of the network, float64 ``(n, ...)``, finite.
+            network: the ``keras.Model`` that returned them.
+            names: of the classes, by number; without them classes are numbered.
+            top: the number of predictions for an image, or all if fewer.
+
+        Raises:
+            JobFailed: the outputs cannot do the task, or are not of as many classes as names.
+        """
+
+    def published_names(self, model: ModelHandle, outputs: np.ndarray) -> Sequence[str]:
+        """Return the class names of a network's published weights; none if it has no such.
+
+        Raises:
+            Unavailable: the names are not on this machine and cannot be downloaded.
+        """
+        return ()
 
     def objective(self, classes: Sequence[str], dataset: str) -> Objective:
         """Return the objective of training on a data set.

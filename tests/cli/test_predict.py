@@ -128,6 +128,10 @@ def test_crops_to_the_aspect_ratio_of_the_input() -> None:
             ("LeNet5[input_shape=32x32x2]", CHINA),
             "the model takes images of 2 channels (image files give 1 or 3)",
         ),
+        (
+            (SMALL, CHINA, "--data-dir", "/nowhere"),
+            "--data-dir: the data folder '/nowhere' does not exist (create it or correct the path",
+        ),
         (("ResNet18", CHINA), "there are no ImageNet weights for ResNet18"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbench.data import downloads, fashion_mnist, loading, stratified
+from cnnbench.data import downloads, fashion_mnist, loading
 from cnnbench.data.datasets import Request
 from cnnbench.errors import Unavailable
 from tests import packaged
@@ -107,6 +107,6 @@ def test_the_full_data_set_gives_the_same_pictures_in_the_same_order(data_dir: P
         asked = Request("fashion_mnist", size, channels, train_examples=train, test_examples=test)
         data = loading.load(asked, Path("/nonexistent"))
         for part, whole, count in ((data.train, full.train, train), (data.test, full.test, test)):
-            picked = stratified.subset(whole.labels, count)
+            picked = loading.subset(whole.labels, count)
             assert np.array_equal(part.labels, whole.labels[picked])
             assert np.array_equal(part.images, whole.read(picked, size, channels))

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from cnnbench.errors import UserError
-from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
+from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec, images_in_label
+from cnnbench.statistics.measurement import JudgedImages
 from tests.suite.fake import FakeModel
 
 
@@ -180,6 +181,36 @@ def test_an_image_smaller_than_the_network_takes_is_refused() -> None:
 def test_a_mistake_is_explained(wording: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         setting(**wording)
+
+
+def test_the_target_is_named_by_the_metric_of_the_task_in_suites_keys_and_labels() -> None:
+    found = setting(target_top1=0.9, validation=0.1)
+    assert found.target == 0.9
+    assert found.label().endswith("/validation=0.1/target_top1=0.9")
+    dumped = found.model_dump(mode="json")
+    assert dumped["target_top1"] == 0.9 and "target" not in dumped
+    assert AccuracySetting.model_validate(dumped) == found
+    assert setting().model_dump(mode="json")["target_top1"] is None
+    with pytest.raises(ValidationError, match="target_top5"):
+        setting(target_top5=0.9, validation=0.1)
+
+
+@pytest.mark.parametrize(
+    ("wording", "images"),
+    [
+        ({}, JudgedImages(28, 10)),
+        ({"image_size": 32, "train_examples": 100}, JudgedImages(32, 10)),
+        ({"image_size": "own", "epochs": 2}, JudgedImages(0, 10)),
+        ({"dataset": "folder:photos", "image_size": 64}, JudgedImages(64, 0)),
+        ({"dataset": "folder:photos", "recipe": "pretrained"}, JudgedImages(0, 0)),
+    ],
+)
+def test_a_label_tells_the_images_of_its_setting(
+    wording: dict[str, Any], images: JudgedImages
+) -> None:
+    found = setting(**wording)
+    assert found.judged_images("top1") == images == images_in_label("top1", found.label())
+    assert found.judged_images("train_s") is None is images_in_label("train_s", found.label())
 
 
 @pytest.mark.parametrize("first", [100, 0.25, "block_13_expand"])

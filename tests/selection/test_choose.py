@@ -240,6 +240,14 @@ def test_an_accuracy_on_another_size_is_warned_of() -> None:
     assert cnnbench.choose(mixed, maximize="top1").warnings == ()
 
 
+def test_a_journal_and_its_table_warn_of_the_same_images(tmp_path: Path) -> None:
+    book = Book(shape=(224, 224, 3), classes=1000).static("A", macs=5).accuracy("A", [0.8])
+    run = tables.load(book.write(tmp_path / "run"))
+    found = cnnbench.choose(run, at_most={"macs": "1k"}, maximize="top1").warnings
+    assert found[0].startswith("top1@digits/scratch/32px/2ep was measured on 32 px")
+    assert cnnbench.choose(run.report, at_most={"macs": "1k"}, maximize="top1").warnings == found
+
+
 def test_an_accuracy_at_each_networks_own_input_is_warned_of_where_its_classes_differ() -> None:
     name = "top1@fashion_mnist/scratch/own"
     rows = [

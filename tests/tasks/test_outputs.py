@@ -60,3 +60,18 @@ def test_the_activation_is_found_behind_layers_that_pass_it_on_and_inside_networ
 def test_a_softmax_over_one_output_tells_nothing() -> None:
     with pytest.raises(JobFailed, match="a softmax, which is always 1: use a sigmoid"):
         outputs.probabilities(np.ones((3, 1)), outputs.kind(network("softmax"), np.ones((3, 1))))
+
+
+def test_decoding_ranks_classes_and_numbers_those_without_names() -> None:
+    given = np.array([[0.2, 0.5, 0.3]])
+    (named,) = outputs.decode(given, network("softmax"), ["a", "b", "c"], top=2)
+    assert named == [outputs.Guess(1, "b", 0.5), outputs.Guess(2, "c", 0.3)]
+    ((first,),) = outputs.decode(given, network("softmax"), (), top=1)
+    assert first == outputs.Guess(1, "class 1", 0.5)
+
+
+def test_decoding_rejects_maps_and_another_number_of_names() -> None:
+    with pytest.raises(JobFailed, match="maps, not classes: predict with a classifier"):
+        outputs.decode(np.ones((1, 4, 4, 3)), network("softmax"), (), top=1)
+    with pytest.raises(JobFailed, match="2 names, but it has 3 classes"):
+        outputs.decode(np.ones((1, 3)) / 3, network("softmax"), ["a", "b"], top=1)

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.test_extras import cnnbench, rows, suite
+from tests.conftest import ROOT
+from tests.test_extras import EXTRAS, cnnbench, rows, suite
+
+PREDICTING = """
+import json
+import numpy as np
+from PIL import Image
+import cnnbench
+from cnnbench.models import registry
+
+network = registry.resolve("toy://lamp").build()
+network.set_weights([np.full(one.shape, 1 / one.size) for one in network.get_weights()])
+network.save_weights("lamp.weights.h5")
+Image.new("L", (8, 8), 51).save("dim.png")
+found = cnnbench.predict("toy://lamp", ["dim.png"], weights="lamp.weights.h5")
+print(json.dumps([str(found), found._repr_html_(), found.to_json()]))
+"""
 
 
 def ran(folder: Path, text: str) -> dict[str, str]:
@@ -28,15 +47,36 @@ def settings(folder: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_a_task_of_another_package_is_trained_and_evaluated(tmp_path: Path) -> None:
-    entry = "{dataset: digits, task: brightness, epochs: 8, learning_rate: 0.03, seeds: 2}"
+    entry = (
+        "{dataset: digits, task: brightness, epochs: 8, learning_rate: 0.03, seeds: 2, "
+        "validation: 0.1, target_brightness_mae: 0.9}"
+    )
     row = ran(tmp_path, f"models: ['Tiny[activation=linear]']\nprobes: {{accuracy: {entry}}}\n")
     found = {name: row[name] for name in row if name.startswith("brightness_mae")}
-    label = "digits/scratch/8ep/task=brightness/learning_rate=0.03"
+    label = (
+        "digits/scratch/8ep/task=brightness/validation=0.1/learning_rate=0.03"
+        "/target_brightness_mae=0.9"
+    )
+    # Of an error, less is better: the first of eight epochs reaches it.
+    assert 0 < float(row[f"time_to_target_s@{label}"]) < float(row[f"train_s@{label}"])
     assert float(found[f"brightness_mae@{label}"]) < 0.022  # the mean of all images is 0.028 off
     assert len(found[f"brightness_mae_samples@{label}"].split(";")) == 2
     assert float(found[f"brightness_mae_ci_high@{label}"]) > 0
     assert not any(name.startswith("top1") for name in row)
     assert {one["task"] for one in settings(tmp_path)} == {"brightness"}
+
+
+def test_predict_shows_what_the_task_of_another_package_decodes(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(ROOT), str(EXTRAS)])
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICTING],
+        capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    text, html, plain = json.loads(done.stdout)
+    assert text == "dim.png\n  brightness 1.60"  # (9 * 0.2 / 18 + 1 / 2) / 2 * 2 + 1
+    assert "<th>Image</th><th>Brightness</th>" in html
+    assert plain[0]["image"] == "dim.png" and list(plain[0]) == ["image", "means"]
 
 
 @pytest.mark.slow

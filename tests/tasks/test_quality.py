@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from cnnbench.errors import JobFailed
-from cnnbench.tasks.classification import answers, quality
-from cnnbench.tasks.classification.answers import answers_of
+from cnnbench.tasks.classification import quality
 from cnnbench.tasks.classification.objective import probabilities
 from cnnbench.tasks.classification.outputs import Kind
+from cnnbench.tasks.classification.quality import answers_of
 from cnnbench.tasks.task import evaluate_all
 from tests.records import record
 
@@ -58,7 +58,7 @@ def test_a_perfectly_sure_and_right_network_is_calibrated() -> None:
 
 
 def test_confusion_has_labels_in_rows() -> None:
-    matrix = answers.confusion(PROBS.argmax(axis=1), LABELS, 3)
+    matrix = quality.confusion(PROBS.argmax(axis=1), LABELS, 3)
     assert matrix.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
 
 
@@ -80,10 +80,10 @@ def test_top5_only_where_it_means_something() -> None:
 
 
 def test_details_keep_which_images_were_right_in_a_few_bytes() -> None:
-    found = answers.details(PROBS, LABELS)
+    found = quality.details(PROBS, LABELS)
     setting = {"dataset": "digits", "recipe": "scratch", "image_size": 8}
     read = answers_of(record("A", "accuracy", setting=setting, details=found))
     assert read is not None and read.right.tolist() == [True, True, False, True]
     assert (found["n_test"], found["n_correct"], found["chance"]) == (4, 3, 0.5)
-    big = answers.details(np.tile(np.eye(10), (1000, 1)), np.tile(np.arange(10), 1000))
+    big = quality.details(np.tile(np.eye(10), (1000, 1)), np.tile(np.arange(10), 1000))
     assert len(big["correct"]) == 1668  # 1,250 bytes in base64

@@ -15,7 +15,7 @@ from cnnbench.report.remarks import remarks
 from cnnbench.results import tables
 from cnnbench.selection.choose import choose
 from cnnbench.tasks.classification import ranking
-from cnnbench.tasks.classification.answers import Answers
+from cnnbench.tasks.classification.quality import Answers
 from cnnbench.tasks.classification.ranking import Scores
 from tests.records import record
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cnnbench import files
-from cnnbench.data import stratified, tones
+from cnnbench.data import loading, tones
 from cnnbench.data.folder import layout as layouts
 from cnnbench.data.folder.layout import Layout, Member
 from cnnbench.data.photographs import Photographs, fitted
@@ -96,7 +96,7 @@ def _split(
         return Photographs([chosen[i].member.file for i in indices], labels[indices], white)
 
     if not layout.splits:
-        train, test = stratified.held_out(labels, _TEST_SHARE)
+        train, test = loading.held_out(labels, _TEST_SHARE)
         return Splits(tuple(classes), part(train), part(test), None, problems, notes, False)
     of = {
         split: np.array([i for i, one in enumerate(chosen) if one.member.split == split], np.int64)

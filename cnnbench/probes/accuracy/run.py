@@ -16,6 +16,7 @@ from cnnbench.data import loading
 from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import data_details
 from cnnbench.errors import JobFailed, brief, is_out_of_memory
+from cnnbench.metrics import QUALITY
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.preprocessing import PixelMap
 from cnnbench.probes.accuracy.settings import AccuracySetting
@@ -63,10 +64,10 @@ def prepare_training(
     weights = _weights(model, setting, context)
     context.report_progress(f"reading {setting.dataset}")
     dataset = loading.load(_request(model, setting), context.data_dir, context.search_path)
-    if dataset.validation is None and (setting.early_stop or setting.target_top1):
+    if dataset.validation is None and (setting.early_stop or setting.target):
         raise JobFailed(
             f"validation: {setting.validation:g} holds out none of {len(dataset.train):,} images, "
-            "and early_stop and target_top1 need some"
+            f"and early_stop and {setting.written('target')} need some"
         )
     job = TrainingJob(model, setting, dataset, context.repeat, weights)
     job.objective.check_model(model)  # a folder's classes are known only now
@@ -178,10 +179,14 @@ def _pace(training: Training) -> dict[str, float]:
 
 def _time_to_target(training: Training) -> dict[str, float]:
     """Return the training seconds until the validation images first reached the target."""
-    target, seconds = training.setting.target_top1, training.features_s
-    for point in training.curve if target else ():
+    setting, seconds = training.setting, training.features_s
+    if setting.target is None:
+        return {}
+    watched = setting.goal.watched
+    sign = -1 if QUALITY[watched].metric.better == "lower" else 1
+    for point in training.curve:
         seconds += float(point["seconds"])
-        if point["val_top1"] >= target:
+        if sign * point[f"val_{watched}"] >= sign * setting.target:
             return {"time_to_target_s": seconds}
     return {}
 

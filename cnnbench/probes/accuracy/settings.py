@@ -14,8 +14,9 @@ from pydantic import Field
 
 from cnnbench import files
 from cnnbench.data.augmentation import Augment
-from cnnbench.data.datasets import LocalDataSet, short_name
+from cnnbench.data.datasets import LocalDataSet, facts_of, short_name
 from cnnbench.errors import UserError
+from cnnbench.metrics import QUALITY
 from cnnbench.models.handle import ModelInfo
 from cnnbench.models.model_name import show
 from cnnbench.probes.accuracy.training_config import (
@@ -26,6 +27,7 @@ from cnnbench.probes.accuracy.training_config import (
     TrainingConfig,
 )
 from cnnbench.probes.settings import Setting, Spec, StoppingRule
+from cnnbench.statistics.measurement import JudgedImages
 
 # `label` writes these in their own way; keep_weights does not affect a metric.
 _NOT_NAMED = frozenset(
@@ -90,11 +92,19 @@ class AccuracySetting(TrainingConfig, Setting):
             parts.append(f"n{self.train_examples}")
         for name in type(self).model_fields:
             if name not in _NOT_NAMED and self.is_changed(name):
-                parts.extend(_label_parts(name, getattr(self, name)))
+                parts.extend(_label_parts(self.written(name), getattr(self, name)))
         return "/".join(parts)
 
     def axes_for(self, metric: str) -> Mapping[str, str]:
         return {"recipe": self.recipe, "weights": self.weights}
+
+    def judged_images(self, metric: str) -> JudgedImages | None:
+        if not is_quality(metric):
+            return None
+        classes = self.data_set.facts.classes
+        if self.recipe == PRETRAINED or self.image_size == OWN:
+            return JudgedImages(0, classes)
+        return JudgedImages(self.image_size, classes)
 
     def primary_metrics(self) -> tuple[str, ...]:
         return (self.goal.primary,)
@@ -198,6 +208,23 @@ class AccuracySpec(TrainingConfig, Spec):
         if self.class_names and not self.class_names_sha256:
             found["class_names_sha256"] = files.hash_of(self.class_names, search_path)
         return self.model_copy(update=found)
+
+
+def is_quality(metric: str) -> bool:
+    """Return whether a metric is measured on images of a data set."""
+    return metric in QUALITY or metric == "agreement"
+
+
+def images_in_label(metric: str, label: str) -> JudgedImages | None:
+    """Return `AccuracySetting.judged_images` for a column of a CSV, which has only the label."""
+    if not is_quality(metric) or "/" not in label:
+        return None
+    dataset, recipe, *rest = label.split("/")
+    known = facts_of(dataset)
+    if recipe == PRETRAINED or rest[:1] == [OWN]:
+        return JudgedImages(0, known.classes)
+    side = rest[0].removesuffix("px") if rest and rest[0].endswith("px") else ""
+    return JudgedImages(int(side) if side.isdecimal() else known.px, known.classes)
 
 
 def _label_parts(name: str, value: Any) -> Iterator[str]:

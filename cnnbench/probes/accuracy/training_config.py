@@ -70,7 +70,8 @@ class TrainingConfig(StrictModel):
         weight_decay: decoupled from the gradient (AdamW, where the optimiser is Adam).
         clip_norm: largest global norm of a gradient, or None.
         early_stop: epochs without a better validation loss before training ends, or None.
-        target_top1: measure the time until this top-1 on the validation images, or None.
+        target: measure the time until the task's metric reaches this on the validation images, or
+            None. Suites, keys and labels name the metric: ``target_top1`` (see `written`).
         batchnorm_momentum: of every BatchNormalization; with Keras' defaults (0.99, 0.999) the
             moving statistics do not converge in a short schedule.
         keep_weights: save the trained weights in the run's artifacts, and with recipe ``scratch``
@@ -106,7 +107,7 @@ class TrainingConfig(StrictModel):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     augment: Augment = Augment()
     early_stop: Epochs | None = None
-    target_top1: Fraction | None = None
+    target: Fraction | None = None
     batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
     keep_weights: bool = False
     weights: Annotated[str, Field(min_length=1)] = IMAGENET
@@ -122,23 +123,31 @@ class TrainingConfig(StrictModel):
     preprocessing: Literal["model", "none"] = "model"
     class_names: Annotated[str, Field(min_length=1)] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _target_by_its_metric(cls, given: Any) -> Any:
+        task = given.get("task", tasks.DEFAULT) if isinstance(given, dict) else None
+        if not isinstance(task, str) or task not in tasks.TASKS or "target" in given:
+            return given
+        name = _target_of(tasks.TASKS[task])
+        return {"target" if key == name else key: value for key, value in given.items()}
+
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit fields added later if they have their default, so that existing keys stay valid."""
         return {
-            name: value
+            self.written(name): value
             for name, value in plain(self).items()
             if name not in _LATER or self.is_changed(name)
         }
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if self.target_top1 and self.goal.watched != "top1":
-            raise ValueError(f"target_top1: task {self.task} has no top1")
         if not self.validation and not self.data_set.facts.has_validation:
-            for name in ("early_stop", "target_top1"):
+            for name in ("early_stop", "target"):
                 if getattr(self, name):
-                    raise ValueError(f"{name} needs validation images: set validation: 0.1")
+                    words = "needs validation images: set validation: 0.1"
+                    raise ValueError(f"{self.written(name)} {words}")
         if self.recipe == PRETRAINED:
             self._check_pretrained()
         elif self.class_names:
@@ -153,7 +162,7 @@ class TrainingConfig(StrictModel):
         if not isinstance(self.data_set, LocalDataSet):
             raise ValueError(f"recipe: {PRETRAINED} needs a folder of images: folder:PATH")
         fields = set(TrainingConfig.model_fields) & self.model_fields_set - _EVALUATION
-        if changed := [name for name in sorted(fields) if self.is_changed(name)]:
+        if changed := [self.written(name) for name in sorted(fields) if self.is_changed(name)]:
             raise ValueError(f"{', '.join(changed)}: recipe: {PRETRAINED} trains nothing")
 
     @property
@@ -166,9 +175,17 @@ class TrainingConfig(StrictModel):
         """The task called `task`."""
         return tasks.TASKS[self.task]
 
+    def written(self, name: str) -> str:
+        """Return the name of a field in suites, keys and labels."""
+        return _target_of(self.goal) if name == "target" else name
+
     def is_changed(self, name: str) -> bool:
         """Return whether a field differs from its default."""
         return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+
+def _target_of(task: tasks.Task) -> str:
+    return f"target_{task.watched}"
 
 
 _TRANSFER_ONLY = frozenset(

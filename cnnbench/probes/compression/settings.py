@@ -14,15 +14,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cnnbench import files
 from cnnbench.errors import UserError
-from cnnbench.metrics import QUALITY
 from cnnbench.models.handle import ModelInfo
-from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
+from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec, is_quality
 from cnnbench.probes.accuracy.training_config import Count, Epochs, ImageSize, Rate, TrainingConfig
 from cnnbench.probes.compression import variants
 from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.latency.settings import LatencySetting, Threads, TimedSpec
 from cnnbench.probes.settings import Setting, StoppingRule
 from cnnbench.schema import Distinct, without_duplicates
+from cnnbench.statistics.measurement import JudgedImages
 from cnnbench.tasks.task import Objective
 
 Part = Literal["train", "convert", "memory", "latency"]
@@ -60,11 +60,10 @@ class Training(TrainingConfig):
 
     @model_validator(mode="after")
     def _has_no_accuracy_options(self) -> Self:
-        for name in ("target_top1", "keep_weights"):
+        for name in ("target", "keep_weights"):
             if getattr(self, name):
-                raise ValueError(
-                    f"{name} is an option of the accuracy probe; here weights are always kept"
-                )
+                words = "is an option of the accuracy probe; here weights are always kept"
+                raise ValueError(f"{self.written(name)} {words}")
         return self
 
     def setting(
@@ -140,7 +139,7 @@ class CompressionSetting(Setting):
     def label_for(self, metric: str) -> str:
         if metric.startswith("memory_"):
             return "litert/b1"
-        if (metric in QUALITY or metric == "agreement") and self.training:
+        if is_quality(metric) and self.training:
             return f"{self.training.label()}/litert"
         if metric in ("train_s", "epoch_s", "images_per_s") and self.training:
             return self.training.label()
@@ -151,10 +150,13 @@ class CompressionSetting(Setting):
     def axes_for(self, metric: str) -> Mapping[str, str]:
         if metric.startswith("memory_"):
             return {"runtime": "litert"}
-        if (metric in QUALITY or metric == "agreement") and self.training:
+        if is_quality(metric) and self.training:
             return {**self.training.axes_for(metric), "runtime": "litert"}
         timed = self.latency()
         return timed.axes_for(metric) if self.label_for(metric) == timed.label() else {}
+
+    def judged_images(self, metric: str) -> JudgedImages | None:
+        return self.training.judged_images(metric) if self.training else None
 
     def latency(self) -> LatencySetting:
         """Return the setting of the ``latency`` probe with which the file is timed."""

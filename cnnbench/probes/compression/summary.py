@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cnnbench.metrics import METRICS, column, split
-from cnnbench.probes.accuracy.evaluation_summary import evaluated
+from cnnbench.probes.accuracy.summary import evaluated
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.variants import FLOAT32, Variant, parse
 from cnnbench.probes.latency import tiers

@@ -19,7 +19,6 @@ from cnnbench.models import weights
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.model_name import show
 from cnnbench.probes.accuracy import run as accuracy
-from cnnbench.probes.accuracy import weights_file
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
@@ -159,7 +158,7 @@ def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:
     if not setting.weights:
         return None
     where = (context.search_path, context.data_dir)
-    return weights_file.locate(setting.weights, setting.weights_sha256, *where)
+    return network.weights_file(setting.weights, setting.weights_sha256, *where)
 
 
 def _write_card(folder: Path, facts: dict[str, Any]) -> None:

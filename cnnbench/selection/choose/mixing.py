@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cnnbench.metrics import METRICS, split
-from cnnbench.probes.accuracy.judged_images import judged_images
 from cnnbench.results.report import DRIFTING
 from cnnbench.row import Row
+from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 
 
@@ -55,26 +55,28 @@ def _machines(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
 
 def _sizes(rows: Sequence[Row], used: Sequence[str]) -> Iterator[str]:
     """Warn of accuracies on images of another size, or with other classes, than other metrics."""
-    judged = {name: images for name in used if (images := judged_images(name))}
-    if len(judged) == len(used):
+    judged = {name: {row.read(name).images for row in rows} - {None} for name in used}
+    if all(judged.values()):
         return
     for name, images in judged.items():
-        others = [
-            row.name
-            for row in rows
-            if row.read(name).value is not None
-            and (
-                _differs(row.facts.get("input_shape", "").split("x")[0], images.side)
-                or _differs(row.facts.get("classes", ""), images.classes)
-            )
-        ]
+        others = [row.name for row in rows if _is_of_other_images(row, row.read(name))]
         if others:
-            where = f"on {images.side} px" if images.side else "at each network's own input"
-            own = "default input" if images.side else "own classes"
+            side = max(one.side for one in images if one)
+            where = f"on {side} px" if side else "at each network's own input"
+            own = "default input" if side else "own classes"
             yield (
                 f"{name} was measured {where}, with that data set's classes; "
                 f"other metrics use the model's {own}: {', '.join(others)}"
             )
+
+
+def _is_of_other_images(row: Row, found: Measurement) -> bool:
+    """Return whether a quality was measured at another input or with other classes than facts."""
+    if found.value is None or found.images is None:
+        return False
+    return _differs(row.facts.get("input_shape", "").split("x")[0], found.images.side) or _differs(
+        row.facts.get("classes", ""), found.images.classes
+    )
 
 
 def _differs(fact: str, trained: int) -> bool:

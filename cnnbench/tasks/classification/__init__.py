@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cnnbench.models.handle import ModelHandle, ModelInfo
 from cnnbench.statistics import proportions
@@ -13,9 +14,13 @@ from cnnbench.tasks.task import (
     Judgement,
     Objective,
     Place,
+    Prediction,
     Task,
     TrainedOn,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Classification(Task):
@@ -24,6 +29,23 @@ class Classification(Task):
     name = "classification"
     primary = "top1"
     watched = "top1"
+    predicted = "classes"
+
+    def decode(
+        self, outputs: np.ndarray, network: Any, names: Sequence[str], top: int
+    ) -> list[list[Prediction]]:
+        """Return the most probable classes of each image."""
+        from cnnbench.tasks.classification.outputs import decode
+
+        return decode(outputs, network, names, top)
+
+    def published_names(self, model: ModelHandle, outputs: np.ndarray) -> Sequence[str]:
+        """Return ImageNet's names for the thousand classes of published weights."""
+        from cnnbench.tasks.classification.class_names import imagenet_ids, imagenet_names
+
+        # A network in a file may have a thousand classes other than ImageNet's.
+        is_published = not model.is_trained and outputs.shape[-1] == len(imagenet_ids())
+        return imagenet_names() if is_published else ()
 
     def objective(self, classes: Sequence[str], dataset: str) -> Objective:
         """Return the objective for the data set's classes."""
@@ -53,7 +75,7 @@ class Classification(Task):
 
     def gain(self, base: Evaluated, new: Evaluated) -> tuple[Estimate, int] | None:
         """Return the gain in top-1 from answers to the same images; None if they are unknown."""
-        from cnnbench.tasks.classification.answers import answers_of
+        from cnnbench.tasks.classification.quality import answers_of
 
         before, after = answers_of(base), answers_of(new)
         if before is None or after is None or not after.is_paired_with(before):

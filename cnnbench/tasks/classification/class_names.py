@@ -1,4 +1,4 @@
-"""Match the classes of a folder to the outputs of a trained network."""
+"""Names of the outputs of a trained network: ImageNet's, and the classes of a folder."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from importlib import resources
 import numpy as np
 
 from cnnbench.errors import JobFailed, nearest
+from cnnbench.models import weights
 from cnnbench.models.handle import ModelHandle
 from cnnbench.tasks.classification import outputs
 from cnnbench.tasks.task import TrainedOn
@@ -95,6 +96,23 @@ def imagenet_ids() -> tuple[str, ...]:
     file = resources.files("cnnbench.data") / "imagenet_ids.csv"
     with file.open(encoding="utf-8") as lines:
         return tuple(row["wordnet_id"] for row in csv.DictReader(lines))
+
+
+def imagenet_names() -> list[str]:
+    """Return the names of ImageNet's classes, in the order of `imagenet_ids`.
+
+    Raises:
+        Unavailable: Keras' list of them is not on this machine and cannot be downloaded.
+    """
+    import tensorflow as tf
+
+    count = len(imagenet_ids())
+    # Descending probabilities, so that the names come in order.
+    ranked = np.arange(count, 0, -1, dtype=np.float32)[None]
+    decode = tf.keras.applications.imagenet_utils.decode_predictions
+    with weights.explain_failed_download("ImageNet's class names"):
+        decoded = decode(ranked, top=count)
+    return [name for _, name, _ in decoded[0]]
 
 
 def _output_indices(

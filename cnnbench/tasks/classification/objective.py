@@ -10,7 +10,7 @@ import numpy as np
 from cnnbench.data.pictures import Labels, Part
 from cnnbench.errors import JobFailed
 from cnnbench.models.handle import ModelHandle
-from cnnbench.tasks.classification import answers, outputs
+from cnnbench.tasks.classification import outputs, quality
 from cnnbench.tasks.classification.class_names import OutputsOf
 from cnnbench.tasks.classification.outputs import Kind
 from cnnbench.tasks.classification.quality import Floats
@@ -80,7 +80,7 @@ class ClassificationObjective(Objective):
         probs = probabilities(outputs, cast(Kind, encoding))
         return Evaluation(
             evaluate_all("classification", probs, targets),
-            answers.details(probs, targets) | {"classes": list(self._classes)[:_MOST_NAMES]},
+            quality.details(probs, targets) | {"classes": list(self._classes)[:_MOST_NAMES]},
         )
 
     def agreement(self, outputs: np.ndarray, others: np.ndarray, encoding: str) -> float:

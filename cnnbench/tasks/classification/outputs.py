@@ -1,12 +1,15 @@
-"""Kinds of classifier outputs, and their conversion to probabilities."""
+"""Kinds of classifier outputs, and their conversion to probabilities and predicted classes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from cnnbench.errors import JobFailed
+from cnnbench.tasks.task import Prediction
 
 Kind = Literal["softmax", "logits", "sigmoids", "sigmoid", "logit"]
 """Kinds of outputs. With one output per class: probabilities that add up to one, logits, or
@@ -17,6 +20,52 @@ the second (``sigmoid``) or its logit.
 _SHARES = ("softmax", "Softmax")
 _EACH = ("sigmoid", "hard_sigmoid", "Sigmoid", "HardSigmoid")
 _PASS_ON = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")  # do not change values
+
+
+@dataclass(frozen=True)
+class Guess(Prediction):
+    """One predicted class of an image.
+
+    Attributes:
+        number: index of the class, from 0.
+        name: for people.
+        probability: between 0 and 1.
+    """
+
+    number: int
+    name: str
+    probability: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.probability:5.1f} %  {self.name}"
+
+    def cells(self) -> dict[str, str]:
+        return {"Class": self.name, "Probability": f"{100 * self.probability:5.1f} %"}
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def decode(
+    outputs: np.ndarray, network: Any, names: Sequence[str], top: int
+) -> list[list[Prediction]]:
+    """Return the ``top`` most probable classes of each image, best first; see `Task.decode`.
+
+    The probabilities of an image add up to 1, unless the classes are independent (a sigmoid each).
+    A single output is about the second of two classes.
+    """
+    if outputs.ndim != 2:
+        raise JobFailed("its outputs are maps, not classes: predict with a classifier")
+    rows = probabilities(outputs, kind(network, outputs))
+    if names and len(names) != rows.shape[1]:
+        raise JobFailed(f"{len(names)} names, but it has {rows.shape[1]} classes")
+    return [
+        [
+            Guess(int(i), names[i] if names else f"class {i}", float(row[i]))
+            for i in np.argsort(-row, kind="stable")[:top]
+        ]
+        for row in rows
+    ]
 
 
 def kind(network: Any, outputs: np.ndarray) -> Kind:

@@ -20,7 +20,7 @@ from cnnbench.statistics import estimates, proportions
 from cnnbench.statistics.robust import CONFIDENCE
 from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE, NOT_REPEATED
 from cnnbench.tasks import task
-from cnnbench.tasks.classification.answers import Answers, answers_of
+from cnnbench.tasks.classification.quality import Answers, answers_of
 from cnnbench.tasks.task import Evaluated, Judgement, Place
 from cnnbench.text import plural
 

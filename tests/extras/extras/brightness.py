@@ -1,6 +1,7 @@
 """A task: the mean brightness of an image, 0..1, predicted by one linear output."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from cnnbench.data.pictures import Part
 from cnnbench.errors import JobFailed
 from cnnbench.metrics import Metric, QualityMetric
-from cnnbench.tasks.task import Evaluation, Objective, Task, evaluate_all
+from cnnbench.tasks.task import Evaluation, Objective, Prediction, Task, evaluate_all
 
 
 class BrightnessObjective(Objective):
@@ -39,10 +40,30 @@ class BrightnessObjective(Objective):
         return Evaluation(evaluate_all("brightness", outputs, targets), {"n_test": len(targets)})
 
 
+@dataclass
+class Mean(Prediction):
+    brightness: float
+
+    def __str__(self) -> str:
+        return f"brightness {self.brightness:.2f}"
+
+    def cells(self) -> dict[str, str]:
+        return {"Brightness": f"{self.brightness:.2f}"}
+
+    def to_json(self) -> dict[str, float]:
+        return asdict(self)
+
+
 class Brightness(Task):
     name = "brightness"
     primary = "brightness_mae"
     watched = "brightness_mae"
+    predicted = "means"
+
+    def decode(
+        self, outputs: np.ndarray, network: Any, names: Sequence[str], top: int
+    ) -> list[list[Prediction]]:
+        return [[Mean(float(value))] for (value,) in outputs]
 
     def objective(self, classes: Sequence[str], dataset: str) -> Objective:
         return BrightnessObjective()

@@ -25,7 +25,8 @@ class ToyFactory:
         inputs = tf.keras.Input(request.input_shape)
         convolution = tf.keras.layers.Conv2D(request.parameters.get("width", 2), 3)
         pooled = tf.keras.layers.GlobalAveragePooling2D()(convolution(inputs))
-        return tf.keras.Model(inputs, tf.keras.layers.Dense(request.classes, "softmax")(pooled))
+        activation = "softmax" if request.classes > 1 else None
+        return tf.keras.Model(inputs, tf.keras.layers.Dense(request.classes, activation)(pooled))
 
     def pretrained(self, request: Request) -> Any:
         raise NotImplementedError("toys have no ImageNet weights")
@@ -45,7 +46,8 @@ class Toys:
         return name.startswith("toy://")
 
     def resolve(self, written: ModelName, search_path: Sequence[Path]) -> Model:
-        entry = Entry.of_user(written.name, "extras.toy", input_shape=(8, 8, 1), classes=10)
+        task, classes = ("brightness", 1) if "lamp" in written.name else ("classification", 10)
+        entry = Entry.of_user(written.name, "extras.toy", (8, 8, 1), classes, task)
         return Model.from_name(written, entry, Signature({"width": 2}), ToyFactory())
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnbench import files
-from cnnbench.data import stratified
+from cnnbench.data import loading
 from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import Labels, Part, Pictures, data_details
 from cnnbench.errors import JobFailed, Unavailable
@@ -46,7 +46,7 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     objective = setting.goal.fixed_objective(splits.classes, setting.dataset, model, trained_on)
     parts = [splits.test] if splits.has_own_test else [splits.train, splits.test]
     labels = np.concatenate([part.labels for part in parts])
-    chosen = stratified.subset(labels, setting.test_examples)
+    chosen = loading.subset(labels, setting.test_examples)
     trained, path = network.select_output(model, model.build(weights=weights))
     preprocess = network.preprocessing(model, setting)
     outputs: list[np.ndarray] = []

@@ -18,7 +18,6 @@ import numpy as np
 from cnnbench.data import pipeline
 from cnnbench.errors import JobFailed, nearest
 from cnnbench.models.handle import ModelHandle
-from cnnbench.probes.accuracy import weights_file
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.accuracy.training_config import IMAGENET
@@ -120,11 +119,11 @@ def locate_weights(
     """Return ``imagenet``, or the path of the file that ``setting.weights`` names.
 
     Raises:
-        Unavailable, JobFailed: see `weights_file.locate`.
+        Unavailable, JobFailed: see `network.weights_file`.
     """
     if setting.weights == IMAGENET:
         return IMAGENET
-    return weights_file.locate(setting.weights, setting.weights_sha256, search_path, data_dir)
+    return network.weights_file(setting.weights, setting.weights_sha256, search_path, data_dir)
 
 
 def _in_inference_mode(backbone: Any) -> Any:
