@@ -112,6 +112,9 @@ class RuntimeInfo:
         devices, dtypes: what it can be measured on and in.
         lowers_precision: whether the runtime itself computes the float32 model in another
             ``dtype``; otherwise it gets a model with Keras' mixed precision.
+        variables: environment variables that change how it computes; those that are set are part
+            of the fingerprint too. Read from runtimes of other packages; cnnbench's own are named
+            in `cnnbench.environment.variables`.
     """
 
     create: Callable[[ModelHandle, LatencySetting, Path], Runtime]
@@ -121,6 +124,7 @@ class RuntimeInfo:
     devices: tuple[str, ...] = ("cpu",)
     dtypes: tuple[str, ...] = ("float32",)
     lowers_precision: bool = False
+    variables: tuple[str, ...] = ()
 
     def check(
         self, setting: LatencySetting, version_of: Callable[[str], str | None] = version_of
