@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbench.probes.memory import peak, timeline
+from cnnbench.probes.memory import peak, run
 from tests.processes import HANGS_AFTER_S
 
 pytestmark = pytest.mark.skipif(
@@ -166,17 +166,17 @@ def test_timeline_shows_what_work_holds_and_when() -> None:
         time.sleep(2)  # a hundred samples, of which a busy machine takes at least one
         return len(held)
 
-    result, seconds, sizes = timeline.of(work)
+    result, seconds, sizes = run.sampled(work)
     assert result == 100 * _MB
     assert max(sizes) - sizes[0] == pytest.approx(100 * _MB, rel=0.05)
     assert seconds[sizes.index(max(sizes))] > 0.15
-    kept = timeline._thinned(range(10), [1, 9, 2, 3, 4, 8, 5, 6, 7, 0], 2)
+    kept = run._thinned(range(10), [1, 9, 2, 3, 4, 8, 5, 6, 7, 0], 2)
     assert kept == ([1, 5], [9, 8])
 
 
 def test_short_work_is_done_once_and_its_exception_passes() -> None:
     calls = []
-    assert timeline.of(lambda: calls.append(1))[0] is None
+    assert run.sampled(lambda: calls.append(1))[0] is None
     assert len(calls) == 1
     with pytest.raises(ZeroDivisionError):
-        timeline.of(lambda: 1 / 0)
+        run.sampled(lambda: 1 / 0)
