@@ -17,7 +17,7 @@ from cnnbench.statistics import estimates, robust
 from cnnbench.statistics.drift_correction import log_ratios
 
 PROCESSES = 8
-_SELF_TEST = "cnnbench.probes.latency.timing.self_test"
+_SELF_TEST = "cnnbench.probes.latency.timing"
 _LAST_LINES = 5  # of the output of a process that failed
 _MOST_ROUNDS = 100  # of a cell that is worth its time
 _WANTED = 0.05

@@ -13,16 +13,15 @@ import pytest
 from cnnbench.environment import usable_cores
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.probes.interface import Context
-from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import calibrated_model, machine
 from cnnbench.probes.latency import run as latency
+from cnnbench.probes.latency.machine import CpuUsage
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.latency.runtimes.graph import Graph
 from cnnbench.probes.latency.runtimes.runtime import TOLERANCES, RuntimeBase, RuntimeInfo
 from cnnbench.probes.latency.runtimes.tensorflow_device import Device
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing import machine
-from cnnbench.probes.latency.timing.loop import Timing, TimingConfig
-from cnnbench.probes.latency.timing.machine import CpuUsage
+from cnnbench.probes.latency.timing import Timing, TimingConfig
 from tests.probes.paths import prepare_and_run, require
 from tests.probes.test_latency_timing import Clock
 from tests.probes.tiny import Tiny

@@ -20,7 +20,7 @@ from cnnbench.probes.interface import Context
 from cnnbench.probes.latency import run as latency
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing.loop import TimingConfig
+from cnnbench.probes.latency.timing import TimingConfig
 from cnnbench.suite import suite as suites
 from cnnbench.suite import yaml_source
 from tests.conftest import ROOT

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 
 from cnnbench.environment import usable_cores
-from cnnbench.probes.latency.timing import machine
-from cnnbench.probes.latency.timing.loop import (
+from cnnbench.probes.latency import machine
+from cnnbench.probes.latency.machine import CpuSnapshot, CpuUsage
+from cnnbench.probes.latency.timing import (
+    REFERENCE_SIZE,
     Timing,
     TimingConfig,
     fastest_decile_mean,
     measure,
+    reference,
     timed,
     warm_up,
 )
-from cnnbench.probes.latency.timing.machine import CpuSnapshot, CpuUsage
-from cnnbench.probes.latency.timing.reference_workload import SIZE, reference
 from cnnbench.statistics import estimates
 
 QUICK = TimingConfig(
@@ -136,7 +137,9 @@ def test_reference_is_a_matrix_product_on_that_many_threads(threads: int) -> Non
     if threads > usable_cores():
         pytest.skip("one core")
     rng = np.random.default_rng(0)
-    left, right = (rng.standard_normal((SIZE, SIZE), dtype=np.float32) for _ in range(2))
+    left, right = (
+        rng.standard_normal((REFERENCE_SIZE, REFERENCE_SIZE), dtype=np.float32) for _ in range(2)
+    )
     with reference(threads) as work:
         assert np.allclose(work(), left @ right, rtol=1e-4, atol=1e-3)
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
