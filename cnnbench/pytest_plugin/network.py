@@ -65,7 +65,7 @@ class Network:
     def record(self) -> Record:
         """Record of its counts, as a job would have made it."""
         from cnnbench import environment
-        from cnnbench.probes.static.settings import StaticSetting
+        from cnnbench.probes.static import StaticSetting
         from cnnbench.record import Record
 
         return Record(
