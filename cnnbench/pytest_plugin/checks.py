@@ -17,6 +17,7 @@ from cnnbench.selection.baseline import Baseline
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cnnbench.execution.runner import Observer
     from cnnbench.record import Record
 
 _DEFAULT_RUNTIME = "litert"
@@ -120,7 +121,6 @@ class Budget:
     ) -> list[Record]:
         from cnnbench.execution import side_by_side
         from cnnbench.models import registry
-        from cnnbench.pytest_plugin.warning_observer import WarningObserver
 
         records = side_by_side.timed(
             [network.text for network in networks],
@@ -130,7 +130,7 @@ class Budget:
             registry,
             self._search_path,
             keras_2=any(network.is_keras_2 for network in networks),
-            observer=WarningObserver(),
+            observer=_observer(),
         )
         for record in records:
             if record.status == "skipped":
@@ -141,6 +141,21 @@ class Budget:
         # builder's defaults are not known before it runs.
         named = {network.recorded_as: network for network in networks}
         return [dataclasses.replace(record, **named[record.model].identity) for record in records]
+
+
+def _observer() -> Observer:
+    """Return an observer that warns when the test waits, and when its times may be distorted."""
+    from cnnbench.execution.runner import Observer  # heavy to import
+
+    class _WarningObserver(Observer):
+        def waits(self, whom: str) -> None:
+            words = f"cnn_budget is waiting for {whom}, which is measuring on this machine"
+            warnings.warn(words, stacklevel=2)
+
+        def warns(self, message: str) -> None:
+            warnings.warn(f"cnn_budget: {message}", stacklevel=2)
+
+    return _WarningObserver()
 
 
 def _certain(model: str, found: Iterator[tuple[str, bool]]) -> Iterator[str]:

@@ -19,7 +19,6 @@ from cnnbench.probes.latency.machine import CpuUsage
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.latency.runtimes.graph import Graph
 from cnnbench.probes.latency.runtimes.runtime import TOLERANCES, RuntimeBase, RuntimeInfo
-from cnnbench.probes.latency.runtimes.tensorflow_device import Device
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.latency.timing import Timing, TimingConfig
 from tests.probes.paths import prepare_and_run, require
@@ -134,13 +133,12 @@ def test_what_a_gpu_rounds_float32_to_is_allowed_for() -> None:
     # What an H100 made of InceptionV3.
     assert calibrated_model.disagreement(1.8e-4, 0.0078, TOLERANCES["tensorfloat32"]) == []
     assert calibrated_model.disagreement(1.8e-4, 0.0078, TOLERANCES["float32"]) != []
-    gpu, cpu = (Device(name, threads=1) for name in ("GPU:0", "CPU:0"))
-    assert (gpu.rounds_float32(), cpu.rounds_float32()) == (True, False)
-    for setting, arithmetic in (
-        ({}, "tensorfloat32"),
-        ({"dtype": "bfloat16"}, "bfloat16"),
+    for device, setting, arithmetic in (
+        ("GPU:0", {}, "tensorfloat32"),
+        ("GPU:0", {"dtype": "bfloat16"}, "bfloat16"),
+        ("CPU:0", {}, "float32"),
     ):
-        runtime = Graph(Tiny(), LatencySetting.model_validate(setting), Path(), gpu)
+        runtime = Graph(Tiny(), LatencySetting.model_validate(setting), Path(), device)
         assert runtime.arithmetic() == arithmetic
         assert runtime.tolerance() == TOLERANCES[arithmetic]
 

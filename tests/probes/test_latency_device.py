@@ -35,19 +35,21 @@ from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.runtimes.graph import Graph
 from cnnbench.probes.latency.runtimes.keras_call import Eager
-from cnnbench.probes.latency.runtimes.tensorflow_device import Device
 from tests.probes.tiny import Tiny
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 synchronised = []
-device = Device("CPU:1", threads=1, synchronise=lambda: synchronised.append(1))
-device.start()
 folder, found = Path(sys.argv[1]), {}
+runtimes = {
+    name: kind(Tiny(), LatencySetting(runtime=name, threads=1), folder, "CPU:1",
+               lambda: synchronised.append(1))
+    for name, kind in {"graph": Graph, "eager": Eager}.items()
+}
+runtimes["graph"].start()
 model = calibrated_model.build(Tiny())
 images = calibrated_model.random_inputs(Tiny(), 1, seed=5)
-for name, kind in {"graph": Graph, "eager": Eager}.items():
-    path = kind(Tiny(), LatencySetting(runtime=name, threads=1), folder, device)
+for name, path in runtimes.items():
     path.prepare(model)
     path.load()
     path.compile(images)

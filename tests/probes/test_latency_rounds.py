@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from cnnbench.metrics import METRICS, split
 from cnnbench.plugins import PROBES
-from cnnbench.probes.latency import rounds as cell_rounds
-from cnnbench.probes.latency.rounds import Rounds
+from cnnbench.probes.latency import summary
 from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.latency.summary import Rounds
 from cnnbench.record import Record
 from cnnbench.report import layout, table
 from cnnbench.results import tables
@@ -92,7 +92,7 @@ def test_plus_minus_and_question_mark_of_a_cell_agree(spread: float, seed: int) 
 
 def test_rounds_end_by_the_intervals_that_tables_show() -> None:
     shown = {name for name in layout.groups()["Latency"] if METRICS[name].unit == "s"}
-    assert shown == set(cell_rounds.DECIDING)
+    assert shown == set(summary.DECIDING)
     for spread in (0.01, 0.04, 0.06, 0.1):
         for seed in range(10):
             records = rounds(noisy(spread, seed))
@@ -116,7 +116,7 @@ def test_a_percentile_neither_begins_nor_ends_below_a_lower_one() -> None:
     calls = [[1.0 + 0.002 * i for i in range(80)] + [tail] * 20 for tail in tails]
     found = Rounds(rounds(calls)).estimates
     p50, p90 = found["latency_p50_s"], found["latency_p90_s"]
-    alone = cell_rounds._estimate(tails, rounds(calls), "latency_p90_s")
+    alone = summary._estimate(tails, rounds(calls), "latency_p90_s")
     assert alone.low < p50.low == p90.low
     assert p50.high < p90.high == alone.high
 

@@ -4,7 +4,7 @@ from cnnbench.metrics import Metric
 from cnnbench.probes.compression import verdicts
 from cnnbench.probes.compression.settings import CompressionSetting, CompressionSpec
 from cnnbench.probes.compression.summary import summarise
-from cnnbench.probes.latency.rounds import are_precise
+from cnnbench.probes.latency.summary import are_precise
 from cnnbench.probes.probe import Probe
 
 GROUP = "Compression"

@@ -36,7 +36,7 @@ from cnnbench.probes.compression.trained_model import TrainedModel
 from cnnbench.probes.compression.variants import Variant, parse
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.probes.latency.runtimes import litert_file
+from cnnbench.probes.latency.runtimes import litert
 
 
 def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
@@ -120,7 +120,7 @@ def convert(
     Raises:
         JobFailed: the conversion failed; the converter's whole message is printed to stderr.
     """
-    converter = litert_file.converter(model, shape)
+    converter = litert.converter(model, shape)
     for step in variant.steps:
         step.configure(converter, representative)
     try:

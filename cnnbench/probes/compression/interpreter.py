@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnbench.environment import usable_cores
 from cnnbench.errors import JobFailed
-from cnnbench.probes.latency.runtimes.litert_file import LiteRTFile
+from cnnbench.probes.latency.runtimes.litert import LiteRTFile
 
 
 class File(LiteRTFile):
