@@ -24,7 +24,7 @@ def _a_gigabyte() -> int:
     return int(line.split()[1]) * 1024 + 10**9
 
 
-def test_work_that_fits_gives_its_value_and_its_output(capfd: pytest.CaptureFixture[str]) -> None:
+def test_returns_the_value_and_passes_output_on(capfd: pytest.CaptureFixture[str]) -> None:
     def work() -> dict[str, int]:
         os.write(1, b"working\n")
         return {"answer": len(bytearray(20 * _MB))}
@@ -34,7 +34,7 @@ def test_work_that_fits_gives_its_value_and_its_output(capfd: pytest.CaptureFixt
     assert capfd.readouterr().err == "working\n"
 
 
-def test_output_without_end_takes_neither_memory_nor_disk(
+def test_long_output_is_not_held_in_memory(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     def work() -> None:
@@ -50,7 +50,7 @@ def test_output_without_end_takes_neither_memory_nor_disk(
     assert len(capfd.readouterr().err) == 20_000_000 + 14
 
 
-def test_what_the_work_leaves_behind_is_not_waited_for() -> None:
+def test_does_not_wait_for_processes_left_behind() -> None:
     def work() -> int:
         left_behind = subprocess.Popen(["sleep", "1000000"], start_new_session=True)
         os.close(1)
@@ -62,7 +62,7 @@ def test_what_the_work_leaves_behind_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("dies", [False, True])
-def test_a_process_that_the_work_forks_is_not_waited_for(dies: bool) -> None:
+def test_does_not_wait_for_forked_processes(dies: bool) -> None:
     """It inherits the pipes, so that they do not end with the work."""
     reader, writer = os.pipe()
 
@@ -87,12 +87,12 @@ def test_a_process_that_the_work_forks_is_not_waited_for(dies: bool) -> None:
     os.close(writer)
 
 
-def test_running_out_of_memory_is_an_ending_with_evidence() -> None:
+def test_running_out_of_memory_leaves_evidence() -> None:
     found = run_forked(lambda: len(bytearray(2 * 10**9)), _a_gigabyte())
     assert not found.succeeded
     assert "MemoryError" in found.failure and found.evidence == "MemoryError"
 
 
-def test_a_signal_is_an_ending_without_evidence() -> None:
+def test_death_by_signal_leaves_no_evidence() -> None:
     found = run_forked(lambda: os.kill(os.getpid(), signal.SIGKILL))
     assert found.failure == "signal 9" and not found.evidence

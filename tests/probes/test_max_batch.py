@@ -45,7 +45,7 @@ print(json.dumps([found.metrics, found.details]))
 
 
 @given(st.integers(0, 3000), st.integers(1, 3000))
-def test_the_search_ends_within_a_hundredth_of_the_largest(largest: int, guess: int) -> None:
+def test_search_finds_the_largest_batch_within_one_percent(largest: int, guess: int) -> None:
     tried: list[int] = []
 
     def fits(batch: int) -> bool:
@@ -59,17 +59,17 @@ def test_the_search_ends_within_a_hundredth_of_the_largest(largest: int, guess: 
     assert len(tried) <= 20
 
 
-def test_a_right_guess_is_confirmed_in_few_tries() -> None:
+def test_correct_guess_is_confirmed_in_few_tries() -> None:
     tried: list[int] = []
     assert max_batch.bisect(lambda batch: tried.append(batch) or batch <= 40, 40) == 40  # type: ignore[func-returns-value]
     assert len(tried) <= 4
 
 
-def test_nothing_above_the_most_is_tried() -> None:
+def test_search_stops_at_the_largest_batch_allowed() -> None:
     assert max_batch.bisect(lambda batch: True, 7, most=100) == 100
 
 
-def test_what_fails_far_below_the_limit_is_not_called_out_of_memory() -> None:
+def test_failure_far_below_the_limit_is_not_out_of_memory() -> None:
     class Broken(Tiny):
         def build(self, **_: object) -> object:
             raise ValueError("no such layer")
@@ -81,20 +81,20 @@ def test_what_fails_far_below_the_limit_is_not_called_out_of_memory() -> None:
         trials.fits(3)
 
 
-def test_a_limit_above_that_of_the_suite_is_told_before_anything_is_built(tmp_path: Path) -> None:
+def test_rejects_limit_above_the_suite_limit_before_building(tmp_path: Path) -> None:
     context = Context(0, tmp_path, tmp_path, memory_limit=2**30)
     with pytest.raises(Unavailable, match=r"2GiB is above limits.memory, 1GiB"):
         max_batch.find(Tiny(), MemorySetting(limit=2**31), 2**31, context)
 
 
-def test_a_limit_is_a_cell_of_its_own() -> None:
+def test_each_limit_is_its_own_cell() -> None:
     spec = MemorySpec.model_validate({"max_batch": "2GiB", "modes": ["infer", "train"]})
     labels = [setting.label_for("max_batch") for setting in spec.settings(Tiny()) if setting.limit]  # type: ignore[arg-type]
     assert labels == ["2GiB", "train/2GiB"]
 
 
 @pytest.mark.slow
-def test_a_network_whose_need_is_known(tmp_path: Path) -> None:
+def test_finds_the_largest_batch_of_a_known_network(tmp_path: Path) -> None:
     limit = 1000 * _MB
     script = _NETWORK.replace("{folder!r}", repr(str(tmp_path))).replace("{limit}", str(limit))
     done = subprocess.run(
