@@ -160,4 +160,4 @@ def _predict(model: ModelHandle, setting: MemorySetting) -> dict[str, float]:
     )
     memory.step_function(network, setting.mode)(blank_batch(model, 1))
     image = 4 * math.prod(model.input_shape)
-    return {"base": peak.data_segment() + one - (two - one), "per_image": two - one + image}
+    return {"base": peak.status_bytes("VmData") + one - (two - one), "per_image": two - one + image}

@@ -61,7 +61,7 @@ def _measure(model: ModelHandle, setting: MemorySetting, context: Context) -> Pr
     begin("building")
     network = model.build()
     predicted = predicted_peak_bytes(network, model, setting)
-    context.report_predicted_peak(peak.resident() + predicted)
+    context.report_predicted_peak(peak.status_bytes("VmRSS") + predicted)
     step = step_function(network, setting.mode)
     one, full = (random_batch(model, size) for size in (1, setting.batch_size))
     begin("first image")
