@@ -27,14 +27,14 @@ from cnnbench.models import registry
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.runtimes.litert import LiteRT
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing.loop import (
+from cnnbench.probes.latency.timing import (
     TimingConfig,
     fastest_decile_mean,
     measure,
+    reference,
     timed_plain,
     warm_up,
 )
-from cnnbench.probes.latency.timing.reference_workload import reference
 from cnnbench.statistics import drift_correction
 from cnnbench.statistics import estimates as sampled
 

@@ -24,8 +24,7 @@ from cnnbench.models import registry
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.runtimes.litert import LiteRT
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing.loop import TimingConfig, measure
-from cnnbench.probes.latency.timing.reference_workload import reference
+from cnnbench.probes.latency.timing import TimingConfig, measure, reference
 
 WITHIN = 0.02
 NETWORKS = {"0.1 ms": "LeNet5[input_shape=48x48x1]", "10 ms": "MobileNet"}

@@ -23,9 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnnbench.models import registry
+from cnnbench.probes import static
 from cnnbench.probes.interface import Context
 from cnnbench.probes.probe import setting_of
-from cnnbench.probes.static import run as static
 from cnnbench.record import Record
 from cnnbench.report import files
 from cnnbench.results import journal, tables

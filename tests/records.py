@@ -15,7 +15,7 @@ from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.probes.settings import Setting
-from cnnbench.probes.static.settings import StaticSetting
+from cnnbench.probes.static import StaticSetting
 from cnnbench.record import Record, Repeat, Status, job_key
 from cnnbench.results import tables
 from cnnbench.results.journal import FILE_NAME, Header, Journal

@@ -149,6 +149,16 @@ def test_a_compression_step_makes_a_variant_that_is_measured(tmp_path: Path) -> 
     assert float(rounded["latency_location_s@cpu/litert/b1"]) > 0
 
 
+@pytest.mark.parametrize("site", [EXTRAS, None])
+def test_variables_that_a_runtime_declares_are_part_of_the_environment(
+    tmp_path: Path, site: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORED_KERNELS", "fast")
+    done = cnnbench(tmp_path, "doctor", "--no-noise", site=site)
+    assert done.returncode == 0, done.stderr
+    assert ("STORED_KERNELS=fast" in done.stdout) is (site is not None)
+
+
 @pytest.mark.slow
 def test_a_runtime_a_task_a_data_set_and_their_metrics_are_measured(tmp_path: Path) -> None:
     done = cnnbench(tmp_path, "run", suite(tmp_path, f"{MODELS}probes:{MEASURING}"))

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 
+from cnnbench.plugins import PROBES
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "cnnbench"
@@ -43,8 +44,8 @@ def test_no_class_forwards_unknown_attributes() -> None:
 
 
 def probes() -> set[str]:
-    """Return the names of the probes: the folders of `cnnbench.probes`."""
-    return {path.parent.name for path in (PACKAGE / "probes").glob("*/__init__.py")}
+    """Return the names of the probes: a folder or a file of `cnnbench.probes` each."""
+    return set(PROBES)
 
 
 def probe_comparisons() -> Iterator[str]:
@@ -53,7 +54,7 @@ def probe_comparisons() -> Iterator[str]:
             if not isinstance(node, ast.Compare | ast.Match):
                 continue
             for name in compared_probes(node) & probes():
-                if not file.startswith(f"cnnbench/probes/{name}/"):
+                if not file.startswith((f"cnnbench/probes/{name}/", f"cnnbench/probes/{name}.py")):
                     yield f"{file}:{node.lineno}: compares a probe with '{name}'"
 
 

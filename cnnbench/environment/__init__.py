@@ -53,7 +53,9 @@ def fingerprint() -> dict[str, Any]:
         "governor": _governor(),
         "boost": _first_line(_CPUS / "cpufreq/boost"),
         "huge_pages": _huge_pages(),
-        "variables": variables.recorded(os.environ, has_gpu=gpus is not None),
+        "variables": variables.recorded(
+            os.environ, gpus is not None, libraries.declared("variables")
+        ),
     }
     return facts | {name: fact for name, fact in optional.items() if fact}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib import metadata
+from typing import Literal
 
 # Distribution -> the first schema of the fingerprint that records it.
 LIBRARIES: Mapping[str, int] = {
@@ -52,7 +53,9 @@ WITHOUT_EFFECT: Mapping[str, str] = {
 
 def versions() -> dict[str, str]:
     """Return the versions of the installed libraries of the fingerprint, by name."""
-    names = dict.fromkeys([*LIBRARIES, *_of_other_runtimes()])
+    points = _other_runtimes()
+    providers = [point.dist.name for point in points if point.dist is not None]
+    names = dict.fromkeys([*LIBRARIES, *providers, *declared("packages")])
     return {name: version for name in names if (version := version_of(name))}
 
 
@@ -64,11 +67,13 @@ def version_of(name: str) -> str | None:
         return None
 
 
-def _of_other_runtimes() -> Iterator[str]:
-    """Yield the distributions that provide runtimes, and those that the runtimes declare."""
-    points = metadata.entry_points(group="cnnbench.runtimes")
-    for point in sorted(points, key=lambda point: (point.name, point.value)):
-        if point.dist is not None:
-            yield point.dist.name
+def declared(what: Literal["packages", "variables"]) -> Iterator[str]:
+    """Yield the names that the runtimes of other packages declare in one of their fields."""
+    for point in _other_runtimes():
         with suppress(Exception):  # a broken one is reported where it is used, and by doctor
-            yield from point.load().packages
+            yield from getattr(point.load(), what)
+
+
+def _other_runtimes() -> list[metadata.EntryPoint]:
+    points = metadata.entry_points(group="cnnbench.runtimes")
+    return sorted(points, key=lambda point: (point.name, point.value))

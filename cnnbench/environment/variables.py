@@ -8,7 +8,7 @@ under different values belong to different environments.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import PurePath
 
 # Name -> value in processes that cnnbench starts; None unsets it.
@@ -52,16 +52,20 @@ def override(environ: MutableMapping[str, str]) -> None:
             environ[name] = value
 
 
-def recorded(environ: Mapping[str, str], has_gpu: bool) -> dict[str, str]:
+def recorded(
+    environ: Mapping[str, str], has_gpu: bool, declared: Iterable[str] = ()
+) -> dict[str, str]:
     """Return the variables in ``environ`` that belong to the fingerprint, by name.
 
     Variables of GPUs are included only if there is a GPU, even if empty: an empty value hides all
-    of them. ``LD_PRELOAD`` is reduced to file names.
+    of them. ``LD_PRELOAD`` is reduced to file names. ``declared`` are further names, of runtimes
+    of other packages.
     """
+    names = _NAMES.union(declared)
     found = {
         name: value
         for name, value in sorted(environ.items())
-        if value and (name.startswith(_PREFIXES) or name in _NAMES)
+        if value and (name.startswith(_PREFIXES) or name in names)
     }
     if has_gpu:
         found |= {name: environ[name] for name in sorted(_OF_GPUS) if name in environ}

@@ -10,10 +10,10 @@ import traceback
 from typing import Any
 
 from cnnbench.errors import CnnbenchError, JobFailed, Unavailable, explained, is_out_of_memory
+from cnnbench.forked import run_forked
 from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.model_name import show
-from cnnbench.probes.memory.limited import run_limited
 
 
 def resolve_interface(model: ModelHandle) -> ModelHandle:
@@ -28,7 +28,7 @@ def resolve_interface(model: ModelHandle) -> ModelHandle:
     """
     if model.input_shape and model.classes:
         return model
-    found = run_limited(lambda: _built(model), None)
+    found = run_forked(lambda: _built(model))
     if not found.succeeded:
         words = f"{model.label} cannot be built: its process ended with {found.failure}"
         raise MemoryError(words) if found.evidence else JobFailed(words)

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnbench.environment import usable_cores
+from cnnbench.errors import JobFailed
 from cnnbench.statistics import estimates, robust
 from cnnbench.statistics.drift_correction import log_ratios
 
 PROCESSES = 8
-_SELF_TEST = "cnnbench.probes.latency.timing.self_test"
+_SELF_TEST = "cnnbench.probes.latency.timing"
+_LAST_LINES = 5  # of the output of a process that failed
 _MOST_ROUNDS = 100  # of a cell that is worth its time
 _WANTED = 0.05
 
@@ -44,19 +46,29 @@ class Noise:
 
 
 def self_test(
-    processes: int = PROCESSES, report_progress: Callable[[int], None] = lambda done: None
+    processes: int = PROCESSES,
+    report_progress: Callable[[int], None] = lambda done: None,
+    module: str = _SELF_TEST,
 ) -> Noise:
     """Measure the same work in fresh processes, one after another; a second or so each.
 
     Args:
         processes: how many.
         report_progress: takes the number of processes that are done.
+        module: run with the number of threads as its argument; prints what it measured as JSON.
+
+    Raises:
+        JobFailed: a process failed; the message holds the last lines of its stderr.
     """
     found = []
-    command = [sys.executable, "-m", _SELF_TEST, str(usable_cores())]
+    command = [sys.executable, "-m", module, str(usable_cores())]
     for done in range(processes):
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        found.append(json.loads(output))
+        process = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        if code := process.returncode:
+            ending = f"signal {-code}" if code < 0 else f"exit code {code}"
+            lines = process.stderr.splitlines()[-_LAST_LINES:]
+            raise JobFailed("\n  ".join([f"the noise self-test failed with {ending}:", *lines]))
+        found.append(json.loads(process.stdout))
         report_progress(done + 1)
     return judge(
         [one["location_s"] for one in found],

@@ -1,1 +1,1 @@
-"""Probes, one per folder: each measures a model and returns metrics, samples and details."""
+"""Probes, a folder or a file each: they measure a model and return metrics and samples."""

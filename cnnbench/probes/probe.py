@@ -1,7 +1,8 @@
 """Description of a probe: everything except its heavy half, which only workers import.
 
 A probe is a folder: ``__init__`` describes it with a `Probe`, ``settings`` defines its entry in a
-suite and the setting of a cell, ``run`` measures, and ``summary`` turns records into numbers.
+suite and the setting of a cell, ``run`` measures, and ``summary`` turns records into numbers. A
+small one is a file that holds all of these.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _FOUND: pytest.StashKey[list[str]] = pytest.StashKey()  # reports of one test, a
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The two options of the baseline."""
+    """Add the two options of the baseline."""
     group = parser.getgroup("cnnbench")
     group.addoption(
         "--cnnbench-baseline",

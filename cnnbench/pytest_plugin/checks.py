@@ -45,11 +45,11 @@ class Budget:
 
         Args:
             model: a name as in a suite, a live Keras model, or a function that builds one.
-            relative_to: likewise, a network to time with it.
-            latency_ratio: how many times as long as ``relative_to`` it may take, for every
-                runtime that a latency budget names (``litert`` where none does).
-            rounds: fresh processes a network; from six on there is a 95 % interval, and below
-                a time is over only where every round is.
+            relative_to: a reference network, given likewise, that is timed in turn with it.
+            latency_ratio: limit of its latency divided by that of ``relative_to``, in every
+                runtime that a latency budget names (``litert`` if none does).
+            rounds: number of fresh processes per network. From six on, a 95 % interval decides;
+                with fewer, a limit is exceeded only if every round exceeds it.
             budgets: a counted metric and its limit (``params="4M"``, ``macs="300M"``,
                 ``activation_infer_peak="20MB"``), or a latency and its limits by runtime
                 (``latency_p50={"litert": "15ms"}``).
@@ -85,7 +85,7 @@ class Budget:
         times = budget.time_limits(timed)
         network = Network(model, self._folder, self._search_path)
         over = f"{network.label} exceeds its budget"
-        self._judge(over, budget.broken_counts(network.inspection, counts))
+        _fail_if_any(over, budget.broken_counts(network.inspection, counts))
 
         records = [network.record]
         runtimes = list(dict.fromkeys(name for limits in times.values() for name in limits))
@@ -99,21 +99,16 @@ class Budget:
         report = tables.measured(records)
         label = network.label
         for name, limits in times.items():
-            self._judge(over, _certain(label, budget.broken_times(report, label, name, limits)))
+            _fail_if_any(over, _certain(label, budget.broken_times(report, label, name, limits)))
         for reference in networks[1:]:
             limit = float(latency_ratio or 0)
             slower = budget.broken_ratio(report, label, reference.label, runtimes, limit)
-            self._judge(over, _certain(label, slower))
+            _fail_if_any(over, _certain(label, slower))
         own = Report([row for row in report if row.model == network.label], report.columns)
-        self._judge(f"{network.label} is worse than its baseline", self._baseline.check(own))
+        _fail_if_any(f"{network.label} is worse than its baseline", self._baseline.check(own))
         if self._baseline.is_update:
             self._found.append(own.to_csv())
         return report.to_frame()
-
-    def _judge(self, head: str, broken: Iterator[str]) -> None:
-        found = list(broken)
-        if found:
-            pytest.fail("\n".join([f"{head}:", *found]), pytrace=False)
 
     def _timed(
         self, networks: Sequence[Network], runtimes: Sequence[str], rounds: int
@@ -140,6 +135,11 @@ class Budget:
         # builder's defaults are not known before it runs.
         named = {network.recorded_as: network for network in networks}
         return [dataclasses.replace(record, **named[record.model].identity) for record in records]
+
+
+def _fail_if_any(head: str, broken: Iterator[str]) -> None:
+    if found := list(broken):
+        pytest.fail("\n".join([f"{head}:", *found]), pytrace=False)
 
 
 def _warn(message: str) -> None:

@@ -1,4 +1,4 @@
-"""A network as a test gives it: by name, alive, or as the function that builds it."""
+"""Network under test: given by name, as a live model, or as a function that builds one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """A network as the fixture was given it: counted here, built again in the workers.
+    """Network given to the fixture: counted in this process, built again in the workers.
 
     Attributes:
         text: the name that a worker builds it by, or the file that it loads.
-        label: what the report calls it.
+        label: its name in the report.
         recorded_as: the model's name in the workers' records.
         inspection: its counts.
         is_keras_2: it was built with Keras 2.
@@ -65,7 +65,7 @@ class Network:
     def record(self) -> Record:
         """Record of its counts, as a job would have made it."""
         from cnnbench import environment
-        from cnnbench.probes.static.settings import StaticSetting
+        from cnnbench.probes.static import StaticSetting
         from cnnbench.record import Record
 
         return Record(

@@ -15,9 +15,9 @@ from cnnbench.analysis.building import one_layer_model
 from cnnbench.cli import group
 from cnnbench.errors import UserError
 from cnnbench.models import registry
+from cnnbench.probes import static
 from cnnbench.probes.interface import Context
-from cnnbench.probes.static import run as static
-from cnnbench.probes.static.settings import StaticSetting
+from cnnbench.probes.static import StaticSetting
 from tests.analysis import cases
 
 LOOP = f"{cases.__file__}:loop_until"

@@ -48,6 +48,12 @@ def test_what_is_overridden_or_of_another_tool_is_not_on_record() -> None:
     assert variables.recorded(terraform | overridden | by_libraries, has_gpu=True) == {}
 
 
+def test_records_the_variables_that_a_runtime_declares() -> None:
+    environ = {"TOY_KERNELS": "fast", "TOY_EMPTY": "", "TOY_LOG": "1", "PYTHONHASHSEED": "0"}
+    declared = ("TOY_KERNELS", "TOY_EMPTY", "TOY_UNSET", "PYTHONHASHSEED")
+    assert variables.recorded(environ, False, declared) == {"TOY_KERNELS": "fast"}
+
+
 def test_a_preloaded_library_is_named_without_its_folder() -> None:
     environ = {"LD_PRELOAD": "/home/me/libjemalloc.so.2:/usr/lib/libfoo.so libbar.so"}
     found = variables.recorded(environ, has_gpu=False)

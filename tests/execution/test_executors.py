@@ -16,7 +16,7 @@ from cnnbench.execution import executor as executors
 from cnnbench.execution.executor import EXECUTORS, JobEnded, JobProgress, JobStarted
 from cnnbench.execution.job import JobRequest
 from cnnbench.execution.local.executor import LocalExecutor
-from cnnbench.probes.static.settings import StaticSetting
+from cnnbench.probes.static import StaticSetting
 from cnnbench.results import journal
 from tests import processes
 from tests.chaos.harness import STAND_IN

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from cnnbench.errors import JobFailed
 from cnnbench.execution import noise
 from cnnbench.statistics import estimates
 
@@ -93,6 +96,30 @@ def test_forecasts_the_less_precise_of_two_metrics() -> None:
         noise.judge(medians, [1.0] * 8),
     )
     assert both.expected == alone.expected and both.plain < alone.plain
+
+
+def test_a_process_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "".join(f"print('line {n}', file=sys.stderr)\n" for n in range(9))
+    (tmp_path / "failing.py").write_text(f"import sys\n{lines}raise SystemExit('no BLAS here')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done: list[int] = []
+    with pytest.raises(JobFailed) as failed:
+        noise.self_test(2, done.append, module="failing")
+    assert str(failed.value).splitlines() == [
+        "the noise self-test failed with exit code 1:",
+        *(f"  line {n}" for n in range(5, 9)),
+        "  no BLAS here",
+    ]
+    assert done == []
+
+
+def test_a_process_that_is_killed_is_named_by_its_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "killed.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(JobFailed, match="signal 9"):
+        noise.self_test(1, module="killed")
 
 
 def test_runs_the_self_test_in_two_processes() -> None:

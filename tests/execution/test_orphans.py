@@ -15,20 +15,19 @@ from tests.processes import HANGS_AFTER_S
 
 # Replaces TensorFlow in the server, and has a probe that leaves an orphan process.
 STAND_IN = """
-import subprocess, sys, time
-from types import ModuleType
+import subprocess, time
+from cnnbench.probes import static
 
 def run(model, setting, context):
     subprocess.Popen(["sleep", "1000000"], start_new_session=True)
     context.report_progress("left")
     time.sleep(10**6)
 
-module = sys.modules["cnnbench.probes.static.run"] = ModuleType("cnnbench.probes.static.run")
-module.run = run
+static.run = run
 """
 PROGRAM = """
 import os, signal, sys
-from cnnbench.probes.static.settings import StaticSetting
+from cnnbench.probes.static import StaticSetting
 from cnnbench.execution.executor import run_one
 from cnnbench.execution.job import JobRequest
 from cnnbench.execution.local.executor import LocalExecutor

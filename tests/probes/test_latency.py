@@ -13,16 +13,14 @@ import pytest
 from cnnbench.environment import usable_cores
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.probes.interface import Context
-from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import calibrated_model, machine
 from cnnbench.probes.latency import run as latency
+from cnnbench.probes.latency.machine import CpuUsage
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.latency.runtimes.graph import Graph
 from cnnbench.probes.latency.runtimes.runtime import TOLERANCES, RuntimeBase, RuntimeInfo
-from cnnbench.probes.latency.runtimes.tensorflow_device import Device
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing import machine
-from cnnbench.probes.latency.timing.loop import Timing, TimingConfig
-from cnnbench.probes.latency.timing.machine import CpuUsage
+from cnnbench.probes.latency.timing import Timing, TimingConfig
 from tests.probes.paths import prepare_and_run, require
 from tests.probes.test_latency_timing import Clock
 from tests.probes.tiny import Tiny
@@ -33,19 +31,19 @@ def _context(folder: Path) -> Context:
 
 
 @pytest.mark.parametrize("runtime", ["graph", "litert"])
-def test_prepare_then_run(runtime: str, tmp_path: Path) -> None:
+def test_fast_runtimes_prepare_and_run(runtime: str, tmp_path: Path) -> None:
     _check_runtime(LatencySetting(runtime=runtime, threads=1), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["predict", "eager", "xla", "onnxruntime", "openvino"])
-def test_prepare_then_run_slower_paths(runtime: str, tmp_path: Path) -> None:
+def test_slower_runtimes_prepare_and_run(runtime: str, tmp_path: Path) -> None:
     _check_runtime(LatencySetting(runtime=runtime, threads=1), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["graph", "litert", "onnxruntime", "openvino"])
-def test_two_threads_are_what_the_runtime_computes_with(runtime: str, tmp_path: Path) -> None:
+def test_runtimes_use_the_requested_threads(runtime: str, tmp_path: Path) -> None:
     if usable_cores() < 2:
         pytest.skip("one core")
     found = _check_runtime(LatencySetting(runtime=runtime, threads=2), tmp_path)
@@ -54,7 +52,7 @@ def test_two_threads_are_what_the_runtime_computes_with(runtime: str, tmp_path: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["graph", "eager"])
-def test_bfloat16_differs_but_within_its_tolerance(runtime: str, tmp_path: Path) -> None:
+def test_bfloat16_differs_from_float32_within_its_tolerance(runtime: str, tmp_path: Path) -> None:
     setting = LatencySetting(runtime=runtime, dtype="bfloat16", batch_size=2)
     _, found = prepare_and_run(setting, tmp_path)
     assert found["metrics"]["output_max_abs_diff"] > 1e-5
@@ -83,7 +81,7 @@ def _check_runtime(setting: LatencySetting, folder: Path) -> dict[str, Any]:
     return found
 
 
-def test_gpu_is_said_to_be_missing_before_anything_is_built(
+def test_missing_gpu_is_reported_before_building(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import tensorflow as tf
@@ -97,7 +95,7 @@ def test_gpu_is_said_to_be_missing_before_anything_is_built(
                 act(Tiny(), setting, _context(tmp_path))
 
 
-def test_what_a_runtime_cannot_do_is_unavailable() -> None:
+def test_unsupported_settings_are_unavailable() -> None:
     with pytest.raises(Unavailable, match="litert is measured on the CPU only"):
         RUNTIMES["litert"].check(LatencySetting(runtime="litert", device="gpu"))
     with pytest.raises(Unavailable, match="litert is measured in float32 only"):
@@ -112,18 +110,18 @@ def test_what_a_runtime_cannot_do_is_unavailable() -> None:
         ("graph", "pip install cnnbench"),
     ],
 )
-def test_a_missing_package_names_the_command_that_brings_it(runtime: str, command: str) -> None:
+def test_missing_package_names_the_install_command(runtime: str, command: str) -> None:
     with pytest.raises(Unavailable, match=f"is not installed: {re.escape(command)}"):
         RUNTIMES[runtime].check(LatencySetting(runtime=runtime), version_of=lambda name: None)
 
 
-def test_a_missing_package_without_a_command_is_installed_by_its_name() -> None:
+def test_missing_package_without_install_command_is_named() -> None:
     info = RuntimeInfo(_Wrong, packages=("numpy", "nothing-of-that-name"))
     with pytest.raises(Unavailable, match="not installed: pip install nothing-of-that-name"):
         info.check(LatencySetting())
 
 
-def test_a_runtime_that_disagrees_is_flagged() -> None:
+def test_disagreement_with_keras_is_flagged() -> None:
     assert calibrated_model.disagreement(1e-4, 0.5) == []
     assert calibrated_model.disagreement(0.2, 0.5) == [
         "output disagrees with Keras by 0.2 (largest output 0.5)"
@@ -131,22 +129,21 @@ def test_a_runtime_that_disagrees_is_flagged() -> None:
     assert calibrated_model.disagreement(float("nan"), 0.5) != []
 
 
-def test_what_a_gpu_rounds_float32_to_is_allowed_for() -> None:
+def test_tolerance_follows_the_arithmetic() -> None:
     # What an H100 made of InceptionV3.
     assert calibrated_model.disagreement(1.8e-4, 0.0078, TOLERANCES["tensorfloat32"]) == []
     assert calibrated_model.disagreement(1.8e-4, 0.0078, TOLERANCES["float32"]) != []
-    gpu, cpu = (Device(name, threads=1) for name in ("GPU:0", "CPU:0"))
-    assert (gpu.rounds_float32(), cpu.rounds_float32()) == (True, False)
-    for setting, arithmetic in (
-        ({}, "tensorfloat32"),
-        ({"dtype": "bfloat16"}, "bfloat16"),
+    for device, setting, arithmetic in (
+        ("GPU:0", {}, "tensorfloat32"),
+        ("GPU:0", {"dtype": "bfloat16"}, "bfloat16"),
+        ("CPU:0", {}, "float32"),
     ):
-        runtime = Graph(Tiny(), LatencySetting.model_validate(setting), Path(), gpu)
+        runtime = Graph(Tiny(), LatencySetting.model_validate(setting), Path(), device)
         assert runtime.arithmetic() == arithmetic
         assert runtime.tolerance() == TOLERANCES[arithmetic]
 
 
-def test_drift_is_what_the_reference_does_not_explain() -> None:
+def test_drift_excludes_what_the_reference_explains() -> None:
     slowing = [[1.0], [1.1], [1.2], [1.3], [1.4], [1.5]]
     assert latency._drift(Timing(slowing, slowing)) == pytest.approx(0)
     # medians of the last and the first two: 1.45 / 1.05
@@ -155,7 +152,7 @@ def test_drift_is_what_the_reference_does_not_explain() -> None:
     assert latency._drift(Timing(scattered, [[1.0]] * 6)) == 0
 
 
-def test_the_summary_equals_arithmetic_by_hand() -> None:
+def test_summary_equals_manual_calculation() -> None:
     calls = [0.001 * value for value in range(1, 12)]
     found = latency.summary(Timing([calls], [[0.002, 0.004]]), batch_size=4)
     assert found["latency_location_s"] == pytest.approx(0.002)  # of 1, 2, 3 ms
@@ -165,17 +162,17 @@ def test_the_summary_equals_arithmetic_by_hand() -> None:
     assert "latency_p90_s" not in found  # 64 calls are needed
 
 
-def test_thinned_keeps_ends_and_four_digits() -> None:
+def test_thinned_samples_keep_both_ends_and_four_digits() -> None:
     assert latency.thinned([0.0123456], 10) == [0.01235]
     assert latency.thinned([float(value) for value in range(101)], 3) == [0, 50, 100]
 
 
-def test_shapes_that_differ_disagree_beyond_measure() -> None:
+def test_different_output_shapes_disagree_infinitely() -> None:
     difference, scale = calibrated_model.difference([np.zeros((1, 3))], [np.ones((1, 4))])
     assert difference == float("inf") and scale == 1
 
 
-def test_a_small_output_is_held_against_its_own_scale() -> None:
+def test_small_output_is_compared_at_its_own_scale() -> None:
     large, small = np.full((1, 3), 100.0), np.full((1, 3), 1.0)
     assert calibrated_model.difference([large + 0.05, small + 0.09], [large, small]) == (
         pytest.approx(0.09),
@@ -190,25 +187,25 @@ def test_a_nan_in_any_output_disagrees() -> None:
         assert np.isnan(difference)
 
 
-def test_constant_outputs_are_refused() -> None:
+def test_rejects_constant_outputs() -> None:
     with pytest.raises(JobFailed, match="the same for every input"):
         calibrated_model.build(Tiny(constant=True))
 
 
-def test_deep_network_without_normalisation_gets_weights_that_tell_something() -> None:
+def test_deep_network_without_normalisation_gets_varied_outputs() -> None:
     model = calibrated_model.build(Tiny(depth=12))
     images = calibrated_model.random_inputs(Tiny(), 2, seed=9)
     assert calibrated_model.variation(model, images) > 0.01
 
 
-def test_weights_that_vary_already_are_left_alone(tmp_path: Path) -> None:
+def test_weights_with_varied_outputs_are_kept(tmp_path: Path) -> None:
     trained = Tiny(trained=True)
     before = trained.build().get_weights()
     assert _same(before, calibrated_model.build(trained, shared=tmp_path).get_weights())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_scaled_weights_are_made_once_for_all_cells_of_a_network(
+def test_cells_of_a_network_share_scaled_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scale = calibrated_model._wider_kernels
@@ -253,9 +250,7 @@ class _Wrong(RuntimeBase):
         return 3
 
 
-def test_what_makes_a_round_doubtful_reaches_its_record(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_record_lists_the_flags_of_a_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = [np.zeros((1, 16, 16, 3), np.float32)]
     expected = calibrated_model.Expected(images, [np.zeros((1, 5)) + 0.2])
     monkeypatch.setattr(calibrated_model, "read_expected", lambda folder: expected)

@@ -35,19 +35,21 @@ from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.runtimes.graph import Graph
 from cnnbench.probes.latency.runtimes.keras_call import Eager
-from cnnbench.probes.latency.runtimes.tensorflow_device import Device
 from tests.probes.tiny import Tiny
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 synchronised = []
-device = Device("CPU:1", threads=1, synchronise=lambda: synchronised.append(1))
-device.start()
 folder, found = Path(sys.argv[1]), {}
+runtimes = {
+    name: kind(Tiny(), LatencySetting(runtime=name, threads=1), folder, "CPU:1",
+               lambda: synchronised.append(1))
+    for name, kind in {"graph": Graph, "eager": Eager}.items()
+}
+runtimes["graph"].start()
 model = calibrated_model.build(Tiny())
 images = calibrated_model.random_inputs(Tiny(), 1, seed=5)
-for name, kind in {"graph": Graph, "eager": Eager}.items():
-    path = kind(Tiny(), LatencySetting(runtime=name, threads=1), folder, device)
+for name, path in runtimes.items():
     path.prepare(model)
     path.load()
     path.compile(images)
@@ -82,7 +84,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "synchronised"), [("graph", 1), ("eager", 2)])
-def test_inputs_lie_on_the_device_and_outputs_on_the_host(
+def test_inputs_are_on_the_device_and_outputs_on_the_host(
     found: dict[str, Any], name: str, synchronised: int
 ) -> None:
     assert found[name]["fed"].endswith("device:CPU:1")
@@ -93,7 +95,7 @@ def test_inputs_lie_on_the_device_and_outputs_on_the_host(
 
 
 @pytest.mark.parametrize("name", ["graph", "eager"])
-def test_variables_lie_on_the_device(found: dict[str, Any], name: str) -> None:
+def test_variables_are_on_the_device(found: dict[str, Any], name: str) -> None:
     state = found[name]["state"]
     assert len(state) == len(Tiny().build().weights)
     assert {device.rpartition("device:")[2] for device in state} == {"CPU:1"}
@@ -112,7 +114,7 @@ class _Counter:
         return {"current": self.current, "peak": self.peak}
 
 
-def test_peak_of_a_gpu_is_what_the_counter_rose_by() -> None:
+def test_gpu_peak_is_the_increase_of_the_counter() -> None:
     counter = _Counter()
 
     def work() -> None:
@@ -126,7 +128,7 @@ class _Stop(Exception):
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
-def test_what_is_asked_of_the_cpu_sees_no_gpu(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+def test_cpu_settings_hide_every_gpu(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     import tensorflow as tf
 
     seen: list[Any] = []

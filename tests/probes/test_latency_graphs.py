@@ -17,7 +17,7 @@ from tests.probes.tiny import Functions
 
 
 @pytest.mark.parametrize("network", ["Functions", "Heads"])
-def test_a_graph_with_functions_or_many_outputs_answers_as_keras_does(
+def test_saved_graph_with_functions_or_many_outputs_agrees_with_keras(
     network: str, tmp_path: Path
 ) -> None:
     _check_answers("graph", network, tmp_path)
@@ -28,7 +28,7 @@ def test_a_graph_with_functions_or_many_outputs_answers_as_keras_does(
 @pytest.mark.parametrize(
     "runtime", ["predict", "eager", "xla", "litert", "onnxruntime", "openvino"]
 )
-def test_graphs_with_functions_or_many_outputs_answer_as_keras_does_on_every_path(
+def test_every_runtime_agrees_with_keras_on_functions_and_many_outputs(
     runtime: str, network: str, tmp_path: Path
 ) -> None:
     _check_answers(runtime, network, tmp_path)
@@ -49,7 +49,7 @@ probes:
 
 
 @pytest.mark.slow
-def test_the_catalogues_grouped_networks_are_timed(tmp_path: Path) -> None:
+def test_catalogue_networks_with_grouped_convolutions_are_timed(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(_GROUPED)
     command = [sys.executable, "-m", "cnnbench", "run", "s.yaml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
@@ -61,7 +61,7 @@ def test_the_catalogues_grouped_networks_are_timed(tmp_path: Path) -> None:
     assert not any("disagrees" in flag for r in rounds for flag in r["details"]["flags"])
 
 
-def test_grouped_convolutions_are_still_compiled_by_xla_where_keras_has_them_compiled(
+def test_saved_graph_keeps_xla_compilation_of_grouped_convolutions(
     tmp_path: Path,
 ) -> None:
     import tensorflow as tf

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from cnnbench.metrics import METRICS, split
 from cnnbench.plugins import PROBES
-from cnnbench.probes.latency import rounds as cell_rounds
-from cnnbench.probes.latency.rounds import Rounds
+from cnnbench.probes.latency import summary
 from cnnbench.probes.latency.settings import LatencySetting
+from cnnbench.probes.latency.summary import Rounds
 from cnnbench.record import Record
 from cnnbench.report import layout, table
 from cnnbench.results import tables
@@ -58,7 +58,7 @@ def noisy(spread: float, seed: int = 0, tail: float = 0.05) -> list[list[float]]
     ]
 
 
-def test_a_number_that_drifts_with_the_reference_is_that_of_the_median_speed() -> None:
+def test_shared_drift_is_corrected_to_the_median_reference() -> None:
     """Every call takes five references; the median reference is 2.5 ms."""
     beside = [0.0022, 0.0023, 0.0024, 0.0026, 0.0027, 0.0027]
     found = Rounds(rounds([[5 * one] * 20 for one in beside], beside)).estimates
@@ -71,7 +71,7 @@ def test_a_number_that_drifts_with_the_reference_is_that_of_the_median_speed() -
 
 @pytest.mark.parametrize("spread", [0.005, 0.03, 0.1])
 @pytest.mark.parametrize("seed", range(5))
-def test_plus_minus_and_question_mark_of_a_cell_agree(spread: float, seed: int) -> None:
+def test_interval_and_verdict_of_a_cell_agree(spread: float, seed: int) -> None:
     report = tables.measured(rounds(noisy(spread, seed)))
     (row,) = report
     timed = [name for name in report.numbers if split(name)[0].startswith(("latency_", "through"))]
@@ -90,9 +90,9 @@ def test_plus_minus_and_question_mark_of_a_cell_agree(spread: float, seed: int) 
         )
 
 
-def test_rounds_end_by_the_intervals_that_tables_show() -> None:
+def test_rounds_end_when_the_displayed_intervals_are_narrow() -> None:
     shown = {name for name in layout.groups()["Latency"] if METRICS[name].unit == "s"}
-    assert shown == set(cell_rounds.DECIDING)
+    assert shown == set(summary.DECIDING)
     for spread in (0.01, 0.04, 0.06, 0.1):
         for seed in range(10):
             records = rounds(noisy(spread, seed))
@@ -101,7 +101,7 @@ def test_rounds_end_by_the_intervals_that_tables_show() -> None:
             assert Rounds(records).is_narrow(0.05) == is_stable
 
 
-def test_a_steady_location_does_not_hide_a_median_that_is_not() -> None:
+def test_rounds_continue_while_the_median_is_imprecise() -> None:
     """The fastest calls take 10 ms in every round, the others 12 or 18 ms."""
     records = rounds([[0.010] * 5 + [slow] * 45 for slow in (0.012, 0.018) * 4])
     found = PROBES["latency"].summarise(SETTING, records)
@@ -110,13 +110,13 @@ def test_a_steady_location_does_not_hide_a_median_that_is_not() -> None:
     assert not Rounds(records).is_narrow(0.05)
 
 
-def test_a_percentile_neither_begins_nor_ends_below_a_lower_one() -> None:
+def test_interval_ends_keep_the_order_of_percentiles() -> None:
     """By itself a p90 that scatters between rounds would begin at 0.51 s, the p50 at 1.10 s."""
     tails = (1.2, 4.8, 1.3, 4.2, 1.25, 4.6, 1.4, 4.4)
     calls = [[1.0 + 0.002 * i for i in range(80)] + [tail] * 20 for tail in tails]
     found = Rounds(rounds(calls)).estimates
     p50, p90 = found["latency_p50_s"], found["latency_p90_s"]
-    alone = cell_rounds._estimate(tails, rounds(calls), "latency_p90_s")
+    alone = summary._estimate(tails, rounds(calls), "latency_p90_s")
     assert alone.low < p50.low == p90.low
     assert p50.high < p90.high == alone.high
 
@@ -126,7 +126,7 @@ def test_a_percentile_neither_begins_nor_ends_below_a_lower_one() -> None:
     st.lists(st.lists(st.floats(1e-6, 1e3), min_size=11, max_size=130), min_size=1, max_size=9),
     st.data(),
 )
-def test_percentiles_keep_their_order_whatever_the_calls(
+def test_percentiles_are_ordered_for_any_calls(
     calls: list[list[float]], data: st.DataObject
 ) -> None:
     beside = data.draw(st.lists(st.floats(1e-4, 1e-2), min_size=len(calls), max_size=len(calls)))
@@ -149,14 +149,14 @@ def test_one_round_has_no_interval() -> None:
         assert str(one.verdict) == "unstable: 1 of at least 6 processes"
 
 
-def test_a_percentile_of_too_few_calls_says_how_many_more() -> None:
+def test_missing_percentile_states_the_calls_needed() -> None:
     found = PROBES["latency"].summarise(SETTING, rounds([[0.01] * 10] * 6))
     assert found["latency_p50_s"].value == pytest.approx(0.01)
     assert found["latency_p90_s"].value is None
     assert str(found["latency_p90_s"].status) == "4 more calls needed for p90"
 
 
-def test_a_round_without_a_reference_takes_no_part() -> None:
+def test_rounds_without_a_reference_are_ignored() -> None:
     timed = rounds([[0.01] * 20] * 7)
     known = {name: value for name, value in timed[3].metrics.items() if name != "reference_s"}
     report = tables.measured([*timed[:3], replace(timed[3], metrics=known), *timed[4:]])
@@ -166,7 +166,7 @@ def test_a_round_without_a_reference_takes_no_part() -> None:
         assert (len(found.samples), len(found.references), found.verdict) == (6, 6, STABLE)
 
 
-def test_intervals_of_percentiles_cover_the_truth() -> None:
+def test_percentile_intervals_cover_the_true_value() -> None:
     """Rounds differ by 3 %, calls within one by 10 % upwards: 95 % intervals, at least 91 %."""
     rng = np.random.default_rng(11)
     everything = rng.normal(0, 0.03, 400_000) + rng.exponential(0.1, 400_000)

@@ -20,7 +20,7 @@ from cnnbench.probes.interface import Context
 from cnnbench.probes.latency import run as latency
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing.loop import TimingConfig
+from cnnbench.probes.latency.timing import TimingConfig
 from cnnbench.suite import suite as suites
 from cnnbench.suite import yaml_source
 from tests.conftest import ROOT
@@ -30,7 +30,7 @@ from tests.probes.tiny import Tiny
 from tests.test_extras import EXTRAS, cnnbench
 
 
-def test_an_injected_runtime_is_prepared_once_and_opened_in_every_round(tmp_path: Path) -> None:
+def test_runtime_is_prepared_once_and_opened_in_every_round(tmp_path: Path) -> None:
     made, found = prepare_and_run(LatencySetting(runtime="fake"), tmp_path)
     log = (tmp_path / "cell" / LOG).read_text().split()
     assert log == ["check", "prepare", "check", "start", "load", "compile", "close"]
@@ -42,7 +42,7 @@ def test_an_injected_runtime_is_prepared_once_and_opened_in_every_round(tmp_path
     assert not any("disagrees" in flag for flag in details["flags"])
 
 
-def test_a_runtime_s_own_tolerance_decides_what_disagrees(tmp_path: Path) -> None:
+def test_runtime_tolerance_decides_agreement(tmp_path: Path) -> None:
     np.savez(tmp_path / "expected.npz", input_0=np.zeros((1, 4)), output_0=np.ones((1, 4)))
     np.savez(tmp_path / FILE, np.ones((1, 4)))
     timing = TimingConfig(seconds=0.01, blocks=2, window_s=0.001, warm_up_s=0.01, settle_s=1e-4)
@@ -54,14 +54,14 @@ def test_a_runtime_s_own_tolerance_decides_what_disagrees(tmp_path: Path) -> Non
         assert (words in found.details["flags"]) == disagrees
 
 
-def test_a_missing_file_is_named_before_anything_is_loaded(tmp_path: Path) -> None:
+def test_missing_file_is_named_before_loading(tmp_path: Path) -> None:
     context = Context(repeat=0, artifacts=tmp_path, scratch=tmp_path)
     with pytest.raises(JobFailed, match=f"the converted file {FILE} is missing"):
         latency.run(Tiny(), LatencySetting(runtime="fake"), context, FAKES)
     assert (tmp_path / LOG).read_text() == "check\n"
 
 
-def test_every_runtime_can_be_described_without_importing_its_libraries() -> None:
+def test_runtime_descriptions_import_no_libraries() -> None:
     code = (
         "import sys; from cnnbench.probes.latency.runtimes import RUNTIMES\n"
         "assert len(list(RUNTIMES.values())) >= 7\n"
@@ -73,13 +73,13 @@ def test_every_runtime_can_be_described_without_importing_its_libraries() -> Non
     assert done.stdout.strip() == ""
 
 
-def test_a_setting_is_written_as_before() -> None:
+def test_setting_is_serialised_as_in_older_journals() -> None:
     assert LatencySetting().model_dump(mode="json") == {
         "runtime": "graph", "device": "cpu", "batch_size": 1, "threads": "all", "dtype": "float32",
     }  # fmt: skip
 
 
-def test_a_journal_with_a_runtime_that_is_not_installed_can_be_read() -> None:
+def test_reads_journals_with_runtimes_that_are_not_installed() -> None:
     assert PROBES["latency"].read_setting({"runtime": "toy"}).label() == "cpu/toy/b1"
     for name in ("a/b", "a@b", "", "../x"):
         with pytest.raises(ValidationError):
@@ -106,7 +106,7 @@ def test_a_journal_with_a_runtime_that_is_not_installed_can_be_read() -> None:
         ("[]", "probes.latency.runtimes: []"),
     ],
 )
-def test_a_wrong_runtime_is_a_mistake_with_its_line(runtimes: str, complaint: str) -> None:
+def test_rejects_wrong_runtime_with_its_line(runtimes: str, complaint: str) -> None:
     text = f"name: x\nmodels: [LeNet5]\nprobes: {{latency: {{runtimes: {runtimes}}}}}"
     with pytest.raises(UserError) as error:
         suites.check(yaml_source.parse(text, "s.yaml"), registry)
@@ -120,7 +120,7 @@ probes: {latency: {runtimes: [stored], threads: [1], min_rounds: 1, max_rounds: 
 """
 
 
-def test_a_runtime_of_another_package_is_timed_from_a_suite(tmp_path: Path) -> None:
+def test_suite_times_a_runtime_of_another_package(tmp_path: Path) -> None:
     (tmp_path / "toys.yaml").write_text(_SUITE)
     done = cnnbench(tmp_path, "run", "toys.yaml")
     assert done.returncode == 0, done.stderr[-3000:]

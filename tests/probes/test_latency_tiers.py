@@ -15,7 +15,7 @@ from tests.records import LITERT, Book, record
 TIER = "latency_tier@cpu/litert/b1"
 
 
-def test_networks_that_cannot_be_told_apart_share_a_tier() -> None:
+def test_networks_without_significant_difference_share_a_tier() -> None:
     book = Book(seed=3).latency("A", 0.010).latency("B", 0.0102).latency("C", 0.012)
     book.latency("D", 0.001, rounds=3).latency("E", 0.001, setting=LatencySetting(runtime="graph"))
     report = tables.report(book.records).set_index("model")
@@ -23,7 +23,7 @@ def test_networks_that_cannot_be_told_apart_share_a_tier() -> None:
     assert "latency_tier@cpu/graph/b1" not in report, "one alone has none either"
 
 
-def test_achieved_flops_are_those_of_an_image_times_images_a_second() -> None:
+def test_achieved_flops_are_flops_per_image_times_throughput() -> None:
     rates = [
         record("A", "latency", n, throughput_per_s=rate) for n, rate in enumerate([90.0, 110.0])
     ]

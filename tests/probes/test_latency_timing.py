@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 
 from cnnbench.environment import usable_cores
-from cnnbench.probes.latency.timing import machine
-from cnnbench.probes.latency.timing.loop import (
+from cnnbench.probes.latency import machine
+from cnnbench.probes.latency.machine import CpuSnapshot, CpuUsage
+from cnnbench.probes.latency.timing import (
+    REFERENCE_SIZE,
     Timing,
     TimingConfig,
     fastest_decile_mean,
     measure,
+    reference,
     timed,
     warm_up,
 )
-from cnnbench.probes.latency.timing.machine import CpuSnapshot, CpuUsage
-from cnnbench.probes.latency.timing.reference_workload import SIZE, reference
 from cnnbench.statistics import estimates
 
 QUICK = TimingConfig(
@@ -44,7 +45,7 @@ class Clock:
         self.ns += round(seconds * 1e9)
 
 
-def test_location_is_the_mean_of_the_fastest_tenth() -> None:
+def test_fastest_decile_mean_of_at_least_three_calls() -> None:
     assert (
         fastest_decile_mean([float(call) for call in range(39, -1, -1)]) == 1.5
     )  # 0 1 2 3 of forty
@@ -73,7 +74,7 @@ def test_warm_up_ends_when_two_windows_agree() -> None:
     assert warm.windows == pytest.approx([0.02, 0.002, 0.002], rel=1e-3)
 
 
-def test_warm_up_looks_at_more_than_the_fastest_calls() -> None:
+def test_warm_up_compares_more_than_the_fastest_calls() -> None:
     calls, clock = count(), Clock()
 
     def mostly_cold(_: object) -> None:
@@ -86,14 +87,14 @@ def test_warm_up_looks_at_more_than_the_fastest_calls() -> None:
     assert warm.windows[0] > 1.5 * warm.windows[-1]
 
 
-def test_a_neighbour_of_most_of_a_round_does_not_move_the_location() -> None:
+def test_fastest_decile_mean_ignores_load_during_most_of_a_round() -> None:
     quiet = [0.001] * 100
     assert fastest_decile_mean(quiet[:20] + [0.0015] * 80) == pytest.approx(
         fastest_decile_mean(quiet)
     )
 
 
-def test_warm_up_gives_up_and_says_so() -> None:
+def test_warm_up_reports_when_it_times_out() -> None:
     calls, clock = count(1), Clock()
 
     def ever_slower(_: object) -> None:
@@ -121,7 +122,7 @@ def test_blocks_alternate_with_the_reference_and_reach_both_minima(call_s: float
     assert changes == 2 * len(timing.blocks) - 1
 
 
-def test_no_garbage_is_collected_while_something_is_timed() -> None:
+def test_garbage_collection_is_off_during_timing() -> None:
     states = []
     assert gc.isenabled()
     measure(lambda _: states.append(gc.isenabled()), [0], lambda: None, 0.001, QUICK)
@@ -130,20 +131,22 @@ def test_no_garbage_is_collected_while_something_is_timed() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_reference_is_a_matrix_product_on_that_many_threads(threads: int) -> None:
+def test_reference_is_a_matrix_product_on_the_given_threads(threads: int) -> None:
     from threadpoolctl import threadpool_info
 
     if threads > usable_cores():
         pytest.skip("one core")
     rng = np.random.default_rng(0)
-    left, right = (rng.standard_normal((SIZE, SIZE), dtype=np.float32) for _ in range(2))
+    left, right = (
+        rng.standard_normal((REFERENCE_SIZE, REFERENCE_SIZE), dtype=np.float32) for _ in range(2)
+    )
     with reference(threads) as work:
         assert np.allclose(work(), left @ right, rtol=1e-4, atol=1e-3)
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         assert {pool["num_threads"] for pool in pools} == {threads}
 
 
-def test_meanwhile_by_hand() -> None:
+def test_cpu_usage_equals_manual_calculation() -> None:
     # 2 s of wall time; own 3 s of CPU, the cores busy 3.5 s: others had 0.5 s, 0.25 cores
     before = CpuSnapshot(wall=10, own=1, busy=100, stolen=5, throttled=2)
     after = CpuSnapshot(wall=12, own=4, busy=103.5, stolen=5.2, throttled=5)
@@ -157,7 +160,7 @@ def test_meanwhile_by_hand() -> None:
     ]
 
 
-def test_what_disturbs_every_round_by_another_amount_is_one_reason() -> None:
+def test_disturbances_of_different_size_are_one_concern() -> None:
     rounds = [CpuUsage(2 + n, 0.2 + n, 0.1 + n, 1 + n).flags(threads=1) for n in range(6)]
     assert estimates.concerns(rounds) == [
         "another process used the CPU in 6 of 6 rounds",
@@ -167,13 +170,13 @@ def test_what_disturbs_every_round_by_another_amount_is_one_reason() -> None:
     ]
 
 
-def test_where_the_system_does_not_tell_nothing_is_claimed() -> None:
+def test_unknown_counters_raise_no_flags() -> None:
     found = machine.between(CpuSnapshot(0, 0, None, None, 0), CpuSnapshot(1, 1, None, None, 0))
     assert found.other_cores is None
     assert found.flags(threads=1) == []
 
 
-def test_own_time_is_that_of_this_process() -> None:
+def test_own_cpu_time_is_that_of_this_process() -> None:
     before = machine.now()
     until = time.process_time() + 0.1
     while time.process_time() < until:
@@ -182,7 +185,7 @@ def test_own_time_is_that_of_this_process() -> None:
     assert machine.between(before, after).own_cores * (after.wall - before.wall) > 0.05
 
 
-def test_the_kernels_counters_by_hand(tmp_path: Path) -> None:
+def test_reads_busy_and_stolen_time_of_usable_cores(tmp_path: Path) -> None:
     stat = tmp_path / "stat"
     # user nice system idle iowait irq softirq steal guest guest_nice, in ticks of 10 ms
     columns = "100 20 3 100000 40000 5000 600 7 9 9"
@@ -197,7 +200,7 @@ def test_the_kernels_counters_by_hand(tmp_path: Path) -> None:
     assert machine.cpu_seconds(stat) == (None, None)
 
 
-def test_blocks_are_kept_apart() -> None:
+def test_timing_flattens_its_blocks() -> None:
     timing = Timing([[1.0, 2.0], [3.0]], [[0.5], [0.6]])
     assert timing.calls == [1.0, 2.0, 3.0]
     assert timing.reference_calls == [0.5, 0.6]

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,10 +14,9 @@ from hypothesis import strategies as st
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.probes.interface import Context
 from cnnbench.probes.memory import max_batch
-from cnnbench.probes.memory.limited import run_limited
 from cnnbench.probes.memory.settings import MemorySetting, MemorySpec
 from tests.probes.tiny import Tiny
-from tests.processes import HANGS_AFTER_S, is_alive
+from tests.processes import HANGS_AFTER_S
 
 _ROOT = Path(__file__).parents[2]
 _MB = 10**6
@@ -50,7 +45,7 @@ print(json.dumps([found.metrics, found.details]))
 
 
 @given(st.integers(0, 3000), st.integers(1, 3000))
-def test_the_search_ends_within_a_hundredth_of_the_largest(largest: int, guess: int) -> None:
+def test_search_finds_the_largest_batch_within_one_percent(largest: int, guess: int) -> None:
     tried: list[int] = []
 
     def fits(batch: int) -> bool:
@@ -64,98 +59,17 @@ def test_the_search_ends_within_a_hundredth_of_the_largest(largest: int, guess: 
     assert len(tried) <= 20
 
 
-def test_a_right_guess_is_confirmed_in_few_tries() -> None:
+def test_correct_guess_is_confirmed_in_few_tries() -> None:
     tried: list[int] = []
     assert max_batch.bisect(lambda batch: tried.append(batch) or batch <= 40, 40) == 40  # type: ignore[func-returns-value]
     assert len(tried) <= 4
 
 
-def test_nothing_above_the_most_is_tried() -> None:
+def test_search_stops_at_the_largest_batch_allowed() -> None:
     assert max_batch.bisect(lambda batch: True, 7, most=100) == 100
 
 
-def _a_gigabyte() -> int:
-    """A limit a gigabyte above what this process, and so a fork of it, has already."""
-    status = Path("/proc/self/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmData:"))
-    return int(line.split()[1]) * 1024 + 10**9
-
-
-def test_work_that_fits_gives_its_value_and_its_output(capfd: pytest.CaptureFixture[str]) -> None:
-    def work() -> dict[str, int]:
-        os.write(1, b"working\n")
-        return {"answer": len(bytearray(20 * _MB))}
-
-    found = run_limited(work, _a_gigabyte())
-    assert found.succeeded and found.value == {"answer": 20 * _MB}
-    assert capfd.readouterr().err == "working\n"
-
-
-def test_output_without_end_takes_neither_memory_nor_disk(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    def work() -> None:
-        for _ in range(2_000):
-            os.write(2, b"x" * 10_000)
-        os.write(2, b"std::bad_alloc")
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = run_limited(work, None)
-    assert found.failure == "signal 9" and found.evidence == "bad_alloc"
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10 * 1024
-    assert len(capfd.readouterr().err) == 20_000_000 + 14
-
-
-def test_what_the_work_leaves_behind_is_not_waited_for() -> None:
-    def work() -> int:
-        left_behind = subprocess.Popen(["sleep", "1000000"], start_new_session=True)
-        os.close(1)
-        return left_behind.pid
-
-    pid = run_limited(work, None).value
-    assert is_alive(pid)
-    os.kill(pid, signal.SIGKILL)
-
-
-@pytest.mark.parametrize("dies", [False, True])
-def test_a_process_that_the_work_forks_is_not_waited_for(dies: bool) -> None:
-    """It inherits the pipes, so that they do not end with the work."""
-    reader, writer = os.pipe()
-
-    def work() -> int:
-        forked = os.fork()
-        if forked == 0:
-            time.sleep(60)
-            os._exit(0)
-        os.write(writer, f"{forked}\n".encode())
-        if dies:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return forked
-
-    began = time.monotonic()
-    found = run_limited(work, None)
-    assert time.monotonic() - began < 30
-    pid = int(os.read(reader, 32))
-    assert found.failure == "signal 9" if dies else found.value == pid
-    assert is_alive(pid)
-    os.kill(pid, signal.SIGKILL)
-    os.close(reader)
-    os.close(writer)
-
-
-def test_running_out_of_memory_is_an_ending_with_evidence() -> None:
-    found = run_limited(lambda: len(bytearray(2 * 10**9)), _a_gigabyte())
-    assert not found.succeeded
-    assert "MemoryError" in found.failure and found.evidence == "MemoryError"
-
-
-def test_a_signal_is_an_ending_without_evidence() -> None:
-    found = run_limited(lambda: os.kill(os.getpid(), signal.SIGKILL), None)
-    assert found.failure == "signal 9" and not found.evidence
-
-
-def test_what_fails_far_below_the_limit_is_not_called_out_of_memory() -> None:
+def test_failure_far_below_the_limit_is_not_out_of_memory() -> None:
     class Broken(Tiny):
         def build(self, **_: object) -> object:
             raise ValueError("no such layer")
@@ -167,20 +81,20 @@ def test_what_fails_far_below_the_limit_is_not_called_out_of_memory() -> None:
         trials.fits(3)
 
 
-def test_a_limit_above_that_of_the_suite_is_told_before_anything_is_built(tmp_path: Path) -> None:
+def test_rejects_limit_above_the_suite_limit_before_building(tmp_path: Path) -> None:
     context = Context(0, tmp_path, tmp_path, memory_limit=2**30)
     with pytest.raises(Unavailable, match=r"2GiB is above limits.memory, 1GiB"):
         max_batch.find(Tiny(), MemorySetting(limit=2**31), 2**31, context)
 
 
-def test_a_limit_is_a_cell_of_its_own() -> None:
+def test_each_limit_is_its_own_cell() -> None:
     spec = MemorySpec.model_validate({"max_batch": "2GiB", "modes": ["infer", "train"]})
     labels = [setting.label_for("max_batch") for setting in spec.settings(Tiny()) if setting.limit]  # type: ignore[arg-type]
     assert labels == ["2GiB", "train/2GiB"]
 
 
 @pytest.mark.slow
-def test_a_network_whose_need_is_known(tmp_path: Path) -> None:
+def test_finds_the_largest_batch_of_a_known_network(tmp_path: Path) -> None:
     limit = 1000 * _MB
     script = _NETWORK.replace("{folder!r}", repr(str(tmp_path))).replace("{limit}", str(limit))
     done = subprocess.run(

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbench.probes.memory import peak, timeline
+from cnnbench.probes.memory import peak, run
 from tests.processes import HANGS_AFTER_S
 
 pytestmark = pytest.mark.skipif(
@@ -101,12 +101,12 @@ def _in_a_fresh_process(function: Callable[[], list[int]]) -> list[int]:
         return pool.submit(function).result(timeout=HANGS_AFTER_S)
 
 
-def test_peak_sees_memory_that_is_gone_again() -> None:
+def test_peak_includes_memory_freed_before_the_end() -> None:
     for found in _in_a_fresh_process(_peaks_after_freeing):
         assert found == pytest.approx(50 * _MB, rel=0.05)
 
 
-def test_a_training_step_holds_what_the_way_back_needs() -> None:
+def test_training_step_keeps_activations_of_the_backward_pass() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _TRAINED],
         cwd=_ROOT,
@@ -124,13 +124,13 @@ def test_a_training_step_holds_what_the_way_back_needs() -> None:
     )
 
 
-def test_what_was_there_before_does_not_count() -> None:
+def test_peak_excludes_memory_in_use_before() -> None:
     idle, held = _in_a_fresh_process(_peaks_beside_what_is_held)
     assert idle < _MB
     assert held == pytest.approx(10 * _MB, rel=0.1)
 
 
-def test_measured_peak_of_a_network_counted_by_hand() -> None:
+def test_measured_peak_equals_manual_count() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _NETWORK],
         cwd=_ROOT,
@@ -159,24 +159,24 @@ def test_measured_peak_of_a_network_counted_by_hand() -> None:
     assert list(moments) == sorted(moments) and moments[-1] <= seconds[-1] + 2 * between_samples
 
 
-def test_timeline_shows_what_work_holds_and_when() -> None:
+def test_sampled_sizes_follow_the_work() -> None:
     def work() -> int:
         time.sleep(0.2)
         held = np.ones(100 * _MB, np.uint8)
         time.sleep(2)  # a hundred samples, of which a busy machine takes at least one
         return len(held)
 
-    result, seconds, sizes = timeline.of(work)
+    result, seconds, sizes = run.sampled(work)
     assert result == 100 * _MB
     assert max(sizes) - sizes[0] == pytest.approx(100 * _MB, rel=0.05)
     assert seconds[sizes.index(max(sizes))] > 0.15
-    kept = timeline._thinned(range(10), [1, 9, 2, 3, 4, 8, 5, 6, 7, 0], 2)
+    kept = run._thinned(range(10), [1, 9, 2, 3, 4, 8, 5, 6, 7, 0], 2)
     assert kept == ([1, 5], [9, 8])
 
 
-def test_short_work_is_done_once_and_its_exception_passes() -> None:
+def test_sampled_work_runs_once_and_raises_its_exception() -> None:
     calls = []
-    assert timeline.of(lambda: calls.append(1))[0] is None
+    assert run.sampled(lambda: calls.append(1))[0] is None
     assert len(calls) == 1
     with pytest.raises(ZeroDivisionError):
-        timeline.of(lambda: 1 / 0)
+        run.sampled(lambda: 1 / 0)

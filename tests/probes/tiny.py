@@ -117,7 +117,7 @@ def _job(what: str) -> NoReturn:
     from cnnbench.probes.latency import run as latency
     from cnnbench.probes.latency.runtimes import RUNTIMES
     from cnnbench.probes.latency.settings import LatencySetting
-    from cnnbench.probes.latency.timing.loop import TimingConfig
+    from cnnbench.probes.latency.timing import TimingConfig
     from tests.probes.fake_runtime import FAKES
 
     code = 1

@@ -10,7 +10,7 @@ import pytest
 
 from cnnbench.models import catalog
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.static.settings import StaticSetting
+from cnnbench.probes.static import StaticSetting
 from cnnbench.report.sections import published, published_text
 from cnnbench.results import tables
 from cnnbench.results.report import Report

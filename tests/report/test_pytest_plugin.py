@@ -32,7 +32,7 @@ def run(folder: Path, body: str, *options: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_nothing_heavy_is_imported_before_the_fixture_is_used(tmp_path: Path) -> None:
+def test_plugin_imports_nothing_heavy_before_the_fixture_is_used(tmp_path: Path) -> None:
     body = """
 import sys
 def test_light():
@@ -42,7 +42,7 @@ def test_light():
     assert done.returncode == 0, done.stdout
 
 
-def test_an_exceeded_budget_names_the_layer(tmp_path: Path) -> None:
+def test_exceeded_budget_names_the_largest_layer(tmp_path: Path) -> None:
     body = """
 def test_small(cnn_budget):
     cnn_budget(tiny(8), params="2k")
@@ -76,7 +76,7 @@ def test_model(cnn_budget):
     assert "did you mean 'params'?" in done.stdout
 
 
-def test_writes_the_baseline_and_compares_with_it(tmp_path: Path) -> None:
+def test_baseline_is_written_then_compared(tmp_path: Path) -> None:
     as_it_was = "\ndef test_as_it_was(cnn_budget):\n    cnn_budget(tiny(4))\n"
     fatter = "\ndef test_fatter(cnn_budget):\n    cnn_budget(tiny(8))\n"
     option = "--cnnbench-baseline=base/report.csv"
@@ -100,7 +100,7 @@ def test_it(cnn_budget, filters):
 """
 
 
-def test_the_baseline_does_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
+def test_baseline_does_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
     made = {}
     for name, options in (("one", ["-p", "no:xdist"]), ("two", ["-n", "2"])):
         file = tmp_path / f"{name}.csv"
@@ -114,7 +114,7 @@ def test_the_baseline_does_not_depend_on_the_number_of_processes(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_crashed_process_fails_only_its_own_test(tmp_path: Path) -> None:
+def test_crashed_process_loses_only_its_own_test(tmp_path: Path) -> None:
     crash = """
 def test_the_last(cnn_budget):
     import os
@@ -198,7 +198,7 @@ def test_live(cnn_budget):
 
 
 @pytest.mark.slow
-def test_compares_times_with_a_reference_in_the_same_test(tmp_path: Path) -> None:
+def test_times_are_compared_with_a_reference_in_the_same_test(tmp_path: Path) -> None:
     body = """
 def test_ratio(cnn_budget):
     cnn_budget("BasicCNN", relative_to="LeNet5", latency_ratio=2, rounds=2)
@@ -215,7 +215,7 @@ def test_fine(cnn_budget):
 
 
 @pytest.mark.slow
-def test_the_readmes_example_passes_and_shows_the_real_message(tmp_path: Path) -> None:
+def test_readme_example_passes_and_its_message_is_current(tmp_path: Path) -> None:
     section = (ROOT / "README.md").read_text().split("## A budget in CI")[1].split("\n## ")[0]
     example, message = section.split("```")[1::2]
     example = example.removeprefix("python\n")
@@ -225,7 +225,7 @@ def test_the_readmes_example_passes_and_shows_the_real_message(tmp_path: Path) -
     assert message.strip() in broken.stdout
 
 
-def test_a_live_network_may_have_the_name_of_its_reference() -> None:
+def test_live_network_named_like_its_reference_is_told_apart() -> None:
     live, named = (SimpleNamespace(label="LeNet5", text=t) for t in ("x/LeNet5.keras", "LeNet5"))
     tell_apart([live, named])  # type: ignore[list-item]
     assert (live.label, named.label) == ("LeNet5", "LeNet5 (reference)")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnnbench.errors import UserError
-from cnnbench.probes.static.settings import StaticSetting
+from cnnbench.probes.static import StaticSetting
 from cnnbench.results import csv_files, tables
 from cnnbench.selection.baseline import Baseline
 from tests.records import FACTS, Book

@@ -7,12 +7,12 @@ import pytest
 from cnnbench.pytest_plugin import Budget
 
 
-def test_lenet_is_as_small_as_it_was_in_1998(cnn_budget: Budget) -> None:
+def test_lenet_stays_within_its_budget(cnn_budget: Budget) -> None:
     # 61,706 parameters and 416,520 MACs: LeCun et al. 1998, with a full C3 and a dense output.
     cnn_budget("LeNet5", params=61706, macs=416520, activation_infer_peak="30kB")
 
 
-def test_lenet_is_faster_than_the_chapters_first_network(cnn_budget: Budget) -> None:
+def test_lenet_is_faster_than_the_first_network_of_the_chapter(cnn_budget: Budget) -> None:
     # 0.4 M MACs against 89 M: the ratio is some 1/30, whatever the machine is doing.
     report = cnn_budget(
         "LeNet5",
@@ -24,7 +24,7 @@ def test_lenet_is_faster_than_the_chapters_first_network(cnn_budget: Budget) -> 
     assert list(report["model"]) == ["LeNet5", "BasicCNN"]
 
 
-def test_a_live_network_is_taken_too(cnn_budget: Budget) -> None:
+def test_live_network_is_accepted(cnn_budget: Budget) -> None:
     keras = pytest.importorskip("keras")
     layers = keras.layers
     net = keras.Sequential(

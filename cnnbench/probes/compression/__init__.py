@@ -4,7 +4,7 @@ from cnnbench.metrics import Metric
 from cnnbench.probes.accuracy import DETAILS
 from cnnbench.probes.compression.settings import CompressionSetting, CompressionSpec
 from cnnbench.probes.compression.summary import COLUMN, columns, summarise
-from cnnbench.probes.latency.rounds import are_precise
+from cnnbench.probes.latency.summary import are_precise
 from cnnbench.probes.probe import Probe
 from cnnbench.record import are_words
 

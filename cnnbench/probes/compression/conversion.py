@@ -28,8 +28,8 @@ from cnnbench.probes.compression.steps.wrapping import SkippedLayers
 from cnnbench.probes.compression.variants import Variant, parse
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.probes.latency.runtimes import litert_file
-from cnnbench.probes.latency.runtimes.litert_file import LiteRTFile
+from cnnbench.probes.latency.runtimes import litert
+from cnnbench.probes.latency.runtimes.litert import LiteRTFile
 
 _CHUNK = 256  # test images that are preprocessed at once
 
@@ -131,7 +131,7 @@ def convert(
     Raises:
         JobFailed: the conversion failed; the converter's whole message is printed to stderr.
     """
-    converter = litert_file.converter(model, shape)
+    converter = litert.converter(model, shape)
     for step in variant.steps:
         step.configure(converter, representative)
     try:

@@ -2,9 +2,8 @@
 
 from cnnbench.metrics import Metric
 from cnnbench.probes.latency import tiers
-from cnnbench.probes.latency.rounds import are_precise
 from cnnbench.probes.latency.settings import LatencySetting, LatencySpec
-from cnnbench.probes.latency.summary import summarise
+from cnnbench.probes.latency.summary import are_precise, summarise
 from cnnbench.probes.probe import Probe
 from cnnbench.record import are_words
 

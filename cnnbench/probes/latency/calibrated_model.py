@@ -60,10 +60,8 @@ def build(model: ModelHandle, shared: Path | None = None) -> Any:
     keras_model = model.build()
     file = shared and shared / f"weights-{sha256(model.label.encode()).hexdigest()[:16]}.npz"
     # Checked on other images than those that set the statistics, so that saturation is noticed.
-    calibration, held_out = (
-        random_inputs(model, _CALIBRATION, seed=1),
-        random_inputs(model, 2, seed=2),
-    )
+    calibration = random_inputs(model, _CALIBRATION, seed=1)
+    held_out = random_inputs(model, 2, seed=2)
     # Models without BatchNormalization get wider kernels, and where these drive a softmax to one
     # class for every image, a smaller last kernel.
     scaling = (calibrate_batchnorms, _wider_kernels, *[_smaller_last_kernel] * 3)
@@ -146,13 +144,12 @@ def keras_outputs(keras_model: Any, images: np.ndarray) -> list[np.ndarray]:
     import tensorflow as tf
 
     size = max(1, _CHUNK_BYTES // images[0].nbytes)
-    chunks = [
-        [
-            np.asarray(o)
-            for o in tf.nest.flatten(keras_model(images[at : at + size], training=False))
-        ]
-        for at in range(0, len(images), size)
-    ]
+
+    def of_chunk(start: int) -> list[np.ndarray]:
+        outputs = keras_model(images[start : start + size], training=False)
+        return [np.asarray(output) for output in tf.nest.flatten(outputs)]
+
+    chunks = map(of_chunk, range(0, len(images), size))
     return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
 
@@ -190,10 +187,9 @@ def write_expected(model: ModelHandle, keras_model: Any, batch_size: int, folder
     count = max(2, min(_MOST_INPUTS, _INPUT_BYTES // one.nbytes))
     inputs = [one, *(random_inputs(model, batch_size, seed) for seed in range(3, 2 + count))]
     arrays = {f"input_{index}": array for index, array in enumerate(inputs)}
-    outputs = {
-        f"output_{index}": array for index, array in enumerate(keras_outputs(keras_model, one))
-    }
-    np.savez(folder / _FILE, **arrays, **outputs)  # type: ignore[arg-type]
+    outputs = enumerate(keras_outputs(keras_model, one))
+    arrays |= {f"output_{index}": array for index, array in outputs}
+    np.savez(folder / _FILE, **arrays)  # type: ignore[arg-type]
 
 
 def read_expected(folder: Path) -> Expected:
@@ -208,11 +204,8 @@ def calibrate_batchnorms(keras_model: Any, images: np.ndarray) -> None:
     """Set the moving statistics of every BatchNormalization to those of ``images``."""
     import tensorflow as tf
 
-    norms = [
-        layer
-        for layer in network.all_layers(keras_model)
-        if isinstance(layer, tf.keras.layers.BatchNormalization)
-    ]
+    kind = tf.keras.layers.BatchNormalization
+    norms = [layer for layer in network.all_layers(keras_model) if isinstance(layer, kind)]
     momenta = [layer.momentum for layer in norms]
     for layer in norms:
         layer.momentum = 0.0

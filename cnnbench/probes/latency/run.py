@@ -20,16 +20,13 @@ from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.runtimes import RUNTIMES, Runtime, RuntimeInfo
 from cnnbench.probes.latency.runtimes.tensorflow_device import keep_float32_exact, show_gpu
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing import machine
-from cnnbench.probes.latency.timing.loop import (
+from cnnbench.probes.latency.timing import (
     Timing,
     TimingConfig,
     WarmUp,
     fastest_decile_mean,
-    measure,
-    warm_up,
+    observe,
 )
-from cnnbench.probes.latency.timing.reference_workload import reference
 from cnnbench.probes.memory import peak
 from cnnbench.statistics.percentiles import percentile
 from cnnbench.text import plural
@@ -128,17 +125,12 @@ def measured(runtime: Runtime, folder: Path, config: TimingConfig = TIMING) -> P
     difference, scale = calibrated_model.difference(runtime.outputs(result), expected.outputs)
     metrics["output_max_abs_diff"] = difference
 
-    with reference(runtime.threads) as work:
-        work()
-        warm = warm_up(runtime.call, inputs, config)
-        before = machine.now()
-        timing = measure(runtime.call, inputs, work, warm.windows[-1], config)
-        meanwhile = machine.between(before, machine.now())
+    warm, timing, usage = observe(runtime.call, inputs, runtime.threads, config)
     work_s = time.perf_counter() - begin
     threads_in_use = runtime.threads_in_use()
     runtime.close()
 
-    flags = meanwhile.flags(runtime.threads)
+    flags = usage.flags(runtime.threads)
     flags += calibrated_model.disagreement(difference, scale, runtime.tolerance())
     flags += _flags(warm, timing)
     if threads_in_use not in (None, runtime.threads):
@@ -161,9 +153,9 @@ def measured(runtime: Runtime, folder: Path, config: TimingConfig = TIMING) -> P
             "warm_up_windows_s": thinned(warm.windows, 50),
             "warm": warm.agreed,
             "output_scale": scale,
-            "own_cores": _rounded(meanwhile.own_cores),
-            "other_cores": _rounded(meanwhile.other_cores),
-            "stolen_cores": _rounded(meanwhile.stolen_cores),
+            "own_cores": _rounded(usage.own_cores),
+            "other_cores": _rounded(usage.other_cores),
+            "stolen_cores": _rounded(usage.stolen_cores),
         },
     )
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnnbench.errors import JobFailed, Unavailable
+from cnnbench.forked import ForkedRun, run_forked
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.memory import peak
 from cnnbench.probes.memory import run as memory
-from cnnbench.probes.memory.limited import LimitedRun, run_limited
 from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.units import exact_bytes
 
@@ -73,13 +73,13 @@ class Trials:
         self.found.append({"batch": batch, "fits": trial.succeeded, "ending": trial.failure[:120]})
         return trial.succeeded
 
-    def _run(self, batch: int) -> LimitedRun:
+    def _run(self, batch: int) -> ForkedRun:
         def work() -> None:
             step = memory.step_function(self.model.build(), self.mode)
             step(blank_batch(self.model, 1))
             step(blank_batch(self.model, batch))
 
-        return run_limited(work, self.limit)
+        return run_forked(work, self.limit)
 
 
 def find(model: ModelHandle, setting: MemorySetting, limit: int, context: Context) -> ProbeResult:
@@ -97,7 +97,7 @@ def find(model: ModelHandle, setting: MemorySetting, limit: int, context: Contex
         )
     peak.without_tensorflow_pool()  # it reserves regions of doubling size, used or not
     context.report_progress("predicting")
-    prediction = run_limited(lambda: _predict(model, setting), None)
+    prediction = run_forked(lambda: _predict(model, setting))
     if not prediction.succeeded:
         words = f"the memory of a batch cannot be predicted: {prediction.failure}"
         raise MemoryError(words) if prediction.evidence else JobFailed(words)
@@ -160,4 +160,4 @@ def _predict(model: ModelHandle, setting: MemorySetting) -> dict[str, float]:
     )
     memory.step_function(network, setting.mode)(blank_batch(model, 1))
     image = 4 * math.prod(model.input_shape)
-    return {"base": peak.data_segment() + one - (two - one), "per_image": two - one + image}
+    return {"base": peak.status_bytes("VmData") + one - (two - one), "per_image": two - one + image}

@@ -151,24 +151,15 @@ def of_gpu(work: Callable[[], Any], experimental: Any | None = None, device: str
     return Peak(before, int(experimental.get_memory_info(device)["peak"]))
 
 
-def resident() -> int:
-    """Return the resident set of this process in bytes; 0 if the system does not report it."""
+def status_bytes(name: str) -> int:
+    """Return a field of this process's status in bytes; 0 if the system does not report it.
+
+    ``VmRSS`` is the resident set, ``VmData`` the size that ``RLIMIT_DATA`` limits.
+    """
     try:
-        return _status("VmRSS")
+        return _field(_STATUS.read_text(), name)
     except OSError:
         return 0
-
-
-def data_segment() -> int:
-    """Return the bytes that ``RLIMIT_DATA`` limits; 0 if the system does not report them."""
-    try:
-        return _status("VmData")
-    except OSError:
-        return 0
-
-
-def _status(name: str) -> int:
-    return _field(_STATUS.read_text(), name)
 
 
 def _field(status: str, name: str) -> int:

@@ -8,16 +8,23 @@ optimisation and kernel start-up are over before the measured call.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency.runtimes.tensorflow_device import require_gpu, show_gpu
-from cnnbench.probes.memory import peak, timeline
+from cnnbench.probes.memory import peak
 from cnnbench.probes.memory.settings import MemorySetting
+
+_INTERVAL_S = 0.02
+# To keep records small; of the samples that are merged, the highest is kept.
+_MOST_SAMPLES = 200
+
+T = TypeVar("T")
 
 
 def run(model: ModelHandle, setting: MemorySetting, context: Context) -> ProbeResult:
@@ -38,7 +45,7 @@ def run(model: ModelHandle, setting: MemorySetting, context: Context) -> ProbeRe
         return max_batch.find(model, setting, setting.limit, context)
     peak.without_tensorflow_pool()
     peak.return_freed_memory()
-    result, seconds, sizes = timeline.of(lambda: _measure(model, setting, context))
+    result, seconds, sizes = sampled(lambda: _measure(model, setting, context))
     result.samples = {"timeline_s": seconds, "timeline_bytes": sizes}
     return result
 
@@ -54,7 +61,7 @@ def _measure(model: ModelHandle, setting: MemorySetting, context: Context) -> Pr
     begin("building")
     network = model.build()
     predicted = predicted_peak_bytes(network, model, setting)
-    context.report_predicted_peak(peak.resident() + predicted)
+    context.report_predicted_peak(peak.status_bytes("VmRSS") + predicted)
     step = step_function(network, setting.mode)
     one, full = (random_batch(model, size) for size in (1, setting.batch_size))
     begin("first image")
@@ -71,6 +78,36 @@ def _measure(model: ModelHandle, setting: MemorySetting, context: Context) -> Pr
         },
         details={"before_bytes": measured.before, "phases": phases},
     )
+
+
+def sampled(work: Callable[[], T]) -> tuple[T, list[float], list[float]]:
+    """Call ``work``; return its result, and the resident set over time.
+
+    memory_profiler samples it from another process, which misses short peaks. The sampler is forked
+    first, so TensorFlow must not have made a tensor yet.
+
+    Returns:
+        The result; seconds since the beginning; bytes at each of them (equally many).
+    """
+    from memory_profiler import memory_usage
+
+    began = time.time()
+    # Without max_iterations, short work would be repeated to get more samples.
+    samples, result = memory_usage(
+        (work, (), {}), interval=_INTERVAL_S, timestamps=True, retval=True, max_iterations=1
+    )
+    seconds = [when - began for _, when in samples]
+    sizes = [mib * 2**20 for mib, _ in samples]
+    return result, *_thinned(seconds, sizes)
+
+
+def _thinned(
+    seconds: Sequence[float], sizes: Sequence[float], most: int = _MOST_SAMPLES
+) -> tuple[list[float], list[float]]:
+    count = min(most, len(sizes))
+    edges = [place * len(sizes) // count for place in range(count + 1)]
+    kept = [max(range(low, high), key=lambda place: sizes[place]) for low, high in pairwise(edges)]
+    return [round(max(0.0, seconds[p]), 3) for p in kept], [float(round(sizes[p])) for p in kept]
 
 
 def predicted_peak_bytes(network: Any, model: ModelHandle, setting: MemorySetting) -> int:

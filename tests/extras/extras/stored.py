@@ -25,4 +25,9 @@ class Stored(RuntimeBase):
         return [self._network(fed, training=False).numpy()]
 
 
-STORED = RuntimeInfo(create=Stored, packages=("wheel-of-extras",), files=(WEIGHTS,))
+STORED = RuntimeInfo(
+    create=Stored,
+    packages=("wheel-of-extras",),
+    variables=("STORED_KERNELS",),  # a setting of the library that the runtime calls
+    files=(WEIGHTS,),
+)

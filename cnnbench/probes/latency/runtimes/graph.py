@@ -15,14 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.runtime import RuntimeInfo
-from cnnbench.probes.latency.runtimes.tensorflow_device import (
-    DEVICES,
-    DTYPES,
-    INSTALL,
-    PACKAGES,
-    TensorFlowRuntime,
-)
+from cnnbench.probes.latency.runtimes.tensorflow_device import TensorFlowRuntime, tensorflow_info
 
 
 class Graph(TensorFlowRuntime):
@@ -38,7 +31,7 @@ class Graph(TensorFlowRuntime):
         return {"convert_s": convert_s}
 
     def load(self) -> None:
-        with self._device.scope():
+        with self.scope():
             self._python_function = saved_graph.load(self.folder)
 
     def compile(self, images: np.ndarray) -> None:
@@ -47,7 +40,7 @@ class Graph(TensorFlowRuntime):
         self._function = tf.function(
             self._python_function, autograph=False, jit_compile=self.jit_compile
         )
-        with self._device.scope():
+        with self.scope():
             self._function.get_concrete_function(tf.TensorSpec(images.shape, images.dtype))
 
     def call(self, fed: Any) -> list[np.ndarray]:
@@ -64,5 +57,5 @@ class Xla(Graph):
         self.call(self.feed(images))
 
 
-GRAPH = RuntimeInfo(Graph, PACKAGES, INSTALL, saved_graph.FILES, DEVICES, DTYPES)
-XLA = RuntimeInfo(Xla, PACKAGES, INSTALL, saved_graph.FILES, DEVICES, DTYPES)
+GRAPH = tensorflow_info(Graph, saved_graph.FILES)
+XLA = tensorflow_info(Xla, saved_graph.FILES)

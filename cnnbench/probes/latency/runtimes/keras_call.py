@@ -8,20 +8,12 @@ In both, ``load_s`` builds the model and sets its weights, and nothing is conver
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.probes.latency.runtimes.runtime import RuntimeInfo
-from cnnbench.probes.latency.runtimes.tensorflow_device import (
-    DEVICES,
-    DTYPES,
-    INSTALL,
-    PACKAGES,
-    TensorFlowRuntime,
-)
+from cnnbench.probes.latency.runtimes.tensorflow_device import TensorFlowRuntime, tensorflow_info
 
 _FILE = "weights.npz"
 
@@ -29,16 +21,12 @@ _FILE = "weights.npz"
 class Eager(TensorFlowRuntime):
     """``model(tensor, training=False)``."""
 
-    @property
-    def _file(self) -> Path:
-        return self.folder / _FILE
-
     def prepare(self, keras_model: Any) -> dict[str, float]:
-        np.savez(self._file, *keras_model.get_weights())
+        np.savez(self.folder / _FILE, *keras_model.get_weights())
         return {}
 
     def load(self) -> None:
-        with np.load(self._file) as archive, self._device.scope():
+        with np.load(self.folder / _FILE) as archive, self.scope():
             weights = [archive[name] for name in archive.files]
             self._model = calibrated_model.with_policy(self.model.build, self.setting.dtype)
             self._model.set_weights(weights)
@@ -46,7 +34,7 @@ class Eager(TensorFlowRuntime):
     def call(self, fed: Any) -> Any:
         import tensorflow as tf
 
-        with self._device.scope():
+        with self.scope():
             return [output.numpy() for output in tf.nest.flatten(self._model(fed, training=False))]
 
 
@@ -68,5 +56,5 @@ class Predict(Eager):
         return tf.nest.flatten(result)  # type: ignore[no-any-return]
 
 
-EAGER = RuntimeInfo(Eager, PACKAGES, INSTALL, (_FILE,), DEVICES, DTYPES)
-PREDICT = RuntimeInfo(Predict, PACKAGES, INSTALL, (_FILE,), DEVICES, DTYPES)
+EAGER = tensorflow_info(Eager, (_FILE,))
+PREDICT = tensorflow_info(Predict, (_FILE,))

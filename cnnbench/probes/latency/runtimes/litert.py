@@ -1,7 +1,8 @@
 """``litert``: a TFLite flatbuffer in LiteRT's interpreter, with XNNPACK, on the CPU.
 
 ``convert_s`` makes the flatbuffer; ``load_s`` opens it (XNNPACK takes its part of the graph);
-``compile_s`` allocates the tensors. A call copies the input in and the output out.
+``compile_s`` allocates the tensors. A call copies the input in and the output out. Compressed
+variants are converted and run in the same way.
 """
 
 from __future__ import annotations
@@ -11,14 +12,56 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.probes.latency.runtimes.litert_file import LiteRTFile, converter
-from cnnbench.probes.latency.runtimes.runtime import RuntimeBase, RuntimeInfo
+import numpy as np
+
+from cnnbench.probes.latency.runtimes import saved_graph
+from cnnbench.probes.latency.runtimes.runtime import RuntimeBase, RuntimeInfo, thread_counter
 
 if TYPE_CHECKING:
     from cnnbench.models.handle import ModelHandle
     from cnnbench.probes.latency.settings import LatencySetting
 
 FILE = "model.tflite"
+
+
+class LiteRTFile:
+    """A flatbuffer in LiteRT's interpreter, on the CPU with XNNPACK, LiteRT's default.
+
+    Args:
+        file: a flatbuffer with one input; its shapes are fixed.
+        threads: of the interpreter.
+    """
+
+    def __init__(self, file: Path, threads: int) -> None:
+        self.file, self.threads = file, threads
+
+    def load(self) -> None:
+        """Open the file; XNNPACK takes its part of the graph."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._count_threads = thread_counter()
+        self._interpreter = Interpreter(model_path=str(self.file), num_threads=self.threads)
+
+    def compile(self, images: np.ndarray | None = None) -> None:
+        """Allocate the tensors; ``images`` are not needed."""
+        self._interpreter.allocate_tensors()
+        self._threads_in_use = self._count_threads()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+
+    def call(self, images: np.ndarray) -> list[np.ndarray]:
+        """Copy ``images``, ``(batch, ...)``, in, run the model, and copy its outputs out."""
+        self._interpreter.set_tensor(self._input, images)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+    def threads_in_use(self) -> int | None:
+        """Return the number of threads: the caller and those that the interpreter started."""
+        return self._threads_in_use
+
+    def close(self) -> None:
+        """Release the interpreter."""
+        del self._interpreter
 
 
 class LiteRT(LiteRTFile, RuntimeBase):
@@ -38,6 +81,18 @@ class LiteRT(LiteRTFile, RuntimeBase):
             "file_bytes": len(flatbuffer),
             "file_gzip_bytes": len(gzip.compress(flatbuffer, compresslevel=6)),
         }
+
+
+def converter(keras_model: Any, shape: tuple[int, ...]) -> Any:
+    """Return TensorFlow's converter of a Keras model for inputs of ``shape``, batch axis first."""
+    import tensorflow as tf
+
+    concrete = saved_graph.trace(keras_model, shape)
+    found = tf.lite.TFLiteConverter.from_concrete_functions([concrete], keras_model)
+    # By way of a SavedModel it takes four times as long, most of it in walking Keras' objects,
+    # and the weights were missing from the flatbuffer (MobileNetV2: 0.19 MB instead of 14).
+    found.experimental_lower_to_saved_model = False
+    return found
 
 
 LITERT = RuntimeInfo(

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnbench.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.runtime import RuntimeBase, RuntimeInfo, ThreadCounter
+from cnnbench.probes.latency.runtimes.runtime import RuntimeBase, RuntimeInfo, thread_counter
 
 _FILE = "model.onnx"
 _OPSET = 18
@@ -24,10 +23,6 @@ _CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
 
 class OnnxRuntime(RuntimeBase):
     """``session.run(None, {input: images})``."""
-
-    @property
-    def _file(self) -> Path:
-        return self.folder / _FILE
 
     def prepare(self, keras_model: Any) -> dict[str, float]:
         import tf2onnx  # noqa: F401 - importing it is not part of the work
@@ -55,7 +50,7 @@ class OnnxRuntime(RuntimeBase):
             input_names=[tensor.name for tensor in frozen.inputs],
             output_names=[tensor.name for tensor in frozen.outputs],
             opset=_OPSET,
-            output_path=str(self._file),
+            output_path=str(self.folder / _FILE),
         )
 
     def load(self) -> None:
@@ -65,17 +60,17 @@ class OnnxRuntime(RuntimeBase):
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        counter = ThreadCounter()
+        count_threads = thread_counter()
         try:
             self._session = onnxruntime.InferenceSession(
-                str(self._file), options, providers=["CPUExecutionProvider"]
+                str(self.folder / _FILE), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's own errors share no base
             if is_out_of_memory(error):
                 raise
             message = f"ONNX Runtime rejects the converted model: {brief(error)}"
             raise JobFailed(message) from error
-        self._threads_in_use = counter.count()
+        self._threads_in_use = count_threads()
         self._input = self._session.get_inputs()[0].name
 
     def call(self, fed: np.ndarray) -> list[np.ndarray]:

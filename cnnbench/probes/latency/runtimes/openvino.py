@@ -7,7 +7,6 @@ compiles for latency, one stream. By default OpenVINO would compute in bfloat16 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,10 +32,6 @@ class OpenVino(RuntimeBase):
             if _CAPABILITY[dtype] not in able:
                 raise Unavailable(f"OpenVINO cannot compute in {dtype} on this CPU")
 
-    @property
-    def _file(self) -> Path:
-        return self.folder / _FILE
-
     def prepare(self, keras_model: Any) -> dict[str, float]:
         import openvino
 
@@ -44,14 +39,14 @@ class OpenVino(RuntimeBase):
         saved = self.folder / "saved_model"
         saved_graph.save_model(keras_model, self.shape, saved)
         converted = openvino.convert_model(str(saved), input=list(self.shape))
-        openvino.save_model(converted, str(self._file), compress_to_fp16=False)
+        openvino.save_model(converted, str(self.folder / _FILE), compress_to_fp16=False)
         return {"convert_s": time.perf_counter() - begin}
 
     def load(self) -> None:
         import openvino
 
         self._core = openvino.Core()
-        self._model = self._core.read_model(str(self._file))
+        self._model = self._core.read_model(str(self.folder / _FILE))
 
     def compile(self, images: np.ndarray) -> None:
         self._compiled = self._core.compile_model(

@@ -112,6 +112,9 @@ class RuntimeInfo:
         devices, dtypes: what it can be measured on and in.
         lowers_precision: whether the runtime itself computes the float32 model in another
             ``dtype``; otherwise it gets a model with Keras' mixed precision.
+        variables: environment variables that change how it computes; those that are set are part
+            of the fingerprint too. Read from runtimes of other packages; cnnbench's own are named
+            in `cnnbench.environment.variables`.
     """
 
     create: Callable[[ModelHandle, LatencySetting, Path], Runtime]
@@ -121,6 +124,7 @@ class RuntimeInfo:
     devices: tuple[str, ...] = ("cpu",)
     dtypes: tuple[str, ...] = ("float32",)
     lowers_precision: bool = False
+    variables: tuple[str, ...] = ()
 
     def check(
         self, setting: LatencySetting, version_of: Callable[[str], str | None] = version_of
@@ -203,19 +207,19 @@ class RuntimeBase:
         """Release nothing."""
 
 
-class ThreadCounter:
-    """Count the threads of a runtime that does not report them: the caller and those it started.
+def thread_counter() -> Callable[[], int | None]:
+    """Return a function that counts the threads of a runtime that does not report them.
 
-    Create it before the runtime starts threads.
+    Those are the caller and all threads started between the two calls; None if the system does not
+    report threads.
     """
+    before = _threads_of_process()
 
-    def __init__(self) -> None:
-        self._before = _threads_of_process()
-
-    def count(self) -> int | None:
-        """Return 1 plus the threads started since; None if the system does not report them."""
+    def count() -> int | None:
         now = _threads_of_process()
-        return None if self._before is None or now is None else now - self._before + 1
+        return None if before is None or now is None else now - before + 1
+
+    return count
 
 
 def _threads_of_process() -> int | None:

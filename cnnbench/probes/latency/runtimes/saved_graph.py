@@ -86,7 +86,12 @@ def load(folder: Path) -> Callable[[Any], list[Any]]:
     names = json.loads((folder / _NAMES).read_text())
     with np.load(folder / _VALUES) as archive:
         values = [archive[name] for name in archive.files]
-    states = _states(names["captured"], values)
+    states: dict[int, Any] = {
+        index: tf.Variable(values[index], trainable=False)
+        if is_variable
+        else tf.constant(values[index])
+        for _, index, is_variable in names["captured"]
+    }
     # Importing a graph registers its functions in that graph only; they are called from outside.
     for function in graph.library.function:
         context.context().add_function_def(function)
@@ -112,18 +117,6 @@ def load(folder: Path) -> Callable[[Any], list[Any]]:
 def output_name(index: int) -> str:
     """Return the name of an output in a SavedModel; names are sorted as text there."""
     return f"output_{index:04d}"
-
-
-def _states(captured: list[Any], values: list[np.ndarray]) -> dict[int, Any]:
-    """Return the captured tensors by position: variables, and captured constants."""
-    import tensorflow as tf
-
-    return {
-        index: tf.Variable(values[index], trainable=False)
-        if is_variable
-        else tf.constant(values[index])
-        for _, index, is_variable in captured
-    }
 
 
 def frozen(model: Any, shape: tuple[int, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""Device and base class of the runtimes that compute in TensorFlow.
+"""Base class of the runtimes that compute in TensorFlow, and the devices that it may use.
 
 A GPU is used like any other device of TensorFlow, so that tests can use logical CPUs.
 """
@@ -12,34 +12,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnbench.errors import Unavailable
-from cnnbench.probes.latency.runtimes.runtime import RuntimeBase
+from cnnbench.probes.latency.runtimes.runtime import Runtime, RuntimeBase, RuntimeInfo
 
 if TYPE_CHECKING:
     from cnnbench.models.handle import ModelHandle
     from cnnbench.probes.latency.settings import LatencySetting
 
-PACKAGES = ("tensorflow", "keras")
-INSTALL = "pip install cnnbench"
-DEVICES = ("cpu", "gpu")
-DTYPES = ("float32", "bfloat16", "float16")
 
-
-class Device:
-    """A device of TensorFlow.
+class TensorFlowRuntime(RuntimeBase):
+    """A runtime whose inputs are on the device before a call, and its outputs on the host after.
 
     Args:
-        name: as TensorFlow calls it: ``CPU:0``, ``GPU:0``.
-        threads: of operations on the CPU.
+        model, setting, folder: as in `RuntimeBase`.
+        device: as TensorFlow calls it, ``CPU:0`` or ``GPU:0``; by default that of the setting.
         synchronise: waits until every device has finished; by default TensorFlow's own.
     """
 
     def __init__(
-        self, name: str, threads: int, synchronise: Callable[[], None] | None = None
+        self,
+        model: ModelHandle,
+        setting: LatencySetting,
+        folder: Path,
+        device: str = "",
+        synchronise: Callable[[], None] | None = None,
     ) -> None:
-        import tensorflow as tf
+        super().__init__(model, setting, folder)
+        self._device = device or {"cpu": "CPU:0", "gpu": "GPU:0"}[setting.device]
+        self._synchronise = synchronise
 
-        self.name, self.threads = name, threads
-        self._synchronise = synchronise or tf.test.experimental.sync_devices
+    def check(self) -> None:
+        if self.setting.device == "gpu":
+            require_gpu()
 
     def start(self) -> None:
         """Set threads and devices; only possible before TensorFlow's first tensor.
@@ -51,76 +54,56 @@ class Device:
 
         tf.config.threading.set_intra_op_parallelism_threads(self.threads)
         tf.config.threading.set_inter_op_parallelism_threads(self.threads)
-        show_gpu(self.name.startswith("GPU"))
+        show_gpu(self._device.startswith("GPU"))
 
     def scope(self) -> Any:
-        """Return a context in which tensors are made, and functions traced, on this device."""
+        """Return a context in which tensors are made, and functions traced, on the device."""
         import tensorflow as tf
 
-        return tf.device(f"/device:{self.name}")
+        return tf.device(f"/device:{self._device}")
 
-    def put(self, images: np.ndarray) -> Any:
+    def feed(self, images: np.ndarray) -> Any:
         """Return ``images`` as a tensor on the device, after the copy has finished."""
         import tensorflow as tf
 
         with self.scope():
             tensor = tf.identity(tf.constant(images))
-        self._synchronise()
+        (self._synchronise or tf.test.experimental.sync_devices)()
         return tensor
 
-    def rounds_float32(self) -> bool:
-        """Return whether float32 products may be computed in TensorFloat-32, the default on GPUs.
+    def arithmetic(self) -> str:
+        """Return ``tensorfloat32`` where float32 products may be computed in it: on GPUs.
 
-        Cards before Ampere compute in float32 all the same.
+        That is TensorFlow's default. Cards before Ampere compute in float32 all the same.
         """
         import tensorflow as tf
 
-        enabled = tf.config.experimental.tensor_float_32_execution_enabled()
-        return self.name.startswith("GPU") and bool(enabled)
+        is_rounded = (
+            self._device.startswith("GPU")
+            and self.setting.dtype == "float32"
+            and tf.config.experimental.tensor_float_32_execution_enabled()
+        )
+        return "tensorfloat32" if is_rounded else super().arithmetic()
 
-    @staticmethod
-    def threads_in_use() -> int:
+    def threads_in_use(self) -> int:
         """Return the number of threads that TensorFlow was configured with."""
         import tensorflow as tf
 
         return int(tf.config.threading.get_intra_op_parallelism_threads())
 
 
-class TensorFlowRuntime(RuntimeBase):
-    """A runtime whose inputs are on the device before a call, and its outputs on the host after.
-
-    Args:
-        model, setting, folder: as in `RuntimeBase`.
-        device: by default that of the setting.
-    """
-
-    def __init__(
-        self,
-        model: ModelHandle,
-        setting: LatencySetting,
-        folder: Path,
-        device: Device | None = None,
-    ) -> None:
-        super().__init__(model, setting, folder)
-        name = {"cpu": "CPU:0", "gpu": "GPU:0"}[setting.device]
-        self._device = device or Device(name, self.threads)
-
-    def check(self) -> None:
-        if self.setting.device == "gpu":
-            require_gpu()
-
-    def start(self) -> None:
-        self._device.start()
-
-    def feed(self, images: np.ndarray) -> Any:
-        return self._device.put(images)
-
-    def arithmetic(self) -> str:
-        is_rounded = self.setting.dtype == "float32" and self._device.rounds_float32()
-        return "tensorfloat32" if is_rounded else super().arithmetic()
-
-    def threads_in_use(self) -> int:
-        return self._device.threads_in_use()
+def tensorflow_info(
+    create: Callable[[ModelHandle, LatencySetting, Path], Runtime], files: tuple[str, ...]
+) -> RuntimeInfo:
+    """Return the light description of a runtime that computes in TensorFlow."""
+    return RuntimeInfo(
+        create=create,
+        packages=("tensorflow", "keras"),
+        install="pip install cnnbench",
+        files=files,
+        devices=("cpu", "gpu"),
+        dtypes=("float32", "bfloat16", "float16"),
+    )
 
 
 def require_gpu() -> None:

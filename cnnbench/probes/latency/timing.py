@@ -2,18 +2,32 @@
 
 A *call* takes one prepared input and returns its result in the host's memory. Only the call runs
 between two readings of the clock; decisions are made between blocks.
+
+``python -m`` this module with a number of threads is one process of the noise self-test.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from cnnbench.probes.latency import machine
+from cnnbench.probes.latency.machine import CpuUsage
+
+# Sides of the matrices of the reference workload, whose product takes some three milliseconds on
+# two cores: long against the clock, short against a block of calls.
+REFERENCE_SIZE = 512
 
 Call = Callable[[Any], Any]
 Clock = Callable[[], int]
@@ -97,6 +111,33 @@ def _fastest(seconds: Sequence[float], share: float, fewest: int = 1) -> float:
         raise ValueError("no calls")
     found = sorted(seconds)[: max(fewest, math.ceil(share * len(seconds)))]
     return sum(found) / len(found)
+
+
+@contextmanager
+def reference(threads: int) -> Iterator[Callable[[], Any]]:
+    """Yield the reference workload: fixed work on ``threads``, outside every measured runtime.
+
+    It multiplies two float32 matrices. A slowdown of the machine slows it and the model, so that
+    the ratio of their times is corrected for drift.
+    """
+    rng = np.random.default_rng(0)
+    shape = (REFERENCE_SIZE, REFERENCE_SIZE)
+    left, right = (rng.standard_normal(shape, dtype=np.float32) for _ in range(2))
+    result = np.empty_like(left)
+    with threadpool_limits(threads, user_api="blas"):
+        yield lambda: np.matmul(left, right, out=result)
+
+
+def observe(
+    call: Call, inputs: Sequence[Any], threads: int, config: TimingConfig
+) -> tuple[WarmUp, Timing, CpuUsage]:
+    """Warm up, then time ``call`` beside the reference on ``threads``; watch the CPU meanwhile."""
+    with reference(threads) as work:
+        work()
+        warm = warm_up(call, inputs, config)
+        before = machine.now()
+        timing = measure(call, inputs, work, warm.windows[-1], config)
+        return warm, timing, machine.between(before, machine.now())
 
 
 def warm_up(call: Call, inputs: Sequence[Any], config: TimingConfig) -> WarmUp:
@@ -214,3 +255,28 @@ def _settle(call: Call, rotation: Iterator[Any], expected_s: float, config: Timi
 
 def _since(began: int, clock: Clock) -> float:
     return (clock() - began) * _NS
+
+
+def self_test(threads: int) -> dict[str, Any]:
+    """Time a small NumPy workload: arithmetic and memory traffic in turn, as in a CNN."""
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((64, 64), dtype=np.float32) / 8
+    inputs = [rng.standard_normal((56 * 56, 64), dtype=np.float32) for _ in range(4)]
+
+    def call(images: np.ndarray) -> np.ndarray:
+        for _ in range(6):
+            images = np.maximum(images @ weights, 0)
+        return images
+
+    config = TimingConfig(seconds=0.4, blocks=4, warm_up_s=1.0)
+    _, timing, usage = observe(call, inputs, threads, config)
+    return {
+        "location_s": fastest_decile_mean(timing.calls),
+        "median_s": float(np.median(timing.calls)),
+        "reference_s": fastest_decile_mean(timing.reference_calls),
+        "flags": usage.flags(threads),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(self_test(int(sys.argv[1]))))

@@ -1,4 +1,4 @@
-"""Run a function in a forked process under a memory limit; exceeding it is a result, not a crash.
+"""Run a function in a forked process, under a memory limit if wanted; its death is a result.
 
 The calling process must not have made a tensor: TensorFlow's threads do not survive a fork.
 """
@@ -22,8 +22,8 @@ _CHECK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
-class LimitedRun:
-    """Result of a run in a limited process.
+class ForkedRun:
+    """Result of a function that ran in a forked process.
 
     Attributes:
         value: what the function returned; None if it failed.
@@ -40,7 +40,7 @@ class LimitedRun:
         return not self.failure
 
 
-def run_limited(function: Callable[[], Any], limit: int | None) -> LimitedRun:
+def run_forked(function: Callable[[], Any], limit: int | None = None) -> ForkedRun:
     """Call ``function`` in a process of its own; its output goes to this process's stderr.
 
     Args:
@@ -116,14 +116,14 @@ def _work(
         os._exit(exit_code)
 
 
-def _judge(result: bytes, exit_code: int, output: bytes) -> LimitedRun:
+def _judge(result: bytes, exit_code: int, output: bytes) -> ForkedRun:
     found = OUT_OF_MEMORY.search(output)
     evidence = found[0].decode() if found else ""
     try:
         values = json.loads(result)
     except ValueError:
         failure = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
-        return LimitedRun(failure=failure, evidence=evidence)
+        return ForkedRun(failure=failure, evidence=evidence)
     if "failure" in values:
-        return LimitedRun(failure=values["failure"], evidence=evidence)
-    return LimitedRun(value=values["value"])
+        return ForkedRun(failure=values["failure"], evidence=evidence)
+    return ForkedRun(value=values["value"])
