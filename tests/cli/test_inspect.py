@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import cnnbench
 from cnnbench.cli import group
 from cnnbench.errors import UserError
 
@@ -51,6 +52,14 @@ def test_what_goes_to_stdout_goes_there_alone(tmp_path: Path) -> None:
         assert "can write to stdout" in str(error)
 
 
+def test_python_finds_the_largest_batch_as_the_option_does() -> None:
+    found = cnnbench.inspect("LeNet5", fit="10MB")
+    assert found.metrics["max_batch"] == found.max_batch(10_000_000) == 414
+    assert str(found).splitlines() == _inspect("LeNet5", "--fit", "10MB").stdout.splitlines()
+    assert cnnbench.inspect("LeNet5", fit=10_000_000).fit == "10 MB"
+    assert found.to_csv() == _inspect("LeNet5", "--csv", "-").stdout
+
+
 def test_a_layer_cannot_be_a_formula(tmp_path: Path) -> None:
     file = tmp_path / "hostile_layer.py"
     file.write_text(_NET)
@@ -78,10 +87,17 @@ def test_an_option_changes_what_is_counted(options: list[str], words: str) -> No
     assert " ".join(words.split()) in squeezed
 
 
-def test_a_shape_of_too_few_axes_and_a_file_of_another_kind_are_named() -> None:
+def test_a_wrong_argument_is_named_with_its_option() -> None:
     for arguments, words in (
         (["MobileNetV2", "--input-shape", "224"], "takes inputs like 224x224x3, not 224"),
         (["net.h5"], "only .keras files can be read"),
         (["nets.py"], "name the function in it that builds the network: nets.py:builder"),
+        (["LeNet5", "--batch", "0"], "--batch: a batch of 0 is too small (at least 1 is needed)"),
+        (
+            ["LeNet5", "--dtype", "float61"],
+            "--dtype: unknown dtype 'float61' (did you mean",
+        ),
+        (["LeNet5", "--convention", "paper"], "--convention: unknown convention 'paper' (did you"),
+        (["LeNet5", "--fit", "2"], "--fit: '2' has no unit that fits"),
     ):
         assert words in str(_inspect(*arguments).exception)

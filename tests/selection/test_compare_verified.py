@@ -92,6 +92,9 @@ def test_strict_fails_what_was_not_verified(pair: tuple[Path, Path]) -> None:
     )
     base, _ = pair
     assert run(base, base, "--strict").return_value == 0
+    found = cnnbench.compare(*map(tables.load, pair), strict=True)
+    assert (found.failures, found.passes) == ((strict.stderr.rstrip(),), False)
+    assert cnnbench.compare(*map(tables.load, pair)).passes, "nothing is known to be worse"
     assert run(*pair, "--strict", "--metric", "macs").return_value == 0
 
 

@@ -23,11 +23,11 @@ from cnnbench.row import Row
 from cnnbench.selection.compare.changes import Environments, changes
 from cnnbench.selection.compare.numbers import Wanted, compared_numbers
 from cnnbench.selection.compare.result import Compared, Comparison
-from cnnbench.selection.compare.verdicts import Judged, Pair, Verdict, is_time, judge
+from cnnbench.selection.compare.verdicts import Judged, Outcome, Pair, is_time, judge
 from cnnbench.statistics.estimates import MINIMUM_EFFECT
 
 # Where nothing but this is said, there was nothing to compare.
-_NOTHING: tuple[Verdict, ...] = ("missing in new", "missing in base", "skipped")
+_NOTHING: tuple[Outcome, ...] = ("missing in new", "missing in base", "skipped")
 
 
 def compare(
@@ -40,6 +40,7 @@ def compare(
     require: Sequence[str] = (),
     accept: Sequence[str] = (),
     force: bool = False,
+    strict: bool = False,
 ) -> Comparison:
     """Compare two reports.
 
@@ -53,6 +54,7 @@ def compare(
         accept: facts of the environment whose change does not keep times from being compared
             (``kernel``, ``libraries.tensorflow``, ``libraries``).
         force: compare times although the environments differ.
+        strict: `Comparison.passes` only if every number was compared.
 
     Raises:
         UserError: an unknown metric or fact, no model or no number on both sides, an empty table.
@@ -93,6 +95,7 @@ def compare(
         effect,
         own,
         tuple(name for group in wanted.required for name in group),
+        strict,
     )
 
 

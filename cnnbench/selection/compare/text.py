@@ -13,7 +13,7 @@ from rich.table import Table
 from cnnbench.markdown import markdown
 from cnnbench.metrics import METRICS, split
 from cnnbench.selection.compare.result import Compared, Comparison
-from cnnbench.selection.compare.verdicts import UNVERIFIED, Verdict
+from cnnbench.selection.compare.verdicts import UNVERIFIED, Outcome
 from cnnbench.text import html_table, printable
 
 _TEXTS, _NUMBERS = ("Model", "Metric"), ("Base", "New", "New ÷ base")
@@ -23,7 +23,7 @@ _LEGEND = (
     "verdict is based on it."
 )
 _SCREEN = 24
-_VERIFIED: tuple[Verdict, ...] = ("worse", "better", "changed", "not separated", "same")
+_VERIFIED: tuple[Outcome, ...] = ("worse", "better", "changed", "not separated", "same")
 _ORDER = ("worse", "better", "changed", *UNVERIFIED, "not separated", "same")
 
 
@@ -133,7 +133,7 @@ def _changes(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield head, lines
 
 
-def _missing(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
+def _missing(comparison: Comparison, verdict: Outcome) -> Iterator[str]:
     """Yield a line for each column that one side lacks, of networks that both have."""
     networks: dict[tuple[str, str], list[str]] = {}
     for row in comparison.common:
