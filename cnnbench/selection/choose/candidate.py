@@ -10,6 +10,7 @@ from cnnbench.metrics import Metric
 from cnnbench.row import Row
 from cnnbench.selection.choose.limits import Standing, Violation
 from cnnbench.statistics.measurement import Measurement
+from cnnbench.text import printable
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Objective:
         return value if self.sense == "minimize" else -value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Candidate:
     """A network and its standing.
 
@@ -52,9 +53,21 @@ class Candidate:
     tie_probability: float | None = None
     is_tested: bool = True
 
+    def __str__(self) -> str:
+        """Name, verdict and reasons: ``VGG16: excluded; file_bytes is 528 MB, …``."""
+        return printable("; ".join([f"{self.name}: {self.verdict}", *self.reasons]))
+
+    def __repr__(self) -> str:
+        return f"<Candidate {printable(self.name)}: {self.verdict}>"
+
     @property
     def name(self) -> str:
         return self.row.name
+
+    @property
+    def reasons(self) -> list[str]:
+        """Limits that it breaks or that its intervals straddle, in words."""
+        return [*map(str, self.violated), *map(str, self.straddled)]
 
     @property
     def identity(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from cnnbench import units
-from cnnbench.errors import UserError
+from cnnbench.errors import UserError, brief
 from cnnbench.metrics import Metric, of_number
 from cnnbench.results.report import Report
 from cnnbench.row import Row
@@ -16,6 +16,7 @@ from cnnbench.statistics.measurement import Measurement
 
 Side = Literal["max", "min"]
 Standing = Literal["fits", "borderline", "excluded", "unknown"]
+_MOST_OF_A_REASON = 160  # characters; the report has all of it
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,27 @@ class Violation:
             return float("inf")
         return self.excess / (abs(self.limit or 0.0) or 1.0)
 
+    def __str__(self) -> str:
+        """The value and its distance to the limit, or why it is unknown."""
+        if self.excess is None or self.limit is None or self.value is None:
+            return f"{self.column}: {brief(self.reason, _MOST_OF_A_REASON)}"
+        unit = self.metric.unit
+        value, limit = units.show(self.value, unit), units.show(self.limit, unit)
+        if self._is_straddled(self.limit, self.value):
+            low, high = units.show(self.low, unit), units.show(self.high, unit)
+            return f"{self.column} is {value} ({low} to {high}), the limit is {limit}"
+        if self.limit and self.relative > 1:
+            times = units.show(1 + self.relative, "count")
+            return f"{self.column} is {value}, {times} times the limit of {limit}"
+        side = "over" if self.value > self.limit else "under"
+        share = f" ({100 * self.relative:.0f} %)" if self.limit and unit != "fraction" else ""
+        return f"{self.column} is {value}, {difference(self.excess, unit)}{share} {side} {limit}"
+
+    def _is_straddled(self, limit: float, value: float) -> bool:
+        if self.low is None or self.high is None:
+            return False
+        return min(self.low, value, self.high) <= limit <= max(self.low, value, self.high)
+
     @classmethod
     def of_objective(cls, column: str, metric: Metric, found: Measurement) -> Violation:
         """Return the violation of an objective that is missing or may not be ranked."""
@@ -112,6 +134,11 @@ class Violation:
         if self.reason:
             words["reason"] = self.reason
         return words
+
+
+def difference(value: float, unit: units.Unit) -> str:
+    """Return a distance in words; of fractions in percentage points."""
+    return f"{100 * value:.1f} points" if unit == "fraction" else units.show(value, unit)
 
 
 def violations(row: Row, wanted: list[Limit]) -> tuple[list[Violation], list[Violation]]:
