@@ -98,13 +98,15 @@ def test_debug_shows_the_traceback() -> None:
         ),
     ],
 )
-def test_an_output_that_takes_nothing(redirection: str, code: int, complaint: str) -> None:
+def test_a_full_or_closed_stdout_is_one_clear_line(
+    redirection: str, code: int, complaint: str
+) -> None:
     command = f"{shlex.quote(sys.executable)} -m cnnbench models {redirection}"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (code, complaint)
 
 
-def test_an_encoding_that_lacks_a_sign_writes_it_out() -> None:
+def test_escapes_characters_that_stdout_cannot_encode() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cnnbench", "--help"],
         capture_output=True,
@@ -120,7 +122,7 @@ def test_an_encoding_that_lacks_a_sign_writes_it_out() -> None:
     assert done.stdout == b"\\xb1\n", done.stderr
 
 
-def test_the_list_of_subcommands_cuts_no_sentence() -> None:
+def test_help_lists_subcommands_with_whole_sentences() -> None:
     shown = CliRunner().invoke(group, ["--help"]).output
     commands = shown.partition("Commands:")[2]
     assert "..." not in commands

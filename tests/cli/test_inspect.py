@@ -29,7 +29,7 @@ def _inspect(*arguments: str) -> Result:
     return CliRunner().invoke(group, ["inspect", *arguments])
 
 
-def test_what_goes_to_stdout_goes_there_alone(tmp_path: Path) -> None:
+def test_only_one_output_may_go_to_stdout(tmp_path: Path) -> None:
     page = _inspect("LeNet5", "--html", "-").stdout
     assert page.startswith("<!doctype html>")
     assert page.rstrip().endswith("</html>")
@@ -60,7 +60,7 @@ def test_python_finds_the_largest_batch_as_the_option_does() -> None:
     assert found.to_csv() == _inspect("LeNet5", "--csv", "-").stdout
 
 
-def test_a_layer_cannot_be_a_formula(tmp_path: Path) -> None:
+def test_a_layers_name_cannot_be_a_formula_in_csv(tmp_path: Path) -> None:
     file = tmp_path / "hostile_layer.py"
     file.write_text(_NET)
     rows = list(csv.DictReader(io.StringIO(_inspect(f"{file}:hostile", "--csv", "-").stdout)))

@@ -24,7 +24,7 @@ def test_json_lists_every_architecture_with_the_keys_of_the_contract() -> None:
     assert by_name["MobileNetV3Small"]["input_shape"] == [224, 224, 3]
 
 
-def test_a_task_filters_and_an_unknown_one_is_named() -> None:
+def test_filters_by_task_and_names_an_unknown_one() -> None:
     everything, classifiers = (
         json.loads(CliRunner().invoke(command, [*options, "--json"]).stdout)
         for options in ([], ["--task", "Classification"])
@@ -51,7 +51,7 @@ def test_all_builders_of_keras_applications_are_there() -> None:
     assert ours == names
 
 
-def test_a_family_alone_and_one_that_is_not_there() -> None:
+def test_filters_by_family_and_names_an_unknown_one() -> None:
     shown = CliRunner().invoke(command, ["--family", "lenet"]).stdout
     assert "LeNet5" in shown
     assert "VGG16" not in shown
@@ -59,7 +59,7 @@ def test_a_family_alone_and_one_that_is_not_there() -> None:
     assert "did you mean 'MobileNet'" in str(wrong.exception)
 
 
-def test_a_part_of_the_name() -> None:
+def test_finds_models_by_a_part_of_the_name() -> None:
     listed = json.loads(CliRunner().invoke(command, ["mobilenet-v3", "--json"]).stdout)
     assert [entry["name"] for entry in listed] == ["MobileNetV3Small", "MobileNetV3Large"]
     wrong = CliRunner().invoke(command, ["ResNet99"])
@@ -67,7 +67,7 @@ def test_a_part_of_the_name() -> None:
     assert "did you mean 'ResNet" in str(wrong.exception)
 
 
-def test_it_comes_from_the_catalogue_alone() -> None:
+def test_lists_the_catalogue_without_building_networks() -> None:
     """No TensorFlow: in a fresh process, so that nothing was imported before."""
     heavy = "{'tensorflow', 'keras', 'tf_keras', 'pandas'} & set(sys.modules)"
     code = (
@@ -79,7 +79,7 @@ def test_it_comes_from_the_catalogue_alone() -> None:
     assert done.stderr == "set()\n"
 
 
-def test_the_table_shows_what_the_catalogue_knows() -> None:
+def test_the_table_shows_the_facts_of_the_catalogue() -> None:
     (row,) = CliRunner().invoke(command, ["--family", "AlexNet"]).stdout.splitlines()[1:]
     for cell in ("AlexNet", "2012", "227x227x3", "62,378,344", "doi:10.1145/3065386"):
         assert cell in row

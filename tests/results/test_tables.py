@@ -178,7 +178,7 @@ def test_text_that_looks_like_a_number_stays_text(tmp_path: Path, name: str, tex
         (f"model,variant,schema_version\nA,float32,{'9' * 400}\n", "is not a number"),
     ],
 )
-def test_a_csv_that_is_no_report_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+def test_refuses_a_csv_that_is_no_report(tmp_path: Path, text: str, complaint: str) -> None:
     file = tmp_path / "report.csv"
     file.write_text(text)
     with pytest.raises(UserError, match=complaint):
@@ -187,7 +187,7 @@ def test_a_csv_that_is_no_report_is_refused(tmp_path: Path, text: str, complaint
 
 @pytest.mark.parametrize("cell", ["abc", "1e400", "9" * 400])
 @pytest.mark.parametrize("column", ["params", "top1_ci_low@digits/scratch/1ep"])
-def test_what_is_no_number_among_numbers_is_refused_with_its_place(
+def test_refuses_text_in_a_column_of_numbers_and_names_the_cell(
     tmp_path: Path, column: str, cell: str
 ) -> None:
     file = tmp_path / "report.csv"
@@ -198,7 +198,7 @@ def test_what_is_no_number_among_numbers_is_refused_with_its_place(
         tables.load(file)
 
 
-def test_the_long_table_and_several_suites_are_no_run(tmp_path: Path) -> None:
+def test_refuses_records_csv_and_a_folder_of_suites(tmp_path: Path) -> None:
     run = Book().static("A", params=1).write(tmp_path / "one")
     files.write(run)
     with pytest.raises(UserError, match=r"a row per record and metric \(use report\.csv"):
@@ -212,7 +212,7 @@ def test_the_long_table_and_several_suites_are_no_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zip"])
-def test_a_packed_csv_is_not_unpacked(tmp_path: Path, ending: str) -> None:
+def test_does_not_unpack_a_compressed_csv(tmp_path: Path, ending: str) -> None:
     frame = pd.DataFrame({"model": ["A"], "variant": ["float32"]})
     file = tmp_path / f"report.csv.{ending}"
     frame.to_csv(file, index=False)
@@ -220,6 +220,6 @@ def test_a_packed_csv_is_not_unpacked(tmp_path: Path, ending: str) -> None:
         tables.load(file)
 
 
-def test_an_empty_folder_is_no_run(tmp_path: Path) -> None:
+def test_refuses_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no records\.jsonl"):
         tables.load(tmp_path)

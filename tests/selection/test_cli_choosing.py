@@ -89,9 +89,7 @@ def test_compare_finds_a_regression(cnnbench: Door, csv: Path, tmp_path: Path) -
     assert cnnbench("compare", str(new), str(csv)).returncode == 0
 
 
-def test_what_could_not_be_compared_fails_with_strict(
-    cnnbench: Door, csv: Path, tmp_path: Path
-) -> None:
+def test_strict_fails_incomparable_numbers(cnnbench: Door, csv: Path, tmp_path: Path) -> None:
     less = tmp_path / "less.csv"
     less.write_text("model,variant,macs\nA,float32,5\n")
     done = cnnbench("compare", str(csv), str(less))
