@@ -91,22 +91,12 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
     columns: dict[str, list[Any]] = {name: [] for name in _TIDY}
     for record in records:
         words = setting_of(record)
-        shared = (
-            record.key,
-            record.attempt,
-            record.model,
-            record.variant,
-            shape_text(record.input_shape),
-            record.classes,
-            record.probe,
-            json.dumps(record.setting, sort_keys=True),
-            str(record.repeat),
-            record.status,
-            record.reason,
-            record.environment,
-            record.started,
-            record.duration_s,
-        )
+        texts = {
+            "input_shape": shape_text(record.input_shape),
+            "setting": json.dumps(record.setting, sort_keys=True),
+            "repeat": str(record.repeat),
+        }
+        shared = [texts[name] if name in texts else getattr(record, name) for name in _TIDY[:-2]]
         for metric, value in record.metrics.items() or [("", None)]:
             name = column(metric, words.label_for(metric)) if metric else ""
             for values, cell in zip(columns.values(), (*shared, name, value), strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
+from itertools import permutations
 from typing import Any, Literal
 
 from cnnbench import units
@@ -207,14 +207,7 @@ def numeric_column(name: str, report: Report, where: str) -> tuple[str, Metric]:
 
 def contradictions(wanted: Iterable[Limit]) -> None:
     """Raise `UserError` if no value can keep two limits of one metric."""
-    lowest: dict[str, Limit] = {}
-    highest: dict[str, Limit] = {}
-    for limit in wanted:
-        known = lowest if limit.side == "min" else highest
-        strictest = max if limit.side == "min" else min
-        known[limit.column] = strictest(
-            known.get(limit.column, limit), limit, key=attrgetter("value")
-        )
-    for column in lowest.keys() & highest.keys():
-        if lowest[column].value > highest[column].value:
-            raise UserError(f"no value can keep both {lowest[column]} and {highest[column]}")
+    for low, high in permutations(wanted, 2):
+        is_pair = low.column == high.column and (low.side, high.side) == ("min", "max")
+        if is_pair and low.value > high.value:
+            raise UserError(f"no value can keep both {low} and {high}")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cnnbench.metrics import column, cut, split
-from cnnbench.selection.choose.candidate import Candidate
+from cnnbench.selection.choose.candidate import Candidate, Relaxation
 from cnnbench.selection.choose.choice import Choice
 from cnnbench.selection.choose.limits import difference
-from cnnbench.selection.choose.relaxing import Relaxation
 from cnnbench.text import html_table, printable
 from cnnbench.units import Unit
 

@@ -7,8 +7,6 @@ bare ``report.csv`` files compare alike.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import compress
-from operator import not_
 from typing import Any
 
 import pandas as pd
@@ -80,8 +78,8 @@ def compare(
     judged = judge([pair for _, _, pair in found])
     rows = [_compared(*one, verdict) for one, verdict in zip(found, judged, strict=True)]
     of_both = {id(row) for row, _ in joined}
-    is_common = [id(row) in of_both for row, _, _ in found]
-    common = tuple(compress(rows, is_common))
+    count = sum(id(row) in of_both for row, _, _ in found)  # they come first
+    common, alone = tuple(rows[:count]), tuple(rows[count:])
     if not wanted.required and all(row.verdict in _NOTHING for row in common):
         raise UserError(
             "the two have no number in common: there is nothing to compare",
@@ -91,7 +89,7 @@ def compare(
         all(environments.are_comparable(*two) for two in joined),
         changes(before.rows, after.rows, joined, environments),
         common,
-        tuple(compress(rows, map(not_, is_common))),
+        alone,
         effect,
         own,
         tuple(name for group in wanted.required for name in group),
@@ -176,9 +174,5 @@ def _compared(row: Row, name: str, pair: Pair, judged: Judged) -> Compared:
         pair.base.value,
         pair.new.value,
         pair.ratio,
-        judged.ratio_ci,
-        judged.corrected_ratio,
-        judged.corrected_ratio_ci,
-        judged.verdict,
-        judged.note,
+        **vars(judged),
     )

@@ -190,7 +190,7 @@ def _by_intervals(pair: Pair) -> Judged:
     return Judged("same" if is_within else "not separated", "", interval)
 
 
-def _tested(pair: Pair, test: estimates.Comparison) -> Judged:
+def _tested(pair: Pair, test: estimates.RatioTest) -> Judged:
     interval = (test.low, test.high)
     found = Judged("not separated", "", interval)
     if _is_corrected(pair):
