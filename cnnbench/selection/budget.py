@@ -46,7 +46,7 @@ def time_limits(budgets: Mapping[str, Budgets]) -> dict[str, dict[str, float]]:
         UserError: an unknown or ambiguous latency, or a unit that does not fit.
     """
     return {
-        _time(metric): {
+        metrics.resolve(metric, family("latency")): {
             runtime: units.parse(text, "s", f"{metric}[{runtime}]")
             for runtime, text in limits.items()
         }
@@ -120,10 +120,6 @@ def _counted(name: str, found: Mapping[str, float]) -> str:
         f"no budget is known for '{name}'",
         hint=nearest(name, valid) or "one of: " + ", ".join(valid),
     )
-
-
-def _time(name: str) -> str:
-    return metrics.resolve(name, family("latency"))
 
 
 def _exceeded(name: str, value: float, limit: float) -> str:

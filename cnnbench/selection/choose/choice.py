@@ -33,7 +33,6 @@ from cnnbench.selection.choose.limits import (
     contradictions,
     limits,
     numeric_column,
-    violations,
 )
 
 Table = pd.DataFrame | Run | Report
@@ -163,7 +162,9 @@ def choose(
     objective = _objective(maximize, minimize, report)
     wanted = [*limits(at_most, "max", report), *limits(at_least, "min", report)]
     contradictions(wanted)
-    candidates = _with_front([_judged(row, objective, wanted) for row in rows], objective, wanted)
+    judged = [_judged(row, objective, wanted) for row in rows]
+    on_front = pareto_front([_point(c, objective, wanted) for c in judged])
+    candidates = [replace(c, on_front=here) for c, here in zip(judged, on_front, strict=True)]
     used = list(dict.fromkeys([objective.column, *(limit.column for limit in wanted)]))
     remarks = [
         f"{name} is in several tables; the last one is used: {', '.join(models)}"
@@ -199,22 +200,20 @@ def _objective(maximize: str | None, minimize: str | None, report: Report) -> Ob
 
 def _judged(row: Row, objective: Objective, wanted: list[Limit]) -> Candidate:
     goal = row.read(objective.column)
-    broken, straddled = violations(row, wanted)
+    found = [(limit, row.read(limit.column)) for limit in wanted]
+    judged = [(limit.standing(one), Violation.of_limit(limit, one)) for limit, one in found]
     if not goal.is_ranked:
-        broken.append(Violation.of_objective(objective.column, objective.metric, goal))
-    standings: list[Standing] = [limit.standing(row.read(limit.column)) for limit in wanted]
-    standings.append("fits" if goal.is_ranked else "unknown")
+        missing = Violation.of_objective(objective.column, objective.metric, goal)
+        judged.append(("unknown", missing))
+    standings = [standing for standing, _ in judged]
     # A broken limit decides, whatever else is missing.
-    verdict = "excluded" if "excluded" in standings else min(standings, key=_WORST.index)
-    return Candidate(row, verdict, goal, tuple(broken), tuple(straddled))
-
-
-def _with_front(
-    candidates: list[Candidate], objective: Objective, wanted: list[Limit]
-) -> list[Candidate]:
-    points = [_point(c, objective, wanted) for c in candidates]
-    on_front = pareto_front(points)
-    return [replace(c, on_front=here) for c, here in zip(candidates, on_front, strict=True)]
+    if "excluded" in standings:
+        verdict: Standing = "excluded"
+    else:
+        verdict = min(standings, key=_WORST.index, default="fits")
+    broken = tuple(one for standing, one in judged if standing in ("excluded", "unknown"))
+    straddled = tuple(one for standing, one in judged if standing == "borderline")
+    return Candidate(row, verdict, goal, broken, straddled)
 
 
 def _point(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[float, ...] | None:

@@ -11,7 +11,6 @@ from cnnbench import units
 from cnnbench.errors import UserError, brief
 from cnnbench.metrics import Metric, of_number
 from cnnbench.results.report import Report
-from cnnbench.row import Row
 from cnnbench.statistics.measurement import Measurement
 
 Side = Literal["max", "min"]
@@ -139,19 +138,6 @@ class Violation:
 def difference(value: float, unit: units.Unit) -> str:
     """Return a distance in words; of fractions in percentage points."""
     return f"{100 * value:.1f} points" if unit == "fraction" else units.show(value, unit)
-
-
-def violations(row: Row, wanted: list[Limit]) -> tuple[list[Violation], list[Violation]]:
-    """Return the limits that ``row`` breaks or may break (unknown), and those it straddles."""
-    broken, straddled = [], []
-    for limit in wanted:
-        found = row.read(limit.column)
-        standing = limit.standing(found)
-        if standing in ("excluded", "unknown"):
-            broken.append(Violation.of_limit(limit, found))
-        elif standing == "borderline":
-            straddled.append(Violation.of_limit(limit, found))
-    return broken, straddled
 
 
 def read_option(text: str, option: str) -> tuple[str, str]:

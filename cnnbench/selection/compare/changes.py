@@ -90,29 +90,22 @@ class Changes:
     inputs: tuple[str, ...] = ()
 
 
-def changes(
-    base: Sequence[Row],
-    new: Sequence[Row],
-    joined: Sequence[tuple[Row, Row]],
-    environments: Environments,
-) -> Changes:
-    """Return the differences between two reports whose common rows are ``joined``."""
-    known = {id(row) for two in joined for row in two}
-    differing = (words for two in joined for words in environments.differences(*two))
-    return Changes(
-        tuple(dict.fromkeys(differing)),
-        tuple(row.name for row in base if id(row) not in known),
-        tuple(row.name for row in new if id(row) not in known),
-        tuple(_inputs(joined)),
+def environment_changes(
+    joined: Sequence[tuple[Row, Row]], environments: Environments
+) -> tuple[str, ...]:
+    """Return the differences between the environments of joined rows, each once."""
+    return tuple(dict.fromkeys(w for two in joined for w in environments.differences(*two)))
+
+
+def input_changes(joined: Sequence[tuple[Row, Row]]) -> tuple[str, ...]:
+    """Return the input shapes and numbers of classes that differ between joined rows."""
+    return tuple(
+        f"{base.name}: {fact} {base.facts[fact]} -> {new.facts[fact]}"
+        for base, new in joined
+        for fact, value in base.facts.items()
+        if new.facts.get(fact, value) != value
     )
 
 
 def _is_below(name: str, fact: str) -> bool:
     return name == fact or name.startswith(f"{fact}.")
-
-
-def _inputs(joined: Sequence[tuple[Row, Row]]) -> Iterator[str]:
-    for base, new in joined:
-        for fact in base.facts.keys() & new.facts.keys():
-            if base.facts[fact] != new.facts[fact]:
-                yield f"{base.name}: {fact} {base.facts[fact]} -> {new.facts[fact]}"

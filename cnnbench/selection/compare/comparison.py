@@ -18,7 +18,12 @@ from cnnbench.metrics import METRICS, split
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.row import Row
-from cnnbench.selection.compare.changes import Environments, changes
+from cnnbench.selection.compare.changes import (
+    Changes,
+    Environments,
+    environment_changes,
+    input_changes,
+)
 from cnnbench.selection.compare.numbers import Wanted, compared_numbers
 from cnnbench.selection.compare.result import Compared, Comparison
 from cnnbench.selection.compare.verdicts import Judged, Outcome, Pair, is_time, judge
@@ -69,7 +74,14 @@ def compare(
         for name, value in (thresholds or {}).items()
         for column in names.matching(name, wanted.columns, "--threshold")
     }
-    sides = [*joined, *_alone(before.rows, after.rows, joined)]
+    both = {id(row) for two in joined for row in two}
+    only_in_base = [row for row in before if id(row) not in both]
+    only_in_new = [row for row in after if id(row) not in both]
+    sides = [
+        *joined,
+        *((row, _blank(row)) for row in only_in_base),
+        *((_blank(row), row) for row in only_in_new),
+    ]
     found = [
         (row, name, _pair(row, other, name, own.get(name), effect, environments))
         for row, other in sides
@@ -77,8 +89,7 @@ def compare(
     ]
     judged = judge([pair for _, _, pair in found])
     rows = [_compared(*one, verdict) for one, verdict in zip(found, judged, strict=True)]
-    of_both = {id(row) for row, _ in joined}
-    count = sum(id(row) in of_both for row, _, _ in found)  # they come first
+    count = sum(id(row) in both for row, _, _ in found)  # they come first
     common, alone = tuple(rows[:count]), tuple(rows[count:])
     if not wanted.required and all(row.verdict in _NOTHING for row in common):
         raise UserError(
@@ -87,7 +98,12 @@ def compare(
         )
     return Comparison(
         all(environments.are_comparable(*two) for two in joined),
-        changes(before.rows, after.rows, joined, environments),
+        Changes(
+            environment_changes(joined, environments),
+            tuple(row.name for row in only_in_base),
+            tuple(row.name for row in only_in_new),
+            input_changes(joined),
+        ),
         common,
         alone,
         effect,
@@ -121,7 +137,7 @@ def _fingerprint(table: pd.DataFrame | Run | Report) -> Mapping[str, Any]:
 
 
 def _join(base: list[Row], new: list[Row]) -> Iterator[tuple[Row, Row]]:
-    """Rows of the same model and variant; where one has several, of the same input and classes."""
+    """Yield rows of the same model and variant; of several, those of the same input and classes."""
     left = list(new)
     for row in base:
         twins = [r for r in left if (r.model, r.variant) == (row.model, row.variant)]
@@ -131,15 +147,6 @@ def _join(base: list[Row], new: list[Row]) -> Iterator[tuple[Row, Row]]:
         if twins:
             left = [r for r in left if r is not twins[0]]
             yield row, twins[0]
-
-
-def _alone(
-    base: Sequence[Row], new: Sequence[Row], joined: Sequence[tuple[Row, Row]]
-) -> Iterator[tuple[Row, Row]]:
-    """The networks that only one side has, each beside a row without numbers."""
-    known = {id(row) for two in joined for row in two}
-    yield from ((row, _blank(row)) for row in base if id(row) not in known)
-    yield from ((_blank(row), row) for row in new if id(row) not in known)
 
 
 def _blank(row: Row) -> Row:
@@ -154,7 +161,7 @@ def _pair(
     usual: float,
     environments: Environments,
 ) -> Pair:
-    """The number ``name`` of two rows, its threshold the one asked for it, else the usual one."""
+    """Return the pair of a column, with its own threshold or the usual one."""
     metric = METRICS[split(name)[0]]
     if threshold is None:
         is_measured = metric.depends_on == "setting" and metric.unit != "fraction"
