@@ -91,7 +91,7 @@ def test_a_suite_that_comes_with_the_package_is_found_by_its_name() -> None:
     assert planned("smoke").suite.name == "smoke"
 
 
-def test_a_part_of_a_suite_is_run_elsewhere_and_anew(here: Path) -> None:
+def test_runs_a_part_of_a_suite_in_another_folder_and_again(here: Path) -> None:
     executor = FakeExecutor()
     first = cnnbench.run(
         SUITE, out=here / "there", only=["basic_cnn"], probes=["static"], on=executor
@@ -111,7 +111,9 @@ def test_a_failed_job_is_a_record_and_a_row(here: Path) -> None:
     assert len(run.measured) == 2
 
 
-def test_progress_is_silent_shown_or_told(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_silent_shown_or_passed_to_an_observer(
+    here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     class Told(Observer):
         jobs: list[str] = []
         is_closed = False

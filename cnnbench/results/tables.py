@@ -129,7 +129,7 @@ def measured(records: Iterable[Record]) -> Report:
 
 
 def report(records: Iterable[Record]) -> pd.DataFrame:
-    """The report of ``records`` as a pandas table, as `Run.report` is of a run."""
+    """Return the report of ``records`` as a pandas table, as `Run.report` is of a run."""
     return measured(records).to_frame()
 
 

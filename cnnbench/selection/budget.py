@@ -1,4 +1,4 @@
-"""Budgets compared with results; of an exceeded one, the layers responsible."""
+"""Budgets compared with results; for an exceeded one, the layers responsible."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def ratio(report: Report, model: str, reference_model: str, runtime: str) -> est
     drift = [b / a for a, b in zip(ours.references, theirs.references, strict=False)]
     ratios = [a / b * by for a, b, by in zip(ours.samples, theirs.samples, drift, strict=False)]
     quiet = set(counted(ours.references)) & set(counted(theirs.references))
-    kept = [one for place, one in enumerate(ratios) if place in quiet]
+    kept = [one for index, one in enumerate(ratios) if index in quiet]
     return estimates.estimate(kept if len(kept) >= FEWEST_PROCESSES else ratios)
 
 

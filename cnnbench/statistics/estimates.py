@@ -1,8 +1,8 @@
 """Estimates from samples: intervals over processes, verdicts, comparisons, tiers.
 
-Pure functions of numbers. One process is one sample. Latencies are looked at as
-``log(location / reference)``, one value per process, always by the same robust estimator,
-the interquartile mean (`cnnbench.statistics.robust`).
+Pure functions of numbers. One process is one sample. Latencies are analysed as
+``log(fastest-decile mean / reference)``, one value per process, always by the same robust
+estimator, the interquartile mean (`cnnbench.statistics.robust`).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     Args:
         samples: one per process, positive.
         references: the reference timed beside each; then what drifts cancels, a process on a
-            machine that others slowed down does not count (`references.counted`), and the result
+            machine that others slowed down does not count (`drift_correction.counted`), and the result
             is the trimmed geometric mean of the ratios times the median reference.
 
     With fewer than `FEWEST_PROCESSES` samples the interval is their range.
@@ -238,7 +238,7 @@ def grouped(order: Sequence[int], worse: Collection[tuple[int, int]]) -> list[li
 
 
 def _test(base: np.ndarray, new: np.ndarray, effect: float) -> tuple[Estimate, float | None]:
-    """The ratio of two cells, from logarithms, and a p-value; None with too few processes."""
+    """Return the ratio of two cells, from logarithms, and p; None with too few processes."""
     difference, error, freedom = yuen(base, new)
     if min(len(base), len(new)) < FEWEST_PROCESSES:
         ends, p = (new.min() - base.max(), new.max() - base.min()), None

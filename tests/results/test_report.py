@@ -18,11 +18,11 @@ PUBLISHED = sorted(ROOT.glob("results/published/**/report.csv"))
 
 
 @pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.parent.name)
-def test_a_report_that_is_read_is_written_the_same(file: Path) -> None:
+def test_writes_a_report_as_it_was_read(file: Path) -> None:
     assert Report.from_csv(file).to_csv() == file.read_text(encoding="utf-8")
 
 
-def test_samples_are_numbers_from_the_journal_on() -> None:
+def test_samples_are_numbers_in_memory() -> None:
     (row,) = tables.measured(Book().latency("A", 0.01).accuracy("A", [0.9, 0.8]).records)
     found = row.read(LOCATION)
     assert len(found.samples) == len(found.references) == 8
@@ -31,7 +31,7 @@ def test_samples_are_numbers_from_the_journal_on() -> None:
     assert row.read("top1@digits/scratch/32px").references == (), "no slower machine changes it"
 
 
-def test_a_merged_number_keeps_its_samples_and_its_reference() -> None:
+def test_merging_keeps_samples_with_their_reference() -> None:
     """Written, it loses its samples where the setting's reference is of another table."""
     first, second = (tables.measured(Book(seed=n).latency("A", 0.01).records) for n in (1, 2))
     p50 = LOCATION.replace("location", "p50")

@@ -22,7 +22,7 @@ from tests.report.made import LITERT, Book
 from tests.results.records import record
 
 
-def test_a_metric_stands_under_what_it_depends_on() -> None:
+def test_a_columns_setting_holds_only_what_the_metric_depends_on() -> None:
     report = tables.report(
         [
             record("A", "static", setting={"batch_size": 1}, params=10, activation_sum_bytes=100),
@@ -39,7 +39,7 @@ def test_a_metric_stands_under_what_it_depends_on() -> None:
     assert report.iloc[0]["activation_sum_bytes@b32"] == 3200
 
 
-def test_what_failed_is_a_row_with_its_reason_and_not_a_hole() -> None:
+def test_a_failed_cell_is_shown_with_its_reason() -> None:
     report = tables.report(
         [
             record("A", "static", params=10, macs=5, activation_infer_peak_bytes=1),
@@ -51,7 +51,7 @@ def test_what_failed_is_a_row_with_its_reason_and_not_a_hole() -> None:
     assert math.isnan(report.loc[1, "params"])
 
 
-def test_the_rows_of_a_model_stand_together() -> None:
+def test_keeps_the_rows_of_a_model_together() -> None:
     def made(model: str, variant: str) -> Record:
         return replace(record(model, "static", params=1), variant=variant)
 
@@ -62,7 +62,7 @@ def test_the_rows_of_a_model_stand_together() -> None:
     ]  # fmt: skip
 
 
-def test_a_retry_that_went_well_wipes_out_the_failure() -> None:
+def test_a_successful_retry_replaces_the_failure() -> None:
     report = tables.report(
         [
             record("A", "static", status="timeout", reason="too slow"),
@@ -73,7 +73,7 @@ def test_a_retry_that_went_well_wipes_out_the_failure() -> None:
     assert "params_status" not in report.columns
 
 
-def test_a_measured_metric_brings_its_companions() -> None:
+def test_measured_metrics_have_companion_columns() -> None:
     report = tables.report(
         [
             record("A", "memory", repeat, setting={"batch_size": 8}, memory_infer_peak_bytes=value)
@@ -88,7 +88,7 @@ def test_a_measured_metric_brings_its_companions() -> None:
         assert f"memory_infer_peak_bytes_{companion}@b8" in report.columns
 
 
-def test_a_written_number_is_whole_or_has_nine_digits() -> None:
+def test_writes_whole_numbers_or_nine_digits() -> None:
     peaks = [4_294_967_301.0, 4_294_967_296.0, 4_294_967_299.0]
     records = [
         record("A", "memory", repeat, setting={"batch_size": 8}, memory_infer_peak_bytes=value)
@@ -116,7 +116,7 @@ def test_latencies_of_any_size_are_shown(tmp_path: Path) -> None:
     compare_text.as_text(compared, 200)
 
 
-def test_tidy_has_a_row_a_record_and_metric() -> None:
+def test_records_have_one_row_per_record_and_metric() -> None:
     tidy = tables.tidy(
         [
             record("A", "static", params=10, activation_sum_bytes=100),
@@ -127,7 +127,7 @@ def test_tidy_has_a_row_a_record_and_metric() -> None:
     assert list(tidy["status"]) == ["ok", "ok", "failed"]
 
 
-def test_a_report_survives_the_way_through_csv(tmp_path: Path) -> None:
+def test_reads_a_report_back_from_csv_unchanged(tmp_path: Path) -> None:
     report = tables.report(
         [
             record("=HYPERLINK(A)", "static", params=10, macs=7),

@@ -39,7 +39,7 @@ def test_a_choice_and_a_comparison_print_as_on_the_command_line(run: Run) -> Non
     assert "No regression: " in str(compared)
 
 
-def test_a_run_is_shown_in_a_line(run: Run) -> None:
+def test_a_run_has_a_short_repr(run: Run) -> None:
     assert repr(run) == f"<Run {run.path}: <Report of 61 networks, 2 metrics>>"
 
 

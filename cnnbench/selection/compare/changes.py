@@ -19,7 +19,7 @@ class Environments:
         base, new: the fingerprints; empty where a table does not record them.
         accepted: facts whose difference does not keep times from being compared: a fact
             (``libraries.tensorflow``), or all below one (``libraries``).
-        force: nothing does.
+        force: times are always compared.
     """
 
     base: Mapping[str, Any] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Environments:
         )
 
     def differences(self, base: Row, new: Row) -> Iterator[str]:
-        """In words: ``cores: 2 -> 4``."""
+        """Yield the differing facts in words: ``cores: 2 -> 4``."""
         if self.are_same(base, new):
             return
         if not (self.base and self.new):

@@ -35,13 +35,13 @@ def as_text(comparison: Comparison, width: int = 160) -> str:
     stream = io.StringIO()
     console = Console(file=stream, width=width, highlight=False, no_color=True)
 
-    def say(line: str) -> None:
+    def write(line: str) -> None:
         console.print(printable(line), markup=False, soft_wrap=True)
 
     for head, lines in _changes(comparison):
-        say(head)
+        write(head)
         for line in lines:
-            say(f"  {line}")
+            write(f"  {line}")
     rows = _ordered(comparison)
     news = [row for row in rows if row.verdict != "same"]
     is_long = len(rows) > _SCREEN
@@ -56,11 +56,11 @@ def as_text(comparison: Comparison, width: int = 160) -> str:
     if table.rows:
         console.print(table)
     if _has_corrected(shown):
-        say(_LEGEND)
+        write(_LEGEND)
     for line in headline(comparison):
-        say(line)
+        write(line)
     if is_long and len(news) < len(rows):
-        say("Use --format md, --json or --metric to list the numbers that are the same.")
+        write("Use --format md, --json or --metric to list the numbers that are the same.")
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
@@ -162,7 +162,7 @@ def _has_corrected(rows: Sequence[Compared]) -> bool:
 
 
 def _cells(row: Compared, rows: Sequence[Compared]) -> list[str]:
-    """One row of a table that shows ``rows``."""
+    """Return the cells of a row in a table that shows ``rows``."""
     verdict = f"{row.verdict} ({row.note})" if row.note else row.verdict
     # The interval is shown beside the ratio that the verdict is based on.
     is_corrected = row.corrected_ratio is not None

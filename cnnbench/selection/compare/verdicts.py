@@ -164,7 +164,7 @@ def _exact(pair: Pair, why: str = "") -> Judged:
 
 
 def _by_intervals(pair: Pair) -> Judged:
-    """Accuracies differ when the interval of their difference excludes zero and the threshold.
+    """Return whether the interval of a difference of accuracies is beyond the threshold.
 
     A single training is only compared for whether it is above chance. The interval of the
     difference comes from the two intervals by the square-and-add rule (Newcombe 1998, Interval
