@@ -83,8 +83,8 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     Args:
         samples: one per process, positive.
         references: the reference timed beside each; then what drifts cancels, a process on a
-            machine that others slowed down does not count (`drift_correction.counted`), and the result
-            is the trimmed geometric mean of the ratios times the median reference.
+            machine that others slowed down does not count (`drift_correction.counted`), and the
+            result is the trimmed geometric mean of the ratios times the median reference.
 
     With fewer than `FEWEST_PROCESSES` samples the interval is their range.
 

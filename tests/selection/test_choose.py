@@ -79,7 +79,7 @@ def test_never_ranks_an_accuracy_at_chance_level() -> None:
     choice = cnnbench.choose(found, maximize="top1")
     assert choice.winner is not None
     assert choice.winner.name == "B"
-    assert choice.candidates[1].violated[0].reason == "unstable: not above chance"
+    assert choice.candidates[1].violated[0].found.why_absent == "unstable: not above chance"
 
 
 def test_several_tables_are_merged_on_model_and_variant() -> None:

@@ -96,7 +96,7 @@ def test_a_failed_measurement_is_unknown_with_its_reason(tmp_path: Path) -> None
     assert choice.winner is not None
     assert choice.winner.name == "A"
     (unknown,) = [c for c in choice.candidates if c.verdict == "unknown"]
-    assert unknown.violated[0].reason == "oom: out of memory at 2 GiB"
+    assert unknown.violated[0].found.why_absent == "oom: out of memory at 2 GiB"
     assert "B: latency_p90_s@cpu/litert/b1: oom: out of memory" in choose_text.as_text(choice)
 
 

@@ -201,9 +201,12 @@ def _objective(maximize: str | None, minimize: str | None, report: Report) -> Ob
 def _judged(row: Row, objective: Objective, wanted: list[Limit]) -> Candidate:
     goal = row.read(objective.column)
     found = [(limit, row.read(limit.column)) for limit in wanted]
-    judged = [(limit.standing(one), Violation.of_limit(limit, one)) for limit, one in found]
+    judged = [
+        (limit.standing(one), Violation(limit.column, limit.metric, one, limit))
+        for limit, one in found
+    ]
     if not goal.is_ranked:
-        missing = Violation.of_objective(objective.column, objective.metric, goal)
+        missing = Violation(objective.column, objective.metric, goal)
         judged.append(("unknown", missing))
     standings = [standing for standing, _ in judged]
     # A broken limit decides, whatever else is missing.

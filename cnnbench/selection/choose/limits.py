@@ -56,83 +56,57 @@ class Violation:
 
     Attributes:
         column, metric: what is limited.
-        limit: in base units; None for the objective, which has none.
-        value: of the network; None where it is unknown.
-        excess: value beyond the limit (negative where only the interval is beyond it).
-        low, high: the interval, where there is one.
-        reason: why the value is unknown; else empty.
+        found: its measurement.
+        limit: the limit; None for an objective that is missing or may not be ranked.
     """
 
     column: str
     metric: Metric
-    limit: float | None = None
-    value: float | None = None
-    excess: float | None = None
-    low: float | None = None
-    high: float | None = None
-    reason: str = ""
+    found: Measurement
+    limit: Limit | None = None
+
+    @property
+    def excess(self) -> float | None:
+        """Value beyond the limit (negative where only the interval is beyond it), if known."""
+        if self.limit is None or self.found.value is None or not self.found.is_ranked:
+            return None
+        return self.limit.excess(self.found.value)
 
     @property
     def relative(self) -> float:
         """Excess as a share of the limit; infinite where the value is unknown."""
-        if self.excess is None:
+        if self.limit is None or self.excess is None:
             return float("inf")
-        return self.excess / (abs(self.limit or 0.0) or 1.0)
+        return self.excess / (abs(self.limit.value) or 1.0)
 
     def __str__(self) -> str:
         """The value and its distance to the limit, or why it is unknown."""
-        if self.excess is None or self.limit is None or self.value is None:
-            return f"{self.column}: {brief(self.reason, _MOST_OF_A_REASON)}"
-        unit = self.metric.unit
-        value, limit = units.show(self.value, unit), units.show(self.limit, unit)
-        if self._is_straddled(self.limit, self.value):
-            low, high = units.show(self.low, unit), units.show(self.high, unit)
-            return f"{self.column} is {value} ({low} to {high}), the limit is {limit}"
-        if self.limit and self.relative > 1:
+        limit, value, excess, unit = self.limit, self.found.value, self.excess, self.metric.unit
+        if limit is None or value is None or excess is None:
+            return f"{self.column}: {brief(self.found.why_absent, _MOST_OF_A_REASON)}"
+        allowed = limit.show(limit.value)
+        if limit.standing(self.found) == "borderline":
+            return f"{self.column} is {self.found.show(unit)}, the limit is {allowed}"
+        words = f"{self.column} is {limit.show(value)}"
+        if limit.value and self.relative > 1:
             times = units.show(1 + self.relative, "count")
-            return f"{self.column} is {value}, {times} times the limit of {limit}"
-        side = "over" if self.value > self.limit else "under"
-        share = f" ({100 * self.relative:.0f} %)" if self.limit and unit != "fraction" else ""
-        return f"{self.column} is {value}, {difference(self.excess, unit)}{share} {side} {limit}"
-
-    def _is_straddled(self, limit: float, value: float) -> bool:
-        if self.low is None or self.high is None:
-            return False
-        return min(self.low, value, self.high) <= limit <= max(self.low, value, self.high)
-
-    @classmethod
-    def of_objective(cls, column: str, metric: Metric, found: Measurement) -> Violation:
-        """Return the violation of an objective that is missing or may not be ranked."""
-        return cls(column, metric, value=found.value, reason=found.why_absent)
-
-    @classmethod
-    def of_limit(cls, limit: Limit, found: Measurement) -> Violation:
-        """Return how ``found`` violates ``limit``."""
-        if not found.is_ranked or found.value is None:
-            return cls(limit.column, limit.metric, limit.value, reason=found.why_absent)
-        return cls(
-            limit.column,
-            limit.metric,
-            limit.value,
-            found.value,
-            limit.excess(found.value),
-            found.low,
-            found.high,
-        )
+            return f"{words}, {times} times the limit of {allowed}"
+        side = "over" if value > limit.value else "under"
+        share = f" ({100 * self.relative:.0f} %)" if limit.value and unit != "fraction" else ""
+        return f"{words}, {difference(excess, unit)}{share} {side} {allowed}"
 
     def to_json(self) -> dict[str, Any]:
         """Return ``{metric, limit, value, excess}``, and the interval or the reason."""
+        is_known = self.excess is not None
         words: dict[str, Any] = {
             "metric": self.column,
-            "limit": self.limit,
-            "value": self.value,
+            "limit": self.limit.value if self.limit else None,
+            "value": self.found.value if is_known or self.limit is None else None,
             "excess": self.excess,
         }
-        if self.low is not None:
-            words["interval"] = [self.low, self.high]
-        if self.reason:
-            words["reason"] = self.reason
-        return words
+        if is_known and self.found.low is not None:
+            words["interval"] = [self.found.low, self.found.high]
+        return words if is_known else {**words, "reason": self.found.why_absent}
 
 
 def difference(value: float, unit: units.Unit) -> str:
