@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cnnbench.record import Record
     from cnnbench.results.report import Report
     from cnnbench.results.tables import Run, load
-    from cnnbench.selection.choose import Choice, choose
+    from cnnbench.row import Row
+    from cnnbench.selection.choose import Candidate, Choice, choose
     from cnnbench.selection.compare import Comparison, compare
     from cnnbench.statistics.measurement import Measurement
     from cnnbench.statistics.verdict import Verdict
@@ -35,7 +36,8 @@ _MODULES = {
     "cnnbench.record": ("Record",),
     "cnnbench.results.report": ("Report",),
     "cnnbench.results.tables": ("Run", "load"),
-    "cnnbench.selection.choose": ("Choice", "choose"),
+    "cnnbench.row": ("Row",),
+    "cnnbench.selection.choose": ("Candidate", "Choice", "choose"),
     "cnnbench.selection.compare": ("Comparison", "compare"),
     "cnnbench.statistics.measurement": ("Measurement",),
     "cnnbench.statistics.verdict": ("Verdict",),
@@ -43,6 +45,7 @@ _MODULES = {
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "Candidate",
     "Choice",
     "CnnbenchError",
     "Comparison",
@@ -52,6 +55,7 @@ __all__ = [
     "Predictions",
     "Record",
     "Report",
+    "Row",
     "Rule",
     "Run",
     "Unavailable",

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from cnnbench import safe_json
 from cnnbench.errors import shown
 from cnnbench.metrics import METRICS
+from cnnbench.text import html_table, printable
+from cnnbench.units import show
 
 SCHEMA_VERSION = 1
 
@@ -23,7 +25,7 @@ PREPARE: Literal["prepare"] = "prepare"
 Repeat = int | Literal["prepare"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Record:
     """Result of one job.
 
@@ -66,6 +68,30 @@ class Record:
     environment: str = ""
     started: str = ""
     duration_s: float = 0.0
+
+    @property
+    def title(self) -> str:
+        """Model, variant unless it is float32, probe, repeat, status: ``LeNet5 static 0: ok``."""
+        words = f"{model_title(self.model, self.variant)} {self.probe} {self.repeat}"
+        return printable(f"{words}: {self.status}" + (f" ({self.reason})" if self.reason else ""))
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [self.title, *(printable(f"  {': '.join(line)}") for line in self._shown())]
+        )
+
+    def __repr__(self) -> str:
+        return f"<Record {self.title}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(("Metric", "Value"), self._shown(), self.title)
+
+    def _shown(self) -> list[tuple[str, str]]:
+        """Return the metrics as people read them; those of no known unit as they are."""
+        return [
+            (name, show(value, METRICS[name].unit) if name in METRICS else str(value))
+            for name, value in self.metrics.items()
+        ]
 
     def to_json(self) -> str:
         """Return one line of JSON; a number that is not finite becomes null."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnnbench.metrics import COMPANIONS, METRICS, column, split
 from cnnbench.record import model_title
 from cnnbench.statistics.measurement import CellStatus, Measurement
+from cnnbench.text import html_table, printable
 
 _NOT_PUBLISHED = CellStatus.note("not published")
 NOT_MEASURED = Measurement()
@@ -42,8 +43,24 @@ class Row:
         """Model, variant unless it is float32, and the facts that distinguish the row."""
         return f"{model_title(self.model, self.variant)}{self.apart}"
 
+    def __str__(self) -> str:
+        lines = (f"  {name}: {', '.join(filter(None, rest))}" for name, *rest in self._shown())
+        return "\n".join(map(printable, [self.name, *lines]))
+
     def __repr__(self) -> str:
-        return f"<Row {self.name}: {len(self.values)} metrics>"
+        return f"<Row {printable(self.name)}: {len(self.values)} metrics>"
+
+    def _repr_html_(self) -> str:
+        return html_table(("Metric", "Value", "Verdict"), list(self._shown()), self.name)
+
+    def _shown(self) -> Iterator[tuple[str, str, str]]:
+        """Yield column, value and verdict of each measurement; without a value, the reason."""
+        for name, found in self.values.items():
+            metric = METRICS.get(split(name)[0])
+            if metric and found.value is not None:
+                yield name, found.show(metric.unit), str(found.verdict)
+            elif metric and found.status.is_known:
+                yield name, str(found.status), ""
 
     def get(self, name: str) -> Measurement:
         """Return the measurement of a column as it was found; blank where there is none."""

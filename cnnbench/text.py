@@ -1,4 +1,4 @@
-"""Small pieces of text: untrusted text made safe to show, messages, shapes, tables in HTML."""
+"""Small pieces of text: untrusted text made safe, messages, tensor shapes, tables in HTML."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 50  # of a table in a notebook
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# The beginning of a text that a spreadsheet would run; the page copies its table by the same rule.
+FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 def printable(text: str) -> str:
@@ -26,6 +28,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Return ``text`` with every line made `printable`; the line ends stay."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def neutral(value: Any) -> Any:
+    """Return text with an apostrophe before what a spreadsheet would run, even if it has some."""
+    return "'" + value if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def shape_text(sizes: Iterable[object]) -> str:

@@ -91,7 +91,7 @@ def test_runs_a_packaged_suite_by_name() -> None:
     assert planned("smoke").suite.name == "smoke"
 
 
-def test_runs_a_part_of_a_suite_in_a_new_run(here: Path) -> None:
+def test_runs_a_part_of_a_suite_in_another_folder_and_again(here: Path) -> None:
     executor = FakeExecutor()
     first = cnnbench.run(
         SUITE, out=here / "there", only=["basic_cnn"], probes=["static"], on=executor
@@ -111,7 +111,7 @@ def test_a_failed_job_is_a_record_and_a_row(here: Path) -> None:
     assert len(run.measured) == 2
 
 
-def test_progress_is_off_shown_or_passed_to_an_observer(
+def test_progress_is_silent_shown_or_passed_to_an_observer(
     here: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     class Told(Observer):

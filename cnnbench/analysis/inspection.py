@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from cnnbench import units
 from cnnbench.analysis.building import named_model, one_layer_model
 from cnnbench.analysis.count import Counted, Parameters, count, depth, parameters
 from cnnbench.analysis.graph import FLOAT_BYTES, Call, Graph
-from cnnbench.analysis.inference_memory import Liveness, liveness
+from cnnbench.analysis.inference_memory import Liveness, largest_batch, liveness
 from cnnbench.analysis.inputs import wanted_inputs
 from cnnbench.analysis.keras_api import is_keras2
 from cnnbench.analysis.keras_settings import standard_keras
@@ -34,6 +35,7 @@ class _CountingOptions(TypedDict, total=False):
     dtype: str | None
     in_place: bool
     trace_training: bool
+    fit: str | float | None
 
 
 def inspect(
@@ -45,6 +47,7 @@ def inspect(
     in_place: bool = False,
     trace_training: bool = False,
     name: str | None = None,
+    fit: str | float | None = None,
 ) -> Inspection:
     """Count parameters, MACs, FLOPs, activation memory and receptive field of a network.
 
@@ -64,11 +67,13 @@ def inspect(
         trace_training: take ``activation_train_bytes`` from the gradient graph (0.1-10 s)
             rather than from the fast estimate layer by layer.
         name: the name of the network in the result; its own name by default.
+        fit: memory, such as ``"2GiB"`` or bytes; adds the metric ``max_batch``, the largest batch
+            whose weights and inference peak fit into it.
 
     Raises:
         UserError: no such model, one that cannot be built or cannot take the input, unknown
-            dimensions, a batch below one, an unknown convention or dtype, no arithmetic found, or
-            a Keras that does not run on TensorFlow.
+            dimensions, a wrong option, no arithmetic found, or a Keras that does not run on
+            TensorFlow.
 
     Example:
         >>> import cnnbench
@@ -79,15 +84,15 @@ def inspect(
         shape = tuple(input_shape) if input_shape is not None else None
         # Before TensorFlow is loaded, so that a misspelt name is reported at once.
         resolved = resolve(str(model), (Path.cwd(),))
-        check_options(batch_size, convention, dtype)
+        check_options(batch_size, convention, dtype, fit)
         with weightless(), standard_keras():
             network, label = named_model(resolved, shape), name or resolved.label
             return inspect(
-                network, batch_size, convention, dtype, shape, in_place, trace_training, label
+                network, batch_size, convention, dtype, shape, in_place, trace_training, label, fit
             )
     if not is_keras2(model):
         keras_backend.check_here()
-    rule = check_options(batch_size, convention, dtype)
+    rule, limit = check_options(batch_size, convention, dtype, fit)
     inputs = wanted_inputs(model, input_shape)
     graph = traced(model, inputs) if rule.traced else operations(model, inputs)
     found = count(graph, rule)
@@ -116,6 +121,10 @@ def inspect(
         "activation_train_bytes": training,
         "activation_infer_peak_bytes": memory.peak,
     }
+    if limit is not None:
+        metrics["max_batch"] = largest_batch(
+            graph, int(metrics["weight_bytes"]), limit, dtype, in_place
+        )
     return Inspection(
         model=name or model.name,
         input_shape=graph.inputs[0].sizes[1:],
@@ -133,6 +142,7 @@ def inspect(
         training_method=method,
         training_reason=why,
         unbuilt=weights.unbuilt,
+        fit=fit if isinstance(fit, str) else units.show(fit, "bytes"),
     )
 
 
@@ -150,7 +160,10 @@ def inspect_layer(
         UserError: not a layer, arguments or an input that it does not take, or a wrong option.
     """
     check_options(
-        options.get("batch_size", 1), options.get("convention", "papers"), options.get("dtype")
+        options.get("batch_size", 1),
+        options.get("convention", "papers"),
+        options.get("dtype"),
+        options.get("fit"),
     )
     with weightless(), standard_keras():
         network = one_layer_model(text, input_shape)
@@ -193,16 +206,25 @@ def _bounds(
     return found
 
 
-def check_options(batch_size: int, convention: str, dtype: str | None) -> Convention:
-    """Return the convention; raise `UserError` for a wrong option before anything is built."""
+def check_options(
+    batch_size: int, convention: str, dtype: str | None, fit: str | float | None
+) -> tuple[Convention, float | None]:
+    """Return the convention and the bytes of ``fit``.
+
+    Raises:
+        UserError: a wrong option, before anything is built.
+    """
     if batch_size < 1:
-        raise UserError(f"a batch of {batch_size} is too small", hint="at least 1 is needed")
+        raise UserError(
+            f"a batch of {batch_size} is too small", "--batch", hint="at least 1 is needed"
+        )
     if dtype is not None and dtype not in FLOAT_BYTES:
-        raise UserError(f"unknown dtype '{dtype}'", hint=nearest_or_all(dtype, FLOAT_BYTES))
+        hint = nearest_or_all(dtype, FLOAT_BYTES)
+        raise UserError(f"unknown dtype '{dtype}'", "--dtype", hint)
     if convention not in CONVENTIONS:
         hint = nearest_or_all(convention, CONVENTIONS)
-        raise UserError(f"unknown convention '{convention}'", hint=hint)
-    return CONVENTIONS[convention]
+        raise UserError(f"unknown convention '{convention}'", "--convention", hint)
+    return CONVENTIONS[convention], None if fit is None else units.parse(fit, "bytes", "--fit")
 
 
 def _rows(

@@ -19,17 +19,11 @@ HEAVY = 0.05
 """A layer is marked from this share of the MACs on."""
 
 
-def as_text(inspection: Inspection, layers: bool = False, facts: Sequence[Fact] = ()) -> str:
-    """Return the metrics and the share of each type of layer, then a row a layer if ``layers``.
-
-    Args:
-        inspection: what was counted.
-        layers: whether to list the layers.
-        facts: further lines below the metrics, a name and a text each.
-    """
+def as_text(inspection: Inspection, layers: bool = False) -> str:
+    """Return the metrics and the share of each type of layer, then a row a layer if ``layers``."""
     found = inspection.to_json()
     parts = [
-        summary(found, [*inspection.facts, *facts], inspection.statement),
+        summary(found, inspection.facts, inspection.statement),
         share_table(inspection.shares()),
         *([layer_table(found)] if layers else []),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import asdict, dataclass
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ from cnnbench.analysis.graph import Graph, Uncounted
 from cnnbench.analysis.inference_memory import largest_batch
 from cnnbench.analysis.receptive_field.field import Field
 from cnnbench.analysis.work import CONVENTIONS
-from cnnbench.text import shape_text
+from cnnbench.text import neutral, shape_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +65,7 @@ class Inspection:
             from the ``gradient graph``.
         training_reason: why the gradient graph could not be traced although requested, or "".
         unbuilt: layers that inference does not use and that have no weights yet.
+        fit: the memory of ``metrics["max_batch"]``, as text; empty if it was not asked for.
     """
 
     model: str
@@ -81,6 +84,7 @@ class Inspection:
     training_method: str = ESTIMATE
     training_reason: str = ""
     unbuilt: tuple[str, ...] = ()
+    fit: str = ""
 
     def __str__(self) -> str:
         from cnnbench.analysis.inspection_text import as_text
@@ -138,7 +142,7 @@ class Inspection:
         axes = self.field.axes
         strides = shape_text(axis.stride for axis in axes)
         padding = shape_text(-axis.start for axis in axes)
-        return [
+        found = [
             ("layer of the inference peak", self.peak_layer),
             ("training memory method", _METHODS[self.training_method]),
             ("output stride, padding", f"{strides}, {padding}" if axes else "none"),
@@ -146,6 +150,7 @@ class Inspection:
             ("counting method", self.graph.method),
             ("FLOPs per byte moved", f"{self.arithmetic_intensity:.1f}"),
         ]
+        return [*found, ("max_batch is for inference in", self.fit)] if self.fit else found
 
     @property
     def arithmetic_intensity(self) -> float:
@@ -187,6 +192,15 @@ class Inspection:
         import pandas as pd
 
         return pd.DataFrame([asdict(row) for row in self.rows])
+
+    def to_csv(self) -> str:
+        """Return the layers as CSV, with no text that a spreadsheet runs."""
+        cells = [{**asdict(row), "output_shape": shape_text(row.output_shape)} for row in self.rows]
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, list(cells[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: neutral(value) for name, value in one.items()} for one in cells)
+        return stream.getvalue()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values: model, input_shape, batch_size, convention, metrics, layers, ..."""

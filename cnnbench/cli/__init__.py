@@ -98,13 +98,11 @@ def _explain(error: BaseException) -> int:
         case click.Abort() | KeyboardInterrupt():
             click.echo("interrupted", err=True)
             return EXIT_INTERRUPTED
-        case click.UsageError():
-            _print_error(error.format_message())
-            command = error.ctx.command_path if error.ctx else "cnnbench"
-            click.echo(f"see '{command} --help'", err=True)
-            return EXIT_USER
         case click.ClickException():
             _print_error(error.format_message())
+            if isinstance(error, click.UsageError):
+                command = error.ctx.command_path if error.ctx else "cnnbench"
+                click.echo(f"see '{command} --help'", err=True)
             return EXIT_USER
         case UserError():
             for line in error.one_line().split("\n"):

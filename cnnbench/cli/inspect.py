@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from cnnbench import units
 from cnnbench.cli import options
 from cnnbench.errors import UserError
 from cnnbench.quiet import quiet
-from cnnbench.text import shape_text
-
-if TYPE_CHECKING:
-    from cnnbench.analysis import Inspection
 
 Shape = tuple[int, ...]
 
@@ -71,7 +65,6 @@ def command(
     as_json: bool,
     csv_file: str | None,
     html_file: str | None,
-    fit: str | None,
     **counting: Any,
 ) -> None:
     """Count the parameters, MACs, FLOPs, activation memory and receptive field of MODEL.
@@ -83,9 +76,6 @@ def command(
         raise UserError("give either MODEL or --layer")
     if layer is not None and input_shape is None:
         raise UserError("--layer needs --input-shape", hint="for example 150x100x3")
-    if batch < 1:
-        raise UserError(f"{batch} is too small", "--batch", "at least 1 is needed")
-    limit = units.parse(fit, "bytes", "--fit") if fit else None
     to_stdout = [html_file == options.STDOUT, csv_file == options.STDOUT, as_json]
     if sum(to_stdout) > 1:
         raise UserError(
@@ -99,36 +89,15 @@ def command(
             found = analysis.inspect_layer(layer, input_shape, batch_size=batch, **counting)
         else:
             found = analysis.inspect(model, batch, input_shape=input_shape, **counting)
-    if limit is not None:
-        found.metrics["max_batch"] = found.max_batch(limit)
     if html_file:
-        _write_html(found, html_file)
+        from cnnbench.report.html import inspection_page
+
+        options.write(inspection_page(found.to_json(), found.statement), html_file)
     if csv_file:
-        _write_csv(found, csv_file)
+        options.write(found.to_csv(), csv_file)
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     elif not any(to_stdout):
         from cnnbench.analysis.inspection_text import as_text
 
-        facts = [("max_batch is for inference in", fit)] if fit else []
-        click.echo(as_text(found, layers, facts), nl=False)
-
-
-def _write_csv(found: Inspection, name: str) -> None:
-    from cnnbench.results.csv_files import neutral
-
-    rows = found.to_json()["layers"]
-    for row in rows:
-        row["output_shape"] = shape_text(row["output_shape"])
-        row |= {key: neutral(value) for key, value in row.items()}
-    with options.opened(name) as stream:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _write_html(found: Inspection, name: str) -> None:
-    from cnnbench.report.html import inspection_page
-
-    with options.opened(name) as stream:
-        stream.write(inspection_page(found.to_json(), found.statement))
+        click.echo(as_text(found, layers), nl=False)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -33,19 +31,17 @@ def data_dir(content: str) -> Callable[[F], F]:
     )
 
 
-@contextmanager
-def opened(name: str) -> Iterator[TextIO]:
-    """Open the file ``name`` for writing text, or stdout for ``-``.
+def write(content: str | bytes, name: str) -> None:
+    """Write ``content`` to the file ``name``, or to stdout for ``-``.
 
     Raises:
         UserError: it cannot be written.
     """
     if name == STDOUT:
-        yield sys.stdout
+        click.echo(content, nl=False)
         return
     try:
-        with Path(name).open("w", encoding="utf-8", newline="") as stream:
-            yield stream
+        Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise UserError(f"cannot be written: {error.strerror}", name) from error
 

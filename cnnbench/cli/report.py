@@ -77,11 +77,6 @@ def command(
 
 
 def _write(content: str | bytes, name: str) -> None:
-    with options.opened(name) as stream:
-        if isinstance(content, bytes):
-            stream.flush()
-            stream.buffer.write(content)
-        else:
-            stream.write(content)
+    options.write(content, name)
     if name != options.STDOUT:
         click.echo(f"Written: {name}", err=True)

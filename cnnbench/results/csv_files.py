@@ -5,7 +5,6 @@ Only this module spreads a measurement over cells, and puts it together again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -23,13 +22,12 @@ from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.record import SCHEMA_VERSION
 from cnnbench.statistics.measurement import CellStatus, Measurement
 from cnnbench.statistics.verdict import Verdict
+from cnnbench.text import FORMULA, neutral
 from cnnbench.units import number, written
 
 _BETWEEN = ";"  # samples of one cell
 _TEXTS = ("_verdict", "_status", "_samples", "_ranking")
 _NAMES = ("model", "variant", "input_shape", "environment")
-# The beginning of a text that a spreadsheet would run; the page copies its table by the same rule.
-FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -128,11 +126,6 @@ def _neutral_column(column: pd.Series) -> pd.Series:
     codes, texts = pd.factorize(column, use_na_sentinel=True)
     safe = np.array([*map(neutral, texts), None], dtype=object)  # the last is for what is missing
     return pd.Series(safe[codes], index=column.index, dtype=object)
-
-
-def neutral(value: Any) -> Any:
-    """Return text with an apostrophe before what a spreadsheet would run, even if it has some."""
-    return "'" + value if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def _plain(value: Any) -> Any:

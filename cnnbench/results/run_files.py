@@ -20,7 +20,7 @@ _MOST_LEVELS = 3  # fingerprint, libraries, versions
 def read_text(file: Path, most_bytes: int) -> str:
     """Return the text of ``file``, but never through a symbolic link.
 
-    What is shown of a run may be published: a link would put any file of this machine into it.
+    A run may be published: a link could put any file of this machine into it.
 
     Raises:
         OSError: it is not there, a link, not a plain file, or larger than ``most_bytes``.

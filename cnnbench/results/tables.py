@@ -94,22 +94,12 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
     columns: dict[str, list[Any]] = {name: [] for name in _TIDY}
     for record in records:
         words = setting_of(record)
-        shared = (
-            record.key,
-            record.attempt,
-            record.model,
-            record.variant,
-            shape_text(record.input_shape),
-            record.classes,
-            record.probe,
-            json.dumps(record.setting, sort_keys=True),
-            str(record.repeat),
-            record.status,
-            record.reason,
-            record.environment,
-            record.started,
-            record.duration_s,
-        )
+        texts = {
+            "input_shape": shape_text(record.input_shape),
+            "setting": json.dumps(record.setting, sort_keys=True),
+            "repeat": str(record.repeat),
+        }
+        shared = [texts[name] if name in texts else getattr(record, name) for name in _TIDY[:-2]]
         for metric, value in record.metrics.items() or [("", None)]:
             name = column(metric, words.label_for(metric)) if metric else ""
             for values, cell in zip(columns.values(), (*shared, name, value), strict=True):
@@ -142,7 +132,7 @@ def measured(records: Iterable[Record]) -> Report:
 
 
 def report(records: Iterable[Record]) -> pd.DataFrame:
-    """The report of ``records`` as a pandas table, as `Run.report` is of a run."""
+    """Return the report of ``records`` as a pandas table, as `Run.report` is of a run."""
     return measured(records).to_frame()
 
 

@@ -65,10 +65,10 @@ class Baseline:
         for row in found.regressions:
             note = f" ({row.note})" if row.note else ""
             yield f"{row.metric} was {row.show(row.base)}, is {row.show(row.new)}{note}"
-        # A test need not measure everything in the baseline, but what it measures is compared.
-        open_ = [row for row in found.rows if not row.is_verified]
-        said = Counter((r.name, r.verdict) for r in open_ if r.verdict != "missing in new")
-        for (name, verdict), count in said.items():
+        # A test need not measure everything in the baseline.
+        unverified = [row for row in found.rows if not row.is_verified]
+        counts = Counter((r.name, r.verdict) for r in unverified if r.verdict != "missing in new")
+        for (name, verdict), count in counts.items():
             words = f"{name}: {plural(count, 'number')} not compared with {self._file}"
             warnings.warn(f"{words}: {verdict}", UserWarning, stacklevel=4)
 

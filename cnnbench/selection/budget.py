@@ -1,4 +1,4 @@
-"""Budgets compared with results; of an exceeded one, the layers responsible."""
+"""Budgets compared with results; for an exceeded one, the layers responsible."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def time_limits(budgets: Mapping[str, Budgets]) -> dict[str, dict[str, float]]:
         UserError: an unknown or ambiguous latency, or a unit that does not fit.
     """
     return {
-        _time(metric): {
+        metrics.resolve(metric, family("latency")): {
             runtime: units.parse(text, "s", f"{metric}[{runtime}]")
             for runtime, text in limits.items()
         }
@@ -101,7 +101,7 @@ def ratio(report: Report, model: str, reference_model: str, runtime: str) -> est
     drift = [b / a for a, b in zip(ours.references, theirs.references, strict=False)]
     ratios = [a / b * by for a, b, by in zip(ours.samples, theirs.samples, drift, strict=False)]
     quiet = set(counted(ours.references)) & set(counted(theirs.references))
-    kept = [one for place, one in enumerate(ratios) if place in quiet]
+    kept = [one for index, one in enumerate(ratios) if index in quiet]
     return estimates.estimate(kept if len(kept) >= FEWEST_PROCESSES else ratios)
 
 
@@ -120,10 +120,6 @@ def _counted(name: str, found: Mapping[str, float]) -> str:
         f"no budget is known for '{name}'",
         hint=nearest(name, valid) or "one of: " + ", ".join(valid),
     )
-
-
-def _time(name: str) -> str:
-    return metrics.resolve(name, family("latency"))
 
 
 def _exceeded(name: str, value: float, limit: float) -> str:

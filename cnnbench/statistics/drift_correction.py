@@ -28,15 +28,15 @@ _DECIMALS = 12  # of a logarithm; processors disagree on later ones
 
 
 def undisturbed(references: Sequence[float]) -> list[int]:
-    """Return the places of the processes during which the machine was not slowed down."""
+    """Return the indices of the processes during which the machine was not slowed down."""
     fastest = min(references, default=0.0)
-    return [place for place, seconds in enumerate(references) if seconds <= _SLOWED * fastest]
+    return [index for index, seconds in enumerate(references) if seconds <= _SLOWED * fastest]
 
 
 def counted(references: Sequence[float]) -> list[int]:
-    """Return the places of valid processes: the undisturbed, or all if these are too few."""
-    places = undisturbed(references)
-    return places if len(places) >= FEWEST_PROCESSES else list(range(len(references)))
+    """Return the indices of valid processes: the undisturbed, or all if these are too few."""
+    indices = undisturbed(references)
+    return indices if len(indices) >= FEWEST_PROCESSES else list(range(len(references)))
 
 
 def ratios(
@@ -55,8 +55,8 @@ def ratios(
     if len(samples) != len(references) or min((*samples, *references), default=0.0) <= 0:
         return ()
     return tuple(
-        samples[place] * references[place] if of_rate else samples[place] / references[place]
-        for place in counted(references)
+        samples[index] * references[index] if of_rate else samples[index] / references[index]
+        for index in counted(references)
     )
 
 

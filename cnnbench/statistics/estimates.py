@@ -1,8 +1,8 @@
 """Estimates from samples: intervals over processes, verdicts, comparisons, tiers.
 
-Pure functions of numbers. One process is one sample. Latencies are looked at as
-``log(location / reference)``, one value per process, always by the same robust estimator,
-the interquartile mean (`cnnbench.statistics.robust`).
+Pure functions of numbers. One process is one sample. Latencies are analysed as
+``log(fastest-decile mean / reference)``, one value per process, always by the same robust
+estimator, the interquartile mean (`cnnbench.statistics.robust`).
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ Direction = Literal["higher", "lower", "no difference", "too few processes"]
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Comparison of two cells.
+class RatioTest:
+    """RatioTest of two cells.
 
     Attributes:
         ratio, low, high: new ÷ base, drift-corrected, with its interval (not Holm-corrected).
@@ -83,8 +83,8 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     Args:
         samples: one per process, positive.
         references: the reference timed with each; then what drifts cancels, a process on a
-            machine that others slowed down does not count (`references.counted`), and the result
-            is the trimmed geometric mean of the ratios times the median reference.
+            machine that others slowed down does not count (`drift_correction.counted`), and the
+            result is the trimmed geometric mean of the ratios times the median reference.
 
     With fewer than `FEWEST_PROCESSES` samples the interval is their range.
 
@@ -94,7 +94,7 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     logs = log_ratios(samples, references)
     scale = 1.0
     if references is not None:
-        scale = median(references[place] for place in counted(references))
+        scale = median(references[index] for index in counted(references))
     centre, error, freedom = trimmed(logs)
     if len(logs) < FEWEST_PROCESSES:
         low, high = float(logs.min()), float(logs.max())
@@ -168,7 +168,7 @@ def concerns(flags: Sequence[Sequence[str]]) -> list[str]:
 def compare(
     pairs: Sequence[tuple[Sequence[float], Sequence[float]]],
     minimum_effect: float | Sequence[float] = MINIMUM_EFFECT,
-) -> list[Comparison]:
+) -> list[RatioTest]:
     """Compare pairs of cells, ``(base, new)``, as one family of tests.
 
     Args:
@@ -195,9 +195,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down adjustment (Holm 1979): p-values to be compared with 5 % as a family."""
     count = len(p_values)
     adjusted, highest = [1.0] * count, 0.0
-    for rank, place in enumerate(sorted(range(count), key=lambda i: p_values[i])):
-        highest = max(highest, min(1.0, (count - rank) * p_values[place]))
-        adjusted[place] = highest
+    for rank, index in enumerate(sorted(range(count), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (count - rank) * p_values[index]))
+        adjusted[index] = highest
     return adjusted
 
 
@@ -211,34 +211,34 @@ def tiers(cells: Sequence[Sequence[float]], minimum_effect: float = MINIMUM_EFFE
         cells: process samples, positive; of a latency location ÷ reference each.
     """
     centres = [float(trimmed(logarithms(cell))[0]) for cell in cells]
-    order = sorted(range(len(cells)), key=lambda place: centres[place])
-    places = [(a, b) for rank, a in enumerate(order) for b in order[rank + 1 :]]
-    found = compare([(cells[a], cells[b]) for a, b in places], minimum_effect)
-    higher = {pair for pair, one in zip(places, found, strict=True) if one.verdict == "higher"}
+    order = sorted(range(len(cells)), key=lambda index: centres[index])
+    pairs = [(a, b) for rank, a in enumerate(order) for b in order[rank + 1 :]]
+    found = compare([(cells[a], cells[b]) for a, b in pairs], minimum_effect)
+    higher = {pair for pair, one in zip(pairs, found, strict=True) if one.verdict == "higher"}
     result = [0] * len(cells)
     for number, tier in enumerate(grouped(order, higher), 1):
-        for place in tier:
-            result[place] = number
+        for index in tier:
+            result[index] = number
     return result
 
 
 def grouped(order: Sequence[int], worse: Collection[tuple[int, int]]) -> list[list[int]]:
-    """Return tiers of places; a place that is worse than the first of a tier begins the next.
+    """Return tiers of cells by index; one worse than the first of a tier begins the next.
 
     Args:
-        order: places, the best first.
+        order: indices of the cells, the best first.
         worse: ``(better, worse)`` pairs that differ significantly.
     """
     found: list[list[int]] = []
-    for place in order:
-        if not found or (found[-1][0], place) in worse:
+    for index in order:
+        if not found or (found[-1][0], index) in worse:
             found.append([])
-        found[-1].append(place)
+        found[-1].append(index)
     return found
 
 
 def _test(base: np.ndarray, new: np.ndarray, effect: float) -> tuple[Estimate, float | None]:
-    """The ratio of two cells, from logarithms, and a p-value; None with too few processes."""
+    """Return the ratio of two cells, from logarithms, and p; None with too few processes."""
     difference, error, freedom = yuen(base, new)
     if min(len(base), len(new)) < FEWEST_PROCESSES:
         ends, p = (new.min() - base.max(), new.max() - base.min()), None
@@ -249,7 +249,7 @@ def _test(base: np.ndarray, new: np.ndarray, effect: float) -> tuple[Estimate, f
     return Estimate(*map(_exp, (difference, *ends))), p
 
 
-def _judged(ratio: Estimate, p: float | None, p_adjusted: float) -> Comparison:
+def _judged(ratio: Estimate, p: float | None, p_adjusted: float) -> RatioTest:
     if p is None:
         words: Direction = "too few processes"
     elif p_adjusted < 1 - CONFIDENCE:
@@ -257,7 +257,7 @@ def _judged(ratio: Estimate, p: float | None, p_adjusted: float) -> Comparison:
     else:
         words = "no difference"
     value, low, high = map(rounded, (ratio.value, ratio.low, ratio.high))
-    return Comparison(value, low, high, 1.0 if p is None else p, p_adjusted, words)
+    return RatioTest(value, low, high, 1.0 if p is None else p, p_adjusted, words)
 
 
 def _exp(log: float) -> float:

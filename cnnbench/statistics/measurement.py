@@ -7,6 +7,8 @@ from enum import Enum
 
 from cnnbench.statistics.drift_correction import ratios
 from cnnbench.statistics.verdict import NOT_REPEATED, Verdict
+from cnnbench.text import printable
+from cnnbench.units import Unit, show, written
 
 
 class StatusKind(Enum):
@@ -90,7 +92,7 @@ class JudgedImages:
     classes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measurement:
     """A number of the report, from the journal to the page.
 
@@ -119,6 +121,28 @@ class Measurement:
     ranking: str | None = None
     environment: str = ""
     images: JudgedImages | None = None
+
+    def show(self, unit: Unit) -> str:
+        """Return the number with its interval as people read it: ``3.9 ms (3.8 ms to 4.1 ms)``.
+
+        Empty where there is no number.
+        """
+        text = show(self.value, unit)
+        if not text or self.low is None or self.high is None:
+            return text
+        return f"{text} ({show(self.low, unit)} to {show(self.high, unit)})"
+
+    def __str__(self) -> str:
+        """Value and interval in base units, and the verdict; without a value, the reason."""
+        if self.value is None:
+            return self.why_absent
+        text = written(self.value)
+        if self.low is not None and self.high is not None:
+            text += f" ({written(self.low)} to {written(self.high)})"
+        return ", ".join(filter(None, [text, str(self.verdict)]))
+
+    def __repr__(self) -> str:
+        return f"<Measurement {printable(str(self))}>"
 
     @property
     def has_interval(self) -> bool:

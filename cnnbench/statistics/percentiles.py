@@ -26,10 +26,10 @@ def quantile(calls: Sequence[float], q: int) -> float:
     if len(calls) > _FEW:
         return float(np.percentile(np.asarray(calls, float), q))
     ordered = sorted(calls)
-    place = (len(ordered) - 1) * (q / 100)
-    before = min(int(place), len(ordered) - 1)
+    position = (len(ordered) - 1) * (q / 100)
+    before = min(int(position), len(ordered) - 1)
     low, high = ordered[before], ordered[min(before + 1, len(ordered) - 1)]
-    share = place - before
+    share = position - before
     return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
 
 

@@ -20,7 +20,7 @@ def estimate(shares: Sequence[float], examples: int) -> Estimate:
         shares: one per seed, each in 0..1.
         examples: the test images, the same for every seed.
 
-    What the choice of images does is common to all seeds, so it is not divided by their number:
+    The error from the choice of images is common to all seeds and not divided by their number:
     the variance is ``s² / k + p (1 - p) / n``, with Welch's degrees of freedom (Welch 1947;
     Satterthwaite 1946). One seed has Wilson's interval (Wilson 1927), of the images alone.
     """
@@ -33,7 +33,7 @@ def estimate(shares: Sequence[float], examples: int) -> Estimate:
         spread = math.sqrt(mean * (1 - mean) / examples + Z**2 / (4 * examples**2))
         return _within(mean, centre, Z * spread / (1 + Z**2 / examples))
     of_seeds = variance(shares) / count
-    # Wilson's centre, so that a perfect score is not free of doubt.
+    # Wilson's centre, so that a perfect score has an interval.
     of_images = centre * (1 - centre) / examples
     total = of_seeds + of_images
     freedom = (count - 1) * (total / of_seeds) ** 2 if of_seeds > 0 else math.inf
@@ -42,7 +42,7 @@ def estimate(shares: Sequence[float], examples: int) -> Estimate:
 
 
 def _within(value: float, centre: float, half: float) -> Estimate:
-    """An interval in 0..1, whose end is 0 where only a rounding keeps it from there."""
+    """Return an estimate whose interval is rounded and clipped to 0..1."""
     return Estimate(value, max(0.0, round(centre - half, 12)), min(1.0, round(centre + half, 12)))
 
 
@@ -66,7 +66,7 @@ def gain(base: np.ndarray, new: np.ndarray) -> Estimate:
 
     Only images that exactly one of them gets right carry information. The 95 % interval is the
     adjusted Wald interval of Bonett and Price (2012), with one such image added to each side, so
-    that equal answers on few images are not free of doubt.
+    that equal answers on few images have an interval too.
     """
     examples = len(base)
     won, lost = (int(np.sum(one & ~other)) for one, other in ((new, base), (base, new)))

@@ -24,7 +24,7 @@ class Correlation:
 
     @property
     def words(self) -> tuple[str, str, str]:
-        """As a table shows it: how many, rho, the interval."""
+        """Count, rho and interval as a table shows them."""
         return str(self.count), f"{self.rho:.2f}", f"{self.low:.2f} to {self.high:.2f}"
 
 
@@ -33,9 +33,8 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> Correlation:
 
     The interval is Fisher's z with the standard error ``sqrt((1 + rho² / 2) / (n - 3))`` (Bonett
     and Wright 2000, Sample size requirements for estimating Pearson, Kendall and Spearman
-    correlations, Psychometrika 65). Where the order is wholly the same (or the reverse) that
-    formula knows no doubt; then the interval reaches as far as that of an order in which two
-    neighbours have changed places.
+    correlations, Psychometrika 65). For identical or reversed orders that formula gives an
+    interval of width 0; the interval then is that of an order with two neighbours swapped.
 
     Raises:
         ValueError: fewer than `FEWEST_RANKS` pairs.
@@ -60,7 +59,7 @@ def ranks(values: Sequence[float]) -> list[int]:
 
 
 def _twice_mean_ranks(values: Sequence[float]) -> list[int]:
-    """Twice the rank of each value, equal values at their mean rank: whole numbers."""
+    """Return twice the rank of each value, equal values at their mean rank: whole numbers."""
     ordered = sorted(values)
     return [bisect_left(ordered, value) + bisect_right(ordered, value) + 1 for value in values]
 
@@ -71,5 +70,5 @@ def _correlation(x: Sequence[int], y: Sequence[int]) -> float:
 
 
 def _covariance(x: Sequence[int], y: Sequence[int]) -> int:
-    """Times the square of the count."""
+    """Return the covariance times the square of the count."""
     return len(x) * sum(a * b for a, b in zip(x, y, strict=True)) - sum(x) * sum(y)

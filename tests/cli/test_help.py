@@ -97,7 +97,7 @@ def test_debug_shows_the_traceback() -> None:
         ),
     ],
 )
-def test_reports_an_output_that_cannot_be_written(
+def test_a_full_or_closed_stdout_is_one_clear_line(
     redirection: str, code: int, complaint: str
 ) -> None:
     command = f"{shlex.quote(sys.executable)} -m cnnbench models {redirection}"
@@ -105,7 +105,7 @@ def test_reports_an_output_that_cannot_be_written(
     assert (done.returncode, done.stderr) == (code, complaint)
 
 
-def test_escapes_characters_that_the_output_encoding_lacks() -> None:
+def test_escapes_characters_that_stdout_cannot_encode() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cnnbench", "--help"],
         capture_output=True,
@@ -121,7 +121,7 @@ def test_escapes_characters_that_the_output_encoding_lacks() -> None:
     assert done.stdout == b"\\xb1\n", done.stderr
 
 
-def test_lists_every_subcommand_with_a_whole_sentence() -> None:
+def test_help_lists_subcommands_with_whole_sentences() -> None:
     shown = CliRunner().invoke(group, ["--help"]).output
     commands = shown.partition("Commands:")[2]
     assert "..." not in commands

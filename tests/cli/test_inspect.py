@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import cnnbench
 from cnnbench.cli import group
 from cnnbench.errors import UserError
 
@@ -28,7 +29,7 @@ def _inspect(*arguments: str) -> Result:
     return CliRunner().invoke(group, ["inspect", *arguments])
 
 
-def test_stdout_holds_only_the_requested_format(tmp_path: Path) -> None:
+def test_only_one_output_may_go_to_stdout(tmp_path: Path) -> None:
     page = _inspect("LeNet5", "--html", "-").stdout
     assert page.startswith("<!doctype html>")
     assert page.rstrip().endswith("</html>")
@@ -51,7 +52,15 @@ def test_stdout_holds_only_the_requested_format(tmp_path: Path) -> None:
         assert "can write to stdout" in str(error)
 
 
-def test_neutralises_formulas_in_layer_names(tmp_path: Path) -> None:
+def test_python_finds_the_largest_batch_as_the_option_does() -> None:
+    found = cnnbench.inspect("LeNet5", fit="10MB")
+    assert found.metrics["max_batch"] == found.max_batch(10_000_000) == 414
+    assert str(found).splitlines() == _inspect("LeNet5", "--fit", "10MB").stdout.splitlines()
+    assert cnnbench.inspect("LeNet5", fit=10_000_000).fit == "10 MB"
+    assert found.to_csv() == _inspect("LeNet5", "--csv", "-").stdout
+
+
+def test_a_layers_name_cannot_be_a_formula_in_csv(tmp_path: Path) -> None:
     file = tmp_path / "hostile_layer.py"
     file.write_text(_NET)
     rows = list(csv.DictReader(io.StringIO(_inspect(f"{file}:hostile", "--csv", "-").stdout)))
@@ -78,10 +87,17 @@ def test_options_change_the_counts(options: list[str], words: str) -> None:
     assert " ".join(words.split()) in squeezed
 
 
-def test_rejects_a_shape_with_too_few_axes_and_a_file_of_another_format() -> None:
+def test_a_wrong_argument_is_named_with_its_option() -> None:
     for arguments, words in (
         (["MobileNetV2", "--input-shape", "224"], "takes inputs like 224x224x3, not 224"),
         (["net.h5"], "only .keras files can be read"),
         (["nets.py"], "name the function in it that builds the network: nets.py:builder"),
+        (["LeNet5", "--batch", "0"], "--batch: a batch of 0 is too small (at least 1 is needed)"),
+        (
+            ["LeNet5", "--dtype", "float61"],
+            "--dtype: unknown dtype 'float61' (did you mean",
+        ),
+        (["LeNet5", "--convention", "paper"], "--convention: unknown convention 'paper' (did you"),
+        (["LeNet5", "--fit", "2"], "--fit: '2' has no unit that fits"),
     ):
         assert words in str(_inspect(*arguments).exception)

@@ -24,7 +24,7 @@ def test_json_lists_every_architecture_with_all_keys() -> None:
     assert by_name["MobileNetV3Small"]["input_shape"] == [224, 224, 3]
 
 
-def test_filters_by_task_and_rejects_an_unknown_one() -> None:
+def test_filters_by_task_and_names_an_unknown_one() -> None:
     everything, classifiers = (
         json.loads(CliRunner().invoke(command, [*options, "--json"]).stdout)
         for options in ([], ["--task", "Classification"])
@@ -51,7 +51,7 @@ def test_lists_all_builders_of_keras_applications() -> None:
     assert ours == names
 
 
-def test_filters_by_family_and_rejects_an_unknown_one() -> None:
+def test_filters_by_family_and_names_an_unknown_one() -> None:
     shown = CliRunner().invoke(command, ["--family", "lenet"]).stdout
     assert "LeNet5" in shown
     assert "VGG16" not in shown
@@ -59,7 +59,7 @@ def test_filters_by_family_and_rejects_an_unknown_one() -> None:
     assert "did you mean 'MobileNet'" in str(wrong.exception)
 
 
-def test_filters_by_a_part_of_the_name() -> None:
+def test_finds_models_by_a_part_of_the_name() -> None:
     listed = json.loads(CliRunner().invoke(command, ["mobilenet-v3", "--json"]).stdout)
     assert [entry["name"] for entry in listed] == ["MobileNetV3Small", "MobileNetV3Large"]
     wrong = CliRunner().invoke(command, ["ResNet99"])
@@ -67,8 +67,8 @@ def test_filters_by_a_part_of_the_name() -> None:
     assert "did you mean 'ResNet" in str(wrong.exception)
 
 
-def test_lists_models_without_tensorflow() -> None:
-    """Checked in a fresh process, in which nothing was imported before."""
+def test_lists_the_catalogue_without_building_networks() -> None:
+    """No TensorFlow: in a fresh process, so that nothing was imported before."""
     heavy = "{'tensorflow', 'keras', 'tf_keras', 'pandas'} & set(sys.modules)"
     code = (
         "import sys; from cnnbench.cli.models import command; "

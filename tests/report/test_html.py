@@ -18,6 +18,7 @@ from cnnbench.probes.memory.settings import MemorySetting
 from cnnbench.report import html
 from cnnbench.results import csv_files, tables
 from cnnbench.results.tables import Run
+from cnnbench.text import neutral
 from tests.records import FORMULA, HOSTILE, Book, everything
 from tests.report.browsing import Seen, chromium
 
@@ -171,7 +172,7 @@ def test_a_copied_cell_is_what_the_csv_has(seen: Seen) -> None:
     for text in texts:
         copied = seen.page.evaluate("text => csvCell(text)", text)
         ((cell,),) = csv.reader(io.StringIO(f"{copied or chr(34) * 2}\n", newline=""))
-        assert cell == csv_files.neutral(text)
+        assert cell == neutral(text)
 
 
 def test_what_failed_says_why(seen: Seen) -> None:

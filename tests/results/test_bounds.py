@@ -9,7 +9,7 @@ from cnnbench.results import tables
 from tests.records import record
 
 
-def test_a_lower_bound_is_doubtful_in_every_table_and_says_at_least() -> None:
+def test_lower_bounds_are_marked_doubtful_in_every_table() -> None:
     known = record("Known", "static", macs=50, receptive_field_px=3)
     bounds = {"macs": "at least", "receptive_field_px": "at least"}
     bound = record("Bound", "static", details={"bounds": bounds}, macs=40, receptive_field_px=9)
@@ -22,6 +22,6 @@ def test_a_lower_bound_is_doubtful_in_every_table_and_says_at_least() -> None:
     assert "MACs, doubtful: Bound (at least)" in list(remarks.remarks(report))
 
 
-def test_a_table_of_known_counts_has_no_column_of_verdicts(tmp_path: Path) -> None:
+def test_exact_counts_have_no_verdict_column(tmp_path: Path) -> None:
     report = tables.report([record("Known", "static", macs=50)])
     assert not [name for name in report.columns if "verdict" in str(name)]

@@ -6,7 +6,6 @@ import math
 import resource
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +15,7 @@ from cnnbench.errors import UserError
 from cnnbench.record import SCHEMA_VERSION, Record
 from cnnbench.report import files
 from cnnbench.results.journal import Header, Journal, read
-from tests.results.records import record
+from tests.records import record
 
 HEADER = Header(plan="p", environment="e", cnnbench="0.1.0")
 RECORD = Record(
@@ -27,7 +26,7 @@ RECORD = Record(
 )  # fmt: skip
 
 
-def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
+def test_reads_back_appended_records(tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     with Journal(file, HEADER) as journal:
         journal.append(RECORD)
@@ -44,9 +43,7 @@ def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
 
 
 @given(cut=st.integers(min_value=0, max_value=400))
-def test_a_torn_last_line_costs_only_itself(
-    tmp_path_factory: pytest.TempPathFactory, cut: int
-) -> None:
+def test_drops_only_a_torn_last_line(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     file = tmp_path_factory.mktemp("torn") / "records.jsonl"
     with Journal(file, HEADER) as journal:
         journal.append(RECORD)
@@ -60,7 +57,7 @@ def test_a_torn_last_line_costs_only_itself(
     assert [r.repeat for r in read(file)[1]] == [*range(kept), 2]
 
 
-def test_a_number_that_is_not_finite_becomes_null(tmp_path: Path) -> None:
+def test_writes_numbers_that_are_not_finite_as_null(tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     with Journal(file, HEADER) as journal:
         journal.append(replace(RECORD, metrics={"loss": math.nan}))
@@ -68,7 +65,7 @@ def test_a_number_that_is_not_finite_becomes_null(tmp_path: Path) -> None:
     assert read(file)[1][0].metrics == {"loss": None}
 
 
-def test_half_a_character_is_written_out_and_costs_no_record(tmp_path: Path) -> None:
+def test_escapes_unpaired_surrogates_in_records(tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     odd = replace(RECORD, reason="no file 'caf\udce9'", details={"problems\udce9": ["\ud800", 1.5]})
     with Journal(file, HEADER) as journal:
@@ -90,8 +87,9 @@ def test_shows_text_with_half_a_surrogate_pair(tmp_path: Path) -> None:
     files.write(tmp_path)
 
 
-def test_a_record_that_does_not_fit_on_the_disk_is_removed_whole(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the full disk: half the record is written."""
+def test_a_full_disk_does_not_damage_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "records.jsonl"
     with Journal(file, HEADER) as journal:
         journal.append(RECORD)
@@ -121,7 +119,7 @@ def test_a_record_that_does_not_fit_on_the_disk_is_removed_whole(tmp_path: Path)
         (replace(HEADER, schema_version=SCHEMA_VERSION + 1).to_json() + "\n", "newer than this"),
     ],
 )
-def test_what_is_no_journal_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+def test_refuses_a_file_that_is_no_journal(tmp_path: Path, text: str, complaint: str) -> None:
     file = tmp_path / "records.jsonl"
     file.write_text(text)
     with pytest.raises(UserError, match=complaint):
@@ -142,8 +140,8 @@ def test_what_is_no_journal_is_refused(tmp_path: Path, text: str, complaint: str
         ("latency", {"runtime": "graph"}, "flags", "drifting"),
     ],
 )
-def test_a_detail_that_tables_are_made_of_is_checked(
-    tmp_path: Path, probe: str, setting: dict[str, Any], name: str, value: object
+def test_checks_details_that_tables_use(
+    tmp_path: Path, probe: str, setting: dict[str, object], name: str, value: object
 ) -> None:
     file = tmp_path / "records.jsonl"
     wrong = record("Alpha", probe, setting=setting, details={name: value})
@@ -153,13 +151,13 @@ def test_a_detail_that_tables_are_made_of_is_checked(
         read(file)
 
 
-def test_a_share_above_one_is_none(tmp_path: Path) -> None:
+def test_refuses_a_share_above_one(tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     file.write_text(f"{HEADER.to_json()}\n{replace(RECORD, metrics={'top1': 5.0}).to_json()}\n")
     with pytest.raises(UserError, match=r"'metrics\.top1' is 5\.0, not a share"):
         read(file)
 
 
-def test_a_missing_journal_is_the_users_mistake(tmp_path: Path) -> None:
+def test_a_missing_journal_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         read(tmp_path / "records.jsonl")

@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.metrics import METRICS, column, split
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.settings import Setting
-from cnnbench.results import csv_files, tables
+from cnnbench.results import tables
 from cnnbench.results.merge import merge
 from cnnbench.results.report import Report
 from tests.conftest import ROOT
@@ -22,36 +19,11 @@ PUBLISHED = sorted(ROOT.glob("results/published/**/report.csv"))
 
 
 @pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.parent.name)
-def test_a_report_that_is_read_is_written_the_same(file: Path) -> None:
+def test_writes_a_report_as_it_was_read(file: Path) -> None:
     assert Report.from_csv(file).to_csv() == file.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.parent.name)
-def test_a_csv_states_the_axes_of_every_setting_that_its_journal_has(file: Path) -> None:
-    run, read = tables.load(file.parent).measured, Report.from_csv(file)
-    stated = [name for name in run.numbers if METRICS[split(name)[0]].family == "latency"]
-    stated += [name for name in run.numbers if split(name)[0] == "top1"]
-    assert stated
-    for name in stated:
-        assert read.axes(name) == run.axes(name) != {}
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        LatencySetting(runtime="other", device="gpu", batch_size=8, threads=2, dtype="bfloat16"),
-        LatencySetting(dtype="float16"),
-        PRETRAINED,
-        PRETRAINED.model_copy(update={"weights": "x.h5"}),
-    ],
-    ids=lambda setting: setting.label(),
-)
-def test_a_label_states_the_axes_of_its_setting(setting: Setting) -> None:
-    metric = setting.primary_metrics()[0]
-    assert csv_files.axes_of(column(metric, setting.label())) == setting.axes_for(metric)
-
-
-def test_samples_are_numbers_from_the_journal_on() -> None:
+def test_samples_are_numbers_in_memory() -> None:
     (row,) = tables.measured(Book().latency("A", 0.01).accuracy("A", [0.9, 0.8]).records)
     found = row.read(LOCATION)
     assert len(found.samples) == len(found.references) == 8
@@ -60,7 +32,7 @@ def test_samples_are_numbers_from_the_journal_on() -> None:
     assert row.read("top1@digits/scratch/32px").references == (), "no slower machine changes it"
 
 
-def test_a_merged_number_keeps_its_samples_and_its_reference() -> None:
+def test_merging_keeps_samples_with_their_reference() -> None:
     """Written, it loses its samples where the setting's reference is of another table."""
     first, second = (tables.measured(Book(seed=n).latency("A", 0.01).records) for n in (1, 2))
     p50 = LOCATION.replace("location", "p50")

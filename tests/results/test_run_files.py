@@ -1,4 +1,4 @@
-"""``environment.json`` from elsewhere: shown where it can be, unknown where not, never a crash."""
+"""``environment.json`` of any content: shown if valid, otherwise unknown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def deep(levels: int) -> str:
     ],
     ids=lambda text: text[:40],
 )  # fmt: skip
-def test_what_is_no_environment_is_unknown(tmp_path: Path, text: str) -> None:
+def test_an_invalid_environment_is_unknown(tmp_path: Path, text: str) -> None:
     (tmp_path / "environment.json").write_text(text)
     assert run_files.environment(tmp_path) == {}
 
@@ -36,7 +36,7 @@ def test_what_is_no_environment_is_unknown(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "text", ['{"fingerprint": null}', "[]", '{"fingerprint": {"libraries": 5}}']
 )
-def test_a_run_of_no_known_environment_is_shown(tmp_path: Path, text: str) -> None:
+def test_shows_a_run_without_a_valid_environment(tmp_path: Path, text: str) -> None:
     run = Book().static("A", params=1).write(tmp_path / "run")
     (run / "environment.json").write_text(text)
     assert "Measured here" not in files.text(run)
@@ -45,20 +45,20 @@ def test_a_run_of_no_known_environment_is_shown(tmp_path: Path, text: str) -> No
 
 
 @pytest.mark.parametrize("text", ['{"fingerprint": {"cpu": 5, "libraries": {"keras": [3]}}}', "{}"])
-def test_odd_facts_are_shown_as_they_are(tmp_path: Path, text: str) -> None:
+def test_shows_unusual_facts_unchanged(tmp_path: Path, text: str) -> None:
     run = Book().static("A", params=1).write(tmp_path / "run")
     (run / "environment.json").write_text(text)
     assert run_files.environment(run) == json.loads(text)
     files.write(run)
 
 
-def test_half_a_character_in_a_fact_can_be_shown(tmp_path: Path) -> None:
+def test_shows_facts_with_unpaired_surrogates(tmp_path: Path) -> None:
     run = Book({**FACTS, "cpu": "\udce9"}).static("A", params=1).write(tmp_path / "run")
     assert "\\udce9" in files.text(run)
     html.page(tables.load(run)).encode()
 
 
-def test_what_is_written_can_be_read(tmp_path: Path) -> None:
+def test_reads_the_environment_that_a_run_writes(tmp_path: Path) -> None:
     described = environment.describe()
     (tmp_path / "environment.json").write_text(json.dumps(described))
     assert run_files.environment(tmp_path) == described

@@ -21,7 +21,7 @@ from cnnbench.selection.compare import text as compare_text
 from tests.records import LITERT, Book, record
 
 
-def test_a_metric_stands_under_what_it_depends_on() -> None:
+def test_a_columns_setting_holds_only_what_the_metric_depends_on() -> None:
     report = tables.report(
         [
             record("A", "static", setting={"batch_size": 1}, params=10, activation_sum_bytes=100),
@@ -38,7 +38,7 @@ def test_a_metric_stands_under_what_it_depends_on() -> None:
     assert report.iloc[0]["activation_sum_bytes@b32"] == 3200
 
 
-def test_what_failed_is_a_row_with_its_reason_and_not_a_hole() -> None:
+def test_a_failed_cell_is_shown_with_its_reason() -> None:
     report = tables.report(
         [
             record("A", "static", params=10, macs=5, activation_infer_peak_bytes=1),
@@ -50,7 +50,7 @@ def test_what_failed_is_a_row_with_its_reason_and_not_a_hole() -> None:
     assert math.isnan(report.loc[1, "params"])
 
 
-def test_the_rows_of_a_model_stand_together() -> None:
+def test_keeps_the_rows_of_a_model_together() -> None:
     def made(model: str, variant: str) -> Record:
         return replace(record(model, "static", params=1), variant=variant)
 
@@ -61,7 +61,7 @@ def test_the_rows_of_a_model_stand_together() -> None:
     ]  # fmt: skip
 
 
-def test_a_retry_that_went_well_wipes_out_the_failure() -> None:
+def test_a_successful_retry_replaces_the_failure() -> None:
     report = tables.report(
         [
             record("A", "static", status="timeout", reason="too slow"),
@@ -72,7 +72,7 @@ def test_a_retry_that_went_well_wipes_out_the_failure() -> None:
     assert "params_status" not in report.columns
 
 
-def test_a_measured_metric_brings_its_companions() -> None:
+def test_measured_metrics_have_companion_columns() -> None:
     report = tables.report(
         [
             record("A", "memory", repeat, setting={"batch_size": 8}, memory_infer_peak_bytes=value)
@@ -87,7 +87,7 @@ def test_a_measured_metric_brings_its_companions() -> None:
         assert f"memory_infer_peak_bytes_{companion}@b8" in report.columns
 
 
-def test_a_written_number_is_whole_or_has_nine_digits() -> None:
+def test_writes_whole_numbers_or_nine_digits() -> None:
     peaks = [4_294_967_301.0, 4_294_967_296.0, 4_294_967_299.0]
     records = [
         record("A", "memory", repeat, setting={"batch_size": 8}, memory_infer_peak_bytes=value)
@@ -115,7 +115,7 @@ def test_latencies_of_any_size_are_shown(tmp_path: Path) -> None:
     compare_text.as_text(compared, 200)
 
 
-def test_tidy_has_a_row_a_record_and_metric() -> None:
+def test_records_have_one_row_per_record_and_metric() -> None:
     tidy = tables.tidy(
         [
             record("A", "static", params=10, activation_sum_bytes=100),
@@ -126,7 +126,7 @@ def test_tidy_has_a_row_a_record_and_metric() -> None:
     assert list(tidy["status"]) == ["ok", "ok", "failed"]
 
 
-def test_a_report_survives_the_way_through_csv(tmp_path: Path) -> None:
+def test_reads_a_report_back_from_csv_unchanged(tmp_path: Path) -> None:
     report = tables.report(
         [
             record("=HYPERLINK(A)", "static", params=10, macs=7),
@@ -177,7 +177,7 @@ def test_text_that_looks_like_a_number_stays_text(tmp_path: Path, name: str, tex
         (f"model,variant,schema_version\nA,float32,{'9' * 400}\n", "is not a number"),
     ],
 )
-def test_a_csv_that_is_no_report_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+def test_refuses_a_csv_that_is_no_report(tmp_path: Path, text: str, complaint: str) -> None:
     file = tmp_path / "report.csv"
     file.write_text(text)
     with pytest.raises(UserError, match=complaint):
@@ -186,7 +186,7 @@ def test_a_csv_that_is_no_report_is_refused(tmp_path: Path, text: str, complaint
 
 @pytest.mark.parametrize("cell", ["abc", "1e400", "9" * 400])
 @pytest.mark.parametrize("column", ["params", "top1_ci_low@digits/scratch/1ep"])
-def test_what_is_no_number_among_numbers_is_refused_with_its_place(
+def test_refuses_text_in_a_column_of_numbers_and_names_the_cell(
     tmp_path: Path, column: str, cell: str
 ) -> None:
     file = tmp_path / "report.csv"
@@ -197,7 +197,7 @@ def test_what_is_no_number_among_numbers_is_refused_with_its_place(
         tables.load(file)
 
 
-def test_the_long_table_and_several_suites_are_no_run(tmp_path: Path) -> None:
+def test_refuses_records_csv_and_a_folder_of_suites(tmp_path: Path) -> None:
     run = Book().static("A", params=1).write(tmp_path / "one")
     files.write(run)
     with pytest.raises(UserError, match=r"a row per record and metric \(use report\.csv"):
@@ -211,7 +211,7 @@ def test_the_long_table_and_several_suites_are_no_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zip"])
-def test_a_packed_csv_is_not_unpacked(tmp_path: Path, ending: str) -> None:
+def test_does_not_unpack_a_compressed_csv(tmp_path: Path, ending: str) -> None:
     frame = pd.DataFrame({"model": ["A"], "variant": ["float32"]})
     file = tmp_path / f"report.csv.{ending}"
     frame.to_csv(file, index=False)
@@ -219,6 +219,6 @@ def test_a_packed_csv_is_not_unpacked(tmp_path: Path, ending: str) -> None:
         tables.load(file)
 
 
-def test_an_empty_folder_is_no_run(tmp_path: Path) -> None:
+def test_refuses_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no records\.jsonl"):
         tables.load(tmp_path)

@@ -25,14 +25,14 @@ def written(file: Path, *books: Book) -> list[dict[str, object]]:
     return csv_files.read_csv(file).to_dict("records")  # type: ignore[return-value]
 
 
-def test_a_network_that_two_tests_look_at_keeps_what_both_found(tmp_path: Path) -> None:
+def test_a_network_of_two_tests_keeps_the_numbers_of_both(tmp_path: Path) -> None:
     fast = Book().static("A", params=5.0).latency("A", 0.010)
     (row,) = written(tmp_path / "base.csv", fast, Book().static("A", params=5.0))
     assert (row["params"], row[P50] is not None) == (5, True)
     assert row[P50] == pytest.approx(0.01, rel=0.5)
 
 
-def test_what_this_run_did_not_look_at_stays_and_what_changed_goes(tmp_path: Path) -> None:
+def test_keeps_networks_that_were_not_measured_and_drops_changed_ones(tmp_path: Path) -> None:
     file = tmp_path / "base.csv"
     written(
         file, Book().static("A", params=5.0).latency("A", 0.010), Book().static("B", params=7.0)
@@ -48,7 +48,7 @@ def test_what_this_run_did_not_look_at_stays_and_what_changed_goes(tmp_path: Pat
         assert a.get(P50) is None or a[P50] != a[P50]
 
 
-def test_a_variant_that_this_run_did_not_look_at_stays(tmp_path: Path) -> None:
+def test_keeps_variants_that_were_not_measured(tmp_path: Path) -> None:
     both = Book().static("A", params=5.0)
     both.record("A", StaticSetting(), 0, {"params": 5.0}, variant="ptq-int8")
     rows = written(tmp_path / "base.csv", both)
@@ -57,7 +57,7 @@ def test_a_variant_that_this_run_did_not_look_at_stays(tmp_path: Path) -> None:
     assert [(row["variant"], row["params"]) for row in rows] == [("float32", 6), ("ptq-int8", 5)]
 
 
-def test_what_cannot_be_read_or_written_is_said_before_anything_is_run(tmp_path: Path) -> None:
+def test_refuses_an_unreadable_baseline_before_any_test_runs(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist; --cnnbench-update-baseline creates it"):
         Baseline(tmp_path / "base.csv", is_update=False)
     with pytest.raises(UserError, match=r"the folder .*nowhere does not exist"):
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_or_written_is_said_before_anything_is_run(tmp_path:
         Baseline(tmp_path / "base.csv", is_update=True)
 
 
-def test_what_could_not_be_held_against_the_baseline_is_warned_of(tmp_path: Path) -> None:
+def test_warns_of_numbers_that_could_not_be_compared_with_the_baseline(tmp_path: Path) -> None:
     file = tmp_path / "base.csv"
     written(file, Book().static("A", params=5.0).latency("A", 0.010).static("B", params=7.0))
     elsewhere = Book({**FACTS, "cpu": "Other CPU"}).static("A", params=6.0).latency("A", 0.010)

@@ -65,7 +65,7 @@ def report(*samples: float, low: float | None = None, high: float | None = None)
         ),
     ],
 )
-def test_a_time_is_over_or_kept_or_neither_for_sure(
+def test_a_time_is_certainly_over_possibly_over_or_within_its_budget(
     found: Report, expected: list[tuple[str, bool]]
 ) -> None:
     told = list(budget.broken_times(found, "Net", _P50, {"litert": 0.015}))
@@ -74,14 +74,14 @@ def test_a_time_is_over_or_kept_or_neither_for_sure(
         assert words.startswith(start)
 
 
-def test_a_budget_that_is_not_kept_for_sure_is_a_warning() -> None:
+def test_an_uncertain_time_budget_is_a_warning() -> None:
     found = report(0.010, 0.012, 0.011, low=0.009, high=0.0155)
     with pytest.warns(UserWarning, match=r"Net: litert: .* reaches 15.5 ms \(uncertain\)"):
         late = budget.broken_times(found, "Net", _P50, {"litert": 0.015})
         assert list(checks._certain("Net", late)) == []
 
 
-def test_a_ratio_that_is_not_kept_for_sure_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_uncertain_ratio_budget_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "ratio", lambda *_: Estimate(1.2, 1.1, 1.4))
 
     def slower(limit: float) -> list[str]:
@@ -96,7 +96,9 @@ def test_a_ratio_that_is_not_kept_for_sure_is_a_warning(monkeypatch: pytest.Monk
         assert slower(1.5) == []
 
 
-def test_a_budget_that_waits_says_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_waiting_budget_names_the_process_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def run(
         plan: Plan, cells: Any, out: Path, observer: runner.Observer, **options: Any
     ) -> runner.RunResult:

@@ -1,4 +1,4 @@
-"""``choose`` and ``compare`` at the door: exit codes, and stdout that can be piped."""
+"""``choose`` and ``compare`` on the command line: exit codes, and stdout that can be piped."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Done:
     stderr: str
 
 
-Door = Callable[..., Done]
+Run = Callable[..., Done]
 
 
 @pytest.fixture
-def cnnbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Door:
+def cnnbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """The command line, in this process."""
 
     def run(*arguments: str) -> Done:
@@ -48,12 +48,12 @@ def csv(tmp_path: Path) -> Path:
     return file
 
 
-def test_choose_keeps_a_limit_from_below(cnnbench: Door, csv: Path) -> None:
+def test_choose_applies_a_lower_limit(cnnbench: Run, csv: Path) -> None:
     done = cnnbench("choose", str(csv), "--min", "macs=6", "--maximize", "file", "--json")
     assert json.loads(done.stdout)["winner"] == {"model": "B", "variant": "float32"}
 
 
-def test_choose_prints_json(cnnbench: Door, csv: Path) -> None:
+def test_choose_prints_json(cnnbench: Run, csv: Path) -> None:
     done = cnnbench("choose", str(csv), "--max", "file=600B", "--minimize", "macs", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     answer = json.loads(done.stdout)
@@ -68,13 +68,13 @@ def test_choose_prints_json(cnnbench: Door, csv: Path) -> None:
     ]
 
 
-def test_nothing_fits_is_exit_code_1(cnnbench: Door, csv: Path) -> None:
+def test_nothing_fits_is_exit_code_1(cnnbench: Run, csv: Path) -> None:
     done = cnnbench("choose", str(csv), "--max", "file=10B", "--minimize", "macs")
     assert done.returncode == 1
     assert done.stdout.startswith("Nothing fits; the nearest is B, which misses file_bytes by 490")
 
 
-def test_compare_finds_a_regression(cnnbench: Door, csv: Path, tmp_path: Path) -> None:
+def test_compare_finds_a_regression(cnnbench: Run, csv: Path, tmp_path: Path) -> None:
     new = tmp_path / "new.csv"
     new.write_text(CSV.replace("9,500", "9,501"))
     done = cnnbench("compare", str(csv), str(new), "--json")
@@ -89,9 +89,7 @@ def test_compare_finds_a_regression(cnnbench: Door, csv: Path, tmp_path: Path) -
     assert cnnbench("compare", str(new), str(csv)).returncode == 0
 
 
-def test_what_could_not_be_compared_fails_with_strict(
-    cnnbench: Door, csv: Path, tmp_path: Path
-) -> None:
+def test_strict_fails_incomparable_numbers(cnnbench: Run, csv: Path, tmp_path: Path) -> None:
     less = tmp_path / "less.csv"
     less.write_text("model,variant,macs\nA,float32,5\n")
     done = cnnbench("compare", str(csv), str(less))
@@ -104,7 +102,7 @@ def test_what_could_not_be_compared_fails_with_strict(
     assert cnnbench("compare", str(csv), str(less), "--require", "fule").returncode == 2
 
 
-def test_compare_takes_a_run_and_a_table_alike(cnnbench: Door, tmp_path: Path, csv: Path) -> None:
+def test_compares_a_run_with_a_csv_file(cnnbench: Run, tmp_path: Path, csv: Path) -> None:
     run = Book().static("A", macs=5).write(tmp_path / "run")
     done = cnnbench("compare", str(run), str(csv), "--metric", "macs", "--format", "md")
     assert done.returncode == 0
@@ -121,8 +119,8 @@ def test_compare_takes_a_run_and_a_table_alike(cnnbench: Door, tmp_path: Path, c
     ],
 )
 @pytest.mark.parametrize("verb", ["choose", "compare"])
-def test_bad_tables_are_one_clear_line(
-    cnnbench: Door, tmp_path: Path, csv: Path, text: str, complaint: str, verb: str
+def test_damaged_tables_are_one_clear_line(
+    cnnbench: Run, tmp_path: Path, csv: Path, text: str, complaint: str, verb: str
 ) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_text(text)
@@ -144,7 +142,7 @@ def test_bad_tables_are_one_clear_line(
     ],
 )
 def test_choose_explains_mistakes(
-    cnnbench: Door, csv: Path, arguments: list[str], complaint: str
+    cnnbench: Run, csv: Path, arguments: list[str], complaint: str
 ) -> None:
     done = cnnbench("choose", str(csv), *arguments)
     assert done.returncode == 2

@@ -28,7 +28,7 @@ def timed(model: str, seconds: float, beside: float | None, seed: int = 0) -> pd
     return pd.DataFrame([row])
 
 
-def test_samples_are_never_divided_by_the_reference_of_another_run() -> None:
+def test_never_divides_samples_by_the_reference_of_another_run() -> None:
     a, b = timed("A", 0.010, 0.001), timed("B", 0.014, 0.001, seed=1)
     assert cnnbench.choose([a, b], minimize="latency_p99").winner.name == "A"
     # B once more, on a machine half as fast, with too few calls for a p99.
@@ -42,7 +42,7 @@ def test_samples_are_never_divided_by_the_reference_of_another_run() -> None:
 
 
 @pytest.mark.parametrize("with_reference", ["A", "B"])
-def test_a_ratio_is_never_held_against_seconds(with_reference: str) -> None:
+def test_never_compares_a_ratio_with_seconds(with_reference: str) -> None:
     tables_ = [
         timed(name, seconds, 0.001 if name == with_reference else None, seed=place)
         for place, (name, seconds) in enumerate((("A", 0.010), ("B", 0.100)))
@@ -55,7 +55,7 @@ def test_a_ratio_is_never_held_against_seconds(with_reference: str) -> None:
     ] == ["B"]
 
 
-def test_one_seed_says_nothing_of_the_next(tmp_path: Path) -> None:
+def test_one_seed_ties_with_any_other(tmp_path: Path) -> None:
     book = Book().accuracy("A", [0.85]).accuracy("B", [0.83])
     found = cnnbench.choose(tables.load(book.write(tmp_path / "one")).report, maximize="top1")
     assert found.winner.name == "A"
@@ -65,7 +65,7 @@ def test_one_seed_says_nothing_of_the_next(tmp_path: Path) -> None:
     assert [tie.name for tie in found.ties] == []
 
 
-def test_a_row_without_its_size_is_joined_with_no_one_of_several() -> None:
+def test_refuses_to_join_a_row_without_input_shape_to_one_of_several() -> None:
     sizes = {"model": ["M", "M"], "variant": ["float32"] * 2, "macs": [5, 3]}
     known = pd.DataFrame(sizes | {"input_shape": ["224x224x3", "32x32x3"], "classes": [10, 10]})
     files_ = pd.DataFrame({"model": ["M"], "variant": ["float32"], "file_bytes": [14]})

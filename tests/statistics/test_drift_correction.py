@@ -15,7 +15,7 @@ from tests.records import record
 QUIET, SLOWED = 1.33e-3, 1.8e-3
 
 
-def test_a_process_whose_reference_took_a_quarter_longer_does_not_count() -> None:
+def test_excludes_processes_with_a_slow_reference() -> None:
     seconds = [QUIET, 1.24 * QUIET, 1.26 * QUIET, QUIET, QUIET, QUIET, 1.1 * QUIET]
     assert (
         drift_correction.undisturbed(seconds)
@@ -32,24 +32,24 @@ def test_a_process_whose_reference_took_a_quarter_longer_does_not_count() -> Non
     )
 
 
-def test_all_count_where_too_few_are_undisturbed() -> None:
+def test_keeps_all_processes_where_too_few_are_undisturbed() -> None:
     seconds = [QUIET] * 5 + [SLOWED] * 7
     assert drift_correction.undisturbed(seconds) == [0, 1, 2, 3, 4]
     assert drift_correction.counted(seconds) == list(range(12))
 
 
-def test_a_rate_is_multiplied_and_the_slow_machine_is_still_the_one_left_out() -> None:
+def test_multiplies_rates_by_the_reference() -> None:
     seconds = [2.0] + [1.0] * 6
     assert drift_correction.ratios([5.0] + [10.0] * 6, seconds, of_rate=True) == (10.0,) * 6
 
 
-def test_no_reference_beside_each_sample_is_no_ratio() -> None:
+def test_returns_no_ratio_without_a_reference_for_each_sample() -> None:
     assert drift_correction.ratios([1.0, 2.0], [1.0]) == ()
     assert drift_correction.ratios([1.0, 2.0], [1.0, 0.0]) == ()
     assert drift_correction.ratios([], []) == ()
 
 
-def test_the_estimate_is_that_of_the_undisturbed() -> None:
+def test_estimates_from_undisturbed_processes() -> None:
     # The neighbour slows this network by 1.7, the reference by 1.35.
     locations = [0.010] * 7 + [0.017] * 5
     beside = [QUIET] * 7 + [SLOWED] * 5
@@ -57,7 +57,7 @@ def test_the_estimate_is_that_of_the_undisturbed() -> None:
     assert (found.value, found.low, found.high) == pytest.approx((0.010, 0.010, 0.010))
 
 
-def test_rounds_go_on_until_enough_are_undisturbed() -> None:
+def test_converges_only_with_enough_undisturbed_rounds() -> None:
     beside = [QUIET] * 5 + [SLOWED]
     steady = st.Estimate(0.01, 0.0099, 0.0101)
     assert not st.converged([steady], beside, 0.05)
@@ -65,7 +65,7 @@ def test_rounds_go_on_until_enough_are_undisturbed() -> None:
     assert not st.converged([steady, st.Estimate(0.01, 0.009, 0.011)], [*beside, QUIET], 0.05)
 
 
-def test_the_verdict_says_so_where_disturbed_rounds_had_to_count() -> None:
+def test_the_verdict_names_disturbed_rounds_that_had_to_count() -> None:
     locations, beside = [0.010] * 4 + [0.017] * 4, [QUIET] * 4 + [SLOWED] * 4
     words = str(st.verdict(st.estimate(locations, beside), beside, 0.05))
     assert words.startswith("unstable: too noisy: ±")
@@ -75,7 +75,7 @@ def test_the_verdict_says_so_where_disturbed_rounds_had_to_count() -> None:
         assert "slowed" not in str(st.verdict(wild, beside, 0.05))
 
 
-def test_a_neighbour_that_wakes_up_neither_hides_a_difference_nor_makes_one() -> None:
+def test_a_busy_neighbour_neither_hides_nor_makes_a_difference() -> None:
     rng = np.random.default_rng(0)
 
     def cell(seconds: float) -> tuple[float, ...]:
@@ -91,7 +91,7 @@ def test_a_neighbour_that_wakes_up_neither_hides_a_difference_nor_makes_one() ->
     assert slower.count("higher") >= 0.95 * len(slower)
 
 
-def test_a_table_takes_every_number_of_a_cell_from_the_rounds_that_count() -> None:
+def test_tables_use_the_valid_rounds_only() -> None:
     setting = LatencySetting(runtime="litert")
     rounds = [
         record(

@@ -1,4 +1,4 @@
-"""Percentiles, and the number of calls that they need."""
+"""Percentiles of calls, and how many calls they need."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_calls_needed_is_the_smallest_count_with_two_calls_above_at_99_percent(q
     assert fewer_than_two_above(n) <= 0.01 < fewer_than_two_above(n - 1)
 
 
-def test_a_percentile_needs_enough_calls() -> None:
+def test_percentiles_only_with_enough_calls() -> None:
     assert percentiles.percentile([1.0] * 10, 50) is None
     # inclusive: rank 1 + 0.5 * (11 - 1) = 6
     assert percentiles.percentile(range(1, 12), 50) == 6
@@ -29,7 +29,7 @@ def test_a_percentile_needs_enough_calls() -> None:
     assert percentiles.calls_missing(662, 99) == 0
 
 
-def test_percentiles_equal_numpys_exactly() -> None:
+def test_percentiles_of_few_calls_are_numpys_to_the_last_bit() -> None:
     rng = np.random.default_rng(9)
     for count in (*range(1, 40), 199, 200, 201, 1000):
         calls = rng.lognormal(-4, 0.3, count).tolist()

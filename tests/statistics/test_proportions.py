@@ -1,4 +1,4 @@
-"""Intervals of accuracies and of their differences."""
+"""Accuracies over seeds and test images: intervals, gains and chance."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import pytest
 from cnnbench.statistics import proportions
 
 
-def test_the_interval_of_one_seed_is_wilsons() -> None:
+def test_accuracy_interval_of_one_seed_is_wilsons() -> None:
     # Wilson 1927: (p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n), p = 0.9, n = 100, z = 1.96
     found = proportions.estimate([0.9], 100)
     assert (found.low, found.high) == pytest.approx((0.8256, 0.9448), abs=1e-4)
 
 
 @pytest.mark.parametrize("examples", [100, 367, 2000, 10_000])
-def test_the_interval_of_zero_or_full_accuracy_includes_it(examples: int) -> None:
+def test_an_interval_of_no_right_or_no_wrong_answer_ends_there(examples: int) -> None:
     assert proportions.estimate([0.0], examples).low == 0
     assert proportions.estimate([1.0], examples).high == 1
     assert str(proportions.verdict([0.0, 0.0], examples, 0.0)) == "unstable: not above chance"
 
 
-def test_the_interval_covers_seeds_and_test_set() -> None:
+def test_accuracy_covers_seed_and_test_set_together() -> None:
     """Seeds differ by 2 points, all are judged on the same 300 images."""
     rng = np.random.default_rng(4)
     covered = 0
@@ -36,7 +36,7 @@ def test_the_interval_covers_seeds_and_test_set() -> None:
     assert covered >= 0.93 * 1500
 
 
-def test_the_interval_of_a_gain_on_the_same_images_covers_it() -> None:
+def test_the_interval_of_a_gain_covers_the_truth() -> None:
     """The true gain is -0.02: 367 images, each won with 2 % and lost with 4 %."""
     rng = np.random.default_rng(6)
     covered = 0
@@ -49,7 +49,7 @@ def test_the_interval_of_a_gain_on_the_same_images_covers_it() -> None:
     assert 0.94 * 2000 <= covered <= 0.98 * 2000
 
 
-def test_an_accuracy_at_chance_is_unstable() -> None:
+def test_chance_is_never_stable() -> None:
     def verdict(shares: list[float]) -> str:
         return str(proportions.verdict(shares, 10_000, chance=0.1))
 

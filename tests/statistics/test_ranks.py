@@ -8,7 +8,7 @@ import pytest
 from cnnbench.statistics.ranks import ranks, spearman
 
 
-def test_rho_is_of_ranks_and_not_of_values() -> None:
+def test_rho_depends_on_ranks_only() -> None:
     found = spearman([1, 2, 3, 4, 5], [1, 10, 100, 1000, 9])
     # d = 0, -1, -1, -1, 3: 1 - 6 * 12 / (5 * 24) = 0.4
     assert found.rho == pytest.approx(0.4)
@@ -21,7 +21,7 @@ def test_equal_values_have_their_mean_rank() -> None:
     assert found.rho == 9 / 9.5
 
 
-def test_a_wholly_equal_order_is_not_beyond_doubt() -> None:
+def test_an_identical_order_has_an_interval() -> None:
     found = spearman(range(15), range(15))
     assert found.rho == found.high == pytest.approx(1)
     assert 0.98 < found.low < 1
@@ -30,17 +30,17 @@ def test_a_wholly_equal_order_is_not_beyond_doubt() -> None:
     assert -1 < found.high < 0.5
 
 
-def test_no_order_at_all_says_nothing() -> None:
+def test_constant_values_have_no_correlation() -> None:
     found = spearman([1] * 6, range(6))
     assert (found.low, found.high) == (-1, 1)
 
 
-def test_four_are_too_few() -> None:
+def test_refuses_four_pairs() -> None:
     with pytest.raises(ValueError, match="4 pairs, 5 are needed"):
         spearman(range(4), range(4))
 
 
-def test_the_interval_covers_what_it_says() -> None:
+def test_the_interval_of_rho_covers_the_truth() -> None:
     """1,000 samples of 15 from a bivariate normal whose rank correlation is known exactly."""
     random = np.random.default_rng(0)
     pearson = 0.8
@@ -53,5 +53,5 @@ def test_the_interval_covers_what_it_says() -> None:
     assert 0.92 < inside / 1000 < 0.98
 
 
-def test_equal_values_share_the_better_place() -> None:
+def test_equal_values_share_the_better_rank() -> None:
     assert ranks([3.0, 1.0, 2.0, 1.0]) == [4, 1, 3, 1]

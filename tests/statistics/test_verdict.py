@@ -38,13 +38,13 @@ def test_reads_a_verdict_and_writes_it_back(
 
 
 @given(st.text())
-def test_any_text_of_a_table_survives(text: str) -> None:
+def test_reads_any_text_of_a_table_and_writes_it_back(text: str) -> None:
     for words in (text, f"unstable: {text}", f"failed: {text}", f"skipped{text}"):
         assert str(Verdict.parse(words)) == words
         assert str(CellStatus.parse(words)) == words
 
 
-def test_a_verdict_says_what_may_be_done_with_a_number() -> None:
+def test_a_verdict_says_how_a_number_may_be_used() -> None:
     blind, draw = verdict.NOT_ABOVE_CHANCE, verdict.ONE_SEED
     assert blind.is_doubtful and not blind.is_above_chance and not blind.is_one_draw
     assert draw.is_doubtful and draw.is_above_chance and draw.is_one_draw

@@ -195,7 +195,7 @@ def _speeds(pairs: Sequence[_Beside]) -> dict[int, list[str]]:
     return words
 
 
-def _speed(test: estimates.Comparison, processes: int) -> str:
+def _speed(test: estimates.RatioTest, processes: int) -> str:
     up, low, high = 1 / test.ratio, 1 / test.high, 1 / test.low
     interval = f"{up:.2f}x, {low:.2f}-{high:.2f}"
     match test.verdict:

@@ -17,12 +17,12 @@ from cnnbench.plots import records
 from cnnbench.report import layout
 from cnnbench.report.remarks import remarks
 from cnnbench.results import run_files
-from cnnbench.results.csv_files import FORMULA
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.row import Row
 from cnnbench.suite import yaml_source
 from cnnbench.tasks.task import ranking_metrics
+from cnnbench.text import FORMULA
 from cnnbench.units import SCALES
 
 _OTHER = {

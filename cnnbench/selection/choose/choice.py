@@ -17,8 +17,15 @@ from cnnbench.results.merge import merge
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.row import Row
-from cnnbench.selection.choose import mixing, ties
-from cnnbench.selection.choose.candidate import Candidate, Objective, pareto_front
+from cnnbench.selection.choose import ties, warnings
+from cnnbench.selection.choose.candidate import (
+    Candidate,
+    Objective,
+    Relaxation,
+    nearest,
+    pareto_front,
+    relaxations,
+)
 from cnnbench.selection.choose.limits import (
     Limit,
     Standing,
@@ -26,9 +33,7 @@ from cnnbench.selection.choose.limits import (
     contradictions,
     limits,
     numeric_column,
-    violations,
 )
-from cnnbench.selection.choose.relaxing import Relaxation, nearest, relaxations
 
 Table = pd.DataFrame | Run | Report
 Wanted = Mapping[str, str | float] | Iterable[tuple[str, str | float]]
@@ -157,31 +162,29 @@ def choose(
     objective = _objective(maximize, minimize, report)
     wanted = [*limits(at_most, "max", report), *limits(at_least, "min", report)]
     contradictions(wanted)
-    candidates = [_judged(row, objective, wanted) for row in rows]
-    candidates = _with_front(candidates, objective, wanted)
+    judged = [_judged(row, objective, wanted) for row in rows]
+    on_front = pareto_front([_point(c, objective, wanted) for c in judged])
+    candidates = [replace(c, on_front=here) for c, here in zip(judged, on_front, strict=True)]
     used = list(dict.fromkeys([objective.column, *(limit.column for limit in wanted)]))
-    warnings = [
+    remarks = [
         f"{name} is in several tables; the last one is used: {', '.join(models)}"
         for name, models in replaced.items()
         if name in used
     ]
-    warnings += mixing.warnings(rows, used)
+    remarks += warnings.warnings(rows, used)
     fitting = [c for c in candidates if c.verdict == "fits"]
+    found = Choice(objective, tuple(wanted), (), warnings=tuple(remarks))
     if not fitting:
-        return Choice(
-            objective,
-            tuple(wanted),
-            tuple(sorted(candidates, key=lambda c: _place(c, objective))),
+        return replace(
+            found,
+            candidates=tuple(sorted(candidates, key=lambda c: _order(c, objective))),
             nearest=nearest(candidates),
             relaxations=tuple(relaxations(candidates, wanted)),
-            warnings=tuple(warnings),
         )
     best = min(fitting, key=lambda c: _rank(c, objective, wanted))
     compared = _compared(best, candidates, objective)
-    ordered = sorted(compared, key=lambda c: (c.row is not best.row, _place(c, objective)))
-    return Choice(
-        objective, tuple(wanted), tuple(ordered), winner=ordered[0], warnings=tuple(warnings)
-    )
+    ordered = sorted(compared, key=lambda c: (c.row is not best.row, _order(c, objective)))
+    return replace(found, candidates=tuple(ordered), winner=ordered[0])
 
 
 def _objective(maximize: str | None, minimize: str | None, report: Report) -> Objective:
@@ -197,22 +200,23 @@ def _objective(maximize: str | None, minimize: str | None, report: Report) -> Ob
 
 def _judged(row: Row, objective: Objective, wanted: list[Limit]) -> Candidate:
     goal = row.read(objective.column)
-    broken, straddled = violations(row, wanted)
+    found = [(limit, row.read(limit.column)) for limit in wanted]
+    judged = [
+        (limit.standing(one), Violation(limit.column, limit.metric, one, limit))
+        for limit, one in found
+    ]
     if not goal.is_ranked:
-        broken.append(Violation.of_objective(objective.column, objective.metric, goal))
-    standings: list[Standing] = [limit.standing(row.read(limit.column)) for limit in wanted]
-    standings.append("fits" if goal.is_ranked else "unknown")
+        missing = Violation(objective.column, objective.metric, goal)
+        judged.append(("unknown", missing))
+    standings = [standing for standing, _ in judged]
     # A broken limit decides, whatever else is missing.
-    verdict = "excluded" if "excluded" in standings else min(standings, key=_WORST.index)
-    return Candidate(row, verdict, goal, tuple(broken), tuple(straddled))
-
-
-def _with_front(
-    candidates: list[Candidate], objective: Objective, wanted: list[Limit]
-) -> list[Candidate]:
-    points = [_point(c, objective, wanted) for c in candidates]
-    on_front = pareto_front(points)
-    return [replace(c, on_front=here) for c, here in zip(candidates, on_front, strict=True)]
+    if "excluded" in standings:
+        verdict: Standing = "excluded"
+    else:
+        verdict = min(standings, key=_WORST.index, default="fits")
+    broken = tuple(one for standing, one in judged if standing in ("excluded", "unknown"))
+    straddled = tuple(one for standing, one in judged if standing == "borderline")
+    return Candidate(row, verdict, goal, broken, straddled)
 
 
 def _point(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[float, ...] | None:
@@ -248,16 +252,9 @@ def _compared(
         objective.metric,
         smaller_is_better=objective.sense == "minimize",
     )
-    beside = {id(c): one for c, one in zip(others, found, strict=True)}
+    beside = {id(c): vars(one) for c, one in zip(others, found, strict=True)}
     return [
-        replace(
-            c,
-            behind=_behind(best, c, objective),
-            tie_probability=one.tie_probability,
-            is_tested=one.is_tested,
-        )
-        for c in candidates
-        for one in [beside.get(id(c), ties.Beside())]
+        replace(c, behind=_behind(best, c, objective), **beside.get(id(c), {})) for c in candidates
     ]
 
 
@@ -267,7 +264,7 @@ def _behind(best: Candidate, c: Candidate, objective: Objective) -> float | None
     return objective.badness(c.objective.value) - objective.badness(best.objective.value)
 
 
-def _place(c: Candidate, objective: Objective) -> tuple[int, float, float]:
+def _order(c: Candidate, objective: Objective) -> tuple[int, float, float]:
     value = c.objective.value
     return (
         len(_WORST) - _WORST.index(c.verdict),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
+from itertools import permutations
 from typing import Any, Literal
 
 from cnnbench import units
-from cnnbench.errors import UserError
+from cnnbench.errors import UserError, brief
 from cnnbench.metrics import Metric, of_number
 from cnnbench.results.report import Report
-from cnnbench.row import Row
 from cnnbench.statistics.measurement import Measurement
 
 Side = Literal["max", "min"]
 Standing = Literal["fits", "borderline", "excluded", "unknown"]
+_MOST_OF_A_REASON = 160  # characters; the report has all of it
 
 
 @dataclass(frozen=True)
@@ -56,75 +56,62 @@ class Violation:
 
     Attributes:
         column, metric: what is limited.
-        limit: in base units; None for the objective, which has none.
-        value: of the network; None where it is unknown.
-        excess: value beyond the limit (negative where only the interval is beyond it).
-        low, high: the interval, where there is one.
-        reason: why the value is unknown; else empty.
+        found: its measurement.
+        limit: the limit; None for an objective that is missing or may not be ranked.
     """
 
     column: str
     metric: Metric
-    limit: float | None = None
-    value: float | None = None
-    excess: float | None = None
-    low: float | None = None
-    high: float | None = None
-    reason: str = ""
+    found: Measurement
+    limit: Limit | None = None
+
+    @property
+    def excess(self) -> float | None:
+        """Value beyond the limit (negative where only the interval is beyond it), if known."""
+        if self.limit is None or self.found.value is None or not self.found.is_ranked:
+            return None
+        return self.limit.excess(self.found.value)
 
     @property
     def relative(self) -> float:
         """Excess as a share of the limit; infinite where the value is unknown."""
-        if self.excess is None:
+        if self.limit is None or self.excess is None:
             return float("inf")
-        return self.excess / (abs(self.limit or 0.0) or 1.0)
+        return self.excess / (abs(self.limit.value) or 1.0)
 
-    @classmethod
-    def of_objective(cls, column: str, metric: Metric, found: Measurement) -> Violation:
-        """Return the violation of an objective that is missing or may not be ranked."""
-        return cls(column, metric, value=found.value, reason=found.why_absent)
-
-    @classmethod
-    def of_limit(cls, limit: Limit, found: Measurement) -> Violation:
-        """Return how ``found`` violates ``limit``."""
-        if not found.is_ranked or found.value is None:
-            return cls(limit.column, limit.metric, limit.value, reason=found.why_absent)
-        return cls(
-            limit.column,
-            limit.metric,
-            limit.value,
-            found.value,
-            limit.excess(found.value),
-            found.low,
-            found.high,
-        )
+    def __str__(self) -> str:
+        """The value and its distance to the limit, or why it is unknown."""
+        limit, value, excess, unit = self.limit, self.found.value, self.excess, self.metric.unit
+        if limit is None or value is None or excess is None:
+            return f"{self.column}: {brief(self.found.why_absent, _MOST_OF_A_REASON)}"
+        allowed = limit.show(limit.value)
+        if limit.standing(self.found) == "borderline":
+            return f"{self.column} is {self.found.show(unit)}, the limit is {allowed}"
+        words = f"{self.column} is {limit.show(value)}"
+        if limit.value and self.relative > 1:
+            times = units.show(1 + self.relative, "count")
+            return f"{words}, {times} times the limit of {allowed}"
+        side = "over" if value > limit.value else "under"
+        share = f" ({100 * self.relative:.0f} %)" if limit.value and unit != "fraction" else ""
+        return f"{words}, {difference(excess, unit)}{share} {side} {allowed}"
 
     def to_json(self) -> dict[str, Any]:
         """Return ``{metric, limit, value, excess}``, and the interval or the reason."""
+        is_known = self.excess is not None
         words: dict[str, Any] = {
             "metric": self.column,
-            "limit": self.limit,
-            "value": self.value,
+            "limit": self.limit.value if self.limit else None,
+            "value": self.found.value if is_known or self.limit is None else None,
             "excess": self.excess,
         }
-        if self.low is not None:
-            words["interval"] = [self.low, self.high]
-        if self.reason:
-            words["reason"] = self.reason
-        return words
+        if is_known and self.found.low is not None:
+            words["interval"] = [self.found.low, self.found.high]
+        return words if is_known else {**words, "reason": self.found.why_absent}
 
 
-def violations(row: Row, wanted: list[Limit]) -> tuple[list[Violation], list[Violation]]:
-    """Return the limits that ``row`` breaks or may break (unknown), and those it straddles."""
-    broken, straddled = [], []
-    for limit in wanted:
-        found = row.read(limit.column)
-        standing = limit.standing(found)
-        if standing in ("excluded", "unknown"):
-            broken.append(Violation.of_limit(limit, found))
-        elif standing == "borderline":
-            straddled.append(Violation.of_limit(limit, found))
-    return broken, straddled
+def difference(value: float, unit: units.Unit) -> str:
+    """Return a distance in words; of fractions in percentage points."""
+    return f"{100 * value:.1f} points" if unit == "fraction" else units.show(value, unit)
 
 
 def read_option(text: str, option: str) -> tuple[str, str]:
@@ -180,14 +167,7 @@ def numeric_column(name: str, report: Report, where: str) -> tuple[str, Metric]:
 
 def contradictions(wanted: Iterable[Limit]) -> None:
     """Raise `UserError` if no value can keep two limits of one metric."""
-    lowest: dict[str, Limit] = {}
-    highest: dict[str, Limit] = {}
-    for limit in wanted:
-        known = lowest if limit.side == "min" else highest
-        strictest = max if limit.side == "min" else min
-        known[limit.column] = strictest(
-            known.get(limit.column, limit), limit, key=attrgetter("value")
-        )
-    for column in lowest.keys() & highest.keys():
-        if lowest[column].value > highest[column].value:
-            raise UserError(f"no value can keep both {lowest[column]} and {highest[column]}")
+    for low, high in permutations(wanted, 2):
+        is_pair = low.column == high.column and (low.side, high.side) == ("min", "max")
+        if is_pair and low.value > high.value:
+            raise UserError(f"no value can keep both {low} and {high}")

@@ -17,7 +17,7 @@ _SMALLEST_LOG = math.log1p(estimates.MINIMUM_EFFECT)
 
 
 @dataclass(frozen=True)
-class Beside:
+class Tie:
     """Comparison of a candidate with the best.
 
     Attributes:
@@ -31,38 +31,34 @@ class Beside:
 
 def ties(
     best: Measurement, others: Sequence[Measurement], metric: Metric, smaller_is_better: bool
-) -> list[Beside]:
+) -> list[Tie]:
     """Compare each of ``others`` with ``best``.
 
     Two measured numbers differ if a test, Holm-corrected over ``others``, shows that they differ by
     more than the minimum effect (fractions: at all). Counts differ if they are unequal.
     """
     if metric.depends_on != "setting":
-        return [Beside(0.5 if other.value == best.value else None) for other in others]
+        return [Tie(0.5 if other.value == best.value else None) for other in others]
     tests = [_test(best, other, metric, smaller_is_better) for other in others]
-    adjusted = iter(estimates.holm([test.p for test in tests if test is not None]))
-    found: list[Beside] = []
+    adjusted = iter(estimates.holm([test[1] for test in tests if test is not None]))
+    found: list[Tie] = []
     for other, test in zip(others, tests, strict=True):
         if test is None:  # neither interval nor samples: only equality is a tie
-            found.append(Beside(0.5 if other.value == best.value else None, is_tested=False))
+            found.append(Tie(0.5 if other.value == best.value else None, is_tested=False))
             continue
-        is_worse = next(adjusted) < 1 - estimates.CONFIDENCE and test.chance < 0.5
-        found.append(Beside(None if is_worse else test.chance))
+        chance, _ = test
+        is_worse = next(adjusted) < 1 - estimates.CONFIDENCE and chance < 0.5
+        found.append(Tie(None if is_worse else chance))
     return found
-
-
-@dataclass(frozen=True)
-class _Test:
-    """Probability that the other is better, and p of a difference beyond the minimum effect."""
-
-    chance: float
-    p: float
 
 
 def _test(
     best: Measurement, other: Measurement, metric: Metric, smaller_is_better: bool
-) -> _Test | None:
-    """Return the test of two numbers; None where they have neither samples nor intervals."""
+) -> tuple[float, float] | None:
+    """Return the probability that the other is better, and p of a difference beyond the effect.
+
+    None where the two numbers have neither samples nor intervals.
+    """
     samples = _logs(best, other) if metric.unit != "fraction" else []
     if samples and all(len(logs) > 1 for logs in samples):
         difference, error, freedom = estimates.yuen(*samples)
@@ -80,7 +76,7 @@ def _test(
         _says_of_the_next(one, metric) for one in (best, other)
     ):
         p = 1.0
-    return _Test(chance_smaller if smaller_is_better else 1 - chance_smaller, p)
+    return (chance_smaller if smaller_is_better else 1 - chance_smaller), p
 
 
 def _says_of_the_next(one: Measurement, metric: Metric) -> bool:

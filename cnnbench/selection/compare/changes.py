@@ -20,7 +20,7 @@ class Environments:
             a table does not record them.
         accepted: facts whose difference does not keep times from being compared: a fact
             (``libraries.tensorflow``), or all below one (``libraries``).
-        force: nothing does.
+        force: times are always compared.
     """
 
     base: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Environments:
         return found is not None and all(map(self._is_accepted, found))
 
     def differences(self, base: Row, new: Row) -> Iterator[str]:
-        """In words: ``cores: 2 -> 4``."""
+        """Yield the differing facts in words: ``cores: 2 -> 4``."""
         if self.are_same(base, new):
             return
         found = self._changed(base, new)
@@ -96,29 +96,22 @@ class Changes:
     inputs: tuple[str, ...] = ()
 
 
-def changes(
-    base: Sequence[Row],
-    new: Sequence[Row],
-    joined: Sequence[tuple[Row, Row]],
-    environments: Environments,
-) -> Changes:
-    """Return the differences between two reports whose common rows are ``joined``."""
-    known = {id(row) for two in joined for row in two}
-    differing = (words for two in joined for words in environments.differences(*two))
-    return Changes(
-        tuple(dict.fromkeys(differing)),
-        tuple(row.name for row in base if id(row) not in known),
-        tuple(row.name for row in new if id(row) not in known),
-        tuple(_inputs(joined)),
+def environment_changes(
+    joined: Sequence[tuple[Row, Row]], environments: Environments
+) -> tuple[str, ...]:
+    """Return the differences between the environments of joined rows, each once."""
+    return tuple(dict.fromkeys(w for two in joined for w in environments.differences(*two)))
+
+
+def input_changes(joined: Sequence[tuple[Row, Row]]) -> tuple[str, ...]:
+    """Return the input shapes and numbers of classes that differ between joined rows."""
+    return tuple(
+        f"{base.name}: {fact} {base.facts[fact]} -> {new.facts[fact]}"
+        for base, new in joined
+        for fact, value in base.facts.items()
+        if new.facts.get(fact, value) != value
     )
 
 
 def _is_below(name: str, fact: str) -> bool:
     return name == fact or name.startswith(f"{fact}.")
-
-
-def _inputs(joined: Sequence[tuple[Row, Row]]) -> Iterator[str]:
-    for base, new in joined:
-        for fact in base.facts.keys() & new.facts.keys():
-            if base.facts[fact] != new.facts[fact]:
-                yield f"{base.name}: {fact} {base.facts[fact]} -> {new.facts[fact]}"

@@ -7,8 +7,6 @@ bare ``report.csv`` files compare alike.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import compress
-from operator import not_
 from typing import Any
 
 import pandas as pd
@@ -20,14 +18,19 @@ from cnnbench.metrics import METRICS, split
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.row import Row
-from cnnbench.selection.compare.changes import Environments, changes
+from cnnbench.selection.compare.changes import (
+    Changes,
+    Environments,
+    environment_changes,
+    input_changes,
+)
 from cnnbench.selection.compare.numbers import Wanted, compared_numbers
 from cnnbench.selection.compare.result import Compared, Comparison
-from cnnbench.selection.compare.verdicts import Judged, Pair, Verdict, is_time, judge
+from cnnbench.selection.compare.verdicts import Judged, Outcome, Pair, is_time, judge
 from cnnbench.statistics.estimates import MINIMUM_EFFECT
 
 # Where nothing but this is said, there was nothing to compare.
-_NOTHING: tuple[Verdict, ...] = ("missing in new", "missing in base", "skipped")
+_NOTHING: tuple[Outcome, ...] = ("missing in new", "missing in base", "skipped")
 
 
 def compare(
@@ -40,6 +43,7 @@ def compare(
     require: Sequence[str] = (),
     accept: Sequence[str] = (),
     force: bool = False,
+    strict: bool = False,
 ) -> Comparison:
     """Compare two reports.
 
@@ -53,6 +57,7 @@ def compare(
         accept: facts of the environment whose change does not keep times from being compared
             (``kernel``, ``libraries.tensorflow``, ``libraries``).
         force: compare times although the environments differ.
+        strict: `Comparison.passes` only if every number was compared.
 
     Raises:
         UserError: an unknown metric or fact, no model or no number on both sides, an empty table.
@@ -69,7 +74,14 @@ def compare(
         for name, value in (thresholds or {}).items()
         for column in names.matching(name, wanted.columns, "--threshold")
     }
-    sides = [*joined, *_alone(before.rows, after.rows, joined)]
+    both = {id(row) for two in joined for row in two}
+    only_in_base = [row for row in before if id(row) not in both]
+    only_in_new = [row for row in after if id(row) not in both]
+    sides = [
+        *joined,
+        *((row, _blank(row)) for row in only_in_base),
+        *((_blank(row), row) for row in only_in_new),
+    ]
     found = [
         (row, name, _pair(row, other, name, own.get(name), effect, environments))
         for row, other in sides
@@ -77,9 +89,8 @@ def compare(
     ]
     judged = judge([pair for _, _, pair in found])
     rows = [_compared(*one, verdict) for one, verdict in zip(found, judged, strict=True)]
-    of_both = {id(row) for row, _ in joined}
-    is_common = [id(row) in of_both for row, _, _ in found]
-    common = tuple(compress(rows, is_common))
+    count = sum(id(row) in both for row, _, _ in found)  # they come first
+    common, alone = tuple(rows[:count]), tuple(rows[count:])
     if not wanted.required and all(row.verdict in _NOTHING for row in common):
         raise UserError(
             "the two have no number in common: there is nothing to compare",
@@ -87,12 +98,18 @@ def compare(
         )
     return Comparison(
         all(environments.are_comparable(*two) for two in joined),
-        changes(before.rows, after.rows, joined, environments),
+        Changes(
+            environment_changes(joined, environments),
+            tuple(row.name for row in only_in_base),
+            tuple(row.name for row in only_in_new),
+            input_changes(joined),
+        ),
         common,
-        tuple(compress(rows, map(not_, is_common))),
+        alone,
         effect,
         own,
         tuple(name for group in wanted.required for name in group),
+        strict,
     )
 
 
@@ -121,7 +138,7 @@ def _fingerprints(table: pd.DataFrame | Run | Report) -> dict[str, Mapping[str, 
 
 
 def _join(base: list[Row], new: list[Row]) -> Iterator[tuple[Row, Row]]:
-    """Rows of the same model and variant; where one has several, of the same input and classes."""
+    """Yield rows of the same model and variant; of several, those of the same input and classes."""
     left = list(new)
     for row in base:
         twins = [r for r in left if (r.model, r.variant) == (row.model, row.variant)]
@@ -131,15 +148,6 @@ def _join(base: list[Row], new: list[Row]) -> Iterator[tuple[Row, Row]]:
         if twins:
             left = [r for r in left if r is not twins[0]]
             yield row, twins[0]
-
-
-def _alone(
-    base: Sequence[Row], new: Sequence[Row], joined: Sequence[tuple[Row, Row]]
-) -> Iterator[tuple[Row, Row]]:
-    """The networks that only one side has, each next to a row without numbers."""
-    known = {id(row) for two in joined for row in two}
-    yield from ((row, _blank(row)) for row in base if id(row) not in known)
-    yield from ((_blank(row), row) for row in new if id(row) not in known)
 
 
 def _blank(row: Row) -> Row:
@@ -154,7 +162,7 @@ def _pair(
     usual: float,
     environments: Environments,
 ) -> Pair:
-    """The number ``name`` of two rows, its threshold the one asked for it, else the usual one."""
+    """Return the pair of a column, with its own threshold or the usual one."""
     metric = METRICS[split(name)[0]]
     if threshold is None:
         is_measured = metric.depends_on == "setting" and metric.unit != "fraction"
@@ -174,9 +182,5 @@ def _compared(row: Row, name: str, pair: Pair, judged: Judged) -> Compared:
         pair.base.value,
         pair.new.value,
         pair.ratio,
-        judged.ratio_ci,
-        judged.corrected_ratio,
-        judged.corrected_ratio_ci,
-        judged.verdict,
-        judged.note,
+        **vars(judged),
     )

@@ -12,7 +12,7 @@ import pandas as pd
 from cnnbench import units
 from cnnbench.metrics import METRICS, split
 from cnnbench.selection.compare.changes import Changes
-from cnnbench.selection.compare.verdicts import UNVERIFIED, Verdict
+from cnnbench.selection.compare.verdicts import UNVERIFIED, Outcome
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Compared:
     ratio_ci: tuple[float, float] | None
     corrected_ratio: float | None
     corrected_ratio_ci: tuple[float, float] | None
-    verdict: Verdict
+    verdict: Outcome
     note: str = ""
 
     @property
@@ -65,7 +65,7 @@ class Unverified:
 
     count: int
     what: str
-    verdict: Verdict
+    verdict: Outcome
 
     def __str__(self) -> str:
         link = {"another environment": "from ", "too few samples": "with "}.get(self.verdict, "")
@@ -85,6 +85,7 @@ class Comparison:
         threshold: the smallest relative difference of times and measured memory that counts.
         thresholds: column -> the one that was asked for it.
         required: columns that must have been compared, where a network has them.
+        strict: whether everything else must have been compared too.
     """
 
     comparable: bool
@@ -94,6 +95,7 @@ class Comparison:
     threshold: float
     thresholds: Mapping[str, float] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    strict: bool = False
 
     def __str__(self) -> str:
         from cnnbench.selection.compare.text import as_text
@@ -141,6 +143,24 @@ class Comparison:
     def unmet(self) -> tuple[Compared, ...]:
         """The rows of required metrics that were not compared."""
         return tuple(r for r in self.rows if r.metric in self.required and not r.is_verified)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Checks that failed apart from regressions: ``strict``, then each required metric."""
+        found = []
+        if self.strict and self.unverified:
+            found.append(f"--strict: not verified: {', '.join(map(str, self.unverified))}")
+        names: dict[tuple[str, Outcome], list[str]] = {}
+        for row in self.unmet:
+            names.setdefault((row.metric, row.verdict), []).append(row.name)
+        for (metric, verdict), who in names.items():
+            found.append(f"--require: {metric}: {verdict}: {', '.join(who)}")
+        return tuple(found)
+
+    @property
+    def passes(self) -> bool:
+        """True without regressions and without `failures`."""
+        return not (self.regressions or self.failures)
 
     @property
     def table(self) -> pd.DataFrame:

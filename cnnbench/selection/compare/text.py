@@ -13,7 +13,7 @@ from rich.table import Table
 from cnnbench.markdown import markdown
 from cnnbench.metrics import METRICS, split
 from cnnbench.selection.compare.result import Compared, Comparison
-from cnnbench.selection.compare.verdicts import UNVERIFIED, Verdict
+from cnnbench.selection.compare.verdicts import UNVERIFIED, Outcome
 from cnnbench.text import html_table, plural, printable
 
 _TEXTS, _NUMBERS = ("Model", "Metric"), ("Base", "New", "New ÷ base")
@@ -23,7 +23,7 @@ _LEGEND = (
     "verdict is based on it."
 )
 _SCREEN = 24
-_VERIFIED: tuple[Verdict, ...] = ("worse", "better", "changed", "not separated", "same")
+_VERIFIED: tuple[Outcome, ...] = ("worse", "better", "changed", "not separated", "same")
 _ORDER = ("worse", "better", "changed", *UNVERIFIED, "not separated", "same")
 
 
@@ -35,13 +35,13 @@ def as_text(comparison: Comparison, width: int = 160) -> str:
     stream = io.StringIO()
     console = Console(file=stream, width=width, highlight=False, no_color=True)
 
-    def say(line: str) -> None:
+    def write(line: str) -> None:
         console.print(printable(line), markup=False, soft_wrap=True)
 
     for head, lines in _changes(comparison):
-        say(head)
+        write(head)
         for line in lines:
-            say(f"  {line}")
+            write(f"  {line}")
     rows = _ordered(comparison)
     news = [row for row in rows if row.verdict != "same"]
     is_long = len(rows) > _SCREEN
@@ -56,11 +56,11 @@ def as_text(comparison: Comparison, width: int = 160) -> str:
     if table.rows:
         console.print(table)
     if _has_corrected(shown):
-        say(_LEGEND)
+        write(_LEGEND)
     for line in headline(comparison):
-        say(line)
+        write(line)
     if is_long and len(news) < len(rows):
-        say("Use --format md, --json or --metric to list the numbers that are the same.")
+        write("Use --format md, --json or --metric to list the numbers that are the same.")
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
@@ -133,7 +133,7 @@ def _changes(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield head, lines
 
 
-def _missing(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
+def _missing(comparison: Comparison, verdict: Outcome) -> Iterator[str]:
     """Yield a line for each column that one side lacks, of networks that both have."""
     networks: dict[tuple[str, str], list[str]] = {}
     for row in comparison.common:
@@ -162,7 +162,7 @@ def _has_corrected(rows: Sequence[Compared]) -> bool:
 
 
 def _cells(row: Compared, rows: Sequence[Compared]) -> list[str]:
-    """One row of a table that shows ``rows``."""
+    """Return the cells of a row in a table that shows ``rows``."""
     verdict = f"{row.verdict} ({row.note})" if row.note else row.verdict
     # The interval is shown next to the ratio that the verdict is based on.
     is_corrected = row.corrected_ratio is not None

@@ -30,7 +30,7 @@ _Unverified = Literal[
     "too few samples",
     "unstable",
 ]
-Verdict = (
+Outcome = (
     Literal[
         "better",
         "worse",
@@ -40,7 +40,7 @@ Verdict = (
     ]
     | _Unverified
 )
-UNVERIFIED: tuple[Verdict, ...] = get_args(_Unverified)
+UNVERIFIED: tuple[Outcome, ...] = get_args(_Unverified)
 Interval = tuple[float, float]
 
 
@@ -78,7 +78,7 @@ class Judged:
         note: why, where the verdict does not explain itself.
     """
 
-    verdict: Verdict
+    verdict: Outcome
     note: str = ""
     ratio_ci: Interval | None = None
     corrected_ratio: float | None = None
@@ -144,7 +144,7 @@ def _absent(pair: Pair) -> Judged:
     return Judged("missing in base" if new.value is not None else "missing in new", note)
 
 
-def _failure(pair: Pair, verdict: Verdict, word: str, status: CellStatus) -> Judged:
+def _failure(pair: Pair, verdict: Outcome, word: str, status: CellStatus) -> Judged:
     """Return the verdict on a failure; timeouts compare only where times do."""
     if status.kind is StatusKind.TIMEOUT and not pair.is_comparable:
         return Judged("another environment", f"{word} {status}")
@@ -164,7 +164,7 @@ def _exact(pair: Pair, why: str = "") -> Judged:
 
 
 def _by_intervals(pair: Pair) -> Judged:
-    """Accuracies differ when the interval of their difference excludes zero and the threshold.
+    """Return whether the interval of a difference of accuracies is beyond the threshold.
 
     A single training is only compared for whether it is above chance. The interval of the
     difference comes from the two intervals by the square-and-add rule (Newcombe 1998, Interval
@@ -190,7 +190,7 @@ def _by_intervals(pair: Pair) -> Judged:
     return Judged("same" if is_within else "not separated", "", interval)
 
 
-def _tested(pair: Pair, test: estimates.Comparison) -> Judged:
+def _tested(pair: Pair, test: estimates.RatioTest) -> Judged:
     interval = (test.low, test.high)
     found = Judged("not separated", "", interval)
     if _is_corrected(pair):
@@ -260,5 +260,5 @@ def _is_higher(pair: Pair) -> bool:
     return (pair.new.value or 0.0) > (pair.base.value or 0.0)
 
 
-def _direction(metric: Metric, is_higher: bool) -> Verdict:
+def _direction(metric: Metric, is_higher: bool) -> Outcome:
     return "better" if is_higher == (metric.better == "higher") else "worse"
