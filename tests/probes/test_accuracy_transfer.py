@@ -127,7 +127,7 @@ def test_weights_are_found_beside_the_suite_then_in_the_data_folder(
 ) -> None:
     data = tmp_path / "data"
     (data / "weights").mkdir(parents=True)
-    with pytest.raises(Unavailable, match=r"no weights file 'small.weights.h5'; put it beside"):
+    with pytest.raises(Unavailable, match=r"no weights file 'small.weights.h5'; put it next to"):
         transfer.locate_weights(setting(), (tmp_path,), data)
     (data / "weights" / "small.weights.h5").write_bytes(weights.read_bytes())
     found = transfer.locate_weights(setting(), (tmp_path,), data)

@@ -12,6 +12,7 @@ import zlib
 from types import ModuleType
 
 from cnnbench.errors import JobFailed
+from cnnbench.probes import static
 from cnnbench.probes.interface import ProbeResult
 
 _PAUSE = 0.02
@@ -56,10 +57,7 @@ def _latency(model, setting, context):
     )
 
 
-for _name, _functions in {
-    "static": {"run": _static},
-    "latency": {"prepare": _prepare, "run": _latency},
-}.items():
-    _probe = ModuleType(f"cnnbench.probes.{_name}.run")
-    _probe.__dict__.update(_functions)
-    sys.modules[_probe.__name__] = _probe
+static.run = _static
+_timing = ModuleType("cnnbench.probes.latency.run")
+_timing.prepare, _timing.run = _prepare, _latency
+sys.modules[_timing.__name__] = _timing
