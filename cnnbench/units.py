@@ -125,6 +125,14 @@ def show(value: float | None, unit: Unit) -> str:
     return f"{value:.3g}"
 
 
+def show_duration(seconds: float) -> str:
+    """Return an estimated duration for people, without digits that an estimate lacks: ``6 min``."""
+    if seconds < 99.5:
+        return f"{max(1, round(seconds))} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 99.5 else f"{minutes / 60:.1f} h"
+
+
 SCALES: dict[str, list[tuple[float, str]]] = {
     "s": [(3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs")],
     "bytes": [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")],

@@ -77,3 +77,18 @@ def test_rounds_to_whole_numbers_or_nine_digits(value: float, text: str) -> None
 )
 def test_shows_a_value_with_its_unit(value: float | None, unit: units.Unit, text: str) -> None:
     assert units.show(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "1 s"),
+        (99.4, "99 s"),
+        (99.6, "2 min"),
+        (359, "6 min"),
+        (5969, "99 min"),
+        (5972, "1.7 h"),
+    ],
+)
+def test_shows_an_estimated_duration_without_needless_digits(seconds: float, text: str) -> None:
+    assert units.show_duration(seconds) == text

@@ -12,7 +12,7 @@ from cnnbench.record import Record
 from cnnbench.results import journal
 from cnnbench.suite.plan import Cell, Plan
 from cnnbench.text import plural
-from cnnbench.units import show
+from cnnbench.units import show_duration
 
 
 def lines(
@@ -61,9 +61,11 @@ def _duration(
         return "no estimate: no comparable job has run here"
     if least.skipped == len(left):
         return "none of them takes time: their cells were skipped in their last run"
-    words = f"about {show(least.seconds, 's')}, from the durations of earlier jobs"
+    words = f"about {show_duration(least.seconds)}, from the durations of earlier jobs"
     if (more := most.jobs - least.jobs) > 0:
-        words += f"; {show(most.seconds, 's')} if the precision needs {plural(more, 'more round')}"
+        words += (
+            f"; {show_duration(most.seconds)} if the precision needs {plural(more, 'more round')}"
+        )
     if least.skipped:
         jobs = plural(least.skipped, "job")
         words += f"; not counting {jobs} of cells that were skipped in their last run"

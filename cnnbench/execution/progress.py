@@ -19,7 +19,7 @@ from cnnbench.execution.runner import Observer
 from cnnbench.record import Record
 from cnnbench.suite.plan import Job
 from cnnbench.text import plural, printable
-from cnnbench.units import show
+from cnnbench.units import show_duration
 
 _LOG_EVERY_S = 60.0
 _BAR_WIDTH = 12
@@ -134,4 +134,4 @@ class Progress(Observer):
     def _time_left(self, template: str) -> str:
         """Return ``template`` with the estimated duration, or nothing if there is no estimate."""
         seconds = outlook(self._left, [self._pace]).seconds
-        return template.format(show(seconds, "s")) if seconds is not None else ""
+        return template.format(show_duration(seconds)) if seconds is not None else ""
