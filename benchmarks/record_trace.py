@@ -28,10 +28,9 @@ from threadpoolctl import ThreadpoolController
 from cnnbench.models import registry
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.runtimes import RUNTIMES
-from cnnbench.probes.latency.runtimes.tensorflow_device import Device
+from cnnbench.probes.latency.runtimes.tensorflow_device import show_gpu
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing.loop import no_garbage_collection
-from cnnbench.probes.latency.timing.reference_workload import reference
+from cnnbench.probes.latency.timing import no_garbage_collection, reference
 
 MODELS = (
     ("LeNet5", "graph"),
@@ -173,8 +172,12 @@ def settle(call: Callable[[], Any]) -> None:
 
 def record(out: Path, minutes: float, neighbour: str | None, threads: int) -> None:
     """Record a trace of ``minutes``, and write it every minute."""
+    import tensorflow as tf
+
     # The runtimes set the same; TensorFlow takes no change once it has built a model.
-    Device("CPU:0", threads).start()
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    show_gpu(False)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         references = {
             "ref/arithmetic": stack.enter_context(reference(threads)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 
@@ -127,3 +129,17 @@ def docstring_offenders() -> Iterator[str]:
 
 def test_public_docstrings_begin_with_an_imperative_or_a_noun() -> None:
     report(docstring_offenders())
+
+
+def test_benchmarks_can_be_imported() -> None:
+    """They are run by hand, so that a module that moved would be noticed late."""
+    names = sorted(file.stem for file in (ROOT / "benchmarks").glob("*.py"))
+    assert len(names) > 10
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {', '.join(names)}"],
+        cwd=ROOT / "benchmarks",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
