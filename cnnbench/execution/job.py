@@ -17,7 +17,7 @@ class JobRequest:
     Attributes:
         id: unique among the jobs that are in flight.
         group: jobs with the same group must run on the same machine, one of them at a time: they
-            share ``artifacts``, and their numbers are summarised together; empty for a job alone.
+            share files, and their numbers may be summarised together; empty for a job alone.
         model: as the registry resolves it.
         search_path: folders where modules and files that the suite names are looked up.
         probe, setting, repeat: as in a record.

@@ -66,6 +66,7 @@ def run(
                 data_dir=str(data_dir) if data_dir else None,
                 memory_limit=None,
                 timeout_s=_NO_LIMIT_S,
+                group=folder.name,  # a job reads what the previous one wrote
             )
             _check(executors.run_one(executor, request, report_progress))
 

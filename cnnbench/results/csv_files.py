@@ -186,7 +186,7 @@ def measurement(row: Mapping[str, Any], name: str) -> Measurement:
 def axes_of(name: str) -> dict[str, str]:
     """Return the facts of a column's setting, as far as its label states them.
 
-    The only place that reads a label: a journal has its settings as values, which
+    Only this and `images_in_label` read a label: a journal has its settings as values, which
     `probes.settings.Setting.axes_for` gives. A hand-made label may state anything.
     """
     metric, label = split(name)

@@ -61,6 +61,13 @@ def test_replaces_file_and_card_together_or_not_at_all(weights: str, tmp_path: P
     assert len(list(tmp_path.iterdir())) == 3, "no part of a file is left behind"
 
 
+def test_keeps_its_jobs_on_one_machine(weights: str, tmp_path: Path) -> None:
+    executor = _exporter()
+    _exported(weights, tmp_path / "m.tflite", executor)
+    groups = {request.group for request in executor.requests}
+    assert len(executor.requests) == 2 and len(groups) == 1 and groups != {""}
+
+
 @pytest.mark.parametrize(("is_users", "error"), [(True, UserError), (False, CnnbenchError)])
 def test_raises_a_user_error_only_for_a_users_mistake(
     is_users: bool, error: type, weights: str, tmp_path: Path
