@@ -29,7 +29,7 @@ class Rounded(Step):
     def __str__(self) -> str:
         return f"rounded-{self.places}"
 
-    def apply(self, model: Any, variant: Any, tuning: Any, skipped: Any) -> Any:
+    def apply(self, model: Any, variant: Any, tuning: Any) -> Any:
         """Round the weights in place; ``tuning.fit(model, "rounding")`` would train further."""
         rounded = [w if w.ndim < 2 else self._round(w) for w in model.get_weights()]
         model.set_weights(rounded)
