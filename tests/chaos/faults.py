@@ -81,8 +81,10 @@ def out_of_memory(victim: Victim) -> Fault:
             return True
         return False
 
-    # Without memory, Python may end by a signal, or with exit code 127 of the C library.
-    killed = {-int(one) for one in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGKILL)}
+    # Without memory, Python may end by a signal, or with exit code 127 of the C library. SIGTRAP
+    # comes from V8, in which the parent makes the page.
+    deaths = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGKILL, signal.SIGTRAP)
+    killed = {-int(one) for one in deaths}
     is_parent = victim == "parent"
     return Fault(
         f"no memory for the {victim}",
