@@ -2,9 +2,9 @@
 
 The tool and cnnbench's timing loop both use the CompiledModel API with the same file and number of
 threads. Each round runs them in two fresh processes, in alternating order. The ratio of their
-medians has an interval over the rounds, which must lie within 5 % of one. The reference workload is
-timed between the processes, so that rounds during which the machine was slowed down are excluded,
-as in any cell of cnnbench. The interpreter API, which the ``litert`` runtime uses, is timed too.
+medians has an interval over the rounds, which must lie within 5 % of one. The reference is read
+between the processes, so that rounds during which the machine was slowed down are excluded. The
+interpreter API, which the ``litert`` runtime uses, is timed too.
 
     python benchmarks/litert_agreement.py [--rounds 30] [--threads 2] [--quick] [MODEL...]
 """
@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,14 @@ import numpy as np
 from cnnbench.environment import usable_cores
 from cnnbench.models import registry
 from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency.quiet import fastest_of, is_quiet
+from cnnbench.probes.latency.reference import CoreReference, Reading
 from cnnbench.probes.latency.runtimes.litert import LiteRT
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing import (
-    TimingConfig,
-    fastest_decile_mean,
-    measure,
-    reference,
-    timed_plain,
-    warm_up,
-)
-from cnnbench.statistics import drift_correction
+from cnnbench.probes.latency.timed_round import TimingConfig
+from cnnbench.probes.latency.timing import observe
 from cnnbench.statistics import estimates as sampled
+from cnnbench.statistics.robust import FEWEST_PROCESSES
 
 # The tool prints two decimals of a millisecond: 0.5 % for a network of 2 ms or more.
 MODELS = ("MobileNetV2", "ResNet50")
@@ -85,9 +82,7 @@ def by_loop(model: str, threads: int, folder: Path, api: str, seconds: float) ->
     path.start()
     path.load()
     path.compile(images)
-    with reference(threads) as work:
-        warm = warm_up(path.call, [images], effort)
-        timing = measure(path.call, [images], work, warm.windows[-1], effort)
+    _, timing = observe(path.call, [images], threads, effort)
     path.close()
     return {"median_ms": 1e3 * statistics.median(timing.calls), "calls": len(timing.calls)}
 
@@ -112,13 +107,6 @@ def by_tool(folder: Path, threads: int, calls: int) -> float:
     return float(json.loads(result.read_text())["latency"]["median_ms"])
 
 
-def reference_s(threads: int) -> float:
-    """Return the current time of the reference workload, in seconds."""
-    with reference(threads) as work:
-        work()
-        return fastest_decile_mean(timed_plain(work, 2 * TimingConfig().reference_calls))
-
-
 def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
     """Print one model's ratios; return whether the interval lies within `WITHIN` of one."""
     with tempfile.TemporaryDirectory() as name:
@@ -128,19 +116,26 @@ def compare(model: str, threads: int, rounds: int, seconds: float) -> bool:
         LiteRT(subject, setting, folder).prepare(calibrated_model.build(subject))
         calls = int(in_process(model, threads, folder, "compiled", seconds)["calls"])
         found: dict[str, list[float]] = {"tool": [], "compiled": [], "interpreter": []}
-        slowest = []
-        for number in range(rounds):
-            beside = [reference_s(threads)]
-            for way in list(found) if number % 2 else reversed(found):
-                found[way].append(
-                    by_tool(folder, threads, calls)
-                    if way == "tool"
-                    else in_process(model, threads, folder, way, seconds)["median_ms"]
-                )
-                beside.append(reference_s(threads))
-            slowest.append(max(beside))
-            print(f"{model}: round {number + 1} of {rounds}", file=sys.stderr)
-    counted = drift_correction.counted(slowest)
+        readings: list[list[Reading]] = []
+        with CoreReference(threads, time.perf_counter_ns) as reference:
+            for number in range(rounds):
+                beside = [reference.read()]
+                for way in list(found) if number % 2 else reversed(found):
+                    found[way].append(
+                        by_tool(folder, threads, calls)
+                        if way == "tool"
+                        else in_process(model, threads, folder, way, seconds)["median_ms"]
+                    )
+                    beside.append(reference.read())
+                readings.append(beside)
+                print(f"{model}: round {number + 1} of {rounds}", file=sys.stderr)
+    fastest = fastest_of([one for beside in readings for one in beside], {})
+    quiet = [
+        place
+        for place, beside in enumerate(readings)
+        if all(is_quiet(one, fastest) for one in beside)
+    ]
+    counted = quiet if len(quiet) >= FEWEST_PROCESSES else list(range(rounds))
     tool = statistics.median(found["tool"][place] for place in counted)
     print(
         f"{model}, {threads} threads, {len(counted)} of {rounds} rounds are valid: "

@@ -22,9 +22,11 @@ import numpy as np
 
 from cnnbench.models import registry
 from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency.reference import CoreReference
 from cnnbench.probes.latency.runtimes.litert import LiteRT
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing import TimingConfig, measure, reference
+from cnnbench.probes.latency.timed_round import TimingConfig
+from cnnbench.probes.latency.timing import measure
 
 WITHIN = 0.02
 NETWORKS = {"0.1 ms": "LeNet5[input_shape=48x48x1]", "10 ms": "MobileNet"}
@@ -43,8 +45,9 @@ def by_hand(call: Callable[[Any], Any], image: Any, seconds: float) -> float:
 
 def by_loop(call: Callable[[Any], Any], image: Any, seconds: float, threads: int) -> float:
     """Median measured by the probe's loop, in seconds."""
-    with reference(threads) as work:
-        timing = measure(call, [image] * 4, work, 1e-3, TimingConfig(seconds=seconds))
+    config = TimingConfig(seconds=seconds)
+    with CoreReference(threads, config.clock_ns) as reference:
+        timing = measure(call, [image] * 4, reference, 1e-3, config)
     return statistics.median(timing.calls)
 
 

@@ -128,7 +128,7 @@ def show(value: float | None, unit: Unit) -> str:
 def show_duration(seconds: float) -> str:
     """Return an estimated duration for people, without digits that an estimate lacks: ``6 min``."""
     if seconds < 99.5:
-        return f"{max(1, round(seconds))} s"
+        return f"{max(1, round(seconds)) if seconds else 0} s"
     minutes = seconds / 60
     return f"{minutes:.0f} min" if minutes < 99.5 else f"{minutes / 60:.1f} h"
 

@@ -143,8 +143,12 @@ class Book:
                 "latency_p50_s": float(np.median(calls)),
                 "latency_p90_s": float(np.percentile(calls, 90)),
                 "reference_s": 0.001 * drift,
+                "waited_s": 0.0,
+                "left_out_s": 0.0,
             }
-            self.record(model, setting, repeat, found, samples={"latency_s": calls})
+            details: dict[str, object] = {"is_disturbed": False}
+            samples = {"latency_s": calls}
+            self.record(model, setting, repeat, found, samples=samples, details=details)
         return self
 
     def failed(self, model: str, status: Status, reason: str) -> Book:

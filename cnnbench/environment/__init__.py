@@ -2,8 +2,8 @@
 
 The *fingerprint* holds the facts that must agree before two timings are compared: CPU, cores, RAM,
 GPU, operating system, Python, library versions, threads, the container's CPU quota, frequency
-policy and huge pages, and environment variables that change how libraries compute. Load and time
-are recorded with it and are not part of it.
+policy and huge pages, environment variables that change how libraries compute, and the rule by
+which calls are timed. Load and time are recorded with it and are not part of it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from cnnbench.environment.libraries import version_of
 SCHEMA = 3
 _SINCE = {"schema": SCHEMA, "governor": 2, "boost": 2, "huge_pages": 2}
 
+# The rule by which calls are timed; times that were taken by another are not compared.
+_TIMING = "quiet blocks"
+
 _CPUS = Path("/sys/devices/system/cpu")
 
 
@@ -46,6 +49,7 @@ def fingerprint() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": libraries.versions(),
         "threads": usable_cores(),
+        "timing": _TIMING,
     }
     # Facts that have their usual value, or cannot be read, are left out.
     optional = {

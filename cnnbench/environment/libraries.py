@@ -30,7 +30,6 @@ LIBRARIES: Mapping[str, int] = {
     "h5py": 3,  # reads stored weights, which is part of ``load_s``
     "scikit-learn": 3,  # provides the images of ``digits``
     "tensorflow-datasets": 3,  # reads and splits the images of ``tf_flowers``
-    "threadpoolctl": 3,  # limits the threads of the reference workload
     "memory-profiler": 3,  # samples the resident set over time
 }
 # Recorded since this schema: distributions of other packages' runtimes.

@@ -94,6 +94,10 @@ def noise(report_progress: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     yield "drift-corrected", f"{found.corrected:.1%}"
     for rounds, half_width in found.expected.items():
         yield f"expected after {rounds} rounds", f"±{half_width:.1%}"
+    words = f"{found.extra_s:.1f} s a round of waiting and of calls that are left out"
+    if found.disturbed:
+        words += f"; {found.disturbed} of {PROCESSES} rounds found no quiet second"
+    yield "measuring while it is quiet", f"costs about {words}"
     if found.why_not:
         yield "expected", f"no forecast: the machine is busy: {'; '.join(found.why_not)}"
     load = facts["load_average"][0] / (os.cpu_count() or 1) if facts["load_average"] else None

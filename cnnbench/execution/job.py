@@ -30,6 +30,7 @@ class JobRequest:
             there is no plan.
         keras_2: use Keras 2 as ``tf.keras``.
         is_exclusive: it times something: no other job may run on its machine meanwhile.
+        fastest: as in `Context`.
     """
 
     id: str
@@ -48,6 +49,7 @@ class JobRequest:
     keras_2: bool = False
     group: str = ""
     is_exclusive: bool = True
+    fastest: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line; ``JobRequest(**json.loads(line))`` reads it back."""

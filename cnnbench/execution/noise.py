@@ -7,7 +7,9 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from cnnbench.statistics import estimates, robust
 from cnnbench.statistics.drift_correction import log_ratios
 
 PROCESSES = 8
-_SELF_TEST = "cnnbench.probes.latency.timing"
+_SELF_TEST = "cnnbench.probes.latency.self_test"
 _LAST_LINES = 5  # of the output of a process that failed
 _MOST_ROUNDS = 100  # of a cell that is worth its time
 _WANTED = 0.05
@@ -35,6 +37,9 @@ class Noise:
         rounds_needed: for ±5 %; None if more than a hundred, or not known.
         concerns: disturbances of more than a third of the processes.
         why_not: why there is no forecast; empty if there is one.
+        extra_s: expected time of a round that goes into waiting and into calls that are left out,
+            in seconds.
+        disturbed: number of processes that did not find the machine quiet for long enough.
     """
 
     plain: float
@@ -43,6 +48,8 @@ class Noise:
     rounds_needed: int | None
     concerns: tuple[str, ...]
     why_not: tuple[str, ...]
+    extra_s: float = 0.0
+    disturbed: int = 0
 
 
 def self_test(
@@ -55,27 +62,44 @@ def self_test(
     Args:
         processes: how many.
         report_progress: takes the number of processes that are done.
-        module: run with the number of threads as its argument; prints what it measured as JSON.
+        module: run with the number of threads and the fastest readings so far as its arguments;
+            prints what it measured as JSON.
 
     Raises:
         JobFailed: a process failed; the message holds the last lines of its stderr.
     """
-    found = []
-    command = [sys.executable, "-m", module, str(usable_cores())]
+    found: list[dict[str, Any]] = []
+    fastest: dict[str, float] = {}
     for done in range(processes):
-        process = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        arguments = [str(usable_cores()), json.dumps(fastest)]
+        process = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
         if code := process.returncode:
             ending = f"signal {-code}" if code < 0 else f"exit code {code}"
             lines = process.stderr.splitlines()[-_LAST_LINES:]
             raise JobFailed("\n  ".join([f"the noise self-test failed with {ending}:", *lines]))
         found.append(json.loads(process.stdout))
+        fastest |= found[-1]["fastest"]  # it knew those before
         report_progress(done + 1)
-    return judge(
-        [one["location_s"] for one in found],
-        [one["reference_s"] for one in found],
-        [one["flags"] for one in found],
-        [one["median_s"] for one in found],
+    quiet = [one for one in found if not one["is_disturbed"]]
+    counting = quiet if len(quiet) >= robust.FEWEST_PROCESSES else found
+    noise = judge(
+        [one["location_s"] for one in counting],
+        [one["reference_s"] for one in counting],
+        [one["flags"] for one in counting],
+        [one["median_s"] for one in counting],
+        [one["disturbances"] for one in counting],
     )
+    extra_s = fmean(one["waited_s"] + one["left_out_s"] for one in found)
+    disturbed = len(found) - len(quiet)
+    if disturbed > len(found) / 3:
+        words = f"{disturbed} of {len(found)} processes did not find the machine quiet"
+        noise = replace(noise, expected={}, rounds_needed=None, why_not=(*noise.why_not, words))
+    return replace(noise, extra_s=extra_s, disturbed=disturbed)
 
 
 def judge(
@@ -83,6 +107,7 @@ def judge(
     references: Sequence[float],
     flags: Sequence[Sequence[str]] = (),
     medians: Sequence[float] = (),
+    disturbances: Sequence[Sequence[str]] = (),
 ) -> Noise:
     """Forecast the precision of more processes from the samples of a few.
 
@@ -90,11 +115,13 @@ def judge(
         locations, references, flags: one per process.
         medians: likewise, the median of the calls. The rounds of a cell end when both numbers are
             precise, so the forecast is that of the less precise one.
+        disturbances: likewise, what took the CPU away; it gives advice and forbids no forecast.
     """
     plain = log_ratios(locations)
     ratios = [log_ratios(one, references) for one in (locations, medians) if len(one)]
-    concerns = tuple(estimates.concerns(flags))
-    why_not = (*concerns, *dict.fromkeys(words for one in ratios for words in _wild(one)))
+    doubts = estimates.concerns(flags)
+    concerns = (*doubts, *estimates.concerns(disturbances))
+    why_not = (*doubts, *dict.fromkeys(words for one in ratios for words in _wild(one)))
     expected, needed = {}, None
     if not why_not:
 

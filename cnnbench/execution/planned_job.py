@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,8 +33,15 @@ class PlannedJob:
     _started: str = ""
     _clock: float = 0.0
 
-    def request(self, data_dir: Path | None, keras_2: bool) -> JobRequest:
-        """Return the request, after making the folders that it names."""
+    def request(
+        self, data_dir: Path | None, keras_2: bool, fastest: Mapping[str, float]
+    ) -> JobRequest:
+        """Return the request, after making the folders that it names.
+
+        Args:
+            data_dir, keras_2: of the run.
+            fastest: what earlier jobs left, as in `Context`.
+        """
         cell, limits = self.job.cell, self.plan.suite.limits
         # Absolute paths: a builder may change the worker's directory.
         artifacts, scratch = (path.resolve() for path in self.folder.prepare_for(self.job))
@@ -54,6 +62,7 @@ class PlannedJob:
             keras_2=keras_2,
             group=cell.key,
             is_exclusive=not cell.setting.is_light,
+            fastest=dict(fastest),
         )
 
     def start(self) -> None:

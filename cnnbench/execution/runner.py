@@ -150,6 +150,7 @@ class _Run:
     keras_2: bool
     running: dict[str, PlannedJob] = field(default_factory=dict)
     warned_of: set[str] = field(default_factory=set)
+    fastest: dict[str, float] = field(default_factory=dict)
 
     def do(self, cells: Sequence[Cell], wait: bool) -> None:
         scheduler = todo(self.plan, cells, self.journal.records, self.folder)
@@ -158,6 +159,8 @@ class _Run:
         if not left:
             return
         self.folder.logs.mkdir(exist_ok=True)
+        for record in self.journal.records:
+            self._note_fastest(record)
         times = not all(job.cell.setting.is_light for job in left)
         with contextlib.ExitStack() as stack:
             if times and self.executor.uses_this_machine:
@@ -184,6 +187,7 @@ class _Run:
                     record = self._record(running, event.result)
                     if self._is_news(record):
                         self.journal.append(record)
+                    self._note_fastest(record)
                     scheduler.add(record)
                     del self.running[event.request.id]
                     self.observer.job_ended(running.job, record, list(scheduler.left()))
@@ -198,7 +202,7 @@ class _Run:
         while len(self.running) < self.executor.capacity and (job := next(jobs, None)):
             attempt = len(self.journal.of(job.key)) + 1
             planned = PlannedJob(job, attempt, self.plan, self.folder)
-            request = planned.request(self.data_dir, self.keras_2)
+            request = planned.request(self.data_dir, self.keras_2, self.fastest)
             self.running[request.id] = planned
             self.executor.submit(request)
 
@@ -210,6 +214,13 @@ class _Run:
         self.folder.write_environment(environment, of_run["id"])
         self.folder.clean_after(running.job, is_ok=result.status == "ok")
         return running.record(result, str(environment["id"]), duration_s)
+
+    def _note_fastest(self, record: Record) -> None:
+        """Keep the smallest values that jobs in this environment left for later ones."""
+        if record.environment != self.executor.environment()["id"]:
+            return
+        for name, seconds in record.details.get("fastest", {}).items():
+            self.fastest[name] = min(seconds, self.fastest.get(name, seconds))
 
     def _concurrent_runs(self, job: Job) -> set[str]:
         """Return the other runs that measure here now, and warn of each once."""

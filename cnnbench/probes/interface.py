@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ class Context:
         data_dir: the folder with ``keras/``, ``tensorflow_datasets/``, ``weights/``, or None.
         memory_limit: bytes that this process may use, or None.
         search_path: folders in which files that the suite names are looked up, its own first.
+        fastest: the smallest values of each name that earlier jobs of the run on this machine left
+            in their ``details["fastest"]``, in seconds.
         report_progress: sends a progress message to the parent (never inside a timed section).
         report_predicted_peak: sends the bytes that this process is predicted to need; if it then
             dies, that is evidence that memory ran out.
@@ -30,6 +32,7 @@ class Context:
     data_dir: Path | None = None
     memory_limit: int | None = None
     search_path: tuple[Path, ...] = ()
+    fastest: Mapping[str, float] = field(default_factory=dict)
     report_progress: Callable[[str], None] = lambda message: None
     report_predicted_peak: Callable[[int], None] = lambda size: None
 
@@ -42,6 +45,7 @@ class ProbeResult:
         metrics: metric name without a setting (``latency_p50_s``) -> value in base units.
         samples: raw values in base units, by metric (``latency_s``: one per call).
         details: anything else worth keeping, as JSON (curves, names of uncounted operations).
+            Later jobs get the smallest values of ``fastest``, a mapping of names to seconds.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)

@@ -9,10 +9,11 @@ from cnnbench.metrics import METRICS, family, split
 from cnnbench.plugins import PROBES
 from cnnbench.report import layout
 from cnnbench.results.report import Report
-from cnnbench.statistics.drift_correction import counted, logarithms
+from cnnbench.statistics.drift_correction import logarithms
 from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES, deviation
 from cnnbench.text import plural
+from cnnbench.units import show_duration
 
 Remark = tuple[str, str, str]  # column head, row name, status or reason of the verdict
 
@@ -99,24 +100,49 @@ def _open_tiers(report: Report, labels: Mapping[str, str]) -> Iterator[str]:
 
 
 def drift(report: Report) -> Iterator[str]:
-    """Yield notes on the drift over all latency cells with enough processes."""
+    """Yield notes on how much the rounds of a cell differ, and on what quiet measuring cost."""
     found = list(_timed_cells(report))
-    if not found:
-        return
-    plain = median(_spread([cell.samples[n] for n in counted(cell.references)]) for cell in found)
-    beside = median(_spread(cell.ratios) for cell in found)
-    cells = plural(len(found), "cell")
-    yield (
-        f"Latencies vary by {100 * plain:.1f} % between the processes of a cell (robust standard "
-        f"deviation, median of {cells}), and by {100 * beside:.1f} % after drift correction; "
-        "intervals, comparisons and tiers use drift-corrected values"
-    )
-    rounds = sum(len(cell.samples) for cell in found)
-    if left_out := rounds - sum(len(cell.ratios) for cell in found):
-        yield (
-            f"{left_out} of {rounds} rounds excluded: the machine was slowed down (the reference "
-            "took over 25 % longer than in the fastest round of the cell)"
+    if found:
+        plain = median(_spread(cell.samples) for cell in found)
+        cells = plural(len(found), "cell")
+        words = (
+            f"Latencies vary by {100 * plain:.1f} % between the processes of a cell (robust "
+            f"standard deviation, median of {cells})"
         )
+        if any(cell.ratios for cell in found):
+            beside = median(_spread(cell.ratios or cell.samples) for cell in found)
+            words += (
+                f", and by {100 * beside:.1f} % after drift correction; intervals, comparisons "
+                "and tiers use drift-corrected values"
+            )
+        yield words
+    yield from _cost(report)
+
+
+def _cost(report: Report) -> Iterator[str]:
+    """Yield what was waited and left out to measure while the machine was quiet."""
+    waited, left_out = (_values(report, name) for name in ("waited_s", "left_out_s"))
+    disturbed = int(sum(one.value or 0 for one in _values(report, "disturbed_rounds")))
+    if waited:
+        rounds = plural(sum(len(one.samples) for one in waited), "round")
+        waited_s, left_out_s = (sum(one.value or 0 for one in of) for of in (waited, left_out))
+        yield (
+            f"To measure while the machine was quiet, {show_duration(waited_s)} of {rounds} were "
+            f"spent waiting, and calls of {show_duration(left_out_s)} beside a disturbed reference "
+            "were left out"
+        )
+    if disturbed:
+        yield (
+            f"{plural(disturbed, 'round')} did not find the machine quiet for long enough; they "
+            "count only in cells with fewer than six others"
+        )
+
+
+def _values(report: Report, metric: str) -> list[Measurement]:
+    """Return the measurements of a metric in all rows and settings."""
+    names = [name for name in report.numbers if split(name)[0] == metric]
+    found = (row.values[name] for row in report for name in names)
+    return [one for one in found if one.value is not None]
 
 
 def _timed_cells(report: Report) -> Iterator[Measurement]:
@@ -126,7 +152,7 @@ def _timed_cells(report: Report) -> Iterator[Measurement]:
     for row in report:
         for name in names:
             found = row.read(name)
-            if len(found.ratios) >= FEWEST_PROCESSES:
+            if len(found.samples) >= FEWEST_PROCESSES:
                 yield found
 
 

@@ -12,9 +12,7 @@ from cnnbench.errors import UserError, nearest
 from cnnbench.metrics import METRICS, column, family, short_name
 from cnnbench.results.report import Report
 from cnnbench.statistics import estimates
-from cnnbench.statistics.drift_correction import counted
 from cnnbench.statistics.measurement import Measurement
-from cnnbench.statistics.robust import FEWEST_PROCESSES
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
@@ -94,15 +92,14 @@ def broken_ratio(
 
 
 def ratio(report: Report, model: str, reference_model: str, runtime: str) -> estimates.Estimate:
-    """Return ``model``'s latency ÷ ``reference_model``'s, round by round, drift-corrected."""
+    """Return ``model``'s latency ÷ ``reference_model``'s, drift-corrected."""
     ours, theirs = (
         timed(report, name, family("latency")[0], runtime) for name in (model, reference_model)
     )
-    drift = [b / a for a, b in zip(ours.references, theirs.references, strict=False)]
-    ratios = [a / b * by for a, b, by in zip(ours.samples, theirs.samples, drift, strict=False)]
-    quiet = set(counted(ours.references)) & set(counted(theirs.references))
-    kept = [one for index, one in enumerate(ratios) if index in quiet]
-    return estimates.estimate(kept if len(kept) >= FEWEST_PROCESSES else ratios)
+    is_corrected = bool(ours.ratios and theirs.ratios)
+    base, new = (one.ratios if is_corrected else one.samples for one in (theirs, ours))
+    found = estimates.compare([(base, new)])[0]
+    return estimates.Estimate(found.ratio, found.low, found.high)
 
 
 def timed(report: Report, model: str, metric: str, runtime: str) -> Measurement:

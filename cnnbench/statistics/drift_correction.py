@@ -1,11 +1,8 @@
-"""Drift correction by the reference timed with a network; selection of processes.
+"""Drift correction by the reference timed with a network.
 
 A reference that takes longer in one process than in another shows that the machine was slower
-then. Dividing by it corrects for that as long as both are slowed alike, as by a lower clock. If
-other work shares a core, they are not: of five small networks on a virtual machine whose
-neighbour woke up, one took 1.05 times as long, one 1.7 times, and the reference 1.4 times. Such a
-process is left out if enough others remain. Only the reference decides, never the time of the
-network, so that leaving it out favours no network.
+then. Dividing by it corrects for that where the network's calls slow down as it does, which is why
+each runtime names the workload that its calls follow, or none.
 """
 
 from __future__ import annotations
@@ -15,34 +12,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnnbench.statistics.robust import FEWEST_PROCESSES
-
-# A reference that took longer by this factor than the fastest of its cell: beyond what the clock
-# does by itself on a quiet machine (5 % here), well within what a neighbour does (35 to 55 %).
-_SLOWED = 1.25
-
 # A table from elsewhere may hold any number; results computed from it stay finite.
 SMALLEST, LARGEST = 1e-300, 1e300
 
 _DECIMALS = 12  # of a logarithm; processors disagree on later ones
 
 
-def undisturbed(references: Sequence[float]) -> list[int]:
-    """Return the indices of the processes during which the machine was not slowed down."""
-    fastest = min(references, default=0.0)
-    return [index for index, seconds in enumerate(references) if seconds <= _SLOWED * fastest]
-
-
-def counted(references: Sequence[float]) -> list[int]:
-    """Return the indices of valid processes: the undisturbed, or all if these are too few."""
-    indices = undisturbed(references)
-    return indices if len(indices) >= FEWEST_PROCESSES else list(range(len(references)))
-
-
 def ratios(
     samples: Sequence[float], references: Sequence[float], *, of_rate: bool = False
 ) -> tuple[float, ...]:
-    """Return sample ÷ reference of every valid process.
+    """Return sample ÷ reference of every process.
 
     Args:
         samples: one per process: seconds, or a rate per second (``of_rate``), which is multiplied
@@ -54,14 +33,12 @@ def ratios(
     """
     if len(samples) != len(references) or min((*samples, *references), default=0.0) <= 0:
         return ()
-    return tuple(
-        samples[index] * references[index] if of_rate else samples[index] / references[index]
-        for index in counted(references)
-    )
+    pairs = zip(samples, references, strict=True)
+    return tuple(sample * beside if of_rate else sample / beside for sample, beside in pairs)
 
 
 def log_ratios(samples: Sequence[float], references: Sequence[float] | None = None) -> np.ndarray:
-    """Return ``log(sample / reference)`` of every valid process, however large or small.
+    """Return ``log(sample / reference)`` of every process, however large or small.
 
     Raises:
         ValueError: no samples, or not as many references.
@@ -73,7 +50,7 @@ def log_ratios(samples: Sequence[float], references: Sequence[float] | None = No
         return logs
     if len(references) != len(samples):
         raise ValueError(f"{len(samples)} samples and {len(references)} references")
-    return np.asarray(logs - logarithms(references))[counted(references)]
+    return np.asarray(logs - logarithms(references))
 
 
 def logarithms(values: Sequence[float]) -> np.ndarray:

@@ -19,10 +19,8 @@ import numpy as np
 from cnnbench.statistics.drift_correction import (
     LARGEST,
     SMALLEST,
-    counted,
     log_ratios,
     logarithms,
-    undisturbed,
 )
 from cnnbench.statistics.robust import (
     CONFIDENCE,
@@ -82,9 +80,8 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
 
     Args:
         samples: one per process, positive.
-        references: the reference timed with each; then what drifts cancels, a process on a
-            machine that others slowed down does not count (`drift_correction.counted`), and the
-            result is the trimmed geometric mean of the ratios times the median reference.
+        references: the reference timed with each; then what drifts cancels, and the result is
+            the trimmed geometric mean of the ratios times the median reference.
 
     With fewer than `FEWEST_PROCESSES` samples the interval is their range.
 
@@ -92,9 +89,7 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
         ValueError: no samples, or not as many references.
     """
     logs = log_ratios(samples, references)
-    scale = 1.0
-    if references is not None:
-        scale = median(references[index] for index in counted(references))
+    scale = 1.0 if references is None else median(references)
     centre, error, freedom = trimmed(logs)
     if len(logs) < FEWEST_PROCESSES:
         low, high = float(logs.min()), float(logs.max())
@@ -104,55 +99,55 @@ def estimate(samples: Sequence[float], references: Sequence[float] | None = None
     return Estimate(*(_bounded(scale * _exp(log)) for log in (float(centre), low, high)))
 
 
-def converged(found: Sequence[Estimate], references: Sequence[float], precision: float) -> bool:
+def converged(found: Sequence[Estimate], undisturbed: int, precision: float) -> bool:
     """Return whether the relative half-width of every interval of a cell is within ``precision``.
 
     Never with fewer than `FEWEST_PROCESSES` undisturbed processes: more are worth their time.
     """
-    if not found or len(undisturbed(references)) < FEWEST_PROCESSES:
+    if not found or undisturbed < FEWEST_PROCESSES:
         return False
     return all(one.precision <= precision for one in found)
 
 
 def verdict(
     found: Estimate,
-    references: Sequence[float],
+    rounds: int,
+    undisturbed: int,
     precision: float | None = None,
     flags: Sequence[Sequence[str]] = (),
+    causes: Sequence[Sequence[str]] = (),
     capped: str = "",
 ) -> Verdict:
     """Return whether a number is stable, or every reason why it is not.
 
     Args:
         found: the number with its interval, as tables show it.
-        references: one per process.
+        rounds: number of processes.
+        undisturbed: number of those that were measured while the machine was quiet.
         precision: the relative half-width that was asked for.
         flags: doubts of each process (``drifting: +14 %``); the words before a colon or a bracket
             name the kind, which counts when over a third of the processes have it.
+        causes: likewise, what may have disturbed each process: named where the number is too noisy,
+            no doubt by itself.
         capped: the limit of time that ended the rounds (``3 min``), where one did; a reason only
             where there are too few of them.
     """
-    reasons, count = [], len(references)
-    if count < FEWEST_PROCESSES:
-        reasons.append(f"{count} of at least {FEWEST_PROCESSES} processes")
+    reasons = []
+    if rounds < FEWEST_PROCESSES:
+        reasons.append(f"{rounds} of at least {FEWEST_PROCESSES} processes")
     elif precision is not None and found.precision > precision:
         reasons.append(
-            f"too noisy: ±{100 * found.precision:.1f} % after {count} rounds, "
+            f"too noisy: ±{100 * found.precision:.1f} % after {rounds} rounds, "
             f"±{100 * precision:.1f} % requested"
         )
-        reasons += _slowed(references)
+        if undisturbed < min(rounds, FEWEST_PROCESSES):
+            disturbed = rounds - undisturbed
+            reasons.append(f"the machine was slowed down in {disturbed} of {rounds} rounds")
+        reasons += concerns(causes)
     if reasons and capped:
         reasons.append(f"stopped at the limit of {capped} per cell")
     reasons += concerns(flags)
     return Verdict.unstable(*reasons) if reasons else STABLE
-
-
-def _slowed(references: Sequence[float]) -> list[str]:
-    """Return the reason that disturbed processes had to count, if they had to."""
-    rounds, left = len(references), len(undisturbed(references))
-    if left >= FEWEST_PROCESSES or left == rounds:
-        return []
-    return [f"the machine was slowed down in {rounds - left} of {rounds} rounds"]
 
 
 def concerns(flags: Sequence[Sequence[str]]) -> list[str]:

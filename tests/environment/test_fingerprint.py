@@ -133,6 +133,6 @@ def test_what_a_runtime_declares_is_recorded() -> None:
 
 def test_libraries_are_recorded_by_their_versions() -> None:
     found = environment.fingerprint()["libraries"]
-    for name in ("tensorflow", "h5py", "scikit-learn", "threadpoolctl"):
+    for name in ("tensorflow", "h5py", "scikit-learn"):
         assert found[name] == metadata.version(name)
     assert not found.keys() & libraries.WITHOUT_EFFECT.keys()

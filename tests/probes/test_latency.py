@@ -20,9 +20,9 @@ from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.latency.runtimes.graph import Graph
 from cnnbench.probes.latency.runtimes.runtime import TOLERANCES, RuntimeBase, RuntimeInfo
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing import Timing, TimingConfig
+from cnnbench.probes.latency.timed_round import TimingConfig
 from tests.probes.paths import prepare_and_run, require
-from tests.probes.test_latency_timing import Clock
+from tests.probes.test_latency_timing import Clock, timing_of
 from tests.probes.tiny import Tiny
 
 
@@ -143,23 +143,24 @@ def test_tolerance_follows_the_arithmetic() -> None:
         assert runtime.tolerance() == TOLERANCES[arithmetic]
 
 
-def test_drift_excludes_what_the_reference_explains() -> None:
-    slowing = [[1.0], [1.1], [1.2], [1.3], [1.4], [1.5]]
-    assert latency._drift(Timing(slowing, slowing)) == pytest.approx(0)
+def test_drift_is_a_change_without_overlap() -> None:
     # medians of the last and the first two: 1.45 / 1.05
-    assert latency._drift(Timing(slowing, [[1.0]] * 6)) == pytest.approx(1.45 / 1.05 - 1)
-    scattered = [[1.0], [2.0], [1.0], [2.0], [2.0], [1.5]]
-    assert latency._drift(Timing(scattered, [[1.0]] * 6)) == 0
+    slowing = timing_of([1.0], [1.1], [1.2], [1.3], [1.4], [1.5])
+    assert latency._drift(slowing) == pytest.approx(1.45 / 1.05 - 1)
+    assert latency._drift(timing_of([1.0], [2.0], [1.0], [2.0], [2.0], [1.5])) == 0
 
 
 def test_summary_equals_manual_calculation() -> None:
     calls = [0.001 * value for value in range(1, 12)]
-    found = latency.summary(Timing([calls], [[0.002, 0.004]]), batch_size=4)
+    timing = timing_of(calls, reference=0.003)
+    found = latency.summary(timing, batch_size=4, workload="memory")
     assert found["latency_location_s"] == pytest.approx(0.002)  # of 1, 2, 3 ms
     assert found["latency_mean_s"] == found["latency_p50_s"] == pytest.approx(0.006)
     assert found["throughput_per_s"] == pytest.approx(4 / 0.006)
     assert found["reference_s"] == pytest.approx(0.003)
+    assert (found["waited_s"], found["left_out_s"]) == (0, 0)
     assert "latency_p90_s" not in found  # 64 calls are needed
+    assert "reference_s" not in latency.summary(timing, batch_size=4, workload=None)
 
 
 def test_thinned_samples_keep_both_ends_and_four_digits() -> None:
@@ -255,15 +256,16 @@ def test_record_lists_the_flags_of_a_round(tmp_path: Path, monkeypatch: pytest.M
     expected = calibrated_model.Expected(images, [np.zeros((1, 5)) + 0.2])
     monkeypatch.setattr(calibrated_model, "read_expected", lambda folder: expected)
     crowded = CpuUsage(own_cores=1.0, other_cores=0.5, stolen_cores=0.0, throttled=0)
-    monkeypatch.setattr(machine, "between", lambda before, after: crowded)
+    monkeypatch.setattr(machine, "over", lambda spans: crowded)
     path = _Wrong(Tiny(), LatencySetting(runtime="graph", threads=1), tmp_path)
     effort = TimingConfig(
-        seconds=0.05, calls=11, blocks=4, window_s=0.0, agreement=0.01, warm_up_s=0.01,
-        settle_s=1e-5, clock_ns=_Wrong.clock,
+        seconds=0.05, calls=11, block_s=0.01, window_s=0.0, agreement=0.01, warm_up_s=0.01,
+        settle_s=1e-5, patience_s=0.0, clock_ns=_Wrong.clock,
     )  # fmt: skip
-    flags = latency.measured(path, tmp_path, effort).details["flags"]
+    details = latency.measured(path, tmp_path, None, effort).details
+    assert details["disturbances"] == ["another process used the CPU (0.50 cores)"]
+    flags = details["flags"]
     assert [flag.partition(":")[0].partition(" (")[0] for flag in flags] == [
-        "another process used the CPU",
         "output disagrees with Keras by 0.8",
         "not warmed up",
         "drifting",

@@ -156,14 +156,37 @@ def test_missing_percentile_states_the_calls_needed() -> None:
     assert str(found["latency_p90_s"].status) == "4 more calls needed for p90"
 
 
-def test_rounds_without_a_reference_are_ignored() -> None:
-    timed = rounds([[0.01] * 20] * 7)
-    known = {name: value for name, value in timed[3].metrics.items() if name != "reference_s"}
-    report = tables.measured([*timed[:3], replace(timed[3], metrics=known), *timed[4:]])
-    (row,) = report
-    for name in ("latency_location_s", "latency_p50_s"):
-        found = row.read(f"{name}@cpu/litert/b1")
-        assert (len(found.samples), len(found.references), found.verdict) == (6, 6, STABLE)
+def test_times_are_divided_only_if_every_round_has_a_reference() -> None:
+    slowing = [0.001 * (1 + 0.02 * number) for number in range(8)]
+    records = rounds([[10 * one] * 20 for one in slowing], slowing)
+    assert Rounds(records).estimates["latency_p50_s"].precision == pytest.approx(0)
+    known = {name: value for name, value in records[3].metrics.items() if name != "reference_s"}
+    mixed = [*records[:3], replace(records[3], metrics=known), *records[4:]]
+    assert Rounds(mixed).estimates["latency_p50_s"].precision > 0.03
+    (row,) = tables.measured(mixed)
+    found = row.read("latency_p50_s@cpu/litert/b1")
+    assert len(found.samples) == 8 and found.ratios == ()
+
+
+def test_the_cost_of_quiet_is_a_sum_over_all_rounds() -> None:
+    records = [
+        replace(
+            one,
+            metrics=one.metrics | {"waited_s": 1.5, "left_out_s": 0.25},
+            details=one.details | {"is_disturbed": number < 2},
+        )
+        for number, one in enumerate(rounds([[0.01] * 20] * 8))
+    ]
+    found = PROBES["latency"].summarise(SETTING, records)
+    assert found["waited_s"].value == 12 and found["left_out_s"].value == 2
+    assert found["disturbed_rounds"].value == 2
+    assert len(found["latency_p50_s"].samples) == 6
+    text = table.as_text(tables.measured(records), {}, 400)
+    assert (
+        "To measure while the machine was quiet, 12 s of 8 rounds were spent waiting, and calls of "
+        "2 s beside a disturbed reference were left out" in " ".join(text.split())
+    )
+    assert "2 rounds did not find the machine quiet for long enough" in " ".join(text.split())
 
 
 def test_percentile_intervals_cover_the_true_value() -> None:

@@ -20,7 +20,7 @@ from cnnbench.probes.interface import Context
 from cnnbench.probes.latency import run as latency
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing import TimingConfig
+from cnnbench.probes.latency.timed_round import TimingConfig
 from cnnbench.suite import suite as suites
 from cnnbench.suite import yaml_source
 from tests.conftest import ROOT
@@ -45,10 +45,12 @@ def test_runtime_is_prepared_once_and_opened_in_every_round(tmp_path: Path) -> N
 def test_runtime_tolerance_decides_agreement(tmp_path: Path) -> None:
     np.savez(tmp_path / "expected.npz", input_0=np.zeros((1, 4)), output_0=np.ones((1, 4)))
     np.savez(tmp_path / FILE, np.ones((1, 4)))
-    timing = TimingConfig(seconds=0.01, blocks=2, window_s=0.001, warm_up_s=0.01, settle_s=1e-4)
+    timing = TimingConfig(
+        seconds=0.01, block_s=0.005, window_s=0.001, warm_up_s=0.01, settle_s=1e-4
+    )
     for kind, disagrees in ((Fake, False), (Off, True)):
         runtime = kind(Tiny(), LatencySetting(runtime="fake"), tmp_path)
-        found = latency.measured(runtime, tmp_path, timing)
+        found = latency.measured(runtime, tmp_path, None, timing)
         assert found.metrics["output_max_abs_diff"] == kind.error
         words = "output disagrees with Keras by 0.5 (largest output 1)"
         assert (words in found.details["flags"]) == disagrees

@@ -5,30 +5,47 @@ from __future__ import annotations
 import gc
 import os
 import time
+from collections.abc import Callable
 from itertools import count, pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from cnnbench.environment import usable_cores
 from cnnbench.probes.latency import machine
 from cnnbench.probes.latency.machine import CpuSnapshot, CpuUsage
-from cnnbench.probes.latency.timing import (
-    REFERENCE_SIZE,
-    Timing,
-    TimingConfig,
-    fastest_decile_mean,
-    measure,
-    reference,
-    timed,
-    warm_up,
-)
+from cnnbench.probes.latency.reference import WORKLOADS, Reading
+from cnnbench.probes.latency.timed_round import Block, Timing, TimingConfig, fastest_decile_mean
+from cnnbench.probes.latency.timing import measure, timed, warm_up
 from cnnbench.statistics import estimates
 
 QUICK = TimingConfig(
-    seconds=0.02, calls=11, blocks=4, window_s=0.002, warm_up_s=0.05, settle_s=0.001
+    seconds=0.02, calls=11, block_s=0.005, window_s=0.002, warm_up_s=0.05, settle_s=0.001
 )
+IDLE = CpuSnapshot(wall=0, own=0, busy=None, stolen=None, throttled=0)
+
+
+def reading(seconds: float = 0.001) -> Reading:
+    """A reading in which every workload takes ``seconds``."""
+    return Reading(dict.fromkeys(WORKLOADS, seconds), dict.fromkeys(WORKLOADS, seconds))
+
+
+def timing_of(*blocks: list[float], reference: float = 0.001) -> Timing:
+    """A round on a quiet machine, long enough whatever its blocks."""
+    beside = reading(reference)
+    found = Timing(TimingConfig(seconds=0, calls=1), dict.fromkeys(WORKLOADS, reference))
+    found.blocks += [Block(tuple(calls), beside, beside, IDLE, IDLE) for calls in blocks]
+    return found
+
+
+class Steady:
+    """A reference that always takes a millisecond, and says so when it is read."""
+
+    def __init__(self, read: Callable[[], object] = lambda: None) -> None:
+        self._read = read
+
+    def read(self) -> Reading:
+        self._read()
+        return reading()
 
 
 class Clock:
@@ -114,54 +131,43 @@ def test_blocks_alternate_with_the_reference_and_reach_both_minima(call_s: float
         order.append("call")
         time.sleep(call_s)
 
-    timing = measure(call, [0], lambda: order.append("reference"), max(call_s, 1e-5), QUICK)
+    reference = Steady(lambda: order.append("reference"))
+    timing = measure(call, [0], reference, max(call_s, 1e-5), QUICK)
     assert len(timing.calls) >= 11 and sum(timing.calls) >= 0.02
-    assert len(timing.blocks) == len(timing.references) >= QUICK.blocks
-    assert all(len(block) == QUICK.reference_calls for block in timing.references)
+    assert order.count("reference") == len(timing.blocks) + 1
+    assert order[0] == order[-1] == "reference"
     changes = sum(a != b for a, b in pairwise(order))
-    assert changes == 2 * len(timing.blocks) - 1
+    assert changes == 2 * len(timing.blocks)
+    assert not timing.is_disturbed and (timing.waited_s, timing.left_out_s) == (0, 0)
 
 
 def test_garbage_collection_is_off_during_timing() -> None:
     states = []
     assert gc.isenabled()
-    measure(lambda _: states.append(gc.isenabled()), [0], lambda: None, 0.001, QUICK)
+    measure(lambda _: states.append(gc.isenabled()), [0], Steady(), 0.001, QUICK)
     assert not any(states)
     assert gc.isenabled()
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_reference_is_a_matrix_product_on_the_given_threads(threads: int) -> None:
-    from threadpoolctl import threadpool_info
-
-    if threads > usable_cores():
-        pytest.skip("one core")
-    rng = np.random.default_rng(0)
-    left, right = (
-        rng.standard_normal((REFERENCE_SIZE, REFERENCE_SIZE), dtype=np.float32) for _ in range(2)
-    )
-    with reference(threads) as work:
-        assert np.allclose(work(), left @ right, rtol=1e-4, atol=1e-3)
-        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-        assert {pool["num_threads"] for pool in pools} == {threads}
 
 
 def test_cpu_usage_equals_manual_calculation() -> None:
     # 2 s of wall time; own 3 s of CPU, the cores busy 3.5 s: others had 0.5 s, 0.25 cores
     before = CpuSnapshot(wall=10, own=1, busy=100, stolen=5, throttled=2)
     after = CpuSnapshot(wall=12, own=4, busy=103.5, stolen=5.2, throttled=5)
-    found = machine.between(before, after)
+    found = machine.over([(before, after)])
     assert found == CpuUsage(1.5, 0.25, pytest.approx(0.1), 3)
-    assert found.flags(threads=1) == [
+    assert found.disturbances() == [
         "another process used the CPU (0.25 cores)",
         "the hypervisor took the CPU away (0.10 cores)",
+    ]
+    assert found.flags(threads=1) == [
         "throttled by the container's CPU limit (3 times)",
         "used more cores than its threads (1.5 of 1)",
     ]
 
 
 def test_disturbances_of_different_size_are_one_concern() -> None:
-    rounds = [CpuUsage(2 + n, 0.2 + n, 0.1 + n, 1 + n).flags(threads=1) for n in range(6)]
+    usages = [CpuUsage(2 + n, 0.2 + n, 0.1 + n, 1 + n) for n in range(6)]
+    rounds = [usage.disturbances() + usage.flags(threads=1) for usage in usages]
     assert estimates.concerns(rounds) == [
         "another process used the CPU in 6 of 6 rounds",
         "the hypervisor took the CPU away in 6 of 6 rounds",
@@ -171,9 +177,9 @@ def test_disturbances_of_different_size_are_one_concern() -> None:
 
 
 def test_unknown_counters_raise_no_flags() -> None:
-    found = machine.between(CpuSnapshot(0, 0, None, None, 0), CpuSnapshot(1, 1, None, None, 0))
+    found = machine.over([(CpuSnapshot(0, 0, None, None, 0), CpuSnapshot(1, 1, None, None, 0))])
     assert found.other_cores is None
-    assert found.flags(threads=1) == []
+    assert found.flags(threads=1) == found.disturbances() == []
 
 
 def test_own_cpu_time_is_that_of_this_process() -> None:
@@ -182,7 +188,15 @@ def test_own_cpu_time_is_that_of_this_process() -> None:
     while time.process_time() < until:
         pass
     after = machine.now()
-    assert machine.between(before, after).own_cores * (after.wall - before.wall) > 0.05
+    assert machine.over([(before, after)]).own_cores * (after.wall - before.wall) > 0.05
+
+
+def test_cpu_usage_adds_spans_and_leaves_out_what_lies_between() -> None:
+    spans = [
+        (CpuSnapshot(0, 0, 0, 0, 0), CpuSnapshot(1, 1, 1, 0, 0)),
+        (CpuSnapshot(5, 1, 9, 4, 7), CpuSnapshot(6, 2, 10.5, 4, 7)),
+    ]
+    assert machine.over(spans) == CpuUsage(1.0, 0.25, 0.0, 0)
 
 
 def test_reads_busy_and_stolen_time_of_usable_cores(tmp_path: Path) -> None:
@@ -198,9 +212,3 @@ def test_reads_busy_and_stolen_time_of_usable_cores(tmp_path: Path) -> None:
     assert machine.cpu_seconds(tmp_path / "none") == (None, None)
     stat.write_text("cpu0 1 2 3 4\n")
     assert machine.cpu_seconds(stat) == (None, None)
-
-
-def test_timing_flattens_its_blocks() -> None:
-    timing = Timing([[1.0, 2.0], [3.0]], [[0.5], [0.6]])
-    assert timing.calls == [1.0, 2.0, 3.0]
-    assert timing.reference_calls == [0.5, 0.6]

@@ -117,14 +117,16 @@ def _job(what: str) -> NoReturn:
     from cnnbench.probes.latency import run as latency
     from cnnbench.probes.latency.runtimes import RUNTIMES
     from cnnbench.probes.latency.settings import LatencySetting
-    from cnnbench.probes.latency.timing import TimingConfig
+    from cnnbench.probes.latency.timed_round import TimingConfig
     from tests.probes.fake_runtime import FAKES
 
     code = 1
     try:
         setting, folder, *named = sys.argv[1:]
         subject = {kind.__name__: kind for kind in (Tiny, Functions, Heads)}[(named or ["Tiny"])[0]]
-        timing = TimingConfig(seconds=0.1, blocks=3, window_s=0.02, warm_up_s=0.5)
+        timing = TimingConfig(
+            seconds=0.1, block_s=0.03, window_s=0.02, warm_up_s=0.5, patience_s=0.2
+        )
         cell = Path(folder) / "cell"  # beside it lies what cells share
         cell.mkdir(exist_ok=True)
         context = Context(repeat=0, artifacts=cell, scratch=cell)

@@ -16,7 +16,8 @@ TRIALS = 4000
 
 
 def verdict(samples: list[float], references: list[float], *rest: Any, **named: Any) -> str:
-    return str(st.verdict(st.estimate(samples, references), references, *rest, **named))
+    rounds = len(samples)
+    return str(st.verdict(st.estimate(samples, references), rounds, rounds, *rest, **named))
 
 
 def normal(rng: np.random.Generator, *shape: int) -> NDArray[np.float64]:
@@ -87,7 +88,7 @@ def test_few_processes_give_their_range_and_say_so() -> None:
     assert (found.low, found.high) == pytest.approx((0.010, 0.012))
     assert verdict([0.01] * 3, [0.01] * 3) == "unstable: 3 of at least 6 processes"
     assert verdict([0.01], [0.01]) == "unstable: 1 of at least 6 processes"
-    assert not st.converged([st.estimate([0.01] * 5)], [0.01] * 5, 0.05)
+    assert not st.converged([st.estimate([0.01] * 5)], 5, 0.05)
 
 
 def test_no_samples_and_unpaired_references_are_errors() -> None:
@@ -105,6 +106,11 @@ def test_verdict_names_every_reason() -> None:
     assert words.startswith("unstable: too noisy: ±") and "±5.0 % requested" in words
     flags = [["drifting: +14%"], ["drifting: -20%"], ["drifting: +12%"], [], [], []]
     assert verdict(steady, [0.003] * 6, 0.05, flags) == "unstable: drifting in 3 of 6 rounds"
+    causes = [["another process used the CPU (0.3 cores)"]] * 6
+    assert verdict(steady, [0.003] * 6, 0.05, causes=causes) == "stable"
+    assert verdict(wild, [0.003] * 6, 0.05, causes=causes).endswith(
+        "; another process used the CPU in 6 of 6 rounds"
+    )
     assert verdict(steady, [0.003] * 6, 0.05, capped="3 min") == "stable"  # enough all the same
     assert verdict(wild, [0.003] * 6, 0.05, capped="3 min").endswith(
         "; stopped at the limit of 3 min per cell"

@@ -17,7 +17,7 @@ from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency import run as timed
-from cnnbench.probes.latency.runtimes.litert import LiteRT
+from cnnbench.probes.latency.runtimes.litert import LITERT, LiteRT
 from cnnbench.probes.memory import peak
 
 
@@ -46,7 +46,7 @@ def _latency(handle: ModelHandle, setting: CompressionSetting, context: Context)
     """
     folder = _folder(handle, setting, context)
     runtime = LiteRT(handle, setting.latency(), folder)
-    result = timed.measured(runtime, folder)
+    result = timed.measured(runtime, folder, LITERT.reference, fastest=context.fastest)
     # Compared with the file's outputs in the process that made it: a check, not a metric.
     result.details["answers_differ_by"] = result.metrics.pop("output_max_abs_diff")
     return result

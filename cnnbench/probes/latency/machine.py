@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from cnnbench.environment import cgroup
 
-# Cores above which a round is flagged; one tick of the kernel's clock is 10 ms.
+# Cores above which a round was disturbed; one tick of the kernel's clock is 10 ms.
 _OTHERS = 0.10
 _STOLEN = 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -50,13 +52,18 @@ class CpuUsage:
     stolen_cores: float | None
     throttled: int
 
-    def flags(self, threads: int) -> list[str]:
-        """Return the reasons why the timings are doubtful; values that vary are in brackets."""
+    def disturbances(self) -> list[str]:
+        """Return what took the CPU away; values that vary are in brackets."""
         found = []
         if self.other_cores is not None and self.other_cores > _OTHERS:
             found.append(f"another process used the CPU ({self.other_cores:.2f} cores)")
         if self.stolen_cores is not None and self.stolen_cores > _STOLEN:
             found.append(f"the hypervisor took the CPU away ({self.stolen_cores:.2f} cores)")
+        return found
+
+    def flags(self, threads: int) -> list[str]:
+        """Return the reasons why the timings are doubtful; values that vary are in brackets."""
+        found = []
         if self.throttled:
             found.append(f"throttled by the container's CPU limit ({self.throttled} times)")
         if self.own_cores > threads + 0.2:
@@ -66,22 +73,36 @@ class CpuUsage:
 
 def now() -> CpuSnapshot:
     """Read the counters."""
-    times = os.times()
     busy, stolen = cpu_seconds()
-    throttled = cgroup.of_process().throttled()
-    return CpuSnapshot(time.perf_counter(), times.user + times.system, busy, stolen, throttled)
+    throttled = _groups().throttled()
+    return CpuSnapshot(time.perf_counter(), time.process_time(), busy, stolen, throttled)
 
 
-def between(before: CpuSnapshot, after: CpuSnapshot) -> CpuUsage:
-    """Return the CPU usage between two snapshots."""
-    wall = max(after.wall - before.wall, 1e-9)
-    own = after.own - before.own
-    others = stolen = None
-    if before.busy is not None and after.busy is not None:
-        others = max(0.0, after.busy - before.busy - own) / wall
-    if before.stolen is not None and after.stolen is not None:
-        stolen = (after.stolen - before.stolen) / wall
-    return CpuUsage(own / wall, others, stolen, after.throttled - before.throttled)
+@cache
+def _groups() -> cgroup.ControlGroups:
+    """Return the control groups of this process, found once: their files change, they do not."""
+    return cgroup.of_process()
+
+
+def over(spans: Sequence[tuple[CpuSnapshot, CpuSnapshot]]) -> CpuUsage:
+    """Return the CPU usage over all these spans, ``(before, after)`` each."""
+    wall = max(sum(after.wall - before.wall for before, after in spans), 1e-9)
+    own = sum(after.own - before.own for before, after in spans)
+    busy = _sum((before.busy, after.busy) for before, after in spans)
+    stolen = _sum((before.stolen, after.stolen) for before, after in spans)
+    others = None if busy is None else max(0.0, busy - own) / wall
+    throttled = sum(after.throttled - before.throttled for before, after in spans)
+    return CpuUsage(own / wall, others, None if stolen is None else stolen / wall, throttled)
+
+
+def _sum(spans: Iterable[tuple[float | None, float | None]]) -> float | None:
+    """Sum of after - before; None if any counter is unknown."""
+    total = 0.0
+    for before, after in spans:
+        if before is None or after is None:
+            return None
+        total += after - before
+    return total
 
 
 def cpu_seconds(stat: Path = Path("/proc/stat")) -> tuple[float | None, float | None]:

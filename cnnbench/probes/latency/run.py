@@ -1,14 +1,15 @@
 """The ``latency`` probe: one model in one runtime, timed in a fresh process.
 
 ``prepare`` converts the model once for all rounds; a round loads, compiles, compares the outputs
-with Keras', warms up, and times calls in blocks that alternate with a reference workload.
+with Keras', warms up, and times calls in blocks while the reference says that the machine is quiet.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,17 @@ from cnnbench.models.handle import ModelHandle
 from cnnbench.plugins import Registry
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency.reference import WORKLOADS
 from cnnbench.probes.latency.runtimes import RUNTIMES, Runtime, RuntimeInfo
 from cnnbench.probes.latency.runtimes.tensorflow_device import keep_float32_exact, show_gpu
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timing import (
+from cnnbench.probes.latency.timed_round import (
     Timing,
     TimingConfig,
     WarmUp,
     fastest_decile_mean,
-    observe,
 )
+from cnnbench.probes.latency.timing import observe
 from cnnbench.probes.memory import peak
 from cnnbench.statistics.percentiles import percentile
 from cnnbench.text import plural
@@ -35,7 +37,7 @@ TIMING = TimingConfig()
 
 # Thinned evenly: a record stays below some 20 kB, and a table pools those of all rounds.
 _MOST_SAMPLES = 1000
-# Relative change of the ratio to the reference between the first and the last third of blocks.
+# Relative change of the location between the first and the last third of the counted blocks.
 _DRIFT = 0.10
 
 
@@ -100,7 +102,8 @@ def run(
     info = runtimes.find(setting.runtime)
     runtime = _create(info, model, setting, context.artifacts)
     info.check_files(context.artifacts)
-    return measured(runtime, context.artifacts, timing)
+    workload = info.reference if setting.device == "cpu" else None
+    return measured(runtime, context.artifacts, workload, timing, context.fastest)
 
 
 def _create(
@@ -112,8 +115,22 @@ def _create(
     return runtime
 
 
-def measured(runtime: Runtime, folder: Path, config: TimingConfig = TIMING) -> ProbeResult:
-    """Measure a runtime that is not loaded yet; ``folder`` holds the expected outputs."""
+def measured(
+    runtime: Runtime,
+    folder: Path,
+    workload: str | None,
+    config: TimingConfig = TIMING,
+    fastest: Mapping[str, float] = MappingProxyType({}),
+) -> ProbeResult:
+    """Measure a runtime that is not loaded yet.
+
+    Args:
+        runtime: the runtime.
+        folder: holds the expected outputs.
+        workload: of the reference, by which its times are divided; None for none.
+        config: duration of the measurement.
+        fastest: readings of the reference in earlier jobs, as in `Context`.
+    """
     expected = calibrated_model.read_expected(folder)
     metrics: dict[str, float] = {}
     begin = time.perf_counter()
@@ -125,7 +142,10 @@ def measured(runtime: Runtime, folder: Path, config: TimingConfig = TIMING) -> P
     difference, scale = calibrated_model.difference(runtime.outputs(result), expected.outputs)
     metrics["output_max_abs_diff"] = difference
 
-    warm, timing, usage = observe(runtime.call, inputs, runtime.threads, config)
+    names = {f"{workload}/t{runtime.threads}": workload for workload in WORKLOADS}
+    known = {names[name]: seconds for name, seconds in fastest.items() if name in names}
+    warm, timing = observe(runtime.call, inputs, runtime.threads, config, known)
+    usage = timing.usage()
     work_s = time.perf_counter() - begin
     threads_in_use = runtime.threads_in_use()
     runtime.close()
@@ -138,14 +158,17 @@ def measured(runtime: Runtime, folder: Path, config: TimingConfig = TIMING) -> P
             f"the runtime uses {plural(threads_in_use, 'thread')} instead of {runtime.threads}"
         )
     return ProbeResult(
-        metrics=metrics | summary(timing, runtime.setting.batch_size),
-        samples={
-            "latency_s": thinned(timing.calls, _MOST_SAMPLES),
-            "reference_s": thinned(timing.reference_calls, _MOST_SAMPLES),
-        },
+        metrics=metrics | summary(timing, runtime.setting.batch_size, workload),
+        samples={"latency_s": thinned(timing.calls, _MOST_SAMPLES)},
         details={
             "flags": flags,
+            "disturbances": usage.disturbances(),
             "calls": len(timing.calls),
+            "is_disturbed": timing.is_disturbed,
+            "blocks": len(timing.blocks),
+            "blocks_left_out": len(timing.blocks) - len(timing.counted),
+            "reference_s": {name: timing.reference_s(name) for name in WORKLOADS},
+            "fastest": {name: timing.fastest[workload] for name, workload in names.items()},
             "work_s": round(work_s, 3),
             "arithmetic": runtime.arithmetic(),
             "threads": runtime.threads,
@@ -160,7 +183,7 @@ def measured(runtime: Runtime, folder: Path, config: TimingConfig = TIMING) -> P
     )
 
 
-def summary(timing: Timing, batch_size: int) -> dict[str, float]:
+def summary(timing: Timing, batch_size: int, workload: str | None) -> dict[str, float]:
     """Return the metrics of a round's calls, percentiles only with enough calls."""
     calls = timing.calls
     mean = float(np.mean(calls))
@@ -174,7 +197,9 @@ def summary(timing: Timing, batch_size: int) -> dict[str, float]:
         "latency_mean_s": mean,
         **percentiles,
         "throughput_per_s": batch_size / mean,
-        "reference_s": fastest_decile_mean(timing.reference_calls),
+        "waited_s": timing.waited_s,
+        "left_out_s": timing.left_out_s,
+        **({"reference_s": timing.reference_s(workload)} if workload else {}),
     }
 
 
@@ -197,13 +222,10 @@ def _flags(warm: WarmUp, timing: Timing) -> list[str]:
 
 
 def _drift(timing: Timing) -> float:
-    """Return the relative change of the ratio to the reference, first to last third of blocks."""
-    ratios = [
-        fastest_decile_mean(block) / fastest_decile_mean(reference_block)
-        for block, reference_block in zip(timing.blocks, timing.references, strict=True)
-    ]
-    third = len(ratios) // 3
-    first, last = ratios[:third], ratios[-third:] if third else []
+    """Return the relative change of the location, first to last third of the counted blocks."""
+    locations = [fastest_decile_mean(block.calls) for block in timing.counted]
+    third = len(locations) // 3
+    first, last = locations[:third], locations[-third:] if third else []
     if not third or (min(last) <= max(first) and min(first) <= max(last)):
         return 0.0  # they overlap: scattered, not drifting
     return float(np.median(last) / np.median(first)) - 1

@@ -1,23 +1,25 @@
 """Records of a latency -> numbers: drift-corrected estimates over the rounds of a cell.
 
-All latency metrics are estimated alike: one value per valid round, divided by the reference timed
-beside it and multiplied by the median reference. Percentiles are taken over all calls together;
-neither the value nor the interval of a higher percentile lies below that of a lower one.
+All latency metrics are estimated alike: one value per valid round; where the runtime has a
+reference, divided by the reading of that round and multiplied by the median reading. Percentiles
+are taken over all calls together; neither the value nor the interval of a higher percentile lies
+below that of a lower one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from statistics import median
 
 from cnnbench.probes.summary import plain, samples_of
 from cnnbench.record import Record
 from cnnbench.statistics import estimates, percentiles
-from cnnbench.statistics.drift_correction import counted
 from cnnbench.statistics.estimates import Estimate
 from cnnbench.statistics.measurement import CellStatus, Measurement
+from cnnbench.statistics.robust import FEWEST_PROCESSES
+from cnnbench.statistics.verdict import Verdict
 from cnnbench.units import show
 
 # The metrics that tables show first; rounds end when the interval of each is narrow enough.
@@ -31,17 +33,28 @@ _RENAMED = {
 }
 
 
+# Of rounds measured before blocks were left out: beyond what the clock does by itself on a quiet
+# machine (5 %), well within what a neighbour does (35 to 55 %).
+_SLOWED = 1.25
+
+
 class Rounds:
-    """Rounds of a cell in which a reference was timed with the network, in their order."""
+    """Rounds of a cell in which calls were timed, in their order."""
 
     def __init__(self, records: Iterable[Record]) -> None:
-        self.timed = [record for record in records if _has_reference(record)]
-        self.references = [record.metrics["reference_s"] for record in self.timed]
+        self.timed = [r for r in records if (r.metrics.get("latency_location_s") or 0) > 0]
+
+    @cached_property
+    def undisturbed(self) -> list[Record]:
+        """Rounds whose counted calls were timed while the machine was quiet."""
+        fastest = min((r.metrics.get("reference_s", math.inf) for r in self.timed), default=0.0)
+        return [record for record in self.timed if not _is_disturbed(record, fastest)]
 
     @cached_property
     def counting(self) -> list[Record]:
-        """Valid rounds: without those in which the machine was slowed down."""
-        return [self.timed[place] for place in counted(self.references)]
+        """Valid rounds: the undisturbed, or all where these are too few."""
+        enough = len(self.undisturbed) >= FEWEST_PROCESSES
+        return self.undisturbed if enough else self.timed
 
     @cached_property
     def estimates(self) -> dict[str, Estimate]:
@@ -63,20 +76,27 @@ class Rounds:
         }
 
     def samples(self, metric: str) -> tuple[float, ...]:
-        """Return one value per round, including rounds that are not valid."""
+        """Return one value per valid round."""
         if metric in _PERCENTILES:
-            return _of_rounds(metric, self.timed)
-        return tuple(r.metrics[metric] for r in self.timed if metric in r.metrics)
+            return _of_rounds(metric, self.counting)
+        return tuple(r.metrics[metric] for r in self.counting if metric in r.metrics)
 
     def is_narrow(self, precision: float) -> bool:
         """Return whether rounds may end: the intervals of `DECIDING` are narrow enough."""
         found = [self.estimates[metric] for metric in DECIDING if metric in self.estimates]
-        return estimates.converged(found, self.references, precision)
+        return estimates.converged(found, len(self.undisturbed), precision)
+
+    def verdict(self, found: Estimate, precision: float | None, capped: str) -> Verdict:
+        """Return whether an estimate is stable; ``capped`` as in `estimates.verdict`."""
+        flags = [_doubts(record) for record in self.counting]
+        causes = [record.details.get("disturbances", []) for record in self.counting]
+        counts = len(self.timed), len(self.undisturbed)
+        return estimates.verdict(found, *counts, precision, flags, causes, capped)
 
     @cached_property
     def _calls(self) -> list[float]:
         """All calls of the valid rounds, scaled to the median speed of the machine."""
-        beside = [record.metrics["reference_s"] for record in self.counting]
+        beside = _references(self.counting) or [1.0] * len(self.counting)
         scale = median(beside)
         return [
             seconds * (scale / reference)
@@ -109,26 +129,43 @@ def are_precise(records: Sequence[Record], precision: float) -> bool:
 
 
 def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
-    """Summarise latencies by `Rounds`, all else plainly; samples of all rounds are kept."""
+    """Summarise latencies by `Rounds`, what quiet cost by its sum, all else plainly."""
     rounds = Rounds(records)
     if not rounds.timed:
         return plain(records, status)
-    samples = samples_of(rounds.timed)
-    summaries = {
-        name: replace(summary, samples=samples[name])
-        for name, summary in plain(rounds.counting, status).items()
-    }
+    summaries = plain(rounds.counting, status)
     precision, capped = records[-1].details.get("precision"), _capped(records)
-    flags = [_doubts(record) for record in rounds.counting]
     for name, found in rounds.estimates.items():
-        verdict = estimates.verdict(found, rounds.references, precision, flags, capped)
+        verdict = rounds.verdict(found, precision, capped)
         # One round has no interval, not one of no width.
         low, high = (found.low, found.high) if len(rounds.timed) > 1 else (None, None)
-        every = rounds.samples(name)
-        summaries[name] = Measurement(found.value, status, low, high, verdict, every)
-    return summaries | {
-        name: Measurement(None, CellStatus.note(words)) for name, words in rounds.missing.items()
+        summaries[name] = Measurement(found.value, status, low, high, verdict, rounds.samples(name))
+    return (
+        summaries
+        | _cost(rounds, status)
+        | {
+            name: Measurement(None, CellStatus.note(words))
+            for name, words in rounds.missing.items()
+        }
+    )
+
+
+def _cost(rounds: Rounds, status: CellStatus) -> dict[str, Measurement]:
+    """Return what measuring while the machine is quiet has cost, over all rounds."""
+    samples = samples_of(rounds.timed)
+    costs = {name: samples[name] for name in ("waited_s", "left_out_s") if name in samples}
+    disturbed = len(rounds.timed) - len(rounds.undisturbed)
+    return {name: Measurement(sum(of), status, samples=of) for name, of in costs.items()} | {
+        "disturbed_rounds": Measurement(disturbed, status)
     }
+
+
+def _is_disturbed(record: Record, fastest: float) -> bool:
+    """Return whether disturbed calls count in a round; ``fastest`` is the cell's reference."""
+    said = record.details.get("is_disturbed")
+    if said is None:  # an older record: its reference took longer than that of the other rounds
+        return record.metrics.get("reference_s", 0.0) > _SLOWED * fastest
+    return bool(said)
 
 
 def _capped(records: Sequence[Record]) -> str:
@@ -149,15 +186,17 @@ def _doubts(record: Record) -> list[str]:
 
 def _estimate(samples: Sequence[float], rounds: Sequence[Record], metric: str) -> Estimate:
     """Return the estimate of a metric; a rate is estimated through its reciprocal, a time."""
-    references = [record.metrics["reference_s"] for record in rounds]
+    references = _references(rounds)
     if metric != _RATE:
         return estimates.estimate(samples, references)
     found = estimates.estimate([1 / sample for sample in samples], references)
     return Estimate(1 / found.value, 1 / found.high, 1 / found.low)
 
 
-def _has_reference(record: Record) -> bool:
-    return all((record.metrics.get(f"{of}_s") or 0) > 0 for of in ("latency_location", "reference"))
+def _references(rounds: Sequence[Record]) -> list[float] | None:
+    """Return the reference of each round, or None unless all have one."""
+    found = [record.metrics.get("reference_s") or 0 for record in rounds]
+    return found if min(found, default=0) > 0 else None
 
 
 def _of_rounds(metric: str, records: Sequence[Record]) -> tuple[float, ...]:

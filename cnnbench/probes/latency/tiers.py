@@ -59,11 +59,11 @@ def _times(flops: float, rate: Measurement) -> Measurement:
 
 
 def ratios(row: Row, label: str) -> tuple[float, ...]:
-    """Return location ÷ reference of every valid process; empty without a reference."""
+    """Return location ÷ reference of every valid process, or the location without a reference."""
     locations, beside = (
         row.get(column(name, label)).samples for name in (_LOCATION, "reference_s")
     )
-    return drift_correction.ratios(locations, beside)
+    return drift_correction.ratios(locations, beside) if beside else locations
 
 
 def _is_of(name: str, metric: str) -> bool:

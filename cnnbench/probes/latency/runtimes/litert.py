@@ -100,4 +100,5 @@ LITERT = RuntimeInfo(
     packages=("ai-edge-litert",),
     install="pip install cnnbench",
     files=(FILE,),
+    reference="arithmetic",
 )

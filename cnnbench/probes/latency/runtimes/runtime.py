@@ -110,6 +110,8 @@ class RuntimeInfo:
         install: command that installs them.
         files: names of the files that ``prepare`` writes into the folder.
         devices, dtypes: what it can be measured on and in.
+        reference: the workload of the reference that its calls slow down with, by which they are
+            divided; None if it follows none (docs/measuring.md says how that was found out).
         lowers_precision: whether the runtime itself computes the float32 model in another
             ``dtype``; otherwise it gets a model with Keras' mixed precision.
         variables: environment variables that change how it computes; those that are set are part
@@ -123,6 +125,7 @@ class RuntimeInfo:
     files: tuple[str, ...] = ()
     devices: tuple[str, ...] = ("cpu",)
     dtypes: tuple[str, ...] = ("float32",)
+    reference: str | None = None
     lowers_precision: bool = False
     variables: tuple[str, ...] = ()
 

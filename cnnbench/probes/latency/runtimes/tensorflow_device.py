@@ -103,6 +103,7 @@ def tensorflow_info(
         files=files,
         devices=("cpu", "gpu"),
         dtypes=("float32", "bfloat16", "float16"),
+        reference="calls",
     )
 
 
