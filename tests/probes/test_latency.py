@@ -143,11 +143,18 @@ def test_tolerance_follows_the_arithmetic() -> None:
         assert runtime.tolerance() == TOLERANCES[arithmetic]
 
 
-def test_drift_is_a_change_without_overlap() -> None:
+def test_drift_is_a_change_that_the_reference_does_not_explain() -> None:
     # medians of the last and the first two: 1.45 / 1.05
     slowing = timing_of([1.0], [1.1], [1.2], [1.3], [1.4], [1.5])
-    assert latency._drift(slowing) == pytest.approx(1.45 / 1.05 - 1)
-    assert latency._drift(timing_of([1.0], [2.0], [1.0], [2.0], [2.0], [1.5])) == 0
+    assert latency._drift(slowing, None) == pytest.approx(1.45 / 1.05 - 1)
+    assert latency._drift(slowing, "calls") == pytest.approx(1.45 / 1.05 - 1)
+    shared = timing_of()
+    for factor in (1.0, 1.1, 1.2, 1.3, 1.4, 1.5):
+        shared.blocks += timing_of([factor], reference=0.001 * factor).blocks
+    assert latency._drift(shared, "calls") == pytest.approx(0)
+    assert latency._drift(shared, None) > 0.3
+    scattered = timing_of([1.0], [2.0], [1.0], [2.0], [2.0], [1.5])
+    assert latency._drift(scattered, None) == 0, "without overlap only"
 
 
 def test_summary_equals_manual_calculation() -> None:

@@ -37,7 +37,7 @@ TIMING = TimingConfig()
 
 # Thinned evenly: a record stays below some 20 kB, and a table pools those of all rounds.
 _MOST_SAMPLES = 1000
-# Relative change of the location between the first and the last third of the counted blocks.
+# Relative change of the location ÷ reference, from the first to the last third of the blocks.
 _DRIFT = 0.10
 
 
@@ -152,7 +152,7 @@ def measured(
 
     flags = usage.flags(runtime.threads)
     flags += calibrated_model.disagreement(difference, scale, runtime.tolerance())
-    flags += _flags(warm, timing)
+    flags += _flags(warm, timing, workload)
     if threads_in_use not in (None, runtime.threads):
         flags.append(
             f"the runtime uses {plural(threads_in_use, 'thread')} instead of {runtime.threads}"
@@ -211,19 +211,22 @@ def thinned(seconds: Sequence[float], most: int) -> list[float]:
     return [float(f"{value:.4g}") for value in seconds]
 
 
-def _flags(warm: WarmUp, timing: Timing) -> list[str]:
+def _flags(warm: WarmUp, timing: Timing, workload: str | None) -> list[str]:
     found = []
     if not warm.agreed:
         found.append("not warmed up: successive windows differed until the warm-up ended")
-    drift = _drift(timing)
+    drift = _drift(timing, workload)
     if abs(drift) > _DRIFT:
         found.append(f"drifting: {drift:+.0%} from the first to the last third of the calls")
     return found
 
 
-def _drift(timing: Timing) -> float:
-    """Return the relative change of the location, first to last third of the counted blocks."""
-    locations = [fastest_decile_mean(block.calls) for block in timing.counted]
+def _drift(timing: Timing, workload: str | None) -> float:
+    """Return the change of the location ÷ reference, first to last third of the counted blocks."""
+    locations = [
+        fastest_decile_mean(block.calls) / (block.reference_s(workload) if workload else 1)
+        for block in timing.counted
+    ]
     third = len(locations) // 3
     first, last = locations[:third], locations[-third:] if third else []
     if not third or (min(last) <= max(first) and min(first) <= max(last)):

@@ -82,6 +82,10 @@ class Block:
     def seconds(self) -> float:
         return sum(self.calls)
 
+    def reference_s(self, workload: str) -> float:
+        """Return the seconds of a call of a workload, the mean of before and after."""
+        return (self.before.typical[workload] + self.after.typical[workload]) / 2
+
     def was_quiet(self, fastest: Mapping[str, float]) -> bool:
         """Return whether the machine was quiet before and after."""
         return is_quiet(self.before, fastest) and is_quiet(self.after, fastest)
@@ -152,10 +156,7 @@ class Timing:
 
         Of two states of the machine the calls meet both, as long as they last; so does a mean.
         """
-        blocks = self.counted
-        return fmean(
-            (block.before.typical[workload] + block.after.typical[workload]) / 2 for block in blocks
-        )
+        return fmean(block.reference_s(workload) for block in self.counted)
 
     def usage(self) -> CpuUsage:
         """Return the CPU usage during the counted blocks."""
