@@ -127,9 +127,9 @@ def _cost(report: Report) -> Iterator[str]:
         rounds = plural(sum(len(one.samples) for one in waited), "round")
         waited_s, left_out_s = (sum(one.value or 0 for one in of) for of in (waited, left_out))
         yield (
-            f"To measure while the machine was quiet, {show_duration(waited_s)} of {rounds} were "
-            f"spent waiting, and calls of {show_duration(left_out_s)} beside a disturbed reference "
-            "were left out"
+            f"In {rounds}, {show_duration(waited_s)} were spent waiting until the machine was "
+            f"quiet, and calls of {show_duration(left_out_s)} beside a disturbed reference were "
+            "left out"
         )
     if disturbed:
         yield (

@@ -71,7 +71,16 @@ def facts(file: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.parent.name)
+OLDER = [file for file in PUBLISHED if "schema" not in facts(file)]
+
+
+def test_times_taken_by_another_rule_are_of_another_environment() -> None:
+    now = environment.fingerprint()
+    before = {name: fact for name, fact in now.items() if name != "timing"}
+    assert environment.differences(before, now) == ["timing: absent -> quiet blocks"]
+
+
+@pytest.mark.parametrize("file", OLDER, ids=lambda file: file.parent.name)
 def test_what_an_older_fingerprint_did_not_look_at_is_no_difference(file: Path) -> None:
     old = facts(file)
     new = old | {"schema": 3, "huge_pages": "madvise", "governor": "performance"}

@@ -183,8 +183,8 @@ def test_the_cost_of_quiet_is_a_sum_over_all_rounds() -> None:
     assert len(found["latency_p50_s"].samples) == 6
     text = table.as_text(tables.measured(records), {}, 400)
     assert (
-        "To measure while the machine was quiet, 12 s of 8 rounds were spent waiting, and calls of "
-        "2 s beside a disturbed reference were left out" in " ".join(text.split())
+        "In 8 rounds, 12 s were spent waiting until the machine was quiet, and calls of 2 s beside "
+        "a disturbed reference were left out" in " ".join(text.split())
     )
     assert "2 rounds did not find the machine quiet for long enough" in " ".join(text.split())
 

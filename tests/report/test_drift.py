@@ -23,7 +23,7 @@ def test_a_shared_drift_is_cancelled_and_the_report_says_so(tmp_path: Path) -> N
     assert 12 < plain < 28 and 0.6 < beside < 1.4
     assert "median of 2 cells" in line
     shown = table.as_markdown(run.measured, run.environment)
-    assert cost.startswith("To measure while the machine was quiet, 0 s of 80 rounds")
+    assert cost.startswith("In 80 rounds, 0 s were spent waiting")
     assert line in shown and cost in shown
 
 
