@@ -133,6 +133,31 @@ ROUNDS = plan_of(
 )
 
 
+def test_the_fastest_readings_of_a_run_reach_every_later_job(tmp_path: Path) -> None:
+    readings = iter([5.0, 3.0, 4.0, 7.0, 2.0, 6.0])
+
+    def answer(request: JobRequest) -> JobResult:
+        return JobResult("ok", details={"fastest": {"calls/t2": next(readings)}})
+
+    executor = FakeExecutor(answer)
+    run(tmp_path, executor, ROUNDS)
+    given = [request.fastest.get("calls/t2") for request in executor.requests]
+    assert given == [None, 5.0, 3.0, 3.0, 3.0, 2.0]
+
+    # Those of the journal count when a run goes on; those of another machine do not.
+    more = plan_of(
+        "name: s\nmodels: [Alpha, Beta]\n"
+        "probes: {latency: {runtimes: [graph], min_rounds: 3, max_rounds: 3}}\n"
+    )
+    readings = iter([9.0] * 20)
+    resumed = FakeExecutor(answer)
+    run(tmp_path, resumed, more)
+    assert resumed.requests[0].fastest == {"calls/t2": 2.0}
+    elsewhere = FakeExecutor(answer, host="node-1")
+    run(tmp_path / "elsewhere", elsewhere, ROUNDS)
+    assert elsewhere.requests[0].fastest == {}
+
+
 def test_several_jobs_in_flight_give_the_same_records_as_one_at_a_time(tmp_path: Path) -> None:
     def timed(request: JobRequest) -> JobResult:
         return JobResult("ok", metrics={"latency_location_s": 1.0, "reference_s": 1.0})
