@@ -31,7 +31,7 @@ class Noise:
 
     Attributes:
         plain, corrected: robust standard deviation between processes of the logarithm of the
-            latency: as measured, and drift-corrected.
+            latency: as measured, and drift-corrected (the same without a reference).
         expected: rounds -> expected relative half-width of a cell's interval; empty if there is no
             forecast.
         rounds_needed: for ±5 %; None if more than a hundred, or not known.
@@ -89,7 +89,7 @@ def self_test(
     counting = quiet if len(quiet) >= robust.FEWEST_PROCESSES else found
     noise = judge(
         [one["location_s"] for one in counting],
-        [one["reference_s"] for one in counting],
+        None,  # its work follows no workload of the reference
         [one["flags"] for one in counting],
         [one["median_s"] for one in counting],
         [one["disturbances"] for one in counting],
@@ -104,7 +104,7 @@ def self_test(
 
 def judge(
     locations: Sequence[float],
-    references: Sequence[float],
+    references: Sequence[float] | None = None,
     flags: Sequence[Sequence[str]] = (),
     medians: Sequence[float] = (),
     disturbances: Sequence[Sequence[str]] = (),
@@ -112,7 +112,7 @@ def judge(
     """Forecast the precision of more processes from the samples of a few.
 
     Args:
-        locations, references, flags: one per process.
+        locations, references, flags: one per process; None for no reference.
         medians: likewise, the median of the calls. The rounds of a cell end when both numbers are
             precise, so the forecast is that of the less precise one.
         disturbances: likewise, what took the CPU away; it gives advice and forbids no forecast.

@@ -33,7 +33,6 @@ def self_test(threads: int, fastest: Mapping[str, float]) -> dict[str, Any]:
     return {
         "location_s": fastest_decile_mean(timing.calls),
         "median_s": float(np.median(timing.calls)),
-        "reference_s": timing.reference_s("arithmetic"),
         "fastest": timing.fastest,
         "waited_s": timing.waited_s,
         "left_out_s": timing.left_out_s,
