@@ -12,7 +12,7 @@ from cnnbench.errors import UserError, nearest
 from cnnbench.metrics import METRICS, column, family, short_name
 from cnnbench.results.report import Report
 from cnnbench.statistics import estimates
-from cnnbench.statistics.measurement import Measurement
+from cnnbench.statistics.measurement import Measurement, comparable
 
 if TYPE_CHECKING:
     from cnnbench.analysis import Inspection
@@ -96,9 +96,8 @@ def ratio(report: Report, model: str, reference_model: str, runtime: str) -> est
     ours, theirs = (
         timed(report, name, family("latency")[0], runtime) for name in (model, reference_model)
     )
-    is_corrected = bool(ours.ratios and theirs.ratios)
-    base, new = (one.ratios if is_corrected else one.samples for one in (theirs, ours))
-    found = estimates.compare([(base, new)])[0]
+    base, new = comparable(theirs, ours)
+    (found,) = estimates.compare([(base, new)])
     return estimates.Estimate(found.ratio, found.low, found.high)
 
 

@@ -184,3 +184,9 @@ class Measurement:
         if self.value is not None:
             return str(self.verdict)
         return "not measured" if self.status.is_fine else str(self.status)
+
+
+def comparable(*sides: Measurement) -> list[tuple[float, ...]]:
+    """Return the samples by which numbers are compared: ÷ reference where all sides have one."""
+    are_corrected = all(one.ratios for one in sides)
+    return [one.ratios if are_corrected else one.samples for one in sides]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cnnbench.metrics import Metric
 from cnnbench.statistics import estimates
 from cnnbench.statistics.drift_correction import logarithms
-from cnnbench.statistics.measurement import Measurement
+from cnnbench.statistics.measurement import Measurement, comparable
 from cnnbench.statistics.robust import FEWEST_PROCESSES, Z
 from cnnbench.statistics.verdict import VerdictKind
 
@@ -92,8 +92,7 @@ def _says_of_the_next(one: Measurement, metric: Metric) -> bool:
 
 def _logs(*sides: Measurement) -> list[list[float]]:
     """Logarithms of the process samples; drift is taken out where both timed a reference."""
-    with_references = all(one.ratios for one in sides)
-    samples = [one.ratios if with_references else one.samples for one in sides]
+    samples = comparable(*sides)
     if min(min(some, default=0.0) for some in samples) <= 0:
         return []
     return [logarithms(some).tolist() for some in samples]

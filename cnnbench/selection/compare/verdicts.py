@@ -17,7 +17,7 @@ from cnnbench import units
 from cnnbench.metrics import Metric
 from cnnbench.results.report import DRIFTING
 from cnnbench.statistics import estimates
-from cnnbench.statistics.measurement import CellStatus, Measurement, StatusKind
+from cnnbench.statistics.measurement import CellStatus, Measurement, StatusKind, comparable
 from cnnbench.statistics.robust import FEWEST_PROCESSES
 
 # It was not verified that the number is no worse.
@@ -241,10 +241,8 @@ def _is_corrected(pair: Pair) -> bool:
 
 def _samples(pair: Pair) -> tuple[Sequence[float], Sequence[float]]:
     """Return the samples to test: ÷ reference where both sides timed one with each."""
-    if _is_corrected(pair):
-        return pair.base.ratios, pair.new.ratios
-    sides = (pair.base, pair.new)
-    base, new = ([sample for sample in side.samples if sample > 0] for side in sides)
+    found = comparable(pair.base, pair.new)
+    base, new = ([sample for sample in side if sample > 0] for side in found)
     return base, new
 
 
