@@ -3,7 +3,7 @@
 Nothing changes between two runs, so at most 1 % of the comparisons may report a difference. With
 ``--slow`` further runs are made in which every call of one model really takes longer (the worker
 busy-waits after the runtime returns): at least 95 % of the comparisons of plain with slow runs must
-find it, and report no other cell. The rounds needed to find 10 % are also computed from the plain
+find it, and report no other cell. How often 20 and 10 % are found is also computed from the plain
 runs alone, by scaling the samples of one cell at a time.
 
 ``--neighbour`` runs an artificial neighbour beside every run (`benchmarks/neighbours.py`); ``each``
