@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cnnbench.errors import CnnbenchError, UserError
-from cnnbench.models.model_name import show
+from cnnbench.named import show
 
 Shape = tuple[int, ...]
 LARGEST = 2048

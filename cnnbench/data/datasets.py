@@ -7,16 +7,19 @@ imports what it needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from cnnbench import named
 from cnnbench.errors import UserError, nearest
+from cnnbench.named import Value
 from cnnbench.plugins import Registry
 
 if TYPE_CHECKING:
-    from cnnbench.data.pictures import Size, Splits
+    from cnnbench.data.annotations import Kind
+    from cnnbench.data.pictures import Fit, Size, Splits
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Facts:
         location: where its files are; None if it is part of an installed package.
         packaged: number of training and test images included in cnnbench: the first of the
             stratified draw.
+        annotations: what is known of its images; a task can only use a data set that has what it
+            needs.
     """
 
     px: int
@@ -57,6 +62,7 @@ class Facts:
     has_validation: bool = False
     location: FileLocation | None = None
     packaged: tuple[int, int] = (0, 0)
+    annotations: frozenset[Kind] = frozenset({"class"})
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,8 @@ class Request:
         validation: share of the training images held out where there is no official split.
         sha256: hash of the user's files when the suite was planned; empty if unknown.
         trains: a model is trained; otherwise every usable image is for evaluation.
+        fit: how pictures of another shape are brought to ``size``.
+        cache: folder where generated images are kept for the next time, or None.
     """
 
     name: str
@@ -82,10 +90,12 @@ class Request:
     validation: float = 0.0
     sha256: str = ""
     trains: bool = True
+    fit: Fit = "crop"
+    cache: Path | None = None
 
 
 class DataSet(Protocol):
-    """A source of labelled images."""
+    """A source of images with a class or objects (`pictures.AnnotatedPictures`) each."""
 
     @property
     def facts(self) -> Facts:
@@ -108,6 +118,18 @@ class DataSet(Protocol):
         """
 
 
+@runtime_checkable
+class Adjustable(DataSet, Protocol):
+    """A data set with parameters: ``scenes[objects=1,px=64]``."""
+
+    def adjusted(self, parameters: Mapping[str, Value]) -> DataSet:
+        """Return the data set with parameters that were given.
+
+        Raises:
+            UserError: a parameter that it does not take (the nearest is given), or its value.
+        """
+
+
 @dataclass(frozen=True)
 class Located:
     """The user's files when a suite is planned.
@@ -116,11 +138,13 @@ class Located:
         sha256: of names and contents; empty if nothing was found.
         classes: number of classes with enough files; 0 if nothing was found.
         notes: remarks for the plan.
+        annotations: what is known of its images; None if nothing was found.
     """
 
     sha256: str = ""
     classes: int = 0
     notes: tuple[str, ...] = ()
+    annotations: frozenset[Kind] | None = None
 
 
 @runtime_checkable
@@ -155,13 +179,18 @@ UNKNOWN = Facts(px=224, classes=0, training_images=3_000)
 
 
 def find(name: str, search_path: Sequence[Path] = ()) -> DataSet:
-    """Return the data set ``name``: ``digits``, or ``folder:PATH``.
+    """Return the data set ``name``: ``digits``, ``scenes[objects=1]`` or ``folder:PATH``.
 
     Raises:
-        UserError: there is no such data set, or the path is missing or unexpected. The hint is the
-            nearest name, or ``folder:NAME`` where ``NAME`` is a folder in ``search_path``.
+        UserError: there is no such data set, or the path or a parameter is missing or unexpected.
+            The hint is the nearest name, or ``folder:NAME`` where ``NAME`` is a folder in
+            ``search_path``.
     """
     kind, colon, path = name.partition(":")
+    parameters: dict[str, Value] = {}
+    if kind.endswith("]"):
+        written = named.parse(kind, "data set", "scenes[objects=1]")
+        kind, parameters = written.name, dict(written.parameters)
     if kind not in DATASETS:
         is_folder = any((parent / name).is_dir() for parent in search_path)
         hint = f"did you mean folder:{name}?" if is_folder else nearest(kind, DATASETS)
@@ -173,7 +202,11 @@ def find(name: str, search_path: Sequence[Path] = ()) -> DataSet:
         return found.at(path)
     if colon:
         raise UserError(f"{kind} takes no path", hint=f"write {kind}")
-    return found
+    if not parameters:
+        return found
+    if not isinstance(found, Adjustable):
+        raise UserError(f"{kind} takes no parameters", hint=f"write {kind}")
+    return found.adjusted(parameters)
 
 
 def facts_of(name: str) -> Facts:

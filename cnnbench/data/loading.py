@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnbench.data import datasets
 from cnnbench.data.datasets import Request
-from cnnbench.data.pictures import Labels, LoadedData, Part, Pictures, Splits
+from cnnbench.data.pictures import AnnotatedPictures, Labels, LoadedData, Part, Pictures, Splits
 from cnnbench.errors import JobFailed
 
 # A fixed draw: a subset must not differ between models or seeds.
@@ -93,5 +93,8 @@ def _training_indices(splits: Splits, request: Request) -> tuple[Labels, Labels]
 
 
 def _part(pictures: Pictures, indices: Labels, request: Request) -> Part:
-    images = pictures.read(indices, request.size, request.channels)
-    return Part(images, pictures.labels[indices])
+    labels = pictures.labels[indices]
+    if isinstance(pictures, AnnotatedPictures):
+        found = pictures.read_annotated(indices, request.size, request.channels, request.fit)
+        return Part(found[0], labels, found[1])
+    return Part(pictures.read(indices, request.size, request.channels), labels)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+
+from cnnbench.data.annotations import Objects
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Size = int | tuple[int, int]
 """Size of the images read, in px: the side of a square, or ``(height, width)``."""
+
+Fit = Literal["crop", "stretch", "letterbox"]
+"""How a picture of another shape is brought to a size: the largest central part of that shape, the
+whole picture stretched, or the whole picture with grey beside it."""
 
 _CHUNK = 2048  # images resized at once
 _MOST_PROBLEMS = 200  # unusable files listed in a record
@@ -34,6 +40,22 @@ class Pictures(Protocol):
         """Return some of the images as ``(len(indices), height, width, channels)``, 0..255.
 
         The aspect ratio is kept: the largest central part with that of ``size`` is resized.
+        """
+
+
+@runtime_checkable
+class AnnotatedPictures(Pictures, Protocol):
+    """Images with objects. ``labels`` are those of the largest object of each image.
+
+    The label is `annotations.NO_OBJECT` for an image without objects.
+    """
+
+    def read_annotated(
+        self, indices: Labels, size: Size, channels: int, fit: Fit
+    ) -> tuple[Images, Objects]:
+        """Return some of the images, as `read` does, with the objects in them.
+
+        Boxes, masks and image are fitted alike; an object of which nothing is left is left out.
         """
 
 
@@ -66,10 +88,12 @@ class Part:
         images: uint8 ``(n, height, width, channels)``, or the features that a backbone computed
             from them, float32 ``(n, d)``.
         labels: class of each image, ``(n,)``.
+        objects: the objects in each image; None if only the classes of images are known.
     """
 
     images: npt.NDArray[Any]
     labels: Labels
+    objects: Objects | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

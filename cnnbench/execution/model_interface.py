@@ -13,7 +13,7 @@ from cnnbench.errors import CnnbenchError, JobFailed, Unavailable, explained, is
 from cnnbench.forked import run_forked
 from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
-from cnnbench.models.model_name import show
+from cnnbench.named import show
 
 
 def resolve_interface(model: ModelHandle) -> ModelHandle:

@@ -8,8 +8,9 @@ from typing import Any
 
 from cnnbench.errors import UserError, nearest
 from cnnbench.models.catalog import Entry
-from cnnbench.models.model_name import ModelName, show
+from cnnbench.models.model_name import ModelName
 from cnnbench.models.signature import REQUIRED, Expression, Signature
+from cnnbench.named import show
 
 _MAX_SIZE = 2**14
 _MAX_CLASSES = 10**6

@@ -12,8 +12,9 @@ from cnnbench.errors import UserError, brief, explained
 from cnnbench.models import weights as weight_files
 from cnnbench.models.arguments import choose
 from cnnbench.models.catalog import Entry
-from cnnbench.models.model_name import ModelName, show
+from cnnbench.models.model_name import ModelName
 from cnnbench.models.signature import Signature
+from cnnbench.named import show
 
 Shape = tuple[int, ...]
 

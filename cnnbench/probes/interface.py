@@ -19,6 +19,7 @@ class Context:
         data_dir: the folder with ``keras/``, ``tensorflow_datasets/``, ``weights/``, or None.
         memory_limit: bytes that this process may use, or None.
         search_path: folders in which files that the suite names are looked up, its own first.
+        cache: folder for generated data that other jobs and runs use too, or None.
         fastest: the smallest values of each name that earlier jobs of the run on this machine left
             in their ``details["fastest"]``, in seconds.
         report_progress: sends a progress message to the parent (never inside a timed section).
@@ -32,6 +33,7 @@ class Context:
     data_dir: Path | None = None
     memory_limit: int | None = None
     search_path: tuple[Path, ...] = ()
+    cache: Path | None = None
     fastest: Mapping[str, float] = field(default_factory=dict)
     report_progress: Callable[[str], None] = lambda message: None
     report_predicted_peak: Callable[[int], None] = lambda size: None

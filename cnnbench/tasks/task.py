@@ -22,6 +22,7 @@ from cnnbench.statistics.verdict import Verdict
 if TYPE_CHECKING:
     import numpy as np
 
+    from cnnbench.data.annotations import Kind
     from cnnbench.data.pictures import Part
     from cnnbench.models.handle import ModelHandle, ModelInfo
 
@@ -192,6 +193,11 @@ class Task(Protocol):
     @property
     def name(self) -> str:
         """The name in suites: ``classification``."""
+
+    @property
+    def needs(self) -> frozenset[Kind]:
+        """What must be known of the images of a data set that networks are trained on."""
+        return frozenset({"class"})
 
     @property
     def primary(self) -> str:

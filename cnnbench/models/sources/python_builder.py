@@ -12,8 +12,9 @@ from cnnbench.models import locate, preprocessing, registered, signature, source
 from cnnbench.models.catalog import Entry
 from cnnbench.models.locate import Location
 from cnnbench.models.model import Model, Request
-from cnnbench.models.model_name import ModelName, show
+from cnnbench.models.model_name import ModelName
 from cnnbench.models.signature import Signature
+from cnnbench.named import show
 
 _ADDRESS = "://"  # left to the sources of other packages: hub://owner/name
 

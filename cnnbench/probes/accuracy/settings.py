@@ -18,7 +18,7 @@ from cnnbench.data.datasets import LocalDataSet, facts_of, short_name
 from cnnbench.errors import UserError
 from cnnbench.metrics import QUALITY
 from cnnbench.models.handle import ModelInfo
-from cnnbench.models.model_name import show
+from cnnbench.named import show
 from cnnbench.probes.accuracy.training_config import (
     IMAGENET,
     OWN,

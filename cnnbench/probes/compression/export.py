@@ -19,7 +19,7 @@ from cnnbench.errors import CnnbenchError, UserError
 from cnnbench.metrics import METRICS
 from cnnbench.models import registry
 from cnnbench.models.model import Model
-from cnnbench.models.model_name import show as show_shape
+from cnnbench.named import show as show_shape
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training_config import OWN
 from cnnbench.probes.compression import paths, settings, variants

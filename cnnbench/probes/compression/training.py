@@ -17,7 +17,7 @@ from cnnbench.errors import UserError
 from cnnbench.files import replace_text
 from cnnbench.models import weights
 from cnnbench.models.handle import ModelHandle
-from cnnbench.models.model_name import show
+from cnnbench.named import show
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer

@@ -12,7 +12,7 @@ from cnnbench import files
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
-from cnnbench.models.model_name import show
+from cnnbench.named import show
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.tasks.task import Objective
 

@@ -1,0 +1,54 @@
+"""Heads: what makes a backbone a network for a task, as ``MobileNetV2+box``.
+
+A head is one file here with a `Head` in it and one line in `HEADS`; another package adds one by an
+entry point of the group ``cnnbench.heads``. The module must be light to import: `Head.attach`
+imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from cnnbench.plugins import Registry
+
+PREFIX = "head_"
+"""Names of a head's layers begin with this; all other layers of the network are the backbone's."""
+
+
+class Head(Protocol):
+    """A head."""
+
+    @property
+    def task(self) -> str:
+        """The task of a network with this head: ``localization``."""
+
+    @property
+    def summary(self) -> str:
+        """A phrase on what it is, for lists."""
+
+    @property
+    def takes_top(self) -> bool:
+        """True if it changes a whole classifier; else the backbone comes without its top."""
+
+    @property
+    def attach(self) -> Callable[..., Any]:
+        """``attach(backbone, classes, *, parameter=default, ...) -> outputs``.
+
+        ``backbone`` is a functional ``keras.Model`` from images to maps; with `takes_top` it is a
+        classifier. Other maps can be reached through its layers. The head's own parameters are
+        keyword arguments with defaults, and stand in its brackets.
+
+        The outputs are a symbolic tensor, or a dictionary of several by name. Layers that the head
+        adds have names that begin with `PREFIX`. A `UserError` says why the head cannot be attached
+        to this backbone.
+        """
+
+
+HEADS: Registry[Head] = Registry(
+    "cnnbench.heads",
+    "head",
+    {
+        "box": "cnnbench.models.heads.box:BOX",
+    },
+)

@@ -1,0 +1,42 @@
+"""``+box``: one class and one box an image, from the pooled features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnbench.errors import UserError
+from cnnbench.models.heads import PREFIX
+
+
+class Box:
+    """Classification with localisation (Géron, 3rd ed., ch. 14, "Classification and Localization").
+
+    Outputs: ``classes``, probabilities ``(n, classes)``, and ``boxes``, the box's centre and size
+    as fractions of the image, ``(n, 4)``: x, y, width, height.
+    """
+
+    task = "localization"
+    summary = "a class and a box from the pooled features"
+    takes_top = False
+
+    def attach(self, backbone: Any, classes: int, *, dropout: float = 0.0) -> dict[str, Any]:
+        import tensorflow as tf
+
+        layers = tf.keras.layers
+        maps = backbone.outputs[0]
+        if len(maps.shape) != 4:
+            raise UserError(
+                f"+box needs feature maps, and {backbone.name} gives vectors",
+                hint="use a backbone whose top can be left off",
+            )
+        pooled = layers.GlobalAveragePooling2D(name=f"{PREFIX}pool")(maps)
+        if dropout:
+            pooled = layers.Dropout(dropout, name=f"{PREFIX}dropout")(pooled)
+        centred = tf.keras.initializers.Constant(0.5)
+        return {
+            "boxes": layers.Dense(4, bias_initializer=centred, name=f"{PREFIX}boxes")(pooled),
+            "classes": layers.Dense(classes, activation="softmax", name=f"{PREFIX}classes")(pooled),
+        }
+
+
+BOX = Box()
