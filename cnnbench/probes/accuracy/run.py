@@ -149,7 +149,7 @@ def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
         raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not finite")
     targets = objective.targets(dataset.test)
     found = objective.evaluate(outputs, targets, objective.encoding(network))
-    notes = [*training.notes, *objective.notes(job.model), *found.notes]
+    notes = [*training.notes, *objective.notes(job.model, dataset.test), *found.notes]
     return ProbeResult(
         metrics={**found.metrics, **_pace(training), **_time_to_target(training)},
         details={

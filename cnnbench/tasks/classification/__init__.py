@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnbench.models.handle import ModelHandle, ModelInfo
 from cnnbench.statistics import proportions
 from cnnbench.statistics.estimates import Estimate
+from cnnbench.tasks.objective import single
 from cnnbench.tasks.task import (
+    Arrays,
     Contender,
     Evaluated,
     Judgement,
@@ -18,9 +20,6 @@ from cnnbench.tasks.task import (
     Task,
     TrainedOn,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 class Classification(Task):
@@ -32,22 +31,22 @@ class Classification(Task):
     predicted = "classes"
 
     def decode(
-        self, outputs: np.ndarray, network: Any, names: Sequence[str], top: int
+        self, outputs: Arrays, network: Any, names: Sequence[str], top: int
     ) -> list[list[Prediction]]:
         """Return the most probable classes of each image."""
         from cnnbench.tasks.classification.outputs import decode
 
-        return decode(outputs, network, names, top)
+        return decode(single(outputs), network, names, top)
 
-    def published_names(self, model: ModelHandle, outputs: np.ndarray) -> Sequence[str]:
+    def published_names(self, model: ModelHandle, outputs: Arrays) -> Sequence[str]:
         """Return ImageNet's names for the thousand classes of published weights."""
         from cnnbench.tasks.classification.class_names import imagenet_ids, imagenet_names
 
         # A network in a file may have a thousand classes other than ImageNet's.
-        is_published = not model.is_trained and outputs.shape[-1] == len(imagenet_ids())
+        is_published = not model.is_trained and single(outputs).shape[-1] == len(imagenet_ids())
         return imagenet_names() if is_published else ()
 
-    def objective(self, classes: Sequence[str], dataset: str) -> Objective:
+    def objective(self, classes: Sequence[str], dataset: str, options: Any = None) -> Objective:
         """Return the objective for the data set's classes."""
         from cnnbench.tasks.classification.objective import ClassificationObjective
 
