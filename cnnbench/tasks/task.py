@@ -270,6 +270,7 @@ TASKS: Registry[Task] = Registry(
     "task",
     {
         "classification": "cnnbench.tasks.classification:CLASSIFICATION",
+        "localization": "cnnbench.tasks.localization:LOCALIZATION",
     },
 )
 
