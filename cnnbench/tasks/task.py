@@ -279,6 +279,7 @@ TASKS: Registry[Task] = Registry(
     "task",
     {
         "classification": "cnnbench.tasks.classification:CLASSIFICATION",
+        "localization": "cnnbench.tasks.localization:LOCALIZATION",
     },
 )
 
