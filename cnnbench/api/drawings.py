@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cnnbench import files
 from cnnbench.api import fitted_images
-from cnnbench.data.drawing import drawn
+from cnnbench.data.drawing import Mark, drawn
 from cnnbench.errors import UserError
 from cnnbench.tasks.task import Prediction
 
@@ -67,14 +67,25 @@ def write(
         UserError: a picture cannot be read, or a file not be written.
     """
     for path, file, found in zip(paths, pictures, predictions, strict=True):
-        marks = [mark for n, one in enumerate(found) if (mark := one.mark(n)) is not None]
-        picture = drawn(fitted_images.upright(file, white), marks)
+        picture = drawn(fitted_images.upright(file, white), _marks(found))
         try:
             path.parent.mkdir(exist_ok=True)
             with files.replacing(path) as stream:
                 picture.save(stream, _FORMATS[path.suffix.lower()])
         except OSError as error:
             raise UserError(f"cannot be written: {error.strerror}", str(path)) from None
+
+
+def _marks(predictions: Sequence[Prediction]) -> list[Mark]:
+    """Return the marks of predictions, the first, which is the best, of those at one place."""
+    found: dict[object, Mark] = {}
+    for number, prediction in enumerate(predictions):
+        mark = prediction.mark(number)
+        if mark is not None:
+            is_alone = mark.mask is not None
+            place = number if is_alone else None if mark.box is None else tuple(mark.box)
+            found.setdefault(place, mark)
+    return list(found.values())
 
 
 def _check(paths: Sequence[Path], pictures: Sequence[Path]) -> None:

@@ -119,7 +119,7 @@ def predict(
         from cnnbench.probes.accuracy.training import network as networks
 
         is_resized = found.factory.takes("classes") and len(names) not in (0, found.classes)
-        whole = found.build(weights=chosen, classes=len(names) if is_resized else None)
+        whole = found.trained(weights=chosen, classes=len(names) if is_resized else None)
         preprocess = found.preprocess if preprocessing else networks.unchanged
         if networks.scales_twice(whole, preprocess):
             notes.append(

@@ -73,6 +73,9 @@ class ModelHandle(ModelInfo, Protocol):
     ) -> Any:
         """Return a ``keras.Model`` (of the Keras generation of this process)."""
 
+    def trained(self, *, weights: str | Path | None = None, classes: int | None = None) -> Any:
+        """Return `build` with weights for all of the network, not only for a part of it."""
+
     def architecture(
         self, *, input_shape: tuple[int, ...] | None = None, classes: int | None = None
     ) -> Any:

@@ -146,6 +146,25 @@ class HeadedFactory:
             except UserError:
                 raise error from None
 
+    def trained(self, request: Request, source: str | Path | None) -> Any:
+        """Return the network as `assembled` does; refuse weights that leave the head untrained."""
+        if self.head.takes_top:
+            return self.assembled(request, source)
+        untrained = f"the head of {request.label} is untrained"
+        hint = "give weights of the whole network, --weights FILE"
+        if source is None or source == "imagenet":
+            raise UserError(f"{untrained}: no weights are published for it", hint=hint)
+        try:
+            return self._with_whole_from(source, request)
+        except weights.OtherParameter:
+            raise
+        except UserError as error:
+            try:
+                self._with_backbone_from(source, request)
+            except UserError:
+                raise error from None
+        raise UserError(f"{untrained}: {source} has weights of the backbone alone", hint=hint)
+
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
         """Apply the preprocessing of the backbone."""
         return self.backbone.preprocess(images)

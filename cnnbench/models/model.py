@@ -86,6 +86,13 @@ class AssemblingFactory(NetworkFactory, Protocol):
             source: ``'imagenet'``, a weights file, or None for those that it comes with.
         """
 
+    def trained(self, request: Request, source: str | Path | None) -> Any:
+        """Return the same with weights for every part.
+
+        Raises:
+            UserError: ``source`` has none for one of the parts.
+        """
+
 
 @dataclass(frozen=True)
 class Model:
@@ -237,6 +244,16 @@ class Model:
             whole = None if include_top else lambda: self.architecture(input_shape=input_shape)
             weight_files.load(model, Path(weights), self.label, whole)
         return model
+
+    def trained(self, *, weights: str | Path | None = None, classes: int | None = None) -> Any:
+        """Return `build` with weights for all of the network, not only for a part of it.
+
+        Raises:
+            UserError: as `build`; or a head for which there are no weights.
+        """
+        if isinstance(self.factory, AssemblingFactory):
+            return self.factory.trained(self._request(None, classes, True), weights)
+        return self.build(weights=weights, classes=classes)
 
     def architecture(
         self,

@@ -58,7 +58,7 @@ def card(folder: Path) -> dict[str, Any]:
 
 def _untrained(handle: ModelHandle, file: Path | None, folder: Path) -> ProbeResult:
     """Use the weights in ``file``, or random ones for which outputs differ between images."""
-    whole = handle.build(weights=file) if file else calibrated_model.build(handle)
+    whole = handle.trained(weights=file) if file else calibrated_model.build(handle)
     model, output = network.select_output(handle, whole)
     origin = f"from {file.name}" if file else "random, seeded"
     if not file and handle.is_trained:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from cnnbench.text import shape_text
 
 if TYPE_CHECKING:
     from cnnbench.data.drawing import Mark
+    from cnnbench.data.fitting import Placement
 
 BOXES, CLASSES = "boxes", "classes"
 ROLES = (BOXES, CLASSES)
@@ -45,12 +46,15 @@ class Located(Prediction):
         name: for people.
         probability: between 0 and 1.
         box: top, left, bottom, right, as fractions of the image.
+        picture: height and width in px of the picture that they are fractions of; None if they are
+            fractions of the network's input.
     """
 
     number: int
     name: str
     probability: float
     box: tuple[float, float, float, float]
+    picture: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         return f"{100 * self.probability:5.1f} %  {self.name}  ({self._edges()})"
@@ -63,16 +67,30 @@ class Located(Prediction):
         }
 
     def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "box": list(self.box)}
+        found = {name: getattr(self, name) for name in ("number", "name", "probability")}
+        pixels = {"box_px": [round(place, 1) for place in self._pixels()]} if self.picture else {}
+        return {**found, "box": list(self.box), **pixels}
+
+    def placed(self, placement: Placement) -> Located:
+        """Return the box in the picture, of which it keeps what is inside."""
+        (box,) = np.clip(placement.back([self.box]), 0.0, 1.0).tolist()
+        return replace(self, box=tuple(box), picture=placement.picture)
 
     def mark(self, number: int) -> Mark:
         from cnnbench.data.drawing import Mark
 
-        return Mark(f"{self.name} {100 * self.probability:.0f} %", number, box=self.box)
+        return Mark(f"{self.name} {100 * self.probability:.1f} %", number, box=self.box)
+
+    def _pixels(self) -> list[float]:
+        height, width = self.picture or (0, 0)
+        return [place * size for place, size in zip(self.box, (height, width) * 2, strict=True)]
 
     def _edges(self) -> str:
-        sides = zip(("top", "left", "bottom", "right"), self.box, strict=True)
-        return ", ".join(f"{side} {100 * place:.0f} %" for side, place in sides)
+        """Return the box in px of the picture, else in per cent of the image."""
+        places = self._pixels() if self.picture else [100 * place for place in self.box]
+        unit = "px" if self.picture else "%"
+        sides = zip(("top", "left", "bottom", "right"), places, strict=True)
+        return ", ".join(f"{side} {place:.0f}" for side, place in sides) + f" {unit}"
 
 
 def paths(outputs: Mapping[str, Shape], wanted: str | None, label: str) -> dict[str, str]:
