@@ -34,6 +34,10 @@ class ModelInfo(Protocol):
         """The task of the model: ``classification``."""
 
     @property
+    def is_task_assumed(self) -> bool:
+        """True for a user's builder or file that states no task: it counts as a classifier."""
+
+    @property
     def stated(self) -> frozenset[str]:
         """Those of ``input_shape`` and ``classes`` that are given in its brackets."""
 

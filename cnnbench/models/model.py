@@ -157,6 +157,11 @@ class Model:
         return self.entry.task
 
     @property
+    def is_task_assumed(self) -> bool:
+        """True for a user's builder or file that states no task: it counts as a classifier."""
+        return self.entry.source == "user" and self.entry.task == Entry.task
+
+    @property
     def is_trained(self) -> bool:
         """True if the model comes with its own weights, as one in a file."""
         return self.factory.is_trained
