@@ -82,6 +82,12 @@ class ModelHandle(ModelInfo, Protocol):
     ) -> Any:
         """Build the network with initial weights."""
 
+    def head_layers(self, network: Any) -> list[Any]:
+        """Return those layers of a network that `build` made which belong to the head.
+
+        All others are the backbone's; a model without a head has none.
+        """
+
     def with_interface(self, input_shape: tuple[int, ...], classes: int) -> ModelHandle:
         """Return a copy with the input shape and classes that were found by building it."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cnnbench.environment import keras_backend
 from cnnbench.errors import UserError, brief, explained
 from cnnbench.models import weights as weight_files
 from cnnbench.models.arguments import choose
 from cnnbench.models.catalog import Entry
+from cnnbench.models.heads import PREFIX
 from cnnbench.models.model_name import ModelName
 from cnnbench.models.signature import Signature
 from cnnbench.named import show
@@ -69,8 +70,21 @@ class NetworkFactory(Protocol):
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
         """Map float32 images in 0..255 to the inputs that the network expects."""
 
-    def fingerprint(self) -> Mapping[str, str]:
+    def fingerprint(self) -> Mapping[str, Any]:
         """Return what else affects results besides name and parameters: hashes of its source."""
+
+
+@runtime_checkable
+class AssemblingFactory(NetworkFactory, Protocol):
+    """A factory of networks in several parts, for which a file may have the weights of one."""
+
+    def assembled(self, request: Request, source: str | Path | None) -> Any:
+        """Return the ``keras.Model`` with weights.
+
+        Args:
+            request: the network.
+            source: ``'imagenet'``, a weights file, or None for those that it comes with.
+        """
 
 
 @dataclass(frozen=True)
@@ -207,7 +221,9 @@ class Model:
             classes: instead of the model's own.
             include_top: False omits the classifier and the pooling before it.
             weights: ``'imagenet'``, or a file that Keras can load weights from. A ``.keras``
-                file comes with its own; everything else is initialised at random.
+                file comes with its own; everything else is initialised at random. With a head, a
+                file has those of the whole network or of the backbone; ImageNet's are the
+                backbone's.
 
         Raises:
             UserError: a size below `min_size`, arguments that the builder does not take, or a
@@ -215,6 +231,8 @@ class Model:
             Unavailable: weights that are not on this machine.
         """
         request = self._request(input_shape, classes, include_top)
+        if isinstance(self.factory, AssemblingFactory):
+            return self.factory.assembled(request, weights)
         if weights == "imagenet":
             return self.factory.pretrained(request)
         model = self.factory.architecture(request)
@@ -237,6 +255,10 @@ class Model:
         Inside `cnnbench.analysis.weightless` no weights are allocated.
         """
         return self.factory.architecture(self._request(input_shape, classes, include_top))
+
+    def head_layers(self, network: Any) -> list[Any]:
+        """Return those layers of a network that `build` made which belong to the head."""
+        return [layer for layer in network.layers if layer.name.startswith(PREFIX)]
 
     def _request(
         self, input_shape: Shape | None, classes: int | None, include_top: bool
