@@ -82,6 +82,10 @@ class ModelHandle(ModelInfo, Protocol):
     ) -> Any:
         """Build the network with initial weights."""
 
+    @property
+    def has_head(self) -> bool:
+        """True if it is a backbone with a head, so that its layers are those of both."""
+
     def head_layers(self, network: Any) -> list[Any]:
         """Return those layers of a network that `build` made which belong to the head.
 

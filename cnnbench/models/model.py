@@ -256,6 +256,11 @@ class Model:
         """
         return self.factory.architecture(self._request(input_shape, classes, include_top))
 
+    @property
+    def has_head(self) -> bool:
+        """True if it is a backbone with a head, so that its layers are those of both."""
+        return isinstance(self.factory, AssemblingFactory)
+
     def head_layers(self, network: Any) -> list[Any]:
         """Return those layers of a network that `build` made which belong to the head."""
         return [layer for layer in network.layers if layer.name.startswith(PREFIX)]
