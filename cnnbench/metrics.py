@@ -100,6 +100,8 @@ QUALITY: Registry[QualityMetric] = Registry(
         "top5": "cnnbench.tasks.classification.quality:TOP5",
         "ece": "cnnbench.tasks.classification.quality:ECE",
         "loss": "cnnbench.tasks.classification.quality:LOSS",
+        "mean_iou": "cnnbench.tasks.localization.quality:MEAN_IOU",
+        "located_top1": "cnnbench.tasks.localization.quality:LOCATED_TOP1",
     },
 )
 

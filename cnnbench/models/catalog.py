@@ -10,11 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cnnbench.errors import plain
 from cnnbench.models.heads import Head
 from cnnbench.text import shape_text
+
+if TYPE_CHECKING:
+    from cnnbench.data.pictures import Fit
 
 Origin = Literal["keras.applications", "cnnbench", "user", "head"]
 
@@ -35,6 +38,8 @@ class Entry:
         builder: the location of the builder, ``package.module:function``.
         classes: the default number of classes; 0 if unknown.
         task: what the model is for: ``classification``.
+        class_names: of its classes, in the order of its outputs; () if unknown.
+        fit: how its training brought pictures of another shape to its input; None if unknown.
     """
 
     name: str
@@ -48,6 +53,8 @@ class Entry:
     builder: str
     classes: int = 1000
     task: str = "classification"
+    class_names: tuple[str, ...] = ()
+    fit: Fit | None = None
 
     @classmethod
     def of_user(

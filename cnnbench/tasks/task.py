@@ -25,6 +25,7 @@ from cnnbench.tasks.objective import Arrays, Evaluation, Objective
 if TYPE_CHECKING:
     from cnnbench.data.annotations import Kind
     from cnnbench.data.drawing import Mark
+    from cnnbench.data.fitting import Placement
     from cnnbench.data.pictures import Fit
     from cnnbench.models.handle import ModelHandle, ModelInfo
 
@@ -119,6 +120,14 @@ class Prediction(Protocol):
 
     def to_json(self) -> Mapping[str, Any]:
         """Return field -> JSON value."""
+
+    def placed(self, placement: Placement) -> Prediction:
+        """Return the same prediction about the picture that was fitted to the network's input.
+
+        `Task.decode` gives places as fractions of that input. A prediction about the whole image
+        stays as it is.
+        """
+        return self
 
     def mark(self, number: int) -> Mark | None:
         """Return what to draw into the picture, in colour ``number``; None if it has no place."""
@@ -287,6 +296,7 @@ TASKS: Registry[Task] = Registry(
     "task",
     {
         "classification": "cnnbench.tasks.classification:CLASSIFICATION",
+        "localization": "cnnbench.tasks.localization:LOCALIZATION",
     },
 )
 

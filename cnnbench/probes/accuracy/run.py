@@ -17,6 +17,7 @@ from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import data_details
 from cnnbench.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.metrics import QUALITY
+from cnnbench.models.file_facts import FileFacts
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.preprocessing import PixelMap
 from cnnbench.probes.accuracy.settings import AccuracySetting
@@ -123,10 +124,10 @@ def _keep(network: Any, job: TrainingJob, context: Context) -> None:
     whole.set_weights(network.get_weights())
     try:
         whole.save(f"{file}.keras")
-        channels = networks.channels(job.model)
-        if pixels := PixelMap.of(job.preprocess, channels):
-            pixels.write(Path(f"{file}.keras"))
-        else:
+        pixels = PixelMap.of(job.preprocess, networks.channels(job.model))
+        facts = FileFacts(setting.task, tuple(job.dataset.classes), pixels)
+        facts.write(Path(f"{file}.keras"))
+        if pixels is None:
             context.report_progress(
                 "the .keras file does not include the preprocessing, which is not linear per pixel"
             )

@@ -79,7 +79,7 @@ def build(
         classes: number of outputs of the trained model.
 
     Returns:
-        A ``keras.Model`` with one output, and the path of that output as `network.select_output`.
+        A ``keras.Model`` with the outputs of its task, and their path as `network.select_output`.
     """
     if training is None:
         return network.select_output(handle, handle.build())

@@ -17,7 +17,7 @@ from cnnbench.tasks.classification.quality import Floats
 from cnnbench.tasks.objective import single
 from cnnbench.tasks.task import Arrays, Evaluation, Objective, evaluate_all
 
-_MOST_NAMES = 50  # class names in a record
+MOST_NAMES = 50  # class names in a record
 
 
 class ClassificationObjective(Objective):
@@ -83,7 +83,7 @@ class ClassificationObjective(Objective):
         probs, labels = probabilities(single(outputs), cast(Kind, encoding)), single(targets)
         return Evaluation(
             evaluate_all("classification", probs, labels),
-            quality.details(probs, labels) | {"classes": list(self._classes)[:_MOST_NAMES]},
+            quality.details(probs, labels) | {"classes": list(self._classes)[:MOST_NAMES]},
         )
 
     def agreement(self, outputs: Arrays, others: Arrays, encoding: str) -> float:
