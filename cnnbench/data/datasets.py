@@ -209,6 +209,12 @@ def find(name: str, search_path: Sequence[Path] = ()) -> DataSet:
     return found.adjusted(parameters)
 
 
+def canonical(name: str) -> str:
+    """Return the name with its parameters in one order and without spaces."""
+    has_parameters = name.endswith("]") and ":" not in name
+    return str(named.parse(name, "data set", "scenes[objects=1]")) if has_parameters else name
+
+
 def facts_of(name: str) -> Facts:
     """Return the facts of a data set, or `UNKNOWN` if there is none of that name."""
     try:

@@ -34,6 +34,10 @@ class ModelInfo(Protocol):
         """The task of the model: ``classification``."""
 
     @property
+    def is_task_assumed(self) -> bool:
+        """True for a user's builder or file that states no task: it counts as a classifier."""
+
+    @property
     def stated(self) -> frozenset[str]:
         """Those of ``input_shape`` and ``classes`` that are given in its brackets."""
 
@@ -80,6 +84,10 @@ class ModelHandle(ModelInfo, Protocol):
         self, *, input_shape: tuple[int, ...] | None = None, classes: int | None = None
     ) -> Any:
         """Build the network with initial weights."""
+
+    @property
+    def has_head(self) -> bool:
+        """True if it is a backbone with a head, so that its layers are those of both."""
 
     def head_layers(self, network: Any) -> list[Any]:
         """Return those layers of a network that `build` made which belong to the head.

@@ -178,6 +178,11 @@ class Model:
         return self.entry.task
 
     @property
+    def is_task_assumed(self) -> bool:
+        """True for a user's builder or file that states no task: it counts as a classifier."""
+        return self.entry.source == "user" and self.entry.task == Entry.task
+
+    @property
     def is_trained(self) -> bool:
         """True if the model comes with its own weights, as one in a file."""
         return self.factory.is_trained
@@ -267,6 +272,11 @@ class Model:
         Inside `cnnbench.analysis.weightless` no weights are allocated.
         """
         return self.factory.architecture(self._request(input_shape, classes, include_top))
+
+    @property
+    def has_head(self) -> bool:
+        """True if it is a backbone with a head, so that its layers are those of both."""
+        return isinstance(self.factory, AssemblingFactory)
 
     def head_layers(self, network: Any) -> list[Any]:
         """Return those layers of a network that `build` made which belong to the head."""

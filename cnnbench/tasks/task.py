@@ -46,6 +46,7 @@ __all__ = [
     "evaluate_all",
     "quality_metrics",
     "ranking_metrics",
+    "too_few_classes",
 ]
 
 DEFAULT = "classification"
@@ -255,6 +256,15 @@ class Task(Protocol):
         """
         return ""
 
+    def refusal(self, model: ModelInfo, classes: int) -> str:
+        """Return why a model cannot be trained on a data set of so many classes; empty if it can.
+
+        Args:
+            model: the reason is a predicate of it: ``has a head for …``.
+            classes: 0 if known only after reading the data set.
+        """
+        return ""
+
     def gain(self, base: Evaluated, new: Evaluated) -> tuple[Estimate, int] | None:
         """Return by how much `primary` rises from ``base`` to ``new``, and on how many images.
 
@@ -272,6 +282,13 @@ class Task(Protocol):
     def rank(self, contenders: Sequence[Contender]) -> Sequence[Place | None]:
         """Return the place of each contender by `primary`; None for one that is not ranked."""
         return [None] * len(contenders)
+
+
+def too_few_classes(model: ModelInfo, classes: int) -> str:
+    """Return a `Task.refusal` of a model whose name states fewer classes than the data set has."""
+    if "classes" not in model.stated or model.classes >= classes:
+        return ""
+    return f"has a head for {model.classes} classes, but the data set has {classes}"
 
 
 TASKS: Registry[Task] = Registry(

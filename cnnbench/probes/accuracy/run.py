@@ -68,7 +68,7 @@ def prepare_training(
     if dataset.validation is None and (setting.early_stop or setting.target):
         raise JobFailed(
             f"validation: {setting.validation:g} holds out none of {len(dataset.train):,} images, "
-            f"and early_stop and {setting.written('target')} need some"
+            f"and early_stop and {setting.target_name} need some"
         )
     job = TrainingJob(model, setting, dataset, context.repeat, weights)
     job.objective.check_model(model)  # a folder's classes are known only now
