@@ -52,10 +52,17 @@ def select(paths: Sequence[str], wanted: str | None, label: str) -> str:
 
 
 def remark(structure: Any, path: str) -> str:
-    """Return a sentence that names the output used; empty if there is only one."""
+    """Return a sentence that names the output used; empty if there is only one.
+
+    Args:
+        structure: what the network returns.
+        path: of that output; or of several, in words: ``boxes from places, classes from names``.
+    """
     paths = list(named(structure))
     if len(paths) == 1:
         return ""
+    if path not in paths:
+        return f"of its outputs it reads {path}"
     others = ", ".join(other for other in paths if other != path)
     return f"classes are read from its output '{path}' ([output=...] selects another: {others})"
 

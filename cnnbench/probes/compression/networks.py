@@ -73,7 +73,8 @@ def build(
 
     Args:
         handle: the model.
-        training: its training; a ``transfer`` has a head of its own. None for an untrained model.
+        training: its training; a ``transfer`` puts a new head on a model that has none in its name.
+            None for an untrained model.
         objective: makes that head.
         shape: ``(height, width, channels)`` of the training images.
         classes: number of outputs of the trained model.
@@ -83,8 +84,9 @@ def build(
     """
     if training is None:
         return network.select_output(handle, handle.build())
-    if training.recipe == "scratch":
-        return network.select_output(handle, handle.build(input_shape=shape, classes=classes))
+    if training.recipe == "scratch" or handle.has_head:
+        whole = handle.build(input_shape=shape, classes=classes)
+        return network.select_output(handle, whole, training.goal)
     import tensorflow as tf
 
     backbone = handle.build(input_shape=shape, include_top=False)

@@ -295,6 +295,7 @@ def making(variant: Variant, chosen: Mapping[str, Any]) -> dict[str, Any]:
 def trained_interface(
     model: ModelInfo, training: AccuracySetting, objective: Objective
 ) -> tuple[tuple[int, ...], int]:
-    """Return the input shape and outputs of ``model`` as trained; a transfer has new outputs."""
-    own = model.classes if training.recipe == "scratch" else 0
+    """Return the input shape and outputs of ``model`` as trained; a new head has new outputs."""
+    keeps_head = training.recipe == "scratch" or model.has_head
+    own = model.classes if keeps_head else 0
     return training.images_for(model.input_shape), objective.outputs_for(own)
