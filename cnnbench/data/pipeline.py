@@ -92,6 +92,7 @@ class TrainingBatches:
         on the draws of its layers.
         """
         if isinstance(self._targets, Mapping):
+
             def of_objects(images: Any, targets: Any, step: Any) -> tuple[Any, Any]:
                 if self._augment.is_off():
                     return images, targets

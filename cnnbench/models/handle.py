@@ -38,6 +38,10 @@ class ModelInfo(Protocol):
         """True for a user's builder or file that states no task: it counts as a classifier."""
 
     @property
+    def has_head(self) -> bool:
+        """True if it is a backbone with a head, so that its layers are those of both."""
+
+    @property
     def stated(self) -> frozenset[str]:
         """Those of ``input_shape`` and ``classes`` that are given in its brackets."""
 
@@ -81,10 +85,6 @@ class ModelHandle(ModelInfo, Protocol):
         self, *, input_shape: tuple[int, ...] | None = None, classes: int | None = None
     ) -> Any:
         """Build the network with initial weights."""
-
-    @property
-    def has_head(self) -> bool:
-        """True if it is a backbone with a head, so that its layers are those of both."""
 
     def head_layers(self, network: Any) -> list[Any]:
         """Return those layers of a network that `build` made which belong to the head.

@@ -25,6 +25,7 @@ class FakeModel:
     output: str | None = None
     task: str = "classification"
     is_task_assumed: bool = False
+    has_head: bool = False
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.label}

@@ -83,8 +83,9 @@ def build(
     """
     if training is None:
         return network.select_output(handle, handle.build())
-    if training.recipe == "scratch":
-        return network.select_output(handle, handle.build(input_shape=shape, classes=classes))
+    if training.recipe == "scratch" or handle.has_head:
+        whole = handle.build(input_shape=shape, classes=classes)
+        return network.select_output(handle, whole, training.goal)
     import tensorflow as tf
 
     backbone = handle.build(input_shape=shape, include_top=False)
