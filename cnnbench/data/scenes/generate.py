@@ -100,11 +100,8 @@ class Garments:
 @lru_cache(maxsize=2)
 def garments_of(split: Split) -> Garments:
     """Return the packaged garments that a split's scenes are made of."""
-    found = fashion_mnist.drawn(*fashion_mnist.FASHION_MNIST.facts.packaged)
-    assert found is not None  # all of them are packaged
-    pictures = found.train if split == "train" else found.test
-    images = pictures.read(np.arange(len(pictures.labels)), 28, 1)
-    return Garments(images[..., 0], pictures.labels)
+    images, labels = fashion_mnist.packaged(split)
+    return Garments(images[..., 0], labels)
 
 
 def filled(masks: Mask) -> Mask:

@@ -1,4 +1,4 @@
-"""Sequences of frames: garments that move over a ground, hide each other and keep their identity."""
+"""Sequences: garments that move over a ground, hide each other and keep their identity."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POINT = 16  # binary digits after the point of a place or a velocity, in px
 
 
 @dataclass(frozen=True)
-class Path:
+class AxisMotion:
     """The way of a garment along one axis, in 2⁻¹⁶ px.
 
     Attributes:
@@ -54,8 +54,8 @@ class Moving:
 
     number: int
     side: int
-    down: Path
-    along: Path
+    down: AxisMotion
+    along: AxisMotion
 
 
 def make(
@@ -98,7 +98,7 @@ def filmed(
     px, count = len(still), len(moving)
     images = np.repeat(still[None], frames, axis=0)
     instances = np.zeros((frames, px, px), np.uint8)
-    boxes = np.zeros((frames, count, 4), np.float32)
+    boxes = np.zeros((frames, count, 4), np.int64)
     pixels = np.zeros(count, np.int64)
     for row, one in enumerate(moving):
         picture, mask = garments.at(one.number, one.side)
@@ -109,11 +109,11 @@ def filmed(
             place = slice(top, top + one.side), slice(left, left + one.side)
             np.copyto(images[frame][place], picture, where=mask)
             np.copyto(instances[frame][place], np.uint8(row + 1), where=mask)
-            boxes[frame, row] = (box + (top, left, top, left)).astype(np.float32) / np.float32(px)
+            boxes[frame, row] = box + np.array((top, left, top, left))
     seen = np.stack([np.bincount(one.ravel(), minlength=count + 1)[1:] for one in instances])
     objects = Objects(
         labels=np.tile([garments.labels[one.number] for one in moving], (frames, 1)),
-        boxes=boxes,
+        boxes=boxes.astype(np.float32) / np.float32(px),
         sizes=np.full((frames, 2), px, np.int64),
         ignored=np.zeros((frames, count), np.bool_),
         instances=instances,
@@ -128,7 +128,7 @@ def _drawn(recipe: Recipe, garments: Garments, draws: Draws) -> Moving:
     room = recipe.px - side << _POINT
     start = draws.below(room + 1), draws.below(room + 1)
     velocity = _velocity(recipe.px, draws)
-    down, along = (Path(*way, room) for way in zip(start, velocity, strict=True))
+    down, along = (AxisMotion(*way, room) for way in zip(start, velocity, strict=True))
     return Moving(number, side, down, along)
 
 
