@@ -10,8 +10,6 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cnnbench.data import loading
 from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import data_details
@@ -64,7 +62,8 @@ def prepare_training(
 
     weights = _weights(model, setting, context)
     context.report_progress(f"reading {setting.dataset}")
-    dataset = loading.load(_request(model, setting), context.data_dir, context.search_path)
+    request = _request(model, setting, context)
+    dataset = loading.load(request, context.data_dir, context.search_path)
     if dataset.validation is None and (setting.early_stop or setting.target):
         raise JobFailed(
             f"validation: {setting.validation:g} holds out none of {len(dataset.train):,} images, "
@@ -94,7 +93,7 @@ def _weights(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     return weights
 
 
-def _request(model: ModelHandle, setting: AccuracySetting) -> Request:
+def _request(model: ModelHandle, setting: AccuracySetting, context: Context) -> Request:
     height, width, channels = networks.images(model, setting)
     return Request(
         name=setting.dataset,
@@ -104,28 +103,29 @@ def _request(model: ModelHandle, setting: AccuracySetting) -> Request:
         test_examples=setting.test_examples,
         validation=setting.validation,
         sha256=setting.dataset_sha256,
+        fit=setting.picture_fit,
+        cache=context.cache,
     )
 
 
 def _keep(network: Any, job: TrainingJob, context: Context) -> None:
-    """Save the weights, and the whole network if it was trained from scratch.
+    """Save the weights, and the whole network unless only Keras' unsafe mode could load it.
 
-    A transferred network has a custom layer around its backbone, which Keras cannot load in safe
-    mode.
+    A transferred network without a head in its name has a custom layer around its backbone.
     """
     context.artifacts.mkdir(parents=True, exist_ok=True)
     file, setting = context.artifacts / f"seed-{context.repeat}", job.setting
     network.save_weights(f"{file}.weights.h5")
-    if setting.recipe != "scratch":
+    if setting.recipe != "scratch" and not job.model.has_head:
         return
     # A copy, as the trained object would include its optimiser.
     shape, momentum = networks.images(job.model, setting), setting.batchnorm_momentum
-    whole, _ = networks.scratch(job.model, shape, job.objective, momentum)
+    whole, _ = networks.scratch(job.model, shape, job.objective, momentum, setting.goal)
     whole.set_weights(network.get_weights())
     try:
         whole.save(f"{file}.keras")
         pixels = PixelMap.of(job.preprocess, networks.channels(job.model))
-        facts = FileFacts(setting.task, tuple(job.dataset.classes), pixels)
+        facts = FileFacts(setting.task, tuple(job.dataset.classes), pixels, setting.fit)
         facts.write(Path(f"{file}.keras"))
         if pixels is None:
             context.report_progress(
@@ -144,8 +144,8 @@ def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
         JobFailed: its outputs are not finite.
     """
     dataset, objective = job.dataset, job.objective
-    outputs = np.asarray(network.predict(job.evaluation_batches(dataset.test), verbose=0))
-    if not np.isfinite(outputs).all():
+    outputs = networks.predicted(network, job.evaluation_batches(dataset.test))
+    if not networks.are_finite(outputs):
         raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not finite")
     targets = objective.targets(dataset.test)
     found = objective.evaluate(outputs, targets, objective.encoding(network))

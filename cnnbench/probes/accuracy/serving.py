@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from cnnbench.data.annotations import Kind
 from cnnbench.data.augmentation import Augment, refuse_rotation
+from cnnbench.data.datasets import short_name
 from cnnbench.errors import UserError
 from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.accuracy import task_options
 from cnnbench.probes.accuracy.task_options import Pairs
+from cnnbench.probes.accuracy.training_config import TrainingConfig
 from cnnbench.probes.settings import Misfit
 from cnnbench.tasks.task import TASKS, Task
 
@@ -96,6 +98,26 @@ def misfits(
         model, error = refused[0]
         more = f", as for {len(models) - 1} more" if len(models) > 1 else ""
         yield Misfit((), UserError(f"it serves no model: {error.what}{more}", hint=error.hint))
+
+
+def check(config: TrainingConfig, model: ModelInfo, task: Task, classes: int) -> None:
+    """Refuse to train a model with a head for fewer classes, or with settings of another's head.
+
+    Args:
+        config: the entry.
+        model: the model.
+        task: what it is trained for.
+        classes: those of the data set; 0 if unknown before reading it.
+
+    Raises:
+        UserError: why it cannot be trained so.
+    """
+    if refusal := task.refusal(model, classes):
+        hint = f"write classes={classes} in its name, or omit it"
+        raise UserError(f"{short_name(config.dataset)}: {refusal}", hint=hint)
+    if config.recipe == "transfer" and model.has_head and config.is_changed("dropout"):
+        words = "dropout belongs to the new head of a backbone without one"
+        raise UserError(words, hint="omit it, or give it to the head in the model's name")
 
 
 def option_misfits(options: Pairs, tasks: Sequence[Task]) -> Iterator[Misfit]:

@@ -187,8 +187,7 @@ class AccuracySpec(TrainingConfig, Spec):
 
     def settings(self, model: ModelInfo) -> Iterator[AccuracySetting]:
         goal = self._goal(model)
-        if refusal := goal.refusal(model, self._classes()):
-            raise UserError(f"{short_name(self.dataset)}: {refusal}")
+        serving.check(self, model, goal, self.data_set.facts.classes or self.folder_classes)
         fields = {name: getattr(self, name) for name in TrainingConfig.model_fields}
         options = task_options.for_model(goal, self.options)
         fit = None if self.fit == goal.fit else self.fit
@@ -227,10 +226,6 @@ class AccuracySpec(TrainingConfig, Spec):
     def _goal(self, model: ModelInfo) -> tasks.Task:
         """Return the task that a model is trained for."""
         return tasks.TASKS.find(self._serving().task_for(model) or model.task)
-
-    def _classes(self) -> int:
-        """Return the number of classes of the data set; 0 if unknown before reading it."""
-        return self.data_set.facts.classes or self.folder_classes
 
     def _keeps_its_own(self, model: ModelInfo) -> bool:
         """Return whether the model is trained at its own input instead of the suite's size.

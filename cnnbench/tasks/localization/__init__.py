@@ -15,7 +15,15 @@ from cnnbench.schema import StrictModel
 from cnnbench.tasks.classification import CLASSIFICATION
 from cnnbench.tasks.image_scores import ImageScores
 from cnnbench.tasks.scored_task import RankedByScores
-from cnnbench.tasks.task import Arrays, Evaluated, Objective, Prediction, Shape, TrainedOn
+from cnnbench.tasks.task import (
+    Arrays,
+    Evaluated,
+    Objective,
+    Prediction,
+    Shape,
+    TrainedOn,
+    too_few_classes,
+)
 
 
 def _two_weights(given: Any) -> Any:
@@ -104,6 +112,10 @@ class Localization(RankedByScores):
     def plan_remark(self, model: ModelInfo, classes: int) -> str:
         """Return a remark if the model's name states another number of classes."""
         return CLASSIFICATION.plan_remark(model, classes)
+
+    def refusal(self, model: ModelInfo, classes: int) -> str:
+        """Return the reason if the head in the model's name is for fewer classes."""
+        return too_few_classes(model, classes)
 
     def scores(self, evaluation: Evaluated, metric: str) -> ImageScores | None:
         """Return the IoU of every image, or which images were right."""

@@ -95,7 +95,7 @@ def scratch(
         UserError: it has no output ``model.output``.
     """
     # Not `build`, which would load the weights of a .keras file.
-    outputs = objective.outputs_for(model.classes)
+    outputs = None if "classes" in model.fixed else objective.outputs_for(model.classes)
     whole = model.architecture(input_shape=shape, classes=outputs)
     network, path = select_output(model, whole, task)
     objective.check_network(network)
