@@ -26,7 +26,7 @@ from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 
 # The known facts about the training of weights from a file.
-_KNOWN = {"dataset", "task", "recipe", "image_size", "dataset_sha256"}
+_KNOWN = {"dataset", "task", "recipe", "image_size", "dataset_sha256", "fit"}
 FILE = "trained.weights.h5"
 
 
