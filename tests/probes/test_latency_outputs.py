@@ -123,8 +123,12 @@ def test_a_litert_file_has_the_outputs_in_the_order_of_the_network(
 
 def test_a_converter_that_exchanges_outputs_is_found_out() -> None:
     check_order(["a", "b"], ["a", "b"])
+    check_order(["a", "b", "a"], ["a", "b", "c"])  # c has the values of a, of which one is kept
     with pytest.raises(JobFailed, match="changed the outputs: a, b became b, a"):
         check_order(["b", "a"], ["a", "b"])
+    for names in (["a"], ["a", "x"], ["b", "b", "a"], ["b", "a", "b"]):
+        with pytest.raises(JobFailed, match="changed the outputs"):
+            check_order(names, ["a", "b", "c"][: max(2, len(names))])
 
 
 class _Port:
