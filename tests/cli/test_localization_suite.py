@@ -1,4 +1,4 @@
-"""A suite with localisers, driven as processes: run, killed, resumed, reported, chosen, compared."""
+"""A suite with localisers, as processes: run, killed, resumed, reported, chosen, compared."""
 
 from __future__ import annotations
 

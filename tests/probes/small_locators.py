@@ -50,9 +50,10 @@ class Subclassed(tf.keras.Model):
 
 
 def resolve(name: str, folder: Path) -> Model:
-    """Return a model of `BUILDERS`, whose file is written to ``folder``."""
-    (folder / "small_nets.py").write_text(BUILDERS)
-    return registry.resolve(f"small_nets.py:{name}", (folder,))
+    """Return a model of `BUILDERS`, whose file is written to ``folder`` and named after it."""
+    file = folder / f"nets_{folder.name}.py"  # one of a name is imported in a process
+    file.write_text(BUILDERS)
+    return registry.resolve(f"{file.name}:{name}", (folder,))
 
 
 def setting(**wording: Any) -> AccuracySetting:
