@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.errors import UserError, is_out_of_memory, plain
-from cnnbench.models import output_names, source_files, weights
+from cnnbench.models import model_name, output_names, source_files, weights
 from cnnbench.models.arguments import OF_WHOLE
 from cnnbench.models.heads import HEADS, Head
 from cnnbench.models.model import Model, Request
@@ -38,7 +38,7 @@ def resolve(
     given = written.head or Named("")
     name = {plain(known): known for known in heads}.get(plain(given.name), given.name)
     head = heads.find(name)
-    _check_brackets(written, replace(given, name=name))
+    _check_written(written, replace(given, name=name))
     backbone = resolve_backbone(written.backbone)
     if not (head.takes_top or backbone.factory.takes("include_top")):
         raise UserError(
@@ -54,8 +54,10 @@ def resolve(
     return model
 
 
-def _check_brackets(written: ModelName, head: Named) -> None:
-    """Refuse an input shape or classes in the backbone's brackets."""
+def _check_written(written: ModelName, head: Named) -> None:
+    """Refuse a second head, and an input shape or classes in the backbone's brackets."""
+    if (inner := model_name.parse(written.backbone.text)).head is not None:
+        raise UserError(f"'{written.text}' has two heads", hint=f"write {inner}")
     own, of_head = dict(written.parameters), dict(head.parameters)
     misplaced = {name: own.pop(name) for name in OF_WHOLE if name in own}
     for name in misplaced:
