@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -147,7 +148,9 @@ class HeadedFactory:
         if self.head.takes_top:  # most files are of the classifier as it was trained
             ways.reverse()
         try:
-            return ways[0](source, request)
+            with warnings.catch_warnings():  # Keras warns of layers that the file lacks
+                warnings.simplefilter("ignore")
+                return ways[0](source, request)
         except weights.OtherParameter:
             raise
         except UserError as error:

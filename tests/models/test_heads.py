@@ -66,7 +66,9 @@ class Subclassed(keras.Model):
 
 
 @pytest.fixture
-def nets(tmp_path: Path) -> Path:
+def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with a module that this process has not imported yet."""
+    monkeypatch.delitem(sys.modules, "nets", raising=False)
     (tmp_path / "nets.py").write_text(NETS)
     return tmp_path
 
