@@ -3,43 +3,50 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cnnbench.errors import UserError, is_out_of_memory, plain
-from cnnbench.models import output_names, source_files, weights
+from cnnbench.models import model_name, output_names, source_files, weights
 from cnnbench.models.arguments import OF_WHOLE
 from cnnbench.models.heads import HEADS, Head
 from cnnbench.models.model import Model, Request
 from cnnbench.models.model_name import ModelName
 from cnnbench.models.signature import REQUIRED, Signature
 from cnnbench.named import Named, show
+from cnnbench.plugins import Registry
 
 
-def resolve(written: ModelName, resolve_backbone: Callable[[ModelName], Model]) -> Model:
+def resolve(
+    written: ModelName,
+    resolve_backbone: Callable[[ModelName], Model],
+    heads: Registry[Head] = HEADS,
+) -> Model:
     """Return the model for a name with a head, without building it.
 
     Args:
         written: the name.
         resolve_backbone: returns the model for the name without the head.
+        heads: by name.
 
     Raises:
         UserError: there is no such head (the nearest is given), a parameter that it does not take
             or that stands in the wrong brackets, or a backbone that cannot have this head.
     """
     given = written.head or Named("")
-    name = {plain(known): known for known in HEADS}.get(plain(given.name), given.name)
-    head = HEADS.find(name)
-    _check_brackets(written, replace(given, name=name))
+    name = {plain(known): known for known in heads}.get(plain(given.name), given.name)
+    head = heads.find(name)
+    _check_written(written, replace(given, name=name))
     backbone = resolve_backbone(written.backbone)
     if not (head.takes_top or backbone.factory.takes("include_top")):
         raise UserError(
             f"{backbone.entry.name} cannot leave its top off, which +{name} needs",
             hint="the head needs a builder with a parameter 'include_top'",
         )
-    factory = HeadedFactory(backbone, name, head)
+    factory = HeadedFactory(backbone, name, head, hashed=not heads.is_built_in(name))
     whole = f"{factory.bare_label}+{name}"
     entry = replace(backbone.entry, name=whole, task=head.task, params=None)
     asked = ModelName(whole, given.parameters, written.text_with(backbone.text))
@@ -48,8 +55,10 @@ def resolve(written: ModelName, resolve_backbone: Callable[[ModelName], Model]) 
     return model
 
 
-def _check_brackets(written: ModelName, head: Named) -> None:
-    """Refuse an input shape or classes in the backbone's brackets."""
+def _check_written(written: ModelName, head: Named) -> None:
+    """Refuse a second head, and an input shape or classes in the backbone's brackets."""
+    if (inner := model_name.parse(written.backbone.text)).head is not None:
+        raise UserError(f"'{written.text}' has two heads", hint=f"write {inner}")
     own, of_head = dict(written.parameters), dict(head.parameters)
     misplaced = {name: own.pop(name) for name in OF_WHOLE if name in own}
     for name in misplaced:
@@ -94,11 +103,13 @@ class HeadedFactory:
         backbone: with the input shape and classes of the whole, if its builder takes them.
         name: of the head.
         head: what is attached.
+        hashed: its source is part of the model's identity (true for a head of another package).
     """
 
     backbone: Model
     name: str
     head: Head
+    hashed: bool
 
     @property
     def bare_label(self) -> str:
@@ -137,7 +148,9 @@ class HeadedFactory:
         if self.head.takes_top:  # most files are of the classifier as it was trained
             ways.reverse()
         try:
-            return ways[0](source, request)
+            with warnings.catch_warnings():  # Keras warns of layers that the file lacks
+                warnings.simplefilter("ignore")
+                return ways[0](source, request)
         except weights.OtherParameter:
             raise
         except UserError as error:
@@ -170,10 +183,10 @@ class HeadedFactory:
         return self.backbone.preprocess(images)
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Return the backbone's identity, and the hash of a head of another package."""
+        """Return the backbone's identity, and the hash of the head's source if it is `hashed`."""
         identity = self.backbone.identity()
         found = {"backbone": {k: v for k, v in identity.items() if k not in OF_WHOLE}}
-        if HEADS.is_built_in(self.name):
+        if not self.hashed:
             return found
         module = inspect.getmodule(type(self.head))
         file = Path(inspect.getfile(type(self.head))).resolve()

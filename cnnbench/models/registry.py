@@ -55,6 +55,8 @@ def _hint(name: str, search_path: Sequence[Path]) -> str:
     """Return what the user of an unknown name can do."""
     if any(check_path((root / name / _SAVED_MODEL).is_file) for root in (*search_path, Path.cwd())):
         return "a SavedModel is a graph without layers: save it with model.save('net.keras')"
+    if name.removeprefix("+") in HEADS:
+        return f"a head needs a backbone: MobileNetV2+{name.removeprefix('+')}"
     if name.endswith(".py"):
         return f"name the function in it that builds the network: {name}:builder"
     if name.endswith(_OTHER_FORMATS):
