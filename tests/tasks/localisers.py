@@ -46,7 +46,7 @@ def network(outputs: Any = None, size: int = 16) -> Any:
 
     layers = tf.keras.layers
     images = tf.keras.Input((size, size, 1))
-    features = layers.Dense(16, "relu")(layers.Flatten()(images))
+    features = layers.Dense(64, "relu")(layers.Flatten()(images))
     boxes, classes = layers.Dense(4)(features), layers.Dense(3, "softmax")(features)
     made = {"boxes": boxes, "classes": classes} if outputs is None else outputs(boxes, classes)
     return tf.keras.Model(images, made)
