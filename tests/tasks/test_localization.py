@@ -48,6 +48,10 @@ def test_the_largest_object_that_is_not_ignored_is_the_target() -> None:
     )
 
 
+def test_an_object_to_be_ignored_is_the_largest_only_if_there_is_no_other() -> None:
+    assert OBJECTS.largest().tolist() == [1, -1, 1, 0]
+
+
 def test_images_without_any_object_have_no_target() -> None:
     found = objective().targets(part(of_lists([[], []], [[], []], np.full((2, 2), 8))))
     assert isinstance(found, dict) and found["labels"].tolist() == [[-1], [-1]]
