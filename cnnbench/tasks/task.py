@@ -162,12 +162,12 @@ class Task(Protocol):
 
     @property
     def needs(self) -> frozenset[Kind]:
-        """What must be known of the images of a data set that networks are trained on."""
+        """The annotations that a data set must have for networks to be trained on it."""
         return frozenset({"class"})
 
     @property
     def fit(self) -> Fit:
-        """How pictures are brought to the size of a network's input, by default."""
+        """The default way of bringing pictures to the size of a network's input."""
         return "crop"
 
     @property

@@ -46,5 +46,8 @@ def constant(boxes: Boxes) -> npt.NDArray[np.float64]:
 
     Of the median and the mean of each edge, the one with the larger mean IoU.
     """
-    candidates = [np.median(boxes, axis=0), np.mean(boxes, axis=0, dtype=np.float64)]
-    return max(candidates, key=lambda one: float(iou(one[None], boxes).mean()))
+    edges = np.asarray(boxes, np.float64)
+    candidates: list[npt.NDArray[np.float64]] = [
+        np.asarray(middle(edges, axis=0)) for middle in (np.median, np.mean)
+    ]
+    return max(candidates, key=lambda one: float(iou(one[None], edges).mean()))
