@@ -169,6 +169,7 @@ DATASETS: Registry[DataSet | LocalFormat] = Registry(
     {
         "fashion_mnist": "cnnbench.data.fashion_mnist:FASHION_MNIST",
         "digits": "cnnbench.data.digits:DIGITS",
+        "scenes": "cnnbench.data.scenes:SCENES",
         "tf_flowers": "cnnbench.data.tf_flowers:TF_FLOWERS",
         "folder": "cnnbench.data.folder:FOLDER",
     },

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def prepare_training(
 
     weights = _weights(model, setting, context)
     context.report_progress(f"reading {setting.dataset}")
-    dataset = loading.load(_request(model, setting), context.data_dir, context.search_path)
+    request = replace(_request(model, setting), cache=context.cache)
+    dataset = loading.load(request, context.data_dir, context.search_path)
     if dataset.validation is None and (setting.early_stop or setting.target):
         raise JobFailed(
             f"validation: {setting.validation:g} holds out none of {len(dataset.train):,} images, "
