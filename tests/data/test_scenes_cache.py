@@ -150,7 +150,8 @@ import resource, sys
 from pathlib import Path
 from cnnbench.data.scenes import Recipe, cache
 resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))
-found, remarks = cache.scenes(cache.Wanted(Recipe((1, 3), 32, (8, 20)), "train", 0, 9), Path(sys.argv[1]))
+wanted = cache.Wanted(Recipe((1, 3), 32, (8, 20)), "train", 0, 9)
+found, remarks = cache.scenes(wanted, Path(sys.argv[1]))
 sys.stdout.buffer.write(found.tobytes())
 sys.stderr.write(*remarks)
 """
