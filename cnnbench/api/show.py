@@ -175,9 +175,9 @@ def _checked_format(file: Path) -> str:
     Raises:
         UserError: it is unknown, or the folder does not exist.
     """
-    if file.is_dir():
+    if files.check_path(file.is_dir):
         raise UserError("is a folder", str(file), "name a picture file")
-    if not file.parent.is_dir():
+    if not files.check_path(file.parent.is_dir):
         raise UserError(f"the folder {file.parent} does not exist", str(file), "create it first")
     found = FORMATS.get(file.suffix.lower())
     if found is None:

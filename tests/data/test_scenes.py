@@ -34,12 +34,12 @@ def digest(scene: Scene) -> str:
 @pytest.mark.parametrize(
     ("recipe", "split", "index", "expected"),
     [
-        (SCENES.recipe, "train", 0, "?"),
-        (SCENES.recipe, "train", 19_999, "?"),
-        (SCENES.recipe, "test", 0, "?"),
-        (SCENES.recipe, "test", 1_234, "?"),
-        (ONE, "train", 5, "?"),
-        (Recipe((4, 9), 200, (30, 31)), "test", 7, "?"),
+        (SCENES.recipe, "train", 0, "5001ab2992ac3315"),
+        (SCENES.recipe, "train", 19_999, "383d3bbf600ac508"),
+        (SCENES.recipe, "test", 0, "370d6387360af659"),
+        (SCENES.recipe, "test", 1_234, "65217860bfd2a989"),
+        (ONE, "train", 5, "7cae353d8bc146a4"),
+        (Recipe((4, 9), 200, (30, 31)), "test", 7, "352ea14c383394b3"),
     ],
 )
 def test_a_scene_is_the_same_on_every_machine(
@@ -110,9 +110,9 @@ def test_a_garment_that_leaves_less_than_two_fifths_of_another_is_not_drawn() ->
 
 
 def test_numbers_and_sides_are_distributed_as_documented() -> None:
-    fitting = [len(made(index, Recipe((1, 6), 448, (20, 24))).labels) for index in range(1200)]
+    fitting = [len(made(index, Recipe((1, 6), 224, (6, 10))).labels) for index in range(900)]
     assert set(fitting) == {1, 2, 3, 4, 5, 6}
-    assert np.bincount(fitting, minlength=7)[1:].min() > 150  # 200 expected; hardly any overlap
+    assert np.bincount(fitting, minlength=7)[1:].min() > 110  # 150 expected; hardly any overlap
     draws = Draws((4, 4), 1000)
     sides = np.array([generate.drawn_side((20, 56), draws) for _ in range(20_000)])
     assert (sides.min(), sides.max()) == (20, 56)
@@ -282,8 +282,10 @@ def test_boxes_and_masks_fit_the_image_at_every_size(fit: Fit) -> None:
         assert (objects.labels[row, count:] == NO_OBJECT).all()
         for number in range(1, count + 1):
             mask = objects.instances[row] == number
-            found = np.array(generate.extent(mask))
-            assert np.abs(objects.boxes[row, number - 1] * scale - found).max() <= 1.5
+            beyond = objects.boxes[row, number - 1] * scale - generate.extent(mask)
+            beyond *= (-1, -1, 1, 1)  # a cropped box is not shrunk to what is left of the mask
+            assert beyond.min() >= -1.5
+            assert fit == "crop" or beyond.max() <= 3  # a thin end may fall between two pixels
     before = pictures.objects().counts.sum()
     assert (objects.counts.sum() < before) == (fit == "crop")  # which cuts off 2 x 22 rows
 
