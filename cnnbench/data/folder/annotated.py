@@ -17,8 +17,9 @@ from cnnbench.data import loading, tones
 from cnnbench.data.annotations import IGNORED, Kind
 from cnnbench.data.folder import coco, masks, voc, yolo
 from cnnbench.data.folder.examination import AnnotatedPicture, distinct, examined
+from cnnbench.data.folder.finding import FolderFiles
 from cnnbench.data.folder.layout import SMALLEST_CLASS, TRAIN, VALIDATION
-from cnnbench.data.folder.listing import FolderFiles, Listing, by_precedence
+from cnnbench.data.folder.listing import Listing, by_precedence
 from cnnbench.data.folder.reading import AnnotatedPhotographs
 from cnnbench.data.pictures import Splits
 from cnnbench.errors import JobFailed

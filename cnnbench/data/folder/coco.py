@@ -16,16 +16,15 @@ from typing import Any
 import numpy as np
 
 from cnnbench.data.fitting import Extent
+from cnnbench.data.folder.finding import FolderFiles, split_of
 from cnnbench.data.folder.layout import TRAIN
 from cnnbench.data.folder.listing import (
-    PRECEDENCE,
     Draft,
-    FolderFiles,
     ListedObject,
     ListedPicture,
     Listing,
+    by_precedence,
     number,
-    split_of,
     with_masks,
 )
 from cnnbench.data.folder.outlines import Outline, Polygons, Runs
@@ -52,9 +51,8 @@ def read(found: FolderFiles) -> Listing | None:
         if (content := _content(found.paths[name], name, draft.problems)) is not None
     ]
     classes = list(dict.fromkeys(name for one in sources for name in one.categories.values()))
-    for source in sorted(sources, key=lambda one: PRECEDENCE.index(one.split)):
-        for picture in source.pictures():
-            draft.add(picture, found.shown(picture.file))
+    for picture in by_precedence(one for source in sources for one in source.pictures()):
+        draft.add(picture, found.shown(picture.file))
     pictures, kinds, notes = with_masks(list(draft.pictures.values()))
     return Listing(
         layout="COCO",

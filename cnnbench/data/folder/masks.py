@@ -20,15 +20,13 @@ from PIL import Image, UnidentifiedImageError
 
 from cnnbench import files
 from cnnbench.data.annotations import IGNORED, Kind
+from cnnbench.data.folder.finding import FolderFiles, split_of, stems
 from cnnbench.data.folder.listing import (
-    PRECEDENCE,
     Draft,
-    FolderFiles,
     ListedObject,
     ListedPicture,
     Listing,
-    split_of,
-    stems,
+    by_precedence,
 )
 from cnnbench.errors import brief, is_out_of_memory
 
@@ -131,7 +129,7 @@ def _listing(found: FolderFiles, kind: str, pairs: Sequence[tuple[str, str]]) ->
             couple.listed(found, one, contents=_contents(one, values))
             for couple, one in maps.items()
         ]
-    for picture in sorted(pictures, key=lambda one: PRECEDENCE.index(one.split)):
+    for picture in by_precedence(pictures):
         draft.add(picture, found.shown(picture.file))
     meaning = "objects" if is_of_objects else "classes"
     return Listing(

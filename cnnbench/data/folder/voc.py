@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING
 from cnnbench import files
 from cnnbench.data.annotations import IGNORED
 from cnnbench.data.fitting import Extent
+from cnnbench.data.folder.finding import FolderFiles, split_of, stems
 from cnnbench.data.folder.layout import in_order
 from cnnbench.data.folder.listing import (
     PRECEDENCE,
     Draft,
-    FolderFiles,
     ListedObject,
     ListedPicture,
     Listing,
     number_in,
-    split_of,
-    stems,
     with_masks,
 )
 from cnnbench.errors import brief

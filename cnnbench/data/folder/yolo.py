@@ -17,18 +17,16 @@ import yaml
 
 from cnnbench import files
 from cnnbench.data.fitting import Extent
+from cnnbench.data.folder.finding import FolderFiles, split_of, stems
 from cnnbench.data.folder.layout import in_order
 from cnnbench.data.folder.listing import (
     FRACTIONS,
-    PRECEDENCE,
     Draft,
-    FolderFiles,
     ListedObject,
     ListedPicture,
     Listing,
+    by_precedence,
     number_in,
-    split_of,
-    stems,
     with_masks,
 )
 from cnnbench.data.folder.outlines import Polygons
@@ -61,7 +59,7 @@ def read(found: FolderFiles) -> Listing | None:
         if labels in written
         for picture in _pictures(found, labels, images, written[labels], names, draft.problems)
     ]
-    for picture in sorted(pictures, key=lambda one: PRECEDENCE.index(one.split)):
+    for picture in by_precedence(pictures):
         draft.add(picture, found.shown(picture.file))
     listed, kinds, notes = with_masks(list(draft.pictures.values()))
     if not names:
