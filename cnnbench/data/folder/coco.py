@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,9 +143,16 @@ class _Source:
                 continue
             files.add(file)
             entries[key] = file, entry
-        objects = self._objects(entries)
+        objects, rejected = self._objects(entries)
         for key, (file, entry) in entries.items():
-            yield ListedPicture(file, self.name, self.split, objects[key], _size(entry))
+            yield ListedPicture(
+                file=file,
+                source=self.name,
+                split=self.split,
+                objects=objects[key],
+                size=_size(entry),
+                rejected=rejected[key],
+            )
 
     def _picture(self, entry: Mapping[str, Any]) -> tuple[Hashable, Path]:
         key, name = _id(entry), entry.get("file_name")
@@ -168,21 +175,25 @@ class _Source:
         tops = dict.fromkeys([folder, above])
         return [posixpath.join(top, part).strip("/") for top in tops for part in inner]
 
-    def _objects(self, known: Mapping[Hashable, object]) -> dict[Hashable, list[ListedObject]]:
-        """Return the objects by the id of their picture."""
+    def _objects(
+        self, known: Mapping[Hashable, object]
+    ) -> tuple[dict[Hashable, list[ListedObject]], Counter[Hashable]]:
+        """Return the objects by the id of their picture, and the number of unreadable ones."""
         found: dict[Hashable, list[ListedObject]] = defaultdict(list)
+        rejected: Counter[Hashable] = Counter()
         listed = {_id(entry) for _, entry in self._entries("images", silent=True)} - {None}
         for index, entry in self._entries("annotations"):
             where = f"annotation {shown(entry.get('id', f'at {index}'))}"
+            key = _id(entry, "image_id")
             try:
-                key = _id(entry, "image_id")
                 if key not in listed:
                     raise ValueError(f"of an unknown image {shown(entry.get('image_id'))}")
                 if key in known:
                     found[key].append(self._object(entry, where))
             except ValueError as error:
+                rejected[key] += 1
                 self._problem(where, str(error))
-        return found
+        return found, rejected
 
     def _object(self, entry: Mapping[str, Any], where: str) -> ListedObject:
         category = _id(entry, "category_id")

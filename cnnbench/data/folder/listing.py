@@ -68,6 +68,7 @@ class ListedPicture:
             of the picture; None if they do not say.
         mask: its label map, or None.
         contents: of a label map of classes: px of each class, by label.
+        rejected: number of its objects that could not be read.
     """
 
     file: Path
@@ -77,6 +78,7 @@ class ListedPicture:
     size: tuple[int, int] | None = None
     mask: Path | None = None
     contents: Sequence[int] = ()
+    rejected: int = 0
 
 
 @dataclass(frozen=True)

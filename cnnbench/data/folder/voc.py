@@ -132,12 +132,14 @@ class _Reader:
             self._problems.append(f"{source}: {brief(error, 200) or kind}")
             return None
         mask = self._masks.get(stem)
+        objects = tuple(self._objects(root, source, mask is not None))
         return ListedPicture(
             file=file,
             source=source,
-            objects=tuple(self._objects(root, source, mask is not None)),
+            objects=objects,
             size=_size(root),
             mask=mask,
+            rejected=len(root.findall("object")) - len(objects),
         )
 
     def _file(self, stem: str, root: Element) -> Path:

@@ -66,8 +66,6 @@ def read(found: FolderFiles) -> Listing | None:
         numbers = {thing.name for one in listed for thing in one.objects}
         names = dict(enumerate(in_order(numbers)))
         notes = [*notes, "no names of classes (data.yaml, classes.txt): they are numbers"]
-    if empty := sum(not one.objects for one in listed):
-        notes = [*notes, f"{empty} of {len(listed)} pictures have no object"]
     return Listing(
         layout="YOLO",
         looked_at=", ".join(f"{len(texts)} files in {name}/" for name, texts in written.items()),
@@ -103,20 +101,24 @@ def _pictures(
     for stem, file in sorted(pictures.items()):
         shown_as = f"{labels}/{stem}.txt"
         folders = [*reversed(posixpath.dirname(stem).split("/")), *reversed(images.split("/"))]
-        objects: list[ListedObject] = []
-        if stem in texts:
-            objects.extend(_objects(texts[stem], shown_as, names, problems))
-        yield ListedPicture(file, shown_as, split_of(*folders), objects, FRACTIONS)
+        try:
+            lines = texts[stem].read_text(encoding="utf-8").splitlines() if stem in texts else []
+        except (OSError, ValueError) as error:
+            problems.append(f"{shown_as}: {brief(error, 200)}")
+            continue
+        yield ListedPicture(
+            file=file,
+            source=shown_as,
+            split=split_of(*folders),
+            objects=(objects := tuple(_objects(lines, shown_as, names, problems))),
+            size=FRACTIONS,
+            rejected=sum(bool(line.strip()) for line in lines) - len(objects),
+        )
 
 
 def _objects(
-    file: Path, shown_as: str, names: dict[int, str], problems: list[str]
+    lines: list[str], shown_as: str, names: dict[int, str], problems: list[str]
 ) -> Iterator[ListedObject]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        problems.append(f"{shown_as}: {brief(error, 200)}")
-        return
     for index, line in enumerate(lines, start=1):
         if not (words := line.split()):
             continue
