@@ -34,6 +34,7 @@ FORMATS = {
 }
 _SHOWN_PX = 224  # about the side of an example in a sheet; smaller images are enlarged
 _MOST_COLUMNS = 8
+_MOST_NAMED = 30  # objects in an image whose names are written; more would hide the image
 
 
 @dataclass(frozen=True)
@@ -135,28 +136,27 @@ def _columns(count: int) -> int:
 
 
 def _marks(objects: Objects, classes: Sequence[str], scale: int) -> Iterator[list[Mark]]:
-    """Yield the marks of each image, for pictures that are ``scale`` times as large."""
-    for row in range(len(objects)):
-        marks = [
-            Mark(
-                classes[label] + (" (ignored)" if objects.ignored[row, place] else ""),
-                int(label),
-                tuple(objects.boxes[row, place].tolist()),
-                _of_pixels(objects.instances, row, place + 1, scale),
-            )
-            for place, label in enumerate(objects.labels[row])
-            if label != NO_OBJECT
-        ]
+    """Yield the marks of each image, for pictures that are ``scale`` times as large.
+
+    Colours tell classes apart, or objects if there is only one class, whose name is left out.
+    """
+    names = classes if len(classes) > 1 else [""]
+    for row, labels in enumerate(objects.labels):
+        places = np.flatnonzero(labels != NO_OBJECT)
+        is_named = len(places) <= _MOST_NAMED
+        marks = []
+        for place in map(int, places):
+            name = names[labels[place]] if is_named else ""
+            ignored = " (ignored)" if objects.ignored[row, place] else ""
+            number = int(labels[place]) if len(classes) > 1 else place
+            box = objects.boxes[row, place].tolist()
+            mask = _of_pixels(objects.instances, row, place + 1, scale)
+            marks.append(Mark((name + ignored).strip(), number, box, mask))
         if objects.instances is None and objects.semantic is not None:
             found = np.unique(objects.semantic[row])
-            marks += [
-                Mark(
-                    classes[value - 1],
-                    int(value) - 1,
-                    mask=_of_pixels(objects.semantic, row, int(value), scale),
-                )
-                for value in found[(found > 0) & (found != IGNORED)]
-            ]
+            for value in map(int, found[(found > 0) & (found != IGNORED)]):
+                mask = _of_pixels(objects.semantic, row, value, scale)
+                marks.append(Mark(classes[value - 1], value - 1, mask=mask))
         yield marks
 
 

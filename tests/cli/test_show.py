@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,46 @@ def test_shows_a_folder_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert picture.format == "PNG"
         colours = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     assert (colours == (255, 0, 0)).all(axis=1).any()
+
+
+def coco(folder: Path, names: list[str], count: int) -> None:
+    """Write a folder with two pictures, each with ``count`` boxes in a row, in COCO's format."""
+    folder.mkdir()
+    for number in (1, 2):
+        Image.new("RGB", (224, 224), (60, 60, 60)).save(folder / f"{number}.png")
+    boxes = [[5 + 5 * place, 100, 4, 100] for place in range(count)]
+    content = {
+        "images": [{"id": n, "file_name": f"{n}.png", "width": 224, "height": 224} for n in (1, 2)],
+        "categories": [{"id": n, "name": name} for n, name in enumerate(names, 1)],
+        "annotations": [
+            {"id": 100 * n + place, "image_id": n, "category_id": 1, "bbox": box, "iscrowd": 0}
+            for n in (1, 2)
+            for place, box in enumerate(boxes)
+        ],
+    }
+    (folder / "instances.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("names", "count", "are_named", "colours"),
+    [(["cell", "seed"], 3, True, 1), (["cell", "seed"], 40, False, 1), (["cell"], 3, False, 3)],
+)
+def test_names_are_left_out_where_they_say_nothing_or_hide_the_image(
+    names: list[str],
+    count: int,
+    are_named: bool,
+    colours: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    coco(tmp_path / "cells", names, count)
+    picture = examples("folder:cells", 1, "train", 224, None).picture
+    pixels = np.asarray(picture)[GAP:-GAP, GAP:-GAP]
+    above = pixels[80:100]
+    assert (above != 60).any() == are_named
+    found = [colour for colour in COLOURS if (pixels[101:200] == colour).all(axis=-1).any()]
+    assert found == list(COLOURS[:colours])
 
 
 @pytest.mark.parametrize(
