@@ -21,7 +21,7 @@ from tests.models.built import weightless
 from tests.models.every_head import CLASSES, Counted, count
 
 # A few of each kind are built by the fast tests.
-FAST = ("BasicCNN", "LeNet5", "GoogLeNet", "ResNet18", "ShuffleNetV2", "MobileNetV2")
+FAST = ("BasicCNN", "LeNet5", "EfficientNetLite0", "ResNet18", "ShuffleNetV2", "MobileNetV2")
 SLOW = [name for name in registry.names() if name not in FAST]
 
 NETS = """
