@@ -24,6 +24,7 @@ from cnnbench.data.folder.listing import (
     ListedPicture,
     Listing,
     by_precedence,
+    class_name,
     number,
     with_masks,
 )
@@ -114,17 +115,19 @@ class _Source:
 
     def __post_init__(self) -> None:
         for index, entry in self._entries("categories"):
-            key, name = _id(entry), entry.get("name")
-            if key is None or not isinstance(name, str | int):
-                self._problem(f"category {index}", "without an id and a name")
-            elif key in self.categories:
-                self._problem(f"category {shown(name)}", "an id that another one has; not used")
-            else:
-                if str(name) in self.categories.values():
-                    self._problem(
-                        f"category {shown(name)}", "a name that another one has: the same"
-                    )
-                self.categories[key] = str(name)
+            where = f"category {shown(entry.get('name', f'at {index}'))}"
+            try:
+                key, name = _id(entry), class_name(entry.get("name"))
+                if key is None:
+                    raise ValueError("without an id")
+                if key in self.categories:
+                    raise ValueError("an id that another one has; not used")
+            except ValueError as error:
+                self._problem(where, str(error))
+                continue
+            if name in self.categories.values():
+                self._problem(where, "a name that another one has: taken as the same class")
+            self.categories[key] = name
 
     def pictures(self) -> Iterator[ListedPicture]:
         """Yield the pictures, each with its objects."""

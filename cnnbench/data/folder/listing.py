@@ -178,6 +178,23 @@ def with_masks(
     return pictures, kinds, [f"{count}: ignored"] if bare else []
 
 
+def class_name(value: Any) -> str:
+    """Return the name of a class in one line, as it stands in tables.
+
+    Raises:
+        ValueError: it is no text and no number, or empty.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{shown(value)} is not a name")
+    try:
+        words = str(value).encode("utf-8", "replace").decode().split()
+    except ValueError:  # an integer with more digits than Python converts
+        words = []
+    if not words:
+        raise ValueError(f"{shown(value)} is not a name")
+    return " ".join(words)
+
+
 def number(value: Any) -> float:
     """Return a coordinate.
 

@@ -26,6 +26,7 @@ from cnnbench.data.folder.listing import (
     ListedPicture,
     Listing,
     by_precedence,
+    class_name,
     number_in,
     with_masks,
 )
@@ -156,7 +157,7 @@ def _names(found: FolderFiles, problems: list[str]) -> dict[int, str]:
             if name.endswith((".yaml", ".yml")):
                 given = _names_of(yaml.safe_load(path.read_bytes()))
             else:
-                given = dict(enumerate(files.names_in(path)))
+                given = dict(enumerate(map(class_name, files.names_in(path))))
         except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             problems.append(f"{name}: no names of classes ({brief(error, 200)})")
             continue
@@ -175,9 +176,9 @@ def _names_of(content: Any) -> dict[int, str]:
     pairs = names.items() if isinstance(names, dict) else enumerate(names or [])
     found = {}
     for number, name in pairs:
-        if not isinstance(number, int) or not isinstance(name, str | int | float):
-            raise ValueError(f"names: {shown(number)}: {shown(name)} is not a number and a name")
-        found[number] = str(name)
+        if not isinstance(number, int):
+            raise ValueError(f"names: {shown(number)} is not the number of a class")
+        found[number] = class_name(name)
     if not found:
         raise ValueError("it has no 'names'")
     return dict(sorted(found.items()))
