@@ -42,7 +42,7 @@ def test_a_polygon_covers_the_pixels_whose_centres_it_holds() -> None:
     triangle = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0]])
     assert filled(triangle, (4, 4)).sum() in (6, 10)  # half of 16, less or more the diagonal
     star = np.array([[0, 0], [8, 8], [0, 8], [8, 0]], float)  # two triangles that meet
-    assert filled(star, (8, 8))[1, 4] and not filled(star, (8, 8))[4, 1]
+    assert filled(star, (8, 8))[4, 1] and not filled(star, (8, 8))[1, 4]
     assert not filled(square + 100, (6, 7)).any()
     assert filled(np.array([[-9.0, -9.0], [-9.0, 99.0], [99.0, 99.0], [99.0, -9.0]]), (6, 7)).all()
 
