@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cnnbench.data.fitting import Extent
 from cnnbench.data.folder.finding import FolderFiles, split_of
 from cnnbench.data.folder.layout import TRAIN
@@ -26,6 +24,7 @@ from cnnbench.data.folder.listing import (
     by_precedence,
     class_name,
     number,
+    numbers,
     with_masks,
 )
 from cnnbench.data.folder.outlines import Outline, Polygons, Runs
@@ -263,4 +262,4 @@ def _outline(written: Any) -> Outline | None:
 def _ring(values: Any) -> Any:
     if not isinstance(values, list) or len(values) < 6 or len(values) % 2:
         raise ValueError(f"{shown(values)} is not a polygon of at least three points")
-    return np.array([number(value) for value in values]).reshape(-1, 2)[:, ::-1]
+    return numbers(values).reshape(-1, 2)[:, ::-1]

@@ -5,12 +5,16 @@ No picture is opened here. Boxes are as written; `examination` compares them wit
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from cnnbench.data.folder.layout import TEST, TRAIN, VALIDATION
 from cnnbench.errors import shown
@@ -208,6 +212,16 @@ def number(value: Any) -> float:
     if abs(value) > _LARGEST:
         raise ValueError(f"{shown(value)} is not within any picture")
     return float(value)
+
+
+def numbers(values: Sequence[Any]) -> npt.NDArray[np.float64]:
+    """Return many coordinates, ``(n,)``; raises as `number` does for any of them."""
+    if set(map(type, values)) <= {int, float}:
+        with contextlib.suppress(OverflowError):
+            found = np.array(values, np.float64)
+            if (np.abs(found) <= _LARGEST).all():  # not of NaN
+                return found
+    return np.array([number(value) for value in values])
 
 
 def number_in(text: str | None) -> float:
