@@ -121,7 +121,7 @@ class Listing:
 
 @dataclass
 class Draft:
-    """What a reader of one layout collects."""
+    """Pictures and problems that the reader of a layout has found so far."""
 
     pictures: dict[Path, ListedPicture] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
