@@ -99,6 +99,15 @@ def test_a_mistake_in_coco_is_named(case: str, tmp_path: Path) -> None:
     assert len(splits.train.labels) + len(splits.test.labels) == 10 - lost
 
 
+def test_whole_numbers_may_be_written_with_a_point(tmp_path: Path) -> None:
+    file = annotated.write_coco(tmp_path, examples())
+    content = json.loads(file.read_text())
+    content["images"][0] |= {"id": 1.0, "width": float(content["images"][0]["width"])}
+    content["annotations"][1] |= {"image_id": 2.0, "category_id": 7.0}
+    file.write_text(json.dumps(content))
+    assert annotated.splits(tmp_path).problems == ()
+
+
 def test_a_clipped_box_ends_at_the_edge(tmp_path: Path) -> None:
     file = annotated.write_coco(tmp_path, examples())
     content = json.loads(file.read_text())
@@ -309,6 +318,10 @@ def test_yolo_files_without_each_other(tmp_path: Path) -> None:
         "names: {{a: b}}",
         "[" * 5_000,
         "nc: 2",
+        "names: cat",
+        "names: 3",
+        "names: !!bool cat",
+        "names: []",
     ],
 )
 def test_class_names_that_cannot_be_read_are_named_and_nothing_is_executed(

@@ -224,16 +224,19 @@ class _Source:
 
 
 def _id(entry: Mapping[str, Any], key: str = "id") -> Hashable | None:
+    """Return an id, also a whole number that a tool wrote as ``1.0``, or None."""
     value = entry.get(key)
-    return value if isinstance(value, int | str) else None
+    is_whole = isinstance(value, float) and value.is_integer()
+    return value if is_whole or isinstance(value, int | str) else None
 
 
 def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
     """Return the stated height and width, or None if they are missing or no sizes."""
-    height, width = entry.get("height"), entry.get("width")
-    if isinstance(height, int) and isinstance(width, int) and 0 < height < 1e6 and 0 < width < 1e6:
-        return height, width
-    return None
+    try:
+        height, width = number(entry.get("height")), number(entry.get("width"))
+    except ValueError:
+        return None
+    return (int(height), int(width)) if min(height, width) >= 1 else None
 
 
 def _box(values: Any) -> Extent:

@@ -138,10 +138,10 @@ class Draft:
             self.problems.append(f"{picture.source}: {shown} is in {known.source} already")
 
     def notes(self) -> Iterator[str]:
-        """Yield remarks: the splits, pictures in several of them, pictures without objects."""
+        """Yield remarks: the splits, pictures in none and in several of them."""
         counts = Counter(picture.split for picture in self.pictures.values())
-        if TRAIN in counts and len(counts) > 1:
-            test = TEST if TEST in counts else VALIDATION
+        test = TEST if TEST in counts else VALIDATION
+        if TRAIN in counts and test in counts:
             yield f"trained on its split {TRAIN}, tested on its split {test}"
             if counts[""]:
                 yield f"{counts['']} pictures in no split: not used"
