@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from cnnbench.data.annotations import IGNORED
 from cnnbench.data.folder import FOLDER
+from cnnbench.errors import JobFailed
 from tests.data import annotated
 from tests.data.annotated import CLASSES, SIZE, Example, each_object, examples
 
@@ -111,3 +114,94 @@ def test_pictures_of_16_bits_and_transparent_ones_are_read_as_classes_are(tmp_pa
     for _, image, _, box in each_object(data.train):
         y0, x0, y1, x1 = np.rint(box).astype(int)
         assert 150 < np.median(image[max(y0, 8) : y1, x0:x1]) < 250
+
+
+def test_an_object_that_is_cut_off_is_left_out_and_its_pixels_stay_classes(tmp_path: Path) -> None:
+    """Of 100 columns, the central 50 are shown: columns 25 to 75."""
+    objects = [("cat", (10, 0, 40, 26)), ("dog", (10, 50, 40, 100))]
+    found = [Example(f"{i}.png", (50, 100), objects) for i in range(5)]
+    annotated.write_coco(tmp_path, found, masks=True)
+    part = annotated.read(tmp_path, "crop", 50).train
+    assert part.objects.counts.tolist() == [1] * 4
+    assert part.objects.labels[:, 0].tolist() == [1] * 4
+    assert part.objects.boxes[0, 0] == pytest.approx([0.2, 0.5, 0.8, 1.0])
+    assert set(np.unique(part.objects.instances)) == {0, 1}
+    assert (part.objects.semantic[:, 10:40, 0] == 1).all()  # one column of the cat is left
+    assert (part.objects.semantic[:, 10:40, 25:] == 2).all()
+
+
+def test_a_picture_in_several_splits_is_not_trained_on(tmp_path: Path) -> None:
+    found = examples(8)
+    annotated.write_yolo(tmp_path, found[:6], "train")
+    annotated.write_yolo(tmp_path / "more", found[6:], "val")
+    for kind in ("images", "labels"):
+        (tmp_path / "more" / kind / "val").rename(tmp_path / kind / "val")
+    same = (tmp_path / "images" / "val" / "06.png").read_bytes()
+    (tmp_path / "images" / "train" / "00.png").write_bytes(same)
+    splits = annotated.splits(tmp_path)
+    assert splits.problems == ("images/train/00.png: duplicate of images/val/06.png",)
+    assert (len(splits.train.labels), len(splits.test.labels)) == (5, 2)
+
+
+def test_a_listed_picture_in_several_splits_is_noted(tmp_path: Path) -> None:
+    found = examples(8)
+    annotated.write_voc(tmp_path, found, {"train": found[:7], "test": found[5:]})
+    splits = annotated.splits(tmp_path)
+    assert (len(splits.train.labels), len(splits.test.labels)) == (5, 3)
+    assert "2 pictures in several splits: kept out of training" in splits.notes
+
+
+def test_a_few_objects_without_a_mask_are_ignored_and_many_leave_boxes(tmp_path: Path) -> None:
+    file = annotated.write_coco(tmp_path, examples(10), masks=True)
+    content = json.loads(file.read_text())
+    del content["annotations"][0]["segmentation"]
+    file.write_text(json.dumps(content))
+    located = FOLDER.at(str(tmp_path)).locate([])
+    assert located.annotations == {"boxes", "instances", "semantic"}
+    assert "1 of 15 objects have no mask: ignored" in located.notes
+    data = annotated.read(tmp_path)
+    assert sum(int(part.objects.ignored.sum()) for part in (data.train, data.test)) == 1
+    for entry in content["annotations"][:5]:
+        entry["segmentation"] = []
+    file.write_text(json.dumps(content))
+    located = FOLDER.at(str(tmp_path)).locate([])
+    assert located.annotations == {"boxes"}
+    assert "5 of 15 objects have no mask: masks are not used" in located.notes
+
+
+def test_more_classes_than_a_semantic_mask_can_hold(tmp_path: Path) -> None:
+    file = annotated.write_coco(tmp_path, examples(5), masks=True)
+    content = json.loads(file.read_text())
+    content["categories"] += [{"id": 100 + i, "name": f"class {i}"} for i in range(300)]
+    file.write_text(json.dumps(content))
+    located = FOLDER.at(str(tmp_path)).locate([])
+    assert (located.classes, located.annotations) == (302, {"boxes", "instances"})
+    assert annotated.read(tmp_path).train.objects.semantic is None
+
+
+def test_other_files_in_a_folder_of_classes_do_not_make_it_annotated(tmp_path: Path) -> None:
+    for name in CLASSES:
+        for index in range(5):
+            annotated.paint(tmp_path / name / f"{index}.png", examples()[index])
+    before = FOLDER.at(str(tmp_path)).locate([])
+    (tmp_path / "cat" / "info.json").write_text('{"images": []}')
+    (tmp_path / "cat" / "0.xml").write_text("<annotation/>")
+    (tmp_path / "dog" / "0.txt").write_text("0 0.5 0.5 0.1 0.1")
+    after = FOLDER.at(str(tmp_path)).locate([])
+    assert (after.classes, after.notes) == (before.classes, before.notes)
+    assert after.annotations == {"class"}
+
+
+def test_a_folder_without_classes_and_annotations_says_what_was_looked_for(tmp_path: Path) -> None:
+    annotated.paint(tmp_path / "images" / "0.png", examples()[0])
+    with pytest.raises(JobFailed) as caught:
+        annotated.splits(tmp_path)
+    message = str(caught.value)
+    for text in (
+        "has 0 classes with",
+        "no annotations either",
+        "(COCO)",
+        "(YOLO)",
+        "Annotations/*",
+    ):
+        assert text in message

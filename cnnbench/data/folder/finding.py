@@ -59,11 +59,11 @@ class FolderFiles:
         written = name.replace("\\", "/")
         if written.startswith("/") or re.match("[A-Za-z]:", written):
             raise ValueError(f"{shown(name)} is not a path within the folder")
-        tried = [posixpath.normpath(posixpath.join(base, written)) for base in bases]
+        tried = [posixpath.join(base, written) for base in bases]
         for full in tried:
-            if full in self.paths:
-                return self.paths[full]
-        if tried[0].split("/")[0] == "..":
+            if (plain := full if full in self.paths else posixpath.normpath(full)) in self.paths:
+                return self.paths[plain]
+        if posixpath.normpath(tried[0]).split("/")[0] == "..":
             raise ValueError(f"{shown(name)} leads out of the folder")
         tail = posixpath.normpath(written)
         same = [

@@ -28,6 +28,7 @@ from cnnbench.data.folder.listing import (
     ListedPicture,
     Listing,
     by_precedence,
+    class_name,
 )
 from cnnbench.errors import brief, is_out_of_memory
 
@@ -253,7 +254,7 @@ def _names(found: FolderFiles, problems: list[str]) -> list[str]:
     if (path := found.paths.get("classes.txt")) is None:
         return []
     try:
-        names = files.names_in(path)
+        names = list(map(class_name, files.names_in(path)))
     except (OSError, ValueError) as error:
         problems.append(f"classes.txt: {brief(error, 200)}")
         return []
