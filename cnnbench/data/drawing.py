@@ -16,8 +16,8 @@ Colour = tuple[int, int, int]
 Pixels = tuple[int, int, int, int]
 """Left, top, right, bottom in px; right and bottom are the first beyond."""
 
-# Ten colours that differ in lightness as well as in hue, for those who do not see all hues. Eight are
-# of M. A. Petroff, Accessible Color Sequences for Data Visualization, arXiv:2107.02270; its two
+# Ten colours that differ in lightness as well as in hue, for those who do not see all hues. Eight
+# are of M. A. Petroff, Accessible Color Sequences for Data Visualization, arXiv:2107.02270; its two
 # greys, which do not show on grey pictures, are replaced by those farthest from the others.
 COLOURS: tuple[Colour, ...] = (
     (0x3F, 0x90, 0xDA),
