@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from cnnbench.errors import UserError, nearest
 from cnnbench.plugins import PROBES, Registry
 from cnnbench.units import Unit
-
-if TYPE_CHECKING:
-    import numpy as np
 
 DependsOn = Literal["network", "weights", "batch", "setting"]
 Better = Literal["lower", "higher"]
@@ -38,7 +35,8 @@ class Metric:
         group: heading of a group of columns; empty if tables show it only on request.
         rank: position of the column in its group.
         family: metrics of one name here are views of one measurement; one is compared for all.
-        is_share: a share of the test images, so that their number determines its error.
+        is_share: a mean over the test images of a score in 0..1 (0 or 1 in a share of them), so
+            that their number determines its error.
         is_check: compares a network's outputs with Keras'; a doubt about it concerns every other
             number of the setting, so it is noted even where the column is not shown.
         layer_field: field of an inspection's layers that breaks it down; empty where none does.
@@ -84,13 +82,14 @@ class QualityMetric:
     Attributes:
         metric: its description.
         task: name of the task that it belongs to.
-        compute: ``(predictions, targets) -> value``, both ``(n, ...)`` as the task documents them
-            (of a classifier: probabilities and labels); None where it does not apply.
+        compute: ``(predictions, targets) -> value``, both ``(n, ...)`` or several such arrays by
+            name, as the task documents them (of a classifier: probabilities and labels); None where
+            it does not apply.
     """
 
     metric: Metric
     task: str
-    compute: Callable[[np.ndarray, np.ndarray], float | None]
+    compute: Callable[[Any, Any], float | None]
 
 
 QUALITY: Registry[QualityMetric] = Registry(
@@ -101,6 +100,8 @@ QUALITY: Registry[QualityMetric] = Registry(
         "top5": "cnnbench.tasks.classification.quality:TOP5",
         "ece": "cnnbench.tasks.classification.quality:ECE",
         "loss": "cnnbench.tasks.classification.quality:LOSS",
+        "mean_iou": "cnnbench.tasks.localization.quality:MEAN_IOU",
+        "located_top1": "cnnbench.tasks.localization.quality:LOCATED_TOP1",
     },
 )
 

@@ -58,3 +58,8 @@ class StrictModel(BaseModel):
     """Base of everything that is read from a suite: frozen, rejects unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def key_names(cls) -> list[str]:
+        """Return the keys that a mapping of this schema may have, for hints."""
+        return list(cls.model_fields)

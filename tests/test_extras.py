@@ -14,7 +14,9 @@ import pytest
 from tests.conftest import ROOT
 
 EXTRAS = ROOT / "tests" / "extras"
-MODELS = 'models: [Tiny, "Tiny[activation=linear]", "toy://red[width=3]"]\n'
+MODELS = """
+models: [Tiny, "Tiny[activation=linear]", "toy://red[width=3]", "Tiny+lamp[units=4]"]
+"""
 COUNTING = """
   static: {batch_sizes: [1]}
   layers: {layer_types: [Dense, HardSwish]}
@@ -26,7 +28,11 @@ MEASURING = """
   latency: {models: [Tiny], runtimes: [stored], threads: [1], min_rounds: 1, max_rounds: 1}
   accuracy:
   - {models: [Tiny], dataset: shades, epochs: 3, learning_rate: 0.03, batch_size: 8, seeds: 1}
-  - {models: ["Tiny[activation=linear]"], dataset: shades, task: brightness, epochs: 2, seeds: 1}
+  - models: ["Tiny[activation=linear]", "Tiny+lamp[units=4]"]
+    dataset: shades
+    task: brightness
+    epochs: 2
+    seeds: 1
 """
 
 
@@ -34,9 +40,16 @@ def cnnbench(
     folder: Path, *words: str, site: Path | None = EXTRAS
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line as a process, with the packages of ``site`` installed."""
+    return python(folder, "-m", "cnnbench", *words, site=site)
+
+
+def python(
+    folder: Path, *words: str, site: Path | None = EXTRAS
+) -> subprocess.CompletedProcess[str]:
+    """Run Python, with the packages of ``site`` installed."""
     path = [str(ROOT), *([str(site)] if site else [])]
     return subprocess.run(
-        [sys.executable, "-m", "cnnbench", *words],
+        [sys.executable, *words],
         capture_output=True, text=True, cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "CUDA_VISIBLE_DEVICES": "-1"},
     )  # fmt: skip
@@ -67,10 +80,21 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_report_shows_models_and_a_probe_of_another_package(counted: Path) -> None:
     found = rows(counted)
-    assert list(found) == ["Tiny", "Tiny[activation=linear]", "toy://red[width=3]"]
-    assert [row["layers@Dense"] for row in found.values()] == ["1", "1", "1"]
+    names = ["Tiny", "Tiny[activation=linear]", "toy://red[width=3]", "Tiny+lamp[units=4]"]
+    assert list(found) == names
+    assert [row["layers@Dense"] for row in found.values()] == ["1", "1", "1", "2"]
     assert found["Tiny"]["params"] == str((9 * 8 + 8) + (8 * 2 + 2))
     assert found["toy://red[width=3]"]["params"] == str((9 * 3 + 3) + (3 * 10 + 10))
+    dense = (8 * 4 + 4) + (4 * 1 + 1)
+    assert found["Tiny+lamp[units=4]"]["params"] == str((9 * 8 + 8) + dense)
+
+
+def test_a_head_is_listed_and_its_source_is_part_of_the_models_identity(counted: Path) -> None:
+    listed = cnnbench(counted, "models", "--task", "brightness")
+    assert "+lamp  brightness  the brightness of the image" in listed.stdout, listed.stderr
+    code = "from cnnbench.models import registry as r; print(*r.resolve('Tiny+lamp').identity())"
+    done = python(counted, "-c", code)
+    assert done.stdout.split()[-2:] == ["backbone", "head_sha256"], done.stderr
 
 
 def test_the_executor_describes_where_each_job_ran(counted: Path) -> None:
@@ -97,7 +121,8 @@ def test_a_counting_rule_replaces_tracing(counted: Path) -> None:
 
 def test_a_format_writes_the_report(counted: Path) -> None:
     done = cnnbench(counted, "report", "results/extras", "--format", "names")
-    assert done.stdout == "Tiny\nTiny[activation=linear]\ntoy://red[width=3]\n", done.stderr
+    names = ["Tiny", "Tiny[activation=linear]", "toy://red[width=3]", "Tiny+lamp[units=4]"]
+    assert done.stdout.splitlines() == names, done.stderr
 
 
 def test_a_subcommand_is_listed_in_the_help_and_runs(counted: Path) -> None:
@@ -167,5 +192,6 @@ def test_a_runtime_a_task_a_data_set_and_their_metrics_are_measured(tmp_path: Pa
     assert float(found["Tiny"]["latency_location_s@cpu/stored/b1/t1"]) > 0
     label = "shades/scratch/3ep/batch_size=8/learning_rate=0.03"
     assert found["Tiny"][f"top2@{label}"] == "1"
-    error = found["Tiny[activation=linear]"]["brightness_mae@shades/scratch/2ep/task=brightness"]
-    assert 0 < float(error) < 1
+    for name in ("Tiny[activation=linear]", "Tiny+lamp[units=4]"):
+        error = found[name]["brightness_mae@shades/scratch/2ep/task=brightness"]
+        assert 0 < float(error) < 1

@@ -16,6 +16,7 @@ from cnnbench.data.datasets import DATASETS
 from cnnbench.errors import UserError
 from cnnbench.execution.executor import EXECUTORS
 from cnnbench.metrics import QUALITY
+from cnnbench.models.heads import HEADS
 from cnnbench.models.sources import SOURCES
 from cnnbench.plugins import FORMATS, PROBES, Registry
 from cnnbench.probes.compression.steps import STEPS
@@ -24,7 +25,7 @@ from cnnbench.tasks.task import TASKS
 from tests.conftest import ROOT
 
 REGISTRIES: tuple[Registry[Any], ...] = (
-    COMMANDS, DATASETS, EXECUTORS, FORMATS, PROBES, QUALITY, RUNTIMES, SOURCES, STEPS, TASKS
+    COMMANDS, DATASETS, EXECUTORS, FORMATS, HEADS, PROBES, QUALITY, RUNTIMES, SOURCES, STEPS, TASKS
 )  # fmt: skip
 COLOURS = """
 from cnnbench.errors import UserError

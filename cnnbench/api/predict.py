@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
+
+import numpy as np
 
 from cnnbench import files
 from cnnbench.analysis import standard_keras
-from cnnbench.errors import JobFailed, Unavailable, UserError, brief, is_out_of_memory
+from cnnbench.api import drawings, fitted_images
+from cnnbench.errors import JobFailed, Unavailable, UserError, brief
 from cnnbench.models import output_names, registry
 from cnnbench.models.model import Model
-from cnnbench.tasks.task import TASKS, Prediction
+from cnnbench.tasks.task import TASKS, Arrays, Prediction
 from cnnbench.text import html_table, printable_lines
-
-if TYPE_CHECKING:
-    import numpy as np
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,10 +73,13 @@ def predict(
     class_names: Path | str | None = None,
     preprocessing: bool = True,
     data_dir: Path | str | None = None,
+    draw: Path | str | None = None,
 ) -> Predictions:
-    """Predict image files: classes by a classifier.
+    """Predict image files: what the task of the model decodes, classes or boxes with classes.
 
-    The centre of each image is resized to the model's input; its aspect ratio is kept.
+    Pictures are brought to the model's input as in its training, which a file of a run states; else
+    as its task does. A classifier sees the centre of each, whose aspect ratio is kept. Boxes are
+    those in the whole, upright picture.
 
     Args:
         model: a name as on the command line.
@@ -88,13 +90,14 @@ def predict(
         preprocessing: apply the model's own preprocessing; otherwise it gets values in 0..255.
         data_dir: weights files are looked up in its ``weights/`` as well; by default that of
             ``CNNBENCH_DATA``.
+        draw: a file, PNG or JPEG, for the picture with its predictions; for several images a
+            folder.
 
     Raises:
-        UserError: no such model, a file that cannot be read, or outputs that cannot do the task.
+        UserError: no such model, a file that cannot be read, a head without weights, outputs that
+            cannot do the task, or a place where nothing can be drawn.
         Unavailable: weights that are not on this machine.
     """
-    import numpy as np
-
     if not images:
         raise UserError("no images to predict", hint="name at least one image file")
     folder = files.data_folder(data_dir)
@@ -104,15 +107,19 @@ def predict(
         hint = "add [input_shape=HxWxC]" if can_change else "save it with an input of a fixed size"
         raise UserError(f"the input of {found.label} is not known as an image", hint=hint)
     image_files = tuple(map(Path, images))
-    names: Sequence[str] = _class_names(Path(class_names)) if class_names else ()
-    pictures, notes = _pictures(image_files, *found.input_shape)
-    chosen = _weights(found, weights, folder)
+    drawn = [] if draw is None else drawings.paths(os.fspath(draw), image_files)
+    names: Sequence[str] = found.entry.class_names
+    if class_names:
+        names = _class_names(Path(class_names))
     task = TASKS.find(found.task)
+    fitted = fitted_images.read(image_files, found.input_shape, found.entry.fit or task.fit)
+    notes = list(fitted.notes)
+    chosen = _weights(found, weights, folder)
     with standard_keras():
         from cnnbench.probes.accuracy.training import network as networks
 
         is_resized = found.factory.takes("classes") and len(names) not in (0, found.classes)
-        whole = found.build(weights=chosen, classes=len(names) if is_resized else None)
+        whole = found.trained(weights=chosen, classes=len(names) if is_resized else None)
         preprocess = found.preprocess if preprocessing else networks.unchanged
         if networks.scales_twice(whole, preprocess):
             notes.append(
@@ -120,8 +127,8 @@ def predict(
                 "network; --preprocessing none turns the preprocessing off"
             )
         network, path = networks.select_output(found, whole)
-        outputs = np.asarray(network.predict(preprocess(pictures), verbose=0), np.float64)
-        if not np.isfinite(outputs).all():
+        outputs = _as_numbers(network.predict(preprocess(fitted.pixels), verbose=0))
+        if not all(np.isfinite(one).all() for one in _each(outputs)):
             raise UserError(f"the outputs of {found.label} are not finite")
         if path and found.output is None:
             notes.append(output_names.remark(output_names.of(whole), path))
@@ -130,9 +137,15 @@ def predict(
         except Unavailable as error:
             notes.append(f"{error}; class numbers are shown instead of names")
         try:
-            predictions = task.decode(outputs, network, names, top)
+            decoded = task.decode(outputs, network, names, top)
         except JobFailed as error:
             raise UserError(str(error), found.label) from None
+    predictions = [
+        [one.placed(placement) for one in of_image]
+        for of_image, placement in zip(decoded, fitted.placements, strict=True)
+    ]
+    if drawn:
+        drawings.write(drawn, image_files, predictions, fitted.white)
     return Predictions(image_files, predictions, notes, task.predicted)
 
 
@@ -154,43 +167,14 @@ def _weights(model: Model, asked: str | None, data_dir: Path | None) -> str | Pa
     raise UserError(f"no weights file {asked}", "--weights", f"put it at {looked}")
 
 
-def _pictures(
-    images: Sequence[Path], height: int, width: int, channels: int
-) -> tuple[np.ndarray, list[str]]:
-    """Return the images, float32 ``(n, height, width, channels)`` in 0..255, and notes on them."""
-    import numpy as np
-
-    from cnnbench.data import photographs, tones
-
-    if channels not in (1, 3):
-        raise UserError(
-            f"the model takes images of {channels} channels", hint="image files give 1 or 3"
-        )
-    found = [_read(file, photographs.tones_of) for file in images]
-    white = tones.white_level(one.brightest for one in found)
-
-    def decoded(file: Path) -> np.ndarray:
-        return photographs.decoded(file, height, width, channels, white)
-
-    pictures = [_read(file, decoded) for file in images]
-    return np.stack(pictures).astype(np.float32), tones.notes(found)
+def _as_numbers(outputs: Any) -> Arrays:
+    if isinstance(outputs, Mapping):
+        return {name: np.asarray(one, np.float64) for name, one in outputs.items()}
+    return np.asarray(outputs, np.float64)
 
 
-def _read(file: Path, look: Callable[[Path], _T]) -> _T:
-    """Return the result of ``look`` for an image file.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        return look(file)
-    except Exception as error:  # Pillow's readers can raise anything
-        if is_out_of_memory(error):
-            raise
-        reason = getattr(error, "strerror", None) or brief(error, 200)
-        if type(error).__name__ == "UnidentifiedImageError":
-            reason = "not an image"
-        raise UserError(f"cannot be read: {reason}", str(file)) from None
+def _each(outputs: Arrays) -> list[np.ndarray]:
+    return list(outputs.values()) if isinstance(outputs, Mapping) else [outputs]
 
 
 def _class_names(file: Path) -> list[str]:

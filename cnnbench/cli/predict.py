@@ -1,4 +1,4 @@
-"""``cnnbench predict``: classify images."""
+"""``cnnbench predict``: what a model sees in images, printed and drawn."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from cnnbench.quiet import quiet
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
-    help="Number of classes to print for each image.",
+    help="Number of predictions to print for each image.",
 )
 @click.option(
     "--weights",
     metavar="imagenet|FILE",
-    help="Weights to load. Default: those in a .keras file, otherwise imagenet.",
+    help="Weights to load; with a head, those of the whole network. Default: those in a .keras "
+    "file, otherwise imagenet.",
 )
 @click.option(
     "--class-names",
@@ -40,6 +41,12 @@ from cnnbench.quiet import quiet
     show_default=True,
     help="The model's own preprocessing, or none: pixel values in 0..255.",
 )
+@click.option(
+    "--draw",
+    metavar="FILE|FOLDER/",
+    help="Draw the predictions into a copy of the image, a PNG or JPEG file; those of several "
+    "images go to a folder, a PNG file each.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @options.data_dir("keras/models/ and weights/")
 def command(
@@ -49,13 +56,15 @@ def command(
     weights: str | None,
     class_names: Path | None,
     preprocessing: str,
+    draw: str | None,
     as_json: bool,
     data_dir: Path | None,
 ) -> None:
-    """Print the most probable classes of each image in IMAGES, best first.
+    """Print what MODEL sees in each of IMAGES, best first: classes, or boxes with classes.
 
-    The centre of each image is resized to the input of MODEL (its aspect ratio is kept) and goes
-    through the preprocessing of MODEL.
+    Each image is fitted to the input of MODEL as in its training, or as its task does (of a
+    classifier the centre, whose aspect ratio is kept), and goes through the preprocessing of MODEL.
+    Boxes are in px of the whole image, upright.
     """
     if data_dir is not None:  # Keras reads it when it is imported
         os.environ["KERAS_HOME"] = str(data_dir / "keras")
@@ -70,6 +79,7 @@ def command(
             class_names=class_names,
             preprocessing=preprocessing == "model",
             data_dir=data_dir,
+            draw=draw,
         )
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
     for note in found.notes:

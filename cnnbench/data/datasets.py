@@ -169,6 +169,7 @@ DATASETS: Registry[DataSet | LocalFormat] = Registry(
     {
         "fashion_mnist": "cnnbench.data.fashion_mnist:FASHION_MNIST",
         "digits": "cnnbench.data.digits:DIGITS",
+        "scenes": "cnnbench.data.scenes:SCENES",
         "tf_flowers": "cnnbench.data.tf_flowers:TF_FLOWERS",
         "folder": "cnnbench.data.folder:FOLDER",
     },
@@ -207,6 +208,12 @@ def find(name: str, search_path: Sequence[Path] = ()) -> DataSet:
     if not isinstance(found, Adjustable):
         raise UserError(f"{kind} takes no parameters", hint=f"write {kind}")
     return found.adjusted(parameters)
+
+
+def canonical(name: str) -> str:
+    """Return the name with its parameters in one order and without spaces."""
+    has_parameters = name.endswith("]") and ":" not in name
+    return str(named.parse(name, "data set", "scenes[objects=1]")) if has_parameters else name
 
 
 def facts_of(name: str) -> Facts:

@@ -13,17 +13,17 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnbench.data import downloads
 from cnnbench.data.datasets import Facts, FileLocation, Request
-from cnnbench.data.pictures import ArrayPictures, Splits
+from cnnbench.data.pictures import ArrayPictures, Images, Labels, Splits
 from cnnbench.errors import Unavailable, brief
 
 CLASSES = (
@@ -97,18 +97,27 @@ def drawn(train: int | None, test: int | None) -> Splits | None:
     most_train, most_test = FashionMnist.facts.packaged
     if train is None or train > most_train or test is None or test > most_test:
         return None
+    parts = ArrayPictures(*packaged("train", train)), ArrayPictures(*packaged("test", test))
+    return Splits(CLASSES, *parts)
+
+
+def packaged(part: Literal["train", "test"], count: int | None = None) -> tuple[Images, Labels]:
+    """Return the first ``count`` images of the draw, in the order of the official set.
+
+    Args:
+        part: of the official sets.
+        count: at most as many as are included in cnnbench; by default all of them.
+
+    Returns:
+        Images ``(count, 28, 28, 1)`` and labels.
+    """
     with (
         resources.files(__package__).joinpath(*PACKAGED).open("rb") as file,
         np.load(file, allow_pickle=False) as stored,
     ):
-        return Splits(CLASSES, _first(stored, "train", train), _first(stored, "test", test))
-
-
-def _first(stored: Mapping[str, Any], part: str, count: int) -> ArrayPictures:
-    """Return the first ``count`` images of the draw, in the order of the official set."""
-    rows = np.argsort(stored[f"{part}_places"][:count])
-    labels = stored[f"{part}_labels"][rows].astype(np.int64)
-    return ArrayPictures(stored[f"{part}_images"][rows], labels)
+        rows = np.argsort(stored[f"{part}_places"][:count])
+        labels = stored[f"{part}_labels"][rows].astype(np.int64)
+        return stored[f"{part}_images"][rows], labels
 
 
 def _pictures(home: Path, part: str, count: int) -> ArrayPictures:

@@ -8,7 +8,7 @@ same result as an uninterrupted one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,18 @@ from cnnbench.data import augmentation
 from cnnbench.data.augmentation import Augment
 
 Preprocess = Callable[[Any], Any]
+Targets = np.ndarray | Mapping[str, np.ndarray]
+"""Ground truth of n images: ``(n, ...)``, or arrays named as the attributes of `Objects`."""
+Encode = Callable[[Any], Any]
+"""From a batch of targets, as tensors, to what the loss takes."""
 
 # Pixels in an evaluation batch, so that large images need no more memory than small ones.
 _EVALUATION_PIXELS = 64 * 224**2
+
+
+def unchanged(batch: Any) -> Any:
+    """Return a batch of images or targets as it is."""
+    return batch
 
 
 class TrainingBatches:
@@ -29,10 +38,11 @@ class TrainingBatches:
 
     Args:
         images: uint8 ``(n, h, w, c)``, or float32 features ``(n, d)``.
-        targets: as the loss takes them, ``(n, ...)``.
+        targets: of each image; those of objects change with their images.
         batch_size: at most as many as there are images.
         augment: random changes, drawn for every batch.
         preprocess: applied to the augmented batch.
+        encode: applied to its targets.
 
     Attributes:
         steps: batches in an epoch.
@@ -42,10 +52,11 @@ class TrainingBatches:
     def __init__(
         self,
         images: np.ndarray,
-        targets: np.ndarray,
+        targets: Targets,
         batch_size: int,
         augment: Augment,
         preprocess: Preprocess,
+        encode: Encode = unchanged,
     ) -> None:
         self.batch_size = min(batch_size, len(images))
         self.steps = len(images) // self.batch_size
@@ -54,54 +65,94 @@ class TrainingBatches:
         self._size = images.shape[1:3]  # features have no size and are not augmented
         self._augment = augment
         self._preprocess = preprocess
-        self._images, self._targets = _on_host(images, targets)
+        self._encode = encode
+        self._images, self._targets = _on_host(images), _on_host(targets)
 
     def epoch(self, seed: int, epoch: int) -> Any:
-        """Return a `tf.data.Dataset` of float32 ``(images, targets)`` for one epoch."""
+        """Return a `tf.data.Dataset` of ``(images, targets)`` for one epoch, images as float32."""
         import tensorflow as tf
 
         order = np.random.default_rng((seed, epoch)).permutation(self._count)
         batches = order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
-        augment = augmentation.layers(self._augment, self._size, seed=seed * 10_007 + epoch)
+        change = self._changes(seed, epoch)
 
-        def batch(indices: Any) -> tuple[Any, Any]:
+        def batch(step: Any, indices: Any) -> tuple[Any, Any]:
             images = tf.cast(tf.gather(self._images, indices), tf.float32)
-            for layer in augment:
-                images = layer(images, training=True)
-            return self._preprocess(images), tf.gather(self._targets, indices)
+            images, targets = change(images, _gathered(self._targets, indices), step)
+            return self._preprocess(images), self._encode(targets)
 
         # Not in parallel: the augmentation's random state is carried from batch to batch.
-        return tf.data.Dataset.from_tensor_slices(batches).map(batch).prefetch(tf.data.AUTOTUNE)
+        steps = tf.data.Dataset.from_tensor_slices(batches).enumerate()
+        return steps.map(batch).prefetch(tf.data.AUTOTUNE)
+
+    def _changes(self, seed: int, epoch: int) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
+        """Return the random changes of images, targets and the place of their batch, in TensorFlow.
+
+        Images with objects have changes of their own: a published accuracy of a classifier depends
+        on the draws of its layers.
+        """
+        if isinstance(self._targets, Mapping):
+
+            def of_objects(images: Any, targets: Any, step: Any) -> tuple[Any, Any]:
+                if self._augment.is_off():
+                    return images, targets
+                place = (seed * 10_007 + epoch, step)
+                return augmentation.changed(images, targets, self._augment, place)
+
+            return of_objects
+        layers = augmentation.layers(self._augment, self._size, seed=seed * 10_007 + epoch)
+
+        def of_images(images: Any, targets: Any, step: Any) -> tuple[Any, Any]:
+            for layer in layers:
+                images = layer(images, training=True)
+            return images, targets
+
+        return of_images
 
 
 def evaluation_batches(
-    images: np.ndarray, targets: np.ndarray, preprocess: Preprocess, most: int = 256
+    images: np.ndarray,
+    targets: Targets,
+    preprocess: Preprocess,
+    most: int = 256,
+    encode: Encode = unchanged,
 ) -> Any:
     """Return a `tf.data.Dataset` of all ``(images, targets)``, in order and not augmented.
 
     Args:
         images: uint8 ``(n, h, w, c)``, or float32 features ``(n, d)``.
-        targets: as the loss takes them, ``(n, ...)``.
+        targets: of each image.
         preprocess: the network's, for images in 0..255.
         most: images in a batch; fewer if they are large.
+        encode: applied to the targets of a batch.
     """
     import tensorflow as tf
 
     size = most
     if images.ndim == 4:
         size = max(1, min(most, _EVALUATION_PIXELS // math.prod(images.shape[1:3])))
-    on_host, wanted = _on_host(images, targets)
+    on_host, wanted = _on_host(images), _on_host(targets)
 
     def batch(indices: Any) -> tuple[Any, Any]:
         chosen = tf.cast(tf.gather(on_host, indices), tf.float32)
-        return preprocess(chosen), tf.gather(wanted, indices)
+        return preprocess(chosen), encode(_gathered(wanted, indices))
 
     order = tf.data.Dataset.range(len(images)).batch(size)
     return order.map(batch).prefetch(tf.data.AUTOTUNE)
 
 
-def _on_host(images: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
+def _on_host(arrays: Targets) -> Any:
     import tensorflow as tf
 
     with tf.device("CPU"):  # keep the GPU's memory for the network
-        return tf.constant(images), tf.constant(targets)
+        if isinstance(arrays, Mapping):
+            return {name: tf.constant(array) for name, array in arrays.items()}
+        return tf.constant(arrays)
+
+
+def _gathered(tensors: Any, indices: Any) -> Any:
+    import tensorflow as tf
+
+    if isinstance(tensors, Mapping):
+        return {name: tf.gather(tensor, indices) for name, tensor in tensors.items()}
+    return tf.gather(tensors, indices)

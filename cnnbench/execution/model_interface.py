@@ -60,12 +60,19 @@ def _interface(model: ModelHandle) -> tuple[tuple[int, ...], int]:
     with analysis.weightless():
         built = model.architecture()
         shapes = [tuple(given.shape[1:]) for given in built.inputs]
-        structure = output_names.of(built)
-        path = output_names.chosen(structure, model.output, model.label)
-        classes = output_names.named(structure)[path].shape[-1] or 0
+        classes = _classes(model, built)
     if len(shapes) != 1 or len(shapes[0]) != 3 or None in shapes[0]:
         inputs = " and ".join(map(show, shapes))
         raise Unavailable(
             f"only counted, not run: it takes {inputs}, not one image of a known size (HxWxC)"
         )
     return shapes[0], classes
+
+
+def _classes(model: ModelHandle, built: Any) -> int:
+    """Return the classes of a network: the width of its output, unless a head states them."""
+    if model.classes and model.head_layers(built):
+        return model.classes
+    structure = output_names.of(built)
+    path = output_names.chosen(structure, model.output, model.label)
+    return output_names.named(structure)[path].shape[-1] or 0

@@ -10,10 +10,12 @@ from cnnbench.errors import UserError, nearest
 from cnnbench.models.catalog import Entry
 from cnnbench.models.model_name import ModelName
 from cnnbench.models.signature import REQUIRED, Expression, Signature
-from cnnbench.named import show
+from cnnbench.named import Value, show
 
 _MAX_SIZE = 2**14
 _MAX_CLASSES = 10**6
+OF_WHOLE = ("input_shape", "classes")
+"""The parameters of every model that stand in the head's brackets if it has a head."""
 OUTPUT = "output"
 """The parameter of every model that selects one of several outputs for classification."""
 
@@ -44,7 +46,7 @@ def choose(written: ModelName, entry: Entry, signature: Signature) -> Choice:
     Raises:
         UserError: a parameter that the builder does not take, or a value of the wrong type.
     """
-    given = dict(written.parameters)
+    given = {**dict(written.parameters), **_of_whole(written, signature)}
     output = None if OUTPUT in signature.defaults else _output(given.pop(OUTPUT, None))
     for name in given:
         if name not in signature.defaults and not (signature.open and name.isidentifier()):
@@ -54,7 +56,7 @@ def choose(written: ModelName, entry: Entry, signature: Signature) -> Choice:
         shape = _shape(given.pop("input_shape"), entry)
     if "classes" in given:
         classes = _classes(given.pop("classes"), entry)
-    others = {k: v for k, v in signature.defaults.items() if k not in ("input_shape", "classes")}
+    others = {k: v for k, v in signature.defaults.items() if k not in OF_WHOLE}
     values = {name: _of_kind(name, value, others.get(name)) for name, value in given.items()}
     known = {**others, **values, "input_shape": shape or REQUIRED, "classes": classes or REQUIRED}
     missing = [
@@ -80,6 +82,12 @@ def _not_taken(name: str, entry: Entry, signature: Signature) -> UserError:
     taken = list(signature.defaults)
     hint = nearest(name, taken) or "it takes " + (", ".join(taken) or "no parameter")
     return UserError(f"{entry.name} takes no parameter '{name}'", hint=hint)
+
+
+def _of_whole(written: ModelName, signature: Signature) -> dict[str, Value]:
+    """Return the input shape and classes that a head's brackets give to the builder, if any."""
+    given = dict(written.head.parameters) if written.head else {}
+    return {k: v for k, v in given.items() if k in OF_WHOLE and k in signature.defaults}
 
 
 def _output(value: Any) -> str | None:

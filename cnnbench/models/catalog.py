@@ -10,12 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cnnbench.errors import plain
+from cnnbench.models.heads import Head
 from cnnbench.text import shape_text
 
-Origin = Literal["keras.applications", "cnnbench", "user"]
+if TYPE_CHECKING:
+    from cnnbench.data.pictures import Fit
+
+Origin = Literal["keras.applications", "cnnbench", "user", "head"]
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,12 @@ class Entry:
         input_shape: the default input, ``(height, width, channels)``; () if unknown.
         params: parameters at the defaults, BatchNormalization statistics included, or None.
         min_size: the smallest height and width that it can be built at, or None if unknown.
-        source: who wrote the builder.
+        source: who wrote the builder; ``head`` for a head, which goes on any of the others.
         builder: the location of the builder, ``package.module:function``.
         classes: the default number of classes; 0 if unknown.
         task: what the model is for: ``classification``.
+        class_names: of its classes, in the order of its outputs; () if unknown.
+        fit: how its training brought pictures of another shape to its input; None if unknown.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Entry:
     builder: str
     classes: int = 1000
     task: str = "classification"
+    class_names: tuple[str, ...] = ()
+    fit: Fit | None = None
 
     @classmethod
     def of_user(
@@ -80,9 +88,24 @@ def canonical(name: str) -> str | None:
 def table(entries: Sequence[Entry]) -> list[str]:
     """Return the lines of a table, numbers aligned to the right, the paper in the last column."""
     titles = ("Model", "Family", "Year", "Task", "Input", "Params", "Source", "Paper")
-    rows = [titles, *map(_cells, entries)]
+    return _lines([titles, *map(_cells, entries)], titles.index("Params"))
+
+
+def head_table(heads: Mapping[str, Head]) -> list[str]:
+    """Return the lines of a table of heads, and how to name a model with one."""
+    rows = [("Head", "Task", ""), *((f"+{n}", one.task, one.summary) for n, one in heads.items())]
+    example = f"MobileNetV2+{next(iter(heads))}"
+    return [*_lines(rows), f"A head goes on any backbone: BACKBONE+HEAD, for example {example}."]
+
+
+def head_json(name: str, head: Head) -> dict[str, Any]:
+    """Return the facts about a head with the keys of `Entry.to_json`."""
+    entry = Entry(f"+{name}", "head", None, "", (), None, None, "head", "", 0, head.task)
+    return {**entry.to_json(), "summary": head.summary}
+
+
+def _lines(rows: Sequence[tuple[str, ...]], right: int | None = None) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    right = titles.index("Params")
     return [
         "  ".join(
             cell.rjust(width) if column == right else cell.ljust(width)

@@ -34,6 +34,14 @@ class ModelInfo(Protocol):
         """The task of the model: ``classification``."""
 
     @property
+    def is_task_assumed(self) -> bool:
+        """True for a user's builder or file that states no task: it counts as a classifier."""
+
+    @property
+    def has_head(self) -> bool:
+        """True if it is a backbone with a head, so that its layers are those of both."""
+
+    @property
     def stated(self) -> frozenset[str]:
         """Those of ``input_shape`` and ``classes`` that are given in its brackets."""
 
@@ -73,10 +81,19 @@ class ModelHandle(ModelInfo, Protocol):
     ) -> Any:
         """Return a ``keras.Model`` (of the Keras generation of this process)."""
 
+    def trained(self, *, weights: str | Path | None = None, classes: int | None = None) -> Any:
+        """Return `build` with weights for all of the network, not only for a part of it."""
+
     def architecture(
         self, *, input_shape: tuple[int, ...] | None = None, classes: int | None = None
     ) -> Any:
         """Build the network with initial weights."""
+
+    def head_layers(self, network: Any) -> list[Any]:
+        """Return those layers of a network that `build` made which belong to the head.
+
+        All others are the backbone's; a model without a head has none.
+        """
 
     def with_interface(self, input_shape: tuple[int, ...], classes: int) -> ModelHandle:
         """Return a copy with the input shape and classes that were found by building it."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cnnbench.environment import keras_backend
 from cnnbench.errors import UserError, brief, explained
 from cnnbench.models import weights as weight_files
 from cnnbench.models.arguments import choose
 from cnnbench.models.catalog import Entry
+from cnnbench.models.heads import PREFIX
 from cnnbench.models.model_name import ModelName
 from cnnbench.models.signature import Signature
 from cnnbench.named import show
@@ -69,8 +70,28 @@ class NetworkFactory(Protocol):
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
         """Map float32 images in 0..255 to the inputs that the network expects."""
 
-    def fingerprint(self) -> Mapping[str, str]:
+    def fingerprint(self) -> Mapping[str, Any]:
         """Return what else affects results besides name and parameters: hashes of its source."""
+
+
+@runtime_checkable
+class AssemblingFactory(NetworkFactory, Protocol):
+    """A factory of networks in several parts, for which a file may have the weights of one."""
+
+    def assembled(self, request: Request, source: str | Path | None) -> Any:
+        """Return the ``keras.Model`` with weights.
+
+        Args:
+            request: the network.
+            source: ``'imagenet'``, a weights file, or None for those that it comes with.
+        """
+
+    def trained(self, request: Request, source: str | Path | None) -> Any:
+        """Return the same with weights for every part.
+
+        Raises:
+            UserError: ``source`` has none for one of the parts.
+        """
 
 
 @dataclass(frozen=True)
@@ -157,6 +178,11 @@ class Model:
         return self.entry.task
 
     @property
+    def is_task_assumed(self) -> bool:
+        """True for a user's builder or file that states no task: it counts as a classifier."""
+        return self.entry.source == "user" and self.entry.task == Entry.task
+
+    @property
     def is_trained(self) -> bool:
         """True if the model comes with its own weights, as one in a file."""
         return self.factory.is_trained
@@ -202,7 +228,9 @@ class Model:
             classes: instead of the model's own.
             include_top: False omits the classifier and the pooling before it.
             weights: ``'imagenet'``, or a file that Keras can load weights from. A ``.keras``
-                file comes with its own; everything else is initialised at random.
+                file comes with its own; everything else is initialised at random. With a head, a
+                file has those of the whole network or of the backbone; ImageNet's are the
+                backbone's.
 
         Raises:
             UserError: a size below `min_size`, arguments that the builder does not take, or a
@@ -210,6 +238,8 @@ class Model:
             Unavailable: weights that are not on this machine.
         """
         request = self._request(input_shape, classes, include_top)
+        if isinstance(self.factory, AssemblingFactory):
+            return self.factory.assembled(request, weights)
         if weights == "imagenet":
             return self.factory.pretrained(request)
         model = self.factory.architecture(request)
@@ -219,6 +249,16 @@ class Model:
             whole = None if include_top else lambda: self.architecture(input_shape=input_shape)
             weight_files.load(model, Path(weights), self.label, whole)
         return model
+
+    def trained(self, *, weights: str | Path | None = None, classes: int | None = None) -> Any:
+        """Return `build` with weights for all of the network, not only for a part of it.
+
+        Raises:
+            UserError: as `build`; or a head for which there are no weights.
+        """
+        if isinstance(self.factory, AssemblingFactory):
+            return self.factory.trained(self._request(None, classes, True), weights)
+        return self.build(weights=weights, classes=classes)
 
     def architecture(
         self,
@@ -232,6 +272,15 @@ class Model:
         Inside `cnnbench.analysis.weightless` no weights are allocated.
         """
         return self.factory.architecture(self._request(input_shape, classes, include_top))
+
+    @property
+    def has_head(self) -> bool:
+        """True if it is a backbone with a head, so that its layers are those of both."""
+        return isinstance(self.factory, AssemblingFactory)
+
+    def head_layers(self, network: Any) -> list[Any]:
+        """Return those layers of a network that `build` made which belong to the head."""
+        return [layer for layer in network.layers if layer.name.startswith(PREFIX)]
 
     def _request(
         self, input_shape: Shape | None, classes: int | None, include_top: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cnnbench import named
 from cnnbench.named import Named, Value
@@ -22,7 +22,8 @@ class ModelName:
         name: a name of the catalogue, ``package.module:builder`` or a file.
         parameters: as in `Named`.
         text: exactly as written, so that another process can resolve it again.
-        head: the head after a ``+``, with its parameters; None without one.
+        head: the head after a ``+``, with its parameters; None without one. Input shape and
+            classes of the whole stand in its brackets.
     """
 
     name: str
@@ -37,6 +38,15 @@ class ModelName:
     def __str__(self) -> str:
         alone = str(Named(self.name, self.parameters))
         return alone if self.head is None else f"{alone}+{self.head}"
+
+    @property
+    def backbone(self) -> ModelName:
+        """The name as a source of models resolves it: its text has no head."""
+        return replace(self, text=self.text[: _before_head(self.text)])
+
+    def text_with(self, backbone: str) -> str:
+        """Return the text with another text of the backbone before the head."""
+        return backbone + self.text[_before_head(self.text) :]
 
 
 def parse(text: str) -> ModelName:

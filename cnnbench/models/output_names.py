@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cnnbench.errors import UserError, nearest
@@ -36,11 +36,15 @@ def chosen(structure: Any, wanted: str | None, label: str) -> str:
     Raises:
         UserError: it has no such output (the nearest is given).
     """
-    paths = list(named(structure))
+    return select(list(named(structure)), wanted, label)
+
+
+def select(paths: Sequence[str], wanted: str | None, label: str) -> str:
+    """Return the requested one of a network's outputs, or the first; see `chosen`."""
     if wanted is None:
         return paths[0]
     if wanted not in paths:
-        if paths == [""]:
+        if list(paths) == [""]:
             raise UserError(f"{label} has one output, which has no name", hint="omit output=")
         hint = nearest(wanted, paths) or "it has: " + ", ".join(paths)
         raise UserError(f"{label} has no output '{wanted}'", hint=hint)
@@ -48,10 +52,17 @@ def chosen(structure: Any, wanted: str | None, label: str) -> str:
 
 
 def remark(structure: Any, path: str) -> str:
-    """Return a sentence that names the output used; empty if there is only one."""
+    """Return a sentence that names the output used; empty if there is only one.
+
+    Args:
+        structure: what the network returns.
+        path: of that output; or of several, in words: ``boxes from places, classes from names``.
+    """
     paths = list(named(structure))
     if len(paths) == 1:
         return ""
+    if path not in paths:
+        return f"of its outputs it reads {path}"
     others = ", ".join(other for other in paths if other != path)
     return f"classes are read from its output '{path}' ([output=...] selects another: {others})"
 

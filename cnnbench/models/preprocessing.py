@@ -3,19 +3,11 @@ that a file can hold."""
 
 from __future__ import annotations
 
-import json
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from cnnbench import safe_json
-
-MEMBER = "cnnbench.json"  # of the archive that a .keras file is; Keras passes it over
-_LARGEST = 4096  # bytes: twelve numbers at most
 
 # The statistics of ImageNet's training images, per RGB channel, for images in 0..1.
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
@@ -54,7 +46,7 @@ def _per_channel(statistic: np.ndarray, images: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class PixelMap:
-    """``matrix @ pixel + offset``, the pixel's channels in 0..255; stored in a ``.keras`` file.
+    """``matrix @ pixel + offset``, the pixel's channels in 0..255; `file_facts` stores it.
 
     The preprocessing of ``keras.applications`` and of most builders is linear in the channels of
     one pixel: scaling, centring, RGB to BGR. As a matrix and an offset it is data, not code.
@@ -81,31 +73,22 @@ class PixelMap:
         mapped = images.astype(np.float64) @ self.matrix.T + self.offset
         return mapped.astype(np.float32)
 
-    def write(self, file: Path) -> None:
-        """Add the map to the ``.keras`` file ``file``."""
-        text = json.dumps({"matrix": self.matrix.tolist(), "offset": self.offset.tolist()})
-        with zipfile.ZipFile(file, "a") as archive:
-            archive.writestr(zipfile.ZipInfo(MEMBER), text)  # no time: the same bytes
+    def to_json(self) -> dict[str, Any]:
+        """Return the map as JSON values."""
+        return {"matrix": self.matrix.tolist(), "offset": self.offset.tolist()}
 
     @classmethod
-    def read(cls, archive: zipfile.ZipFile) -> PixelMap | None:
-        """Read the map that `write` stored; None if there is none.
+    def of_json(cls, value: Mapping[str, Any]) -> PixelMap:
+        """Return the map that `to_json` gave as ``value``.
 
         Raises:
-            ValueError: the member is not such a map.
+            TypeError, ValueError: it is not such a map.
         """
-        if MEMBER not in archive.namelist():
-            return None
-        if archive.getinfo(MEMBER).file_size > _LARGEST:
-            raise ValueError(f"its {MEMBER} is too large")
-        found = safe_json.loads(archive.read(MEMBER).decode())
-        if not isinstance(found, dict):
-            raise ValueError(f"its {MEMBER} is not a valid pixel map")
-        matrix = np.asarray(found.get("matrix"), np.float64)
-        offset = np.asarray(found.get("offset"), np.float64)
+        matrix = np.asarray(value.get("matrix"), np.float64)
+        offset = np.asarray(value.get("offset"), np.float64)
         channels = len(offset) if offset.ndim == 1 else 0
         if matrix.shape != (channels, channels) or not np.isfinite([*matrix.flat, *offset]).all():
-            raise ValueError(f"its {MEMBER} is not a valid pixel map")
+            raise ValueError("not a valid pixel map")
         return cls(matrix, offset)
 
 

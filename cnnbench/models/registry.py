@@ -11,13 +11,15 @@ from pathlib import Path
 
 from cnnbench.errors import UserError, nearest, nearest_or_all, plain
 from cnnbench.files import check_path
-from cnnbench.models import model_name, registered
+from cnnbench.models import headed, model_name, registered
 from cnnbench.models.catalog import ENTRIES, Entry
+from cnnbench.models.heads import HEADS, Head
 from cnnbench.models.model import Model
+from cnnbench.models.model_name import ModelName
 from cnnbench.models.registered import register
 from cnnbench.models.sources import SOURCES
 
-__all__ = ["entries", "names", "register", "resolve"]
+__all__ = ["entries", "heads", "names", "register", "resolve"]
 
 _SAVED_MODEL = "saved_model.pb"
 _OTHER_FORMATS = (".h5", ".hdf5", ".pb", ".tflite", ".onnx", ".pt", ".pth")
@@ -29,12 +31,20 @@ def resolve(text: str, search_path: Sequence[Path] = ()) -> Model:
     ``text`` is a name of the catalogue (case, ``_`` and ``-`` are ignored), a name given by
     ``@cnnbench.register`` in a Python file of ``search_path`` or by an entry point,
     ``package.module:builder``, ``file.py:builder``, a ``.keras`` file, or a form that an installed
-    `ModelSource` adds; parameters follow in brackets.
+    `ModelSource` adds; parameters follow in brackets. A head may follow: ``+box[classes=10]``.
 
     Raises:
-        UserError: no such model (the nearest is given), or parameters that it does not take.
+        UserError: no such model or head (the nearest is given), parameters that it does not take,
+            or a backbone that cannot have the head.
     """
     written = model_name.parse(text)
+    if written.head is None:
+        return _resolve(written, search_path)
+    return headed.resolve(written, lambda backbone: _resolve(backbone, search_path))
+
+
+def _resolve(written: ModelName, search_path: Sequence[Path]) -> Model:
+    """Return the model of a source; a head is left to the caller."""
     for source in SOURCES.values():
         if source.matches(written.name, search_path):
             return source.resolve(written, search_path)
@@ -45,6 +55,8 @@ def _hint(name: str, search_path: Sequence[Path]) -> str:
     """Return what the user of an unknown name can do."""
     if any(check_path((root / name / _SAVED_MODEL).is_file) for root in (*search_path, Path.cwd())):
         return "a SavedModel is a graph without layers: save it with model.save('net.keras')"
+    if name.removeprefix("+") in HEADS:
+        return f"a head needs a backbone: MobileNetV2+{name.removeprefix('+')}"
     if name.endswith(".py"):
         return f"name the function in it that builds the network: {name}:builder"
     if name.endswith(_OTHER_FORMATS):
@@ -69,7 +81,7 @@ def entries(
         part: only names that contain this text.
 
     Raises:
-        UserError: no such family or task, or no name that contains ``part``.
+        UserError: no such family or task, or no name that contains ``part``, not even of a head.
     """
     found = [_entry(name) for name in names()]
     if family is not None:
@@ -77,14 +89,25 @@ def entries(
         _check(family, families, "family", "--family")
         found = [entry for entry in found if plain(entry.family) == plain(family)]
     if task is not None:
-        _check(task, [entry.task for entry in found], "task", "--task")
+        known = [entry.task for entry in found] + [head.task for head in HEADS.values()]
+        _check(task, known, "task", "--task")
         found = [entry for entry in found if plain(entry.task) == plain(task)]
     if part is not None:
         found = [entry for entry in found if plain(part) in plain(entry.name)]
-        if not found:
-            hint = nearest(part, names()) or "omit the name to list all"
+        if not found and not heads(part=part):
+            hint = nearest(part, [*names(), *HEADS]) or "omit the name to list all"
             raise UserError(f"no architecture has '{part}' in its name", hint=hint)
     return found
+
+
+def heads(task: str | None = None, part: str | None = None) -> dict[str, Head]:
+    """Return the heads by name: those for a task, or whose name contains ``part``."""
+    return {
+        name: head
+        for name, head in HEADS.items()
+        if (task is None or plain(head.task) == plain(task))
+        and (part is None or plain(part).removeprefix("+") in plain(name))
+    }
 
 
 def _check(wanted: str, valid: Sequence[str], kind: str, where: str) -> None:

@@ -21,7 +21,14 @@ from cnnbench.models.catalog import ENTRIES
 Shape = tuple[int, ...]
 _Arrays = dict[str, Shape]  # path in a weights file -> shape
 
+
+class OtherParameter(UserError):
+    """The weights are of the same network with another value of one parameter."""
+
+
 _FETCH_FAILED = re.compile(r"URL fetch failure on (?P<url>\S+?):? ")
+# A model's name, the last brackets in it, and what a message adds.
+_LABEL = re.compile(r"(\S+?)(?:\[([^\[\]]*)\])?(?: .*)?$")
 _HINT = "the architecture, input shape and classes must be those of the saved network"
 # Other content of a weights file: the state of optimiser, metrics and random layers.
 _NO_WEIGHTS = ("optimizer", "seed_generator", "metrics", "top_level_model_weights/optimizer")
@@ -51,8 +58,7 @@ def load(model: Any, file: Path, label: str, whole: Callable[[], Any] | None = N
         *(ValueError, OSError, KeyError, TypeError, AttributeError),
         *(zipfile.BadZipFile, zlib.error),
     ) as error:
-        words = _describe_owner(model, file, label) or brief(error, 200)
-        raise UserError(f"the weights in {file} do not fit {label}: {words}", hint=_HINT) from error
+        raise _refusal(model, file, label, error) from error
     if extra:
         named = ", ".join(extra[:3]) + (f" and {len(extra) - 3} more" * (len(extra) > 3))
         what = f"{file} has weights for layers that {label} does not have: {named}"
@@ -104,12 +110,24 @@ def _paths(model: Any) -> set[str]:
         return set(_arrays(file))
 
 
-def _describe_owner(model: Any, file: Path, label: str) -> str:
-    """Return which network the weights in ``file`` belong to; empty if it cannot be read."""
+def _refusal(model: Any, file: Path, label: str, error: Exception) -> UserError:
+    """Return the error for weights that do not fit, which names the network that they belong to."""
+    misfit = f"the weights in {file} do not fit {label}"
     try:
         stored = _arrays(file)
     except (OSError, KeyError, zipfile.BadZipFile):
-        return ""
+        return UserError(f"{misfit}: {brief(error, 200)}", hint=_HINT)
+    own, saved = Counter(tuple(weight.shape) for weight in model.weights), Counter(stored.values())
+    theirs, ours = saved - own, own - saved
+    is_of_transfer = any(_OF_TRANSFER in path for path in stored)
+    if not is_of_transfer and (found := _differing_parameter(theirs, ours)):
+        owner = _with_parameter(label, found)
+        return OtherParameter(f"{misfit}: they belong to {owner}", hint=_HINT)
+    return UserError(f"{misfit}: {_describe_owner(stored, own)}", hint=_HINT)
+
+
+def _describe_owner(stored: _Arrays, own: Counter[Shape]) -> str:
+    """Return which network the arrays of a file belong to, or what a network with ``own`` lacks."""
     if any(_OF_TRANSFER in path for path in stored):
         dense = _dense_kernels(stored)
         classes = f" with {dense[0][1]} classes" if len(dense) == 1 else ""
@@ -117,12 +135,9 @@ def _describe_owner(model: Any, file: Path, label: str) -> str:
             f"they belong to a network trained with recipe: transfer{classes}; pass --recipe "
             "transfer --dataset NAME"
         )
-    own, saved = Counter(tuple(weight.shape) for weight in model.weights), Counter(stored.values())
-    theirs, ours = saved - own, own - saved
-    if found := _differing_parameter(theirs, ours):
-        return f"they belong to {_with_parameter(label, found)}"
     if others := [f"{other}[classes={c}]" for other, c in _networks_of_same_size(stored)]:
         return f"they have as many parameters as {' and '.join(others[:3])}"
+    theirs, ours = Counter(stored.values()) - own, own - Counter(stored.values())
     if not theirs and ours:
         return f"{sum(ours.values())} of the network's {sum(own.values())} arrays are missing"
     return f"the file holds {len(stored)} arrays, the network has {sum(own.values())}"
@@ -130,9 +145,10 @@ def _describe_owner(model: Any, file: Path, label: str) -> str:
 
 def _with_parameter(label: str, parameter: str) -> str:
     """Return the model name in ``label`` with the parameter set, for example ``classes=5``."""
-    name, _, rest = label.partition("]")[0].partition("[")
-    name, key = name.partition(" ")[0], parameter.partition("=")[0]
-    kept = [one for one in rest.split(",") if one and one.partition("=")[0] != key]
+    match = _LABEL.match(label)
+    name, given = match.groups() if match else (label, None)
+    key = parameter.partition("=")[0]
+    kept = [one for one in (given or "").split(",") if one and one.partition("=")[0] != key]
     return f"{name}[{','.join([*kept, parameter])}]"
 
 

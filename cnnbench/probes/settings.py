@@ -8,11 +8,13 @@ with every default filled in. Everything in a setting affects the result and is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS
 from cnnbench.models.handle import ModelInfo
 from cnnbench.record import FLOAT32
@@ -114,14 +116,38 @@ class Setting(StrictModel):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Misfit:
+    """A mistake in an entry that only shows beside the suite's models.
+
+    Attributes:
+        key: the path of the value in the entry; () for the entry.
+        error: what is wrong, without its place.
+    """
+
+    key: tuple[str | int, ...]
+    error: UserError
+
+
 class Spec(StrictModel):
     """Entry of a probe in a suite.
 
     Attributes:
-        models: the models of the suite that it applies to; by default all.
+        models: the models of the suite that it applies to; by default all that it `serves`.
     """
 
+    # Models that no entry of a suite serves are named when it is planned.
+    names_unserved: ClassVar[bool] = False
+
     models: Annotated[list[str], Distinct, Field(min_length=1)] | None = None
+
+    def serves(self, model: ModelInfo) -> bool:
+        """Return whether it can apply to a model."""
+        return True
+
+    def misfits(self, models: Sequence[ModelInfo]) -> Iterator[Misfit]:
+        """Yield the mistakes that show beside the models that it lists, or all of the suite."""
+        return iter(())
 
     def settings(self, model: ModelInfo) -> Iterator[Setting]:
         """Yield the settings of this probe for one model, with every default filled in."""

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from cnnbench.errors import UserError, UserErrors, all_of, nearest_or_all, shown
+from cnnbench.schema import StrictModel
 from cnnbench.suite.yaml_source import Path_, Source
 from cnnbench.text import plural, pydantic_message
 
@@ -138,4 +139,4 @@ def _fields_at(schema: type[BaseModel], location: Path_) -> list[str]:
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             break
         schema = annotation
-    return list(schema.model_fields)
+    return schema.key_names() if issubclass(schema, StrictModel) else list(schema.model_fields)

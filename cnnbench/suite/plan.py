@@ -141,7 +141,24 @@ class Plan:
         for probe, spec in self.probes:
             models = [m for m in self.suite.models_of(spec) if (probe, m.label) in planned]
             found |= {f"{probe}, {note}": None for note in spec.notes(models)}
+        left_out = {cell.model.label for cell in self.cells} - {label for _, label in planned}
+        for probe, models in self._unserved().items():
+            named = [f"{m.label} ({m.task})" for m in models if m.label not in left_out]
+            if named:
+                found[f"{probe}: no entry applies to {', '.join(named)}"] = None
         return list(found)
+
+    def _unserved(self) -> dict[str, list[ModelInfo]]:
+        """Return the models that no entry of a probe applies to, for probes that name these."""
+        served: dict[str, set[str]] = {}
+        for probe, spec in self.probes:
+            if spec.names_unserved:
+                labels = {model.label for model in self.suite.models_of(spec)}
+                served.setdefault(probe, set()).update(labels)
+        return {
+            probe: [model for model in self.suite.models if model.label not in labels]
+            for probe, labels in served.items()
+        }
 
 
 def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
@@ -159,21 +176,24 @@ def plan(suite: Suite, data_dir: Path | None = None) -> Plan:
     cells: list[Cell] = []
     probes: list[tuple[str, Spec]] = []
     problems: list[UserError] = []
-    for probe, spec in sorted(suite.probes, key=lambda item: order.index(item[0])):
+    for probe, spec, path in sorted(suite.entries(), key=lambda entry: order.index(entry[0])):
         spec = spec.located(suite.search_path, data_dir)
         probes.append((probe, spec))
+        for misfit in spec.misfits(suite.listed(spec)):
+            where = suite.source.where((*path, *misfit.key))
+            problems.append(UserError(misfit.error.what, where, misfit.error.hint))
         for model in suite.models_of(spec):
             try:
                 found = list(islice(spec.cells(model), _MOST_CELLS + 1 - len(cells)))
             except UserError as error:
-                where = error.where or suite.source.where(("probes", probe))
+                where = error.where or suite.source.where(path)
                 problems.append(UserError(f"{model.label}: {error.what}", where, error.hint))
                 continue
             cells.extend(
                 Cell(model, setting.variant_name(), probe, setting, rule) for setting, rule in found
             )
             if len(cells) > _MOST_CELLS:
-                where = suite.source.where(("probes", probe))
+                where = suite.source.where(path)
                 raise UserError(f"more than {_MOST_CELLS} cells; split the suite", where)
     if problems:
         raise all_of(problems)

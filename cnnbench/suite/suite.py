@@ -82,11 +82,25 @@ class Suite:
     source: Source
     search_path: tuple[Path, ...]
 
-    def models_of(self, spec: Spec) -> tuple[ModelInfo, ...]:
-        """Return the models that an entry applies to: those it lists, else all."""
+    def entries(self) -> Iterator[tuple[str, Spec, Path_]]:
+        """Yield the probe and settings of each entry, and its path in the document."""
+        data = self.source.data if isinstance(self.source.data, dict) else {}
+        written = data.get("probes", {})
+        counts: dict[str, int] = {}
+        for probe, spec in self.probes:
+            place = counts[probe] = counts.get(probe, -1) + 1
+            is_list = isinstance(written.get(probe), list)
+            yield probe, spec, ("probes", probe, place) if is_list else ("probes", probe)
+
+    def listed(self, spec: Spec) -> tuple[ModelInfo, ...]:
+        """Return the models that an entry lists, else all."""
         if spec.models is None:
             return self.models
         return tuple(model for model in self.models if model.label in spec.models)
+
+    def models_of(self, spec: Spec) -> tuple[ModelInfo, ...]:
+        """Return the models that an entry applies to: those it lists, else all that it serves."""
+        return tuple(model for model in self.listed(spec) if spec.serves(model))
 
 
 def load(suite: SuiteSource, catalogue: Catalogue) -> Suite:

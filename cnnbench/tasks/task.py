@@ -2,8 +2,8 @@
 
 A task is one folder or file with a `Task` in it and one line in `TASKS`; another package adds one
 by an entry point of the group ``cnnbench.tasks``. The module must be light to import: `Task` plans
-and summarises. Its `Objective` trains and evaluates networks in workers; making one, and its
-`Objective.outputs_for`, must be light too.
+and summarises. Its `objective.Objective` trains and evaluates networks in workers; making one, and
+its `Objective.outputs_for`, must be light too.
 
 A task's metrics are `cnnbench.metrics.QualityMetric`, one line each in `cnnbench.metrics.QUALITY`.
 """
@@ -11,98 +11,48 @@ A task's metrics are `cnnbench.metrics.QualityMetric`, one line each in `cnnbenc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cnnbench.metrics import QUALITY, QualityMetric
+from cnnbench.models import output_names
 from cnnbench.plugins import Registry
+from cnnbench.schema import StrictModel
 from cnnbench.statistics.estimates import Estimate
 from cnnbench.statistics.verdict import Verdict
+from cnnbench.tasks.objective import Arrays, Evaluation, Objective
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from cnnbench.data.annotations import Kind
-    from cnnbench.data.pictures import Part
+    from cnnbench.data.drawing import Mark
+    from cnnbench.data.fitting import Placement
+    from cnnbench.data.pictures import Fit
     from cnnbench.models.handle import ModelHandle, ModelInfo
+
+__all__ = [
+    "DEFAULT",
+    "TASKS",
+    "Arrays",
+    "Contender",
+    "Evaluated",
+    "Evaluation",
+    "Judgement",
+    "NoOptions",
+    "Objective",
+    "Place",
+    "Prediction",
+    "Task",
+    "TrainedOn",
+    "evaluate_all",
+    "quality_metrics",
+    "ranking_metrics",
+    "too_few_classes",
+]
 
 DEFAULT = "classification"
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Quality of one network on one set of images.
-
-    Attributes:
-        metrics: metric name -> value.
-        details: JSON values for later intervals and paired tests, small enough for a record.
-        notes: remarks for the reader of the result, one line each.
-    """
-
-    metrics: Mapping[str, float]
-    details: Mapping[str, Any] = field(default_factory=dict)
-    notes: Sequence[str] = ()
-
-
-class Objective(Protocol):
-    """Training target and evaluation of networks on one data set.
-
-    A subclass inherits the methods that have a body here. ``encoding`` is the objective's own name
-    for the form of a network's outputs, for example ``logits``; only the objective interprets it.
-    """
-
-    def outputs_for(self, own: int) -> int:
-        """Return the number of outputs to build for a model that has ``own`` by default."""
-
-    def head(self, seed: int) -> Any:
-        """Return a Keras layer from pooled features ``(n, d)`` to outputs."""
-
-    def targets(self, part: Part) -> np.ndarray:
-        """Return the ground truth of each image, ``(n, ...)``."""
-
-    def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
-        """Return a Keras loss of encoded targets and outputs."""
-
-    def imitation_loss(self, encoding: str) -> Any:
-        """Return a Keras loss of another network's outputs, as encoded here, and outputs."""
-        return "mean_squared_error"
-
-    def watched(self, encoding: str) -> Any:
-        """Return the Keras metric `Task.watched`, computed in every epoch."""
-
-    def evaluate(self, outputs: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
-        """Evaluate outputs against the ground truth of the same images.
-
-        Raises:
-            JobFailed: the outputs are not finite numbers.
-        """
-
-    def check_model(self, model: ModelHandle) -> None:
-        """Raise `JobFailed` if the model is fixed to outputs that cannot do the task."""
-        return
-
-    def check_network(self, network: Any) -> None:
-        """Raise `JobFailed` if the outputs of a ``keras.Model`` cannot do the task."""
-        return
-
-    def encoding(self, network: Any) -> str:
-        """Return the encoding of the outputs of a ``keras.Model``; empty if there is only one."""
-        return ""
-
-    def encoded(self, targets: np.ndarray) -> np.ndarray:
-        """Return targets as the loss takes them, ``(n, ...)``; by default as they are."""
-        return targets
-
-    def agreement(self, outputs: np.ndarray, others: np.ndarray, encoding: str) -> float | None:
-        """Return the share of images for which two networks give the same answer.
-
-        None if answers of this task cannot be compared for equality.
-        """
-        return None
-
-    def notes(self, model: ModelHandle) -> list[str]:
-        """Return remarks for the reader on the model that was trained."""
-        return []
+Shape = tuple[int | None, ...]
+"""Of a batch, as Keras states it: ``(None, 10)``."""
 
 
 class Evaluated(Protocol):
@@ -171,6 +121,18 @@ class Prediction(Protocol):
     def to_json(self) -> Mapping[str, Any]:
         """Return field -> JSON value."""
 
+    def placed(self, placement: Placement) -> Prediction:
+        """Return the same prediction about the picture that was fitted to the network's input.
+
+        `Task.decode` gives places as fractions of that input. A prediction about the whole image
+        stays as it is.
+        """
+        return self
+
+    def mark(self, number: int) -> Mark | None:
+        """Return what to draw into the picture, in colour ``number``; None if it has no place."""
+        return None
+
 
 @dataclass(frozen=True)
 class TrainedOn:
@@ -187,6 +149,10 @@ class TrainedOn:
     names_file: str = ""
 
 
+class NoOptions(StrictModel):
+    """Options of a task that has none."""
+
+
 class Task(Protocol):
     """A task. A subclass inherits the methods that have a body here."""
 
@@ -196,8 +162,18 @@ class Task(Protocol):
 
     @property
     def needs(self) -> frozenset[Kind]:
-        """What must be known of the images of a data set that networks are trained on."""
+        """The annotations that a data set must have for networks to be trained on it."""
         return frozenset({"class"})
+
+    @property
+    def fit(self) -> Fit:
+        """The default way of bringing pictures to the size of a network's input."""
+        return "crop"
+
+    @property
+    def options(self) -> type[StrictModel]:
+        """The settings of a training that only this task has, each with a default."""
+        return NoOptions
 
     @property
     def primary(self) -> str:
@@ -211,13 +187,31 @@ class Task(Protocol):
     def predicted(self) -> str:
         """A plural noun for its predictions, their key in JSON: ``classes``."""
 
+    def paths(
+        self, outputs: Mapping[str, Shape], wanted: str | None, label: str
+    ) -> str | dict[str, str]:
+        """Return which of a network's outputs the task reads; by default the wanted, or the first.
+
+        Args:
+            outputs: shape of each by its path (`models.output_names`), in the network's order.
+            wanted: the path that the model's name asks for; None for none.
+            label: the model's name in messages.
+
+        Returns:
+            One path, or of several outputs role -> path; `Objective` names them by role.
+
+        Raises:
+            UserError: it has no such output, or none that can do the task.
+        """
+        return output_names.select(list(outputs), wanted, label)
+
     def decode(
-        self, outputs: np.ndarray, network: Any, names: Sequence[str], top: int
+        self, outputs: Arrays, network: Any, names: Sequence[str], top: int
     ) -> list[list[Prediction]]:
         """Return the predictions for each image, best first.
 
         Args:
-            outputs: of the network, float64 ``(n, ...)``, finite.
+            outputs: of the network, float64 ``(n, ...)``, finite; by role if it has several.
             network: the ``keras.Model`` that returned them.
             names: of the classes, by number; without them classes are numbered.
             top: the number of predictions for an image, or all if fewer.
@@ -226,7 +220,7 @@ class Task(Protocol):
             JobFailed: the outputs cannot do the task, or are not of as many classes as names.
         """
 
-    def published_names(self, model: ModelHandle, outputs: np.ndarray) -> Sequence[str]:
+    def published_names(self, model: ModelHandle, outputs: Arrays) -> Sequence[str]:
         """Return the class names of a network's published weights; none if it has no such.
 
         Raises:
@@ -234,12 +228,13 @@ class Task(Protocol):
         """
         return ()
 
-    def objective(self, classes: Sequence[str], dataset: str) -> Objective:
+    def objective(self, classes: Sequence[str], dataset: str, options: Any = None) -> Objective:
         """Return the objective of training on a data set.
 
         Args:
             classes: names of the data set's classes, by label.
             dataset: its name, for messages.
+            options: an instance of `options`; None for the defaults.
         """
 
     def fixed_objective(
@@ -257,6 +252,15 @@ class Task(Protocol):
 
         Args:
             model: the remark is a predicate of it: ``is trained for …``.
+            classes: 0 if known only after reading the data set.
+        """
+        return ""
+
+    def refusal(self, model: ModelInfo, classes: int) -> str:
+        """Return why a model cannot be trained on a data set of so many classes; empty if it can.
+
+        Args:
+            model: the reason is a predicate of it: ``has a head for …``.
             classes: 0 if known only after reading the data set.
         """
         return ""
@@ -280,11 +284,19 @@ class Task(Protocol):
         return [None] * len(contenders)
 
 
+def too_few_classes(model: ModelInfo, classes: int) -> str:
+    """Return a `Task.refusal` of a model whose name states fewer classes than the data set has."""
+    if "classes" not in model.stated or model.classes >= classes:
+        return ""
+    return f"has a head for {model.classes} classes, but the data set has {classes}"
+
+
 TASKS: Registry[Task] = Registry(
     "cnnbench.tasks",
     "task",
     {
         "classification": "cnnbench.tasks.classification:CLASSIFICATION",
+        "localization": "cnnbench.tasks.localization:LOCALIZATION",
     },
 )
 
@@ -299,7 +311,7 @@ def quality_metrics(task: str) -> Iterator[QualityMetric]:
     return (found for found in QUALITY.values() if found.task == task)
 
 
-def evaluate_all(task: str, predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+def evaluate_all(task: str, predictions: Arrays, targets: Arrays) -> dict[str, float]:
     """Return every metric of a task that applies to these predictions, by name."""
     found = {one.metric.name: one.compute(predictions, targets) for one in quality_metrics(task)}
     return {name: float(value) for name, value in found.items() if value is not None}

@@ -92,3 +92,79 @@ def test_each_augmentation_changes_pictures_and_follows_the_seed(augment: dict[s
     assert changed.shape == (6, 8, 8, 1)
     assert not np.array_equal(changed, epoch(plain, 0))
     assert np.array_equal(changed, epoch(training, 0))
+
+
+def test_targets_are_encoded_batch_by_batch_after_gathering() -> None:
+    labels = np.arange(10) % 3
+
+    def one_hot(batch: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.one_hot(batch, 3)
+
+    batches = TrainingBatches(IMAGES, labels, 5, Augment(), same, one_hot)
+    for images, targets in batches.epoch(0, 0):
+        shown = np.asarray(images)[:, 0, 0, 0].astype(int) % 3
+        assert np.array_equal(np.asarray(targets), np.eye(3)[shown])
+    (_, found), *_ = evaluation_batches(IMAGES, labels, same, encode=one_hot)
+    assert np.array_equal(np.asarray(found), np.eye(3)[labels])
+
+
+def objects(count: int) -> dict[str, np.ndarray]:
+    """Return one object an image, in its left half; its label is the image's number."""
+    boxes = np.tile(np.array([0.25, 0.0, 0.75, 0.5], np.float32), (count, 1, 1))
+    return {"labels": np.arange(count)[:, None], "boxes": boxes}
+
+
+def test_boxes_are_mirrored_with_their_images_and_follow_the_seed() -> None:
+    # The left half is bright.
+    images = np.zeros((40, 8, 8, 1), np.uint8)
+    images[:, :, :4] = 200
+    batches = TrainingBatches(images, objects(40), 10, Augment(flip="horizontal"), same)
+
+    def epoch(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [
+            (np.asarray(seen), np.asarray(targets["boxes"]))
+            for seen, targets in batches.epoch(3, number)
+        ]
+
+    first = epoch(0)
+    for seen, boxes in first:
+        is_left = seen[:, 0, 0, 0] > 100
+        np.testing.assert_allclose(boxes[:, 0, 1], np.where(is_left, 0.0, 0.5), atol=1e-6)
+        np.testing.assert_allclose(boxes[:, 0, 3], np.where(is_left, 0.5, 1.0), atol=1e-6)
+    turned = [tuple(boxes[:, 0, 1]) for _, boxes in first]
+    assert len(set(turned)) > 1, "every batch has a draw of its own"
+    assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(first, epoch(0), strict=True))
+    assert not all(np.array_equal(a, b) for (_, a), (_, b) in zip(first, epoch(1), strict=True))
+
+
+def test_objects_stay_beside_their_images() -> None:
+    batches = TrainingBatches(IMAGES, objects(10), 5, Augment(), same)
+    for images, targets in batches.epoch(0, 0):
+        shown = np.asarray(images)[:, 0, 0, 0].astype(int)
+        assert np.asarray(targets["labels"])[:, 0].tolist() == shown.tolist()
+
+
+@pytest.mark.parametrize("augment", [{}, {"flip": "horizontal", "translation": 0.1, "crop": 0.1}])
+def test_a_classifiers_batches_are_those_of_the_augmentations_layers(augment: Any) -> None:
+    """Published accuracies depend on the draws of these layers, in this order."""
+    import tensorflow as tf
+
+    from cnnbench.data import augmentation
+
+    random = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), dtype=np.uint8)
+    changes = Augment(**augment)
+    training = TrainingBatches(random, np.arange(12), 4, changes, same)
+    layers = augmentation.layers(changes, (8, 8), seed=2 * 10_007 + 1)
+
+    def changed(images: Any) -> Any:
+        for layer in layers:
+            images = layer(images, training=True)
+        return images
+
+    order = np.random.default_rng((2, 1)).permutation(12).reshape(3, 4)
+    plain = tf.data.Dataset.from_tensor_slices(random[order].astype(np.float32)).map(changed)
+    for (images, labels), expected, indices in zip(training.epoch(2, 1), plain, order, strict=True):
+        assert np.array_equal(np.asarray(images), np.asarray(expected))
+        assert np.asarray(labels).tolist() == indices.tolist()

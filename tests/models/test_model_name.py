@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cnnbench.errors import UserError
 from cnnbench.models import model_name
 from cnnbench.models.model_name import ModelName
+from cnnbench.named import Named
 
 VALUES = st.one_of(
     st.none(),
@@ -47,6 +48,52 @@ def test_a_written_name_reads_back_equal(parameters: dict[str, model_name.Value]
     assert model_name.parse(str(written)) == written
 
 
+NAMES = st.sampled_from(
+    ["Net", "package.module:builder", "my nets/a+b.py:net", "a+b.keras", "hub://owner/name"]
+)
+PARAMETERS = st.dictionaries(st.from_regex(r"[a-z_]\w{0,8}", fullmatch=True), VALUES, max_size=3)
+
+
+@given(NAMES, PARAMETERS, st.from_regex(r"[A-Za-z_]\w{0,8}", fullmatch=True), PARAMETERS)
+def test_a_written_name_with_a_head_reads_back_equal(
+    name: str,
+    own: dict[str, model_name.Value],
+    head: str,
+    of_head: dict[str, model_name.Value],
+) -> None:
+    last = Named(head, tuple(of_head.items()))
+    written = ModelName(name, tuple(own.items()), head=last)
+    read = model_name.parse(str(written))
+    assert read == written
+    assert read.backbone.text == str(Named(name, tuple(own.items())))
+    assert read.text_with(read.backbone.text) == read.text
+    assert model_name.parse(read.text_with("Other")) == ModelName("Other", head=last)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "head"),
+    [
+        ("Net+box", "Net", Named("box")),
+        (" Net [a=1] + box [ b = 2 ] ", "Net", Named("box", (("b", 2),))),
+        ("Net[a=1+2]", "Net", None),
+        ("Net[a='x]+box']", "Net", None),
+        ("Net[a='x]+y']+box", "Net", Named("box")),
+        ('Net[a="]"]+box[b="+]"]', "Net", Named("box", (("b", "+]"),))),
+        ("a+b.keras", "a+b.keras", None),
+        ("a+b.keras+box", "a+b.keras", Named("box")),
+        ("c++/net.py:build", "c++/net.py:build", None),
+        ("c++/net.py:build+box", "c++/net.py:build", Named("box")),
+        ("Net+", "Net+", None),
+        ("+box", "+box", None),
+    ],
+)
+def test_a_head_is_a_plain_word_after_the_last_plus(
+    text: str, name: str, head: Named | None
+) -> None:
+    read = model_name.parse(text)
+    assert (read.name, read.head, read.text) == (name, head, text)
+
+
 @given(st.text())
 def test_any_text_is_read_or_rejected_with_a_user_error(text: str) -> None:
     try:
@@ -68,6 +115,8 @@ def test_any_text_is_read_or_rejected_with_a_user_error(text: str) -> None:
         ("Net[a='b]", "unfinished"),
         ("Net[a=1e999]", "too large"),
         ("Net[a=9999999999999999999]", "too large"),
+        ("Net+box[a]", "'a' in 'box[a]' is not parameter=value"),
+        ("Net+box[a=1,a=2]", "the parameter 'a' is given twice in 'box[a=1,a=2]'"),
     ],
 )
 def test_rejects_malformed_names(text: str, words: str) -> None:

@@ -17,6 +17,9 @@ class SmallNet:
     fixed: frozenset[str] = frozenset()
     output = None
     is_trained = False
+    is_task_assumed = False
+    has_head = False
+    task = "classification"
 
     def __init__(self, channels: int = 1, activation: str | None = "softmax") -> None:
         self.input_shape = (8, 8, channels)
@@ -58,6 +61,9 @@ class SmallNet:
         self, *, input_shape: tuple[int, ...] | None = None, classes: int | None = None
     ) -> Any:
         return self.build(input_shape=input_shape, classes=classes)
+
+    def head_layers(self, network: Any) -> list[Any]:
+        return []
 
     def preprocess(self, images: Any) -> Any:
         return images / 127.5 - 1.0

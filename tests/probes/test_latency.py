@@ -203,7 +203,7 @@ def test_rejects_constant_outputs() -> None:
 def test_deep_network_without_normalisation_gets_varied_outputs() -> None:
     model = calibrated_model.build(Tiny(depth=12))
     images = calibrated_model.random_inputs(Tiny(), 2, seed=9)
-    assert calibrated_model.variation(model, images) > 0.01
+    assert min(calibrated_model.variations(model, images)) > 0.01
 
 
 def test_weights_with_varied_outputs_are_kept(tmp_path: Path) -> None:

@@ -16,15 +16,19 @@ from tests.probes.paths import prepare_and_run, require
 from tests.probes.tiny import Functions
 
 
-@pytest.mark.parametrize("network", ["Functions", "Heads"])
+@pytest.mark.parametrize("network", ["Functions", "Heads", "Twins"])
 def test_saved_graph_with_functions_or_many_outputs_agrees_with_keras(
     network: str, tmp_path: Path
 ) -> None:
     _check_answers("graph", network, tmp_path)
 
 
+def test_litert_keeps_outputs_of_one_width_apart(tmp_path: Path) -> None:
+    _check_answers("litert", "Twins", tmp_path)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["Functions", "Heads"])
+@pytest.mark.parametrize("network", ["Functions", "Heads", "Boxes", "Twins", "Listed"])
 @pytest.mark.parametrize(
     "runtime", ["predict", "eager", "xla", "litert", "onnxruntime", "openvino"]
 )

@@ -33,6 +33,9 @@ class Tiny:
     stated: ClassVar[frozenset[str]] = frozenset()
     fixed: ClassVar[frozenset[str]] = frozenset({"input_shape", "classes"})
     output = None
+    task = "classification"
+    is_task_assumed = False
+    has_head = False
     is_trained = False
     # depth 2: 3*3*3*8 + 8, 3*3*8*8 + 8, 4*8, 8*5 + 5
     params = 224 + 584 + 32 + 45
@@ -101,6 +104,58 @@ class Heads(Tiny):
         return tf.keras.Model(inputs, {"z": heads[0], "a": [heads[1], heads[0]], "heads": named})
 
 
+class Boxes(Tiny):
+    """A class and a box an image, as `+box` has: a softmax of 5, and 4 linear around a half."""
+
+    label = "Boxes"
+
+    def build(self, **_: Any) -> Any:
+        import tensorflow as tf
+
+        layers = tf.keras.layers
+        inputs = x = tf.keras.Input(self.input_shape)
+        for _ in range(self.depth):
+            x = layers.Conv2D(8, 3, padding="same", activation="relu")(x)
+        x = layers.GlobalAveragePooling2D()(x)
+        classes = layers.Dense(self.classes, activation="softmax")(x)
+        half = tf.keras.initializers.Constant(0.5)
+        boxes = layers.Dense(4, bias_initializer=half)(x)
+        if self.constant:
+            boxes = boxes * 0.0 + 1.0
+        return tf.keras.Model(inputs, {"classes": classes, "boxes": boxes})
+
+
+class Twins(Tiny):
+    """Two outputs of one width, written in no alphabetical order."""
+
+    label = "Twins"
+
+    def build(self, **_: Any) -> Any:
+        import tensorflow as tf
+
+        layers = tf.keras.layers
+        inputs = tf.keras.Input(self.input_shape)
+        x = layers.Conv2D(8, 3, activation="relu")(inputs)
+        x = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(x))
+        last, first = layers.Dense(4, name="b")(x), layers.Dense(4, name="a")(x)
+        return tf.keras.Model(inputs, {"z": last, "y": first})
+
+
+class Listed(Tiny):
+    """A list of outputs of three widths."""
+
+    label = "Listed"
+
+    def build(self, **_: Any) -> Any:
+        import tensorflow as tf
+
+        layers = tf.keras.layers
+        inputs = tf.keras.Input(self.input_shape)
+        x = layers.BatchNormalization()(layers.Conv2D(8, 3)(inputs))
+        x = layers.GlobalAveragePooling2D()(x)
+        return tf.keras.Model(inputs, [layers.Dense(width)(x) for width in (5, 3, 4)])
+
+
 def main() -> None:
     import tensorflow  # noqa: F401 - once for both jobs, as in the fork server
 
@@ -123,7 +178,8 @@ def _job(what: str) -> NoReturn:
     code = 1
     try:
         setting, folder, *named = sys.argv[1:]
-        subject = {kind.__name__: kind for kind in (Tiny, Functions, Heads)}[(named or ["Tiny"])[0]]
+        kinds = (Tiny, Functions, Heads, Boxes, Twins, Listed)
+        subject = {kind.__name__: kind for kind in kinds}[(named or ["Tiny"])[0]]
         timing = TimingConfig(
             seconds=0.1, block_s=0.03, window_s=0.02, warm_up_s=0.5, patience_s=0.2
         )

@@ -20,7 +20,8 @@ def test_accuracy_interval_of_one_seed_is_wilsons() -> None:
 def test_an_interval_of_no_right_or_no_wrong_answer_ends_there(examples: int) -> None:
     assert proportions.estimate([0.0], examples).low == 0
     assert proportions.estimate([1.0], examples).high == 1
-    assert str(proportions.verdict([0.0, 0.0], examples, 0.0)) == "unstable: not above chance"
+    nothing = proportions.estimate([0.0, 0.0], examples)
+    assert str(proportions.verdict(nothing, 2, 0.0)) == "unstable: not above chance"
 
 
 def test_accuracy_covers_seed_and_test_set_together() -> None:
@@ -51,7 +52,8 @@ def test_the_interval_of_a_gain_covers_the_truth() -> None:
 
 def test_chance_is_never_stable() -> None:
     def verdict(shares: list[float]) -> str:
-        return str(proportions.verdict(shares, 10_000, chance=0.1))
+        found = proportions.estimate(shares, 10_000)
+        return str(proportions.verdict(found, len(shares), chance=0.1))
 
     assert verdict([0.10, 0.11, 0.09]) == "unstable: not above chance"
     assert verdict([0.80, 0.81, 0.79]) == "stable"

@@ -24,6 +24,8 @@ class FakeModel:
     fixed: frozenset[str] = frozenset()
     output: str | None = None
     task: str = "classification"
+    is_task_assumed: bool = False
+    has_head: bool = False
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.label}

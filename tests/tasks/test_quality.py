@@ -83,7 +83,7 @@ def test_details_keep_which_images_were_right_in_a_few_bytes() -> None:
     found = quality.details(PROBS, LABELS)
     setting = {"dataset": "digits", "recipe": "scratch", "image_size": 8}
     read = answers_of(record("A", "accuracy", setting=setting, details=found))
-    assert read is not None and read.right.tolist() == [True, True, False, True]
+    assert read is not None and read.values.tolist() == [True, True, False, True]
     assert (found["n_test"], found["n_correct"], found["chance"]) == (4, 3, 0.5)
     big = quality.details(np.tile(np.eye(10), (1000, 1)), np.tile(np.arange(10), 1000))
     assert len(big["correct"]) == 1668  # 1,250 bytes in base64

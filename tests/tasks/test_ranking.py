@@ -14,9 +14,9 @@ from cnnbench.report import layout
 from cnnbench.report.remarks import remarks
 from cnnbench.results import tables
 from cnnbench.selection.choose import choose
-from cnnbench.tasks.classification import ranking
-from cnnbench.tasks.classification.quality import Answers
-from cnnbench.tasks.classification.ranking import Scores
+from cnnbench.tasks import ranking
+from cnnbench.tasks.image_scores import ImageScores
+from cnnbench.tasks.ranking import Scores
 from tests.records import record
 
 IMAGES = 2000
@@ -30,7 +30,7 @@ def trained(
         random.random(len(ease)) < np.clip(ease + shift + random.normal(0, noise), 0, 1)
         for _ in range(seeds)
     ]
-    answers = tuple(Answers(np.array(right), "same") for right in rows)
+    answers = tuple(ImageScores(np.array(right), "same") for right in rows)
     return Scores(tuple(np.mean(rows, axis=1)), len(ease), answers, chance=0.1)
 
 
@@ -59,8 +59,8 @@ def test_the_same_images_show_what_other_images_would_not() -> None:
     ease = (random.random(IMAGES) < 0.7) * 0.98  # most images are easy or hard for both
     a, b = (trained(random, ease, shift, 3) for shift in (0.0, 0.02))
     assert tiers([a, b]) == [2, 1]
-    others = tuple(Answers(one.right, "others") for one in b.answers)
-    elsewhere = Scores(b.shares, IMAGES, others, 0.1)
+    others = tuple(ImageScores(one.values, "others") for one in b.by_image)
+    elsewhere = Scores(b.means, IMAGES, others, 0.1)
     assert tiers([a, elsewhere]) == [1, 1]
 
 
@@ -68,7 +68,7 @@ def test_the_variance_over_images_is_that_of_the_shares() -> None:
     random = np.random.default_rng(3)
     a = trained(random, random.beta(2, 1, IMAGES), 0.0, 3)
     b = trained(random, random.beta(2, 1, IMAGES), 0.1, 2)
-    shares = [np.mean([answers.right for answers in one.answers], axis=0) for one in (a, b)]
+    shares = [np.mean([answers.values for answers in one.by_image], axis=0) for one in (a, b)]
     field = ranking._Field([a, b])
     expected = np.var(shares[0] - shares[1], ddof=1) / IMAGES
     assert field.difference(0, 1).of_images == pytest.approx(expected, rel=1e-12)

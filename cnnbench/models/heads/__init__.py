@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from cnnbench.errors import UserError
 from cnnbench.plugins import Registry
+from cnnbench.text import shape_text
 
-PREFIX = "head_"
-"""Names of a head's layers begin with this; all other layers of the network are the backbone's."""
+PREFIX = "task_head_"
+"""Names of a head's layers begin with this; all other layers of the network are the backbone's.
+
+A backbone may not use it, as many use ``head_``: EfficientNet-Lite has a ``head_conv``.
+"""
 
 
 class Head(Protocol):
@@ -43,6 +48,22 @@ class Head(Protocol):
         adds have names that begin with `PREFIX`. A `UserError` says why the head cannot be attached
         to this backbone.
         """
+
+
+def maps_of(backbone: Any) -> Any:
+    """Return the last feature maps of a backbone, ``(n, height, width, channels)``.
+
+    Raises:
+        UserError: it returns vectors.
+    """
+    maps = backbone.outputs[0]
+    if len(maps.shape) != 4:
+        raise UserError(
+            f"its head needs feature maps (n, height, width, channels), and the backbone "
+            f"'{backbone.name}' gives {shape_text(maps.shape)}",
+            hint="the builder must leave out pooling and dense layers with include_top=False",
+        )
+    return maps
 
 
 HEADS: Registry[Head] = Registry(

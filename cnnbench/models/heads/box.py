@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnbench.errors import UserError
-from cnnbench.models.heads import PREFIX
+from cnnbench.models.heads import PREFIX, maps_of
 
 
 class Box:
@@ -23,13 +22,7 @@ class Box:
         import tensorflow as tf
 
         layers = tf.keras.layers
-        maps = backbone.outputs[0]
-        if len(maps.shape) != 4:
-            raise UserError(
-                f"+box needs feature maps, and {backbone.name} gives vectors",
-                hint="use a backbone whose top can be left off",
-            )
-        pooled = layers.GlobalAveragePooling2D(name=f"{PREFIX}pool")(maps)
+        pooled = layers.GlobalAveragePooling2D(name=f"{PREFIX}pool")(maps_of(backbone))
         if dropout:
             pooled = layers.Dropout(dropout, name=f"{PREFIX}dropout")(pooled)
         centred = tf.keras.initializers.Constant(0.5)

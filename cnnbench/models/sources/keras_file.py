@@ -6,7 +6,7 @@ import copy
 import importlib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,9 +16,9 @@ from cnnbench.errors import Unavailable, UserError, brief
 from cnnbench.models import keras_archive, locate, output_names, preprocessing, weights
 from cnnbench.models.arguments import OUTPUT
 from cnnbench.models.catalog import Entry
+from cnnbench.models.file_facts import CLASSIFICATION, FileFacts
 from cnnbench.models.model import Model, Request
 from cnnbench.models.model_name import ModelName
-from cnnbench.models.preprocessing import PixelMap
 from cnnbench.models.signature import Signature
 
 _SCALES_ITSELF = frozenset({"Rescaling", "Normalization"})
@@ -34,8 +34,10 @@ class _KerasFiles:
 
     def resolve(self, written: ModelName, search_path: Sequence[Path]) -> Model:
         file = _KerasFile(locate.file(written.name, search_path))
-        classes = file.classes(dict(written.parameters).get(OUTPUT))
-        entry = Entry.of_user(file.file.name, str(file.file), file.input_shape, classes)
+        output, facts = dict(written.parameters).get(OUTPUT), file.facts
+        classes = file.classes(output)
+        entry = Entry.of_user(file.file.name, str(file.file), file.input_shape, classes, facts.task)
+        entry = replace(entry, class_names=facts.classes, fit=facts.fit)
         return Model.from_name(written, entry, Signature(), file)
 
 
@@ -55,15 +57,15 @@ class _KerasFile:
         return keras_archive.config(self.file)
 
     @cached_property
-    def pixel_map(self) -> PixelMap | None:
-        """The preprocessing that the file states, or None.
+    def facts(self) -> FileFacts:
+        """The facts that the file states beside the network; the defaults if it states none.
 
         Raises:
-            UserError: it cannot be read.
+            UserError: they cannot be read.
         """
         try:
             with zipfile.ZipFile(self.file) as archive:
-                return PixelMap.read(archive)
+                return FileFacts.read(archive) or FileFacts()
         except (*keras_archive.DAMAGED, TypeError) as error:
             raise keras_archive.unreadable(self.file, error) from None
 
@@ -85,8 +87,11 @@ class _KerasFile:
     def classes(self, output: Any = None) -> int:
         """Return the number of classes; 0 if unknown before loading.
 
-        With one output it is the width of the last layer that changes the width.
+        A network for another task than classification has as many as the file names. Of a
+        classifier with one output it is the width of the last layer that changes the width.
         """
+        if self.facts.task != CLASSIFICATION and output is None:
+            return len(self.facts.classes)
         if (path := _output_layer(self.config, output)) is not None:
             configs = (layer for _, layer in _layers(self.config) if layer.get("name") == path)
             return _width(next(configs, {}))
@@ -128,8 +133,8 @@ class _KerasFile:
 
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
         """Apply the preprocessing in the file, or scale to 0..1 unless the network rescales."""
-        if self.pixel_map is not None:
-            return self.pixel_map(images)
+        if self.facts.pixels is not None:
+            return self.facts.pixels(images)
         kinds = (part.get("class_name") for part in keras_archive.dictionaries(self.config))
         scales_itself = any(isinstance(kind, str) and kind in _SCALES_ITSELF for kind in kinds)
         return images if scales_itself else preprocessing.unit(images)

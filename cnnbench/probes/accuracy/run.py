@@ -10,13 +10,12 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cnnbench.data import loading
 from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import data_details
 from cnnbench.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.metrics import QUALITY
+from cnnbench.models.file_facts import FileFacts
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.preprocessing import PixelMap
 from cnnbench.probes.accuracy.settings import AccuracySetting
@@ -63,11 +62,12 @@ def prepare_training(
 
     weights = _weights(model, setting, context)
     context.report_progress(f"reading {setting.dataset}")
-    dataset = loading.load(_request(model, setting), context.data_dir, context.search_path)
+    request = _request(model, setting, context)
+    dataset = loading.load(request, context.data_dir, context.search_path)
     if dataset.validation is None and (setting.early_stop or setting.target):
         raise JobFailed(
             f"validation: {setting.validation:g} holds out none of {len(dataset.train):,} images, "
-            f"and early_stop and {setting.written('target')} need some"
+            f"and early_stop and {setting.target_name} need some"
         )
     job = TrainingJob(model, setting, dataset, context.repeat, weights)
     job.objective.check_model(model)  # a folder's classes are known only now
@@ -93,7 +93,7 @@ def _weights(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     return weights
 
 
-def _request(model: ModelHandle, setting: AccuracySetting) -> Request:
+def _request(model: ModelHandle, setting: AccuracySetting, context: Context) -> Request:
     height, width, channels = networks.images(model, setting)
     return Request(
         name=setting.dataset,
@@ -103,30 +103,31 @@ def _request(model: ModelHandle, setting: AccuracySetting) -> Request:
         test_examples=setting.test_examples,
         validation=setting.validation,
         sha256=setting.dataset_sha256,
+        fit=setting.picture_fit,
+        cache=context.cache,
     )
 
 
 def _keep(network: Any, job: TrainingJob, context: Context) -> None:
-    """Save the weights, and the whole network if it was trained from scratch.
+    """Save the weights, and the whole network unless only Keras' unsafe mode could load it.
 
-    A transferred network has a custom layer around its backbone, which Keras cannot load in safe
-    mode.
+    A transferred network without a head in its name has a custom layer around its backbone.
     """
     context.artifacts.mkdir(parents=True, exist_ok=True)
     file, setting = context.artifacts / f"seed-{context.repeat}", job.setting
     network.save_weights(f"{file}.weights.h5")
-    if setting.recipe != "scratch":
+    if setting.recipe != "scratch" and not job.model.has_head:
         return
     # A copy, as the trained object would include its optimiser.
     shape, momentum = networks.images(job.model, setting), setting.batchnorm_momentum
-    whole, _ = networks.scratch(job.model, shape, job.objective, momentum)
+    whole, _ = networks.scratch(job.model, shape, job.objective, momentum, setting.goal)
     whole.set_weights(network.get_weights())
     try:
         whole.save(f"{file}.keras")
-        channels = networks.channels(job.model)
-        if pixels := PixelMap.of(job.preprocess, channels):
-            pixels.write(Path(f"{file}.keras"))
-        else:
+        pixels = PixelMap.of(job.preprocess, networks.channels(job.model))
+        facts = FileFacts(setting.task, tuple(job.dataset.classes), pixels, setting.fit)
+        facts.write(Path(f"{file}.keras"))
+        if pixels is None:
             context.report_progress(
                 "the .keras file does not include the preprocessing, which is not linear per pixel"
             )
@@ -143,12 +144,12 @@ def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
         JobFailed: its outputs are not finite.
     """
     dataset, objective = job.dataset, job.objective
-    outputs = np.asarray(network.predict(job.evaluation_batches(dataset.test), verbose=0))
-    if not np.isfinite(outputs).all():
+    outputs = networks.predicted(network, job.evaluation_batches(dataset.test))
+    if not networks.are_finite(outputs):
         raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not finite")
     targets = objective.targets(dataset.test)
     found = objective.evaluate(outputs, targets, objective.encoding(network))
-    notes = [*training.notes, *objective.notes(job.model), *found.notes]
+    notes = [*training.notes, *objective.notes(job.model, dataset.test), *found.notes]
     return ProbeResult(
         metrics={**found.metrics, **_pace(training), **_time_to_target(training)},
         details={

@@ -1,33 +1,40 @@
 """Settings of the ``accuracy`` probe: data set, task, recipe and schedule.
 
 A suite's entry and a cell's setting share their fields (`TrainingConfig`); the setting adds what
-follows from the model, and its label for a column.
+follows from the model (its task among them), and its label for a column.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from cnnbench import files
-from cnnbench.data.augmentation import Augment
+from cnnbench.data.annotations import Kind
 from cnnbench.data.datasets import LocalDataSet, facts_of, short_name
+from cnnbench.data.pictures import Fit
 from cnnbench.errors import UserError
 from cnnbench.metrics import QUALITY
 from cnnbench.models.handle import ModelInfo
 from cnnbench.named import show
+from cnnbench.probes.accuracy import serving, task_options
+from cnnbench.probes.accuracy.serving import Serving
+from cnnbench.probes.accuracy.task_options import FIELD
 from cnnbench.probes.accuracy.training_config import (
     IMAGENET,
     OWN,
     PRETRAINED,
     ImageSize,
+    TaskName,
     TrainingConfig,
+    label_parts,
 )
-from cnnbench.probes.settings import Setting, Spec, StoppingRule
+from cnnbench.probes.settings import Misfit, Setting, Spec, StoppingRule
 from cnnbench.statistics.measurement import JudgedImages
+from cnnbench.tasks import task as tasks
 
 # `label` writes these in their own way; keep_weights does not affect a metric.
 _NOT_NAMED = frozenset(
@@ -39,6 +46,7 @@ class AccuracySetting(TrainingConfig, Setting):
     """One training schedule at one image size; a repeat is a seed.
 
     Attributes:
+        task: the task that the model is trained for.
         image_size: side of the square images in px, or ``own``: the network's input.
         weights_sha256: of the weights file; empty for ``imagenet``.
         dataset_sha256: of a folder's images; empty for named data sets.
@@ -46,10 +54,37 @@ class AccuracySetting(TrainingConfig, Setting):
     """
 
     probe: ClassVar[str] = "accuracy"
+    task: TaskName = tasks.DEFAULT
     image_size: ImageSize
     weights_sha256: str = ""
     dataset_sha256: str = ""
     class_names_sha256: str = ""
+
+    @property
+    def goal(self) -> tasks.Task:
+        """The task called `task`."""
+        return tasks.TASKS[self.task]
+
+    @property
+    def target_name(self) -> str:
+        """The name of `target` in suites, keys and labels: ``target_top1``."""
+        return task_options.target_name(self.goal)
+
+    @property
+    def target(self) -> float | None:
+        """The value of the task's metric whose time is measured, or None."""
+        found: float | None = dict(self.options).get(self.target_name)
+        return found
+
+    @property
+    def picture_fit(self) -> Fit:
+        """How pictures of another shape are brought to the image size."""
+        return self.fit or self.goal.fit
+
+    def objective(self, classes: Sequence[str]) -> tasks.Objective:
+        """Return the objective of a training on a data set with these classes."""
+        options = task_options.parsed(self.goal, self.options)
+        return self.goal.objective(classes, self.dataset, options)
 
     def kind(self) -> str:
         return f"{self.probe} {self.recipe}"
@@ -91,8 +126,11 @@ class AccuracySetting(TrainingConfig, Setting):
         if self.train_examples is not None:
             parts.append(f"n{self.train_examples}")
         for name in type(self).model_fields:
-            if name not in _NOT_NAMED and self.is_changed(name):
-                parts.extend(_label_parts(self.written(name), getattr(self, name)))
+            if name == FIELD:
+                for option, value in self.options:
+                    parts.extend(label_parts(option, value))
+            elif name not in _NOT_NAMED and self.is_changed(name):
+                parts.extend(label_parts(name, getattr(self, name)))
         return "/".join(parts)
 
     def axes_for(self, metric: str) -> Mapping[str, str]:
@@ -109,6 +147,9 @@ class AccuracySetting(TrainingConfig, Setting):
     def primary_metrics(self) -> tuple[str, ...]:
         return (self.goal.primary,)
 
+    def _written_options(self) -> dict[str, Any]:
+        return task_options.written(self.goal, self.options)
+
 
 class AccuracySpec(TrainingConfig, Spec):
     """``accuracy: [{dataset: digits, recipe: scratch, epochs: 2, seeds: 3}]``
@@ -119,9 +160,11 @@ class AccuracySpec(TrainingConfig, Spec):
         seeds: number of trainings.
         weights_sha256: expected hash of the weights file; filled in by `located` if empty.
         dataset_sha256, class_names_sha256: likewise for a folder and a file of class names.
-        folder_notes, folder_classes: remarks on a folder's layout, and the number of its classes;
-            filled in by `located`.
+        folder_notes, folder_classes, folder_annotations: remarks on a folder's layout, the number
+            of its classes and what is known of its images; filled in by `located`.
     """
+
+    names_unserved: ClassVar[bool] = True
 
     image_size: ImageSize | None = None
     seeds: Annotated[int, Field(strict=True, ge=1, le=1000)] = 3
@@ -130,11 +173,27 @@ class AccuracySpec(TrainingConfig, Spec):
     class_names_sha256: str = ""
     folder_notes: tuple[str, ...] = ()
     folder_classes: int = 0
+    folder_annotations: frozenset[Kind] | None = None
+
+    def serves(self, model: ModelInfo) -> bool:
+        return self._serving().serves(model)
+
+    def misfits(self, models: Sequence[ModelInfo]) -> Iterator[Misfit]:
+        offer = self._serving()
+        goals = offer.tasks_of(models)
+        yield from serving.misfits(offer, self.models, models)
+        yield from serving.option_misfits(self.options, goals)
+        yield from serving.rotation_misfits(self.augment, goals)
 
     def settings(self, model: ModelInfo) -> Iterator[AccuracySetting]:
+        goal = self._goal(model)
+        serving.check(self, model, goal, self.data_set.facts.classes or self.folder_classes)
         fields = {name: getattr(self, name) for name in TrainingConfig.model_fields}
+        options = task_options.for_model(goal, self.options)
+        fit = None if self.fit == goal.fit else self.fit
+        own = {"task": goal.name, FIELD: options, "fit": fit}
         yield AccuracySetting(
-            **fields,
+            **(fields | own),
             image_size=self._image_size(model),
             weights_sha256=self.weights_sha256,
             dataset_sha256=self.dataset_sha256,
@@ -147,7 +206,7 @@ class AccuracySpec(TrainingConfig, Spec):
         A model differs if it keeps its own image size, or is trained for other classes than its
         name states.
         """
-        name, facts = short_name(self.dataset), self.data_set.facts
+        name = short_name(self.dataset)
         yield from (f"{name}: {note}" for note in self.folder_notes)
         kept = [model for model in models if self._keeps_its_own(model)]
         if kept and self.image_size not in (None, OWN):
@@ -156,8 +215,17 @@ class AccuracySpec(TrainingConfig, Spec):
             size = f"image_size: {self.image_size} applies to {rest or 'none of its models'}"
             yield f"{name}: {'; '.join([size, *owners])}"
         for model in models:
-            if remark := self.goal.plan_remark(model, facts.classes):
+            if remark := self._goal(model).plan_remark(model, self.data_set.facts.classes):
                 yield f"{name}: {model.label} {remark}"
+
+    def _serving(self) -> Serving:
+        is_local = isinstance(self.data_set, LocalDataSet)
+        known = self.folder_annotations if is_local else self.data_set.facts.annotations
+        return Serving(short_name(self.dataset), known, self.task)
+
+    def _goal(self, model: ModelInfo) -> tasks.Task:
+        """Return the task that a model is trained for."""
+        return tasks.TASKS.find(self._serving().task_for(model) or model.task)
 
     def _keeps_its_own(self, model: ModelInfo) -> bool:
         """Return whether the model is trained at its own input instead of the suite's size.
@@ -205,6 +273,7 @@ class AccuracySpec(TrainingConfig, Spec):
             local = self.data_set.locate(search_path)
             found["dataset_sha256"] = self.dataset_sha256 or local.sha256
             found |= {"folder_notes": local.notes, "folder_classes": local.classes}
+            found["folder_annotations"] = local.annotations
         if self.class_names and not self.class_names_sha256:
             found["class_names_sha256"] = files.hash_of(self.class_names, search_path)
         return self.model_copy(update=found)
@@ -225,20 +294,3 @@ def images_in_label(metric: str, label: str) -> JudgedImages | None:
         return JudgedImages(0, known.classes)
     side = rest[0].removesuffix("px") if rest and rest[0].endswith("px") else ""
     return JudgedImages(int(side) if side.isdecimal() else known.px, known.classes)
-
-
-def _label_parts(name: str, value: Any) -> Iterator[str]:
-    """Yield the parts of a label for one field: ``batch_size=32``.
-
-    A nested setting is written field by field, a path as its file name, a hash as its beginning.
-    """
-    if isinstance(value, Augment):
-        for field, item in value:
-            if item != type(value).model_fields[field].default:
-                yield f"{field}={item}"
-    elif name.endswith("_sha256"):
-        yield f"{name.removesuffix('_sha256')}-{value[:8]}"
-    elif isinstance(value, str):
-        yield f"{name}={PurePath(value).name}"
-    else:
-        yield f"{name}={'none' if value is None else value}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -16,8 +18,11 @@ from pydantic import (
 from cnnbench.data import datasets
 from cnnbench.data.augmentation import Augment
 from cnnbench.data.datasets import LocalDataSet
+from cnnbench.data.pictures import Fit
 from cnnbench.errors import UserError
-from cnnbench.schema import Fraction, StrictModel
+from cnnbench.probes.accuracy import task_options
+from cnnbench.probes.accuracy.task_options import FIELD, Pairs
+from cnnbench.schema import StrictModel
 from cnnbench.tasks import task as tasks
 
 IMAGENET = "imagenet"
@@ -38,7 +43,7 @@ def _known_dataset(name: str, info: ValidationInfo) -> str:
         datasets.find(name, search_path)
     except UserError as error:
         raise ValueError(error.one_line()) from None
-    return name
+    return datasets.canonical(name)
 
 
 def _known_task(name: str) -> str:
@@ -57,8 +62,8 @@ class TrainingConfig(StrictModel):
     """Training of a network: everything except the image size and the hash of the weights.
 
     Attributes:
-        dataset: a name in `datasets.DATASETS`, or ``folder:PATH`` (one subfolder per class).
-        task: a name in `tasks.TASKS`.
+        dataset: a name in `datasets.DATASETS`, or ``folder:PATH``.
+        task: a name in `tasks.TASKS`; None trains each model for its own.
         recipe: ``scratch``, ``transfer`` from pretrained ``weights``, or ``pretrained``: evaluate
             the network on all images of a folder without training.
         train_examples: a stratified subset of the training images, or all.
@@ -70,8 +75,9 @@ class TrainingConfig(StrictModel):
         weight_decay: decoupled from the gradient (AdamW, where the optimiser is Adam).
         clip_norm: largest global norm of a gradient, or None.
         early_stop: epochs without a better validation loss before training ends, or None.
-        target: measure the time until the task's metric reaches this on the validation images, or
-            None. Suites, keys and labels name the metric: ``target_top1`` (see `written`).
+        options: settings that only some tasks have, in suites written like all others; with
+            ``target_top1: 0.9`` (the metric is the task's) the time is measured until the
+            validation images first reach it.
         batchnorm_momentum: of every BatchNormalization; with Keras' defaults (0.99, 0.999) the
             moving statistics do not converge in a short schedule.
         keep_weights: save the trained weights in the run's artifacts, and with recipe ``scratch``
@@ -87,10 +93,11 @@ class TrainingConfig(StrictModel):
         preprocessing: that of the ``model``, or ``none``: it gets images in 0..255.
         class_names: of a ``pretrained`` network: a file with its class names, one per line, in the
             order of its outputs; by default the folder's names, in their order.
+        fit: how pictures of another shape are brought to the image size; None as the task does.
     """
 
     dataset: DataSetName
-    task: TaskName = tasks.DEFAULT
+    task: TaskName | None = None
     recipe: Literal["scratch", "transfer", "pretrained"] = "scratch"
     epochs: Epochs = 5
     train_examples: Count | None = None
@@ -107,7 +114,7 @@ class TrainingConfig(StrictModel):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     augment: Augment = Augment()
     early_stop: Epochs | None = None
-    target: Fraction | None = None
+    options: Pairs = ()
     batchnorm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
     keep_weights: bool = False
     weights: Annotated[str, Field(min_length=1)] = IMAGENET
@@ -122,32 +129,37 @@ class TrainingConfig(StrictModel):
     ) = 0.5
     preprocessing: Literal["model", "none"] = "model"
     class_names: Annotated[str, Field(min_length=1)] | None = None
+    fit: Fit | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _target_by_its_metric(cls, given: Any) -> Any:
-        task = given.get("task", tasks.DEFAULT) if isinstance(given, dict) else None
-        if not isinstance(task, str) or task not in tasks.TASKS or "target" in given:
+    def _collect_options(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
             return given
-        name = _target_of(tasks.TASKS[task])
-        return {"target" if key == name else key: value for key, value in given.items()}
+        task = given.get("task", cls.model_fields["task"].default)
+        is_known = task is None or (isinstance(task, str) and task in tasks.TASKS)
+        return task_options.collected(given, task) if is_known else given
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit fields added later if they have their default, so that existing keys stay valid."""
-        return {
-            self.written(name): value
-            for name, value in plain(self).items()
-            if name not in _LATER or self.is_changed(name)
-        }
+        """Write options like all other fields.
+
+        Fields added later are omitted if they have their default, so that existing keys stay valid.
+        """
+        found: dict[str, Any] = {}
+        for name, value in plain(self).items():
+            if name == FIELD:
+                found |= self._written_options()
+            elif name not in _LATER or self.is_changed(name):
+                found[name] = value
+        return found
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         if not self.validation and not self.data_set.facts.has_validation:
-            for name in ("early_stop", "target"):
-                if getattr(self, name):
-                    words = "needs validation images: set validation: 0.1"
-                    raise ValueError(f"{self.written(name)} {words}")
+            early_stop = ["early_stop"] if self.early_stop else []
+            for name in early_stop + task_options.targets_in(self.options):
+                raise ValueError(f"{name} needs validation images: set validation: 0.1")
         if self.recipe == PRETRAINED:
             self._check_pretrained()
         elif self.class_names:
@@ -162,30 +174,26 @@ class TrainingConfig(StrictModel):
         if not isinstance(self.data_set, LocalDataSet):
             raise ValueError(f"recipe: {PRETRAINED} needs a folder of images: folder:PATH")
         fields = set(TrainingConfig.model_fields) & self.model_fields_set - _EVALUATION
-        if changed := [self.written(name) for name in sorted(fields) if self.is_changed(name)]:
+        changed = [name for name in sorted(fields) if self.is_changed(name)]
+        if changed := changed + task_options.targets_in(self.options):
             raise ValueError(f"{', '.join(changed)}: recipe: {PRETRAINED} trains nothing")
+
+    @classmethod
+    def key_names(cls) -> list[str]:
+        return [*(name for name in super().key_names() if name != FIELD), *task_options.names()]
 
     @property
     def data_set(self) -> datasets.DataSet:
         """The data set called `dataset`."""
         return datasets.find(self.dataset)
 
-    @property
-    def goal(self) -> tasks.Task:
-        """The task called `task`."""
-        return tasks.TASKS[self.task]
-
-    def written(self, name: str) -> str:
-        """Return the name of a field in suites, keys and labels."""
-        return _target_of(self.goal) if name == "target" else name
-
     def is_changed(self, name: str) -> bool:
         """Return whether a field differs from its default."""
         return bool(getattr(self, name) != type(self).model_fields[name].default)
 
-
-def _target_of(task: tasks.Task) -> str:
-    return f"target_{task.watched}"
+    def _written_options(self) -> dict[str, Any]:
+        """Return the options as JSON values."""
+        return dict(self.options)
 
 
 _TRANSFER_ONLY = frozenset(
@@ -193,6 +201,25 @@ _TRANSFER_ONLY = frozenset(
 )
 _EVALUATION = frozenset(
     ["dataset", "task", "recipe", "weights", "test_examples", "preprocessing", "class_names"]
-)
+) | {FIELD, "fit"}
 # Fields added after the first release, which keys omit at their defaults.
-_LATER = frozenset({"task", "preprocessing", "class_names", "class_names_sha256"})
+_LATER = frozenset({"task", "preprocessing", "class_names", "class_names_sha256", "fit"})
+
+
+def label_parts(name: str, value: Any) -> Iterator[str]:
+    """Yield the parts of a label for one field: ``batch_size=32``.
+
+    A nested setting is written field by field, a path as its file name, a hash as its beginning.
+    """
+    if isinstance(value, Augment):
+        for field, item in value:
+            if item != type(value).model_fields[field].default:
+                yield f"{field}={item}"
+    elif name.endswith("_sha256"):
+        yield f"{name.removesuffix('_sha256')}-{value[:8]}"
+    elif isinstance(value, str):
+        yield f"{name}={PurePath(value).name}"
+    elif isinstance(value, tuple):
+        yield f"{name}={':'.join(map(str, value))}"
+    else:
+        yield f"{name}={'none' if value is None else value}"

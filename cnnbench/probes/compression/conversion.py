@@ -20,7 +20,15 @@ from cnnbench.errors import CnnbenchError, JobFailed, brief, is_out_of_memory
 from cnnbench.files import replace_text, replacing
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.training import network
-from cnnbench.probes.compression import fine_tuning, images, kernels, networks, paths, training
+from cnnbench.probes.compression import (
+    fine_tuning,
+    images,
+    kernels,
+    networks,
+    outputs,
+    paths,
+    training,
+)
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.steps.base import Representative
 from cnnbench.probes.compression.steps.quantisation import Quantisation
@@ -85,6 +93,7 @@ def _run(
             epochs=setting.fine_tune_epochs,
             rate=setting.fine_tune_rate,
             loss=data.loss(card["outputs"]),
+            loss_weights=data.loss_weights(card["outputs"]),
             report_progress=context.report_progress,
             skipped=skipped,
         )
@@ -110,7 +119,7 @@ def _run(
         if variant.step(Quantisation) is None:
             result.details["flags"] = calibrated_model.disagreement(difference, scale)
         if isinstance(data, images.DatasetImages):
-            _evaluate(result, file, data, card, float32, context)
+            _evaluate(result, file, model, data, card, float32, context)
         _write_card(folder, handle, setting, card, result)
     return result
 
@@ -131,11 +140,11 @@ def convert(
     Raises:
         JobFailed: the conversion failed; the converter's whole message is printed to stderr.
     """
-    converter = litert.converter(model, shape)
+    conversion = litert.Conversion(model, shape)
     for step in variant.steps:
-        step.configure(converter, representative)
+        step.configure(conversion.converter, representative)
     try:
-        content: bytes = converter.convert()
+        content: bytes = conversion.converter.convert()
     except CnnbenchError:  # while reading the representative images
         raise
     except Exception as error:
@@ -143,6 +152,7 @@ def convert(
             raise
         print(error, file=sys.stderr)  # noqa: T201 - to the job's log
         raise JobFailed(f"the conversion failed: {reason(error)}") from error
+    conversion.check(content)
     return content
 
 
@@ -189,21 +199,27 @@ def _difference_from_keras(
 def _evaluate(
     result: ProbeResult,
     file: File,
+    model: Any,
     data: images.DatasetImages,
     card: dict[str, Any],
     float32: Path,
     context: Context,
 ) -> None:
-    """Add the quality on the test images, and the agreement with the float32 model."""
+    """Add the quality on the test images, and the agreement with the float32 model.
+
+    Args:
+        model: the network that ``file`` was made from; it gives the names of the outputs.
+    """
     objective, encoding, test = data.objective, card["outputs"], data.job.dataset.test
     parts = []
     for start in range(0, len(test), _CHUNK):
         context.report_progress(f"testing in LiteRT, image {start + 1:,} of {len(test):,}")
-        parts.append(file(data.preprocessed(test.images[start : start + _CHUNK]))[0])
-    outputs, original = np.concatenate(parts), np.load(float32 / training.OUTPUTS)
-    found = objective.evaluate(outputs, objective.targets(test), encoding)
+        parts.append(file(data.preprocessed(test.images[start : start + _CHUNK])))
+    answers = outputs.structured(model, [np.concatenate(one) for one in zip(*parts, strict=True)])
+    found = objective.evaluate(answers, objective.targets(test), encoding)
     result.metrics |= found.metrics
-    if (agreement := objective.agreement(outputs, original, encoding)) is not None:
+    agreement = objective.agreement(answers, outputs.read(float32), encoding)
+    if agreement is not None:
         result.metrics["agreement"] = agreement
     result.details |= found.details
     result.details |= data_details(data.job.dataset, card.get("notes", ()))

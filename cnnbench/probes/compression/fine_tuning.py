@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ class FineTuning:
         batches_per_epoch: their number.
         epochs: number of epochs of each step.
         rate: learning rate of Adam.
-        loss: Keras loss of targets and outputs.
+        loss: Keras loss of targets and outputs, or one for each of several outputs.
+        loss_weights: of several losses in their sum; None for equal ones.
         report_progress: takes progress messages.
         skipped: collects the layers that a step does not support.
     """
@@ -40,6 +41,7 @@ class FineTuning:
     rate: float
     loss: Any
     report_progress: Callable[[str], None]
+    loss_weights: Mapping[str, float] | None = None
     skipped: SkippedLayers = field(default_factory=SkippedLayers)
 
     @property
@@ -60,7 +62,9 @@ class FineTuning:
         """
         import tensorflow as tf
 
-        model.compile(tf.keras.optimizers.Adam(self.rate), self.loss, jit_compile=False)
+        optimizer = tf.keras.optimizers.Adam(self.rate)
+        weights = self.loss_weights and dict(self.loss_weights)
+        model.compile(optimizer, self.loss, loss_weights=weights, jit_compile=False)
         for epoch in range(1, self.epochs + 1):
             self.report_progress(f"{step}, epoch {epoch} of {self.epochs}")
             history = model.fit(

@@ -6,7 +6,7 @@ uses random images, and its own float32 outputs are the targets of fine-tuning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.accuracy.training.recipes import TrainingJob
+from cnnbench.probes.compression import outputs
 from cnnbench.probes.compression.settings import FEWEST_REPRESENTATIVE, CompressionSetting
 from cnnbench.probes.interface import Context
 from cnnbench.probes.latency import calibrated_model
@@ -76,6 +77,10 @@ class DatasetImages:
         """Return the Keras loss of fine-tuning: that of the training."""
         return self.objective.loss(encoding)
 
+    def loss_weights(self, encoding: str) -> Mapping[str, float] | None:
+        """Return the weights of several losses in their sum: those of the training."""
+        return self.objective.loss_weights(encoding)
+
 
 class RandomImages:
     """Seeded random images, for a model with random weights."""
@@ -94,13 +99,17 @@ class RandomImages:
         import tensorflow as tf
 
         images = calibrated_model.random_inputs(self._handle, _RANDOM_IMAGES, seed=10)
-        targets = calibrated_model.keras_outputs(model, images)[0]
+        targets = outputs.structured(model, calibrated_model.keras_outputs(model, images))
         dataset = tf.data.Dataset.from_tensor_slices((images, targets)).batch(_RANDOM_BATCH)
         return lambda epoch: dataset, _RANDOM_IMAGES // _RANDOM_BATCH
 
     def loss(self, encoding: str) -> Any:
         """Return the Keras loss of fine-tuning: of the float32 model's outputs."""
         return self.objective.imitation_loss(encoding)
+
+    def loss_weights(self, encoding: str) -> None:
+        """Return None: all outputs are imitated alike."""
+        return
 
 
 def load(

@@ -73,18 +73,20 @@ def build(
 
     Args:
         handle: the model.
-        training: its training; a ``transfer`` has a head of its own. None for an untrained model.
+        training: its training; a ``transfer`` puts a new head on a model that has none in its name.
+            None for an untrained model.
         objective: makes that head.
         shape: ``(height, width, channels)`` of the training images.
         classes: number of outputs of the trained model.
 
     Returns:
-        A ``keras.Model`` with one output, and the path of that output as `network.select_output`.
+        A ``keras.Model`` with the outputs of its task, and their path as `network.select_output`.
     """
     if training is None:
         return network.select_output(handle, handle.build())
-    if training.recipe == "scratch":
-        return network.select_output(handle, handle.build(input_shape=shape, classes=classes))
+    if training.recipe == "scratch" or handle.has_head:
+        whole = handle.build(input_shape=shape, classes=classes)
+        return network.select_output(handle, whole, training.goal)
     import tensorflow as tf
 
     backbone = handle.build(input_shape=shape, include_top=False)

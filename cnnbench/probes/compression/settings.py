@@ -7,20 +7,23 @@ variant, then measure ``memory`` and ``latency`` of its file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cnnbench import files
+from cnnbench.data.annotations import Kind
 from cnnbench.errors import UserError
 from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec, is_quality
+from cnnbench.probes.accuracy.task_options import targets_in
 from cnnbench.probes.accuracy.training_config import Count, Epochs, ImageSize, Rate, TrainingConfig
 from cnnbench.probes.compression import variants
 from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.latency.settings import LatencySetting, Threads, TimedSpec
-from cnnbench.probes.settings import Setting, StoppingRule
+from cnnbench.probes.settings import Misfit, Setting, StoppingRule
 from cnnbench.schema import Distinct, without_duplicates
 from cnnbench.statistics.measurement import JudgedImages
 from cnnbench.tasks.task import Objective
@@ -51,8 +54,8 @@ class Training(TrainingConfig):
     """Training of the float32 model: the options of the ``accuracy`` probe, with one seed.
 
     Attributes:
-        recipe: a recipe that trains; a weights file is given in `CompressionSpec`.
-        image_size: as in the ``accuracy`` probe.
+        recipe: one that trains; a weights file is given in `CompressionSpec`.
+        image_size: as there.
     """
 
     recipe: Literal["scratch", "transfer"] = "scratch"
@@ -60,10 +63,10 @@ class Training(TrainingConfig):
 
     @model_validator(mode="after")
     def _has_no_accuracy_options(self) -> Self:
-        for name in ("target", "keep_weights"):
-            if getattr(self, name):
-                words = "is an option of the accuracy probe; here weights are always kept"
-                raise ValueError(f"{self.written(name)} {words}")
+        kept = ["keep_weights"] if self.keep_weights else []
+        for name in targets_in(self.options) + kept:
+            words = "is an option of the accuracy probe; here weights are always kept"
+            raise ValueError(f"{name} {words}")
         return self
 
     def setting(
@@ -125,7 +128,7 @@ class CompressionSetting(Setting):
     def input_and_classes(self, model: ModelInfo) -> tuple[tuple[int, ...], int]:
         if self.training is None:
             return super().input_and_classes(model)
-        objective = self.training.goal.objective([""] * self.classes, self.training.dataset)
+        objective = self.training.objective([""] * self.classes)
         return trained_interface(model, self.training, objective)
 
     def label(self) -> str:
@@ -190,6 +193,8 @@ class CompressionSpec(TimedSpec):
         weights_sha256, dataset_sha256: required hashes; by default those of the present files.
     """
 
+    names_unserved: ClassVar[bool] = True
+
     variants: VariantNames = ["float32", "ptq-dynamic", "ptq-float16", "ptq-int8"]
     training: Training | None = None
     weights: Annotated[str, Field(min_length=1)] | None = None
@@ -203,6 +208,7 @@ class CompressionSpec(TimedSpec):
     backbone_sha256: str = ""
     folder_classes: int = 0
     folder_notes: tuple[str, ...] = ()
+    folder_annotations: frozenset[Kind] | None = None
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -211,6 +217,16 @@ class CompressionSpec(TimedSpec):
                 "weights needs training: {dataset: ...}, the data they were trained on"
             )
         return self
+
+    def serves(self, model: ModelInfo) -> bool:
+        spec = self._training_spec()
+        return spec is None or spec.serves(model)
+
+    def misfits(self, models: Sequence[ModelInfo]) -> Iterator[Misfit]:
+        spec = self._training_spec()
+        for misfit in spec.misfits(models) if spec else ():
+            in_training = misfit.key[:1] not in ((), ("models",))
+            yield replace(misfit, key=("training", *misfit.key)) if in_training else misfit
 
     def cells(self, model: ModelInfo) -> Iterator[tuple[Setting, StoppingRule]]:
         once = StoppingRule()
@@ -240,13 +256,19 @@ class CompressionSpec(TimedSpec):
             update["dataset_sha256"] = self.dataset_sha256 or located.dataset_sha256
             update["folder_classes"] = located.folder_classes
             update["folder_notes"] = located.folder_notes
+            update["folder_annotations"] = located.folder_annotations
         return self.model_copy(update=update)
 
     def notes(self, models: Sequence[ModelInfo]) -> Iterator[str]:
+        spec = self._training_spec()
+        return spec.notes(models) if spec else super().notes(models)
+
+    def _training_spec(self) -> AccuracySpec | None:
+        """Return the training as a spec of the ``accuracy`` probe, for the models of this one."""
         if self.training is None:
-            return super().notes(models)
-        spec = self.training.spec().model_copy(update={"folder_notes": self.folder_notes})
-        return spec.notes(models)
+            return None
+        shared = ("models", "folder_notes", "folder_classes", "folder_annotations")
+        return self.training.spec().model_copy(update={x: getattr(self, x) for x in shared})
 
     def _network(self, model: ModelInfo) -> dict[str, Any]:
         """Return the fields of a setting that decide the float32 model."""
@@ -273,6 +295,7 @@ def making(variant: Variant, chosen: Mapping[str, Any]) -> dict[str, Any]:
 def trained_interface(
     model: ModelInfo, training: AccuracySetting, objective: Objective
 ) -> tuple[tuple[int, ...], int]:
-    """Return the input shape and outputs of ``model`` as trained; a transfer has new outputs."""
-    own = model.classes if training.recipe == "scratch" else 0
+    """Return the input shape and outputs of ``model`` as trained; a new head has new outputs."""
+    keeps_head = training.recipe == "scratch" or model.has_head
+    own = model.classes if keeps_head else 0
     return training.images_for(model.input_shape), objective.outputs_for(own)

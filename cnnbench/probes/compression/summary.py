@@ -149,7 +149,16 @@ def _accuracy(pair: _Beside) -> Iterator[str]:
         for name, found in pair.row.values.items():
             base = pair.base.get(name)
             if split(name)[0] == task.primary and found.value is not None and base.value:
-                yield _kept(found.value / base.value, base, _gain(task, pair, name))
+                share, gain = found.value / base.value, _gain(task, pair, name)
+                yield _kept(share, base, gain, _quality(task))
+
+
+def _quality(task: Task) -> str:
+    """Return what a task's primary metric is called in a sentence."""
+    if task.name == DEFAULT:
+        return "accuracy"
+    title = METRICS[task.primary].title
+    return title[:1].lower() + title[1:]
 
 
 def _gain(task: Task, pair: _Beside, name: str) -> tuple[Estimate, int] | None:
@@ -158,15 +167,15 @@ def _gain(task: Task, pair: _Beside, name: str) -> tuple[Estimate, int] | None:
     return task.gain(base, new) if base and new else None
 
 
-def _kept(share: float, base: Measurement, gain: tuple[Estimate, int] | None) -> str:
-    """Return on which side of the gate a share of float32's accuracy is, if that is significant.
+def _kept(share: float, base: Measurement, gain: tuple[Estimate, int] | None, quality: str) -> str:
+    """Return on which side of the gate a share of float32's quality is, if that is significant.
 
     Where the gain has no interval, the share alone decides, as in MLPerf.
     """
     if not base.verdict.is_above_chance:
         return f"float32 itself is {VerdictKind.NOT_ABOVE_CHANCE.value}"
     # Rounded down: what misses the gate must not read as if it met it.
-    words = f"{math.floor(1000 * share + 1e-9) / 10:.1f} % of float32's accuracy"
+    words = f"{math.floor(1000 * share + 1e-9) / 10:.1f} % of float32's {quality}"
     low = share
     if gain and base.value:
         found, images = gain
@@ -175,7 +184,7 @@ def _kept(share: float, base: Measurement, gain: tuple[Estimate, int] | None) ->
         if low < GATE <= high:
             return f"keeps {words}; {images:,} test images cannot show whether it reaches 99 %)"
         words += ")"
-    return f"keeps {words}" if low >= GATE else f"accuracy loss: {words}"
+    return f"keeps {words}" if low >= GATE else f"{quality} loss: {words}"
 
 
 def _speeds(pairs: Sequence[_Beside]) -> dict[int, list[str]]:

@@ -11,8 +11,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cnnbench.errors import UserError
 from cnnbench.files import replace_text
 from cnnbench.models import weights
@@ -22,14 +20,14 @@ from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
-from cnnbench.probes.compression import images, networks, paths
+from cnnbench.probes.compression import images, networks, outputs, paths
 from cnnbench.probes.compression.settings import CompressionSetting, trained_interface
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 
 # The known facts about the training of weights from a file.
-_KNOWN = {"dataset", "task", "recipe", "image_size", "dataset_sha256"}
-OUTPUTS, FILE = "outputs.npy", "trained.weights.h5"
+_KNOWN = {"dataset", "task", "recipe", "image_size", "dataset_sha256", "fit"}
+FILE = "trained.weights.h5"
 
 
 def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
@@ -60,7 +58,7 @@ def card(folder: Path) -> dict[str, Any]:
 
 def _untrained(handle: ModelHandle, file: Path | None, folder: Path) -> ProbeResult:
     """Use the weights in ``file``, or random ones for which outputs differ between images."""
-    whole = handle.build(weights=file) if file else calibrated_model.build(handle)
+    whole = handle.trained(weights=file) if file else calibrated_model.build(handle)
     model, output = network.select_output(handle, whole)
     origin = f"from {file.name}" if file else "random, seeded"
     if not file and handle.is_trained:
@@ -69,7 +67,7 @@ def _untrained(handle: ModelHandle, file: Path | None, folder: Path) -> ProbeRes
     facts = {
         "model": handle.label,
         "input_shape": list(handle.input_shape),
-        "classes": int(model.outputs[0].shape[-1]),
+        "classes": handle.classes,
         **network.output_details(output),
         "weights": origin,
         "outputs": images.RandomImages(handle).objective.encoding(model),
@@ -96,8 +94,7 @@ def _trained(
         flat.set_weights(model.get_weights())
     _save(flat, handle.with_interface(shape, classes), folder)
     flat.save_weights(str(folder / FILE))
-    tested = flat.predict(job.evaluation_batches(job.dataset.test), verbose=0)
-    np.save(folder / OUTPUTS, np.asarray(tested, np.float32))
+    outputs.write(flat.predict(job.evaluation_batches(job.dataset.test), verbose=0), folder)
     facts = {
         "model": handle.label,
         "input_shape": list(shape),

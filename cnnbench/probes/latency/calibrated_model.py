@@ -6,7 +6,7 @@ runtimes agree. Weights whose outputs vary already (trained ones) are left as th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -45,7 +45,10 @@ class Expected:
 
 
 def build(model: ModelHandle, shared: Path | None = None) -> Any:
-    """Build ``model`` with seeded weights, scaled so that its output is not constant.
+    """Build ``model`` with seeded weights, scaled so that none of its outputs is constant.
+
+    Where no weights make all of several outputs vary (anchors are the same for every image), it is
+    enough that one does; so it is for weights that the model comes with.
 
     Args:
         model: model to build.
@@ -63,21 +66,30 @@ def build(model: ModelHandle, shared: Path | None = None) -> Any:
     calibration = random_inputs(model, _CALIBRATION, seed=1)
     held_out = random_inputs(model, 2, seed=2)
     # Models without BatchNormalization get wider kernels, and where these drive a softmax to one
-    # class for every image, a smaller last kernel.
-    scaling = (calibrate_batchnorms, _wider_kernels, *[_smaller_last_kernel] * 3)
-    if file is not None:
-        _load_weights(keras_model, file)
-    if variation(keras_model, held_out) > _VARIED:
+    # class for every image, smaller last kernels.
+    scaling = (calibrate_batchnorms, _wider_kernels, *[_smaller_last_kernels] * 3)
+    is_made = file is not None and _load_weights(keras_model, file)
+    found = variations(keras_model, held_out)
+    if min(found) > _VARIED or (max(found) > _VARIED and (is_made or model.is_trained)):
         return keras_model
+    partly = keras_model.get_weights() if max(found) > _VARIED else None
     for scale in scaling:
         scale(keras_model, calibration)
-        if variation(keras_model, held_out) > _VARIED:
-            if file is not None:
-                _save_weights(keras_model, file)
-            return keras_model
-    raise JobFailed(
-        "the outputs are the same for every input, or not finite: runtimes cannot be compared"
-    )
+        found = variations(keras_model, held_out)
+        if min(found) > _VARIED:
+            break
+        if max(found) > _VARIED and partly is None:
+            partly = keras_model.get_weights()
+    else:
+        if partly is None:
+            raise JobFailed(
+                "the outputs are the same for every input, or not finite: runtimes cannot be "
+                "compared"
+            )
+        keras_model.set_weights(partly)
+    if file is not None:
+        _save_weights(keras_model, file)
+    return keras_model
 
 
 def is_large(model: ModelHandle) -> bool:
@@ -128,15 +140,15 @@ def random_inputs(model: ModelHandle, batch_size: int, seed: int) -> np.ndarray:
     return np.ascontiguousarray(model.preprocess(images), dtype=np.float32)
 
 
-def variation(keras_model: Any, images: np.ndarray) -> float:
-    """Return the largest difference between outputs of two images over the largest output."""
+def variations(keras_model: Any, images: np.ndarray) -> list[float]:
+    """Return the largest difference between two images over the largest value, of each output.
+
+    All are 0 if an output is not finite.
+    """
     outputs = [np.asarray(o, np.float64) for o in keras_outputs(keras_model, images)]
     if not all(np.isfinite(output).all() for output in outputs):
-        return 0.0
-    return max(
-        (float(np.ptp(output, axis=0).max() / (np.abs(output).max() or 1)) for output in outputs),
-        default=0.0,
-    )
+        return [0.0]
+    return [float(np.ptp(output, axis=0).max() / (np.abs(output).max() or 1)) for output in outputs]
 
 
 def keras_outputs(keras_model: Any, images: np.ndarray) -> list[np.ndarray]:
@@ -218,12 +230,14 @@ def calibrate_batchnorms(keras_model: Any, images: np.ndarray) -> None:
         layer.momentum = momentum
 
 
-def _load_weights(keras_model: Any, file: Path) -> None:
-    """Set the weights in ``file`` if it exists, is intact and fits the model."""
+def _load_weights(keras_model: Any, file: Path) -> bool:
+    """Set the weights in ``file`` if it exists, is intact and fits the model; return whether."""
     with suppress(OSError, EOFError, ValueError, BadZipFile), np.load(file) as archive:
         weights = [archive[name] for name in archive.files]
         if [w.shape for w in weights] == [w.shape for w in keras_model.get_weights()]:
             keras_model.set_weights(weights)
+            return True
+    return False
 
 
 def _save_weights(keras_model: Any, file: Path) -> None:
@@ -251,12 +265,30 @@ def _wider_kernels(keras_model: Any, images: np.ndarray) -> None:
     calibrate_batchnorms(keras_model, images)
 
 
-def _smaller_last_kernel(keras_model: Any, images: np.ndarray) -> None:
+def _smaller_last_kernels(keras_model: Any, images: np.ndarray) -> None:
     """Divide the last kernel by 10, so that a softmax behind it is not saturated.
 
-    Without normalisation (SqueezeNet) the logits keep the scale of the image, some 100.
+    Without normalisation (SqueezeNet) the logits keep the scale of the image, some 100. Of a
+    network with several outputs it is the last kernel before each.
     """
-    weights = keras_model.get_weights()
-    last = max(index for index, value in enumerate(weights) if value.ndim >= 2)
-    weights[last] = weights[last] / 10
-    keras_model.set_weights(weights)
+    kernels = [weight for weight in keras_model.weights if len(weight.shape) >= 2]
+    outputs = keras_model.outputs or ()
+    last = [kernel for output in outputs for kernel in _kernels_before(output)]
+    shrunk = last if len(outputs) > 1 else kernels[-1:]
+    for kernel in {id(kernel): kernel for kernel in shrunk}.values():
+        kernel.assign(np.asarray(kernel) / 10)
+
+
+def _kernels_before(output: Any) -> Iterator[Any]:
+    """Yield the nearest kernel on each way back from a symbolic ``output`` to the input."""
+    layer, index, _ = output._keras_history
+    pending = [layer._inbound_nodes[index]]
+    while pending:
+        node = pending.pop()
+        layer = getattr(node, "operation", None) or node.layer  # Keras 3, Keras 2
+        weights = getattr(layer, "weights", ())
+        kernels = [weight for weight in weights if len(weight.shape) >= 2]
+        if kernels:
+            yield kernels[-1]
+        else:
+            pending += node.parent_nodes

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from cnnbench.models.handle import ModelHandle, ModelInfo
-from cnnbench.statistics import proportions
-from cnnbench.statistics.estimates import Estimate
-from cnnbench.tasks.task import (
-    Contender,
-    Evaluated,
-    Judgement,
-    Objective,
-    Place,
-    Prediction,
-    Task,
-    TrainedOn,
-)
-
-if TYPE_CHECKING:
-    import numpy as np
+from cnnbench.tasks.image_scores import ImageScores
+from cnnbench.tasks.objective import single
+from cnnbench.tasks.scored_task import RankedByScores
+from cnnbench.tasks.task import Arrays, Evaluated, Objective, Prediction, TrainedOn
 
 
-class Classification(Task):
+class Classification(RankedByScores):
     """The task `classification`."""
 
     name = "classification"
@@ -32,22 +21,22 @@ class Classification(Task):
     predicted = "classes"
 
     def decode(
-        self, outputs: np.ndarray, network: Any, names: Sequence[str], top: int
+        self, outputs: Arrays, network: Any, names: Sequence[str], top: int
     ) -> list[list[Prediction]]:
         """Return the most probable classes of each image."""
         from cnnbench.tasks.classification.outputs import decode
 
-        return decode(outputs, network, names, top)
+        return decode(single(outputs), network, names, top)
 
-    def published_names(self, model: ModelHandle, outputs: np.ndarray) -> Sequence[str]:
+    def published_names(self, model: ModelHandle, outputs: Arrays) -> Sequence[str]:
         """Return ImageNet's names for the thousand classes of published weights."""
         from cnnbench.tasks.classification.class_names import imagenet_ids, imagenet_names
 
         # A network in a file may have a thousand classes other than ImageNet's.
-        is_published = not model.is_trained and outputs.shape[-1] == len(imagenet_ids())
+        is_published = not model.is_trained and single(outputs).shape[-1] == len(imagenet_ids())
         return imagenet_names() if is_published else ()
 
-    def objective(self, classes: Sequence[str], dataset: str) -> Objective:
+    def objective(self, classes: Sequence[str], dataset: str, options: Any = None) -> Objective:
         """Return the objective for the data set's classes."""
         from cnnbench.tasks.classification.objective import ClassificationObjective
 
@@ -73,26 +62,11 @@ class Classification(Task):
             return ""
         return f"is trained for the data set's {classes} classes"
 
-    def gain(self, base: Evaluated, new: Evaluated) -> tuple[Estimate, int] | None:
-        """Return the gain in top-1 from answers to the same images; None if they are unknown."""
+    def scores(self, evaluation: Evaluated, metric: str) -> ImageScores | None:
+        """Return which images were right; None if the record does not have all of them."""
         from cnnbench.tasks.classification.quality import answers_of
 
-        before, after = answers_of(base), answers_of(new)
-        if before is None or after is None or not after.is_paired_with(before):
-            return None
-        return proportions.gain(before.right, after.right), len(after.right)
-
-    def judge(self, contender: Contender) -> Mapping[str, Judgement]:
-        """Return intervals of all shares of the test images, with a verdict each."""
-        from cnnbench.tasks.classification.ranking import judge
-
-        return judge(contender)
-
-    def rank(self, contenders: Sequence[Contender]) -> Sequence[Place | None]:
-        """Return tiers by top-1, compared image by image; None if not better than chance."""
-        from cnnbench.tasks.classification.ranking import rank
-
-        return rank(contenders)
+        return answers_of(evaluation) if metric == self.primary else None
 
 
 CLASSIFICATION = Classification()

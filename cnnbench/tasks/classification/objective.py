@@ -14,9 +14,10 @@ from cnnbench.tasks.classification import outputs, quality
 from cnnbench.tasks.classification.class_names import OutputsOf
 from cnnbench.tasks.classification.outputs import Kind
 from cnnbench.tasks.classification.quality import Floats
-from cnnbench.tasks.task import Evaluation, Objective, evaluate_all
+from cnnbench.tasks.objective import single
+from cnnbench.tasks.task import Arrays, Evaluation, Objective, evaluate_all
 
-_MOST_NAMES = 50  # class names in a record
+MOST_NAMES = 50  # class names in a record
 
 
 class ClassificationObjective(Objective):
@@ -63,8 +64,10 @@ class ClassificationObjective(Objective):
     def targets(self, part: Part) -> Labels:
         return part.labels
 
-    def encoded(self, targets: np.ndarray) -> np.ndarray:
-        return np.eye(len(self._classes), dtype=np.float32)[targets]
+    def encoded(self, targets: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.one_hot(targets, len(self._classes), dtype=tf.float32)
 
     def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
         return cross_entropy(cast(Kind, encoding), label_smoothing)
@@ -76,19 +79,19 @@ class ClassificationObjective(Objective):
     def watched(self, encoding: str) -> Any:
         return top1(cast(Kind, encoding))
 
-    def evaluate(self, outputs: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
-        probs = probabilities(outputs, cast(Kind, encoding))
+    def evaluate(self, outputs: Arrays, targets: Arrays, encoding: str) -> Evaluation:
+        probs, labels = probabilities(single(outputs), cast(Kind, encoding)), single(targets)
         return Evaluation(
-            evaluate_all("classification", probs, targets),
-            quality.details(probs, targets) | {"classes": list(self._classes)[:_MOST_NAMES]},
+            evaluate_all("classification", probs, labels),
+            quality.details(probs, labels) | {"classes": list(self._classes)[:MOST_NAMES]},
         )
 
-    def agreement(self, outputs: np.ndarray, others: np.ndarray, encoding: str) -> float:
+    def agreement(self, outputs: Arrays, others: Arrays, encoding: str) -> float:
         kind = cast(Kind, encoding)
-        ours, theirs = probabilities(outputs, kind), probabilities(others, kind)
+        ours, theirs = (probabilities(single(one), kind) for one in (outputs, others))
         return float((ours.argmax(1) == theirs.argmax(1)).mean())
 
-    def notes(self, model: ModelHandle) -> list[str]:
+    def notes(self, model: ModelHandle, part: Part) -> list[str]:
         if "classes" not in model.stated or model.classes == len(self._classes):
             return []
         return [f"trained for the data set's {len(self._classes)} classes"]
@@ -110,9 +113,10 @@ class FixedObjective(ClassificationObjective):
     def targets(self, part: Part) -> Labels:
         return np.array(self._outputs_of.output_indices)[part.labels]
 
-    def evaluate(self, outputs: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
+    def evaluate(self, outputs: Arrays, targets: Arrays, encoding: str) -> Evaluation:
         found = super().evaluate(outputs, targets, encoding)
-        notes = self._outputs_of.notes(probabilities(outputs, cast(Kind, encoding)), targets)
+        probs = probabilities(single(outputs), cast(Kind, encoding))
+        notes = self._outputs_of.notes(probs, single(targets))
         return Evaluation(found.metrics, found.details, notes)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from cnnbench.errors import JobFailed
 from cnnbench.tasks.task import Prediction
+
+if TYPE_CHECKING:
+    from cnnbench.data.drawing import Mark
 
 Kind = Literal["softmax", "logits", "sigmoids", "sigmoid", "logit"]
 """Kinds of outputs. With one output per class: probabilities that add up to one, logits, or
@@ -44,6 +47,12 @@ class Guess(Prediction):
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def mark(self, number: int) -> Mark:
+        """Return a caption, since the class is that of the whole picture."""
+        from cnnbench.data.drawing import Mark
+
+        return Mark(f"{self.name} {100 * self.probability:.1f} %", number)
 
 
 def decode(

@@ -1,22 +1,19 @@
 """Metrics of a classifier, and its answers for records, from probabilities and labels.
 
 A metric takes ``(n, classes)`` float64, rows that add up to one, and ``(n,)`` int64. Right and
-wrong answers are stored for paired tests: one bit an image, in the order of the test set, packed
-most significant first and written in base64 (10,000 images: 1,668 characters).
+wrong answers are stored for paired tests: one bit an image, in the order of the test set.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnbench.metrics import Metric, QualityMetric
+from cnnbench.tasks import image_scores
+from cnnbench.tasks.image_scores import ImageScores
 from cnnbench.tasks.task import Evaluated
 
 Floats = npt.NDArray[np.float64]
@@ -67,24 +64,6 @@ def calibration_error(probs: Floats, labels: Ints, bins: int = _ECE_BINS) -> flo
     return float(np.abs(gap).sum() / len(labels))
 
 
-@dataclass(frozen=True)
-class Answers:
-    """Answers of one classifier.
-
-    Attributes:
-        right: ``(examples,)`` of bool, in the order of the test set.
-        images: hash of the test labels; empty if the record has none.
-    """
-
-    right: np.ndarray
-    images: str
-
-    def is_paired_with(self, other: Answers) -> bool:
-        """Return whether both answer for the same test images, so that they pair image by image."""
-        ours, theirs = (self.images, len(self.right)), (other.images, len(other.right))
-        return bool(self.images) and ours == theirs
-
-
 def details(probs: Floats, labels: Ints) -> dict[str, Any]:
     """Return the details of an evaluation for a record.
 
@@ -96,8 +75,8 @@ def details(probs: Floats, labels: Ints) -> dict[str, Any]:
         "n_test": len(labels),
         "n_correct": int((predicted == labels).sum()),
         "chance": float(np.bincount(labels, minlength=classes).max() / len(labels)),
-        "correct": base64.b64encode(np.packbits(predicted == labels).tobytes()).decode(),
-        "test_labels_sha256": hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest(),
+        "correct": image_scores.packed_answers(predicted == labels),
+        "test_labels_sha256": image_scores.sha256(labels.astype("<i8")),
     }
     if classes <= _MOST_CLASSES:
         found["confusion"] = confusion(predicted, labels, classes).tolist()
@@ -111,24 +90,9 @@ def confusion(predicted: Ints, labels: Ints, classes: int) -> Ints:
     return matrix
 
 
-def answers_of(evaluation: Evaluated) -> Answers | None:
+def answers_of(evaluation: Evaluated) -> ImageScores | None:
     """Return the answers of an evaluation; None if the record does not have all of them."""
-    examples = evaluation.details.get("n_test")
-    if not isinstance(examples, int) or examples < 1:
-        return None
-    right = _unpacked(evaluation.details.get("correct"), examples)
-    if right is None:
-        return None
-    return Answers(right, str(evaluation.details.get("test_labels_sha256", "")))
-
-
-def _unpacked(text: Any, count: int) -> np.ndarray | None:
-    """Return one bool an image, or None if there are too few bits."""
-    try:
-        packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
-    except (TypeError, ValueError, binascii.Error):
-        return None
-    return np.unpackbits(packed, count=count).astype(bool) if 8 * len(packed) >= count else None
+    return image_scores.answers(evaluation, "correct", "test_labels_sha256")
 
 
 TOP1 = QualityMetric(

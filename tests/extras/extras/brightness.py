@@ -65,7 +65,7 @@ class Brightness(Task):
     ) -> list[list[Prediction]]:
         return [[Mean(float(value))] for (value,) in outputs]
 
-    def objective(self, classes: Sequence[str], dataset: str) -> Objective:
+    def objective(self, classes: Sequence[str], dataset: str, options: Any = None) -> Objective:
         return BrightnessObjective()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,10 +112,12 @@ class Training:
 
     def _compile(self, model: Any, phase: Phase) -> None:
         encoding = self.objective.encoding(model)
+        weights, watched = self.objective.loss_weights(encoding), self.objective.watched(encoding)
         model.compile(
             optimizer=optimisation.optimizer(self.setting, phase.learning_rate),
             loss=self.objective.loss(encoding, self.setting.label_smoothing),
-            metrics=[self.objective.watched(encoding)],
+            loss_weights=dict(weights) if weights is not None else None,
+            metrics=watched if isinstance(watched, dict) else [watched],
             jit_compile=False,  # on a CPU, XLA is several times slower for depthwise networks
         )
         model.optimizer.build(model.trainable_variables)
@@ -157,7 +159,7 @@ class Training:
             "phase": phase.number,
             "seconds": round(seconds, 4),
             "loss": _rounded(loss),
-            self._watched: _rounded(history[self._watched][-1]),
+            self._watched: _rounded(_of_metric(history, self._watched)[-1]),
         }
 
     @property
@@ -173,7 +175,18 @@ def _evaluated(model: Any, validation: Any, epoch: int, watched: str) -> Point:
     found = model.evaluate(validation, verbose=0, return_dict=True)
     if not math.isfinite(found["loss"]):  # NumPy's argmin would take NaN for the smallest
         raise JobFailed(f"diverged at epoch {epoch}: the validation loss is {found['loss']}")
-    return {f"val_{name}": _rounded(found[name]) for name in ("loss", watched)}
+    watched_value = _of_metric(found, watched)
+    return {"val_loss": _rounded(found["loss"]), f"val_{watched}": _rounded(watched_value)}
+
+
+def _of_metric(found: Mapping[str, Any], name: str) -> Any:
+    """Return what Keras reports of a metric.
+
+    Of a network with several outputs, Keras puts the output before the name: ``boxes_mean_iou``.
+    """
+    if name in found:
+        return found[name]
+    return next(value for key, value in found.items() if key.endswith(f"_{name}"))
 
 
 def _best(points: list[Point]) -> int:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnbench import files
+from cnnbench.data.pipeline import unchanged
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
 from cnnbench.named import show
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.tasks.task import Objective
+from cnnbench.tasks.task import TASKS, Arrays, Objective, Task
 
 _SCALING = ("Rescaling", "Normalization")
 
@@ -74,7 +75,11 @@ def images(model: ModelHandle, setting: AccuracySetting) -> tuple[int, ...]:
 
 
 def scratch(
-    model: ModelHandle, shape: tuple[int, ...], objective: Objective, batchnorm_momentum: float
+    model: ModelHandle,
+    shape: tuple[int, ...],
+    objective: Objective,
+    batchnorm_momentum: float,
+    task: Task | None = None,
 ) -> tuple[Any, str]:
     """Return the network with fresh weights, and the path of its output as `select_output` does.
 
@@ -83,25 +88,31 @@ def scratch(
         shape: ``(height, width, channels)`` of its images.
         objective: determines the number of outputs.
         batchnorm_momentum: of all its BatchNormalization layers.
+        task: as `select_output` takes it.
 
     Raises:
         JobFailed: its outputs do not suit the objective.
         UserError: it has no output ``model.output``.
     """
     # Not `build`, which would load the weights of a .keras file.
-    outputs = objective.outputs_for(model.classes)
-    network, path = select_output(model, model.architecture(input_shape=shape, classes=outputs))
+    outputs = None if "classes" in model.fixed else objective.outputs_for(model.classes)
+    whole = model.architecture(input_shape=shape, classes=outputs)
+    network, path = select_output(model, whole, task)
     objective.check_network(network)
     set_batchnorm_momentum(network, batchnorm_momentum)
     return network, path
 
 
-def select_output(model: ModelHandle, network: Any) -> tuple[Any, str]:
-    """Return a network with only the output for evaluation, and the path of that output.
+def select_output(model: ModelHandle, network: Any, task: Task | None = None) -> tuple[Any, str]:
+    """Return a network with only the outputs that a task reads, and their paths as text.
 
-    It is the output ``model.output``, else the first. The result shares its layers with
-    ``network``, and is ``network`` itself if that returns one tensor. The path is empty if there is
-    only one output.
+    The result shares its layers with ``network``, and is ``network`` itself if there is nothing to
+    leave out. Several outputs are a dictionary by role. The text is empty if there is no choice.
+
+    Args:
+        model: what was built.
+        network: its ``keras.Model``.
+        task: what it is trained for or evaluated as; by default its own.
 
     Raises:
         UserError: there is no such output.
@@ -109,17 +120,51 @@ def select_output(model: ModelHandle, network: Any) -> tuple[Any, str]:
     import tensorflow as tf
 
     structure = output_names.of(network)
-    path = output_names.chosen(structure, model.output, model.label)
-    if not path:
-        return network, ""
     found = output_names.named(structure)
-    one = tf.keras.Model(network.input, found[path], name=network.name)
-    return one, path if len(found) > 1 else ""
+    shapes = {path: tuple(tensor.shape) for path, tensor in found.items()}
+    paths = (task or TASKS.find(model.task)).paths(shapes, model.output, model.label)
+    if not paths:
+        return network, ""
+    if isinstance(paths, str):
+        one = tf.keras.Model(network.input, found[paths], name=network.name)
+        return one, paths if len(found) > 1 else ""
+    if isinstance(structure, Mapping) and paths == {role: role for role in structure}:
+        return network, ""
+    outputs = {role: found[path] for role, path in paths.items()}
+    words = ", ".join(f"{role} from {path}" for role, path in paths.items())
+    return tf.keras.Model(network.input, outputs, name=network.name), words
 
 
-def output_details(path: str) -> dict[str, str]:
-    """Return the evaluated output as details of a record, if the network has several."""
-    return {"output": path} if path else {}
+def predicted(network: Any, batches: Any) -> Arrays:
+    """Return the outputs of a ``keras.Model`` for batches of images, by role if it has several."""
+    return as_arrays(network.predict(batches, verbose=0))
+
+
+def as_arrays(outputs: Any) -> Arrays:
+    """Return what a ``keras.Model`` returned as NumPy arrays."""
+    if isinstance(outputs, Mapping):
+        return {role: np.asarray(one) for role, one in outputs.items()}
+    return np.asarray(outputs)
+
+
+def concatenated(parts: Sequence[Arrays]) -> Arrays:
+    """Return outputs or targets of several batches as those of one."""
+    first = parts[0]
+    if isinstance(first, Mapping):
+        of_role = {role: [part[role] for part in parts] for role in first}  # type: ignore[index]
+        return {role: np.concatenate(arrays) for role, arrays in of_role.items()}
+    return np.concatenate(parts)  # type: ignore[arg-type]
+
+
+def are_finite(outputs: Arrays) -> bool:
+    """Return whether all outputs are finite numbers."""
+    arrays = outputs.values() if isinstance(outputs, Mapping) else [outputs]
+    return all(bool(np.isfinite(array).all()) for array in arrays)
+
+
+def output_details(paths: str) -> dict[str, str]:
+    """Return the evaluated outputs as details of a record, if the network has others."""
+    return {"output": paths} if paths else {}
 
 
 def set_batchnorm_momentum(model: Any, momentum: float) -> int:
@@ -151,11 +196,6 @@ def is_batchnorm(layer: Any) -> bool:
 def preprocessing(model: ModelHandle, setting: AccuracySetting) -> Callable[[Any], Any]:
     """Return the network's preprocessing, or `unchanged` if the setting turns it off."""
     return model.preprocess if setting.preprocessing == "model" else unchanged
-
-
-def unchanged(images: Any) -> Any:
-    """Return the images as they are: no preprocessing."""
-    return images
 
 
 def notes(model: Any, preprocess: Callable[[Any], Any]) -> list[str]:

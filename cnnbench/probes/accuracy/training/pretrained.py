@@ -1,12 +1,13 @@
 """Recipe ``pretrained``: evaluate a network with its published weights on a folder of images.
 
 It is meant for ImageNet's validation images in one subfolder per class. As in the papers, the
-shorter side of an image is scaled to size / 0.875 and the central ``size x size`` cut out.
+shorter side of an image is scaled to size / 0.875 and the central ``size x size`` cut out. Pictures
+with objects are fitted as in training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,14 @@ import numpy as np
 from cnnbench import files
 from cnnbench.data import loading
 from cnnbench.data.datasets import Request
-from cnnbench.data.pictures import Labels, Part, Pictures, data_details
+from cnnbench.data.pictures import AnnotatedPictures, Labels, Part, Pictures, data_details
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training_config import IMAGENET
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.tasks.task import TrainedOn
+from cnnbench.tasks.task import Arrays, TrainedOn
 
 _CROP = 0.875
 _PIXELS = 64 * 224 * 224  # in a batch, to limit the memory of large images
@@ -38,7 +39,9 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     if setting.weights != IMAGENET or not model.is_trained:
         weights = transfer.locate_weights(setting, context.search_path, context.data_dir)
     context.report_progress(f"reading {setting.dataset}")
-    request = Request(setting.dataset, sha256=setting.dataset_sha256, trains=False)
+    request = Request(
+        setting.dataset, sha256=setting.dataset_sha256, trains=False, cache=context.cache
+    )
     splits = setting.data_set.load(request, context.data_dir, context.search_path)
     names = _class_names(setting, context.search_path)
     is_imagenet = setting.weights == IMAGENET and not model.is_trained
@@ -47,18 +50,20 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     parts = [splits.test] if splits.has_own_test else [splits.train, splits.test]
     labels = np.concatenate([part.labels for part in parts])
     chosen = loading.subset(labels, setting.test_examples)
-    trained, path = network.select_output(model, model.build(weights=weights))
+    whole = model.build(weights=weights)
+    trained, path = network.select_output(model, whole, setting.goal)
     preprocess = network.preprocessing(model, setting)
-    outputs: list[np.ndarray] = []
-    targets: list[np.ndarray] = []
-    for batch in _batches(parts, chosen, network.images(model, setting)):
-        done = sum(len(one) for one in outputs)
+    outputs: list[Arrays] = []
+    targets: list[Arrays] = []
+    done = 0
+    for batch in _batches(parts, chosen, network.images(model, setting), _reader(setting)):
         context.report_progress(f"testing on {len(chosen):,} images, {done:,} done")
         answers = trained.predict_on_batch(preprocess(batch.images.astype(np.float32)))
-        outputs.append(np.asarray(answers))
+        outputs.append(network.as_arrays(answers))
         targets.append(objective.targets(batch))
-    encoding = objective.encoding(trained)
-    found = objective.evaluate(np.concatenate(outputs), np.concatenate(targets), encoding)
+        done += len(batch)
+    answers, truth = network.concatenated(outputs), network.concatenated(targets)
+    found = objective.evaluate(answers, truth, objective.encoding(trained))
     notes = [*network.notes(trained, preprocess), *found.notes]
     for note in (*splits.notes, *notes):
         context.report_progress(note)
@@ -97,18 +102,42 @@ def _class_names(setting: AccuracySetting, search_path: Sequence[Path]) -> list[
     return names
 
 
-def _batches(parts: Sequence[Pictures], chosen: Labels, shape: tuple[int, ...]) -> Iterator[Part]:
+_Read = Callable[[Pictures, Labels, tuple[int, ...]], Part]
+
+
+def _batches(
+    parts: Sequence[Pictures], chosen: Labels, shape: tuple[int, ...], read: _Read
+) -> Iterator[Part]:
     """Yield the chosen images of all parts, in batches."""
-    height, width, channels = shape
-    step = max(1, _PIXELS // (height * width))
-    scaled = round(height / _CROP), round(width / _CROP)
-    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
+    step = max(1, _PIXELS // (shape[0] * shape[1]))
     first = 0
     for pictures in parts:
         last = first + len(pictures.labels)
         indices = chosen[(chosen >= first) & (chosen < last)] - first
         first = last
         for start in range(0, len(indices), step):
-            whole = pictures.read(indices[start : start + step], scaled, channels)
-            images = whole[:, top : top + height, left : left + width]
-            yield Part(images, pictures.labels[indices[start : start + step]])
+            yield read(pictures, indices[start : start + step], shape)
+
+
+def _reader(setting: AccuracySetting) -> _Read:
+    """Return the function that reads images for the task of a setting."""
+    if setting.goal.needs <= {"class"}:
+        return _central
+
+    def with_objects(pictures: Pictures, indices: Labels, shape: tuple[int, ...]) -> Part:
+        if not isinstance(pictures, AnnotatedPictures):
+            raise JobFailed(f"{setting.dataset} has no objects, which {setting.task} needs")
+        size, channels = (shape[0], shape[1]), shape[2]
+        found = pictures.read_annotated(indices, size, channels, setting.picture_fit)
+        return Part(found[0], pictures.labels[indices], found[1])
+
+    return with_objects
+
+
+def _central(pictures: Pictures, indices: Labels, shape: tuple[int, ...]) -> Part:
+    height, width, channels = shape
+    scaled = round(height / _CROP), round(width / _CROP)
+    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
+    whole = pictures.read(indices, scaled, channels)
+    images = whole[:, top : top + height, left : left + width]
+    return Part(images, pictures.labels[indices])

@@ -45,7 +45,7 @@ class TrainingJob:
     @cached_property
     def objective(self) -> Objective:
         """Training target and evaluation, from the task."""
-        return self.setting.goal.objective(self.dataset.classes, self.setting.dataset)
+        return self.setting.objective(self.dataset.classes)
 
     @property
     def preprocess(self) -> Preprocess:
@@ -67,27 +67,30 @@ class TrainingJob:
         self, images: np.ndarray, part: Part, preprocess: Preprocess, augment: Augment
     ) -> pipeline.TrainingBatches:
         """Return ``images``, or features of them, with the targets of ``part``."""
-        size = self.setting.batch_size
-        return pipeline.TrainingBatches(images, self._targets(part), size, augment, preprocess)
+        targets, size = self.objective.targets(part), self.setting.batch_size
+        encode = self.objective.encoded
+        return pipeline.TrainingBatches(images, targets, size, augment, preprocess, encode)
 
     def evaluation_batches(self, part: Part) -> Any:
         """Return the batches of ``part``, in order and not augmented."""
-        return pipeline.evaluation_batches(part.images, self._targets(part), self.preprocess)
+        return self.evaluation_of(part.images, part, self.preprocess)
+
+    def evaluation_of(self, images: np.ndarray, part: Part, preprocess: Preprocess) -> Any:
+        """Return ``images``, or features of them, with the targets of ``part``, in order."""
+        targets, encode = self.objective.targets(part), self.objective.encoded
+        return pipeline.evaluation_batches(images, targets, preprocess, encode=encode)
 
     def validation_batches(self) -> Any:
         """Return the batches of the validation images, or None if there are none."""
         held = self.dataset.validation
         return self.evaluation_batches(held) if held is not None else None
 
-    def _targets(self, part: Part) -> np.ndarray:
-        return self.objective.encoded(self.objective.targets(part))
-
 
 def scratch(job: TrainingJob, training: Training) -> Any:
     """Train the whole network from fresh weights; return it."""
     model, setting = job.model, job.setting
     shape, momentum = network.images(model, setting), setting.batchnorm_momentum
-    whole, training.output = network.scratch(model, shape, job.objective, momentum)
+    whole, training.output = network.scratch(model, shape, job.objective, momentum, setting.goal)
     _fit_images(job, training, whole, Phase(1, setting.epochs, setting.learning_rate))
     return whole
 
@@ -105,11 +108,13 @@ def from_pretrained(
     """
     setting = job.setting
     nets = transfer.build(job.model, setting, job.objective, job.weights, job.seed)
+    training.output = nets.output
     if setting.fine_tune_epochs:
         transfer.first_unfrozen(nets, setting.unfreeze_from)  # raises before phase one
     head_only = Phase(1, setting.epochs, setting.learning_rate)
     if cache_features is None:
         cache_features = job.augment(head_only).is_off()
+    cache_features = cache_features and nets.features is not None
     if not training.has_passed(head_only):
         if cache_features:
             _fit_features(job, training, nets, head_only)
@@ -150,8 +155,7 @@ def _fit_features(
     seen = features(part)
     validation = None
     if held is not None:
-        targets = job.objective.encoded(job.objective.targets(held))
-        validation = pipeline.evaluation_batches(features(held), targets, network.unchanged)
+        validation = job.evaluation_of(features(held), held, pipeline.unchanged)
     training.features_s = time.perf_counter() - started
-    batches = job.batches_of(seen, part, network.unchanged, Augment())
+    batches = job.batches_of(seen, part, pipeline.unchanged, Augment())
     training.fit(nets.head, batches, validation, phase)

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.runtime import RuntimeBase, RuntimeInfo, thread_counter
+from cnnbench.probes.latency.runtimes.runtime import (
+    RuntimeBase,
+    RuntimeInfo,
+    check_order,
+    thread_counter,
+)
 
 if TYPE_CHECKING:
     from cnnbench.models.handle import ModelHandle
@@ -73,8 +78,10 @@ class LiteRT(LiteRTFile, RuntimeBase):
 
     def prepare(self, keras_model: Any) -> dict[str, float]:
         begin = time.perf_counter()
-        flatbuffer = converter(keras_model, self.shape).convert()
+        conversion = Conversion(keras_model, self.shape)
+        flatbuffer = conversion.converter.convert()
         convert_s = time.perf_counter() - begin
+        conversion.check(flatbuffer)
         self.file.write_bytes(flatbuffer)
         return {
             "convert_s": convert_s,
@@ -83,16 +90,41 @@ class LiteRT(LiteRTFile, RuntimeBase):
         }
 
 
-def converter(keras_model: Any, shape: tuple[int, ...]) -> Any:
-    """Return TensorFlow's converter of a Keras model for inputs of ``shape``, batch axis first."""
-    import tensorflow as tf
+class Conversion:
+    """TensorFlow's converter of a Keras model for inputs of one shape, batch axis first.
 
-    concrete = saved_graph.trace(keras_model, shape)
-    found = tf.lite.TFLiteConverter.from_concrete_functions([concrete], keras_model)
-    # By way of a SavedModel it takes four times as long, most of it in walking Keras' objects,
-    # and the weights were missing from the flatbuffer (MobileNetV2: 0.19 MB instead of 14).
-    found.experimental_lower_to_saved_model = False
-    return found
+    Attributes:
+        converter: a ``tf.lite.TFLiteConverter``, whose options can be set.
+    """
+
+    def __init__(self, keras_model: Any, shape: tuple[int, ...]) -> None:
+        import tensorflow as tf
+
+        concrete = saved_graph.trace(keras_model, shape)
+        self._outputs = [tensor.name.partition(":")[0] for tensor in concrete.outputs]
+        self.converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], keras_model)
+        # By way of a SavedModel it takes four times as long, most of it in walking Keras' objects,
+        # and the weights were missing from the flatbuffer (MobileNetV2: 0.19 MB instead of 14). It
+        # would also sort several outputs by name.
+        self.converter.experimental_lower_to_saved_model = False
+
+    def check(self, flatbuffer: bytes) -> None:
+        """Check that the file has the outputs of the model in their order.
+
+        Raises:
+            JobFailed: it has not.
+        """
+        if len(self._outputs) > 1:
+            check_order(output_names(flatbuffer), self._outputs)
+
+
+def output_names(flatbuffer: bytes) -> list[str]:
+    """Return the names of the outputs of a file, in the order in which they are read."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.Model.GetRootAs(flatbuffer, 0).Subgraphs(0)
+    places = map(graph.Outputs, range(graph.OutputsLength()))
+    return [bytes(graph.Tensors(place).Name()).decode(errors="replace") for place in places]
 
 
 LITERT = RuntimeInfo(

@@ -14,7 +14,12 @@ import numpy as np
 
 from cnnbench.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.runtime import RuntimeBase, RuntimeInfo, thread_counter
+from cnnbench.probes.latency.runtimes.runtime import (
+    RuntimeBase,
+    RuntimeInfo,
+    check_order,
+    thread_counter,
+)
 
 _FILE = "model.onnx"
 _OPSET = 18
@@ -22,7 +27,7 @@ _CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
 
 
 class OnnxRuntime(RuntimeBase):
-    """``session.run(None, {input: images})``."""
+    """``session.run(outputs, {input: images})``."""
 
     def prepare(self, keras_model: Any) -> dict[str, float]:
         import tf2onnx  # noqa: F401 - importing it is not part of the work
@@ -33,25 +38,29 @@ class OnnxRuntime(RuntimeBase):
         # graph, in case one fails, which takes most of the time of a conversion.
         os.environ[_CATCH_ERRORS] = "FALSE"
         try:
-            self._convert(frozen)
+            outputs = self._convert(frozen)
         except Exception as error:  # a pass may raise anything
             if is_out_of_memory(error):
                 raise
             del os.environ[_CATCH_ERRORS]
-            self._convert(frozen)
-        return {"convert_s": time.perf_counter() - begin}
+            outputs = self._convert(frozen)
+        convert_s = time.perf_counter() - begin
+        check_order(outputs, [tensor.name for tensor in frozen.outputs])
+        return {"convert_s": convert_s}
 
-    def _convert(self, frozen: Any) -> None:
+    def _convert(self, frozen: Any) -> list[str]:
+        """Write the ONNX file; return the names of its outputs."""
         import tf2onnx
 
         # Keras' own export fails for networks that hold constants (EfficientNet's normalisation).
-        tf2onnx.convert.from_graph_def(
+        made, _ = tf2onnx.convert.from_graph_def(
             frozen.graph.as_graph_def(),
             input_names=[tensor.name for tensor in frozen.inputs],
             output_names=[tensor.name for tensor in frozen.outputs],
             opset=_OPSET,
             output_path=str(self.folder / _FILE),
         )
+        return [output.name for output in made.graph.output]
 
     def load(self) -> None:
         import onnxruntime
@@ -72,9 +81,10 @@ class OnnxRuntime(RuntimeBase):
             raise JobFailed(message) from error
         self._threads_in_use = count_threads()
         self._input = self._session.get_inputs()[0].name
+        self._outputs = [output.name for output in self._session.get_outputs()]
 
     def call(self, fed: np.ndarray) -> list[np.ndarray]:
-        outputs: list[np.ndarray] = self._session.run(None, {self._input: fed})
+        outputs: list[np.ndarray] = self._session.run(self._outputs, {self._input: fed})
         return outputs
 
     def threads_in_use(self) -> int | None:

@@ -59,12 +59,16 @@ class OpenVino(RuntimeBase):
                 "INFERENCE_PRECISION_HINT": _PRECISION[self.setting.dtype],
             },
         )
-        # OpenVINO changes the order of the outputs: of twelve, the ninth came third.
-        names = [port.get_names() for port in self._compiled.outputs]
-        self._order = [
-            next(index for index, own in enumerate(names) if saved_graph.output_name(k) in own)
-            for k in range(len(names))
-        ]
+        # OpenVINO changes the order of the outputs (of twelve, the ninth came third), and one port
+        # can have the names of several that are the same.
+        places = {
+            name: index
+            for index, port in enumerate(self._compiled.outputs)
+            for name in port.get_names()
+        }
+        self._order: list[int] = []
+        while (name := saved_graph.output_name(len(self._order))) in places:
+            self._order.append(places[name])
 
     def call(self, fed: np.ndarray) -> list[np.ndarray]:
         return list(self._compiled(fed).values())

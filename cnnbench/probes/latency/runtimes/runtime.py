@@ -6,7 +6,7 @@ only workers create. Importing the light half must not import the runtime's libr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -208,6 +208,28 @@ class RuntimeBase:
 
     def close(self) -> None:
         """Release nothing."""
+
+
+def check_order(names: Sequence[str], expected: Sequence[str]) -> None:
+    """Check that a converted file has the outputs of the network, in their order.
+
+    The outputs of a file are read by position; where two are of one shape, nothing else would show
+    that they are exchanged. Of outputs with equal values a converter may keep one, which then
+    stands in its own place and in those of the others.
+
+    Args:
+        names: of the outputs of the file.
+        expected: of the outputs of the graph that was converted.
+
+    Raises:
+        JobFailed: they differ.
+    """
+    places = {name: place for place, name in enumerate(expected)}
+    is_same = len(names) == len(expected)
+    if not is_same or not all(name in places and names[places[name]] == name for name in names):
+        raise JobFailed(
+            f"the converter changed the outputs: {', '.join(expected)} became {', '.join(names)}"
+        )
 
 
 def thread_counter() -> Callable[[], int | None]:

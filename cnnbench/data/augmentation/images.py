@@ -1,42 +1,14 @@
-"""Random changes of training images: their settings, and the Keras layers that make them."""
+"""Random changes of images alone, by Keras layers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
-
+from cnnbench.data.augmentation.settings import Augment
 from cnnbench.data.pictures import Size, sides
-from cnnbench.schema import StrictModel
 
 _FLIPS = {"horizontal": "horizontal", "vertical": "vertical", "both": "horizontal_and_vertical"}
-
-
-class Augment(StrictModel):
-    """Random changes of training images, each off at its default.
-
-    Attributes:
-        flip: mirror with probability one half.
-        rotation: up to this fraction of a full turn either way.
-        translation: up to this fraction of the side in both directions.
-        zoom: up to this fraction in or out.
-        contrast: factor drawn from 1 - contrast .. 1 + contrast.
-        brightness: up to this fraction of the value range either way.
-        crop: pad by this fraction of the side with black, then cut a random window.
-    """
-
-    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
-    rotation: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    translation: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    zoom: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    crop: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-
-    def is_off(self) -> bool:
-        """Return whether images pass unchanged."""
-        return self == Augment()
 
 
 def layers(augment: Augment, size: Size, seed: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Intervals of classifiers' accuracies, and significance tests between classifiers.
+"""Intervals of mean scores over seeds and images, and significance tests between networks.
 
 Two networks that were evaluated on the same images are compared image by image, so that the
 difficulty of an image cancels.
@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
 from statistics import fmean, variance
 
 import numpy as np
 
-from cnnbench.metrics import METRICS
 from cnnbench.statistics import estimates, proportions
+from cnnbench.statistics.estimates import Estimate
 from cnnbench.statistics.robust import CONFIDENCE
-from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE, NOT_REPEATED
-from cnnbench.tasks import task
-from cnnbench.tasks.classification.quality import Answers, answers_of
-from cnnbench.tasks.task import Evaluated, Judgement, Place
+from cnnbench.tasks.image_scores import ImageScores
+from cnnbench.tasks.task import Place
 from cnnbench.text import plural
 
 _MOST_SEEDS = 50  # beyond that a longer schedule is cheaper
@@ -29,92 +27,60 @@ _MOST_SEEDS = 50  # beyond that a longer schedule is cheaper
 
 @dataclass(frozen=True)
 class Scores:
-    """Accuracies of one network under one schedule.
+    """Mean scores of one network under one schedule.
 
     Attributes:
-        shares: shares of right answers, one per seed.
+        means: the mean score of all images, one per seed.
         examples: number of test images.
-        answers: of every seed, to the same images; empty if unknown.
-        chance: the share of the largest class.
-        is_trained: shares depend on the seed; otherwise only the images are a sample.
+        by_image: scores of every seed, of the same images; empty if unknown.
+        chance: the mean score without looking at the images.
+        is_trained: means depend on the seed; otherwise only the images are a sample.
     """
 
-    shares: tuple[float, ...]
+    means: tuple[float, ...]
     examples: int
-    answers: tuple[Answers, ...] = ()
+    by_image: tuple[ImageScores, ...] = ()
     chance: float = 0.0
     is_trained: bool = True
 
     @property
     def mean(self) -> float:
-        return fmean(self.shares)
+        return fmean(self.means)
 
     @property
-    def right_by_image(self) -> np.ndarray:
-        """``(examples,)`` of int64: how many of the seeds got each image right."""
-        return np.asarray(np.sum([one.right for one in self.answers], axis=0, dtype=np.int64))
+    def sums_by_image(self) -> np.ndarray:
+        """``(examples,)`` of int64: the sum of the scores of each image over the seeds."""
+        return np.asarray(np.sum([one.values for one in self.by_image], axis=0, dtype=np.int64))
 
     @property
     def of_seeds(self) -> float:
         """Variance between its seeds; 0 for one seed."""
-        return variance(self.shares) if len(self.shares) > 1 else 0.0
+        return variance(self.means) if len(self.means) > 1 else 0.0
+
+    @cached_property
+    def spread(self) -> float | None:
+        """Variance between images of their mean scores; None for right and wrong, and if unknown.
+
+        It then is at most ``p (1 - p)``, which is that of right and wrong answers.
+        """
+        if not self.by_image or self.by_image[0].scale == 1:
+            return None
+        return _variance(self.sums_by_image, len(self.by_image) * self.by_image[0].scale)
+
+    @property
+    def of_images(self) -> float:
+        """Variance between images."""
+        return self.mean * (1 - self.mean) if self.spread is None else self.spread
+
+    @property
+    def interval(self) -> Estimate:
+        """The mean with its 95 % interval."""
+        return proportions.estimate(self.means, self.examples, self.spread)
 
     @property
     def is_ranked(self) -> bool:
         """True where its interval excludes chance."""
-        return proportions.estimate(self.shares, self.examples).low > self.chance
-
-
-def judge(contender: task.Contender) -> dict[str, Judgement]:
-    """Return an interval and a verdict for every share of the test images.
-
-    If top-1 is not above chance, the other metrics get the same verdict: calibration and top-5 of
-    a network that has learnt nothing mean nothing.
-    """
-    details = contender.evaluations[-1].details
-    examples = _examples(contender.evaluations[-1])
-    found: dict[str, Judgement] = {}
-    for name, shares in _shares(contender).items():
-        mean = fmean(shares) if contender.is_trained else None
-        if not examples:
-            found[name] = Judgement(NOT_REPEATED, mean)
-            continue
-        chance = details.get("chance", 0.0) if name == "top1" else 0.0
-        sample = shares if contender.is_trained else shares[:1]
-        interval = proportions.estimate(sample, examples)
-        verdict = proportions.verdict(sample, examples, chance, has_seeds=contender.is_trained)
-        found[name] = Judgement(verdict, mean, interval.low, interval.high)
-    if "top1" in found and found["top1"].verdict == NOT_ABOVE_CHANCE:
-        for metric in task.quality_metrics("classification"):
-            plain = found.get(metric.metric.name, Judgement(NOT_REPEATED))
-            found[metric.metric.name] = replace(plain, verdict=NOT_ABOVE_CHANCE)
-    return found
-
-
-def _shares(contender: task.Contender) -> dict[str, list[float]]:
-    """Return metric -> one value per seed, for the metrics that are shares of the test images."""
-    names = dict.fromkeys(name for one in contender.evaluations for name in one.metrics)
-    return {
-        name: values
-        for name in names
-        if name in METRICS
-        and METRICS[name].is_share
-        and (values := [v for e in contender.evaluations if (v := e.metrics.get(name)) is not None])
-    }
-
-
-def rank(contenders: Sequence[task.Contender]) -> list[Place | None]:
-    """Return the place of every contender whose top-1 is above chance; None for the others.
-
-    None for all where fewer than two are above chance.
-    """
-    known = {index: _scored(one) for index, one in enumerate(contenders)}
-    ranked = {index: one for index, one in known.items() if one and one.is_ranked}
-    found: list[Place | None] = [None] * len(contenders)
-    if len(ranked) > 1:
-        for index, place in zip(ranked, places(list(ranked.values())), strict=True):
-            found[index] = place
-    return found
+        return self.interval.low > self.chance
 
 
 def places(contenders: Sequence[Scores]) -> list[Place]:
@@ -153,11 +119,11 @@ class _Field:
         """Degrees of freedom of the pooled variance; infinite if no network was trained."""
         if not any(one.is_trained for one in self.contenders):
             return math.inf
-        return sum(len(one.shares) - 1 for one in self.contenders)
+        return sum(len(one.means) - 1 for one in self.contenders)
 
     @cached_property
     def pooled(self) -> float:
-        squares = math.fsum((len(c.shares) - 1) * c.of_seeds for c in self.contenders)
+        squares = math.fsum((len(c.means) - 1) * c.of_seeds for c in self.contenders)
         return squares / self.freedom if self.freedom else math.nan
 
     def difference(self, a: int, b: int) -> _Difference:
@@ -167,24 +133,29 @@ class _Field:
         includes some noise of the seeds, so that the error is rather too large.
         """
         one, other = self.contenders[a], self.contenders[b]
-        if one.answers and other.answers and one.answers[0].is_paired_with(other.answers[0]):
+        if one.by_image and other.by_image and one.by_image[0].is_paired_with(other.by_image[0]):
             of_images = _variance_of_paired(one, other) / one.examples
         else:
-            of_images = sum(c.mean * (1 - c.mean) / c.examples for c in (one, other))
+            of_images = sum(c.of_images / c.examples for c in (one, other))
         of_seeds = [max(self.pooled, c.of_seeds) for c in (one, other)]
-        seeds = [len(c.shares) for c in (one, other)]
+        seeds = [len(c.means) for c in (one, other)]
         return _Difference(self, one.mean - other.mean, of_images, of_seeds, seeds)
 
 
 def _variance_of_paired(one: Scores, other: Scores) -> float:
-    """Return the variance over the images of the difference of two contenders' accuracies.
+    """Return the variance over the images of the difference of two contenders' mean scores.
 
-    Over the common denominator all shares are whole numbers, whose sums are exact.
+    Over the common denominator all scores are whole numbers, whose sums are exact.
     """
-    seeds, others = len(one.answers), len(other.answers)
-    differences = others * one.right_by_image - seeds * other.right_by_image
-    count, total, squares = len(differences), int(differences.sum()), int((differences**2).sum())
-    return (count * squares - total**2) / (count * max(count - 1, 1) * (seeds * others) ** 2)
+    seeds, others = len(one.by_image), len(other.by_image)
+    differences = others * one.sums_by_image - seeds * other.sums_by_image
+    return _variance(differences, seeds * others * one.by_image[0].scale)
+
+
+def _variance(values: np.ndarray, denominator: int) -> float:
+    """Return the sample variance of ``values / denominator``, from exact sums of whole numbers."""
+    count, total, squares = len(values), int(values.sum()), int((values**2).sum())
+    return (count * squares - total**2) / (count * max(count - 1, 1) * denominator**2)
 
 
 @dataclass(frozen=True)
@@ -249,30 +220,3 @@ def _open(field: _Field, tier: Sequence[int], number: int, pairs: int) -> str:
         f"{head}: even {_MOST_SEEDS} more seeds would not separate them ({smallest:.1f} % apart on "
         f"{images:,} test images); train longer, for example twice the epochs"
     )
-
-
-def _scored(contender: task.Contender) -> Scores | None:
-    """Return the accuracies of a contender, from its complete evaluations; None without any."""
-    complete = [one for one in contender.evaluations if _is_complete(one)]
-    if not complete:
-        return None
-    details = complete[-1].details
-    known = [found for one in complete if (found := answers_of(one)) is not None]
-    is_known = len(known) == len(complete) and all(known[0].is_paired_with(one) for one in known)
-    return Scores(
-        shares=tuple(float(one.metrics["top1"]) for one in complete),
-        examples=_examples(complete[-1]),
-        answers=tuple(known) if is_known else (),
-        chance=float(details.get("chance", 0.0)),
-        is_trained=contender.is_trained,
-    )
-
-
-def _is_complete(evaluation: Evaluated) -> bool:
-    return bool(_examples(evaluation)) and evaluation.metrics.get("top1") is not None
-
-
-def _examples(evaluation: Evaluated) -> int:
-    """Return the number of test images; 0 where the record, which may be edited, gives none."""
-    examples = evaluation.details.get("n_test")
-    return examples if isinstance(examples, int) and examples > 0 else 0

@@ -1,0 +1,130 @@
+"""Objectives: the training target and evaluation of a network's outputs, on one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from cnnbench.errors import JobFailed
+
+if TYPE_CHECKING:
+    from cnnbench.data.pictures import Part
+    from cnnbench.models.handle import ModelHandle
+
+Arrays = np.ndarray | Mapping[str, np.ndarray]
+"""Outputs or targets of n images: ``(n, ...)``, or several such arrays by name."""
+
+
+def single(arrays: Arrays) -> np.ndarray:
+    """Return outputs or targets of a task that has one array of them.
+
+    Raises:
+        JobFailed: there are several.
+    """
+    if isinstance(arrays, Mapping):
+        raise JobFailed(f"one output was expected, but there are {', '.join(arrays)}")
+    return arrays
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Quality of one network on one set of images.
+
+    Attributes:
+        metrics: metric name -> value.
+        details: JSON values for later intervals and paired tests, small enough for a record.
+        notes: remarks for the reader of the result, one line each.
+    """
+
+    metrics: Mapping[str, float]
+    details: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+class Objective(Protocol):
+    """Training target and evaluation of networks on one data set.
+
+    A subclass inherits the methods that have a body here. ``encoding`` is the objective's own name
+    for the form of a network's outputs, for example ``logits``; only the objective interprets it.
+
+    The outputs of a network are one array or, where `Task.paths` finds several, arrays by role.
+    Losses, their weights and metrics of such a network are dictionaries with the same keys.
+    """
+
+    def outputs_for(self, own: int) -> int:
+        """Return the number of outputs to build for a model that has ``own`` by default."""
+
+    def head(self, seed: int) -> Any:
+        """Return a Keras layer from pooled features ``(n, d)`` to outputs.
+
+        Raises:
+            JobFailed: only a head in the model's name can do the task.
+        """
+
+    def targets(self, part: Part) -> Arrays:
+        """Return the ground truth of each image, ``(n, ...)``.
+
+        Arrays that augmentation has to change with the image have the names, and the axes, of the
+        attributes of `annotations.Objects`.
+        """
+
+    def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
+        """Return a Keras loss of encoded targets and outputs, or a dictionary of losses."""
+
+    def loss_weights(self, encoding: str) -> Mapping[str, float] | None:
+        """Return the weight of each of several losses in their sum; None if there is only one."""
+        return None
+
+    def imitation_loss(self, encoding: str) -> Any:
+        """Return a Keras loss of another network's outputs and outputs, or several losses."""
+        return "mean_squared_error"
+
+    def watched(self, encoding: str) -> Any:
+        """Return the Keras metric `Task.watched`, computed in every epoch.
+
+        Of several outputs, a dictionary with one output: its metric has that name.
+        """
+
+    def evaluate(self, outputs: Arrays, targets: Arrays, encoding: str) -> Evaluation:
+        """Evaluate outputs against the ground truth of the same images.
+
+        Raises:
+            JobFailed: the outputs are not finite numbers.
+        """
+
+    def check_model(self, model: ModelHandle) -> None:
+        """Raise `JobFailed` if the model is fixed to outputs that cannot do the task."""
+        return
+
+    def check_network(self, network: Any) -> None:
+        """Raise `JobFailed` if the outputs of a ``keras.Model`` cannot do the task."""
+        return
+
+    def encoding(self, network: Any) -> str:
+        """Return the encoding of the outputs of a ``keras.Model``; empty if there is only one."""
+        return ""
+
+    def encoded(self, targets: Any) -> Any:
+        """Return targets as the loss takes them; by default as they are.
+
+        Args:
+            targets: one batch of what `targets` returns, as tensors, after augmentation.
+
+        Returns:
+            Tensors ``(n, ...)``: one, or one for each loss.
+        """
+        return targets
+
+    def agreement(self, outputs: Arrays, others: Arrays, encoding: str) -> float | None:
+        """Return the share of images for which two networks give the same answer.
+
+        None if answers of this task cannot be compared for equality.
+        """
+        return None
+
+    def notes(self, model: ModelHandle, part: Part) -> list[str]:
+        """Return remarks for the reader on the model that was trained, and on the test images."""
+        return []
