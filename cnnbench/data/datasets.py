@@ -170,6 +170,9 @@ DATASETS: Registry[DataSet | LocalFormat] = Registry(
         "fashion_mnist": "cnnbench.data.fashion_mnist:FASHION_MNIST",
         "digits": "cnnbench.data.digits:DIGITS",
         "tf_flowers": "cnnbench.data.tf_flowers:TF_FLOWERS",
+        "oxford_iiit_pet": "cnnbench.data.tfds_annotated:OXFORD_IIIT_PET",
+        "voc": "cnnbench.data.tfds_annotated:VOC",
+        "coco": "cnnbench.data.tfds_annotated:COCO",
         "folder": "cnnbench.data.folder:FOLDER",
     },
 )
