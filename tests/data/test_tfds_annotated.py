@@ -24,12 +24,11 @@ Examples = Mapping[str, list[dict[str, Any]]]
 COCO_CLASSES = [f"thing {number}" for number in range(80)]
 
 
-def jpeg(height: int, width: int, grey: int) -> io.BytesIO:
+def jpeg(height: int, width: int, grey: int) -> bytes:
     """Return an encoded picture of one grey."""
     file = io.BytesIO()
     Image.new("RGB", (width, height), (grey,) * 3).save(file, "JPEG", quality=95)
-    file.seek(0)
-    return file
+    return file.getvalue()
 
 
 def boxed(
@@ -81,7 +80,7 @@ THREE = [
 ]
 
 
-def mocked(examples: Examples, classes: list[str] | None = None) -> Any:
+def mocked(examples: Examples) -> Any:
     """Mock TFDS, so that it has ``examples``, which pass through its features and their parser."""
 
     def as_dataset(
@@ -90,7 +89,6 @@ def mocked(examples: Examples, classes: list[str] | None = None) -> Any:
         features = self.info.features
         stored = [features.serialize_example(one) for one in examples[split]]
         chosen = decoders.extract_features(features)
-        chosen._set_top_level()
         read = partial(chosen.deserialize_example, decoders=decoders.decoders)
         return tf.data.Dataset.from_tensor_slices(tf.constant(stored, tf.string)).map(read)
 
@@ -106,7 +104,7 @@ def online(monkeypatch: pytest.MonkeyPatch) -> None:
 def prepare(
     folder: Path, name: str, examples: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Path, list[str]]:
-    """Prepare a data set with TFDS in a data folder, in files of two or three examples each."""
+    """Prepare a data set with TFDS in a data folder, in three files a split."""
     builder = tfds.builder(name, data_dir=folder / "tensorflow_datasets")
     if name.startswith("coco"):
         builder.info.features["objects"].feature["label"].names = COCO_CLASSES
@@ -115,7 +113,7 @@ def prepare(
         return {split: iter(list(enumerate(found))) for split, found in examples.items()}
 
     monkeypatch.setattr(type(builder), "_split_generators", generated)
-    config = tfds.download.DownloadConfig(num_shards=3)
+    config = tfds.download.DownloadConfig(num_shards=min(3, *map(len, examples.values())))
     builder.download_and_prepare(download_config=config)
     return Path(builder.data_dir), sorted(file.name for file in Path(builder.data_dir).iterdir())
 
@@ -295,12 +293,12 @@ def test_prepared_files_give_the_same_pictures_in_every_order(
 def test_a_damaged_picture_is_named_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    damaged = boxed(1, THREE) | {"image": io.BytesIO(jpeg(40, 60, 10).read()[:200])}
+    damaged = boxed(1, THREE) | {"image": jpeg(40, 60, 10)[:200]}
     examples = {"train": [damaged], "validation": [damaged], "test": [damaged]}
     folder, _ = prepare(tmp_path, "voc/2007", examples, monkeypatch)
     with pytest.raises(JobFailed) as caught:
         loading.load(Request("voc", 16, 3), tmp_path)
-    assert str(caught.value).startswith("train/1.jpg cannot be decoded (")
+    assert str(caught.value).startswith("validation/1.jpg cannot be decoded (")
     assert f"delete {folder} and prepare it again" in str(caught.value)
 
 

@@ -253,7 +253,7 @@ def _without_lost(objects: dict[str, Any], kept: Any) -> dict[str, Any]:
             found[name] = tf.where(there, objects[name], tf.zeros_like(objects[name]))
     if "instances" in objects:
         numbers = objects["instances"]
-        ground = tf.ones_like(kept[:, :1])
+        ground = tf.ones((tf.shape(kept)[0], 1), tf.bool)
         there = tf.gather(
             tf.concat([ground, kept], axis=1), tf.cast(numbers, tf.int32), batch_dims=1
         )
