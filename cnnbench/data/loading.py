@@ -72,7 +72,8 @@ def order(labels: Labels) -> Labels:
     place = np.empty(len(labels))
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        ranks = np.random.default_rng((_DRAW, int(label))).permutation(len(members))
+        # Images without objects have a negative label, which is no seed.
+        ranks = np.random.default_rng((_DRAW, int(label) % 2**32)).permutation(len(members))
         place[members] = (ranks + 0.5) / len(members)
     return np.argsort(place, kind="stable")
 

@@ -1,4 +1,4 @@
-"""Find the usable images of a folder; list and count the others.
+"""Find the usable images of a folder with classes; list and count the others.
 
 Not usable are files that are not images, damaged images, files outside every class, an image that
 is in two classes, dangling links, and classes with too few images.
@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cnnbench import files
 from cnnbench.data import loading, tones
+from cnnbench.data.folder import annotated
 from cnnbench.data.folder import layout as layouts
 from cnnbench.data.folder.layout import Layout, Member
 from cnnbench.data.photographs import Photographs, fitted
@@ -56,7 +57,8 @@ def load(
 
     Raises:
         Unavailable: there is no such folder.
-        JobFailed: fewer than two classes have enough pictures, or the folder was changed.
+        JobFailed: fewer than two classes have enough pictures, or too few annotated ones can be
+            used, or the folder was changed.
     """
     path = files.find(name, search_path)
     if path is None or not path.is_dir():
@@ -65,6 +67,8 @@ def load(
         )
     if sha256 and files.sha256(path) != sha256:
         raise JobFailed(f"the pictures in '{name}' are not those of the plan; run again")
+    if (listing := annotated.listing(path, sha256)) is not None:
+        return annotated.load(name, path, listing, trains)
     layout = layouts.read(path)
     problems = layout.problems()
     found = _usable(layout, problems, [layout.test_split] if layout.splits and not trains else [])
