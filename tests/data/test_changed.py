@@ -184,7 +184,7 @@ def test_an_object_of_which_less_than_a_tenth_is_left_is_dropped() -> None:
     image[:, 10:20, 1:21, 0] = PAINT  # not at the edge, which is repeated
     instances = np.zeros((400, PX, PX), np.uint8)
     instances[:, 10:20, 1:21] = 1
-    objects = {
+    objects: dict[str, np.ndarray] = {
         "labels": np.full((400, 1), 3),
         "boxes": np.tile(np.array([10, 1, 20, 21], np.float32) / PX, (400, 1, 1)),
         "ignored": np.ones((400, 1), np.bool_),
@@ -209,7 +209,7 @@ def test_an_object_of_which_less_than_a_tenth_is_left_is_dropped() -> None:
 
 def test_pixels_from_outside_repeat_the_edge_and_are_ignored_in_masks() -> None:
     images = np.full((64, PX, PX, 1), PAINT, np.float32)
-    objects = {
+    objects: dict[str, np.ndarray] = {
         "labels": np.zeros((64, 1), np.int64),
         "instances": np.ones((64, PX, PX), np.uint16),
         "semantic": np.ones((64, PX, PX), np.uint8),
@@ -226,8 +226,11 @@ def test_pixels_from_outside_repeat_the_edge_and_are_ignored_in_masks() -> None:
 def test_the_window_of_a_crop_is_black_beside_the_image() -> None:
     images = np.full((64, PX, PX, 1), PAINT, np.float32)
     semantic = np.ones((64, PX, PX), np.uint8)
-    objects = {"boxes": np.tile(np.float32([0, 0, 1, 1]), (64, 1, 1)), "semantic": semantic}
-    objects["labels"] = np.zeros((64, 1), np.int64)
+    objects: dict[str, np.ndarray] = {
+        "labels": np.zeros((64, 1), np.int64),
+        "boxes": np.tile(np.array([0, 0, 1, 1], np.float32), (64, 1, 1)),
+        "semantic": semantic,
+    }
     found, after = changes(images, objects, Augment(crop=0.25, zoom=0.2))
     assert set(np.unique(found)) == {0.0, PAINT}
     assert (after["semantic"][found[..., 0] == 0] == IGNORED).all()
@@ -295,8 +298,11 @@ def test_rotation_is_refused_for_boxes_without_masks() -> None:
 
 def test_a_training_set_without_objects_passes() -> None:
     images, objects = drawn(4)
-    nothing = {"labels": np.empty((4, 0), np.int64), "boxes": np.empty((4, 0, 4), np.float32)}
-    nothing["instances"] = np.zeros_like(objects["instances"])
+    nothing: dict[str, np.ndarray] = {
+        "labels": np.empty((4, 0), np.int64),
+        "boxes": np.empty((4, 0, 4), np.float32),
+        "instances": np.zeros_like(objects["instances"]),
+    }
     found, after = changes(images, nothing, KINDS["all but rotation"])
     assert found.shape == images.shape
     assert after["boxes"].shape == (4, 0, 4)
@@ -310,7 +316,8 @@ def test_batches_of_a_dataset_are_the_same_when_an_epoch_is_repeated() -> None:
         return [
             batch.numpy()
             for batch, _ in batches.map(
-                lambda step, pair: changed(*pair, ALL["all"], (number, step)), num_parallel_calls=2
+                lambda step, pair: changed(pair[0], pair[1], ALL["all"], (number, step)),
+                num_parallel_calls=2,
             )
         ]
 

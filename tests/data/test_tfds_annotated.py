@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ from cnnbench.data.pictures import AnnotatedPictures
 from cnnbench.errors import JobFailed, Unavailable, UserError
 
 Examples = Mapping[str, list[dict[str, Any]]]
+Box = tuple[float, float, float, float]
 COCO_CLASSES = [f"thing {number}" for number in range(80)]
 
 
@@ -32,7 +37,7 @@ def jpeg(height: int, width: int, grey: int) -> bytes:
 
 
 def boxed(
-    number: int, objects: list[tuple[int, tuple[float, ...], bool]], flag: str = "is_difficult"
+    number: int, objects: Sequence[tuple[int, Box, bool]], flag: str = "is_difficult"
 ) -> dict[str, Any]:
     """Return an example of VOC or COCO, 60 x 40 px, of a grey that tells its number."""
     more = {"pose": 0, "is_truncated": False} if flag == "is_difficult" else {"id": 1, "area": 9}
@@ -50,10 +55,11 @@ def boxed(
     return example | {"image/id": number}
 
 
-def pet(number: int, breed: int, head: tuple[float, ...], trimap: np.ndarray) -> dict[str, Any]:
+def pet(number: int, breed: int, head: Box, trimap: np.ndarray) -> dict[str, Any]:
     """Return an example of a pet, of the size of its trimap, of a grey that tells its number."""
+    height, width = trimap.shape
     return {
-        "image": jpeg(*trimap.shape, 10 * number),
+        "image": jpeg(height, width, 10 * number),
         "label": breed,
         "species": 0,
         "file_name": f"{number}.jpg",
@@ -73,7 +79,7 @@ def animal(height: int = 40, width: int = 60) -> np.ndarray:
 NO_HEAD = (0.0, 0.0, 0.0, 0.0)
 HEAD = (0.1, 0.2, 0.5, 0.6)
 # The largest object is the second; the third is larger, but ignored.
-THREE = [
+THREE: list[tuple[int, Box, bool]] = [
     (3, (0.0, 0.0, 0.2, 0.2), False),
     (7, (0.25, 0.5, 0.75, 1.0), False),
     (9, (0.0, 0.0, 1.0, 1.0), True),
@@ -139,7 +145,7 @@ def test_voc_has_boxes_classes_and_difficult_objects_as_ignored() -> None:
     found = data.train.objects
     assert found is not None
     assert found.labels.tolist() == [[3, 7, 9], [NO_OBJECT] * 3]
-    assert np.allclose(found.boxes[0], [box for _, box, _ in THREE])
+    assert np.allclose(found.boxes[0], np.array([box for _, box, _ in THREE]))
     assert found.ignored.tolist() == [[False, False, True], [False] * 3]
     assert found.sizes.tolist() == [[40, 60], [40, 60]]
     assert data.train.labels.tolist() == [7, NO_OBJECT]
@@ -159,7 +165,7 @@ def test_boxes_are_fitted_with_the_picture() -> None:
     # a sixth; of the second (5/6 - 1/2) / 0.5.
     assert found.labels.tolist() == [[3, 7, 9]]
     expected = [[0, 0, 0.2, (0.2 - 1 / 6) * 1.5], [0.25, 0.5, 0.75, 1], [0, 0, 1, 1]]
-    assert np.allclose(found.boxes[0], expected, atol=1e-5)
+    assert np.allclose(found.boxes[0], np.array(expected), atol=1e-5)
 
 
 def test_voc_2012_is_tested_on_its_validation_images_and_says_so() -> None:
@@ -352,3 +358,22 @@ def test_wrong_parameters_are_refused(name: str, message: str) -> None:
 def test_what_is_known_of_the_images_is_known_when_planning(name: str, kinds: set[str]) -> None:
     assert datasets.find(name).facts.annotations == kinds
     assert isinstance(datasets.find(name), Adjustable)
+
+
+def test_a_job_whose_data_are_missing_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(
+        "name: s\nmodels: [LeNet5]\nprobes:\n"
+        "  accuracy: [{dataset: oxford_iiit_pet, image_size: 32, epochs: 1, seeds: 1}]\n"
+    )
+    (tmp_path / "empty").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", "run", "s.yaml", "--data-dir", "empty"],
+        cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "https_proxy": nobody, "http_proxy": nobody},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "oxford_iiit_pet is missing and cannot be downloaded" in done.stdout
+    assert str(Path("tensorflow_datasets", "oxford_iiit_pet", "4.0.0")) in done.stdout
+    assert not (tmp_path / "empty" / "tensorflow_datasets").exists()

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnbench.data import annotations
-from cnnbench.data.annotations import IGNORED, NO_OBJECT
+from cnnbench.data.annotations import IGNORED, NO_OBJECT, of_lists
 from cnnbench.data.tfds_annotated.pictures import Example, Marks
 
 _ANIMAL, _GROUND = 1, 2  # in a trimap; the rest is the border of an animal
@@ -19,15 +18,15 @@ class Boxes:
     """Annotations of `Boxed`."""
 
     file_name = "image/filename"
-    masks = ()
+    masks: tuple[str, ...] = ()
 
     def __init__(self, flag: str, classes: int) -> None:
         self._flag, self._classes = flag, classes
-        self.features = {"objects": {"label": True, "bbox": True, flag: True}}
+        self.features: Mapping[str, Any] = {"objects": {"label": True, "bbox": True, flag: True}}
 
     def label(self, example: Example) -> tuple[int, tuple[str, ...]]:
         marks = self.marks(example)
-        of_one = annotations.of_lists(
+        of_one = of_lists(
             [marks.labels.tolist()], [marks.boxes], [(1, 1)], [marks.ignored.tolist()]
         )
         row = int(of_one.largest()[0])

@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cnnbench.data import annotations
-from cnnbench.data.annotations import IGNORED, Objects
+from cnnbench.data.annotations import IGNORED, Objects, of_lists
 from cnnbench.data.fitting import Placement
 from cnnbench.data.pictures import Fit, Images, Labels, Size, sides
 from cnnbench.errors import JobFailed, brief, is_out_of_memory
@@ -200,7 +199,7 @@ class TfdsPictures:
             while chunk := list(islice(examples, _AT_ONCE)):
                 list(pool.map(one, chunk))
         masks = [mark.semantic for mark in marks if mark.semantic is not None]
-        objects = annotations.of_lists(
+        objects = of_lists(
             [mark.labels.tolist() for mark in marks],
             [mark.boxes for mark in marks],
             shapes,
