@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from PIL import Image
 from cnnbench.data import loading
 from cnnbench.data.datasets import Request
 from cnnbench.data.folder import FOLDER
-from cnnbench.data.pictures import Fit, LoadedData, Splits
+from cnnbench.data.pictures import Fit, LoadedData, Part, Splits
 
 Box = tuple[float, float, float, float]  # top, left, bottom, right in px
 CLASSES = ("cat", "dog")
 GROUND = 20
+SIZE = 64  # of the pictures read
 BRIGHT = {"cat": 160, "dog": 240}
 
 
@@ -177,7 +178,7 @@ def write_masks(folder: Path, found: Sequence[Example], of: str = "instances") -
         Image.fromarray(mask).save(folder / "masks" / example.name)
 
 
-def read(folder: Path, fit: Fit = "stretch", size: int = 64, channels: int = 1) -> LoadedData:
+def read(folder: Path, fit: Fit = "stretch", size: int = SIZE, channels: int = 1) -> LoadedData:
     """Return a folder's data as a job reads it."""
     request = Request(f"folder:{folder}", size=size, channels=channels, fit=fit)
     return loading.load(request)
@@ -208,3 +209,11 @@ def assert_same_boxes(found: Splits, expected: Iterable[Example], within: float 
         assert [name for name, _ in listed[example.name]] == [name for name, _ in example.objects]
         for (_, box), (_, wanted) in zip(listed[example.name], example.objects, strict=True):
             assert box == pytest.approx(wanted, abs=within)
+
+
+def each_object(part: Part) -> Iterator[tuple[int, np.ndarray, int, np.ndarray]]:
+    """Yield place and px of the image, row, and box in px of every object of a grey part."""
+    assert part.objects is not None
+    for index, image in enumerate(part.images):
+        for row in range(part.objects.counts[index]):
+            yield index, image[..., 0], row, part.objects.boxes[index, row] * SIZE

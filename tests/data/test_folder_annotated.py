@@ -13,11 +13,10 @@ from PIL import Image
 from cnnbench import files
 from cnnbench.data.annotations import IGNORED, NO_OBJECT
 from cnnbench.data.folder import FOLDER
-from cnnbench.data.pictures import AnnotatedPictures, Fit, Part
+from cnnbench.data.pictures import AnnotatedPictures, Fit
 from tests.data import annotated
-from tests.data.annotated import CLASSES, GROUND, Example, examples
+from tests.data.annotated import CLASSES, GROUND, SIZE, Example, each_object, examples
 
-SIZE = 64
 WRITERS: dict[str, Callable[[Path, list[Example]], object]] = {
     "coco": annotated.write_coco,
     "coco with masks": lambda folder, found: annotated.write_coco(folder, found, masks=True),
@@ -32,14 +31,6 @@ def extent(mask: np.ndarray) -> np.ndarray:
     """Return top, left, bottom, right of what is true, in px."""
     rows, columns = np.nonzero(mask)
     return np.array([rows.min(), columns.min(), rows.max() + 1, columns.max() + 1])
-
-
-def each_object(part: Part):
-    """Yield image, row and box in px of every object of a part."""
-    assert part.objects is not None
-    for index, image in enumerate(part.images):
-        for row in range(part.objects.counts[index]):
-            yield index, image[..., 0], row, part.objects.boxes[index, row] * SIZE
 
 
 @pytest.mark.parametrize("fit", ["stretch", "letterbox", "crop"])
@@ -281,103 +272,3 @@ def test_yolo_classes(written: str, tmp_path: Path) -> None:
         (tmp_path / "data.yaml").write_text("names: {1: dog, 0: cat}\n")
     wanted = ("0", "1") if written == "none" else CLASSES
     assert annotated.splits(tmp_path).classes == wanted
-
-
-def test_masks_of_8_bits_are_classes(tmp_path: Path) -> None:
-    annotated.write_masks(tmp_path, examples(), of="classes")
-    assert FOLDER.at(str(tmp_path)).locate([]).annotations == {"semantic"}
-    data = annotated.read(tmp_path, size=SIZE)
-    assert data.classes == ("1", "2")
-    assert data.train.objects.counts.tolist() == [0] * 8
-    for image, semantic in zip(data.train.images[..., 0], data.train.objects.semantic, strict=True):
-        assert np.median(image[semantic == 0]) < 30
-        for value, bright in ((1, 160), (2, 240)):
-            if (semantic == value).any():
-                assert abs(np.median(image[semantic == value]) - bright) < 5
-    (tmp_path / "classes.txt").write_text("background\ncat\ndog\n")
-    assert annotated.splits(tmp_path).classes == CLASSES
-
-
-def test_masks_of_0_and_255_have_one_class(tmp_path: Path) -> None:
-    annotated.write_masks(tmp_path, examples(), of="classes")
-    for file in (tmp_path / "masks").iterdir():
-        values = np.asarray(Image.open(file))
-        Image.fromarray(np.where(values, 255, 0).astype(np.uint8)).save(file)
-    data = annotated.read(tmp_path, "letterbox", SIZE)
-    assert data.classes == ("object",)
-    assert set(np.unique(data.train.objects.semantic)) == {0, 1, IGNORED}
-    data = annotated.read(tmp_path, "stretch", SIZE)
-    assert set(np.unique(data.train.objects.semantic)) == {0, 1}
-
-
-def test_the_folders_name_may_say_what_the_masks_are_of(tmp_path: Path) -> None:
-    annotated.write_masks(tmp_path, examples(), of="classes")
-    (tmp_path / "masks").rename(tmp_path / "instances")
-    found = FOLDER.at(str(tmp_path)).locate([])
-    assert (found.classes, found.annotations) == (1, {"boxes", "instances", "semantic"})
-
-
-def test_boxes_refer_to_the_upright_picture(tmp_path: Path) -> None:
-    """COCO's width and height, and the boxes, are those that a viewer shows."""
-    found = examples()
-    annotated.write_coco(tmp_path, found)
-    for example in found:
-        file = tmp_path / "images" / example.name
-        upright = Image.open(file)
-        exif = upright.getexif()
-        exif[0x0112] = 6  # a viewer turns it a quarter clockwise
-        upright.rotate(90, expand=True).save(file, exif=exif)
-    data = annotated.read(tmp_path, "letterbox", SIZE)
-    assert data.problems == ()
-    for _, image, _, box in each_object(data.train):
-        y0, x0, y1, x1 = np.rint(box).astype(int)
-        assert np.median(image[y0:y1, x0:x1]) > 150
-    annotated.assert_same_boxes(annotated.splits(tmp_path), found)
-
-
-def test_a_picture_annotated_on_its_side_is_named(tmp_path: Path) -> None:
-    found = examples()
-    annotated.write_coco(tmp_path, found)
-    file = tmp_path / "images" / found[0].name
-    stored = Image.open(file)
-    exif = stored.getexif()
-    exif[0x0112] = 6
-    stored.save(file, exif=exif)
-    (problem,) = annotated.splits(tmp_path).problems
-    assert problem.startswith("images/00.png: ")
-    assert problem.endswith("annotated on its side, without its EXIF orientation")
-
-
-def test_a_picture_that_was_scaled_after_it_was_annotated_is_used(tmp_path: Path) -> None:
-    found = examples()
-    annotated.write_voc(tmp_path, found)
-    file = tmp_path / "JPEGImages" / "00.png"
-    height, width = found[0].size
-    Image.open(file).resize((width * 2, height * 2)).save(file)
-    splits = annotated.splits(tmp_path)
-    note = "1 pictures have another size than their annotations state: scaled"
-    assert splits.problems == () and note in splits.notes
-    doubled = [(name, tuple(2 * edge for edge in box)) for name, box in found[0].objects]
-    annotated.assert_same_boxes(splits, [Example("00.png", (0, 0), doubled), *found[1:]])
-
-
-def test_pictures_of_16_bits_and_transparent_ones_are_read_as_classes_are(tmp_path: Path) -> None:
-    found = examples()
-    annotated.write_yolo(tmp_path, found)
-    for index, example in enumerate(found):
-        file = tmp_path / "images" / example.name
-        pixels = np.asarray(Image.open(file))
-        if index % 2:
-            Image.fromarray(pixels.astype(np.uint16) * 16).save(file)  # of 12 bits
-        else:
-            alpha = np.full_like(pixels, 255)
-            alpha[:5] = 0
-            Image.fromarray(np.dstack([pixels, pixels, pixels, alpha])).save(file)
-    splits = annotated.splits(tmp_path)
-    assert splits.problems == ()
-    assert any("read as 12 bits" in note for note in splits.notes)
-    assert any("transparent" in note for note in splits.notes)
-    data = annotated.read(tmp_path, size=SIZE)
-    for _, image, _, box in each_object(data.train):
-        y0, x0, y1, x1 = np.rint(box).astype(int)
-        assert 150 < np.median(image[max(y0, 8) : y1, x0:x1]) < 250

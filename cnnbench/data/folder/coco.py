@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cnnbench.data.fitting import Extent
 from cnnbench.data.folder.finding import FolderFiles, split_of
@@ -24,7 +22,9 @@ from cnnbench.data.folder.listing import (
     ListedPicture,
     Listing,
     by_precedence,
+    class_name,
     number,
+    numbers,
     with_masks,
 )
 from cnnbench.data.folder.outlines import Outline, Polygons, Runs
@@ -114,17 +114,19 @@ class _Source:
 
     def __post_init__(self) -> None:
         for index, entry in self._entries("categories"):
-            key, name = _id(entry), entry.get("name")
-            if key is None or not isinstance(name, str | int):
-                self._problem(f"category {index}", "without an id and a name")
-            elif key in self.categories:
-                self._problem(f"category {shown(name)}", "an id that another one has; not used")
-            else:
-                if str(name) in self.categories.values():
-                    self._problem(
-                        f"category {shown(name)}", "a name that another one has: the same"
-                    )
-                self.categories[key] = str(name)
+            where = f"category {shown(entry.get('name', f'at {index}'))}"
+            try:
+                key, name = _id(entry), class_name(entry.get("name"))
+                if key is None:
+                    raise ValueError("without an id")
+                if key in self.categories:
+                    raise ValueError("an id that another one has; not used")
+            except ValueError as error:
+                self._problem(where, str(error))
+                continue
+            if name in self.categories.values():
+                self._problem(where, "a name that another one has: taken as the same class")
+            self.categories[key] = name
 
     def pictures(self) -> Iterator[ListedPicture]:
         """Yield the pictures, each with its objects."""
@@ -143,9 +145,16 @@ class _Source:
                 continue
             files.add(file)
             entries[key] = file, entry
-        objects = self._objects(entries)
+        objects, rejected = self._objects(entries)
         for key, (file, entry) in entries.items():
-            yield ListedPicture(file, self.name, self.split, objects[key], _size(entry))
+            yield ListedPicture(
+                file=file,
+                source=self.name,
+                split=self.split,
+                objects=objects[key],
+                size=_size(entry),
+                rejected=rejected[key],
+            )
 
     def _picture(self, entry: Mapping[str, Any]) -> tuple[Hashable, Path]:
         key, name = _id(entry), entry.get("file_name")
@@ -168,21 +177,25 @@ class _Source:
         tops = dict.fromkeys([folder, above])
         return [posixpath.join(top, part).strip("/") for top in tops for part in inner]
 
-    def _objects(self, known: Mapping[Hashable, object]) -> dict[Hashable, list[ListedObject]]:
-        """Return the objects by the id of their picture."""
+    def _objects(
+        self, known: Mapping[Hashable, object]
+    ) -> tuple[dict[Hashable, list[ListedObject]], Counter[Hashable]]:
+        """Return the objects by the id of their picture, and the number of unreadable ones."""
         found: dict[Hashable, list[ListedObject]] = defaultdict(list)
+        rejected: Counter[Hashable] = Counter()
         listed = {_id(entry) for _, entry in self._entries("images", silent=True)} - {None}
         for index, entry in self._entries("annotations"):
             where = f"annotation {shown(entry.get('id', f'at {index}'))}"
+            key = _id(entry, "image_id")
             try:
-                key = _id(entry, "image_id")
                 if key not in listed:
                     raise ValueError(f"of an unknown image {shown(entry.get('image_id'))}")
                 if key in known:
                     found[key].append(self._object(entry, where))
             except ValueError as error:
+                rejected[key] += 1
                 self._problem(where, str(error))
-        return found
+        return found, rejected
 
     def _object(self, entry: Mapping[str, Any], where: str) -> ListedObject:
         category = _id(entry, "category_id")
@@ -211,16 +224,19 @@ class _Source:
 
 
 def _id(entry: Mapping[str, Any], key: str = "id") -> Hashable | None:
+    """Return an id, also a whole number that a tool wrote as ``1.0``, or None."""
     value = entry.get(key)
-    return value if isinstance(value, int | str) else None
+    is_whole = isinstance(value, float) and value.is_integer()
+    return value if is_whole or isinstance(value, int | str) else None
 
 
 def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
     """Return the stated height and width, or None if they are missing or no sizes."""
-    height, width = entry.get("height"), entry.get("width")
-    if isinstance(height, int) and isinstance(width, int) and 0 < height < 1e6 and 0 < width < 1e6:
-        return height, width
-    return None
+    try:
+        height, width = number(entry.get("height")), number(entry.get("width"))
+    except ValueError:
+        return None
+    return (int(height), int(width)) if min(height, width) >= 1 else None
 
 
 def _box(values: Any) -> Extent:
@@ -249,4 +265,4 @@ def _outline(written: Any) -> Outline | None:
 def _ring(values: Any) -> Any:
     if not isinstance(values, list) or len(values) < 6 or len(values) % 2:
         raise ValueError(f"{shown(values)} is not a polygon of at least three points")
-    return np.array([number(value) for value in values]).reshape(-1, 2)[:, ::-1]
+    return numbers(values).reshape(-1, 2)[:, ::-1]

@@ -99,8 +99,8 @@ def examined(
         return None, [f"{shown}: unreadable ({brief(error, 200)})"]
     unit = listed.size or size
     usable, problems = _usable(listed, unit, size)
-    if listed.objects and not usable:
-        return None, [*problems, f"{shown}: none of its {len(listed.objects)} objects is usable"]
+    if (written := len(listed.objects) + listed.rejected) and not usable:
+        return None, [*problems, f"{shown}: none of its {written} objects is usable"]
     objects = [one for one, _ in usable]
     return AnnotatedPicture(
         listed=listed,
@@ -170,23 +170,24 @@ def _usable(
     found: list[tuple[ListedObject, Extent]] = []
     problems = []
     seen = set()
+    units, pixels = np.tile(unit, 2), np.tile(size, 2)
     for one in listed.objects:
         where = f"{listed.source}: {one.where}"
         box = one.box or (one.outline.extent() if one.outline else None)
         if box is None or not (box[0] < box[2] and box[1] < box[3]):
             problems.append(f"{where}: a box of no area")
             continue
-        fractions = np.array(box) / np.tile(unit, 2)
+        fractions = np.array(box) / units
         clipped = np.clip(fractions, 0.0, 1.0)
         if not (clipped[0] < clipped[2] and clipped[1] < clipped[3]):
             problems.append(f"{where}: a box outside the picture")
             continue
-        key = one.name, one.ignored, *np.round(fractions * np.tile(size, 2), 2).tolist(), one.value
+        key = one.name, one.ignored, *np.round(fractions * pixels, 2).tolist(), one.value
         if key in seen:
             problems.append(f"{where}: doubled, the same class and box as before")
             continue
         seen.add(key)
-        if (np.abs(fractions - clipped) * np.tile(size, 2)).max() > _BEYOND:
+        if (np.abs(fractions - clipped) * pixels).max() > _BEYOND:
             problems.append(f"{where}: a box beyond the edge of the picture: clipped")
         top, left, bottom, right = clipped.tolist()
         found.append((one, (top, left, bottom, right)))

@@ -51,7 +51,7 @@ class FolderFiles:
 
         Args:
             name: as an annotation gives it.
-            bases: folders relative to this one, tried in this order.
+            bases: folders relative to this one, tried in this order; at least one.
 
         Raises:
             ValueError: it leads out of the folder, or there is no such picture, or several.
@@ -59,13 +59,11 @@ class FolderFiles:
         written = name.replace("\\", "/")
         if written.startswith("/") or re.match("[A-Za-z]:", written):
             raise ValueError(f"{shown(name)} is not a path within the folder")
-        inside = False
-        for base in bases:
-            full = posixpath.normpath(posixpath.join(base, written))
-            inside |= full != ".." and not full.startswith("../")
-            if full in self.paths:
-                return self.paths[full]
-        if not inside:
+        tried = [posixpath.join(base, written) for base in bases]
+        for full in tried:
+            if (plain := full if full in self.paths else posixpath.normpath(full)) in self.paths:
+                return self.paths[plain]
+        if posixpath.normpath(tried[0]).split("/")[0] == "..":
             raise ValueError(f"{shown(name)} leads out of the folder")
         tail = posixpath.normpath(written)
         same = [

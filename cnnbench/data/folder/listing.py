@@ -5,12 +5,16 @@ No picture is opened here. Boxes are as written; `examination` compares them wit
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from cnnbench.data.folder.layout import TEST, TRAIN, VALIDATION
 from cnnbench.errors import shown
@@ -68,6 +72,7 @@ class ListedPicture:
             of the picture; None if they do not say.
         mask: its label map, or None.
         contents: of a label map of classes: px of each class, by label.
+        rejected: number of its objects that could not be read.
     """
 
     file: Path
@@ -77,6 +82,7 @@ class ListedPicture:
     size: tuple[int, int] | None = None
     mask: Path | None = None
     contents: Sequence[int] = ()
+    rejected: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ class Listing:
 
 @dataclass
 class Draft:
-    """What a reader of one layout collects."""
+    """Pictures and problems that the reader of a layout has found so far."""
 
     pictures: dict[Path, ListedPicture] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -132,10 +138,10 @@ class Draft:
             self.problems.append(f"{picture.source}: {shown} is in {known.source} already")
 
     def notes(self) -> Iterator[str]:
-        """Yield remarks: the splits, pictures in several of them, pictures without objects."""
+        """Yield remarks: the splits, pictures in none and in several of them."""
         counts = Counter(picture.split for picture in self.pictures.values())
-        if TRAIN in counts and len(counts) > 1:
-            test = TEST if TEST in counts else VALIDATION
+        test = TEST if TEST in counts else VALIDATION
+        if TRAIN in counts and test in counts:
             yield f"trained on its split {TRAIN}, tested on its split {test}"
             if counts[""]:
                 yield f"{counts['']} pictures in no split: not used"
@@ -176,6 +182,23 @@ def with_masks(
     return pictures, kinds, [f"{count}: ignored"] if bare else []
 
 
+def class_name(value: Any) -> str:
+    """Return the name of a class in one line, as it stands in tables.
+
+    Raises:
+        ValueError: it is no text and no number, or empty.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{shown(value)} is not a name")
+    try:
+        words = str(value).encode("utf-8", "replace").decode().split()
+    except ValueError:  # an integer with more digits than Python converts
+        words = []
+    if not words:
+        raise ValueError(f"{shown(value)} is not a name")
+    return " ".join(words)
+
+
 def number(value: Any) -> float:
     """Return a coordinate.
 
@@ -189,6 +212,16 @@ def number(value: Any) -> float:
     if abs(value) > _LARGEST:
         raise ValueError(f"{shown(value)} is not within any picture")
     return float(value)
+
+
+def numbers(values: Sequence[Any]) -> npt.NDArray[np.float64]:
+    """Return many coordinates, ``(n,)``; raises as `number` does for any of them."""
+    if set(map(type, values)) <= {int, float}:
+        with contextlib.suppress(OverflowError):
+            found = np.array(values, np.float64)
+            if (np.abs(found) <= _LARGEST).all():  # not of NaN
+                return found
+    return np.array([number(value) for value in values])
 
 
 def number_in(text: str | None) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cnnbench import files
 from cnnbench.data.annotations import IGNORED, Kind
+from cnnbench.data.fitting import Extent
 from cnnbench.data.folder.finding import FolderFiles, split_of, stems
 from cnnbench.data.folder.listing import (
     Draft,
@@ -27,6 +28,7 @@ from cnnbench.data.folder.listing import (
     ListedPicture,
     Listing,
     by_precedence,
+    class_name,
 )
 from cnnbench.errors import brief, is_out_of_memory
 
@@ -50,7 +52,7 @@ class _Map:
     size: tuple[int, int] = (0, 0)
     values: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
-    extents: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+    extents: tuple[Extent, ...] = ()
     problem: str = ""
 
 
@@ -193,40 +195,37 @@ def _examined(mask: Path) -> _Map:
         if is_out_of_memory(error):
             raise
         return _Map(problem=f"unreadable ({brief(error, 200)})")
-    found, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    if len(found) > _MOST_OBJECTS:
-        return _Map(problem=f"it has {len(found)} values; at most {_MOST_OBJECTS} are possible")
-    extents = _extents(places.reshape(values.shape), len(found))
-    some = found > 0
+    if values.max() > _MOST_OBJECTS:
+        return _Map(
+            problem=f"it has values up to {values.max()}; at most {_MOST_OBJECTS} are possible"
+        )
+    counts = np.bincount(values.ravel())
+    found = [value for value in np.flatnonzero(counts).tolist() if value]
     return _Map(
         is_deep,
         (values.shape[0], values.shape[1]),
-        tuple(found[some].tolist()),
-        tuple(counts[some].tolist()),
-        extents[some],
+        tuple(found),
+        tuple(counts[found].tolist()),
+        tuple(_extents(values)),
     )
 
 
-def _extents(places: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
-    """Return the smallest box around each of ``count`` values, ``(count, 4)``, in px."""
-    height, width = places.shape
-    extents = np.tile(np.array([height, width, 0, 0], np.int64), (count, 1))
-    rows, columns = np.divmod(np.arange(places.size), width)
-    flat = places.ravel()
-    np.minimum.at(extents[:, 0], flat, rows)
-    np.minimum.at(extents[:, 1], flat, columns)
-    np.maximum.at(extents[:, 2], flat, rows + 1)
-    np.maximum.at(extents[:, 3], flat, columns + 1)
-    return extents
+def _extents(values: npt.NDArray[np.int32]) -> Iterator[Extent]:
+    """Yield the smallest box around each value but 0, in order: top, left, bottom, right in px."""
+    from scipy.ndimage import find_objects
+
+    for place in find_objects(values):
+        if place is not None:
+            rows, columns = place
+            yield float(rows.start), float(columns.start), float(rows.stop), float(columns.stop)
 
 
 def _objects(one: _Map, name: str) -> list[ListedObject]:
     """Return the objects of a label map of objects: one a value."""
-    objects = []
-    for value, (top, left, bottom, right) in zip(one.values, one.extents.tolist(), strict=True):
-        box = float(top), float(left), float(bottom), float(right)
-        objects.append(ListedObject(f"value {value}", name, box, value=value))
-    return objects
+    return [
+        ListedObject(f"value {value}", name, box, value=value)
+        for value, box in zip(one.values, one.extents, strict=True)
+    ]
 
 
 def _classes(
@@ -255,7 +254,7 @@ def _names(found: FolderFiles, problems: list[str]) -> list[str]:
     if (path := found.paths.get("classes.txt")) is None:
         return []
     try:
-        names = files.names_in(path)
+        names = list(map(class_name, files.names_in(path)))
     except (OSError, ValueError) as error:
         problems.append(f"classes.txt: {brief(error, 200)}")
         return []

@@ -142,7 +142,10 @@ def _usable(layout: Layout, problems: list[str], only: Sequence[str]) -> list[_F
 
 
 def _meant(name: str, layout: Layout) -> str:
-    """Suggest a subfolder that may be meant: the only one, or the training split."""
+    """Suggest a subfolder that may be meant: the only one, or the training split.
+
+    Where there is none, and no two classes, tell which annotations were looked for.
+    """
     if layout.splits:
         top = next(top for top, split in layout.splits.items() if split == layouts.TRAIN)
         return f"; folder:{name}/{top} alone would hold out a fifth for testing"
@@ -150,7 +153,7 @@ def _meant(name: str, layout: Layout) -> str:
         inner = layouts.read(layout.folder / layout.classes[0])
         if len(inner.classes) > 1:
             return f"; did you mean folder:{name}/{layout.classes[0]}?"
-    return ""
+    return "" if len(layout.classes) > 1 else f"; no annotations either: {annotated.LOOKED_FOR}"
 
 
 def _examined(member: Member) -> _Found:

@@ -23,6 +23,7 @@ from cnnbench.data.folder.listing import (
     ListedObject,
     ListedPicture,
     Listing,
+    class_name,
     number_in,
     with_masks,
 )
@@ -132,12 +133,14 @@ class _Reader:
             self._problems.append(f"{source}: {brief(error, 200) or kind}")
             return None
         mask = self._masks.get(stem)
+        objects = tuple(self._objects(root, source, mask is not None))
         return ListedPicture(
             file=file,
             source=source,
-            objects=tuple(self._objects(root, source, mask is not None)),
+            objects=objects,
             size=_size(root),
             mask=mask,
+            rejected=len(root.findall("object")) - len(objects),
         )
 
     def _file(self, stem: str, root: Element) -> Path:
@@ -158,11 +161,12 @@ class _Reader:
 
     def _objects(self, root: Element, source: str, has_mask: bool) -> Iterator[ListedObject]:
         for index, entry in enumerate(root.findall("object"), start=1):
-            name = (entry.findtext("name") or "").strip()
-            where = f"object {index}" + (f" ({name})" if name else "")
+            name, where = entry.findtext("name") or "", f"object {index}"
             try:
-                if not name:
+                if not name.strip():
                     raise ValueError("without a name")
+                name = class_name(name)
+                where = f"{where} ({name})"
                 box = _box(entry.find("bndbox"))
             except ValueError as error:
                 self._problems.append(f"{source}: {where}: {error}")

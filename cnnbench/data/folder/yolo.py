@@ -26,16 +26,17 @@ from cnnbench.data.folder.listing import (
     ListedPicture,
     Listing,
     by_precedence,
+    class_name,
     number_in,
     with_masks,
 )
 from cnnbench.data.folder.outlines import Polygons
-from cnnbench.errors import brief, shown
+from cnnbench.errors import brief, is_out_of_memory, shown
 
 LOOKED_FOR = "labels/*.txt beside images/ (YOLO)"
 _BOX = 5  # numbers of a line that is a box
 _NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
-_NO_PICTURE = {"classes", "labels", "train", "val", "valid", "test", "README"}  # other text files
+_OTHER_TEXTS = {"classes", "labels", "train", "val", "valid", "test", "README"}
 
 
 def read(found: FolderFiles) -> Listing | None:
@@ -66,8 +67,6 @@ def read(found: FolderFiles) -> Listing | None:
         numbers = {thing.name for one in listed for thing in one.objects}
         names = dict(enumerate(in_order(numbers)))
         notes = [*notes, "no names of classes (data.yaml, classes.txt): they are numbers"]
-    if empty := sum(not one.objects for one in listed):
-        notes = [*notes, f"{empty} of {len(listed)} pictures have no object"]
     return Listing(
         layout="YOLO",
         looked_at=", ".join(f"{len(texts)} files in {name}/" for name, texts in written.items()),
@@ -82,9 +81,7 @@ def read(found: FolderFiles) -> Listing | None:
 def _texts(inside: dict[str, Path]) -> dict[str, Path]:
     """Return the text files by their names without suffix."""
     return {
-        stem: path
-        for name, path in inside.items()
-        if name.endswith(".txt") and (stem := name[: -len(".txt")]) not in _NO_PICTURE
+        name.removesuffix(".txt"): path for name, path in inside.items() if name.endswith(".txt")
     }
 
 
@@ -98,25 +95,29 @@ def _pictures(
 ) -> Iterator[ListedPicture]:
     """Yield the pictures of one pair of folders; one without a file has no object."""
     pictures = stems(found.inside(images), problems)
-    for stem in sorted(texts.keys() - pictures.keys()):
+    for stem in sorted(texts.keys() - pictures.keys() - _OTHER_TEXTS):
         problems.append(f"{labels}/{stem}.txt: there is no picture {images}/{stem}")
     for stem, file in sorted(pictures.items()):
         shown_as = f"{labels}/{stem}.txt"
         folders = [*reversed(posixpath.dirname(stem).split("/")), *reversed(images.split("/"))]
-        objects: list[ListedObject] = []
-        if stem in texts:
-            objects.extend(_objects(texts[stem], shown_as, names, problems))
-        yield ListedPicture(file, shown_as, split_of(*folders), objects, FRACTIONS)
+        try:
+            lines = texts[stem].read_text(encoding="utf-8").splitlines() if stem in texts else []
+        except (OSError, ValueError) as error:
+            problems.append(f"{shown_as}: {brief(error, 200)}")
+            continue
+        yield ListedPicture(
+            file=file,
+            source=shown_as,
+            split=split_of(*folders),
+            objects=(objects := tuple(_objects(lines, shown_as, names, problems))),
+            size=FRACTIONS,
+            rejected=sum(bool(line.strip()) for line in lines) - len(objects),
+        )
 
 
 def _objects(
-    file: Path, shown_as: str, names: dict[int, str], problems: list[str]
+    lines: list[str], shown_as: str, names: dict[int, str], problems: list[str]
 ) -> Iterator[ListedObject]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        problems.append(f"{shown_as}: {brief(error, 200)}")
-        return
     for index, line in enumerate(lines, start=1):
         if not (words := line.split()):
             continue
@@ -154,8 +155,10 @@ def _names(found: FolderFiles, problems: list[str]) -> dict[int, str]:
             if name.endswith((".yaml", ".yml")):
                 given = _names_of(yaml.safe_load(path.read_bytes()))
             else:
-                given = dict(enumerate(files.names_in(path)))
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+                given = dict(enumerate(map(class_name, files.names_in(path))))
+        except Exception as error:  # PyYAML raises many kinds
+            if is_out_of_memory(error):
+                raise
             problems.append(f"{name}: no names of classes ({brief(error, 200)})")
             continue
         if given:
@@ -170,12 +173,14 @@ def _names_of(content: Any) -> dict[int, str]:
         ValueError: there are none.
     """
     names = content.get("names") if isinstance(content, dict) else None
-    pairs = names.items() if isinstance(names, dict) else enumerate(names or [])
+    if not isinstance(names, dict | list):
+        raise ValueError("it has no list 'names'")
+    pairs = names.items() if isinstance(names, dict) else enumerate(names)
     found = {}
     for number, name in pairs:
-        if not isinstance(number, int) or not isinstance(name, str | int | float):
-            raise ValueError(f"names: {shown(number)}: {shown(name)} is not a number and a name")
-        found[number] = str(name)
+        if not isinstance(number, int):
+            raise ValueError(f"names: {shown(number)} is not the number of a class")
+        found[number] = class_name(name)
     if not found:
-        raise ValueError("it has no 'names'")
+        raise ValueError("its list 'names' is empty")
     return dict(sorted(found.items()))
