@@ -72,6 +72,7 @@ class Objects:
         """
         height, width = (self.boxes[..., 2 + axis] - self.boxes[..., axis] for axis in (0, 1))
         areas = np.where(self.labels == NO_OBJECT, -np.inf, height * width - 2.0 * self.ignored)
+        areas = np.concatenate([areas, np.full((len(areas), 1), -np.inf)], axis=1)  # k may be 0
         rows = np.asarray(areas.argmax(axis=1), np.int64)
         return np.where(self.counts > 0, rows, NO_OBJECT)
 

@@ -171,6 +171,9 @@ DATASETS: Registry[DataSet | LocalFormat] = Registry(
         "digits": "cnnbench.data.digits:DIGITS",
         "scenes": "cnnbench.data.scenes:SCENES",
         "tf_flowers": "cnnbench.data.tf_flowers:TF_FLOWERS",
+        "oxford_iiit_pet": "cnnbench.data.tfds_annotated:OXFORD_IIIT_PET",
+        "voc": "cnnbench.data.tfds_annotated:VOC",
+        "coco": "cnnbench.data.tfds_annotated:COCO",
         "folder": "cnnbench.data.folder:FOLDER",
     },
 )

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnbench.data import downloads
-from cnnbench.data.datasets import Facts, FileLocation, Request
+from cnnbench.data import tfds_source
+from cnnbench.data.datasets import Facts, Request
 from cnnbench.data.pictures import Splits
-from cnnbench.errors import Unavailable
 
 if TYPE_CHECKING:
     from cnnbench.data.photographs import Photographs
@@ -32,21 +31,14 @@ class TfFlowers:
         classes=5,
         training_images=2_752,
         has_validation=True,
-        location=FileLocation(
-            "tensorflow_datasets/tf_flowers",
-            *("TFDS_DATA_DIR", "~/tensorflow_datasets", "tf_flowers"),
-            evidence="*/dataset_info.json",
-        ),
+        location=tfds_source.location("tf_flowers"),
     )
 
     def load(self, request: Request, data_dir: Path | None, search_path: Sequence[Path]) -> Splits:
         """Return all images, encoded, downloading them first where they are missing."""
         import tensorflow_datasets as tfds
 
-        folder = data_dir / "tensorflow_datasets" if data_dir else None
-        builder = tfds.builder("tf_flowers", data_dir=folder)
-        if not builder.is_prepared():
-            _fetch(builder)
+        builder = tfds_source.prepared("tf_flowers", _URL, data_dir)
         parts = builder.as_dataset(
             split=list(_SPLIT), decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False
         )
@@ -64,17 +56,3 @@ def _photographs(part: Any) -> Photographs:
     examples = list(part)
     labels = np.array([example["label"] for example in examples], np.int64)
     return Photographs([example["image"] for example in examples], labels)
-
-
-def _fetch(builder: Any) -> None:
-    unavailable = Unavailable(
-        "tf_flowers is missing and cannot be downloaded; prepare it with TFDS elsewhere and copy "
-        f"its folder to {builder.data_dir}"
-    )
-    if not downloads.reachable(_URL):
-        raise unavailable
-    try:
-        with downloads.short_timeouts():
-            builder.download_and_prepare()
-    except Exception as error:  # TFDS raises many kinds
-        raise unavailable from error
