@@ -22,7 +22,7 @@ from cnnbench.text import printable_lines
 EXIT_FINE, EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
-_OWN = "models inspect run report choose compare predict export doctor"
+_OWN = "models inspect run report choose compare predict export show doctor"
 
 COMMANDS: Registry[click.Command] = Registry(
     "cnnbench.commands",

@@ -16,18 +16,19 @@ Colour = tuple[int, int, int]
 Pixels = tuple[int, int, int, int]
 """Left, top, right, bottom in px; right and bottom are the first beyond."""
 
-# M. A. Petroff, Accessible Color Sequences for Data Visualization, arXiv:2107.02270: ten colours
-# that differ in lightness as well as in hue, for those who do not see all hues.
+# Ten colours that differ in lightness as well as in hue, for those who do not see all hues. Eight
+# are of M. A. Petroff, Accessible Color Sequences for Data Visualization, arXiv:2107.02270; its two
+# greys, which do not show on grey pictures, are replaced by those farthest from the others.
 COLOURS: tuple[Colour, ...] = (
     (0x3F, 0x90, 0xDA),
     (0xFF, 0xA9, 0x0E),
     (0xBD, 0x1F, 0x01),
-    (0x94, 0xA4, 0xA2),
+    (0xDD, 0xFF, 0x88),
     (0x83, 0x2D, 0xB6),
     (0xA9, 0x6B, 0x59),
     (0xE7, 0x63, 0x00),
     (0xB9, 0xAC, 0x70),
-    (0x71, 0x75, 0x81),
+    (0xAA, 0x22, 0x77),
     (0x92, 0xDA, 0xDD),
 )
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)

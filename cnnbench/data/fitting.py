@@ -23,6 +23,7 @@ GREY = 127  # beside a letterboxed picture
 LEAST_LEFT = 0.1  # of an object's area; one of which less is left after cropping is dropped
 
 Boxes = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.int64]
 Extent = tuple[float, float, float, float]  # top, left, bottom, right
 
 
@@ -82,7 +83,8 @@ class Placement:
         height, width = self.size
         top, left, bottom, right = self.target
         colours = picture.convert("RGB" if channels == 3 else "L")
-        down, along = picture.height / self.picture[0], picture.width / self.picture[1]
+        down = _reduction(picture.height, self.picture[0])
+        along = _reduction(picture.width, self.picture[1])
         y0, x0, y1, x1 = self.source
         # Rounding must not lead out of the picture, which Pillow refuses.
         right_edge, lower_edge = min(x1 * along, picture.width), min(y1 * down, picture.height)
@@ -140,12 +142,21 @@ class Placement:
             outside: value beside a letterboxed picture.
         """
         top, left, bottom, right = self.target
-        y0, x0, y1, x1 = self.source
-        rows = _nearest(y0, y1, bottom - top, self.picture[0], mask.shape[0])
-        columns = _nearest(x0, x1, right - left, self.picture[1], mask.shape[1])
+        rows, columns = self.nearest(mask.shape[0], mask.shape[1])
         fitted = np.full(self.size, outside, mask.dtype)
         fitted[top:bottom, left:right] = mask[rows[:, None], columns]
         return fitted
+
+    def nearest(self, height: int, width: int) -> tuple[Pixels, Pixels]:
+        """Return the rows and columns of a mask of the picture that ``target`` shows.
+
+        Args:
+            height, width: of the mask.
+        """
+        top, left, bottom, right = self.target
+        y0, x0, y1, x1 = self.source
+        rows = _nearest(y0, y1, bottom - top, self.picture[0], height)
+        return rows, _nearest(x0, x1, right - left, self.picture[1], width)
 
     def _line(self) -> tuple[Boxes, Boxes]:
         """Return offset and scale from px of the picture to px of the fitted image, ``(4,)``."""
@@ -174,7 +185,17 @@ def _centre(high: int, wide: int, height: int, width: int) -> Extent:
     return top, left, top + tall, left + broad
 
 
-def _nearest(start: float, end: float, count: int, whole: int, pixels: int) -> Any:
+def _reduction(part: int, whole: int) -> float:
+    """Return the scale of a picture of ``part`` px that has ``whole`` px at full size.
+
+    A JPEG that is decoded at an eighth has the next whole number of px, of which the last shows
+    less.
+    """
+    times = round(whole / part)
+    return 1 / times if times and part == -(-whole // times) else part / whole
+
+
+def _nearest(start: float, end: float, count: int, whole: int, pixels: int) -> Pixels:
     """Return the pixel under the centre of each of ``count`` steps from ``start`` to ``end``.
 
     ``start`` and ``end`` are in px of a side of ``whole`` px, of which the mask has ``pixels``.

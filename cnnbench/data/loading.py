@@ -37,14 +37,14 @@ def load(
     train, held = _training_indices(splits, request)
     validation = None
     if splits.validation is not None:
-        validation = _part(splits.validation, np.arange(len(splits.validation.labels)), request)
+        validation = read_part(splits.validation, np.arange(len(splits.validation.labels)), request)
     elif held.size:
-        validation = _part(splits.train, held, request)
+        validation = read_part(splits.train, held, request)
     test = subset(splits.test.labels, request.test_examples)
     return LoadedData(
         classes=splits.classes,
-        train=_part(splits.train, train, request),
-        test=_part(splits.test, test, request),
+        train=read_part(splits.train, train, request),
+        test=read_part(splits.test, test, request),
         validation=validation,
         problems=splits.problems,
         notes=splits.notes,
@@ -72,7 +72,8 @@ def order(labels: Labels) -> Labels:
     place = np.empty(len(labels))
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        ranks = np.random.default_rng((_DRAW, int(label))).permutation(len(members))
+        # Images without objects have a negative label, which is no seed.
+        ranks = np.random.default_rng((_DRAW, int(label) % 2**32)).permutation(len(members))
         place[members] = (ranks + 0.5) / len(members)
     return np.argsort(place, kind="stable")
 
@@ -92,7 +93,8 @@ def _training_indices(splits: Splits, request: Request) -> tuple[Labels, Labels]
     return kept[subset(labels[kept], request.train_examples)], held
 
 
-def _part(pictures: Pictures, indices: Labels, request: Request) -> Part:
+def read_part(pictures: Pictures, indices: Labels, request: Request) -> Part:
+    """Read some of the images of a split, and the objects in them if these are known."""
     labels = pictures.labels[indices]
     if isinstance(pictures, AnnotatedPictures):
         found = pictures.read_annotated(indices, request.size, request.channels, request.fit)

@@ -31,6 +31,7 @@ class JobRequest:
         keras_2: use Keras 2 as ``tf.keras``.
         is_exclusive: it times something: no other job may run on its machine meanwhile.
         fastest: as in `Context`.
+        cache: absolute path of a folder for generated data, as in `Context`, or None.
     """
 
     id: str
@@ -50,6 +51,7 @@ class JobRequest:
     group: str = ""
     is_exclusive: bool = True
     fastest: dict[str, float] = field(default_factory=dict)
+    cache: str | None = None
 
     def to_json(self) -> str:
         """One line; ``JobRequest(**json.loads(line))`` reads it back."""

@@ -63,6 +63,7 @@ class PlannedJob:
             group=cell.key,
             is_exclusive=not cell.setting.is_light,
             fastest=dict(fastest),
+            cache=str(self.folder.cache.resolve()),
         )
 
     def start(self) -> None:

@@ -22,6 +22,7 @@ from cnnbench.results import journal
 from cnnbench.suite.plan import Cell, Job, Plan
 
 PUBLISHED = "published"
+CACHE = ".cache"
 _PREPARED = ".complete"  # in a cell's artifacts, once its prepare job is done
 
 
@@ -42,6 +43,11 @@ class RunFolder:
     @property
     def logs(self) -> Path:
         return self.path / "logs"
+
+    @property
+    def cache(self) -> Path:
+        """The folder for generated data, which all runs in the results folder use."""
+        return self.path.parents[1] / CACHE
 
     def write_suite(self, plan: Plan) -> None:
         """Store the suite as it is now; it may ask for more seeds than when the run began."""

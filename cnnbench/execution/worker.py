@@ -135,6 +135,7 @@ def _probe(
         data_dir=Path(request.data_dir) if request.data_dir else None,
         memory_limit=request.memory_limit,
         search_path=search_path,
+        cache=Path(request.cache) if request.cache else None,
         fastest=request.fastest,
         report_progress=report_progress,
         report_predicted_peak=report_predicted_peak,

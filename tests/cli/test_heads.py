@@ -90,16 +90,16 @@ def test_inspect_counts_the_whole() -> None:
     assert found["metrics"]["params"] == PARAMS[LENET]
     assert found["metrics"]["macs"] == 117_600 + 240_000 + 48_000 + 120 * 14
     layers = {layer["name"]: layer for layer in found["layers"]}
-    assert layers["head_boxes"]["params"] == 121 * 4
-    assert layers["head_classes"]["macs"] == 1_200
+    assert layers["task_head_boxes"]["params"] == 121 * 4
+    assert layers["task_head_classes"]["macs"] == 1_200
     assert found["uncounted_ops"] == []
 
 
 def test_inspect_prints_layers_a_table_and_the_largest_batch() -> None:
     shown = called("inspect", LENET, "--layers").stdout
-    assert "head_pool" in shown
+    assert "task_head_pool" in shown
     rows = list(csv.DictReader(io.StringIO(called("inspect", LENET, "--csv", "-").stdout)))
-    assert [row["params"] for row in rows if row["name"] == "head_boxes"] == [str(121 * 4)]
+    assert [row["params"] for row in rows if row["name"] == "task_head_boxes"] == [str(121 * 4)]
     # Weights once; for each image 5,880 floats are alive at the peak.
     largest = (10_000_000 - 4 * PARAMS[LENET]) // (4 * 5_880)
     fit = json.loads(called("inspect", LENET, "--fit", "10MB", "--json").stdout)

@@ -24,9 +24,9 @@ probes:
   accuracy:
     dataset: "{SCENES}"
     image_size: 32
-    train_examples: 256
-    test_examples: 200
-    epochs: 4
+    train_examples: 1500
+    test_examples: 500
+    epochs: 5
     batch_size: 32
     learning_rate: 0.01
     augment: {{flip: horizontal}}

@@ -33,7 +33,7 @@ def test_facts_of_every_data_set_are_known_without_heavy_imports() -> None:
     ("name", "message"),
     [
         ("digitz", "unknown data set (did you mean 'digits'?)"),
-        ("mnistt", "one of: fashion_mnist, digits, tf_flowers, folder:PATH"),
+        ("mnistt", "one of: fashion_mnist, digits, scenes, tf_flowers, folder:PATH"),
         ("folder:", "needs a path, as folder:photos"),
         ("digits:0", "digits takes no path"),
     ],

@@ -46,6 +46,7 @@ def test_workers_get_absolute_paths_and_messages_relative_ones(
     assert not request.is_exclusive, "counting times nothing"
     for place in (request.artifacts, request.scratch, request.log):
         assert Path(place).is_relative_to(tmp_path / result.folder)
+    assert request.cache == str(tmp_path / "results" / ".cache"), "shared by all runs"
 
 
 @pytest.mark.parametrize("fresh", [False, True])

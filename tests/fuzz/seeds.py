@@ -25,7 +25,8 @@ ODD_SUITES = [
 ]
 NAMES = [
     "MobileNetV2[alpha=0.5,input_shape=128x128x3]", "lenet-5", "nets:net", "nets.py:net[classes=3]",
-    "network.keras", "ResNet50[weights='a, b']", "EfficientNetB0[classifier_activation=none]",
+    "LeNet5[modern=true]+box[classes=3]", "network.keras", "ResNet50[weights='a, b']",
+    "EfficientNetB0[classifier_activation=none]",
 ]  # fmt: skip
 EXPRESSIONS = [
     "latency_p90@cpu/litert/b1=20ms", "file=10MB", "top1=90%", "params=4M", "latency_p50_s=1.5s",

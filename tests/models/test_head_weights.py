@@ -28,7 +28,7 @@ def equal(one: Any, other: Any, layers: list[str]) -> bool:
     return bool(pairs) and all(np.array_equal(mine, theirs) for mine, theirs in pairs)
 
 
-BACKBONE, HEAD = ["C1", "C3", "C5"], ["head_boxes", "head_classes"]
+BACKBONE, HEAD = ["C1", "C3", "C5"], ["task_head_boxes", "task_head_classes"]
 
 
 @pytest.mark.parametrize("name", ["net.weights.h5", "net.h5", "net.keras"])

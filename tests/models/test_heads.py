@@ -14,14 +14,14 @@ import pytest
 from cnnbench import named
 from cnnbench.analysis import inspect
 from cnnbench.errors import UserError
-from cnnbench.models import registry
+from cnnbench.models import registered, registry
 from cnnbench.models.heads import HEADS, PREFIX
 from tests.conftest import ROOT
 from tests.models.built import weightless
 from tests.models.every_head import CLASSES, Counted, count
 
 # A few of each kind are built by the fast tests.
-FAST = ("BasicCNN", "LeNet5", "GoogLeNet", "ResNet18", "ShuffleNetV2", "MobileNetV2")
+FAST = ("BasicCNN", "LeNet5", "EfficientNetLite0", "ResNet18", "ShuffleNetV2", "MobileNetV2")
 SLOW = [name for name in registry.names() if name not in FAST]
 
 NETS = """
@@ -298,6 +298,14 @@ def test_a_registered_name_resolves_again_from_the_text(nets: Path) -> None:
     model = registry.resolve("my+box[classes=2]", [nets])
     assert (model.label, model.text) == ("My+box[classes=2]", "my+box[classes=2]")
     assert registry.resolve(model.text, [nets]).identity() == model.identity()
+
+
+def test_a_builder_that_only_this_process_knows_is_written_out(
+    nets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = nets / "nets.py"
+    monkeypatch.setattr(registered, "_in_this_process", {"Mine": f"{file}:net"})
+    assert registry.resolve("mine+box[classes=2]").text == f"{file}:net+box[classes=2]"
 
 
 def test_every_head_is_described() -> None:

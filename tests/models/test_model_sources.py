@@ -49,6 +49,7 @@ def test_an_installed_source_is_inspected_and_run_by_name(tmp_path: Path) -> Non
     [
         ("toy://tiny[depth=3]", "toy://tiny takes no parameter 'depth'"),
         ("toys://tiny", "unknown model 'toys://tiny'"),
+        ("toy://tiny+box", "toy://tiny cannot leave its top off, which +box needs"),
     ],
 )
 def test_an_unknown_name_of_an_installed_source_is_a_user_error(

@@ -13,6 +13,7 @@ import pytest
 
 from cnnbench.data import loading
 from cnnbench.data.datasets import Request
+from cnnbench.models.heads import PREFIX
 from cnnbench.models.model import Model
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.training import network, recipes, transfer
@@ -67,7 +68,7 @@ def changed(model: Model, weights: Path, whole: Any) -> set[str]:
     }
 
 
-HEAD = {"head_boxes", "head_classes"}
+HEAD = {f"{PREFIX}boxes", f"{PREFIX}classes"}
 
 
 @pytest.mark.parametrize("cache", [True, False])
@@ -113,7 +114,7 @@ def test_a_new_head_follows_the_seed(model: Model, weights: Path) -> None:
     chosen = setting(recipe="transfer")
     objective = chosen.objective([str(n) for n in range(10)])
     made = [transfer.build(model, chosen, objective, weights, seed).whole for seed in (1, 1, 2)]
-    kernels = [one.get_layer("head_boxes").get_weights()[0] for one in made]
+    kernels = [one.get_layer(f"{PREFIX}boxes").get_weights()[0] for one in made]
     assert np.array_equal(kernels[0], kernels[1])
     assert not np.array_equal(kernels[0], kernels[2])
 
@@ -149,9 +150,8 @@ def test_layers_are_unfrozen_by_index_fraction_and_name(model: Model, weights: P
     nets.freeze()
     assert not any(layer.trainable for layer in nets.layers)
     assert {layer.name for layer in network.all_layers(nets.whole) if layer.trainable} == {
-        "head_pool",
-        "head_boxes",
-        "head_classes",
+        f"{PREFIX}pool",
+        *HEAD,
     }
 
 

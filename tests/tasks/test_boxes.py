@@ -54,9 +54,26 @@ def test_centre_and_size_become_edges_inside_the_image(centred: object, expected
     )
 
 
-def test_the_constant_box_is_the_median_or_the_mean_whichever_overlaps_more() -> None:
+def test_the_constant_box_of_equal_boxes_is_theirs() -> None:
     small, outlier = (0.4, 0.4, 0.6, 0.6), (0.0, 0.0, 1.0, 1.0)
-    assert boxes.constant(np.array([small, small, outlier])) == pytest.approx(np.array(small))
-    # Of two boxes, the median is the mean.
-    pair = np.array([(0.0, 0.0, 0.4, 0.4), (0.2, 0.2, 0.6, 0.6)])
-    assert boxes.constant(pair) == pytest.approx(np.array((0.1, 0.1, 0.5, 0.5)))
+    assert boxes.constant(np.array([small, small, small, outlier])) == pytest.approx(
+        np.array(small)
+    )
+
+
+def test_the_constant_box_is_larger_than_boxes_whose_places_vary() -> None:
+    random = np.random.default_rng(0)
+    corner = random.uniform(0, 0.8, (500, 2))
+    places = np.concatenate([corner, corner + 0.2], axis=1)
+    found = boxes.constant(places)
+    assert (found[2:] - found[:2] > 0.3).all()
+
+    def score(box: np.ndarray) -> float:
+        return float(boxes.iou(box, places).mean())
+
+    # No box of a grid over all is better by more than a hundredth.
+    ends = np.linspace(0, 1, 11)
+    pairs = [(low, high) for low in ends for high in ends if low < high]
+    best = max(score(np.array((a[0], b[0], a[1], b[1]))) for a in pairs for b in pairs)
+    assert best - 0.01 < score(found)
+    assert score(found) > 1.3 * score(np.median(places, axis=0))

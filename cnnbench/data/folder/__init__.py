@@ -1,4 +1,4 @@
-"""``folder:PATH``: the user's images, one subfolder per class, with or without splits."""
+"""``folder:PATH``: the user's images, one subfolder per class or annotated, maybe with splits."""
 
 from __future__ import annotations
 
@@ -23,18 +23,24 @@ class Folder:
 
     @property
     def facts(self) -> Facts:
-        """Defaults for photographs; the number of images is known only after reading."""
+        """Defaults for photographs; what is in the folder is known only after `locate`."""
         return UNKNOWN
 
     def locate(self, search_path: Sequence[Path]) -> Located:
-        """Hash the folder, and read its layout from the file names."""
+        """Hash the folder, and read its layout from file names and annotations."""
+        from cnnbench.data.folder import annotated
+
         sha256 = files.hash_of(self.path, search_path)
         found = files.find(self.path, search_path)
         if found is None or not found.is_dir():
             return Located(sha256)
+        if (listing := annotated.listing(found, sha256)) is not None:
+            notes = *annotated.notes(listing), *annotated.problem_notes(listing)
+            return Located(sha256, len(listing.classes), notes, annotated.kinds(listing))
         plan = layout.read(found)
         classes = plan.large_enough((member.label, member.split) for member in plan.members)[0]
-        return Located(sha256, len(classes), (*plan.notes(), *plan.problems()))
+        notes = *plan.notes(), *plan.problems()
+        return Located(sha256, len(classes), notes, frozenset({"class"}))
 
     def load(self, request: Request, data_dir: Path | None, search_path: Sequence[Path]) -> Splits:
         """Examine every file, and return the usable images."""
@@ -44,7 +50,7 @@ class Folder:
 
 
 class FolderFormat:
-    """Images with one subfolder per class."""
+    """Images with one subfolder per class, or with annotations."""
 
     def at(self, path: str) -> LocalDataSet:
         """Return the images in the folder ``path``."""

@@ -15,7 +15,7 @@ from cnnbench import files
 
 SMALLEST_CLASS = 5  # images, so that a fifth of them is at least one
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-_SPLITS = {
+SPLITS = {
     "train": TRAIN,
     "training": TRAIN,
     "val": VALIDATION,
@@ -105,7 +105,7 @@ class Layout:
         if self.splits:
             of = {split: f"{top}/" for top, split in self.splits.items()}
             found.append(f"trained on {of[TRAIN]}, tested on {of[self.test_split]}")
-        elif beside := [top for top in self.classes if top.lower() in _SPLITS]:
+        elif beside := [top for top in self.classes if top.lower() in SPLITS]:
             found.append(f"{'/ and '.join(beside)}/ taken as classes: there are other subfolders")
         if list(self.classes) != sorted(self.classes):
             first, last = self.classes[0], self.classes[-1]
@@ -149,6 +149,6 @@ def in_order(names: Iterable[str]) -> Sequence[str]:
 
 def _splits(tops: Iterable[str]) -> dict[str, str]:
     """Return the split of each top subfolder if all are splits and one can be tested on."""
-    roles = {top: _SPLITS.get(top.lower(), "") for top in sorted(set(tops))}
+    roles = {top: SPLITS.get(top.lower(), "") for top in sorted(set(tops))}
     found = set(roles.values())
     return roles if TRAIN in found and "" not in found and len(found) > 1 else {}

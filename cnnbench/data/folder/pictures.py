@@ -1,4 +1,4 @@
-"""Find the usable images of a folder; list and count the others.
+"""Find the usable images of a folder with classes; list and count the others.
 
 Not usable are files that are not images, damaged images, files outside every class, an image that
 is in two classes, dangling links, and classes with too few images.
@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cnnbench import files
 from cnnbench.data import loading, tones
+from cnnbench.data.folder import annotated
 from cnnbench.data.folder import layout as layouts
 from cnnbench.data.folder.layout import Layout, Member
 from cnnbench.data.photographs import Photographs, fitted
@@ -56,7 +57,8 @@ def load(
 
     Raises:
         Unavailable: there is no such folder.
-        JobFailed: fewer than two classes have enough pictures, or the folder was changed.
+        JobFailed: fewer than two classes have enough pictures, or too few annotated ones can be
+            used, or the folder was changed.
     """
     path = files.find(name, search_path)
     if path is None or not path.is_dir():
@@ -65,6 +67,8 @@ def load(
         )
     if sha256 and files.sha256(path) != sha256:
         raise JobFailed(f"the pictures in '{name}' are not those of the plan; run again")
+    if (listing := annotated.listing(path, sha256)) is not None:
+        return annotated.load(name, path, listing, trains)
     layout = layouts.read(path)
     problems = layout.problems()
     found = _usable(layout, problems, [layout.test_split] if layout.splits and not trains else [])
@@ -138,7 +142,10 @@ def _usable(layout: Layout, problems: list[str], only: Sequence[str]) -> list[_F
 
 
 def _meant(name: str, layout: Layout) -> str:
-    """Suggest a subfolder that may be meant: the only one, or the training split."""
+    """Suggest a subfolder that may be meant: the only one, or the training split.
+
+    Where there is none, and no two classes, tell which annotations were looked for.
+    """
     if layout.splits:
         top = next(top for top, split in layout.splits.items() if split == layouts.TRAIN)
         return f"; folder:{name}/{top} alone would hold out a fifth for testing"
@@ -146,7 +153,7 @@ def _meant(name: str, layout: Layout) -> str:
         inner = layouts.read(layout.folder / layout.classes[0])
         if len(inner.classes) > 1:
             return f"; did you mean folder:{name}/{layout.classes[0]}?"
-    return ""
+    return "" if len(layout.classes) > 1 else f"; no annotations either: {annotated.LOOKED_FOR}"
 
 
 def _examined(member: Member) -> _Found:

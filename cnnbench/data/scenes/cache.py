@@ -86,10 +86,10 @@ def _held(folder: Path, cache: Path) -> Iterator[None]:
     Raises:
         OSError: it cannot be made, or leads elsewhere by a symbolic link.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in (folder, folder.parent, cache):
+    for path in (cache, folder.parent, folder):
         if path.is_symlink():
             raise OSError(f"{path} is a symbolic link")
+    folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -134,7 +134,7 @@ def _read(file: Path, wanted: Wanted) -> Records | None:
         try:
             header = json.loads(stream.read(_HEADER))
             count = header.pop("count")
-        except (ValueError, AttributeError, KeyError):
+        except (ValueError, TypeError, AttributeError, KeyError):
             raise _Unusable("is damaged") from None
         if header != wanted.header() or not isinstance(count, int):
             raise _Unusable("is of other scenes")

@@ -222,7 +222,7 @@ def _box(instances: npt.NDArray[np.uint8], one: Drawn, number: int) -> Box:
 
 def extent(mask: Mask) -> Box:
     """Return the smallest box around the pixels of a mask, of which there is at least one."""
-    rows, columns = mask.any(axis=1), mask.any(axis=0)
+    rows, columns = np.asarray(mask.any(axis=1)), np.asarray(mask.any(axis=0))
     height, width = mask.shape
     return (
         int(rows.argmax()),

@@ -14,8 +14,11 @@ from cnnbench.errors import UserError
 from cnnbench.plugins import Registry
 from cnnbench.text import shape_text
 
-PREFIX = "head_"
-"""Names of a head's layers begin with this; all other layers of the network are the backbone's."""
+PREFIX = "task_head_"
+"""Names of a head's layers begin with this; all other layers of the network are the backbone's.
+
+A backbone may not use it, as many use ``head_``: EfficientNet-Lite has a ``head_conv``.
+"""
 
 
 class Head(Protocol):

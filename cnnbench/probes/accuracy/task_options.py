@@ -126,11 +126,13 @@ def _checked(task: Task, options: Mapping[str, Any]) -> Iterable[tuple[str, Any]
     return given.items()
 
 
-@cache
 def _schema(task: Task) -> type[StrictModel]:
     """Return the schema of the options of a task, its target included."""
-    target: Any = (Fraction | None, None)
-    found: type[StrictModel] = create_model(
-        f"{task.name}_options", __base__=task.options, **{target_name(task): target}
-    )
+    return _with_target(task.options, target_name(task))
+
+
+@cache
+def _with_target(options: type[StrictModel], target: str) -> type[StrictModel]:
+    value: Any = (Fraction | None, None)
+    found: type[StrictModel] = create_model(target, __base__=options, **{target: value})
     return found

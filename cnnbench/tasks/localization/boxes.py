@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 Boxes = npt.NDArray[np.floating]
 
+_MULTIPLES = np.arange(5, 31) / 10  # of the median height and width
+
 
 def corners(centred: Boxes) -> npt.NDArray[np.float64]:
     """Return ``x y w h`` as ``y0 x0 y1 x1``, ``(n, 4)``, clipped to the image.
@@ -42,12 +44,17 @@ def iou(some: Boxes, others: Boxes) -> npt.NDArray[np.float64]:
 
 
 def constant(boxes: Boxes) -> npt.NDArray[np.float64]:
-    """Return one box, ``(4,)``, that overlaps all ``boxes``, ``(n, 4)``, well.
+    """Return the one box, ``(4,)``, with about the largest mean IoU with ``boxes``, ``(n, 4)``.
 
-    Of the median and the mean of each edge, the one with the larger mean IoU.
+    Its centre is the median of theirs, its height and width are multiples of the medians of theirs:
+    where places vary, a larger box than most overlaps more.
     """
     edges = np.asarray(boxes, np.float64)
-    candidates: list[npt.NDArray[np.float64]] = [
-        np.asarray(middle(edges, axis=0)) for middle in (np.median, np.mean)
-    ]
-    return max(candidates, key=lambda one: float(iou(one[None], edges).mean()))
+    centre = np.median((edges[:, :2] + edges[:, 2:]) / 2, axis=0)
+    sizes = np.median(edges[:, 2:] - edges[:, :2], axis=0)
+    halves = (
+        sizes * np.array([(height, width) for height in _MULTIPLES for width in _MULTIPLES]) / 2
+    )
+    candidates = np.clip(np.concatenate([centre - halves, centre + halves], axis=1), 0.0, 1.0)
+    means = [iou(one, edges).mean() for one in candidates]
+    return np.asarray(candidates[int(np.argmax(means))])

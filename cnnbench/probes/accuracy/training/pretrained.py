@@ -39,7 +39,9 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     if setting.weights != IMAGENET or not model.is_trained:
         weights = transfer.locate_weights(setting, context.search_path, context.data_dir)
     context.report_progress(f"reading {setting.dataset}")
-    request = Request(setting.dataset, sha256=setting.dataset_sha256, trains=False)
+    request = Request(
+        setting.dataset, sha256=setting.dataset_sha256, trains=False, cache=context.cache
+    )
     splits = setting.data_set.load(request, context.data_dir, context.search_path)
     names = _class_names(setting, context.search_path)
     is_imagenet = setting.weights == IMAGENET and not model.is_trained
