@@ -30,7 +30,7 @@ _LARGEST = 4 * 2**20  # bytes; the thousand names of ImageNet take 20 kB
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What a training knows about the network that it saves.
+    """Facts that a training knows about the network that it saves.
 
     Attributes:
         task: the task that the network was trained for.

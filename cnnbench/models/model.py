@@ -87,11 +87,7 @@ class AssemblingFactory(NetworkFactory, Protocol):
         """
 
     def trained(self, request: Request, source: str | Path | None) -> Any:
-        """Return the same with weights for every part.
-
-        Raises:
-            UserError: ``source`` has none for one of the parts.
-        """
+        """Return the same, or raise `UserError` where ``source`` has no weights for a part."""
 
 
 @dataclass(frozen=True)
@@ -228,9 +224,8 @@ class Model:
             classes: instead of the model's own.
             include_top: False omits the classifier and the pooling before it.
             weights: ``'imagenet'``, or a file that Keras can load weights from. A ``.keras``
-                file comes with its own; everything else is initialised at random. With a head, a
-                file has those of the whole network or of the backbone; ImageNet's are the
-                backbone's.
+                file comes with its own; everything else is initialised at random. With a head,
+                they are those of the whole network or, like ImageNet's, of the backbone.
 
         Raises:
             UserError: a size below `min_size`, arguments that the builder does not take, or a
@@ -251,11 +246,7 @@ class Model:
         return model
 
     def trained(self, *, weights: str | Path | None = None, classes: int | None = None) -> Any:
-        """Return `build` with weights for all of the network, not only for a part of it.
-
-        Raises:
-            UserError: as `build`; or a head for which there are no weights.
-        """
+        """Return `build` with weights for all of it; a `UserError` refuses an untrained head."""
         if isinstance(self.factory, AssemblingFactory):
             return self.factory.trained(self._request(None, classes, True), weights)
         return self.build(weights=weights, classes=classes)

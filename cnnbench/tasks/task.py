@@ -21,11 +21,10 @@ from cnnbench.schema import StrictModel
 from cnnbench.statistics.estimates import Estimate
 from cnnbench.statistics.verdict import Verdict
 from cnnbench.tasks.objective import Arrays, Evaluation, Objective
+from cnnbench.tasks.prediction import Prediction
 
 if TYPE_CHECKING:
     from cnnbench.data.annotations import Kind
-    from cnnbench.data.drawing import Mark
-    from cnnbench.data.fitting import Placement
     from cnnbench.data.pictures import Fit
     from cnnbench.models.handle import ModelHandle, ModelInfo
 
@@ -107,31 +106,6 @@ class Place:
 
     tier: int
     open: str = ""
-
-
-class Prediction(Protocol):
-    """One thing that a network predicts for one image: a class, a box with a class."""
-
-    def __str__(self) -> str:
-        """Return a line for people: ``75.0 %  dress``."""
-
-    def cells(self) -> Mapping[str, str]:
-        """Return heading -> cell of a table for people."""
-
-    def to_json(self) -> Mapping[str, Any]:
-        """Return field -> JSON value."""
-
-    def placed(self, placement: Placement) -> Prediction:
-        """Return the same prediction about the picture that was fitted to the network's input.
-
-        `Task.decode` gives places as fractions of that input. A prediction about the whole image
-        stays as it is.
-        """
-        return self
-
-    def mark(self, number: int) -> Mark | None:
-        """Return what to draw into the picture, in colour ``number``; None if it has no place."""
-        return None
 
 
 @dataclass(frozen=True)

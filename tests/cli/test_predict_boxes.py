@@ -301,6 +301,41 @@ def test_refuses_a_head_without_weights(tmp_path: Path, monkeypatch: pytest.Monk
     assert found["objects"][0]["name"].startswith("class ")
 
 
+@pytest.mark.slow
+def test_a_network_kept_by_a_run_needs_nothing_else(tmp_path: Path) -> None:
+    from cnnbench.models import registry
+    from cnnbench.probes.accuracy import run as accuracy
+    from cnnbench.probes.accuracy.settings import AccuracySetting
+    from cnnbench.probes.interface import Context
+
+    (tmp_path / "kept_backbones.py").write_text(NETS)
+    model = registry.resolve(
+        "kept_backbones.py:small+box[input_shape=32x32x1,classes=10]", [tmp_path]
+    )
+    setting = AccuracySetting(
+        dataset="scenes[objects=1,px=32,sides=14-28]", task="localization", image_size=32,
+        epochs=1, train_examples=200, test_examples=20, fit="letterbox", keep_weights=True,
+    )  # fmt: skip
+    accuracy.run(model, setting, Context(0, tmp_path, tmp_path))
+    kept = registry.resolve("seed-0.keras", [tmp_path])
+    assert (kept.task, kept.classes, kept.entry.fit) == ("localization", 10, "letterbox")
+
+    picture((64, 32), (8, 16, 24, 48)).save(tmp_path / "a.png")
+    (found,) = predicted(
+        tmp_path / "seed-0.keras", tmp_path / "a.png", "--draw", tmp_path / "o.png"
+    )
+    assert {one["name"] for one in found["objects"]} < set(kept.entry.class_names)
+    # The picture fills rows 8 to 24 of the input; above and below is grey.
+    pixels = np.full((1, 32, 32, 1), 127, np.float32)
+    pixels[0, 8:24, :, 0] = np.asarray(
+        Image.open(tmp_path / "a.png").resize((32, 16), Image.Resampling.BILINEAR)
+    )
+    x, y, width, height = np.asarray(kept.build()(kept.preprocess(pixels))["boxes"])[0]
+    in_input = np.clip([y - height / 2, x - width / 2, y + height / 2, x + width / 2], 0, 1)
+    edges = [2 * in_input[0] - 0.5, in_input[1], 2 * in_input[2] - 0.5, in_input[3]]
+    assert found["objects"][0]["box"] == pytest.approx(np.clip(edges, 0, 1), abs=1e-4)
+
+
 def test_shows_boxes_in_a_notebook(net: str, tmp_path: Path) -> None:
     import cnnbench
 

@@ -73,8 +73,8 @@ name: s
 models: ["nets:headed+box[input_shape=32x32x1,classes=10]"]
 probes:
   compression:
-    training: {{dataset: {_DATA}, epochs: 6, train_examples: 1500, test_examples: 300,
-               learning_rate: 0.01}}
+    training: {{dataset: {_DATA}, epochs: 12, train_examples: 2000, test_examples: 300,
+               learning_rate: 0.02}}
     variants: [ptq-dynamic, ptq-float16, ptq-int8, pruned-50, clustered-16, qat-int8]
     fine_tune_epochs: 1
     min_rounds: 1
@@ -111,7 +111,7 @@ def test_a_trained_localiser_is_compressed_and_judged_in_its_file(tmp_path: Path
     assert made["float32"]["details"]["flags"] == []
     assert made["pruned-50"]["metrics"]["sparsity"] > 0.45
     verdict = report.loc["ptq-int8", "compression_verdict"]
-    assert "of float32's mean IoU" in verdict
+    assert verdict.count("of float32's mean IoU") == 1 and "accuracy" not in verdict
 
 
 _SEEDED = """

@@ -147,8 +147,12 @@ def _accuracy(pair: _Beside) -> Iterator[str]:
         if METRICS[task.primary].better != "higher":
             continue  # a share of an error says nothing
         for name, found in pair.row.values.items():
+            # A localiser has a top-1 too, by which it is not judged.
+            is_judged = split(name)[0] == task.primary and (
+                name in pair.records or not pair.records
+            )
             base = pair.base.get(name)
-            if split(name)[0] == task.primary and found.value is not None and base.value:
+            if is_judged and found.value is not None and base.value:
                 share, gain = found.value / base.value, _gain(task, pair, name)
                 yield _kept(share, base, gain, _quality(task))
 
