@@ -23,8 +23,9 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from cnnbench.data.augmentation import Augment
 from cnnbench.data.pipeline import TrainingBatches
-from cnnbench.probes.accuracy.settings import AccuracySetting, Augment
+from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.accuracy.training.loop import Phase, Training
 from cnnbench.tasks.classification import CLASSIFICATION

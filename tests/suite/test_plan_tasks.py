@@ -153,6 +153,7 @@ def test_a_fit_of_pictures_is_named_where_it_is_not_the_tasks() -> None:
          "cannot be rotated without the masks of their objects"),
         ("BasicCNN+box", "fit: squeeze", "'squeeze' should be 'crop', 'stretch' or 'letterbox'"),
         ("BasicCNN+box", "recipe: transfer, dropout: 0.5", "dropout belongs to the new head"),
+        ("MobileNetV2+box", "image_size: 16", "image_size is 16, but it takes at least 32 px"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_explained_with_its_line(models: str, entry: str, complaint: str) -> None:

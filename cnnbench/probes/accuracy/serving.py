@@ -1,4 +1,4 @@
-"""Which of a suite's models an entry of the ``accuracy`` probe trains, and for which task."""
+"""Choice of the models that an entry of the ``accuracy`` probe trains, and of their tasks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WORDS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Serving:
-    """What an entry offers to models.
+    """Data and task that an entry offers to models.
 
     Attributes:
         dataset: its name, for messages.

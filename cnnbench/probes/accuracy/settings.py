@@ -78,7 +78,7 @@ class AccuracySetting(TrainingConfig, Setting):
 
     @property
     def picture_fit(self) -> Fit:
-        """How pictures of another shape are brought to the image size."""
+        """Way in which pictures of another shape are brought to the image size."""
         return self.fit or self.goal.fit
 
     def objective(self, classes: Sequence[str]) -> tasks.Objective:
