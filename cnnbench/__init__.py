@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cnnbench.api.predict import Predictions, predict
     from cnnbench.api.run import run
     from cnnbench.errors import CnnbenchError, JobFailed, Unavailable, UserError, UserErrors
+    from cnnbench.models.fcn import to_fcn
     from cnnbench.models.registry import register
     from cnnbench.record import Record
     from cnnbench.results.report import Report
@@ -32,6 +33,7 @@ _MODULES = {
     "cnnbench.api.predict": ("Predictions", "predict"),
     "cnnbench.api.run": ("run",),
     "cnnbench.errors": ("CnnbenchError", "JobFailed", "Unavailable", "UserError", "UserErrors"),
+    "cnnbench.models.fcn": ("to_fcn",),
     "cnnbench.models.registry": ("register",),
     "cnnbench.record": ("Record",),
     "cnnbench.results.report": ("Report",),
@@ -73,6 +75,7 @@ __all__ = [
     "predict",
     "register",
     "run",
+    "to_fcn",
 ]
 
 

@@ -111,6 +111,7 @@ PROBES: Registry[Probe] = Registry(
         "latency": "cnnbench.probes.latency:PROBE",
         "accuracy": "cnnbench.probes.accuracy:PROBE",
         "compression": "cnnbench.probes.compression:PROBE",
+        "sliding": "cnnbench.probes.sliding:PROBE",
     },
 )
 

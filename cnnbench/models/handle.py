@@ -50,6 +50,10 @@ class ModelInfo(Protocol):
         """Those of ``input_shape`` and ``classes`` that cannot be changed, as those of a file."""
 
     @property
+    def backbone(self) -> ModelInfo | None:
+        """The model under its head, with the input at which it is built; None without a head."""
+
+    @property
     def output(self) -> str | None:
         """Path of the output with the classes (`models.output_names`); None for the first."""
 
@@ -66,6 +70,10 @@ class ModelHandle(ModelInfo, Protocol):
 
     Probes see only this and never import the registry.
     """
+
+    @property
+    def backbone(self) -> ModelHandle | None:
+        """The model under its head, with the input at which it is built; None without a head."""
 
     @property
     def is_trained(self) -> bool:

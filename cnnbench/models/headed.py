@@ -12,8 +12,8 @@ from typing import Any
 from cnnbench.errors import UserError, is_out_of_memory, plain
 from cnnbench.models import model_name, output_names, source_files, weights
 from cnnbench.models.arguments import OF_WHOLE
-from cnnbench.models.heads import HEADS, Head
-from cnnbench.models.model import Model, Request
+from cnnbench.models.heads import HEADS, EnlargingHead, Head
+from cnnbench.models.model import Model, Request, Shape
 from cnnbench.models.model_name import ModelName
 from cnnbench.models.signature import REQUIRED, Signature
 from cnnbench.named import Named, show
@@ -52,7 +52,10 @@ def resolve(
     asked = ModelName(whole, given.parameters, written.text_with(backbone.text))
     model = Model.from_name(asked, entry, _signature(head), factory)
     _check_interface(model, factory)
-    return model
+    if not isinstance(head, EnlargingHead):
+        return model
+    classifier = factory.of_classifier(model.input_shape, model.parameters)
+    return replace(model, factory=replace(factory, backbone=classifier))
 
 
 def _check_written(written: ModelName, head: Named) -> None:
@@ -124,7 +127,28 @@ class HeadedFactory:
 
     def takes(self, argument: str) -> bool:
         is_of_head = argument == "classes" and not self.head.takes_top
+        if argument == "input_shape" and isinstance(self.head, EnlargingHead):
+            return True
         return is_of_head or self.backbone.factory.takes(argument)
+
+    def of_classifier(self, image: Shape, parameters: Mapping[str, Any]) -> Model:
+        """Return the classifier under an `EnlargingHead`, with the input at which it is built.
+
+        Raises:
+            UserError: the image is too small for it.
+        """
+        assert isinstance(self.head, EnlargingHead)
+        own = self.backbone.entry.input_shape
+        shape = self.head.classifier_input(own or image, image, **parameters)
+        if shape == self.backbone.input_shape:
+            return self.backbone
+        if not self.backbone.factory.takes("input_shape"):
+            raise UserError(
+                f"{self.bare_label} takes images of {show(own)}, which is not {show(shape)}",
+                hint="its input is fixed: leave crop out, and keep its channels",
+            )
+        stated = self.backbone.stated | {"input_shape"}
+        return replace(self.backbone, input_shape=shape, stated=stated)
 
     def architecture(self, request: Request) -> Any:
         network = self._network(request, self.backbone.architecture)
@@ -208,6 +232,9 @@ class HeadedFactory:
         arguments: dict[str, Any] = {
             name: getattr(request, name) for name in OF_WHOLE if self._is_passed(name, request)
         }
+        if isinstance(self.head, EnlargingHead) and request.include_top:
+            classifier = self.of_classifier(request.input_shape, request.parameters)
+            arguments["input_shape"] = classifier.input_shape
         with_top = self.head.takes_top and request.include_top
         return build(include_top=with_top, **arguments, **weights)
 
@@ -222,6 +249,9 @@ class HeadedFactory:
         import tensorflow as tf
 
         inputs = network.inputs[0] if len(network.inputs) == 1 else network.inputs
+        images: tuple[Any, ...] = ()
+        if isinstance(self.head, EnlargingHead):
+            images = (tf.keras.Input(request.input_shape),)
         if self.backbone.output is not None:
             structure = output_names.of(network)
             path = output_names.chosen(structure, self.backbone.output, self.bare_label)
@@ -229,8 +259,9 @@ class HeadedFactory:
             network = tf.keras.Model(inputs, chosen, name=network.name)
         classes = request.classes or network.outputs[0].shape[-1]
         try:
-            outputs = self.head.attach(network, classes, **request.parameters)
-            return tf.keras.Model(inputs, outputs, name=f"{network.name}_{self.name}")
+            outputs = self.head.attach(network, classes, *images, **request.parameters)
+            whole = images[0] if images else inputs
+            return tf.keras.Model(whole, outputs, name=f"{network.name}_{self.name}")
         except UserError as error:
             raise UserError(f"{request.label}: {error.what}", error.where, error.hint) from error
         except Exception as error:  # a head of another package can raise anything

@@ -169,6 +169,11 @@ class Model:
         return frozenset(name for name, can in can_change.items() if not can)
 
     @property
+    def backbone(self) -> Model | None:
+        """The model under its head, with the input at which it is built; None without a head."""
+        return getattr(self.factory, "backbone", None)
+
+    @property
     def task(self) -> str:
         """The task of the model: ``classification``."""
         return self.entry.task

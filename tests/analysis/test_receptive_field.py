@@ -106,3 +106,20 @@ def test_a_broadcast_position_has_no_neighbours() -> None:
         return layers.Concatenate()(branches)
 
     assert field((8, 8, 1), network) == (7, "pooled", "")
+
+
+def test_windows_that_are_cut_out_are_followed_into_the_batch() -> None:
+    """A dense layer on nine windows of 8 px, 2 px apart, sees a window, not the image."""
+    from cnnbench.models.families.own_layers import CutWindows, PlaceOnGrid
+
+    inputs = tf.keras.Input((12, 12, 1))
+    x = CutWindows((8, 8), (2, 2), (3, 3))(inputs)
+    x = layers.MaxPooling2D(2)(layers.Conv2D(4, 3)(x))
+    x = PlaceOnGrid((3, 3))(layers.Dense(2)(layers.Flatten()(x)))
+    found = inspect(tf.keras.Model(inputs, x))
+    assert found.metrics["receptive_field_px"] == 8
+    assert not found.uncounted_ops
+    # Rows of windows next to each other.
+    x = CutWindows((4, 6), (4, 4), (3, 2))(inputs)
+    x = PlaceOnGrid((3, 2))(layers.Dense(2)(layers.Flatten()(x)))
+    assert inspect(tf.keras.Model(inputs, x)).metrics["receptive_field_px"] == 6

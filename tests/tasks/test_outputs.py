@@ -71,7 +71,7 @@ def test_decoding_ranks_classes_and_numbers_those_without_names() -> None:
 
 
 def test_decoding_rejects_maps_and_another_number_of_names() -> None:
-    with pytest.raises(JobFailed, match="maps, not classes: predict with a classifier"):
-        outputs.decode(np.ones((1, 4, 4, 3)), network("softmax"), (), top=1)
+    with pytest.raises(JobFailed, match="not classes: predict with a classifier"):
+        outputs.decode(np.ones((1, 4, 3)), network("softmax"), (), top=1)
     with pytest.raises(JobFailed, match="2 names, but it has 3 classes"):
         outputs.decode(np.ones((1, 3)) / 3, network("softmax"), ["a", "b"], top=1)

@@ -240,7 +240,10 @@ def gathered(op: Op, fields: Fields, output: Tensor) -> Field:
         raise NotFollowed
     place = int(axis) % len(table.places)
     if any(factor.size > 1 for factor in moving([table.places[place]])):
-        return table.without_positions(op.name, output.sizes)
+        windows = algebra.cut(table.places[place], constant(op, 1))
+        if windows is None:
+            return table.without_positions(op.name, output.sizes)
+        return table.placed([*table.places[:place], windows, *table.places[place + 1 :]])
     new = len(output.sizes) - len(table.places) + 1
     made = map(fixed_axis, output.sizes[place : place + new])
     return table.placed([*table.places[:place], *made, *table.places[place + 1 :]])

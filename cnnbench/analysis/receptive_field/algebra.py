@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
+import numpy as np
+
 from cnnbench.analysis.receptive_field.field import Factor, Field, Place, fixed_axis, moving
 from cnnbench.analysis.rule import Window
 
@@ -41,6 +43,8 @@ def _separates(inner: Factor, other: Factor) -> bool:
     """Return whether another factor of the same axis separates groups of ``inner``."""
     if inner.axis != other.axis or other.size < 2:
         return False
+    if inner.cuts or other.cuts:
+        return True
     return other.step >= inner.size * inner.step or other.size * other.step <= inner.step
 
 
@@ -134,8 +138,8 @@ def _take_factors(factors: list[Factor], size: int) -> Place | None:
             size //= factor.size
         elif factor.size % size == 0:
             inner = factor.size // size
-            found.append(Factor(size, factor.axis, factor.step * inner))
-            factors.insert(0, Factor(inner, factor.axis, factor.step))
+            found.append(replace(factor, size=size, step=factor.step * inner))
+            factors.insert(0, replace(factor, size=inner))
             size = 1
         else:
             return None
@@ -155,6 +159,26 @@ def sliced(field: Field, place: int, start: int, step: int, size: int, name: str
     axes[factor.axis] = axes[factor.axis].through(Window(1, step, -start), factor.step)
     places[place] = (Factor(size, factor.axis, factor.step * step),)
     return replace(field.placed(places), axes=tuple(axes))
+
+
+def cut(place: Place, indices: Sequence[int]) -> Place | None:
+    """Return the axis of equally spaced windows cut out of an axis, one after another.
+
+    Args:
+        place: the axis.
+        indices: of its positions. None is returned unless they are 0, 1, ... size - 1, then
+            stride, stride + 1, ... and so on.
+    """
+    factors, found = _simplified(place), [int(index) for index in np.ravel(indices)]
+    starts = [at for at, index in enumerate(found) if at == 0 or index != found[at - 1] + 1]
+    size = len(found) // len(starts)
+    stride = found[starts[1]] if len(starts) > 1 else size
+    regular = [start * stride + offset for start in range(len(starts)) for offset in range(size)]
+    if len(factors) != 1 or found != regular or stride < 1:
+        return None
+    (whole,) = factors
+    step = whole.step
+    return (Factor(len(starts), whole.axis, step * stride, True), Factor(size, whole.axis, step))
 
 
 def joined(fields: Sequence[Field], sizes: Sequence[int], name: str) -> Field:

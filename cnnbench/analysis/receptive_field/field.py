@@ -84,11 +84,13 @@ class Factor:
         size: number of steps.
         axis: the axis of the input along which a step moves the field; -1 for none.
         step: pixels per step.
+        cuts: a step leads to the next of windows that were cut out, which may overlap.
     """
 
     size: int
     axis: int = -1
     step: Fraction = Fraction(0)
+    cuts: bool = False
 
     @property
     def moves(self) -> bool:

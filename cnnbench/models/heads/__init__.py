@@ -8,7 +8,7 @@ imports TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cnnbench.errors import UserError
 from cnnbench.plugins import Registry
@@ -50,6 +50,23 @@ class Head(Protocol):
         """
 
 
+@runtime_checkable
+class EnlargingHead(Head, Protocol):
+    """A head with `takes_top` on images larger than those of its classifier.
+
+    Its ``attach`` is called with them: ``attach(classifier, classes, images, *, ...)``, where
+    ``images`` is the symbolic input of the whole network.
+    """
+
+    @property
+    def classifier_input(self) -> Callable[..., tuple[int, ...]]:
+        """``classifier_input(own, image, *, parameter=default, ...) -> input_shape``.
+
+        The input at which the classifier is built, given its own by default and that of the whole;
+        the parameters are those of `attach`. A `UserError` says why the image cannot be taken.
+        """
+
+
 def maps_of(backbone: Any) -> Any:
     """Return the last feature maps of a backbone, ``(n, height, width, channels)``.
 
@@ -71,5 +88,7 @@ HEADS: Registry[Head] = Registry(
     "head",
     {
         "box": "cnnbench.models.heads.box:BOX",
+        "slide": "cnnbench.models.heads.slide:SLIDE",
+        "crops": "cnnbench.models.heads.slide:CROPS",
     },
 )

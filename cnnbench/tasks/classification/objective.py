@@ -42,6 +42,11 @@ class ClassificationObjective(Objective):
             raise JobFailed(f"it has {own} classes, but {self._dataset} has {count}")
 
     def check_network(self, network: Any) -> None:
+        if len(network.outputs[0].shape) == 4:
+            raise JobFailed(
+                "it gives a class for every window of an image, and images have one: train the "
+                "classifier, and give its weights to the network that slides"
+            )
         width, count = network.outputs[0].shape[-1], len(self._classes)
         outputs.check(outputs.kind_of_network(network), width)
         if outputs.class_count(width) != count:

@@ -22,7 +22,8 @@ the second (``sigmoid``) or its logit.
 
 _SHARES = ("softmax", "Softmax")
 _EACH = ("sigmoid", "hard_sigmoid", "Sigmoid", "HardSigmoid")
-_PASS_ON = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")  # do not change values
+# They do not change values.
+_PASS_ON = ("Activation", "Dropout", "Flatten", "Identity", "PlaceOnGrid", "Reshape")
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,17 @@ def decode(
     """Return the ``top`` most probable classes of each image, best first; see `Task.decode`.
 
     The probabilities of an image add up to 1, unless the classes are independent (a sigmoid each).
-    A single output is about the second of two classes.
+    A single output is about the second of two classes. Of a classifier that slides over the image,
+    ``(n, down, right, classes)``, they are the most probable windows.
     """
+    if outputs.ndim == 4:
+        from cnnbench.tasks.classification.windows import decode as decode_windows
+
+        return decode_windows(outputs, network, names, top)
     if outputs.ndim != 2:
-        raise JobFailed("its outputs are maps, not classes: predict with a classifier")
+        raise JobFailed("its outputs are not classes: predict with a classifier")
     rows = probabilities(outputs, kind(network, outputs))
-    if names and len(names) != rows.shape[1]:
-        raise JobFailed(f"{len(names)} names, but it has {rows.shape[1]} classes")
+    check_names(names, rows)
     return [
         [
             Guess(int(i), names[i] if names else f"class {i}", float(row[i]))
@@ -75,6 +80,12 @@ def decode(
         ]
         for row in rows
     ]
+
+
+def check_names(names: Sequence[str], rows: np.ndarray) -> None:
+    """Raise `JobFailed` if there are names, but not one for each class."""
+    if names and len(names) != rows.shape[-1]:
+        raise JobFailed(f"{len(names)} names, but it has {rows.shape[-1]} classes")
 
 
 def kind(network: Any, outputs: np.ndarray) -> Kind:

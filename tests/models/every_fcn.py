@@ -1,0 +1,74 @@
+"""Architectures of the catalogue made fully convolutional, as JSON on stdout.
+
+A process of its own chooses the Keras generation: ``TF_USE_LEGACY_KERAS=1 python -m
+tests.models.every_fcn [NAME]...``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnbench.models import registry
+from cnnbench.models.fcn import Classifier, to_fcn
+from cnnbench.probes.latency import calibrated_model
+
+CLASSES = 7
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A classifier and its fully convolutional network: outputs, parameters, places.
+
+    Attributes:
+        difference: the largest at the classifier's own size.
+        spread: the largest difference between the outputs for two images.
+        params: of the classifier and of the other.
+        places: of the outputs on an image that is larger by two strides down and one to the right.
+    """
+
+    difference: float
+    spread: float
+    params: tuple[int, int]
+    places: tuple[int, ...]
+
+
+def compare(name: str) -> Compared:
+    """Compare at 64 px, or twice the smallest size, with random weights.
+
+    Their last kernel is scaled so that no class is certain.
+    """
+    size = max(2 * (registry.resolve(name).min_size or 0), 64)
+    channels = registry.resolve(name).input_shape[-1]
+    model = registry.resolve(f"{name}[input_shape={size}x{size}x{channels},classes={CLASSES}]")
+    network = calibrated_model.build(model)
+    images = calibrated_model.random_inputs(model, 3, seed=5)
+    for _ in range(8):
+        expected = np.asarray(network(images, training=False))
+        if expected.max() < 0.9:
+            break
+        _divide_last_kernel(network, 4)
+    fcn = to_fcn(network)
+    found = np.asarray(fcn(images, training=False))
+    assert found.shape == (3, 1, 1, CLASSES), found.shape
+    down, right = Classifier.read(network).stride()
+    larger = np.zeros((1, size + 2 * down, size + right, channels), np.float32)
+    return Compared(
+        float(np.abs(found[:, 0, 0] - expected).max()),
+        float(np.ptp(expected, axis=0).max()),
+        (network.count_params(), fcn.count_params()),
+        tuple(fcn(larger, training=False).shape[1:3]),
+    )
+
+
+def _divide_last_kernel(network: Any, by: float) -> None:
+    kernel = [weight for weight in network.weights if len(weight.shape) > 1][-1]
+    kernel.assign(np.asarray(kernel) / by)
+
+
+if __name__ == "__main__":
+    print(json.dumps({name: asdict(compare(name)) for name in sys.argv[1:] or registry.names()}))
