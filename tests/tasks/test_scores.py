@@ -224,12 +224,14 @@ def test_each_share_has_its_own_chance() -> None:
     }
 
 
-def test_boxes_no_better_than_a_constant_one_say_nothing_of_the_other_metrics() -> None:
+def test_boxes_no_better_than_a_constant_one_are_never_ranked_but_classes_may_be_right() -> None:
     details = {"n_test": 100, "chance": 0.3}
-    blind = Contender([FakeEvaluation({"mean_iou": 0.31, "top1": 0.9, "loss": 1.0}, details)] * 2)
+    metrics = {"mean_iou": 0.31, "top1": 0.9, "located_top1": 0.3, "loss": 1.0}
+    blind = Contender([FakeEvaluation(metrics, details)] * 2)
     judged = LOCALIZATION.judge(blind)
-    for name in ("mean_iou", "top1", "located_top1"):
+    for name in ("mean_iou", "located_top1"):
         assert judged[name].verdict == NOT_ABOVE_CHANCE
+    assert str(judged["top1"].verdict) == "stable"
     assert LOCALIZATION.rank([blind, blind]) == [None, None]
 
 

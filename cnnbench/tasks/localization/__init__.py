@@ -70,11 +70,6 @@ class Localization(RankedByScores):
     fit: Fit = "stretch"
     options = LocalizationOptions
 
-    @property
-    def judged(self) -> Sequence[str]:
-        """Its own metrics, and the classification's top-1."""
-        return [*super().judged, "top1"]
-
     def paths(self, outputs: Mapping[str, Shape], wanted: str | None, label: str) -> dict[str, str]:
         """Return the outputs with the boxes and the classes, by name or else by width."""
         from cnnbench.tasks.localization.outputs import paths
