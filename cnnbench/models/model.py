@@ -157,10 +157,7 @@ class Model:
 
     @property
     def fixed(self) -> frozenset[str]:
-        """Those of ``input_shape`` and ``classes`` that cannot be changed.
-
-        The classes can be if the top can be left out: another top replaces it.
-        """
+        """Those of ``input_shape`` and ``classes`` that cannot change, not even by another top."""
         takes = self.factory.takes
         can_change = {
             "input_shape": takes("input_shape"),
@@ -195,11 +192,11 @@ class Model:
 
     def identity(self) -> dict[str, Any]:
         """Return everything about the model that affects a result, as JSON values."""
-        parameters = {**self.defaults, **self.parameters}
+        values = sorted({**self.defaults, **self.parameters}.items())
         judged = {} if self.output is None else {"output": self.output}
         return {
             "name": self.entry.name,
-            "parameters": {name: _plain(parameters[name]) for name in sorted(parameters)},
+            "parameters": {k: list(v) if isinstance(v, tuple | list) else v for k, v in values},
             "input_shape": list(self.input_shape),
             "classes": self.classes,
             **judged,
@@ -299,7 +296,3 @@ class Model:
                 f"{self.entry.name} cannot be built at {show(shape)}",
                 hint=f"its smallest size is {self.min_size}x{self.min_size}",
             )
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple | list) else value
