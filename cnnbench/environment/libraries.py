@@ -39,13 +39,14 @@ OTHERS_SINCE = 3
 WITHOUT_EFFECT: Mapping[str, str] = {
     "altair": "describes charts of finished results",
     "click": "parses the command line",
+    "defusedxml": "reads the text of annotation files",
     "importlib-resources": "imported by tensorflow-datasets to find its own files",
     "Jinja2": "renders HTML reports",
     "pandas": "holds tables made from records",
     "pydantic": "validates suites; the validated values are part of the key",
     "PyYAML": "reads suites; the values read are part of the key",
     "rich": "shows tables and progress in the terminal",
-    "scipy": "computes quantiles for intervals and tests, which are never recorded",
+    "scipy": "fills holes of masks, which is exact; computes quantiles, which are never recorded",
     "vl-convert-python": "draws charts of finished results",
 }
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +67,12 @@ class Subclassed(keras.Model):
 
 
 @pytest.fixture
-def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder with a module that this process has not imported yet."""
-    monkeypatch.delitem(sys.modules, "nets", raising=False)
+def nets(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder with a module that this process has not imported, and forgets afterwards."""
+    sys.modules.pop("nets", None)
     (tmp_path / "nets.py").write_text(NETS)
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("nets", None)
 
 
 def refusal(text: str, folder: Path | None = None) -> str:

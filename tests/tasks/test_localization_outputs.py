@@ -136,7 +136,7 @@ def test_decoding_refuses_other_outputs_and_another_number_of_names() -> None:
 
 def test_a_prediction_is_a_line_cells_and_plain_values() -> None:
     found = Located(1, "boot", 0.754, (0.1, 0.25, 0.9, 1.0))
-    edges = "top 10 %, left 25 %, bottom 90 %, right 100 %"
+    edges = "top 10, left 25, bottom 90, right 100 %"
     assert str(found) == f" 75.4 %  boot  ({edges})"
     assert found.cells() == {"Class": "boot", "Probability": " 75.4 %", "Box": edges}
     assert json.loads(json.dumps(found.to_json())) == {
@@ -152,7 +152,7 @@ def test_a_prediction_is_drawn_as_its_box() -> None:
     mark = Located(1, "boot", 0.754, (0.1, 0.25, 0.9, 1.0)).mark(3)
     assert mark is not None
     assert (mark.text, mark.number, tuple(mark.box or ())) == (
-        "boot 75 %",
+        "boot 75.4 %",
         3,
         (0.1, 0.25, 0.9, 1.0),
     )

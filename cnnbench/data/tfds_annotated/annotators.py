@@ -1,4 +1,4 @@
-"""How the features of each TFDS data set are interpreted."""
+"""Annotators: the meaning of the features of each TFDS data set."""
 
 from __future__ import annotations
 
