@@ -138,8 +138,9 @@ def _glance(report: Report, columns: Sequence[Mapping[str, Any]]) -> Iterator[tu
 
 
 def _most(metric: str) -> str:
-    is_accuracy = METRICS[metric].unit == "fraction"
-    return "Most accurate" if is_accuracy else f"Best {METRICS[metric].title.lower()}"
+    title = METRICS[metric].title
+    is_accuracy = title.startswith("Top-")  # of a classifier's answers
+    return "Most accurate" if is_accuracy else f"Best {title[0].lower()}{title[1:]}"
 
 
 def _group(metric: str) -> str:
