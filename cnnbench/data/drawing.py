@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -211,9 +212,10 @@ def _shortened(text: str, font: _Font, width: int) -> str:
     line = printable(text)
     if font.getlength(line) <= width:
         return line
-    while line and font.getlength(line + "...") > width:
-        line = line[:-1]
-    return line + "..." if line else ""
+    wide = bisect_left(
+        range(len(line)), True, key=lambda n: font.getlength(f"{line[:n]}...") > width
+    )
+    return f"{line[: wide - 1]}..." if wide > 1 else ""
 
 
 def _ink(ground: Colour) -> Colour:

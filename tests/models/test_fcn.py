@@ -112,8 +112,9 @@ def test_every_architecture_gives_equal_outputs_at_its_size(name: str) -> None:
 
 @pytest.mark.parametrize(
     "names",
-    [FAST, pytest.param([name for name in SLOW if name not in HUGE], marks=pytest.mark.slow)],
+    [FAST, [name for name in SLOW if name not in HUGE]],
 )
+@pytest.mark.slow
 def test_every_architecture_gives_equal_outputs_in_keras_2(names: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.models.every_fcn", *names],

@@ -96,7 +96,8 @@ def test_every_architecture_takes_a_box_head(name: str) -> None:
     assert_is_backbone_with_box(count(name))
 
 
-@pytest.mark.parametrize("names", [FAST, pytest.param(SLOW, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [FAST, SLOW])
 def test_every_architecture_takes_a_box_head_in_keras_2(names: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.models.every_head", *names],

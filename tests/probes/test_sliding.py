@@ -197,6 +197,7 @@ def test_a_damaged_detail_is_noticed() -> None:
 # A process ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_suite_runs_in_processes_and_reports(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "slid_in_suite.py").write_text(NETS)
     (tmp_path / "tiny.yaml").write_text(

@@ -86,6 +86,20 @@ def test_a_listed_model_that_cannot_be_served_is_a_mistake_with_its_line() -> No
     assert "s.yaml:5: LeNet5 is for classification, and the entry says task: localization" in line
 
 
+def test_a_classifier_that_slides_is_not_trained_but_named() -> None:
+    models = "LeNet5, 'LeNet5+slide[input_shape=64x64x1]', 'LeNet5+crops[input_shape=64x64x1]'"
+    found = planned(models, "    - {dataset: digits}\n")
+    assert trainings(found) == [("LeNet5", "classification")]
+    (note,) = found.notes(found.cells)
+    assert "LeNet5+slide[input_shape=64x64x1]" in note and "LeNet5+crops" in note
+    entry = "    - {dataset: digits, models: ['LeNet5+slide[input_shape=64x64x1]']}\n"
+    (line,) = mistakes(models, entry)
+    assert line == (
+        "s.yaml:5: LeNet5+slide[input_shape=64x64x1] slides LeNet5 over larger images "
+        "(train the classifier, LeNet5)"
+    )
+
+
 def test_a_users_own_network_is_trained_for_the_task_that_the_entry_states(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("def net(input_shape=(32, 32, 1), classes=10): ...\n")
     entry = f"    - {{dataset: '{SCENES}', task: localization}}\n"

@@ -243,6 +243,7 @@ print(evaluation.metrics["mean_iou"] > 0.35, evaluation.metrics["top1"] > 0.5)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generation", ["0", "1"], ids=["Keras 3", "Keras 2"])
 def test_both_generations_of_keras_train_with_its_losses_and_metric(generation: str) -> None:
     environment = {

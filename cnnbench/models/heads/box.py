@@ -25,9 +25,13 @@ class Box:
         pooled = layers.GlobalAveragePooling2D(name=f"{PREFIX}pool")(maps_of(backbone))
         if dropout:
             pooled = layers.Dropout(dropout, name=f"{PREFIX}dropout")(pooled)
+        # At first about the middle half of every image: a pretrained backbone has so many and so
+        # large features that with a usual kernel the first boxes would be far outside it.
+        near_zero = tf.keras.initializers.RandomNormal(stddev=0.01)
         centred = tf.keras.initializers.Constant(0.5)
+        initial = {"kernel_initializer": near_zero, "bias_initializer": centred}
         return {
-            "boxes": layers.Dense(4, bias_initializer=centred, name=f"{PREFIX}boxes")(pooled),
+            "boxes": layers.Dense(4, name=f"{PREFIX}boxes", **initial)(pooled),
             "classes": layers.Dense(classes, activation="softmax", name=f"{PREFIX}classes")(pooled),
         }
 

@@ -50,8 +50,7 @@ class Serving:
 
     def serves(self, model: ModelInfo) -> bool:
         """Return whether a model can be trained: the images have what its task needs."""
-        task = self.task_for(model)
-        return task is not None and not self._lacks(TASKS.find(task))
+        return self.refusal(model) is None
 
     def tasks_of(self, models: Sequence[ModelInfo]) -> list[Task]:
         """Return the tasks that some of the models are trained for."""
@@ -60,6 +59,9 @@ class Serving:
 
     def refusal(self, model: ModelInfo) -> UserError | None:
         """Return why a model cannot be trained; None if it can."""
+        if classifier := _slid(model):
+            what = f"{model.label} slides {classifier.label} over larger images"
+            return UserError(what, hint=f"train the classifier, {classifier.label}")
         task = self.task_for(model)
         if task is None:
             what = f"{model.label} is for {model.task}, and the entry says task: {self.task}"
@@ -78,6 +80,14 @@ class Serving:
         served = [name for name, task in TASKS.items() if not self._lacks(task)]
         use = f" and serves {', '.join(served)}" if served else " and serves no task"
         return f"{self.dataset} has {_listed(self.annotations)}{use}"
+
+
+def _slid(model: ModelInfo) -> ModelInfo | None:
+    """Return the classifier that a model applies at every place of larger images; else None."""
+    under = model.backbone
+    if under is None or under.task != model.task or under.input_shape == model.input_shape:
+        return None
+    return under
 
 
 def misfits(
