@@ -26,6 +26,7 @@ class FakeModel:
     task: str = "classification"
     is_task_assumed: bool = False
     has_head: bool = False
+    backbone: None = None
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.label}
