@@ -73,7 +73,7 @@ name: s
 models: ["nets:headed+box[input_shape=32x32x1,classes=10]"]
 probes:
   compression:
-    training: {{dataset: {_DATA}, epochs: 12, train_examples: 2000, test_examples: 300,
+    training: {{dataset: {_DATA}, epochs: 40, train_examples: 2000, test_examples: 300,
                learning_rate: 0.02}}
     variants: [ptq-dynamic, ptq-float16, ptq-int8, pruned-50, clustered-16, qat-int8]
     fine_tune_epochs: 1
