@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cnnbench import files
 from cnnbench.api import fitted_images
+from cnnbench.data import drawing
 from cnnbench.data.drawing import Mark, drawn
 from cnnbench.errors import UserError
 from cnnbench.tasks.task import Prediction
@@ -70,10 +71,9 @@ def write(
         picture = drawn(fitted_images.upright(file, white), _marks(found))
         try:
             path.parent.mkdir(exist_ok=True)
-            with files.replacing(path) as stream:
-                picture.save(stream, _FORMATS[path.suffix.lower()])
         except OSError as error:
             raise UserError(f"cannot be written: {error.strerror}", str(path)) from None
+        drawing.write(picture, path, _FORMATS[path.suffix.lower()])
 
 
 def _marks(predictions: Sequence[Prediction]) -> list[Mark]:

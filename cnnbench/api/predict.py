@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from cnnbench.api import drawings, fitted_images
 from cnnbench.errors import JobFailed, Unavailable, UserError, brief
 from cnnbench.models import output_names, registry
 from cnnbench.models.model import Model
-from cnnbench.tasks.task import TASKS, Arrays, Prediction
+from cnnbench.tasks.task import TASKS, Prediction
 from cnnbench.text import html_table, printable_lines
 
 
@@ -127,8 +127,9 @@ def predict(
                 "network; --preprocessing none turns the preprocessing off"
             )
         network, path = networks.select_output(found, whole)
-        outputs = _as_numbers(network.predict(preprocess(fitted.pixels), verbose=0))
-        if not all(np.isfinite(one).all() for one in _each(outputs)):
+        answers = network.predict(preprocess(fitted.pixels), verbose=0)
+        outputs = networks.as_arrays(answers, np.float64)
+        if not networks.are_finite(outputs):
             raise UserError(f"the outputs of {found.label} are not finite")
         if path and found.output is None:
             notes.append(output_names.remark(output_names.of(whole), path))
@@ -165,16 +166,6 @@ def _weights(model: Model, asked: str | None, data_dir: Path | None) -> str | Pa
         return found
     looked = " or ".join(str(folder / asked) for folder in folders)
     raise UserError(f"no weights file {asked}", "--weights", f"put it at {looked}")
-
-
-def _as_numbers(outputs: Any) -> Arrays:
-    if isinstance(outputs, Mapping):
-        return {name: np.asarray(one, np.float64) for name, one in outputs.items()}
-    return np.asarray(outputs, np.float64)
-
-
-def _each(outputs: Arrays) -> list[np.ndarray]:
-    return list(outputs.values()) if isinstance(outputs, Mapping) else [outputs]
 
 
 def _class_names(file: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from cnnbench.data import datasets, drawing, loading
 from cnnbench.data.annotations import IGNORED, NO_OBJECT, Objects
 from cnnbench.data.datasets import Request
 from cnnbench.data.drawing import Mark
-from cnnbench.errors import UserError, brief
+from cnnbench.errors import UserError
 
 Split = Literal["train", "test"]
 
@@ -80,7 +79,7 @@ def show(
     file = Path(out)
     picture_format = _checked_format(file)
     found = examples(dataset, count, split, size, files.data_folder(data_dir))
-    _write(found.picture, file, picture_format)
+    drawing.write(found.picture, file, picture_format, "choose a smaller --count")
     return found
 
 
@@ -184,18 +183,3 @@ def _checked_format(file: Path) -> str:
         known = ", ".join(filter(None, FORMATS))
         raise UserError(f"unknown type of picture '{file.suffix}'", str(file), f"one of: {known}")
     return found
-
-
-def _write(picture: Image.Image, file: Path, picture_format: str) -> None:
-    encoded = io.BytesIO()
-    try:
-        picture.save(encoded, picture_format)
-    except (OSError, ValueError) as error:  # formats have limits of their own
-        size = f"{picture.width} x {picture.height} px"
-        what = f"{size} cannot be written as {picture_format}: {brief(error)}"
-        raise UserError(what, str(file), "write a .png, or choose a smaller --count") from None
-    try:
-        with files.replacing(file) as stream:
-            stream.write(encoded.getbuffer())
-    except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", str(file)) from None

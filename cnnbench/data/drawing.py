@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from cnnbench import files
+from cnnbench.errors import UserError, brief
 from cnnbench.text import printable
 
 Colour = tuple[int, int, int]
@@ -121,6 +125,33 @@ def sheet(
             text = _shortened(captions[number], font, width)
             pen.text((left, top + height), text, _BLACK, font)
     return result
+
+
+def write(picture: Image.Image, file: Path, picture_format: str, otherwise: str = "") -> None:
+    """Write a picture in whole or not at all.
+
+    Args:
+        picture: what to write.
+        file: in an existing folder.
+        picture_format: as Pillow names it.
+        otherwise: what else helps, beside a PNG, where the format cannot hold the picture.
+
+    Raises:
+        UserError: the format cannot hold it, or the file cannot be written.
+    """
+    encoded = io.BytesIO()
+    try:
+        picture.save(encoded, picture_format)
+    except (OSError, ValueError) as error:  # formats have limits of their own
+        size = f"{picture.width} x {picture.height} px"
+        what = f"{size} cannot be written as {picture_format}: {brief(error)}"
+        hint = f"write a .png, or {otherwise}" if otherwise else "write a .png"
+        raise UserError(what, str(file), hint) from None
+    try:
+        with files.replacing(file) as stream:
+            stream.write(encoded.getbuffer())
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", str(file)) from None
 
 
 def _veil(mask: npt.NDArray[Any], size: tuple[int, int]) -> Image.Image:

@@ -38,10 +38,6 @@ class ModelInfo(Protocol):
         """True for a user's builder or file that states no task: it counts as a classifier."""
 
     @property
-    def has_head(self) -> bool:
-        """True if it is a backbone with a head, so that its layers are those of both."""
-
-    @property
     def stated(self) -> frozenset[str]:
         """Those of ``input_shape`` and ``classes`` that are given in its brackets."""
 

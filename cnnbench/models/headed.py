@@ -168,20 +168,7 @@ class HeadedFactory:
         is_bare_classifier = self.head.takes_top and not request.include_top
         if source is None or source == "imagenet" or is_bare_classifier:
             return self._with_backbone_from(source, request)
-        ways = [self._with_whole_from, self._with_backbone_from]
-        if self.head.takes_top:  # most files are of the classifier as it was trained
-            ways.reverse()
-        try:
-            with warnings.catch_warnings():  # Keras warns of layers that the file lacks
-                warnings.simplefilter("ignore")
-                return ways[0](source, request)
-        except weights.OtherParameter:
-            raise
-        except UserError as error:
-            try:
-                return ways[1](source, request)
-            except UserError:
-                raise error from None
+        return self._from_file(source, request)[0]
 
     def trained(self, request: Request, source: str | Path | None) -> Any:
         """Return the network as `assembled` does; refuse weights that leave the head untrained."""
@@ -191,16 +178,10 @@ class HeadedFactory:
         hint = "give weights of the whole network, --weights FILE"
         if source is None or source == "imagenet":
             raise UserError(f"{untrained}: no weights are published for it", hint=hint)
-        try:
-            return self._with_whole_from(source, request)
-        except weights.OtherParameter:
-            raise
-        except UserError as error:
-            try:
-                self._with_backbone_from(source, request)
-            except UserError:
-                raise error from None
-        raise UserError(f"{untrained}: {source} has weights of the backbone alone", hint=hint)
+        network, has_whole = self._from_file(source, request)
+        if not has_whole:
+            raise UserError(f"{untrained}: {source} has weights of the backbone alone", hint=hint)
+        return network
 
     def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
         """Apply the preprocessing of the backbone."""
@@ -216,6 +197,23 @@ class HeadedFactory:
         file = Path(inspect.getfile(type(self.head))).resolve()
         root = file.parents[module.__name__.count(".") if module else 0]
         return {**found, "head_sha256": source_files.sha256(file, root)}
+
+    def _from_file(self, source: str | Path, request: Request) -> tuple[Any, bool]:
+        """Return the network with weights of a file, and whether they are those of the whole."""
+        ways = [self._with_whole_from, self._with_backbone_from]
+        if self.head.takes_top:  # most files are of the classifier as it was trained
+            ways.reverse()
+        try:
+            with warnings.catch_warnings():  # Keras warns of layers that the file lacks
+                warnings.simplefilter("ignore")
+                return ways[0](source, request), not self.head.takes_top
+        except weights.OtherParameter:
+            raise
+        except UserError as error:
+            try:
+                return ways[1](source, request), self.head.takes_top
+            except UserError:
+                raise error from None
 
     def _with_backbone_from(self, source: str | Path | None, request: Request) -> Any:
         network = self._network(request, self.backbone.build, weights=source)

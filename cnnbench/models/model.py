@@ -76,7 +76,11 @@ class NetworkFactory(Protocol):
 
 @runtime_checkable
 class AssemblingFactory(NetworkFactory, Protocol):
-    """A factory of networks in several parts, for which a file may have the weights of one."""
+    """A factory of backbones with a head; a file may have the weights of the backbone alone."""
+
+    @property
+    def backbone(self) -> Model:
+        """The model under the head."""
 
     def assembled(self, request: Request, source: str | Path | None) -> Any:
         """Return the ``keras.Model`` with weights.
@@ -168,7 +172,8 @@ class Model:
     @property
     def backbone(self) -> Model | None:
         """The model under its head, with the input at which it is built; None without a head."""
-        return getattr(self.factory, "backbone", None)
+        factory = self.factory
+        return factory.backbone if isinstance(factory, AssemblingFactory) else None
 
     @property
     def task(self) -> str:
@@ -265,11 +270,6 @@ class Model:
         Inside `cnnbench.analysis.weightless` no weights are allocated.
         """
         return self.factory.architecture(self._request(input_shape, classes, include_top))
-
-    @property
-    def has_head(self) -> bool:
-        """True if it is a backbone with a head, so that its layers are those of both."""
-        return isinstance(self.factory, AssemblingFactory)
 
     def head_layers(self, network: Any) -> list[Any]:
         """Return those layers of a network that `build` made which belong to the head."""

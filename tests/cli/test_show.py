@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from cnnbench.api.show import _write, examples, show
+from cnnbench.api.show import examples, show
 from cnnbench.cli.show import command
+from cnnbench.data import drawing
 from cnnbench.data.drawing import COLOURS
 from cnnbench.data.scenes import Recipe, generate
 from cnnbench.errors import UserError
@@ -132,7 +133,7 @@ def test_the_ending_says_the_format(ending: str, expected: str, tmp_path: Path) 
 def test_a_sheet_that_is_too_large_for_a_format_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.webp"
     with pytest.raises(UserError, match=r"20000 x 2 px cannot be written as WEBP: .*\.png"):
-        _write(Image.new("RGB", (20_000, 2)), file, "WEBP")
+        drawing.write(Image.new("RGB", (20_000, 2)), file, "WEBP", "choose a smaller --count")
     assert not file.exists()
 
 

@@ -18,7 +18,7 @@ class SmallNet:
     output = None
     is_trained = False
     is_task_assumed = False
-    has_head = False
+    backbone = None
     task = "classification"
 
     def __init__(self, channels: int = 1, activation: str | None = "softmax") -> None:

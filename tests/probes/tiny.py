@@ -35,7 +35,7 @@ class Tiny:
     output = None
     task = "classification"
     is_task_assumed = False
-    has_head = False
+    backbone = None
     is_trained = False
     # depth 2: 3*3*3*8 + 8, 3*3*8*8 + 8, 4*8, 8*5 + 5
     params = 224 + 584 + 32 + 45

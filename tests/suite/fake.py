@@ -25,7 +25,6 @@ class FakeModel:
     output: str | None = None
     task: str = "classification"
     is_task_assumed: bool = False
-    has_head: bool = False
     backbone: None = None
 
     def identity(self) -> Mapping[str, Any]:

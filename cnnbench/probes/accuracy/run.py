@@ -116,7 +116,7 @@ def _keep(network: Any, job: TrainingJob, context: Context) -> None:
     context.artifacts.mkdir(parents=True, exist_ok=True)
     file, setting = context.artifacts / f"seed-{context.repeat}", job.setting
     network.save_weights(f"{file}.weights.h5")
-    if setting.recipe != "scratch" and not job.model.has_head:
+    if setting.recipe != "scratch" and not job.model.backbone:
         return
     # A copy, as the trained object would include its optimiser.
     shape, momentum = networks.images(job.model, setting), setting.batchnorm_momentum

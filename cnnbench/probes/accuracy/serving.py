@@ -125,7 +125,7 @@ def check(config: TrainingConfig, model: ModelInfo, task: Task, classes: int) ->
     if refusal := task.refusal(model, classes):
         hint = f"write classes={classes} in its name, or omit it"
         raise UserError(f"{short_name(config.dataset)}: {refusal}", hint=hint)
-    if config.recipe == "transfer" and model.has_head and config.is_changed("dropout"):
+    if config.recipe == "transfer" and model.backbone and config.is_changed("dropout"):
         words = "dropout belongs to the new head of a backbone without one"
         raise UserError(words, hint="omit it, or give it to the head in the model's name")
 

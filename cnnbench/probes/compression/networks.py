@@ -84,7 +84,7 @@ def build(
     """
     if training is None:
         return network.select_output(handle, handle.build())
-    if training.recipe == "scratch" or handle.has_head:
+    if training.recipe == "scratch" or handle.backbone:
         whole = handle.build(input_shape=shape, classes=classes)
         return network.select_output(handle, whole, training.goal)
     import tensorflow as tf

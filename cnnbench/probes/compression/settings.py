@@ -296,5 +296,5 @@ def trained_interface(
     model: ModelInfo, training: AccuracySetting, objective: Objective
 ) -> tuple[tuple[int, ...], int]:
     """Return the input shape and outputs of ``model`` as trained; a new head has new outputs."""
-    own = model.classes if training.recipe == "scratch" or model.has_head else 0
+    own = model.classes if training.recipe == "scratch" or model.backbone else 0
     return training.images_for(model.input_shape), objective.outputs_for(own)

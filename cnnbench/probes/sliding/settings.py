@@ -59,8 +59,7 @@ class SlidingSetting(Setting):
         shape, classes = super().input_and_classes(model)
         count = facts_of(self.training.dataset).classes if self.training else 0
         if self.training and count:
-            objective = self.training.goal.objective([""] * count, self.training.dataset)
-            classes = objective.outputs_for(classes)
+            classes = self.training.objective([""] * count).outputs_for(classes)
         return shape, classes
 
     def label(self) -> str:

@@ -140,11 +140,11 @@ def predicted(network: Any, batches: Any) -> Arrays:
     return as_arrays(network.predict(batches, verbose=0))
 
 
-def as_arrays(outputs: Any) -> Arrays:
-    """Return what a ``keras.Model`` returned as NumPy arrays."""
+def as_arrays(outputs: Any, dtype: Any = None) -> Arrays:
+    """Return what a ``keras.Model`` returned as NumPy arrays, by default of its own type."""
     if isinstance(outputs, Mapping):
-        return {role: np.asarray(one) for role, one in outputs.items()}
-    return np.asarray(outputs)
+        return {role: np.asarray(one, dtype) for role, one in outputs.items()}
+    return np.asarray(outputs, dtype)
 
 
 def concatenated(parts: Sequence[Arrays]) -> Arrays:

@@ -77,7 +77,7 @@ def build(
     Raises:
         Unavailable: the weights are missing and cannot be downloaded.
     """
-    make = _with_head_of_name if model.has_head else _with_head_of_task
+    make = _with_head_of_name if model.backbone else _with_head_of_task
     found = make(model, setting, objective, weights, seed)
     found.freeze()
     return found
