@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -151,3 +151,27 @@ class PlaceOnGrid(tf.keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "places": list(self.places)}
+
+
+@tf.keras.utils.register_keras_serializable(package="cnnbench")
+class StateCoding(tf.keras.layers.Layer):  # type: ignore[misc]
+    """Pass an output of a detector on, and state how its numbers become boxes.
+
+    So a network that was saved, cloned or compressed still says how it is read.
+
+    Args:
+        coding: JSON values of a `cnnbench.models.heads.coding.Coding`.
+    """
+
+    def __init__(self, coding: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.coding = dict(coding)
+
+    def call(self, inputs: Any) -> Any:
+        return tf.identity(inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "coding": dict(self.coding)}
