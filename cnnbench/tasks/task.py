@@ -271,6 +271,7 @@ TASKS: Registry[Task] = Registry(
     {
         "classification": "cnnbench.tasks.classification:CLASSIFICATION",
         "localization": "cnnbench.tasks.localization:LOCALIZATION",
+        "detection": "cnnbench.tasks.detection:DETECTION",
     },
 )
 
