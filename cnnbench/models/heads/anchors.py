@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from cnnbench.models.heads.coding import Level, Pair
 
 
-def default_box_sizes(
-    scale: float, following: float, ratios: Sequence[float]
-) -> tuple[Pair, ...]:
+def default_box_sizes(scale: float, following: float, ratios: Sequence[float]) -> tuple[Pair, ...]:
     """Return the sizes of SSD's default boxes on one feature map (arXiv:1512.02325, sec. 2.2).
 
     A square of side ``scale``, one of the geometric mean with the scale that follows, then a wide
@@ -57,3 +55,8 @@ def centred_level(cells: Sequence[int], step: Pair, sizes: tuple[Pair, ...]) -> 
     """
     down, right = (1.0 if cells[axis] == 1 else step[axis] for axis in (0, 1))
     return Level(cells[0], cells[1], (down, right), (down / 2, right / 2), sizes)
+
+
+def even_level(cells: Sequence[int], sizes: tuple[Pair, ...]) -> Level:
+    """Return anchors at the middle of each of ``cells``, rows and columns that divide the image."""
+    return centred_level(cells, (1 / cells[0], 1 / cells[1]), sizes)
