@@ -9,9 +9,9 @@ from pydantic import Field
 
 from cnnbench.data.annotations import Kind
 from cnnbench.data.pictures import Fit
-from cnnbench.models.handle import ModelInfo
+from cnnbench.models.handle import ModelHandle, ModelInfo
 from cnnbench.schema import StrictModel
-from cnnbench.tasks.task import Objective, Shape, Task
+from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, Task, TrainedOn
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 
@@ -56,6 +56,7 @@ class Detection(Task):
     needs: frozenset[Kind] = frozenset({"boxes"})
     primary = "box_map"
     watched = "box_map"
+    early_stop_metric = "box_map"
     predicted = "objects"
     fit: Fit = "stretch"
     options = DetectionOptions
@@ -73,6 +74,28 @@ class Detection(Task):
         from cnnbench.tasks.detection.objective import DetectionObjective
 
         return DetectionObjective(classes, dataset, options or DetectionOptions())
+
+    def decode(
+        self, outputs: Arrays, network: Any, names: Sequence[str], top: int
+    ) -> list[list[Prediction]]:
+        """Return the objects of each image that are worth showing, those with high scores."""
+        from cnnbench.tasks.detection.outputs import decode
+
+        return decode(outputs, network, names, top)
+
+    def fixed_objective(
+        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+    ) -> Objective:
+        """Return the objective of a trained model, its outputs matched to the classes by name.
+
+        Raises:
+            JobFailed: a class is unknown to the model, or their numbers differ.
+        """
+        from cnnbench.tasks.classification.class_names import outputs_of
+        from cnnbench.tasks.detection.objective import FixedObjective
+
+        found = outputs_of(tuple(classes), model, dataset, trained_on)
+        return FixedObjective(classes, dataset, DetectionOptions(), found)
 
     def refusal(self, model: ModelInfo, classes: int) -> str:
         """Return the reason if the head in the model's name is for other classes."""
