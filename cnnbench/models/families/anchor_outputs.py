@@ -27,9 +27,7 @@ def anchor_outputs(
         for number, (level, one) in enumerate(zip(coding.levels, maps, strict=True), start=1):
             count = level.rows * level.columns * len(level.sizes)
             values = one.shape[-1] // len(level.sizes)
-            rows.append(
-                layers.Reshape((count, values), name=f"{prefix}{name}{number}_list")(one)
-            )
+            rows.append(layers.Reshape((count, values), name=f"{prefix}{name}{number}_list")(one))
         found[name] = layers.Concatenate(axis=1, name=f"{prefix}{name}")(rows)
     found["boxes"] = StateCoding(to_json(coding), name=LAYER)(found["boxes"])
     return found

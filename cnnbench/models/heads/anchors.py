@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from cnnbench.models.heads.coding import Level, Pair
 
 
-def default_box_sizes(
-    scale: float, following: float, ratios: Sequence[float]
-) -> tuple[Pair, ...]:
+def default_box_sizes(scale: float, following: float, ratios: Sequence[float]) -> tuple[Pair, ...]:
     """Return the sizes of SSD's default boxes on one feature map (arXiv:1512.02325, sec. 2.2).
 
     A square of side ``scale``, one of the geometric mean with the scale that follows, then a wide
