@@ -38,23 +38,33 @@ def SSDLite320(  # noqa: N802
         return tf.keras.Model(inputs, x, name="ssdlite320")
     maps = [middle, x]
     for number, filters in enumerate(_EXTRA, start=1):
-        name = f"extra{number}"
-        x = conv_bn(x, filters // 2, 1, name=f"{name}_reduce", **_RELU6)
-        x = depthwise_bn(x, 3, strides=2, name=f"{name}_depth", **_RELU6)
-        x = conv_bn(x, filters, 1, name=f"{name}_expand", **_RELU6)
+        x = halved(x, filters, f"extra{number}", **_RELU6)
         maps.append(x)
     coding = _coding(maps)
     predicted: dict[str, list[Any]] = {"boxes": [], "classes": []}
     for number, (level, one) in enumerate(zip(coding.levels, maps, strict=True), start=1):
         for name, values in (("boxes", 4), ("classes", 1 + classes)):
-            made = separable_prediction(one, len(level.sizes) * values, f"{name}{number}")
-            predicted[name].append(made)
+            count = len(level.sizes) * values
+            predicted[name].append(separable_prediction(one, count, f"{name}{number}", **_RELU6))
     return tf.keras.Model(inputs, anchor_outputs(**predicted, coding=coding), name="ssdlite320")
 
 
-def separable_prediction(x: Any, values: int, name: str) -> Any:
-    """Return ``values`` at every place of the maps: a 3x3 depthwise convolution, then a 1x1."""
-    x = depthwise_bn(x, 3, name=f"{name}_depth", **_RELU6)
+def halved(x: Any, filters: int, name: str, **after: Any) -> Any:
+    """Return an extra layer: half the filters, a depthwise convolution with stride 2, the filters.
+
+    ``after`` are the arguments of `layers.normalised`.
+    """
+    x = conv_bn(x, max(filters // 2, 1), 1, name=f"{name}_reduce", **after)
+    x = depthwise_bn(x, 3, strides=2, name=f"{name}_depth", **after)
+    return conv_bn(x, filters, 1, name=f"{name}_expand", **after)
+
+
+def separable_prediction(x: Any, values: int, name: str, **after: Any) -> Any:
+    """Return ``values`` at every place of the maps: a 3x3 depthwise convolution, then a 1x1.
+
+    ``after`` are the arguments of `layers.normalised` after the first.
+    """
+    x = depthwise_bn(x, 3, name=f"{name}_depth", **after)
     narrow = tf.keras.initializers.RandomNormal(stddev=0.03)
     return layers.Conv2D(values, 1, kernel_initializer=narrow, name=f"{name}_point")(x)
 

@@ -55,3 +55,8 @@ def centred_level(cells: Sequence[int], step: Pair, sizes: tuple[Pair, ...]) -> 
     """
     down, right = (1.0 if cells[axis] == 1 else step[axis] for axis in (0, 1))
     return Level(cells[0], cells[1], (down, right), (down / 2, right / 2), sizes)
+
+
+def even_level(cells: Sequence[int], sizes: tuple[Pair, ...]) -> Level:
+    """Return anchors at the middle of each of ``cells``, rows and columns that divide the image."""
+    return centred_level(cells, (1 / cells[0], 1 / cells[1]), sizes)
