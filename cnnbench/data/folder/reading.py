@@ -92,6 +92,7 @@ class AnnotatedPhotographs:
             boxes,
             [picture.size for picture in chosen],
             [picture.ignored[rows].tolist() for picture, rows in pairs],
+            [picture.crowd[rows].tolist() for picture, rows in pairs],
             **masks,
         )
         return images, objects
