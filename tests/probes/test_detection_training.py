@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from cnnbench.api.predict import predict
 from cnnbench.data import loading
 from cnnbench.data.datasets import Request
 from cnnbench.errors import JobFailed, UserError
@@ -19,6 +21,7 @@ from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.tasks.detection.objective import DetectionObjective
+from cnnbench.tasks.detection.outputs import LEAST_SCORE
 from tests.probes import small_locators
 from tests.probes.small_detectors import NAME, SCENES, setting
 
@@ -73,6 +76,29 @@ def test_what_is_kept_is_a_detector_with_its_coding(trained: ProbeResult, folder
     network = kept.build()
     objective.check_network(network)
     assert '"kind":"grid"' in objective.encoding(network)
+
+
+def test_objects_of_a_picture_are_predicted_and_drawn(
+    trained: ProbeResult, folder: Path, tmp_path: Path
+) -> None:
+    data = loading.load(Request(SCENES, 64, 1, train_examples=2, test_examples=3))
+    Image.fromarray(data.test.images[0, ..., 0]).save(tmp_path / "scene.png")
+    few = predict(
+        str(folder / "trained" / "seed-0.keras"),
+        [tmp_path / "scene.png"],
+        top=2,
+        draw=tmp_path / "drawn.png",
+    )
+    (found,) = few.to_json()
+    assert few.predicted == "objects"
+    assert len(found["objects"]) <= 2
+    for one in found["objects"]:
+        assert one["score"] >= LEAST_SCORE
+        assert not one["name"].startswith("class "), "names are kept with the weights"
+        assert 0 <= min(one["box_px"]) <= max(one["box_px"]) <= 64
+    with Image.open(tmp_path / "drawn.png") as drawn:
+        assert drawn.size[0] >= 64
+    assert str(tmp_path / "scene.png") in str(few)
 
 
 def test_without_a_use_for_it_average_precision_is_not_computed(
