@@ -159,10 +159,7 @@ class Task(Protocol):
 
     @property
     def early_stop_metric(self) -> str:
-        """The metric of the validation images by which a training has a best epoch.
-
-        One of `metrics.QUALITY`; ``loss`` is the training's own. Another one must be `watched`.
-        """
+        """The metric of the validation images that decides which epoch is best: `watched`, or loss."""
         return "loss"
 
     @property
@@ -220,14 +217,19 @@ class Task(Protocol):
         """
 
     def fixed_objective(
-        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+        self,
+        classes: Sequence[str],
+        dataset: str,
+        model: ModelHandle,
+        trained_on: TrainedOn,
+        options: Any = None,
     ) -> Objective:
-        """Return the objective of evaluating a model as it was trained elsewhere.
+        """Return the `objective` of evaluating a model as it was trained elsewhere.
 
         Raises:
             JobFailed: the data set's classes are not the model's.
         """
-        return self.objective(classes, dataset)
+        return self.objective(classes, dataset, options)
 
     def plan_remark(self, model: ModelInfo, classes: int) -> str:
         """Return a remark on training a model on a data set of so many classes; empty for none.
