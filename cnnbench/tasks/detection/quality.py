@@ -43,7 +43,9 @@ RESAMPLED = ("box_map", "box_map50", "box_map75")
 RESAMPLES = 200
 MOST_CLASSES = 80  # with details of their own in a record
 CURVES = (0.5, 0.75)  # IoU
-_MILLE = 1000  # the value of a precision of 1 in a record's curves
+MILLE = 1000
+"""The value of a precision of 1 in a record's curves, which are of whole numbers."""
+
 _OF_CLASS = 2  # every second point of a class' own curve is kept
 
 _TASK = "detection"
@@ -160,7 +162,7 @@ def _of_classes(by_coco: coco.Coco, objects: Truth, classes: Sequence[str]) -> d
 
 
 def _points(precision: Floats) -> list[int]:
-    return np.rint(precision * _MILLE).astype(np.int64).tolist()  # type: ignore[no-any-return]
+    return np.rint(precision * MILLE).astype(np.int64).tolist()  # type: ignore[no-any-return]
 
 
 def _identity(truth: Named, objects: Truth) -> str:
