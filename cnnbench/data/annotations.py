@@ -40,6 +40,9 @@ class Objects:
         crowd: bool ``(n, k)``: those ``ignored`` objects that are crowds, of which a box may cover
             any part (COCO's ``iscrowd``); None if there are none.
         visible: the share of each object that nothing hides, float32 ``(n, k)``; None if unknown.
+        spans: height and width of what a whole fitted image stands for, in px of the picture before
+            it was fitted, float32 ``(n, 2)``: a box times these has the size of the object there.
+            None where it is the picture, ``sizes``.
     """
 
     labels: npt.NDArray[np.int64]
@@ -51,6 +54,7 @@ class Objects:
     tracks: npt.NDArray[np.int64] | None = None
     crowd: npt.NDArray[np.bool_] | None = None
     visible: npt.NDArray[np.float32] | None = None
+    spans: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,6 +63,10 @@ class Objects:
     def counts(self) -> npt.NDArray[np.int64]:
         """The number of objects in each image, ``(n,)``."""
         return np.asarray((self.labels != NO_OBJECT).sum(axis=1), np.int64)
+
+    def spans_or_sizes(self) -> npt.NDArray[np.float32]:
+        """Return ``spans``, or the sizes of the pictures, ``(n, 2)``."""
+        return self.sizes.astype(np.float32) if self.spans is None else self.spans
 
     def at(self, indices: npt.NDArray[np.int64]) -> Objects:
         """Return the objects in some of the images."""
