@@ -99,8 +99,8 @@ def precision_curves(records: Sequence[Record], for_all: str) -> Iterator[dict[s
             if not isinstance(of_iou, Mapping):
                 continue
             each = of_iou.get("classes")
-            named = list(zip(names, each, strict=False)) if _are_lists(names, each) else []
-            of_each = {str(name): line for name, line in named} if len(named) > 1 else {}
+            are_named = isinstance(names, list) and isinstance(each, list) and len(names) > 1
+            of_each = dict(zip(map(str, names), each, strict=False)) if are_named else {}
             for name, line in {for_all: of_iou.get("all"), **of_each}.items():
                 if _is_curve(line):
                     place = (model_title(record.model, record.variant), label, str(iou), name)
@@ -152,10 +152,6 @@ def _phases(record: Record, points: Sequence[tuple[float, float]]) -> Iterator[d
         if points:
             facts["peak"] = show(max(size for _, size in points), "bytes")
         yield {"began": rounded(began), "phase": words, "fact": facts}
-
-
-def _are_lists(*values: Any) -> bool:
-    return all(isinstance(value, list) for value in values)
 
 
 def _is_curve(line: Any) -> bool:
