@@ -72,12 +72,17 @@ def standings(report: Report) -> list[Standings]:
             if task and split(name)[0] == task.primary and row.get(name).is_ranked:
                 words = f"{task.name}{f' (+{head})' * bool(head)}"
                 found.setdefault((words, name), {}).setdefault(backbone, row.get(name))
-    labels = {split(name)[1] for _, name in found}
+    labels = {_setting(name) for _, name in found}
     return [
-        Standings(words if len(labels) == 1 else f"{words}, {split(name)[1]}", name, of)
+        Standings(words if len(labels) == 1 else f"{words}, {_setting(name)}", name, of)
         for (words, name), of in found.items()
         if len(of) >= FEWEST
     ]
+
+
+def _setting(name: str) -> str:
+    """Return the setting of a column without the task, which is named beside it."""
+    return "/".join(part for part in split(name)[1].split("/") if not part.startswith("task="))
 
 
 def _backbone(row: Row) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ from cnnbench.data.pictures import Fit
 from cnnbench.models.handle import ModelHandle, ModelInfo
 from cnnbench.schema import StrictModel
 from cnnbench.tasks.resampled_task import RankedByResamples
-from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, Task, TrainedOn
+from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, TrainedOn
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 
