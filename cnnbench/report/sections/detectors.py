@@ -22,9 +22,10 @@ _INTRODUCTION = (
     "Average precision by COCO's rules: AP is the mean over IoU .50:.05:.95 and the classes, at "
     "101 points of recall; AP50 and AP75 are at one IoU; small, medium and large are objects up to "
     "32² px, up to 96² px and above, in the original pictures; AR100 is the recall with 100 "
-    "detections a picture. Kinds of error after TIDE, at IoU 0.5: counted among the best-scored "
-    "detections of each class, as many as it has objects, as a share of all objects; 'missed' are "
-    "objects. All are means over the seeds."
+    "detections a picture. Kinds of error are TIDE's, counted among the best-scored detections of "
+    "each class, as many as it has objects, as a share of all objects: "
+    + "; ".join(f"{kind}, {meaning}" for kind, meaning in KINDS.items())
+    + ". All are means over the seeds."
 )
 _MOST_CLASSES = 12
 _AP = SUMMARY[0]
@@ -154,11 +155,11 @@ def _most_frequent(one: Detector, has_settings: bool) -> Iterator[str]:
     objects = one.mean("n_objects")
     parts = {kind: _part(one, kind, objects) if objects else None for kind in KINDS}
     known = {kind: part for kind, part in parts.items() if part}
-    if known:
-        kind = max(known, key=lambda name: known[name])
+    order = sorted(known, key=lambda kind: -known[kind])[:2]
+    if order:
         where = f" ({one.label})" * has_settings
-        share = f"{_share(known[kind])} of the objects"
-        yield f"{one.name}{where}: {kind} ({KINDS[kind]}), {share}."
+        words = ", then ".join(f"{kind} ({_share(known[kind])})" for kind in order)
+        yield f"{one.name}{where}: {words}"
 
 
 def _part(one: Detector, kind: str, objects: float) -> float | None:
