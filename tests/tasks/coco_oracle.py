@@ -103,7 +103,7 @@ def near(
     images, objects = truth["labels"].shape
     of = random.integers(0, objects, (images, most))
     boxes = np.take_along_axis(truth["boxes"], of[..., None], axis=1)
-    boxes = boxes + random.normal(0, 0.02, boxes.shape)
+    boxes = np.clip(boxes + random.normal(0, 0.02, boxes.shape), 0, 1)
     boxes = np.sort(boxes.reshape(images, most, 2, 2), axis=2).reshape(images, most, 4)
     labels = np.take_along_axis(truth["labels"], of, axis=1)
     is_other = (labels == NO_OBJECT) | (random.random(labels.shape) < 0.2)

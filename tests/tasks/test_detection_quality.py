@@ -207,6 +207,12 @@ def test_areas_are_those_of_the_original_picture() -> None:
     assert sizes == {50: ["box_map_small"], 200: ["box_map_medium"], 400: ["box_map_large"]}
 
 
+def test_boxes_are_clipped_to_the_image() -> None:
+    truth = one_image([(0, [0.0, 0.0, 0.4, 0.4])])
+    found = quality.evaluate(said((0, 0.9, [-0.3, -0.2, 0.4, 0.4])), truth, ["A"])
+    assert found.metrics["box_map"] == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize(
     ("kind", "answer"),
     [
