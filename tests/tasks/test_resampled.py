@@ -18,7 +18,8 @@ from cnnbench.selection.compare import compare
 from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE, ONE_SEED, STABLE
 from cnnbench.tasks.resampled_task import STEPS, Replicates, Resampled
 from cnnbench.tasks.task import TASKS, Contender
-from tests.detectors import COLUMN, LABEL, detector
+from tests.detectors import COLUMN, LABEL, SETTING, details, detector
+from tests.records import record
 
 TASK = TASKS.find("detection")
 WELL, ILL = (0.400, 0.404, 0.396), (0.300, 0.302, 0.298)
@@ -113,8 +114,43 @@ def test_a_gain_is_of_the_same_images() -> None:
     estimate, images = found
     assert images == 2000 and estimate.value == pytest.approx(-0.01)
     assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * 0.002 * math.sqrt(2), rel=0.2)
+    # Equal answers have an interval as if one more image were right on each side.
+    same = TASK.gain(base, base)
+    assert same is not None
+    assert same[0].high == -same[0].low == pytest.approx(1.96 * math.sqrt(2) / 2002, rel=1e-3)
     elsewhere = replace(new, details=new.details | {"test_objects_sha256": "others"})
     assert TASK.gain(base, elsewhere) is None
+
+
+def converted(variant: str, value: float, own: float = 0.0) -> Record:
+    setting = {"part": "convert", "variant": variant, "classes": 10, "training": SETTING}
+    facts = details(value, own=own) | {"flags": []}
+    sizes = {"file_bytes": 1000.0, "file_gzip_bytes": 900.0}
+    return record(
+        "Net",
+        "compression",
+        0,
+        setting=setting,
+        details=facts,
+        variant=variant,
+        box_map=value,
+        **sizes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "own", "words"),
+    [
+        (0.399, 0.0, "keeps 99.7 % of float32's AP (99.4-100.1 %)"),
+        (0.380, 0.001, "AP loss: 95.0 % of float32's AP (94."),
+        (0.398, 0.01, "2,000 test images cannot show whether it reaches 99 %)"),
+    ],
+)
+def test_compressed_detectors_are_judged_by_their_average_precision(
+    value: float, own: float, words: str
+) -> None:
+    both = [converted("float32", 0.4), converted("ptq-int8", value, own)]
+    assert words in tables.report(both)["compression_verdict"][1]
 
 
 @pytest.mark.parametrize(
