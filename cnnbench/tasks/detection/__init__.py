@@ -11,7 +11,8 @@ from cnnbench.data.annotations import Kind
 from cnnbench.data.pictures import Fit
 from cnnbench.models.handle import ModelHandle, ModelInfo
 from cnnbench.schema import StrictModel
-from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, Task, TrainedOn
+from cnnbench.tasks.resampled_task import RankedByResamples
+from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, TrainedOn
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 
@@ -49,7 +50,7 @@ class DetectionOptions(StrictModel):
     focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0
 
 
-class Detection(Task):
+class Detection(RankedByResamples):
     """The task `detection` (Géron, 3rd ed., ch. 14, "Object Detection")."""
 
     name = "detection"
