@@ -28,7 +28,8 @@ class GridCoding:
 
     The network has one output, ``(n, rows, columns, boxes * 5 + classes)``. Of every cell it gives,
     for each of its boxes, x and y of the centre relative to the cell, the roots of width and height
-    relative to the image, and the objectness; then the classes.
+    relative to the image, and the objectness; then the classes. All are logits: of sigmoids, those
+    of the classes of a softmax.
 
     Attributes:
         rows, columns: of the grid.
