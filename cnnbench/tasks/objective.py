@@ -86,9 +86,12 @@ class Objective(Protocol):
         """Return the Keras metric `Task.watched`, computed in every epoch.
 
         Of several outputs, a dictionary with one output: its metric has that name. None if it is no
-        mean over batches: then it is computed from `answers` for the validation images, by
-        `metrics.QUALITY`, in trainings that need it.
+        mean over batches: then `watched_value` is computed in trainings that need it.
         """
+
+    def watched_value(self, answers: Arrays, targets: Arrays, encoding: str) -> float:
+        """Return `Task.watched` of the validation images, if `watched` is None."""
+        raise NotImplementedError
 
     def answers(self, outputs: Arrays, encoding: str) -> Arrays:
         """Return what is kept of the outputs of one batch; by default the outputs.

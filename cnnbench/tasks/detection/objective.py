@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Named = dict[str, np.ndarray]
 
-IGNORED = "ignored"
+IGNORED, CROWD = "ignored", "crowd"
 
 
 class DetectionObjective(Objective):
@@ -85,16 +85,18 @@ class DetectionObjective(Objective):
 
     def targets(self, part: Part) -> Named:
         """Return the objects of each image, at least one row of them: ``labels``, ``boxes``,
-        ``ignored`` and, for areas in px of the picture, ``spans``.
+        ``ignored``, ``crowd`` and, for areas in px of the picture, ``spans``.
         """
         found = part.objects
         if found is None:
             raise JobFailed(f"{self._dataset} has no boxes, which detection needs")
-        rows: Named = {LABELS: found.labels, BOXES: found.boxes, IGNORED: found.ignored}
+        known = found.arrays()
+        rows = {name: known[name] for name in (LABELS, BOXES, IGNORED, CROWD) if name in known}
         if not found.labels.shape[1]:  # no image has an object
-            fill = {LABELS: NO_OBJECT, BOXES: 0, IGNORED: False}
             for name, one in rows.items():
-                rows[name] = np.full((len(part), 1, *one.shape[2:]), fill[name], one.dtype)
+                rows[name] = np.full(
+                    (len(part), 1, *one.shape[2:]), NO_OBJECT if name == LABELS else 0, one.dtype
+                )
         return rows | {"spans": found.spans_or_sizes()}
 
     def encoded(self, targets: Any, encoding: str) -> Any:
@@ -129,12 +131,18 @@ class DetectionObjective(Objective):
         answers = {name: np.asarray(one) for name, one in found.items()}
         return answers | {LABELS: answers[LABELS].astype(np.int64)}
 
+    def watched_value(self, answers: Arrays, targets: Arrays, encoding: str) -> float:
+        """Return COCO's average precision; 0 where no image has an object."""
+        from cnnbench.tasks.detection import coco, matching
+
+        truth = matching.read_truth(_named(targets))
+        found = matching.read_answers(_named(answers), _named(targets))
+        return max(0.0, float(coco.evaluated(found, truth, len(self._classes)).summary[0]))
+
     def evaluate(self, answers: Arrays, targets: Arrays, encoding: str) -> Evaluation:
         from cnnbench.tasks.detection import quality
 
-        if not isinstance(answers, Mapping) or not isinstance(targets, Mapping):
-            raise JobFailed("answers and targets of a detector are boxes and labels")
-        return quality.evaluate(answers, targets, self._classes)
+        return quality.evaluate(_named(answers), _named(targets), self._classes)
 
     def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
         truth, coder = self.targets(part), codings.coder(encoding)
@@ -195,3 +203,9 @@ class FixedObjective(DetectionObjective):
             SCORES: np.take_along_axis(found[SCORES], order, axis=1) * kept,
             BOXES: np.take_along_axis(found[BOXES], order[..., None], axis=1) * kept[..., None],
         }
+
+
+def _named(arrays: Arrays) -> Mapping[str, np.ndarray]:
+    if not isinstance(arrays, Mapping):
+        raise JobFailed("answers and targets of a detector are boxes and labels")
+    return arrays

@@ -205,8 +205,9 @@ class Training:
         point, watched = {"val_loss": _rounded(found["loss"])}, self._watched
         value = _of_metric(found, watched)
         if value is None and (self.setting.early_stop or self.setting.target is not None):
-            answers = predicted(model, validation.batches, self.objective)
-            value = QUALITY[watched].compute(answers, validation.targets)
+            objective, encoding = self.objective, self.objective.encoding(model)
+            answers = predicted(model, validation.batches, objective)
+            value = objective.watched_value(answers, validation.targets, encoding)
         return point if value is None else point | {f"val_{watched}": _rounded(value)}
 
 
