@@ -87,13 +87,18 @@ def evaluate(answers: Named, truth: Named, classes: Sequence[str]) -> Evaluation
         "errors": mistakes.counts(found, objects, len(classes)),
         "replicates": {
             name: np.rint(values * STEPS).astype(np.int64).tolist()
-            for name, values in _resampled(np.nan_to_num(replicates)).items()
+            for name, values in _resampled(_known(replicates)).items()
         },
         _OBJECTS: _identity(truth, objects),
     }
     left_out = int((objects.ignored & (objects.labels != NO_OBJECT)).sum())
     notes = [f"{left_out:,} crowds and difficult objects ignored"] if left_out else []
     return Evaluation(evaluate_all(_TASK, {**answers, **computed}, truth), details, notes)
+
+
+def _known(replicates: Floats) -> Floats:
+    """Return average precisions with the mean for resamples that have no object at all."""
+    return np.where(np.isnan(replicates), np.nanmean(replicates, axis=1)[:, None], replicates)
 
 
 def _resampled(values: Floats) -> dict[str, Any]:
