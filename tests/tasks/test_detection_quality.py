@@ -259,7 +259,7 @@ def test_chance_is_one_constant_answer() -> None:
 
 
 def test_details_fit_in_a_record() -> None:
-    answers, truth = made(9, images=300, most=100, objects=10, classes=90, flags=False, places=8)
+    answers, truth = made(9, images=60, most=100, objects=20, classes=90, flags=False, places=8)
     found = quality.evaluate(answers, truth, [f"class number {label}" for label in range(90)])
     assert len(json.dumps(found.details)) < 60_000
     replicates = found.details["replicates"]
