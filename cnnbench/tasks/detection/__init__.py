@@ -85,7 +85,12 @@ class Detection(RankedByResamples):
         return decode(outputs, network, names, top)
 
     def fixed_objective(
-        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+        self,
+        classes: Sequence[str],
+        dataset: str,
+        model: ModelHandle,
+        trained_on: TrainedOn,
+        options: Any = None,
     ) -> Objective:
         """Return the objective of a trained model, its outputs matched to the classes by name.
 
@@ -96,7 +101,7 @@ class Detection(RankedByResamples):
         from cnnbench.tasks.detection.objective import FixedObjective
 
         found = outputs_of(tuple(classes), model, dataset, trained_on)
-        return FixedObjective(classes, dataset, DetectionOptions(), found)
+        return FixedObjective(classes, dataset, options or DetectionOptions(), found)
 
     def refusal(self, model: ModelInfo, classes: int) -> str:
         """Return the reason if the head in the model's name is for other classes."""
