@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 Boxes = npt.NDArray[np.floating]
 
-_AT_ONCE = 20_000  # pairs of boxes
+_AT_ONCE = 5_000  # pairs of boxes
 _MULTIPLES = np.arange(5, 31) / 10  # of the median height and width
 
 
