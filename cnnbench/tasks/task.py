@@ -158,6 +158,11 @@ class Task(Protocol):
         """The metric that is computed in every epoch of a training."""
 
     @property
+    def early_stop_metric(self) -> str:
+        """The metric of the validation images that tells the best epoch: ``loss``, or `watched`."""
+        return "loss"
+
+    @property
     def predicted(self) -> str:
         """A plural noun for its predictions, their key in JSON: ``classes``."""
 
@@ -212,14 +217,19 @@ class Task(Protocol):
         """
 
     def fixed_objective(
-        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+        self,
+        classes: Sequence[str],
+        dataset: str,
+        model: ModelHandle,
+        trained_on: TrainedOn,
+        options: Any = None,
     ) -> Objective:
-        """Return the objective of evaluating a model as it was trained elsewhere.
+        """Return the `objective` of evaluating a model as it was trained elsewhere.
 
         Raises:
             JobFailed: the data set's classes are not the model's.
         """
-        return self.objective(classes, dataset)
+        return self.objective(classes, dataset, options)
 
     def plan_remark(self, model: ModelInfo, classes: int) -> str:
         """Return a remark on training a model on a data set of so many classes; empty for none.
@@ -231,11 +241,9 @@ class Task(Protocol):
         return ""
 
     def refusal(self, model: ModelInfo, classes: int) -> str:
-        """Return why a model cannot be trained on a data set of so many classes; empty if it can.
+        """Return why a model cannot be trained on a data set; empty if it can.
 
-        Args:
-            model: the reason is a predicate of it: ``has a head for …``.
-            classes: 0 if known only after reading the data set.
+        The arguments are those of `plan_remark`; the reason is a predicate: ``has a head for …``.
         """
         return ""
 
@@ -259,7 +267,7 @@ class Task(Protocol):
 
 
 def too_few_classes(model: ModelInfo, classes: int) -> str:
-    """Return a `Task.refusal` of a model whose name states fewer classes than the data set has."""
+    """Return a `Task.refusal` of a model whose name states fewer classes than the data set."""
     if "classes" not in model.stated or model.classes >= classes:
         return ""
     return f"has a head for {model.classes} classes, but the data set has {classes}"
@@ -271,6 +279,7 @@ TASKS: Registry[Task] = Registry(
     {
         "classification": "cnnbench.tasks.classification:CLASSIFICATION",
         "localization": "cnnbench.tasks.localization:LOCALIZATION",
+        "detection": "cnnbench.tasks.detection:DETECTION",
     },
 )
 

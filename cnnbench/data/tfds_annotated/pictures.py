@@ -38,6 +38,7 @@ class Marks:
         labels: class of each object, int64 ``(k,)``.
         boxes: float ``(k, 4)``: top, left, bottom, right as fractions of the picture.
         ignored: bool ``(k,)``.
+        crowd: bool ``(k,)``: those of them that are crowds; None if there are none.
         semantic: uint8 ``(H, W)``, as `Objects.semantic`; None if unknown.
         problems: why objects were left out.
     """
@@ -47,6 +48,12 @@ class Marks:
     ignored: npt.NDArray[np.bool_]
     semantic: npt.NDArray[np.uint8] | None = None
     problems: tuple[str, ...] = ()
+    crowd: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def crowds(self) -> npt.NDArray[np.bool_]:
+        """``crowd`` of every object, ``(k,)``."""
+        return np.zeros_like(self.ignored) if self.crowd is None else self.crowd
 
 
 class Annotator(Protocol):
@@ -125,8 +132,8 @@ class Split:
 
     def read(
         self, example: Example, size: tuple[int, int], channels: int, fit: Fit
-    ) -> tuple[Images, Marks, tuple[int, int]]:
-        """Return an image of that size, its annotations, and the size of the picture.
+    ) -> tuple[Images, Marks, Placement]:
+        """Return an image of that size, its annotations, and the place of the picture in it.
 
         Raises:
             JobFailed: it cannot be decoded.
@@ -150,8 +157,9 @@ class Split:
         semantic = marks.semantic
         if semantic is not None:
             semantic = placement.mask(semantic, outside=IGNORED)
-        fitted = Marks(marks.labels[kept], boxes, marks.ignored[kept], semantic)
-        return image, fitted, placement.picture
+        crowd = marks.crowds[kept]
+        fitted = Marks(marks.labels[kept], boxes, marks.ignored[kept], semantic, crowd=crowd)
+        return image, fitted, placement
 
     def _file(self, example: Example) -> str:
         return str(example[self.annotator.file_name].decode(errors="replace"))
@@ -187,12 +195,14 @@ class TfdsPictures:
             rows_of.setdefault(place, []).append(row)
         images = np.empty((len(indices), *sides(size), channels), np.uint8)
         shapes = np.empty((len(indices), 2), np.int64)
+        spans = np.empty((len(indices), 2), np.float32)
         marks: list[Marks] = [_NONE] * len(indices)
 
         def one(found: tuple[int, Example]) -> None:
-            read = self._split.read(found[1], sides(size), channels, fit)
+            image, mark, placement = self._split.read(found[1], sides(size), channels, fit)
             for row in rows_of[int(found[0])]:
-                images[row], marks[row], shapes[row] = read
+                images[row], marks[row] = image, mark
+                shapes[row], spans[row] = placement.picture, placement.span
 
         examples = self._split.examples((_IMAGE, *self._split.annotator.masks), wanted)
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -204,7 +214,9 @@ class TfdsPictures:
             [mark.boxes for mark in marks],
             shapes,
             [mark.ignored.tolist() for mark in marks],
+            [mark.crowds.tolist() for mark in marks],
             semantic=np.stack(masks) if masks else None,
+            spans=spans,
         )
         return images, objects
 

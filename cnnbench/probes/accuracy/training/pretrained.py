@@ -18,6 +18,7 @@ from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import AnnotatedPictures, Labels, Part, Pictures, data_details
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.accuracy import task_options
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training_config import IMAGENET
@@ -46,24 +47,27 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     names = _class_names(setting, context.search_path)
     is_imagenet = setting.weights == IMAGENET and not model.is_trained
     trained_on = TrainedOn(is_imagenet, names, setting.class_names or "")
-    objective = setting.goal.fixed_objective(splits.classes, setting.dataset, model, trained_on)
+    options = task_options.parsed(setting.goal, setting.options)
+    objective = setting.goal.fixed_objective(
+        splits.classes, setting.dataset, model, trained_on, options
+    )
     parts = [splits.test] if splits.has_own_test else [splits.train, splits.test]
     labels = np.concatenate([part.labels for part in parts])
     chosen = loading.subset(labels, setting.test_examples)
     whole = model.build(weights=weights)
     trained, path = network.select_output(model, whole, setting.goal)
     preprocess = network.preprocessing(model, setting)
-    outputs: list[Arrays] = []
+    answers: list[Arrays] = []
     targets: list[Arrays] = []
-    done = 0
+    encoding, done = objective.encoding(trained), 0
     for batch in _batches(parts, chosen, network.images(model, setting), _reader(setting)):
         context.report_progress(f"testing on {len(chosen):,} images, {done:,} done")
-        answers = trained.predict_on_batch(preprocess(batch.images.astype(np.float32)))
-        outputs.append(network.as_arrays(answers))
+        outputs = trained.predict_on_batch(preprocess(batch.images.astype(np.float32)))
+        answers.append(objective.answers(network.as_arrays(outputs), encoding))
         targets.append(objective.targets(batch))
         done += len(batch)
-    answers, truth = network.concatenated(outputs), network.concatenated(targets)
-    found = objective.evaluate(answers, truth, objective.encoding(trained))
+    given, truth = network.concatenated(answers), network.concatenated(targets)
+    found = objective.evaluate(given, truth, encoding)
     notes = [*network.notes(trained, preprocess), *found.notes]
     for note in (*splits.notes, *notes):
         context.report_progress(note)

@@ -1,0 +1,242 @@
+"""Detections matched with true boxes by COCO's rules, at every IoU threshold at once.
+
+`faster_coco_eval` gives the published numbers. It keeps its matches to itself, and resampling the
+images needs them: the same rules are applied here, to all images together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnbench.data.annotations import NO_OBJECT
+from cnnbench.errors import JobFailed
+
+Named = Mapping[str, np.ndarray]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+THRESHOLDS: Floats = np.linspace(0.5, 0.95, 10)
+"""COCO's IoU thresholds, ``.50:.05:.95``."""
+
+MOST = 100
+"""COCO's limit of detections of one class in one image."""
+
+_AT_ONCE = 4_000_000  # pairs of boxes whose overlaps are in memory together
+
+
+def level(threshold: float) -> int:
+    """Return the index of one of `THRESHOLDS`."""
+    return int(np.argmin(np.abs(THRESHOLDS - threshold)))
+
+
+@dataclass(frozen=True)
+class Found:
+    """Detections of all images, image by image, the best score of each first.
+
+    Attributes:
+        images: index of the image, ``(d,)``.
+        labels: ``(d,)``.
+        scores: ``(d,)``.
+        boxes: ``(d, 4)``: left, top, width and height in px of the original picture.
+    """
+
+    images: Ints
+    labels: Ints
+    scores: Floats
+    boxes: Floats
+
+    def only(self, kept: Bools) -> Found:
+        """Return some of the detections, in the same order."""
+        return Found(self.images[kept], self.labels[kept], self.scores[kept], self.boxes[kept])
+
+
+@dataclass(frozen=True)
+class Truth:
+    """True objects of n images, in k rows an image.
+
+    Attributes:
+        labels: ``(n, k)``; `NO_OBJECT` fills up.
+        boxes: ``(n, k, 4)``, as `Found.boxes`.
+        ignored: ``(n, k)``: neither right nor wrong.
+        crowd: ``(n, k)``: those of them that are crowds, with which any number of detections match,
+            by the share of a detection inside the crowd.
+    """
+
+    labels: Ints
+    boxes: Floats
+    ignored: Bools
+    crowd: Bools
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def counted(self) -> Bools:
+        """The objects to be found, ``(n, k)``."""
+        return (self.labels != NO_OBJECT) & ~self.ignored
+
+
+def read_truth(truth: Named) -> Truth:
+    """Return the true objects of a test set; see `quality.evaluate`."""
+    labels = np.asarray(truth["labels"], np.int64)
+    ignored = np.asarray(truth.get("ignored", np.zeros(labels.shape, np.bool_)), np.bool_)
+    crowd = np.asarray(truth.get("crowd", np.zeros(labels.shape, np.bool_)), np.bool_)
+    boxes = _px(truth["boxes"], np.asarray(truth["spans"], np.float64)[:, None])
+    return Truth(labels, boxes, ignored | crowd, crowd)
+
+
+def read_answers(answers: Named, truth: Named) -> Found:
+    """Return the detections of a network, at most `MOST` of a class in an image.
+
+    Boxes are clipped to the network's image.
+
+    Raises:
+        JobFailed: a box or a score is not finite.
+    """
+    labels = np.asarray(answers["labels"], np.int64)
+    scores = np.asarray(answers["scores"], np.float64)
+    order = np.argsort(np.where(labels == NO_OBJECT, np.inf, -scores), axis=1, kind="stable")
+    labels = np.take_along_axis(labels, order, axis=1)
+    scores = np.take_along_axis(scores, order, axis=1)
+    inside = np.clip(np.asarray(answers["boxes"], np.float64), 0.0, 1.0)  # keeps a NaN
+    boxes = np.take_along_axis(inside, order[..., None], axis=1)
+    images, ranks = np.nonzero(labels != NO_OBJECT)
+    spans = np.asarray(truth["spans"], np.float64)[images]
+    found = Found(
+        images, labels[images, ranks], scores[images, ranks], _px(boxes[images, ranks], spans)
+    )
+    if not (np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()):
+        raise JobFailed("its boxes or scores are not finite")
+    return found.only(_places(found) < MOST)
+
+
+def _px(boxes: npt.ArrayLike, spans: Floats) -> Floats:
+    """Return ``y0 x0 y1 x1`` in fractions as left, top, width, height in px."""
+    edges = np.asarray(boxes, np.float64)
+    first, last = edges[..., :2] * spans, edges[..., 2:] * spans
+    return np.concatenate([first[..., ::-1], np.maximum(last - first, 0.0)[..., ::-1]], axis=-1)
+
+
+def _places(found: Found) -> Ints:
+    """Return the place of each detection among those of its class in its image, from 0."""
+    order = np.lexsort((np.arange(len(found.images)), found.labels, found.images))
+    images, labels = found.images[order], found.labels[order]
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (images[1:] != images[:-1]) | (labels[1:] != labels[:-1])
+    starts = np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order)) - starts
+    return places
+
+
+def overlaps(found: Found, truth: Truth) -> Iterator[tuple[slice, Floats]]:
+    """Yield, for slices of the detections, the IoU with all objects of their image, ``(m, k)``.
+
+    With a crowd it is the share of the detection inside the crowd. -1 where there is no object.
+    """
+    for part in _parts(found, truth):
+        images = found.images[part]
+        iou = _iou(found.boxes[part][:, None], truth.boxes[images], truth.crowd[images])
+        yield part, np.where(truth.labels[images] == NO_OBJECT, -1.0, iou)
+
+
+def _parts(found: Found, truth: Truth) -> Iterator[slice]:
+    step = max(1, _AT_ONCE // max(1, truth.labels.shape[1]))
+    for start in range(0, len(found.images), step):
+        yield slice(start, start + step)
+
+
+def _iou(boxes: Floats, objects: Floats, crowd: Bools) -> Floats:
+    """Return the overlap of each pair, by the very operations of COCO's code: no digit differs."""
+    (x, y, w, h), (left, top, width, height) = (np.moveaxis(one, -1, 0) for one in (boxes, objects))
+    across = np.minimum(x + w, left + width) - np.maximum(x, left)
+    down = np.minimum(y + h, top + height) - np.maximum(y, top)
+    common = np.where((across > 0) & (down > 0), across * down, 0.0)
+    own = np.broadcast_to(w * h, common.shape)
+    whole = np.where(crowd, own, own + width * height - common)
+    return np.divide(common, whole, out=np.zeros_like(common), where=whole > 0)
+
+
+@dataclass(frozen=True)
+class Near:
+    """Detections that overlap an object of their class, at most c each, and those objects.
+
+    Attributes:
+        places: indices of the detections, ``(m,)``.
+        rows: rows of the objects, ``(m, c)``.
+        ious: their overlaps, ``(m, c)``; 0 where there are fewer than c.
+    """
+
+    places: Ints
+    rows: Ints
+    ious: Floats
+
+
+def near(found: Found, truth: Truth, least: float = THRESHOLDS[0]) -> Near:
+    """Return the detections that overlap an object of their class by ``least``."""
+    pairs: list[tuple[Ints, Ints, Floats]] = []
+    for part in _parts(found, truth):
+        images = found.images[part]
+        ats, rows = np.nonzero(truth.labels[images] == found.labels[part][:, None])
+        of_image = images[ats], rows
+        iou = _iou(found.boxes[part][ats], truth.boxes[of_image], truth.crowd[of_image])
+        kept = iou >= least
+        pairs.append((ats[kept] + part.start, rows[kept], iou[kept]))
+    if not pairs:
+        return Near(np.zeros(0, np.int64), np.zeros((0, 1), np.int64), np.zeros((0, 1)))
+    ats, rows, ious = (np.concatenate(values) for values in zip(*pairs, strict=True))
+    places, starts, counts = np.unique(ats, return_index=True, return_counts=True)
+    columns = np.arange(len(ats)) - np.repeat(starts, counts)
+    shape = len(places), int(counts.max(initial=1))
+    result = Near(places, np.zeros(shape, np.int64), np.zeros(shape))
+    lines = np.repeat(np.arange(len(places)), counts)
+    result.rows[lines, columns], result.ious[lines, columns] = rows, ious
+    return result
+
+
+def matched(
+    found: Found, truth: Truth, thresholds: Floats = THRESHOLDS, known: Near | None = None
+) -> Ints:
+    """Return the row of the object that each detection is matched with, ``(thresholds, d)``.
+
+    `NO_OBJECT` where it is matched with none. By score, each detection takes the object of its
+    class with the largest IoU of at least the threshold that none has taken; an ignored one only if
+    there is no other. Any number of detections may take one crowd. Of equal IoUs the last counts.
+
+    Args:
+        found, truth: what is matched.
+        thresholds: of IoU.
+        known: what `near` returns, if it has been computed for no larger a threshold.
+    """
+    result = np.full((len(thresholds), len(found.images)), NO_OBJECT, np.int64)
+    taken = np.zeros((len(thresholds), *truth.labels.shape), np.bool_)
+    least = np.minimum(thresholds, 1 - 1e-10)
+    pairs = known or near(found, truth, float(least.min()))
+    for of_round in _rounds(found.images[pairs.places]):
+        at, row, iou = pairs.places[of_round], pairs.rows[of_round], pairs.ious[of_round]
+        images = found.images[at][:, None]
+        is_open = ~taken[:, images, row] | truth.crowd[images, row]
+        may = (iou >= least[:, None, None]) & is_open
+        is_ignored = truth.ignored[images, row]
+        # An object that counts is better than any that is ignored, whose IoU is at most 1.
+        value = np.where(may, iou - 2.0 * is_ignored + 4.0, 0.0)
+        best = value.shape[-1] - 1 - np.argmax(value[..., ::-1], axis=-1)
+        is_match = np.take_along_axis(value, best[..., None], axis=-1)[..., 0] > 0
+        chosen = row[np.arange(len(at)), best]
+        result[:, at] = np.where(is_match, chosen, NO_OBJECT)
+        at_level, place = np.nonzero(is_match)
+        taken[at_level, images[place, 0], chosen[at_level, place]] = True
+    return result
+
+
+def _rounds(images: Ints) -> Iterator[Ints]:
+    """Yield the first detection of every image, then the second of every image, and so on."""
+    starts = np.flatnonzero(np.diff(images, prepend=-1))
+    counts = np.diff(starts, append=len(images))
+    for turn in range(int(counts.max(initial=0))):
+        yield starts[counts > turn] + turn
