@@ -20,6 +20,7 @@ from cnnbench.plugins import Registry
 from cnnbench.schema import StrictModel
 from cnnbench.statistics.estimates import Estimate
 from cnnbench.statistics.verdict import Verdict
+from cnnbench.tasks.finishing import Finishing
 from cnnbench.tasks.objective import Arrays, Evaluation, Objective
 from cnnbench.tasks.prediction import Prediction
 
@@ -127,7 +128,7 @@ class NoOptions(StrictModel):
     """Options of a task that has none."""
 
 
-class Task(Protocol):
+class Task(Finishing, Protocol):
     """A task. A subclass inherits the methods that have a body here."""
 
     @property

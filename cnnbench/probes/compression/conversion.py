@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnbench.data.pictures import data_details
 from cnnbench.environment import usable_cores
-from cnnbench.errors import CnnbenchError, JobFailed, brief, is_out_of_memory
+from cnnbench.errors import CnnbenchError, JobFailed, is_out_of_memory
 from cnnbench.files import replace_text, replacing
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.training import network
@@ -35,7 +35,7 @@ from cnnbench.probes.compression.steps.quantisation import Quantisation
 from cnnbench.probes.compression.steps.wrapping import SkippedLayers
 from cnnbench.probes.compression.variants import Variant, parse
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import calibrated_model, inside
 from cnnbench.probes.latency.runtimes import litert
 from cnnbench.probes.latency.runtimes.litert import LiteRTFile
 
@@ -151,16 +151,9 @@ def convert(
         if is_out_of_memory(error):
             raise
         print(error, file=sys.stderr)  # noqa: T201 - to the job's log
-        raise JobFailed(f"the conversion failed: {reason(error)}") from error
+        raise JobFailed(f"the conversion failed: {inside.reason(error)}") from error
     conversion.check(content)
     return content
-
-
-def reason(error: BaseException) -> str:
-    """Return the line of a converter's message that gives the reason."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    with_reason = [line for line in lines if "error:" in line] or lines or [type(error).__name__]
-    return brief(with_reason[0].rpartition("error:")[2].strip() or with_reason[0])
 
 
 def _analysed(content: bytes, variant: Variant) -> ProbeResult:

@@ -23,8 +23,9 @@ from cnnbench.named import show as show_shape
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training_config import OWN
 from cnnbench.probes.compression import paths, settings, variants
-from cnnbench.probes.compression.settings import CompressionSetting, Training
+from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.settings import Setting
+from cnnbench.probes.trained_network import Training
 from cnnbench.tasks.task import DEFAULT, TASKS
 from cnnbench.text import pydantic_message
 from cnnbench.units import show
