@@ -38,6 +38,9 @@ class Objects:
             `semantic_of` derives it from ``instances``.
         tracks: identity of each object over a sequence, int64 ``(n, k)``; None without sequences.
         visible: the share of each object that nothing hides, float32 ``(n, k)``; None if unknown.
+        spans: height and width of what a whole fitted image stands for, in px of the picture before
+            it was fitted, float32 ``(n, 2)``: a box times these has the size of the object there.
+            None where it is the picture, ``sizes``.
     """
 
     labels: npt.NDArray[np.int64]
@@ -48,6 +51,7 @@ class Objects:
     semantic: npt.NDArray[np.uint8] | None = None
     tracks: npt.NDArray[np.int64] | None = None
     visible: npt.NDArray[np.float32] | None = None
+    spans: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -56,6 +60,10 @@ class Objects:
     def counts(self) -> npt.NDArray[np.int64]:
         """The number of objects in each image, ``(n,)``."""
         return np.asarray((self.labels != NO_OBJECT).sum(axis=1), np.int64)
+
+    def spans_or_sizes(self) -> npt.NDArray[np.float32]:
+        """Return ``spans``, or the sizes of the pictures, ``(n, 2)``."""
+        return self.sizes.astype(np.float32) if self.spans is None else self.spans
 
     def at(self, indices: npt.NDArray[np.int64]) -> Objects:
         """Return the objects in some of the images."""

@@ -96,6 +96,12 @@ class Placement:
         )
         return image
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """Height and width of what the whole fitted image stands for, in px of the picture."""
+        (y, x), (down, right) = self.size, self._line()[1][:2].tolist()
+        return y / down, x / right
+
     def boxes(self, boxes: npt.ArrayLike) -> Boxes:
         """Return boxes as fractions of the fitted image, clipped to it.
 

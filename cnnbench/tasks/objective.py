@@ -85,11 +85,26 @@ class Objective(Protocol):
     def watched(self, encoding: str) -> Any:
         """Return the Keras metric `Task.watched`, computed in every epoch.
 
-        Of several outputs, a dictionary with one output: its metric has that name.
+        Of several outputs, a dictionary with one output: its metric has that name. None if it is no
+        mean over batches: then `watched_value` is computed in trainings that need it.
         """
 
-    def evaluate(self, outputs: Arrays, targets: Arrays, encoding: str) -> Evaluation:
-        """Evaluate outputs against the ground truth of the same images.
+    def watched_value(self, answers: Arrays, targets: Arrays, encoding: str) -> float:
+        """Return `Task.watched` of the validation images, if `watched` is None."""
+        raise NotImplementedError
+
+    def answers(self, outputs: Arrays, encoding: str) -> Arrays:
+        """Return what is kept of the outputs of one batch; by default the outputs.
+
+        Answers of all test images are in memory at once, outputs of a detector would not fit.
+
+        Raises:
+            JobFailed: the outputs are not finite numbers, if that can no longer be seen.
+        """
+        return outputs
+
+    def evaluate(self, answers: Arrays, targets: Arrays, encoding: str) -> Evaluation:
+        """Evaluate `answers` against the ground truth of the same images.
 
         Raises:
             JobFailed: the outputs are not finite numbers.
@@ -97,7 +112,7 @@ class Objective(Protocol):
 
     def postprocessed(self, outputs: Arrays, encoding: str) -> Any:
         """Return what outputs say of their images: the work between a network and its user."""
-        return outputs
+        return self.answers(outputs, encoding)
 
     def check_model(self, model: ModelHandle) -> None:
         """Raise `JobFailed` if the model is fixed to outputs that cannot do the task."""
@@ -111,24 +126,25 @@ class Objective(Protocol):
         """Return the encoding of the outputs of a ``keras.Model``; empty if there is only one."""
         return ""
 
-    def encoded(self, targets: Any) -> Any:
+    def encoded(self, targets: Any, encoding: str) -> Any:
         """Return targets as the loss takes them; by default as they are.
 
         Args:
             targets: one batch of what `targets` returns, as tensors, after augmentation.
+            encoding: of the network's outputs.
 
         Returns:
             Tensors ``(n, ...)``: one, or one for each loss.
         """
         return targets
 
-    def agreement(self, outputs: Arrays, others: Arrays, encoding: str) -> float | None:
-        """Return the share of images for which two networks give the same answer.
+    def agreement(self, answers: Arrays, others: Arrays, encoding: str) -> float | None:
+        """Return the share of images for which two networks give the same `answers`.
 
         None if answers of this task cannot be compared for equality.
         """
         return None
 
-    def notes(self, model: ModelHandle, part: Part) -> list[str]:
+    def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
         """Return remarks for the reader on the model that was trained, and on the test images."""
         return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -33,3 +33,16 @@ class Prediction(Protocol):
     def mark(self, number: int) -> Mark | None:
         """Return what to draw into the picture, in colour ``number``; None if it has no place."""
         return None
+
+
+def in_pixels(box: Sequence[float], picture: tuple[int, int]) -> list[float]:
+    """Return a box, fractions of a picture, in its px, to a tenth: top, left, bottom, right."""
+    return [round(place * size, 1) for place, size in zip(box, picture * 2, strict=True)]
+
+
+def edges_text(box: Sequence[float], picture: tuple[int, int] | None) -> str:
+    """Return a box in px of the picture, or in per cent of an image whose size is unknown."""
+    unit, scale = ("%", (100, 100)) if picture is None else ("px", picture)
+    names = ("top", "left", "bottom", "right")
+    edges = zip(names, box, scale * 2, strict=True)
+    return ", ".join(f"{side} {place * size:.0f}" for side, place, size in edges) + f" {unit}"

@@ -159,6 +159,14 @@ class Task(Finishing, Protocol):
         """The metric that is computed in every epoch of a training."""
 
     @property
+    def early_stop_metric(self) -> str:
+        """The metric of the validation images by which a training has a best epoch.
+
+        One of `metrics.QUALITY`; ``loss`` is the training's own. Another one must be `watched`.
+        """
+        return "loss"
+
+    @property
     def predicted(self) -> str:
         """A plural noun for its predictions, their key in JSON: ``classes``."""
 
@@ -272,6 +280,7 @@ TASKS: Registry[Task] = Registry(
     {
         "classification": "cnnbench.tasks.classification:CLASSIFICATION",
         "localization": "cnnbench.tasks.localization:LOCALIZATION",
+        "detection": "cnnbench.tasks.detection:DETECTION",
     },
 )
 

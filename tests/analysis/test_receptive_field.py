@@ -123,3 +123,21 @@ def test_windows_that_are_cut_out_are_followed_into_the_batch() -> None:
     x = CutWindows((4, 6), (4, 4), (3, 2))(inputs)
     x = PlaceOnGrid((3, 2))(layers.Dense(2)(layers.Flatten()(x)))
     assert inspect(tf.keras.Model(inputs, x)).metrics["receptive_field_px"] == 6
+
+
+def test_positions_of_several_maps_in_one_list_keep_the_largest_field() -> None:
+    """The boxes of a detector; a window over the list would join places with no fixed distance."""
+
+    def boxes(x: Any) -> Any:
+        fine = layers.Conv2D(2, 3, padding="same")(x)
+        coarse = layers.Conv2D(2, 3, strides=2, padding="same")(fine)
+        lists = [layers.Reshape((-1, 2))(one) for one in (fine, coarse)]
+        return layers.Concatenate(axis=1, name="list")(lists)
+
+    assert field((8, 8, 1), boxes) == (5, "", "")
+    assert field((8, 8, 1), lambda x: layers.Dense(3)(boxes(x))) == (5, "", "")
+    assert field((8, 8, 1), lambda x: layers.Cropping1D(8)(boxes(x))) == (5, "", "")
+    seen = field((8, 8, 1), lambda x: layers.Conv1D(1, 3, name="across")(boxes(x)))
+    assert seen == (5, "", "across")
+    pooled = field((8, 8, 1), lambda x: layers.GlobalAveragePooling1D(name="all")(boxes(x)))
+    assert pooled == (5, "all", "")

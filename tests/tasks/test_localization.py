@@ -64,7 +64,7 @@ def test_targets_are_encoded_as_centre_size_and_weight() -> None:
         "labels": np.array([[2], [-1]]),
         "boxes": np.array([[(0.1, 0.2, 0.5, 0.8)], [(0, 0, 0, 0)]], np.float32),
     }
-    found = objective().encoded(targets)
+    found = objective().encoded(targets, "softmax")
     assert found["boxes"].numpy() == pytest.approx(
         np.array([(0.5, 0.3, 0.6, 0.4, 1), (0, 0, 0, 0, 0)]), abs=1e-6
     )
@@ -202,14 +202,14 @@ def test_other_options_are_refused(options: Any) -> None:
 
 def test_several_objects_and_other_classes_are_noted() -> None:
     model: Any = SimpleNamespace(stated=frozenset({"classes"}), classes=10)
-    assert objective().notes(model, part(OBJECTS)) == [
+    assert objective().notes(model, part(OBJECTS), "softmax") == [
         "trained for the data set's 3 classes",
         "2 of 4 test images have several objects: the largest of each is to be found",
     ]
     assert LOCALIZATION.plan_remark(model, 3) == "is trained for the data set's 3 classes"
     unstated: Any = SimpleNamespace(stated=frozenset(), classes=10)
     single = part(of_lists([[0]], [[SMALL]], [(8, 8)]))
-    assert objective().notes(unstated, single) == []
+    assert objective().notes(unstated, single, "softmax") == []
 
 
 def test_a_trained_localiser_is_evaluated_with_its_own_order_of_classes() -> None:

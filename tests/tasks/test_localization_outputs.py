@@ -225,7 +225,7 @@ one = network()
 encoding = found.encoding(one)
 targets = {name: value for name, value in found.targets(part).items()}
 data = tf.data.Dataset.from_tensor_slices(((part.images / 255.0).astype("float32"), targets))
-batches = data.batch(32).map(lambda images, targets: (images, found.encoded(targets)))
+batches = data.batch(32).map(lambda images, targets: (images, found.encoded(targets, encoding)))
 one.compile(
     tf.keras.optimizers.Adam(0.01),
     loss=found.loss(encoding, 0.1),

@@ -8,7 +8,14 @@ from math import prod
 
 import numpy as np
 
-from cnnbench.analysis.receptive_field.field import Factor, Field, Place, fixed_axis, moving
+from cnnbench.analysis.receptive_field.field import (
+    LISTED,
+    Factor,
+    Field,
+    Place,
+    fixed_axis,
+    moving,
+)
 from cnnbench.analysis.rule import Window
 
 
@@ -31,7 +38,7 @@ def contracted(field: Field, places: Iterable[int], name: str) -> Field:
     rest = moving(p for place, p in enumerate(field.places) if place not in chosen)
     axes, sees_all = list(field.axes), field.sees_all
     for factor in summed:
-        if any(_separates(factor, other) for other in rest):
+        if factor.axis != LISTED and any(_separates(factor, other) for other in rest):
             axis = axes[factor.axis]
             axes[factor.axis] = replace(axis, end=axis.end + (factor.size - 1) * factor.step)
         else:
@@ -54,6 +61,10 @@ def windowed(field: Field, windows: Mapping[int, Window], sizes: Sequence[int], 
     for place, window in windows.items():
         factors = _simplified(places[place])
         spread = [f for f in factors if f.moves]
+        if any(f.axis == LISTED for f in factors):
+            lost = lost or (name if window.extent > 1 else "")
+            places[place] = (Factor(sizes[place], LISTED),)
+            continue
         if len(factors) == 2 and factors[0].moves and not factors[1].moves:
             # Copies next to one another, as a channel that was turned into positions.
             copies = factors[1].size
@@ -152,6 +163,9 @@ def sliced(field: Field, place: int, start: int, step: int, size: int, name: str
     places = list(field.with_size(place, size).places)
     if not moving([factors]):
         return field.placed(places)
+    if any(f.axis == LISTED for f in factors):
+        places[place] = (Factor(size, LISTED),)
+        return field.placed(places)
     if len(factors) > 1 or step < 1:
         return field.without_positions(name, [prod(f.size for f in one) for one in places])
     factor = factors[0]
@@ -174,7 +188,7 @@ def cut(place: Place, indices: Sequence[int]) -> Place | None:
     size = len(found) // len(starts)
     stride = found[starts[1]] if len(starts) > 1 else size
     regular = [start * stride + offset for start in range(len(starts)) for offset in range(size)]
-    if len(factors) != 1 or found != regular or stride < 1:
+    if len(factors) != 1 or factors[0].axis == LISTED or found != regular or stride < 1:
         return None
     (whole,) = factors
     step = whole.step
@@ -240,7 +254,8 @@ def concatenated(
     result = joined(flat, beside, name).with_size(place, sizes[place])
     if not spread:
         return result
-    if len(known) > 1:
-        return result.without_positions(name, sizes)
     field, at = known[0]
+    if len(known) > 1 or any(factor.axis == LISTED for factor in field.places[place]):
+        places = [*result.places[:place], (Factor(sizes[place], LISTED),)]
+        return result.placed([*places, *result.places[place + 1 :]])
     return windowed(field, {place: Window(1, 1, sum(widths[:at]))}, sizes, name)

@@ -76,13 +76,18 @@ class Axis:
         )
 
 
+LISTED = -2
+
+
 @dataclass(frozen=True)
 class Factor:
     """A part of an axis of a tensor.
 
     Attributes:
         size: number of steps.
-        axis: the axis of the input along which a step moves the field; -1 for none.
+        axis: the axis of the input along which a step moves the field; -1 for none, `LISTED` for
+            positions of several tensors one after another, from one to the next of which there is
+            no fixed number of pixels.
         step: pixels per step.
         cuts: a step leads to the next of windows that were cut out, which may overlap.
     """
@@ -95,7 +100,7 @@ class Factor:
     @property
     def moves(self) -> bool:
         """True if a step along it moves the field."""
-        return self.axis >= 0
+        return self.axis != -1
 
 
 Place = tuple[Factor, ...]  # the factors of one axis of a tensor; none for an axis of one step

@@ -34,6 +34,7 @@ class _Fitted:
     boxes: Boxes
     instances: npt.NDArray[np.uint16] | None
     semantic: npt.NDArray[np.uint8] | None
+    span: tuple[float, float]
 
 
 class AnnotatedPhotographs:
@@ -76,11 +77,13 @@ class AnnotatedPhotographs:
         masks = self._empty_masks((len(chosen), height, width))
         kept: list[npt.NDArray[np.bool_]] = []
         boxes: list[Boxes] = []
+        spans = np.empty((len(chosen), 2), np.float32)
         with ThreadPoolExecutor(_THREADS) as pool:
             for place, fitted in enumerate(pool.map(one, chosen)):
                 images[place] = fitted.image
                 kept.append(fitted.kept)
                 boxes.append(fitted.boxes)
+                spans[place] = fitted.span
                 for name, mask in masks.items():
                     mask[place] = getattr(fitted, name)
         instances = masks.get("instances")
@@ -92,6 +95,7 @@ class AnnotatedPhotographs:
             boxes,
             [picture.size for picture in chosen],
             [picture.ignored[rows].tolist() for picture, rows in pairs],
+            spans=spans,
             **masks,
         )
         return images, objects
@@ -123,7 +127,8 @@ class AnnotatedPhotographs:
             semantic = self._outside(of_number[numbers], placement)
         elif "semantic" in self._kinds:
             semantic = self._outside(self._classes(picture, placement), placement)
-        return _Fitted(image, kept, placement.boxes(picture.boxes)[kept], instances, semantic)
+        boxes = placement.boxes(picture.boxes)[kept]
+        return _Fitted(image, kept, boxes, instances, semantic, placement.span)
 
     def _numbered(self, picture: AnnotatedPicture, placement: Placement) -> Numbers:
         """Return the number of the object at each pixel, ``(h, w)``: 0 for the ground.

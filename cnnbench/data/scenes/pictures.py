@@ -119,4 +119,5 @@ def _fitted(objects: Objects, placement: Placement) -> Objects:
         ignored=objects.ignored,
         instances=instances,
         visible=np.take_along_axis(objects.visible, order, axis=1) * kept_first,
+        spans=np.tile(np.asarray(placement.span, np.float32), (count, 1)),
     )

@@ -125,8 +125,8 @@ class Split:
 
     def read(
         self, example: Example, size: tuple[int, int], channels: int, fit: Fit
-    ) -> tuple[Images, Marks, tuple[int, int]]:
-        """Return an image of that size, its annotations, and the size of the picture.
+    ) -> tuple[Images, Marks, Placement]:
+        """Return an image of that size, its annotations, and the place of the picture in it.
 
         Raises:
             JobFailed: it cannot be decoded.
@@ -151,7 +151,7 @@ class Split:
         if semantic is not None:
             semantic = placement.mask(semantic, outside=IGNORED)
         fitted = Marks(marks.labels[kept], boxes, marks.ignored[kept], semantic)
-        return image, fitted, placement.picture
+        return image, fitted, placement
 
     def _file(self, example: Example) -> str:
         return str(example[self.annotator.file_name].decode(errors="replace"))
@@ -187,12 +187,14 @@ class TfdsPictures:
             rows_of.setdefault(place, []).append(row)
         images = np.empty((len(indices), *sides(size), channels), np.uint8)
         shapes = np.empty((len(indices), 2), np.int64)
+        spans = np.empty((len(indices), 2), np.float32)
         marks: list[Marks] = [_NONE] * len(indices)
 
         def one(found: tuple[int, Example]) -> None:
-            read = self._split.read(found[1], sides(size), channels, fit)
+            image, mark, placement = self._split.read(found[1], sides(size), channels, fit)
             for row in rows_of[int(found[0])]:
-                images[row], marks[row], shapes[row] = read
+                images[row], marks[row] = image, mark
+                shapes[row], spans[row] = placement.picture, placement.span
 
         examples = self._split.examples((_IMAGE, *self._split.annotator.masks), wanted)
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -205,6 +207,7 @@ class TfdsPictures:
             shapes,
             [mark.ignored.tolist() for mark in marks],
             semantic=np.stack(masks) if masks else None,
+            spans=spans,
         )
         return images, objects
 

@@ -175,3 +175,34 @@ class StateCoding(tf.keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "coding": dict(self.coding)}
+
+
+@tf.keras.utils.register_keras_serializable(package="cnnbench")
+class L2Normalization(tf.keras.layers.Layer):  # type: ignore[misc]
+    """Divide the channels of every place by their norm, then scale each by a trained factor.
+
+    As SSD does with its first maps (arXiv:1506.04579, sec. 3.3).
+
+    Args:
+        scale: the initial factor of every channel.
+    """
+
+    def __init__(self, scale: float = 20.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def build(self, input_shape: Any) -> None:
+        initial = tf.keras.initializers.Constant(self.scale)
+        self.factors = self.add_weight(
+            shape=(input_shape[-1],), initializer=initial, trainable=True, name="factors"
+        )
+        super().build(input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        return tf.math.l2_normalize(inputs, axis=-1) * self.factors
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale}

@@ -149,10 +149,15 @@ def _meets_maps(step: Step, read: Steps, vectors: set[Value]) -> bool:
 
 
 class Trunk:
-    """Calls the layers before the vectors again, on images of another size."""
+    """Calls the layers before the vectors again, on images of another size.
 
-    def __init__(self, names: Names) -> None:
-        self._names = names
+    Args:
+        names: of the layers of the new network.
+        prefix: of the names of layers that are new; those of copies have none.
+    """
+
+    def __init__(self, names: Names, prefix: str = "") -> None:
+        self._names, self._prefix = names, prefix
         self._used: list[tuple[Any, Any]] = []  # original layer, layer used
 
     def kept(self, step: Step, maps: dict[Value, Any]) -> list[Any]:
@@ -188,6 +193,11 @@ class Trunk:
             if used is not original and keras_graph.are_allocated(original.weights):
                 used.set_weights(original.get_weights())
 
+    @property
+    def is_original(self) -> bool:
+        """True if every layer called is the original: copies would be trained apart from it."""
+        return all(used is original for original, used in self._used)
+
     def _layer(self, step: Step) -> Any:
         """Return the layer of a step, or a copy if another layer of the network has its name."""
         for original, used in self._used:
@@ -210,7 +220,7 @@ class Trunk:
 
         given, made = step.inputs[0].shape, step.outputs[0].shape
         if made[3:] and made[1:3] == given[1:3]:
-            name = self._names.free(step.layer.name, step.path)
+            name = self._names.free(f"{self._prefix}{step.layer.name}", step.path)
             return RegroupChannels([int(size or 0) for size in made[3:]], name=name)(maps)
         if given[1:3] == (1, 1):
             return None

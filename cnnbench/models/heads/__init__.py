@@ -83,11 +83,22 @@ def maps_of(backbone: Any) -> Any:
     return maps
 
 
+def check_at_least(least: int, **parameters: int) -> None:
+    """Raise `UserError` if one of a head's parameters is smaller than ``least``."""
+    for name, value in parameters.items():
+        if value < least:
+            raise UserError(f"its head's parameter {name}={value} must be at least {least}")
+
+
 HEADS: Registry[Head] = Registry(
     "cnnbench.heads",
     "head",
     {
         "box": "cnnbench.models.heads.box:BOX",
+        "yolo": "cnnbench.models.heads.yolo:YOLO",
+        "ssdlite": "cnnbench.models.heads.ssdlite:SSDLITE",
+        "retina": "cnnbench.models.heads.retina:RETINA",
+        "windows": "cnnbench.models.heads.windows:WINDOWS",
         "slide": "cnnbench.models.heads.slide:SLIDE",
         "crops": "cnnbench.models.heads.slide:CROPS",
     },

@@ -26,9 +26,10 @@ Pair = tuple[float, float]
 class GridCoding:
     """A grid of cells, each of which finds the object whose centre it holds (YOLO v1).
 
-    The network has one output, ``(n, rows, columns, boxes * 5 + classes)``. Of every cell it gives,
-    for each of its boxes, x and y of the centre relative to the cell, the roots of width and height
-    relative to the image, and the objectness; then the classes.
+    The network has one output, ``(n, rows, columns, boxes * 5 + classes)``, all logits. Of every
+    cell it gives, for each of its boxes, x and y of the centre relative to the cell, the roots of
+    width and height relative to the image, and the objectness, whose sigmoids these are; then the
+    classes, whose softmax are their probabilities.
 
     Attributes:
         rows, columns: of the grid.

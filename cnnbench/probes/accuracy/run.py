@@ -145,12 +145,12 @@ def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
         JobFailed: its outputs are not finite.
     """
     dataset, objective = job.dataset, job.objective
-    outputs = networks.predicted(network, job.evaluation_batches(dataset.test))
-    if not networks.are_finite(outputs):
+    answers = networks.predicted(network, job.evaluation_batches(dataset.test), objective)
+    if not networks.are_finite(answers):
         raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not finite")
-    targets = objective.targets(dataset.test)
-    found = objective.evaluate(outputs, targets, objective.encoding(network))
-    notes = [*training.notes, *objective.notes(job.model, dataset.test), *found.notes]
+    targets, encoding = objective.targets(dataset.test), objective.encoding(network)
+    found = objective.evaluate(answers, targets, encoding)
+    notes = [*training.notes, *objective.notes(job.model, dataset.test, encoding), *found.notes]
     return ProbeResult(
         metrics={**found.metrics, **_pace(training), **_time_to_target(training)},
         details={

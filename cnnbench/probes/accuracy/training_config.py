@@ -74,7 +74,8 @@ class TrainingConfig(StrictModel):
         warmup: share of all steps in which the rate rises from 0.
         weight_decay: decoupled from the gradient (AdamW, where the optimiser is Adam).
         clip_norm: largest global norm of a gradient, or None.
-        early_stop: epochs without a better validation loss before training ends, or None.
+        early_stop: epochs without a better `Task.early_stop_metric` of the validation images before
+            training ends, or None.
         options: settings that only some tasks have, in suites written like all others; with
             ``target_top1: 0.9`` (the metric is the task's) the time is measured until the
             validation images first reach it.

@@ -207,8 +207,9 @@ def _evaluate(
     parts = []
     for start in range(0, len(test), _CHUNK):
         context.report_progress(f"testing in LiteRT, image {start + 1:,} of {len(test):,}")
-        parts.append(file(data.preprocessed(test.images[start : start + _CHUNK])))
-    answers = outputs.structured(model, [np.concatenate(one) for one in zip(*parts, strict=True)])
+        given = file(data.preprocessed(test.images[start : start + _CHUNK]))
+        parts.append(objective.answers(outputs.structured(model, given), encoding))
+    answers = network.concatenated(parts)
     found = objective.evaluate(answers, objective.targets(test), encoding)
     result.metrics |= found.metrics
     agreement = objective.agreement(answers, outputs.read(float32), encoding)

@@ -70,7 +70,8 @@ class DatasetImages:
     def training_batches(self, model: Any) -> tuple[Batches, int]:
         """Return the training images, augmented as in the training of the float32 model."""
         job = self.job
-        batches = job.training_batches(job.setting.augment)
+        encoding = job.objective.encoding(model)
+        batches = job.training_batches(job.setting.augment, encoding)
         return lambda epoch: batches.epoch(job.seed, 1000 + epoch), batches.steps
 
     def loss(self, encoding: str) -> Any:

@@ -31,9 +31,12 @@ def structured(model: Any, outputs: Sequence[np.ndarray]) -> Arrays:
 
 
 def write(outputs: Arrays, folder: Path) -> None:
-    """Write the outputs of the float32 model for the test images."""
+    """Write the outputs of the float32 model for the test images, or what is kept of them."""
     named = outputs if isinstance(outputs, Mapping) else {_ONLY: outputs}
-    arrays = {name: np.asarray(one, np.float32) for name, one in named.items()}
+    arrays = {
+        name: np.asarray(one, np.float32) if one.dtype.kind == "f" else one
+        for name, one in named.items()
+    }
     replace_arrays(folder / FILE, arrays)
 
 

@@ -102,7 +102,8 @@ def _trained(
         flat.set_weights(model.get_weights())
     _save(flat, handle.with_interface(shape, classes), folder)
     flat.save_weights(str(folder / FILE))
-    outputs.write(flat.predict(job.evaluation_batches(job.dataset.test), verbose=0), folder)
+    batches = job.evaluation_batches(job.dataset.test)
+    outputs.write(network.predicted(flat, batches, job.objective), folder)
     facts = {
         "model": handle.label,
         "input_shape": list(shape),

@@ -69,7 +69,7 @@ class ClassificationObjective(Objective):
     def targets(self, part: Part) -> Labels:
         return part.labels
 
-    def encoded(self, targets: Any) -> Any:
+    def encoded(self, targets: Any, encoding: str) -> Any:
         import tensorflow as tf
 
         return tf.one_hot(targets, len(self._classes), dtype=tf.float32)
@@ -84,24 +84,28 @@ class ClassificationObjective(Objective):
     def watched(self, encoding: str) -> Any:
         return top1(cast(Kind, encoding))
 
-    def evaluate(self, outputs: Arrays, targets: Arrays, encoding: str) -> Evaluation:
-        probs, labels = probabilities(single(outputs), cast(Kind, encoding)), single(targets)
+    def evaluate(self, answers: Arrays, targets: Arrays, encoding: str) -> Evaluation:
+        probs, labels = probabilities(single(answers), cast(Kind, encoding)), single(targets)
         return Evaluation(
             evaluate_all("classification", probs, labels),
             quality.details(probs, labels) | {"classes": list(self._classes)[:MOST_NAMES]},
         )
 
-    def agreement(self, outputs: Arrays, others: Arrays, encoding: str) -> float:
+    def agreement(self, answers: Arrays, others: Arrays, encoding: str) -> float:
         kind = cast(Kind, encoding)
-        ours, theirs = (probabilities(single(one), kind) for one in (outputs, others))
+        ours, theirs = (probabilities(single(one), kind) for one in (answers, others))
         return float((ours.argmax(1) == theirs.argmax(1)).mean())
 
+<<<<<<< HEAD
     def postprocessed(self, outputs: Arrays, encoding: str) -> np.ndarray:
         """Return the classes of each image, the most probable first, ``(n, classes)``."""
         probs = probabilities(single(outputs), cast(Kind, encoding))
         return np.argsort(-probs, axis=1, kind="stable")
 
     def notes(self, model: ModelHandle, part: Part) -> list[str]:
+=======
+    def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
+>>>>>>> w-task
         if "classes" not in model.stated or model.classes == len(self._classes):
             return []
         return [f"trained for the data set's {len(self._classes)} classes"]
@@ -123,9 +127,9 @@ class FixedObjective(ClassificationObjective):
     def targets(self, part: Part) -> Labels:
         return np.array(self._outputs_of.output_indices)[part.labels]
 
-    def evaluate(self, outputs: Arrays, targets: Arrays, encoding: str) -> Evaluation:
-        found = super().evaluate(outputs, targets, encoding)
-        probs = probabilities(single(outputs), cast(Kind, encoding))
+    def evaluate(self, answers: Arrays, targets: Arrays, encoding: str) -> Evaluation:
+        found = super().evaluate(answers, targets, encoding)
+        probs = probabilities(single(answers), cast(Kind, encoding))
         notes = self._outputs_of.notes(probs, single(targets))
         return Evaluation(found.metrics, found.details, notes)
 

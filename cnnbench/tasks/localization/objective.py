@@ -90,7 +90,7 @@ class LocalizationObjective(Objective):
             "boxes": np.take_along_axis(found.boxes, rows[..., None], axis=1),
         }
 
-    def encoded(self, targets: Any) -> Any:
+    def encoded(self, targets: Any, encoding: str) -> Any:
         return losses.encoded(targets["labels"], targets["boxes"], len(self._classes))
 
     def loss(self, encoding: str, label_smoothing: float = 0.0) -> dict[str, Any]:
@@ -112,8 +112,8 @@ class LocalizationObjective(Objective):
     def watched(self, encoding: str) -> dict[str, Any]:
         return {BOXES: losses.mean_iou()}
 
-    def evaluate(self, outputs: Arrays, targets: Arrays, encoding: str) -> Evaluation:
-        predictions, wanted = self._predictions(outputs, encoding), _named(targets)
+    def evaluate(self, answers: Arrays, targets: Arrays, encoding: str) -> Evaluation:
+        predictions, wanted = self._predictions(answers, encoding), _named(targets)
         labels = wanted["labels"][:, 0]
         known = labels != NO_OBJECT
         if not known.any():
@@ -128,9 +128,9 @@ class LocalizationObjective(Objective):
             [f"{plural(left_out, 'test image')} without an object left out"] if left_out else [],
         )
 
-    def agreement(self, outputs: Arrays, others: Arrays, encoding: str) -> float:
+    def agreement(self, answers: Arrays, others: Arrays, encoding: str) -> float:
         """Return the share of images with the same class and boxes with an IoU of at least 0.5."""
-        ours, theirs = (self._predictions(one, encoding) for one in (outputs, others))
+        ours, theirs = (self._predictions(one, encoding) for one in (answers, others))
         is_same = ours[CLASSES].argmax(axis=1) == theirs[CLASSES].argmax(axis=1)
         return float((is_same & (boxes.iou(ours[BOXES], theirs[BOXES]) >= _SAME_AT)).mean())
 
@@ -138,8 +138,8 @@ class LocalizationObjective(Objective):
         """Return boxes ``y0 x0 y1 x1`` and probabilities of the classes."""
         return self._predictions(outputs, encoding)
 
-    def notes(self, model: ModelHandle, part: Part) -> list[str]:
-        found = self._classifier.notes(model, part)
+    def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
+        found = self._classifier.notes(model, part, encoding)
         several = 0 if part.objects is None else int((part.objects.counts > 1).sum())
         if several:
             found.append(

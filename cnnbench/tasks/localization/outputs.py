@@ -15,6 +15,7 @@ from cnnbench.tasks.classification import outputs as of_classes
 from cnnbench.tasks.classification.outputs import Kind
 from cnnbench.tasks.localization import boxes
 from cnnbench.tasks.objective import Arrays
+from cnnbench.tasks.prediction import edges_text, in_pixels
 from cnnbench.tasks.task import Prediction, Shape
 from cnnbench.text import shape_text
 
@@ -57,18 +58,20 @@ class Located(Prediction):
     picture: tuple[int, int] | None = None
 
     def __str__(self) -> str:
-        return f"{100 * self.probability:5.1f} %  {self.name}  ({self._edges()})"
+        return (
+            f"{100 * self.probability:5.1f} %  {self.name}  ({edges_text(self.box, self.picture)})"
+        )
 
     def cells(self) -> dict[str, str]:
         return {
             "Class": self.name,
             "Probability": f"{100 * self.probability:5.1f} %",
-            "Box": self._edges(),
+            "Box": edges_text(self.box, self.picture),
         }
 
     def to_json(self) -> dict[str, Any]:
         found = {name: getattr(self, name) for name in ("number", "name", "probability")}
-        pixels = {"box_px": [round(place, 1) for place in self._pixels()]} if self.picture else {}
+        pixels = {"box_px": in_pixels(self.box, self.picture)} if self.picture else {}
         return {**found, "box": list(self.box), **pixels}
 
     def placed(self, placement: Placement) -> Located:
@@ -80,17 +83,6 @@ class Located(Prediction):
         from cnnbench.data.drawing import Mark
 
         return Mark(f"{self.name} {100 * self.probability:.1f} %", number, box=self.box)
-
-    def _pixels(self) -> list[float]:
-        height, width = self.picture or (0, 0)
-        return [place * size for place, size in zip(self.box, (height, width) * 2, strict=True)]
-
-    def _edges(self) -> str:
-        """Return the box in px of the picture, else in per cent of the image."""
-        places = self._pixels() if self.picture else [100 * place for place in self.box]
-        unit = "px" if self.picture else "%"
-        sides = zip(("top", "left", "bottom", "right"), places, strict=True)
-        return ", ".join(f"{side} {place:.0f}" for side, place in sides) + f" {unit}"
 
 
 def paths(outputs: Mapping[str, Shape], wanted: str | None, label: str) -> dict[str, str]:

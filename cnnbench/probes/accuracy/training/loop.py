@@ -12,10 +12,12 @@ import numpy as np
 
 from cnnbench.data.pipeline import TrainingBatches
 from cnnbench.errors import JobFailed
+from cnnbench.metrics import QUALITY
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import optimisation
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint, State
-from cnnbench.tasks.task import Objective
+from cnnbench.probes.accuracy.training.network import predicted
+from cnnbench.tasks.task import Arrays, Objective
 
 Report = Callable[[str], None]
 Point = dict[str, Any]
@@ -36,6 +38,19 @@ class Phase:
     number: int
     epochs: int
     learning_rate: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Images for evaluation after every epoch.
+
+    Attributes:
+        batches: a `tf.data.Dataset` of images, or features, and encoded targets.
+        targets: their ground truth, as `Objective.targets` returns it.
+    """
+
+    batches: Any
+    targets: Arrays
 
 
 @dataclass
@@ -77,13 +92,15 @@ class Training:
         """Return whether an earlier attempt was already in a later phase."""
         return self._found is not None and self._found.phase > phase.number
 
-    def fit(self, model: Any, batches: TrainingBatches, validation: Any, phase: Phase) -> None:
+    def fit(
+        self, model: Any, batches: TrainingBatches, validation: Validation | None, phase: Phase
+    ) -> None:
         """Train ``model`` for one phase, resuming where an earlier attempt ended.
 
         Args:
             model: a `keras.Model` whose trainable layers are set.
             batches: training batches.
-            validation: batches for evaluation after every epoch, or None.
+            validation: for evaluation after every epoch, or None.
             phase: epochs and learning rate.
 
         Raises:
@@ -99,10 +116,10 @@ class Training:
             if len(points) == known:  # includes tracing the graph
                 point["traced"] = True
             if validation is not None:
-                point |= _evaluated(model, validation, point["epoch"], self._watched)
+                point |= self._evaluated(model, validation, point["epoch"])
             self.curve.append(point)
             points.append(point)
-            if self.setting.early_stop and _best(points) == len(points) - 1:
+            if self.setting.early_stop and self._best(points) == len(points) - 1:
                 best = model.get_weights()
             self.checkpoint.save(
                 State(phase.number, self.curve, _values(model), best, self.features_s)
@@ -117,7 +134,7 @@ class Training:
             optimizer=optimisation.optimizer(self.setting, phase.learning_rate),
             loss=self.objective.loss(encoding, self.setting.label_smoothing),
             loss_weights=dict(weights) if weights is not None else None,
-            metrics=watched if isinstance(watched, dict) else [watched],
+            metrics=watched if watched is None or isinstance(watched, dict) else [watched],
             jit_compile=False,  # on a CPU, XLA is several times slower for depthwise networks
         )
         model.optimizer.build(model.trainable_variables)
@@ -154,13 +171,13 @@ class Training:
         loss = float(history["loss"][-1])
         if not math.isfinite(loss):
             raise JobFailed(f"diverged at epoch {epoch}: the loss is {loss}")
+        watched = _of_metric(history, self._watched)
         return {
             "epoch": epoch,
             "phase": phase.number,
             "seconds": round(seconds, 4),
             "loss": _rounded(loss),
-            self._watched: _rounded(_of_metric(history, self._watched)[-1]),
-        }
+        } | ({} if watched is None else {self._watched: _rounded(watched[-1])})
 
     @property
     def _watched(self) -> str:
@@ -168,29 +185,40 @@ class Training:
 
     def _is_over(self, points: list[Point]) -> bool:
         patience = self.setting.early_stop
-        return bool(patience and points and len(points) - 1 - _best(points) >= patience)
+        return bool(patience and points and len(points) - 1 - self._best(points) >= patience)
 
+    def _best(self, points: list[Point]) -> int:
+        """Return the index of the best epoch by the metric of the task."""
+        name = self.setting.goal.early_stop_metric
+        values = [point[f"val_{name}"] for point in points]
+        is_lower = QUALITY[name].metric.better == "lower"
+        return int(np.argmin(values) if is_lower else np.argmax(values))
 
-def _evaluated(model: Any, validation: Any, epoch: int, watched: str) -> Point:
-    found = model.evaluate(validation, verbose=0, return_dict=True)
-    if not math.isfinite(found["loss"]):  # NumPy's argmin would take NaN for the smallest
-        raise JobFailed(f"diverged at epoch {epoch}: the validation loss is {found['loss']}")
-    watched_value = _of_metric(found, watched)
-    return {"val_loss": _rounded(found["loss"]), f"val_{watched}": _rounded(watched_value)}
+    def _evaluated(self, model: Any, validation: Validation, epoch: int) -> Point:
+        """Return the loss and the watched metric of the validation images.
+
+        A metric that Keras does not compute from batches takes long: only where it is needed.
+        """
+        found = model.evaluate(validation.batches, verbose=0, return_dict=True)
+        if not math.isfinite(found["loss"]):  # NumPy's argmin would take NaN for the smallest
+            raise JobFailed(f"diverged at epoch {epoch}: the validation loss is {found['loss']}")
+        point, watched = {"val_loss": _rounded(found["loss"])}, self._watched
+        value = _of_metric(found, watched)
+        if value is None and (self.setting.early_stop or self.setting.target is not None):
+            objective, encoding = self.objective, self.objective.encoding(model)
+            answers = predicted(model, validation.batches, objective)
+            value = objective.watched_value(answers, validation.targets, encoding)
+        return point if value is None else point | {f"val_{watched}": _rounded(value)}
 
 
 def _of_metric(found: Mapping[str, Any], name: str) -> Any:
-    """Return what Keras reports of a metric.
+    """Return what Keras reports of a metric; None if it does not compute it.
 
     Of a network with several outputs, Keras puts the output before the name: ``boxes_mean_iou``.
     """
     if name in found:
         return found[name]
-    return next(value for key, value in found.items() if key.endswith(f"_{name}"))
-
-
-def _best(points: list[Point]) -> int:
-    return int(np.argmin([point["val_loss"] for point in points]))
+    return next((value for key, value in found.items() if key.endswith(f"_{name}")), None)
 
 
 def _rounded(value: Any) -> float:

@@ -135,9 +135,15 @@ def select_output(model: ModelHandle, network: Any, task: Task | None = None) ->
     return tf.keras.Model(network.input, outputs, name=network.name), words
 
 
-def predicted(network: Any, batches: Any) -> Arrays:
-    """Return the outputs of a ``keras.Model`` for batches of images, by role if it has several."""
-    return as_arrays(network.predict(batches, verbose=0))
+def predicted(network: Any, batches: Any, objective: Objective) -> Arrays:
+    """Return a ``keras.Model``'s `Objective.answers` for batches of ``(images, targets)``."""
+    encoding = objective.encoding(network)
+    return concatenated(
+        [
+            objective.answers(as_arrays(network.predict_on_batch(images)), encoding)
+            for images, _ in batches
+        ]
+    )
 
 
 def as_arrays(outputs: Any, dtype: Any = None) -> Arrays:

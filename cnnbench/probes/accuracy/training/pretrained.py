@@ -53,17 +53,17 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     whole = model.build(weights=weights)
     trained, path = network.select_output(model, whole, setting.goal)
     preprocess = network.preprocessing(model, setting)
-    outputs: list[Arrays] = []
+    answers: list[Arrays] = []
     targets: list[Arrays] = []
-    done = 0
+    encoding, done = objective.encoding(trained), 0
     for batch in _batches(parts, chosen, network.images(model, setting), _reader(setting)):
         context.report_progress(f"testing on {len(chosen):,} images, {done:,} done")
-        answers = trained.predict_on_batch(preprocess(batch.images.astype(np.float32)))
-        outputs.append(network.as_arrays(answers))
+        outputs = trained.predict_on_batch(preprocess(batch.images.astype(np.float32)))
+        answers.append(objective.answers(network.as_arrays(outputs), encoding))
         targets.append(objective.targets(batch))
         done += len(batch)
-    answers, truth = network.concatenated(outputs), network.concatenated(targets)
-    found = objective.evaluate(answers, truth, objective.encoding(trained))
+    given, truth = network.concatenated(answers), network.concatenated(targets)
+    found = objective.evaluate(given, truth, encoding)
     notes = [*network.notes(trained, preprocess), *found.notes]
     for note in (*splits.notes, *notes):
         context.report_progress(note)

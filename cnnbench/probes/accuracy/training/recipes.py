@@ -17,7 +17,7 @@ from cnnbench.data.pictures import LoadedData, Part
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
-from cnnbench.probes.accuracy.training.loop import Phase, Training
+from cnnbench.probes.accuracy.training.loop import Phase, Training, Validation
 from cnnbench.probes.accuracy.training_config import IMAGENET
 from cnnbench.tasks.task import Objective
 
@@ -58,32 +58,52 @@ class TrainingJob:
         is_plain_head = setting.recipe == "transfer" and phase.number == 1
         return Augment() if is_plain_head and not setting.augment_head else setting.augment
 
-    def training_batches(self, augment: Augment) -> pipeline.TrainingBatches:
-        """Return the training images in shuffled batches, augmented."""
+    def training_batches(self, augment: Augment, encoding: str) -> pipeline.TrainingBatches:
+        """Return the training images in shuffled batches, augmented.
+
+        Args:
+            augment: their changes.
+            encoding: of the network's outputs, for the targets.
+        """
         part = self.dataset.train
-        return self.batches_of(part.images, part, self.preprocess, augment)
+        return self.batches_of(part.images, part, self.preprocess, augment, encoding)
 
     def batches_of(
-        self, images: np.ndarray, part: Part, preprocess: Preprocess, augment: Augment
+        self,
+        images: np.ndarray,
+        part: Part,
+        preprocess: Preprocess,
+        augment: Augment,
+        encoding: str,
     ) -> pipeline.TrainingBatches:
         """Return ``images``, or features of them, with the targets of ``part``."""
         targets, size = self.objective.targets(part), self.setting.batch_size
-        encode = self.objective.encoded
+        encode = self._encode(encoding)
         return pipeline.TrainingBatches(images, targets, size, augment, preprocess, encode)
 
     def evaluation_batches(self, part: Part) -> Any:
-        """Return the batches of ``part``, in order and not augmented."""
-        return self.evaluation_of(part.images, part, self.preprocess)
+        """Return the batches of ``part``, in order, not augmented, with targets as they are."""
+        targets = self.objective.targets(part)
+        return pipeline.evaluation_batches(part.images, targets, self.preprocess)
 
-    def evaluation_of(self, images: np.ndarray, part: Part, preprocess: Preprocess) -> Any:
-        """Return ``images``, or features of them, with the targets of ``part``, in order."""
-        targets, encode = self.objective.targets(part), self.objective.encoded
-        return pipeline.evaluation_batches(images, targets, preprocess, encode=encode)
-
-    def validation_batches(self) -> Any:
-        """Return the batches of the validation images, or None if there are none."""
+    def validation(self, encoding: str) -> Validation | None:
+        """Return the validation images, or None if there are none."""
         held = self.dataset.validation
-        return self.evaluation_batches(held) if held is not None else None
+        if held is None:
+            return None
+        return self.validation_of(held.images, held, self.preprocess, encoding)
+
+    def validation_of(
+        self, images: np.ndarray, part: Part, preprocess: Preprocess, encoding: str
+    ) -> Validation:
+        """Return ``images``, or features of them, with the targets of ``part``."""
+        targets, encode = self.objective.targets(part), self._encode(encoding)
+        batches = pipeline.evaluation_batches(images, targets, preprocess, encode=encode)
+        return Validation(batches, targets)
+
+    def _encode(self, encoding: str) -> pipeline.Encode:
+        objective = self.objective
+        return lambda targets: objective.encoded(targets, encoding)
 
 
 def scratch(job: TrainingJob, training: Training) -> Any:
@@ -137,8 +157,9 @@ def _fit_images(job: TrainingJob, training: Training, whole: Any, phase: Phase) 
     training.notes = network.notes(whole, job.preprocess)
     for note in training.notes:
         training.report_progress(note)
-    batches = job.training_batches(job.augment(phase))
-    training.fit(whole, batches, job.validation_batches(), phase)
+    encoding = job.objective.encoding(whole)
+    batches = job.training_batches(job.augment(phase), encoding)
+    training.fit(whole, batches, job.validation(encoding), phase)
 
 
 def _fit_features(
@@ -153,9 +174,9 @@ def _fit_features(
 
     part, held = job.dataset.train, job.dataset.validation
     seen = features(part)
-    validation = None
+    validation, encoding = None, job.objective.encoding(nets.head)
     if held is not None:
-        validation = job.evaluation_of(features(held), held, pipeline.unchanged)
+        validation = job.validation_of(features(held), held, pipeline.unchanged, encoding)
     training.features_s = time.perf_counter() - started
-    batches = job.batches_of(seen, part, pipeline.unchanged, Augment())
+    batches = job.batches_of(seen, part, pipeline.unchanged, Augment(), encoding)
     training.fit(nets.head, batches, validation, phase)

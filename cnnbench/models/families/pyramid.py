@@ -1,0 +1,100 @@
+"""Feature pyramid and the convolutions that all its levels share (FPN, RetinaNet)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnnbench.models.families.layers import layers, tf
+
+
+def feature_pyramid(
+    maps: Sequence[Any], filters: int = 256, prefix: str = "", extra: int = 2
+) -> list[Any]:
+    """Return P3 to P7 of the backbone's C3, C4 and C5 (arXiv:1612.03144; arXiv:1708.02002).
+
+    A 1x1 convolution of each, the maps above enlarged to twice their size added, then a 3x3. P6 is
+    a 3x3 with stride 2 of P5, as in torchvision (the paper takes C5), P7 one of P6 after a ReLU.
+
+    Args:
+        maps: ``(n, height, width, channels)``, each about half as high and wide as the one before.
+        filters: of every level.
+        prefix: of the layers' names.
+        extra: number of levels above those of the maps: P6 and P7.
+    """
+    below = len(maps) + 3
+    made: list[Any] = []
+    above = None
+    for level, one in zip(range(below - 1, 2, -1), reversed(maps), strict=True):
+        lateral = layers.Conv2D(filters, 1, name=f"{prefix}lateral{level}")(one)
+        if above is not None:
+            enlarged = _enlarged(above, lateral.shape[1:3], f"{prefix}up{level}")
+            lateral = layers.Add(name=f"{prefix}sum{level}")([lateral, enlarged])
+        above = lateral
+        made.insert(0, layers.Conv2D(filters, 3, padding="same", name=f"{prefix}p{level}")(lateral))
+    for level in range(below, below + extra):
+        x = made[-1]
+        if level > below:
+            x = layers.ReLU(name=f"{prefix}p{level - 1}_act")(x)
+        made.append(
+            layers.Conv2D(filters, 3, strides=2, padding="same", name=f"{prefix}p{level}")(x)
+        )
+    return made
+
+
+def _enlarged(x: Any, size: Sequence[int], name: str) -> Any:
+    """Return maps of a whole multiple of the height and width, the nearest value, at ``size``.
+
+    They are cut at the end, as maps halved with padding "same" begin at the first place; those
+    halved without padding lie in the middle, and zeros are put around them.
+    """
+    pairs = list(zip(x.shape[1:3], size, strict=True))
+    factors = [max(round(wanted / now), 1) for now, wanted in pairs]
+    x = layers.UpSampling2D(factors, name=name)(x)
+    missing = [wanted - factor * now for factor, (now, wanted) in zip(factors, pairs, strict=True)]
+    if any(many < 0 for many in missing):
+        x = layers.Cropping2D([(0, max(-many, 0)) for many in missing], name=f"{name}_crop")(x)
+    if any(many > 0 for many in missing):
+        around = [(max(many, 0) // 2, max(many, 0) - max(many, 0) // 2) for many in missing]
+        x = layers.ZeroPadding2D(around, name=f"{name}_pad")(x)
+    return x
+
+
+def shared_predictions(
+    maps: Sequence[Any],
+    values: int,
+    name: str,
+    *,
+    filters: int = 256,
+    depth: int = 4,
+    bias: float = 0.0,
+    kernel_initializer: Any = None,
+) -> list[Any]:
+    """Return ``values`` at every place of each level, by the same convolutions (RetinaNet, fig. 3).
+
+    Args:
+        maps: of the levels, ``(n, height, width, filters)``.
+        values: of a place.
+        name: of the convolutions.
+        filters: of the hidden convolutions.
+        depth: number of hidden 3x3 convolutions, each with a ReLU.
+        bias: initial bias of the last one.
+        kernel_initializer: of the hidden convolutions; by default near zero, as of the last one.
+    """
+    near_zero = tf.keras.initializers.RandomNormal(stddev=0.01)
+    hidden = {"activation": "relu", "kernel_initializer": kernel_initializer or near_zero}
+    stack = [
+        layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv{number}", **hidden)
+        for number in range(1, depth + 1)
+    ]
+    last = {
+        "kernel_initializer": near_zero,
+        "bias_initializer": tf.keras.initializers.Constant(bias),
+    }
+    stack.append(layers.Conv2D(values, 3, padding="same", name=f"{name}_values", **last))
+    made = []
+    for one in maps:
+        for layer in stack:
+            one = layer(one)
+        made.append(one)
+    return made

@@ -1,0 +1,67 @@
+"""``+yolo``: a grid of cells, each of which finds the object whose centre it holds."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from cnnbench.models.heads import PREFIX, check_at_least
+from cnnbench.models.heads.coding import LAYER, GridCoding, to_json
+from cnnbench.models.heads.feature_maps import from_finest, size_of
+
+
+class Yolo:
+    """YOLO v1 (arXiv:1506.02640, sec. 2; Géron, 3rd ed., ch. 14, "You Only Look Once").
+
+    The backbone's coarsest maps of at least ``grid`` rows and columns, halved by 3x3 convolutions
+    while the grid stays at least as fine, then ``depth`` more 3x3 convolutions and one of 1x1 that
+    gives the numbers of each cell, all linear. Coarser maps of the backbone are not used. The paper
+    has two dense layers over the whole grid instead, on images of 448 px: see `YOLOv1`.
+
+    Output: ``(n, rows, columns, boxes * 5 + classes)``, as `GridCoding` says.
+    """
+
+    task = "detection"
+    summary = "a grid of cells, each with boxes, their objectness and classes (YOLO v1)"
+    takes_top = False
+
+    def attach(
+        self,
+        backbone: Any,
+        classes: int,
+        *,
+        grid: int = 7,
+        boxes: int = 2,
+        width: int = 128,
+        depth: int = 2,
+    ) -> Any:
+        import tensorflow as tf
+
+        from cnnbench.models.families.layers import conv_bn
+        from cnnbench.models.families.own_layers import StateCoding
+
+        check_at_least(1, grid=grid, boxes=boxes, width=width)
+        check_at_least(0, depth=depth)
+        x = from_finest(backbone, (grid, grid), "a smaller grid")[0]
+        number = 0
+        while min(math.ceil(size / 2) for size in size_of(x)) >= grid and max(size_of(x)) > 1:
+            number += 1
+            x = conv_bn(x, width, 3, strides=2, name=f"{PREFIX}halved{number}", **_LEAKY)
+        for number in range(1, depth + 1):
+            x = conv_bn(x, width, 3, name=f"{PREFIX}conv{number}", **_LEAKY)
+        # At first every cell has boxes of a quarter of the image's width in its middle.
+        start = [0.5, 0.5, 0.5, 0.5, 0.0] * boxes + [1 / classes] * classes
+        cells = tf.keras.layers.Conv2D(
+            len(start),
+            1,
+            kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.01),
+            bias_initializer=tf.keras.initializers.Constant(start),
+            name=f"{PREFIX}cells",
+        )(x)
+        coding = GridCoding(*size_of(cells), boxes, classes)
+        return StateCoding(to_json(coding), name=LAYER)(cells)
+
+
+_LEAKY: dict[str, Any] = {"activation": "leaky_relu"}
+
+YOLO = Yolo()

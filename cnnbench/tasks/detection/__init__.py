@@ -1,0 +1,107 @@
+"""Detection: every object of an image with its class and box, evaluated by average precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from cnnbench.data.annotations import Kind
+from cnnbench.data.pictures import Fit
+from cnnbench.models.handle import ModelHandle, ModelInfo
+from cnnbench.schema import StrictModel
+from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, Task, TrainedOn
+
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+
+
+class DetectionOptions(StrictModel):
+    """Settings of a training that only this task has.
+
+    The first four decide which of a network's boxes are its answer, and so its average precision;
+    the weights of losses that a network's coding does not have are not used.
+
+    Attributes:
+        score_threshold: smallest score of an answer. COCO's protocol keeps nearly all: a threshold
+            made for people, as 0.3, lowers the average precision.
+        nms_iou: of two boxes of one class that overlap more, only the better one is kept.
+        max_detections: most answers for an image.
+        candidates: most boxes of an image, over all classes, that enter non-max suppression.
+        coordinates_weight: grid: of the squared error of a box in the loss.
+        no_object_weight: grid: of the objectness of boxes without an object.
+        box_weight: anchors: of the boxes' loss, relative to that of the classes.
+        box_loss: anchors: ``smooth_l1`` of the offsets, or ``giou`` of the boxes.
+        negatives: anchors with a background class: hard negatives for each positive anchor.
+        focal_alpha, focal_gamma: anchors with sigmoids: of the focal loss.
+    """
+
+    score_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    nms_iou: Annotated[float, Field(gt=0, le=1)] = 0.5
+    max_detections: Annotated[int, Field(strict=True, ge=1, le=1000)] = 100
+    candidates: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 1000
+    coordinates_weight: Weight = 5.0
+    no_object_weight: Weight = 0.5
+    box_weight: Weight = 1.0
+    box_loss: Literal["smooth_l1", "giou"] = "smooth_l1"
+    negatives: Annotated[float, Field(ge=0, le=1000)] = 3.0
+    focal_alpha: Annotated[float, Field(ge=0, le=1)] = 0.25
+    focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0
+
+
+class Detection(Task):
+    """The task `detection` (Géron, 3rd ed., ch. 14, "Object Detection")."""
+
+    name = "detection"
+    needs: frozenset[Kind] = frozenset({"boxes"})
+    primary = "box_map"
+    watched = "box_map"
+    early_stop_metric = "box_map"
+    predicted = "objects"
+    fit: Fit = "stretch"
+    options = DetectionOptions
+
+    def paths(
+        self, outputs: Mapping[str, Shape], wanted: str | None, label: str
+    ) -> str | dict[str, str]:
+        """Return the grid's one output, or those with boxes and classes (or scores)."""
+        from cnnbench.tasks.detection.outputs import paths
+
+        return paths(outputs, wanted, label)
+
+    def objective(self, classes: Sequence[str], dataset: str, options: Any = None) -> Objective:
+        """Return the objective for the data set's classes."""
+        from cnnbench.tasks.detection.objective import DetectionObjective
+
+        return DetectionObjective(classes, dataset, options or DetectionOptions())
+
+    def decode(
+        self, outputs: Arrays, network: Any, names: Sequence[str], top: int
+    ) -> list[list[Prediction]]:
+        """Return the objects of each image that are worth showing, those with high scores."""
+        from cnnbench.tasks.detection.outputs import decode
+
+        return decode(outputs, network, names, top)
+
+    def fixed_objective(
+        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+    ) -> Objective:
+        """Return the objective of a trained model, its outputs matched to the classes by name.
+
+        Raises:
+            JobFailed: a class is unknown to the model, or their numbers differ.
+        """
+        from cnnbench.tasks.classification.class_names import outputs_of
+        from cnnbench.tasks.detection.objective import FixedObjective
+
+        found = outputs_of(tuple(classes), model, dataset, trained_on)
+        return FixedObjective(classes, dataset, DetectionOptions(), found)
+
+    def refusal(self, model: ModelInfo, classes: int) -> str:
+        """Return the reason if the head in the model's name is for other classes."""
+        if "classes" not in model.stated or not classes or model.classes == classes:
+            return ""
+        return f"has a head for {model.classes} classes, but the data set has {classes}"
+
+
+DETECTION = Detection()

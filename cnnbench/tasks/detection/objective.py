@@ -1,0 +1,211 @@
+"""Objective of a detector: all objects of each image, by the coding that the network states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnbench.data.annotations import NO_OBJECT
+from cnnbench.data.pictures import Part
+from cnnbench.errors import JobFailed
+from cnnbench.models import output_names
+from cnnbench.models.handle import ModelHandle
+from cnnbench.tasks.detection import DetectionOptions, codings, outputs
+from cnnbench.tasks.detection.outputs import BOXES, LABELS, SCORES
+from cnnbench.tasks.detection.suppression import Suppression, suppressed
+from cnnbench.tasks.task import Arrays, Evaluation, Objective
+from cnnbench.text import plural
+
+if TYPE_CHECKING:
+    from cnnbench.tasks.classification.class_names import OutputsOf
+
+Named = dict[str, np.ndarray]
+
+IGNORED, CROWD = "ignored", "crowd"
+
+
+class DetectionObjective(Objective):
+    """The losses of the network's coding, and the average precision of what suppression leaves.
+
+    The encoding is the coding, as JSON. An image without objects is an image like others: its
+    answers are all wrong.
+
+    Args:
+        classes: names of the data set's classes, by label.
+        dataset: its name, for messages.
+        options: of losses and suppression.
+    """
+
+    def __init__(self, classes: Sequence[str], dataset: str, options: DetectionOptions) -> None:
+        self._classes = classes
+        self._dataset = dataset
+        self._options = options
+        self._functions: dict[str, Callable[[Any], Any]] = {}
+
+    @property
+    def suppression(self) -> Suppression:
+        """The settings of non-max suppression."""
+        options = self._options
+        return Suppression(
+            score_threshold=options.score_threshold,
+            iou_threshold=options.nms_iou,
+            most=options.max_detections,
+            candidates=options.candidates,
+        )
+
+    def outputs_for(self, own: int) -> int:
+        return len(self._classes) or own
+
+    def head(self, seed: int) -> Any:
+        raise JobFailed("it has no head for objects: write it with one, for example BasicCNN+yolo")
+
+    def check_model(self, model: ModelHandle) -> None:
+        if "classes" in model.fixed and model.classes:
+            self._check_classes(model.classes)
+
+    def check_network(self, network: Any) -> None:
+        coder = codings.coder(codings.of_network(network))
+        found = output_names.named(output_names.of(network))
+        shapes = {path: tuple(output.shape) for path, output in found.items()}
+        outputs.paths(shapes, None, "the network")
+        coder.losses(self._options, 0.0)  # raises where nothing can be trained
+        self._check_classes(coder.classes(shapes))
+
+    def _check_classes(self, found: int) -> None:
+        if found != len(self._classes):
+            raise JobFailed(
+                f"it has {plural(found, 'class', 'classes')}, but the data set has "
+                f"{len(self._classes)}"
+            )
+
+    def encoding(self, network: Any) -> str:
+        return codings.of_network(network)
+
+    def targets(self, part: Part) -> Named:
+        """Return the objects of each image, at least one row of them: ``labels``, ``boxes``,
+        ``ignored``, ``crowd`` and, for areas in px of the picture, ``spans``.
+        """
+        found = part.objects
+        if found is None:
+            raise JobFailed(f"{self._dataset} has no boxes, which detection needs")
+        known = found.arrays()
+        rows = {name: known[name] for name in (LABELS, BOXES, IGNORED, CROWD) if name in known}
+        if not found.labels.shape[1]:  # no image has an object
+            for name, one in rows.items():
+                rows[name] = np.full(
+                    (len(part), 1, *one.shape[2:]), NO_OBJECT if name == LABELS else 0, one.dtype
+                )
+        return rows | {"spans": found.spans_or_sizes()}
+
+    def encoded(self, targets: Any, encoding: str) -> Any:
+        given = targets[LABELS], targets[BOXES], targets[IGNORED]
+        return codings.coder(encoding).targets(*given)
+
+    def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
+        return codings.coder(encoding).losses(self._options, label_smoothing)
+
+    def loss_weights(self, encoding: str) -> Mapping[str, float] | None:
+        return codings.coder(encoding).loss_weights(self._options)
+
+    def imitation_loss(self, encoding: str) -> Any:
+        squared = "mean_squared_error"
+        weights = self.loss_weights(encoding)
+        return squared if weights is None else dict.fromkeys(weights, squared)
+
+    def watched(self, encoding: str) -> None:
+        """Return None: average precision is no mean over batches."""
+        return
+
+    def answers(self, outputs: Arrays, encoding: str) -> Named:
+        """Return ``boxes`` ``(n, M, 4)``, ``scores`` and ``labels`` ``(n, M)``, best first.
+
+        `NO_OBJECT` and zeros fill up.
+        """
+        named = outputs if isinstance(outputs, Mapping) else {"": outputs}
+        if not all(np.isfinite(one).all() for one in named.values()):
+            raise JobFailed("its outputs are not finite")
+        given = {name: np.asarray(one, np.float32) for name, one in named.items()}
+        found = self._function(encoding)(given.get("", given))
+        answers = {name: np.asarray(one) for name, one in found.items()}
+        return answers | {LABELS: answers[LABELS].astype(np.int64)}
+
+    def watched_value(self, answers: Arrays, targets: Arrays, encoding: str) -> float:
+        """Return COCO's average precision; 0 where no image has an object."""
+        from cnnbench.tasks.detection import coco, matching
+
+        truth = matching.read_truth(_named(targets))
+        found = matching.read_answers(_named(answers), _named(targets))
+        return max(0.0, float(coco.evaluated(found, truth, len(self._classes)).summary[0]))
+
+    def evaluate(self, answers: Arrays, targets: Arrays, encoding: str) -> Evaluation:
+        from cnnbench.tasks.detection import quality
+
+        return quality.evaluate(_named(answers), _named(targets), self._classes)
+
+    def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
+        truth, coder = self.targets(part), codings.coder(encoding)
+        lost = coder.lost(truth[LABELS], truth[BOXES], truth[IGNORED])
+        if not lost.any():
+            return []
+        known = int(((truth[LABELS] != NO_OBJECT) & ~truth[IGNORED]).sum())
+        return [
+            f"{int(lost.sum()):,} of {known:,} test objects, in {int(lost.any(axis=1).sum()):,} of "
+            f"{len(part):,} images, are more than {coder.kind} can hold: another object has their "
+            "place"
+        ]
+
+    def _function(self, encoding: str) -> Callable[[Any], Any]:
+        """Return the graph from outputs to answers, traced once for each encoding."""
+        import tensorflow as tf
+
+        if encoding not in self._functions:
+            coder, settings = codings.coder(encoding), self.suppression
+
+            def answer(outputs: Any) -> Any:
+                return suppressed(*coder.decoded(outputs), settings)
+
+            self._functions[encoding] = tf.function(answer, reduce_retracing=True)
+        return self._functions[encoding]
+
+
+class FixedObjective(DetectionObjective):
+    """Objective of a trained detector; a data set's classes are some of its outputs.
+
+    Args:
+        classes: names of the data set's classes, by label.
+        dataset: its name, for messages.
+        options: of suppression.
+        outputs_of: the output of each class.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        dataset: str,
+        options: DetectionOptions,
+        outputs_of: OutputsOf,
+    ) -> None:
+        super().__init__(classes, dataset, options)
+        self._indices = np.array(outputs_of.output_indices)
+
+    def answers(self, outputs: Arrays, encoding: str) -> Named:
+        """Return the answers with the data set's labels; those of other classes are left out."""
+        found = super().answers(outputs, encoding)
+        table = np.full(max(int(self._indices.max()), int(found[LABELS].max())) + 2, NO_OBJECT)
+        table[self._indices] = np.arange(len(self._indices))
+        labels = table[found[LABELS]]  # the last entry is that of no object
+        order = np.argsort(labels == NO_OBJECT, axis=1, kind="stable")
+        kept = np.take_along_axis(labels != NO_OBJECT, order, axis=1)
+        return {
+            LABELS: np.take_along_axis(labels, order, axis=1),
+            SCORES: np.take_along_axis(found[SCORES], order, axis=1) * kept,
+            BOXES: np.take_along_axis(found[BOXES], order[..., None], axis=1) * kept[..., None],
+        }
+
+
+def _named(arrays: Arrays) -> Mapping[str, np.ndarray]:
+    if not isinstance(arrays, Mapping):
+        raise JobFailed("answers and targets of a detector are boxes and labels")
+    return arrays

@@ -1,0 +1,137 @@
+"""Outputs of a detector: which of a network's they are, and what they say of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnbench.data.annotations import NO_OBJECT
+from cnnbench.errors import JobFailed, UserError
+from cnnbench.models import output_names
+from cnnbench.tasks.objective import Arrays
+from cnnbench.tasks.prediction import edges_text, in_pixels
+from cnnbench.tasks.task import Prediction, Shape
+from cnnbench.text import shape_text
+
+if TYPE_CHECKING:
+    from cnnbench.data.drawing import Mark
+    from cnnbench.data.fitting import Placement
+
+BOXES, CLASSES, SCORES, LABELS = "boxes", "classes", "scores", "labels"
+
+LEAST_SCORE = 0.3
+"""Of what people are shown; average precision is computed from nearly all answers."""
+
+_COORDINATES = 4
+EXPECTED = (
+    "a detector returns one output, a grid (rows, columns, values), or two: 'boxes', four values "
+    "a box, and 'classes' (of boxes relative to anchors) or 'scores' (of ready boxes)"
+)
+
+
+@dataclass(frozen=True)
+class Detected(Prediction):
+    """One object that a network found.
+
+    Attributes:
+        number: index of its class, from 0.
+        name: of the class, for people.
+        score: between 0 and 1; it orders answers and need not be a probability.
+        box: top, left, bottom, right, as fractions of the image.
+        picture: height and width in px of the picture that they are fractions of; None if they are
+            fractions of the network's input.
+    """
+
+    number: int
+    name: str
+    score: float
+    box: tuple[float, float, float, float]
+    picture: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.score:5.2f}  {self.name}  ({edges_text(self.box, self.picture)})"
+
+    def cells(self) -> dict[str, str]:
+        box = edges_text(self.box, self.picture)
+        return {"Class": self.name, "Score": f"{self.score:.2f}", "Box": box}
+
+    def to_json(self) -> dict[str, Any]:
+        found = {name: getattr(self, name) for name in ("number", "name", "score")}
+        if self.picture is None:
+            return {**found, "box": list(self.box)}
+        return {**found, "box": list(self.box), "box_px": in_pixels(self.box, self.picture)}
+
+    def placed(self, placement: Placement) -> Detected:
+        """Return the box in the picture, of which it keeps what is inside."""
+        (box,) = np.clip(placement.back([self.box]), 0.0, 1.0).tolist()
+        return replace(self, box=tuple(box), picture=placement.picture)
+
+    def mark(self, number: int) -> Mark:
+        from cnnbench.data.drawing import Mark
+
+        return Mark(f"{self.name} {self.score:.2f}", number, box=self.box)
+
+
+def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> list[list[Prediction]]:
+    """Return the ``top`` objects of each image with the highest scores; `Task.decode`.
+
+    Their scores are at least `LEAST_SCORE`; an image may have none. Boxes are clipped to the image.
+    """
+    from cnnbench.tasks.detection import DetectionOptions, codings
+    from cnnbench.tasks.detection.objective import DetectionObjective
+
+    encoding = codings.of_network(network)
+    shapes = {name: one.shape for name, one in _named(outputs).items()}
+    count = codings.coder(encoding).classes(shapes)
+    if names and len(names) != count:
+        raise JobFailed(f"{len(names)} names, but it has {count} classes")
+    objective = DetectionObjective(names, "", DetectionOptions(score_threshold=LEAST_SCORE))
+    answers = objective.answers(outputs, encoding)
+    return [
+        [
+            Detected(int(i), names[i] if names else f"class {i}", float(score), tuple(box))
+            for i, score, box in list(zip(labels, scores, boxes.tolist(), strict=True))[:top]
+            if i != NO_OBJECT
+        ]
+        for labels, scores, boxes in zip(
+            answers[LABELS], answers[SCORES], np.clip(answers[BOXES], 0.0, 1.0), strict=True
+        )
+    ]
+
+
+def _named(outputs: Arrays) -> Mapping[str, np.ndarray]:
+    return outputs if isinstance(outputs, Mapping) else {"": outputs}
+
+
+def paths(outputs: Mapping[str, Shape], wanted: str | None, label: str) -> str | dict[str, str]:
+    """Return the path of the grid, or those of the boxes and of their classes or scores.
+
+    Of several outputs those count whose last name is ``boxes``, ``classes`` and ``scores``.
+    ``wanted`` selects the output, or those whose paths begin with it.
+
+    Raises:
+        UserError: there are no such outputs, or their shapes are not a detector's.
+    """
+    known = dict(outputs)
+    if wanted is not None:
+        known = {path: known[path] for path in known if f"{path}.".startswith(f"{wanted}.")}
+        if not known:
+            output_names.select(list(outputs), wanted, label)  # raises, with the nearest
+    if len(known) == 1:
+        ((path, shape),) = known.items()
+        if len(shape) == 4:
+            return path
+    by_name = {path.rpartition(".")[2]: path for path in known}
+    others = [role for role in (CLASSES, SCORES) if role in by_name]
+    if BOXES in by_name and len(others) == 1:
+        found = {role: by_name[role] for role in (BOXES, others[0])}
+        shapes = [known[path] for path in found.values()]
+        if all(len(shape) == 3 for shape in shapes) and shapes[0][2] == _COORDINATES:
+            return found
+    has = ", ".join(
+        f"{path or 'one output'} ({shape_text(shape[1:])})" for path, shape in outputs.items()
+    )
+    raise UserError(f"{label}: {EXPECTED}", hint=f"it returns {has}")
