@@ -31,11 +31,12 @@ class Finishing(Protocol):
         """
         return False
 
-    def finished(self, network: Any) -> Any:
+    def finished(self, network: Any, options: Any = None) -> Any:
         """Return a ``keras.Model`` with the postprocessing inside, for exporting both as one file.
 
         Args:
             network: a ``keras.Model`` with the outputs that `Task.paths` selects.
+            options: an instance of `Task.options`; None for the defaults.
 
         Raises:
             JobFailed: its outputs cannot do the task.

@@ -5,7 +5,7 @@ by an entry point of the group ``cnnbench.tasks``. The module must be light to i
 and summarises. Its `objective.Objective` trains and evaluates networks in workers; making one, and
 its `Objective.outputs_for`, must be light too.
 
-A task's metrics are `cnnbench.metrics.QualityMetric`, one line each in `cnnbench.metrics.QUALITY`.
+Metrics of a task are `cnnbench.metrics.QualityMetric`, one line each in `cnnbench.metrics.QUALITY`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ __all__ = [
     "ranking_metrics",
     "too_few_classes",
 ]
-
 DEFAULT = "classification"
 
 Shape = tuple[int | None, ...]
