@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from cnnbench.errors import UserError
 from cnnbench.models.handle import ModelInfo
@@ -61,6 +67,7 @@ class CompressionSetting(Setting):
         fine_tune_epochs: epochs of each step that fine-tunes.
         fine_tune_rate: learning rate of these steps.
         threads: threads of the interpreter.
+        nms: the postprocessing of the task is inside the file; only for exporting.
     """
 
     probe: ClassVar[str] = "compression"
@@ -74,6 +81,13 @@ class CompressionSetting(Setting):
     fine_tune_epochs: int = 0
     fine_tune_rate: float = 0.0
     threads: Threads = "all"
+    nms: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omit fields added after the first release at their defaults: existing keys stay valid."""
+        found: dict[str, Any] = plain(self)
+        return found if self.nms else {n: value for n, value in found.items() if n != "nms"}
 
     def variant_name(self) -> str:
         return self.variant

@@ -60,9 +60,7 @@ class LatencySetting(Setting):
     def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit fields added after the first release at their defaults: existing keys stay valid."""
         found: dict[str, Any] = plain(self)
-        if not self.nms:
-            del found["nms"]
-        return found
+        return found if self.nms else {n: value for n, value in found.items() if n != "nms"}
 
     @property
     def needs_prepare(self) -> bool:
