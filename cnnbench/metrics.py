@@ -37,6 +37,8 @@ class Metric:
         family: metrics of one name here are views of one measurement; one is compared for all.
         is_share: a mean over the test images of a score in 0..1 (0 or 1 in a share of them), so
             that their number determines its error.
+        is_resampled: a number of all test images together, as an average precision, whose error
+            from the choice of images is found by drawing them again.
         is_check: compares a network's outputs with Keras'; a doubt about it concerns every other
             number of the setting, so it is noted even where the column is not shown.
         layer_field: field of an inspection's layers that breaks it down; empty where none does.
@@ -53,6 +55,7 @@ class Metric:
     rank: int = 0
     family: str = ""
     is_share: bool = False
+    is_resampled: bool = False
     is_check: bool = False
     layer_field: str = ""
 
@@ -60,6 +63,17 @@ class Metric:
     def is_published(self) -> bool:
         """True if it was published by others, not measured here."""
         return self.name.startswith("published_")
+
+    @property
+    def is_of_images(self) -> bool:
+        """True if its interval covers the choice of test images, and of seeds from two on."""
+        return self.is_share or self.is_resampled
+
+    @property
+    def phrase(self) -> str:
+        """The title inside a sentence: ``mean IoU``, but ``AP``."""
+        is_short = self.title[:2].isupper()
+        return self.title if is_short else self.title[:1].lower() + self.title[1:]
 
     @property
     def noun(self) -> tuple[str, str]:
@@ -102,6 +116,14 @@ QUALITY: Registry[QualityMetric] = Registry(
         "loss": "cnnbench.tasks.classification.quality:LOSS",
         "mean_iou": "cnnbench.tasks.localization.quality:MEAN_IOU",
         "located_top1": "cnnbench.tasks.localization.quality:LOCATED_TOP1",
+        "box_map": "cnnbench.tasks.detection.quality:BOX_MAP",
+        "box_map50": "cnnbench.tasks.detection.quality:BOX_MAP50",
+        "box_map75": "cnnbench.tasks.detection.quality:BOX_MAP75",
+        "box_map_small": "cnnbench.tasks.detection.quality:BOX_MAP_SMALL",
+        "box_map_medium": "cnnbench.tasks.detection.quality:BOX_MAP_MEDIUM",
+        "box_map_large": "cnnbench.tasks.detection.quality:BOX_MAP_LARGE",
+        "box_ar100": "cnnbench.tasks.detection.quality:BOX_AR100",
+        "box_ap50_voc07": "cnnbench.tasks.detection.quality:BOX_AP50_VOC07",
     },
 )
 

@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Required by other packages: tensorflow-datasets imports it without naming it.
 ON_BEHALF = {"importlib-resources"}
 # The tools of development are commands, plugins and stubs; only these are imported by the tests.
-IMPORTED_BY_TESTS = {"pytest", "hypothesis", "playwright", "markdown-it-py"}
+IMPORTED_BY_TESTS = {"pytest", "hypothesis", "playwright", "markdown-it-py", "pycocotools"}
 _IMPORTING = {"import_module", "importorskip"}
 BUILT_IN = set(sys.stdlib_module_names) | {"cnnbench", "__future__"}
 

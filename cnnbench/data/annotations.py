@@ -37,6 +37,8 @@ class Objects:
         semantic: uint8 ``(n, h, w)``: 0 for the ground, 1 + label, or `IGNORED`. None if unknown;
             `semantic_of` derives it from ``instances``.
         tracks: identity of each object over a sequence, int64 ``(n, k)``; None without sequences.
+        crowd: bool ``(n, k)``: those ``ignored`` objects that are crowds, of which a box may cover
+            any part (COCO's ``iscrowd``); None if there are none.
         visible: the share of each object that nothing hides, float32 ``(n, k)``; None if unknown.
         spans: height and width of what a whole fitted image stands for, in px of the picture before
             it was fitted, float32 ``(n, 2)``: a box times these has the size of the object there.
@@ -50,6 +52,7 @@ class Objects:
     instances: npt.NDArray[Any] | None = None
     semantic: npt.NDArray[np.uint8] | None = None
     tracks: npt.NDArray[np.int64] | None = None
+    crowd: npt.NDArray[np.bool_] | None = None
     visible: npt.NDArray[np.float32] | None = None
     spans: npt.NDArray[np.float32] | None = None
 
@@ -90,6 +93,7 @@ def of_lists(
     boxes: Sequence[npt.ArrayLike],
     sizes: npt.ArrayLike,
     ignored: Sequence[Sequence[bool]] | None = None,
+    crowd: Sequence[Sequence[bool]] | None = None,
     **others: npt.NDArray[Any] | None,
 ) -> Objects:
     """Return the objects of n images from one list an image.
@@ -98,21 +102,23 @@ def of_lists(
         labels: of the objects of each image.
         boxes: ``(count, 4)`` for each image.
         sizes: ``(n, 2)``.
-        ignored: as ``labels``; by default none.
+        ignored, crowd: as ``labels``; by default none.
         others: the other attributes of `Objects`, with k rows where they have rows.
     """
     count, most = len(labels), max(map(len, labels), default=0)
     label_rows = np.full((count, most), NO_OBJECT, np.int64)
     box_rows = np.zeros((count, most, 4), np.float32)
-    ignored_rows = np.zeros((count, most), np.bool_)
+    ignored_rows, crowd_rows = np.zeros((2, count, most), np.bool_)
     for row, (of_image, places) in enumerate(zip(labels, boxes, strict=True)):
         label_rows[row, : len(of_image)] = of_image
         box_rows[row, : len(of_image)] = np.reshape(np.asarray(places, np.float32), (-1, 4))
         if ignored is not None:
             ignored_rows[row, : len(of_image)] = ignored[row]
-    return Objects(
-        label_rows, box_rows, np.asarray(sizes, np.int64).reshape(-1, 2), ignored_rows, **others
-    )
+        if crowd is not None:
+            crowd_rows[row, : len(of_image)] = crowd[row]
+    crowds = crowd_rows if crowd_rows.any() else None
+    pixels = np.asarray(sizes, np.int64).reshape(-1, 2)
+    return Objects(label_rows, box_rows, pixels, ignored_rows, crowd=crowds, **others)
 
 
 def semantic_of(labels: npt.NDArray[np.int64], instances: npt.NDArray[Any]) -> Any:

@@ -40,6 +40,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "altair": "describes charts of finished results",
     "click": "parses the command line",
     "defusedxml": "reads the text of annotation files",
+    "faster-coco-eval": "computes average precision, as defined; tested against pycocotools",
     "importlib-resources": "imported by tensorflow-datasets to find its own files",
     "Jinja2": "renders HTML reports",
     "pandas": "holds tables made from records",

@@ -91,7 +91,7 @@ class Objective(Protocol):
 
     def watched_value(self, answers: Arrays, targets: Arrays, encoding: str) -> float:
         """Return `Task.watched` of the validation images, if `watched` is None."""
-        raise NotImplementedError
+        raise JobFailed("no metric of this task is known before its evaluation")
 
     def answers(self, outputs: Arrays, encoding: str) -> Arrays:
         """Return what is kept of the outputs of one batch; by default the outputs.

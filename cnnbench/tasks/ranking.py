@@ -1,4 +1,4 @@
-"""Intervals of mean scores over seeds and images, and significance tests between networks.
+"""Significance tests between networks, over seeds and images.
 
 Two networks that were evaluated on the same images are compared image by image, so that the
 difficulty of an image cancels.
@@ -7,6 +7,7 @@ difficulty of an image cancels.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,8 +26,55 @@ from cnnbench.text import plural
 _MOST_SEEDS = 50  # beyond that a longer schedule is cheaper
 
 
+class Quality(ABC):
+    """Quality of one network under one schedule, over seeds and images.
+
+    Attributes:
+        means: the quality on all images, one per seed.
+        examples: number of test images.
+        chance: the quality without looking at the images.
+        is_trained: means depend on the seed; otherwise only the images are a sample.
+    """
+
+    means: tuple[float, ...]
+    examples: int
+    chance: float
+    is_trained: bool
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.means)
+
+    @property
+    def of_seeds(self) -> float:
+        """Variance between its seeds; 0 for one seed."""
+        return variance(self.means) if len(self.means) > 1 else 0.0
+
+    @property
+    @abstractmethod
+    def image_variance(self) -> float:
+        """Variance of the mean that is due to the choice of images."""
+
+    @abstractmethod
+    def image_variance_beside(self, other: Quality) -> float | None:
+        """Variance of the difference to another mean that is due to the choice of images.
+
+        None if the two are not known for the same images.
+        """
+
+    @property
+    @abstractmethod
+    def interval(self) -> Estimate:
+        """The mean with its 95 % interval."""
+
+    @property
+    def is_ranked(self) -> bool:
+        """True where its interval excludes chance."""
+        return self.interval.low > self.chance
+
+
 @dataclass(frozen=True)
-class Scores:
+class Scores(Quality):
     """Mean scores of one network under one schedule.
 
     Attributes:
@@ -44,18 +92,9 @@ class Scores:
     is_trained: bool = True
 
     @property
-    def mean(self) -> float:
-        return fmean(self.means)
-
-    @property
     def sums_by_image(self) -> np.ndarray:
         """``(examples,)`` of int64: the sum of the scores of each image over the seeds."""
         return np.asarray(np.sum([one.values for one in self.by_image], axis=0, dtype=np.int64))
-
-    @property
-    def of_seeds(self) -> float:
-        """Variance between its seeds; 0 for one seed."""
-        return variance(self.means) if len(self.means) > 1 else 0.0
 
     @cached_property
     def spread(self) -> float | None:
@@ -73,17 +112,26 @@ class Scores:
         return self.mean * (1 - self.mean) if self.spread is None else self.spread
 
     @property
-    def interval(self) -> Estimate:
-        """The mean with its 95 % interval."""
-        return proportions.estimate(self.means, self.examples, self.spread)
+    def image_variance(self) -> float:
+        return self.of_images / self.examples
+
+    def image_variance_beside(self, other: Quality) -> float | None:
+        """Variance of the difference, from the differences per image.
+
+        It includes some noise of the seeds, so that the error is rather too large.
+        """
+        if not isinstance(other, Scores) or not (self.by_image and other.by_image):
+            return None
+        if not self.by_image[0].is_paired_with(other.by_image[0]):
+            return None
+        return _variance_of_paired(self, other) / self.examples
 
     @property
-    def is_ranked(self) -> bool:
-        """True where its interval excludes chance."""
-        return self.interval.low > self.chance
+    def interval(self) -> Estimate:
+        return proportions.estimate(self.means, self.examples, self.spread)
 
 
-def places(contenders: Sequence[Scores]) -> list[Place]:
+def places(contenders: Sequence[Quality]) -> list[Place]:
     """Return the place of each, all above chance; those that do not differ share a tier.
 
     A tier is led by its best, and holds those that are not shown to be worse than the leader
@@ -112,7 +160,7 @@ class _Field:
     (one-way analysis of variance); a network that varies more keeps its own.
     """
 
-    contenders: Sequence[Scores]
+    contenders: Sequence[Quality]
 
     @cached_property
     def freedom(self) -> float:
@@ -127,16 +175,11 @@ class _Field:
         return squares / self.freedom if self.freedom else math.nan
 
     def difference(self, a: int, b: int) -> _Difference:
-        """Contender ``a`` minus ``b``.
-
-        On the same images, the variance due to images is that of the differences per image. It
-        includes some noise of the seeds, so that the error is rather too large.
-        """
+        """Contender ``a`` minus ``b``, on the same images where possible."""
         one, other = self.contenders[a], self.contenders[b]
-        if one.by_image and other.by_image and one.by_image[0].is_paired_with(other.by_image[0]):
-            of_images = _variance_of_paired(one, other) / one.examples
-        else:
-            of_images = sum(c.of_images / c.examples for c in (one, other))
+        of_images = one.image_variance_beside(other)
+        if of_images is None:
+            of_images = one.image_variance + other.image_variance
         of_seeds = [max(self.pooled, c.of_seeds) for c in (one, other)]
         seeds = [len(c.means) for c in (one, other)]
         return _Difference(self, one.mean - other.mean, of_images, of_seeds, seeds)

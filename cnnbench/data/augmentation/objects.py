@@ -247,7 +247,7 @@ def _without_lost(objects: dict[str, Any], kept: Any) -> dict[str, Any]:
 
     kept = kept & (objects["labels"] != NO_OBJECT)
     found = {**objects, "labels": tf.where(kept, objects["labels"], NO_OBJECT)}
-    for name in ("boxes", "ignored", "visible"):
+    for name in ("boxes", "ignored", "crowd", "visible"):
         if name in objects:
             there = kept[..., None] if name == "boxes" else kept
             found[name] = tf.where(there, objects[name], tf.zeros_like(objects[name]))

@@ -209,8 +209,9 @@ class _Source:
         box = _box(entry["bbox"]) if entry.get("bbox") else None
         if box is None and outline is None:
             raise ValueError("without a bbox")
-        ignored = entry.get("iscrowd", 0) in (1, True)
-        return ListedObject(where, self.categories[category], box, outline, ignored)
+        crowd = entry.get("iscrowd", 0) in (1, True)
+        name = self.categories[category]
+        return ListedObject(where, name, box, outline, ignored=crowd, crowd=crowd)
 
     def _entries(self, key: str, silent: bool = False) -> Iterator[tuple[int, Mapping[str, Any]]]:
         for index, entry in enumerate(self.content[key]):

@@ -41,7 +41,7 @@ class AnnotatedPicture:
         digest: hash of its bytes.
         labels: ``(k,)``.
         boxes: ``(k, 4)``: top, left, bottom, right as fractions of the picture.
-        ignored: ``(k,)``.
+        ignored, crowd: ``(k,)``.
         outlines: of each object, or None.
         values: of each object in the label map, or 0.
         unit: height and width that the coordinates of outlines refer to.
@@ -55,6 +55,7 @@ class AnnotatedPicture:
     labels: npt.NDArray[np.int64]
     boxes: npt.NDArray[np.float64]
     ignored: npt.NDArray[np.bool_]
+    crowd: npt.NDArray[np.bool_]
     outlines: tuple[Outline | None, ...]
     values: tuple[int, ...]
     unit: tuple[int, int]
@@ -110,6 +111,7 @@ def examined(
         labels=np.array([labels[one.name] for one in objects], np.int64),
         boxes=np.array([box for _, box in usable], np.float64).reshape(-1, 4),
         ignored=np.array([one.ignored for one in objects], np.bool_),
+        crowd=np.array([one.crowd for one in objects], np.bool_),
         outlines=tuple(one.outline for one in objects),
         values=tuple(one.value for one in objects),
         unit=unit,

@@ -43,6 +43,7 @@ class ListedObject:
             ``outline``.
         outline: its pixels, or None.
         ignored: neither right nor wrong.
+        crowd: several objects in one box.
         value: of its pixels in the label map of the picture; 0 if there is none.
     """
 
@@ -52,6 +53,7 @@ class ListedObject:
     outline: Outline | None = None
     ignored: bool = False
     value: int = 0
+    crowd: bool = False
 
     @property
     def has_mask(self) -> bool:

@@ -95,6 +95,7 @@ class AnnotatedPhotographs:
             boxes,
             [picture.size for picture in chosen],
             [picture.ignored[rows].tolist() for picture, rows in pairs],
+            [picture.crowd[rows].tolist() for picture, rows in pairs],
             spans=spans,
             **masks,
         )

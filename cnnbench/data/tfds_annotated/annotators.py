@@ -11,6 +11,7 @@ import numpy.typing as npt
 from cnnbench.data.annotations import IGNORED, NO_OBJECT, of_lists
 from cnnbench.data.tfds_annotated.pictures import Example, Marks
 
+_CROWD = "is_crowd"
 _ANIMAL, _GROUND = 1, 2  # in a trimap; the rest is the border of an animal
 
 
@@ -41,8 +42,9 @@ class Boxes:
             if reason := self._unusable(int(label), box):
                 kept[row] = False
                 problems.append(f"object {row + 1}: {reason}")
-        ignored = np.asarray(objects[self._flag], np.bool_)
-        return Marks(labels[kept], boxes[kept], ignored[kept], None, tuple(problems))
+        ignored = np.asarray(objects[self._flag], np.bool_)[kept]
+        crowd = ignored if self._flag == _CROWD else None
+        return Marks(labels[kept], boxes[kept], ignored, None, tuple(problems), crowd)
 
     def _unusable(self, label: int, box: npt.NDArray[np.float64]) -> str:
         if not 0 <= label < self._classes:

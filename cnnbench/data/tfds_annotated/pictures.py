@@ -38,6 +38,7 @@ class Marks:
         labels: class of each object, int64 ``(k,)``.
         boxes: float ``(k, 4)``: top, left, bottom, right as fractions of the picture.
         ignored: bool ``(k,)``.
+        crowd: bool ``(k,)``: those of them that are crowds; None if there are none.
         semantic: uint8 ``(H, W)``, as `Objects.semantic`; None if unknown.
         problems: why objects were left out.
     """
@@ -47,6 +48,12 @@ class Marks:
     ignored: npt.NDArray[np.bool_]
     semantic: npt.NDArray[np.uint8] | None = None
     problems: tuple[str, ...] = ()
+    crowd: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def crowds(self) -> npt.NDArray[np.bool_]:
+        """``crowd`` of every object, ``(k,)``."""
+        return np.zeros_like(self.ignored) if self.crowd is None else self.crowd
 
 
 class Annotator(Protocol):
@@ -150,7 +157,8 @@ class Split:
         semantic = marks.semantic
         if semantic is not None:
             semantic = placement.mask(semantic, outside=IGNORED)
-        fitted = Marks(marks.labels[kept], boxes, marks.ignored[kept], semantic)
+        crowd = marks.crowds[kept]
+        fitted = Marks(marks.labels[kept], boxes, marks.ignored[kept], semantic, crowd=crowd)
         return image, fitted, placement
 
     def _file(self, example: Example) -> str:
@@ -206,6 +214,7 @@ class TfdsPictures:
             [mark.boxes for mark in marks],
             shapes,
             [mark.ignored.tolist() for mark in marks],
+            [mark.crowds.tolist() for mark in marks],
             semantic=np.stack(masks) if masks else None,
             spans=spans,
         )

@@ -15,7 +15,7 @@ class Yolo:
 
     The backbone's coarsest maps of at least ``grid`` rows and columns, halved by 3x3 convolutions
     while the grid stays at least as fine, then ``depth`` more 3x3 convolutions and one of 1x1 that
-    gives the numbers of each cell, all linear. Coarser maps of the backbone are not used. The paper
+    gives the logits of each cell. Coarser maps of the backbone are not used. The paper
     has two dense layers over the whole grid instead, on images of 448 px: see `YOLOv1`.
 
     Output: ``(n, rows, columns, boxes * 5 + classes)``, as `GridCoding` says.
@@ -49,8 +49,9 @@ class Yolo:
             x = conv_bn(x, width, 3, strides=2, name=f"{PREFIX}halved{number}", **_LEAKY)
         for number in range(1, depth + 1):
             x = conv_bn(x, width, 3, name=f"{PREFIX}conv{number}", **_LEAKY)
-        # At first every cell has boxes of a quarter of the image's width in its middle.
-        start = [0.5, 0.5, 0.5, 0.5, 0.0] * boxes + [1 / classes] * classes
+        # At first every cell has boxes of a quarter of the image's width in its middle, and doubts
+        # that they hold an object: most do not.
+        start = [0.0, 0.0, 0.0, 0.0, _DOUBT] * boxes + [0.0] * classes
         cells = tf.keras.layers.Conv2D(
             len(start),
             1,
@@ -61,6 +62,8 @@ class Yolo:
         coding = GridCoding(*size_of(cells), boxes, classes)
         return StateCoding(to_json(coding), name=LAYER)(cells)
 
+
+_DOUBT = -2.0  # logit of the first objectness
 
 _LEAKY: dict[str, Any] = {"activation": "leaky_relu"}
 

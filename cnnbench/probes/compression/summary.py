@@ -51,7 +51,7 @@ def _converted(records: Sequence[Record], status: CellStatus) -> dict[str, Measu
     if not flags:
         return summaries
     known = [name for name in summaries if name in METRICS]
-    of_answers = [name for name in known if METRICS[name].is_share or METRICS[name].is_check]
+    of_answers = [name for name in known if METRICS[name].is_of_images or METRICS[name].is_check]
     return summaries | {name: _doubted(summaries[name], flags) for name in of_answers}
 
 
@@ -161,8 +161,7 @@ def _quality(task: Task) -> str:
     """Return what a task's primary metric is called in a sentence."""
     if task.name == DEFAULT:
         return "accuracy"
-    title = METRICS[task.primary].title
-    return title[:1].lower() + title[1:]
+    return METRICS[task.primary].phrase
 
 
 def _gain(task: Task, pair: _Beside, name: str) -> tuple[Estimate, int] | None:

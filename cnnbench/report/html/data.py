@@ -138,9 +138,8 @@ def _glance(report: Report, columns: Sequence[Mapping[str, Any]]) -> Iterator[tu
 
 
 def _most(metric: str) -> str:
-    title = METRICS[metric].title
-    is_accuracy = title.startswith("Top-")  # of a classifier's answers
-    return "Most accurate" if is_accuracy else f"Best {title[0].lower()}{title[1:]}"
+    is_accuracy = METRICS[metric].title.startswith("Top-")  # of a classifier's answers
+    return "Most accurate" if is_accuracy else f"Best {METRICS[metric].phrase}"
 
 
 def _group(metric: str) -> str:

@@ -83,9 +83,9 @@ def _says_of_the_next(one: Measurement, metric: Metric) -> bool:
     """Return whether an interval covers the result of another training.
 
     That of a single seed covers the choice of images only; the range of a few samples of anything
-    but a share of the images is too narrow.
+    but a quality over the test images is too narrow.
     """
-    if metric.is_share:
+    if metric.is_of_images:
         return one.verdict.kind is not VerdictKind.ONE_SEED
     return len(one.samples) >= FEWEST_PROCESSES
 

@@ -173,8 +173,8 @@ def _by_intervals(pair: Pair) -> Judged:
     base, new = pair.base, pair.new
     if not (base.is_ranked or new.is_ranked):
         return Judged("unstable")
-    # The intervals of shares cover seeds and images both, however few the seeds.
-    if not pair.metric.is_share and not _enough(pair):
+    # These intervals cover seeds and images both, however few the seeds.
+    if not pair.metric.is_of_images and not _enough(pair):
         return _too_few(pair)  # their interval is a mere range
     if base.value is None or new.value is None or not (base.has_interval and new.has_interval):
         return Judged("too few samples", "no interval")

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from cnnbench.data.annotations import NO_OBJECT
 from cnnbench.models import output_names
-from cnnbench.tasks.detection import codings
+from cnnbench.tasks.detection.codings import stated
 from cnnbench.tasks.detection.suppression import Suppression, suppressed
 
 LAYER = "answers"
@@ -23,7 +23,7 @@ class Answers(tf.keras.layers.Layer):  # type: ignore[misc]
     """Turn a detector's outputs into ``boxes``, ``scores`` and ``labels``, best first.
 
     Args:
-        encoding: of the outputs, as `codings.of_network` returns it.
+        encoding: of the outputs, as `stated.of_network` returns it.
         suppression: the fields of a `Suppression`.
     """
 
@@ -32,7 +32,7 @@ class Answers(tf.keras.layers.Layer):  # type: ignore[misc]
         self.encoding, self.suppression = encoding, dict(suppression)
 
     def call(self, inputs: Any) -> Any:
-        coder = codings.coder(self.encoding)
+        coder = stated.coder(self.encoding)
         return suppressed(*coder.decoded(inputs), Suppression(**self.suppression))
 
     def get_config(self) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Answers(tf.keras.layers.Layer):  # type: ignore[misc]
 
 def finished(network: Any, settings: Suppression) -> Any:
     """Return a ``keras.Model`` from images to answers, with the layers of ``network``."""
-    layer = Answers(codings.of_network(network), asdict(settings), name=LAYER)
+    layer = Answers(stated.of_network(network), asdict(settings), name=LAYER)
     return tf.keras.Model(network.input, layer(output_names.of(network)), name=network.name)
 
 

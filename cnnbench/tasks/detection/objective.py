@@ -12,7 +12,8 @@ from cnnbench.data.pictures import Part
 from cnnbench.errors import JobFailed
 from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
-from cnnbench.tasks.detection import DetectionOptions, codings, outputs
+from cnnbench.tasks.detection import DetectionOptions, outputs
+from cnnbench.tasks.detection.codings import stated
 from cnnbench.tasks.detection.outputs import BOXES, LABELS, SCORES
 from cnnbench.tasks.detection.suppression import suppressed
 from cnnbench.tasks.task import Arrays, Evaluation, Objective
@@ -55,7 +56,7 @@ class DetectionObjective(Objective):
             self._check_classes(model.classes)
 
     def check_network(self, network: Any) -> None:
-        coder = codings.coder(codings.of_network(network))
+        coder = stated.coder(stated.of_network(network))
         found = output_names.named(output_names.of(network))
         shapes = {path: tuple(output.shape) for path, output in found.items()}
         outputs.paths(shapes, None, "the network")
@@ -70,7 +71,7 @@ class DetectionObjective(Objective):
             )
 
     def encoding(self, network: Any) -> str:
-        return codings.of_network(network)
+        return stated.of_network(network)
 
     def targets(self, part: Part) -> Named:
         """Return the objects of each image, at least one row of them: ``labels``, ``boxes``,
@@ -90,13 +91,13 @@ class DetectionObjective(Objective):
 
     def encoded(self, targets: Any, encoding: str) -> Any:
         given = targets[LABELS], targets[BOXES], targets[IGNORED]
-        return codings.coder(encoding).targets(*given)
+        return stated.coder(encoding).targets(*given)
 
     def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
-        return codings.coder(encoding).losses(self._options, label_smoothing)
+        return stated.coder(encoding).losses(self._options, label_smoothing)
 
     def loss_weights(self, encoding: str) -> Mapping[str, float] | None:
-        return codings.coder(encoding).loss_weights(self._options)
+        return stated.coder(encoding).loss_weights(self._options)
 
     def imitation_loss(self, encoding: str) -> Any:
         squared = "mean_squared_error"
@@ -134,7 +135,7 @@ class DetectionObjective(Objective):
         return quality.evaluate(_named(answers), _named(targets), self._classes)
 
     def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
-        truth, coder = self.targets(part), codings.coder(encoding)
+        truth, coder = self.targets(part), stated.coder(encoding)
         lost = coder.lost(truth[LABELS], truth[BOXES], truth[IGNORED])
         if not lost.any():
             return []
@@ -150,7 +151,7 @@ class DetectionObjective(Objective):
         import tensorflow as tf
 
         if encoding not in self._functions:
-            coder, settings = codings.coder(encoding), self._options.suppression
+            coder, settings = stated.coder(encoding), self._options.suppression
 
             def answer(outputs: Any) -> Any:
                 return suppressed(*coder.decoded(outputs), settings)

@@ -80,12 +80,13 @@ def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> lis
 
     Their scores are at least `LEAST_SCORE`; an image may have none. Boxes are clipped to the image.
     """
-    from cnnbench.tasks.detection import DetectionOptions, codings
+    from cnnbench.tasks.detection import DetectionOptions
+    from cnnbench.tasks.detection.codings import stated
     from cnnbench.tasks.detection.objective import DetectionObjective
 
-    encoding = codings.of_network(network)
+    encoding = stated.of_network(network)
     shapes = {name: one.shape for name, one in _named(outputs).items()}
-    count = codings.coder(encoding).classes(shapes)
+    count = stated.coder(encoding).classes(shapes)
     if names and len(names) != count:
         raise JobFailed(f"{len(names)} names, but it has {count} classes")
     objective = DetectionObjective(names, "", DetectionOptions(score_threshold=LEAST_SCORE))

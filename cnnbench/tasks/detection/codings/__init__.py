@@ -1,25 +1,18 @@
 """Codings of detectors as the task uses them: targets, losses, and boxes from outputs.
 
 One file for each kind of `cnnbench.models.heads.coding`, and one for networks that return ready
-boxes.
+boxes; `stated` finds the one of a network.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
-from cnnbench.errors import JobFailed
-from cnnbench.models.heads import coding as codings
-from cnnbench.models.heads.coding import AnchorCoding, GridCoding
 from cnnbench.tasks.detection import DetectionOptions
 from cnnbench.tasks.task import Shape
-
-DECODED = "decoded"
-"""The kind of a network that returns boxes and scores as they are."""
 
 
 class Coder(Protocol):
@@ -59,51 +52,3 @@ class Coder(Protocol):
 
     def lost(self, labels: np.ndarray, boxes: np.ndarray, ignored: np.ndarray) -> np.ndarray:
         """Return which objects the coding cannot hold beside the others, bool ``(n, k)``."""
-
-
-def of_network(network: Any) -> str:
-    """Return the coding that a ``keras.Model`` states, as canonical JSON; else `DECODED`.
-
-    A layer that wraps the one that states it, as quantisation does, hides nothing.
-    """
-    layers = network._flatten_layers(include_self=False, recursive=True)
-    stated = (getattr(layer, "coding", None) for layer in layers)
-    found = next((one for one in stated if isinstance(one, Mapping)), {"kind": DECODED})
-    return canonical(_plain(found))
-
-
-def canonical(values: Mapping[str, Any]) -> str:
-    """Return JSON values as text that is the same for the same values."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"))
-
-
-def coder(encoding: str) -> Coder:
-    """Return the coder of an encoding, as `of_network` returns it.
-
-    Raises:
-        JobFailed: there is no such coding.
-    """
-    from cnnbench.tasks.detection.codings.anchors import AnchorCoder
-    from cnnbench.tasks.detection.codings.decoded import DecodedCoder
-    from cnnbench.tasks.detection.codings.grid import GridCoder
-
-    values = json.loads(encoding)
-    if values.get("kind") == DECODED:
-        return DecodedCoder()
-    try:
-        found = codings.of_json(values)
-    except ValueError as error:
-        raise JobFailed(f"its layer {codings.LAYER} states {error}") from None
-    if isinstance(found, GridCoding):
-        return GridCoder(found)
-    assert isinstance(found, AnchorCoding)
-    return AnchorCoder(found)
-
-
-def _plain(value: Any) -> Any:
-    """Return the values of a layer's attribute, which Keras may wrap, as JSON values."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value

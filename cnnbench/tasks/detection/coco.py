@@ -1,0 +1,113 @@
+"""COCO's numbers of a detector, by faster-coco-eval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnbench.data.annotations import NO_OBJECT
+from cnnbench.tasks.detection.matching import THRESHOLDS, Floats, Found, Truth
+
+_ALL = 0  # of COCO's ranges of areas
+_OUTSIDE = -1.0  # an area in none of them, so that COCO ignores the object
+
+
+@dataclass(frozen=True)
+class Coco:
+    """COCO's numbers.
+
+    Attributes:
+        precision: at each IoU threshold, point of recall and class, ``(10, 101, classes)``; -1 for
+            a class without objects.
+        summary: AP, AP50, AP75, AP of small, medium and large objects, and AR with at most 100
+            detections, ``(7,)``; -1 where there are no such objects.
+    """
+
+    precision: Floats
+    summary: Floats
+
+
+def evaluated(found: Found, truth: Truth, classes: int) -> Coco:
+    """Return COCO's numbers of detections.
+
+    Args:
+        found: the detections.
+        truth: the true objects.
+        classes: their number.
+    """
+    from faster_coco_eval.core.faster_eval_api import COCOeval_faster
+
+    shared = {
+        "images": [{"id": 1 + image} for image in range(len(truth))],
+        "categories": [{"id": 1 + label, "name": str(label)} for label in range(classes)],
+    }
+    objects = _index(shared, _objects(truth))
+    detections = _index(shared, _detections(found))
+    evaluation = COCOeval_faster(objects, detections, "bbox", print_function=_quiet)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    named = evaluation.stats_as_dict
+    names = ("AP_all", "AP_50", "AP_75", "AP_small", "AP_medium", "AP_large", "AR_third")
+    precision = np.asarray(evaluation.eval["precision"], np.float64)[..., _ALL, -1]
+    return Coco(precision, np.array([named[name] for name in names]))
+
+
+def _quiet(*_words: object) -> None:
+    """Take the place of ``print``."""
+
+
+def _index(shared: dict[str, Any], annotations: list[dict[str, Any]]) -> Any:
+    from faster_coco_eval import COCO
+
+    index = COCO()
+    index.dataset = {**shared, "annotations": annotations}
+    index.createIndex()
+    return index
+
+
+def _objects(truth: Truth) -> list[dict[str, Any]]:
+    """Return annotations; only crowds and areas make COCO's code ignore an object."""
+    images, rows = np.nonzero(truth.labels != NO_OBJECT)
+    boxes, crowd = truth.boxes[images, rows], truth.crowd[images, rows]
+    is_difficult = truth.ignored[images, rows] & ~crowd
+    areas = np.where(is_difficult, _OUTSIDE, boxes[:, 2] * boxes[:, 3])
+    columns = (images, truth.labels[images, rows], boxes, areas, crowd)
+    return [
+        {
+            "id": number,
+            "image_id": 1 + image,
+            "category_id": 1 + label,
+            "bbox": box,
+            "area": area,
+            "iscrowd": int(is_crowd),
+        }
+        for number, (image, label, box, area, is_crowd) in enumerate(
+            zip(*(column.tolist() for column in columns), strict=True), 1
+        )
+    ]
+
+
+def _detections(found: Found) -> list[dict[str, Any]]:
+    areas = found.boxes[:, 2] * found.boxes[:, 3]
+    columns = (found.images, found.labels, found.boxes, areas, found.scores)
+    return [
+        {
+            "id": number,
+            "image_id": 1 + image,
+            "category_id": 1 + label,
+            "bbox": box,
+            "area": area,
+            "score": score,
+        }
+        for number, (image, label, box, area, score) in enumerate(
+            zip(*(column.tolist() for column in columns), strict=True), 1
+        )
+    ]
+
+
+def at(threshold: float) -> int:
+    """Return the index of one of COCO's IoU thresholds."""
+    return int(np.argmin(np.abs(THRESHOLDS - threshold)))

@@ -1,0 +1,62 @@
+"""The coding that a network states, as text, and its `Coder`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cnnbench.errors import JobFailed
+from cnnbench.models.heads import coding as codings
+from cnnbench.models.heads.coding import AnchorCoding, GridCoding
+from cnnbench.tasks.detection.codings import Coder
+from cnnbench.tasks.detection.codings.anchors import AnchorCoder
+from cnnbench.tasks.detection.codings.decoded import DecodedCoder
+from cnnbench.tasks.detection.codings.grid import GridCoder
+
+DECODED = "decoded"
+"""The kind of a network that returns boxes and scores as they are."""
+
+
+def of_network(network: Any) -> str:
+    """Return the coding that a ``keras.Model`` states, as canonical JSON; else `DECODED`.
+
+    A layer that wraps the one that states it, as quantisation does, hides nothing.
+    """
+    layers = network._flatten_layers(include_self=False, recursive=True)
+    stated = (getattr(layer, "coding", None) for layer in layers)
+    found = next((one for one in stated if isinstance(one, Mapping)), {"kind": DECODED})
+    return canonical(_plain(found))
+
+
+def canonical(values: Mapping[str, Any]) -> str:
+    """Return JSON values as text that is the same for the same values."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def coder(encoding: str) -> Coder:
+    """Return the coder of an encoding, as `of_network` returns it.
+
+    Raises:
+        JobFailed: there is no such coding.
+    """
+    values = json.loads(encoding)
+    if values.get("kind") == DECODED:
+        return DecodedCoder()
+    try:
+        found = codings.of_json(values)
+    except ValueError as error:
+        raise JobFailed(f"its layer {codings.LAYER} states {error}") from None
+    if isinstance(found, GridCoding):
+        return GridCoder(found)
+    assert isinstance(found, AnchorCoding)
+    return AnchorCoder(found)
+
+
+def _plain(value: Any) -> Any:
+    """Return the values of a layer's attribute, which Keras may wrap, as JSON values."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value

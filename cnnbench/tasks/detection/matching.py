@@ -1,0 +1,215 @@
+"""Detections matched with true boxes by COCO's rules, at every IoU threshold at once.
+
+`faster_coco_eval` gives the published numbers. It keeps its matches to itself, and resampling the
+images needs them: the same rules are applied here, to all images together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnbench.data.annotations import NO_OBJECT
+from cnnbench.errors import JobFailed
+
+Named = Mapping[str, np.ndarray]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+THRESHOLDS: Floats = np.linspace(0.5, 0.95, 10)
+"""COCO's IoU thresholds, ``.50:.05:.95``."""
+
+MOST = 100
+"""COCO's limit of detections of one class in one image."""
+
+_AT_ONCE = 4_000_000  # pairs of boxes whose overlaps are in memory together
+
+
+@dataclass(frozen=True)
+class Found:
+    """Detections of all images, image by image, the best score of each first.
+
+    Attributes:
+        images: index of the image, ``(d,)``.
+        labels: ``(d,)``.
+        scores: ``(d,)``.
+        boxes: ``(d, 4)``: left, top, width and height in px of the original picture.
+    """
+
+    images: Ints
+    labels: Ints
+    scores: Floats
+    boxes: Floats
+
+    def only(self, kept: Bools) -> Found:
+        """Return some of the detections, in the same order."""
+        return Found(self.images[kept], self.labels[kept], self.scores[kept], self.boxes[kept])
+
+
+@dataclass(frozen=True)
+class Truth:
+    """True objects of n images, in k rows an image.
+
+    Attributes:
+        labels: ``(n, k)``; `NO_OBJECT` fills up.
+        boxes: ``(n, k, 4)``, as `Found.boxes`.
+        ignored: ``(n, k)``: neither right nor wrong.
+        crowd: ``(n, k)``: those of them that are crowds, with which any number of detections match,
+            by the share of a detection inside the crowd.
+    """
+
+    labels: Ints
+    boxes: Floats
+    ignored: Bools
+    crowd: Bools
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def counted(self) -> Bools:
+        """The objects to be found, ``(n, k)``."""
+        return (self.labels != NO_OBJECT) & ~self.ignored
+
+
+def read_truth(truth: Named) -> Truth:
+    """Return the true objects of a test set; see `quality.evaluate`."""
+    labels = np.asarray(truth["labels"], np.int64)
+    ignored = np.asarray(truth.get("ignored", np.zeros(labels.shape, np.bool_)), np.bool_)
+    crowd = np.asarray(truth.get("crowd", np.zeros(labels.shape, np.bool_)), np.bool_)
+    boxes = _px(truth["boxes"], np.asarray(truth["spans"], np.float64)[:, None])
+    return Truth(labels, boxes, ignored | crowd, crowd)
+
+
+def read_answers(answers: Named, truth: Named) -> Found:
+    """Return the detections of a network, at most `MOST` of a class in an image.
+
+    Raises:
+        JobFailed: a box or a score is not finite.
+    """
+    labels = np.asarray(answers["labels"], np.int64)
+    scores = np.asarray(answers["scores"], np.float64)
+    order = np.argsort(np.where(labels == NO_OBJECT, np.inf, -scores), axis=1, kind="stable")
+    labels = np.take_along_axis(labels, order, axis=1)
+    scores = np.take_along_axis(scores, order, axis=1)
+    boxes = np.take_along_axis(np.asarray(answers["boxes"], np.float64), order[..., None], axis=1)
+    images, ranks = np.nonzero(labels != NO_OBJECT)
+    spans = np.asarray(truth["spans"], np.float64)[images]
+    found = Found(
+        images, labels[images, ranks], scores[images, ranks], _px(boxes[images, ranks], spans)
+    )
+    if not (np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()):
+        raise JobFailed("its boxes or scores are not finite")
+    return found.only(_places(found) < MOST)
+
+
+def _px(boxes: npt.ArrayLike, spans: Floats) -> Floats:
+    """Return ``y0 x0 y1 x1`` in fractions as left, top, width, height in px."""
+    edges = np.asarray(boxes, np.float64)
+    first, last = edges[..., :2] * spans, edges[..., 2:] * spans
+    return np.concatenate([first[..., ::-1], np.maximum(last - first, 0.0)[..., ::-1]], axis=-1)
+
+
+def _places(found: Found) -> Ints:
+    """Return the place of each detection among those of its class in its image, from 0."""
+    order = np.lexsort((np.arange(len(found.images)), found.labels, found.images))
+    images, labels = found.images[order], found.labels[order]
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (images[1:] != images[:-1]) | (labels[1:] != labels[:-1])
+    starts = np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order)) - starts
+    return places
+
+
+def overlaps(found: Found, truth: Truth) -> Iterator[tuple[slice, Floats]]:
+    """Yield, for slices of the detections, the IoU with all objects of their image, ``(m, k)``.
+
+    With a crowd it is the share of the detection inside the crowd. -1 where there is no object.
+    """
+    most = truth.labels.shape[1]
+    step = max(1, _AT_ONCE // max(1, most))
+    for start in range(0, len(found.images), step):
+        part = slice(start, start + step)
+        images, (x, y, w, h) = found.images[part], found.boxes[part].T[..., None]
+        left, top, width, height = np.moveaxis(truth.boxes[images], -1, 0)
+        across = np.minimum(x + w, left + width) - np.maximum(x, left)
+        down = np.minimum(y + h, top + height) - np.maximum(y, top)
+        common = np.where((across > 0) & (down > 0), across * down, 0.0)
+        own = np.broadcast_to(w * h, common.shape)
+        whole = np.where(truth.crowd[images], own, own + width * height - common)
+        share = np.divide(common, whole, out=np.zeros_like(common), where=whole > 0)
+        yield part, np.where(truth.labels[images] == NO_OBJECT, -1.0, share)
+
+
+def matched(found: Found, truth: Truth, thresholds: Floats = THRESHOLDS) -> Ints:
+    """Return the row of the object that each detection is matched with, ``(thresholds, d)``.
+
+    `NO_OBJECT` where it is matched with none. By score, each detection takes the object of its
+    class with the largest IoU of at least the threshold that none has taken; an ignored one only if
+    there is no other. Any number of detections may take one crowd. Of equal IoUs the last counts.
+    """
+    result = np.full((len(thresholds), len(found.images)), NO_OBJECT, np.int64)
+    taken = np.zeros((len(thresholds), *truth.labels.shape), np.bool_)
+    least = np.minimum(thresholds, 1 - 1e-10)
+    places, rows, ious = _candidates(found, truth, float(least.min()))
+    for of_round in _rounds(found.images[places]):
+        at, row, iou = places[of_round], rows[of_round], ious[of_round]
+        images = found.images[at][:, None]
+        is_open = ~taken[:, images, row] | truth.crowd[images, row]
+        may = (iou >= least[:, None, None]) & is_open
+        is_ignored = truth.ignored[images, row]
+        # An object that counts is better than any that is ignored, whose IoU is at most 1.
+        value = np.where(may, iou - 2.0 * is_ignored + 4.0, 0.0)
+        best = value.shape[-1] - 1 - np.argmax(value[..., ::-1], axis=-1)
+        is_match = np.take_along_axis(value, best[..., None], axis=-1)[..., 0] > 0
+        chosen = row[np.arange(len(at)), best]
+        result[:, at] = np.where(is_match, chosen, NO_OBJECT)
+        level, place = np.nonzero(is_match)
+        taken[level, images[place, 0], chosen[level, place]] = True
+    return result
+
+
+def _candidates(found: Found, truth: Truth, least: float) -> tuple[Ints, Ints, Floats]:
+    """Return the detections that overlap an object of their class by ``least``, and those objects.
+
+    Returns:
+        Indices of detections ``(m,)``, rows of objects ``(m, c)``, and IoUs ``(m, c)``, 0 where
+        there are fewer than c objects.
+    """
+    places, found_rows, found_ious, most = [], [], [], 1
+    for part, iou in overlaps(found, truth):
+        is_same = truth.labels[found.images[part]] == found.labels[part][:, None]
+        near = np.where(is_same & (iou >= least), iou, 0.0)
+        (some,) = np.nonzero(near.any(axis=1))
+        places.append(some + (part.start or 0))
+        near = near[some]
+        count = int((near > 0).sum(axis=1).max(initial=1))
+        # The rows that overlap first, in their order.
+        order = np.argsort(near == 0, axis=1, kind="stable")[:, :count]
+        found_rows.append(order)
+        found_ious.append(np.take_along_axis(near, order, axis=1))
+        most = max(most, count)
+    if not places:
+        return np.zeros(0, np.int64), np.zeros((0, 1), np.int64), np.zeros((0, 1))
+    return (
+        np.concatenate(places),
+        np.concatenate([_widened(one, most) for one in found_rows]),
+        np.concatenate([_widened(one, most) for one in found_ious]),
+    )
+
+
+def _widened(values: np.ndarray, width: int) -> np.ndarray:
+    return np.pad(values, ((0, 0), (0, width - values.shape[1])))
+
+
+def _rounds(images: Ints) -> Iterator[Ints]:
+    """Yield the first detection of every image, then the second of every image, and so on."""
+    starts = np.flatnonzero(np.diff(images, prepend=-1))
+    counts = np.diff(starts, append=len(images))
+    for turn in range(int(counts.max(initial=0))):
+        yield starts[counts > turn] + turn
