@@ -152,8 +152,10 @@ def _rows(name: str) -> list[dict[str, str]]:
 ENTRIES: Mapping[str, Entry] = {row["name"]: _entry(row) for row in _rows("catalog.csv")}
 _BY_PLAIN_NAME = {plain(name): name for name in ENTRIES}
 
-# The columns of https://keras.io/api/applications and of the chapter's Table 14-3 in base units:
-# the "MB" are MiB, the times ms.
+# The columns of https://keras.io/api/applications and of the chapter's Table 14-3, and those of
+# https://pytorch.org/vision/stable/models.html (COCO val2017), in base units: the "MB" are MiB, the
+# times ms.
+_PUBLISHED_FILES = ("keras_applications.csv", "torchvision_detection.csv")
 _PUBLISHED = {
     "size_mib": ("published_size_bytes", 2**20),
     "top1_pct": ("published_top1", 0.01),
@@ -162,15 +164,17 @@ _PUBLISHED = {
     "depth": ("published_depth", 1),
     "cpu_ms": ("published_cpu_s", 0.001),
     "gpu_ms": ("published_gpu_s", 0.001),
+    "box_map_pct": ("published_box_map", 0.01),
 }
 
 
 @cache
 def _published() -> dict[str, dict[str, float]]:
-    return {row["name"]: dict(_base_units(row)) for row in _rows("keras_applications.csv")}
+    rows = (row for file in _PUBLISHED_FILES for row in _rows(file))
+    return {row["name"]: dict(_base_units(row)) for row in rows}
 
 
 def _base_units(row: Mapping[str, str]) -> Iterator[tuple[str, float]]:
     for name, (metric, unit) in _PUBLISHED.items():
-        if row[name]:
+        if row.get(name):
             yield metric, round(float(row[name]) * unit, 10)  # 74.9 * 0.01 gives 0.7490000001

@@ -18,6 +18,7 @@ from cnnbench.statistics.measurement import CellStatus, Measurement
 from cnnbench.statistics.verdict import Verdict
 
 NETWORK, MEMORY, PUBLISHED = "Network", "Memory", "Published by Keras, measured elsewhere"
+OF_TORCHVISION = "Published by torchvision for its own weights, on COCO"
 
 
 class StaticSetting(Setting):
@@ -127,5 +128,6 @@ PROBE = Probe(
         Metric("published_depth", "count", title="Depth", group=PUBLISHED, rank=4),
         Metric("published_cpu_s", "s", "lower", title="CPU", group=PUBLISHED, rank=5),
         Metric("published_gpu_s", "s", "lower", title="GPU", group=PUBLISHED, rank=6),
+        Metric("published_box_map", "fraction", "higher", title="Box AP", group=OF_TORCHVISION),
     ),
 )  # fmt: skip

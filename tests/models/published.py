@@ -78,6 +78,12 @@ PUBLISHED = (
     Published("EfficientNetLite2", TIMM, None, 6_092_072),
     Published("EfficientNetLite3", TIMM, None, 8_197_096),
     Published("EfficientNetLite4", TIMM, None, 13_006_568),
+    # torchvision prints 34.858, 0.583 and 151.54 G; 91 classes, with a background.
+    Published("SSD300", TORCHVISION, 35_641_826, 35_641_826, 34_858_153_472),
+    Published("SSDLite320", TORCHVISION, None, 3_440_060, 583_171_904),
+    Published("RetinaNet[frozen_norm=true]", TORCHVISION, None, 34_014_999, 151_540_437_248),
+    # The size of torchvision's and of the first PyTorch implementation of SSD for VOC.
+    Published("SSD300[classes=20]", "21 classes with the background", 26_285_486),
 )
 
 # Printed with two to four digits, so that only closeness can be asserted: (model, MACs, source).

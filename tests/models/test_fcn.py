@@ -22,7 +22,8 @@ from tests.models.every_fcn import Compared, compare
 L = keras.layers
 FAST = ("BasicCNN", "LeNet5", "MobileNetV3Small", "ShuffleNetV2")
 HUGE = ("NASNetLarge", "EfficientNetB7", "EfficientNetV2L", "ConvNeXtXLarge")
-SLOW = [name for name in registry.names() if name not in FAST]
+CLASSIFIERS = [entry.name for entry in registry.entries(task="classification")]
+SLOW = [name for name in CLASSIFIERS if name not in FAST]
 
 
 def images(*shape: int, seed: int = 0) -> np.ndarray:

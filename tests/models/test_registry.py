@@ -10,16 +10,19 @@ import pytest
 from cnnbench.errors import UserError
 from cnnbench.models import registry
 from cnnbench.models.catalog import ENTRIES, Entry
+from cnnbench.models.heads.coding import LAYER, GridCoding, of_json
 from tests.models.built import weightless
 
 CLASSES = 10
 SMALL, GREY, OBLONG = (32, 32, 3), (28, 28, 1), (96, 80, 4)
 # Their first dense layer sees every pixel of the last maps: parameters depend on the input size.
 FLATTENED = {"BasicCNN", "LeNet5", "AlexNet", "ZFNet", "VGG11", "VGG13", "VGG16", "VGG19"}
+FLATTENED |= {"YOLOv1"}
 # The smallest of each family of ours, and a few of Keras', are built by the fast tests.
 FAST = {"BasicCNN", "LeNet5", "AlexNet", "GoogLeNet", "VGG11", "ResNet18", "SEResNet34"}
 FAST |= {"ResNeXt50", "CSPResNet50", "SqueezeNet", "SqueezeNet1_1", "ShuffleNetV2"}
 FAST |= {"EfficientNetLite0", "VGG16", "MobileNetV2", "ConvNeXtTiny"}
+FAST |= {"SSDLite320"}
 
 
 def _allowed(entry: Entry, shape: tuple[int, int, int]) -> bool:
@@ -53,8 +56,8 @@ def test_builds_ten_classes_at_32_pixels(entry: Entry) -> None:
     model = registry.resolve(entry.name)
     with weightless(model, input_shape=SMALL, classes=CLASSES) as network:
         assert network.input_shape == (None, *SMALL)
-        assert network.output_shape == (None, CLASSES)
-        if entry.name not in FLATTENED:
+        _has_outputs(entry, network)
+        if entry.task == "classification" and entry.name not in FLATTENED:
             # Only the classifier, the last kernel and bias, differs from the catalogue's network.
             features = network.weights[-2].shape[-2]
             less = (entry.classes - CLASSES) * (features + 1)
@@ -110,10 +113,26 @@ def _builds(entry: Entry, shape: tuple[int, int, int]) -> None:
     model = registry.resolve(entry.name)
     with weightless(model, input_shape=shape, classes=CLASSES) as network:
         assert network.input_shape == (None, *shape)
-        assert network.output_shape == (None, CLASSES)
+        _has_outputs(entry, network)
         assert _first_kernel(network).shape[2] == shape[2]
         for layer in network.layers:  # no map has vanished on the way
             assert math.prod(layer.output.shape[1:]) > 0, layer.name
+
+
+def _has_outputs(entry: Entry, network: Any) -> None:
+    """Ten classes of an image, or those of every box that the network states."""
+    if entry.task == "classification":
+        assert network.output_shape == (None, CLASSES)
+        return
+    coding = of_json(network.get_layer(LAYER).coding)
+    if isinstance(coding, GridCoding):
+        values = 5 * coding.boxes + CLASSES
+        assert network.output_shape == (None, coding.rows, coding.columns, values)
+        return
+    boxes, found = len(coding.anchors()), network.output
+    logits = CLASSES + (coding.scores == "softmax")
+    assert tuple(found["boxes"].shape) == (None, boxes, 4)
+    assert tuple(found["classes"].shape) == (None, boxes, logits)
 
 
 def _first_kernel(network: Any) -> Any:

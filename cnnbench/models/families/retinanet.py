@@ -39,6 +39,8 @@ def RetinaNet(  # noqa: N802
         smallest_anchor: side of the smallest square on P3, px; every level doubles it.
         frozen_norm: the backbone's batch normalisation is never trained.
     """
+    if smallest_anchor < 2:
+        raise ValueError("smallest_anchor must be at least 2 px")
     backbone = ResNet50V1_5(include_top=False, input_shape=input_shape)
     if frozen_norm:
         for layer in backbone.layers:

@@ -73,7 +73,8 @@ def SSD300(  # noqa: N802
                 len(level.sizes) * values, 3, padding="same", name=f"{name}{number}"
             )
             predicted[name].append(convolution(one))
-    return tf.keras.Model(inputs, anchor_outputs(**predicted, coding=coding), name="ssd300")
+    outputs = anchor_outputs(predicted["boxes"], predicted["classes"], coding)
+    return tf.keras.Model(inputs, outputs, name="ssd300")
 
 
 def _convolution(x: Any, filters: int, size: int, name: str, **settings: Any) -> Any:

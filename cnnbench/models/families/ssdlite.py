@@ -12,7 +12,7 @@ from cnnbench.models import preprocessing
 from cnnbench.models.families.anchor_outputs import anchor_outputs
 from cnnbench.models.families.layers import conv_bn, depthwise_bn, layers, tf
 from cnnbench.models.families.mobilenet_v3 import NORMALISATION, reduced_trunk
-from cnnbench.models.heads.anchors import centred_level, default_box_sizes
+from cnnbench.models.heads.anchors import default_box_sizes, even_level
 from cnnbench.models.heads.coding import AnchorCoding
 
 preprocess_input = preprocessing.signed
@@ -46,7 +46,8 @@ def SSDLite320(  # noqa: N802
         for name, values in (("boxes", 4), ("classes", 1 + classes)):
             count = len(level.sizes) * values
             predicted[name].append(separable_prediction(one, count, f"{name}{number}", **_RELU6))
-    return tf.keras.Model(inputs, anchor_outputs(**predicted, coding=coding), name="ssdlite320")
+    outputs = anchor_outputs(predicted["boxes"], predicted["classes"], coding)
+    return tf.keras.Model(inputs, outputs, name="ssdlite320")
 
 
 def halved(x: Any, filters: int, name: str, **after: Any) -> Any:
@@ -71,9 +72,8 @@ def separable_prediction(x: Any, values: int, name: str, **after: Any) -> Any:
 
 def _coding(maps: list[Any]) -> AnchorCoding:
     """Return the default boxes: six at the middle of every place, which divide the image."""
-    levels = []
-    for number, one in enumerate(maps):
-        cells = tuple(one.shape[1:3])
-        sizes = default_box_sizes(_SCALES[number], _SCALES[number + 1], _RATIOS)
-        levels.append(centred_level(cells, (1 / cells[0], 1 / cells[1]), sizes))
-    return AnchorCoding(tuple(levels), "softmax", (0.1, 0.2))
+    levels = tuple(
+        even_level(one.shape[1:3], default_box_sizes(_SCALES[at], _SCALES[at + 1], _RATIOS))
+        for at, one in enumerate(maps)
+    )
+    return AnchorCoding(levels, "softmax", (0.1, 0.2))

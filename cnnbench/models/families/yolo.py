@@ -37,6 +37,8 @@ def YOLOv1(  # noqa: N802
         boxes: of a cell.
         units: of the first dense layer.
     """
+    if min(boxes, units) < 1:
+        raise ValueError("boxes and units must be at least 1")
     inputs = x = tf.keras.Input(input_shape)
     number = 0
     for block, convolutions in enumerate(_BLOCKS, start=1):

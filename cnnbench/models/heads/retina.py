@@ -70,7 +70,11 @@ class Retina:
             ),
             "sigmoid",
         )
-        shared = {"filters": channels, "depth": depth, "kernel_initializer": "he_normal"}
+        shared: dict[str, Any] = {
+            "filters": channels,
+            "depth": depth,
+            "kernel_initializer": "he_normal",
+        }
         count = len(coding.levels[0].sizes)
         prior = -math.log((1 - _PRIOR) / _PRIOR)
         boxes = shared_predictions(made, count * 4, f"{PREFIX}boxes", **shared)

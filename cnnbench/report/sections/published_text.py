@@ -75,7 +75,11 @@ def _times(found: Beside) -> Block:
 
 def _accuracies(found: Beside, report: Report) -> Block:
     titles = {name: metric.metric.title for name, metric in QUALITY.items()}
-    published = [name for name in titles if f"published_{name}" in METRICS]
+    published = [
+        name
+        for name in titles
+        if f"published_{name}" in METRICS and _has(found.rows, f"published_{name}")
+    ]
     measured = [
         name
         for name in report.numbers
