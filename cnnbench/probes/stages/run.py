@@ -189,8 +189,9 @@ def _entrance(
 
 
 def _limit_tensorflow(threads: int) -> None:
-    """Let TensorFlow, which may decode outputs, use as many threads as the runtime."""
+    """Let TensorFlow, which may decode outputs, use the threads of the runtime and no GPU."""
     import tensorflow as tf
 
+    show_gpu(False)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
