@@ -15,7 +15,7 @@ class Finishing(Protocol):
 
     @property
     def postprocessing(self) -> str:
-        """What turns outputs into predictions, for headings: ``decode``."""
+        """A name of the work between outputs and predictions, for headings: ``decode``."""
         return "decode"
 
     @property

@@ -3,7 +3,7 @@
 from cnnbench.metrics import Metric
 from cnnbench.probes.probe import Probe
 from cnnbench.probes.stages.settings import STAGES, StagesSetting, StagesSpec
-from cnnbench.probes.stages.summary import are_precise, columns, is_stage, summarise
+from cnnbench.probes.stages.summary import TEXTS, are_precise, columns, is_stage, summarise
 from cnnbench.record import is_text
 
 GROUP, FAMILY = "Stages", "end_to_end"
@@ -16,7 +16,7 @@ PROBE = Probe(
     summary=summarise,
     is_precise=are_precise,
     across_rows=columns,
-    details=dict.fromkeys(STAGES, is_stage) | dict.fromkeys(("task", "weights"), is_text),
+    details={**dict.fromkeys(STAGES, is_stage), **dict.fromkeys(TEXTS, is_text)},
     metrics=(
         # A section of the report shows the stages side by side; the table has the whole way.
         Metric("preprocess_s", "s", "lower", "setting", title="JPEG → input"),

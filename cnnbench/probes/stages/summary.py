@@ -19,6 +19,8 @@ from cnnbench.row import Row
 from cnnbench.statistics.measurement import CellStatus, Measurement
 
 TASK, NOTE, QUALITY = "stages_task", "stages_note", "stages_quality"
+TEXTS = ("task", "pictures", "quality")
+"""Details of the weights that are texts."""
 SAMPLES, _PREFIX, _SUFFIX = "latency_s", "latency_", "_s"
 _SHARED = ("train_s", "output_max_abs_diff")
 
@@ -79,9 +81,8 @@ def _words(records: Sequence[Record]) -> dict[str, str]:
     if not made:
         return {}
     facts = made[-1].details
-    found = {TASK: facts.get("task", ""), NOTE: facts.get("pictures", "")}
-    quality = facts.get("quality")
-    return found | ({QUALITY: quality} if isinstance(quality, str) else {})
+    names = zip((TASK, NOTE, QUALITY), TEXTS, strict=True)
+    return {column: facts[name] for column, name in names if name in facts}
 
 
 def _part(record: Record) -> str:
