@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cnnbench.errors import JobFailed
 from cnnbench.files import replace_text
 from cnnbench.models import output_names
