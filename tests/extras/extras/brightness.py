@@ -34,10 +34,10 @@ class BrightnessObjective(Objective):
 
         return tf.keras.metrics.MeanAbsoluteError(name="brightness_mae")
 
-    def evaluate(self, outputs: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
-        if not np.isfinite(outputs).all():
+    def evaluate(self, answers: np.ndarray, targets: np.ndarray, encoding: str) -> Evaluation:
+        if not np.isfinite(answers).all():
             raise JobFailed("its outputs are not finite")
-        return Evaluation(evaluate_all("brightness", outputs, targets), {"n_test": len(targets)})
+        return Evaluation(evaluate_all("brightness", answers, targets), {"n_test": len(targets)})
 
 
 @dataclass
