@@ -12,8 +12,18 @@ from cnnbench.probes.latency import calibrated_model, inside
 from cnnbench.probes.latency.settings import LatencySetting, LatencySpec
 from cnnbench.record import job_key
 from cnnbench.results.csv_files import axes_of
+from tests.probes.tiny import Tiny
 
 CLASSIFIER, DETECTOR = (registry.resolve(text, []) for text in ("BasicCNN", "BasicCNN+yolo"))
+
+
+class Trained(Tiny):
+    """A detector in a file."""
+
+    task = "detection"
+    is_trained = True
+
+
 NMS = LatencySetting(runtime="litert", nms=True)
 
 
@@ -86,6 +96,8 @@ def test_a_runtime_that_cannot_take_nms_says_why_in_one_line() -> None:
 def test_times_of_untrained_weights_are_flagged() -> None:
     flags = ["untrained weights: the time of decode + NMS is not representative"]
     assert inside.doubts(DETECTOR, NMS) == flags
+    (words,) = inside.doubts(Trained(), NMS)
+    assert words.startswith("random pictures: ")
     assert not inside.doubts(DETECTOR, LatencySetting())
 
 

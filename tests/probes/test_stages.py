@@ -56,6 +56,20 @@ def test_without_a_training_the_column_says_so() -> None:
     ]
 
 
+def test_a_detector_can_have_nms_inside_the_file() -> None:
+    detector = registry.resolve("BasicCNN+yolo", [])
+    spec = StagesSpec(nms=[False, True])
+    found = [one for one, _ in spec.cells(detector) if isinstance(one, StagesSetting)]
+    assert [one.label() for one in found[1:]] == [
+        "cpu/litert/b1/untrained weights",
+        "cpu/litert/nms/b1/untrained weights",
+    ]
+    assert found[2].stages == ("preprocess", "finished", "end_to_end")
+    assert len(settings(spec)) == 2  # of a classifier once
+    (misfit,) = StagesSpec(nms=[True]).misfits([MODEL])
+    assert misfit.key == ("nms",)
+
+
 def test_refuses_runtimes_that_build_the_model_again() -> None:
     spec = StagesSpec(runtimes=["litert", "eager"])
     (misfit,) = spec.misfits([MODEL])
@@ -119,10 +133,10 @@ def test_random_pictures_where_there_is_no_data_set(tmp_path: Path) -> None:
     assert enter(contents[0]).shape == (1, 16, 24, 1)
 
 
-def rounds(**stages: float) -> list[Record]:
+def rounds(nms: bool = False, **stages: float) -> list[Record]:
     """Return six rounds in which every call of a stage takes so many seconds, as well as 1 %."""
     found = []
-    setting = settings()[1].model_dump(mode="json")
+    setting = settings()[1].model_copy(update={"nms": nms}).model_dump(mode="json")
     for repeat in range(6):
         scale = 1 + 0.002 * repeat
         metrics, samples, details = {}, {}, {}
@@ -189,6 +203,21 @@ def test_a_detector_has_heads_of_its_own() -> None:
     shown = section.section(report)
     assert shown is not None
     assert shown.blocks[0].heads[-2:] == ("decode + NMS", "JPEG → boxes")
+
+
+def test_nms_inside_the_file_has_a_table_of_its_own() -> None:
+    inside = rounds(nms=True, preprocess=0.001, finished=0.011, end_to_end=0.0122)
+    found = summary.summarise(inside, OK)
+    assert found["finished_s"].value == pytest.approx(0.011, rel=0.02)
+    assert "network_s" not in found and "postprocess_s" not in found
+    shown = section.section(measured([made(task="detection"), *rounds(**TIMES), *inside]))
+    assert shown is not None
+    first, second = shown.blocks
+    assert first.title.startswith("cpu/litert/b1/") and len(first.heads) == 6
+    assert second.title.startswith("cpu/litert/nms/b1/")
+    assert second.heads[2:] == (
+        "JPEG → input", "network with decode + NMS in the file", "JPEG → boxes"
+    )  # fmt: skip
 
 
 def test_the_quality_of_the_same_training_is_taken_where_the_weights_have_none() -> None:

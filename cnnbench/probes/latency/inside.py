@@ -18,6 +18,8 @@ from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.tasks.task import TASKS, Task
 
+UNTRAINED = "untrained weights"
+
 Difference = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], tuple[float, float]]
 """Outputs and the expected ones -> the largest difference, and the scale it is relative to."""
 
@@ -41,15 +43,16 @@ def difference(model: ModelHandle, setting: LatencySetting) -> Difference:
 
 
 def doubts(model: ModelHandle, setting: LatencySetting) -> list[str]:
-    """Return a flag where the postprocessing is timed on outputs of untrained weights."""
-    if not setting.nms or model.is_trained:
+    """Return a flag where the postprocessing is timed, whose time depends on the outputs."""
+    if not setting.nms:
         return []
-    return [untrained(TASKS.find(model.task))]
+    task = TASKS.find(model.task)
+    return [unrepresentative(task, "random pictures" if model.is_trained else UNTRAINED)]
 
 
-def untrained(task: Task) -> str:
-    """Return the flag of a postprocessing that was timed on outputs of untrained weights."""
-    return f"untrained weights: the time of {task.postprocessing} is not representative"
+def unrepresentative(task: Task, why: str) -> str:
+    """Return the flag of a postprocessing that was timed on other outputs than those in use."""
+    return f"{why}: the time of {task.postprocessing} is not representative"
 
 
 @contextmanager

@@ -37,6 +37,7 @@ KnownRuntime = Annotated[Runtime, AfterValidator(_known)]
 Device = Literal["cpu", "gpu"]
 Threads = Literal["all"] | Annotated[int, Field(strict=True, ge=1, le=1024)]
 Dtype = Literal["float32", "bfloat16", "float16"]
+Nms = Annotated[list[Annotated[bool, Field(strict=True)]], Distinct, Field(min_length=1)]
 Rounds = Annotated[int, Field(strict=True, ge=1, le=100)]
 
 
@@ -129,14 +130,10 @@ class LatencySpec(TimedSpec):
     batch_sizes: BatchSizes = [1]
     threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]
     dtypes: Annotated[list[Dtype], Distinct, Field(min_length=1)] = ["float32"]
-    nms: Annotated[list[Annotated[bool, Field(strict=True)]], Distinct, Field(min_length=1)] = [
-        False
-    ]
+    nms: Nms = [False]
 
     def misfits(self, models: Sequence[ModelInfo]) -> Iterator[Misfit]:
-        if False not in self.nms and not any(map(finishes, models)):
-            what = "nms: [true] applies to none of its models, which have no NMS"
-            yield Misfit(("nms",), UserError(what, hint="omit nms, or name a detector"))
+        return nms_misfits(self.nms, models)
 
     def settings(self, model: ModelInfo) -> Iterator[LatencySetting]:
         nms = self.nms if finishes(model) else [False]
@@ -150,6 +147,13 @@ class LatencySpec(TimedSpec):
                 dtype=dtype,
                 nms=inside,
             )
+
+
+def nms_misfits(nms: Sequence[bool], models: Sequence[ModelInfo]) -> Iterator[Misfit]:
+    """Yield a mistake if an entry with these values of ``nms`` applies to no model."""
+    if False not in nms and not any(map(finishes, models)):
+        what = "nms: [true] applies to none of its models, which have no NMS"
+        yield Misfit(("nms",), UserError(what, hint="omit nms, or name a detector"))
 
 
 def finishes(model: ModelInfo) -> bool:

@@ -2,7 +2,7 @@
 
 from cnnbench.metrics import Metric
 from cnnbench.probes.probe import Probe
-from cnnbench.probes.stages.settings import STAGES, StagesSetting, StagesSpec
+from cnnbench.probes.stages.settings import INSIDE, STAGES, StagesSetting, StagesSpec
 from cnnbench.probes.stages.summary import TEXTS, are_precise, columns, is_stage, summarise
 from cnnbench.record import is_text
 
@@ -16,12 +16,13 @@ PROBE = Probe(
     summary=summarise,
     is_precise=are_precise,
     across_rows=columns,
-    details={**dict.fromkeys(STAGES, is_stage), **dict.fromkeys(TEXTS, is_text)},
+    details={**dict.fromkeys((*STAGES, *INSIDE), is_stage), **dict.fromkeys(TEXTS, is_text)},
     metrics=(
         # A section of the report shows the stages side by side; the table has the whole way.
         Metric("preprocess_s", "s", "lower", "setting", title="JPEG → input"),
         Metric("network_s", "s", "lower", "setting", title="Network"),
         Metric("postprocess_s", "s", "lower", "setting", title="Postprocess"),
+        Metric("finished_s", "s", "lower", "setting", title="Network with postprocess inside"),
         Metric("end_to_end_p50_s", "s", "lower", "setting", title="JPEG → answer p50",
                group=GROUP, family=FAMILY),
         Metric("end_to_end_p90_s", "s", "lower", "setting", title="JPEG → answer p90",

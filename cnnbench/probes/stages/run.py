@@ -8,7 +8,7 @@ after another, the four stages on the same pictures.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,16 @@ def prepare(model: ModelHandle, setting: StagesSetting, context: Context) -> Pro
     enter = _entrance(model, setting, card)
     contents = pictures.read(weights.pictures_of(model, setting, context))
     inputs = [enter(content) for content in contents[:_INPUTS]]
-    calibrated_model.write_outputs(network, inputs, context.artifacts)
+    if setting.nms:
+        options = setting.training and setting.training.goal_options()
+        network = TASKS.find(weights.task_of(model, setting)).finished(network, options)
     structure = output_names.of(network)
     names = sorted(structure) if isinstance(structure, Mapping) else []
     replace_text(context.artifacts / _CARD, json.dumps({"outputs": names}))
+    calibrated_model.write_outputs(network, inputs, context.artifacts)
     context.report_progress("converting")
-    made = runtime.prepare(network)
+    with inside.refusing(setting.latency()):
+        made = runtime.prepare(network)
     return ProbeResult(details=dict(made))
 
 
@@ -74,7 +78,8 @@ def run(
     """
     if setting.part == "weights":
         return weights.run(model, setting, context)
-    return _timed(model, setting, context, timing)
+    with inside.refusing(setting.latency()):
+        return _timed(model, setting, context, timing)
 
 
 def _timed(
@@ -94,14 +99,16 @@ def _timed(
     inputs = [runtime.feed(calls.enter(content)) for content in contents]
     outputs = [calls.outputs(runtime.call(fed)) for fed in inputs]
     result = ProbeResult(metrics={"output_max_abs_diff": difference})
-    stages: dict[str, tuple[Callable[[Any], Any], list[Any], str | None]] = {
+    stages: Mapping[str, tuple[Callable[[Any], Any], Sequence[Any], str | None]] = {
         "preprocess": (calls.enter, contents, None),
         "network": (runtime.call, inputs, info.reference),
+        "finished": (runtime.call, inputs, info.reference),
         "postprocess": (calls.decode, outputs, None),
         "end_to_end": (calls.whole, contents, None),
     }
     fastest = dict(context.fastest)
-    for stage, (call, given, workload) in stages.items():
+    for stage in setting.stages:
+        call, given, workload = stages[stage]
         context.report_progress(stage.replace("_", " "))
         found = latency.timed(call, given, runtime.threads, workload, config, fastest)
         fastest |= found.details["fastest"]
@@ -145,7 +152,9 @@ class _Calls:
         self._runtime.compile(self.enter(content))
         expected = calibrated_model.read_expected(self._folder)
         result = self._runtime.call(self._runtime.feed(expected.inputs[0]))
-        return calibrated_model.difference(self._runtime.outputs(result), expected.outputs)
+        compare = self._task.finished_difference if self._setting.nms else None
+        found = self._runtime.outputs(result), expected.outputs
+        return (compare or calibrated_model.difference)(*found)
 
     def held_bytes(self, image: np.ndarray) -> int:
         """Return the size of one input with its outputs."""
@@ -158,7 +167,9 @@ class _Calls:
         return dict(zip(self._names, found, strict=True)) if self._names else found[0]
 
     def decode(self, outputs: Arrays) -> Any:
-        """Return the answer: of a detector the boxes that NMS leaves."""
+        """Return the answer: of a detector the boxes that NMS leaves, in the file or here."""
+        if self._setting.nms:
+            return outputs
         return self._objective.postprocessed(outputs, self._card["outputs"])
 
     def whole(self, content: bytes) -> Any:
@@ -170,10 +181,12 @@ class _Calls:
     def doubts(self, difference: float, scale: float) -> dict[str, list[str]]:
         """Return the flags of stages beside those of their timing."""
         tolerance = self._runtime.tolerance()
-        found = {"network": calibrated_model.disagreement(difference, scale, tolerance)}
+        _, network, *later = self._setting.stages
+        found = {network: calibrated_model.disagreement(difference, scale, tolerance)}
         if self._task.finishes and weights.is_random(self._card):
-            words = [inside.untrained(self._task)]
-            found |= {"postprocess": words, "end_to_end": words}
+            words = inside.unrepresentative(self._task, inside.UNTRAINED)
+            for stage in (network, *later) if self._setting.nms else later:
+                found.setdefault(stage, []).append(words)
         return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -12,14 +13,25 @@ from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training_config import Count
 from cnnbench.probes.latency.runtimes import RUNTIMES
-from cnnbench.probes.latency.settings import KnownRuntime, LatencySetting, Runtime, Threads
+from cnnbench.probes.latency.settings import (
+    KnownRuntime,
+    LatencySetting,
+    Nms,
+    Runtime,
+    Threads,
+    finishes,
+    nms_misfits,
+)
 from cnnbench.probes.settings import Misfit, Setting, StoppingRule
 from cnnbench.probes.trained_network import TrainedNetworkSpec, trained_interface
 from cnnbench.schema import Distinct
 
 Part = Literal["weights", "time"]
 PARTS: tuple[Part, ...] = ("weights", "time")
-STAGES = ("preprocess", "network", "postprocess", "end_to_end")
+WHOLE = "end_to_end"
+STAGES = ("preprocess", "network", "postprocess", WHOLE)
+INSIDE = ("preprocess", "finished", WHOLE)
+"""The stages where the postprocessing is inside the file."""
 UNTRAINED = "untrained weights"
 
 
@@ -35,6 +47,7 @@ class StagesSetting(Setting):
         classes: number of classes of the data set; 0 if unknown before reading it.
         pictures: number of test pictures, used in turn.
         runtime, threads: as in the ``latency`` probe.
+        nms: the postprocessing is inside the file.
     """
 
     probe: ClassVar[str] = "stages"
@@ -46,6 +59,12 @@ class StagesSetting(Setting):
     pictures: int = 32
     runtime: Runtime = "litert"
     threads: Threads = "all"
+    nms: bool = False
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that a round times."""
+        return INSIDE if self.nms else STAGES
 
     @property
     def needs_prepare(self) -> bool:
@@ -84,12 +103,17 @@ class StagesSetting(Setting):
 
     def latency(self) -> LatencySetting:
         """Return the setting of the ``latency`` probe with which the network is timed."""
-        return LatencySetting(runtime=self.runtime, threads=self.threads)
+        return LatencySetting(runtime=self.runtime, threads=self.threads, nms=self.nms)
 
     def primary_metrics(self) -> tuple[str, ...]:
         if self.part == "weights":
             return ()
-        return ("preprocess_s", "network_s", "postprocess_s", "end_to_end_p50_s")
+        return tuple(map(shown_metric, self.stages))
+
+
+def shown_metric(stage: str) -> str:
+    """Return the metric with the median of a stage."""
+    return f"{stage}_p50_s" if stage == WHOLE else f"{stage}_s"
 
 
 class StagesSpec(TrainedNetworkSpec):
@@ -98,14 +122,17 @@ class StagesSpec(TrainedNetworkSpec):
     Attributes:
         runtimes, threads: as in the ``latency`` probe, on the CPU with batch size 1.
         pictures: number of test pictures, used in turn.
+        nms: time detectors with decoding and NMS after the network, and inside the file.
     """
 
     runtimes: Annotated[list[KnownRuntime], Distinct, Field(min_length=1)] = ["litert"]
     threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]
     pictures: Annotated[Count, Field(le=1000)] = 32
+    nms: Nms = [False]
 
     def misfits(self, models: Sequence[ModelInfo]) -> Iterator[Misfit]:
         yield from super().misfits(models)
+        yield from nms_misfits(self.nms, models)
         for place, runtime in enumerate(self.runtimes):
             if RUNTIMES[runtime].rebuilds:
                 what = f"{runtime} builds the untrained model again in every round"
@@ -114,7 +141,9 @@ class StagesSpec(TrainedNetworkSpec):
     def cells(self, model: ModelInfo) -> Iterator[tuple[Setting, StoppingRule]]:
         network = {**self.network(model), "pictures": self.pictures}
         yield StagesSetting(part="weights", **network), StoppingRule()
-        for runtime in self.runtimes:
-            for threads in self.threads:
-                timed = StagesSetting(part="time", **network, runtime=runtime, threads=threads)
-                yield timed, self.stopping_rule()
+        nms = self.nms if finishes(model) else [False]
+        for runtime, threads, inside in product(self.runtimes, self.threads, nms):
+            timed = StagesSetting(
+                part="time", **network, runtime=runtime, threads=threads, nms=inside
+            )
+            yield timed, self.stopping_rule()

@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnbench.probes.latency import summary as latency
 from cnnbench.probes.probe import setting_of
-from cnnbench.probes.stages.settings import STAGES, StagesSetting
+from cnnbench.probes.stages.settings import WHOLE, StagesSetting, shown_metric
 from cnnbench.probes.summary import plain
 from cnnbench.record import Record, are_words
 from cnnbench.row import Row
@@ -56,7 +56,7 @@ def of_stage(record: Record, stage: str) -> Record:
 def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
     """Summarise every stage by its rounds."""
     found = {name: one for name, one in plain(records, status).items() if name in _SHARED}
-    for stage in STAGES:
+    for stage in _stages(records):
         of_one = latency.summarise([of_stage(record, stage) for record in records], status)
         found |= {shown: of_one[name] for name, shown in _shown(stage).items() if name in of_one}
     return found
@@ -66,7 +66,7 @@ def are_precise(records: Sequence[Record], precision: float) -> bool:
     """Return whether the times of all stages are within ``precision``."""
     return all(
         latency.are_precise([of_stage(record, stage) for record in records], precision)
-        for stage in STAGES
+        for stage in _stages(records)
     )
 
 
@@ -90,10 +90,17 @@ def _part(record: Record) -> str:
     return setting.part if isinstance(setting, StagesSetting) else ""
 
 
+def _stages(records: Sequence[Record]) -> Sequence[str]:
+    """Return the stages of a cell; none of one that made the weights."""
+    setting = setting_of(records[0])
+    is_timed = isinstance(setting, StagesSetting) and setting.part == "time"
+    return setting.stages if is_timed and isinstance(setting, StagesSetting) else ()
+
+
 def _shown(stage: str) -> dict[str, str]:
     """Return the latency metrics that tables show of a stage -> their names."""
-    if stage != STAGES[-1]:
-        return {"latency_p50_s": f"{stage}{_SUFFIX}"}
+    if stage != WHOLE:
+        return {"latency_p50_s": shown_metric(stage)}
     return {f"latency_p{q}_s": f"{stage}_p{q}{_SUFFIX}" for q in (50, 90, 95, 99)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cnnbench.metrics import METRICS, split
-from cnnbench.probes.stages.settings import STAGES
+from cnnbench.probes.stages.settings import INSIDE, STAGES, WHOLE, shown_metric
 from cnnbench.probes.stages.summary import NOTE, QUALITY, TASK
 from cnnbench.report.sections.section import Block, Section
 from cnnbench.results.report import Report
@@ -21,7 +21,7 @@ _INTRODUCTION = (
     "the answer, and the whole way, which also has the hand-over between stages. No stage contains "
     "another one's work. Quality is that of the weights that were timed, or of the same training."
 )
-_METRICS = (*(f"{stage}_s" for stage in STAGES[:-1]), f"{STAGES[-1]}_p50_s")
+_APART, _INSIDE = (tuple(map(shown_metric, stages)) for stages in (STAGES, INSIDE))
 
 
 def section(report: Report) -> Section | None:
@@ -39,27 +39,35 @@ def section(report: Report) -> Section | None:
 
 def _blocks(report: Report) -> Iterator[Block]:
     """Yield a table for each setting and task."""
-    labels = [split(name)[1] for name in report.numbers if split(name)[0] == _METRICS[-1]]
+    whole = shown_metric(WHOLE)
+    labels = [split(name)[1] for name in report.numbers if split(name)[0] == whole]
     for label in dict.fromkeys(labels):
+        is_inside = any(_is_known(row.get(f"{_INSIDE[1]}@{label}")) for row in report)
+        metrics = _INSIDE if is_inside else _APART
         of_task: dict[str, list[Row]] = {}
         for row in report:
-            if any(_is_known(one) for one in _stages(row, label)):
+            if any(_is_known(row.get(f"{metric}@{label}")) for metric in metrics):
                 of_task.setdefault(_task(row).name, []).append(row)
         for name, rows in of_task.items():
-            task = TASKS[name]
-            heads = (
-                *("Model", METRICS[task.primary].title, "JPEG → input", "network"),
-                *(task.postprocessing, f"JPEG → {task.answer}"),
-            )
-            lines = tuple(
-                (row.name, _quality(report, row, label, task), *map(_shown, _stages(row, label)))
-                for row in rows
-            )
-            yield Block(label, heads, lines)
+            yield _block(report, rows, label, metrics, TASKS[name])
 
 
-def _stages(row: Row, label: str) -> Sequence[Measurement]:
-    return [row.get(f"{metric}@{label}") for metric in _METRICS]
+def _block(
+    report: Report, rows: Sequence[Row], label: str, metrics: Sequence[str], task: Task
+) -> Block:
+    work = task.postprocessing
+    middle = ("network", work) if metrics is _APART else (f"network with {work} in the file",)
+    quality = METRICS[task.primary].title
+    lines = [
+        (
+            row.name,
+            _quality(report, row, label, task),
+            *(_shown(row.get(f"{metric}@{label}")) for metric in metrics),
+        )
+        for row in rows
+    ]
+    heads = ("Model", quality, "JPEG → input", *middle, f"JPEG → {task.answer}")
+    return Block(label, heads, tuple(lines))
 
 
 def _task(row: Row) -> Task:
