@@ -10,6 +10,7 @@ from cnnbench.plots.confusion import confusion
 from cnnbench.plots.curves import layers, learning, timeline
 from cnnbench.plots.dots import latency, memory_of_run
 from cnnbench.plots.numbers import NothingToDraw
+from cnnbench.plots.precision_recall import precision_recall
 from cnnbench.plots.theme import embedded, library, png, svg
 from cnnbench.plots.tradeoff import tradeoff
 
@@ -23,6 +24,7 @@ __all__ = [
     "library",
     "memory_of_run",
     "png",
+    "precision_recall",
     "svg",
     "timeline",
     "tradeoff",

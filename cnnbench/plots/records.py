@@ -13,10 +13,12 @@ import numpy as np
 
 from cnnbench.probes.probe import setting_of
 from cnnbench.record import Record, model_title
+from cnnbench.tasks.detection.quality import MILLE
 from cnnbench.tasks.task import ranking_metrics
 from cnnbench.units import number, rounded, show
 
 _NOT_DRAWN = ("epoch", "phase", "seconds", "traced")
+_MOST_POINTS = 1001  # of a curve
 
 
 def epochs(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
@@ -80,6 +82,42 @@ def mistakes(confusion: Mapping[str, Any], most: int = 5) -> list[str]:
     return [*words, f"{confusion['seeds']} seeds summed"] if confusion["seeds"] > 1 else words
 
 
+def precision_curves(records: Sequence[Record], for_all: str) -> Iterator[dict[str, Any]]:
+    """Yield precision over recall of every detector: for all classes, and for each of several.
+
+    Args:
+        records: of a run; curves are means over the seeds.
+        for_all: the name for all classes together.
+    """
+    found: dict[tuple[str, str, str, str], list[list[int]]] = {}
+    for record in records:
+        curves, names = record.details.get("curves"), record.details.get("classes")
+        if record.status != "ok" or not isinstance(curves, Mapping):
+            continue
+        label = setting_of(record).label_for("box_map")
+        for iou, of_iou in curves.items():
+            if not isinstance(of_iou, Mapping):
+                continue
+            each = of_iou.get("classes")
+            are_named = isinstance(names, list) and isinstance(each, list) and len(names) > 1
+            of_each = dict(zip(map(str, names), each, strict=False)) if are_named else {}
+            for name, line in {for_all: of_iou.get("all"), **of_each}.items():
+                if _is_curve(line):
+                    place = (model_title(record.model, record.variant), label, str(iou), name)
+                    found.setdefault(place, []).append(line)
+    for (network, label, iou, name), lines in found.items():
+        same = [line for line in lines if len(line) == len(lines[0])]
+        precision = np.mean(same, axis=0) / MILLE
+        yield {
+            "network": network,
+            "setting": label,
+            "iou": iou,
+            "of_class": name,
+            "recall": np.linspace(0, 1, len(precision)).round(4).tolist(),
+            "precision": precision.round(4).tolist(),
+        }
+
+
 def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
     """Yield one row per memory sample, and one per phase, of every memory job."""
     for record in records:
@@ -114,6 +152,15 @@ def _phases(record: Record, points: Sequence[tuple[float, float]]) -> Iterator[d
         if points:
             facts["peak"] = show(max(size for _, size in points), "bytes")
         yield {"began": rounded(began), "phase": words, "fact": facts}
+
+
+def _is_curve(line: Any) -> bool:
+    """Return whether it is a list of precisions, in whole numbers of `MILLE` in 1."""
+    return (
+        isinstance(line, list)
+        and 2 <= len(line) <= _MOST_POINTS
+        and all(type(one) is int and 0 <= one <= MILLE for one in line)
+    )
 
 
 def _is_square(counts: list[Any]) -> bool:

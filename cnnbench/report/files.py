@@ -59,7 +59,7 @@ def section(path: Path, name: str, form: Literal["text", "md"] = "text") -> str:
     Raises:
         UserError: the report has too few numbers for it.
     """
-    found = next((one for one in sections(tables.load(path).measured) if one.name == name), None)
+    found = next((one for one in sections(tables.load(path)) if one.name == name), None)
     if found is None:
         what = (
             f"latencies of {FEWEST_RANKS} networks in two runtimes, or in one and in Keras' table"

@@ -36,14 +36,14 @@ class Format(Protocol):
 def as_text(run: Run, metrics: Sequence[str] = (), width: int = 160) -> str:
     """Return tables for a terminal, and the sections below them unless metrics are chosen."""
     shown = table.as_text(run.measured, run.environment, width, metrics)
-    below = [] if metrics else sections(run.measured)
+    below = [] if metrics else sections(run)
     return "".join([shown, *(section.as_text() for section in below)])
 
 
 def as_markdown(run: Run, metrics: Sequence[str] = (), width: int = 160) -> str:
     """Return a table for a README, and the sections below it unless metrics are chosen."""
     shown = table.as_markdown(run.measured, run.environment, metrics)
-    below = [] if metrics else sections(run.measured)
+    below = [] if metrics else sections(run)
     return "".join([shown, *(section.as_markdown() for section in below)])
 
 

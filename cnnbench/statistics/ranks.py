@@ -7,6 +7,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from cnnbench.statistics.robust import Z
 
 FEWEST_RANKS = 5
@@ -72,3 +75,23 @@ def _correlation(x: Sequence[int], y: Sequence[int]) -> float:
 def _covariance(x: Sequence[int], y: Sequence[int]) -> int:
     """Return the covariance times the square of the count."""
     return len(x) * sum(a * b for a, b in zip(x, y, strict=True)) - sum(x) * sum(y)
+
+
+def kendall(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return Kendall's tau-b of values in the last axis, ``(...,)``: agreement of two orders.
+
+    Of all pairs it is the share that both order alike less that which they order differently;
+    pairs that one of them does not order are left out as by Kendall (1945, The treatment of ties in
+    ranking problems). 0 where one orders nothing.
+    """
+    x, y = (_signs(np.asarray(values, np.float64)) for values in (first, second))
+    orders = np.sqrt((x**2).sum(axis=-1) * (y**2).sum(axis=-1))
+    agreement = (x * y).sum(axis=-1)
+    found = np.divide(agreement, orders, out=np.zeros(orders.shape), where=orders > 0)
+    return np.asarray(found.round(12))
+
+
+def _signs(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return 1, 0 or -1 for each pair of the last axis."""
+    before, behind = np.triu_indices(values.shape[-1], 1)
+    return np.asarray(np.sign(values[..., before] - values[..., behind]))

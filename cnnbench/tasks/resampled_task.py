@@ -135,16 +135,22 @@ class RankedByResamples(RankedTask):
         )
 
     def gain(self, base: Evaluated, new: Evaluated) -> tuple[Estimate, int] | None:
-        """Return the gain in `primary` with its 95 % interval over the images; None if unknown."""
+        """Return the gain in `primary` with its 95 % interval over the images; None if unknown.
+
+        As in `proportions.gain`, the interval is that with two more images, one that only ``base``
+        and one that only ``new`` has right, so that equal answers on few images have one too.
+        """
         before, after = (self.replicates(one, self.primary) for one in (base, new))
         values = [one.metrics.get(self.primary) for one in (base, new)]
         if before is None or after is None or not after.is_paired_with(before):
             return None
         if values[0] is None or values[1] is None:
             return None
-        half = Z * math.sqrt(_variance(after.values - before.values, STEPS))
+        of_images = _variance(after.values - before.values, STEPS)
+        examples = examples_of(new)
+        half = Z * math.sqrt(of_images + 2 / (examples + 2) ** 2)
         rise = values[1] - values[0]
-        return Estimate(rise, rise - half, rise + half), examples_of(new)
+        return Estimate(rise, rise - half, rise + half), examples
 
 
 def _are_values(values: Any) -> bool:

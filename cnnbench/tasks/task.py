@@ -159,10 +159,7 @@ class Task(Finishing, Protocol):
 
     @property
     def early_stop_metric(self) -> str:
-        """The metric of the validation images by which a training has a best epoch.
-
-        One of `metrics.QUALITY`; ``loss`` is the training's own. Another one must be `watched`.
-        """
+        """The metric of the validation images that tells the best epoch: ``loss``, or `watched`."""
         return "loss"
 
     @property
@@ -220,14 +217,19 @@ class Task(Finishing, Protocol):
         """
 
     def fixed_objective(
-        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+        self,
+        classes: Sequence[str],
+        dataset: str,
+        model: ModelHandle,
+        trained_on: TrainedOn,
+        options: Any = None,
     ) -> Objective:
-        """Return the objective of evaluating a model as it was trained elsewhere.
+        """Return the `objective` of evaluating a model as it was trained elsewhere.
 
         Raises:
             JobFailed: the data set's classes are not the model's.
         """
-        return self.objective(classes, dataset)
+        return self.objective(classes, dataset, options)
 
     def plan_remark(self, model: ModelInfo, classes: int) -> str:
         """Return a remark on training a model on a data set of so many classes; empty for none.
@@ -239,11 +241,9 @@ class Task(Finishing, Protocol):
         return ""
 
     def refusal(self, model: ModelInfo, classes: int) -> str:
-        """Return why a model cannot be trained on a data set of so many classes; empty if it can.
+        """Return why a model cannot be trained on a data set; empty if it can.
 
-        Args:
-            model: the reason is a predicate of it: ``has a head for …``.
-            classes: 0 if known only after reading the data set.
+        The arguments are those of `plan_remark`; the reason is a predicate: ``has a head for …``.
         """
         return ""
 
@@ -267,7 +267,7 @@ class Task(Finishing, Protocol):
 
 
 def too_few_classes(model: ModelInfo, classes: int) -> str:
-    """Return a `Task.refusal` of a model whose name states fewer classes than the data set has."""
+    """Return a `Task.refusal` of a model whose name states fewer classes than the data set."""
     if "classes" not in model.stated or model.classes >= classes:
         return ""
     return f"has a head for {model.classes} classes, but the data set has {classes}"

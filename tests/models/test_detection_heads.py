@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from cnnbench import analysis
 from cnnbench.errors import UserError
+from cnnbench.models import registry
 from cnnbench.models.heads import HEADS, PREFIX
 from cnnbench.models.heads.coding import (
     LAYER,
@@ -22,6 +24,7 @@ from cnnbench.models.heads.coding import (
     of_json,
     to_json,
 )
+from tests.models.built import weightless
 
 CLASSES = 3
 SMALL: dict[str, dict[str, Any]] = {
@@ -55,11 +58,13 @@ def coding_of(network: Any) -> Coding:
     return of_json(network.get_layer(LAYER).coding)
 
 
-def counted(network: Any) -> tuple[int, int]:
+def counted(network: Any, field: int) -> tuple[int, int]:
+    """Return the head's parameters and MACs; check the receptive field of the whole, in px."""
     found = analysis.inspect(network)
     assert found.metrics["uncounted_ops"] == 0
-    assert found.metrics["receptive_field_px"] > 7
-    assert found.metrics["activation_infer_peak_bytes"] > 0
+    assert found.metrics["receptive_field_px"] == field
+    # The maps of both convolutions of the backbone are alive at once.
+    assert found.metrics["activation_infer_peak_bytes"] >= 4 * (16 * 16 * 4 + 8 * 8 * 6)
     return (
         found.metrics["params"] - BACKBONE_PARAMS,
         found.metrics["macs"] - BACKBONE_MACS,
@@ -85,7 +90,7 @@ def test_counts_of_yolo_equal_those_by_hand() -> None:
     convolution = (9 * 8 * 8 + 4 * 8, 4 * 4 * 9 * 8 * 8)
     cells = dense(4 * 4, 8, 2 * 5 + 3, after=1)
     network = detector("yolo")
-    assert counted(network) == total(halved, convolution, cells) == (1_189, 17_792)
+    assert counted(network, 7 + 8 + 16) == total(halved, convolution, cells) == (1_189, 17_792)
     assert network.output_shape == (None, 4, 4, 13)
     assert coding_of(network) == GridCoding(4, 4, 2, 3)
 
@@ -97,7 +102,7 @@ def test_counts_of_ssdlite_equal_those_by_hand() -> None:
     second = total(depthwise(16, 8), dense(16, 8, 16, after=1))
     network = detector("ssdlite")
     expected = total(extra, first, first, second, second)
-    assert counted(network) == expected == (1_032, 28_224)
+    assert counted(network, 7 + 8 + 16) == expected == (1_032, 28_224)
     shapes = {name: one.shape for name, one in network.output.items()}
     assert shapes == {"boxes": (None, 320, 4), "classes": (None, 320, 4)}
 
@@ -125,7 +130,7 @@ def test_counts_of_retina_equal_those_by_hand() -> None:
     classes = ((9 * 8 + 1) * 9 * 3, places * 9 * 8 * 9 * 3)
     network = detector("retina")
     expected = total(pyramid, hidden, boxes, hidden, classes)
-    assert counted(network) == expected == (6_991, 504_192)
+    assert counted(network, 7 + 8 + 8 + 16 + 16) == expected == (6_991, 504_192)
     shapes = {name: one.shape for name, one in network.output.items()}
     assert shapes == {"boxes": (None, 9 * places, 4), "classes": (None, 9 * places, 3)}
 
@@ -161,7 +166,7 @@ def test_counts_of_windows_equal_those_by_hand() -> None:
     top = total(*[dense(windows, given, made, after=1) for given, made in ((6, 8), (8, 4), (8, 3))])
     again = (0, BACKBONE_MACS // 4)  # the backbone on the halved image, its weights shared
     network = detector("windows")
-    assert counted(network) == total(top, again) == (119, 11_792)
+    assert counted(network, 2 + 4 + 8 + 8) == total(top, again) == (119, 11_792)
     shapes = {name: one.shape for name, one in network.output.items()}
     assert shapes == {"boxes": (None, windows, 4), "classes": (None, windows, 3)}
     level = Level(7, 7, (1 / 8, 1 / 8), (1 / 8, 1 / 8), ((1 / 4, 1 / 4),))
@@ -259,3 +264,62 @@ def test_vectors_are_refused(head: str) -> None:
     vectors = tf.keras.Model(inputs, tf.keras.layers.Flatten()(inputs), name="flat")
     with pytest.raises(UserError, match="its head needs feature maps"):
         HEADS.find(head).attach(vectors, CLASSES)
+
+
+NETS = """
+from tensorflow import keras
+
+L = keras.layers
+
+
+class Subclassed(keras.Model):
+    def __init__(self, include_top=True, classes=4):
+        super().__init__()
+        self.conv = L.Conv2D(3, 3, strides=2, padding="same")
+
+    def call(self, x):
+        return self.conv(x)
+
+
+def nested(include_top=True, input_shape=(32, 32, 1), classes=4):
+    inputs = keras.Input(input_shape)
+    first = L.Conv2D(3, 3, strides=2, padding="same", name="same_name")(inputs)
+    inner = keras.Sequential([L.Conv2D(3, 3, strides=2, padding="same", name="same_name")])
+    return keras.Model(inputs, inner(first))
+"""
+
+
+@pytest.fixture
+def nets(tmp_path: Path) -> Iterator[Path]:
+    sys.modules.pop("nets", None)
+    (tmp_path / "nets.py").write_text(NETS)
+    yield tmp_path
+    sys.modules.pop("nets", None)
+
+
+@pytest.mark.parametrize("head", ["yolo", "ssdlite", "retina", "windows"])
+def test_a_subclassed_backbone_has_one_resolution_which_is_enough(head: str, nets: Path) -> None:
+    text = f"nets:Subclassed+{head}[input_shape=32x32x1,classes=2]"
+    with weightless(registry.resolve(text, [nets])) as network:
+        coding = coding_of(network)
+    if isinstance(coding, AnchorCoding):
+        assert len(coding.levels) > 1
+
+
+def test_a_backbone_whose_layers_share_a_name_cannot_see_several_scales(nets: Path) -> None:
+    text = "nets:nested+windows[finest=8,input_shape=32x32x1,classes=2]"
+    with pytest.raises(UserError, match=r"two layers of .* have one name"):
+        registry.resolve(text, [nets]).build()
+    one_scale = text.replace("finest=8", "finest=8,scales=1")
+    with weightless(registry.resolve(one_scale, [nets])) as network:
+        assert network.output["boxes"].shape[1] > 0
+
+
+def test_an_image_too_small_for_a_head_is_one_line_with_the_models_name() -> None:
+    with pytest.raises(UserError) as caught:
+        registry.resolve("BasicCNN+ssdlite[input_shape=8x8x1]").build()
+    assert str(caught.value) == (
+        "BasicCNN+ssdlite[input_shape=8x8x1]: an image of 8x8 is too small: the finest maps of "
+        "'basic_cnn' have 8x8 places, and its head needs 12x12 (set a larger input_shape, or a "
+        "smaller finest)"
+    )

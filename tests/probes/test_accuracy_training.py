@@ -175,13 +175,16 @@ def test_a_diverged_training_is_a_failure_in_words(tmp_path: Path) -> None:
         )
 
 
-def test_a_validation_loss_that_is_no_number_is_a_failure_too() -> None:
+def test_a_validation_loss_that_is_no_number_is_a_failure_too(tmp_path: Path) -> None:
     class Blind:
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
             return {"loss": float("nan"), "top1": 0.1}
 
+    setting = AccuracySetting.model_validate(SHORT)
+    state = Checkpoint(tmp_path / "state.npz", "t")
+    training = loop.Training(setting, classes(10), 0, state, lambda text: None)
     with pytest.raises(JobFailed, match="diverged at epoch 3: the validation loss is nan"):
-        loop._evaluated(Blind(), None, 3, "top1")
+        training._evaluated(Blind(), loop.Validation(None, np.zeros(0)), 3)
 
 
 def test_images_a_second_are_of_those_that_were_trained_on(tmp_path: Path) -> None:

@@ -20,10 +20,12 @@ from cnnbench.probes.accuracy.training import recipes
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.tasks.detection.codings import stated
 from cnnbench.tasks.detection.objective import DetectionObjective
 from cnnbench.tasks.detection.outputs import LEAST_SCORE
 from tests.probes import small_locators
 from tests.probes.small_detectors import NAME, SCENES, setting
+from tests.tasks.test_suppression import plain
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,25 @@ def test_objects_that_the_grid_cannot_hold_are_counted(trained: ProbeResult) -> 
     (note,) = trained.details["notes"]
     assert "test objects" in note
     assert "more than a grid of 4 x 4 cells can hold" in note
+
+
+def test_suppression_of_real_boxes_is_the_plain_one(trained: ProbeResult, folder: Path) -> None:
+    data = loading.load(Request(SCENES, 32, 1, train_examples=2, test_examples=8, fit="stretch"))
+    model = registry.resolve("seed-0.keras", (folder / "trained",))
+    network = model.build()
+    outputs = network.predict(model.preprocess(data.test.images.astype(np.float32)), verbose=0)
+    objective = setting(max_detections=30).objective(data.classes)
+    assert isinstance(objective, DetectionObjective)
+    encoding = objective.encoding(network)
+    found = objective.answers(outputs, encoding)
+    decoded = map(np.asarray, stated.coder(encoding).decoded(outputs))
+    for image, (boxes, scores) in enumerate(zip(*decoded, strict=True)):
+        expected = plain(boxes, scores, objective.suppression)
+        assert len(expected) > 5
+        for place, (box, label) in enumerate(expected):
+            assert found["labels"][image, place] == label
+            assert found["scores"][image, place] == scores[box, label]
+            np.testing.assert_array_equal(found["boxes"][image, place], boxes[box])
 
 
 def test_what_is_kept_is_a_detector_with_its_coding(trained: ProbeResult, folder: Path) -> None:

@@ -1,11 +1,12 @@
-"""Spearman's rho and its interval."""
+"""Spearman's rho and its interval, and Kendall's tau-b."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from cnnbench.statistics.ranks import ranks, spearman
+from cnnbench.statistics.ranks import kendall, ranks, spearman
 
 
 def test_rho_depends_on_ranks_only() -> None:
@@ -55,3 +56,15 @@ def test_the_interval_of_rho_covers_the_truth() -> None:
 
 def test_equal_values_share_the_better_rank() -> None:
     assert ranks([3.0, 1.0, 2.0, 1.0]) == [4, 1, 3, 1]
+
+
+def test_kendall_equals_scipys_tau_b() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        first, second = random.integers(0, 5, (2, 8))
+        expected = stats.kendalltau(first, second).statistic
+        assert kendall(first, second) == pytest.approx(expected, abs=1e-9)
+    several = random.random((2, 3, 6))
+    rows = [float(kendall(*pair)) for pair in zip(*several, strict=True)]
+    assert kendall(*several).tolist() == rows
+    assert kendall([1, 1, 1], [1, 2, 3]) == 0

@@ -147,4 +147,5 @@ def _last_bypass(path: Sequence[Node]) -> list[int]:
 
 
 def _has_kernel(node: Node) -> bool:
-    return bool(node.layer.weights) and type(node.layer).__name__ not in _BEFORE_CONVOLUTIONS
+    has_weights = bool(getattr(node.layer, "weights", ()))  # operations of Keras 3 have none
+    return has_weights and type(node.layer).__name__ not in _BEFORE_CONVOLUTIONS

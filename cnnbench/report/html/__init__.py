@@ -31,7 +31,7 @@ def page(run: Run) -> str:
     """Return the whole page of a run, or of a bare report."""
     text = _template("page.html").render(
         data=html_data.payload(run),
-        sections=sections(run.measured),
+        sections=sections(run),
         style=_style("page.css"),
         library=plots.library(),
         scripts=[_own(name) for name in _SCRIPTS],

@@ -80,6 +80,7 @@ def _charts(run: Run) -> dict[str, Any]:
         "timelines": plots.timeline,
         "learning": plots.learning,
         "confusion": plots.confusion,
+        "precision_recall": plots.precision_recall,
     }
     found = {}
     for name, make in makers.items():

@@ -1,14 +1,36 @@
-"""Sections of a report below its table."""
+"""Sections of a report below its table.
+
+A section is a file with a function that makes it, and one line here.
+"""
 
 from __future__ import annotations
 
-from cnnbench.report.sections import call_paths, published_text, sliding, stages
+from collections.abc import Callable
+
+from cnnbench.report.sections import (
+    call_paths,
+    detectors,
+    published_text,
+    rankings,
+    sliding,
+    stages,
+)
 from cnnbench.report.sections.section import Section
 from cnnbench.results.report import Report
+from cnnbench.results.tables import Run
+
+_OF_RECORDS: tuple[Callable[[Run], Section | None], ...] = (detectors.section,)
+_OF_TABLES: tuple[Callable[[Report], Section | None], ...] = (
+    rankings.section,
+    call_paths.section,
+    sliding.section,
+    stages.section,
+    published_text.section,
+)
 
 
-def sections(report: Report) -> list[Section]:
-    """Return the sections for which the report has enough numbers, in order."""
-    makers = (call_paths.section, sliding.section, stages.section, published_text.section)
-    found = (make(report) for make in makers)
-    return [one for one in found if one is not None]
+def sections(run: Run) -> list[Section]:
+    """Return the sections for which a run, or its table alone, has enough numbers, in order."""
+    of_records = (make(run) for make in _OF_RECORDS)
+    of_tables = (make(run.measured) for make in _OF_TABLES)
+    return [one for one in (*of_records, *of_tables) if one is not None]

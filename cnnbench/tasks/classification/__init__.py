@@ -43,7 +43,12 @@ class Classification(RankedByScores):
         return ClassificationObjective(classes, dataset)
 
     def fixed_objective(
-        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+        self,
+        classes: Sequence[str],
+        dataset: str,
+        model: ModelHandle,
+        trained_on: TrainedOn,
+        options: Any = None,
     ) -> Objective:
         """Return the objective of a trained model, its outputs matched to the classes by name.
 

@@ -13,7 +13,8 @@ from cnnbench.data.pictures import Fit
 from cnnbench.models.handle import ModelHandle, ModelInfo
 from cnnbench.schema import StrictModel
 from cnnbench.tasks.detection.suppression import Suppression
-from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, Task, TrainedOn
+from cnnbench.tasks.resampled_task import RankedByResamples
+from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, TrainedOn
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 
@@ -61,7 +62,7 @@ class DetectionOptions(StrictModel):
         )
 
 
-class Detection(Task):
+class Detection(RankedByResamples):
     """The task `detection` (Géron, 3rd ed., ch. 14, "Object Detection")."""
 
     name = "detection"
@@ -113,7 +114,12 @@ class Detection(Task):
         return finished.difference(outputs, expected)
 
     def fixed_objective(
-        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+        self,
+        classes: Sequence[str],
+        dataset: str,
+        model: ModelHandle,
+        trained_on: TrainedOn,
+        options: Any = None,
     ) -> Objective:
         """Return the objective of a trained model, its outputs matched to the classes by name.
 
@@ -124,7 +130,7 @@ class Detection(Task):
         from cnnbench.tasks.detection.objective import FixedObjective
 
         found = outputs_of(tuple(classes), model, dataset, trained_on)
-        return FixedObjective(classes, dataset, DetectionOptions(), found)
+        return FixedObjective(classes, dataset, options or DetectionOptions(), found)
 
     def refusal(self, model: ModelInfo, classes: int) -> str:
         """Return the reason if the head in the model's name is for other classes."""

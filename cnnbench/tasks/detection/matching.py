@@ -88,6 +88,8 @@ def read_truth(truth: Named) -> Truth:
 def read_answers(answers: Named, truth: Named) -> Found:
     """Return the detections of a network, at most `MOST` of a class in an image.
 
+    Boxes are clipped to the network's image.
+
     Raises:
         JobFailed: a box or a score is not finite.
     """
@@ -96,7 +98,8 @@ def read_answers(answers: Named, truth: Named) -> Found:
     order = np.argsort(np.where(labels == NO_OBJECT, np.inf, -scores), axis=1, kind="stable")
     labels = np.take_along_axis(labels, order, axis=1)
     scores = np.take_along_axis(scores, order, axis=1)
-    boxes = np.take_along_axis(np.asarray(answers["boxes"], np.float64), order[..., None], axis=1)
+    inside = np.clip(np.asarray(answers["boxes"], np.float64), 0.0, 1.0)  # keeps a NaN
+    boxes = np.take_along_axis(inside, order[..., None], axis=1)
     images, ranks = np.nonzero(labels != NO_OBJECT)
     spans = np.asarray(truth["spans"], np.float64)[images]
     found = Found(

@@ -28,12 +28,12 @@ from cnnbench.tasks.detection.matching import (
 FOREGROUND, BACKGROUND = 0.5, 0.1
 
 KINDS = {
-    "classification": "another class, IoU of 0.5 or more",
-    "localization": "the right class, IoU from 0.1 to 0.5",
-    "both": "another class, IoU from 0.1 to 0.5",
-    "duplicate": "an object that a better detection has found",
-    "background": "IoU of 0.1 or less with every object",
-    "missed": "an object that is not found, nor behind an error of classification or localization",
+    "classification": "the box of an object of another class (IoU of at least 0.5)",
+    "localization": "an object of the class, but a poor box (IoU from 0.1 to 0.5)",
+    "both": "a poor box of an object of another class",
+    "duplicate": "an object that a detection with a better score has found",
+    "background": "no object (IoU of at most 0.1 with each)",
+    "missed": "an object that no detection found, nor one with only its class or box wrong",
 }
 """Name of each kind of error -> its meaning."""
 

@@ -3,9 +3,10 @@
 A metric takes predictions and targets as dictionaries of n images:
 
 - predictions: the network's answers after non-max suppression, M an image: ``boxes``, float32
-  ``(n, M, 4)``, ``y0 x0 y1 x1`` in fractions of the network's image; ``scores``, float32 ``(n,
-  M)``; ``labels``, int64 ``(n, M)``, where `NO_OBJECT` fills up. With them what was computed from
-  them all: ``summary``, ``(7,)``, in the order of `SUMMARY`, and ``voc07``, ``(classes,)``;
+  ``(n, M, 4)``, ``y0 x0 y1 x1`` in fractions of the network's image, to which they are clipped;
+  ``scores``, float32 ``(n, M)``; ``labels``, int64 ``(n, M)``, where `NO_OBJECT` fills up. With
+  them what was computed from them all: ``summary``, ``(7,)``, in the order of `SUMMARY` (-1 where
+  there are no such objects), and ``voc07``, ``(classes,)``;
 - targets: ``labels``, int64 ``(n, k)``, and ``boxes``, float32 ``(n, k, 4)``, likewise; ``ignored``
   and ``crowd``, bool ``(n, k)``, as `annotations.Objects` (by default none); ``spans``, float32
   ``(n, 2)``: height and width in px of the original picture that the network's image stands for,
@@ -43,7 +44,9 @@ RESAMPLED = ("box_map", "box_map50", "box_map75")
 RESAMPLES = 200
 MOST_CLASSES = 80  # with details of their own in a record
 CURVES = (0.5, 0.75)  # IoU
-_MILLE = 1000  # the value of a precision of 1 in a record's curves
+MILLE = 1000
+"""The value of a precision of 1 in a record's curves, which are of whole numbers."""
+
 _OF_CLASS = 2  # every second point of a class' own curve is kept
 
 _TASK = "detection"
@@ -160,7 +163,7 @@ def _of_classes(by_coco: coco.Coco, objects: Truth, classes: Sequence[str]) -> d
 
 
 def _points(precision: Floats) -> list[int]:
-    return np.rint(precision * _MILLE).astype(np.int64).tolist()  # type: ignore[no-any-return]
+    return np.rint(precision * MILLE).astype(np.int64).tolist()  # type: ignore[no-any-return]
 
 
 def _identity(truth: Named, objects: Truth) -> str:

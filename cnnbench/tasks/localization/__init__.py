@@ -92,7 +92,12 @@ class Localization(RankedByScores):
         return LocalizationObjective(classes, dataset, options or LocalizationOptions())
 
     def fixed_objective(
-        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+        self,
+        classes: Sequence[str],
+        dataset: str,
+        model: ModelHandle,
+        trained_on: TrainedOn,
+        options: Any = None,
     ) -> Objective:
         """Return the objective of a trained model, its outputs matched to the classes by name.
 
@@ -103,7 +108,7 @@ class Localization(RankedByScores):
         from cnnbench.tasks.localization.objective import FixedObjective
 
         found = outputs_of(tuple(classes), model, dataset, trained_on)
-        return FixedObjective(classes, dataset, LocalizationOptions(), found)
+        return FixedObjective(classes, dataset, options or LocalizationOptions(), found)
 
     def plan_remark(self, model: ModelInfo, classes: int) -> str:
         """Return a remark if the model's name states another number of classes."""

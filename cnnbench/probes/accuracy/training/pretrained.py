@@ -18,6 +18,7 @@ from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import AnnotatedPictures, Labels, Part, Pictures, data_details
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.accuracy import task_options
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training_config import IMAGENET
@@ -46,7 +47,10 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     names = _class_names(setting, context.search_path)
     is_imagenet = setting.weights == IMAGENET and not model.is_trained
     trained_on = TrainedOn(is_imagenet, names, setting.class_names or "")
-    objective = setting.goal.fixed_objective(splits.classes, setting.dataset, model, trained_on)
+    options = task_options.parsed(setting.goal, setting.options)
+    objective = setting.goal.fixed_objective(
+        splits.classes, setting.dataset, model, trained_on, options
+    )
     parts = [splits.test] if splits.has_own_test else [splits.train, splits.test]
     labels = np.concatenate([part.labels for part in parts])
     chosen = loading.subset(labels, setting.test_examples)

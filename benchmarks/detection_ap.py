@@ -1,0 +1,85 @@
+"""Seconds that evaluating a detector takes, part by part, on made answers.
+
+python benchmarks/detection_ap.py [--images 5000] [--boxes 100] [--objects 10] [--classes 10]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+import numpy as np
+
+from cnnbench.data.annotations import NO_OBJECT
+from cnnbench.tasks.detection import average_precision as ap
+from cnnbench.tasks.detection import coco, mistakes, quality
+from cnnbench.tasks.detection.matching import read_answers, read_truth
+
+Named = dict[str, np.ndarray]
+
+
+def made(images: int, boxes: int, objects: int, classes: int) -> tuple[Named, Named]:
+    """Return answers, a tenth of them near true objects, and the truth."""
+    random = np.random.default_rng(0)
+    first = random.random((images, objects, 2)) * 0.7
+    last = first + random.random((images, objects, 2)) * 0.25 + 0.05
+    truth = {
+        "labels": random.integers(0, classes, (images, objects)),
+        "boxes": np.concatenate([first, last], axis=-1).astype(np.float32),
+        "spans": np.full((images, 2), 480, np.float32),
+    }
+    places = random.random((images, boxes, 2)) * 0.7
+    sizes = random.random((images, boxes, 2)) * 0.25 + 0.05
+    found = np.concatenate([places, places + sizes], axis=-1)
+    labels = random.integers(0, classes, (images, boxes))
+    scores = random.random((images, boxes)) ** 3
+    near = min(objects, boxes // 10)
+    found[:, :near] = truth["boxes"][:, :near] + random.normal(0, 0.01, (images, near, 4))
+    labels[:, :near] = truth["labels"][:, :near]
+    scores[:, :near] = random.random((images, near))
+    order = np.argsort(-scores, axis=1)
+    answers = {
+        "boxes": np.take_along_axis(found, order[..., None], axis=1).astype(np.float32),
+        "scores": np.take_along_axis(scores, order, axis=1).astype(np.float32),
+        "labels": np.take_along_axis(labels, order, axis=1),
+    }
+    return answers, truth
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, value in (("images", 5000), ("boxes", 100), ("objects", 10), ("classes", 10)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    wanted = parser.parse_args()
+    answers, given = made(wanted.images, wanted.boxes, wanted.objects, wanted.classes)
+    found, truth = read_answers(answers, given), read_truth(given)
+    count = int((answers["labels"] != NO_OBJECT).sum())
+    print(f"{wanted.images:,} images, {count:,} answers, {int(truth.counted.sum()):,} objects")
+    began = time.perf_counter()
+
+    def lap(what: str) -> None:
+        nonlocal began
+        print(f"{what:<40} {time.perf_counter() - began:7.2f} s")
+        began = time.perf_counter()
+
+    by_coco = coco.evaluated(found, truth, wanted.classes)
+    lap("faster-coco-eval")
+    scored = list(ap.by_class(found, truth, wanted.classes))
+    lap("matching")
+    weights = ap.resamples(len(truth), quality.RESAMPLES)
+    ap.over_classes([ap.weighted(one, weights) for one in scored])
+    lap(f"{quality.RESAMPLES} resamples")
+    mistakes.counts(found, truth, wanted.classes)
+    lap("kinds of error")
+    once = np.ones((1, len(truth)), np.int64)
+    ours = ap.over_classes([ap.weighted(one, once) for one in scored]).mean()
+    print(f"AP {by_coco.summary[0]:.6f}, by the matching {ours:.6f}")
+    began = time.perf_counter()
+    whole = quality.evaluate(answers, given, [str(label) for label in range(wanted.classes)])
+    lap("all of an evaluation")
+    print(f"details of the record: {len(json.dumps(whole.details)) / 1000:.1f} kB")
+
+
+if __name__ == "__main__":
+    main()
