@@ -18,7 +18,7 @@ from cnnbench.errors import Unavailable
 from cnnbench.models import registry
 from cnnbench.probes.compression import networks
 from cnnbench.probes.latency import calibrated_model
-from cnnbench.tasks.classification import CLASSIFICATION
+from cnnbench.tasks.task import TASKS
 
 _SIZE = 64
 
@@ -48,7 +48,7 @@ def main(folder: Path, generation: str, dtype: str, names: list[str]) -> None:
             networks.save_outputs(model, images, place)
         else:
             try:
-                objective = CLASSIFICATION.objective((), "")
+                objective = TASKS.find(handle.task).objective((), "")
                 card = {"input_shape": handle.input_shape, "classes": handle.classes}
                 model = networks.fresh_copy(handle, None, objective, card, place)
             except Unavailable as error:

@@ -7,10 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from cnnbench.models import registry
 from cnnbench.probes.compression import conversion, outputs
 from cnnbench.probes.compression.variants import parse
+from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency.runtimes import RUNTIMES
+from cnnbench.probes.latency.settings import LatencySetting
 from tests.models.test_detection_heads import SMALL, detector
+from tests.probes.paths import require
 
 
 def lively(network: Any) -> None:
@@ -49,3 +55,23 @@ def test_a_file_gives_what_keras_gives(
         values = np.asarray(one)
         assert other.shape == values.shape
         assert np.abs(other - values).max() <= most * np.ptp(values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["litert", "onnxruntime", "openvino"])
+@pytest.mark.parametrize("head", SMALL)
+def test_every_runtime_gives_what_keras_gives(head: str, runtime: str, tmp_path: Path) -> None:
+    """At sizes that are no powers of two, where maps of levels do not fit one another."""
+    require(runtime)
+    name = f"BasicCNN[width=0.1,batch_norm=true]+{head}[classes=3,input_shape=108x76x1]"
+    model = registry.resolve(name)
+    network = calibrated_model.build(model)
+    images = calibrated_model.random_inputs(model, 1, seed=2)
+    runner = RUNTIMES[runtime].create(model, LatencySetting(runtime=runtime, threads=1), tmp_path)
+    runner.prepare(network)
+    runner.start()
+    runner.load()
+    runner.compile(images)
+    found = runner.outputs(runner.call(runner.feed(images)))
+    for one, other in zip(tf.nest.flatten(network(images)), found, strict=True):
+        assert np.abs(np.asarray(one) - other).max() <= 1e-4 * np.ptp(one)

@@ -49,7 +49,10 @@ class DetectionObjective(Objective):
         return len(self._classes) or own
 
     def head(self, seed: int) -> Any:
-        raise JobFailed("it has no head for objects: write it with one, for example BasicCNN+yolo")
+        raise JobFailed(
+            "a transfer needs a backbone with a head for objects, for example BasicCNN+yolo; train "
+            "a named detector with recipe: scratch"
+        )
 
     def check_model(self, model: ModelHandle) -> None:
         if "classes" in model.fixed and model.classes:
