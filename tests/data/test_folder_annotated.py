@@ -171,6 +171,7 @@ def test_a_crowd_is_ignored(tmp_path: Path) -> None:
     data = annotated.read(tmp_path, size=SIZE)
     (part,) = [part for part in (data.train, data.test) if part.objects.ignored.any()]
     (where,) = np.argwhere(part.objects.ignored)
+    assert (part.objects.crowd == part.objects.ignored).all()
     index, row = where
     mask = part.objects.instances[index] == row + 1
     assert (part.objects.semantic[index][mask] == IGNORED).all()

@@ -19,3 +19,12 @@ def test_the_largest_object_is_an_ignored_one_only_where_there_is_no_other() -> 
 
 def test_images_without_any_object_have_no_largest_one() -> None:
     assert of_lists([[], []], [[], []], [(8, 8)] * 2).largest().tolist() == [NO_OBJECT] * 2
+
+
+def test_crowds_are_known_only_where_there_are_some() -> None:
+    boxes, sizes = [[SMALL, LARGE], [SMALL]], [(8, 8)] * 2
+    ignored = [[True, True], [False]]
+    found = of_lists([[1, 2], [3]], boxes, sizes, ignored, [[False, True], [False]])
+    assert found.crowd is not None
+    assert found.crowd.tolist() == [[False, True], [False, False]]
+    assert of_lists([[1, 2], [3]], boxes, sizes, ignored, [[False] * 2, [False]]).crowd is None

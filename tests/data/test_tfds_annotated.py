@@ -147,6 +147,7 @@ def test_voc_has_boxes_classes_and_difficult_objects_as_ignored() -> None:
     assert found.labels.tolist() == [[3, 7, 9], [NO_OBJECT] * 3]
     assert np.allclose(found.boxes[0], np.array([box for _, box, _ in THREE]))
     assert found.ignored.tolist() == [[False, False, True], [False] * 3]
+    assert found.crowd is None  # difficult, but one object
     assert found.sizes.tolist() == [[40, 60], [40, 60]]
     assert data.train.labels.tolist() == [7, NO_OBJECT]
     assert data.test.labels.tolist() == [7, 9]
@@ -197,6 +198,8 @@ def test_coco_counts_and_names_what_it_cannot_use() -> None:
     assert data.train.objects is not None
     assert data.train.objects.labels.tolist() == [[79, 2]]
     assert data.train.objects.ignored.tolist() == [[False, True]]
+    assert data.train.objects.crowd is not None
+    assert data.train.objects.crowd.tolist() == [[False, True]]
     assert list(data.problems) == [
         "train/1.jpg: object 2: no class",
         "train/1.jpg: object 3: a box of no area",

@@ -7,7 +7,7 @@ come from one matching, and a weight of 1 for each image gives COCO's numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,11 +19,21 @@ from cnnbench.tasks.detection.matching import (
     Found,
     Ints,
     Truth,
+    level,
     matched,
 )
 
 RECALLS: Floats = np.linspace(0.0, 1.0, 101)
 """COCO's points of recall."""
+
+ALL = (0.0, 1e10)
+AREAS = {
+    "": ALL,
+    "_small": (0.0, 32.0**2),
+    "_medium": (32.0**2, 96.0**2),
+    "_large": (96.0**2, ALL[1]),
+}
+"""COCO's ranges of areas, in px, by the ending of a metric's name."""
 
 _SEED = 23
 _AT_ONCE = 20_000_000  # numbers in memory together
@@ -47,14 +57,23 @@ class Scored:
 
 
 def by_class(
-    found: Found, truth: Truth, classes: int, thresholds: Floats = THRESHOLDS
+    found: Found,
+    truth: Truth,
+    classes: int,
+    thresholds: Floats = THRESHOLDS,
+    areas: tuple[float, float] = ALL,
 ) -> Iterator[Scored]:
-    """Yield the detections of each class, matched with the true objects."""
+    """Yield the detections of each class, matched with the true objects.
+
+    Objects outside a range of areas are ignored, and so are detections outside it that are matched
+    with no object.
+    """
+    truth = replace(truth, ignored=truth.ignored | _outside(truth.boxes, areas))
     rows = matched(found, truth, thresholds)
     is_matched = rows != NO_OBJECT
-    is_ignored = np.zeros_like(is_matched)
+    is_ignored = ~is_matched & _outside(found.boxes, areas)
     if truth.labels.shape[1]:
-        is_ignored = is_matched & truth.ignored[found.images, rows]
+        is_ignored |= is_matched & truth.ignored[found.images, rows]
     for label in range(classes):
         (places,) = np.nonzero(found.labels == label)
         places = places[np.argsort(-found.scores[places], kind="stable")]
@@ -64,6 +83,33 @@ def by_class(
             is_ignored[:, places],
             (truth.counted & (truth.labels == label)).sum(axis=1),
         )
+
+
+def _outside(boxes: Floats, areas: tuple[float, float]) -> Bools:
+    sizes = boxes[..., 2] * boxes[..., 3]
+    return np.asarray((sizes < areas[0]) | (sizes > areas[1]))
+
+
+def summary(found: Found, truth: Truth, classes: int, weights: Ints) -> dict[str, Floats]:
+    """Return COCO's metrics on resamples of the images, ``(resamples,)`` each.
+
+    A metric that the test set has no objects for is left out; NaN in a resample that has none.
+
+    Args:
+        found, truth, classes: as in `by_class`.
+        weights: how often each image counts, ``(resamples, images)``.
+    """
+    values: dict[str, Floats] = {}
+    for ending, areas in AREAS.items():
+        scored = list(by_class(found, truth, classes, areas=areas))
+        precision = over_classes([weighted(one, weights) for one in scored])
+        values[f"box_map{ending}"] = precision.mean(axis=0)
+        if areas == ALL:
+            for threshold in (50, 75):
+                values[f"box_map{threshold}"] = precision[level(threshold / 100)]
+            recall = over_classes([recalled(one, weights) for one in scored])
+            values["box_ar100"] = recall.mean(axis=0)
+    return {name: found for name, found in values.items() if not np.isnan(found).all()}
 
 
 def resamples(images: int, count: int) -> Ints:
@@ -90,6 +136,14 @@ def weighted(one: Scored, weights: Ints) -> Floats:
     return np.concatenate([_weighted(one, part) for part in parts], axis=1)
 
 
+def recalled(one: Scored, weights: Ints) -> Floats:
+    """Return the share of the objects of a class that are found, as `weighted` does."""
+    images = len(one.objects)
+    right = [np.bincount(one.images[of_level], minlength=images) for of_level in one.is_right]
+    hits, objects = np.stack(right) @ weights.T, weights @ one.objects
+    return np.divide(hits, objects, out=np.full(hits.shape, np.nan), where=objects > 0)
+
+
 def _weighted(one: Scored, weights: Ints) -> Floats:
     objects = weights @ one.objects
     known = objects > 0
@@ -101,12 +155,12 @@ def _weighted(one: Scored, weights: Ints) -> Floats:
     of_each = weights[:, one.images].astype(np.int32)
     seen = np.cumsum(of_each, axis=1, dtype=np.int32)
     needed = _needed(objects)
-    for level, (right, ignored) in enumerate(zip(one.is_right, one.is_ignored, strict=True)):
+    for place, (right, ignored) in enumerate(zip(one.is_right, one.is_ignored, strict=True)):
         (at,) = np.nonzero(right)
         if len(at):
             hits = np.cumsum(of_each[:, at], axis=1, dtype=np.int32)
             total = seen[:, at] - _before(of_each, ignored, at)
-            result[level, known] = _sampled(hits, total, needed)
+            result[place, known] = _sampled(hits, total, needed)
     return result
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.data.annotations import NO_OBJECT
-from cnnbench.tasks.detection.matching import THRESHOLDS, Floats, Found, Truth
+from cnnbench.tasks.detection.matching import Floats, Found, Truth
 
 _ALL = 0  # of COCO's ranges of areas
 _OUTSIDE = -1.0  # an area in none of them, so that COCO ignores the object
@@ -106,8 +106,3 @@ def _detections(found: Found) -> list[dict[str, Any]]:
             zip(*(column.tolist() for column in columns), strict=True), 1
         )
     ]
-
-
-def at(threshold: float) -> int:
-    """Return the index of one of COCO's IoU thresholds."""
-    return int(np.argmin(np.abs(THRESHOLDS - threshold)))

@@ -29,6 +29,11 @@ MOST = 100
 _AT_ONCE = 4_000_000  # pairs of boxes whose overlaps are in memory together
 
 
+def level(threshold: float) -> int:
+    """Return the index of one of `THRESHOLDS`."""
+    return int(np.argmin(np.abs(THRESHOLDS - threshold)))
+
+
 @dataclass(frozen=True)
 class Found:
     """Detections of all images, image by image, the best score of each first.
@@ -172,8 +177,8 @@ def matched(found: Found, truth: Truth, thresholds: Floats = THRESHOLDS) -> Ints
         is_match = np.take_along_axis(value, best[..., None], axis=-1)[..., 0] > 0
         chosen = row[np.arange(len(at)), best]
         result[:, at] = np.where(is_match, chosen, NO_OBJECT)
-        level, place = np.nonzero(is_match)
-        taken[level, images[place, 0], chosen[level, place]] = True
+        at_level, place = np.nonzero(is_match)
+        taken[at_level, images[place, 0], chosen[at_level, place]] = True
     return result
 
 

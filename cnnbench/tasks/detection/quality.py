@@ -26,7 +26,7 @@ from cnnbench.metrics import Metric, QualityMetric
 from cnnbench.tasks import image_scores
 from cnnbench.tasks.detection import average_precision as ap
 from cnnbench.tasks.detection import coco, mistakes, voc
-from cnnbench.tasks.detection.matching import Floats, Truth, read_answers, read_truth
+from cnnbench.tasks.detection.matching import Floats, Truth, level, read_answers, read_truth
 from cnnbench.tasks.localization import boxes
 from cnnbench.tasks.resampled_task import STEPS
 from cnnbench.tasks.task import Evaluation, evaluate_all
@@ -37,9 +37,6 @@ SUMMARY = (
     *("box_map", "box_map50", "box_map75", "box_map_small", "box_map_medium", "box_map_large"),
     "box_ar100",
 )
-
-RESAMPLED = ("box_map", "box_map50", "box_map75")
-"""The metrics whose error from the choice of images is known, from resamples."""
 
 RESAMPLES = 200
 MOST_CLASSES = 80  # with details of their own in a record
@@ -75,8 +72,7 @@ def evaluate(answers: Named, truth: Named, classes: Sequence[str]) -> Evaluation
         "voc07": voc.average_precision(found, objects, len(classes)),
     }
     weights = ap.resamples(len(objects), RESAMPLES)
-    scored = ap.by_class(found, objects, len(classes))
-    replicates = ap.over_classes([ap.weighted(one, weights) for one in scored])
+    replicates = ap.summary(found, objects, len(classes), weights)
     constant = _constant(truth, objects, len(classes))
     details = {
         "n_test": len(objects),
@@ -85,10 +81,7 @@ def evaluate(answers: Named, truth: Named, classes: Sequence[str]) -> Evaluation
         "chances": constant,
         **_of_classes(by_coco, objects, classes),
         "errors": mistakes.counts(found, objects, len(classes)),
-        "replicates": {
-            name: np.rint(values * STEPS).astype(np.int64).tolist()
-            for name, values in _resampled(np.nan_to_num(replicates)).items()
-        },
+        "replicates": {name: _steps(values) for name, values in replicates.items()},
         _OBJECTS: _identity(truth, objects),
     }
     left_out = int((objects.ignored & (objects.labels != NO_OBJECT)).sum())
@@ -96,13 +89,10 @@ def evaluate(answers: Named, truth: Named, classes: Sequence[str]) -> Evaluation
     return Evaluation(evaluate_all(_TASK, {**answers, **computed}, truth), details, notes)
 
 
-def _resampled(values: Floats) -> dict[str, Any]:
-    """Return the metrics `RESAMPLED` from average precisions at COCO's IoU thresholds."""
-    return {
-        "box_map": values.mean(axis=0),
-        "box_map50": values[coco.at(0.5)],
-        "box_map75": values[coco.at(0.75)],
-    }
+def _steps(values: Floats) -> list[int]:
+    """Return whole numbers of `STEPS`; the mean for resamples that have no such object."""
+    known = np.where(np.isnan(values), np.nanmean(values), values)
+    return np.rint(known * STEPS).astype(np.int64).tolist()  # type: ignore[no-any-return]
 
 
 def _constant(truth: Named, objects: Truth, classes: int) -> dict[str, float]:
@@ -123,9 +113,8 @@ def _constant(truth: Named, objects: Truth, classes: int) -> dict[str, float]:
         "labels": np.tile(np.array(known, np.int64), (images, 1)),
     }
     once = np.ones((1, images), np.int64)
-    scored = ap.by_class(read_answers(answers, truth), objects, classes)
-    found = ap.over_classes([ap.weighted(one, once) for one in scored])
-    return {name: float(values[0]) for name, values in _resampled(found).items()}
+    found = ap.summary(read_answers(answers, truth), objects, classes, once)
+    return {name: float(values[0]) for name, values in found.items()}
 
 
 def _of_classes(by_coco: coco.Coco, objects: Truth, classes: Sequence[str]) -> dict[str, Any]:
@@ -137,10 +126,15 @@ def _of_classes(by_coco: coco.Coco, objects: Truth, classes: Sequence[str]) -> d
     counts = np.bincount(labels, minlength=len(classes))[:MOST_CLASSES]
     has_objects = np.bincount(labels, minlength=len(classes)) > 0
     precision = by_coco.precision
-    named = _resampled(precision.mean(axis=1))
+    of_each = precision.mean(axis=1)
+    named = {
+        "box_map": of_each.mean(axis=0),
+        "box_map50": of_each[level(0.5)],
+        "box_map75": of_each[level(0.75)],
+    }
     curves = {}
     for threshold in CURVES:
-        at = precision[coco.at(threshold)]
+        at = precision[level(threshold)]
         curves[f"{threshold:g}"] = {
             "all": _points(at[:, has_objects].mean(axis=1)),
             "classes": [
@@ -189,7 +183,7 @@ def _voc07(predictions: Named, targets: Named) -> float | None:
 
 
 def _metric(name: str, title: str, rank: int = 0, group: str = "Accuracy") -> QualityMetric:
-    is_resampled = name in RESAMPLED
+    is_resampled = name in SUMMARY
     metric = Metric(name, "fraction", "higher", "setting", title=title, group=group, rank=rank,
                     primary=bool(group), is_resampled=is_resampled)  # fmt: skip
     return QualityMetric(metric, _TASK, _summary(name) if name in SUMMARY else _voc07)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Boxes = npt.NDArray[np.floating]
 
+_AT_ONCE = 5_000  # pairs of boxes
 _MULTIPLES = np.arange(5, 31) / 10  # of the median height and width
 
 
@@ -56,5 +57,7 @@ def constant(boxes: Boxes) -> npt.NDArray[np.float64]:
         sizes * np.array([(height, width) for height in _MULTIPLES for width in _MULTIPLES]) / 2
     )
     candidates = np.clip(np.concatenate([centre - halves, centre + halves], axis=1), 0.0, 1.0)
-    means = [iou(one, edges).mean() for one in candidates]
+    step = max(1, _AT_ONCE // len(edges))
+    parts = (candidates[start : start + step, None] for start in range(0, len(candidates), step))
+    means = np.concatenate([iou(part, edges).mean(axis=1) for part in parts])
     return np.asarray(candidates[int(np.argmax(means))])
