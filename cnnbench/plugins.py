@@ -112,6 +112,7 @@ PROBES: Registry[Probe] = Registry(
         "accuracy": "cnnbench.probes.accuracy:PROBE",
         "compression": "cnnbench.probes.compression:PROBE",
         "sliding": "cnnbench.probes.sliding:PROBE",
+        "stages": "cnnbench.probes.stages:PROBE",
     },
 )
 

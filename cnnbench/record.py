@@ -185,6 +185,11 @@ def are_words(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
+def is_text(value: Any) -> bool:
+    """Return whether a value of JSON is a text."""
+    return isinstance(value, str)
+
+
 # Details that the runner adds to those of the probe (`Probe.details`).
 _DETAILS: dict[str, Callable[[Any], bool]] = {
     "precision": lambda value: value is None or is_number(value),

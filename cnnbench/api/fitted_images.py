@@ -18,10 +18,6 @@ from cnnbench.errors import UserError, brief, is_out_of_memory
 
 _T = TypeVar("_T")
 
-# EXIF 2.3, tag 274: a viewer turns these pictures by a quarter, so that width and height change
-# places.
-_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
-
 
 @dataclass(frozen=True)
 class FittedImages:
@@ -56,7 +52,9 @@ def read(files: Sequence[Path], shape: tuple[int, ...], fit: Fit) -> FittedImage
     pixels: list[np.ndarray] = []
     placements: list[Placement] = []
     for file in files:
-        image, placement = _looked_at(file, lambda file: _fitted(file, shape, fit, white))
+        image, placement = _looked_at(
+            file, lambda file: photographs.placed(file, shape, fit, white)
+        )
         pixels.append(image)
         placements.append(placement)
     return FittedImages(np.stack(pixels).astype(np.float32), placements, white, tones.notes(found))
@@ -76,22 +74,6 @@ def upright(file: Path, white: int) -> Image.Image:
             return found
 
     return _looked_at(file, picture)
-
-
-def _fitted(
-    file: Path, shape: tuple[int, ...], fit: Fit, white: int
-) -> tuple[np.ndarray, Placement]:
-    height, width, channels = shape
-    with Image.open(file) as opened:
-        size = opened.height, opened.width
-        if opened.getexif().get(_ORIENTATION) in _TURNED:
-            size = size[::-1]
-        side = max(height, width)
-        opened.draft("RGB", (side, side))  # a large JPEG is decoded at a fraction of its size
-        picture = Picture(opened).eight_bits(white)
-    decoded = picture.height, picture.width
-    image = Placement.of(decoded, (height, width), fit).image(picture, channels)
-    return image, Placement.of(size, (height, width), fit)
 
 
 def _looked_at(file: Path, look: Callable[[Path], _T]) -> _T:

@@ -17,16 +17,21 @@ from cnnbench.cli import options
 @click.argument("model")
 @click.option(
     "--variant",
-    required=True,
+    default="float32",
+    show_default=True,
     metavar="V",
     help="Compression steps: ptq-int8, pruned-50+qat-int8, ...",
 )
 @click.option(
+    "--nms",
+    is_flag=True,
+    help="Put decoding and NMS of a detector inside the file: it returns boxes.",
+)
+@click.option(
     "--weights",
-    required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Weights of the trained model: .weights.h5, .h5 or .keras.",
+    help="Weights of the trained model: .weights.h5, .h5 or .keras; not needed if MODEL has them.",
 )
 @click.option(
     "--out",

@@ -59,6 +59,14 @@ class AnnotatedPictures(Pictures, Protocol):
         """
 
 
+@runtime_checkable
+class SizedPictures(Pictures, Protocol):
+    """Images whose original sizes are known."""
+
+    def sizes(self, indices: Labels) -> npt.NDArray[np.int64]:
+        """Return height and width of some of the images, upright, ``(len(indices), 2)``."""
+
+
 @dataclass(frozen=True)
 class Splits:
     """A data set before its images are read.
@@ -142,6 +150,9 @@ class ArrayPictures:
             rows = slice(start, start + _CHUNK)
             out[rows] = fit_arrays(self._images[indices[rows]], size, channels)
         return out
+
+    def sizes(self, indices: Labels) -> npt.NDArray[np.int64]:
+        return np.tile(np.array(self._images.shape[1:3], np.int64), (len(indices), 1))
 
 
 def fit_arrays(images: Any, size: Size, channels: int) -> Images:

@@ -197,8 +197,11 @@ def axes_of(name: str) -> dict[str, str]:
         return {"recipe": parts[1], "weights": next(given, IMAGENET), **found}
     if METRICS[metric].family != "latency" or len(parts) < 2:
         return found
-    found |= zip(("device", "runtime", "batch"), parts, strict=False)
-    return found | {"threads" if part[:1] == "t" else "dtype": part for part in parts[3:]}
+    inside = ("inside",) if parts[2:3] == ["nms"] else ()
+    names = ("device", "runtime", *inside, "batch")
+    found |= zip(names, parts, strict=False)
+    rest = parts[len(names) :]
+    return found | {"threads" if part[:1] == "t" else "dtype": part for part in rest}
 
 
 def value_column(name: str) -> str:

@@ -110,6 +110,10 @@ class Objective(Protocol):
             JobFailed: the outputs are not finite numbers.
         """
 
+    def postprocessed(self, outputs: Arrays, encoding: str) -> Any:
+        """Return what outputs say of their images: the work between a network and its user."""
+        return self.answers(outputs, encoding)
+
     def check_model(self, model: ModelHandle) -> None:
         """Raise `JobFailed` if the model is fixed to outputs that cannot do the task."""
         return

@@ -5,7 +5,7 @@ by an entry point of the group ``cnnbench.tasks``. The module must be light to i
 and summarises. Its `objective.Objective` trains and evaluates networks in workers; making one, and
 its `Objective.outputs_for`, must be light too.
 
-A task's metrics are `cnnbench.metrics.QualityMetric`, one line each in `cnnbench.metrics.QUALITY`.
+Metrics of a task are `cnnbench.metrics.QualityMetric`, one line each in `cnnbench.metrics.QUALITY`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cnnbench.plugins import Registry
 from cnnbench.schema import StrictModel
 from cnnbench.statistics.estimates import Estimate
 from cnnbench.statistics.verdict import Verdict
+from cnnbench.tasks.finishing import Finishing
 from cnnbench.tasks.objective import Arrays, Evaluation, Objective
 from cnnbench.tasks.prediction import Prediction
 
@@ -47,7 +48,6 @@ __all__ = [
     "ranking_metrics",
     "too_few_classes",
 ]
-
 DEFAULT = "classification"
 
 Shape = tuple[int | None, ...]
@@ -127,7 +127,7 @@ class NoOptions(StrictModel):
     """Options of a task that has none."""
 
 
-class Task(Protocol):
+class Task(Finishing, Protocol):
     """A task. A subclass inherits the methods that have a body here."""
 
     @property

@@ -16,6 +16,7 @@ from cnnbench.probes.compression import conversion, kernels
 from cnnbench.probes.compression.conversion import File
 from cnnbench.probes.compression.kernels import Kernel
 from cnnbench.probes.compression.variants import Variant, parse
+from cnnbench.probes.latency import inside
 
 _SHAPE = (1, 8, 8, 4)
 # conv 3x3x4x8 on 8x8, depthwise 3x3x8 on 4x4 (stride 2), dense 8 -> 5
@@ -195,7 +196,7 @@ def test_finds_the_reason_in_the_converters_message() -> None:
         "Could not translate MLIR to FlatBuffer.<unknown>:0: error: loc(callsite(...)): "
         "'tf.Bucketize' op is neither a custom op nor a flex op\n<unknown>:0: note: see there\n"
     )
-    found = conversion.reason(RuntimeError(text))
+    found = inside.reason(RuntimeError(text))
     assert "'tf.Bucketize' op is neither a custom op nor a flex op" in found
     assert "\n" not in found
 

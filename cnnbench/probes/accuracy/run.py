@@ -62,7 +62,7 @@ def prepare_training(
 
     weights = _weights(model, setting, context)
     context.report_progress(f"reading {setting.dataset}")
-    request = _request(model, setting, context)
+    request = data_request(model, setting, context)
     dataset = loading.load(request, context.data_dir, context.search_path)
     if dataset.validation is None and (setting.early_stop or setting.target):
         raise JobFailed(
@@ -93,7 +93,8 @@ def _weights(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     return weights
 
 
-def _request(model: ModelHandle, setting: AccuracySetting, context: Context) -> Request:
+def data_request(model: ModelHandle, setting: AccuracySetting, context: Context) -> Request:
+    """Return the request for the images of a training, at the size of the network's input."""
     height, width, channels = networks.images(model, setting)
     return Request(
         name=setting.dataset,

@@ -81,10 +81,13 @@ class AccuracySetting(TrainingConfig, Setting):
         """Way in which pictures of another shape are brought to the image size."""
         return self.fit or self.goal.fit
 
+    def goal_options(self) -> Any:
+        """Return the options of the task as an instance of its `Task.options`."""
+        return task_options.parsed(self.goal, self.options)
+
     def objective(self, classes: Sequence[str]) -> tasks.Objective:
         """Return the objective of a training on a data set with these classes."""
-        options = task_options.parsed(self.goal, self.options)
-        return self.goal.objective(classes, self.dataset, options)
+        return self.goal.objective(classes, self.dataset, self.goal_options())
 
     def kind(self) -> str:
         return f"{self.probe} {self.recipe}"

@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnbench.data.pictures import data_details
 from cnnbench.environment import usable_cores
-from cnnbench.errors import CnnbenchError, JobFailed, brief, is_out_of_memory
+from cnnbench.errors import CnnbenchError, JobFailed, is_out_of_memory
 from cnnbench.files import replace_text, replacing
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.training import network
@@ -35,9 +35,10 @@ from cnnbench.probes.compression.steps.quantisation import Quantisation
 from cnnbench.probes.compression.steps.wrapping import SkippedLayers
 from cnnbench.probes.compression.variants import Variant, parse
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import calibrated_model, inside
 from cnnbench.probes.latency.runtimes import litert
 from cnnbench.probes.latency.runtimes.litert import LiteRTFile
+from cnnbench.tasks.task import TASKS, Task
 
 _CHUNK = 256  # test images that are preprocessed at once
 
@@ -99,6 +100,9 @@ def _run(
         )
         folder_of = partial(paths.stage_folder, handle, setting, context)
         model = fine_tuning.compress(model, variant, tuning, folder_of)
+    if setting.nms:
+        options = setting.training and setting.training.goal_options()
+        model = _task(handle, setting).finished(model, options)
     context.report_progress("converting")
     began = time.perf_counter()
     shape = tuple(card["input_shape"])
@@ -112,14 +116,17 @@ def _run(
         file = File(Path(stream.name))
         result = _analysed(content, variant)
         sized = handle.with_interface(shape, card["classes"])
-        difference, scale = _difference_from_keras(sized, model, file, folder)
-        result.metrics |= {"convert_s": convert_s, "output_max_abs_diff": difference}
+        compare = _task(handle, setting).finished_difference if setting.nms else None
+        difference, scale = _difference_from_keras(sized, model, file, folder, compare)
+        result.metrics["convert_s"] = convert_s
+        if math.isfinite(difference):
+            result.metrics["output_max_abs_diff"] = difference
         result.details |= {"left": skipped.layers, "left_kinds": dict(skipped.kinds)}
         # A quantised file differs from Keras by design.
         if variant.step(Quantisation) is None:
             result.details["flags"] = calibrated_model.disagreement(difference, scale)
         if isinstance(data, images.DatasetImages):
-            _evaluate(result, file, model, data, card, float32, context)
+            _evaluate(result, file, model, data, card, float32, context, setting.nms)
         _write_card(folder, handle, setting, card, result)
     return result
 
@@ -151,16 +158,13 @@ def convert(
         if is_out_of_memory(error):
             raise
         print(error, file=sys.stderr)  # noqa: T201 - to the job's log
-        raise JobFailed(f"the conversion failed: {reason(error)}") from error
+        raise JobFailed(f"the conversion failed: {inside.reason(error)}") from error
     conversion.check(content)
     return content
 
 
-def reason(error: BaseException) -> str:
-    """Return the line of a converter's message that gives the reason."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    with_reason = [line for line in lines if "error:" in line] or lines or [type(error).__name__]
-    return brief(with_reason[0].rpartition("error:")[2].strip() or with_reason[0])
+def _task(handle: ModelHandle, setting: CompressionSetting) -> Task:
+    return setting.training.goal if setting.training else TASKS.find(handle.task)
 
 
 def _analysed(content: bytes, variant: Variant) -> ProbeResult:
@@ -177,21 +181,25 @@ def _analysed(content: bytes, variant: Variant) -> ProbeResult:
 
 
 def _difference_from_keras(
-    handle: ModelHandle, model: Any, file: File, folder: Path
+    handle: ModelHandle,
+    model: Any,
+    file: File,
+    folder: Path,
+    compare: inside.Difference | None,
 ) -> tuple[float, float]:
     """Return the largest difference between file and Keras model, and the largest output.
 
-    The outputs of the file are stored in ``folder``, for the processes that time it.
+    The outputs of the file are stored in ``folder``, for the processes that time it. ``compare``
+    compares answers, of which a quantised file may have others; None compares outputs.
 
     Raises:
         JobFailed: the outputs cannot be compared.
     """
     inputs = calibrated_model.random_inputs(handle, 2, seed=2)
     calibrated_model.write_expected(handle, file, 1, folder)
-    difference, scale = calibrated_model.difference(
-        file(inputs), calibrated_model.keras_outputs(model, inputs)
-    )
-    if not math.isfinite(difference):
+    found = file(inputs), calibrated_model.keras_outputs(model, inputs)
+    difference, scale = (compare or calibrated_model.difference)(*found)
+    if not math.isfinite(difference) and compare is None:
         raise JobFailed("Keras' outputs are not finite, or their number differs from the file's")
     return difference, scale
 
@@ -204,18 +212,21 @@ def _evaluate(
     card: dict[str, Any],
     float32: Path,
     context: Context,
+    is_finished: bool,
 ) -> None:
     """Add the quality on the test images, and the agreement with the float32 model.
 
     Args:
         model: the network that ``file`` was made from; it gives the names of the outputs.
+        is_finished: the outputs of the file are the answers.
     """
     objective, encoding, test = data.objective, card["outputs"], data.job.dataset.test
     parts = []
     for start in range(0, len(test), _CHUNK):
         context.report_progress(f"testing in LiteRT, image {start + 1:,} of {len(test):,}")
         given = file(data.preprocessed(test.images[start : start + _CHUNK]))
-        parts.append(objective.answers(outputs.structured(model, given), encoding))
+        found_now = outputs.structured(model, given)
+        parts.append(found_now if is_finished else objective.answers(found_now, encoding))
     answers = network.concatenated(parts)
     found = objective.evaluate(answers, objective.targets(test), encoding)
     result.metrics |= found.metrics
@@ -250,6 +261,7 @@ def _write_card(
         },
         "from": {name: value for name, value in card.items() if name != "model"}
         | {"weights_file_sha256": setting.weights_sha256},
+        **({"nms": True} if setting.nms else {}),
         "metrics": result.metrics,
         "read_back": {name: result.details[name] for name in kept if name in result.details},
     }

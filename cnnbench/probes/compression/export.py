@@ -23,8 +23,9 @@ from cnnbench.named import show as show_shape
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training_config import OWN
 from cnnbench.probes.compression import paths, settings, variants
-from cnnbench.probes.compression.settings import CompressionSetting, Training
+from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.settings import Setting
+from cnnbench.probes.trained_network import Training
 from cnnbench.tasks.task import DEFAULT, TASKS
 from cnnbench.text import pydantic_message
 from cnnbench.units import show
@@ -41,16 +42,17 @@ class ExportOptions:
     Attributes:
         model: as the registry resolves it.
         variant: ``ptq-int8``, ``pruned-50+qat-int8``, ...
-        weights: weights file of the trained model.
+        weights: weights file of the trained model; None for those that it comes with.
         out: the LiteRT file; its card has the same name with the ending ``.json``.
         dataset, image_size, recipe: how the model was trained; None takes it from the card next
             to the weights.
         representative, fine_tune_epochs, fine_tune_rate: as in a suite.
+        nms: put the postprocessing of the model's task inside the file.
     """
 
     model: str
     variant: str
-    weights: Path
+    weights: Path | None
     out: Path
     dataset: str | None = None
     image_size: int | None = None
@@ -58,6 +60,7 @@ class ExportOptions:
     representative: int = 100
     fine_tune_epochs: int = 2
     fine_tune_rate: float = 0.0001
+    nms: bool = False
 
 
 # Runs one job per setting in sequence; arguments as of `execution.single_jobs.run`.
@@ -132,10 +135,13 @@ def resolve(
         variant = variants.parse(options.variant)
     except UserError as error:
         raise UserError(error.what, "--variant", error.hint) from None
-    weights = options.weights.resolve()
-    _check_paths(options)
+    _check_paths(options, model)
     trained = _training_facts(model, options)
     training = _training(model, trained)
+    task = training.goal if training else TASKS.find(model.task)
+    if options.nms and not task.finishes:
+        what = f"{model.label} is for {task.name}, which has no NMS"
+        raise UserError(what, "--nms", "omit it")
     size = options.image_size
     if size is not None and training is not None and training.image_size != size:
         raise UserError(
@@ -154,17 +160,31 @@ def resolve(
         part="convert",
         variant=str(variant),
         training=training,
-        weights=str(weights),
-        weights_sha256=files.sha256(weights),
+        nms=options.nms,
+        **_weights(options),
         **wanted,
     )
     return setting, trained
 
 
-def _check_paths(options: ExportOptions) -> None:
+def _weights(options: ExportOptions) -> dict[str, Any]:
+    """Return the fields of a setting that name the weights file, if there is one."""
+    if options.weights is None:
+        return {}
+    file = options.weights.resolve()
+    return {"weights": str(file), "weights_sha256": files.sha256(file)}
+
+
+def _check_paths(options: ExportOptions, model: Model) -> None:
     weights, out = options.weights, options.out
-    if not weights.is_file():
-        raise UserError("no such file", str(weights), "--weights takes .weights.h5, .h5 or .keras")
+    accepted = "--weights takes .weights.h5, .h5 or .keras"
+    if weights is None and not model.is_trained:
+        what = f"{model.label} comes without trained weights"
+        raise UserError(what, "--weights", "name a file with them")
+    if weights is None and options.dataset:
+        raise UserError("needed with --dataset", "--weights", "name the file of MODEL itself")
+    if weights is not None and not weights.is_file():
+        raise UserError("no such file", str(weights), accepted)
     if out.suffix == ".json":
         raise UserError(
             "the ending .json is reserved for the card", str(out), "for example model.tflite"
@@ -177,7 +197,7 @@ def _training_facts(model: Model, options: ExportOptions) -> dict[str, Any]:
     """Return facts about the training: from the card next to the weights, then the options."""
     named = {name: getattr(options, name) for name in ("dataset", "image_size", "recipe")}
     given = {name: value for name, value in named.items() if value is not None}
-    known = _training_card(options.weights, model.label)
+    known = _training_card(options.weights, model.label) if options.weights else {}
     if given.get("dataset", known.get("dataset")) != known.get("dataset"):
         known = {}  # it describes another data set
     facts = known | given

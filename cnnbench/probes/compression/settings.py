@@ -6,27 +6,28 @@ variant, then measure ``memory`` and ``latency`` of its file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
-from cnnbench import files
-from cnnbench.data.annotations import Kind
 from cnnbench.errors import UserError
 from cnnbench.models.handle import ModelInfo
-from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec, is_quality
-from cnnbench.probes.accuracy.task_options import targets_in
-from cnnbench.probes.accuracy.training_config import Count, Epochs, ImageSize, Rate, TrainingConfig
+from cnnbench.probes.accuracy.settings import AccuracySetting, is_quality
+from cnnbench.probes.accuracy.training_config import Count, Epochs, Rate
 from cnnbench.probes.compression import variants
 from cnnbench.probes.compression.variants import Variant
-from cnnbench.probes.latency.settings import LatencySetting, Threads, TimedSpec
-from cnnbench.probes.settings import Misfit, Setting, StoppingRule
+from cnnbench.probes.latency.settings import LatencySetting, Threads
+from cnnbench.probes.settings import Setting, StoppingRule
+from cnnbench.probes.trained_network import TrainedNetworkSpec, trained_interface
 from cnnbench.schema import Distinct, without_duplicates
 from cnnbench.statistics.measurement import JudgedImages
-from cnnbench.tasks.task import Objective
 
 Part = Literal["train", "convert", "memory", "latency"]
 FEWEST_REPRESENTATIVE = 10  # images; fewer do not show the ranges of the activations
@@ -50,41 +51,6 @@ VariantNames = Annotated[
 ]
 
 
-class Training(TrainingConfig):
-    """Training of the float32 model: the options of the ``accuracy`` probe, with one seed.
-
-    Attributes:
-        recipe: one that trains; a weights file is given in `CompressionSpec`.
-        image_size: as there.
-    """
-
-    recipe: Literal["scratch", "transfer"] = "scratch"
-    image_size: ImageSize | None = None
-
-    @model_validator(mode="after")
-    def _has_no_accuracy_options(self) -> Self:
-        kept = ["keep_weights"] if self.keep_weights else []
-        for name in targets_in(self.options) + kept:
-            words = "is an option of the accuracy probe; here weights are always kept"
-            raise ValueError(f"{name} {words}")
-        return self
-
-    def setting(
-        self, model: ModelInfo, dataset_sha256: str, weights_sha256: str
-    ) -> AccuracySetting:
-        """Return the setting of this training for ``model``, with every default filled in.
-
-        Raises:
-            UserError: the model does not support the image size.
-        """
-        hashes = {"dataset_sha256": dataset_sha256, "weights_sha256": weights_sha256}
-        return next(self.spec().model_copy(update=hashes).settings(model))
-
-    def spec(self) -> AccuracySpec:
-        """Return the same training as a spec of the ``accuracy`` probe."""
-        return AccuracySpec(**{name: getattr(self, name) for name in self.model_fields_set})
-
-
 class CompressionSetting(Setting):
     """One part of the probe for one variant.
 
@@ -101,6 +67,7 @@ class CompressionSetting(Setting):
         fine_tune_epochs: epochs of each step that fine-tunes.
         fine_tune_rate: learning rate of these steps.
         threads: threads of the interpreter.
+        nms: the postprocessing of the task is inside the file; only for exporting.
     """
 
     probe: ClassVar[str] = "compression"
@@ -114,6 +81,13 @@ class CompressionSetting(Setting):
     fine_tune_epochs: int = 0
     fine_tune_rate: float = 0.0
     threads: Threads = "all"
+    nms: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omit fields added after the first release at their defaults: existing keys stay valid."""
+        found: dict[str, Any] = plain(self)
+        return found if self.nms else {n: value for n, value in found.items() if n != "nms"}
 
     def variant_name(self) -> str:
         return self.variant
@@ -176,61 +150,28 @@ class CompressionSetting(Setting):
         return metrics[self.part]
 
 
-class CompressionSpec(TimedSpec):
+class CompressionSpec(TrainedNetworkSpec):
     """``compression: {training: {dataset: digits, epochs: 5}, variants: [ptq-int8, pruned-80]}``
 
     Attributes:
         variants: names as in `variants.GRAMMAR`; ``float32``, the baseline, is always included.
-        training: training of the float32 model; by default its weights are random.
-        weights: file with the weights of the whole trained model; ``training`` then only gives the
-            data set, and by its recipe the architecture of the head.
         representative: number of training images for the ranges of ``ptq-int8``.
         fine_tune_epochs: epochs of each step that fine-tunes (pruning, clustering, ``qat-int8``).
         fine_tune_rate: learning rate of these steps.
         threads: threads of the interpreter, for latency.
-        precision, min_rounds, max_rounds: as in the ``latency`` probe.
         memory_repeats: number of processes in which memory is measured.
-        weights_sha256, dataset_sha256: required hashes; by default those of the present files.
     """
 
-    names_unserved: ClassVar[bool] = True
-
     variants: VariantNames = ["float32", "ptq-dynamic", "ptq-float16", "ptq-int8"]
-    training: Training | None = None
-    weights: Annotated[str, Field(min_length=1)] | None = None
     representative: Count = 100
     fine_tune_epochs: Epochs = 2
     fine_tune_rate: Rate = 0.0001
     threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]
     memory_repeats: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
-    weights_sha256: str = ""
-    dataset_sha256: str = ""
-    backbone_sha256: str = ""
-    folder_classes: int = 0
-    folder_notes: tuple[str, ...] = ()
-    folder_annotations: frozenset[Kind] | None = None
-
-    @model_validator(mode="after")
-    def _agrees_with_itself(self) -> Self:
-        if self.weights and self.training is None:
-            raise ValueError(
-                "weights needs training: {dataset: ...}, the data they were trained on"
-            )
-        return self
-
-    def serves(self, model: ModelInfo) -> bool:
-        spec = self._training_spec()
-        return spec is None or spec.serves(model)
-
-    def misfits(self, models: Sequence[ModelInfo]) -> Iterator[Misfit]:
-        spec = self._training_spec()
-        for misfit in spec.misfits(models) if spec else ():
-            in_training = misfit.key[:1] not in ((), ("models",))
-            yield replace(misfit, key=("training", *misfit.key)) if in_training else misfit
 
     def cells(self, model: ModelInfo) -> Iterator[tuple[Setting, StoppingRule]]:
         once = StoppingRule()
-        network = self._network(model)
+        network = self.network(model)
         yield CompressionSetting(part="train", **network), once
         names = dict.fromkeys([variants.FLOAT32, *self.variants])
         chosen = {name: getattr(self, name) for name in MAKING}
@@ -244,43 +185,6 @@ class CompressionSpec(TimedSpec):
                 timed = CompressionSetting(part="latency", **made, threads=threads)
                 yield timed, self.stopping_rule()
 
-    def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
-        """Return a copy with the hashes of the weights file and the data folder."""
-        update: dict[str, Any] = {}
-        if self.weights and not self.weights_sha256:
-            where = files.weights_folders(search_path, data_dir)
-            update["weights_sha256"] = files.hash_of(self.weights, where)
-        if self.training is not None:
-            located = self.training.spec().located(search_path, data_dir)
-            update["backbone_sha256"] = self.backbone_sha256 or located.weights_sha256
-            update["dataset_sha256"] = self.dataset_sha256 or located.dataset_sha256
-            update["folder_classes"] = located.folder_classes
-            update["folder_notes"] = located.folder_notes
-            update["folder_annotations"] = located.folder_annotations
-        return self.model_copy(update=update)
-
-    def notes(self, models: Sequence[ModelInfo]) -> Iterator[str]:
-        spec = self._training_spec()
-        return spec.notes(models) if spec else super().notes(models)
-
-    def _training_spec(self) -> AccuracySpec | None:
-        """Return the training as a spec of the ``accuracy`` probe, for the models of this one."""
-        if self.training is None:
-            return None
-        shared = ("models", "folder_notes", "folder_classes", "folder_annotations")
-        return self.training.spec().model_copy(update={x: getattr(self, x) for x in shared})
-
-    def _network(self, model: ModelInfo) -> dict[str, Any]:
-        """Return the fields of a setting that decide the float32 model."""
-        if self.training is None:
-            return {}
-        return {
-            "training": self.training.setting(model, self.dataset_sha256, self.backbone_sha256),
-            "weights": self.weights or "",
-            "weights_sha256": self.weights_sha256,
-            "classes": self.training.data_set.facts.classes or self.folder_classes,
-        }
-
 
 def making(variant: Variant, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of the options ``chosen``, named by `MAKING`, that ``variant`` depends on."""
@@ -290,11 +194,3 @@ def making(variant: Variant, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "fine_tune_rate": variant.is_fine_tuned,
     }
     return {name: value for name, value in chosen.items() if needed[name]}
-
-
-def trained_interface(
-    model: ModelInfo, training: AccuracySetting, objective: Objective
-) -> tuple[tuple[int, ...], int]:
-    """Return the input shape and outputs of ``model`` as trained; a new head has new outputs."""
-    own = model.classes if training.recipe == "scratch" or model.backbone else 0
-    return training.images_for(model.input_shape), objective.outputs_for(own)

@@ -21,9 +21,10 @@ from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
 from cnnbench.probes.compression import images, networks, outputs, paths
-from cnnbench.probes.compression.settings import CompressionSetting, trained_interface
+from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.trained_network import trained_interface
 
 # The known facts about the training of weights from a file.
 _KNOWN = {"dataset", "task", "recipe", "image_size", "dataset_sha256", "fit"}
@@ -40,9 +41,16 @@ def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> P
     """
     folder = paths.float32_folder(handle, setting, context)
     with paths.recording_failure(folder):
-        if setting.training is None:
-            return _untrained(handle, _weights_file(setting, context), folder)
-        return _trained(handle, setting, context, folder)
+        return make(handle, setting, context, folder)
+
+
+def make(
+    handle: ModelHandle, setting: CompressionSetting, context: Context, folder: Path
+) -> ProbeResult:
+    """Do as `run` does, in a folder that exists."""
+    if setting.training is None:
+        return _untrained(handle, _weights_file(setting, context), folder)
+    return _trained(handle, setting, context, folder)
 
 
 def card(folder: Path) -> dict[str, Any]:

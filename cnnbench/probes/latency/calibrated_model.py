@@ -198,8 +198,13 @@ def write_expected(model: ModelHandle, keras_model: Any, batch_size: int, folder
     one = random_inputs(model, batch_size, seed=2)
     count = max(2, min(_MOST_INPUTS, _INPUT_BYTES // one.nbytes))
     inputs = [one, *(random_inputs(model, batch_size, seed) for seed in range(3, 2 + count))]
+    write_outputs(keras_model, inputs, folder)
+
+
+def write_outputs(keras_model: Any, inputs: Sequence[np.ndarray], folder: Path) -> None:
+    """Write inputs, and Keras' outputs for the first of them, into ``folder``."""
     arrays = {f"input_{index}": array for index, array in enumerate(inputs)}
-    outputs = enumerate(keras_outputs(keras_model, one))
+    outputs = enumerate(keras_outputs(keras_model, inputs[0]))
     arrays |= {f"output_{index}": array for index, array in outputs}
     np.savez(folder / _FILE, **arrays)  # type: ignore[arg-type]
 

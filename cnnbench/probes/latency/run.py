@@ -17,7 +17,7 @@ import numpy as np
 from cnnbench.models.handle import ModelHandle
 from cnnbench.plugins import Registry
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import calibrated_model, inside
 from cnnbench.probes.latency.reference import WORKLOADS
 from cnnbench.probes.latency.runtimes import RUNTIMES, Runtime, RuntimeInfo
 from cnnbench.probes.latency.runtimes.tensorflow_device import keep_float32_exact, show_gpu
@@ -74,11 +74,13 @@ def prepare(
     context.report_progress("building")
     keras_model = calibrated_model.build(model, shared=context.artifacts.parent)
     context.report_progress("computing reference outputs")
-    calibrated_model.write_expected(model, keras_model, setting.batch_size, context.artifacts)
+    whole = inside.finished(model, keras_model, setting)
+    calibrated_model.write_expected(model, whole, setting.batch_size, context.artifacts)
     context.report_progress("converting")
     if not info.lowers_precision:
         keras_model = calibrated_model.in_precision(model, keras_model, setting.dtype)
-    metrics = runtime.prepare(keras_model)
+    with inside.refusing(setting):
+        metrics = runtime.prepare(inside.finished(model, keras_model, setting))
     return ProbeResult(metrics, details={"work_s": round(time.perf_counter() - begin, 3)})
 
 
@@ -103,7 +105,11 @@ def run(
     runtime = _create(info, model, setting, context.artifacts)
     info.check_files(context.artifacts)
     workload = info.reference if setting.device == "cpu" else None
-    return measured(runtime, context.artifacts, workload, timing, context.fastest)
+    difference = inside.difference(model, setting)
+    with inside.refusing(setting):
+        found = measured(runtime, context.artifacts, workload, timing, context.fastest, difference)
+    found.details["flags"] += inside.doubts(model, setting)
+    return found
 
 
 def _create(
@@ -121,6 +127,7 @@ def measured(
     workload: str | None,
     config: TimingConfig = TIMING,
     fastest: Mapping[str, float] = MappingProxyType({}),
+    compare: inside.Difference = calibrated_model.difference,
 ) -> ProbeResult:
     """Measure a runtime that is not loaded yet.
 
@@ -130,6 +137,7 @@ def measured(
         workload: of the reference, by which its times are divided; None for none.
         config: duration of the measurement.
         fastest: readings of the reference in earlier jobs, as in `Context`.
+        compare: returns the difference of outputs from the expected ones, and its scale.
     """
     expected = calibrated_model.read_expected(folder)
     metrics: dict[str, float] = {}
@@ -139,29 +147,62 @@ def measured(
     metrics["compile_s"], _ = _seconds(lambda: runtime.compile(expected.inputs[0]))
     inputs = [runtime.feed(images) for images in expected.inputs]
     metrics["first_call_s"], result = _seconds(lambda: runtime.call(inputs[0]))
-    difference, scale = calibrated_model.difference(runtime.outputs(result), expected.outputs)
+    difference, scale = compare(runtime.outputs(result), expected.outputs)
     metrics["output_max_abs_diff"] = difference
 
-    names = {f"{workload}/t{runtime.threads}": workload for workload in WORKLOADS}
-    known = {names[name]: seconds for name, seconds in fastest.items() if name in names}
-    warm, timing = observe(runtime.call, inputs, runtime.threads, config, known)
-    usage = timing.usage()
+    batch_size = runtime.setting.batch_size
+    found = timed(runtime.call, inputs, runtime.threads, workload, config, fastest, batch_size)
     work_s = time.perf_counter() - begin
     threads_in_use = runtime.threads_in_use()
     runtime.close()
 
-    flags = usage.flags(runtime.threads)
-    flags += calibrated_model.disagreement(difference, scale, runtime.tolerance())
-    flags += _flags(warm, timing, workload)
+    flags = calibrated_model.disagreement(difference, scale, runtime.tolerance())
     if threads_in_use not in (None, runtime.threads):
         flags.append(
             f"the runtime uses {plural(threads_in_use, 'thread')} instead of {runtime.threads}"
         )
+    found.details["flags"] += flags
     return ProbeResult(
-        metrics=metrics | summary(timing, runtime.setting.batch_size, workload),
+        metrics=metrics | found.metrics,
+        samples=found.samples,
+        details=found.details
+        | {
+            "work_s": round(work_s, 3),
+            "arithmetic": runtime.arithmetic(),
+            "threads": runtime.threads,
+            "threads_in_use": threads_in_use,
+            "output_scale": scale,
+        },
+    )
+
+
+def timed(
+    call: Callable[[Any], Any],
+    inputs: Sequence[Any],
+    threads: int,
+    workload: str | None,
+    config: TimingConfig = TIMING,
+    fastest: Mapping[str, float] = MappingProxyType({}),
+    batch_size: int = 1,
+) -> ProbeResult:
+    """Time calls while the machine is quiet.
+
+    Args:
+        call: takes one of ``inputs``; its result is in the host's memory when it returns.
+        inputs: used in turn.
+        threads: that a call computes on.
+        workload, config, fastest: as in `measured`.
+        batch_size: images of a call.
+    """
+    names = {f"{workload}/t{threads}": workload for workload in WORKLOADS}
+    known = {names[name]: seconds for name, seconds in fastest.items() if name in names}
+    warm, timing = observe(call, inputs, threads, config, known)
+    usage = timing.usage()
+    return ProbeResult(
+        metrics=summary(timing, batch_size, workload),
         samples={"latency_s": thinned(timing.calls, _MOST_SAMPLES)},
         details={
-            "flags": flags,
+            "flags": usage.flags(threads) + _flags(warm, timing, workload),
             "disturbances": usage.disturbances(),
             "calls": len(timing.calls),
             "is_disturbed": timing.is_disturbed,
@@ -169,13 +210,8 @@ def measured(
             "blocks_left_out": len(timing.blocks) - len(timing.counted),
             "reference_s": {name: timing.reference_s(name) for name in WORKLOADS},
             "fastest": {name: timing.fastest[workload] for name, workload in names.items()},
-            "work_s": round(work_s, 3),
-            "arithmetic": runtime.arithmetic(),
-            "threads": runtime.threads,
-            "threads_in_use": threads_in_use,
             "warm_up_windows_s": thinned(warm.windows, 50),
             "warm": warm.agreed,
-            "output_scale": scale,
             "own_cores": _rounded(usage.own_cores),
             "other_cores": _rounded(usage.other_cores),
             "stolen_cores": _rounded(usage.stolen_cores),

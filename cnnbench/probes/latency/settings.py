@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from cnnbench.errors import UserError
 from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.latency.runtimes import RUNTIMES
-from cnnbench.probes.settings import Setting, Spec, StoppingRule
+from cnnbench.probes.settings import Misfit, Setting, Spec, StoppingRule
 from cnnbench.schema import BatchSize, BatchSizes, Distinct, Fraction
+from cnnbench.tasks.task import TASKS
 
 
 def _known(runtime: str) -> str:
@@ -29,11 +37,17 @@ KnownRuntime = Annotated[Runtime, AfterValidator(_known)]
 Device = Literal["cpu", "gpu"]
 Threads = Literal["all"] | Annotated[int, Field(strict=True, ge=1, le=1024)]
 Dtype = Literal["float32", "bfloat16", "float16"]
+Nms = Annotated[list[Annotated[bool, Field(strict=True)]], Distinct, Field(min_length=1)]
 Rounds = Annotated[int, Field(strict=True, ge=1, le=100)]
 
 
 class LatencySetting(Setting):
-    """One model in one runtime, timed in fresh processes; ``prepare`` converts it once."""
+    """One model in one runtime, timed in fresh processes; ``prepare`` converts it once.
+
+    Attributes:
+        nms: the postprocessing of the model's task is inside the file: of a detector, decoding and
+            NMS.
+    """
 
     probe: ClassVar[str] = "latency"
     runtime: Runtime = "graph"
@@ -41,6 +55,13 @@ class LatencySetting(Setting):
     batch_size: BatchSize = 1
     threads: Threads = "all"
     dtype: Dtype = "float32"
+    nms: Annotated[bool, Field(strict=True)] = False
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omit fields added after the first release at their defaults: existing keys stay valid."""
+        found: dict[str, Any] = plain(self)
+        return found if self.nms else {n: value for n, value in found.items() if n != "nms"}
 
     @property
     def needs_prepare(self) -> bool:
@@ -49,11 +70,17 @@ class LatencySetting(Setting):
     def label(self) -> str:
         return "/".join(self._axes().values())
 
+    def label_for(self, metric: str) -> str:
+        # The file with NMS is another one than that of the row.
+        return self.label() if self.nms else super().label_for(metric)
+
     def axes_for(self, metric: str) -> Mapping[str, str]:
         return self._axes() if self.label_for(metric) else {}
 
     def _axes(self) -> dict[str, str]:
-        found = {"device": self.device, "runtime": self.runtime, "batch": f"b{self.batch_size}"}
+        inside = {"inside": "nms"} if self.nms else {}
+        found = {"device": self.device, "runtime": self.runtime, **inside}
+        found["batch"] = f"b{self.batch_size}"
         if self.threads != "all":
             found["threads"] = f"t{self.threads}"
         if self.dtype != "float32":
@@ -91,21 +118,44 @@ class TimedSpec(Spec):
 
 
 class LatencySpec(TimedSpec):
-    """``latency: {runtimes: [graph, litert], devices: [cpu, gpu], precision: 5%}``"""
+    """``latency: {runtimes: [graph, litert], devices: [cpu, gpu], precision: 5%}``
+
+    Attributes:
+        nms: time detectors without and with decoding and NMS inside the file; other models are
+            timed once, as they are.
+    """
 
     runtimes: Annotated[list[KnownRuntime], Distinct, Field(min_length=1)] = ["graph"]
     devices: Annotated[list[Device], Distinct, Field(min_length=1)] = ["cpu"]
     batch_sizes: BatchSizes = [1]
     threads: Annotated[list[Threads], Distinct, Field(min_length=1)] = ["all"]
     dtypes: Annotated[list[Dtype], Distinct, Field(min_length=1)] = ["float32"]
+    nms: Nms = [False]
+
+    def misfits(self, models: Sequence[ModelInfo]) -> Iterator[Misfit]:
+        return nms_misfits(self.nms, models)
 
     def settings(self, model: ModelInfo) -> Iterator[LatencySetting]:
-        axes = (self.runtimes, self.devices, self.batch_sizes, self.threads, self.dtypes)
-        for runtime, device, batch_size, threads, dtype in product(*axes):
+        nms = self.nms if finishes(model) else [False]
+        axes = (self.runtimes, self.devices, self.batch_sizes, self.threads, self.dtypes, nms)
+        for runtime, device, batch_size, threads, dtype, inside in product(*axes):
             yield LatencySetting(
                 runtime=runtime,
                 device=device,
                 batch_size=batch_size,
                 threads=threads,
                 dtype=dtype,
+                nms=inside,
             )
+
+
+def nms_misfits(nms: Sequence[bool], models: Sequence[ModelInfo]) -> Iterator[Misfit]:
+    """Yield a mistake if an entry with these values of ``nms`` applies to no model."""
+    if False not in nms and not any(map(finishes, models)):
+        what = "nms: [true] applies to none of its models, which have no NMS"
+        yield Misfit(("nms",), UserError(what, hint="omit nms, or name a detector"))
+
+
+def finishes(model: ModelInfo) -> bool:
+    """Return whether the postprocessing of a model can be inside its file: that of a detector."""
+    return TASKS.find(model.task).finishes

@@ -15,8 +15,8 @@ from cnnbench.models import model_name
 from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training_config import Count, DataSetName
-from cnnbench.probes.compression.settings import Training
 from cnnbench.probes.settings import Setting, Spec, StoppingRule
+from cnnbench.probes.trained_network import Training
 
 HEAD = "slide"
 MOSAIC: Literal["mosaic"] = "mosaic"

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cnnbench.report.sections import call_paths, detectors, published_text, rankings, sliding
+from cnnbench.report.sections import (
+    call_paths,
+    detectors,
+    published_text,
+    rankings,
+    sliding,
+    stages,
+)
 from cnnbench.report.sections.section import Section
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
@@ -17,6 +24,7 @@ _OF_TABLES: tuple[Callable[[Report], Section | None], ...] = (
     rankings.section,
     call_paths.section,
     sliding.section,
+    stages.section,
     published_text.section,
 )
 

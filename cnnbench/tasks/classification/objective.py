@@ -96,6 +96,11 @@ class ClassificationObjective(Objective):
         ours, theirs = (probabilities(single(one), kind) for one in (answers, others))
         return float((ours.argmax(1) == theirs.argmax(1)).mean())
 
+    def postprocessed(self, outputs: Arrays, encoding: str) -> np.ndarray:
+        """Return the classes of each image, the most probable first, ``(n, classes)``."""
+        probs = probabilities(single(outputs), cast(Kind, encoding))
+        return np.argsort(-probs, axis=1, kind="stable")
+
     def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
         if "classes" not in model.stated or model.classes == len(self._classes):
             return []

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from cnnbench.data.annotations import Kind
 from cnnbench.data.pictures import Fit
 from cnnbench.models.handle import ModelHandle, ModelInfo
 from cnnbench.schema import StrictModel
+from cnnbench.tasks.detection.suppression import Suppression
 from cnnbench.tasks.resampled_task import RankedByResamples
 from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, TrainedOn
 
@@ -49,6 +51,16 @@ class DetectionOptions(StrictModel):
     focal_alpha: Annotated[float, Field(ge=0, le=1)] = 0.25
     focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0
 
+    @property
+    def suppression(self) -> Suppression:
+        """The settings of non-max suppression."""
+        return Suppression(
+            score_threshold=self.score_threshold,
+            iou_threshold=self.nms_iou,
+            most=self.max_detections,
+            candidates=self.candidates,
+        )
+
 
 class Detection(RankedByResamples):
     """The task `detection` (Géron, 3rd ed., ch. 14, "Object Detection")."""
@@ -61,6 +73,9 @@ class Detection(RankedByResamples):
     predicted = "objects"
     fit: Fit = "stretch"
     options = DetectionOptions
+    postprocessing = "decode + NMS"
+    answer = "boxes"
+    finishes = True
 
     def paths(
         self, outputs: Mapping[str, Shape], wanted: str | None, label: str
@@ -83,6 +98,20 @@ class Detection(RankedByResamples):
         from cnnbench.tasks.detection.outputs import decode
 
         return decode(outputs, network, names, top)
+
+    def finished(self, network: Any, options: Any = None) -> Any:
+        """Return the network with decoding and non-max suppression inside."""
+        from cnnbench.tasks.detection import finished
+
+        return finished.finished(network, (options or DetectionOptions()).suppression)
+
+    def finished_difference(
+        self, outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
+    ) -> tuple[float, float]:
+        """Return how far answers are apart, whatever the order of equal scores."""
+        from cnnbench.tasks.detection import finished
+
+        return finished.difference(outputs, expected)
 
     def fixed_objective(
         self,

@@ -15,7 +15,7 @@ from cnnbench.models.handle import ModelHandle
 from cnnbench.tasks.detection import DetectionOptions, outputs
 from cnnbench.tasks.detection.codings import stated
 from cnnbench.tasks.detection.outputs import BOXES, LABELS, SCORES
-from cnnbench.tasks.detection.suppression import Suppression, suppressed
+from cnnbench.tasks.detection.suppression import suppressed
 from cnnbench.tasks.task import Arrays, Evaluation, Objective
 from cnnbench.text import plural
 
@@ -44,17 +44,6 @@ class DetectionObjective(Objective):
         self._dataset = dataset
         self._options = options
         self._functions: dict[str, Callable[[Any], Any]] = {}
-
-    @property
-    def suppression(self) -> Suppression:
-        """The settings of non-max suppression."""
-        options = self._options
-        return Suppression(
-            score_threshold=options.score_threshold,
-            iou_threshold=options.nms_iou,
-            most=options.max_detections,
-            candidates=options.candidates,
-        )
 
     def outputs_for(self, own: int) -> int:
         return len(self._classes) or own
@@ -165,7 +154,7 @@ class DetectionObjective(Objective):
         import tensorflow as tf
 
         if encoding not in self._functions:
-            coder, settings = stated.coder(encoding), self.suppression
+            coder, settings = stated.coder(encoding), self._options.suppression
 
             def answer(outputs: Any) -> Any:
                 return suppressed(*coder.decoded(outputs), settings)

@@ -67,6 +67,7 @@ class Localization(RankedByScores):
     primary = "mean_iou"
     watched = "mean_iou"
     predicted = "objects"
+    answer = "box"
     fit: Fit = "stretch"
     options = LocalizationOptions
 

@@ -134,6 +134,10 @@ class LocalizationObjective(Objective):
         is_same = ours[CLASSES].argmax(axis=1) == theirs[CLASSES].argmax(axis=1)
         return float((is_same & (boxes.iou(ours[BOXES], theirs[BOXES]) >= _SAME_AT)).mean())
 
+    def postprocessed(self, outputs: Arrays, encoding: str) -> Named:
+        """Return boxes ``y0 x0 y1 x1`` and probabilities of the classes."""
+        return self._predictions(outputs, encoding)
+
     def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
         found = self._classifier.notes(model, part, encoding)
         several = 0 if part.objects is None else int((part.objects.counts > 1).sum())

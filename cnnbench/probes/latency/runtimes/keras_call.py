@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import calibrated_model, inside
 from cnnbench.probes.latency.runtimes.tensorflow_device import TensorFlowRuntime, tensorflow_info
 
 _FILE = "weights.npz"
@@ -28,7 +28,8 @@ class Eager(TensorFlowRuntime):
     def load(self) -> None:
         with np.load(self.folder / _FILE) as archive, self.scope():
             weights = [archive[name] for name in archive.files]
-            self._model = calibrated_model.with_policy(self.model.build, self.setting.dtype)
+            built = calibrated_model.with_policy(self.model.build, self.setting.dtype)
+            self._model = inside.finished(self.model, built, self.setting)
             self._model.set_weights(weights)
 
     def call(self, fed: Any) -> Any:
@@ -56,5 +57,5 @@ class Predict(Eager):
         return tf.nest.flatten(result)  # type: ignore[no-any-return]
 
 
-EAGER = tensorflow_info(Eager, (_FILE,))
-PREDICT = tensorflow_info(Predict, (_FILE,))
+EAGER = tensorflow_info(Eager, (_FILE,), rebuilds=True)
+PREDICT = tensorflow_info(Predict, (_FILE,), rebuilds=True)

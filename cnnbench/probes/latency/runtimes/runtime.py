@@ -114,6 +114,8 @@ class RuntimeInfo:
             divided; None if it follows none (docs/measuring.md says how that was found out).
         lowers_precision: whether the runtime itself computes the float32 model in another
             ``dtype``; otherwise it gets a model with Keras' mixed precision.
+        rebuilds: whether rounds build the model again from its name, instead of reading a network
+            from the files; such a runtime cannot time one that was trained or changed.
         variables: environment variables that change how it computes; those that are set are part
             of the fingerprint too. Read from runtimes of other packages; cnnbench's own are named
             in `cnnbench.environment.variables`.
@@ -127,6 +129,7 @@ class RuntimeInfo:
     dtypes: tuple[str, ...] = ("float32",)
     reference: str | None = None
     lowers_precision: bool = False
+    rebuilds: bool = False
     variables: tuple[str, ...] = ()
 
     def check(

@@ -93,7 +93,9 @@ class TensorFlowRuntime(RuntimeBase):
 
 
 def tensorflow_info(
-    create: Callable[[ModelHandle, LatencySetting, Path], Runtime], files: tuple[str, ...]
+    create: Callable[[ModelHandle, LatencySetting, Path], Runtime],
+    files: tuple[str, ...],
+    rebuilds: bool = False,
 ) -> RuntimeInfo:
     """Return the light description of a runtime that computes in TensorFlow."""
     return RuntimeInfo(
@@ -104,6 +106,7 @@ def tensorflow_info(
         devices=("cpu", "gpu"),
         dtypes=("float32", "bfloat16", "float16"),
         reference="calls",
+        rebuilds=rebuilds,
     )
 
 

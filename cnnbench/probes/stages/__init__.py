@@ -1,0 +1,35 @@
+"""Stages probe: the way from a JPEG file to the answer, each stage timed apart and the whole."""
+
+from cnnbench.metrics import Metric
+from cnnbench.probes.probe import Probe
+from cnnbench.probes.stages.settings import INSIDE, STAGES, StagesSetting, StagesSpec
+from cnnbench.probes.stages.summary import TEXTS, are_precise, columns, is_stage, summarise
+from cnnbench.record import is_text
+
+GROUP, FAMILY = "Stages", "end_to_end"
+
+PROBE = Probe(
+    name="stages",
+    spec=StagesSpec,
+    setting=StagesSetting,
+    run="cnnbench.probes.stages.run",
+    summary=summarise,
+    is_precise=are_precise,
+    across_rows=columns,
+    details={**dict.fromkeys((*STAGES, *INSIDE), is_stage), **dict.fromkeys(TEXTS, is_text)},
+    metrics=(
+        # A section of the report shows the stages side by side; the table has the whole way.
+        Metric("preprocess_s", "s", "lower", "setting", title="JPEG → input"),
+        Metric("network_s", "s", "lower", "setting", title="Network"),
+        Metric("postprocess_s", "s", "lower", "setting", title="Postprocess"),
+        Metric("finished_s", "s", "lower", "setting", title="Network with postprocess inside"),
+        Metric("end_to_end_p50_s", "s", "lower", "setting", title="JPEG → answer p50",
+               group=GROUP, family=FAMILY),
+        Metric("end_to_end_p90_s", "s", "lower", "setting", title="JPEG → answer p90",
+               family=FAMILY),
+        Metric("end_to_end_p95_s", "s", "lower", "setting", title="JPEG → answer p95",
+               family=FAMILY),
+        Metric("end_to_end_p99_s", "s", "lower", "setting", title="JPEG → answer p99",
+               family=FAMILY),
+    ),
+)  # fmt: skip

@@ -1,0 +1,221 @@
+"""The ``stages`` probe: JPEG bytes → input → outputs → answer, each timed apart, and the whole.
+
+``weights`` trains the network and writes test pictures as JPEG files, once for all runtimes. Then
+``prepare`` converts the network for one runtime, and every round times, in a fresh process and one
+after another, the four stages on the same pictures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnbench.errors import JobFailed
+from cnnbench.files import replace_text
+from cnnbench.models import output_names
+from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.compression import networks, training
+from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.probes.latency import calibrated_model, inside
+from cnnbench.probes.latency import run as latency
+from cnnbench.probes.latency.runtimes import RUNTIMES, Runtime, RuntimeInfo
+from cnnbench.probes.latency.runtimes.tensorflow_device import show_gpu
+from cnnbench.probes.latency.timed_round import TimingConfig
+from cnnbench.probes.stages import pictures, summary, weights
+from cnnbench.probes.stages.settings import StagesSetting
+from cnnbench.tasks.task import TASKS, Arrays, Objective
+
+# A round has four stages: each is timed for half as long as a latency.
+TIMING = TimingConfig(seconds=0.5, unsteady_s=1.0, warm_up_s=3.0, patience_s=3.0)
+
+_CARD = "network.json"
+_INPUTS = 4  # pictures that are used at least
+_MOST_BYTES = 256 * 2**20  # of inputs and outputs in memory
+
+
+def prepare(model: ModelHandle, setting: StagesSetting, context: Context) -> ProbeResult:
+    """Convert the trained network for one runtime.
+
+    Raises:
+        Unavailable: the network was not made, or the runtime is not available here.
+    """
+    info = RUNTIMES.find(setting.runtime)
+    folder = weights.folder_of(model, setting, context)
+    card = training.card(folder)
+    runtime = _create(info, model, setting, card, context.artifacts)
+    show_gpu(False)
+    context.report_progress("building")
+    objective = weights.objective(model, setting, card)
+    network = networks.fresh_copy(model, setting.training, objective, card, folder)
+    enter = _entrance(model, setting, card)
+    contents = pictures.read(weights.pictures_of(model, setting, context))
+    inputs = [enter(content) for content in contents[:_INPUTS]]
+    if setting.nms:
+        options = setting.training and setting.training.goal_options()
+        network = TASKS.find(weights.task_of(model, setting)).finished(network, options)
+    structure = output_names.of(network)
+    names = sorted(structure) if isinstance(structure, Mapping) else []
+    replace_text(context.artifacts / _CARD, json.dumps({"outputs": names}))
+    calibrated_model.write_outputs(network, inputs, context.artifacts)
+    context.report_progress("converting")
+    with inside.refusing(setting.latency()):
+        made = runtime.prepare(network)
+    return ProbeResult(details=dict(made))
+
+
+def run(
+    model: ModelHandle, setting: StagesSetting, context: Context, timing: TimingConfig = TIMING
+) -> ProbeResult:
+    """Make the weights, or time one round of all stages.
+
+    Raises:
+        Unavailable: data, weights or the result of an earlier part are missing.
+        JobFailed: the training diverged, or a file of `prepare` is missing.
+    """
+    if setting.part == "weights":
+        return weights.run(model, setting, context)
+    with inside.refusing(setting.latency()):
+        return _timed(model, setting, context, timing)
+
+
+def _timed(
+    model: ModelHandle, setting: StagesSetting, context: Context, config: TimingConfig
+) -> ProbeResult:
+    info = RUNTIMES.find(setting.runtime)
+    card = training.card(weights.folder_of(model, setting, context))
+    runtime = _create(info, model, setting, card, context.artifacts)
+    info.check_files(context.artifacts)
+    contents = pictures.read(weights.pictures_of(model, setting, context))
+    if not contents:
+        raise JobFailed("its pictures are missing: run again with --fresh")
+    calls = _Calls(model, setting, card, runtime, context.artifacts)
+    difference, scale = calls.open(contents[0])
+    first = calls.enter(contents[0])
+    contents = contents[: max(_INPUTS, _MOST_BYTES // calls.held_bytes(first))]
+    inputs = [runtime.feed(calls.enter(content)) for content in contents]
+    outputs = [calls.outputs(runtime.call(fed)) for fed in inputs]
+    result = ProbeResult(metrics={"output_max_abs_diff": difference})
+    stages: Mapping[str, tuple[Callable[[Any], Any], Sequence[Any], str | None]] = {
+        "preprocess": (calls.enter, contents, None),
+        "network": (runtime.call, inputs, info.reference),
+        "finished": (runtime.call, inputs, info.reference),
+        "postprocess": (calls.decode, outputs, None),
+        "end_to_end": (calls.whole, contents, None),
+    }
+    fastest = dict(context.fastest)
+    for stage in setting.stages:
+        call, given, workload = stages[stage]
+        context.report_progress(stage.replace("_", " "))
+        found = latency.timed(call, given, runtime.threads, workload, config, fastest)
+        fastest |= found.details["fastest"]
+        result.metrics |= {summary.named(stage, m): v for m, v in found.metrics.items()}
+        result.samples[f"{stage}_s"] = found.samples[summary.SAMPLES]
+        result.details[stage] = found.details
+    for stage, flags in calls.doubts(difference, scale).items():
+        result.details[stage]["flags"] += flags
+    result.details |= {"fastest": fastest, "threads": runtime.threads, "output_scale": scale}
+    result.details["pictures_timed"] = len(contents)
+    runtime.close()
+    return result
+
+
+class _Calls:
+    """The calls of one round.
+
+    Attributes:
+        enter: bytes of a JPEG file -> input of the network.
+    """
+
+    def __init__(
+        self,
+        model: ModelHandle,
+        setting: StagesSetting,
+        card: Mapping[str, Any],
+        runtime: Runtime,
+        folder: Path,
+    ) -> None:
+        self._setting, self._card, self._runtime, self._folder = setting, card, runtime, folder
+        self._task = TASKS.find(weights.task_of(model, setting))
+        self._objective: Objective = weights.objective(model, setting, card)
+        self._names = json.loads((folder / _CARD).read_text(encoding="utf-8"))["outputs"]
+        self.enter = _entrance(model, setting, card)
+
+    def open(self, content: bytes) -> tuple[float, float]:
+        """Open the runtime; return how its outputs differ from Keras', and their scale."""
+        self._runtime.start()
+        _limit_tensorflow(self._runtime.threads)
+        self._runtime.load()
+        self._runtime.compile(self.enter(content))
+        expected = calibrated_model.read_expected(self._folder)
+        result = self._runtime.call(self._runtime.feed(expected.inputs[0]))
+        compare = self._task.finished_difference if self._setting.nms else None
+        found = self._runtime.outputs(result), expected.outputs
+        return (compare or calibrated_model.difference)(*found)
+
+    def held_bytes(self, image: np.ndarray) -> int:
+        """Return the size of one input with its outputs."""
+        result = self._runtime.call(self._runtime.feed(image))
+        return int(image.nbytes + sum(one.nbytes for one in self._runtime.outputs(result)))
+
+    def outputs(self, result: Any) -> Arrays:
+        """Return what a call returned, by role if the network has several outputs."""
+        found = self._runtime.outputs(result)
+        return dict(zip(self._names, found, strict=True)) if self._names else found[0]
+
+    def decode(self, outputs: Arrays) -> Any:
+        """Return the answer: of a detector the boxes that NMS leaves, in the file or here."""
+        if self._setting.nms:
+            return outputs
+        return self._objective.postprocessed(outputs, self._card["outputs"])
+
+    def whole(self, content: bytes) -> Any:
+        """Go the whole way from the bytes of a JPEG file to the answer."""
+        return self.decode(
+            self.outputs(self._runtime.call(self._runtime.feed(self.enter(content))))
+        )
+
+    def doubts(self, difference: float, scale: float) -> dict[str, list[str]]:
+        """Return the flags of stages beside those of their timing."""
+        tolerance = self._runtime.tolerance()
+        _, network, *later = self._setting.stages
+        found = {network: calibrated_model.disagreement(difference, scale, tolerance)}
+        if self._task.finishes and weights.is_random(self._card):
+            words = inside.unrepresentative(self._task, inside.UNTRAINED)
+            for stage in (network, *later) if self._setting.nms else later:
+                found.setdefault(stage, []).append(words)
+        return found
+
+
+def _create(
+    info: RuntimeInfo,
+    model: ModelHandle,
+    setting: StagesSetting,
+    card: Mapping[str, Any],
+    folder: Path,
+) -> Runtime:
+    timed = setting.latency()
+    info.check(timed)
+    sized = model.with_interface(tuple(card["input_shape"]), card["classes"])
+    runtime = info.create(sized, timed, folder)
+    runtime.check()
+    return runtime
+
+
+def _entrance(
+    model: ModelHandle, setting: StagesSetting, card: Mapping[str, Any]
+) -> pictures.Entrance:
+    fit = TASKS.find(weights.task_of(model, setting)).fit
+    return pictures.entrance(model, setting.training, tuple(card["input_shape"]), fit)
+
+
+def _limit_tensorflow(threads: int) -> None:
+    """Let TensorFlow, which may decode outputs, use the threads of the runtime and no GPU."""
+    import tensorflow as tf
+
+    show_gpu(False)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)

@@ -1,0 +1,109 @@
+"""Records of the stages -> numbers: every stage is estimated like a latency.
+
+A record has the latency metrics of each stage under the stage's name (``postprocess_location_s``,
+``postprocess_p50_s``). Tables show the median of each stage, and percentiles of the whole way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from cnnbench.probes.latency import summary as latency
+from cnnbench.probes.probe import setting_of
+from cnnbench.probes.stages.settings import WHOLE, StagesSetting, shown_metric
+from cnnbench.probes.summary import plain
+from cnnbench.record import Record, are_words
+from cnnbench.row import Row
+from cnnbench.statistics.measurement import CellStatus, Measurement
+
+TASK, NOTE, QUALITY = "stages_task", "stages_note", "stages_quality"
+TEXTS = ("task", "pictures", "quality")
+"""Details of the weights that are texts."""
+SAMPLES, _PREFIX, _SUFFIX = "latency_s", "latency_", "_s"
+_SHARED = ("train_s", "output_max_abs_diff")
+
+
+def is_stage(found: Any) -> bool:
+    """Return whether a detail of a record is what is known of the rounds of one stage."""
+    return isinstance(found, Mapping) and all(
+        are_words(found.get(name, [])) for name in ("flags", "disturbances")
+    )
+
+
+def named(stage: str, metric: str) -> str:
+    """Return what a latency metric of a stage is called in a record.
+
+    ``latency_p50_s`` of the network is ``network_p50_s``.
+    """
+    return f"{stage}_{metric.removeprefix(_PREFIX)}"
+
+
+def of_stage(record: Record, stage: str) -> Record:
+    """Return a record as that of the latency of one of its stages."""
+    own = record.details.get(stage) or {}
+    beginning = f"{stage}_"
+    metrics = {
+        _latency_name(name.removeprefix(beginning)): value
+        for name, value in record.metrics.items()
+        if name.startswith(beginning)
+    }
+    samples = {SAMPLES: record.samples.get(f"{stage}{_SUFFIX}", [])}
+    return replace(record, metrics=metrics, samples=samples, details={**record.details, **own})
+
+
+def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
+    """Summarise every stage by its rounds."""
+    found = {name: one for name, one in plain(records, status).items() if name in _SHARED}
+    for stage in _stages(records):
+        of_one = latency.summarise([of_stage(record, stage) for record in records], status)
+        found |= {shown: of_one[name] for name, shown in _shown(stage).items() if name in of_one}
+    return found
+
+
+def are_precise(records: Sequence[Record], precision: float) -> bool:
+    """Return whether the times of all stages are within ``precision``."""
+    return all(
+        latency.are_precise([of_stage(record, stage) for record in records], precision)
+        for stage in _stages(records)
+    )
+
+
+def columns(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict[str, str]]:
+    """Return for each row with stages the task, what was timed, and the weights' quality."""
+    return [_words([r for r in of_row if r.probe == StagesSetting.probe]) for of_row in records]
+
+
+def _words(records: Sequence[Record]) -> dict[str, str]:
+    ok = [record for record in records if record.status == "ok"]
+    made = [record for record in ok if _part(record) == "weights"]
+    if not made:
+        return {}
+    facts = made[-1].details
+    names = zip((TASK, NOTE, QUALITY), TEXTS, strict=True)
+    return {column: facts[name] for column, name in names if name in facts}
+
+
+def _part(record: Record) -> str:
+    setting = setting_of(record)
+    return setting.part if isinstance(setting, StagesSetting) else ""
+
+
+def _stages(records: Sequence[Record]) -> Sequence[str]:
+    """Return the stages of a cell; none of one that made the weights."""
+    setting = setting_of(records[0])
+    is_timed = isinstance(setting, StagesSetting) and setting.part == "time"
+    return setting.stages if is_timed and isinstance(setting, StagesSetting) else ()
+
+
+def _shown(stage: str) -> dict[str, str]:
+    """Return the latency metrics that tables show of a stage -> their names."""
+    if stage != WHOLE:
+        return {"latency_p50_s": shown_metric(stage)}
+    return {f"latency_p{q}_s": f"{stage}_p{q}{_SUFFIX}" for q in (50, 90, 95, 99)}
+
+
+def _latency_name(metric: str) -> str:
+    is_of_calls = metric.split("_")[0] in ("location", "mean") or metric.startswith("p")
+    return f"{_PREFIX}{metric}" if is_of_calls else metric

@@ -1,0 +1,135 @@
+"""Part ``weights``: the trained network, once for all runtimes, and its pictures as JPEG files.
+
+The network is that of the ``compression`` probe: where both have the same training, one of them
+trains. Weights that the ``accuracy`` probe kept in the same run for the same training are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from PIL import Image
+
+from cnnbench.metrics import METRICS
+from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.compression import networks, paths, training
+from cnnbench.probes.compression.settings import CompressionSetting
+from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.probes.stages import pictures
+from cnnbench.probes.stages.settings import StagesSetting
+from cnnbench.record import FLOAT32, PREPARE, job_key
+from cnnbench.tasks.task import TASKS, Objective
+from cnnbench.text import plural
+from cnnbench.units import show
+
+_RANDOM = "random, seeded"
+_KEPT = "seed-0.weights.h5"
+
+
+def run(model: ModelHandle, setting: StagesSetting, context: Context) -> ProbeResult:
+    """Make the network unless the run has it already; write its pictures.
+
+    Raises:
+        Unavailable: the data or the weights are not on this machine.
+        JobFailed: the training diverged.
+    """
+    folder = folder_of(model, setting, context)
+    result = ProbeResult()
+    if not _is_made(folder):
+        with paths.recording_failure(folder):
+            result = training.make(
+                model, _network(setting, kept(model, setting, context)), context, folder
+            )
+    card = training.card(folder)
+    shape = tuple(card["input_shape"])
+    files = pictures_of(model, setting, context)
+    files.mkdir(parents=True, exist_ok=True)
+    pictures.write(model, setting.training, shape, setting.pictures, context, files)
+    task = TASKS.find(task_of(model, setting))
+    primary = METRICS[task.primary]
+    quality = result.details.get(f"keras_{primary.name}")
+    train_s = {"train_s": result.metrics["train_s"]} if "train_s" in result.metrics else {}
+    return ProbeResult(
+        metrics=train_s,
+        details={
+            "task": task.name,
+            "weights": card["weights"],
+            "pictures": _remark(files, setting, card),
+            **({} if quality is None else {"quality": show(quality, primary.unit)}),
+        },
+    )
+
+
+def folder_of(model: ModelHandle, setting: StagesSetting, context: Context) -> Path:
+    """Return the folder of the network."""
+    return paths.float32_folder(model, _network(setting), context)
+
+
+def pictures_of(model: ModelHandle, setting: StagesSetting, context: Context) -> Path:
+    """Return the folder of the pictures."""
+    text = json.dumps([folder_of(model, setting, context).name, setting.pictures])
+    return context.artifacts.parent / f"pictures-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def objective(model: ModelHandle, setting: StagesSetting, card: Mapping[str, Any]) -> Objective:
+    """Return the objective of the network's training; it decodes outputs."""
+    if setting.training is None:
+        return TASKS.find(model.task).objective((), "random images")
+    return setting.training.objective(card["class_names"])
+
+
+def task_of(model: ModelHandle, setting: StagesSetting) -> str:
+    """Return the task that the network is trained for."""
+    return setting.training.task if setting.training else model.task
+
+
+def is_random(card: Mapping[str, Any]) -> bool:
+    """Return whether the weights of a network are random."""
+    return bool(card["weights"] == _RANDOM)
+
+
+def kept(model: ModelHandle, setting: StagesSetting, context: Context) -> Path | None:
+    """Return the weights that the accuracy probe of the run kept for seed 0 of this training."""
+    if setting.training is None or setting.weights:
+        return None
+    same = setting.training.model_copy(update={"keep_weights": True})
+    values = same.model_dump(mode="json")
+    key = job_key(model.identity(), FLOAT32, same.probe, values, PREPARE)
+    file = context.artifacts.parent / key[:16] / _KEPT
+    return file if file.is_file() else None
+
+
+def _network(setting: StagesSetting, file: Path | None = None) -> CompressionSetting:
+    """Return the setting with which the compression probe makes this network."""
+    return CompressionSetting(
+        part="train",
+        training=setting.training,
+        weights=str(file) if file else setting.weights,
+        weights_sha256=setting.weights_sha256,
+        classes=setting.classes,
+    )
+
+
+def _is_made(folder: Path) -> bool:
+    return (folder / paths.FLOAT32_CARD).is_file() and (folder / networks.WEIGHTS).is_file()
+
+
+def _remark(files: Path, setting: StagesSetting, card: Mapping[str, Any]) -> str:
+    """Return what is timed: how many pictures of which size, and whose weights."""
+    found = sorted(files.glob("*.jpg"))
+    sizes = []
+    for file in found:
+        with Image.open(file) as opened:
+            sizes.append(opened.size)
+    middle = sorted(sizes, key=lambda size: size[0] * size[1])[len(sizes) // 2]
+    of = "test pictures" if setting.training else "random pictures"
+    length = show(int(median(file.stat().st_size for file in found)), "bytes")
+    return (
+        f"{plural(len(found), 'JPEG file')} of {of}, quality {pictures.QUALITY}, typically "
+        f"{middle[0]} x {middle[1]} px and {length}; weights {card['weights']}"
+    )

@@ -1,0 +1,99 @@
+"""Cost in stages: from a JPEG file to the answer, with the quality of the same network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cnnbench.metrics import METRICS, split
+from cnnbench.probes.stages.settings import INSIDE, STAGES, WHOLE, shown_metric
+from cnnbench.probes.stages.summary import NOTE, QUALITY, TASK
+from cnnbench.report.sections.section import Block, Section
+from cnnbench.results.report import Report
+from cnnbench.row import Row
+from cnnbench.statistics.measurement import Measurement
+from cnnbench.tasks.task import DEFAULT, TASKS, Task
+from cnnbench.units import show
+
+_TITLE = "Cost in stages"
+_INTRODUCTION = (
+    "The median time of each stage for one picture, timed apart: reading a JPEG file into the "
+    "input of the network (decode, fit, preprocessing), the network, what turns its outputs into "
+    "the answer, and the whole way, which also has the hand-over between stages. No stage contains "
+    "another one's work. Quality is that of the weights that were timed, or of the same training."
+)
+_APART, _INSIDE = (tuple(map(shown_metric, stages)) for stages in (STAGES, INSIDE))
+
+
+def section(report: Report) -> Section | None:
+    """Return the section of a report; None where no stages were timed."""
+    blocks = tuple(_blocks(report))
+    if not blocks:
+        return None
+    notes = tuple(
+        f"{row.name}: {words}"
+        for row in report
+        if isinstance(words := row.others.get(NOTE), str) and words
+    )
+    return Section("stages", "Stages", _TITLE, _INTRODUCTION, blocks, "What was timed", notes)
+
+
+def _blocks(report: Report) -> Iterator[Block]:
+    """Yield a table for each setting and task."""
+    whole = shown_metric(WHOLE)
+    labels = [split(name)[1] for name in report.numbers if split(name)[0] == whole]
+    for label in dict.fromkeys(labels):
+        is_inside = any(_is_known(row.get(f"{_INSIDE[1]}@{label}")) for row in report)
+        metrics = _INSIDE if is_inside else _APART
+        of_task: dict[str, list[Row]] = {}
+        for row in report:
+            if any(_is_known(row.get(f"{metric}@{label}")) for metric in metrics):
+                of_task.setdefault(_task(row).name, []).append(row)
+        for name, rows in of_task.items():
+            yield _block(report, rows, label, metrics, TASKS[name])
+
+
+def _block(
+    report: Report, rows: Sequence[Row], label: str, metrics: Sequence[str], task: Task
+) -> Block:
+    work = task.postprocessing
+    middle = ("network", work) if metrics is _APART else (f"network with {work} in the file",)
+    quality = METRICS[task.primary].title
+    lines = [
+        (
+            row.name,
+            _quality(report, row, label, task),
+            *(_shown(row.get(f"{metric}@{label}")) for metric in metrics),
+        )
+        for row in rows
+    ]
+    heads = ("Model", quality, "JPEG → input", *middle, f"JPEG → {task.answer}")
+    return Block(label, heads, tuple(lines))
+
+
+def _task(row: Row) -> Task:
+    name = row.others.get(TASK)
+    return TASKS[name if isinstance(name, str) and name in TASKS else DEFAULT]
+
+
+def _quality(report: Report, row: Row, label: str, task: Task) -> str:
+    """Return the quality of the timed weights, or of the same training in another probe."""
+    if isinstance(known := row.others.get(QUALITY), str) and known:
+        return known
+    same = [row, *(one for one in report if (one.model, one.variant) == (row.model, row.variant))]
+    for one in same:
+        for name, found in one.values.items():
+            metric, training = split(name)
+            is_same = metric == task.primary and f"/{label}".endswith(f"/{training}")
+            if is_same and found.value is not None:
+                return found.show(METRICS[metric].unit)
+    return ""
+
+
+def _is_known(found: Measurement) -> bool:
+    return found.value is not None or found.status.is_known
+
+
+def _shown(found: Measurement) -> str:
+    if found.value is None:
+        return str(found.status) if found.status.is_known else ""
+    return show(found.value, "s") + " ?" * found.is_doubtful
