@@ -30,9 +30,10 @@ name: tiny
 models: [LeNet5, "lenet5[classes=7]"]
 probes:
   static: {batch_sizes: [1, 4]}
-  memory: {batch_sizes: [4]}
-  latency: {runtimes: [graph, litert], devices: [cpu, gpu], min_rounds: 1, max_rounds: 1}
-  accuracy: {dataset: digits, image_size: 32, epochs: 1, seeds: 2}
+  memory: {models: [LeNet5], batch_sizes: [4]}
+  latency:
+    {models: [LeNet5], runtimes: [graph, litert], devices: [cpu, gpu], min_rounds: 1, max_rounds: 1}
+  accuracy: {models: [LeNet5], dataset: digits, image_size: 32, epochs: 1, seeds: 2}
 limits: {timeout: 30min, memory: 4GiB}
 """
 
@@ -103,7 +104,7 @@ def test_run_prints_the_table_and_no_output_of_tensorflow(
     assert "LeNet5[classes=7]" in result.stdout
     for words in ("61,706", "Latency p50", "cpu/litert/b1", "digits/scratch/32px"):
         assert words in result.stdout
-    assert "skipped: no GPU visible to TensorFlow (all models)" in result.stdout
+    assert "skipped: no GPU visible to TensorFlow (LeNet5)" in result.stdout
     own_words = ("Measured here", "no GPU visible")  # these two lines name TensorFlow themselves
     lines = [line for line in result.stdout.splitlines() if not any(w in line for w in own_words)]
     assert not CHATTER.search("\n".join(lines) + result.stderr)
