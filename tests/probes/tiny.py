@@ -1,8 +1,8 @@
 """Tiny networks for the latency and memory tests, and jobs of them in processes of their own.
 
-``python -m tests.probes.tiny`` reads lines of JSON, ``[setting, folder, network]``, and answers with
-a line of what ``prepare`` and then ``run`` found, each in a process that it forks; ``null`` if one
-failed.
+``python -m tests.probes.tiny`` reads lines of JSON, ``[setting, folder, network]``. It answers each
+with a line of what ``prepare`` and then ``run`` found, in a process each that it forks; with
+``null`` if one failed.
 """
 
 from __future__ import annotations
