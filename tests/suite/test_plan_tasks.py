@@ -158,6 +158,8 @@ def test_a_fit_of_pictures_is_named_where_it_is_not_the_tasks() -> None:
     ("models", "entry", "complaint"),
     [
         ("BasicCNN+box", "sqr: false", "s.yaml:5: unknown key 'probes.accuracy.0.sqr' (did you "),
+        ("BasicCNN+box", "options: 3", "s.yaml:5: unknown key 'probes.accuracy.0.options'"),
+        ("BasicCNN+box", "options: [[sqrt, false]]", "unknown key 'probes.accuracy.0.options'"),
         ("BasicCNN+box", "loss_weights: [1]", "s.yaml:5: probes.accuracy.0.loss_weights: "),
         ("BasicCNN", "sqrt: false", "s.yaml:5: sqrt is an option of localization; its models are "
          "for classification (omit sqrt)"),

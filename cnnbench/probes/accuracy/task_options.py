@@ -53,22 +53,26 @@ def collected(
         task: its name; None for an entry that may train models of several tasks.
     """
     written = {name: given[name] for name in names() if name in given}
-    written |= dict(given.get(FIELD, ()))
-    if not written:
-        return given, []
     rest = {name: value for name, value in given.items() if name not in (FIELD, *written)}
+    errors: list[InitErrorDetails] = []
+    if _are_pairs(pairs := given.get(FIELD, ())):
+        written |= dict(pairs)
+    else:  # in a suite, where options are written like fields
+        errors.append({"type": "extra_forbidden", "loc": (FIELD,), "input": pairs})
+    if not written:
+        return rest, errors
     known = list(TASKS.values()) if task is None else [TASKS[task]]
     others = written.keys() - {name for one in known for name in names(one)}
-    errors: list[InitErrorDetails] = [
-        {"type": PydanticCustomError("not_of_task", words), "loc": (name,), "input": given}
+    words = f"not an option of {task}"
+    errors += [
+        {"type": PydanticCustomError("not_of_task", words), "loc": (name,), "input": given}  # type: ignore[misc]
         for name in written
-        if name in others and (words := f"not an option of {task}")
+        if name in others
     ]
     errors += _errors(known, {name: written[name] for name in written if name not in others})
     if errors:
         return rest, errors
-    pairs = tuple(written.items()) if task is None else of(TASKS[task], written)
-    return rest | {FIELD: pairs}, []
+    return rest | {FIELD: tuple(written.items()) if task is None else of(TASKS[task], written)}, []
 
 
 def of(task: Task, options: Mapping[str, Any]) -> Pairs:
@@ -120,6 +124,12 @@ def line_errors(error: ValidationError) -> list[InitErrorDetails]:
         }
         for one in error.errors()
     ]
+
+
+def _are_pairs(value: Any) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in value
+    )
 
 
 def _refused(task: Task, error: ErrorDetails) -> UserError:
