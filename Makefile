@@ -11,12 +11,15 @@ QUIET := --quiet --quiet
 run: $(READY)
 	$(BIN)/cnnbench run suites/mobile.yaml
 
+# A file's tests share what they set up, so a file stays in one process.
+PROCESSES ?= 2
+
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
 # In this order, as many as the minutes allow; the rest is named at the end.
 MINUTES ?= 600
-SLOW := execution cli report probes tasks chaos test_extras.py test_security.py test_size.py fuzz models analysis
+SLOW := execution cli report probes tasks chaos test_documented.py test_extras.py test_security.py test_size.py fuzz models analysis
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --minutes $(MINUTES) $(SLOW:%=tests/%)

@@ -15,13 +15,16 @@ the journals are made anew too, by today's rules.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from cnnbench.cli import group
 from cnnbench.models import registry
 from cnnbench.probes import static
 from cnnbench.probes.interface import Context
@@ -47,9 +50,9 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 def output_of(command: str) -> str:
     """Return the output of a ``cnnbench ...`` command line, run in the repository's root."""
     words = shlex.split(command)
-    done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    with contextlib.chdir(ROOT):
+        done = CliRunner().invoke(group, words[1:], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
     text = done.stdout.strip() + "\n"
     return text if "md" in words else f"```\n{text}```\n"
 

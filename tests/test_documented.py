@@ -68,8 +68,18 @@ def _blocks(page: Path) -> list[tuple[str, str | None]]:
     return [(code, output or None) for code, output in fence.findall(page.read_text("utf-8"))]
 
 
+# Their code runs in fast tests too: `tests/test_extras.py`, `tests/models/test_fcn.py`.
+_RUN_ELSEWHERE = ("extending.md", "sliding.md")
+
+
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if _blocks(page)], ids=lambda page: page.name
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page.name in _RUN_ELSEWHERE else [])
+        for page in PAGES
+        if _blocks(page)
+    ],
+    ids=lambda page: page.name,
 )
 def test_the_python_code_of_a_page_runs_in_order(page: Path, workplace: Path) -> None:
     blocks = _blocks(page)

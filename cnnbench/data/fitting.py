@@ -179,7 +179,7 @@ class Placement:
 def _centre(high: int, wide: int, height: int, width: int) -> Extent:
     """Return the largest central part with the aspect ratio of ``height x width``.
 
-    The arithmetic is that of `PIL.ImageOps.fit`, so that both give the same bytes.
+    The arithmetic is that of `PIL.ImageOps.fit`, to the last bit.
     """
     ratio = width / height
     tall, broad = float(high), float(wide)

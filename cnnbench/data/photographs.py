@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
 from cnnbench.data.fitting import Placement
 from cnnbench.data.pictures import Fit, Images, Labels, Size, sides
@@ -126,6 +126,5 @@ def tones_of(source: Path | bytes) -> Tones:
 
 def fitted(picture: Image.Image, height: int, width: int, channels: int) -> Images:
     """Crop and resize an upright image of 8 bits per channel; see `decoded`."""
-    colours = picture.convert("RGB" if channels == 3 else "L")
-    cut = ImageOps.fit(colours, (width, height), Image.Resampling.BILINEAR)
-    return np.asarray(cut, np.uint8).reshape(height, width, channels)
+    placement = Placement.of((picture.height, picture.width), (height, width), "crop")
+    return placement.image(picture, channels)

@@ -90,7 +90,7 @@ def noise(report_progress: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     found = self_test(
         report_progress=lambda done: report_progress(f"noise self-test: {done} of {PROCESSES}")
     )
-    yield "between processes", f"{found.plain:.1%} (robust standard deviation of the latency)"
+    yield "between processes", f"{found.spread:.1%} (robust standard deviation of the latency)"
     for rounds, half_width in found.expected.items():
         yield f"expected after {rounds} rounds", f"±{half_width:.1%}"
     words = f"{found.extra_s:.1f} s a round of waiting and of calls that are left out"

@@ -16,7 +16,7 @@ import numpy as np
 from cnnbench.environment import usable_cores
 from cnnbench.errors import JobFailed
 from cnnbench.statistics import estimates, robust
-from cnnbench.statistics.drift_correction import log_ratios
+from cnnbench.statistics.drift_correction import logarithms
 
 PROCESSES = 8
 _SELF_TEST = "cnnbench.probes.latency.self_test"
@@ -30,8 +30,7 @@ class Noise:
     """Results of the self-test.
 
     Attributes:
-        plain, corrected: robust standard deviation between processes of the logarithm of the
-            latency: as measured, and drift-corrected (the same without a reference).
+        spread: robust standard deviation between processes of the logarithm of the latency.
         expected: rounds -> expected relative half-width of a cell's interval; empty if there is no
             forecast.
         rounds_needed: for ±5 %; None if more than a hundred, or not known.
@@ -42,8 +41,7 @@ class Noise:
         disturbed: number of processes that did not find the machine quiet for long enough.
     """
 
-    plain: float
-    corrected: float
+    spread: float
     expected: dict[int, float]
     rounds_needed: int | None
     concerns: tuple[str, ...]
@@ -89,7 +87,6 @@ def self_test(
     counting = quiet if len(quiet) >= robust.FEWEST_PROCESSES else found
     noise = judge(
         [one["location_s"] for one in counting],
-        None,  # its work follows no workload of the reference
         [one["flags"] for one in counting],
         [one["median_s"] for one in counting],
         [one["disturbances"] for one in counting],
@@ -104,7 +101,6 @@ def self_test(
 
 def judge(
     locations: Sequence[float],
-    references: Sequence[float] | None = None,
     flags: Sequence[Sequence[str]] = (),
     medians: Sequence[float] = (),
     disturbances: Sequence[Sequence[str]] = (),
@@ -112,27 +108,25 @@ def judge(
     """Forecast the precision of more processes from the samples of a few.
 
     Args:
-        locations, references, flags: one per process; None for no reference.
+        locations, flags: one per process; the latencies are in seconds.
         medians: likewise, the median of the calls. The rounds of a cell end when both numbers are
             precise, so the forecast is that of the less precise one.
         disturbances: likewise, what took the CPU away; it gives advice and forbids no forecast.
     """
-    plain = log_ratios(locations)
-    ratios = [log_ratios(one, references) for one in (locations, medians) if len(one)]
+    logs = [logarithms(one) for one in (locations, medians) if len(one)]
     doubts = estimates.concerns(flags)
     concerns = (*doubts, *estimates.concerns(disturbances))
-    why_not = (*doubts, *dict.fromkeys(words for one in ratios for words in _wild(one)))
+    why_not = (*doubts, *dict.fromkeys(words for one in logs for words in _wild(one)))
     expected, needed = {}, None
     if not why_not:
 
         def widest(rounds: int) -> float:
-            return max(expected_precision(one, rounds) for one in ratios)
+            return max(expected_precision(one, rounds) for one in logs)
 
         expected = {rounds: widest(rounds) for rounds in (6, 12)}
         candidates = range(robust.FEWEST_PROCESSES, _MOST_ROUNDS + 1)
         needed = next((rounds for rounds in candidates if widest(rounds) <= _WANTED), None)
-    spreads = robust.deviation(plain), robust.deviation(ratios[0])
-    return Noise(*spreads, expected, needed, concerns, why_not)
+    return Noise(robust.deviation(logs[0]), expected, needed, concerns, why_not)
 
 
 def _wild(logs: np.ndarray) -> Iterator[str]:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cnnbench.errors import UserError, is_out_of_memory, plain
 from cnnbench.models import model_name, output_names, source_files, weights
@@ -46,16 +46,16 @@ def resolve(
             f"{backbone.entry.name} cannot leave its top off, which +{name} needs",
             hint="the head needs a builder with a parameter 'include_top'",
         )
-    factory = HeadedFactory(backbone, name, head, hashed=not heads.is_built_in(name))
+    hashed = not heads.is_built_in(name)
+    factory = HeadedFactory(backbone, name, head, hashed)
+    if isinstance(head, EnlargingHead):
+        factory = EnlargingFactory(backbone, name, head, hashed)
     whole = f"{factory.bare_label}+{name}"
     entry = replace(backbone.entry, name=whole, task=head.task, params=None)
     asked = ModelName(whole, given.parameters, written.text_with(backbone.text))
     model = Model.from_name(asked, entry, _signature(head), factory)
     _check_interface(model, factory)
-    if not isinstance(head, EnlargingHead):
-        return model
-    classifier = factory.of_classifier(model.input_shape, model.parameters)
-    return replace(model, factory=replace(factory, backbone=classifier))
+    return replace(model, factory=factory.settled(model.input_shape, model.parameters))
 
 
 def _check_written(written: ModelName, head: Named) -> None:
@@ -127,28 +127,15 @@ class HeadedFactory:
 
     def takes(self, argument: str) -> bool:
         is_of_head = argument == "classes" and not self.head.takes_top
-        if argument == "input_shape" and isinstance(self.head, EnlargingHead):
-            return True
         return is_of_head or self.backbone.factory.takes(argument)
 
-    def of_classifier(self, image: Shape, parameters: Mapping[str, Any]) -> Model:
-        """Return the classifier under an `EnlargingHead`, with the input at which it is built.
+    def settled(self, image: Shape, parameters: Mapping[str, Any]) -> Self:
+        """Return the factory of a network with this input and these parameters of the head.
 
         Raises:
-            UserError: the image is too small for it.
+            UserError: the backbone cannot have the input that the head then needs.
         """
-        assert isinstance(self.head, EnlargingHead)
-        own = self.backbone.entry.input_shape
-        shape = self.head.classifier_input(own or image, image, **parameters)
-        if shape == self.backbone.input_shape:
-            return self.backbone
-        if not self.backbone.factory.takes("input_shape"):
-            raise UserError(
-                f"{self.bare_label} takes images of {show(own)}, which is not {show(shape)}",
-                hint="its input is fixed: leave crop out, and keep its channels",
-            )
-        stated = self.backbone.stated | {"input_shape"}
-        return replace(self.backbone, input_shape=shape, stated=stated)
+        return self
 
     def architecture(self, request: Request) -> Any:
         network = self._network(request, self.backbone.architecture)
@@ -225,16 +212,13 @@ class HeadedFactory:
         weights.load(whole, Path(source), request.label)
         return whole if request.include_top else network
 
-    def _network(self, request: Request, build: Callable[..., Any], **weights: Any) -> Any:
-        """Return the network that the head is attached to."""
+    def _network(self, request: Request, build: Callable[..., Any], **given: Any) -> Any:
+        """Return the network that the head is attached to; ``given`` are arguments of ``build``."""
         arguments: dict[str, Any] = {
             name: getattr(request, name) for name in OF_WHOLE if self._is_passed(name, request)
         }
-        if isinstance(self.head, EnlargingHead) and request.include_top:
-            classifier = self.of_classifier(request.input_shape, request.parameters)
-            arguments["input_shape"] = classifier.input_shape
         with_top = self.head.takes_top and request.include_top
-        return build(include_top=with_top, **arguments, **weights)
+        return build(include_top=with_top, **(arguments | given))
 
     def _is_passed(self, argument: str, request: Request) -> bool:
         """Return whether the backbone is asked for the whole's value; it refuses what is fixed."""
@@ -242,14 +226,16 @@ class HeadedFactory:
             return True
         return argument in request.changed and not self.takes(argument)
 
+    def _images(self, request: Request) -> tuple[Any, ...]:
+        """Return the symbolic input of the whole network where the backbone's is another one."""
+        return ()
+
     def _attached(self, network: Any, request: Request) -> Any:
         """Return the network with the head; the two share their layers."""
         import tensorflow as tf
 
         inputs = network.inputs[0] if len(network.inputs) == 1 else network.inputs
-        images: tuple[Any, ...] = ()
-        if isinstance(self.head, EnlargingHead):
-            images = (tf.keras.Input(request.input_shape),)
+        images = self._images(request)
         if self.backbone.output is not None:
             structure = output_names.of(network)
             path = output_names.chosen(structure, self.backbone.output, self.bare_label)
@@ -266,3 +252,37 @@ class HeadedFactory:
             if is_out_of_memory(error):
                 raise
             raise request.refused(error) from error
+
+
+@dataclass(frozen=True)
+class EnlargingFactory(HeadedFactory):
+    """Builds a classifier, and a larger network around it with an `EnlargingHead`."""
+
+    head: EnlargingHead
+
+    def takes(self, argument: str) -> bool:
+        return argument == "input_shape" or super().takes(argument)
+
+    def settled(self, image: Shape, parameters: Mapping[str, Any]) -> Self:
+        own = self.backbone.entry.input_shape
+        shape = self.head.classifier_input(own or image, image, **parameters)
+        if shape == self.backbone.input_shape:
+            return self
+        if not self.backbone.factory.takes("input_shape"):
+            raise UserError(
+                f"{self.bare_label} takes images of {show(own)}, which is not {show(shape)}",
+                hint="its input is fixed: leave crop out, and keep its channels",
+            )
+        stated = self.backbone.stated | {"input_shape"}
+        return replace(self, backbone=replace(self.backbone, input_shape=shape, stated=stated))
+
+    def _network(self, request: Request, build: Callable[..., Any], **given: Any) -> Any:
+        if request.include_top:
+            classifier = self.settled(request.input_shape, request.parameters).backbone
+            given["input_shape"] = classifier.input_shape
+        return super()._network(request, build, **given)
+
+    def _images(self, request: Request) -> tuple[Any, ...]:
+        import tensorflow as tf
+
+        return (tf.keras.Input(request.input_shape),)

@@ -130,7 +130,7 @@ name: odd
 models: ["nets:tiny"]
 probes:
   static:
-  latency: {runtimes: [eager, graph], min_rounds: 1, max_rounds: 1}
+  latency: {runtimes: [graph], min_rounds: 1, max_rounds: 1}
 """
 
 

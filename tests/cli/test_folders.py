@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from PIL import Image
+
+from cnnbench.cli import group
 
 NETS = '''
 import tensorflow as tf
@@ -113,7 +116,10 @@ def test_the_report_lists_unused_files_and_a_library_error_in_one_line(place: Pa
     assert len(out) < 300
 
 
-def test_predict_puts_transparent_images_on_white_with_a_note(tmp_path: Path) -> None:
+def test_predict_puts_transparent_images_on_white_with_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     import keras
 
     network = keras.Sequential(
@@ -128,8 +134,7 @@ def test_predict_puts_transparent_images_on_white_with_a_note(tmp_path: Path) ->
     Image.new("LA", (8, 8), (0, 20)).save(tmp_path / "ink.png")
     Image.fromarray(np.full((8, 8), 3800, np.uint16)).save(tmp_path / "deep.png")
     Image.fromarray(np.full((8, 8), 380, np.uint16)).save(tmp_path / "dim.png")
-    done = cnnbench(tmp_path, "predict", "bright.keras", "ink.png", "deep.png", "dim.png", "--json")
-    assert done.returncode == 0, done.stderr
+    done = predicted("bright.keras", "ink.png", "deep.png", "dim.png", "--json")
     found = [row["classes"][0]["number"] for row in json.loads(done.stdout)]
     assert found == [1, 1, 0]
     assert done.stderr.splitlines() == [
@@ -139,8 +144,17 @@ def test_predict_puts_transparent_images_on_white_with_a_note(tmp_path: Path) ->
     ]
 
 
-def test_predict_warns_if_inputs_are_scaled_twice(tmp_path: Path) -> None:
-    (tmp_path / "nets.py").write_text(
+def predicted(*words: str) -> Result:
+    done = CliRunner().invoke(group, ["predict", *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
+    return done
+
+
+def test_predict_warns_if_inputs_are_scaled_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scaling_nets.py").write_text(
         """
 from tensorflow import keras
 
@@ -168,12 +182,11 @@ def scaling():
     network.set_weights([np.full((3, 1), 10.0), np.array([-15.0])])
     network.save_weights(tmp_path / "net.weights.h5")
     Image.new("RGB", (8, 8), (250, 250, 250)).save(tmp_path / "bright.png")
-    words = ("predict", "nets.py:scaling[input_shape=8x8x3]", "bright.png", "--json")
-    with_weights = (*words, "--weights", "net.weights.h5")
-    twice = cnnbench(tmp_path, *with_weights)
-    assert twice.returncode == 0, twice.stderr
+    model = "scaling_nets.py:scaling[input_shape=8x8x3]"
+    with_weights = (model, "bright.png", "--json", "--weights", "net.weights.h5")
+    twice = predicted(*with_weights)
     assert "the inputs are scaled twice" in twice.stderr
-    once = cnnbench(tmp_path, *with_weights, "--preprocessing", "none")
+    once = predicted(*with_weights, "--preprocessing", "none")
     assert once.stderr == ""
     numbers = [json.loads(done.stdout)[0]["classes"][0]["number"] for done in (twice, once)]
     assert numbers == [0, 1]

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -73,8 +74,9 @@ def kept_inputs(run: Path) -> dict[str, tuple[int, ...]]:
 def test_models_train_at_their_own_input_and_share_a_column(tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text(NETS)
     (tmp_path / "sizes.yaml").write_text(SUITE)
-    saved = "import nets; nets.net((14, 14, 1)).save('net.keras')"
-    subprocess.run([sys.executable, "-c", saved], cwd=tmp_path, check=True, capture_output=True)
+    namespace: dict[str, Any] = {}
+    exec(NETS, namespace)
+    namespace["net"]((14, 14, 1)).save(tmp_path / "net.keras")
     notes = [
         "accuracy, fashion_mnist: image_size: 20 applies to nets:net, nets:fixed; "
         f"{WIDE} keeps its own input, 16x24x1; {SMALL} keeps its own input, 12x12x3; "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from cnnbench.data.fitting import GREY, Placement
 from cnnbench.data.photographs import fitted
@@ -83,11 +85,25 @@ def test_crop_clips_a_box_and_drops_what_is_less_than_a_tenth() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [(32, 32), (31, 47), (96, 20)])
-def test_crop_gives_the_bytes_that_classifiers_get(size: tuple[int, int], channels: int) -> None:
+def test_crop_gives_the_bytes_of_pillows_fit(size: tuple[int, int], channels: int) -> None:
     noise = np.random.default_rng(3).integers(0, 256, (61, 87, 3)).astype(np.uint8)
     picture = Image.fromarray(noise)
-    same = fitted(picture, *size, channels)
-    assert np.array_equal(Placement.of((61, 87), size, "crop").image(picture, channels), same)
+    assert np.array_equal(fitted(picture, *size, channels), pillows(picture, size, channels))
+
+
+@given(shape=st.tuples(SIDES, SIDES), size=st.tuples(SIDES, SIDES), seed=st.integers(0, 99))
+def test_crop_of_any_picture_gives_the_bytes_of_pillows_fit(
+    shape: tuple[int, int], size: tuple[int, int], seed: int
+) -> None:
+    noise = np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
+    picture = Image.fromarray(noise)
+    assert np.array_equal(fitted(picture, *size, 1), pillows(picture, size, 1))
+
+
+def pillows(picture: Image.Image, size: tuple[int, int], channels: int) -> Any:
+    colours = picture.convert("RGB" if channels == 3 else "L")
+    cut = ImageOps.fit(colours, size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(cut).reshape(*size, channels)
 
 
 def test_a_picture_decoded_at_a_fraction_of_its_size_is_placed_alike() -> None:

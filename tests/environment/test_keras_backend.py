@@ -78,15 +78,12 @@ def inputs(tmp_path: Path) -> Path:
     ],
     ids=lambda command: " ".join(command[:2]),
 )
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_a_command_refuses_another_backend_in_one_line(
-    inputs: Path, command: list[str], backend: str
-) -> None:
-    found = process(inputs, environ(inputs, KERAS_BACKEND=backend), "-m", "cnnbench", *command)
+def test_a_command_refuses_another_backend_in_one_line(inputs: Path, command: list[str]) -> None:
+    found = process(inputs, environ(inputs, KERAS_BACKEND="jax"), "-m", "cnnbench", *command)
     assert found.returncode == 2
     assert found.stdout == ""
     assert found.stderr.splitlines() == [
-        f"cnnbench: KERAS_BACKEND: '{backend}' is not supported (networks are built and counted "
+        "cnnbench: KERAS_BACKEND: 'jax' is not supported (networks are built and counted "
         "with Keras on TensorFlow: set KERAS_BACKEND=tensorflow)"
     ]
     assert not (inputs / "results").exists()

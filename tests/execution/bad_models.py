@@ -25,6 +25,10 @@ def good(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any
     )
 
 
+def light(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
+    """Build nothing, for a probe that only calls builders."""
+
+
 def segfault(input_shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> Any:
     ctypes.string_at(0)
 

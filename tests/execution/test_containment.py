@@ -15,14 +15,31 @@ import pytest
 from cnnbench.results import journal
 from cnnbench.results.tables import load
 from tests import processes
+from tests.conftest import ROOT
 from tests.processes import HANGS_AFTER_S, wait_until
 
 BAD = Path(__file__).with_name("bad_models.py")
 CNNBENCH = [sys.executable, "-m", "cnnbench"]
 MARK = "CNNBENCH_TEST_PLACE"
 
+# What the fork server imports instead of TensorFlow, which takes seconds. Its probe only builds.
+STAND_IN = """
+from cnnbench.probes import static
+from cnnbench.probes.interface import ProbeResult
 
-def write_suite(folder: Path, builders: list[str], limits: str = "") -> Path:
+def run(model, setting, context):
+    getattr(model.factory.location.load(), model.factory.name)()
+    return ProbeResult({"params": 1})
+
+static.run = run
+"""
+
+
+def write_suite(folder: Path, builders: list[str], limits: str = "", light: bool = False) -> Path:
+    """Write the suite; ``light`` is for tests that are about processes and need no network."""
+    if light:
+        (folder / "stand_in").mkdir()
+        (folder / "stand_in" / "tensorflow.py").write_text(STAND_IN)
     shutil.copy(BAD, folder / "bad_models.py")
     models = "\n".join(f"  - bad_models:{builder}" for builder in builders)
     suite = folder / "bad.yaml"
@@ -33,7 +50,7 @@ def write_suite(folder: Path, builders: list[str], limits: str = "") -> Path:
 def run(suite: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*CNNBENCH, "run", suite.name, *options],
-        cwd=suite.parent, env=marked(suite.parent), capture_output=True, text=True,
+        cwd=suite.parent, env=environment(suite.parent), capture_output=True, text=True,
         timeout=HANGS_AFTER_S,
     )  # fmt: skip
 
@@ -41,8 +58,15 @@ def run(suite: Path, *options: str) -> subprocess.CompletedProcess[str]:
 def start(suite: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*CNNBENCH, "run", suite.name],
-        cwd=suite.parent, env=marked(suite.parent), stderr=subprocess.PIPE, text=True,
+        cwd=suite.parent, env=environment(suite.parent), stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+
+
+def environment(place: Path) -> dict[str, str]:
+    """Return the variables of a command in ``place``, with the stand-in if there is one."""
+    stand_in = place / "stand_in"
+    path = {"PYTHONPATH": os.pathsep.join([str(stand_in), str(ROOT)])} if stand_in.exists() else {}
+    return {**marked(place), **path}
 
 
 def marked(place: Path) -> dict[str, str]:
@@ -99,7 +123,8 @@ def test_every_way_a_model_can_fail_becomes_a_record(tmp_path: Path) -> None:
 
 def test_kills_a_job_at_its_time_limit_and_continues(tmp_path: Path) -> None:
     """The suite has no other job: on a busy machine any job may exceed the limit."""
-    suite = write_suite(tmp_path, ["hang", "hang[classes=3]"], "limits: {timeout: 1s}\n")
+    limits = "limits: {timeout: 1s}\n"
+    suite = write_suite(tmp_path, ["hang", "hang[classes=3]"], limits, light=True)
     done = run(suite)
     assert done.returncode == 1, done.stderr
     (journal_file,) = tmp_path.glob("results/bad/*/records.jsonl")
@@ -114,7 +139,10 @@ def test_kills_a_job_at_its_time_limit_and_continues(tmp_path: Path) -> None:
 def test_a_builder_cannot_affect_other_jobs_or_the_working_directory(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     suite = write_suite(tmp_path, ["wander", "unsettle", "good"], "limits: {timeout: 30min}\n")
-    rounds = "{runtimes: [graph], min_rounds: 1, max_rounds: 1}"
+    rounds = (
+        "{models: ['bad_models:wander', 'bad_models:good'], runtimes: [graph], min_rounds: 1, "
+        "max_rounds: 1}"
+    )
     suite.write_text(suite.read_text().replace("static: ", f"static: , latency: {rounds}"))
     run(suite)
     folder = next((tmp_path / "results" / "bad").iterdir())
@@ -145,7 +173,7 @@ def test_stops_a_job_that_prints_without_end(tmp_path: Path) -> None:
 
 
 def test_rerunning_repeats_only_failed_jobs(tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, ["good", "fail"])
+    suite = write_suite(tmp_path, ["light", "fail"], light=True)
     assert run(suite).returncode == 1
     module = tmp_path / "bad_models.py"
     again = run(suite)
@@ -153,13 +181,13 @@ def test_rerunning_repeats_only_failed_jobs(tmp_path: Path) -> None:
     folder = next((tmp_path / "results" / "bad").iterdir())
     records = journal.read(folder / "records.jsonl")[1]
     assert [(r.model, r.attempt, r.status) for r in records] == [
-        ("bad_models:good", 1, "ok"),
+        ("bad_models:light", 1, "ok"),
         ("bad_models:fail", 1, "failed"),
         ("bad_models:fail", 2, "failed"),
     ]
     # A changed source is another network: another plan, another run.
     module.write_text(module.read_text().replace('raise ValueError("the builder is broken")',
-                                                 "return good(input_shape, classes)"))  # fmt: skip
+                                                 "return light(input_shape, classes)"))  # fmt: skip
     mended = run(suite, "--dry-run")
     assert "0 jobs done, 2 to do" in mended.stdout
 
@@ -168,7 +196,7 @@ def test_rerunning_repeats_only_failed_jobs(tmp_path: Path) -> None:
 def test_killing_the_parent_or_the_server_leaves_no_process_and_loses_no_record(
     tmp_path: Path, victim: str
 ) -> None:
-    suite = write_suite(tmp_path, ["good", "endless"], "limits: {timeout: 30min}\n")
+    suite = write_suite(tmp_path, ["light", "endless"], "limits: {timeout: 30min}\n", light=True)
     process = start(suite)
     journal_file = endless_is_built(tmp_path)
     assert len(processes_of(tmp_path)) >= 3, "the worker is seen too"
@@ -176,17 +204,17 @@ def test_killing_the_parent_or_the_server_leaves_no_process_and_loses_no_record(
     os.kill(process.pid if victim == "parent" else server, signal.SIGKILL)
     process.communicate(timeout=HANGS_AFTER_S)
     assert wait_until(lambda: not processes_of(tmp_path))
-    done = run(suite, "--only", "bad_models:good")
+    done = run(suite, "--only", "bad_models:light")
     assert done.returncode == 0
     assert "Nothing was left to do" in done.stderr
     records = journal.read(journal_file)[1]
-    assert [r.status for r in records if r.model == "bad_models:good"] == ["ok"]
+    assert [r.status for r in records if r.model == "bad_models:light"] == ["ok"]
     if victim == "server":
         assert records[-1].reason == "the fork server died"
 
 
 def test_ctrl_c_ends_at_once_and_shows_the_resume_command(tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, ["good", "endless"], "limits: {timeout: 30min}\n")
+    suite = write_suite(tmp_path, ["light", "endless"], "limits: {timeout: 30min}\n", light=True)
     process = start(suite)
     journal_file = endless_is_built(tmp_path)
     process.send_signal(signal.SIGINT)
@@ -198,7 +226,7 @@ def test_ctrl_c_ends_at_once_and_shows_the_resume_command(tmp_path: Path) -> Non
 
 
 def test_two_runs_never_share_a_journal(tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, ["endless"], "limits: {timeout: 30min}\n")
+    suite = write_suite(tmp_path, ["endless"], "limits: {timeout: 30min}\n", light=True)
     first = start(suite)
     endless_is_built(tmp_path)
     second = run(suite)

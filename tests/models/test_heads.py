@@ -23,7 +23,8 @@ from tests.models.every_head import CLASSES, Counted, count
 
 # A few of each kind are built by the fast tests.
 FAST = ("BasicCNN", "LeNet5", "EfficientNetLite0", "ResNet18", "ShuffleNetV2", "MobileNetV2")
-SLOW = [name for name in registry.names() if name not in FAST]
+CLASSIFIERS = [entry.name for entry in registry.entries(task="classification")]
+SLOW = [name for name in CLASSIFIERS if name not in FAST]
 
 NETS = """
 from tensorflow import keras

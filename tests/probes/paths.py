@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from cnnbench.errors import Unavailable
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.latency.settings import LatencySetting
-from tests.processes import HANGS_AFTER_S
 
 _ROOT = Path(__file__).parents[2]
 
@@ -29,9 +32,25 @@ def prepare_and_run(
     setting: LatencySetting, folder: Path, network: str = "Tiny"
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Threads are set before TensorFlow's first tensor, so every job needs a process."""
-    given = [setting.model_dump_json(), folder, network]
-    command = [sys.executable, "-m", "tests.probes.tiny", *given]
-    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S)
-    assert done.returncode == 0, done.stderr[-3000:]
-    made, found = (json.loads(line) for line in done.stdout.splitlines()[-2:])
+    server, log = _server()
+    assert server.stdin and server.stdout
+    begin = log.seek(0, os.SEEK_END)
+    server.stdin.write(json.dumps([setting.model_dump_json(), str(folder), network]) + "\n")
+    server.stdin.flush()
+    answer = json.loads(server.stdout.readline() or "null")
+    log.seek(begin)
+    assert answer is not None, log.read()[-3000:]
+    made, found = answer
     return made, found
+
+
+@cache
+def _server() -> tuple[subprocess.Popen[str], IO[str]]:
+    """Start the process that forks the jobs of all tests, so that TensorFlow is imported once."""
+    log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the server
+    command = [sys.executable, "-m", "tests.probes.tiny"]
+    server = subprocess.Popen(
+        command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+    )
+    atexit.register(server.kill)
+    return server, log

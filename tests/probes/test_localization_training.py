@@ -78,6 +78,7 @@ def test_a_kept_file_is_trained_and_evaluated_again(
     assert again.metrics["mean_iou"] > 0
 
 
+@pytest.mark.slow  # fast for classes: the loop is the same
 def test_a_killed_training_goes_on_from_its_last_epoch(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_phase_one_trains_the_head_alone(
     assert training.images == (0 if cache else 96)
 
 
+@pytest.mark.slow  # fast for classes: the recipe is the same
 def test_features_computed_once_train_the_same_head(
     model: Model, weights: Path, tmp_path: Path
 ) -> None:

@@ -1,13 +1,15 @@
 """Tiny networks for the latency and memory tests, and jobs of them in processes of their own.
 
-``python -m tests.probes.tiny SETTING FOLDER [NETWORK]`` prints what ``prepare`` and then ``run``
-found, as JSON, a line each.
+``python -m tests.probes.tiny`` reads lines of JSON, ``[setting, folder, network]``. It answers each
+with a line of what ``prepare`` and then ``run`` found, in a process each that it forks; with
+``null`` if one failed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Mapping
@@ -17,6 +19,8 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
+
+from tests.processes import HANGS_AFTER_S
 
 
 @dataclass(frozen=True)
@@ -157,17 +161,29 @@ class Listed(Tiny):
 
 
 def main() -> None:
-    import tensorflow  # noqa: F401 - once for both jobs, as in the fork server
+    import tensorflow  # noqa: F401 - once for all jobs, as in the fork server
 
-    for what in ("prepare", "run"):
-        child = os.fork()
-        if not child:
-            _job(what)
-        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-            sys.exit(1)
+    for line in sys.stdin:
+        setting, folder, network = json.loads(line)
+        found: list[str] = []
+        for what in ("prepare", "run"):
+            reader, writer = os.pipe()
+            child = os.fork()
+            if not child:
+                os.close(reader)
+                _job(what, setting, Path(folder), network, writer)
+            os.close(writer)
+            with os.fdopen(reader) as answer:
+                found.append(answer.read())
+            if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+                break
+        else:
+            print(json.dumps([json.loads(one) for one in found]), flush=True)
+            continue
+        print("null", flush=True)
 
 
-def _job(what: str) -> NoReturn:
+def _job(what: str, setting: str, folder: Path, network: str, writer: int) -> NoReturn:
     from cnnbench.probes.interface import Context
     from cnnbench.probes.latency import run as latency
     from cnnbench.probes.latency.runtimes import RUNTIMES
@@ -175,26 +191,29 @@ def _job(what: str) -> NoReturn:
     from cnnbench.probes.latency.timed_round import TimingConfig
     from tests.probes.fake_runtime import FAKES
 
+    signal.alarm(int(HANGS_AFTER_S))
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
     code = 1
     try:
-        setting, folder, *named = sys.argv[1:]
         kinds = (Tiny, Functions, Heads, Boxes, Twins, Listed)
-        subject = {kind.__name__: kind for kind in kinds}[(named or ["Tiny"])[0]]
+        subject = {kind.__name__: kind for kind in kinds}[network]
         timing = TimingConfig(
             seconds=0.1, block_s=0.03, window_s=0.02, warm_up_s=0.5, patience_s=0.2
         )
-        cell = Path(folder) / "cell"  # beside it lies what cells share
+        cell = folder / "cell"  # beside it lies what cells share
         cell.mkdir(exist_ok=True)
         context = Context(repeat=0, artifacts=cell, scratch=cell)
         act = {"prepare": latency.prepare, "run": partial(latency.run, timing=timing)}[what]
         wanted = LatencySetting.model_validate_json(setting)
         runtimes = FAKES if wanted.runtime in FAKES else RUNTIMES
         found = act(subject(), wanted, context, runtimes)
-        print(json.dumps(asdict(found)), flush=True)
+        with os.fdopen(writer, "w") as answer:
+            json.dump(asdict(found), answer)
         code = 0
     except BaseException:
         traceback.print_exc()
     finally:
+        sys.stderr.flush()
         os._exit(code)
 
 

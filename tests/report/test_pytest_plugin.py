@@ -100,6 +100,7 @@ def test_it(cnn_budget, filters):
 """
 
 
+@pytest.mark.slow
 def test_baseline_does_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
     made = {}
     for name, options in (("one", ["-p", "no:xdist"]), ("two", ["-n", "2"])):

@@ -57,6 +57,23 @@ def test_keeps_variants_that_were_not_measured(tmp_path: Path) -> None:
     assert [(row["variant"], row["params"]) for row in rows] == [("float32", 6), ("ptq-int8", 5)]
 
 
+def test_the_file_does_not_depend_on_the_order_in_which_tests_end(tmp_path: Path) -> None:
+    """Several processes hand on what they found as their tests end."""
+    found = {
+        f"test {name}": [csv_files.to_csv(tables.report(Book().static(name, params=5.0).records))]
+        for name in "ABCD"
+    }
+    made = []
+    for order in (list(found), ["test C", "test A", "test D", "test B"]):
+        baseline = Baseline(tmp_path / f"{len(made)}.csv", is_update=True)
+        for test in order:
+            baseline.add(test, found[test])
+        baseline.write()
+        made.append((tmp_path / f"{len(made)}.csv").read_text())
+    assert made[0] == made[1]
+    assert [line.split(",")[0] for line in made[0].splitlines()] == ["model", *"ABCD"]
+
+
 def test_refuses_an_unreadable_baseline_before_any_test_runs(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist; --cnnbench-update-baseline creates it"):
         Baseline(tmp_path / "base.csv", is_update=False)

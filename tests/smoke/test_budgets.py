@@ -19,7 +19,7 @@ def test_lenet_is_faster_than_the_first_network_of_the_chapter(cnn_budget: Budge
         latency_p50={"litert": "1s"},
         relative_to="BasicCNN",
         latency_ratio=0.5,
-        rounds=2,
+        rounds=1,
     )
     assert list(report["model"]) == ["LeNet5", "BasicCNN"]
 

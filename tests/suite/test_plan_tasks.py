@@ -158,6 +158,8 @@ def test_a_fit_of_pictures_is_named_where_it_is_not_the_tasks() -> None:
     ("models", "entry", "complaint"),
     [
         ("BasicCNN+box", "sqr: false", "s.yaml:5: unknown key 'probes.accuracy.0.sqr' (did you "),
+        ("BasicCNN+box", "options: 3", "s.yaml:5: unknown key 'probes.accuracy.0.options'"),
+        ("BasicCNN+box", "options: [[sqrt, false]]", "unknown key 'probes.accuracy.0.options'"),
         ("BasicCNN+box", "loss_weights: [1]", "s.yaml:5: probes.accuracy.0.loss_weights: "),
         ("BasicCNN", "sqrt: false", "s.yaml:5: sqrt is an option of localization; its models are "
          "for classification (omit sqrt)"),
@@ -174,6 +176,35 @@ def test_a_mistake_is_explained_with_its_line(models: str, entry: str, complaint
     lines = mistakes(models, f"    - {{dataset: '{SCENES}', {entry}}}\n")
     assert complaint in "\n".join(lines)
     assert all(line.startswith("s.yaml:5: ") for line in lines)
+
+
+def test_wrong_options_hide_no_other_mistake_of_their_entry() -> None:
+    entry = (
+        f"    - dataset: '{SCENES}'\n      sqrt: maybe\n      epochs: 0\n      loss_weights:\n"
+        "        [1]\n      target_top1: 3\n      recip: scratch\n"
+    )
+    found = mistakes("BasicCNN+box", entry)
+    assert [line.split(": ")[:2] for line in found] == [
+        ["s.yaml:6", "probes.accuracy.0.sqrt"],
+        ["s.yaml:7", "probes.accuracy.0.epochs"],
+        ["s.yaml:8", "probes.accuracy.0.loss_weights"],
+        ["s.yaml:10", "probes.accuracy.0.target_top1"],
+        ["s.yaml:11", "unknown key 'probes.accuracy.0.recip' (did you mean 'recipe'?)"],
+    ]
+
+
+def test_options_of_another_task_are_named_together() -> None:
+    options = "task: classification, epochs: 0, sqrt: false, loss_weights: [1, 10]"
+    assert mistakes("BasicCNN", f"    - {{dataset: '{SCENES}', {options}}}\n") == [
+        "s.yaml:5: probes.accuracy.0.epochs: 0 should be greater than or equal to 1",
+        "s.yaml:5: probes.accuracy.0.sqrt: not an option of classification",
+        "s.yaml:5: probes.accuracy.0.loss_weights: not an option of classification",
+    ]
+
+
+def test_an_unknown_task_makes_no_option_unknown() -> None:
+    (line,) = mistakes("BasicCNN", f"    - {{dataset: '{SCENES}', task: foo, sqrt: false}}\n")
+    assert line.startswith("s.yaml:5: probes.accuracy.0.task: unknown task 'foo'")
 
 
 def test_the_parameters_of_a_data_set_are_written_in_one_way() -> None:

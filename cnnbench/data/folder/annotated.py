@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnbench.data import loading, tones
 from cnnbench.data.annotations import IGNORED, Kind
-from cnnbench.data.folder import coco, masks, voc, yolo
+from cnnbench.data.folder import coco, masks, overlaps, voc, yolo
 from cnnbench.data.folder.examination import AnnotatedPicture, distinct, examined
 from cnnbench.data.folder.finding import FolderFiles
 from cnnbench.data.folder.layout import SMALLEST_CLASS, TRAIN, VALIDATION
@@ -121,6 +121,8 @@ def load(name: str, folder: Path, found: Listing, trains: bool) -> Splits:
         kept, held = loading.held_out(np.array([one.label for one in usable]), _TEST_SHARE)
         parts = part([usable[i] for i in kept]), part([usable[i] for i in held]), None
     remarks = [*notes(found), *_remarks(usable)]
+    if "instances" in kinds(found) and (lost := overlaps.note(usable)):
+        remarks.append(lost)
     return Splits(found.classes, *parts, tuple(problems), tuple(remarks), bool(test))
 
 

@@ -74,6 +74,11 @@ class AnnotatedPicture:
         height, width = (self.boxes[:, 2 + axis] - self.boxes[:, axis] for axis in (0, 1))
         return int(self.labels[np.argmax(height * width - 2.0 * self.ignored)])
 
+    def from_below(self) -> list[int]:
+        """Return the rows in the order in which masks are drawn: the smallest box is on top."""
+        height, width = (self.boxes[:, 2 + axis] - self.boxes[:, axis] for axis in (0, 1))
+        return [int(row) for row in np.argsort(-height * width, kind="stable")]
+
 
 def examined(
     listed: ListedPicture, labels: Mapping[str, int], shown: str

@@ -144,8 +144,7 @@ class AnnotatedPhotographs:
             table[list(picture.values)] = 1 + np.arange(len(picture.values))
             return np.asarray(table[values], np.int64)
         numbers = np.zeros(placement.size, np.int64)
-        height, width = (picture.boxes[:, 2 + axis] - picture.boxes[:, axis] for axis in (0, 1))
-        for index in np.argsort(-height * width, kind="stable"):  # the smallest is on top
+        for index in picture.from_below():
             if (outline := picture.outlines[index]) is not None:
                 numbers[outline.drawn(placement, picture.unit)] = index + 1
         return numbers

@@ -11,8 +11,9 @@ from functools import cache
 from typing import Any
 
 from pydantic import ValidationError, create_model
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from cnnbench.errors import UserError
+from cnnbench.errors import UserError, all_of
 from cnnbench.schema import Fraction, StrictModel
 from cnnbench.tasks.task import TASKS, Task
 from cnnbench.text import pydantic_message
@@ -40,28 +41,38 @@ def names(task: Task | None = None) -> list[str]:
     return list(dict.fromkeys(name for one in tasks for name in _schema(one).model_fields))
 
 
-def collected(given: Mapping[str, Any], task: str | None) -> Mapping[str, Any]:
+def collected(
+    given: Mapping[str, Any], task: str | None
+) -> tuple[Mapping[str, Any], list[InitErrorDetails]]:
     """Return the fields of a `TrainingConfig`, with all options as pairs in the field `FIELD`.
+
+    The second result is what is wrong with the options, which are then left out.
 
     Args:
         given: fields and options by name, as written.
         task: its name; None for an entry that may train models of several tasks.
-
-    Raises:
-        ValidationError: a value that no task can take.
     """
-    known = [TASKS[task]] if task is not None else list(TASKS.values())
     written = {name: given[name] for name in names() if name in given}
-    written |= dict(given.get(FIELD, ()))
+    rest = {name: value for name, value in given.items() if name not in (FIELD, *written)}
+    errors: list[InitErrorDetails] = []
+    if _are_pairs(pairs := given.get(FIELD, ())):
+        written |= dict(pairs)
+    else:  # in a suite, where options are written like fields
+        errors.append({"type": "extra_forbidden", "loc": (FIELD,), "input": pairs})
     if not written:
-        return given
-    if task is not None and (others := written.keys() - set(names(known[0]))):
-        raise ValueError(f"{', '.join(sorted(others))}: not an option of {task}")
-    rest = {name: value for name, value in given.items() if name not in written}
-    if task is not None:
-        return rest | {FIELD: of(known[0], written)}
-    _check(known, written)
-    return rest | {FIELD: tuple(written.items())}
+        return rest, errors
+    known = list(TASKS.values()) if task is None else [TASKS[task]]
+    others = written.keys() - {name for one in known for name in names(one)}
+    words = f"not an option of {task}"
+    errors += [
+        {"type": PydanticCustomError("not_of_task", words), "loc": (name,), "input": given}  # type: ignore[misc]
+        for name in written
+        if name in others
+    ]
+    errors += _errors(known, {name: written[name] for name in written if name not in others})
+    if errors:
+        return rest, errors
+    return rest | {FIELD: tuple(written.items()) if task is None else of(TASKS[task], written)}, []
 
 
 def of(task: Task, options: Mapping[str, Any]) -> Pairs:
@@ -81,15 +92,12 @@ def for_model(task: Task, options: Pairs) -> Pairs:
     """Return `of` for one model of an entry.
 
     Raises:
-        UserError: a value that the model's task cannot take.
+        UserError: the values that the model's task cannot take.
     """
     try:
         return of(task, dict(options))
     except ValidationError as error:
-        (first, *_) = error.errors()
-        place = ".".join(map(str, first["loc"]))
-        words = f"{place}: {pydantic_message(first)}"
-        raise UserError(f"{words} (an option of {task.name})") from None
+        raise all_of([_refused(task, one) for one in error.errors()]) from None
 
 
 def parsed(task: Task, options: Pairs) -> Any:
@@ -106,24 +114,46 @@ def written(task: Task, options: Pairs) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name in kept}
 
 
-def _check(tasks: Iterable[Task], options: Mapping[str, Any]) -> None:
-    """Raise `ValidationError` if there is an option with a value that none of the tasks takes."""
-    valid: set[str] = set()
-    errors: list[ValidationError] = []
+def line_errors(error: ValidationError) -> list[InitErrorDetails]:
+    """Return the mistakes in a `ValidationError` in the form of which another can be made."""
+    return [
+        {
+            "type": PydanticCustomError(one["type"], one["msg"], one.get("ctx")),  # type: ignore
+            "loc": one["loc"],
+            "input": one["input"],
+        }
+        for one in error.errors()
+    ]
+
+
+def _are_pairs(value: Any) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in value
+    )
+
+
+def _refused(task: Task, error: ErrorDetails) -> UserError:
+    place = ".".join(map(str, error["loc"]))
+    return UserError(f"{place}: {pydantic_message(error)} (an option of {task.name})")
+
+
+def _errors(tasks: Iterable[Task], options: Mapping[str, Any]) -> list[InitErrorDetails]:
+    """Return what is wrong with options whose values none of the tasks takes."""
+    taken: set[str] = set()
+    found: list[InitErrorDetails] = []
     for task in tasks:
+        schema = _schema(task)
+        given = {name: value for name, value in options.items() if name in schema.model_fields}
+        wrong: set[Any] = set()
         try:
-            valid |= {name for name, _ in _checked(task, options)}
+            schema.model_validate(given)
         except ValidationError as error:
-            errors.append(error)
-    if options.keys() - valid and errors:
-        raise errors[0]
-
-
-def _checked(task: Task, options: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    schema = _schema(task)
-    given = {name: value for name, value in options.items() if name in schema.model_fields}
-    schema.model_validate(given)
-    return given.items()
+            known = [one["loc"] for one in found]
+            found += [one for one in line_errors(error) if one["loc"] not in known]
+            # An error without a place is about values that do not agree.
+            wrong = {name for one in error.errors() for name in (one["loc"][:1] or given)}
+        taken |= given.keys() - wrong
+    return [one for one in found if not taken.issuperset(one["loc"][:1] or options)]
 
 
 def _schema(task: Task) -> type[StrictModel]:

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     Field,
+    ModelWrapValidatorHandler,
     SerializerFunctionWrapHandler,
+    ValidationError,
     ValidationInfo,
     model_serializer,
     model_validator,
@@ -132,14 +134,22 @@ class TrainingConfig(StrictModel):
     class_names: Annotated[str, Field(min_length=1)] | None = None
     fit: Fit | None = None
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _collect_options(cls, given: Any) -> Any:
+    def _with_options(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Collect the options; report their mistakes together with those of the fields."""
         if not isinstance(given, dict):
-            return given
+            return handler(given)
         task = given.get("task", cls.model_fields["task"].default)
-        is_known = task is None or (isinstance(task, str) and task in tasks.TASKS)
-        return task_options.collected(given, task) if is_known else given
+        is_known = isinstance(task, str) and task in tasks.TASKS
+        fields, errors = task_options.collected(given, task if is_known else None)
+        try:
+            found = handler(fields)
+        except ValidationError as error:
+            errors = [*task_options.line_errors(error), *errors]
+        if errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return found
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
