@@ -99,8 +99,9 @@ def precision_curves(records: Sequence[Record], for_all: str) -> Iterator[dict[s
             if not isinstance(of_iou, Mapping):
                 continue
             each = of_iou.get("classes")
-            are_named = isinstance(names, list) and isinstance(each, list) and len(names) > 1
-            of_each = dict(zip(map(str, names), each, strict=False)) if are_named else {}
+            of_each: dict[str, Any] = {}
+            if isinstance(names, list) and isinstance(each, list) and len(names) > 1:
+                of_each = dict(zip(map(str, names), each, strict=False))
             for name, line in {for_all: of_iou.get("all"), **of_each}.items():
                 if _is_curve(line):
                     place = (model_title(record.model, record.variant), label, str(iou), name)

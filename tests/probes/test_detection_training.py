@@ -20,6 +20,7 @@ from cnnbench.probes.accuracy.training import recipes
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.tasks.detection import DETECTION
 from cnnbench.tasks.detection.codings import stated
 from cnnbench.tasks.detection.objective import DetectionObjective
 from cnnbench.tasks.detection.outputs import LEAST_SCORE
@@ -198,6 +199,17 @@ def test_another_number_of_classes_is_refused_before_anything_is_read() -> None:
     spec = AccuracySpec.model_validate({"dataset": SCENES})
     with pytest.raises(UserError, match="has a head for 3 classes, but the data set has 10"):
         list(spec.settings(model))
+
+
+def test_a_kept_file_is_trained_again_on_as_many_classes(
+    trained: ProbeResult, folder: Path, tmp_path: Path
+) -> None:
+    model = registry.resolve("seed-0.keras", (folder / "trained",))
+    context = Context(0, tmp_path, tmp_path, cache=folder / "cache")
+    again = accuracy.run(model, setting(epochs=1, train_examples=32), context)
+    assert again.metrics["box_map"] >= 0
+    refusal = DETECTION.refusal(model, 3)
+    assert refusal == "has a head for 10 classes, but the data set has 3"
 
 
 def test_a_network_that_states_no_coding_is_refused_in_one_line(

@@ -12,7 +12,7 @@ from cnnbench.errors import UserError
 from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.accuracy import task_options
 from cnnbench.probes.accuracy.task_options import Pairs
-from cnnbench.probes.accuracy.training_config import TrainingConfig
+from cnnbench.probes.accuracy.training_config import PRETRAINED, TrainingConfig
 from cnnbench.probes.settings import Misfit
 from cnnbench.tasks.task import TASKS, Task
 
@@ -111,7 +111,7 @@ def misfits(
 
 
 def check(config: TrainingConfig, model: ModelInfo, task: Task, classes: int) -> None:
-    """Refuse to train a model with a head for fewer classes, or with settings of another's head.
+    """Refuse to train a model with a head for other classes, or with settings of another's head.
 
     Args:
         config: the entry.
@@ -122,7 +122,7 @@ def check(config: TrainingConfig, model: ModelInfo, task: Task, classes: int) ->
     Raises:
         UserError: why it cannot be trained so.
     """
-    if refusal := task.refusal(model, classes):
+    if config.recipe != PRETRAINED and (refusal := task.refusal(model, classes)):
         hint = f"write classes={classes} in its name, or omit it"
         raise UserError(f"{short_name(config.dataset)}: {refusal}", hint=hint)
     if config.recipe == "transfer" and model.backbone and config.is_changed("dropout"):

@@ -38,6 +38,7 @@ from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model, inside
 from cnnbench.probes.latency.runtimes import litert
 from cnnbench.probes.latency.runtimes.litert import LiteRTFile
+from cnnbench.tasks.objective import concatenated
 from cnnbench.tasks.task import TASKS, Task
 
 _CHUNK = 256  # test images that are preprocessed at once
@@ -227,7 +228,7 @@ def _evaluate(
         given = file(data.preprocessed(test.images[start : start + _CHUNK]))
         found_now = outputs.structured(model, given)
         parts.append(found_now if is_finished else objective.answers(found_now, encoding))
-    answers = network.concatenated(parts)
+    answers = concatenated(parts)
     found = objective.evaluate(answers, objective.targets(test), encoding)
     result.metrics |= found.metrics
     agreement = objective.agreement(answers, outputs.read(float32), encoding)

@@ -133,8 +133,9 @@ class Detection(RankedByResamples):
         return FixedObjective(classes, dataset, options or DetectionOptions(), found)
 
     def refusal(self, model: ModelInfo, classes: int) -> str:
-        """Return the reason if the head in the model's name is for other classes."""
-        if "classes" not in model.stated or not classes or model.classes == classes:
+        """Return the reason if the model's name, or its file, is for other classes."""
+        is_settled = "classes" in model.stated or ("classes" in model.fixed and model.classes)
+        if not is_settled or classes in (0, model.classes):
             return ""
         return f"has a head for {model.classes} classes, but the data set has {classes}"
 

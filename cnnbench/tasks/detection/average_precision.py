@@ -18,9 +18,11 @@ from cnnbench.tasks.detection.matching import (
     Floats,
     Found,
     Ints,
+    Near,
     Truth,
     level,
     matched,
+    near,
 )
 
 RECALLS: Floats = np.linspace(0.0, 1.0, 101)
@@ -62,20 +64,23 @@ def by_class(
     classes: int,
     thresholds: Floats = THRESHOLDS,
     areas: tuple[float, float] = ALL,
+    known: Near | None = None,
 ) -> Iterator[Scored]:
     """Yield the detections of each class, matched with the true objects.
 
     Objects outside a range of areas are ignored, and so are detections outside it that are matched
-    with no object.
+    with no object. ``known`` is as in `matched`.
     """
     truth = replace(truth, ignored=truth.ignored | _outside(truth.boxes, areas))
-    rows = matched(found, truth, thresholds)
+    rows = matched(found, truth, thresholds, known)
     is_matched = rows != NO_OBJECT
     is_ignored = ~is_matched & _outside(found.boxes, areas)
     if truth.labels.shape[1]:
         is_ignored |= is_matched & truth.ignored[found.images, rows]
     for label in range(classes):
         (places,) = np.nonzero(found.labels == label)
+        # Those that are ignored at every threshold, as most outside the areas, change nothing.
+        places = places[~is_ignored[:, places].all(axis=0)]
         places = places[np.argsort(-found.scores[places], kind="stable")]
         yield Scored(
             found.images[places],
@@ -100,8 +105,9 @@ def summary(found: Found, truth: Truth, classes: int, weights: Ints) -> dict[str
         weights: how often each image counts, ``(resamples, images)``.
     """
     values: dict[str, Floats] = {}
+    pairs = near(found, truth)
     for ending, areas in AREAS.items():
-        scored = list(by_class(found, truth, classes, areas=areas))
+        scored = list(by_class(found, truth, classes, areas=areas, known=pairs))
         precision = over_classes([weighted(one, weights) for one in scored])
         values[f"box_map{ending}"] = precision.mean(axis=0)
         if areas == ALL:
@@ -152,7 +158,7 @@ def _weighted(one: Scored, weights: Ints) -> Floats:
     if not known.any() or not len(one.images):
         return result
     weights, objects = weights[known], objects[known]
-    of_each = weights[:, one.images].astype(np.int32)
+    of_each = weights.astype(np.int32)[:, one.images]
     seen = np.cumsum(of_each, axis=1, dtype=np.int32)
     needed = _needed(objects)
     for place, (right, ignored) in enumerate(zip(one.is_right, one.is_ignored, strict=True)):

@@ -139,34 +139,86 @@ def overlaps(found: Found, truth: Truth) -> Iterator[tuple[slice, Floats]]:
 
     With a crowd it is the share of the detection inside the crowd. -1 where there is no object.
     """
-    most = truth.labels.shape[1]
-    step = max(1, _AT_ONCE // max(1, most))
+    for part in _parts(found, truth):
+        images = found.images[part]
+        iou = _iou(found.boxes[part][:, None], truth.boxes[images], truth.crowd[images])
+        yield part, np.where(truth.labels[images] == NO_OBJECT, -1.0, iou)
+
+
+def _parts(found: Found, truth: Truth) -> Iterator[slice]:
+    step = max(1, _AT_ONCE // max(1, truth.labels.shape[1]))
     for start in range(0, len(found.images), step):
-        part = slice(start, start + step)
-        images, (x, y, w, h) = found.images[part], found.boxes[part].T[..., None]
-        left, top, width, height = np.moveaxis(truth.boxes[images], -1, 0)
-        across = np.minimum(x + w, left + width) - np.maximum(x, left)
-        down = np.minimum(y + h, top + height) - np.maximum(y, top)
-        common = np.where((across > 0) & (down > 0), across * down, 0.0)
-        own = np.broadcast_to(w * h, common.shape)
-        whole = np.where(truth.crowd[images], own, own + width * height - common)
-        share = np.divide(common, whole, out=np.zeros_like(common), where=whole > 0)
-        yield part, np.where(truth.labels[images] == NO_OBJECT, -1.0, share)
+        yield slice(start, start + step)
 
 
-def matched(found: Found, truth: Truth, thresholds: Floats = THRESHOLDS) -> Ints:
+def _iou(boxes: Floats, objects: Floats, crowd: Bools) -> Floats:
+    """Return the overlap of each pair, by the very operations of COCO's code: no digit differs."""
+    (x, y, w, h), (left, top, width, height) = (np.moveaxis(one, -1, 0) for one in (boxes, objects))
+    across = np.minimum(x + w, left + width) - np.maximum(x, left)
+    down = np.minimum(y + h, top + height) - np.maximum(y, top)
+    common = np.where((across > 0) & (down > 0), across * down, 0.0)
+    own = np.broadcast_to(w * h, common.shape)
+    whole = np.where(crowd, own, own + width * height - common)
+    return np.divide(common, whole, out=np.zeros_like(common), where=whole > 0)
+
+
+@dataclass(frozen=True)
+class Near:
+    """Detections that overlap an object of their class, at most c each, and those objects.
+
+    Attributes:
+        places: indices of the detections, ``(m,)``.
+        rows: rows of the objects, ``(m, c)``.
+        ious: their overlaps, ``(m, c)``; 0 where there are fewer than c.
+    """
+
+    places: Ints
+    rows: Ints
+    ious: Floats
+
+
+def near(found: Found, truth: Truth, least: float = THRESHOLDS[0]) -> Near:
+    """Return the detections that overlap an object of their class by ``least``."""
+    pairs: list[tuple[Ints, Ints, Floats]] = []
+    for part in _parts(found, truth):
+        images = found.images[part]
+        ats, rows = np.nonzero(truth.labels[images] == found.labels[part][:, None])
+        of_image = images[ats], rows
+        iou = _iou(found.boxes[part][ats], truth.boxes[of_image], truth.crowd[of_image])
+        kept = iou >= least
+        pairs.append((ats[kept] + part.start, rows[kept], iou[kept]))
+    if not pairs:
+        return Near(np.zeros(0, np.int64), np.zeros((0, 1), np.int64), np.zeros((0, 1)))
+    ats, rows, ious = (np.concatenate(values) for values in zip(*pairs, strict=True))
+    places, starts, counts = np.unique(ats, return_index=True, return_counts=True)
+    columns = np.arange(len(ats)) - np.repeat(starts, counts)
+    shape = len(places), int(counts.max(initial=1))
+    result = Near(places, np.zeros(shape, np.int64), np.zeros(shape))
+    lines = np.repeat(np.arange(len(places)), counts)
+    result.rows[lines, columns], result.ious[lines, columns] = rows, ious
+    return result
+
+
+def matched(
+    found: Found, truth: Truth, thresholds: Floats = THRESHOLDS, known: Near | None = None
+) -> Ints:
     """Return the row of the object that each detection is matched with, ``(thresholds, d)``.
 
     `NO_OBJECT` where it is matched with none. By score, each detection takes the object of its
     class with the largest IoU of at least the threshold that none has taken; an ignored one only if
     there is no other. Any number of detections may take one crowd. Of equal IoUs the last counts.
+
+    Args:
+        found, truth: what is matched.
+        thresholds: of IoU.
+        known: what `near` returns, if it has been computed for no larger a threshold.
     """
     result = np.full((len(thresholds), len(found.images)), NO_OBJECT, np.int64)
     taken = np.zeros((len(thresholds), *truth.labels.shape), np.bool_)
     least = np.minimum(thresholds, 1 - 1e-10)
-    places, rows, ious = _candidates(found, truth, float(least.min()))
-    for of_round in _rounds(found.images[places]):
-        at, row, iou = places[of_round], rows[of_round], ious[of_round]
+    pairs = known or near(found, truth, float(least.min()))
+    for of_round in _rounds(found.images[pairs.places]):
+        at, row, iou = pairs.places[of_round], pairs.rows[of_round], pairs.ious[of_round]
         images = found.images[at][:, None]
         is_open = ~taken[:, images, row] | truth.crowd[images, row]
         may = (iou >= least[:, None, None]) & is_open
@@ -180,39 +232,6 @@ def matched(found: Found, truth: Truth, thresholds: Floats = THRESHOLDS) -> Ints
         at_level, place = np.nonzero(is_match)
         taken[at_level, images[place, 0], chosen[at_level, place]] = True
     return result
-
-
-def _candidates(found: Found, truth: Truth, least: float) -> tuple[Ints, Ints, Floats]:
-    """Return the detections that overlap an object of their class by ``least``, and those objects.
-
-    Returns:
-        Indices of detections ``(m,)``, rows of objects ``(m, c)``, and IoUs ``(m, c)``, 0 where
-        there are fewer than c objects.
-    """
-    places, found_rows, found_ious, most = [], [], [], 1
-    for part, iou in overlaps(found, truth):
-        is_same = truth.labels[found.images[part]] == found.labels[part][:, None]
-        near = np.where(is_same & (iou >= least), iou, 0.0)
-        (some,) = np.nonzero(near.any(axis=1))
-        places.append(some + (part.start or 0))
-        near = near[some]
-        count = int((near > 0).sum(axis=1).max(initial=1))
-        # The rows that overlap first, in their order.
-        order = np.argsort(near == 0, axis=1, kind="stable")[:, :count]
-        found_rows.append(order)
-        found_ious.append(np.take_along_axis(near, order, axis=1))
-        most = max(most, count)
-    if not places:
-        return np.zeros(0, np.int64), np.zeros((0, 1), np.int64), np.zeros((0, 1))
-    return (
-        np.concatenate(places),
-        np.concatenate([_widened(one, most) for one in found_rows]),
-        np.concatenate([_widened(one, most) for one in found_ious]),
-    )
-
-
-def _widened(values: np.ndarray, width: int) -> np.ndarray:
-    return np.pad(values, ((0, 0), (0, width - values.shape[1])))
 
 
 def _rounds(images: Ints) -> Iterator[Ints]:

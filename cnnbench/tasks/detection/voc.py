@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnbench.data.annotations import NO_OBJECT
-from cnnbench.tasks.detection.matching import Bools, Floats, Found, Truth, overlaps
+from cnnbench.tasks.detection.matching import Bools, Floats, Found, Truth, near
 
 _LEAST = 0.5
 _RECALLS: Floats = np.linspace(0.0, 1.0, 11)
@@ -37,23 +36,18 @@ def _judged(found: Found, truth: Truth) -> tuple[Bools, Bools]:
     is_right = np.zeros(len(found.images), np.bool_)
     is_ignored = is_right.copy()
     taken = np.zeros(truth.labels.shape, np.bool_)
-    if not truth.labels.shape[1]:
-        return is_right, is_ignored
-    # By score, but for all images: a detection only competes with others of its image.
-    for part, iou in overlaps(found, truth):
-        images = found.images[part]
-        is_same = truth.labels[images] == found.labels[part][:, None]
-        iou = np.where(is_same, iou, -1.0)
-        rows = iou.argmax(axis=1)
-        for place, (image, row, best) in enumerate(
-            zip(images.tolist(), rows.tolist(), iou.max(axis=1).tolist(), strict=True), part.start
-        ):
-            if best < _LEAST or truth.labels[image, row] == NO_OBJECT:
-                continue
-            if truth.ignored[image, row]:
-                is_ignored[place] = True
-            elif not taken[image, row]:
-                taken[image, row] = is_right[place] = True
+    pairs = near(found, truth, _LEAST)
+    best = pairs.ious.argmax(axis=1)
+    rows = pairs.rows[np.arange(len(best)), best]
+    images = found.images[pairs.places]
+    # Image by image and by score, as the detections are.
+    for place, image, row in zip(
+        pairs.places.tolist(), images.tolist(), rows.tolist(), strict=True
+    ):
+        if truth.ignored[image, row]:
+            is_ignored[place] = True
+        elif not taken[image, row]:
+            taken[image, row] = is_right[place] = True
     return is_right, is_ignored
 
 
