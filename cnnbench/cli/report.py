@@ -33,7 +33,7 @@ from cnnbench.cli import options
 )
 @click.option(
     "--section",
-    type=click.Choice(["call_paths", "sliding", "published"]),
+    type=click.Choice(["detectors", "rankings", "call_paths", "sliding", "stages", "published"]),
     help="Show only this section below the table.",
 )
 def command(

@@ -15,7 +15,7 @@ from tests.probes.compressed import NETWORKS, run
 
 DATA = "scenes[objects=1-3,px=32,sides=10-22]"
 NAME = "nets:headed+yolo[grid=4,width=16,depth=0,input_shape=32x32x1,classes=10]"
-TRAINING = f"""{{dataset: "{DATA}", epochs: 12, train_examples: 1500, test_examples: 200,
+TRAINING = f"""{{dataset: "{DATA}", epochs: 8, train_examples: 1500, test_examples: 200,
                learning_rate: 0.01, batch_size: 32}}"""
 SUITE = f"""
 name: s
@@ -24,8 +24,7 @@ probes:
   latency: {{runtimes: [litert], nms: [false, true], threads: [1], min_rounds: 1, max_rounds: 1}}
   compression:
     training: {TRAINING}
-    variants: [ptq-int8, pruned-50]
-    fine_tune_epochs: 1
+    variants: [ptq-int8]
     threads: [1]
     min_rounds: 1
     max_rounds: 1
@@ -58,7 +57,7 @@ def test_a_detector_is_compressed_timed_in_stages_and_exported(tmp_path: Path) -
 
     made = {one["variant"]: one for one in of(records, "compression", part="convert")}
     quality = {variant: one["metrics"]["box_map50"] for variant, one in made.items()}
-    assert quality["float32"] > 0.05
+    assert quality["float32"] > 0.02
     assert quality["ptq-int8"] == pytest.approx(quality["float32"], abs=0.05)
     assert "agreement" not in made["ptq-int8"]["metrics"]
     assert made["float32"]["details"]["flags"] == []

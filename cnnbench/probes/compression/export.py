@@ -111,7 +111,7 @@ def summary(card: Mapping[str, Any], out: Path) -> str:
     task = card.get("from", {}).get("training", {}).get("task", DEFAULT)
     quality = METRICS[TASKS.find(task).primary]
     titles = {
-        quality.name: quality.title[:1].lower() + quality.title[1:],
+        quality.name: quality.phrase,
         "agreement": "agreement with float32",
     }
     shown = [f"{titles[n]} {show(found[n], METRICS[n].unit)}" for n in titles if n in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cnnbench.metrics import METRICS, split
+from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.stages.settings import INSIDE, STAGES, WHOLE, shown_metric
 from cnnbench.probes.stages.summary import NOTE, QUALITY, TASK
 from cnnbench.report.sections.section import Block, Section
@@ -82,7 +83,9 @@ def _quality(report: Report, row: Row, label: str, task: Task) -> str:
     same = [row, *(one for one in report if (one.model, one.variant) == (row.model, row.variant))]
     for one in same:
         for name, found in one.values.items():
-            metric, training = split(name)
+            metric, trained = split(name)
+            training, _, last = trained.rpartition("/")
+            training = training if last in RUNTIMES else trained  # of the converted file
             is_same = metric == task.primary and f"/{label}".endswith(f"/{training}")
             if is_same and found.value is not None:
                 return found.show(METRICS[metric].unit)
