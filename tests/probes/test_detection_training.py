@@ -16,7 +16,8 @@ from cnnbench.errors import JobFailed, UserError
 from cnnbench.models import registry
 from cnnbench.models.heads import PREFIX
 from cnnbench.probes.accuracy import run as accuracy
-from cnnbench.probes.accuracy.training import recipes
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training import pretrained, recipes
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.interface import Context, ProbeResult
@@ -24,6 +25,7 @@ from cnnbench.tasks.detection import DETECTION
 from cnnbench.tasks.detection.codings import stated
 from cnnbench.tasks.detection.objective import DetectionObjective
 from cnnbench.tasks.detection.outputs import LEAST_SCORE
+from tests.data import annotated
 from tests.probes import small_locators
 from tests.probes.small_detectors import NAME, SCENES, setting
 from tests.tasks.test_suppression import plain
@@ -225,6 +227,28 @@ def test_a_network_that_states_no_coding_is_refused_in_one_line(
     context = Context(0, tmp_path, tmp_path, cache=folder / "cache")
     with pytest.raises(JobFailed, match="it can be evaluated but not trained"):
         accuracy.run(model, setting(), context)
+
+
+def test_a_users_pictures_are_trained_on_and_a_kept_file_is_evaluated_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [*annotated.examples(20), annotated.Example("empty.png", (70, 90), [])]
+    annotated.write_coco(tmp_path / "pets", pictures)
+    of_pets = {"dataset": "folder:pets", "fit": "letterbox", "test_examples": None}
+    context = Context(0, tmp_path, tmp_path, search_path=(tmp_path,))
+    model = small_locators.resolve(NAME, tmp_path)
+    chosen = setting(**of_pets, train_examples=None, batch_size=8, epochs=2, keep_weights=True)
+    whole = accuracy.run(model, chosen, context)
+    assert whole.details["classes"] == ["cat", "dog"]
+    monkeypatch.setattr(pretrained, "_PIXELS", 3 * 32 * 32)  # batches with other numbers of objects
+    evaluation = AccuracySetting.model_validate(
+        {"dataset": "folder:pets", "task": "detection", "recipe": "pretrained"}
+        | {"weights": "imagenet", "image_size": 32, "fit": "letterbox"}
+    )
+    kept = registry.resolve("seed-0.keras", (tmp_path,))
+    found = accuracy.run(kept, evaluation, context)
+    assert 0 <= found.metrics["box_map"] <= 1
+    assert found.details["n_test"] >= whole.details["n_test"]
 
 
 @pytest.mark.parametrize(
