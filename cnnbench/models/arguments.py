@@ -28,7 +28,7 @@ class Choice:
         input_shape: without the batch axis; () if unknown before building.
         classes: 0 if unknown before building.
         parameters: those that differ from the builder's defaults.
-        defaults: every parameter of the builder with its default.
+        defaults: parameters of the builder with their defaults, without `Signature.later`.
         output: path of the output with the classes; None if it is not given, or if the builder has
             a parameter of that name.
     """
@@ -73,7 +73,9 @@ def choose(written: ModelName, entry: Entry, signature: Signature) -> Choice:
         input_shape=shape,
         classes=classes,
         parameters={k: v for k, v in values.items() if k not in others or v != others[k]},
-        defaults={k: v for k, v in others.items() if v is not REQUIRED},
+        defaults={
+            k: v for k, v in others.items() if v is not REQUIRED and k not in signature.later
+        },
         output=output,
     )
 

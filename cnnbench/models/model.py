@@ -101,7 +101,8 @@ class Model:
     Attributes:
         text: as written; another process resolves it again from this.
         entry: the facts about the architecture at its defaults.
-        defaults: every parameter of the builder but ``input_shape`` and ``classes``.
+        defaults: parameters of the builder, without ``input_shape``, ``classes`` and those that
+            a published model did not have.
         parameters: those that were given and differ from their defaults.
         input_shape: without the batch axis; () if unknown before building.
         classes: 0 if unknown before building.

@@ -34,12 +34,17 @@ class Signature:
         accepts: every argument, including those that are not parameters of a model.
         open: any keyword is accepted (``**kwargs``, or a name that is not a plain function).
         registered: the name that ``@cnnbench.register`` gives it, or None.
+        keyword_only: parameters that cannot be given by position.
+        later: parameters that a published model did not have; at their defaults they are not part
+            of its identity.
     """
 
     defaults: Mapping[str, Any] = field(default_factory=dict)
     accepts: frozenset[str] = frozenset()
     open: bool = False
     registered: str | None = None
+    keyword_only: frozenset[str] = frozenset()
+    later: frozenset[str] = frozenset()
 
     def takes(self, argument: str) -> bool:
         """Return whether the builder can be called with this argument."""
@@ -131,6 +136,7 @@ def _signature(node: Definition | None) -> Signature:
         accepts=frozenset(a.arg for a, _ in pairs if a.arg != "self"),
         open=arguments.kwarg is not None,
         registered=_registered_name(node),
+        keyword_only=frozenset(a.arg for a in arguments.kwonlyargs),
     )
 
 

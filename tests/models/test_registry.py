@@ -137,3 +137,20 @@ def _has_outputs(entry: Entry, network: Any) -> None:
 
 def _first_kernel(network: Any) -> Any:
     return next(weight for weight in network.weights if len(weight.shape) == 4)
+
+
+def test_parameter_that_published_models_did_not_have_leaves_their_identity() -> None:
+    before = {"classifier_activation": "softmax", "dropout": 0.5}
+    assert registry.resolve("BasicCNN").identity()["parameters"] == before
+    assert registry.resolve("BasicCNN[width=1.0,batch_norm=false]").identity() == (
+        registry.resolve("BasicCNN").identity()
+    )
+    narrow = registry.resolve("BasicCNN[width=0.5]").identity()["parameters"]
+    assert narrow == before | {"width": 0.5}
+
+
+def test_narrow_trunk_with_batch_normalisation_is_counted_by_hand() -> None:
+    model = registry.resolve("BasicCNN[width=0.25,batch_norm=true]")
+    kernels = 49 * 16 + 9 * (16 * 32 + 32 * 32 + 32 * 64 + 64 * 64)
+    with weightless(model, include_top=False) as network:
+        assert network.count_params() == kernels + 4 * (16 + 2 * 32 + 2 * 64)

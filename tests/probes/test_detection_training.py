@@ -16,7 +16,8 @@ from cnnbench.errors import JobFailed, UserError
 from cnnbench.models import registry
 from cnnbench.models.heads import PREFIX
 from cnnbench.probes.accuracy import run as accuracy
-from cnnbench.probes.accuracy.training import recipes
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training import pretrained, recipes
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.interface import Context, ProbeResult
@@ -24,6 +25,7 @@ from cnnbench.tasks.detection import DETECTION
 from cnnbench.tasks.detection.codings import stated
 from cnnbench.tasks.detection.objective import DetectionObjective
 from cnnbench.tasks.detection.outputs import LEAST_SCORE
+from tests.data import annotated
 from tests.probes import small_locators
 from tests.probes.small_detectors import NAME, SCENES, setting
 from tests.tasks.test_suppression import plain
@@ -46,7 +48,7 @@ def trained(folder: Path) -> ProbeResult:
     return train(
         folder,
         folder / "trained",
-        epochs=8,
+        epochs=6,
         train_examples=512,
         validation=0.01,
         keep_weights=True,
@@ -126,7 +128,7 @@ def test_objects_of_a_picture_are_predicted_and_drawn(
 def test_without_a_use_for_it_average_precision_is_not_computed(
     folder: Path, tmp_path: Path
 ) -> None:
-    found = train(folder, tmp_path, epochs=1, validation=0.01)
+    found = train(folder, tmp_path, epochs=1, train_examples=32, validation=0.01)
     (point,) = found.details["curve"]
     assert "val_loss" in point
     assert "val_box_map" not in point
@@ -170,7 +172,7 @@ def test_early_stopping_keeps_the_epoch_with_the_best_average_precision(
     monkeypatch.setattr(DetectionObjective, "watched_value", lambda *_: next(given))
     monkeypatch.setattr(Training, "_epoch", epoch)
     wording = {"early_stop": 2, "validation": 0.01, "epochs": 5, "keep_weights": True}
-    found = train(folder, tmp_path, **wording)
+    found = train(folder, tmp_path, train_examples=32, **wording)
     assert [point["val_box_map"] for point in found.details["curve"]] == [0.1, 0.3, 0.2, 0.25]
     network = registry.resolve("seed-0.keras", (tmp_path,)).build()
     for ours, best in zip(network.get_weights(), kept[1], strict=True):
@@ -227,7 +229,35 @@ def test_a_network_that_states_no_coding_is_refused_in_one_line(
         accuracy.run(model, setting(), context)
 
 
-@pytest.mark.parametrize("head", ["yolo[grid=4,width=16,depth=0]", "windows[finest=4,width=16]"])
+def test_a_users_pictures_are_trained_on_and_a_kept_file_is_evaluated_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [*annotated.examples(20), annotated.Example("empty.png", (70, 90), [])]
+    annotated.write_coco(tmp_path / "pets", pictures)
+    of_pets = {"dataset": "folder:pets", "fit": "letterbox", "test_examples": None}
+    context = Context(0, tmp_path, tmp_path, search_path=(tmp_path,))
+    model = small_locators.resolve(NAME, tmp_path)
+    chosen = setting(**of_pets, train_examples=None, batch_size=8, epochs=2, keep_weights=True)
+    whole = accuracy.run(model, chosen, context)
+    assert whole.details["classes"] == ["cat", "dog"]
+    monkeypatch.setattr(pretrained, "_PIXELS", 3 * 32 * 32)  # batches with other numbers of objects
+    evaluation = AccuracySetting.model_validate(
+        {"dataset": "folder:pets", "task": "detection", "recipe": "pretrained"}
+        | {"weights": "imagenet", "image_size": 32, "fit": "letterbox"}
+    )
+    kept = registry.resolve("seed-0.keras", (tmp_path,))
+    found = accuracy.run(kept, evaluation, context)
+    assert 0 <= found.metrics["box_map"] <= 1
+    assert found.details["n_test"] >= whole.details["n_test"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "yolo[grid=4,width=16,depth=0]",
+        pytest.param("windows[finest=4,width=16]", marks=pytest.mark.slow),
+    ],
+)
 def test_transfer_trains_the_head_and_then_the_backbone(
     head: str, folder: Path, tmp_path: Path
 ) -> None:

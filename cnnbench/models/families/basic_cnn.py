@@ -19,6 +19,7 @@ def BasicCNN(  # noqa: N802
     classes: int = 10,
     classifier_activation: str | None = "softmax",
     dropout: float = 0.5,
+    *,
     width: float = 1.0,
     batch_norm: bool = False,
 ) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -35,6 +35,9 @@ class _Catalogue:
             return Model.from_name(written, entry, taken, application)
         location = _own_location(module)
         taken = signature.read(location.file, function)
+        # By convention, a builder's parameter that is added after results were published is
+        # keyword-only, so that the keys of those results stay valid.
+        taken = replace(taken, later=taken.keyword_only)
         return Model.from_name(
             written, entry, taken, Builder(location, function, taken, hashed=False)
         )
