@@ -119,7 +119,10 @@ def test_export_says_what_nms_needs(tmp_path: Path) -> None:
     given = ["--weights", "a.weights.h5", "--nms", "--out", "m.tflite"]
     done = cnnbench(tmp_path, "export", "BasicCNN", *given)
     assert done.returncode == 2
-    assert done.stderr.strip().startswith("Error: --nms: BasicCNN is for classification")
+    assert done.stderr.strip().startswith("cnnbench: --nms: BasicCNN is for classification")
+    done = cnnbench(tmp_path, "export", NAME, *given, "--variant", "ptq-int8")
+    assert done.returncode == 2
+    assert "would quantise boxes and scores too" in done.stderr
     done = cnnbench(tmp_path, "export", NAME, "--nms", "--out", "m.tflite")
     assert done.returncode == 2
     assert "comes without trained weights" in done.stderr

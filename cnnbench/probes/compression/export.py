@@ -142,6 +142,9 @@ def resolve(
     if options.nms and not task.finishes:
         what = f"{model.label} is for {task.name}, which has no NMS"
         raise UserError(what, "--nms", "omit it")
+    if options.nms and any(step.needs_representative for step in variant.steps):
+        what = f"{variant} would quantise boxes and scores too, to steps too coarse for NMS"
+        raise UserError(what, "--nms", "omit it, or choose float32, ptq-float16 or ptq-dynamic")
     size = options.image_size
     if size is not None and training is not None and training.image_size != size:
         raise UserError(

@@ -157,11 +157,12 @@ def measured(
     runtime.close()
 
     flags = calibrated_model.disagreement(difference, scale, runtime.tolerance())
+    flags += found.details["flags"]
     if threads_in_use not in (None, runtime.threads):
         flags.append(
             f"the runtime uses {plural(threads_in_use, 'thread')} instead of {runtime.threads}"
         )
-    found.details["flags"] += flags
+    found.details["flags"] = flags
     return ProbeResult(
         metrics=metrics | found.metrics,
         samples=found.samples,
