@@ -29,6 +29,15 @@ def single(arrays: Arrays) -> np.ndarray:
     return arrays
 
 
+def concatenated(parts: Sequence[Arrays]) -> Arrays:
+    """Return outputs or targets of several batches as those of one."""
+    first = parts[0]
+    if isinstance(first, Mapping):
+        of_role = {role: [part[role] for part in parts] for role in first}  # type: ignore[index]
+        return {role: np.concatenate(arrays) for role, arrays in of_role.items()}
+    return np.concatenate(parts)  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Quality of one network on one set of images.
@@ -92,6 +101,10 @@ class Objective(Protocol):
     def watched_value(self, answers: Arrays, targets: Arrays, encoding: str) -> float:
         """Return `Task.watched` of the validation images, if `watched` is None."""
         raise JobFailed("no metric of this task is known before its evaluation")
+
+    def joined(self, targets: Sequence[Arrays]) -> Arrays:
+        """Return the ground truth of several parts as that of one."""
+        return concatenated(targets)
 
     def answers(self, outputs: Arrays, encoding: str) -> Arrays:
         """Return what is kept of the outputs of one batch; by default the outputs.

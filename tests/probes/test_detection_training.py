@@ -46,7 +46,7 @@ def trained(folder: Path) -> ProbeResult:
     return train(
         folder,
         folder / "trained",
-        epochs=8,
+        epochs=6,
         train_examples=512,
         validation=0.01,
         keep_weights=True,
@@ -126,7 +126,7 @@ def test_objects_of_a_picture_are_predicted_and_drawn(
 def test_without_a_use_for_it_average_precision_is_not_computed(
     folder: Path, tmp_path: Path
 ) -> None:
-    found = train(folder, tmp_path, epochs=1, validation=0.01)
+    found = train(folder, tmp_path, epochs=1, train_examples=32, validation=0.01)
     (point,) = found.details["curve"]
     assert "val_loss" in point
     assert "val_box_map" not in point
@@ -170,7 +170,7 @@ def test_early_stopping_keeps_the_epoch_with_the_best_average_precision(
     monkeypatch.setattr(DetectionObjective, "watched_value", lambda *_: next(given))
     monkeypatch.setattr(Training, "_epoch", epoch)
     wording = {"early_stop": 2, "validation": 0.01, "epochs": 5, "keep_weights": True}
-    found = train(folder, tmp_path, **wording)
+    found = train(folder, tmp_path, train_examples=32, **wording)
     assert [point["val_box_map"] for point in found.details["curve"]] == [0.1, 0.3, 0.2, 0.25]
     network = registry.resolve("seed-0.keras", (tmp_path,)).build()
     for ours, best in zip(network.get_weights(), kept[1], strict=True):
@@ -227,7 +227,13 @@ def test_a_network_that_states_no_coding_is_refused_in_one_line(
         accuracy.run(model, setting(), context)
 
 
-@pytest.mark.parametrize("head", ["yolo[grid=4,width=16,depth=0]", "windows[finest=4,width=16]"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        "yolo[grid=4,width=16,depth=0]",
+        pytest.param("windows[finest=4,width=16]", marks=pytest.mark.slow),
+    ],
+)
 def test_transfer_trains_the_head_and_then_the_backbone(
     head: str, folder: Path, tmp_path: Path
 ) -> None:

@@ -154,6 +154,19 @@ def test_targets_of_pictures_without_any_object_have_a_row():
     assert not np.asarray(objective().encoded(found, coding)).any()
 
 
+def test_objects_of_several_parts_are_joined():
+    one = of_lists([[1, 2]], [[[0, 0, 1, 1], [0, 0, 0.5, 1]]], [[9, 9]], [[True, False]])
+    none = of_lists([[], [0]], [[], [[0, 0, 1, 0.5]]], [[8, 8], [7, 7]])
+    images = np.zeros((2, 8, 8, 1))
+    parts = [Part(images[:1], np.array([1]), one), Part(images, np.array([NO_OBJECT, 0]), none)]
+    found = objective().joined([objective().targets(part) for part in parts])
+    assert found["labels"].tolist() == [[1, 2], [NO_OBJECT, NO_OBJECT], [0, NO_OBJECT]]
+    assert found["boxes"].shape == (3, 2, 4)
+    assert found["boxes"][2].tolist() == [[0, 0, 1, 0.5], [0, 0, 0, 0]]
+    assert found["ignored"].tolist() == [[True, False], [False, False], [False, False]]
+    assert found["spans"].tolist() == [[9, 9], [8, 8], [7, 7]]
+
+
 def test_classes_are_needed_with_boxes():
     with pytest.raises(JobFailed, match="things has no boxes, which detection needs"):
         objective().targets(Part(np.zeros((2, 8, 8, 1)), np.zeros(2, np.int64)))

@@ -45,7 +45,7 @@ class Retina:
         levels: int = 5,
         channels: int = 64,
         depth: int = 2,
-        scale: float = 3.0,
+        scale: float = 2.5,
     ) -> dict[str, Any]:
         from cnnbench.models.families.anchor_outputs import anchor_outputs
         from cnnbench.models.families.pyramid import feature_pyramid, shared_predictions

@@ -37,8 +37,8 @@ class SsdLite:
         finest: int = 12,
         levels: int = 5,
         width: int = 256,
-        smallest: float = 0.15,
-        largest: float = 0.9,
+        smallest: float = 0.2,
+        largest: float = 0.95,
         ratios: int = 3,
     ) -> dict[str, Any]:
         from cnnbench.models.families.anchor_outputs import anchor_outputs

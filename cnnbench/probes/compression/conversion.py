@@ -38,6 +38,7 @@ from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.runtimes import litert
 from cnnbench.probes.latency.runtimes.litert import LiteRTFile
+from cnnbench.tasks.objective import concatenated
 
 _CHUNK = 256  # test images that are preprocessed at once
 
@@ -216,7 +217,7 @@ def _evaluate(
         context.report_progress(f"testing in LiteRT, image {start + 1:,} of {len(test):,}")
         given = file(data.preprocessed(test.images[start : start + _CHUNK]))
         parts.append(objective.answers(outputs.structured(model, given), encoding))
-    answers = network.concatenated(parts)
+    answers = concatenated(parts)
     found = objective.evaluate(answers, objective.targets(test), encoding)
     result.metrics |= found.metrics
     agreement = objective.agreement(answers, outputs.read(float32), encoding)

@@ -103,6 +103,15 @@ class DetectionObjective(Objective):
                 )
         return rows | {"spans": found.spans_or_sizes()}
 
+    def joined(self, targets: Sequence[Arrays]) -> Named:
+        """Return the objects of several parts as those of one, with as many rows as needed."""
+        parts = [_named(one) for one in targets]
+        most = max(part[LABELS].shape[1] for part in parts)
+        found: Named = {"spans": np.concatenate([part["spans"] for part in parts])}
+        for name in dict.fromkeys(name for part in parts for name in part if name not in found):
+            found[name] = np.concatenate([_padded(part, name, most) for part in parts])
+        return found
+
     def encoded(self, targets: Any, encoding: str) -> Any:
         given = targets[LABELS], targets[BOXES], targets[IGNORED]
         return stated.coder(encoding).targets(*given)
@@ -213,3 +222,10 @@ def _named(arrays: Arrays) -> Mapping[str, np.ndarray]:
     if not isinstance(arrays, Mapping):
         raise JobFailed("answers and targets of a detector are boxes and labels")
     return arrays
+
+
+def _padded(targets: Mapping[str, np.ndarray], name: str, rows: int) -> np.ndarray:
+    """Return an array of objects, ``(n, rows, ...)``; False where it is missing."""
+    found = targets.get(name, np.zeros(targets[LABELS].shape, np.bool_))
+    more = [(0, 0), (0, rows - found.shape[1]), *[(0, 0)] * (found.ndim - 2)]
+    return np.pad(found, more, constant_values=NO_OBJECT if name == LABELS else 0)

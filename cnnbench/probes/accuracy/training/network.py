@@ -15,6 +15,7 @@ from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
 from cnnbench.named import show
 from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.tasks.objective import concatenated
 from cnnbench.tasks.task import TASKS, Arrays, Objective, Task
 
 _SCALING = ("Rescaling", "Normalization")
@@ -151,15 +152,6 @@ def as_arrays(outputs: Any, dtype: Any = None) -> Arrays:
     if isinstance(outputs, Mapping):
         return {role: np.asarray(one, dtype) for role, one in outputs.items()}
     return np.asarray(outputs, dtype)
-
-
-def concatenated(parts: Sequence[Arrays]) -> Arrays:
-    """Return outputs or targets of several batches as those of one."""
-    first = parts[0]
-    if isinstance(first, Mapping):
-        of_role = {role: [part[role] for part in parts] for role in first}  # type: ignore[index]
-        return {role: np.concatenate(arrays) for role, arrays in of_role.items()}
-    return np.concatenate(parts)  # type: ignore[arg-type]
 
 
 def are_finite(outputs: Arrays) -> bool:

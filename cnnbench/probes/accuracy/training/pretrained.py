@@ -23,6 +23,7 @@ from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training_config import IMAGENET
 from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.tasks.objective import concatenated
 from cnnbench.tasks.task import Arrays, TrainedOn
 
 _CROP = 0.875
@@ -66,7 +67,7 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
         answers.append(objective.answers(network.as_arrays(outputs), encoding))
         targets.append(objective.targets(batch))
         done += len(batch)
-    given, truth = network.concatenated(answers), network.concatenated(targets)
+    given, truth = concatenated(answers), objective.joined(targets)
     found = objective.evaluate(given, truth, encoding)
     notes = [*network.notes(trained, preprocess), *found.notes]
     for note in (*splits.notes, *notes):
