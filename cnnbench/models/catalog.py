@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Origin = Literal["keras.applications", "cnnbench", "user", "head"]
 
+_LATER = {"BasicCNN": ("batch_norm", "width")}
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -78,6 +80,14 @@ class Entry:
     def published(self) -> Mapping[str, float]:
         """The ``published_*`` metrics in base units; empty if none are published."""
         return _published().get(self.name, {})
+
+    @property
+    def later_parameters(self) -> tuple[str, ...]:
+        """Parameters that its builder got after runs of it were published.
+
+        At their defaults they are no part of a model's identity, so that these runs go on.
+        """
+        return _LATER.get(self.name, ()) if self.source == "cnnbench" else ()
 
 
 def canonical(name: str) -> str | None:

@@ -197,7 +197,9 @@ class Model:
 
     def identity(self) -> dict[str, Any]:
         """Return everything about the model that affects a result, as JSON values."""
-        values = sorted({**self.defaults, **self.parameters}.items())
+        given = {**self.defaults, **self.parameters}
+        later = {k: self.defaults[k] for k in self.entry.later_parameters}
+        values = sorted((k, v) for k, v in given.items() if k not in later or v != later[k])
         judged = {} if self.output is None else {"output": self.output}
         return {
             "name": self.entry.name,

@@ -118,3 +118,11 @@ def _builds(entry: Entry, shape: tuple[int, int, int]) -> None:
 
 def _first_kernel(network: Any) -> Any:
     return next(weight for weight in network.weights if len(weight.shape) == 4)
+
+
+def test_a_parameter_that_an_architecture_got_later_changes_no_identity_at_its_default() -> None:
+    names = ("BasicCNN", "BasicCNN[width=1.0]", "BasicCNN[width=0.5]")
+    plain, stated, wide = (registry.resolve(name).identity() for name in names)
+    assert plain == stated
+    assert "width" not in plain["parameters"] and "batch_norm" not in plain["parameters"]
+    assert wide["parameters"] == {**plain["parameters"], "width": 0.5}
