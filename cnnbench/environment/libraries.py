@@ -45,6 +45,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "Jinja2": "renders HTML reports",
     "pandas": "holds tables made from records",
     "pydantic": "validates suites; the validated values are part of the key",
+    "pydantic-core": "part of pydantic",
     "PyYAML": "reads suites; the values read are part of the key",
     "rich": "shows tables and progress in the terminal",
     "scipy": "fills holes of masks, which is exact; computes quantiles, which are never recorded",
