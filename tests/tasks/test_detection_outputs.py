@@ -15,6 +15,8 @@ from cnnbench.tasks.detection import DETECTION, DetectionOptions
 from cnnbench.tasks.detection.codings import stated
 from cnnbench.tasks.detection.objective import DetectionObjective, FixedObjective
 from cnnbench.tasks.detection.outputs import decode
+from cnnbench.tasks.task import TrainedOn
+from tests.probes.tiny import Tiny
 
 NAMES = ("cat", "dog", "owl")
 GRID = {"": (None, 7, 7, 13)}
@@ -185,3 +187,20 @@ def test_answers_of_a_trained_detector_have_the_data_sets_labels():
 def test_spans_are_in_px_of_the_picture():
     for fit, span in (("stretch", (100, 200)), ("letterbox", (200, 200)), ("crop", (100, 100))):
         assert Placement.of((100, 200), (50, 50), fit).span == pytest.approx(span)
+
+
+class Lone(Tiny):
+    """A detector of one class."""
+
+    task = "detection"
+    classes = 1
+
+
+def test_a_trained_detector_of_one_class_has_one():
+    # A classifier with a single output has two.
+    fixed = DETECTION.fixed_objective(("nucleus",), "folder:cells", Lone(), TrainedOn(False))
+    outputs = {"boxes": READY[..., :4], "scores": READY[..., 4:5]}
+    found = fixed.answers(outputs, '{"kind":"decoded"}')
+    assert found["labels"][0, :2].tolist() == [0, NO_OBJECT]
+    with pytest.raises(JobFailed, match="has 2 usable classes, the network has 1"):
+        DETECTION.fixed_objective(("cat", "dog"), "folder:pets", Lone(), TrainedOn(False))

@@ -60,17 +60,30 @@ class OutputsOf:
 
 
 def outputs_of(
-    classes: tuple[str, ...], model: ModelHandle, dataset: str, trained_on: TrainedOn
+    classes: tuple[str, ...],
+    model: ModelHandle,
+    dataset: str,
+    trained_on: TrainedOn,
+    width: int | None = None,
 ) -> OutputsOf:
     """Find the output of each of a folder's ``classes``.
 
     The first rule that applies decides: the user's list; WordNet ids of ImageNet; as many
     subfolders as outputs, in order; numbers, as indices of the outputs.
 
+    Args:
+        classes: names of the folder's classes, in order.
+        model: the network.
+        dataset: its name, for messages.
+        trained_on: what is known of the network's classes.
+        width: number of the network's classes; by default those of a classifier, of which a single
+            output tells two classes apart.
+
     Raises:
         JobFailed: a class is unknown to the network, or their numbers differ.
     """
-    width = outputs.class_count(model.classes)
+    if width is None:
+        width = outputs.class_count(model.classes)
     if trained_on.names is not None:
         names, file = trained_on.names, trained_on.names_file
         if len(names) != width:

@@ -129,7 +129,7 @@ class Detection(RankedByResamples):
         from cnnbench.tasks.classification.class_names import outputs_of
         from cnnbench.tasks.detection.objective import FixedObjective
 
-        found = outputs_of(tuple(classes), model, dataset, trained_on)
+        found = outputs_of(tuple(classes), model, dataset, trained_on, model.classes)
         return FixedObjective(classes, dataset, options or DetectionOptions(), found)
 
     def refusal(self, model: ModelInfo, classes: int) -> str:
