@@ -26,7 +26,7 @@ class DetectionOptions(StrictModel):
     the weights of losses that a network's coding does not have are not used.
 
     Attributes:
-        score_threshold: smallest score of an answer. COCO's protocol keeps nearly all: a threshold
+        score_threshold: answers have a higher score. COCO's protocol keeps nearly all: a threshold
             made for people, as 0.3, lowers the average precision.
         nms_iou: of two boxes of one class that overlap more, only the better one is kept.
         max_detections: most answers for an image.
