@@ -1,5 +1,7 @@
 """Outputs of a detector: found by name and shape, decoded for people, refused in words."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -204,3 +206,15 @@ def test_a_trained_detector_of_one_class_has_one():
     assert found["labels"][0, :2].tolist() == [0, NO_OBJECT]
     with pytest.raises(JobFailed, match="has 2 usable classes, the network has 1"):
         DETECTION.fixed_objective(("cat", "dog"), "folder:pets", Lone(), TrainedOn(False))
+
+
+def test_classes_are_found_by_the_names_that_a_file_states():
+    model, kept = SimpleNamespace(classes=3), TrainedOn(False, stated=("owl", "cat", "dog"))
+
+    def labels(*names):
+        fixed = DETECTION.fixed_objective(names, "things", model, kept)
+        return fixed.answers(OUTPUTS, '{"kind":"decoded"}')["labels"][0, :3].tolist()
+
+    assert labels(*NAMES) == [2, 1, 0]
+    assert labels("dog") == [0, NO_OBJECT, NO_OBJECT]
+    assert labels("a", "b", "c") == [0, 2, 1], "other names are in the order of the outputs"
