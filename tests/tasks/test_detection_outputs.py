@@ -209,7 +209,8 @@ def test_a_trained_detector_of_one_class_has_one():
 
 
 def test_classes_are_found_by_the_names_that_a_file_states():
-    model, kept = SimpleNamespace(classes=3), TrainedOn(False, stated=("owl", "cat", "dog"))
+    model = SimpleNamespace(classes=3, is_task_assumed=False)
+    kept = TrainedOn(False, stated=("owl", "cat", "dog"))
 
     def labels(*names):
         fixed = DETECTION.fixed_objective(names, "things", model, kept)
@@ -218,3 +219,16 @@ def test_classes_are_found_by_the_names_that_a_file_states():
     assert labels(*NAMES) == [2, 1, 0]
     assert labels("dog") == [0, NO_OBJECT, NO_OBJECT]
     assert labels("a", "b", "c") == [0, 2, 1], "other names are in the order of the outputs"
+
+
+def test_classes_of_a_users_detector_are_counted_once_it_is_built():
+    # What is known of it before is the width of its first output, the boxes.
+    model = SimpleNamespace(classes=4, is_task_assumed=True, stated=frozenset())
+
+    def fixed(*names, given=None):
+        return DETECTION.fixed_objective(names, "things", model, TrainedOn(False, given, "a.txt"))
+
+    assert fixed(*NAMES).encoding(ready_network()) == '{"kind":"decoded"}'
+    assert fixed("owl", given=NAMES).encoding(ready_network())
+    with pytest.raises(JobFailed, match="it has 3 classes, not 4; class_names: FILE lists them"):
+        fixed("a", "b", "c", "d").encoding(ready_network())
