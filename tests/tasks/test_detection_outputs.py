@@ -232,3 +232,15 @@ def test_classes_of_a_users_detector_are_counted_once_it_is_built():
     assert fixed("owl", given=NAMES).encoding(ready_network())
     with pytest.raises(JobFailed, match="it has 3 classes, not 4; class_names: FILE lists them"):
         fixed("a", "b", "c", "d").encoding(ready_network())
+
+
+def test_a_grid_without_a_coding_cannot_be_read():
+    images = tf.keras.Input((8, 8, 1))
+    network = tf.keras.Model(images, tf.keras.layers.Conv2D(13, 3)(images))
+    model = SimpleNamespace(classes=3, is_task_assumed=False)
+    fixed = DETECTION.fixed_objective(NAMES, "things", model, TrainedOn(False))
+    words = "it does not state how its output becomes boxes"
+    with pytest.raises(JobFailed, match=words):
+        fixed.encoding(network)
+    with pytest.raises(JobFailed, match=words):
+        decode(np.zeros((1, 6, 6, 13), np.float32), network, NAMES, top=5)
