@@ -75,6 +75,10 @@ class ModelHandle(ModelInfo, Protocol):
     def is_trained(self) -> bool:
         """True if the model comes with its own weights, as one in a file."""
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of its classes, in the order of its outputs; () if unknown."""
+
     def build(
         self,
         *,

@@ -192,6 +192,11 @@ class Model:
         return self.factory.is_trained
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of its classes, in the order of its outputs; () if unknown."""
+        return self.entry.class_names
+
+    @property
     def min_size(self) -> int | None:
         """The smallest height and width that it can be built at, or None if unknown."""
         return self.entry.min_size

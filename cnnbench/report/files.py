@@ -10,10 +10,9 @@ from cnnbench.errors import UserError
 from cnnbench.files import replace_text
 from cnnbench.plugins import FORMATS
 from cnnbench.report import formats, html
-from cnnbench.report.sections import sections
+from cnnbench.report.sections import NEEDS, sections
 from cnnbench.results import csv_files, tables
 from cnnbench.results.tables import Run
-from cnnbench.statistics.ranks import FEWEST_RANKS
 
 
 def write(folder: Path) -> None:
@@ -57,12 +56,11 @@ def section(path: Path, name: str, form: Literal["text", "md"] = "text") -> str:
     """Return one of the sections below the table.
 
     Raises:
-        UserError: the report has too few numbers for it.
+        UserError: there is no such section, or the report has too few numbers for it.
     """
     found = next((one for one in sections(tables.load(path)) if one.name == name), None)
     if found is None:
-        what = (
-            f"latencies of {FEWEST_RANKS} networks in two runtimes, or in one and in Keras' table"
-        )
-        raise UserError(f"no section '{name}' in this report", str(path), f"it needs {what}")
+        known = ", ".join(NEEDS)
+        hint = f"it needs {NEEDS[name]}" if name in NEEDS else f"there are {known}"
+        raise UserError(f"no section '{name}' in this report", str(path), hint)
     return (found.as_markdown() if form == "md" else found.as_text()).lstrip("\n")

@@ -116,11 +116,13 @@ class TrainedOn:
         is_imagenet: its weights are those published for ImageNet.
         names: of its classes, in the order of its outputs; None if the user did not give them.
         names_file: the file with the names, for messages.
+        stated: the names that its own file states, as one that a run kept; () if there are none.
     """
 
     is_imagenet: bool
     names: Sequence[str] | None = None
     names_file: str = ""
+    stated: Sequence[str] = ()
 
 
 class NoOptions(StrictModel):

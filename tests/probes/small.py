@@ -18,6 +18,7 @@ class SmallNet:
     output = None
     is_trained = False
     is_task_assumed = False
+    class_names: tuple[str, ...] = ()
     backbone = None
     task = "classification"
 

@@ -179,6 +179,19 @@ def test_early_stopping_keeps_the_epoch_with_the_best_average_precision(
         np.testing.assert_array_equal(ours, best)
 
 
+def test_of_epochs_without_any_precision_the_loss_tells_the_best(tmp_path: Path) -> None:
+    chosen = setting(early_stop=2, validation=0.1)
+    state = Checkpoint(tmp_path / "state.npz", "t")
+    training = Training(chosen, chosen.objective(()), 0, state, lambda text: None)
+
+    def best(*pairs: tuple[float, float]) -> int:
+        return training._best([{"val_box_map": ap, "val_loss": loss} for ap, loss in pairs])
+
+    assert best((0.0, 5.0), (0.0, 4.0), (0.0, 3.0), (0.0, 3.5)) == 2
+    assert best((0.0, 3.0), (0.1, 5.0), (0.1, 4.0), (0.05, 1.0)) == 2
+    assert best((0.2, 3.0), (0.2, 3.0)) == 0, "the first of equal ones"
+
+
 def test_a_diverged_training_is_a_failure_in_words(folder: Path, tmp_path: Path) -> None:
     wild = {"optimizer": "sgd", "learning_rate": 100.0, "clip_norm": None, "warmup": 0.0}
     with pytest.raises(JobFailed, match=r"diverged at epoch \d: the loss is (nan|inf)"):

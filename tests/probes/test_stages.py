@@ -133,6 +133,14 @@ def test_random_pictures_where_there_is_no_data_set(tmp_path: Path) -> None:
     assert enter(contents[0]).shape == (1, 16, 24, 1)
 
 
+def test_pictures_of_a_data_set_are_read_one_by_one(tmp_path: Path) -> None:
+    training = settings()[0].training
+    assert training is not None
+    found = pictures._of_dataset(MODEL, training, 3, Context(0, tmp_path, tmp_path))
+    assert iter(found) is found
+    assert [one.shape[2] for one in found] == [1] * 3
+
+
 def rounds(nms: bool = False, **stages: float) -> list[Record]:
     """Return six rounds in which every call of a stage takes so many seconds, as well as 1 %."""
     found = []

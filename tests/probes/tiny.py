@@ -39,6 +39,7 @@ class Tiny:
     output = None
     task = "classification"
     is_task_assumed = False
+    class_names: ClassVar[tuple[str, ...]] = ()
     backbone = None
     is_trained = False
     # depth 2: 3*3*3*8 + 8, 3*3*8*8 + 8, 4*8, 8*5 + 5

@@ -10,7 +10,7 @@ import pytest
 from cnnbench.errors import UserError
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.report import files
-from cnnbench.report.sections import call_paths
+from cnnbench.report.sections import NEEDS, call_paths
 from cnnbench.report.sections.section import Section
 from cnnbench.results import tables
 from cnnbench.results.report import Report
@@ -97,6 +97,15 @@ def test_one_section_alone_of_a_bare_table(tmp_path: Path) -> None:
     assert files.section(many, "call_paths") == found.as_text().lstrip("\n")
     with pytest.raises(UserError, match="no section 'call_paths' in this report"):
         files.section(few, "call_paths")
+
+
+def test_a_section_that_is_missing_says_what_it_needs(tmp_path: Path) -> None:
+    file = tmp_path / "few.csv"
+    file.write_text(report("ABCD").to_csv())
+    for name, words in NEEDS.items():
+        with pytest.raises(UserError, match=f"no section '{name}'") as caught:
+            files.section(file, name)
+        assert caught.value.hint == f"it needs {words}"
 
 
 def test_times_without_a_call_path_are_no_setting() -> None:

@@ -186,6 +186,19 @@ def test_what_other_seeds_could_change_is_not_settled() -> None:
     assert (interval, answer) == ("", "not settled: at least 2 seeds are needed")
 
 
+def test_backbones_that_cannot_be_told_apart_are_not_settled() -> None:
+    # Their order is the same, by chance; of five there are 120, of which most draws have another.
+    names = (*TOP1, "SqueezeNet1_1")
+    close = {name: 0.5 + 0.001 * place for place, name in enumerate(names)}
+    found = ranking({"": close, "yolo": close}, apart=0.06)
+    ((_, count, tau, interval, answer),) = answers(found)
+    assert (count, tau, answer) == ("5", "1.00", "not settled")
+    assert float(interval.split(" to ")[1]) < 1
+    assert found is not None
+    (note,) = found.notes
+    assert "is better than" not in note
+
+
 def test_two_backbones_or_one_task_have_no_section() -> None:
     few = {name: TOP1[name] for name in ("BasicCNN", "ResNet18")}
     assert ranking({"": few, "yolo": few}) is None

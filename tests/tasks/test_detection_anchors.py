@@ -118,6 +118,17 @@ def test_focal_loss_of_zeros_is_that_of_the_hand():
     assert plain == pytest.approx(0.5 * 15 * math.log(2) / 2)
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_focal_loss_of_sure_answers_has_a_slope(gamma):
+    # Sigmoids that float32 rounds to 1, of an object and of ground.
+    logits = tf.Variable(np.full((1, 8, 3), 40.0, np.float32))
+    found = AnchorCoder(SIGMOID).losses(DetectionOptions(focal_gamma=gamma), 0.0)["classes"]
+    with tf.GradientTape() as tape:
+        total = found(tf.constant(targets(SIGMOID)["classes"]), logits)
+    assert np.isfinite(total).all()
+    assert np.isfinite(tape.gradient(total, logits)).all()
+
+
 def test_multibox_loss_takes_the_hardest_ground():
     given = np.zeros((1, 8, 4), np.float32)
     given[0, :, 0] = [0, 1, 0, 0, 2, 3, 4, 0]  # the background's logits

@@ -56,6 +56,15 @@ def test_numbers_that_are_not_finite_differ() -> None:
     some = answers((1, 0.5, 0.1))
     broken = answers((1, np.nan, 0.1))
     assert np.isnan(difference(broken, some)[0])
+    assert np.isnan(difference(some, broken)[0])
+
+
+def test_a_number_that_is_not_finite_is_seen_in_every_image() -> None:
+    some = answers((1, 0.5, 0.1))
+    two = [np.concatenate(pair) for pair in zip(some, some, strict=True)]
+    broken = [np.concatenate(pair) for pair in zip(some, answers((1, np.nan, 0.1)), strict=True)]
+    assert difference(two, two)[0] == 0.0
+    assert np.isnan(difference(broken, two)[0])
 
 
 def test_no_objects_are_equal_answers() -> None:

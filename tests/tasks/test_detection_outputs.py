@@ -1,5 +1,7 @@
 """Outputs of a detector: found by name and shape, decoded for people, refused in words."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,6 +17,8 @@ from cnnbench.tasks.detection import DETECTION, DetectionOptions
 from cnnbench.tasks.detection.codings import stated
 from cnnbench.tasks.detection.objective import DetectionObjective, FixedObjective
 from cnnbench.tasks.detection.outputs import decode
+from cnnbench.tasks.task import TrainedOn
+from tests.probes.tiny import Tiny
 
 NAMES = ("cat", "dog", "owl")
 GRID = {"": (None, 7, 7, 13)}
@@ -185,3 +189,58 @@ def test_answers_of_a_trained_detector_have_the_data_sets_labels():
 def test_spans_are_in_px_of_the_picture():
     for fit, span in (("stretch", (100, 200)), ("letterbox", (200, 200)), ("crop", (100, 100))):
         assert Placement.of((100, 200), (50, 50), fit).span == pytest.approx(span)
+
+
+class Lone(Tiny):
+    """A detector of one class."""
+
+    task = "detection"
+    classes = 1
+
+
+def test_a_trained_detector_of_one_class_has_one():
+    # A classifier with a single output has two.
+    fixed = DETECTION.fixed_objective(("nucleus",), "folder:cells", Lone(), TrainedOn(False))
+    outputs = {"boxes": READY[..., :4], "scores": READY[..., 4:5]}
+    found = fixed.answers(outputs, '{"kind":"decoded"}')
+    assert found["labels"][0, :2].tolist() == [0, NO_OBJECT]
+    with pytest.raises(JobFailed, match="has 2 usable classes, the network has 1"):
+        DETECTION.fixed_objective(("cat", "dog"), "folder:pets", Lone(), TrainedOn(False))
+
+
+def test_classes_are_found_by_the_names_that_a_file_states():
+    model = SimpleNamespace(classes=3, is_task_assumed=False)
+    kept = TrainedOn(False, stated=("owl", "cat", "dog"))
+
+    def labels(*names):
+        fixed = DETECTION.fixed_objective(names, "things", model, kept)
+        return fixed.answers(OUTPUTS, '{"kind":"decoded"}')["labels"][0, :3].tolist()
+
+    assert labels(*NAMES) == [2, 1, 0]
+    assert labels("dog") == [0, NO_OBJECT, NO_OBJECT]
+    assert labels("a", "b", "c") == [0, 2, 1], "other names are in the order of the outputs"
+
+
+def test_classes_of_a_users_detector_are_counted_once_it_is_built():
+    # What is known of it before is the width of its first output, the boxes.
+    model = SimpleNamespace(classes=4, is_task_assumed=True, stated=frozenset())
+
+    def fixed(*names, given=None):
+        return DETECTION.fixed_objective(names, "things", model, TrainedOn(False, given, "a.txt"))
+
+    assert fixed(*NAMES).encoding(ready_network()) == '{"kind":"decoded"}'
+    assert fixed("owl", given=NAMES).encoding(ready_network())
+    with pytest.raises(JobFailed, match="it has 3 classes, not 4; class_names: FILE lists them"):
+        fixed("a", "b", "c", "d").encoding(ready_network())
+
+
+def test_a_grid_without_a_coding_cannot_be_read():
+    images = tf.keras.Input((8, 8, 1))
+    network = tf.keras.Model(images, tf.keras.layers.Conv2D(13, 3)(images))
+    model = SimpleNamespace(classes=3, is_task_assumed=False)
+    fixed = DETECTION.fixed_objective(NAMES, "things", model, TrainedOn(False))
+    words = "it does not state how its output becomes boxes"
+    with pytest.raises(JobFailed, match=words):
+        fixed.encoding(network)
+    with pytest.raises(JobFailed, match=words):
+        decode(np.zeros((1, 6, 6, 13), np.float32), network, NAMES, top=5)

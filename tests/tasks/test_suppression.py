@@ -83,3 +83,11 @@ def test_one_image_has_no_loop_and_the_same_answers():
     found = graph(tf.constant(boxes[:1]), tf.constant(scores[:1]))
     for name, values in both.items():
         np.testing.assert_array_equal(found[name][0], values[0])
+
+
+def test_a_score_at_the_threshold_is_no_answer():
+    boxes = np.array([[[0.0, 0.0, 0.4, 0.4], [0.5, 0.5, 0.9, 0.9]]], np.float32)
+    scores = np.array([[[0.5], [0.75]]], np.float32)
+    found = suppressed(boxes, scores, Suppression(score_threshold=0.5))
+    assert np.asarray(found["labels"])[0, :2].tolist() == [0, NO_OBJECT]
+    assert np.asarray(found["scores"])[0, :2].tolist() == [0.75, 0.0]

@@ -29,6 +29,8 @@ from cnnbench.probes.trained_network import trained_interface
 # The known facts about the training of weights from a file.
 _KNOWN = {"dataset", "task", "recipe", "image_size", "dataset_sha256", "fit"}
 FILE = "trained.weights.h5"
+RANDOM = "random, seeded"
+"""The origin of weights that nothing has trained, in a card."""
 
 
 def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> ProbeResult:
@@ -68,7 +70,7 @@ def _untrained(handle: ModelHandle, file: Path | None, folder: Path) -> ProbeRes
     """Use the weights in ``file``, or random ones for which outputs differ between images."""
     whole = handle.trained(weights=file) if file else calibrated_model.build(handle)
     model, output = network.select_output(handle, whole)
-    origin = f"from {file.name}" if file else "random, seeded"
+    origin = f"from {file.name}" if file else RANDOM
     if not file and handle.is_trained:
         origin = "those in the file"
     _save(model, handle, folder)

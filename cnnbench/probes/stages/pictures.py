@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,11 +73,12 @@ def write(
     Raises:
         Unavailable: the data set is not on this machine.
     """
+    images: Iterable[Images]
     if training is None:
         rng = np.random.default_rng(0)
         coarse = rng.integers(0, 256, (count, 8, 8, shape[-1]), dtype=np.uint8)
         size = shape[:2]
-        images = [_enlarged(one, size) for one in coarse]
+        images = (_enlarged(one, size) for one in coarse)
     else:
         images = _of_dataset(handle, training, count, context)
     for place, image in enumerate(images):
@@ -91,17 +92,16 @@ def read(folder: Path) -> list[bytes]:
 
 def _of_dataset(
     handle: ModelHandle, training: AccuracySetting, count: int, context: Context
-) -> list[Images]:
+) -> Iterator[Images]:
+    """Yield pictures one by one: hundreds of photographs do not fit into memory together."""
     request = accuracy.data_request(handle, training, context)
     found = datasets.find(training.dataset).load(request, context.data_dir, context.search_path)
     test = found.test
     chosen = loading.subset(test.labels, training.test_examples)
     chosen = chosen[loading.order(test.labels[chosen])[:count]]
     sizes = _sizes(test, chosen, request)
-    return [
-        test.read(np.array([index]), (int(high), int(wide)), request.channels)[0]
-        for index, (high, wide) in zip(chosen, sizes, strict=True)
-    ]
+    for index, (high, wide) in zip(chosen, sizes, strict=True):
+        yield test.read(np.array([index]), (int(high), int(wide)), request.channels)[0]
 
 
 def _sizes(pictures: Pictures, chosen: Any, request: Request) -> Sequence[Sequence[int]]:

@@ -27,7 +27,6 @@ from cnnbench.tasks.task import TASKS, Objective
 from cnnbench.text import plural
 from cnnbench.units import show
 
-_RANDOM = "random, seeded"
 _KEPT = "seed-0.weights.h5"
 
 
@@ -90,7 +89,7 @@ def task_of(model: ModelHandle, setting: StagesSetting) -> str:
 
 def is_random(card: Mapping[str, Any]) -> bool:
     """Return whether the weights of a network are random."""
-    return bool(card["weights"] == _RANDOM)
+    return bool(card["weights"] == training.RANDOM)
 
 
 def kept(model: ModelHandle, setting: StagesSetting, context: Context) -> Path | None:

@@ -1,11 +1,11 @@
 """Sections of a report below its table.
 
-A section is a file with a function that makes it, and one line here.
+A section is a file with a function that makes it, and a line in each table here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cnnbench.report.sections import (
     call_paths,
@@ -18,6 +18,7 @@ from cnnbench.report.sections import (
 from cnnbench.report.sections.section import Section
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
+from cnnbench.statistics.ranks import FEWEST_RANKS
 
 _OF_RECORDS: tuple[Callable[[Run], Section | None], ...] = (detectors.section,)
 _OF_TABLES: tuple[Callable[[Report], Section | None], ...] = (
@@ -27,6 +28,16 @@ _OF_TABLES: tuple[Callable[[Report], Section | None], ...] = (
     stages.section,
     published_text.section,
 )
+
+NEEDS: Mapping[str, str] = {
+    "detectors": "an average precision of a detector",
+    "rankings": f"{rankings.FEWEST} backbones with the heads of two tasks, all above chance",
+    "call_paths": f"latencies of {FEWEST_RANKS} networks in two runtimes",
+    "sliding": "a classifier with the head +slide",
+    "stages": "times of the probe stages",
+    "published": f"latencies of {FEWEST_RANKS} networks in one runtime and in Keras' table",
+}
+"""Name of each section -> what a report needs for it."""
 
 
 def sections(run: Run) -> list[Section]:

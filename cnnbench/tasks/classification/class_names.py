@@ -60,22 +60,39 @@ class OutputsOf:
 
 
 def outputs_of(
-    classes: tuple[str, ...], model: ModelHandle, dataset: str, trained_on: TrainedOn
+    classes: tuple[str, ...],
+    model: ModelHandle,
+    dataset: str,
+    trained_on: TrainedOn,
+    width: int | None = None,
 ) -> OutputsOf:
     """Find the output of each of a folder's ``classes``.
 
-    The first rule that applies decides: the user's list; WordNet ids of ImageNet; as many
-    subfolders as outputs, in order; numbers, as indices of the outputs.
+    The first rule that applies decides: the user's list; the names that the network's file states,
+    if all classes are among them; WordNet ids of ImageNet; as many subfolders as outputs, in order;
+    numbers, as indices of the outputs.
+
+    Args:
+        classes: names of the folder's classes, in order.
+        model: the network.
+        dataset: its name, for messages.
+        trained_on: what is known of the network's classes.
+        width: number of the network's classes; by default those of a classifier, of which a single
+            output tells two classes apart.
 
     Raises:
         JobFailed: a class is unknown to the network, or their numbers differ.
     """
-    width = outputs.class_count(model.classes)
+    if width is None:
+        width = outputs.class_count(model.classes)
     if trained_on.names is not None:
         names, file = trained_on.names, trained_on.names_file
         if len(names) != width:
             raise JobFailed(f"'{file}' has {len(names)} classes, the network has {width}")
         return OutputsOf(classes, _output_indices(classes, names, dataset, f"of '{file}'"))
+    stated = tuple(trained_on.stated)
+    if len(stated) == len(set(stated)) == width and set(classes) <= set(stated):
+        return OutputsOf(classes, tuple(map(stated.index, classes)))
     ids = imagenet_ids()
     if trained_on.is_imagenet or (width == len(ids) and set(classes) <= set(ids)):
         what = "of ImageNet: subfolders must be named by WordNet id, for example n01440764"

@@ -26,7 +26,7 @@ class DetectionOptions(StrictModel):
     the weights of losses that a network's coding does not have are not used.
 
     Attributes:
-        score_threshold: smallest score of an answer. COCO's protocol keeps nearly all: a threshold
+        score_threshold: answers have a higher score. COCO's protocol keeps nearly all: a threshold
             made for people, as 0.3, lowers the average precision.
         nms_iou: of two boxes of one class that overlap more, only the better one is kept.
         max_detections: most answers for an image.
@@ -129,8 +129,12 @@ class Detection(RankedByResamples):
         from cnnbench.tasks.classification.class_names import outputs_of
         from cnnbench.tasks.detection.objective import FixedObjective
 
-        found = outputs_of(tuple(classes), model, dataset, trained_on)
-        return FixedObjective(classes, dataset, options or DetectionOptions(), found)
+        # Of a user's network only the width of its first output is known, which may be the boxes:
+        # as many classes are expected as there are names, and counted once it is built.
+        is_known = not model.is_task_assumed or "classes" in model.stated
+        width = model.classes if is_known else len(trained_on.names or classes)
+        found = outputs_of(tuple(classes), model, dataset, trained_on, width)
+        return FixedObjective(classes, dataset, options or DetectionOptions(), found, width)
 
     def refusal(self, model: ModelInfo, classes: int) -> str:
         """Return the reason if the model's name, or its file, is for other classes."""

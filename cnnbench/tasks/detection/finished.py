@@ -59,14 +59,16 @@ def difference(
 
     Returns:
         The largest distance, of edges in fractions of the image and of scores; infinite if an
-        answer is missing. And the largest expected number.
+        answer is missing, NaN if a number is not finite. And the largest expected number.
     """
     if [one.shape for one in outputs] != [one.shape for one in expected]:
         return float("inf"), 1.0
     scale = max(1.0, float(np.abs(expected[0]).max()))
     images = zip(*map(_images, (outputs, expected)), strict=True)
-    found = [max(_farthest(ours, theirs), _farthest(theirs, ours)) for ours, theirs in images]
-    return max(found), scale
+    found = [
+        _farthest(*pair) for ours, theirs in images for pair in ((ours, theirs), (theirs, ours))
+    ]
+    return float(np.max(found)), scale  # `max` would lose a NaN that is not the first
 
 
 def _images(answers: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:

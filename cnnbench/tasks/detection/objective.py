@@ -16,7 +16,7 @@ from cnnbench.tasks.detection import DetectionOptions, outputs
 from cnnbench.tasks.detection.codings import stated
 from cnnbench.tasks.detection.outputs import BOXES, LABELS, SCORES
 from cnnbench.tasks.detection.suppression import suppressed
-from cnnbench.tasks.task import Arrays, Evaluation, Objective
+from cnnbench.tasks.task import Arrays, Evaluation, Objective, Shape
 from cnnbench.text import plural
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ class DetectionObjective(Objective):
             self._check_classes(model.classes)
 
     def check_network(self, network: Any) -> None:
-        coder = stated.coder(stated.of_network(network))
-        found = output_names.named(output_names.of(network))
-        shapes = {path: tuple(output.shape) for path, output in found.items()}
+        coder, shapes = stated.coder(stated.of_network(network)), _shapes(network)
         outputs.paths(shapes, None, "the network")
         coder.losses(self._options, 0.0)  # raises where nothing can be trained
         self._check_classes(coder.classes(shapes))
@@ -180,6 +178,7 @@ class FixedObjective(DetectionObjective):
         dataset: its name, for messages.
         options: of suppression.
         outputs_of: the output of each class.
+        width: number of classes that the network must have; 0 for any.
     """
 
     def __init__(
@@ -188,9 +187,26 @@ class FixedObjective(DetectionObjective):
         dataset: str,
         options: DetectionOptions,
         outputs_of: OutputsOf,
+        width: int = 0,
     ) -> None:
         super().__init__(classes, dataset, options)
         self._indices = np.array(outputs_of.output_indices)
+        self._width = width
+
+    def encoding(self, network: Any) -> str:
+        """Return the coding of the network.
+
+        Raises:
+            JobFailed: it has another number of classes than was expected.
+        """
+        found = super().encoding(network)
+        count = stated.coder(found).classes(_shapes(network))
+        if self._width not in (0, count):
+            raise JobFailed(
+                f"it has {plural(count, 'class', 'classes')}, not {self._width}; class_names: FILE "
+                "lists them, one per line, in the order of the outputs"
+            )
+        return found
 
     def answers(self, outputs: Arrays, encoding: str) -> Named:
         """Return the answers with the data set's labels; those of other classes are left out."""
@@ -205,6 +221,12 @@ class FixedObjective(DetectionObjective):
             SCORES: np.take_along_axis(found[SCORES], order, axis=1) * kept,
             BOXES: np.take_along_axis(found[BOXES], order[..., None], axis=1) * kept[..., None],
         }
+
+
+def _shapes(network: Any) -> dict[str, Shape]:
+    """Return the shape of each output of a ``keras.Model`` by its path."""
+    found = output_names.named(output_names.of(network))
+    return {path: tuple(output.shape) for path, output in found.items()}
 
 
 def _named(arrays: Arrays) -> Mapping[str, np.ndarray]:

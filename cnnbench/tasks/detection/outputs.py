@@ -78,7 +78,7 @@ class Detected(Prediction):
 def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> list[list[Prediction]]:
     """Return the ``top`` objects of each image with the highest scores; `Task.decode`.
 
-    Their scores are at least `LEAST_SCORE`; an image may have none. Boxes are clipped to the image.
+    Their scores are above `LEAST_SCORE`; an image may have none. Boxes are clipped to the image.
     """
     from cnnbench.tasks.detection import DetectionOptions
     from cnnbench.tasks.detection.codings import stated

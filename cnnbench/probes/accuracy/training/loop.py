@@ -188,11 +188,14 @@ class Training:
         return bool(patience and points and len(points) - 1 - self._best(points) >= patience)
 
     def _best(self, points: list[Point]) -> int:
-        """Return the index of the best epoch by the metric of the task."""
+        """Return the index of the best epoch by the metric of the task; of equal ones by the loss.
+
+        An average precision may be 0 for several epochs in which the loss falls.
+        """
         name = self.setting.goal.early_stop_metric
-        values = [point[f"val_{name}"] for point in points]
-        is_lower = QUALITY[name].metric.better == "lower"
-        return int(np.argmin(values) if is_lower else np.argmax(values))
+        sign = 1 if QUALITY[name].metric.better == "lower" else -1
+        values = [(sign * point[f"val_{name}"], point["val_loss"]) for point in points]
+        return values.index(min(values))
 
     def _evaluated(self, model: Any, validation: Validation, epoch: int) -> Point:
         """Return the loss and the watched metric of the validation images.
@@ -200,7 +203,7 @@ class Training:
         A metric that Keras does not compute from batches takes long: only where it is needed.
         """
         found = model.evaluate(validation.batches, verbose=0, return_dict=True)
-        if not math.isfinite(found["loss"]):  # NumPy's argmin would take NaN for the smallest
+        if not math.isfinite(found["loss"]):  # a NaN has no place in an order
             raise JobFailed(f"diverged at epoch {epoch}: the validation loss is {found['loss']}")
         point, watched = {"val_loss": _rounded(found["loss"])}, self._watched
         value = _of_metric(found, watched)

@@ -47,7 +47,7 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     splits = setting.data_set.load(request, context.data_dir, context.search_path)
     names = _class_names(setting, context.search_path)
     is_imagenet = setting.weights == IMAGENET and not model.is_trained
-    trained_on = TrainedOn(is_imagenet, names, setting.class_names or "")
+    trained_on = TrainedOn(is_imagenet, names, setting.class_names or "", model.class_names)
     options = task_options.parsed(setting.goal, setting.options)
     objective = setting.goal.fixed_objective(
         splits.classes, setting.dataset, model, trained_on, options

@@ -24,7 +24,7 @@ POSITIVE, NEGATIVE = 0.5, 0.4  # IoU from which an anchor is an object's, below 
 OVER_IGNORED = 0.5  # share of an anchor inside an ignored object from which it is neither
 
 _LARGEST_LOG = math.log(1000 / 16)  # of the ratio of a box's size to its anchor's: no infinities
-_SMALLEST = 1e-6  # size of an object, for logarithms
+_SMALLEST = 1e-6  # size of an object and probability, for logarithms and roots
 _AT_ONCE = 30_000  # objects × anchors of an image; more are matched image by image
 _FORCED = 2.0  # added to an IoU, so that it exceeds all others
 
@@ -244,6 +244,8 @@ def _focal(alpha: float, gamma: float, label_smoothing: float) -> Callable[[Any,
         errors = tf.nn.sigmoid_cross_entropy_with_logits(labels=wanted, logits=given)
         probability = tf.sigmoid(given)
         missed = hard * (1 - probability) + (1 - hard) * probability
+        if gamma < 1:  # whose power has no slope at 0
+            missed = tf.maximum(missed, _SMALLEST)
         weights = (hard * alpha + (1 - hard) * (1 - alpha)) * tf.pow(missed, gamma)
         counts = tf.cast(labels > NEITHER, tf.float32)
         of_image = tf.reduce_sum(tf.reduce_sum(errors * weights, axis=-1) * counts, axis=1)

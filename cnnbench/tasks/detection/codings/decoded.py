@@ -20,6 +20,10 @@ UNTRAINABLE = (
     "it does not state how its outputs become boxes, so it can be evaluated but not trained: use a "
     "head, for example BasicCNN+yolo"
 )
+UNREADABLE = (
+    "it does not state how its output becomes boxes, and returns no 'boxes' and 'scores': use a "
+    "head, for example BasicCNN+yolo"
+)
 
 
 class DecodedCoder(Coder):
@@ -28,6 +32,8 @@ class DecodedCoder(Coder):
     kind = "ready boxes"
 
     def classes(self, shapes: Mapping[str, Shape]) -> int:
+        if SCORES not in shapes:
+            raise JobFailed(UNREADABLE)
         return shapes[SCORES][-1] or 0
 
     def targets(self, labels: Any, boxes: Any, ignored: Any) -> Any:
