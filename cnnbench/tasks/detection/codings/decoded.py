@@ -1,6 +1,6 @@
-"""Networks that return ready boxes, ``y0 x0 y1 x1`` in 0..1, and a score for each class.
+"""Networks that return decoded boxes, ``y0 x0 y1 x1`` in 0..1, and a score for each class.
 
-They can be evaluated, and not trained: nothing says how a box became their answer.
+They can be evaluated but not trained, because the coding of their boxes is unknown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UNTRAINABLE = (
 class DecodedCoder(Coder):
     """Boxes and scores as they are."""
 
-    kind = "ready boxes"
+    kind = "decoded boxes"
 
     def classes(self, shapes: Mapping[str, Shape]) -> int:
         return shapes[SCORES][-1] or 0
