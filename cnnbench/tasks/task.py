@@ -196,7 +196,7 @@ class Task(Finishing, Protocol):
             top: the number of predictions for an image, or all if fewer.
 
         Raises:
-            JobFailed: the outputs do not fit the task, or their classes the number of names.
+            JobFailed: the outputs do not fit the task, or the number of names is wrong.
         """
 
     def published_names(self, model: ModelHandle, outputs: Arrays) -> Sequence[str]:
