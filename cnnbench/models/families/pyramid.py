@@ -72,7 +72,7 @@ def shared_predictions(
     bias: float = 0.0,
     kernel_initializer: Any = None,
 ) -> list[Any]:
-    """Return ``values`` at every position of all levels, by shared convolutions (RetinaNet, fig. 3).
+    """Return ``values`` at every position of all levels, by shared convolutions (RetinaNet fig. 3).
 
     Args:
         maps: maps of the levels, ``(n, height, width, filters)``.
