@@ -1,4 +1,4 @@
-"""The part of a task's interface that puts its postprocessing inside an exported network."""
+"""The part of a task's interface for postprocessing inside an exported network."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cnnbench.errors import JobFailed
 
 
 class Finishing(Protocol):
-    """Postprocessing of a task's outputs, inside the file or beside it; by default only beside."""
+    """Postprocessing of outputs, inside the exported file or outside it; by default outside."""
 
     @property
     def postprocessing(self) -> str:
-        """A name of the work between outputs and predictions, for headings: ``decode``."""
+        """The name of the postprocessing, for headings: ``decode``."""
         return "decode"
 
     @property
@@ -25,9 +25,10 @@ class Finishing(Protocol):
 
     @property
     def finishes(self) -> bool:
-        """True if `finished` puts the postprocessing inside a network.
+        """True if `finished` can put the postprocessing inside a network.
 
-        Its time then depends on the outputs, so that only trained weights give a typical one.
+        The time of such postprocessing depends on the outputs, so it is representative only with
+        trained weights.
         """
         return False
 
@@ -39,7 +40,7 @@ class Finishing(Protocol):
             options: an instance of `Task.options`; None for the defaults.
 
         Raises:
-            JobFailed: its outputs cannot do the task.
+            JobFailed: its outputs do not fit the task.
         """
         raise JobFailed("this task has no postprocessing to put inside a network")
 

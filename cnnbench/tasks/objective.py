@@ -56,11 +56,11 @@ class Evaluation:
 class Objective(Protocol):
     """Training target and evaluation of networks on one data set.
 
-    A subclass inherits the methods that have a body here. ``encoding`` is the objective's own name
+    A subclass inherits the methods that have a body here. ``encoding`` is a name of the objective
     for the form of a network's outputs, for example ``logits``; only the objective interprets it.
 
-    The outputs of a network are one array or, where `Task.paths` finds several, arrays by role.
-    Losses, their weights and metrics of such a network are dictionaries with the same keys.
+    The outputs of a network are one array or, if `Task.paths` selects several, arrays by role. The
+    losses, their weights and the metrics of such a network are dictionaries with the same keys.
     """
 
     def outputs_for(self, own: int) -> int:
@@ -70,7 +70,7 @@ class Objective(Protocol):
         """Return a Keras layer from pooled features ``(n, d)`` to outputs.
 
         Raises:
-            JobFailed: only a head in the model's name can do the task.
+            JobFailed: the task needs a head in the model's name.
         """
 
     def targets(self, part: Part) -> Arrays:
@@ -94,8 +94,9 @@ class Objective(Protocol):
     def watched(self, encoding: str) -> Any:
         """Return the Keras metric `Task.watched`, computed in every epoch.
 
-        Of several outputs, a dictionary with one output: its metric has that name. None if it is no
-        mean over batches: then `watched_value` is computed in trainings that need it.
+        For several outputs, a dictionary of one output and its metric, which has that name. None if
+        the metric is not a mean over batches: `watched_value` is then computed in trainings that
+        need it.
         """
 
     def watched_value(self, answers: Arrays, targets: Arrays, encoding: str) -> float:
@@ -107,12 +108,12 @@ class Objective(Protocol):
         return concatenated(targets)
 
     def answers(self, outputs: Arrays, encoding: str) -> Arrays:
-        """Return what is kept of the outputs of one batch; by default the outputs.
+        """Return the part of one batch's outputs that is kept; by default all of them.
 
-        Answers of all test images are in memory at once, outputs of a detector would not fit.
+        The answers of all test images are in memory at once; a detector's outputs would not fit.
 
         Raises:
-            JobFailed: the outputs are not finite numbers, if that can no longer be seen.
+            JobFailed: the outputs are not finite, and the answers would not show it.
         """
         return outputs
 
@@ -124,15 +125,15 @@ class Objective(Protocol):
         """
 
     def postprocessed(self, outputs: Arrays, encoding: str) -> Any:
-        """Return what outputs say of their images: the work between a network and its user."""
+        """Return the final results for a batch of outputs, for timing the postprocessing."""
         return self.answers(outputs, encoding)
 
     def check_model(self, model: ModelHandle) -> None:
-        """Raise `JobFailed` if the model is fixed to outputs that cannot do the task."""
+        """Raise `JobFailed` if the model's fixed outputs do not fit the task."""
         return
 
     def check_network(self, network: Any) -> None:
-        """Raise `JobFailed` if the outputs of a ``keras.Model`` cannot do the task."""
+        """Raise `JobFailed` if the outputs of a ``keras.Model`` do not fit the task."""
         return
 
     def encoding(self, network: Any) -> str:
@@ -140,11 +141,11 @@ class Objective(Protocol):
         return ""
 
     def encoded(self, targets: Any, encoding: str) -> Any:
-        """Return targets as the loss takes them; by default as they are.
+        """Return targets in the form that the loss takes; by default unchanged.
 
         Args:
             targets: one batch of what `targets` returns, as tensors, after augmentation.
-            encoding: of the network's outputs.
+            encoding: encoding of the network's outputs.
 
         Returns:
             Tensors ``(n, ...)``: one, or one for each loss.
@@ -154,10 +155,10 @@ class Objective(Protocol):
     def agreement(self, answers: Arrays, others: Arrays, encoding: str) -> float | None:
         """Return the share of images for which two networks give the same `answers`.
 
-        None if answers of this task cannot be compared for equality.
+        Return None if the answers of this task cannot be compared for equality.
         """
         return None
 
     def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
-        """Return remarks for the reader on the model that was trained, and on the test images."""
+        """Return remarks on the trained model and on the test images, for the report."""
         return []

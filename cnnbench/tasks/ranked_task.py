@@ -1,4 +1,4 @@
-"""A task whose networks are ranked by a quality over seeds and images, computed from records."""
+"""Base of tasks that rank networks by a quality metric over seeds and images, from records."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ class RankedTask(Task):
     """A task with metrics whose intervals cover the choice of images (`Metric.is_of_images`).
 
     ``Evaluation.details`` has ``n_test``, the number of test images; ``chance``, the value of
-    `Task.primary` without looking at the images; and ``chances``, that of other metrics by name.
+    `Task.primary` for a constant prediction; and ``chances``, those of other metrics by name.
     """
 
     def quality(
         self, metric: str, known: Sequence[Evaluated], last: Evaluated, is_trained: bool
     ) -> Quality | None:
-        """Return a metric over seeds and images; None if the records do not tell its error.
+        """Return a metric over seeds and images; None if the records do not determine its error.
 
         Args:
-            metric: the metric.
-            known: evaluations that have it, one a seed.
-            last: has the other facts.
-            is_trained: other seeds would give other values.
+            metric: name of the metric.
+            known: evaluations that have it, one per seed.
+            last: the evaluation from which number of images and chance are taken.
+            is_trained: the value depends on the seed.
         """
 
     @property
     def judged(self) -> Sequence[str]:
-        """The metrics that mean nothing where `primary` is not above chance."""
+        """The metrics that are meaningless if `primary` is not above chance."""
         return [found.metric.name for found in quality_metrics(self.name)]
 
     def judge(self, contender: Contender) -> Mapping[str, Judgement]:
         """Return an interval and a verdict for every metric whose error is known.
 
         If `primary` is not above chance, the other metrics get the same verdict: calibration and
-        top-5 of a network that has learnt nothing mean nothing.
+        top-5 of a network that has learnt nothing are meaningless.
         """
         found: dict[str, Judgement] = {}
         for name in dict.fromkeys(name for one in contender.evaluations for name in one.metrics):
@@ -93,7 +93,7 @@ class RankedTask(Task):
         return bool(examples_of(evaluation)) and evaluation.metrics.get(self.primary) is not None
 
     def chance(self, evaluation: Evaluated, metric: str) -> float:
-        """Return the value of a metric without looking at the images; 0 if it is not recorded."""
+        """Return the value of a metric for a constant prediction; 0 if it is not recorded."""
         if metric == self.primary:
             return float(evaluation.details.get("chance", 0.0))
         chances = evaluation.details.get("chances")

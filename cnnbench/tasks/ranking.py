@@ -32,7 +32,7 @@ class Quality(ABC):
     Attributes:
         means: the quality on all images, one per seed.
         examples: number of test images.
-        chance: the quality without looking at the images.
+        chance: the quality of a constant prediction.
         is_trained: means depend on the seed; otherwise only the images are a sample.
     """
 
@@ -81,7 +81,7 @@ class Scores(Quality):
         means: the mean score of all images, one per seed.
         examples: number of test images.
         by_image: scores of every seed, of the same images; empty if unknown.
-        chance: the mean score without looking at the images.
+        chance: the mean score of a constant prediction.
         is_trained: means depend on the seed; otherwise only the images are a sample.
     """
 

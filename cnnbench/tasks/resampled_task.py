@@ -1,7 +1,7 @@
-"""A task whose metrics are of all test images together, as average precision.
+"""Base of tasks with metrics of the whole test set, such as average precision.
 
-Such a metric is no mean over the images, so that its error is found by the bootstrap: a record has
-its value on resamples of the images, the same resamples for every network that was evaluated on
+Such a metric is not a mean over the images, so its error is estimated by the bootstrap: a record
+has its value on resamples of the images, the same resamples for every network that was evaluated on
 the same images. Two networks are compared resample by resample, so that the difficulty of an image
 cancels. Intervals, tiers and gains are computed here, from records.
 """
@@ -24,9 +24,9 @@ from cnnbench.tasks.ranking import Quality
 from cnnbench.tasks.task import Evaluated
 
 STEPS = 1_000_000
-"""A value of 1 in a record: values of resamples are whole numbers, whose sums are exact."""
+"""Integer that stands for 1 in a record: values on resamples are integers, whose sums are exact."""
 
-_FEWEST = 50  # resamples that tell a variance
+_FEWEST = 50  # resamples needed to estimate a variance
 _MOST = 10_000
 
 
@@ -35,7 +35,7 @@ class Replicates:
     """Values of one metric on resamples of the test images.
 
     Attributes:
-        values: whole numbers of `STEPS` in 1, ``(resamples,)``.
+        values: integers in units of 1 / `STEPS`, ``(resamples,)``.
         images: hash of the test targets; empty if the record has none.
     """
 
@@ -55,8 +55,8 @@ class Resampled(Quality):
     Attributes:
         means: the metric on all images, one per seed.
         examples: number of test images.
-        replicates: of every seed, of the same images.
-        chance: the metric of one constant answer for all images.
+        replicates: one per seed, all of the same images.
+        chance: the metric of a constant prediction for all images.
         is_trained: the metric depends on the seed; otherwise only the images are a sample.
     """
 
@@ -76,7 +76,7 @@ class Resampled(Quality):
         return _variance(self.sums, len(self.replicates) * STEPS)
 
     def image_variance_beside(self, other: Quality) -> float | None:
-        """Variance of the difference over the resamples; includes no noise of the seeds."""
+        """Variance of the difference over the resamples, without the variance between seeds."""
         if not isinstance(other, Resampled):
             return None
         if not self.replicates[0].is_paired_with(other.replicates[0]):
@@ -89,8 +89,8 @@ class Resampled(Quality):
         """The mean with its 95 % interval.
 
         The error from the choice of images is common to all seeds: the variance is ``s² / k`` plus
-        that over the resamples, with Welch's degrees of freedom (Satterthwaite 1946). One seed has
-        the interval of the images alone.
+        that over the resamples, with Welch's degrees of freedom (Satterthwaite 1946). With one seed
+        the interval covers the choice of images alone.
         """
         count = len(self.means)
         of_seeds = self.of_seeds / count
@@ -102,16 +102,16 @@ class Resampled(Quality):
 
 
 class RankedByResamples(RankedTask):
-    """A task whose metrics are of all test images together.
+    """A task with metrics of the whole test set.
 
-    ``Evaluation.details`` has ``replicates``: metric -> its value on each resample, in whole
-    numbers of `STEPS`; and the hash of the test targets as the detail called `identity`.
+    ``Evaluation.details`` has ``replicates``: metric -> its value on each resample, integers in
+    units of 1 / `STEPS`; and the hash of the test targets under the key `identity`.
     """
 
     identity = "test_objects_sha256"
 
     def replicates(self, evaluation: Evaluated, metric: str) -> Replicates | None:
-        """Return the values on the resamples; None if the record, which may be edited, has none."""
+        """Return the values on the resamples; None if the record has none, or invalid ones."""
         stored = evaluation.details.get("replicates")
         values = stored.get(metric) if isinstance(stored, Mapping) else None
         if not _are_values(values):
@@ -122,7 +122,7 @@ class RankedByResamples(RankedTask):
     def quality(
         self, metric: str, known: Sequence[Evaluated], last: Evaluated, is_trained: bool
     ) -> Resampled | None:
-        """Return the metric with its resamples; None if the records do not have all of them."""
+        """Return the metric with its resamples; None if they are not in all of the records."""
         found = [one for each in known if (one := self.replicates(each, metric)) is not None]
         if len(found) != len(known) or not all(map(found[0].is_paired_with, found)):
             return None
@@ -137,8 +137,8 @@ class RankedByResamples(RankedTask):
     def gain(self, base: Evaluated, new: Evaluated) -> tuple[Estimate, int] | None:
         """Return the gain in `primary` with its 95 % interval over the images; None if unknown.
 
-        As in `proportions.gain`, the interval is that with two more images, one that only ``base``
-        and one that only ``new`` has right, so that equal answers on few images have one too.
+        As in `proportions.gain`, two images are added, one that only ``base`` and one that only
+        ``new`` gets right, so that equal answers on few images have an interval too.
         """
         before, after = (self.replicates(one, self.primary) for one in (base, new))
         values = [one.metrics.get(self.primary) for one in (base, new)]

@@ -1,4 +1,4 @@
-"""A task whose metrics are means over the test images of a score in 0..1 each.
+"""Base of tasks with metrics that are means over the test images of a score in 0..1.
 
 A score is 1 or 0 for a right or wrong class, or the overlap of two boxes. Intervals, tiers and
 gains of all such tasks are computed here, from records.

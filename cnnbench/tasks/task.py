@@ -51,7 +51,7 @@ __all__ = [
 DEFAULT = "classification"
 
 Shape = tuple[int | None, ...]
-"""Of a batch, as Keras states it: ``(None, 10)``."""
+"""Shape of a batch, as Keras states it: ``(None, 10)``."""
 
 
 class Evaluated(Protocol):
@@ -143,7 +143,7 @@ class Task(Finishing, Protocol):
 
     @property
     def fit(self) -> Fit:
-        """The default way of bringing pictures to the size of a network's input."""
+        """The default way of fitting pictures to a network's input."""
         return "crop"
 
     @property
@@ -161,7 +161,7 @@ class Task(Finishing, Protocol):
 
     @property
     def early_stop_metric(self) -> str:
-        """The metric of the validation images that tells the best epoch: ``loss``, or `watched`."""
+        """The validation metric that determines the best epoch: ``loss``, or `watched`."""
         return "loss"
 
     @property
@@ -171,18 +171,18 @@ class Task(Finishing, Protocol):
     def paths(
         self, outputs: Mapping[str, Shape], wanted: str | None, label: str
     ) -> str | dict[str, str]:
-        """Return which of a network's outputs the task reads; by default the wanted, or the first.
+        """Return the paths of the outputs that the task uses; by default the wanted or first one.
 
         Args:
             outputs: shape of each by its path (`models.output_names`), in the network's order.
-            wanted: the path that the model's name asks for; None for none.
+            wanted: the path that the model's name selects; None if it selects none.
             label: the model's name in messages.
 
         Returns:
-            One path, or of several outputs role -> path; `Objective` names them by role.
+            One path, or role -> path for several outputs; `Objective` names them by role.
 
         Raises:
-            UserError: it has no such output, or none that can do the task.
+            UserError: there is no such output, or none that fits the task.
         """
         return output_names.select(list(outputs), wanted, label)
 
@@ -198,11 +198,11 @@ class Task(Finishing, Protocol):
             top: the number of predictions for an image, or all if fewer.
 
         Raises:
-            JobFailed: the outputs cannot do the task, or are not of as many classes as names.
+            JobFailed: the outputs do not fit the task, or the number of names is wrong.
         """
 
     def published_names(self, model: ModelHandle, outputs: Arrays) -> Sequence[str]:
-        """Return the class names of a network's published weights; none if it has no such.
+        """Return the class names of a network's published weights; empty if it has none.
 
         Raises:
             Unavailable: the names are not on this machine and cannot be downloaded.
@@ -226,7 +226,7 @@ class Task(Finishing, Protocol):
         trained_on: TrainedOn,
         options: Any = None,
     ) -> Objective:
-        """Return the `objective` of evaluating a model as it was trained elsewhere.
+        """Return the `objective` of evaluating a model that was trained elsewhere.
 
         Raises:
             JobFailed: the data set's classes are not the model's.
@@ -234,25 +234,25 @@ class Task(Finishing, Protocol):
         return self.objective(classes, dataset, options)
 
     def plan_remark(self, model: ModelInfo, classes: int) -> str:
-        """Return a remark on training a model on a data set of so many classes; empty for none.
+        """Return a remark on training a model on a data set; empty for none.
 
         Args:
-            model: the remark is a predicate of it: ``is trained for …``.
-            classes: 0 if known only after reading the data set.
+            model: subject of the remark, which is a predicate: ``is trained for …``.
+            classes: number of classes of the data set; 0 if known only after reading it.
         """
         return ""
 
     def refusal(self, model: ModelInfo, classes: int) -> str:
-        """Return why a model cannot be trained on a data set; empty if it can.
+        """Return the reason why a model cannot be trained on a data set; empty if it can.
 
         The arguments are those of `plan_remark`; the reason is a predicate: ``has a head for …``.
         """
         return ""
 
     def gain(self, base: Evaluated, new: Evaluated) -> tuple[Estimate, int] | None:
-        """Return by how much `primary` rises from ``base`` to ``new``, and on how many images.
+        """Return the gain in `primary` from ``base`` to ``new``, and the number of test images.
 
-        None if they are not known image by image, or not for the same images.
+        Return None if they are not known image by image, or are of different images.
         """
         return None
 

@@ -229,8 +229,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], str]] = [
     (
         "yolo",
         lambda: detector("yolo", grid=20),
-        "an image of 32x32 is too small: the finest maps of 'net' have 16x16 places, and its head "
-        "needs 20x20 (set a larger input_shape, or a smaller grid)",
+        "an image of 32x32 is too small: the finest maps of 'net' have 16x16 positions, and its "
+        "head needs 20x20 (set a larger input_shape, or a smaller grid)",
     ),
     ("ssdlite", lambda: detector("ssdlite", finest=17), "or a smaller finest)"),
     ("retina", lambda: detector("retina", stride=1), "or a larger stride)"),
@@ -238,7 +238,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], str]] = [
     ("boxes", lambda: detector("yolo", boxes=0), "parameter boxes=0 must be at least 1"),
     ("levels", lambda: detector("ssdlite", levels=0), "parameter levels=0 must be at least 1"),
     ("scales", lambda: detector("ssdlite", smallest=0.9, largest=0.2), "0.9 to 0.2, are not in"),
-    ("scale", lambda: detector("retina", scale=0.0), "scale=0.0 is not the side of its anchors"),
+    ("scale", lambda: detector("retina", scale=0.0), "parameter scale=0.0, in strides, must be"),
     ("window", lambda: detector("windows", window=2.0), "window=2.0 is not in 0..1"),
     (
         "halvings",

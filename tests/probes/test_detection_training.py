@@ -70,7 +70,7 @@ def test_objects_are_learnt_and_the_validation_images_are_watched(trained: Probe
 def test_objects_that_the_grid_cannot_hold_are_counted(trained: ProbeResult) -> None:
     (note,) = trained.details["notes"]
     assert "test objects" in note
-    assert "more than a grid of 4 x 4 cells can hold" in note
+    assert "cannot be represented by a grid of 4 x 4 cells" in note
 
 
 def test_suppression_of_real_boxes_is_the_plain_one(trained: ProbeResult, folder: Path) -> None:

@@ -16,10 +16,10 @@ def anchor_outputs(
     """Return the two outputs that `AnchorCoding` describes.
 
     Args:
-        boxes: of each feature map the offsets, ``(n, rows, columns, anchors * 4)``.
-        classes: of each the logits, ``(n, rows, columns, anchors * classes)``.
-        coding: with one level a feature map.
-        prefix: of the layers' names.
+        boxes: offsets of each feature map, ``(n, rows, columns, anchors * 4)``.
+        classes: logits of each feature map, ``(n, rows, columns, anchors * classes)``.
+        coding: the coding, with one level per feature map.
+        prefix: prefix of the layers' names.
     """
     found = {}
     for name, maps in (("boxes", boxes), ("classes", classes)):

@@ -155,9 +155,9 @@ class PlaceOnGrid(tf.keras.layers.Layer):  # type: ignore[misc]
 
 @tf.keras.utils.register_keras_serializable(package="cnnbench")
 class StateCoding(tf.keras.layers.Layer):  # type: ignore[misc]
-    """Pass an output of a detector on, and state how its numbers become boxes.
+    """Identity layer that states the coding of a detector's boxes.
 
-    So a network that was saved, cloned or compressed still says how it is read.
+    It keeps the coding with a network that is saved, cloned or compressed.
 
     Args:
         coding: JSON values of a `cnnbench.models.heads.coding.Coding`.
@@ -179,7 +179,7 @@ class StateCoding(tf.keras.layers.Layer):  # type: ignore[misc]
 
 @tf.keras.utils.register_keras_serializable(package="cnnbench")
 class L2Normalization(tf.keras.layers.Layer):  # type: ignore[misc]
-    """Divide the channels of every place by their norm, then scale each by a trained factor.
+    """Divide the channels of every position by their norm, then scale each by a trained factor.
 
     As SSD does with its first maps (arXiv:1506.04579, sec. 3.3).
 

@@ -11,15 +11,16 @@ from cnnbench.models.families.layers import layers, tf
 def feature_pyramid(
     maps: Sequence[Any], filters: int = 256, prefix: str = "", extra: int = 2
 ) -> list[Any]:
-    """Return P3 to P7 of the backbone's C3, C4 and C5 (arXiv:1612.03144; arXiv:1708.02002).
+    """Return P3 to P7 from the backbone's C3, C4 and C5 (arXiv:1612.03144; arXiv:1708.02002).
 
-    A 1x1 convolution of each, the maps above enlarged to twice their size added, then a 3x3. P6 is
-    a 3x3 with stride 2 of P5, as in torchvision (the paper takes C5), P7 one of P6 after a ReLU.
+    P3 to P5 are a 1x1 convolution of the maps, plus the same sum of the next coarser maps upsampled
+    by 2, then a 3x3 convolution. P6 is a 3x3 convolution of P5 with stride 2, as in torchvision (of
+    C5 in the paper); P7 is another one, of P6 after a ReLU.
 
     Args:
         maps: ``(n, height, width, channels)``, each about half as high and wide as the one before.
-        filters: of every level.
-        prefix: of the layers' names.
+        filters: filters of every level.
+        prefix: prefix of the layers' names.
         extra: number of levels above those of the maps: P6 and P7.
     """
     below = len(maps) + 3
@@ -43,10 +44,11 @@ def feature_pyramid(
 
 
 def _enlarged(x: Any, size: Sequence[int], name: str) -> Any:
-    """Return maps of a whole multiple of the height and width, the nearest value, at ``size``.
+    """Return maps upsampled to ``size`` by an integer factor (nearest neighbour).
 
-    They are cut at the end, as maps halved with padding "same" begin at the first place; those
-    halved without padding lie in the middle, and zeros are put around them.
+    Maps that become too large are cropped at the end, since downsampling with padding "same" begins
+    at the first position. Maps that stay too small are padded with zeros on all sides, since
+    downsampling without padding leaves them in the middle.
     """
     pairs = list(zip(x.shape[1:3], size, strict=True))
     factors = [max(round(wanted / now), 1) for now, wanted in pairs]
@@ -70,16 +72,17 @@ def shared_predictions(
     bias: float = 0.0,
     kernel_initializer: Any = None,
 ) -> list[Any]:
-    """Return ``values`` at every place of each level, by the same convolutions (RetinaNet, fig. 3).
+    """Return ``values`` at every position of all levels, by shared convolutions (RetinaNet fig. 3).
 
     Args:
-        maps: of the levels, ``(n, height, width, filters)``.
-        values: of a place.
-        name: of the convolutions.
-        filters: of the hidden convolutions.
+        maps: maps of the levels, ``(n, height, width, filters)``.
+        values: number of values per position.
+        name: prefix of the names of the convolutions.
+        filters: filters of the hidden convolutions.
         depth: number of hidden 3x3 convolutions, each with a ReLU.
-        bias: initial bias of the last one.
-        kernel_initializer: of the hidden convolutions; by default near zero, as of the last one.
+        bias: initial bias of the last convolution.
+        kernel_initializer: initializer of the hidden convolutions; by default near zero, as for the
+            last one.
     """
     near_zero = tf.keras.initializers.RandomNormal(stddev=0.01)
     hidden = {"activation": "relu", "kernel_initializer": kernel_initializer or near_zero}

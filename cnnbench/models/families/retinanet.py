@@ -19,7 +19,7 @@ from cnnbench.models.heads.coding import AnchorCoding, Level
 preprocess_input = preprocessing.standardised
 
 _STAGES = ("conv3_block4_out", "conv4_block6_out", "conv5_block3_out")  # C3, C4, C5
-_PRIOR = 0.01  # probability of every class at first (sec. 4.1)
+_PRIOR = 0.01  # initial probability of every class (sec. 4.1)
 
 
 def RetinaNet(  # noqa: N802
@@ -29,15 +29,15 @@ def RetinaNet(  # noqa: N802
     smallest_anchor: int = 32,
     frozen_norm: bool = False,
 ) -> Any:
-    """120,087 anchors, nine a place, and 151.54 G MACs at 800x800x3 with 91 classes.
+    """120,087 anchors, nine per position, and 151.54 G MACs at 800x800x3 with 91 classes.
 
-    34,068,119 parameters are trainable. torchvision publishes 34,014,999: 53,120 less, the scales
-    and offsets of ResNet-50's batch normalisation, which are frozen there and here with
-    ``frozen_norm``. Its 91 classes include one for a background that no sigmoid needs.
+    34,068,119 parameters are trainable. torchvision publishes 34,014,999: 53,120 fewer, the scales
+    and offsets of ResNet-50's batch normalisation, which are frozen there, and here with
+    ``frozen_norm``. The 91 classes include torchvision's unused background class.
 
     Args:
-        smallest_anchor: side of the smallest square on P3, px; every level doubles it.
-        frozen_norm: the backbone's batch normalisation is never trained.
+        smallest_anchor: side of the smallest square on P3, px; every further level doubles it.
+        frozen_norm: keep the backbone's batch normalisation in inference mode.
     """
     if smallest_anchor < 2:
         raise ValueError("smallest_anchor must be at least 2 px")
@@ -59,7 +59,7 @@ def RetinaNet(  # noqa: N802
 
 
 def _coding(maps: list[Any], image: tuple[int, ...], side: int) -> AnchorCoding:
-    """Return the anchors; as in torchvision the first is at the corner, and steps are whole px."""
+    """Return the anchors: as in torchvision, the first is at the corner and steps are whole px."""
     levels = []
     for number, one in enumerate(maps):
         rows, columns = one.shape[1:3]

@@ -1,7 +1,7 @@
 """SSD300 on VGG-16 (Liu et al. 2015, "SSD: Single Shot MultiBox Detector", arXiv:1512.02325).
 
-The network of torchvision's ``ssd300_vgg16``, which follows the authors' code where the paper is
-silent.
+The network of torchvision's ``ssd300_vgg16``, which follows the authors' code where the paper gives
+no details.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EXTRA = ((256, 512, 2), (128, 256, 2), (128, 256, 1), (128, 256, 1))
 # Side of the default boxes on each of the six maps, in fractions of the image, and their ratios.
 _SCALES = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)
 _RATIOS = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))
-_STRIDES = (8, 16, 32, 64)  # px between the places of the first four maps
+_STRIDES = (8, 16, 32, 64)  # px between the positions of the first four maps
 
 
 def preprocess_input(images: Any) -> Any:
@@ -40,9 +40,9 @@ def SSD300(  # noqa: N802
 ) -> Any:
     """8,732 default boxes; 35,641,826 parameters and 34.86 G MACs with 90 classes, as torchvision.
 
-    A logit of the background is added to those of the classes: torchvision's 91 count it.
+    A logit of the background is added to those of the classes; torchvision's 91 classes include it.
 
-    The 3x3 convolutions of the last two maps have no padding, where their input is large enough.
+    The 3x3 convolutions of the last two maps have no padding if their input is large enough.
     """
     inputs = x = tf.keras.Input(input_shape)
     maps = []
@@ -83,7 +83,7 @@ def _convolution(x: Any, filters: int, size: int, name: str, **settings: Any) ->
 
 
 def _coding(maps: list[Any], image: tuple[int, ...]) -> AnchorCoding:
-    """Return the default boxes; the last two maps, made without padding, divide the image."""
+    """Return the default boxes; those of the last two maps, without padding, divide the image."""
     levels = []
     for number, one in enumerate(maps):
         cells = tuple(one.shape[1:3])

@@ -17,7 +17,7 @@ from cnnbench.models.heads.coding import AnchorCoding
 
 preprocess_input = preprocessing.signed
 
-_EXTRA = (512, 256, 256, 128)  # maps of the extra layers, each of which halves height and width
+_EXTRA = (512, 256, 256, 128)  # filters of the extra layers, each with a stride of 2
 _SCALES = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0)
 _RATIOS = (2, 3)
 _RELU6: dict[str, Any] = {**NORMALISATION, "activation": "relu6"}
@@ -30,7 +30,7 @@ def SSDLite320(  # noqa: N802
 ) -> Any:
     """3,234 default boxes; 3,440,060 parameters and 0.583 G MACs with 90 classes, as torchvision.
 
-    A logit of the background is added to those of the classes: torchvision's 91 count it.
+    A logit of the background is added to those of the classes; torchvision's 91 classes include it.
     """
     inputs = tf.keras.Input(input_shape)
     middle, x = reduced_trunk(inputs)
@@ -51,7 +51,7 @@ def SSDLite320(  # noqa: N802
 
 
 def halved(x: Any, filters: int, name: str, **after: Any) -> Any:
-    """Return an extra layer: half the filters, a depthwise convolution with stride 2, the filters.
+    """Return an extra layer: a 1x1 to half the filters, a depthwise with stride 2, a 1x1 to all.
 
     ``after`` are the arguments of `layers.normalised`.
     """
@@ -61,9 +61,9 @@ def halved(x: Any, filters: int, name: str, **after: Any) -> Any:
 
 
 def separable_prediction(x: Any, values: int, name: str, **after: Any) -> Any:
-    """Return ``values`` at every place of the maps: a 3x3 depthwise convolution, then a 1x1.
+    """Return ``values`` at every position of the maps: a 3x3 depthwise convolution, then a 1x1.
 
-    ``after`` are the arguments of `layers.normalised` after the first.
+    ``after`` are the arguments of `layers.normalised` after the first convolution.
     """
     x = depthwise_bn(x, 3, name=f"{name}_depth", **after)
     narrow = tf.keras.initializers.RandomNormal(stddev=0.03)
@@ -71,7 +71,7 @@ def separable_prediction(x: Any, values: int, name: str, **after: Any) -> Any:
 
 
 def _coding(maps: list[Any]) -> AnchorCoding:
-    """Return the default boxes: six at the middle of every place, which divide the image."""
+    """Return the default boxes: six at the centre of every cell of the maps."""
     levels = tuple(
         even_level(one.shape[1:3], default_box_sizes(_SCALES[at], _SCALES[at + 1], _RATIOS))
         for at, one in enumerate(maps)

@@ -31,11 +31,11 @@ def YOLOv1(  # noqa: N802
     """24 convolutions and 2 dense layers: a grid of 7x7 cells at 448 px, 20 classes (VOC).
 
     Leaky ReLU with slope 0.1 everywhere but at the end, dropout 0.5 between the dense layers, no
-    normalisation. The grid has one cell for every 64 px.
+    normalisation. A cell of the grid covers 64 x 64 px.
 
     Args:
-        boxes: of a cell.
-        units: of the first dense layer.
+        boxes: boxes per cell.
+        units: units of the first dense layer.
     """
     if min(boxes, units) < 1:
         raise ValueError("boxes and units must be at least 1")

@@ -1,4 +1,4 @@
-"""Heads: what makes a backbone a network for a task, as ``MobileNetV2+box``.
+"""Heads, which turn a backbone into a network for a task: ``MobileNetV2+box``.
 
 A head is one file here with a `Head` in it and one line in `HEADS`; another package adds one by an
 entry point of the group ``cnnbench.heads``. The module must be light to import: `Head.attach`
@@ -15,14 +15,14 @@ from cnnbench.plugins import Registry
 from cnnbench.text import shape_text
 
 PREFIX = "task_head_"
-"""Names of a head's layers begin with this; all other layers of the network are the backbone's.
+"""Prefix of the names of a head's layers; all other layers of the network are the backbone's.
 
-A backbone may not use it, as many use ``head_``: EfficientNet-Lite has a ``head_conv``.
+Backbones must not use it. ``head_`` would not do: EfficientNet-Lite has a ``head_conv``.
 """
 
 
 class Head(Protocol):
-    """A head."""
+    """The layers on a backbone that make it a network for one task."""
 
     @property
     def task(self) -> str:
@@ -30,31 +30,31 @@ class Head(Protocol):
 
     @property
     def summary(self) -> str:
-        """A phrase on what it is, for lists."""
+        """A short description for lists."""
 
     @property
     def takes_top(self) -> bool:
-        """True if it changes a whole classifier; else the backbone comes without its top."""
+        """True if it changes a complete classifier; else it gets a backbone without its top."""
 
     @property
     def attach(self) -> Callable[..., Any]:
         """``attach(backbone, classes, *, parameter=default, ...) -> outputs``.
 
-        ``backbone`` is a functional ``keras.Model`` from images to maps; with `takes_top` it is a
-        classifier. Other maps can be reached through its layers. The head's own parameters are
-        keyword arguments with defaults, and stand in its brackets.
+        ``backbone`` is a functional ``keras.Model`` from images to feature maps; with `takes_top`
+        it is a classifier. Other maps can be reached through its layers. The head's own parameters
+        are keyword arguments with defaults; model names set them in the head's brackets.
 
-        The outputs are a symbolic tensor, or a dictionary of several by name. Layers that the head
-        adds have names that begin with `PREFIX`. A `UserError` says why the head cannot be attached
-        to this backbone.
+        The outputs are a symbolic tensor, or a dictionary of several by name. Names of layers that
+        the head adds begin with `PREFIX`. A `UserError` says why the head cannot be attached to
+        this backbone.
         """
 
 
 @runtime_checkable
 class EnlargingHead(Head, Protocol):
-    """A head with `takes_top` on images larger than those of its classifier.
+    """A head with `takes_top` for images larger than those of its classifier.
 
-    Its ``attach`` is called with them: ``attach(classifier, classes, images, *, ...)``, where
+    Its ``attach`` receives them too: ``attach(classifier, classes, images, *, ...)``, where
     ``images`` is the symbolic input of the whole network.
     """
 
@@ -62,8 +62,8 @@ class EnlargingHead(Head, Protocol):
     def classifier_input(self) -> Callable[..., tuple[int, ...]]:
         """``classifier_input(own, image, *, parameter=default, ...) -> input_shape``.
 
-        The input at which the classifier is built, given its own by default and that of the whole;
-        the parameters are those of `attach`. A `UserError` says why the image cannot be taken.
+        The input shape of the classifier, given its default one and that of the whole network; the
+        parameters are those of `attach`. A `UserError` says why the image does not fit.
         """
 
 
@@ -71,14 +71,14 @@ def maps_of(backbone: Any) -> Any:
     """Return the last feature maps of a backbone, ``(n, height, width, channels)``.
 
     Raises:
-        UserError: it returns vectors.
+        UserError: the backbone returns vectors.
     """
     maps = backbone.outputs[0]
     if len(maps.shape) != 4:
         raise UserError(
             f"its head needs feature maps (n, height, width, channels), and the backbone "
             f"'{backbone.name}' gives {shape_text(maps.shape)}",
-            hint="the builder must leave out pooling and dense layers with include_top=False",
+            hint="the builder must omit pooling and dense layers with include_top=False",
         )
     return maps
 

@@ -11,8 +11,8 @@ from cnnbench.models.heads.coding import Level, Pair
 def default_box_sizes(scale: float, following: float, ratios: Sequence[float]) -> tuple[Pair, ...]:
     """Return the sizes of SSD's default boxes on one feature map (arXiv:1512.02325, sec. 2.2).
 
-    A square of side ``scale``, one of the geometric mean with the scale that follows, then a wide
-    and a high box of each ratio; in fractions of the image, at most 1.
+    A square with side ``scale``, one with the geometric mean of ``scale`` and ``following``, then a
+    wide and a high box for each ratio; as fractions of the image, at most 1.
     """
     mean = math.sqrt(scale * following)
     sizes = [(scale, scale), (mean, mean)]
@@ -30,7 +30,7 @@ def octave_sizes(side: int, image: Sequence[int]) -> tuple[Pair, ...]:
     of a height or width is rounded to whole px.
 
     Args:
-        side: of the smallest square, px.
+        side: side of the smallest square, px.
         image: ``(height, width)`` of the network's input, px; the sizes are fractions of it.
     """
     squares = [int(side * 2 ** (third / 3)) for third in range(3)]
@@ -46,17 +46,17 @@ def octave_sizes(side: int, image: Sequence[int]) -> tuple[Pair, ...]:
 def centred_level(cells: Sequence[int], step: Pair, sizes: tuple[Pair, ...]) -> Level:
     """Return anchors at the centres of ``cells`` that are ``step`` high and wide.
 
-    A single row or column stands in the middle of the image whatever the step.
+    A single row or column is in the middle of the image, regardless of the step.
 
     Args:
         cells: rows and columns.
-        step: in fractions of the image.
-        sizes: of the anchors at each place.
+        step: height and width of a cell, as fractions of the image.
+        sizes: sizes of the anchors at each position.
     """
     down, right = (1.0 if cells[axis] == 1 else step[axis] for axis in (0, 1))
     return Level(cells[0], cells[1], (down, right), (down / 2, right / 2), sizes)
 
 
 def even_level(cells: Sequence[int], sizes: tuple[Pair, ...]) -> Level:
-    """Return anchors at the middle of each of ``cells``, rows and columns that divide the image."""
+    """Return anchors at the centres of ``cells``, rows and columns of equal size over the image."""
     return centred_level(cells, (1 / cells[0], 1 / cells[1]), sizes)

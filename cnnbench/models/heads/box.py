@@ -1,4 +1,4 @@
-"""``+box``: one class and one box an image, from the pooled features."""
+"""``+box``: one class and one box per image, from the pooled features."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Box:
         pooled = layers.GlobalAveragePooling2D(name=f"{PREFIX}pool")(maps_of(backbone))
         if dropout:
             pooled = layers.Dropout(dropout, name=f"{PREFIX}dropout")(pooled)
-        # At first about the middle half of every image: a pretrained backbone has so many and so
-        # large features that with a usual kernel the first boxes would be far outside it.
+        # The initial box is about the middle half of every image. With the default initializer, the
+        # many large features of a pretrained backbone would give boxes far outside the image.
         near_zero = tf.keras.initializers.RandomNormal(stddev=0.01)
         centred = tf.keras.initializers.Constant(0.5)
         initial = {"kernel_initializer": near_zero, "bias_initializer": centred}

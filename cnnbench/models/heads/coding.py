@@ -1,7 +1,7 @@
-"""Codings: how the numbers that a detector returns stand for boxes and classes.
+"""Codings: how the outputs of a detector represent boxes and classes.
 
-A head of a detector states its coding in a layer of the network, `LAYER`; the task `detection`
-makes targets by it and decodes outputs with it. Light to import.
+A detection head states its coding in a layer of the network, `LAYER`; the task `detection` uses it
+to make training targets and to decode outputs. Light to import.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import numpy.typing as npt
 from cnnbench.models.heads import PREFIX
 
 LAYER = f"{PREFIX}coding"
-"""Name of the layer, a `StateCoding`, that every detector with a head of cnnbench has."""
+"""Name of the `StateCoding` layer that every detector of cnnbench has."""
 
 Pair = tuple[float, float]
-"""Down and right, or height and width, in fractions of the image."""
+"""Vertical and horizontal position, or height and width, as fractions of the image."""
 
 
 @dataclass(frozen=True)
 class GridCoding:
-    """A grid of cells, each of which finds the object whose centre it holds (YOLO v1).
+    """A grid of cells; each cell detects the object whose centre lies in it (YOLO v1).
 
-    The network has one output, ``(n, rows, columns, boxes * 5 + classes)``, all logits. Of every
-    cell it gives, for each of its boxes, x and y of the centre relative to the cell, the roots of
-    width and height relative to the image, and the objectness, whose sigmoids these are; then the
-    classes, whose softmax are their probabilities.
+    The network has one output of logits, ``(n, rows, columns, boxes * 5 + classes)``. Each cell has
+    five values for each of its boxes: their sigmoids are x and y of the centre relative to the
+    cell, the square roots of width and height relative to the image, and the objectness. The other
+    values are the classes; their softmax gives the probabilities.
 
     Attributes:
-        rows, columns: of the grid.
-        boxes: number of boxes of a cell.
-        classes: their number.
+        rows, columns: size of the grid.
+        boxes: number of boxes per cell.
+        classes: number of classes.
     """
 
     rows: int
@@ -45,13 +45,13 @@ class GridCoding:
 
 @dataclass(frozen=True)
 class Level:
-    """Anchors over one feature map: at every place of a grid, one of each size.
+    """Anchors on one feature map: one of each size at every position of a grid.
 
     Attributes:
-        rows, columns: of the grid.
-        step: from one place to the next.
-        first: centre of the first place.
-        sizes: height and width of each anchor of a place.
+        rows, columns: size of the grid.
+        step: distance between neighbouring positions.
+        first: centre of the first position.
+        sizes: height and width of each anchor of a position.
     """
 
     rows: int
@@ -65,16 +65,16 @@ class Level:
 class AnchorCoding:
     """Boxes relative to anchors (SSD, RetinaNet).
 
-    The network has two outputs of N anchors: ``boxes`` ``(n, N, 4)``, offsets ``y x h w`` of the
+    The network has two outputs for N anchors: ``boxes`` ``(n, N, 4)``, offsets ``y x h w`` from the
     anchor, and ``classes``, logits ``(n, N, classes)``, or ``(n, N, 1 + classes)`` where the first
     is the background. Anchors are ordered by level, row, column and size.
 
-    With anchor ``cy cx h w`` and offsets ``ty tx th tw`` the centre of a box is ``cy + v0 * ty *
-    h``, its height ``h * exp(v1 * th)``.
+    With anchor ``cy cx h w`` and offsets ``ty tx th tw``, the vertical centre of a box is ``cy + v0
+    * ty * h`` and its height ``h * exp(v1 * th)``; x and the width likewise.
 
     Attributes:
-        levels: the anchors.
-        scores: ``softmax`` over background and classes, or one ``sigmoid`` a class.
+        levels: the anchors of each feature map.
+        scores: ``softmax`` over background and classes, or one ``sigmoid`` per class.
         variances: ``(v0, v1)``.
     """
 
@@ -99,10 +99,10 @@ def to_json(coding: Coding) -> dict[str, Any]:
 
 
 def of_json(values: Mapping[str, Any]) -> Coding:
-    """Return the coding that `to_json` wrote.
+    """Return the coding from the values of `to_json`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: they are not a coding.
     """
     found = dict(values)
     try:

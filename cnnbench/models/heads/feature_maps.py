@@ -1,4 +1,4 @@
-"""Feature maps of a backbone at each of its resolutions, for heads that read more than the last."""
+"""Feature maps of a backbone at each of its resolutions, for heads that do not use the last."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ _MOVING = ("ZeroPadding2D", "Cropping2D")
 def resolutions(backbone: Any) -> list[Any]:
     """Return the last maps ``(n, height, width, channels)`` of each resolution, finest first.
 
-    A resolution has at least twice as many places as the next. Of its maps the last through which
-    every path from the image to the output leads are taken: the end of a residual stage, or the
-    expansion before the stride in MobileNetV2. Where all are inside branches, as in NASNet, the
-    last that merges branches are taken. The layers of nested models are not seen.
+    A resolution has at least twice as many positions as the next. The maps returned are the last
+    ones of the resolution through which every path from the image to the output passes: the end of
+    a residual stage, or the expansion before the stride in MobileNetV2. If all maps are inside
+    branches, as in NASNet, they are the last ones that merge branches. Layers inside nested models
+    are not considered.
 
     Args:
         backbone: a functional ``keras.Model`` from images to maps.
 
     Raises:
-        UserError: it returns vectors, or maps of unknown size.
+        UserError: the backbone returns vectors, or maps of unknown size.
     """
     maps = maps_of(backbone)
     size_of(maps)
@@ -45,15 +46,15 @@ def resolutions(backbone: Any) -> list[Any]:
 
 
 def from_finest(backbone: Any, places: Sequence[int], hint: str) -> list[Any]:
-    """Return the coarsest maps of at least so many places, and all coarser, finest first.
+    """Return the coarsest maps of at least a given size, and all coarser ones, finest first.
 
     Args:
         backbone: as for `resolutions`.
-        places: rows and columns.
-        hint: what else than a larger image helps, for the message.
+        places: the least numbers of rows and columns.
+        hint: alternative to a larger image, for the message.
 
     Raises:
-        UserError: the image is too small: all maps have fewer.
+        UserError: the image is too small: all maps have fewer rows or columns.
     """
     known = resolutions(backbone)
     enough = [
@@ -64,7 +65,7 @@ def from_finest(backbone: Any, places: Sequence[int], hint: str) -> list[Any]:
     if not enough:
         raise UserError(
             f"an image of {show(image_size(backbone))} is too small: the finest maps of "
-            f"'{backbone.name}' have {show(size_of(known[0]))} places, and its head needs "
+            f"'{backbone.name}' have {show(size_of(known[0]))} positions, and its head needs "
             f"{show(tuple(places))}",
             hint=f"set a larger input_shape, or {hint}",
         )
@@ -72,10 +73,10 @@ def from_finest(backbone: Any, places: Sequence[int], hint: str) -> list[Any]:
 
 
 def image_size(backbone: Any) -> tuple[int, int]:
-    """Return the height and width of the images that a backbone takes, px.
+    """Return the height and width of a backbone's input, px.
 
     Raises:
-        UserError: it takes images of any size.
+        UserError: the input may have any size.
     """
     return size_of(backbone.inputs[0])
 
@@ -84,7 +85,7 @@ def size_of(maps: Any) -> tuple[int, int]:
     """Return rows and columns of symbolic maps or images.
 
     Raises:
-        UserError: they are not known.
+        UserError: they are unknown.
     """
     _, height, width, _ = maps.shape
     if height is None or width is None:
@@ -101,9 +102,9 @@ def _places(maps: Any) -> int:
 
 
 def _candidates(backbone: Any, output: Any) -> Iterator[tuple[Any, bool]]:
-    """Yield maps before ``output``, the last first, and whether every path leads through them.
+    """Yield maps before ``output``, the last first, and whether every path passes through them.
 
-    Those inside branches are left out, but for those that merge branches.
+    Maps inside branches are omitted unless they merge branches.
     """
     path = _path_to(output, keras_graph.layer_graph(backbone))
     weighted = [at for at, node in enumerate(path) if _has_kernel(node)]
@@ -132,9 +133,9 @@ def _path_to(output: Any, graph: Any) -> list[Node]:
 
 
 def _last_bypass(path: Sequence[Node]) -> list[int]:
-    """Return for each node the last at which anything made before it is used.
+    """Return for each node the last node that uses an output made before it.
 
-    Where that is not later than the node itself, every path leads through its output.
+    If that is not later than the node itself, every path passes through its output.
     """
     last_use = {id(one): at for at, node in enumerate(path) for one in node.inputs}
     made = {id(one) for node in path for one in node.outputs}

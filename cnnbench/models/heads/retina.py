@@ -1,4 +1,4 @@
-"""``+retina``: a feature pyramid, predictions by the same convolutions on all its levels."""
+"""``+retina``: a feature pyramid with the same prediction layers on all levels."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from cnnbench.models.heads.coding import AnchorCoding
 from cnnbench.models.heads.feature_maps import from_finest, image_size, size_of
 
 _PRIOR = 0.01
-"""Probability of every class at first, so that the many empty anchors do not drown the loss."""
+"""Initial probability of every class; the many negative anchors must not dominate the loss."""
 _UNEVEN = 1.25
-"""Strides up to so many times the one asked for are taken: 299 px to 35 places are 8.5 px."""
+"""Accepted ratio of the stride to the requested one: 35 positions on 299 px are 8.5 px apart."""
 
 
 class Retina:
     """RetinaNet (arXiv:1708.02002, sec. 4; the pyramid, FPN, after arXiv:1612.03144).
 
-    The pyramid stands on the backbone's coarsest maps with ``stride`` px or less between places
-    and on all coarser ones; above it are more levels, halved by 3x3 convolutions, up to ``levels``
-    in all, while their anchors are smaller than the image. Two stacks of ``depth`` 3x3 convolutions
-    of ``channels`` channels, the same for all levels, give classes and boxes. The paper has 256
-    channels and a depth of 4.
+    The pyramid is built on the backbone's coarsest maps with a stride of at most ``stride`` px, and
+    on all coarser ones. 3x3 convolutions with a stride of 2 add further levels, up to ``levels`` in
+    all, as long as their anchors are smaller than the image. Two stacks of ``depth`` 3x3
+    convolutions with ``channels`` channels, shared by all levels, predict classes and boxes. The
+    paper has 256 channels and a depth of 4.
 
-    A place has nine anchors: squares of ``scale`` strides and of one and two thirds of an octave
-    more, each also twice as high as wide and the reverse. The paper's ``scale`` is 4.
+    Each position has nine anchors: squares with sides of ``scale``, 2^(1/3) ``scale`` and 2^(2/3)
+    ``scale`` strides, and boxes of the same areas, twice as high as wide and twice as wide as high.
+    The paper's ``scale`` is 4.
 
-    Outputs: ``boxes`` and ``classes``, logits of one sigmoid a class; see `AnchorCoding`.
+    Outputs: ``boxes`` and ``classes``, logits of one sigmoid per class; see `AnchorCoding`.
     """
 
     task = "detection"
@@ -53,7 +54,7 @@ class Retina:
         check_at_least(1, stride=stride, levels=levels, channels=channels)
         check_at_least(0, depth=depth)
         if not 0.5 <= scale <= 100:
-            raise UserError(f"scale={scale} is not the side of its anchors in strides, 0.5 to 100")
+            raise UserError(f"its head's parameter scale={scale}, in strides, must be 0.5 to 100")
         image = image_size(backbone)
         places = [max(math.ceil(size / (stride * _UNEVEN)), 1) for size in image]
         maps = from_finest(backbone, places, "a larger stride")[:levels]

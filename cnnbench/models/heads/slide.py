@@ -16,29 +16,29 @@ Shape = tuple[int, ...]
 
 
 class _Sliding:
-    """Heads that take a classifier, ``crop`` px in size, to larger images.
+    """Heads that apply a classifier, with an input of ``crop`` px, to larger images.
 
-    Outputs: the classifier's probabilities of every window, ``(n, down, right, classes)``. The
-    windows are as many px apart as the product of the classifier's strides. Pixels to the right
-    and at the bottom that are part of no whole window are not used.
+    Outputs: the classifier's probabilities for every window, ``(n, rows, columns, classes)``. The
+    distance between windows is the product of the classifier's strides, in px. Pixels on the right
+    and at the bottom that are not part of a whole window are not used.
     """
 
     task = "classification"
     takes_top = True
 
     def classifier_input(self, own: Shape, image: Shape, *, crop: Shape | None = None) -> Shape:
-        """Return the input at which the classifier is built: ``crop``, by default its own.
+        """Return the input shape of the classifier: ``crop``, or its default one.
 
         Args:
-            own: the classifier's input by default, ``(height, width, channels)``.
-            image: the input of the whole network.
+            own: default input shape of the classifier, ``(height, width, channels)``.
+            image: input shape of the whole network.
             crop: ``(height, width)`` of a window.
 
         Raises:
-            UserError: the image is smaller, or ``crop`` is no height and width.
+            UserError: the image is smaller, or ``crop`` is not a height and width.
         """
         if crop is not None and (not isinstance(crop, tuple) or len(crop) != 2):
-            raise UserError("crop is the height and width of a window", hint="write crop=28x28")
+            raise UserError("crop must be height and width of a window", hint="write crop=28x28")
         window = tuple(own[:2] if crop is None else crop)
         if any(whole < part for whole, part in zip(image, window, strict=False)):
             raise UserError(
@@ -48,7 +48,7 @@ class _Sliding:
         return (*window, *image[2:])
 
     def _read(self, classifier: Any, images: Any) -> tuple[Classifier, Grid]:
-        """Read the classifier; return it with its windows in the images."""
+        """Return the parsed classifier and the grid of its windows in the images."""
         from cnnbench.models.fcn import Classifier
         from cnnbench.models.fcn.sliding import Grid
 
@@ -57,15 +57,15 @@ class _Sliding:
 
 
 class Slide(_Sliding):
-    """The classifier as a fully convolutional network, which shares the work of its windows."""
+    """The classifier as a fully convolutional network, whose windows share computations."""
 
-    summary = "a classifier made fully convolutional, at every window of a larger image"
+    summary = "a fully convolutional classifier, applied to every window of a larger image"
 
     def attach(self, backbone: Any, classes: int, images: Any, *, crop: Shape | None = None) -> Any:
         import tensorflow as tf
 
         read, grid = self._read(backbone, images)
-        # Then no floor of a pooling gives a place that is no whole window.
+        # Without these pixels, rounding in a pooling layer cannot add a position without a window.
         bottom, right = (
             size - part for size, part in zip(images.shape[1:3], grid.covered, strict=True)
         )
@@ -79,7 +79,7 @@ class Slide(_Sliding):
             if tuple(one.shape[1:3]) != grid.places:
                 raise UserError(
                     f"the grid of '{backbone.name}' is {show(tuple(one.shape[1:3]))}, but there "
-                    f"are {show(grid.places)} windows: a layer moves its places",
+                    f"are {show(grid.places)} windows: a layer changes the number of positions",
                     hint="cnnbench.to_fcn(model) converts it without a grid of windows",
                 )
         return outputs
@@ -88,7 +88,7 @@ class Slide(_Sliding):
 class Crops(_Sliding):
     """The unchanged classifier on every window, all of them in one batch."""
 
-    summary = "a classifier on every window of a larger image, cut out one by one"
+    summary = "a classifier applied to every window of a larger image, cut out one by one"
 
     def attach(self, backbone: Any, classes: int, images: Any, *, crop: Shape | None = None) -> Any:
         import tensorflow as tf

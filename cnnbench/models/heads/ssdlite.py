@@ -1,4 +1,4 @@
-"""``+ssdlite``: separable predictions at the places of several feature maps, with anchors."""
+"""``+ssdlite``: anchors on several feature maps, predicted by separable convolutions."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from cnnbench.models.heads.feature_maps import from_finest, size_of
 class SsdLite:
     """SSDLite (arXiv:1801.04381, sec. 6.2; anchors after arXiv:1512.02325, sec. 2.2).
 
-    The maps are the backbone's coarsest of at least ``finest`` rows and columns and all coarser
-    ones, then extra layers of ``width`` channels, each of which halves them, up to ``levels`` maps
-    in all. Each map has its own predictions: a depthwise convolution of 3x3, then one of 1x1.
+    The maps are the coarsest ones of the backbone with at least ``finest`` rows and columns, all
+    coarser ones, and extra layers of ``width`` channels, each with a stride of 2, up to ``levels``
+    maps in all. Each map has its own prediction layers: a depthwise 3x3 convolution, then a 1x1
+    convolution.
 
-    The scales of the anchors rise evenly from ``smallest`` on the finest maps to ``largest``, in
-    fractions of the image's sides. A place has a square of its scale, one of the geometric mean
-    with the next scale, and a wide and a high box of each ratio up to ``ratios``: 2, or 2 and 3.
+    The scales of the anchors increase evenly from ``smallest`` on the finest maps to ``largest`` on
+    the coarsest, as fractions of the image's sides. Each position has a square of its scale, one of
+    the geometric mean with the next scale, and a wide and a high box for each aspect ratio from 2
+    to ``ratios``.
 
-    Outputs: ``boxes`` and ``classes``, the first of which is the background; see `AnchorCoding`.
+    Outputs: ``boxes`` and ``classes``; class 0 is the background; see `AnchorCoding`.
     """
 
     task = "detection"
-    summary = "separable predictions on several feature maps, with anchors (SSDLite)"
+    summary = "anchors on several feature maps, separable convolutions (SSDLite)"
     takes_top = False
 
     def attach(
@@ -47,8 +49,8 @@ class SsdLite:
         check_at_least(1, finest=finest, levels=levels, width=width, ratios=ratios)
         if not 0 < smallest <= largest <= 1:
             raise UserError(
-                f"the scales of its anchors, {smallest} to {largest}, are not in 0..1 and rising",
-                hint="write for example smallest=0.15,largest=0.9",
+                f"the scales of its anchors, {smallest} to {largest}, are not in 0..1, ascending",
+                hint="for example smallest=0.15,largest=0.9",
             )
         maps = from_finest(backbone, (finest, finest), "a smaller finest")[:levels]
         for number in range(len(maps) + 1, levels + 1):

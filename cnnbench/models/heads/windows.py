@@ -1,4 +1,4 @@
-"""``+windows``: a localiser with an objectness, slid over the image at several scales."""
+"""``+windows``: a localiser with an objectness, applied to every window at several scales."""
 
 from __future__ import annotations
 
@@ -11,33 +11,34 @@ from cnnbench.models.heads.coding import AnchorCoding, Level
 from cnnbench.models.heads.feature_maps import from_finest, size_of
 from cnnbench.named import show
 
-_PRIOR = 0.01  # probability of every class at first, as most windows are empty
+_PRIOR = 0.01  # initial probability of every class, as most windows are empty
 
 
 class Windows:
     """Sliding a localiser (Géron, 3rd ed., ch. 14, "Object Detection" before "FCNs").
 
-    The localiser is what `+box` makes: average pooling of the maps in a window, a dense layer of
-    ``width`` units, and from it a box and, for each class, the probability that the window holds an
-    object of it; all are low in an empty window, which is the objectness. Its dense layers are
-    convolutions of 1x1 and its pooling has the size of a window, so that one pass of the backbone
-    serves all windows of an image. The backbone sees the image at ``scales`` scales, each half as
-    large as the one before, with the same weights. At each the windows of ``sizes`` sizes slide
-    over the maps, one place at a time: squares of ``window`` times the image's shorter side, and
+    The localiser is that of `+box`: average pooling of the maps in a window, a dense layer of
+    ``width`` units, and then a box and, for each class, the probability that the window contains an
+    object of it. All probabilities are low in an empty window; they serve as the objectness. Dense
+    layers are 1x1 convolutions and the pooling has the size of a window, so all windows of a scale
+    share one pass of the backbone. The backbone is applied, with the same weights, to the image at
+    ``scales`` scales, each half the previous one. At each scale windows of ``sizes`` sizes slide
+    over the maps, one position at a time: squares of ``window`` times the image's shorter side, and
     larger ones in even ratios up to twice that.
 
-    The maps are the backbone's coarsest of at least ``finest`` rows and columns at full size.
+    The maps are the coarsest ones of the backbone with at least ``finest`` rows and columns at full
+    size.
 
-    ``+slide`` differs: it makes a trained classifier of crops fully convolutional as it is, at one
-    scale, and tells classes of windows without boxes; it is evaluated, not trained. Here the
-    localiser is trained on whole images, and its maps see beyond the window.
+    ``+slide`` is different: it makes a classifier that was trained on crops fully convolutional, at
+    one scale, and predicts classes of windows without boxes; it is evaluated, not trained. Here the
+    localiser is trained on whole images, and its receptive field extends beyond the window.
 
-    Outputs: ``boxes`` and ``classes``, logits of one sigmoid a class; the windows are the anchors
+    Outputs: ``boxes`` and ``classes``, logits of one sigmoid per class; the windows are the anchors
     of the `AnchorCoding`.
     """
 
     task = "detection"
-    summary = "a localiser with objectness, slid over the image at several scales"
+    summary = "a localiser with objectness, applied to every window at several scales"
     takes_top = False
 
     def attach(
@@ -58,7 +59,9 @@ class Windows:
         layers = tf.keras.layers
         check_at_least(1, finest=finest, scales=scales, sizes=sizes, width=width)
         if not 0 < window <= 1:
-            raise UserError(f"window={window} is not in 0..1 of the image's shorter side")
+            raise UserError(
+                f"window={window} is not in 0..1, a fraction of the image's shorter side"
+            )
         trunk = from_finest(backbone, (finest, finest), "a smaller finest")[0]
         top = [
             layers.Conv2D(width, 1, activation="relu", name=f"{PREFIX}dense"),
@@ -91,10 +94,10 @@ def _near_zero() -> Any:
 
 
 def _at_scales(backbone: Any, trunk: Any, scales: int) -> list[Any]:
-    """Return the maps ``trunk`` of the image, and of the image halved again and again.
+    """Return the maps ``trunk`` of the image, and those of the image downsampled by 2, 4 and so on.
 
     Raises:
-        UserError: a halved image is too small, or a layer takes maps of one size only.
+        UserError: a downsampled image is too small, or a layer accepts maps of one size only.
     """
     import tensorflow as tf
 
@@ -133,14 +136,14 @@ _FEWER = "set a larger input_shape, or fewer scales"
 
 
 def _window_places(places: tuple[int, int], window: float, sizes: int) -> list[int]:
-    """Return the sides of the windows of one scale in places, each once, the smallest first."""
+    """Return the distinct sides of the windows of one scale in positions, the smallest first."""
     shorter = min(places)
     sides = (window * 2 ** (number / sizes) * shorter for number in range(sizes))
     return sorted({min(max(round(side), 1), shorter) for side in sides})
 
 
 def _level(places: tuple[int, int], side: int) -> Level:
-    """Return the windows of one size as anchors: all that lie wholly on the maps."""
+    """Return the windows of one size as anchors: all that lie completely on the maps."""
     down, right = places
     return Level(
         down - side + 1,

@@ -1,4 +1,4 @@
-"""``+yolo``: a grid of cells, each of which finds the object whose centre it holds."""
+"""``+yolo``: a grid of cells; each cell detects the object whose centre lies in it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cnnbench.models.heads.feature_maps import from_finest, size_of
 class Yolo:
     """YOLO v1 (arXiv:1506.02640, sec. 2; Géron, 3rd ed., ch. 14, "You Only Look Once").
 
-    The backbone's coarsest maps of at least ``grid`` rows and columns, halved by 3x3 convolutions
-    while the grid stays at least as fine, then ``depth`` more 3x3 convolutions and one of 1x1 that
-    gives the logits of each cell. Coarser maps of the backbone are not used. The paper
-    has two dense layers over the whole grid instead, on images of 448 px: see `YOLOv1`.
+    The head uses the coarsest maps of the backbone with at least ``grid`` rows and columns. 3x3
+    convolutions downsample them by 2 as long as they keep that many; ``depth`` more 3x3
+    convolutions and a 1x1 convolution give the logits of each cell. The paper has two dense layers
+    over the whole grid instead, on images of 448 px: see `YOLOv1`.
 
-    Output: ``(n, rows, columns, boxes * 5 + classes)``, as `GridCoding` says.
+    Output: ``(n, rows, columns, boxes * 5 + classes)``; see `GridCoding`.
     """
 
     task = "detection"
@@ -49,8 +49,8 @@ class Yolo:
             x = conv_bn(x, width, 3, strides=2, name=f"{PREFIX}halved{number}", **_LEAKY)
         for number in range(1, depth + 1):
             x = conv_bn(x, width, 3, name=f"{PREFIX}conv{number}", **_LEAKY)
-        # At first every cell has boxes of a quarter of the image's width in its middle, and doubts
-        # that they hold an object: most do not.
+        # Initially the boxes of a cell are at its centre, a quarter as wide as the image, with a
+        # low objectness, since most contain no object.
         start = [0.0, 0.0, 0.0, 0.0, _DOUBT] * boxes + [0.0] * classes
         cells = tf.keras.layers.Conv2D(
             len(start),

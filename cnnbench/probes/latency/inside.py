@@ -1,6 +1,6 @@
-"""Postprocessing inside the file: networks whose last layers decode their outputs.
+"""Postprocessing inside the file: networks whose last layer decodes their outputs.
 
-The task of a model provides it (`tasks.finishing.Finishing`); each runtime converts the whole.
+A model's task provides the layer (`tasks.finishing.Finishing`); runtimes convert the whole network.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Difference = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], tuple[float,
 
 
 def finished(model: ModelHandle, keras_model: Any, setting: LatencySetting) -> Any:
-    """Return what is measured: a ``keras.Model``, or it with its postprocessing inside.
+    """Return the network to measure, with its postprocessing inside if the setting says so.
 
     Raises:
-        JobFailed: the outputs of the model cannot do its task.
+        JobFailed: the outputs of the model do not fit its task.
     """
     if not setting.nms:
         return keras_model
@@ -37,13 +37,13 @@ def finished(model: ModelHandle, keras_model: Any, setting: LatencySetting) -> A
 
 
 def difference(model: ModelHandle, setting: LatencySetting) -> Difference:
-    """Return the comparison of outputs: number by number, or as the task compares answers."""
+    """Return the comparison of outputs: elementwise, or as the task compares answers."""
     task = TASKS.find(model.task)
     return task.finished_difference if setting.nms else calibrated_model.difference
 
 
 def doubts(model: ModelHandle, setting: LatencySetting) -> list[str]:
-    """Return a flag where the postprocessing is timed, whose time depends on the outputs."""
+    """Return a flag if postprocessing is timed, whose time depends on the outputs."""
     if not setting.nms:
         return []
     task = TASKS.find(model.task)
@@ -51,16 +51,16 @@ def doubts(model: ModelHandle, setting: LatencySetting) -> list[str]:
 
 
 def unrepresentative(task: Task, why: str) -> str:
-    """Return the flag of a postprocessing that was timed on other outputs than those in use."""
+    """Return the flag of postprocessing that was timed on unrepresentative outputs."""
     return f"{why}: the time of {task.postprocessing} is not representative"
 
 
 @contextmanager
 def refusing(setting: LatencySetting) -> Iterator[None]:
-    """Turn the error of a runtime that cannot take the postprocessing into one line.
+    """Turn the error of a runtime that does not support the postprocessing into one line.
 
     Raises:
-        Unavailable: conversion or call failed; the message has the reason of the runtime.
+        Unavailable: conversion or call failed; the message contains the runtime's reason.
     """
     try:
         yield
@@ -74,7 +74,7 @@ def refusing(setting: LatencySetting) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Return the line of a converter's message that gives the reason."""
+    """Return the line of a converter's message that states the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     with_reason = [line for line in lines if "error:" in line] or lines or [type(error).__name__]
     return brief(with_reason[0].rpartition("error:")[2].strip() or with_reason[0])

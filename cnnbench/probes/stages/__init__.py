@@ -1,4 +1,4 @@
-"""Stages probe: the way from a JPEG file to the answer, each stage timed apart and the whole."""
+"""Stages probe: time each stage from a JPEG file to the answer, and all of them end to end."""
 
 from cnnbench.metrics import Metric
 from cnnbench.probes.probe import Probe
@@ -18,7 +18,7 @@ PROBE = Probe(
     across_rows=columns,
     details={**dict.fromkeys((*STAGES, *INSIDE), is_stage), **dict.fromkeys(TEXTS, is_text)},
     metrics=(
-        # A section of the report shows the stages side by side; the table has the whole way.
+        # A section of the report shows all stages; the table has the end-to-end time.
         Metric("preprocess_s", "s", "lower", "setting", title="JPEG → input"),
         Metric("network_s", "s", "lower", "setting", title="Network"),
         Metric("postprocess_s", "s", "lower", "setting", title="Postprocess"),

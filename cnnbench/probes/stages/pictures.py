@@ -1,4 +1,4 @@
-"""Test pictures as JPEG files, and the way from their bytes to the input of a network."""
+"""Test pictures as JPEG files, and the conversion of their bytes to the input of a network."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _PATTERN = "picture-*.jpg"
 
 @dataclass(frozen=True)
 class Entrance:
-    """The way from the bytes of a JPEG file to the input of a network.
+    """Conversion of the bytes of a JPEG file to the input of a network.
 
     Attributes:
         shape: ``(height, width, channels)`` of the input.
-        fit: how pictures are brought to its size.
-        preprocess: that of the network.
+        fit: how pictures are fitted to its size.
+        preprocess: the network's preprocessing.
     """
 
     shape: tuple[int, ...]
@@ -46,7 +46,7 @@ class Entrance:
 def entrance(
     handle: ModelHandle, training: AccuracySetting | None, shape: tuple[int, ...], fit: Fit
 ) -> Entrance:
-    """Return the way into a network that was trained so; ``fit`` is for one that was not."""
+    """Return the conversion as in ``training``; ``fit`` is for a network without training."""
     if training is None:
         return Entrance(shape, fit, handle.preprocess)
     return Entrance(shape, training.picture_fit, network.preprocessing(handle, training))
@@ -64,11 +64,11 @@ def write(
 
     Args:
         handle: the model.
-        training: gives the data set; None for random images.
-        shape: of the network's input.
-        count: number of pictures; all if there are fewer.
-        context: of the job.
-        folder: it exists.
+        training: the training, whose data set is used; None for random images.
+        shape: shape of the network's input.
+        count: maximum number of pictures.
+        context: context of the job.
+        folder: an existing folder.
 
     Raises:
         Unavailable: the data set is not on this machine.
@@ -86,7 +86,7 @@ def write(
 
 
 def read(folder: Path) -> list[bytes]:
-    """Return the files that `write` wrote, in their order."""
+    """Return the contents of the files that `write` wrote, in order."""
     return [file.read_bytes() for file in sorted(folder.glob(_PATTERN))]
 
 

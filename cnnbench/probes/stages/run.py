@@ -1,8 +1,8 @@
-"""The ``stages`` probe: JPEG bytes → input → outputs → answer, each timed apart, and the whole.
+"""The ``stages`` probe: time JPEG bytes → input → outputs → answer, by stage and end to end.
 
 ``weights`` trains the network and writes test pictures as JPEG files, once for all runtimes. Then
-``prepare`` converts the network for one runtime, and every round times, in a fresh process and one
-after another, the four stages on the same pictures.
+``prepare`` converts the network for one runtime. Every round times the stages on the same pictures,
+one after another, in a fresh process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from cnnbench.tasks.task import TASKS, Arrays, Objective
 TIMING = TimingConfig(seconds=0.5, unsteady_s=1.0, warm_up_s=3.0, patience_s=3.0)
 
 _CARD = "network.json"
-_INPUTS = 4  # pictures that are used at least
+_INPUTS = 4  # least number of pictures used
 _MOST_BYTES = 256 * 2**20  # of inputs and outputs in memory
 
 
@@ -145,7 +145,7 @@ class _Calls:
         self.enter = _entrance(model, setting, card)
 
     def open(self, content: bytes) -> tuple[float, float]:
-        """Open the runtime; return how its outputs differ from Keras', and their scale."""
+        """Start the runtime; return the difference of its outputs from Keras', and their scale."""
         self._runtime.start()
         _limit_tensorflow(self._runtime.threads)
         self._runtime.load()
@@ -162,24 +162,24 @@ class _Calls:
         return int(image.nbytes + sum(one.nbytes for one in self._runtime.outputs(result)))
 
     def outputs(self, result: Any) -> Arrays:
-        """Return what a call returned, by role if the network has several outputs."""
+        """Return the outputs of a call, by role if the network has several."""
         found = self._runtime.outputs(result)
         return dict(zip(self._names, found, strict=True)) if self._names else found[0]
 
     def decode(self, outputs: Arrays) -> Any:
-        """Return the answer: of a detector the boxes that NMS leaves, in the file or here."""
+        """Return the answer; for a detector the boxes after NMS, inside the file or done here."""
         if self._setting.nms:
             return outputs
         return self._objective.postprocessed(outputs, self._card["outputs"])
 
     def whole(self, content: bytes) -> Any:
-        """Go the whole way from the bytes of a JPEG file to the answer."""
+        """Return the answer for the bytes of a JPEG file: all stages, end to end."""
         return self.decode(
             self.outputs(self._runtime.call(self._runtime.feed(self.enter(content))))
         )
 
     def doubts(self, difference: float, scale: float) -> dict[str, list[str]]:
-        """Return the flags of stages beside those of their timing."""
+        """Return the flags of stages, in addition to those of their timing."""
         tolerance = self._runtime.tolerance()
         _, network, *later = self._setting.stages
         found = {network: calibrated_model.disagreement(difference, scale, tolerance)}

@@ -39,7 +39,7 @@ class StagesSetting(Setting):
     """One part of the probe: make the weights once, or time all stages in one runtime.
 
     Attributes:
-        part: ``weights``: train the network, and write its pictures; ``time``: a round.
+        part: ``weights``: train the network and write its pictures; ``time``: time a round.
         training: training of the network, or the data set of a weights file; None for seeded
             random weights and random pictures.
         weights: file with the weights of the whole trained model, or ''.
@@ -47,7 +47,7 @@ class StagesSetting(Setting):
         classes: number of classes of the data set; 0 if unknown before reading it.
         pictures: number of test pictures, used in turn.
         runtime, threads: as in the ``latency`` probe.
-        nms: the postprocessing is inside the file.
+        nms: run the postprocessing inside the file.
     """
 
     probe: ClassVar[str] = "stages"
@@ -122,7 +122,8 @@ class StagesSpec(TrainedNetworkSpec):
     Attributes:
         runtimes, threads: as in the ``latency`` probe, on the CPU with batch size 1.
         pictures: number of test pictures, used in turn.
-        nms: time detectors with decoding and NMS after the network, and inside the file.
+        nms: time detectors with decoding and NMS outside the file (false), inside it (true), or
+            both.
     """
 
     runtimes: Annotated[list[KnownRuntime], Distinct, Field(min_length=1)] = ["litert"]

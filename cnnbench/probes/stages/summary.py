@@ -1,7 +1,8 @@
-"""Records of the stages -> numbers: every stage is estimated like a latency.
+"""Summary of the records of stages: every stage is estimated like a latency.
 
 A record has the latency metrics of each stage under the stage's name (``postprocess_location_s``,
-``postprocess_p50_s``). Tables show the median of each stage, and percentiles of the whole way.
+``postprocess_p50_s``). Tables show the median of each stage, and percentiles of the end-to-end
+time.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from cnnbench.statistics.measurement import CellStatus, Measurement
 
 TASK, NOTE, QUALITY = "stages_task", "stages_note", "stages_quality"
 TEXTS = ("task", "pictures", "quality")
-"""Details of the weights that are texts."""
+"""Text details of the part ``weights``."""
 SAMPLES, _PREFIX, _SUFFIX = "latency_s", "latency_", "_s"
 _SHARED = ("train_s", "output_max_abs_diff")
 
 
 def is_stage(found: Any) -> bool:
-    """Return whether a detail of a record is what is known of the rounds of one stage."""
+    """Return whether a detail of a record has the form of a stage's timing details."""
     return isinstance(found, Mapping) and all(
         are_words(found.get(name, [])) for name in ("flags", "disturbances")
     )
 
 
 def named(stage: str, metric: str) -> str:
-    """Return what a latency metric of a stage is called in a record.
+    """Return the name of a stage's latency metric in a record.
 
     ``latency_p50_s`` of the network is ``network_p50_s``.
     """
@@ -41,7 +42,7 @@ def named(stage: str, metric: str) -> str:
 
 
 def of_stage(record: Record, stage: str) -> Record:
-    """Return a record as that of the latency of one of its stages."""
+    """Return the record of a single stage, in the form of a latency record."""
     own = record.details.get(stage) or {}
     beginning = f"{stage}_"
     metrics = {
@@ -71,7 +72,7 @@ def are_precise(records: Sequence[Record], precision: float) -> bool:
 
 
 def columns(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict[str, str]]:
-    """Return for each row with stages the task, what was timed, and the weights' quality."""
+    """Return the task, a note on what was timed, and the quality, for each row with stages."""
     return [_words([r for r in of_row if r.probe == StagesSetting.probe]) for of_row in records]
 
 

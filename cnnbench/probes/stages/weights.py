@@ -1,7 +1,8 @@
 """Part ``weights``: the trained network, once for all runtimes, and its pictures as JPEG files.
 
-The network is that of the ``compression`` probe: where both have the same training, one of them
-trains. Weights that the ``accuracy`` probe kept in the same run for the same training are used.
+The network is shared with the ``compression`` probe: if both have the same training, only one of
+them trains. Weights that the ``accuracy`` probe saved in the same run for the same training are
+used.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _KEPT = "seed-0.weights.h5"
 
 
 def run(model: ModelHandle, setting: StagesSetting, context: Context) -> ProbeResult:
-    """Make the network unless the run has it already; write its pictures.
+    """Make the network if the run does not have it yet; write its pictures.
 
     Raises:
         Unavailable: the data or the weights are not on this machine.
@@ -76,7 +77,7 @@ def pictures_of(model: ModelHandle, setting: StagesSetting, context: Context) ->
 
 
 def objective(model: ModelHandle, setting: StagesSetting, card: Mapping[str, Any]) -> Objective:
-    """Return the objective of the network's training; it decodes outputs."""
+    """Return the objective of the network's training, which decodes outputs."""
     if setting.training is None:
         return TASKS.find(model.task).objective((), "random images")
     return setting.training.objective(card["class_names"])
@@ -93,7 +94,7 @@ def is_random(card: Mapping[str, Any]) -> bool:
 
 
 def kept(model: ModelHandle, setting: StagesSetting, context: Context) -> Path | None:
-    """Return the weights that the accuracy probe of the run kept for seed 0 of this training."""
+    """Return the weights that the accuracy probe of the run saved for seed 0 of this training."""
     if setting.training is None or setting.weights:
         return None
     same = setting.training.model_copy(update={"keep_weights": True})
@@ -119,7 +120,7 @@ def _is_made(folder: Path) -> bool:
 
 
 def _remark(files: Path, setting: StagesSetting, card: Mapping[str, Any]) -> str:
-    """Return what is timed: how many pictures of which size, and whose weights."""
+    """Return a note on what is timed: number and size of the pictures, origin of the weights."""
     found = sorted(files.glob("*.jpg"))
     sizes = []
     for file in found:

@@ -41,7 +41,7 @@ NEEDS: Mapping[str, str] = {
 
 
 def sections(run: Run) -> list[Section]:
-    """Return the sections for which a run, or its table alone, has enough numbers, in order."""
+    """Return the sections for which a run, or its table alone, has enough data, in order."""
     of_records = (make(run) for make in _OF_RECORDS)
     of_tables = (make(run.measured) for make in _OF_TABLES)
     return [one for one in (*of_records, *of_tables) if one is not None]

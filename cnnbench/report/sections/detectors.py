@@ -1,4 +1,4 @@
-"""Detectors: average precision as COCO counts it, of each class, and the kinds of error."""
+"""Detectors: average precision by COCO's rules, also of each class, and the kinds of error."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from cnnbench.units import number, show
 
 _TITLE = "Detectors: average precision and kinds of error"
 _INTRODUCTION = (
-    "Average precision by COCO's rules: AP is the mean over IoU .50:.05:.95 and the classes, at "
-    "101 points of recall; AP50 and AP75 are at one IoU; small, medium and large are objects up to "
-    "32² px, up to 96² px and above, in the original pictures; AR100 is the recall with 100 "
-    "detections a picture. Kinds of error are TIDE's, counted among the best-scored detections of "
-    "each class, as many as it has objects, as a share of all objects: "
+    "Average precision by COCO's rules: AP is the precision at 101 recall levels, averaged over "
+    "IoU .50:.05:.95 and the classes; AP50 and AP75 are at a single IoU; small, medium and large "
+    "objects are up to 32² px, up to 96² px and larger, in the original images; AR100 is the "
+    "recall with at most 100 detections per image. The kinds of error are TIDE's, counted among "
+    "the best-scored detections of each class, as many as it has objects, as a share of all "
+    "objects: "
     + "; ".join(f"{kind}, {meaning}" for kind, meaning in KINDS.items())
     + ". All are means over the seeds."
 )
@@ -36,7 +37,7 @@ class Detector:
     """One network in one setting.
 
     Attributes:
-        name, label: of the network and of the setting.
+        name, label: name of the network, label of the setting.
         records: one per seed.
     """
 
@@ -45,7 +46,7 @@ class Detector:
     records: tuple[Record, ...]
 
     def mean(self, *path: str | int) -> float | None:
-        """Return the mean over the seeds of a number in their details; None if none has it."""
+        """Return the mean over the seeds of a number in the details; None if no record has it."""
         found = (_at(record.details, path) for record in self.records)
         known = [value for one in found if (value := number(one)) is not None]
         return fmean(known) if known else None
@@ -57,7 +58,7 @@ class Detector:
 
 
 def _at(value: Any, path: Sequence[str | int]) -> Any:
-    """Return what lies at a path in JSON; None where there is nothing."""
+    """Return the value at a path in JSON; None if there is none."""
     for step in path:
         if isinstance(step, str):
             value = value.get(step) if isinstance(value, Mapping) else None
@@ -122,7 +123,7 @@ def _numbers(report: Report, label: str) -> Iterator[Block]:
 
 
 def _of_classes(members: Sequence[Detector], label: str) -> Iterator[Block]:
-    """Yield the AP of each class, of many classes that of those with the most objects."""
+    """Yield the AP of each class; of many classes, only of those with the most objects."""
     names = next((one.classes for one in members if one.classes), [])
     counts = {place: members[0].mean("class_objects", place) or 0 for place in range(len(names))}
     known = [place for place, count in counts.items() if count]

@@ -1,9 +1,9 @@
 """Published and measured figures compared: Table 14-3 and keras.io, row by row.
 
-Table 14-3 (*Hands-On Machine Learning*, 3rd ed., ch. 14) prints keras.io's figures, its parameters
-rounded to 0.1 M, so that one set of published numbers stands for both (tested). Neither prints
-MACs; those are the papers', where a paper's network is Keras' own graph. A published time is of a
-step, a batch of 32 on other hardware: a label to rank by.
+Table 14-3 (*Hands-On Machine Learning*, 3rd ed., ch. 14) has keras.io's figures, with parameters
+rounded to 0.1 M, so one set of published numbers represents both (tested). Neither has MACs; those
+are from the papers, if the paper's network is the same graph as Keras'. A published time is that of
+a step, a batch of 32, on other hardware; it is used for ranking only.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Beside:
     """Published and measured figures, side by side.
 
     Attributes:
-        rows: the networks that something is published of.
+        rows: the networks with published figures.
         settings: the measured settings in order, ``cpu/litert/b1``, with their devices.
         times: for each device the measured times together, then setting by setting.
         notes: differences and their causes.
@@ -85,7 +85,7 @@ def beside(report: Report) -> Beside | None:
 
 
 def published_macs(row: Row) -> float | None:
-    """Return the MACs printed in the paper, where its network is the same graph."""
+    """Return the MACs stated in the paper, if its network is the same graph."""
     found = _macs_of_papers().get(row.model)
     return found[0] if found else None
 

@@ -1,4 +1,4 @@
-"""Ranking by task: the same backbones as classifier, localiser, detector."""
+"""Ranking by task: the same backbones as classifiers, localisers and detectors."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ FEWEST = 3
 
 _TITLE = "Does the ranking change with the task?"
 _INTRODUCTION = (
-    "The same backbones with the heads of several tasks, each by the quality that its task is "
-    "ranked by; in brackets its rank. Kendall's tau-b is the share of the pairs of backbones that "
-    "two tasks order alike, less the share that they order differently: 1 is the same order, -1 "
-    "the reverse. Its 95 % interval covers the choice of seeds, on these test images and for these "
-    "backbones: every mean is drawn anew from its t-distribution, with the variance between seeds "
+    "The same backbones with the heads of several tasks, ranked by the primary metric of each "
+    "task; the rank is in brackets. Kendall's tau-b is the share of the pairs of backbones that "
+    "two tasks order alike, minus the share that they order differently: 1 is the same order, -1 "
+    "the reverse. Its 95 % interval covers the choice of seeds, for these test images and these "
+    "backbones: every mean is redrawn from its t-distribution, with the variance between seeds "
     "pooled over the backbones of a task. The ranking is called the same only if the whole "
     "interval is 1, and changed only if some pair changes places beyond the noise of the seeds: an "
     "interval below 1 alone also comes from backbones that are too close to order."
@@ -50,9 +50,9 @@ class Standings:
     """The backbones with one head, in one column.
 
     Attributes:
-        title: the task, its head and its setting.
-        column: of its quality.
-        found: backbone -> its measurement, in the order of the report.
+        title: the task, the head and the setting.
+        column: the report's column with the task's primary metric.
+        found: backbone -> measurement, in the order of the report.
     """
 
     title: str
@@ -61,7 +61,7 @@ class Standings:
 
 
 def standings(report: Report) -> list[Standings]:
-    """Return the backbones of each head and setting, those above chance; at least `FEWEST`."""
+    """Return the backbones above chance of each head and setting, if at least `FEWEST`."""
     found: dict[tuple[str, str], dict[str, Measurement]] = {}
     for row in report:
         known = _backbone(row)
@@ -123,13 +123,13 @@ class Pairing:
 
     @cached_property
     def draws(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
-        """Means drawn anew for each task, ``(draws, backbones)``; None if seeds are too few."""
+        """Redrawn means of each task, ``(draws, backbones)``; None if there are too few seeds."""
         found = [_drawn(one, self.backbones, place) for place, one in enumerate(self.sides)]
         return None if found[0] is None or found[1] is None else (found[0], found[1])
 
     @cached_property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of `tau`; None if seeds are too few."""
+        """95 % interval of `tau`; None if there are too few seeds."""
         if self.draws is None:
             return None
         ordered = np.sort(kendall(*self.draws))
@@ -186,7 +186,7 @@ def _drawn(one: Standings, backbones: Sequence[str], place: int) -> npt.NDArray[
 
 
 def pairings(found: Sequence[Standings]) -> list[Pairing]:
-    """Return every two tasks or heads that share at least `FEWEST` backbones."""
+    """Return all pairs of tasks or heads that share at least `FEWEST` backbones."""
     pairs = []
     for first, second in combinations(found, 2):
         common = tuple(name for name in first.found if name in second.found)
@@ -197,7 +197,7 @@ def pairings(found: Sequence[Standings]) -> list[Pairing]:
 
 
 def section(report: Report) -> Section | None:
-    """Return the section; None where no two tasks share enough backbones."""
+    """Return the section; None if no two tasks share enough backbones."""
     found = standings(report)
     pairs = pairings(found)
     if not pairs:

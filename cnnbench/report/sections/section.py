@@ -17,7 +17,7 @@ from cnnbench.text import printable
 
 @dataclass(frozen=True)
 class Block:
-    """A table of words; its first column is left-aligned."""
+    """A table of text cells; its first column is left-aligned."""
 
     title: str
     heads: tuple[str, ...]
@@ -26,12 +26,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Section:
-    """Tables, then remarks on them.
+    """Tables, followed by notes on them.
 
     Attributes:
-        name: its anchor in the page.
-        short: its title in the page's menu.
-        title, introduction: what is shown, and how to read it.
+        name: anchor in the HTML page.
+        short: title in the menu of the page.
+        title, introduction: heading, and how to read the tables.
         blocks: the tables.
         notes_title, notes: conclusions, one line each.
     """
@@ -45,11 +45,11 @@ class Section:
     notes: tuple[str, ...] = ()
 
     def as_text(self) -> str:
-        """As plain text, an empty line first."""
+        """Return the section as plain text, after an empty line."""
         return "\n".join(["", *map(printable, self._text_lines())]) + "\n"
 
     def as_markdown(self) -> str:
-        """As Markdown, an empty line first."""
+        """Return the section as Markdown, after an empty line."""
         return "\n".join(["", *self._markdown_lines()]) + "\n"
 
     def _text_lines(self) -> Iterator[str]:
@@ -72,15 +72,14 @@ class Section:
 
 
 def far_apart(networks: int) -> int:
-    """Return by how many places a rank has to differ to be noted: a quarter of the table."""
+    """Return the least difference of ranks that is noted: a quarter of the table, at least 3."""
     return max(3, math.ceil(networks / 4))
 
 
 def settings_of(report: Report) -> dict[str, Mapping[str, str]]:
     """Return the settings with latencies, ``cpu/litert/b1``, in order, each with its axes.
 
-    A hand-made table may have a time without a setting, or one that names no runtime; it is left
-    out.
+    Times without a setting or without a runtime, as in a hand-made table, are omitted.
     """
     shown = _shown_times()
     found = {

@@ -50,7 +50,7 @@ def pairs(report: Report) -> list[Pair]:
 
 
 def section(report: Report) -> Section | None:
-    """Return the section of a report; None where no classifier slides."""
+    """Return the section of a report; None if it has no sliding classifier."""
     found = pairs(report)
     blocks = [*_answers(report, found), *_costs(report, found)]
     if not blocks:

@@ -1,4 +1,4 @@
-"""Cost in stages: from a JPEG file to the answer, with the quality of the same network."""
+"""Cost in stages, from a JPEG file to the answer, with the quality of the same network."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from cnnbench.units import show
 
 _TITLE = "Cost in stages"
 _INTRODUCTION = (
-    "The median time of each stage for one picture, timed apart: reading a JPEG file into the "
-    "input of the network (decode, fit, preprocessing), the network, what turns its outputs into "
-    "the answer, and the whole way, which also has the hand-over between stages. No stage contains "
-    "another one's work. Quality is that of the weights that were timed, or of the same training."
+    "The median time of each stage for one image: conversion of a JPEG file to the input of the "
+    "network (decode, fit, preprocessing), the network, and the postprocessing of its outputs. "
+    "Stages are timed separately; none includes the work of another. The end-to-end time in the "
+    "last column is measured too and includes the transfer of data between stages. Quality is "
+    "that of the timed weights, or of the same training in another probe."
 )
 _APART, _INSIDE = (tuple(map(shown_metric, stages)) for stages in (STAGES, INSIDE))
 
 
 def section(report: Report) -> Section | None:
-    """Return the section of a report; None where no stages were timed."""
+    """Return the section of a report; None if no stages were timed."""
     blocks = tuple(_blocks(report))
     if not blocks:
         return None

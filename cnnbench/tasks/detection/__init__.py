@@ -22,21 +22,23 @@ Weight = Annotated[float, Field(ge=0, le=1e6)]
 class DetectionOptions(StrictModel):
     """Settings of a training that only this task has.
 
-    The first four decide which of a network's boxes are its answer, and so its average precision;
-    the weights of losses that a network's coding does not have are not used.
+    The first four decide which of a network's boxes are detections, and thus its average precision.
+    Weights of losses that the network's coding does not have are ignored.
 
     Attributes:
-        score_threshold: answers have a higher score. COCO's protocol keeps nearly all: a threshold
-            made for people, as 0.3, lowers the average precision.
-        nms_iou: of two boxes of one class that overlap more, only the better one is kept.
-        max_detections: most answers for an image.
-        candidates: most boxes of an image, over all classes, that enter non-max suppression.
-        coordinates_weight: grid: of the squared error of a box in the loss.
-        no_object_weight: grid: of the objectness of boxes without an object.
-        box_weight: anchors: of the boxes' loss, relative to that of the classes.
+        score_threshold: only boxes with a higher score are detections. COCO's protocol keeps nearly
+            all of them: a threshold chosen for display, such as 0.3, lowers the average precision.
+        nms_iou: of two boxes of one class with a larger IoU, only the one with the higher score is
+            kept.
+        max_detections: maximum number of detections per image.
+        candidates: maximum number of boxes per image, over all classes, that enter non-max
+            suppression.
+        coordinates_weight: grid: weight of the squared error of the coordinates.
+        no_object_weight: grid: weight of the objectness of boxes without an object.
+        box_weight: anchors: weight of the box loss, relative to the class loss.
         box_loss: anchors: ``smooth_l1`` of the offsets, or ``giou`` of the boxes.
-        negatives: anchors with a background class: hard negatives for each positive anchor.
-        focal_alpha, focal_gamma: anchors with sigmoids: of the focal loss.
+        negatives: anchors with a background class: hard negatives per positive anchor.
+        focal_alpha, focal_gamma: anchors with sigmoids: parameters of the focal loss.
     """
 
     score_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.001
@@ -80,7 +82,7 @@ class Detection(RankedByResamples):
     def paths(
         self, outputs: Mapping[str, Shape], wanted: str | None, label: str
     ) -> str | dict[str, str]:
-        """Return the grid's one output, or those with boxes and classes (or scores)."""
+        """Return the path of the grid, or those of the boxes and of their classes or scores."""
         from cnnbench.tasks.detection.outputs import paths
 
         return paths(outputs, wanted, label)
@@ -94,7 +96,7 @@ class Detection(RankedByResamples):
     def decode(
         self, outputs: Arrays, network: Any, names: Sequence[str], top: int
     ) -> list[list[Prediction]]:
-        """Return the objects of each image that are worth showing, those with high scores."""
+        """Return the detections of each image whose scores are high enough to show."""
         from cnnbench.tasks.detection.outputs import decode
 
         return decode(outputs, network, names, top)
@@ -108,7 +110,7 @@ class Detection(RankedByResamples):
     def finished_difference(
         self, outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
     ) -> tuple[float, float]:
-        """Return how far answers are apart, whatever the order of equal scores."""
+        """Return the largest difference between detections; equal scores have no order."""
         from cnnbench.tasks.detection import finished
 
         return finished.difference(outputs, expected)

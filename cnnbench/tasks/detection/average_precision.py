@@ -1,7 +1,7 @@
-"""Average precision with images that count once, several times, or not at all.
+"""Average precision on resamples of the images.
 
-A resample of the images is a weight for each. The matches stay as they are, so that all resamples
-come from one matching, and a weight of 1 for each image gives COCO's numbers.
+A resample is a weight for each image: how often it counts. The matches do not depend on it, so all
+resamples use the same matches, and a weight of 1 for each image gives COCO's metrics.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cnnbench.tasks.detection.matching import (
 )
 
 RECALLS: Floats = np.linspace(0.0, 1.0, 101)
-"""COCO's points of recall."""
+"""COCO's recall levels."""
 
 ALL = (0.0, 1e10)
 AREAS = {
@@ -35,7 +35,7 @@ AREAS = {
     "_medium": (32.0**2, 96.0**2),
     "_large": (96.0**2, ALL[1]),
 }
-"""COCO's ranges of areas, in px, by the ending of a metric's name."""
+"""COCO's size ranges, areas in px, by the suffix of a metric's name."""
 
 _SEED = 23
 _AT_ONCE = 20_000_000  # numbers in memory together
@@ -43,7 +43,7 @@ _AT_ONCE = 20_000_000  # numbers in memory together
 
 @dataclass(frozen=True)
 class Scored:
-    """Detections of one class, by falling score, and what they are.
+    """Detections of one class, by descending score, and their status.
 
     Attributes:
         images: index of the image of each, ``(d,)``.
@@ -68,8 +68,8 @@ def by_class(
 ) -> Iterator[Scored]:
     """Yield the detections of each class, matched with the true objects.
 
-    Objects outside a range of areas are ignored, and so are detections outside it that are matched
-    with no object. ``known`` is as in `matched`.
+    Objects outside the size range ``areas`` are ignored, and so are detections outside it that are
+    matched with no object. ``known`` is as in `matched`.
     """
     truth = replace(truth, ignored=truth.ignored | _outside(truth.boxes, areas))
     rows = matched(found, truth, thresholds, known)
@@ -98,7 +98,7 @@ def _outside(boxes: Floats, areas: tuple[float, float]) -> Bools:
 def summary(found: Found, truth: Truth, classes: int, weights: Ints) -> dict[str, Floats]:
     """Return COCO's metrics on resamples of the images, ``(resamples,)`` each.
 
-    A metric that the test set has no objects for is left out; NaN in a resample that has none.
+    Metrics without objects in the test set are omitted; a resample without such objects has NaN.
 
     Args:
         found, truth, classes: as in `by_class`.
@@ -121,7 +121,7 @@ def summary(found: Found, truth: Truth, classes: int, weights: Ints) -> dict[str
 def resamples(images: int, count: int) -> Ints:
     """Return how often each image is drawn in each bootstrap resample, ``(count, images)``.
 
-    The same for every network that is evaluated on as many images.
+    They are the same for every network that is evaluated on the same number of images.
     """
     random = np.random.default_rng(_SEED)
     draws = random.integers(0, images, (count, images))
@@ -131,7 +131,7 @@ def resamples(images: int, count: int) -> Ints:
 def weighted(one: Scored, weights: Ints) -> Floats:
     """Return the average precision of a class, ``(thresholds, resamples)``.
 
-    NaN in resamples that have no object of the class.
+    It is NaN in resamples without an object of the class.
 
     Args:
         one: its detections.
@@ -143,7 +143,7 @@ def weighted(one: Scored, weights: Ints) -> Floats:
 
 
 def recalled(one: Scored, weights: Ints) -> Floats:
-    """Return the share of the objects of a class that are found, as `weighted` does."""
+    """Return the recall of a class, ``(thresholds, resamples)``; see `weighted`."""
     images = len(one.objects)
     right = [np.bincount(one.images[of_level], minlength=images) for of_level in one.is_right]
     hits, objects = np.stack(right) @ weights.T, weights @ one.objects
@@ -193,7 +193,7 @@ def _needed(objects: Ints) -> Ints:
 
 
 def _sampled(hits: np.ndarray, total: np.ndarray, needed: Ints) -> Floats:
-    """Return the mean precision at COCO's points of recall, ``(resamples,)``.
+    """Return the mean precision at COCO's recall levels, ``(resamples,)``.
 
     The precision at a recall is the best at that recall or a larger one.
 
@@ -216,7 +216,7 @@ def over_classes(of_classes: list[Floats]) -> Floats:
     """Return the mean over the classes that have objects, ``(thresholds, resamples)``; NaN if none.
 
     Args:
-        of_classes: what `weighted` returns for each.
+        of_classes: the result of `weighted` for each class.
     """
     all_of_them = np.stack(of_classes)
     known = ~np.isnan(all_of_them)

@@ -1,4 +1,4 @@
-"""COCO's numbers of a detector, by faster-coco-eval."""
+"""COCO's metrics of a detector, computed by faster-coco-eval."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from cnnbench.data.annotations import NO_OBJECT
 from cnnbench.tasks.detection.matching import Floats, Found, Truth
 
-_ALL = 0  # of COCO's ranges of areas
+_ALL = 0  # index of COCO's size ranges
 _OUTSIDE = -1.0  # an area in none of them, so that COCO ignores the object
 
 
 @dataclass(frozen=True)
 class Coco:
-    """COCO's numbers.
+    """COCO's metrics.
 
     Attributes:
-        precision: at each IoU threshold, point of recall and class, ``(10, 101, classes)``; -1 for
-            a class without objects.
+        precision: at each IoU threshold, recall level and class, ``(10, 101, classes)``; -1 for a
+            class without objects.
         summary: AP, AP50, AP75, AP of small, medium and large objects, and AR with at most 100
             detections, ``(7,)``; -1 where there are no such objects.
     """
@@ -30,12 +30,12 @@ class Coco:
 
 
 def evaluated(found: Found, truth: Truth, classes: int) -> Coco:
-    """Return COCO's numbers of detections.
+    """Return COCO's metrics of detections.
 
     Args:
         found: the detections.
         truth: the true objects.
-        classes: their number.
+        classes: number of classes.
     """
     from faster_coco_eval.core.faster_eval_api import COCOeval_faster
 

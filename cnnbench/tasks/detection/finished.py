@@ -1,4 +1,4 @@
-"""Detectors whose last layer decodes boxes and suppresses doubles: one file gives the answers."""
+"""Detectors with decoding and non-max suppression in a last layer, for export as one file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Answers(tf.keras.layers.Layer):  # type: ignore[misc]
     """Turn a detector's outputs into ``boxes``, ``scores`` and ``labels``, best first.
 
     Args:
-        encoding: of the outputs, as `stated.of_network` returns it.
+        encoding: encoding of the outputs, as `stated.of_network` returns it.
         suppression: the fields of a `Suppression`.
     """
 
@@ -41,7 +41,7 @@ class Answers(tf.keras.layers.Layer):  # type: ignore[misc]
 
 
 def finished(network: Any, settings: Suppression) -> Any:
-    """Return a ``keras.Model`` from images to answers, with the layers of ``network``."""
+    """Return a ``keras.Model`` from images to detections that shares the layers of ``network``."""
     layer = Answers(stated.of_network(network), asdict(settings), name=LAYER)
     return tf.keras.Model(network.input, layer(output_names.of(network)), name=network.name)
 
@@ -49,10 +49,11 @@ def finished(network: Any, settings: Suppression) -> Any:
 def difference(
     outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
 ) -> tuple[float, float]:
-    """Return how far the answers of two copies of a finished network are apart.
+    """Return the largest difference between the detections of two copies of a finished network.
 
-    Answers of equal scores have no order, so that each is compared with the nearest of its class;
-    among the last of a full list it may not be there, as others with the score may have its place.
+    Detections with equal scores have no order, so each is compared with the nearest one of its
+    class. Those with the lowest score of a full list are not compared: others with the same score
+    may have been kept instead.
 
     Args:
         outputs, expected: boxes ``(n, M, 4)``, labels and scores ``(n, M)`` of each.

@@ -1,7 +1,7 @@
 """Detections matched with true boxes by COCO's rules, at every IoU threshold at once.
 
-`faster_coco_eval` gives the published numbers. It keeps its matches to itself, and resampling the
-images needs them: the same rules are applied here, to all images together.
+`faster_coco_eval` computes the reported metrics, but does not expose its matches, which resampling
+the images needs. The same rules are applied here, to all images together.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def level(threshold: float) -> int:
 
 @dataclass(frozen=True)
 class Found:
-    """Detections of all images, image by image, the best score of each first.
+    """Detections of all images, grouped by image, by descending score.
 
     Attributes:
         images: index of the image, ``(d,)``.
@@ -57,14 +57,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Truth:
-    """True objects of n images, in k rows an image.
+    """True objects of n images, k rows per image.
 
     Attributes:
-        labels: ``(n, k)``; `NO_OBJECT` fills up.
+        labels: ``(n, k)``; `NO_OBJECT` in unused rows.
         boxes: ``(n, k, 4)``, as `Found.boxes`.
-        ignored: ``(n, k)``: neither right nor wrong.
-        crowd: ``(n, k)``: those of them that are crowds, with which any number of detections match,
-            by the share of a detection inside the crowd.
+        ignored: ``(n, k)``: objects that count neither as right nor as wrong.
+        crowd: ``(n, k)``: ignored objects that are crowds, which any number of detections may
+            match, by the share of the detection inside the crowd.
     """
 
     labels: Ints
@@ -91,7 +91,7 @@ def read_truth(truth: Named) -> Truth:
 
 
 def read_answers(answers: Named, truth: Named) -> Found:
-    """Return the detections of a network, at most `MOST` of a class in an image.
+    """Return the detections of a network, at most `MOST` per class and image.
 
     Boxes are clipped to the network's image.
 
@@ -137,7 +137,7 @@ def _places(found: Found) -> Ints:
 def overlaps(found: Found, truth: Truth) -> Iterator[tuple[slice, Floats]]:
     """Yield, for slices of the detections, the IoU with all objects of their image, ``(m, k)``.
 
-    With a crowd it is the share of the detection inside the crowd. -1 where there is no object.
+    For a crowd it is the share of the detection inside the crowd; for unused rows it is -1.
     """
     for part in _parts(found, truth):
         images = found.images[part]
@@ -164,7 +164,7 @@ def _iou(boxes: Floats, objects: Floats, crowd: Bools) -> Floats:
 
 @dataclass(frozen=True)
 class Near:
-    """Detections that overlap an object of their class, at most c each, and those objects.
+    """Detections that overlap objects of their class, and those objects, at most c each.
 
     Attributes:
         places: indices of the detections, ``(m,)``.
@@ -178,7 +178,7 @@ class Near:
 
 
 def near(found: Found, truth: Truth, least: float = THRESHOLDS[0]) -> Near:
-    """Return the detections that overlap an object of their class by ``least``."""
+    """Return the detections that overlap an object of their class by an IoU of ``least``."""
     pairs: list[tuple[Ints, Ints, Floats]] = []
     for part in _parts(found, truth):
         images = found.images[part]
@@ -204,14 +204,15 @@ def matched(
 ) -> Ints:
     """Return the row of the object that each detection is matched with, ``(thresholds, d)``.
 
-    `NO_OBJECT` where it is matched with none. By score, each detection takes the object of its
-    class with the largest IoU of at least the threshold that none has taken; an ignored one only if
-    there is no other. Any number of detections may take one crowd. Of equal IoUs the last counts.
+    `NO_OBJECT` for unmatched detections. By descending score, each detection is matched with the
+    unmatched object of its class with the largest IoU, if that reaches the threshold; with an
+    ignored object only if there is no other. Any number of detections may match one crowd. Of
+    objects with equal IoU the last is used.
 
     Args:
-        found, truth: what is matched.
-        thresholds: of IoU.
-        known: what `near` returns, if it has been computed for no larger a threshold.
+        found, truth: the detections and the true objects.
+        thresholds: IoU thresholds.
+        known: the result of `near` for a threshold that is not larger; None to compute it.
     """
     result = np.full((len(thresholds), len(found.images)), NO_OBJECT, np.int64)
     taken = np.zeros((len(thresholds), *truth.labels.shape), np.bool_)

@@ -2,10 +2,10 @@
 
 Bolya, Foley, Hays and Hoffman 2020, TIDE: A General Toolbox for Identifying Object Detection
 Errors (arXiv:2008.08115), section 2.2: foreground from IoU 0.5, background up to IoU 0.1. TIDE
-weighs errors by the average precision they cost. Here they are counted, among as many detections of
-each class, the best-scored ones, as it has objects (Hoiem, Chodpathumwan and Dai 2012, Diagnosing
-Error in Object Detectors): the many detections with low scores, which a low threshold keeps, would
-hide what the others do.
+weights errors by the average precision they cost. Here they are counted, among the best-scored
+detections of each class, as many as the class has objects (Hoiem, Chodpathumwan and Dai 2012,
+Diagnosing Error in Object Detectors): otherwise the many low-scored detections that a low threshold
+keeps would hide the others.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ KINDS = {
     "classification": "the box of an object of another class (IoU of at least 0.5)",
     "localization": "an object of the class, but a poor box (IoU from 0.1 to 0.5)",
     "both": "a poor box of an object of another class",
-    "duplicate": "an object that a detection with a better score has found",
-    "background": "no object (IoU of at most 0.1 with each)",
-    "missed": "an object that no detection found, nor one with only its class or box wrong",
+    "duplicate": "an object that a detection with a higher score has matched",
+    "background": "no object (IoU of at most 0.1 with all)",
+    "missed": "an object that no detection matches, even with only its class or box wrong",
 }
 """Name of each kind of error -> its meaning."""
 

@@ -1,4 +1,4 @@
-"""Objective of a detector: all objects of each image, by the coding that the network states."""
+"""Objective of a detector: targets, losses and evaluation by the coding of the network."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ IGNORED, CROWD = "ignored", "crowd"
 
 
 class DetectionObjective(Objective):
-    """The losses of the network's coding, and the average precision of what suppression leaves.
+    """The losses of the network's coding, and the average precision after non-max suppression.
 
-    The encoding is the coding, as JSON. An image without objects is an image like others: its
-    answers are all wrong.
+    The encoding is the coding as JSON. Images without objects are evaluated too: all detections in
+    them are wrong.
 
     Args:
         classes: names of the data set's classes, by label.
         dataset: its name, for messages.
-        options: of losses and suppression.
+        options: settings of the losses and of non-max suppression.
     """
 
     def __init__(self, classes: Sequence[str], dataset: str, options: DetectionOptions) -> None:
@@ -50,8 +50,8 @@ class DetectionObjective(Objective):
 
     def head(self, seed: int) -> Any:
         raise JobFailed(
-            "a transfer needs a backbone with a head for objects, for example BasicCNN+yolo; train "
-            "a named detector with recipe: scratch"
+            "transfer learning needs a backbone with a detection head, for example BasicCNN+yolo; "
+            "train a named detector with recipe: scratch"
         )
 
     def check_model(self, model: ModelHandle) -> None:
@@ -75,8 +75,8 @@ class DetectionObjective(Objective):
         return stated.of_network(network)
 
     def targets(self, part: Part) -> Named:
-        """Return the objects of each image, at least one row of them: ``labels``, ``boxes``,
-        ``ignored``, ``crowd`` and, for areas in px of the picture, ``spans``.
+        """Return the objects of each image, in at least one row: ``labels``, ``boxes``,
+        ``ignored``, ``crowd`` and, for areas in px of the original picture, ``spans``.
         """
         found = part.objects
         if found is None:
@@ -91,7 +91,7 @@ class DetectionObjective(Objective):
         return rows | {"spans": found.spans_or_sizes()}
 
     def joined(self, targets: Sequence[Arrays]) -> Named:
-        """Return the objects of several parts as those of one, with as many rows as needed."""
+        """Return the concatenated objects of several parts, with as many rows as needed."""
         parts = [_named(one) for one in targets]
         most = max(part[LABELS].shape[1] for part in parts)
         found: Named = {"spans": np.concatenate([part["spans"] for part in parts])}
@@ -115,13 +115,13 @@ class DetectionObjective(Objective):
         return squared if weights is None else dict.fromkeys(weights, squared)
 
     def watched(self, encoding: str) -> None:
-        """Return None: average precision is no mean over batches."""
+        """Return None: average precision is not a mean over batches."""
         return
 
     def answers(self, outputs: Arrays, encoding: str) -> Named:
         """Return ``boxes`` ``(n, M, 4)``, ``scores`` and ``labels`` ``(n, M)``, best first.
 
-        `NO_OBJECT` and zeros fill up.
+        Unused entries have the label `NO_OBJECT` and zeros.
         """
         named = outputs if isinstance(outputs, Mapping) else {"": outputs}
         if not all(np.isfinite(one).all() for one in named.values()):
@@ -152,8 +152,8 @@ class DetectionObjective(Objective):
         known = int(((truth[LABELS] != NO_OBJECT) & ~truth[IGNORED]).sum())
         return [
             f"{int(lost.sum()):,} of {known:,} test objects, in {int(lost.any(axis=1).sum()):,} of "
-            f"{len(part):,} images, are more than {coder.kind} can hold: another object has their "
-            "place"
+            f"{len(part):,} images, cannot be represented by {coder.kind}, because another object "
+            "has the same cell or anchors"
         ]
 
     def _function(self, encoding: str) -> Callable[[Any], Any]:
@@ -171,12 +171,12 @@ class DetectionObjective(Objective):
 
 
 class FixedObjective(DetectionObjective):
-    """Objective of a trained detector; a data set's classes are some of its outputs.
+    """Objective of a trained detector whose classes include those of the data set.
 
     Args:
         classes: names of the data set's classes, by label.
         dataset: its name, for messages.
-        options: of suppression.
+        options: settings of non-max suppression.
         outputs_of: the output of each class.
         width: number of classes that the network must have; 0 for any.
     """
@@ -209,7 +209,7 @@ class FixedObjective(DetectionObjective):
         return found
 
     def answers(self, outputs: Arrays, encoding: str) -> Named:
-        """Return the answers with the data set's labels; those of other classes are left out."""
+        """Return the detections of the data set's classes, with its labels."""
         found = super().answers(outputs, encoding)
         table = np.full(max(int(self._indices.max()), int(found[LABELS].max())) + 2, NO_OBJECT)
         table[self._indices] = np.arange(len(self._indices))
@@ -231,7 +231,7 @@ def _shapes(network: Any) -> dict[str, Shape]:
 
 def _named(arrays: Arrays) -> Mapping[str, np.ndarray]:
     if not isinstance(arrays, Mapping):
-        raise JobFailed("answers and targets of a detector are boxes and labels")
+        raise JobFailed("answers and targets of a detector must be arrays by name")
     return arrays
 
 

@@ -1,4 +1,4 @@
-"""Outputs of a detector: which of a network's they are, and what they say of an image."""
+"""Outputs of a detector: selected from those of a network, and decoded to detections."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 BOXES, CLASSES, SCORES, LABELS = "boxes", "classes", "scores", "labels"
 
 LEAST_SCORE = 0.3
-"""Of what people are shown; average precision is computed from nearly all answers."""
+"""Shown detections have a higher score; average precision is computed from nearly all."""
 
 _COORDINATES = 4
 EXPECTED = (
     "a detector returns one output, a grid (rows, columns, values), or two: 'boxes', four values "
-    "a box, and 'classes' (of boxes relative to anchors) or 'scores' (of ready boxes)"
+    "per box, and 'classes' (for boxes relative to anchors) or 'scores' (for decoded boxes)"
 )
 
 
 @dataclass(frozen=True)
 class Detected(Prediction):
-    """One object that a network found.
+    """One detected object.
 
     Attributes:
         number: index of its class, from 0.
-        name: of the class, for people.
-        score: between 0 and 1; it orders answers and need not be a probability.
+        name: name of its class.
+        score: between 0 and 1, not necessarily a probability; detections are sorted by it.
         box: top, left, bottom, right, as fractions of the image.
         picture: height and width in px of the picture that they are fractions of; None if they are
             fractions of the network's input.
@@ -65,7 +65,7 @@ class Detected(Prediction):
         return {**found, "box": list(self.box), "box_px": in_pixels(self.box, self.picture)}
 
     def placed(self, placement: Placement) -> Detected:
-        """Return the box in the picture, of which it keeps what is inside."""
+        """Return the detection with its box in the original picture, clipped to it."""
         (box,) = np.clip(placement.back([self.box]), 0.0, 1.0).tolist()
         return replace(self, box=tuple(box), picture=placement.picture)
 
@@ -110,11 +110,11 @@ def _named(outputs: Arrays) -> Mapping[str, np.ndarray]:
 def paths(outputs: Mapping[str, Shape], wanted: str | None, label: str) -> str | dict[str, str]:
     """Return the path of the grid, or those of the boxes and of their classes or scores.
 
-    Of several outputs those count whose last name is ``boxes``, ``classes`` and ``scores``.
-    ``wanted`` selects the output, or those whose paths begin with it.
+    Of several outputs, those are used whose paths end in ``boxes``, ``classes`` and ``scores``.
+    ``wanted`` selects one output, or those whose paths begin with it.
 
     Raises:
-        UserError: there are no such outputs, or their shapes are not a detector's.
+        UserError: there are no such outputs, or their shapes are not those of a detector.
     """
     known = dict(outputs)
     if wanted is not None:

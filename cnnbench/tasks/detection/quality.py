@@ -1,16 +1,16 @@
-"""Metrics of a detector: average precision by COCO's rules, with what a record keeps of it.
+"""Metrics of a detector: average precision by COCO's rules, and the details in a record.
 
 A metric takes predictions and targets as dictionaries of n images:
 
-- predictions: the network's answers after non-max suppression, M an image: ``boxes``, float32
-  ``(n, M, 4)``, ``y0 x0 y1 x1`` in fractions of the network's image, to which they are clipped;
-  ``scores``, float32 ``(n, M)``; ``labels``, int64 ``(n, M)``, where `NO_OBJECT` fills up. With
-  them what was computed from them all: ``summary``, ``(7,)``, in the order of `SUMMARY` (-1 where
-  there are no such objects), and ``voc07``, ``(classes,)``;
+- predictions: the network's detections after non-max suppression, M per image: ``boxes``, float32
+  ``(n, M, 4)``, ``y0 x0 y1 x1`` as fractions of the network's input, to which they are clipped;
+  ``scores``, float32 ``(n, M)``; ``labels``, int64 ``(n, M)``, with `NO_OBJECT` in unused entries.
+  In addition the values computed from all of them: ``summary``, ``(7,)``, in the order of `SUMMARY`
+  (-1 without such objects), and ``voc07``, ``(classes,)``;
 - targets: ``labels``, int64 ``(n, k)``, and ``boxes``, float32 ``(n, k, 4)``, likewise; ``ignored``
-  and ``crowd``, bool ``(n, k)``, as `annotations.Objects` (by default none); ``spans``, float32
-  ``(n, 2)``: height and width in px of the original picture that the network's image stands for,
-  so that areas are in px of the original picture.
+  and ``crowd``, bool ``(n, k)``, as in `annotations.Objects` (by default none); ``spans``, float32
+  ``(n, 2)``: height and width of the original picture that the network's input shows, so that
+  areas are in px of the original picture.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ RESAMPLES = 200
 MOST_CLASSES = 80  # with details of their own in a record
 CURVES = (0.5, 0.75)  # IoU
 MILLE = 1000
-"""The value of a precision of 1 in a record's curves, which are of whole numbers."""
+"""Integer that stands for a precision of 1 in a record's curves."""
 
 _MOST_OF_CLASS = 500  # objects that decide the constant box of a class
 _OF_CLASS = 2  # every second point of a class' own curve is kept
@@ -53,15 +53,15 @@ _POSITIONS = 65_535
 
 
 def evaluate(answers: Named, truth: Named, classes: Sequence[str]) -> Evaluation:
-    """Evaluate the answers of a detector against the true objects of the same images.
+    """Evaluate the detections of a network against the true objects of the same images.
 
     Args:
-        answers: as the module's docstring says, without what is computed from them.
-        truth: likewise.
+        answers: predictions as in the module's docstring, without ``summary`` and ``voc07``.
+        truth: targets as in the module's docstring.
         classes: names, by label.
 
     Raises:
-        JobFailed: no image has an object, or the answers are not finite.
+        JobFailed: no image has an object, or the detections are not finite.
     """
     objects = read_truth(truth)
     if not objects.counted.any():
@@ -91,16 +91,16 @@ def evaluate(answers: Named, truth: Named, classes: Sequence[str]) -> Evaluation
 
 
 def _steps(values: Floats) -> list[int]:
-    """Return whole numbers of `STEPS`; the mean for resamples that have no such object."""
+    """Return integers in units of 1 / `STEPS`; the mean for resamples without such objects."""
     known = np.where(np.isnan(values), np.nanmean(values), values)
     return np.rint(known * STEPS).astype(np.int64).tolist()  # type: ignore[no-any-return]
 
 
 def _constant(truth: Named, objects: Truth, classes: int) -> dict[str, float]:
-    """Return what one constant answer scores: for each class the box that suits it best.
+    """Return the metrics of a constant prediction, which is the same for all images.
 
-    It is the same for all images: of every class that has objects the box that `boxes.constant`
-    finds for them, with the share of that class among all objects as its score.
+    For every class that has objects it contains the box that `boxes.constant` finds for them, with
+    the share of the class among all objects as its score.
     """
     edges = np.asarray(truth["boxes"], np.float64)
     of_class = [objects.counted & (objects.labels == label) for label in range(classes)]
@@ -124,9 +124,9 @@ def _some(edges: Floats) -> Floats:
 
 
 def _of_classes(by_coco: coco.Coco, objects: Truth, classes: Sequence[str]) -> dict[str, Any]:
-    """Return average precision of each class, and precision over recall for all and for each.
+    """Return the average precision and the precision-recall curve of each class, and of all.
 
-    Of many classes only the first `MOST_CLASSES` have their own.
+    At most the first `MOST_CLASSES` classes have their own.
     """
     labels = objects.labels[objects.counted]
     counts = np.bincount(labels, minlength=len(classes))[:MOST_CLASSES]

@@ -1,7 +1,7 @@
-"""Non-max suppression of each class, by TensorFlow's own operation, inside an exportable graph.
+"""Non-max suppression of each class, by TensorFlow's operation, in an exportable graph.
 
-Boxes of different classes must not suppress one another, and the operation knows no classes: each
-class gets a place of its own, far from the others, and the boxes are shifted there.
+Boxes of different classes must not suppress one another, but the operation knows no classes: the
+boxes of each class are shifted to a region of their own, far from the others.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ import numpy as np
 
 from cnnbench.data.annotations import NO_OBJECT
 
-# From the place of one class to the next, in images: boxes reach out of the image, and not so far.
+# Distance between the regions of two classes, in images: boxes extend beyond the image, but less.
 _APART = 4.0
 
 
 @dataclass(frozen=True)
 class Suppression:
-    """Settings that decide which boxes are the answer.
+    """Settings of non-max suppression.
 
     Attributes:
-        score_threshold: answers have a score above it.
-        iou_threshold: of two boxes of a class with a larger IoU only the better one is kept.
-        most: answers for an image.
-        candidates: boxes of an image, over all classes, that are compared: those with the highest
-            scores.
+        score_threshold: only boxes with a higher score are kept.
+        iou_threshold: of two boxes of a class with a larger IoU, only the one with the higher score
+            is kept.
+        most: maximum number of detections per image.
+        candidates: maximum number of boxes per image, over all classes, that are compared: those
+            with the highest scores.
     """
 
     score_threshold: float = 0.001
@@ -37,16 +38,17 @@ class Suppression:
 
 
 def suppressed(boxes: Any, scores: Any, settings: Suppression) -> dict[str, Any]:
-    """Return the answers of a batch, best first, in TensorFlow.
+    """Return the detections of a batch, best first, as TensorFlow tensors.
 
     Args:
-        boxes: float32 ``(n, N, 4)``: ``y0 x0 y1 x1`` in fractions of the image.
-        scores: float32 ``(n, N, classes)``, of known N and number of classes.
-        settings: which are kept.
+        boxes: float32 ``(n, N, 4)``: ``y0 x0 y1 x1`` as fractions of the image.
+        scores: float32 ``(n, N, classes)``; N and the number of classes are static.
+        settings: thresholds and limits.
 
     Returns:
         ``boxes`` float32 ``(n, most, 4)``, ``scores`` float32 ``(n, most)`` and ``labels`` int32
-        ``(n, most)``; `NO_OBJECT` and zeros fill up. With n known to be 1 the graph has no loop.
+        ``(n, most)``; unused entries have the label `NO_OBJECT` and zeros. If n is statically 1,
+        the graph has no loop.
     """
     import tensorflow as tf
 
@@ -67,7 +69,7 @@ def suppressed(boxes: Any, scores: Any, settings: Suppression) -> dict[str, Any]
 
 
 def of_image(boxes: Any, scores: Any, settings: Suppression) -> dict[str, Any]:
-    """Return `suppressed` of one image: boxes ``(N, 4)``, scores ``(N, classes)``."""
+    """Return the detections of one image: boxes ``(N, 4)``, scores ``(N, classes)``."""
     import tensorflow as tf
 
     count, classes = int(scores.shape[0]), int(scores.shape[1])
@@ -95,9 +97,9 @@ def of_image(boxes: Any, scores: Any, settings: Suppression) -> dict[str, Any]:
 
 
 def _corners(classes: int) -> np.ndarray:
-    """Return the place of each class, ``(classes, 4)``: a square of them around 0.
+    """Return the offset of each class, ``(classes, 4)``, on a square grid around 0.
 
-    In a row the places of many classes would be so far that float32 rounds their boxes.
+    In a single row, the offsets of many classes would be so large that float32 rounds their boxes.
     """
     side = math.ceil(math.sqrt(classes))
     down, right = np.divmod(np.arange(classes), side)

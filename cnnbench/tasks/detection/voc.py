@@ -1,7 +1,7 @@
-"""Average precision as Pascal VOC 2007 computed it: IoU 0.5, the mean at eleven recalls.
+"""Average precision as in Pascal VOC 2007: IoU 0.5, the mean precision at eleven recall levels.
 
 Everingham et al. 2010, The Pascal Visual Object Classes (VOC) Challenge, section 4.2. Boxes are
-areas here; the development kit counts the pixels of both edges.
+areas here; the development kit includes the pixels of both edges.
 """
 
 from __future__ import annotations

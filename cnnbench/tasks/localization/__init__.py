@@ -49,10 +49,10 @@ class LocalizationOptions(StrictModel):
     """Settings of a training that only this task has.
 
     Attributes:
-        sqrt: compare the roots of width and height, so that an error of a small box counts for
-            more than the same error of a large one; else width and height.
-        loss_weights: of class and box in the sum of the losses. The squared error of a box in 0..1
-            is small: with the chapter's 0.8 and 0.2 boxes are hardly learnt.
+        sqrt: compare the square roots of width and height, so that an error of a small box has more
+            weight than the same error of a large one; otherwise width and height.
+        loss_weights: weights of class and box in the sum of the losses. The squared error of a box
+            in 0..1 is small: with the chapter's 0.8 and 0.2, boxes are hardly learnt.
     """
 
     sqrt: Annotated[bool, Field(strict=True)] = True
@@ -72,7 +72,7 @@ class Localization(RankedByScores):
     options = LocalizationOptions
 
     def paths(self, outputs: Mapping[str, Shape], wanted: str | None, label: str) -> dict[str, str]:
-        """Return the outputs with the boxes and the classes, by name or else by width."""
+        """Return the paths of the boxes and the classes, found by name or by width."""
         from cnnbench.tasks.localization.outputs import paths
 
         return paths(outputs, wanted, label)
@@ -119,7 +119,7 @@ class Localization(RankedByScores):
         return too_few_classes(model, classes)
 
     def scores(self, evaluation: Evaluated, metric: str) -> ImageScores | None:
-        """Return the IoU of every image, or which images were right."""
+        """Return the IoU of every image, or a mask of the images that were right."""
         from cnnbench.tasks.localization.quality import scores_of
 
         return scores_of(evaluation, metric)

@@ -1,4 +1,4 @@
-"""Boxes as arrays: their corners, their overlap, and the best guess without looking.
+"""Boxes as arrays: their corners, their overlap, and the best constant prediction.
 
 A box is ``y0 x0 y1 x1`` (top, left, bottom, right), or as networks predict it ``x y w h`` (centre
 and size), in fractions of the image.
@@ -47,8 +47,8 @@ def iou(some: Boxes, others: Boxes) -> npt.NDArray[np.float64]:
 def constant(boxes: Boxes) -> npt.NDArray[np.float64]:
     """Return the one box, ``(4,)``, with about the largest mean IoU with ``boxes``, ``(n, 4)``.
 
-    Its centre is the median of theirs, its height and width are multiples of the medians of theirs:
-    where places vary, a larger box than most overlaps more.
+    Its centre is the median of theirs, its height and width are multiples of their medians: if the
+    positions vary, a box larger than most overlaps more.
     """
     edges = np.asarray(boxes, np.float64)
     centre = np.median((edges[:, :2] + edges[:, 2:]) / 2, axis=0)

@@ -12,7 +12,7 @@ from typing import Any
 from cnnbench.tasks.classification.outputs import Kind
 
 LINEAR_BELOW = 1e-3
-"""Below it the square root is continued by its tangent: a network's width may be negative."""
+"""Below it the square root is extended by its tangent: a network's width may be negative."""
 
 
 def encoded(labels: Any, boxes: Any, classes: int) -> dict[str, Any]:
@@ -36,9 +36,9 @@ def encoded(labels: Any, boxes: Any, classes: int) -> dict[str, Any]:
 
 
 def root(sizes: Any) -> Any:
-    """Return the square root of a tensor, continued by its tangent below `LINEAR_BELOW`.
+    """Return the square root of a tensor, extended by its tangent below `LINEAR_BELOW`.
 
-    So a width of 0 or less has a finite gradient, which leads back to positive ones.
+    A width of 0 or less thus has a finite gradient, which leads back to positive widths.
     """
     import tensorflow as tf
 
@@ -83,7 +83,7 @@ def class_loss(kind: Kind, label_smoothing: float) -> Callable[[Any, Any], Any]:
 def mean_iou() -> Any:
     """Return a Keras metric ``mean_iou`` of encoded boxes and a network's boxes.
 
-    ``keras.metrics.MeanIoU`` is another thing: the overlap of the pixels of each class.
+    It differs from ``keras.metrics.MeanIoU``, the overlap of the pixels of each class.
     """
     import tensorflow as tf
 

@@ -36,8 +36,8 @@ _SAME_AT = quality.LOCATED_AT  # IoU of two boxes that are the same answer
 class LocalizationObjective(Objective):
     """Cross-entropy of the class and squared error of the box.
 
-    The encoding is that of the classes. An image without an object, or of which augmentation lost
-    the object, weighs nothing in training and is left out of the evaluation.
+    The encoding is that of the classes. An image without an object, or whose object augmentation
+    has moved out of the image, has weight 0 in training; in evaluation it is excluded.
 
     Args:
         classes: names of the data set's classes, by label.
@@ -74,7 +74,7 @@ class LocalizationObjective(Objective):
     def targets(self, part: Part) -> Named:
         """Return ``labels`` ``(n, 1)`` and ``boxes`` ``(n, 1, 4)`` of the largest objects.
 
-        An image that only has objects to be ignored has none.
+        Ignored objects are never the target.
         """
         found = part.objects
         if found is None:
@@ -160,7 +160,7 @@ class LocalizationObjective(Objective):
 
 
 class FixedObjective(LocalizationObjective):
-    """Objective of a trained localiser; a data set's classes are some of its outputs.
+    """Objective of a trained localiser whose classes include those of the data set.
 
     Args:
         classes: names of the data set's classes, by label.

@@ -1,4 +1,4 @@
-"""Outputs of a localiser: which of a network's they are, and what they say of an image."""
+"""Outputs of a localiser: selected from those of a network, and decoded to predictions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Located(Prediction):
 
     Attributes:
         number: index of the class, from 0.
-        name: for people.
+        name: name of the class.
         probability: between 0 and 1.
         box: top, left, bottom, right, as fractions of the image.
         picture: height and width in px of the picture that they are fractions of; None if they are
@@ -75,7 +75,7 @@ class Located(Prediction):
         return {**found, "box": list(self.box), **pixels}
 
     def placed(self, placement: Placement) -> Located:
-        """Return the box in the picture, of which it keeps what is inside."""
+        """Return the prediction with its box in the original picture, clipped to it."""
         (box,) = np.clip(placement.back([self.box]), 0.0, 1.0).tolist()
         return replace(self, box=tuple(box), picture=placement.picture)
 
@@ -88,9 +88,9 @@ class Located(Prediction):
 def paths(outputs: Mapping[str, Shape], wanted: str | None, label: str) -> dict[str, str]:
     """Return the path of the boxes and that of the classes.
 
-    They are found by name (``box``, ``loc``; ``class``, ``label``, ``prob``, ``cls``), or if no
-    name decides, by width: the boxes are the output with four values an image. ``wanted`` selects
-    those whose paths begin with it, of a network that returns several pairs.
+    They are found by name (``box``, ``loc``; ``class``, ``label``, ``prob``, ``cls``) or, if the
+    names do not decide, by width: the boxes are the output with four values per image. ``wanted``
+    selects those whose paths begin with it, if the network returns several pairs.
 
     Raises:
         UserError: there are no such outputs, or their shapes are not a localiser's.
@@ -147,7 +147,7 @@ def checked(outputs: Arrays) -> Mapping[str, np.ndarray]:
     """Return the outputs, ``boxes`` and ``classes``.
 
     Raises:
-        JobFailed: they are others.
+        JobFailed: the outputs are others.
     """
     if not isinstance(outputs, Mapping) or set(outputs) != set(ROLES):
         raise JobFailed(EXPECTED)

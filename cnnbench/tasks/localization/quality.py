@@ -33,12 +33,12 @@ _POSITIONS = 65_535  # in a box's identity, so that rounding in the last digits 
 
 
 def mean_iou(predictions: Named, targets: Named) -> float:
-    """Mean over the images of the IoU of predicted and true box, whatever the class."""
+    """Mean over the images of the IoU of predicted and true box, regardless of the class."""
     return float(boxes.iou(predictions["boxes"], targets["boxes"]).mean())
 
 
 def top1(predictions: Named, targets: Named) -> float:
-    """Share of images whose most probable class is right, wherever the box."""
+    """Share of images whose most probable class is right, regardless of the box."""
     return of_classes.top1(predictions["classes"], targets["labels"])
 
 
@@ -48,7 +48,7 @@ def located_top1(predictions: Named, targets: Named) -> float:
 
 
 def located(predictions: Named, targets: Named) -> np.ndarray:
-    """Return ``(n,)`` of bool: class and box are right."""
+    """Return a mask of the images whose class and box are right, ``(n,)``."""
     is_right = predictions["classes"].argmax(axis=1) == targets["labels"]
     overlap = boxes.iou(predictions["boxes"], targets["boxes"])
     return np.asarray(is_right & (overlap >= LOCATED_AT))
@@ -57,7 +57,7 @@ def located(predictions: Named, targets: Named) -> np.ndarray:
 def details(predictions: Named, targets: Named) -> dict[str, Any]:
     """Return the details of an evaluation for a record.
 
-    Chance is what one constant answer scores: the most frequent class, and the box that
+    Chance is the score of one constant prediction: the most frequent class, and the box that
     `boxes.constant` finds for the test images.
     """
     found = of_classes.details(predictions["classes"], targets["labels"])

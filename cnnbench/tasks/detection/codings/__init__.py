@@ -1,6 +1,6 @@
-"""Codings of detectors as the task uses them: targets, losses, and boxes from outputs.
+"""Codings of detectors as the task uses them: training targets, losses, decoding.
 
-One file for each kind of `cnnbench.models.heads.coding`, and one for networks that return ready
+One file for each kind of `cnnbench.models.heads.coding`, and one for networks that return decoded
 boxes; `stated` finds the one of a network.
 """
 
@@ -20,7 +20,7 @@ class Coder(Protocol):
 
     @property
     def kind(self) -> str:
-        """A phrase for people: ``a grid of 7 x 7 cells``."""
+        """A description for messages: ``a grid of 7 x 7 cells``."""
 
     def classes(self, shapes: Mapping[str, Shape]) -> int:
         """Return the number of classes of a network with outputs of these shapes, by role."""
@@ -29,9 +29,9 @@ class Coder(Protocol):
         """Return the targets of the losses, one tensor or one for each output.
 
         Args:
-            labels: int ``(b, k)``, negative where there is no object.
+            labels: int ``(b, k)``, negative in unused rows.
             boxes: ``(b, k, 4)``.
-            ignored: bool ``(b, k)``: objects that are neither right nor wrong.
+            ignored: bool ``(b, k)``: objects that do not contribute to the losses.
         """
 
     def losses(self, options: DetectionOptions, label_smoothing: float) -> Any:
@@ -44,11 +44,11 @@ class Coder(Protocol):
     def decoded(self, outputs: Any) -> tuple[Any, Any]:
         """Return boxes ``(n, N, 4)``, not clipped to the image, and scores ``(n, N, classes)``.
 
-        By operations that LiteRT, ONNX and OpenVINO have.
+        Implementations use only operations that LiteRT, ONNX and OpenVINO support.
 
         Args:
-            outputs: of the network, a tensor or tensors by role.
+            outputs: the network's output, or outputs by role.
         """
 
     def lost(self, labels: np.ndarray, boxes: np.ndarray, ignored: np.ndarray) -> np.ndarray:
-        """Return which objects the coding cannot hold beside the others, bool ``(n, k)``."""
+        """Return a mask of the objects without a cell or anchor of their own, bool ``(n, k)``."""

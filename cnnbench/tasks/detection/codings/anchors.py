@@ -1,8 +1,9 @@
 """Boxes relative to anchors: SSD's loss (arXiv:1512.02325) and RetinaNet's (arXiv:1708.02002).
 
-An anchor stands for the object that it overlaps most, if it overlaps it enough; the best anchor of
-every object stands for it in any case. Anchors that overlap all objects little are ground, those
-between, and those over ignored objects, are neither and weigh nothing.
+An anchor is matched with the object that it overlaps most, if the overlap is large enough; the best
+anchor of every object is matched with it in any case. These anchors are positive. Anchors with a
+small overlap with all objects are negative. All others, and those that cover ignored objects, are
+ignored in the losses.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from cnnbench.tasks.detection.codings import Coder
 from cnnbench.tasks.detection.outputs import BOXES, CLASSES
 from cnnbench.tasks.task import Shape
 
-GROUND, NEITHER = -1.0, -2.0  # in the place of a class
-POSITIVE, NEGATIVE = 0.5, 0.4  # IoU from which an anchor is an object's, below which it is ground
-OVER_IGNORED = 0.5  # share of an anchor inside an ignored object from which it is neither
+GROUND, NEITHER = -1.0, -2.0  # labels of negative and of ignored anchors
+POSITIVE, NEGATIVE = 0.5, 0.4  # IoU from which an anchor is positive, below which it is negative
+OVER_IGNORED = 0.5  # share of an anchor inside an ignored object from which it is ignored
 
 _LARGEST_LOG = math.log(1000 / 16)  # of the ratio of a box's size to its anchor's: no infinities
 _SMALLEST = 1e-6  # size of an object and probability, for logarithms and roots
@@ -49,8 +50,8 @@ class AnchorCoder(Coder):
         return width - 1 if self._has_background else width
 
     def targets(self, labels: Any, boxes: Any, ignored: Any) -> dict[str, Any]:
-        """Return ``boxes`` ``(b, N, 5)``: offsets and a weight, 1 for an object's anchors, else 0;
-        and ``classes`` ``(b, N, 1)``: label, `GROUND` or `NEITHER`.
+        """Return ``boxes`` ``(b, N, 5)``: offsets and a weight, 1 for positive anchors, else 0; and
+        ``classes`` ``(b, N, 1)``: label, `GROUND` (negative) or `NEITHER` (ignored).
         """
         import tensorflow as tf
 
@@ -73,7 +74,7 @@ class AnchorCoder(Coder):
     def losses(
         self, options: DetectionOptions, label_smoothing: float
     ) -> dict[str, Callable[[Any, Any], Any]]:
-        """Return losses of each image, ``(b,)``, divided by the object's anchors of the batch."""
+        """Return losses of each image, ``(b,)``, divided by the batch's positive anchors."""
         classes = (
             _multibox(options.negatives, label_smoothing)
             if self._has_background
@@ -95,7 +96,7 @@ class AnchorCoder(Coder):
         )
 
     def lost(self, labels: np.ndarray, boxes: np.ndarray, ignored: np.ndarray) -> np.ndarray:
-        """Return the objects that no anchor stands for: another one overlaps theirs more."""
+        """Return a mask of the objects without a positive anchor: others overlap theirs more."""
         found = np.zeros(labels.shape, np.bool_)
         for row, (of_image, places, left_out) in enumerate(
             zip(labels, boxes, ignored, strict=True)
@@ -145,7 +146,7 @@ class AnchorCoder(Coder):
         return tf.math.divide_no_nan(common, own + theirs - common), common / own
 
     def _offsets(self, boxes: Any) -> Any:
-        """Return what a network should give for boxes ``(b, N, 4)`` at the anchors."""
+        """Return the target offsets of boxes ``(b, N, 4)``, one for each anchor."""
         import tensorflow as tf
 
         centre, size = self._anchors[:, :2], self._anchors[:, 2:]
@@ -194,7 +195,7 @@ def _per_positive(each: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 def _shared(of_image: Any, is_object: Any) -> Any:
-    """Return sums ``(b,)`` so that their mean is the batch's sum over its objects' anchors."""
+    """Scale sums ``(b,)`` so that their mean is the batch's sum over its positive anchors."""
     import tensorflow as tf
 
     total = tf.maximum(tf.reduce_sum(is_object), 1.0)
@@ -211,9 +212,10 @@ def _smooth_l1(targets: Any, given: Any) -> Any:
 
 
 def _multibox(negatives: float, label_smoothing: float) -> Callable[[Any, Any], Any]:
-    """Return SSD's loss of classes: all objects' anchors, and the hardest of the ground.
+    """Return SSD's loss of classes: of all positive anchors and the hardest negative ones.
 
-    ``negatives`` for each of the former in an image; where it has none, as for one.
+    There are ``negatives`` hard negatives per positive anchor of an image, or per image without
+    any.
     """
     import tensorflow as tf
 
@@ -234,7 +236,7 @@ def _multibox(negatives: float, label_smoothing: float) -> Callable[[Any, Any], 
 
 
 def _focal(alpha: float, gamma: float, label_smoothing: float) -> Callable[[Any, Any], Any]:
-    """Return the focal loss of all anchors but those that are neither."""
+    """Return the focal loss of all anchors that are not ignored."""
     import tensorflow as tf
 
     def focal_loss(targets: Any, given: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Networks that return ready boxes, ``y0 x0 y1 x1`` in 0..1, and a score for each class.
+"""Networks that return decoded boxes, ``y0 x0 y1 x1`` in 0..1, and a score for each class.
 
-They can be evaluated, and not trained: nothing says how a box became their answer.
+They can be evaluated but not trained, because the coding of their boxes is unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ UNREADABLE = (
 class DecodedCoder(Coder):
     """Boxes and scores as they are."""
 
-    kind = "ready boxes"
+    kind = "decoded boxes"
 
     def classes(self, shapes: Mapping[str, Shape]) -> int:
         if SCORES not in shapes:

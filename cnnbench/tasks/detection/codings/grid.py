@@ -1,12 +1,13 @@
-"""The grid of YOLO v1 (arXiv:1506.02640): each cell finds the object whose centre it holds.
+"""The grid of YOLO v1 (arXiv:1506.02640): each cell detects the object whose centre lies in it.
 
-Of the cell's boxes the one that overlaps the object most is responsible for it: its coordinates are
-to be the object's, and its objectness the overlap. All other boxes are to have the objectness 0.
+Of the cell's boxes the one that overlaps the object most is responsible for it: its target is the
+object's coordinates, and the overlap as objectness. All other boxes have a target objectness of 0.
 
-The paper's network returns these numbers as they are, and all errors are squared. Here the network
-returns logits: sigmoids keep centres inside their cells and objectness in 0..1; objectness and
-classes have the cross-entropy as loss, whose gradient does not vanish where an answer is badly
-wrong. Coordinates have the squared error, of the roots of width and height, as in the paper.
+The paper's network returns these values directly, and all losses are squared errors. Here the
+network returns logits: sigmoids keep centres inside their cells and objectness in 0..1. The losses
+of objectness and classes are cross-entropies, whose gradient does not vanish where a prediction is
+badly wrong; that of coordinates is the squared error, of the roots of width and height, as in the
+paper.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from cnnbench.tasks.task import Shape
 
 _PER_BOX = 5  # x, y, √w, √h, objectness
 
-# Channels of the targets: the state of a cell, the object's x, y, √w and √h, and its label.
+# Channels of the targets: the state of a cell, the object's x, y, √w and √h, and its label. States:
+# with an object, without one, and ignored.
 OBJECT, GROUND, NEITHER = 1.0, 0.0, -1.0
 
 
@@ -44,8 +46,8 @@ class GridCoder(Coder):
     def targets(self, labels: Any, boxes: Any, ignored: Any) -> Any:
         """Return ``(b, rows, columns, 6)``: state, x, y, √w, √h, label.
 
-        Of several objects in one cell the first counts. A cell without an object whose centre is in
-        an ignored one is neither right nor wrong.
+        Of several objects in one cell the first is used. A cell without an object is ignored if its
+        centre lies in an ignored object.
         """
         import tensorflow as tf
 
@@ -87,7 +89,7 @@ class GridCoder(Coder):
             responsible = tf.one_hot(tf.argmax(overlap, axis=-1), coding.boxes)
             responsible *= has_object[..., None]
             apart = tf.reduce_sum(tf.square(places - wanted), axis=-1) * responsible
-            # One that is not responsible is no object, unless the cell is neither.
+            # A box that is not responsible is negative, unless its cell is ignored.
             counts = tf.cast(targets[..., 0] > NEITHER, tf.float32)[..., None]
             weights = responsible + options.no_object_weight * (counts - responsible)
             objectness = cross_entropy(labels=overlap * responsible, logits=logits) * weights

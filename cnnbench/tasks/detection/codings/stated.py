@@ -1,4 +1,4 @@
-"""The coding that a network states, as text, and its `Coder`."""
+"""The coding that a network states, as JSON text, and its `Coder`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cnnbench.tasks.detection.codings.decoded import DecodedCoder
 from cnnbench.tasks.detection.codings.grid import GridCoder
 
 DECODED = "decoded"
-"""The kind of a network that returns boxes and scores as they are."""
+"""The kind of coding of a network that returns decoded boxes and scores."""
 
 
 def of_network(network: Any) -> str:
-    """Return the coding that a ``keras.Model`` states, as canonical JSON; else `DECODED`.
+    """Return the coding that a ``keras.Model`` states, as canonical JSON; by default `DECODED`.
 
-    A layer that wraps the one that states it, as quantisation does, hides nothing.
+    The coding is found in wrapped layers too, as quantisation-aware training makes them.
     """
     layers = network._flatten_layers(include_self=False, recursive=True)
     stated = (getattr(layer, "coding", None) for layer in layers)
