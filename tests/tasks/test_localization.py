@@ -226,3 +226,27 @@ def test_a_trained_localiser_is_evaluated_with_its_own_order_of_classes() -> Non
 def test_only_a_head_in_the_name_gives_boxes() -> None:
     with pytest.raises(JobFailed, match=r"no head for boxes: .* MobileNetV2\+box"):
         objective().head(seed=0)
+
+
+def test_a_localiser_of_one_class_is_trained_and_evaluated_for_its_box() -> None:
+    import tensorflow as tf
+
+    inputs = tf.keras.Input((8, 8, 1))
+    pooled = tf.keras.layers.GlobalAveragePooling2D()(inputs)
+    network = tf.keras.Model(
+        inputs,
+        {
+            "boxes": tf.keras.layers.Dense(4)(pooled),
+            "classes": tf.keras.layers.Dense(1, activation="softmax")(pooled),
+        },
+    )
+    one = LOCALIZATION.objective(("nucleus",), "cells")
+    one.check_network(network)
+    encoding = one.encoding(network)
+    targets = one.targets(part(of_lists([[0], [0]], [[LARGE], [SMALL]], np.full((2, 2), 8))))
+    centred = np.array([[0.5, 0.5, 0.8, 0.8], [0.3, 0.3, 0.2, 0.2]])
+    found = one.evaluate({"boxes": centred, "classes": np.ones((2, 1))}, targets, encoding)
+    assert found.metrics["mean_iou"] == pytest.approx(1, abs=1e-6)
+    assert found.metrics["top1"] == found.metrics["located_top1"] == 1
+    with pytest.raises(JobFailed, match="its single output is a softmax"):
+        LOCALIZATION.objective(("a", "b"), "pairs").check_network(network)

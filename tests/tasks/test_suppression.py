@@ -91,3 +91,11 @@ def test_a_score_at_the_threshold_is_no_answer():
     found = suppressed(boxes, scores, Suppression(score_threshold=0.5))
     assert np.asarray(found["labels"])[0, :2].tolist() == [0, NO_OBJECT]
     assert np.asarray(found["scores"])[0, :2].tolist() == [0.75, 0.0]
+
+
+def test_boxes_much_larger_than_the_image_do_not_suppress_other_classes():
+    wide = np.array([[[-20, -20, 21, 21], [-19, -20, 21, 21], [0, 0, 1, 1]]], np.float32)
+    scores = np.array([[[0.9, 0.1], [0.2, 0.8], [0.3, 0.3]]], np.float32)
+    found = suppressed(tf.constant(wide), tf.constant(scores), Suppression(score_threshold=0.25))
+    labels = np.asarray(found["labels"])[0]
+    assert labels[labels != NO_OBJECT].tolist() == [0, 1, 0, 1]

@@ -105,9 +105,14 @@ def run(
     runtime = _create(info, model, setting, context.artifacts)
     info.check_files(context.artifacts)
     workload = info.reference if setting.device == "cpu" else None
-    difference = inside.difference(model, setting)
-    with inside.refusing(setting):
-        found = measured(runtime, context.artifacts, workload, timing, context.fastest, difference)
+    found = measured(
+        runtime,
+        context.artifacts,
+        workload,
+        timing,
+        context.fastest,
+        inside.difference(model, setting),
+    )
     found.details["flags"] += inside.doubts(model, setting)
     return found
 
@@ -143,10 +148,11 @@ def measured(
     metrics: dict[str, float] = {}
     begin = time.perf_counter()
     runtime.start()
-    metrics["load_s"], _ = _seconds(runtime.load)
-    metrics["compile_s"], _ = _seconds(lambda: runtime.compile(expected.inputs[0]))
-    inputs = [runtime.feed(images) for images in expected.inputs]
-    metrics["first_call_s"], result = _seconds(lambda: runtime.call(inputs[0]))
+    with inside.refusing(runtime.setting):
+        metrics["load_s"], _ = _seconds(runtime.load)
+        metrics["compile_s"], _ = _seconds(lambda: runtime.compile(expected.inputs[0]))
+        inputs = [runtime.feed(images) for images in expected.inputs]
+        metrics["first_call_s"], result = _seconds(lambda: runtime.call(inputs[0]))
     difference, scale = compare(runtime.outputs(result), expected.outputs)
     metrics["output_max_abs_diff"] = difference
 

@@ -78,8 +78,7 @@ def run(
     """
     if setting.part == "weights":
         return weights.run(model, setting, context)
-    with inside.refusing(setting.latency()):
-        return _timed(model, setting, context, timing)
+    return _timed(model, setting, context, timing)
 
 
 def _timed(
@@ -148,10 +147,12 @@ class _Calls:
         """Start the runtime; return the difference of its outputs from Keras', and their scale."""
         self._runtime.start()
         _limit_tensorflow(self._runtime.threads)
-        self._runtime.load()
-        self._runtime.compile(self.enter(content))
         expected = calibrated_model.read_expected(self._folder)
-        result = self._runtime.call(self._runtime.feed(expected.inputs[0]))
+        image = self.enter(content)
+        with inside.refusing(self._setting.latency()):
+            self._runtime.load()
+            self._runtime.compile(image)
+            result = self._runtime.call(self._runtime.feed(expected.inputs[0]))
         compare = self._task.finished_difference if self._setting.nms else None
         found = self._runtime.outputs(result), expected.outputs
         return (compare or calibrated_model.difference)(*found)

@@ -14,8 +14,10 @@ import numpy as np
 
 from cnnbench.data.annotations import NO_OBJECT
 
-# Distance between the regions of two classes, in images: boxes extend beyond the image, but less.
-_APART = 4.0
+# Boxes extend beyond the image, which is 0..1; they are compared by what is within these limits.
+_REACH = (-1.5, 2.5)
+# Distance between the regions of two classes, in images: no box reaches into the next region.
+_APART = _REACH[1] - _REACH[0]
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def of_image(boxes: Any, scores: Any, settings: Suppression) -> dict[str, Any]:
     chosen = tf.gather(boxes, places // classes)
     corner = tf.gather(tf.constant(_corners(classes)), labels)
     kept, kept_scores, found = tf.raw_ops.NonMaxSuppressionV5(
-        boxes=chosen + corner,
+        boxes=tf.clip_by_value(chosen, *_REACH) + corner,
         scores=best,
         max_output_size=settings.most,
         iou_threshold=settings.iou_threshold,

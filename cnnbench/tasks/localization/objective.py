@@ -62,7 +62,10 @@ class LocalizationObjective(Objective):
         shapes = {path: tuple(output.shape) for path, output in found.items()}
         outputs.paths(shapes, None, "the network")
         width, count = shapes[CLASSES][1], len(self._classes)
-        of_classes.check(outputs.kind_of_classes(network), width)
+        kind = outputs.kind_of_classes(network)
+        if count == 1 and outputs.is_only_class(kind, width):
+            return
+        of_classes.check(kind, width)
         if of_classes.class_count(width) != count:
             raise JobFailed(
                 f"it has {of_classes.class_count(width)} classes, but the data set has {count}"
@@ -155,7 +158,9 @@ class LocalizationObjective(Objective):
             raise JobFailed("its outputs are not finite")
         return {
             BOXES: boxes.corners(found[BOXES]),
-            CLASSES: probabilities(found[CLASSES], cast(Kind, encoding)),
+            CLASSES: outputs.class_probabilities(
+                found[CLASSES], cast(Kind, encoding), probabilities
+            ),
         }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +143,31 @@ def kind_of_classes(network: Any) -> Kind:
     return of_classes.kind_of_network(tf.keras.Model(network.input, found[CLASSES]))
 
 
+def is_only_class(kind: Kind, width: int) -> bool:
+    """Return whether outputs are a softmax over a single class, which is always 1.
+
+    A classifier cannot use it; of a localiser of one class only the box matters.
+    """
+    return kind == "softmax" and width == 1
+
+
+def class_probabilities(
+    given: np.ndarray,
+    kind: Kind,
+    of_several: Callable[[np.ndarray, Kind], np.ndarray] = of_classes.probabilities,
+) -> np.ndarray:
+    """Return the probabilities of the classes, ``(n, classes)``; of a single class all 1.
+
+    Args:
+        given: the network's output.
+        kind: of that output.
+        of_several: computes them where there are several classes.
+    """
+    if is_only_class(kind, given.shape[-1]):
+        return np.ones(given.shape, np.float64)
+    return of_several(given, kind)
+
+
 def checked(outputs: Arrays) -> Mapping[str, np.ndarray]:
     """Return the outputs, ``boxes`` and ``classes``.
 
@@ -160,7 +185,7 @@ def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> lis
     The box is clipped to the image.
     """
     found = checked(outputs)
-    rows = of_classes.probabilities(found[CLASSES], kind_of_classes(network))
+    rows = class_probabilities(found[CLASSES], kind_of_classes(network))
     if names and len(names) != rows.shape[1]:
         raise JobFailed(f"{len(names)} names, but it has {rows.shape[1]} classes")
     return [
