@@ -101,8 +101,7 @@ class Model:
     Attributes:
         text: as written; another process resolves it again from this.
         entry: the facts about the architecture at its defaults.
-        defaults: parameters of the builder, without ``input_shape``, ``classes`` and those that
-            a published model did not have.
+        defaults: parameters of the builder that every identity has, at their defaults.
         parameters: those that were given and differ from their defaults.
         input_shape: without the batch axis; () if unknown before building.
         classes: 0 if unknown before building.
@@ -129,12 +128,6 @@ class Model:
         cls, written: ModelName, entry: Entry, signature: Signature, factory: NetworkFactory
     ) -> Model:
         """Return the model for a name whose parameters are checked against a signature.
-
-        Args:
-            written: the name with the parameters in its brackets.
-            entry: the facts about the model at its defaults.
-            signature: the parameters that it takes.
-            factory: builds it.
 
         Raises:
             UserError: a parameter that it does not take, or a value of the wrong type.

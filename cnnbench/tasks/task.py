@@ -97,11 +97,9 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Place:
-    """Rank of a contender.
+    """Rank of a contender: its tier, from 1; contenders of a tier do not differ significantly.
 
-    Attributes:
-        tier: from 1, the best; contenders of a tier do not differ significantly.
-        open: what would separate them; empty if the tier has a single contender.
+    ``open`` says what would separate them, and is empty if the tier has a single contender.
     """
 
     tier: int
@@ -116,7 +114,7 @@ class TrainedOn:
         is_imagenet: its weights are those published for ImageNet.
         names: of its classes, in the order of its outputs; None if the user did not give them.
         names_file: the file with the names, for messages.
-        stated: the names that its own file states, as one that a run kept; () if there are none.
+        stated: the names that its own file states; () if there are none.
     """
 
     is_imagenet: bool
@@ -298,5 +296,5 @@ def quality_metrics(task: str) -> Iterator[QualityMetric]:
 
 def evaluate_all(task: str, predictions: Arrays, targets: Arrays) -> dict[str, float]:
     """Return every metric of a task that applies to these predictions, by name."""
-    found = {one.metric.name: one.compute(predictions, targets) for one in quality_metrics(task)}
-    return {name: float(value) for name, value in found.items() if value is not None}
+    found = ((one.metric.name, one.compute(predictions, targets)) for one in quality_metrics(task))
+    return {name: float(value) for name, value in found if value is not None}

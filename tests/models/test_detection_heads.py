@@ -320,6 +320,6 @@ def test_an_image_too_small_for_a_head_is_one_line_with_the_models_name() -> Non
         registry.resolve("BasicCNN+ssdlite[input_shape=8x8x1]").build()
     assert str(caught.value) == (
         "BasicCNN+ssdlite[input_shape=8x8x1]: an image of 8x8 is too small: the finest maps of "
-        "'basic_cnn' have 8x8 places, and its head needs 12x12 (set a larger input_shape, or a "
+        "'basic_cnn' have 8x8 positions, and its head needs 12x12 (set a larger input_shape, or a "
         "smaller finest)"
     )

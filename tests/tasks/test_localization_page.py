@@ -45,7 +45,7 @@ def test_the_mean_iou_of_keras_is_not_of_boxes() -> None:
     metric = tf.keras.metrics.MeanIoU(num_classes=2)
     metric.update_state(np.array([[0.1, 0.1, 0.4, 0.4]]), np.array([[0.6, 0.6, 0.9, 0.9]]))
     assert float(metric.result()) == pytest.approx(1.0)
-    assert "for (0.1,\n0.1, 0.4, 0.4) and (0.6, 0.6, 0.9, 0.9), which do not touch" in PAGE
+    assert "for (0.1, 0.1,\n0.4, 0.4) and (0.6, 0.6, 0.9, 0.9), which do not overlap" in PAGE
 
 
 def test_the_page_states_the_defaults_and_the_tangent() -> None:
