@@ -46,3 +46,17 @@ def edges_text(box: Sequence[float], picture: tuple[int, int] | None) -> str:
     names = ("top", "left", "bottom", "right")
     edges = zip(names, box, scale * 2, strict=True)
     return ", ".join(f"{side} {place * size:.0f}" for side, place, size in edges) + f" {unit}"
+
+
+def box_json(box: Sequence[float], picture: tuple[int, int] | None) -> dict[str, Sequence[float]]:
+    """Return the box as fractions, and in px where the size of the picture is known."""
+    found: dict[str, Sequence[float]] = {"box": list(box)}
+    return found | {"box_px": in_pixels(box, picture)} if picture else found
+
+
+def box_in_picture(
+    box: tuple[float, float, float, float], placement: Placement
+) -> tuple[float, float, float, float]:
+    """Return a box of the network's input as fractions of the original picture, clipped to it."""
+    top, left, bottom, right = placement.back([box])[0].clip(0.0, 1.0).tolist()
+    return top, left, bottom, right

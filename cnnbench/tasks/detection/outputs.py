@@ -12,7 +12,7 @@ from cnnbench.data.annotations import NO_OBJECT
 from cnnbench.errors import JobFailed, UserError
 from cnnbench.models import output_names
 from cnnbench.tasks.objective import Arrays
-from cnnbench.tasks.prediction import edges_text, in_pixels
+from cnnbench.tasks.prediction import box_in_picture, box_json, edges_text
 from cnnbench.tasks.task import Prediction, Shape
 from cnnbench.text import shape_text
 
@@ -60,14 +60,12 @@ class Detected(Prediction):
 
     def to_json(self) -> dict[str, Any]:
         found = {name: getattr(self, name) for name in ("number", "name", "score")}
-        if self.picture is None:
-            return {**found, "box": list(self.box)}
-        return {**found, "box": list(self.box), "box_px": in_pixels(self.box, self.picture)}
+        return {**found, **box_json(self.box, self.picture)}
 
     def placed(self, placement: Placement) -> Detected:
         """Return the detection with its box in the original picture, clipped to it."""
-        (box,) = np.clip(placement.back([self.box]), 0.0, 1.0).tolist()
-        return replace(self, box=tuple(box), picture=placement.picture)
+        box = box_in_picture(self.box, placement)
+        return replace(self, box=box, picture=placement.picture)
 
     def mark(self, number: int) -> Mark:
         from cnnbench.data.drawing import Mark

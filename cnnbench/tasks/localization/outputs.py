@@ -15,7 +15,7 @@ from cnnbench.tasks.classification import outputs as of_classes
 from cnnbench.tasks.classification.outputs import Kind
 from cnnbench.tasks.localization import boxes
 from cnnbench.tasks.objective import Arrays
-from cnnbench.tasks.prediction import edges_text, in_pixels
+from cnnbench.tasks.prediction import box_in_picture, box_json, edges_text
 from cnnbench.tasks.task import Prediction, Shape
 from cnnbench.text import shape_text
 
@@ -71,13 +71,12 @@ class Located(Prediction):
 
     def to_json(self) -> dict[str, Any]:
         found = {name: getattr(self, name) for name in ("number", "name", "probability")}
-        pixels = {"box_px": in_pixels(self.box, self.picture)} if self.picture else {}
-        return {**found, "box": list(self.box), **pixels}
+        return {**found, **box_json(self.box, self.picture)}
 
     def placed(self, placement: Placement) -> Located:
         """Return the prediction with its box in the original picture, clipped to it."""
-        (box,) = np.clip(placement.back([self.box]), 0.0, 1.0).tolist()
-        return replace(self, box=tuple(box), picture=placement.picture)
+        box = box_in_picture(self.box, placement)
+        return replace(self, box=box, picture=placement.picture)
 
     def mark(self, number: int) -> Mark:
         from cnnbench.data.drawing import Mark
