@@ -37,12 +37,12 @@ def _triangle(size: int) -> np.ndarray:
 
 
 @tf.keras.utils.register_keras_serializable(package="cnnbench")
-class RepeatEdges(tf.keras.layers.Layer):  # type: ignore[misc]
-    """Add copies of the first and last rows and columns to maps ``(n, height, width, channels)``.
+class MirrorEdges(tf.keras.layers.Layer):  # type: ignore[misc]
+    """Extend maps ``(n, height, width, channels)`` by their mirror images.
 
     Args:
-        rows: copies of the first row and of the last.
-        columns: copies of the first column and of the last.
+        rows: rows added before the first and after the last; at most the height each.
+        columns: columns added likewise.
     """
 
     def __init__(self, rows: Sequence[int], columns: Sequence[int], **kwargs: Any) -> None:
@@ -50,12 +50,7 @@ class RepeatEdges(tf.keras.layers.Layer):  # type: ignore[misc]
         self.rows, self.columns = tuple(rows), tuple(columns)
 
     def call(self, inputs: Any) -> Any:
-        before, after = self.rows
-        rows = [inputs[:, :1]] * before + [inputs] + [inputs[:, -1:]] * after
-        inputs = tf.concat(rows, axis=1) if before or after else inputs
-        before, after = self.columns
-        columns = [inputs[:, :, :1]] * before + [inputs] + [inputs[:, :, -1:]] * after
-        return tf.concat(columns, axis=2) if before or after else inputs
+        return tf.pad(inputs, ((0, 0), self.rows, self.columns, (0, 0)), mode="SYMMETRIC")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, height, width, channels = input_shape
@@ -75,7 +70,7 @@ def enlarged(x: Any, size: Sequence[int], upsample: Upsample, name: str) -> Any:
 
     Positions stay aligned with the finer maps that ``x`` was computed from. Rows and columns in
     excess are cropped at the end, since downsampling with padding "same" begins at the first
-    position. Those missing repeat the last ones: at the end if they are fewer than the factor, as
+    position. Those missing mirror the edges: at the end if they are fewer than the factor, as
     downsampling drops a rest, else on both sides, as convolutions without padding do.
 
     Args:
@@ -86,16 +81,16 @@ def enlarged(x: Any, size: Sequence[int], upsample: Upsample, name: str) -> Any:
     """
     now = [int(many) for many in x.shape[1:3]]
     factor = 2 ** max(round(math.log2(math.prod(size) / math.prod(now)) / 2), 0)
-    copies, cuts = [], []
+    added, cuts = [], []
     for have, wanted in zip(now, size, strict=True):
         missing = max(wanted - factor * have, 0)
         first = 0 if missing < factor else missing // 2
         before, after = -(-first // factor), -(-(missing - first) // factor)
         start = factor * before - first
-        copies.append((before, after))
+        added.append((before, after))
         cuts.append((start, factor * (have + before + after) - wanted - start))
-    if any(map(any, copies)):
-        x = RepeatEdges(*copies, name=f"{name}_edges")(x)
+    if any(map(any, added)):
+        x = MirrorEdges(*added, name=f"{name}_edges")(x)
     if factor > 1:
         x = upsample(x, factor)
     if any(map(any, cuts)):
