@@ -140,5 +140,8 @@ def _extent(step: Step) -> int:
         return 1
     if step.kind in _MOVING:
         return 2
-    sizes = getattr(step.layer, "kernel_size", None) or getattr(step.layer, "pool_size", (1,))
-    return max(sizes) if step.kind in (*_CONVOLUTIONS, *_POOLS) else 1
+    sizes = {
+        **dict.fromkeys(_CONVOLUTIONS, "kernel_size"),
+        **dict.fromkeys(_POOLS, "pool_size"),
+    }
+    return max(getattr(step.layer, sizes[step.kind])) if step.kind in sizes else 1

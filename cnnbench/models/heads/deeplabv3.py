@@ -7,6 +7,7 @@ from typing import Any
 from cnnbench.errors import UserError
 from cnnbench.models.heads import PREFIX, check_at_least, check_power_of_2, maps_of
 from cnnbench.models.heads.feature_maps import image_size, size_of
+from cnnbench.named import show
 
 
 class DeepLabV3:
@@ -45,7 +46,7 @@ class DeepLabV3:
         check_power_of_2(output_stride=output_stride)
         check_at_least(1, width=width)
         if min(rates) < 1:
-            raise UserError(f"its head's parameter rates={rates} must be at least 1 each")
+            raise UserError(f"its head's parameter rates={show(rates)} must be at least 1 each")
         maps = maps_of(dilated(backbone, output_stride))
         branches = [conv_bn(maps, width, 1, name=f"{PREFIX}aspp_1x1")]
         for number, rate in enumerate(rates, start=1):
