@@ -62,7 +62,7 @@ class Tracks:
 
     Attributes:
         ids: identity of each, from 1, ``(m,)``; no number is used twice in a sequence.
-        boxes: of the detection that continues each track, ``(m, 4)``, in the unit of the detections.
+        boxes: of the detection that continues each track, ``(m, 4)``, in their unit.
         scores: of that detection, ``(m,)``.
         labels: class of each track, ``(m,)``: the one with the largest sum of scores so far.
         rows: index of that detection among those of the frame, ``(m,)``.
