@@ -13,7 +13,7 @@ from pydantic import model_validator
 
 from cnnbench.schema import StrictModel
 from cnnbench.tasks.tracking.kalman import Ints
-from cnnbench.tasks.tracking.links import Population, assigned, overlaps
+from cnnbench.tasks.tracking.links import Population, overlaps
 from cnnbench.tasks.tracking.sort import Frames, Hits, Share
 from cnnbench.tasks.tracking.tracker import Detections, Tracks
 
@@ -87,6 +87,4 @@ class ByteLinker:
         overlap = overlaps(self._tracks.filters.boxes[tracks], detections.boxes[rows])
         if is_weighted:
             overlap *= detections.scores[rows]
-        continued, found = assigned(overlap, least)
-        self._tracks.continue_(tracks[continued], detections, rows[found])
-        return np.delete(rows, found)
+        return self._tracks.link(tracks, detections, rows, overlap, least)

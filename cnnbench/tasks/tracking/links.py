@@ -49,6 +49,7 @@ class Population:
 
     Attributes:
         filters: the expected boxes.
+        last: the last detected boxes, ``(m, 4)``.
         hits: number of detections, ``(m,)``.
         missed: number of frames since the last detection, ``(m,)``.
         ids: from 1 in the order in which tracks are confirmed; 0 before.
@@ -58,6 +59,7 @@ class Population:
         self._min_hits, self._max_age = min_hits, max_age
         self._confirmed = 0
         self.filters = BoxFilters()
+        self.last = np.zeros((0, 4))
         self.hits, self.missed, self.ids, self._rows = np.zeros((4, 0), np.int64)
         self._votes: list[dict[int, float]] = []  # class -> sum of scores, for each track
 
@@ -76,9 +78,25 @@ class Population:
         self.missed = self.missed + 1
         self._rows = np.full(len(self.ids), -1)
 
-    def continue_(self, tracks: Ints, detections: Detections, rows: Ints) -> None:
-        """Give each of some tracks its detection in this frame."""
+    def link(
+        self, tracks: Ints, detections: Detections, rows: Ints, overlap: Floats, least: float
+    ) -> Ints:
+        """Continue tracks by detections; return those of the detections that continue none.
+
+        Args:
+            tracks: indices of the tracks that may be continued, ``(a,)``.
+            detections: of the frame.
+            rows: indices of the detections that may continue one, ``(b,)``.
+            overlap: of each track with each of these, ``(a, b)``.
+            least: smallest overlap of a match.
+        """
+        continued, found = assigned(overlap, least)
+        self._continue(tracks[continued], detections, rows[found])
+        return np.delete(rows, found)
+
+    def _continue(self, tracks: Ints, detections: Detections, rows: Ints) -> None:
         self.filters.update(tracks, detections.boxes[rows])
+        self.last[tracks] = detections.boxes[rows]
         self.hits[tracks] += 1
         self.missed[tracks] = 0
         self._rows[tracks] = rows
@@ -89,6 +107,7 @@ class Population:
         """Begin a track at each of some detections."""
         count = len(rows)
         self.filters.add(detections.boxes[rows])
+        self.last = np.concatenate([self.last, detections.boxes[rows]])
         self.hits = np.concatenate([self.hits, np.ones(count, np.int64)])
         self.missed = np.concatenate([self.missed, np.zeros(count, np.int64)])
         self.ids = np.concatenate([self.ids, np.zeros(count, np.int64)])
@@ -106,6 +125,7 @@ class Population:
         kept = np.where(self.is_confirmed, self.missed <= self._max_age, ~self.is_lost)
         if not kept.all():
             self.filters.keep(kept)
+            self.last = self.last[kept]
             self.hits, self.missed = self.hits[kept], self.missed[kept]
             self.ids, self._rows = self.ids[kept], self._rows[kept]
             self._votes = [votes for votes, stays in zip(self._votes, kept, strict=True) if stays]

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from cnnbench.schema import StrictModel
-from cnnbench.tasks.tracking.links import Population, assigned, overlaps
+from cnnbench.tasks.tracking.links import Population, overlaps
 from cnnbench.tasks.tracking.tracker import Detections, Tracks
 
 Frames = Annotated[int, Field(strict=True, ge=0, le=100_000)]
@@ -46,11 +46,14 @@ class SortLinker:
 
     def update(self, detections: Detections) -> Tracks:
         """Return the tracks visible in the next frame."""
-        tracks = self._tracks
+        tracks, least = self._tracks, self._settings.iou
         tracks.predict()
-        used = np.flatnonzero(detections.scores >= self._settings.score)
-        overlap = overlaps(tracks.filters.boxes, detections.boxes[used])
-        continued, found = assigned(overlap, self._settings.iou)
-        tracks.continue_(continued, detections, used[found])
-        tracks.begin(detections, np.delete(used, found))
+        rows = np.flatnonzero(detections.scores >= self._settings.score)
+        every = np.arange(len(tracks.ids))
+        overlap = overlaps(tracks.filters.boxes, detections.boxes[rows])
+        rows = tracks.link(every, detections, rows, overlap, least)
+        turned = np.flatnonzero(tracks.is_lost)
+        overlap = overlaps(tracks.last[turned], detections.boxes[rows])
+        rows = tracks.link(turned, detections, rows, overlap, least)
+        tracks.begin(detections, rows)
         return tracks.finish(detections)
