@@ -38,6 +38,7 @@ def write(frames: Iterable[Image.Image], file: Path) -> None:
             append_images=others,
             duration=FRAME_MS,
             loop=0,
+            lossless=True,  # of WebP: thin lines lose their colour otherwise
         )
     except (OSError, ValueError) as error:  # formats have limits of their own
         what = f"cannot be written as {FORMATS[file.suffix.lower()]}: {brief(error)}"
