@@ -280,6 +280,7 @@ TASKS: Registry[Task] = Registry(
         "classification": "cnnbench.tasks.classification:CLASSIFICATION",
         "localization": "cnnbench.tasks.localization:LOCALIZATION",
         "detection": "cnnbench.tasks.detection:DETECTION",
+        "instance_segmentation": "cnnbench.tasks.instance_segmentation:INSTANCE_SEGMENTATION",
     },
 )
 

@@ -65,6 +65,41 @@ def best_first(boxes: Any, scores: Any, count: int, iou: float, is_related: Any 
     return tf.math.top_k(scores - is_late * _LATE, k=count)[1]
 
 
+def sample_points(
+    low: Any, high: Any, count: Any, many: int, aligned: bool = True
+) -> list[tuple[Any, Any]]:
+    """Return the two positions of maps around every point of a box in one direction, with weights.
+
+    Args:
+        low, high: ends of the boxes as fractions of the image, ``(n, N)``.
+        count: positions of the maps, a number or float32 ``(n, N)``.
+        many: number of points, at even distances.
+        aligned: as `RoiAlign` takes it.
+
+    Returns:
+        Twice ``(n, N, many)`` of int32 and float32; weights are 0 more than a position outside.
+    """
+    steps = ((np.arange(many) + 0.5) / many).astype(np.float32)
+    begin, length = low * count, (high - low) * count
+    if aligned:
+        begin = begin - 0.5
+    else:
+        length = tf.maximum(length, 1.0)
+    last = count - 1.0
+    if not isinstance(count, float):
+        last = last[..., None]
+    place = begin[..., None] + length[..., None] * steps
+    is_near = tf.cast(tf.abs(place - last / 2) <= last / 2 + 1, tf.float32)
+    place = tf.minimum(tf.maximum(place, 0.0), last)
+    before = tf.floor(place)
+    after = tf.minimum(before + 1.0, last)
+    weight = place - before
+    return [
+        (tf.cast(before, tf.int32), (1.0 - weight) * is_near),
+        (tf.cast(after, tf.int32), weight * is_near),
+    ]
+
+
 @tf.keras.utils.register_keras_serializable(package="cnnbench")
 class Proposals(tf.keras.layers.Layer):  # type: ignore[misc]
     """Choose the boxes of a detector that a second stage looks at: a fixed number of them.
@@ -101,8 +136,9 @@ class Proposals(tf.keras.layers.Layer):  # type: ignore[misc]
         return {"rows": taken(places, chosen), "boxes": taken(near, chosen)}
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        first = input_shape if isinstance(input_shape, tuple | list) else [*input_shape.values()][0]
-        return {"rows": (first[0], self.count), "boxes": (first[0], self.count, 4)}
+        is_one = isinstance(input_shape, tuple | list)
+        images = (input_shape if is_one else next(iter(input_shape.values())))[0]
+        return {"rows": (images, self.count), "boxes": (images, self.count, 4)}
 
     def get_config(self) -> dict[str, Any]:
         own = {"count": self.count, "candidates": self.candidates, "iou": self.iou}
@@ -155,7 +191,7 @@ class RoiAlign(tf.keras.layers.Layer):  # type: ignore[misc]
         flat = [tf.reshape(one, (-1, int(many), channels)) for one, many in zip(maps, places)]  # noqa: B905
         table = tf.reshape(tf.concat(flat, axis=1) if len(flat) > 1 else flat[0], (-1, channels))
         start = tf.range(tf.shape(boxes)[0])[:, None] * int(places.sum())
-        rows, columns, first = (sizes[0, 0], sizes[0, 1], start)
+        rows, columns, first = float(sizes[0, 0]), float(sizes[0, 1]), start
         if len(maps) > 1:
             level = self._levels(boxes, len(maps))
             rows, columns = (tf.gather(tf.constant(sizes[:, axis]), level) for axis in (0, 1))
@@ -179,35 +215,7 @@ class RoiAlign(tf.keras.layers.Layer):  # type: ignore[misc]
         return tf.nn.avg_pool2d(points, self.sampling, self.sampling, "VALID")
 
     def _points(self, low: Any, high: Any, count: Any) -> list[tuple[Any, Any]]:
-        """Return the two positions around every point in one direction, and their weights.
-
-        Args:
-            low, high: ends of the boxes, ``(n, N)``.
-            count: positions of the maps, a number or ``(n, N)``.
-
-        Returns:
-            Twice ``(n, N, size × sampling)`` of int32 and float32.
-        """
-        many = self.size * self.sampling
-        steps = ((np.arange(many) + 0.5) / many).astype(np.float32)
-        begin, length = low * count, (high - low) * count
-        if self.aligned:
-            begin = begin - 0.5
-        else:
-            length = tf.maximum(length, 1.0)
-        last = count - 1.0
-        if not isinstance(count, np.floating):
-            last = last[..., None]
-        place = begin[..., None] + length[..., None] * steps
-        is_near = tf.cast(tf.abs(place - last / 2) <= last / 2 + 1, tf.float32)
-        place = tf.minimum(tf.maximum(place, 0.0), last)
-        before = tf.floor(place)
-        after = tf.minimum(before + 1.0, last)
-        weight = place - before
-        return [
-            (tf.cast(before, tf.int32), (1.0 - weight) * is_near),
-            (tf.cast(after, tf.int32), weight * is_near),
-        ]
+        return sample_points(low, high, count, self.size * self.sampling, self.aligned)
 
     def _levels(self, boxes: Any, count: int) -> Any:
         """Return the level of each box, int32 ``(n, N)``."""

@@ -89,7 +89,7 @@ def _attached(
     count = min(proposals, boxes)
     chosen = Proposals(
         stated, count, min(_CANDIDATES * count, boxes), _DUPLICATE, name=f"{PREFIX}proposals"
-    )(found[CELLS] if CELLS in found else found)
+    )(found.get(CELLS, found))
     places = [max(math.ceil(size / (mask_stride * _UNEVEN)), 1) for size in image_size(backbone)]
     maps = from_finest(backbone, places, "a larger mask_stride")[:3]
     finest = feature_pyramid(maps, mask_width, f"{PREFIX}mask_", extra=0)[0]
@@ -100,9 +100,7 @@ def _attached(
     return {**found, PROPOSALS: chosen["rows"], MASKS: masks}
 
 
-def mask_branch(
-    regions: Any, count: int, classes: int, width: int, depth: int, prefix: str
-) -> Any:
+def mask_branch(regions: Any, count: int, classes: int, width: int, depth: int, prefix: str) -> Any:
     """Return the logits of the masks of regions, ``(n, count, 2 size, 2 size, classes)``.
 
     Args:
@@ -137,9 +135,7 @@ def _parameters(head: Any) -> list[str]:
     return [one.name for one in found if one.kind is one.KEYWORD_ONLY]
 
 
-def _detected(
-    backbone: Any, classes: int, name: str, given: Mapping[str, Any]
-) -> dict[str, Any]:
+def _detected(backbone: Any, classes: int, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the outputs of the detection head by name."""
     known = _detectors()
     if name not in known:
