@@ -18,7 +18,8 @@ BOXES, CLASSES = "boxes", "classes"
 PER_BOX = 5
 """Values of a box of a grid: x, y, √w, √h, objectness."""
 
-_LARGEST_LOG = math.log(1000 / 16)  # of the ratio of a box's size to its anchor's: no infinities
+LARGEST_LOG = math.log(1000 / 16)
+"""Logarithm of the largest ratio of a box's size to its anchor's, so that none is infinite."""
 
 
 def decoded(coding: Coding, outputs: Any) -> tuple[Any, Any]:
@@ -46,7 +47,7 @@ def corners(coding: AnchorCoding, anchors: Any, offsets: Any) -> Any:
 
     of_place, of_size = coding.variances
     centre = offsets[:, :, :2] * (of_place * anchors[:, 2:]) + anchors[:, :2]
-    half = tf.exp(tf.minimum(offsets[:, :, 2:4] * of_size, _LARGEST_LOG))
+    half = tf.exp(tf.minimum(offsets[:, :, 2:4] * of_size, LARGEST_LOG))
     half *= anchors[:, 2:] / 2
     return tf.concat([centre - half, centre + half], axis=-1)
 
