@@ -122,6 +122,9 @@ QUALITY: Registry[QualityMetric] = Registry(
             for name in ["map", "map50", "map75", "map_small", "map_medium", "map_large", "ar100"]
         },
         "box_ap50_voc07": "cnnbench.tasks.detection.quality:BOX_AP50_VOC07",
+        "segmentation_miou": "cnnbench.tasks.segmentation.quality:SEGMENTATION_MIOU",
+        "pixel_accuracy": "cnnbench.tasks.segmentation.quality:PIXEL_ACCURACY",
+        "boundary_iou": "cnnbench.tasks.segmentation.quality:BOUNDARY_IOU",
     },
 )
 

@@ -102,5 +102,9 @@ HEADS: Registry[Head] = Registry(
         "mask": "cnnbench.models.heads.mask:MASK",
         "slide": "cnnbench.models.heads.slide:SLIDE",
         "crops": "cnnbench.models.heads.slide:CROPS",
+        "fcn32s": "cnnbench.models.heads.fcn_scores:FCN32S",
+        "fcn16s": "cnnbench.models.heads.fcn_scores:FCN16S",
+        "fcn8s": "cnnbench.models.heads.fcn_scores:FCN8S",
+        "unet": "cnnbench.models.heads.unet:UNET",
     },
 )
