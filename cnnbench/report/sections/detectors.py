@@ -26,7 +26,8 @@ _INTRODUCTION = (
     "objects are up to 32² px, up to 96² px and larger, in the original images; AR100 is the "
     "recall with at most 100 detections per image. Masks of instance segmentation are compared in "
     "the pixels of the network's input, boxes of the same objects beside them. "
-    "The kinds of error are TIDE's, counted among the best-scored detections of each class, as many as it has objects, as a share of all "
+    "The kinds of error are TIDE's, counted among the best-scored detections of each class, as "
+    "many as it has objects, as a share of all "
     "objects: "
     + "; ".join(f"{kind}, {meaning}" for kind, meaning in KINDS.items())
     + ". All are means over the seeds."

@@ -123,7 +123,8 @@ def _overlaps(masks: Bools, objects: Bools, crowd: Bools) -> tuple[Floats, Float
 
     With a crowd it is the share of the mask in it.
     """
-    flat = [one.reshape(len(one), -1).astype(np.float32) for one in (masks, objects)]
+    pixels = masks.shape[1] * masks.shape[2]
+    flat = [one.reshape(-1, pixels).astype(np.float32) for one in (masks, objects)]
     common = (flat[0] @ flat[1].T).astype(np.float64)  # whole numbers, exact
     sizes, true_sizes = (one.sum(axis=1, dtype=np.float64) for one in flat)
     whole = np.where(crowd, sizes[:, None], sizes[:, None] + true_sizes - common)
