@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from cnnbench import files
-from cnnbench.errors import UserError, brief
+from cnnbench.errors import UserError
 
 FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 """Ending -> format, as Pillow names it, of files that can hold several pictures."""
@@ -30,18 +30,15 @@ def write(frames: Iterable[Image.Image], file: Path) -> None:
     """
     first, *others = map(_reduced, frames)
     encoded = io.BytesIO()
-    try:
-        first.save(
-            encoded,
-            FORMATS[file.suffix.lower()],
-            save_all=True,
-            append_images=others,
-            duration=FRAME_MS,
-            loop=0,
-        )
-    except (OSError, ValueError) as error:  # formats have limits of their own
-        what = f"cannot be written as {FORMATS[file.suffix.lower()]}: {brief(error)}"
-        raise UserError(what, str(file), "choose another format") from None
+    first.save(
+        encoded,
+        FORMATS[file.suffix.lower()],
+        save_all=True,
+        append_images=others,
+        duration=FRAME_MS,
+        loop=0,
+        lossless=True,  # of WebP: thin lines lose their colour otherwise
+    )
     try:
         with files.replacing(file) as stream:
             stream.write(encoded.getbuffer())

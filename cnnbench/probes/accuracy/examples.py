@@ -32,7 +32,7 @@ _QUALITIES = ((224, 128), (224, 64), (192, 48), (160, 32), (128, 24), (96, 16), 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What an evaluation found in its test images.
+    """Answers and truth of the test images, and those images that are shown.
 
     Attributes:
         rows: the test images that are shown.
