@@ -18,6 +18,7 @@ from cnnbench.metrics import QUALITY
 from cnnbench.models.file_facts import FileFacts
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.preprocessing import PixelMap
+from cnnbench.probes.accuracy import examples
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network as networks
 from cnnbench.probes.accuracy.training import pretrained, transfer
@@ -42,7 +43,7 @@ def run(model: ModelHandle, setting: AccuracySetting, context: Context) -> Probe
     job, training = prepare_training(model, setting, context)
     network = RECIPES[setting.recipe](job, training)
     context.report_progress(f"testing on {len(job.dataset.test):,} images")
-    result = evaluate(network, job, training)
+    result = evaluate(network, job, training, context)
     if setting.keep_weights:
         _keep(network, job, context)
     training.checkpoint.remove()
@@ -126,7 +127,8 @@ def _keep(network: Any, job: TrainingJob, context: Context) -> None:
     try:
         whole.save(f"{file}.keras")
         pixels = PixelMap.of(job.preprocess, networks.channels(job.model))
-        facts = FileFacts(setting.task, tuple(job.dataset.classes), pixels, setting.fit)
+        names = tuple(setting.goal.network_classes(job.dataset.classes))
+        facts = FileFacts(setting.task, names, pixels, setting.fit)
         facts.write(Path(f"{file}.keras"))
         if pixels is None:
             context.report_progress(
@@ -138,8 +140,13 @@ def _keep(network: Any, job: TrainingJob, context: Context) -> None:
         context.report_progress(f"only the weights are kept: {brief(error, 200)}")
 
 
-def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
+def evaluate(
+    network: Any, job: TrainingJob, training: Training, context: Context | None = None
+) -> ProbeResult:
     """Evaluate a trained ``keras.Model`` on the test images; add the metrics of its training.
+
+    With ``context`` some of the test images are kept as example pictures, where the task draws
+    them.
 
     Raises:
         JobFailed: its outputs are not finite.
@@ -150,11 +157,18 @@ def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
         raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not finite")
     targets, encoding = objective.targets(dataset.test), objective.encoding(network)
     found = objective.evaluate(answers, targets, encoding)
+    shown: dict[str, Any] = {}
+    if context is not None:
+        rows = examples.places(len(dataset.test))
+        images = list(dataset.test.images[rows])
+        evaluated = examples.Evaluated(rows, images, answers, targets)
+        shown = examples.kept(evaluated, objective, encoding, context)
     notes = [*training.notes, *objective.notes(job.model, dataset.test, encoding), *found.notes]
     return ProbeResult(
         metrics={**found.metrics, **_pace(training), **_time_to_target(training)},
         details={
             **found.details,
+            **shown,
             **networks.output_details(training.output),
             "curve": _thinned(training.curve),
             "features_s": round(training.features_s, 4),
