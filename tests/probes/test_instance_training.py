@@ -156,9 +156,7 @@ def test_each_class_has_its_own_mask() -> None:
 
 
 @pytest.mark.parametrize("detector", ["retina", "ssdlite"])
-def test_masks_of_every_detector_are_trained(
-    detector: str, folder: Path, tmp_path: Path
-) -> None:
+def test_masks_of_every_detector_are_trained(detector: str, folder: Path, tmp_path: Path) -> None:
     from tests.probes.small_masks import HEADS
 
     found = train(folder, tmp_path, f"trunk+{HEADS[detector]}", epochs=1, train_examples=64)
