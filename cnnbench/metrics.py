@@ -124,6 +124,9 @@ QUALITY: Registry[QualityMetric] = Registry(
         "box_map_large": "cnnbench.tasks.detection.quality:BOX_MAP_LARGE",
         "box_ar100": "cnnbench.tasks.detection.quality:BOX_AR100",
         "box_ap50_voc07": "cnnbench.tasks.detection.quality:BOX_AP50_VOC07",
+        "segmentation_miou": "cnnbench.tasks.segmentation.quality:SEGMENTATION_MIOU",
+        "pixel_accuracy": "cnnbench.tasks.segmentation.quality:PIXEL_ACCURACY",
+        "boundary_iou": "cnnbench.tasks.segmentation.quality:BOUNDARY_IOU",
     },
 )
 

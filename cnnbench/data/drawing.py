@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from cnnbench import files
 from cnnbench.errors import UserError, brief
@@ -66,7 +66,33 @@ class Mark:
         return COLOURS[self.number % len(COLOURS)]
 
 
-def drawn(picture: Image.Image, marks: Sequence[Mark]) -> Image.Image:
+@dataclass(frozen=True, eq=False)
+class MaskMark:
+    """The pixels of a class or of an object, laid over the picture in its colour and outlined.
+
+    Attributes:
+        mask: bool ``(h, w)`` of the picture; None where nothing of it is inside the picture, then
+            nothing is drawn.
+        text: with a box its label; without one a line of the legend, from the top of the picture.
+            None is drawn if it is empty.
+        number: selects its colour; numbers that differ by ten share one.
+        box: top, left, bottom, right as fractions of the picture, drawn as well.
+    """
+
+    mask: npt.NDArray[Any] | None
+    text: str
+    number: int
+    box: Sequence[float] | None = None
+
+    @property
+    def colour(self) -> Colour:
+        return COLOURS[self.number % len(COLOURS)]
+
+
+AnyMark = Mark | MaskMark
+
+
+def drawn(picture: Image.Image, marks: Sequence[AnyMark]) -> Image.Image:
     """Return a copy of ``picture``, in RGB, with ``marks``: masks below, labels on top.
 
     Raises:
@@ -74,9 +100,13 @@ def drawn(picture: Image.Image, marks: Sequence[Mark]) -> Image.Image:
     """
     # The copy, as RGB pictures are not copied by `convert`.
     result = picture.convert("RGB").copy()
+    marks = [mark for mark in marks if isinstance(mark, Mark) or mark.mask is not None]
     for mark in marks:
         if mark.mask is not None:
             result.paste(mark.colour, mask=_veil(mark.mask, result.size))
+    for mark in marks:
+        if isinstance(mark, MaskMark) and mark.mask is not None:
+            result.paste(mark.colour, mask=_outline(mark.mask, _line_width(result.size)))
     pen = ImageDraw.Draw(result)
     pen.fontmode = "L"
     places = [_place(mark, result.size) for mark in marks]
@@ -160,14 +190,22 @@ def _veil(mask: npt.NDArray[Any], size: tuple[int, int]) -> Image.Image:
     return Image.fromarray((mask != 0).astype("uint8") * _OPACITY)
 
 
-def _place(mark: Mark, size: tuple[int, int]) -> Pixels:
+def _outline(mask: npt.NDArray[Any], width: int) -> Image.Image:
+    """Return the pixels of a mask that lie within ``width`` px of others of the picture."""
+    whole = Image.fromarray((mask != 0).astype("uint8") * 255)
+    inner = whole.filter(ImageFilter.MinFilter(2 * width + 1))
+    return ImageChops.subtract(whole, inner)
+
+
+def _place(mark: AnyMark, size: tuple[int, int]) -> Pixels:
     """Return where a mark is, at least one px of the picture."""
     if mark.box is not None:
         top, left, bottom, right = mark.box
         (left, right), (top, bottom) = _extent(left, right, size[0]), _extent(top, bottom, size[1])
         return left, top, right, bottom
-    found = _veil(mark.mask, size).getbbox() if mark.mask is not None else None
-    return found or (0, 0, *size)
+    if isinstance(mark, MaskMark) or mark.mask is None:
+        return 0, 0, *size
+    return _veil(mark.mask, size).getbbox() or (0, 0, *size)
 
 
 def _extent(first: float, last: float, pixels: int) -> tuple[int, int]:
@@ -179,7 +217,7 @@ def _extent(first: float, last: float, pixels: int) -> tuple[int, int]:
 
 def _label(
     pen: ImageDraw.ImageDraw,
-    mark: Mark,
+    mark: AnyMark,
     place: Pixels,
     taken: Sequence[Pixels],
     size: tuple[int, int],
@@ -194,8 +232,9 @@ def _label(
         *((right - width, top - height), (right - width, bottom), (right - width, top)),
         *((left, top + line * height) for line in range(1, 10)),
     )
-    if mark.box is None and mark.mask is None:
-        corners = corners[2:3] + corners[7:]  # lines from the top of the picture
+    if mark.box is None and (mark.mask is None or isinstance(mark, MaskMark)):
+        lines = max(1, size[1] // height)
+        corners = tuple((left, line * height) for line in range(lines))
     tried = [_inside(corner, (width, height), size) for corner in corners]
     chosen = min(tried, key=lambda rectangle: sum(_common(rectangle, other) for other in taken))
     pen.rectangle((chosen[0], chosen[1], chosen[2] - 1, chosen[3] - 1), fill=mark.colour)

@@ -153,6 +153,25 @@ class Placement:
         fitted[top:bottom, left:right] = mask[rows[:, None], columns]
         return fitted
 
+    def mask_back(self, mask: npt.NDArray[Any], outside: int = 0) -> npt.NDArray[Any]:
+        """Return a mask of the picture: the nearest pixel of a mask of the fitted image.
+
+        Args:
+            mask: ``(h, w)``, as large as the fitted image.
+            outside: value of the pixels of the picture that are not shown.
+        """
+        offset, scale = self._line()
+        places = [
+            np.floor((np.arange(side) + 0.5) * scale[axis] + offset[axis]).astype(np.int64)
+            for axis, side in enumerate(self.picture)
+        ]
+        shown = [
+            (place >= 0) & (place < side) for place, side in zip(places, self.size, strict=True)
+        ]
+        found = np.full(self.picture, outside, mask.dtype)
+        found[np.ix_(*shown)] = mask[np.ix_(*(p[s] for p, s in zip(places, shown, strict=True)))]
+        return found
+
     def nearest(self, height: int, width: int) -> tuple[Pixels, Pixels]:
         """Return the rows and columns of a mask of the picture that ``target`` shows.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from cnnbench.data.drawing import Mark
+    from cnnbench.data.drawing import AnyMark
     from cnnbench.data.fitting import Placement
 
 
@@ -30,7 +30,7 @@ class Prediction(Protocol):
         """
         return self
 
-    def mark(self, number: int) -> Mark | None:
+    def mark(self, number: int) -> AnyMark | None:
         """Return what to draw into the picture, in colour ``number``; None if it has no place."""
         return None
 

@@ -19,8 +19,8 @@ from cnnbench.models import output_names
 from cnnbench.plugins import Registry
 from cnnbench.schema import StrictModel
 from cnnbench.statistics.estimates import Estimate
-from cnnbench.statistics.verdict import Verdict
 from cnnbench.tasks.finishing import Finishing
+from cnnbench.tasks.judgement import Contender, Evaluated, Judgement, Place
 from cnnbench.tasks.objective import Arrays, Evaluation, Objective
 from cnnbench.tasks.prediction import Prediction
 
@@ -52,58 +52,6 @@ DEFAULT = "classification"
 
 Shape = tuple[int | None, ...]
 """Shape of a batch, as Keras states it: ``(None, 10)``."""
-
-
-class Evaluated(Protocol):
-    """One evaluation, as stored in a record."""
-
-    @property
-    def metrics(self) -> Mapping[str, float]:
-        """Metric name -> value."""
-
-    @property
-    def details(self) -> Mapping[str, Any]:
-        """Its `Evaluation.details`, among others."""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One model under one training schedule.
-
-    Attributes:
-        evaluations: one per seed.
-        is_trained: results depend on the seed; False for a model evaluated with given weights.
-    """
-
-    evaluations: Sequence[Evaluated]
-    is_trained: bool = True
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Interval and verdict of one metric.
-
-    Attributes:
-        verdict: whether the number can be trusted.
-        value: summary over all seeds; None for the median.
-        low, high: the 95 % interval; None to use the default interval.
-    """
-
-    verdict: Verdict
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Place:
-    """Rank of a contender: its tier, from 1; contenders of a tier do not differ significantly.
-
-    ``open`` says what would separate them, and is empty if the tier has a single contender.
-    """
-
-    tier: int
-    open: str = ""
 
 
 @dataclass(frozen=True)
@@ -231,6 +179,10 @@ class Task(Finishing, Protocol):
         """
         return self.objective(classes, dataset, options)
 
+    def network_classes(self, classes: Sequence[str]) -> Sequence[str]:
+        """Return the names of a network's classes for those of a data set; by default the same."""
+        return classes
+
     def plan_remark(self, model: ModelInfo, classes: int) -> str:
         """Return a remark on training a model on a data set; empty for none.
 
@@ -280,6 +232,7 @@ TASKS: Registry[Task] = Registry(
         "classification": "cnnbench.tasks.classification:CLASSIFICATION",
         "localization": "cnnbench.tasks.localization:LOCALIZATION",
         "detection": "cnnbench.tasks.detection:DETECTION",
+        "segmentation": "cnnbench.tasks.segmentation:SEGMENTATION",
     },
 )
 

@@ -101,5 +101,9 @@ HEADS: Registry[Head] = Registry(
         "windows": "cnnbench.models.heads.windows:WINDOWS",
         "slide": "cnnbench.models.heads.slide:SLIDE",
         "crops": "cnnbench.models.heads.slide:CROPS",
+        "fcn32s": "cnnbench.models.heads.fcn_scores:FCN32S",
+        "fcn16s": "cnnbench.models.heads.fcn_scores:FCN16S",
+        "fcn8s": "cnnbench.models.heads.fcn_scores:FCN8S",
+        "unet": "cnnbench.models.heads.unet:UNET",
     },
 )

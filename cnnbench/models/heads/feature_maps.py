@@ -35,7 +35,7 @@ def resolutions(backbone: Any) -> list[Any]:
     maps = maps_of(backbone)
     size_of(maps)
     found, is_cut = [maps], True
-    for candidate, cuts in _candidates(backbone, maps):
+    for candidate, cuts, _ in _candidates(backbone, maps):
         ratio = _places(candidate) / _places(found[-1])
         if ratio >= 2:
             found.append(candidate)
@@ -43,6 +43,26 @@ def resolutions(backbone: Any) -> list[Any]:
         elif ratio >= 1 and cuts and not is_cut:
             found[-1], is_cut = candidate, True
     return found[::-1]
+
+
+def stage_maps(backbone: Any) -> list[Any]:
+    """Return maps of each resolution as `resolutions` does, but before an expansion of channels.
+
+    Where the last maps of a resolution have more channels than the last ones that merge branches
+    at the same size, it is the latter: the end of MobileNetV2's unit, not the expansion in the next
+    one. The coarsest maps are always the output.
+
+    Raises:
+        UserError: the backbone returns vectors, or maps of unknown size.
+    """
+    *finer, last = resolutions(backbone)
+    merged: dict[tuple[int, int], Any] = {}
+    for candidate, cuts, merges in _candidates(backbone, last):
+        if cuts and merges:
+            merged.setdefault(size_of(candidate), candidate)
+    ends = [merged.get(size_of(maps), maps) for maps in finer]
+    pairs = zip(finer, ends, strict=True)
+    return [*(end if end.shape[-1] < maps.shape[-1] else maps for maps, end in pairs), last]
 
 
 def from_finest(backbone: Any, places: Sequence[int], hint: str) -> list[Any]:
@@ -90,7 +110,7 @@ def size_of(maps: Any) -> tuple[int, int]:
     _, height, width, _ = maps.shape
     if height is None or width is None:
         raise UserError(
-            "a detector's boxes are relative to a grid, and the size of the maps is not known",
+            "its head depends on the size of the maps, and the size of the maps is not known",
             hint="set input_shape",
         )
     return int(height), int(width)
@@ -101,10 +121,11 @@ def _places(maps: Any) -> int:
     return height * width
 
 
-def _candidates(backbone: Any, output: Any) -> Iterator[tuple[Any, bool]]:
-    """Yield maps before ``output``, the last first, and whether every path passes through them.
+def _candidates(backbone: Any, output: Any) -> Iterator[tuple[Any, bool, bool]]:
+    """Yield maps before ``output``, the last first.
 
-    Maps inside branches are omitted unless they merge branches.
+    With each: whether every path passes through them, and whether they merge branches. Maps inside
+    branches are omitted unless they merge branches.
     """
     path = _path_to(output, keras_graph.layer_graph(backbone))
     weighted = [at for at, node in enumerate(path) if _has_kernel(node)]
@@ -119,7 +140,7 @@ def _candidates(backbone: Any, output: Any) -> Iterator[tuple[Any, bool]]:
         is_cut = bypassed[at] <= at
         merges = sum(len(one.shape) == 4 for one in node.inputs) > 1
         if is_cut or merges:
-            yield made, is_cut
+            yield made, is_cut, merges
 
 
 def _path_to(output: Any, graph: Any) -> list[Node]:

@@ -115,6 +115,7 @@ class _KerasFile:
 
         # Registers the custom layers that the file may name.
         importlib.import_module("cnnbench.models.families.own_layers")
+        importlib.import_module("cnnbench.models.families.upsampling")
         try:
             # Keras changes the configuration that it is given.
             config = copy.deepcopy(self.config)

@@ -126,7 +126,8 @@ def _keep(network: Any, job: TrainingJob, context: Context) -> None:
     try:
         whole.save(f"{file}.keras")
         pixels = PixelMap.of(job.preprocess, networks.channels(job.model))
-        facts = FileFacts(setting.task, tuple(job.dataset.classes), pixels, setting.fit)
+        names = tuple(setting.goal.network_classes(job.dataset.classes))
+        facts = FileFacts(setting.task, names, pixels, setting.fit)
         facts.write(Path(f"{file}.keras"))
         if pixels is None:
             context.report_progress(

@@ -123,7 +123,8 @@ def check(config: TrainingConfig, model: ModelInfo, task: Task, classes: int) ->
         UserError: why it cannot be trained so.
     """
     if config.recipe != PRETRAINED and (refusal := task.refusal(model, classes)):
-        hint = f"write classes={classes} in its name, or omit it"
+        needed = len(task.network_classes([""] * classes))
+        hint = f"write classes={needed} in its name, or omit it"
         raise UserError(f"{short_name(config.dataset)}: {refusal}", hint=hint)
     if config.recipe == "transfer" and model.backbone and config.is_changed("dropout"):
         words = "dropout belongs to the new head of a backbone without one"

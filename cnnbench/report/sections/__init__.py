@@ -12,6 +12,7 @@ from cnnbench.report.sections import (
     detectors,
     published_text,
     rankings,
+    segmentation,
     sliding,
     stages,
 )
@@ -20,7 +21,10 @@ from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.statistics.ranks import FEWEST_RANKS
 
-_OF_RECORDS: tuple[Callable[[Run], Section | None], ...] = (detectors.section,)
+_OF_RECORDS: tuple[Callable[[Run], Section | None], ...] = (
+    detectors.section,
+    segmentation.section,
+)
 _OF_TABLES: tuple[Callable[[Report], Section | None], ...] = (
     rankings.section,
     call_paths.section,
@@ -31,6 +35,7 @@ _OF_TABLES: tuple[Callable[[Report], Section | None], ...] = (
 
 NEEDS: Mapping[str, str] = {
     "detectors": "an average precision of a detector",
+    "segmentation": "a mean IoU of a segmentation network",
     "rankings": f"{rankings.FEWEST} backbones with the heads of two tasks, all above chance",
     "call_paths": f"latencies of {FEWEST_RANKS} networks in two runtimes",
     "sliding": "a classifier with the head +slide",

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from cnnbench.metrics import METRICS, column, split
-from cnnbench.probes.probe import setting_of
-from cnnbench.record import Record, model_title
+from cnnbench.metrics import METRICS, column
+from cnnbench.report.sections.evaluated import (
+    EvaluatedNetwork,
+    evaluated,
+    most_frequent,
+    settings_with,
+)
 from cnnbench.report.sections.section import Block, Section
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.tasks.detection.mistakes import KINDS, RIGHT
 from cnnbench.tasks.detection.quality import SUMMARY
-from cnnbench.units import number, show
+from cnnbench.units import show
 
 _TITLE = "Detectors: average precision and kinds of error"
 _INTRODUCTION = (
@@ -32,61 +33,12 @@ _MOST_CLASSES = 12
 _AP = SUMMARY[0]
 
 
-@dataclass(frozen=True)
-class Detector:
-    """One network in one setting.
-
-    Attributes:
-        name, label: name of the network, label of the setting.
-        records: one per seed.
-    """
-
-    name: str
-    label: str
-    records: tuple[Record, ...]
-
-    def mean(self, *path: str | int) -> float | None:
-        """Return the mean over the seeds of a number in the details; None if no record has it."""
-        found = (_at(record.details, path) for record in self.records)
-        known = [value for one in found if (value := number(one)) is not None]
-        return fmean(known) if known else None
-
-    @property
-    def classes(self) -> list[str]:
-        names = self.records[-1].details.get("classes")
-        return [str(name) for name in names] if isinstance(names, list) else []
-
-
-def _at(value: Any, path: Sequence[str | int]) -> Any:
-    """Return the value at a path in JSON; None if there is none."""
-    for step in path:
-        if isinstance(step, str):
-            value = value.get(step) if isinstance(value, Mapping) else None
-        else:
-            is_there = isinstance(value, list) and step < len(value)
-            value = value[step] if is_there else None
-    return None if isinstance(value, bool) else value
-
-
-def detectors(records: Sequence[Record]) -> list[Detector]:
-    """Return the networks whose records have kinds of error, in the journal's order."""
-    found: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        if record.status == "ok" and isinstance(record.details.get("errors"), Mapping):
-            place = (
-                model_title(record.model, record.variant),
-                setting_of(record).label_for(_AP),
-            )
-            found.setdefault(place, []).append(record)
-    return [Detector(*place, tuple(of)) for place, of in found.items()]
-
-
 def section(run: Run) -> Section | None:
     """Return the section of a run; None where no detector was evaluated."""
-    found = detectors(run.raw)
+    found = evaluated(run.raw, "errors", _AP)
     labels = list(dict.fromkeys(one.label for one in found))
     blocks: list[Block] = []
-    for label in dict.fromkeys([*labels, *_labels(run.measured)]):
+    for label in dict.fromkeys([*labels, *settings_with(run.measured, _AP)]):
         members = [one for one in found if one.label == label]
         blocks += [*_numbers(run.measured, label), *_of_classes(members, label)]
         blocks += _errors(members, label)
@@ -104,11 +56,6 @@ def section(run: Run) -> Section | None:
     )
 
 
-def _labels(report: Report) -> list[str]:
-    """Return the settings in which a table has an average precision."""
-    return [split(name)[1] for name in report.numbers if split(name)[0] == _AP]
-
-
 def _numbers(report: Report, label: str) -> Iterator[Block]:
     rows = []
     for row in report:
@@ -122,25 +69,25 @@ def _numbers(report: Report, label: str) -> Iterator[Block]:
         yield Block(f"Average precision: {label}", heads, tuple(rows))
 
 
-def _of_classes(members: Sequence[Detector], label: str) -> Iterator[Block]:
+def _of_classes(members: Sequence[EvaluatedNetwork], label: str) -> Iterator[Block]:
     """Yield the AP of each class; of many classes, only of those with the most objects."""
     names = next((one.classes for one in members if one.classes), [])
     counts = {place: members[0].mean("class_objects", place) or 0 for place in range(len(names))}
-    known = [place for place, count in counts.items() if count]
-    shown = sorted(sorted(known, key=lambda place: -counts[place])[:_MOST_CLASSES])
-    if len(known) < 2:
+    shown = most_frequent(counts, _MOST_CLASSES)
+    if len(shown) < 2:
         return
     rows = [
         (one.name, *(_share(one.mean("class_ap", _AP, place)) for place in shown))
         for one in members
         if one.classes == names
     ]
-    left = f", {len(shown)} of {len(known)}" if len(shown) < len(known) else ""
+    known = sum(count > 0 for count in counts.values())
+    left = f", {len(shown)} of {known}" if len(shown) < known else ""
     title = f"AP of each class{left}: {label}"
     yield Block(title, ("Model", *(names[place] for place in shown)), tuple(rows))
 
 
-def _errors(members: Sequence[Detector], label: str) -> Iterator[Block]:
+def _errors(members: Sequence[EvaluatedNetwork], label: str) -> Iterator[Block]:
     rows = []
     for one in members:
         objects = one.mean("n_objects")
@@ -152,7 +99,7 @@ def _errors(members: Sequence[Detector], label: str) -> Iterator[Block]:
         yield Block(f"Kinds of error: {label}", heads, tuple(rows))
 
 
-def _most_frequent(one: Detector, has_settings: bool) -> Iterator[str]:
+def _most_frequent(one: EvaluatedNetwork, has_settings: bool) -> Iterator[str]:
     objects = one.mean("n_objects")
     parts = {kind: _part(one, kind, objects) if objects else None for kind in KINDS}
     known = {kind: part for kind, part in parts.items() if part}
@@ -163,7 +110,7 @@ def _most_frequent(one: Detector, has_settings: bool) -> Iterator[str]:
         yield f"{one.name}{where}: {words}"
 
 
-def _part(one: Detector, kind: str, objects: float) -> float | None:
+def _part(one: EvaluatedNetwork, kind: str, objects: float) -> float | None:
     count = one.mean("errors", kind)
     return None if count is None else count / objects
 
