@@ -74,15 +74,19 @@ class Entry:
         found = {name: getattr(self, name) for name in (*facts, "min_size")}
         return {**found, "input_shape": list(self.input_shape)}
 
-    @property
-    def published(self) -> Mapping[str, float]:
-        """The ``published_*`` metrics in base units; empty if none are published."""
-        return _published().get(self.name, {})
-
 
 def canonical(name: str) -> str | None:
     """Return the catalogue's spelling of ``name``, ignoring case, ``_`` and ``-``; or None."""
     return _BY_PLAIN_NAME.get(plain(name))
+
+
+def published(label: str) -> Mapping[str, float]:
+    """Return the ``published_*`` metrics of a model in base units; empty if none are published.
+
+    Args:
+        label: its canonical name with all parameters that are not at their defaults.
+    """
+    return _published().get(label, {})
 
 
 def table(entries: Sequence[Entry]) -> list[str]:
@@ -153,9 +157,13 @@ ENTRIES: Mapping[str, Entry] = {row["name"]: _entry(row) for row in _rows("catal
 _BY_PLAIN_NAME = {plain(name): name for name in ENTRIES}
 
 # The columns of https://keras.io/api/applications and of the chapter's Table 14-3, and those of
-# https://pytorch.org/vision/stable/models.html (COCO val2017), in base units: the "MB" are MiB, the
-# times ms.
-_PUBLISHED_FILES = ("keras_applications.csv", "torchvision_detection.csv")
+# https://pytorch.org/vision/stable/models.html (COCO val2017; segmentation: the classes of VOC), in
+# base units: the "MB" are MiB, the times ms.
+_PUBLISHED_FILES = (
+    "keras_applications.csv",
+    "torchvision_detection.csv",
+    "torchvision_segmentation.csv",
+)
 _PUBLISHED = {
     "size_mib": ("published_size_bytes", 2**20),
     "top1_pct": ("published_top1", 0.01),
@@ -165,6 +173,8 @@ _PUBLISHED = {
     "cpu_ms": ("published_cpu_s", 0.001),
     "gpu_ms": ("published_gpu_s", 0.001),
     "box_map_pct": ("published_box_map", 0.01),
+    "miou_pct": ("published_segmentation_miou", 0.01),
+    "pixel_accuracy_pct": ("published_pixel_accuracy", 0.01),
 }
 
 

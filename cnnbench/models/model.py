@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from cnnbench.environment import keras_backend
 from cnnbench.errors import UserError, brief, explained
+from cnnbench.models import catalog
 from cnnbench.models import weights as weight_files
 from cnnbench.models.arguments import choose
 from cnnbench.models.catalog import Entry
@@ -209,7 +210,7 @@ class Model:
 
     def published(self) -> Mapping[str, float]:
         """Return the ``published_*`` metrics; none for an architecture with changed parameters."""
-        return self.entry.published if self.label == self.entry.name else {}
+        return catalog.published(self.label)
 
     def preprocess(self, images: Any) -> Any:
         """Map float32 images ``(n, h, w, c)`` in 0..255 to the inputs that the network expects."""

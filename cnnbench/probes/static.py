@@ -129,5 +129,9 @@ PROBE = Probe(
         Metric("published_cpu_s", "s", "lower", title="CPU", group=PUBLISHED, rank=5),
         Metric("published_gpu_s", "s", "lower", title="GPU", group=PUBLISHED, rank=6),
         Metric("published_box_map", "fraction", "higher", title="Box AP", group=OF_TORCHVISION),
+        Metric("published_segmentation_miou", "fraction", "higher", title="Mean IoU",
+               group=OF_TORCHVISION),
+        Metric("published_pixel_accuracy", "fraction", "higher", title="Pixel accuracy",
+               group=OF_TORCHVISION),
     ),
 )  # fmt: skip

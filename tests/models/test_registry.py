@@ -22,7 +22,7 @@ FLATTENED |= {"YOLOv1"}
 FAST = {"BasicCNN", "LeNet5", "AlexNet", "GoogLeNet", "VGG11", "ResNet18", "SEResNet34"}
 FAST |= {"ResNeXt50", "CSPResNet50", "SqueezeNet", "SqueezeNet1_1", "ShuffleNetV2"}
 FAST |= {"EfficientNetLite0", "VGG16", "MobileNetV2", "ConvNeXtTiny"}
-FAST |= {"SSDLite320"}
+FAST |= {"SSDLite320", "UNet"}
 
 
 def _allowed(entry: Entry, shape: tuple[int, int, int]) -> bool:
@@ -120,9 +120,12 @@ def _builds(entry: Entry, shape: tuple[int, int, int]) -> None:
 
 
 def _has_outputs(entry: Entry, network: Any) -> None:
-    """Ten classes of an image, or those of every box that the network states."""
+    """Ten classes of an image, of every pixel, or of every box that the network states."""
     if entry.task == "classification":
         assert network.output_shape == (None, CLASSES)
+        return
+    if entry.task == "segmentation":
+        assert network.output_shape == (*network.input_shape[:3], CLASSES)
         return
     coding = of_json(network.get_layer(LAYER).coding)
     if isinstance(coding, GridCoding):

@@ -80,7 +80,7 @@ def enlarged(x: Any, size: Sequence[int], upsample: Upsample, name: str) -> Any:
         name: prefix of the names of layers that pad and crop.
     """
     now = [int(many) for many in x.shape[1:3]]
-    factor = 2 ** max(round(math.log2(math.prod(size) / math.prod(now)) / 2), 0)
+    factor = 2 ** max(int(math.log2(math.prod(size) / math.prod(now)) / 2 + 0.5), 0)
     added, cuts = [], []
     for have, wanted in zip(now, size, strict=True):
         missing = max(wanted - factor * have, 0)

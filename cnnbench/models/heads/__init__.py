@@ -90,6 +90,13 @@ def check_at_least(least: int, **parameters: int) -> None:
             raise UserError(f"its head's parameter {name}={value} must be at least {least}")
 
 
+def check_power_of_2(**parameters: int) -> None:
+    """Raise `UserError` if one of a head's parameters is not 1, 2, 4 and so on."""
+    for name, value in parameters.items():
+        if value < 1 or value & (value - 1):
+            raise UserError(f"its head's parameter {name}={value} must be a power of 2")
+
+
 HEADS: Registry[Head] = Registry(
     "cnnbench.heads",
     "head",
@@ -105,5 +112,8 @@ HEADS: Registry[Head] = Registry(
         "fcn16s": "cnnbench.models.heads.fcn_scores:FCN16S",
         "fcn8s": "cnnbench.models.heads.fcn_scores:FCN8S",
         "unet": "cnnbench.models.heads.unet:UNET",
+        "fcn": "cnnbench.models.heads.fcn:FCN",
+        "deeplabv3": "cnnbench.models.heads.deeplabv3:DEEPLABV3",
+        "lraspp": "cnnbench.models.heads.lraspp:LRASPP",
     },
 )
