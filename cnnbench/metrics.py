@@ -116,13 +116,11 @@ QUALITY: Registry[QualityMetric] = Registry(
         "loss": "cnnbench.tasks.classification.quality:LOSS",
         "mean_iou": "cnnbench.tasks.localization.quality:MEAN_IOU",
         "located_top1": "cnnbench.tasks.localization.quality:LOCATED_TOP1",
-        "box_map": "cnnbench.tasks.detection.quality:BOX_MAP",
-        "box_map50": "cnnbench.tasks.detection.quality:BOX_MAP50",
-        "box_map75": "cnnbench.tasks.detection.quality:BOX_MAP75",
-        "box_map_small": "cnnbench.tasks.detection.quality:BOX_MAP_SMALL",
-        "box_map_medium": "cnnbench.tasks.detection.quality:BOX_MAP_MEDIUM",
-        "box_map_large": "cnnbench.tasks.detection.quality:BOX_MAP_LARGE",
-        "box_ar100": "cnnbench.tasks.detection.quality:BOX_AR100",
+        **{
+            f"{kind}_{name}": f"cnnbench.tasks.{task}.quality:{kind.upper()}_{name.upper()}"
+            for kind, task in (("box", "detection"), ("mask", "instance_segmentation"))
+            for name in ["map", "map50", "map75", "map_small", "map_medium", "map_large", "ar100"]
+        },
         "box_ap50_voc07": "cnnbench.tasks.detection.quality:BOX_AP50_VOC07",
         "segmentation_miou": "cnnbench.tasks.segmentation.quality:SEGMENTATION_MIOU",
         "pixel_accuracy": "cnnbench.tasks.segmentation.quality:PIXEL_ACCURACY",

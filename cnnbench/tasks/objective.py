@@ -148,6 +148,13 @@ class Objective(Protocol):
         """Return the encoding of the outputs of a ``keras.Model``; empty if there is only one."""
         return ""
 
+    def for_training(self, network: Any) -> Any:
+        """Return the ``keras.Model`` that is fitted: with the network's weights and `encoding`.
+
+        By default the network itself; another one where a loss needs more than one output.
+        """
+        return network
+
     def encoded(self, targets: Any, encoding: str) -> Any:
         """Return targets in the form that the loss takes; by default unchanged.
 

@@ -233,6 +233,7 @@ TASKS: Registry[Task] = Registry(
         "localization": "cnnbench.tasks.localization:LOCALIZATION",
         "detection": "cnnbench.tasks.detection:DETECTION",
         "segmentation": "cnnbench.tasks.segmentation:SEGMENTATION",
+        "instance_segmentation": "cnnbench.tasks.instance_segmentation:INSTANCE_SEGMENTATION",
     },
 )
 

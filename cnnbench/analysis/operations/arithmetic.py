@@ -122,6 +122,12 @@ def _bucketize(node: Any) -> Work:
     return Work(elementwise=_elements(node.outputs[0]) * steps)
 
 
+def _largest(node: Any) -> Work:
+    """A heap of the k largest an input element: ``log2 k`` comparisons, at most."""
+    kept = max(_sizes(node.outputs[0])[-1], 1)
+    return Work(elementwise=_elements(node.inputs[0]) * kept.bit_length())
+
+
 # Moving, naming and shaping data: no arithmetic.
 FREE = frozenset(
     names(
@@ -174,6 +180,7 @@ RULES: Mapping[str, NodeRule] = MappingProxyType(
         **dict.fromkeys(names("FFT IFFT"), _fourier(5)),
         **dict.fromkeys(names("RFFT IRFFT"), _fourier(2.5)),
         "Bucketize": _bucketize,
+        **dict.fromkeys(names("TopK TopKV2"), _largest),
         **dict.fromkeys(
             names(
                 "Sum Mean Max Min Prod All Any EuclideanNorm ArgMax ArgMin Cumsum Cumprod L2Loss "

@@ -21,6 +21,18 @@ def anchor_outputs(
         coding: the coding, with one level per feature map.
         prefix: prefix of the layers' names.
     """
+    found = anchor_lists(boxes, classes, coding, prefix)
+    found["boxes"] = StateCoding(to_json(coding), name=LAYER)(found["boxes"])
+    return found
+
+
+def anchor_lists(
+    boxes: Sequence[Any], classes: Sequence[Any], coding: AnchorCoding, prefix: str = ""
+) -> dict[str, Any]:
+    """Return the outputs of `anchor_outputs` without a layer that states the coding.
+
+    A network with a second stage uses them inside.
+    """
     found = {}
     for name, maps in (("boxes", boxes), ("classes", classes)):
         rows = []
@@ -29,5 +41,4 @@ def anchor_outputs(
             values = one.shape[-1] // len(level.sizes)
             rows.append(layers.Reshape((count, values), name=f"{prefix}{name}{number}_list")(one))
         found[name] = layers.Concatenate(axis=1, name=f"{prefix}{name}")(rows)
-    found["boxes"] = StateCoding(to_json(coding), name=LAYER)(found["boxes"])
     return found

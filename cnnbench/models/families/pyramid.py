@@ -9,7 +9,7 @@ from cnnbench.models.families.layers import layers, tf
 
 
 def feature_pyramid(
-    maps: Sequence[Any], filters: int = 256, prefix: str = "", extra: int = 2
+    maps: Sequence[Any], filters: int = 256, prefix: str = "", extra: int = 2, finest: int = 3
 ) -> list[Any]:
     """Return P3 to P7 from the backbone's C3, C4 and C5 (arXiv:1612.03144; arXiv:1708.02002).
 
@@ -22,11 +22,12 @@ def feature_pyramid(
         filters: filters of every level.
         prefix: prefix of the layers' names.
         extra: number of levels above those of the maps: P6 and P7.
+        finest: number of the first level, in the names of layers.
     """
-    below = len(maps) + 3
+    below = len(maps) + finest
     made: list[Any] = []
     above = None
-    for level, one in zip(range(below - 1, 2, -1), reversed(maps), strict=True):
+    for level, one in zip(range(below - 1, finest - 1, -1), reversed(maps), strict=True):
         lateral = layers.Conv2D(filters, 1, name=f"{prefix}lateral{level}")(one)
         if above is not None:
             enlarged = _enlarged(above, lateral.shape[1:3], f"{prefix}up{level}")

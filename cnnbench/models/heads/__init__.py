@@ -106,6 +106,7 @@ HEADS: Registry[Head] = Registry(
         "ssdlite": "cnnbench.models.heads.ssdlite:SSDLITE",
         "retina": "cnnbench.models.heads.retina:RETINA",
         "windows": "cnnbench.models.heads.windows:WINDOWS",
+        "mask": "cnnbench.models.heads.mask:MASK",
         "slide": "cnnbench.models.heads.slide:SLIDE",
         "crops": "cnnbench.models.heads.slide:CROPS",
         "fcn32s": "cnnbench.models.heads.fcn_scores:FCN32S",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +15,9 @@ from cnnbench.schema import StrictModel
 from cnnbench.tasks.detection.suppression import Suppression
 from cnnbench.tasks.resampled_task import RankedByResamples
 from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, TrainedOn
+
+if TYPE_CHECKING:
+    from cnnbench.tasks.classification.class_names import OutputsOf
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 
@@ -128,15 +131,22 @@ class Detection(RankedByResamples):
         Raises:
             JobFailed: a class is unknown to the model, or their numbers differ.
         """
-        from cnnbench.tasks.classification.class_names import outputs_of
         from cnnbench.tasks.detection.objective import FixedObjective
+
+        matched = self.matched_classes(classes, dataset, model, trained_on)
+        return FixedObjective(classes, dataset, options or DetectionOptions(), *matched)
+
+    def matched_classes(
+        self, classes: Sequence[str], dataset: str, model: ModelHandle, trained_on: TrainedOn
+    ) -> tuple[OutputsOf, int]:
+        """Return the output of each class, and how many the model must have; 0 for any."""
+        from cnnbench.tasks.classification.class_names import outputs_of
 
         # Of a user's network only the width of its first output is known, which may be the boxes:
         # as many classes are expected as there are names, and counted once it is built.
         is_known = not model.is_task_assumed or "classes" in model.stated
         width = model.classes if is_known else len(trained_on.names or classes)
-        found = outputs_of(tuple(classes), model, dataset, trained_on, width)
-        return FixedObjective(classes, dataset, options or DetectionOptions(), found, width)
+        return outputs_of(tuple(classes), model, dataset, trained_on, width), width
 
     def refusal(self, model: ModelInfo, classes: int) -> str:
         """Return the reason if the model's name, or its file, is for other classes."""

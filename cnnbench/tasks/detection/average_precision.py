@@ -71,10 +71,10 @@ def by_class(
     Objects outside the size range ``areas`` are ignored, and so are detections outside it that are
     matched with no object. ``known`` is as in `matched`.
     """
-    truth = replace(truth, ignored=truth.ignored | _outside(truth.boxes, areas))
+    truth = replace(truth, ignored=truth.ignored | _outside(truth.sizes, areas))
     rows = matched(found, truth, thresholds, known)
     is_matched = rows != NO_OBJECT
-    is_ignored = ~is_matched & _outside(found.boxes, areas)
+    is_ignored = ~is_matched & _outside(found.sizes, areas)
     if truth.labels.shape[1]:
         is_ignored |= is_matched & truth.ignored[found.images, rows]
     for label in range(classes):
@@ -90,12 +90,18 @@ def by_class(
         )
 
 
-def _outside(boxes: Floats, areas: tuple[float, float]) -> Bools:
-    sizes = boxes[..., 2] * boxes[..., 3]
+def _outside(sizes: Floats, areas: tuple[float, float]) -> Bools:
     return np.asarray((sizes < areas[0]) | (sizes > areas[1]))
 
 
-def summary(found: Found, truth: Truth, classes: int, weights: Ints) -> dict[str, Floats]:
+def summary(
+    found: Found,
+    truth: Truth,
+    classes: int,
+    weights: Ints,
+    kind: str = "box",
+    known: Near | None = None,
+) -> dict[str, Floats]:
     """Return COCO's metrics on resamples of the images, ``(resamples,)`` each.
 
     Metrics without objects in the test set are omitted; a resample without such objects has NaN.
@@ -103,18 +109,20 @@ def summary(found: Found, truth: Truth, classes: int, weights: Ints) -> dict[str
     Args:
         found, truth, classes: as in `by_class`.
         weights: how often each image counts, ``(resamples, images)``.
+        kind: prefix of the metrics' names: of boxes, or of masks.
+        known: overlaps of masks, as in `matched`; None for those of the boxes.
     """
     values: dict[str, Floats] = {}
-    pairs = near(found, truth)
+    pairs = known or near(found, truth)
     for ending, areas in AREAS.items():
         scored = list(by_class(found, truth, classes, areas=areas, known=pairs))
         precision = over_classes([weighted(one, weights) for one in scored])
-        values[f"box_map{ending}"] = precision.mean(axis=0)
+        values[f"{kind}_map{ending}"] = precision.mean(axis=0)
         if areas == ALL:
             for threshold in (50, 75):
-                values[f"box_map{threshold}"] = precision[level(threshold / 100)]
+                values[f"{kind}_map{threshold}"] = precision[level(threshold / 100)]
             recall = over_classes([recalled(one, weights) for one in scored])
-            values["box_ar100"] = recall.mean(axis=0)
+            values[f"{kind}_ar100"] = recall.mean(axis=0)
     return {name: found for name, found in values.items() if not np.isnan(found).all()}
 
 

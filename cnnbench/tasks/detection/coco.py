@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,23 +30,45 @@ class Coco:
     summary: Floats
 
 
-def evaluated(found: Found, truth: Truth, classes: int) -> Coco:
-    """Return COCO's metrics of detections.
+@dataclass(frozen=True)
+class Outlines:
+    """Masks, run-length encoded, as COCO's code takes them.
+
+    Attributes:
+        size: height and width in px of all masks.
+        found: of each detection.
+        objects: of each true object, in the order of ``np.nonzero(truth.labels != NO_OBJECT)``.
+    """
+
+    size: tuple[int, int]
+    found: Sequence[Mapping[str, Any]]
+    objects: Sequence[Mapping[str, Any]]
+
+
+def evaluated(found: Found, truth: Truth, classes: int, outlines: Outlines | None = None) -> Coco:
+    """Return COCO's metrics of detections, by their boxes or by their masks.
 
     Args:
         found: the detections.
         truth: the true objects.
         classes: number of classes.
+        outlines: the masks; None for the boxes.
     """
     from faster_coco_eval.core.faster_eval_api import COCOeval_faster
 
+    size = {} if outlines is None else dict(zip(("height", "width"), outlines.size, strict=True))
     shared = {
-        "images": [{"id": 1 + image} for image in range(len(truth))],
+        "images": [{"id": 1 + image, **size} for image in range(len(truth))],
         "categories": [{"id": 1 + label, "name": str(label)} for label in range(classes)],
     }
-    objects = _index(shared, _objects(truth))
-    detections = _index(shared, _detections(found))
-    evaluation = COCOeval_faster(objects, detections, "bbox", print_function=_quiet)
+    annotations = _objects(truth), _detections(found)
+    if outlines is not None:
+        for made, masks in zip(annotations, (outlines.objects, outlines.found), strict=True):
+            for one, mask in zip(made, masks, strict=True):
+                one["segmentation"] = mask
+    objects, detections = (_index(shared, made) for made in annotations)
+    kind = "bbox" if outlines is None else "segm"
+    evaluation = COCOeval_faster(objects, detections, kind, print_function=_quiet)
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
@@ -73,7 +96,7 @@ def _objects(truth: Truth) -> list[dict[str, Any]]:
     images, rows = np.nonzero(truth.labels != NO_OBJECT)
     boxes, crowd = truth.boxes[images, rows], truth.crowd[images, rows]
     is_difficult = truth.ignored[images, rows] & ~crowd
-    areas = np.where(is_difficult, _OUTSIDE, boxes[:, 2] * boxes[:, 3])
+    areas = np.where(is_difficult, _OUTSIDE, truth.sizes[images, rows])
     columns = (images, truth.labels[images, rows], boxes, areas, crowd)
     return [
         {
@@ -91,8 +114,7 @@ def _objects(truth: Truth) -> list[dict[str, Any]]:
 
 
 def _detections(found: Found) -> list[dict[str, Any]]:
-    areas = found.boxes[:, 2] * found.boxes[:, 3]
-    columns = (found.images, found.labels, found.boxes, areas, found.scores)
+    columns = (found.images, found.labels, found.boxes, found.sizes, found.scores)
     return [
         {
             "id": number,

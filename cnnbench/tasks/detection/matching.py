@@ -6,7 +6,7 @@ the images needs. The same rules are applied here, to all images together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,16 +43,27 @@ class Found:
         labels: ``(d,)``.
         scores: ``(d,)``.
         boxes: ``(d, 4)``: left, top, width and height in px of the original picture.
+        areas: px of the original picture, ``(d,)``; None for those of the boxes.
+        columns: the place of each in the answers for its image, ``(d,)``; None if unknown.
     """
 
     images: Ints
     labels: Ints
     scores: Floats
     boxes: Floats
+    areas: Floats | None = None
+    columns: Ints | None = None
+
+    @property
+    def sizes(self) -> Floats:
+        """The area of each, ``(d,)``."""
+        return self.boxes[:, 2] * self.boxes[:, 3] if self.areas is None else self.areas
 
     def only(self, kept: Bools) -> Found:
         """Return some of the detections, in the same order."""
-        return Found(self.images[kept], self.labels[kept], self.scores[kept], self.boxes[kept])
+        return Found(
+            **{name: None if one is None else one[kept] for name, one in vars(self).items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -65,15 +76,22 @@ class Truth:
         ignored: ``(n, k)``: objects that count neither as right nor as wrong.
         crowd: ``(n, k)``: ignored objects that are crowds, which any number of detections may
             match, by the share of the detection inside the crowd.
+        areas: ``(n, k)``, as `Found.areas`.
     """
 
     labels: Ints
     boxes: Floats
     ignored: Bools
     crowd: Bools
+    areas: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def sizes(self) -> Floats:
+        """The area of each, ``(n, k)``."""
+        return self.boxes[..., 2] * self.boxes[..., 3] if self.areas is None else self.areas
 
     @property
     def counted(self) -> Bools:
@@ -108,7 +126,11 @@ def read_answers(answers: Named, truth: Named) -> Found:
     images, ranks = np.nonzero(labels != NO_OBJECT)
     spans = np.asarray(truth["spans"], np.float64)[images]
     found = Found(
-        images, labels[images, ranks], scores[images, ranks], _px(boxes[images, ranks], spans)
+        images,
+        labels[images, ranks],
+        scores[images, ranks],
+        _px(boxes[images, ranks], spans),
+        columns=order[images, ranks],
     )
     if not (np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()):
         raise JobFailed("its boxes or scores are not finite")
@@ -176,6 +198,23 @@ class Near:
     rows: Ints
     ious: Floats
 
+    @classmethod
+    def of_pairs(cls, pairs: Sequence[tuple[Ints, Ints, Floats]]) -> Near:
+        """Return the pairs of index of a detection, row of an object and overlap, in some parts.
+
+        The indices are ascending.
+        """
+        if not pairs:
+            return cls(np.zeros(0, np.int64), np.zeros((0, 1), np.int64), np.zeros((0, 1)))
+        ats, rows, ious = (np.concatenate(values) for values in zip(*pairs, strict=True))
+        places, starts, counts = np.unique(ats, return_index=True, return_counts=True)
+        columns = np.arange(len(ats)) - np.repeat(starts, counts)
+        shape = len(places), int(counts.max(initial=1))
+        result = cls(places, np.zeros(shape, np.int64), np.zeros(shape))
+        lines = np.repeat(np.arange(len(places)), counts)
+        result.rows[lines, columns], result.ious[lines, columns] = rows, ious
+        return result
+
 
 def near(found: Found, truth: Truth, least: float = THRESHOLDS[0]) -> Near:
     """Return the detections that overlap an object of their class by an IoU of ``least``."""
@@ -187,16 +226,7 @@ def near(found: Found, truth: Truth, least: float = THRESHOLDS[0]) -> Near:
         iou = _iou(found.boxes[part][ats], truth.boxes[of_image], truth.crowd[of_image])
         kept = iou >= least
         pairs.append((ats[kept] + part.start, rows[kept], iou[kept]))
-    if not pairs:
-        return Near(np.zeros(0, np.int64), np.zeros((0, 1), np.int64), np.zeros((0, 1)))
-    ats, rows, ious = (np.concatenate(values) for values in zip(*pairs, strict=True))
-    places, starts, counts = np.unique(ats, return_index=True, return_counts=True)
-    columns = np.arange(len(ats)) - np.repeat(starts, counts)
-    shape = len(places), int(counts.max(initial=1))
-    result = Near(places, np.zeros(shape, np.int64), np.zeros(shape))
-    lines = np.repeat(np.arange(len(places)), counts)
-    result.rows[lines, columns], result.ious[lines, columns] = rows, ious
-    return result
+    return Near.of_pairs(pairs)
 
 
 def matched(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from cnnbench.errors import JobFailed
 from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
 from cnnbench.tasks.detection import DetectionOptions, outputs
-from cnnbench.tasks.detection.codings import stated
-from cnnbench.tasks.detection.outputs import BOXES, LABELS, SCORES
+from cnnbench.tasks.detection.codings import Coder, stated
+from cnnbench.tasks.detection.outputs import BOXES, LABELS
 from cnnbench.tasks.detection.suppression import suppressed
 from cnnbench.tasks.task import Arrays, Evaluation, Objective, Shape
 from cnnbench.text import plural
@@ -59,10 +60,18 @@ class DetectionObjective(Objective):
             self._check_classes(model.classes)
 
     def check_network(self, network: Any) -> None:
-        coder, shapes = stated.coder(stated.of_network(network)), _shapes(network)
-        outputs.paths(shapes, None, "the network")
+        coder, shapes = self.coder(self.encoding(network)), _shapes(network)
+        self.check_shapes(shapes)
         coder.losses(self._options, 0.0)  # raises where nothing can be trained
         self._check_classes(coder.classes(shapes))
+
+    def check_shapes(self, shapes: Mapping[str, Shape]) -> None:
+        """Raise `UserError` if outputs of these shapes, by path, are not those of the task."""
+        outputs.paths(shapes, None, "the network")
+
+    def coder(self, encoding: str) -> Coder:
+        """Return the coder of the boxes in outputs of an `encoding`."""
+        return stated.coder(encoding)
 
     def _check_classes(self, found: int) -> None:
         if found != len(self._classes):
@@ -101,13 +110,13 @@ class DetectionObjective(Objective):
 
     def encoded(self, targets: Any, encoding: str) -> Any:
         given = targets[LABELS], targets[BOXES], targets[IGNORED]
-        return stated.coder(encoding).targets(*given)
+        return self.coder(encoding).targets(*given)
 
     def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
-        return stated.coder(encoding).losses(self._options, label_smoothing)
+        return self.coder(encoding).losses(self._options, label_smoothing)
 
     def loss_weights(self, encoding: str) -> Mapping[str, float] | None:
-        return stated.coder(encoding).loss_weights(self._options)
+        return self.coder(encoding).loss_weights(self._options)
 
     def imitation_loss(self, encoding: str) -> Any:
         squared = "mean_squared_error"
@@ -145,7 +154,7 @@ class DetectionObjective(Objective):
         return quality.evaluate(_named(answers), _named(targets), self._classes)
 
     def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
-        truth, coder = self.targets(part), stated.coder(encoding)
+        truth, coder = self.targets(part), self.coder(encoding)
         lost = coder.lost(truth[LABELS], truth[BOXES], truth[IGNORED])
         if not lost.any():
             return []
@@ -156,16 +165,16 @@ class DetectionObjective(Objective):
             "has the same cell or anchors"
         ]
 
+    def detections(self, outputs: Any, encoding: str) -> Any:
+        """Return the `answers` to outputs as tensors."""
+        return suppressed(*self.coder(encoding).decoded(outputs), self._options.suppression)
+
     def _function(self, encoding: str) -> Callable[[Any], Any]:
         """Return the graph from outputs to answers, traced once for each encoding."""
         import tensorflow as tf
 
         if encoding not in self._functions:
-            coder, settings = stated.coder(encoding), self._options.suppression
-
-            def answer(outputs: Any) -> Any:
-                return suppressed(*coder.decoded(outputs), settings)
-
+            answer = partial(self.detections, encoding=encoding)
             self._functions[encoding] = tf.function(answer, reduce_retracing=True)
         return self._functions[encoding]
 
@@ -200,7 +209,7 @@ class FixedObjective(DetectionObjective):
             JobFailed: it has another number of classes than was expected.
         """
         found = super().encoding(network)
-        count = stated.coder(found).classes(_shapes(network))
+        count = self.coder(found).classes(_shapes(network))
         if self._width not in (0, count):
             raise JobFailed(
                 f"it has {plural(count, 'class', 'classes')}, not {self._width}; class_names: FILE "
@@ -216,11 +225,11 @@ class FixedObjective(DetectionObjective):
         labels = table[found[LABELS]]  # the last entry is that of no object
         order = np.argsort(labels == NO_OBJECT, axis=1, kind="stable")
         kept = np.take_along_axis(labels != NO_OBJECT, order, axis=1)
-        return {
-            LABELS: np.take_along_axis(labels, order, axis=1),
-            SCORES: np.take_along_axis(found[SCORES], order, axis=1) * kept,
-            BOXES: np.take_along_axis(found[BOXES], order[..., None], axis=1) * kept[..., None],
-        }
+        answers = {LABELS: np.take_along_axis(labels, order, axis=1)}
+        for name in found.keys() - answers.keys():
+            along = (..., *[None] * (found[name].ndim - 2))
+            answers[name] = np.take_along_axis(found[name], order[along], axis=1) * kept[along]
+        return answers
 
 
 def _shapes(network: Any) -> dict[str, Shape]:

@@ -74,15 +74,15 @@ def evaluate(answers: Named, truth: Named, classes: Sequence[str]) -> Evaluation
     }
     weights = ap.resamples(len(objects), RESAMPLES)
     replicates = ap.summary(found, objects, len(classes), weights)
-    constant = _constant(truth, objects, len(classes))
+    chances = of_constant(truth, objects, len(classes))
     details = {
         "n_test": len(objects),
         "n_objects": int(objects.counted.sum()),
-        "chance": constant["box_map"],
-        "chances": constant,
-        **_of_classes(by_coco, objects, classes),
+        "chance": chances["box_map"],
+        "chances": chances,
+        **of_classes(by_coco, objects, classes),
         "errors": mistakes.counts(found, objects, len(classes)),
-        "replicates": {name: _steps(values) for name, values in replicates.items()},
+        "replicates": {name: steps(values) for name, values in replicates.items()},
         _OBJECTS: _identity(truth, objects),
     }
     left_out = int((objects.ignored & (objects.labels != NO_OBJECT)).sum())
@@ -90,14 +90,22 @@ def evaluate(answers: Named, truth: Named, classes: Sequence[str]) -> Evaluation
     return Evaluation(evaluate_all(_TASK, {**answers, **computed}, truth), details, notes)
 
 
-def _steps(values: Floats) -> list[int]:
+def steps(values: Floats) -> list[int]:
     """Return integers in units of 1 / `STEPS`; the mean for resamples without such objects."""
     known = np.where(np.isnan(values), np.nanmean(values), values)
     return np.rint(known * STEPS).astype(np.int64).tolist()  # type: ignore[no-any-return]
 
 
-def _constant(truth: Named, objects: Truth, classes: int) -> dict[str, float]:
-    """Return the metrics of a constant prediction, which is the same for all images.
+def of_constant(truth: Named, objects: Truth, classes: int) -> dict[str, float]:
+    """Return the metrics of a `constant` prediction."""
+    once = np.ones((1, len(objects)), np.int64)
+    answers = constant(truth, objects, classes)
+    found = ap.summary(read_answers(answers, truth), objects, classes, once)
+    return {name: float(values[0]) for name, values in found.items()}
+
+
+def constant(truth: Named, objects: Truth, classes: int) -> dict[str, np.ndarray]:
+    """Return a constant prediction, which is the same for all images.
 
     For every class that has objects it contains the box that `boxes.constant` finds for them, with
     the share of the class among all objects as its score.
@@ -108,14 +116,11 @@ def _constant(truth: Named, objects: Truth, classes: int) -> dict[str, float]:
     counts = np.array([of_class[label].sum() for label in known])
     guess = np.stack([boxes.constant(_some(edges[of_class[label]])) for label in known])
     images = len(objects)
-    answers = {
+    return {
         "boxes": np.tile(guess, (images, 1, 1)),
         "scores": np.tile(counts / counts.sum(), (images, 1)),
         "labels": np.tile(np.array(known, np.int64), (images, 1)),
     }
-    once = np.ones((1, images), np.int64)
-    found = ap.summary(read_answers(answers, truth), objects, classes, once)
-    return {name: float(values[0]) for name, values in found.items()}
 
 
 def _some(edges: Floats) -> Floats:
@@ -123,7 +128,9 @@ def _some(edges: Floats) -> Floats:
     return edges[:: -(-len(edges) // _MOST_OF_CLASS)]
 
 
-def _of_classes(by_coco: coco.Coco, objects: Truth, classes: Sequence[str]) -> dict[str, Any]:
+def of_classes(
+    by_coco: coco.Coco, objects: Truth, classes: Sequence[str], kind: str = "box"
+) -> dict[str, Any]:
     """Return the average precision and the precision-recall curve of each class, and of all.
 
     At most the first `MOST_CLASSES` classes have their own.
@@ -134,9 +141,9 @@ def _of_classes(by_coco: coco.Coco, objects: Truth, classes: Sequence[str]) -> d
     precision = by_coco.precision
     of_each = precision.mean(axis=1)
     named = {
-        "box_map": of_each.mean(axis=0),
-        "box_map50": of_each[level(0.5)],
-        "box_map75": of_each[level(0.75)],
+        f"{kind}_map": of_each.mean(axis=0),
+        f"{kind}_map50": of_each[level(0.5)],
+        f"{kind}_map75": of_each[level(0.75)],
     }
     curves = {}
     for threshold in CURVES:

@@ -14,6 +14,8 @@ import numpy as np
 
 from cnnbench.data.annotations import NO_OBJECT
 
+ROWS = "rows"
+
 # Boxes extend beyond the image, which is 0..1; they are compared by what is within these limits.
 _REACH = (-1.5, 2.5)
 # Distance between the regions of two classes, in images: no box reaches into the next region.
@@ -39,38 +41,45 @@ class Suppression:
     candidates: int = 1000
 
 
-def suppressed(boxes: Any, scores: Any, settings: Suppression) -> dict[str, Any]:
+def suppressed(
+    boxes: Any, scores: Any, settings: Suppression, with_rows: bool = False
+) -> dict[str, Any]:
     """Return the detections of a batch, best first, as TensorFlow tensors.
 
     Args:
         boxes: float32 ``(n, N, 4)``: ``y0 x0 y1 x1`` as fractions of the image.
         scores: float32 ``(n, N, classes)``; N and the number of classes are static.
         settings: thresholds and limits.
+        with_rows: also return ``rows``: which of the N boxes each detection is.
 
     Returns:
         ``boxes`` float32 ``(n, most, 4)``, ``scores`` float32 ``(n, most)`` and ``labels`` int32
-        ``(n, most)``; unused entries have the label `NO_OBJECT` and zeros. If n is statically 1,
-        the graph has no loop.
+        ``(n, most)``, and ``rows`` likewise; unused entries have the label `NO_OBJECT` and zeros.
+        If n is statically 1, the graph has no loop.
     """
     import tensorflow as tf
 
     if boxes.shape[0] == 1:
-        found = of_image(boxes[0], scores[0], settings)
+        found = of_image(boxes[0], scores[0], settings, with_rows)
         return {name: one[None] for name, one in found.items()}
     signature = {
         "boxes": tf.TensorSpec((settings.most, 4), tf.float32),
         "scores": tf.TensorSpec((settings.most,), tf.float32),
         "labels": tf.TensorSpec((settings.most,), tf.int32),
     }
+    if with_rows:
+        signature[ROWS] = tf.TensorSpec((settings.most,), tf.int32)
 
     def one(pair: tuple[Any, Any]) -> Any:
-        return of_image(pair[0], pair[1], settings)
+        return of_image(pair[0], pair[1], settings, with_rows)
 
     answers: dict[str, Any] = tf.map_fn(one, (boxes, scores), fn_output_signature=signature)
     return answers
 
 
-def of_image(boxes: Any, scores: Any, settings: Suppression) -> dict[str, Any]:
+def of_image(
+    boxes: Any, scores: Any, settings: Suppression, with_rows: bool = False
+) -> dict[str, Any]:
     """Return the detections of one image: boxes ``(N, 4)``, scores ``(N, classes)``."""
     import tensorflow as tf
 
@@ -91,11 +100,14 @@ def of_image(boxes: Any, scores: Any, settings: Suppression) -> dict[str, Any]:
         pad_to_max_output_size=True,
     )
     is_found = tf.range(settings.most) < found
-    return {
+    answers = {
         "boxes": tf.where(is_found[:, None], tf.gather(chosen, kept), 0.0),
         "scores": tf.where(is_found, kept_scores, 0.0),
         "labels": tf.where(is_found, tf.gather(labels, kept), NO_OBJECT),
     }
+    if with_rows:
+        answers[ROWS] = tf.where(is_found, tf.gather(places // classes, kept), 0)
+    return answers
 
 
 def _corners(classes: int) -> np.ndarray:

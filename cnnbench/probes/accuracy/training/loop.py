@@ -106,7 +106,8 @@ class Training:
         Raises:
             JobFailed: the training or validation loss is not finite.
         """
-        self._compile(model, phase)
+        network, model = model, self.objective.for_training(model)
+        self._compile(model, network, phase)
         self.images = batches.n_images
         best = self._restored_best(model, phase)
         points = [point for point in self.curve if point["phase"] == phase.number]
@@ -116,7 +117,7 @@ class Training:
             if len(points) == known:  # includes tracing the graph
                 point["traced"] = True
             if validation is not None:
-                point |= self._evaluated(model, validation, point["epoch"])
+                point |= self._evaluated(model, validation, point["epoch"], network)
             self.curve.append(point)
             points.append(point)
             if self.setting.early_stop and self._best(points) == len(points) - 1:
@@ -127,8 +128,8 @@ class Training:
         if best:
             model.set_weights(best)
 
-    def _compile(self, model: Any, phase: Phase) -> None:
-        encoding = self.objective.encoding(model)
+    def _compile(self, model: Any, network: Any, phase: Phase) -> None:
+        encoding = self.objective.encoding(network)
         weights, watched = self.objective.loss_weights(encoding), self.objective.watched(encoding)
         model.compile(
             optimizer=optimisation.optimizer(self.setting, phase.learning_rate),
@@ -197,7 +198,9 @@ class Training:
         values = [(sign * point[f"val_{name}"], point["val_loss"]) for point in points]
         return values.index(min(values))
 
-    def _evaluated(self, model: Any, validation: Validation, epoch: int) -> Point:
+    def _evaluated(
+        self, model: Any, validation: Validation, epoch: int, network: Any = None
+    ) -> Point:
         """Return the loss and the watched metric of the validation images.
 
         A metric that Keras does not compute from batches takes long: only where it is needed.
@@ -208,8 +211,9 @@ class Training:
         point, watched = {"val_loss": _rounded(found["loss"])}, self._watched
         value = _of_metric(found, watched)
         if value is None and (self.setting.early_stop or self.setting.target is not None):
-            objective, encoding = self.objective, self.objective.encoding(model)
-            answers = predicted(model, validation.batches, objective)
+            network, objective = network or model, self.objective
+            encoding = objective.encoding(network)
+            answers = predicted(network, validation.batches, objective)
             value = objective.watched_value(answers, validation.targets, encoding)
         return point if value is None else point | {f"val_{watched}": _rounded(value)}
 

@@ -8,12 +8,12 @@ ignored in the losses.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from cnnbench.models.heads import decoding
 from cnnbench.models.heads.coding import AnchorCoding
 from cnnbench.tasks.detection import DetectionOptions
 from cnnbench.tasks.detection.codings import Coder
@@ -24,7 +24,6 @@ GROUND, NEITHER = -1.0, -2.0  # labels of negative and of ignored anchors
 POSITIVE, NEGATIVE = 0.5, 0.4  # IoU from which an anchor is positive, below which it is negative
 OVER_IGNORED = 0.5  # share of an anchor inside an ignored object from which it is ignored
 
-_LARGEST_LOG = math.log(1000 / 16)  # of the ratio of a box's size to its anchor's: no infinities
 _SMALLEST = 1e-6  # size of an object and probability, for logarithms and roots
 _AT_ONCE = 30_000  # objects × anchors of an image; more are matched image by image
 _FORCED = 2.0  # added to an IoU, so that it exceeds all others
@@ -87,13 +86,7 @@ class AnchorCoder(Coder):
         return {BOXES: options.box_weight, CLASSES: 1.0}
 
     def decoded(self, outputs: Any) -> tuple[Any, Any]:
-        import tensorflow as tf
-
-        logits = outputs[CLASSES]
-        boxes = self._corners(outputs[BOXES])
-        return boxes, tf.nn.softmax(logits)[:, :, 1:] if self._has_background else tf.sigmoid(
-            logits
-        )
+        return decoding.decoded(self._coding, outputs)
 
     def lost(self, labels: np.ndarray, boxes: np.ndarray, ignored: np.ndarray) -> np.ndarray:
         """Return a mask of the objects without a positive anchor: others overlap theirs more."""
@@ -157,13 +150,7 @@ class AnchorCoder(Coder):
 
     def _corners(self, offsets: Any) -> Any:
         """Return the boxes ``y0 x0 y1 x1`` of offsets ``(n, N, 4)``."""
-        import tensorflow as tf
-
-        anchors, (of_place, of_size) = self._anchors, self._coding.variances
-        centre = offsets[:, :, :2] * (of_place * anchors[:, 2:]) + anchors[:, :2]
-        half = tf.exp(tf.minimum(offsets[:, :, 2:4] * of_size, _LARGEST_LOG))
-        half *= anchors[:, 2:] / 2
-        return tf.concat([centre - half, centre + half], axis=-1)
+        return decoding.corners(self._coding, self._anchors, offsets)
 
     def _giou(self, targets: Any, given: Any) -> Any:
         """Return 1 - GIoU (arXiv:1902.09630) of each anchor's box, ``(b, N)``."""

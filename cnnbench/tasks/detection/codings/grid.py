@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from cnnbench.data.annotations import NO_OBJECT
+from cnnbench.models.heads import decoding
 from cnnbench.models.heads.coding import GridCoding
+from cnnbench.models.heads.decoding import PER_BOX
 from cnnbench.tasks.detection import DetectionOptions
 from cnnbench.tasks.detection.codings import Coder
 from cnnbench.tasks.task import Shape
-
-_PER_BOX = 5  # x, y, √w, √h, objectness
 
 # Channels of the targets: the state of a cell, the object's x, y, √w and √h, and its label. States:
 # with an object, without one, and ignored.
@@ -80,8 +80,8 @@ class GridCoder(Coder):
         cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits
 
         def grid_loss(targets: Any, given: Any) -> Any:
-            shape = (-1, coding.rows, coding.columns, coding.boxes, _PER_BOX)
-            numbers = tf.reshape(given[..., : coding.boxes * _PER_BOX], shape)
+            shape = (-1, coding.rows, coding.columns, coding.boxes, PER_BOX)
+            numbers = tf.reshape(given[..., : coding.boxes * PER_BOX], shape)
             places, logits = tf.sigmoid(numbers[..., :4]), numbers[..., 4]
             wanted = targets[..., None, 1:5]
             has_object = tf.cast(targets[..., 0] > GROUND, tf.float32)
@@ -96,7 +96,7 @@ class GridCoder(Coder):
             of_class = tf.one_hot(tf.cast(targets[..., 5], tf.int32), coding.classes)
             of_class = of_class * (1 - label_smoothing) + label_smoothing / coding.classes
             classes = tf.nn.softmax_cross_entropy_with_logits(
-                labels=of_class, logits=given[..., coding.boxes * _PER_BOX :]
+                labels=of_class, logits=given[..., coding.boxes * PER_BOX :]
             )
             of_boxes = options.coordinates_weight * apart + objectness
             of_cell = tf.reduce_sum(of_boxes, axis=-1) + classes * has_object
@@ -106,22 +106,7 @@ class GridCoder(Coder):
 
     def decoded(self, outputs: Any) -> tuple[Any, Any]:
         """Return the boxes of all cells, row by row, and objectness × probability of each class."""
-        import tensorflow as tf
-
-        coding = self._coding
-        cells, per_cell = coding.rows * coding.columns, coding.boxes * _PER_BOX
-        flat = tf.reshape(outputs, (-1, cells, per_cell + coding.classes))
-        numbers = tf.reshape(flat[:, :, :per_cell], (-1, cells * coding.boxes, _PER_BOX))
-        numbers = tf.sigmoid(numbers)
-        row, column = np.divmod(np.arange(cells).repeat(coding.boxes), coding.columns)
-        x = (numbers[:, :, 0] + column.astype(np.float32)) / coding.columns
-        y = (numbers[:, :, 1] + row.astype(np.float32)) / coding.rows
-        wide, high = (tf.square(numbers[:, :, place]) / 2 for place in (2, 3))
-        boxes = tf.stack([y - high, x - wide, y + high, x + wide], axis=-1)
-        classes = tf.nn.softmax(flat[:, :, per_cell:])
-        of_boxes = tf.concat([classes] * coding.boxes, axis=-1)
-        of_boxes = tf.reshape(of_boxes, (-1, cells * coding.boxes, coding.classes))
-        return boxes, numbers[:, :, 4:] * of_boxes
+        return decoding.decoded(self._coding, outputs)
 
     def lost(self, labels: np.ndarray, boxes: np.ndarray, ignored: np.ndarray) -> np.ndarray:
         """Return the objects whose cell holds the centre of an earlier one."""
