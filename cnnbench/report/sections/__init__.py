@@ -14,13 +14,17 @@ from cnnbench.report.sections import (
     rankings,
     sliding,
     stages,
+    tracking,
 )
 from cnnbench.report.sections.section import Section
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.statistics.ranks import FEWEST_RANKS
 
-_OF_RECORDS: tuple[Callable[[Run], Section | None], ...] = (detectors.section,)
+_OF_RECORDS: tuple[Callable[[Run], Section | None], ...] = (
+    detectors.section,
+    tracking.section,
+)
 _OF_TABLES: tuple[Callable[[Report], Section | None], ...] = (
     rankings.section,
     call_paths.section,
@@ -34,6 +38,7 @@ NEEDS: Mapping[str, str] = {
     "rankings": f"{rankings.FEWEST} backbones with the heads of two tasks, all above chance",
     "call_paths": f"latencies of {FEWEST_RANKS} networks in two runtimes",
     "sliding": "a classifier with the head +slide",
+    "tracking": "scores of the probe tracking",
     "stages": "times of the probe stages",
     "published": f"latencies of {FEWEST_RANKS} networks in one runtime and in Keras' table",
 }
