@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -101,7 +101,7 @@ def evaluate(truth: Sequence[Tracks], tracks: Sequence[Tracks]) -> Scores:
             overlaps(one.boxes, other.boxes) for one, other in zip(truth, tracks, strict=True)
         ],
     }
-    return Scores({name: one.eval_sequence(data) for name, one in _evaluators().items()})
+    return Scores({name: one.eval_sequence(data) for name, one in evaluators().items()})
 
 
 def combined(scores: Sequence[Scores]) -> Scores:
@@ -109,15 +109,23 @@ def combined(scores: Sequence[Scores]) -> Scores:
     return Scores(
         {
             name: one.combine_sequences({str(i): each.found[name] for i, each in enumerate(scores)})
-            for name, one in _evaluators().items()
+            for name, one in evaluators().items()
         }
     )
 
 
 @cache
-def _evaluators() -> dict[str, Any]:
+def evaluators(load: Callable[[str], Any] = importlib.import_module) -> Mapping[str, Any]:
+    """Return TrackEval's evaluators by the names of `Scores.found`.
+
+    Args:
+        load: imports a module.
+
+    Raises:
+        Unavailable: TrackEval is not installed.
+    """
     try:
-        metrics = importlib.import_module("trackeval.metrics")
+        metrics = load("trackeval.metrics")
     except ImportError as error:
         raise Unavailable(
             f"the scores of tracks need TrackEval, which cannot be imported ({error}): "
