@@ -72,11 +72,12 @@ def test_objects_of_a_picture_are_predicted_with_their_pixels(
     trained: ProbeResult, folder: Path, tmp_path: Path
 ) -> None:
     data = loading.load(Request(SCENES, 64, 1, train_examples=2, test_examples=6))
+    (tmp_path / "drawn").mkdir()
     pictures = []
     for number, image in enumerate(data.test.images):
         pictures.append(tmp_path / f"{number}.png")
         Image.fromarray(image[..., 0]).resize((96, 64)).save(pictures[-1])
-    found = predict(str(folder / "trained" / "seed-0.keras"), pictures, draw=tmp_path / "out.png")
+    found = predict(str(folder / "trained" / "seed-0.keras"), pictures, draw=tmp_path / "drawn")
     assert found.predicted == "objects"
     objects = [one for picture in found.to_json() for one in picture["objects"]]
     assert objects
@@ -85,18 +86,7 @@ def test_objects_of_a_picture_are_predicted_with_their_pixels(
         assert 0 <= one["mask_px"] <= 64 * 96
         assert isinstance(one["mask"]["counts"], str)
     assert max(one["mask_px"] for one in objects) > 0
-    assert (tmp_path / "out.png").is_file()
-
-
-def test_a_kept_file_is_evaluated_as_it_is(
-    trained: ProbeResult, folder: Path, tmp_path: Path
-) -> None:
-    kept = registry.resolve("seed-0.keras", (folder / "trained",))
-    chosen = setting(recipe="pretrained", weights="imagenet", epochs=1, train_examples=None)
-    context = Context(0, tmp_path, tmp_path, cache=folder / "cache")
-    found = accuracy.run(kept, chosen, context)
-    assert found.metrics["mask_map"] == pytest.approx(trained.metrics["mask_map"], abs=1e-6)
-    assert found.metrics["box_map"] == pytest.approx(trained.metrics["box_map"], abs=1e-6)
+    assert len(list((tmp_path / "drawn").iterdir())) == 6
 
 
 def test_data_without_masks_are_refused_when_planning() -> None:
