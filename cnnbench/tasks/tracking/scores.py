@@ -62,7 +62,7 @@ class Scores:
 
     @property
     def parts(self) -> dict[str, float]:
-        """What the metrics are made of: counts of boxes and objects, shares, ``deta``, ``assa``.
+        """The parts of the metrics: counts of boxes and objects, shares, ``deta``, ``assa``.
 
         ``motp`` is the mean IoU of matched boxes; an object is mostly tracked in over 80 % of its
         frames, and mostly lost if tracked in under 20 %.
