@@ -88,6 +88,11 @@ def test_it_applies_to_detectors() -> None:
     assert misfit.key == ("models", 0)
 
 
+def test_every_detection_head_is_listed_for_tracking() -> None:
+    assert registry.heads("tracking") == registry.heads("detection") != {}
+    assert {entry.task for entry in registry.entries(task="tracking")} == {"detection"}
+
+
 @pytest.mark.parametrize("tracker", ["sort[min_hits=1]", "bytetrack[min_hits=1]"])
 def test_true_boxes_of_objects_that_hide_nothing_are_tracked_without_a_mistake(
     tracker: str, tmp_path: Path
