@@ -61,6 +61,14 @@ def test_what_is_not_the_default_is_in_the_label() -> None:
     )
 
 
+def test_true_boxes_are_neither_suppressed_nor_of_a_training() -> None:
+    both = ["detector", "truth"]
+    found = cells(training=TRAINING, detections=both, score_floor=0.05, weights="a.weights.h5")
+    assert [seeds for _, seeds in found] == [1, 1]
+    assert found[1][0].label() == "sort/truth/scenes/n20"
+    assert found[1][0].training is None and found[1][0].weights == ""
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
