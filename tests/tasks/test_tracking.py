@@ -88,7 +88,7 @@ def test_a_forgotten_object_gets_a_new_identity(tracker: str) -> None:
     assert ids(just)[-1] == [1]
 
 
-@pytest.mark.parametrize(("min_hits", "reported", "mota"), [(1, True, 0.9), (2, False, 0.9)])
+@pytest.mark.parametrize(("min_hits", "reported", "mota"), [(1, True, 0.9), (2, False, 1.0)])
 def test_a_false_box_is_reported_unless_it_must_be_confirmed(
     min_hits: int, reported: bool, mota: float
 ) -> None:
@@ -97,9 +97,12 @@ def test_a_false_box_is_reported_unless_it_must_be_confirmed(
     given[3] = Detections([*objects[3].boxes, square(300)])
     found = track(given, f"sort[min_hits={min_hits}]")
     assert (len(found[3]) == 2) == reported
-    # With two hits, the first frame of the object is missed instead.
-    assert len(found[0]) == (min_hits == 1)
     assert scored(objects, found)["mota"] == pytest.approx(mota)
+
+
+def test_objects_of_the_first_frame_need_no_more_hits_and_later_ones_do() -> None:
+    objects = truth([square(t) for t in range(8)], [None] * 4 + [square(90 + t) for t in range(4)])
+    assert ids(track(detected(objects), "sort[min_hits=3]")) == [[1]] * 6 + [[1, 2]] * 2
 
 
 def test_a_box_with_a_low_score_begins_no_track() -> None:

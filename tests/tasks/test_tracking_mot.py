@@ -100,8 +100,8 @@ def test_a_missing_file_is_a_user_error(tmp_path: Path) -> None:
 
 
 def test_without_trackeval_the_error_says_what_to_install() -> None:
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named '{name}'")
+    def missing() -> None:
+        raise ModuleNotFoundError("No module named 'trackeval'")
 
     with pytest.raises(Unavailable, match=r"pip install 'cnnbench\[tracking\]'"):
         scores.evaluators(missing)

@@ -188,12 +188,15 @@ class TrackingSpec(NetworkSpec):
         return found.model_copy(update={"sequences_sha256": files.hash_of(path, search_path)})
 
     def cells(self, model: ModelInfo) -> Iterator[tuple[Setting, StoppingRule]]:
-        shared = {
-            name: getattr(self, name) for name in ("dataset", "sequences", "hidden", "nms_iou")
+        shared: dict[str, Any] = {
+            "dataset": self.dataset,
+            "dataset_sha256": self.sequences_sha256,
+            "sequences": self.sequences,
+            "hidden": self.hidden,
         }
-        shared |= {"dataset_sha256": self.sequences_sha256, "score_floor": self.score_floor}
+        boxes = {"score_floor": self.score_floor, "nms_iou": self.nms_iou}
         for source, tracker in product(self.detections, self.trackers):
-            network = {} if source == TRUTH else self.network(model)
+            network = {} if source == TRUTH else self.network(model) | boxes
             setting = TrackingSetting(tracker=tracker, detections=source, **shared, **network)
             times = self.seeds if network and not self.weights else 1
             yield setting, StoppingRule(at_least=times, at_most=times)

@@ -86,7 +86,7 @@ def _cells(row: Row, setting: TrackingSetting) -> tuple[str, ...]:
         unit = METRICS[name].unit
         if found.value is None:
             shown.append(str(found.status) if found.status.is_known else "")
-        elif name in ("hota", "idf1"):
+        elif name in ("hota", "mota", "idf1"):
             shown.append(found.show(unit) + " ?" * found.is_doubtful)
         else:
             shown.append(show(found.value, unit) + " ?" * found.is_doubtful)

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -62,7 +61,7 @@ class Scores:
 
     @property
     def parts(self) -> dict[str, float]:
-        """What the metrics are made of: counts of boxes and objects, shares, ``deta``, ``assa``.
+        """The parts of the metrics: counts of boxes and objects, shares, ``deta``, ``assa``.
 
         ``motp`` is the mean IoU of matched boxes; an object is mostly tracked in over 80 % of its
         frames, and mostly lost if tracked in under 20 %.
@@ -114,18 +113,24 @@ def combined(scores: Sequence[Scores]) -> Scores:
     )
 
 
+def _trackeval() -> Any:
+    from trackeval import metrics
+
+    return metrics
+
+
 @cache
-def evaluators(load: Callable[[str], Any] = importlib.import_module) -> Mapping[str, Any]:
+def evaluators(load: Callable[[], Any] = _trackeval) -> Mapping[str, Any]:
     """Return TrackEval's evaluators by the names of `Scores.found`.
 
     Args:
-        load: imports a module.
+        load: imports and returns its module ``metrics``.
 
     Raises:
         Unavailable: TrackEval is not installed.
     """
     try:
-        metrics = load("trackeval.metrics")
+        metrics = load()
     except ImportError as error:
         raise Unavailable(
             f"the scores of tracks need TrackEval, which cannot be imported ({error}): "
