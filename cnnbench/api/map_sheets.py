@@ -50,9 +50,9 @@ def read(images: Sequence[str], size: Size | None) -> Pictures:
     if size is None:
         first = fitted_images.upright(paths[0], 255)
         size = first.height, first.width
-    found = fitted_images.read(paths, (*sides(size), 3), "crop")
+    found, notes = fitted_images.read(paths, (*sides(size), 3), "crop")
     names = [Path(name).name for name in images]
-    return Pictures(names, found.pixels.astype(np.uint8), tuple(found.notes))
+    return Pictures(names, found.pixels.astype(np.uint8), tuple(notes))
 
 
 def of_filters(pictures: Pictures, directions: Sequence[str]) -> Sheet:
@@ -117,8 +117,7 @@ def of_model(
         raise UserError(f"the input of {model.label} is not known as an image")
     paths = [sample_pictures.path(name) for name in images]
     fit = model.entry.fit or TASKS.find(model.task).fit
-    fitted = fitted_images.read(paths, model.input_shape, fit) if images else None
-    notes = fitted.notes if fitted else []
+    fitted, notes = fitted_images.read(paths, model.input_shape, fit) if images else (None, [])
     with standard_keras():
         feature_maps.set_seed()
         network = model.build(weights=_weights(weights, data_dir))
