@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 50  # of a table in a notebook
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NUMBER = re.compile(r"([0-9]+)")
 # The beginning of a text that a spreadsheet would run; the page copies its table by the same rule.
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
@@ -38,6 +39,13 @@ def neutral(value: Any) -> Any:
 def shape_text(sizes: Iterable[object]) -> str:
     """Return a shape as text: ``224x224x3``, with ``?`` for a size that is None."""
     return "x".join("?" if size is None else str(size) for size in sizes)
+
+
+def natural(name: str) -> tuple[list[str | int], str]:
+    """Return a key for sorting names, the numbers in them by value: ``f2`` before ``f10``."""
+    parts: list[str | int] = list(_NUMBER.split(name))
+    parts[1::2] = [int(part) for part in parts[1::2]]
+    return parts, name  # the name tells 1 from 01
 
 
 def plural(count: int, noun: str, many: str = "") -> str:

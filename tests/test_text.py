@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from cnnbench.text import printable, printable_lines, pydantic_message, shape_text
+from cnnbench.text import natural, printable, printable_lines, pydantic_message, shape_text
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,9 @@ def test_a_validation_message_has_no_prefix_of_pydantic(value: object, message: 
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(Annotated[int, AfterValidator(_refuse)]).validate_python(value)
     assert pydantic_message(caught.value.errors()[0]).startswith(message)
+
+
+def test_numbers_in_names_sort_by_value() -> None:
+    ordered = ["b", "a10", "a2", "a02", "a1b10", "a1b2", "10", "2"]
+    expected = ["2", "10", "a1b2", "a1b10", "a02", "a2", "a10", "b"]
+    assert sorted(ordered, key=natural) == expected

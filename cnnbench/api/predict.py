@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +13,17 @@ import numpy as np
 
 from cnnbench import files
 from cnnbench.analysis import standard_keras
-from cnnbench.api import drawings, fitted_images
+from cnnbench.api import drawings, image_files, tracks
+from cnnbench.api.fitted_images import ImageReader
 from cnnbench.errors import JobFailed, Unavailable, UserError, brief
 from cnnbench.models import output_names, registry
 from cnnbench.models.model import Model
 from cnnbench.tasks.task import TASKS, Prediction
 from cnnbench.text import html_table, printable_lines
+
+_TOP = 3  # predictions of an image
+_MOST_IMAGES = 32  # predicted at once
+_MOST_VALUES = 2**24  # in the outputs for them, 128 MiB
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,12 +74,13 @@ class Predictions:
 def predict(
     model: str,
     images: Sequence[Path | str],
-    top: int = 3,
+    top: int | None = None,
     weights: str | None = None,
     class_names: Path | str | None = None,
     preprocessing: bool = True,
     data_dir: Path | str | None = None,
     draw: Path | str | None = None,
+    track: str | None = None,
 ) -> Predictions:
     """Predict image files: what the task of the model decodes, classes or boxes with classes.
 
@@ -83,37 +90,44 @@ def predict(
 
     Args:
         model: a name as on the command line.
-        images: image files.
-        top: the number of predictions to return for each image.
+        images: image files, and folders for all pictures in them in natural order; a picture of a
+            folder that cannot be read is left out and named in the notes.
+        top: the number of predictions to return for each image, by default 3; of tracked objects
+            all.
         weights: ``imagenet`` or a weights file; by default the model's own, else ``imagenet``.
         class_names: a text file with the names of the classes, one per line.
         preprocessing: apply the model's own preprocessing; otherwise it gets values in 0..255.
         data_dir: weights files are looked up in its ``weights/`` as well; by default that of
             ``CNNBENCH_DATA``.
         draw: a file, PNG or JPEG, for the picture with its predictions; for several images a
-            folder.
+            folder; for tracked frames a folder or an animated GIF, WebP or PNG.
+        track: a tracker, ``sort`` or ``bytetrack[high=0.4]``, for a detector and the frames of one
+            sequence: objects get an identity.
 
     Raises:
         UserError: no such model, a file that cannot be read, a head without weights, outputs that
-            cannot do the task, or a place where nothing can be drawn.
+            cannot do the task, a place where nothing can be drawn, or what cannot be tracked.
         Unavailable: weights that are not on this machine.
     """
-    if not images:
-        raise UserError("no images to predict", hint="name at least one image file")
+    named = image_files.named(images)
     folder = files.data_folder(data_dir)
     found = registry.resolve(model, [Path.cwd()])
     if len(found.input_shape) != 3:
         can_change = not found.is_trained  # the input of a model in a file is fixed
         hint = "add [input_shape=HxWxC]" if can_change else "save it with an input of a fixed size"
         raise UserError(f"the input of {found.label} is not known as an image", hint=hint)
-    image_files = tuple(map(Path, images))
-    drawn = [] if draw is None else drawings.paths(os.fspath(draw), image_files)
+    tracker = None if track is None else tracks.tracker(track, found, named)
+    drawn = None if draw is None else drawings.planned(os.fspath(draw), named, tracker is not None)
     names: Sequence[str] = found.entry.class_names
     if class_names:
         names = _class_names(Path(class_names))
     task = TASKS.find(found.task)
-    fitted = fitted_images.read(image_files, found.input_shape, found.entry.fit or task.fit)
-    notes = list(fitted.notes)
+    reader = ImageReader(named, found.input_shape, found.entry.fit or task.fit)
+    if tracker is not None:
+        tracks.check_sizes(list(reader.sizes()))
+    notes: list[str] = []
+    image_paths: list[Path] = []
+    predictions: list[list[Prediction]] = []
     chosen = _weights(found, weights, folder)
     with standard_keras():
         from cnnbench.probes.accuracy.training import network as networks
@@ -127,27 +141,43 @@ def predict(
                 "network; --preprocessing none turns the preprocessing off"
             )
         network, path = networks.select_output(found, whole)
-        answers = network.predict(preprocess(fitted.pixels), verbose=0)
-        outputs = networks.as_arrays(answers, np.float64)
-        if not networks.are_finite(outputs):
-            raise UserError(f"the outputs of {found.label} are not finite")
         if path and found.output is None:
             notes.append(output_names.remark(output_names.of(whole), path))
-        try:
-            names = names or task.published_names(found, outputs)
-        except Unavailable as error:
-            notes.append(f"{error}; class numbers are shown instead of names")
-        try:
-            decoded = task.decode(outputs, network, names, top)
-        except JobFailed as error:
-            raise UserError(str(error), found.label) from None
-    predictions = [
-        [one.placed(placement) for one in of_image]
-        for of_image, placement in zip(decoded, fitted.placements, strict=True)
-    ]
-    if drawn:
-        drawings.write(drawn, image_files, predictions, fitted.white)
-    return Predictions(image_files, predictions, notes, task.predicted)
+        for batch in reader.batches(_batch_size(network)):
+            answers = network.predict(preprocess(batch.pixels), verbose=0)
+            outputs = networks.as_arrays(answers, np.float64)
+            if not networks.are_finite(outputs):
+                raise UserError(f"the outputs of {found.label} are not finite")
+            if not image_paths:
+                try:
+                    names = names or task.published_names(found, outputs)
+                except Unavailable as error:
+                    notes.append(f"{error}; class numbers are shown instead of names")
+            try:
+                decoded = (
+                    task.decode(outputs, network, names, top or _TOP)
+                    if tracker is None
+                    else tracks.decode(outputs, network, names)
+                )
+            except JobFailed as error:
+                raise UserError(str(error), found.label) from None
+            image_paths += batch.files
+            predictions += [
+                [one.placed(placement) for one in of_image]
+                for of_image, placement in zip(decoded, batch.placements, strict=True)
+            ]
+    if tracker is not None:
+        predictions = tracks.linked(predictions, tracker, top)
+    if drawn is not None:
+        drawn.write(image_paths, predictions, reader.white)
+    return Predictions(tuple(image_paths), predictions, [*reader.notes(), *notes], task.predicted)
+
+
+def _batch_size(network: Any) -> int:
+    """Return how many images to predict at once, so that large outputs fit into memory."""
+    shapes = [output.shape[1:] for output in network.outputs]
+    values = sum(math.prod(size or 1 for size in shape) for shape in shapes)
+    return max(1, min(_MOST_IMAGES, _MOST_VALUES // max(1, values)))
 
 
 def _weights(model: Model, asked: str | None, data_dir: Path | None) -> str | Path | None:

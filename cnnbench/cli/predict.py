@@ -14,13 +14,17 @@ from cnnbench.quiet import quiet
 
 @click.command()
 @click.argument("model")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "images",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="IMAGE|FOLDER...",
+)
 @click.option(
     "--top",
     type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    help="Number of predictions to print for each image.",
+    help="Number of predictions to print for each image.  [default: 3; with --track all objects]",
 )
 @click.option(
     "--weights",
@@ -45,22 +49,32 @@ from cnnbench.quiet import quiet
     "--draw",
     metavar="FILE|FOLDER/",
     help="Draw the predictions into a copy of the image, a PNG or JPEG file; those of several "
-    "images go to a folder, a PNG file each.",
+    "images go to a folder, a PNG file each, or with --track to one animated .gif, .webp or .png.",
+)
+@click.option(
+    "--track",
+    metavar="TRACKER",
+    help="Follow the objects of a detector over the frames in FOLDER: sort, bytetrack, or with "
+    "settings, bytetrack[high=0.4].",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @options.data_dir("keras/models/ and weights/")
 def command(
     model: str,
     images: tuple[Path, ...],
-    top: int,
+    top: int | None,
     weights: str | None,
     class_names: Path | None,
     preprocessing: str,
     draw: str | None,
+    track: str | None,
     as_json: bool,
     data_dir: Path | None,
 ) -> None:
-    """Print what MODEL sees in each of IMAGES, best first: classes, or boxes with classes.
+    """Print what MODEL sees in each image, best first: classes, or boxes with classes.
+
+    Of a FOLDER all pictures are taken in natural order (frame2 before frame10); those that cannot
+    be read are left out and named.
 
     Each image is fitted to the input of MODEL as in its training, or as its task does (of a
     classifier the centre, whose aspect ratio is kept), and goes through the preprocessing of MODEL.
@@ -80,6 +94,7 @@ def command(
             preprocessing=preprocessing == "model",
             data_dir=data_dir,
             draw=draw,
+            track=track,
         )
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else str(found))
     for note in found.notes:

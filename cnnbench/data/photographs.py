@@ -54,7 +54,7 @@ class Photographs:
         return out
 
     def sizes(self, indices: Labels) -> npt.NDArray[np.int64]:
-        return np.array([_size_of(self._sources[index]) for index in indices], np.int64)
+        return np.array([size_of(self._sources[index]) for index in indices], np.int64)
 
 
 def decoded(
@@ -103,7 +103,8 @@ def jpeg(image: Images, quality: int) -> bytes:
     return content.getvalue()
 
 
-def _size_of(source: Path | bytes) -> tuple[int, int]:
+def size_of(source: Path | bytes) -> tuple[int, int]:
+    """Return height and width of a picture, upright, without decoding it."""
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
         return _upright_size(opened)
 

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cnnbench import safe_json
@@ -26,6 +26,32 @@ def read_text(file: Path, most_bytes: int) -> str:
         OSError: it is not there, a link, not a plain file, or larger than ``most_bytes``.
         ValueError: it is not UTF-8.
     """
+    return _content(file, most_bytes).decode("utf-8")
+
+
+def read_bytes(folder: Path, path: str, most_bytes: int) -> bytes:
+    """Return the content of a file in the run in ``folder``, never through a symbolic link.
+
+    Args:
+        folder: of the run.
+        path: relative to it, with ``/``.
+        most_bytes: a larger file is not read.
+
+    Raises:
+        OSError: it is not there, outside ``folder``, a link, not a plain file, or too large.
+    """
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\0" in path:
+        raise OSError(errno.EINVAL, "not a path within the run", path)
+    file = folder
+    for part in parts:
+        file = file / part
+        if file.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(file))
+    return _content(file, most_bytes)
+
+
+def _content(file: Path, most_bytes: int) -> bytes:
     # Non-blocking: reading a pipe would wait for somebody to write into it.
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as stream:
@@ -34,7 +60,7 @@ def read_text(file: Path, most_bytes: int) -> str:
         content = stream.read(most_bytes + 1)
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(file))
-    return content.decode("utf-8")
+    return content
 
 
 def environment(folder: Path, name: str = _ENVIRONMENT) -> dict[str, Any]:

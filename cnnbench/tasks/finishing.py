@@ -23,6 +23,18 @@ class Finishing(Protocol):
         """A noun for the result of the postprocessing, for headings: ``classes``, ``boxes``."""
         return "classes"
 
+    def aligned(
+        self, outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Return a network's outputs in the order of the expected ones, to compare two runtimes.
+
+        By default they are returned as they are: what is at a place has a meaning of its own.
+
+        Args:
+            outputs, expected: of two copies of a network, in the order of ``tf.nest.flatten``.
+        """
+        return list(outputs)
+
     @property
     def finishes(self) -> bool:
         """True if `finished` can put the postprocessing inside a network.

@@ -11,6 +11,7 @@ import numpy as np
 from cnnbench.errors import JobFailed
 
 if TYPE_CHECKING:
+    from cnnbench.data.drawing import AnyMark
     from cnnbench.data.pictures import Part
     from cnnbench.models.handle import ModelHandle
 
@@ -36,6 +37,14 @@ def concatenated(parts: Sequence[Arrays]) -> Arrays:
         of_role = {role: [part[role] for part in parts] for role in first}  # type: ignore[index]
         return {role: np.concatenate(arrays) for role, arrays in of_role.items()}
     return np.concatenate(parts)  # type: ignore[arg-type]
+
+
+def selected(arrays: Arrays, rows: Sequence[int]) -> Arrays:
+    """Return outputs or targets of some of the images."""
+    chosen = np.asarray(rows, np.int64)
+    if isinstance(arrays, Mapping):
+        return {role: of_role[chosen] for role, of_role in arrays.items()}
+    return np.asarray(arrays[chosen])
 
 
 @dataclass(frozen=True)
@@ -131,6 +140,16 @@ class Objective(Protocol):
         Raises:
             JobFailed: the outputs are not finite numbers.
         """
+
+    def example_marks(
+        self, answers: Arrays, targets: Arrays, encoding: str
+    ) -> Sequence[tuple[Sequence[AnyMark], Sequence[AnyMark]]]:
+        """Return the marks of the truth and of the answers of each image, for example pictures.
+
+        `cnnbench.tasks.marks` makes them from classes, boxes and masks. Masks have the size of the
+        images that the network gets. Empty if the task has nothing to draw.
+        """
+        return ()
 
     def postprocessed(self, outputs: Arrays, encoding: str) -> Any:
         """Return the final results for a batch of outputs, for timing the postprocessing."""

@@ -18,6 +18,7 @@ from cnnbench.metrics import QUALITY
 from cnnbench.models.file_facts import FileFacts
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.preprocessing import PixelMap
+from cnnbench.probes.accuracy import examples
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network as networks
 from cnnbench.probes.accuracy.training import pretrained, transfer
@@ -42,7 +43,7 @@ def run(model: ModelHandle, setting: AccuracySetting, context: Context) -> Probe
     job, training = prepare_training(model, setting, context)
     network = RECIPES[setting.recipe](job, training)
     context.report_progress(f"testing on {len(job.dataset.test):,} images")
-    result = evaluate(network, job, training)
+    result = evaluate(network, job, training, context)
     if setting.keep_weights:
         _keep(network, job, context)
     training.checkpoint.remove()
@@ -139,8 +140,10 @@ def _keep(network: Any, job: TrainingJob, context: Context) -> None:
         context.report_progress(f"only the weights are kept: {brief(error, 200)}")
 
 
-def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
+def evaluate(network: Any, job: TrainingJob, training: Training, context: Context) -> ProbeResult:
     """Evaluate a trained ``keras.Model`` on the test images; add the metrics of its training.
+
+    Some of the test images are kept as example pictures, where the task draws them.
 
     Raises:
         JobFailed: its outputs are not finite.
@@ -151,11 +154,17 @@ def evaluate(network: Any, job: TrainingJob, training: Training) -> ProbeResult:
         raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not finite")
     targets, encoding = objective.targets(dataset.test), objective.encoding(network)
     found = objective.evaluate(answers, targets, encoding)
+    rows = examples.places(len(dataset.test))
+    shown = examples.kept(
+        examples.Evaluated(rows, list(dataset.test.images[rows]), answers, targets),
+        *(objective, encoding, context),
+    )
     notes = [*training.notes, *objective.notes(job.model, dataset.test, encoding), *found.notes]
     return ProbeResult(
         metrics={**found.metrics, **_pace(training), **_time_to_target(training)},
         details={
             **found.details,
+            **shown,
             **networks.output_details(training.output),
             "curve": _thinned(training.curve),
             "features_s": round(training.features_s, 4),

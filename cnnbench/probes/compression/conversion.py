@@ -96,6 +96,7 @@ def _run(
             rate=setting.fine_tune_rate,
             loss=data.loss(card["outputs"]),
             loss_weights=data.loss_weights(card["outputs"]),
+            for_training=data.for_training,
             report_progress=context.report_progress,
             skipped=skipped,
         )
@@ -117,8 +118,12 @@ def _run(
         file = File(Path(stream.name))
         result = _analysed(content, variant)
         sized = handle.with_interface(shape, card["classes"])
-        compare = _task(handle, setting).finished_difference if setting.nms else None
+        compare = inside.comparison(_task(handle, setting), setting.nms)
         difference, scale = _difference_from_keras(sized, model, file, folder, compare)
+        if not math.isfinite(difference) and not setting.nms:
+            raise JobFailed(
+                "Keras' outputs are not finite, or their number differs from the file's"
+            )
         result.metrics["convert_s"] = convert_s
         if math.isfinite(difference):
             result.metrics["output_max_abs_diff"] = difference
@@ -186,23 +191,16 @@ def _difference_from_keras(
     model: Any,
     file: File,
     folder: Path,
-    compare: inside.Difference | None,
+    compare: inside.Difference,
 ) -> tuple[float, float]:
     """Return the largest difference between file and Keras model, and the largest output.
 
-    The outputs of the file are stored in ``folder``, for the processes that time it. ``compare``
-    compares answers, of which a quantised file may have others; None compares outputs.
-
-    Raises:
-        JobFailed: the outputs cannot be compared.
+    The outputs of the file are stored in ``folder``, for the processes that time it.
     """
     inputs = calibrated_model.random_inputs(handle, 2, seed=2)
     calibrated_model.write_expected(handle, file, 1, folder)
     found = file(inputs), calibrated_model.keras_outputs(model, inputs)
-    difference, scale = (compare or calibrated_model.difference)(*found)
-    if not math.isfinite(difference) and compare is None:
-        raise JobFailed("Keras' outputs are not finite, or their number differs from the file's")
-    return difference, scale
+    return compare(*found)
 
 
 def _evaluate(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cnnbench.data.pipeline import unchanged
 from cnnbench.errors import JobFailed
 from cnnbench.files import replace_text
 from cnnbench.probes.accuracy.training import network
@@ -32,6 +33,7 @@ class FineTuning:
         loss: Keras loss of targets and outputs, or one for each of several outputs.
         loss_weights: of several losses in their sum; None for equal ones.
         report_progress: takes progress messages.
+        for_training: from the model to the one that is fitted, as `Objective.for_training`.
         skipped: collects the layers that a step does not support.
     """
 
@@ -42,6 +44,7 @@ class FineTuning:
     loss: Any
     report_progress: Callable[[str], None]
     loss_weights: Mapping[str, float] | None = None
+    for_training: Callable[[Any], Any] = unchanged
     skipped: SkippedLayers = field(default_factory=SkippedLayers)
 
     @property
@@ -62,6 +65,7 @@ class FineTuning:
         """
         import tensorflow as tf
 
+        model = self.for_training(model)
         optimizer = tf.keras.optimizers.Adam(self.rate)
         weights = self.loss_weights and dict(self.loss_weights)
         model.compile(optimizer, self.loss, loss_weights=weights, jit_compile=False)

@@ -82,6 +82,10 @@ class DatasetImages:
         """Return the weights of several losses in their sum: those of the training."""
         return self.objective.loss_weights(encoding)
 
+    def for_training(self, model: Any) -> Any:
+        """Return the model that is fitted."""
+        return self.objective.for_training(model)
+
 
 class RandomImages:
     """Seeded random images, for a model with random weights."""
@@ -111,6 +115,10 @@ class RandomImages:
     def loss_weights(self, encoding: str) -> None:
         """Return None: all outputs are imitated alike."""
         return
+
+    def for_training(self, model: Any) -> Any:
+        """Return the model itself, whose outputs are imitated."""
+        return model
 
 
 def load(

@@ -23,9 +23,10 @@ from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.compression import paths
-from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import calibrated_model, inside
+from cnnbench.probes.latency.inside import Difference
 from cnnbench.probes.latency.runtimes.runtime import TOLERANCES
-from cnnbench.tasks.task import Objective
+from cnnbench.tasks.task import TASKS, Objective
 
 WEIGHTS, OUTPUTS = "weights.npz", "answers.npz"
 
@@ -125,7 +126,7 @@ def fresh_copy(
             f"it cannot be built in Keras 2, which the toolkit needs: {reason}"
         ) from error
     load_weights(model, folder / WEIGHTS)
-    check_outputs(model, folder)
+    check_outputs(model, folder, inside.comparison(TASKS.find(handle.task), False))
     return model
 
 
@@ -157,13 +158,16 @@ def load_weights(model: Any, file: Path) -> None:
     _assign(model, weights, arrays)
 
 
-def save_outputs(model: Any, images: np.ndarray, folder: Path) -> None:
+def save_outputs(
+    model: Any, images: np.ndarray, folder: Path, compare: Difference = calibrated_model.difference
+) -> None:
     """Write the outputs of ``model`` for ``images``, with its weights and with perturbed weights.
 
     Args:
         model: its weights are in ``folder`` and do not change.
         images: ``(n, ...)`` float32, not all alike.
         folder: where `check_outputs` finds them.
+        compare: returns the difference of two lists of outputs, and its scale.
 
     Raises:
         JobFailed: the outputs with the own weights are not finite.
@@ -175,15 +179,15 @@ def save_outputs(model: Any, images: np.ndarray, folder: Path) -> None:
         outputs = calibrated_model.keras_outputs(model, images)
         if name == "own" and not all(np.isfinite(output).all() for output in outputs):
             raise JobFailed("its outputs are not finite")
-        rounding, _ = calibrated_model.difference(
-            calibrated_model.keras_outputs(model, nudged), outputs
-        )
+        rounding, _ = compare(calibrated_model.keras_outputs(model, nudged), outputs)
         found |= {f"{name}_{place}": output for place, output in enumerate(outputs)}
         found[f"{name}-rounding"] = np.array(_LAYERS * rounding)
     replace_arrays(folder / OUTPUTS, found)
 
 
-def check_outputs(model: Any, folder: Path) -> None:
+def check_outputs(
+    model: Any, folder: Path, compare: Difference = calibrated_model.difference
+) -> None:
     """Compare the outputs of ``model`` with those stored by `save_outputs`.
 
     Raises:
@@ -195,7 +199,7 @@ def check_outputs(model: Any, folder: Path) -> None:
     for name in _own_and_perturbed(model):
         expected = [stored[key] for key in stored if key.startswith(f"{name}_")]
         outputs = calibrated_model.keras_outputs(model, stored["images"])
-        difference, scale = calibrated_model.difference(outputs, expected)
+        difference, scale = compare(outputs, expected)
         allowed = max(TOLERANCES["float32"] * scale, float(stored[f"{name}-rounding"]))
         if not difference <= allowed:  # also true for NaN
             raise Unavailable(

@@ -23,8 +23,9 @@ from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
 from cnnbench.probes.compression import images, networks, outputs, paths
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import calibrated_model, inside
 from cnnbench.probes.trained_network import trained_interface
+from cnnbench.tasks.task import TASKS
 
 # The known facts about the training of weights from a file.
 _KNOWN = {"dataset", "task", "recipe", "image_size", "dataset_sha256", "fit"}
@@ -159,7 +160,8 @@ def _load(flat: Any, file: Path, job: TrainingJob, training: AccuracySetting) ->
 def _save(model: Any, handle: ModelHandle, folder: Path) -> None:
     """Save the weights for Keras 2 and 3, and the outputs that a copy must reproduce."""
     networks.save_weights(model, folder)
-    networks.save_outputs(model, calibrated_model.random_inputs(handle, 2, seed=2), folder)
+    compare = inside.comparison(TASKS.find(handle.task), False)
+    networks.save_outputs(model, calibrated_model.random_inputs(handle, 2, seed=2), folder, compare)
 
 
 def _weights_file(setting: CompressionSetting, context: Context) -> Path | None:

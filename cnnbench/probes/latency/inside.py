@@ -38,8 +38,20 @@ def finished(model: ModelHandle, keras_model: Any, setting: LatencySetting) -> A
 
 def difference(model: ModelHandle, setting: LatencySetting) -> Difference:
     """Return the comparison of outputs: elementwise, or as the task compares answers."""
-    task = TASKS.find(model.task)
-    return task.finished_difference if setting.nms else calibrated_model.difference
+    return comparison(TASKS.find(model.task), setting.nms)
+
+
+def comparison(task: Task, is_finished: bool) -> Difference:
+    """Return the comparison of a network's outputs, or of its answers if it is finished."""
+    if is_finished:
+        return task.finished_difference
+
+    def difference(
+        outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
+    ) -> tuple[float, float]:
+        return calibrated_model.difference(task.aligned(outputs, expected), expected)
+
+    return difference
 
 
 def doubts(model: ModelHandle, setting: LatencySetting) -> list[str]:

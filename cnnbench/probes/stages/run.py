@@ -153,9 +153,8 @@ class _Calls:
             self._runtime.load()
             self._runtime.compile(image)
             result = self._runtime.call(self._runtime.feed(expected.inputs[0]))
-        compare = self._task.finished_difference if self._setting.nms else None
-        found = self._runtime.outputs(result), expected.outputs
-        return (compare or calibrated_model.difference)(*found)
+        compare = inside.comparison(self._task, self._setting.nms)
+        return compare(self._runtime.outputs(result), expected.outputs)
 
     def held_bytes(self, image: np.ndarray) -> int:
         """Return the size of one input with its outputs."""

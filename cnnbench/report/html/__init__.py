@@ -17,6 +17,7 @@ from cnnbench import plots
 from cnnbench.plots import theme
 from cnnbench.plots.curves import LAYERS
 from cnnbench.report.html import data as html_data
+from cnnbench.report.html.examples import examples
 from cnnbench.report.sections import sections
 from cnnbench.results.tables import Run
 from cnnbench.text import shape_text
@@ -32,6 +33,7 @@ def page(run: Run) -> str:
     text = _template("page.html").render(
         data=html_data.payload(run),
         sections=sections(run),
+        examples=examples(run),
         style=_style("page.css"),
         library=plots.library(),
         scripts=[_own(name) for name in _SCRIPTS],

@@ -1,4 +1,4 @@
-"""Detectors: average precision by COCO's rules, also of each class, and the kinds of error."""
+"""Detectors: average precision of boxes and masks by COCO's rules, and the kinds of error."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.tasks.detection.mistakes import KINDS, RIGHT
 from cnnbench.tasks.detection.quality import SUMMARY
+from cnnbench.tasks.instance_segmentation.quality import SUMMARY as MASKS
 from cnnbench.units import show
 
 _TITLE = "Detectors: average precision and kinds of error"
@@ -23,14 +24,18 @@ _INTRODUCTION = (
     "Average precision by COCO's rules: AP is the precision at 101 recall levels, averaged over "
     "IoU .50:.05:.95 and the classes; AP50 and AP75 are at a single IoU; small, medium and large "
     "objects are up to 32² px, up to 96² px and larger, in the original images; AR100 is the "
-    "recall with at most 100 detections per image. The kinds of error are TIDE's, counted among "
-    "the best-scored detections of each class, as many as it has objects, as a share of all "
+    "recall with at most 100 detections per image. Masks of instance segmentation are compared in "
+    "the pixels of the network's input, boxes of the same objects beside them. "
+    "The kinds of error are TIDE's, counted among the best-scored detections of each class, as "
+    "many as it has objects, as a share of all "
     "objects: "
     + "; ".join(f"{kind}, {meaning}" for kind, meaning in KINDS.items())
     + ". All are means over the seeds."
 )
 _MOST_CLASSES = 12
 _AP = SUMMARY[0]
+_SUMMARIES = {"": SUMMARY, " of masks": MASKS}
+"""Words for a title -> the metrics."""
 
 
 def section(run: Run) -> Section | None:
@@ -40,7 +45,9 @@ def section(run: Run) -> Section | None:
     blocks: list[Block] = []
     for label in dict.fromkeys([*labels, *settings_with(run.measured, _AP)]):
         members = [one for one in found if one.label == label]
-        blocks += [*_numbers(run.measured, label), *_of_classes(members, label)]
+        for words, names in _SUMMARIES.items():
+            blocks += _numbers(run.measured, label, words, names)
+            blocks += _of_classes(members, label, words, names[0])
         blocks += _errors(members, label)
     if not blocks:
         return None
@@ -56,20 +63,22 @@ def section(run: Run) -> Section | None:
     )
 
 
-def _numbers(report: Report, label: str) -> Iterator[Block]:
+def _numbers(report: Report, label: str, words: str, names: Sequence[str]) -> Iterator[Block]:
     rows = []
     for row in report:
-        values = [row.get(column(name, label)) for name in SUMMARY]
+        values = [row.get(column(name, label)) for name in names]
         if values[0].value is not None:
             cells = [one.show("fraction") + " ?" * one.is_doubtful for one in values[:1]]
             cells += [show(one.value, "fraction") + " ?" * one.is_doubtful for one in values[1:]]
             rows.append((row.name, *cells))
-    heads = ("Model", *(METRICS[name].title for name in SUMMARY))
+    heads = ("Model", *(METRICS[name].title for name in names))
     if rows:
-        yield Block(f"Average precision: {label}", heads, tuple(rows))
+        yield Block(f"Average precision{words}: {label}", heads, tuple(rows))
 
 
-def _of_classes(members: Sequence[EvaluatedNetwork], label: str) -> Iterator[Block]:
+def _of_classes(
+    members: Sequence[EvaluatedNetwork], label: str, words: str, metric: str
+) -> Iterator[Block]:
     """Yield the AP of each class; of many classes, only of those with the most objects."""
     names = next((one.classes for one in members if one.classes), [])
     counts = {place: members[0].mean("class_objects", place) or 0 for place in range(len(names))}
@@ -77,14 +86,15 @@ def _of_classes(members: Sequence[EvaluatedNetwork], label: str) -> Iterator[Blo
     if len(shown) < 2:
         return
     rows = [
-        (one.name, *(_share(one.mean("class_ap", _AP, place)) for place in shown))
+        (one.name, *(_share(one.mean("class_ap", metric, place)) for place in shown))
         for one in members
-        if one.classes == names
+        if one.classes == names and one.mean("class_ap", metric, shown[0]) is not None
     ]
     known = sum(count > 0 for count in counts.values())
     left = f", {len(shown)} of {known}" if len(shown) < known else ""
-    title = f"AP of each class{left}: {label}"
-    yield Block(title, ("Model", *(names[place] for place in shown)), tuple(rows))
+    title = f"AP{words} of each class{left}: {label}"
+    if rows:
+        yield Block(title, ("Model", *(names[place] for place in shown)), tuple(rows))
 
 
 def _errors(members: Sequence[EvaluatedNetwork], label: str) -> Iterator[Block]:

@@ -56,7 +56,8 @@ def difference(
     may have been kept instead.
 
     Args:
-        outputs, expected: boxes ``(n, M, 4)``, labels and scores ``(n, M)`` of each.
+        outputs, expected: boxes ``(n, M, 4)``, labels ``(n, M)``, masks ``(n, M, h, w)`` if there
+            are any, and scores ``(n, M)`` of each.
 
     Returns:
         The largest distance, of edges in fractions of the image and of scores; infinite if an
@@ -73,9 +74,10 @@ def difference(
 
 
 def _images(answers: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return for each image its labels ``(M,)``, and boxes and scores ``(M, 5)``."""
-    boxes, labels, scores = answers
-    numbers = np.concatenate([boxes, scores[..., None]], axis=-1).astype(np.float64)
+    """Return for each image its labels ``(M,)``, and boxes, scores and masks ``(M, _)``."""
+    boxes, labels, *masks, scores = answers
+    flat = [one.reshape(*one.shape[:2], -1) for one in masks]
+    numbers = np.concatenate([boxes, scores[..., None], *flat], axis=-1).astype(np.float64)
     return list(zip(labels, numbers, strict=True))
 
 

@@ -15,12 +15,13 @@ from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
 from cnnbench.tasks.detection import DetectionOptions, outputs
 from cnnbench.tasks.detection.codings import Coder, stated
-from cnnbench.tasks.detection.outputs import BOXES, LABELS
+from cnnbench.tasks.detection.outputs import BOXES, LABELS, LEAST_SCORE, SCORES
 from cnnbench.tasks.detection.suppression import suppressed
 from cnnbench.tasks.task import Arrays, Evaluation, Objective, Shape
 from cnnbench.text import plural
 
 if TYPE_CHECKING:
+    from cnnbench.data.drawing import AnyMark
     from cnnbench.tasks.classification.class_names import OutputsOf
 
 Named = dict[str, np.ndarray]
@@ -152,6 +153,22 @@ class DetectionObjective(Objective):
         from cnnbench.tasks.detection import quality
 
         return quality.evaluate(_named(answers), _named(targets), self._classes)
+
+    def example_marks(
+        self, answers: Arrays, targets: Arrays, encoding: str
+    ) -> list[tuple[list[AnyMark], list[AnyMark]]]:
+        """Return the true objects, and the detections that `predict` shows."""
+        from cnnbench.tasks import marks
+
+        found, truth = _named(answers), _named(targets)
+        shown = np.where(found[SCORES] > LEAST_SCORE, found[LABELS], NO_OBJECT)
+        return [
+            (
+                marks.of_boxes(truth[LABELS][row], truth[BOXES][row], self._classes),
+                marks.of_boxes(shown[row], found[BOXES][row], self._classes, found[SCORES][row]),
+            )
+            for row in range(len(truth[LABELS]))
+        ]
 
     def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
         truth, coder = self.targets(part), self.coder(encoding)

@@ -73,10 +73,16 @@ class Detected(Prediction):
         return Mark(f"{self.name} {self.score:.2f}", number, box=self.box)
 
 
-def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> list[list[Prediction]]:
+def decode(
+    outputs: Arrays,
+    network: Any,
+    names: Sequence[str],
+    top: int | None,
+    least_score: float = LEAST_SCORE,
+) -> list[list[Prediction]]:
     """Return the ``top`` objects of each image with the highest scores; `Task.decode`.
 
-    Their scores are above `LEAST_SCORE`; an image may have none. Boxes are clipped to the image.
+    Their scores are above ``least_score``; an image may have none. Boxes are clipped to the image.
     """
     from cnnbench.tasks.detection import DetectionOptions
     from cnnbench.tasks.detection.codings import stated
@@ -87,7 +93,7 @@ def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> lis
     count = stated.coder(encoding).classes(shapes)
     if names and len(names) != count:
         raise JobFailed(f"{len(names)} names, but it has {count} classes")
-    objective = DetectionObjective(names, "", DetectionOptions(score_threshold=LEAST_SCORE))
+    objective = DetectionObjective(names, "", DetectionOptions(score_threshold=least_score))
     answers = objective.answers(outputs, encoding)
     return [
         [

@@ -79,9 +79,17 @@ class InstanceSegmentation(Detection):
         self, outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
     ) -> tuple[float, float]:
         """Return the largest difference between objects; equal scores have no order."""
-        from cnnbench.tasks.instance_segmentation import finished
+        from cnnbench.tasks.detection import finished
 
         return finished.difference(outputs, expected)
+
+    def aligned(
+        self, outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Return outputs with the objects in the expected order, where they are the same."""
+        from cnnbench.tasks.instance_segmentation import finished
+
+        return finished.aligned(outputs, expected)
 
     def fixed_objective(
         self,

@@ -19,8 +19,6 @@ from cnnbench.tasks.detection.matching import THRESHOLDS, Bools, Floats, Found, 
 
 Named = Mapping[str, np.ndarray]
 
-_HALF = 255 / 2  # a pixel belongs to an object from a probability of 0.5
-
 
 def pasted(boxes: npt.ArrayLike, masks: np.ndarray, size: tuple[int, int]) -> Bools:
     """Return masks in the pixels of an image, bool ``(k, height, width)``.
@@ -30,7 +28,7 @@ def pasted(boxes: npt.ArrayLike, masks: np.ndarray, size: tuple[int, int]) -> Bo
 
     Args:
         boxes: ``(k, 4)``, ``y0 x0 y1 x1`` as fractions of the image, possibly beyond it.
-        masks: uint8 ``(k, rows, columns)``: 255 is a probability of 1.
+        masks: probabilities ``(k, rows, columns)``; as uint8, 255 is 1.
         size: height and width of the image, px.
     """
     edges = np.asarray(boxes, np.float64).reshape(-1, 4)
@@ -39,7 +37,7 @@ def pasted(boxes: npt.ArrayLike, masks: np.ndarray, size: tuple[int, int]) -> Bo
         for axis in (0, 1)
     )
     found = down @ masks.astype(np.float32) @ right.transpose(0, 2, 1)
-    return np.asarray(found >= _HALF)
+    return np.asarray(found >= (0.5 if masks.dtype.kind == "f" else 255 / 2))
 
 
 def _weights(low: Floats, high: Floats, pixels: int, cells: int) -> npt.NDArray[np.float32]:
@@ -84,7 +82,8 @@ def compared(found: Found, truth: Truth, answers: Named, targets: Named) -> Comp
 
     Args:
         found, truth: the detections and the true objects; `matching.read_answers`.
-        answers: ``boxes`` ``(n, M, 4)`` and ``masks``, uint8 ``(n, M, rows, columns)``.
+        answers: ``boxes`` ``(n, M, 4)`` and ``masks`` ``(n, M, rows, columns)``; see
+            `pasted`.
         targets: ``instances`` ``(n, h, w)`` and ``spans`` ``(n, 2)``; `annotations.Objects`.
     """
     instances = targets["instances"]
@@ -124,7 +123,8 @@ def _overlaps(masks: Bools, objects: Bools, crowd: Bools) -> tuple[Floats, Float
 
     With a crowd it is the share of the mask in it.
     """
-    flat = [one.reshape(len(one), -1).astype(np.float32) for one in (masks, objects)]
+    pixels = masks.shape[1] * masks.shape[2]
+    flat = [one.reshape(-1, pixels).astype(np.float32) for one in (masks, objects)]
     common = (flat[0] @ flat[1].T).astype(np.float64)  # whole numbers, exact
     sizes, true_sizes = (one.sum(axis=1, dtype=np.float64) for one in flat)
     whole = np.where(crowd, sizes[:, None], sizes[:, None] + true_sizes - common)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnbench.data.annotations import NO_OBJECT
 from cnnbench.data.pictures import Part
 from cnnbench.errors import JobFailed
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.heads.mask import CELLS, MASKS, PROPOSALS
 from cnnbench.tasks.detection.codings import Coder, stated
 from cnnbench.tasks.detection.objective import DetectionObjective, FixedObjective, Named
-from cnnbench.tasks.detection.outputs import LABELS
-from cnnbench.tasks.detection.suppression import ROWS, suppressed
+from cnnbench.tasks.detection.outputs import BOXES, LABELS, LEAST_SCORE, SCORES
+from cnnbench.tasks.detection.suppression import ROWS, Suppression, suppressed
 from cnnbench.tasks.instance_segmentation import InstanceOptions, outputs
 from cnnbench.tasks.instance_segmentation.outputs import Facts
 from cnnbench.tasks.task import Arrays, Evaluation, Shape
+
+if TYPE_CHECKING:
+    from cnnbench.data.drawing import AnyMark
 
 INSTANCES = "instances"
 
@@ -91,7 +95,7 @@ class InstanceObjective(DetectionObjective):
         """Return the detections, and the masks of their proposals, uint8 ``(n, M, side, side)``."""
         import tensorflow as tf
 
-        found = instances(outputs_, self.coder(encoding), self._options)
+        found = instances(outputs_, self.coder(encoding), self._options.suppression)
         found[MASKS] = tf.cast(tf.round(found[MASKS] * 255.0), tf.uint8)
         return found
 
@@ -111,6 +115,35 @@ class InstanceObjective(DetectionObjective):
         assert isinstance(answers, Mapping) and isinstance(targets, Mapping)
         return quality.evaluate(answers, targets, self._classes)
 
+    def imitation_loss(self, encoding: str) -> Any:
+        """Return losses of the detector's outputs; proposals of two networks are not the same."""
+        found = dict(super().imitation_loss(encoding))
+        del found[MASKS]
+        return found
+
+    def example_marks(
+        self, answers: Arrays, targets: Arrays, encoding: str
+    ) -> list[tuple[list[AnyMark], list[AnyMark]]]:
+        """Return the true objects with their pixels, and those that `predict` shows."""
+        from cnnbench.tasks import marks
+        from cnnbench.tasks.instance_segmentation.masks import pasted
+
+        assert isinstance(answers, Mapping) and isinstance(targets, Mapping)
+        labels, boxes, scores = (answers[name] for name in (LABELS, BOXES, SCORES))
+        shown = np.where(scores > LEAST_SCORE, labels, NO_OBJECT)
+        found = []
+        for row, pixels in enumerate(targets[INSTANCES]):
+            true = targets[LABELS][row]
+            objects = pixels == np.arange(1, 1 + len(true))[:, None, None]
+            masks = pasted(boxes[row], answers[MASKS][row], pixels.shape)
+            found.append(
+                (
+                    marks.of_boxes(true, targets[BOXES][row], self._classes, masks=list(objects)),
+                    marks.of_boxes(shown[row], boxes[row], self._classes, scores[row], list(masks)),
+                )
+            )
+        return found
+
     def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
         count = Facts.read(encoding).count
         counts = part.objects.counts if part.objects is not None else np.zeros(0, np.int64)
@@ -123,13 +156,13 @@ class FixedInstanceObjective(FixedObjective, InstanceObjective):
     """Objective of a trained network whose classes include those of the data set."""
 
 
-def instances(given: Any, coder: Coder, options: InstanceOptions) -> dict[str, Any]:
+def instances(given: Any, coder: Coder, settings: Suppression) -> dict[str, Any]:
     """Return the objects in a network's outputs, best first, as TensorFlow tensors.
 
     Args:
         given: the outputs by role.
         coder: of the detector's outputs.
-        options: settings of non-max suppression.
+        settings: of non-max suppression.
 
     Returns:
         `suppressed`'s, and ``masks``, probabilities ``(n, most, side, side)``.
@@ -142,7 +175,7 @@ def instances(given: Any, coder: Coder, options: InstanceOptions) -> dict[str, A
     if PROPOSALS in given:
         rows = tf.cast(given[PROPOSALS], tf.int32)
         boxes, scores = taken(boxes, rows), taken(scores, rows)
-    found = suppressed(boxes, scores, options.suppression, with_rows=True)
+    found = suppressed(boxes, scores, settings, with_rows=True)
     masks = taken(given[MASKS], found.pop(ROWS))
     if masks.shape[-1] > 1:
         of_class = tf.one_hot(found[LABELS], masks.shape[-1])[:, :, None, None]

@@ -28,7 +28,7 @@ from cnnbench.tasks.task import Prediction, Shape
 from cnnbench.text import shape_text
 
 if TYPE_CHECKING:
-    from cnnbench.data.drawing import Mark
+    from cnnbench.data.drawing import AnyMark
     from cnnbench.data.fitting import Placement
 
 EXPECTED = (
@@ -170,8 +170,10 @@ class Segmented(Detected):
         assert isinstance(found, Segmented)
         return replace(found, region=tuple(placement.back([self.region])[0].tolist()))
 
-    def mark(self, number: int) -> Mark:
-        return replace(super().mark(number), mask=self.pixels())
+    def mark(self, number: int) -> AnyMark:
+        from cnnbench.data.drawing import MaskMark
+
+        return MaskMark(self.pixels(), f"{self.name} {self.score:.2f}", number, self.box)
 
 
 def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> list[list[Prediction]]:

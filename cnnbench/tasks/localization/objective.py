@@ -26,6 +26,7 @@ from cnnbench.tasks.task import Arrays, Evaluation, Objective, evaluate_all
 from cnnbench.text import plural
 
 if TYPE_CHECKING:
+    from cnnbench.data.drawing import AnyMark
     from cnnbench.tasks.localization import LocalizationOptions
 
 Named = dict[str, np.ndarray]
@@ -131,6 +132,23 @@ class LocalizationObjective(Objective):
             [f"{plural(left_out, 'test image')} without an object left out"] if left_out else [],
         )
 
+    def example_marks(
+        self, answers: Arrays, targets: Arrays, encoding: str
+    ) -> list[tuple[list[AnyMark], list[AnyMark]]]:
+        """Return the true object, and the box with the most probable class."""
+        from cnnbench.tasks import marks
+
+        found, truth, names = self._predictions(answers, encoding), _named(targets), self._names()
+        best = found[CLASSES].argmax(axis=1)[:, None]
+        scores = np.take_along_axis(found[CLASSES], best, axis=1)
+        return [
+            (
+                marks.of_boxes(truth["labels"][row], truth["boxes"][row], names),
+                marks.of_boxes(best[row], found[BOXES][row, None], names, scores[row]),
+            )
+            for row in range(len(best))
+        ]
+
     def agreement(self, answers: Arrays, others: Arrays, encoding: str) -> float:
         """Return the share of images with the same class and boxes with an IoU of at least 0.5."""
         ours, theirs = (self._predictions(one, encoding) for one in (answers, others))
@@ -150,6 +168,10 @@ class LocalizationObjective(Objective):
                 "each is to be found"
             )
         return found
+
+    def _names(self) -> Sequence[str]:
+        """Return the names of the network's classes, by the labels of `targets`."""
+        return self._classes
 
     def _predictions(self, given: Arrays, encoding: str) -> Named:
         """Return boxes ``y0 x0 y1 x1`` inside the image, and probabilities of the classes."""
@@ -188,6 +210,12 @@ class FixedObjective(LocalizationObjective):
         found = super().targets(part)
         labels = found["labels"]
         return found | {"labels": np.where(labels < 0, labels, self._indices[labels])}
+
+    def _names(self) -> list[str]:
+        names = [f"class {index}" for index in range(int(self._indices.max()) + 1)]
+        for index, name in zip(self._indices, self._classes, strict=True):
+            names[index] = name
+        return names
 
 
 def _named(targets: Arrays) -> Mapping[str, np.ndarray]:

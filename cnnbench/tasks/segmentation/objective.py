@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from cnnbench.tasks.segmentation import BACKGROUND, SegmentationOptions, fits, l
 from cnnbench.tasks.segmentation.confusion import Maps
 from cnnbench.tasks.task import Arrays, Evaluation, Objective
 from cnnbench.text import plural, shape_text
+
+if TYPE_CHECKING:
+    from cnnbench.data.drawing import AnyMark
 
 SEMANTIC = "semantic"
 
@@ -127,8 +130,20 @@ class SegmentationObjective(Objective):
     def evaluate(self, answers: Arrays, targets: Arrays, encoding: str) -> Evaluation:
         from cnnbench.tasks.segmentation import quality
 
-        truth = targets[SEMANTIC] if isinstance(targets, dict) else single(targets)
+        truth = self._maps(targets)
         return quality.evaluate(single(answers), truth, self._names, self._counted())
+
+    def example_marks(
+        self, answers: Arrays, targets: Arrays, encoding: str
+    ) -> list[tuple[list[AnyMark], list[AnyMark]]]:
+        """Return the masks of the true and of the predicted classes, without the background."""
+        from cnnbench.tasks import marks
+
+        truth, found = self._maps(targets), single(answers)
+        return [
+            (marks.of_pixels(right, self._classes), marks.of_pixels(given, self._classes))
+            for right, given in zip(truth, found, strict=True)
+        ]
 
     def agreement(self, answers: Arrays, others: Arrays, encoding: str) -> float:
         """Return the share of pixels that two networks say the same class of."""
@@ -144,6 +159,12 @@ class SegmentationObjective(Objective):
             f"pixels judged at the network's input, {shape_text(size)} px; {others:,} of "
             f"{len(part):,} test images have another size"
         ]
+
+    @staticmethod
+    def _maps(targets: Arrays) -> Maps:
+        if not isinstance(targets, Mapping):
+            raise JobFailed("the targets of a segmentation network are maps of classes")
+        return targets[SEMANTIC]
 
     def _counted(self) -> npt.NDArray[np.bool_]:
         found = np.ones(len(self._names), np.bool_)

@@ -50,14 +50,12 @@ class Segment(Prediction):
         name: name of the class.
         share: of the pixels that are predicted as the class.
         mask: these pixels, bool ``(h, w)`` of the network's input, or of the picture.
-        is_placed: the mask is that of the picture.
     """
 
     number: int
     name: str
     share: float
     mask: npt.NDArray[np.bool_]
-    is_placed: bool = False
 
     def __str__(self) -> str:
         return f"{100 * self.share:5.1f} %  {self.name}"
@@ -76,15 +74,18 @@ class Segment(Prediction):
         mask = placement.mask_back(self.mask)
         shown = placement.mask_back(np.ones(placement.size, np.bool_))
         share = float(mask.sum() / max(1, shown.sum()))
-        return replace(self, mask=mask, share=share, is_placed=True)
+        return replace(self, mask=mask, share=share)
 
     def mark(self, number: int) -> MaskMark | None:
-        """Return the mask; None for the background, and where no pixel is left."""
+        """Return the mask in the colour of its class, which is the same in all pictures.
+
+        None for the background, and where no pixel is left.
+        """
         from cnnbench.data.drawing import MaskMark
 
         if self.number == 0 or not self.mask.any():
             return None
-        return MaskMark(self.mask, f"{self.name} {100 * self.share:.1f} %", number)
+        return MaskMark(self.mask, f"{self.name} {100 * self.share:.1f} %", self.number - 1)
 
 
 def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> list[list[Prediction]]:

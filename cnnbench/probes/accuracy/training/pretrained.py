@@ -18,7 +18,7 @@ from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import AnnotatedPictures, Labels, Part, Pictures, data_details
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.models.handle import ModelHandle
-from cnnbench.probes.accuracy import task_options
+from cnnbench.probes.accuracy import examples, task_options
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training_config import IMAGENET
@@ -61,11 +61,13 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     answers: list[Arrays] = []
     targets: list[Arrays] = []
     encoding, done = objective.encoding(trained), 0
+    rows, shown = examples.places(len(chosen)), []
     for batch in _batches(parts, chosen, network.images(model, setting), _reader(setting)):
         context.report_progress(f"testing on {len(chosen):,} images, {done:,} done")
         outputs = trained.predict_on_batch(preprocess(batch.images.astype(np.float32)))
         answers.append(objective.answers(network.as_arrays(outputs), encoding))
         targets.append(objective.targets(batch))
+        shown += [batch.images[row - done] for row in rows if done <= row < done + len(batch)]
         done += len(batch)
     given, truth = concatenated(answers), objective.joined(targets)
     found = objective.evaluate(given, truth, encoding)
@@ -76,6 +78,9 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
         metrics=dict(found.metrics),
         details={
             **found.details,
+            **examples.kept(
+                examples.Evaluated(rows, shown, given, truth), objective, encoding, context
+            ),
             **network.output_details(path),
             "is_trained_here": False,
             **data_details(splits, notes),
