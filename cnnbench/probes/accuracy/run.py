@@ -140,10 +140,13 @@ def _keep(network: Any, job: TrainingJob, context: Context) -> None:
         context.report_progress(f"only the weights are kept: {brief(error, 200)}")
 
 
-def evaluate(network: Any, job: TrainingJob, training: Training, context: Context) -> ProbeResult:
+def evaluate(
+    network: Any, job: TrainingJob, training: Training, context: Context | None = None
+) -> ProbeResult:
     """Evaluate a trained ``keras.Model`` on the test images; add the metrics of its training.
 
-    Some of the test images are kept as example pictures, where the task draws them.
+    With ``context`` some of the test images are kept as example pictures, where the task draws
+    them.
 
     Raises:
         JobFailed: its outputs are not finite.
@@ -154,11 +157,12 @@ def evaluate(network: Any, job: TrainingJob, training: Training, context: Contex
         raise JobFailed(f"diverged at epoch {len(training.curve)}: its outputs are not finite")
     targets, encoding = objective.targets(dataset.test), objective.encoding(network)
     found = objective.evaluate(answers, targets, encoding)
-    rows = examples.places(len(dataset.test))
-    shown = examples.kept(
-        examples.Evaluated(rows, list(dataset.test.images[rows]), answers, targets),
-        *(objective, encoding, context),
-    )
+    shown: dict[str, Any] = {}
+    if context is not None:
+        rows = examples.places(len(dataset.test))
+        images = list(dataset.test.images[rows])
+        evaluated = examples.Evaluated(rows, images, answers, targets)
+        shown = examples.kept(evaluated, objective, encoding, context)
     notes = [*training.notes, *objective.notes(job.model, dataset.test, encoding), *found.notes]
     return ProbeResult(
         metrics={**found.metrics, **_pace(training), **_time_to_target(training)},
