@@ -133,9 +133,7 @@ class ImageReader:
         return ", ".join(named[:_MOST_NAMED] + ([f"and {more} more"] if more > 0 else []))
 
 
-def read(
-    files: Sequence[Path], shape: tuple[int, ...], fit: Fit
-) -> tuple[FittedImages, list[str]]:
+def read(files: Sequence[Path], shape: tuple[int, ...], fit: Fit) -> tuple[FittedImages, list[str]]:
     """Read image files, fitted to ``(height, width, channels)``, with remarks on how.
 
     Raises:
