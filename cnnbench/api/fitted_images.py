@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -131,17 +131,6 @@ class ImageReader:
         named = [f"{file.name} ({reason})" for file, reason in self._damaged.items()]
         more = len(named) - _MOST_NAMED
         return ", ".join(named[:_MOST_NAMED] + ([f"and {more} more"] if more > 0 else []))
-
-
-def read(files: Sequence[Path], shape: tuple[int, ...], fit: Fit) -> tuple[FittedImages, list[str]]:
-    """Read image files, fitted to ``(height, width, channels)``, with remarks on how.
-
-    Raises:
-        UserError: a file cannot be read, or ``shape`` has neither 1 nor 3 channels.
-    """
-    reader = ImageReader(ImageFiles(tuple(files)), shape, fit)
-    (found,) = reader.batches(len(files))
-    return found, reader.notes()
 
 
 def upright(file: Path, white: int) -> Image.Image:

@@ -13,9 +13,11 @@ from cnnbench import files
 from cnnbench.analysis import standard_keras
 from cnnbench.analysis.building import one_layer_model
 from cnnbench.api import fitted_images, sheets
+from cnnbench.api.fitted_images import ImageReader
+from cnnbench.api.image_files import ImageFiles
 from cnnbench.api.sheets import Sheet
 from cnnbench.data import drawing, sample_pictures
-from cnnbench.data.pictures import Images, Size, sides
+from cnnbench.data.pictures import Fit, Images, Size, sides
 from cnnbench.errors import UserError
 from cnnbench.models import feature_maps
 from cnnbench.models.model import Model
@@ -50,9 +52,9 @@ def read(images: Sequence[str], size: Size | None) -> Pictures:
     if size is None:
         first = fitted_images.upright(paths[0], 255)
         size = first.height, first.width
-    found, notes = fitted_images.read(paths, (*sides(size), 3), "crop")
+    pixels, notes = _fitted(paths, (*sides(size), 3), "crop")
     names = [Path(name).name for name in images]
-    return Pictures(names, found.pixels.astype(np.uint8), tuple(notes))
+    return Pictures(names, pixels.astype(np.uint8), tuple(notes))
 
 
 def of_filters(pictures: Pictures, directions: Sequence[str]) -> Sheet:
@@ -117,7 +119,7 @@ def of_model(
         raise UserError(f"the input of {model.label} is not known as an image")
     paths = [sample_pictures.path(name) for name in images]
     fit = model.entry.fit or TASKS.find(model.task).fit
-    fitted, notes = fitted_images.read(paths, model.input_shape, fit) if images else (None, [])
+    pixels, notes = _fitted(paths, model.input_shape, fit) if images else (None, [])
     with standard_keras():
         feature_maps.set_seed()
         network = model.build(weights=_weights(weights, data_dir))
@@ -125,12 +127,21 @@ def of_model(
         if weights is None and not model.is_trained:
             notes = [*notes, f"the weights of {model.label} are random; give --weights"]
         where = f"layer '{layer.name}' of {model.label}"
-        if fitted is None:
+        if pixels is None:
             return _filters(feature_maps.filters(layer), where, count, notes)
-        maps = feature_maps.maps(network, layer, model.preprocess(fitted.pixels))
+        maps = feature_maps.maps(network, layer, model.preprocess(pixels))
     names = [Path(name).name for name in images]
     what = f"feature maps of {where}: {shape_text(maps.shape)}"
     return Sheet(_by_image(maps, names, count), what, tuple(notes))
+
+
+def _fitted(
+    paths: Sequence[Path], shape: tuple[int, ...], fit: Fit
+) -> tuple[np.ndarray, list[str]]:
+    """Return image files as float32 ``(n, h, w, c)`` in 0..255, and remarks on them."""
+    reader = ImageReader(ImageFiles(tuple(paths)), shape, fit)
+    (batch,) = reader.batches(len(paths))
+    return batch.pixels, reader.notes()
 
 
 def _weights(asked: str | None, data_dir: Path | None) -> str | Path | None:

@@ -99,7 +99,8 @@ def recall_of_the_rare(folder: Path, **wording: Any) -> float:
         {"dataset": "folder:digits", "task": "classification", **schedule, **wording}
     )
     context = Context(0, folder, folder, search_path=(folder,))
-    found = accuracy.run(SmallNet(), setting, context)
+    subject: Any = SmallNet()
+    found = accuracy.run(subject, setting, context)
     assert found.details["n_test"] == 174
     _, rare = found.details["confusion"]
     return float(rare[1] / sum(rare))
