@@ -91,13 +91,10 @@ def precision_curves(records: Sequence[Record], for_all: str) -> Iterator[dict[s
     """
     found: dict[tuple[str, str, str, str], list[list[int]]] = {}
     for record in records:
-        curves, names = record.details.get("curves"), record.details.get("classes")
-        if record.status != "ok" or not isinstance(curves, Mapping):
+        names = record.details.get("classes")
+        if record.status != "ok":
             continue
-        label = setting_of(record).label_for("box_map")
-        for iou, of_iou in curves.items():
-            if not isinstance(of_iou, Mapping):
-                continue
+        for label, iou, of_iou in _curves(record):
             each = of_iou.get("classes")
             of_each: dict[str, Any] = {}
             if isinstance(names, list) and isinstance(each, list) and len(names) > 1:
@@ -117,6 +114,16 @@ def precision_curves(records: Sequence[Record], for_all: str) -> Iterator[dict[s
             "recall": np.linspace(0, 1, len(precision)).round(4).tolist(),
             "precision": precision.round(4).tolist(),
         }
+
+
+def _curves(record: Record) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield setting, IoU and curves of the boxes of a record, and of its masks if it has them."""
+    label = setting_of(record).label_for("box_map")
+    for detail, words in (("curves", ""), ("mask_curves", ", masks")):
+        curves = record.details.get(detail)
+        for iou, of_iou in curves.items() if isinstance(curves, Mapping) else ():
+            if isinstance(of_iou, Mapping):
+                yield f"{label}{words}", iou, of_iou
 
 
 def timelines(records: Sequence[Record]) -> Iterator[dict[str, Any]]:

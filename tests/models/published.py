@@ -82,6 +82,8 @@ PUBLISHED = (
     Published("SSD300", TORCHVISION, 35_641_826, 35_641_826, 34_858_153_472),
     Published("SSDLite320", TORCHVISION, None, 3_440_060, 583_171_904),
     Published("RetinaNet[frozen_norm=true]", TORCHVISION, None, 34_014_999, 151_540_437_248),
+    # torchvision prints 134.38 G, without the mask head: tests/models/test_mask_rcnn.py.
+    Published("MaskRCNN[frozen_norm=true]", TORCHVISION, None, 44_401_393, 187_586_351_616),
     # The size of torchvision's and of the first PyTorch implementation of SSD for VOC.
     Published("SSD300[classes=20]", "21 classes with the background", 26_285_486),
 )

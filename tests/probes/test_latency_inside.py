@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.models import registry
 from cnnbench.probes.compression.settings import CompressionSetting
-from cnnbench.probes.latency import calibrated_model, inside
+from cnnbench.probes.latency import inside
 from cnnbench.probes.latency.settings import LatencySetting, LatencySpec
 from cnnbench.record import job_key
 from cnnbench.results.csv_files import axes_of
@@ -104,4 +105,5 @@ def test_times_of_untrained_weights_are_flagged() -> None:
 def test_without_nms_a_network_stays_as_it_is() -> None:
     network = object()
     assert inside.finished(DETECTOR, network, LatencySetting()) is network
-    assert inside.difference(DETECTOR, LatencySetting()) is calibrated_model.difference
+    outputs, expected = [np.array([[1.0, 5.0]])], [np.array([[2.0, 5.0]])]
+    assert inside.difference(DETECTOR, LatencySetting())(outputs, expected) == (1.0, 5.0)

@@ -74,9 +74,9 @@ def oracle(answers: Named, truth: Named, classes: int) -> np.ndarray:
             score = float(answers["scores"][image, row])
             _append(found[1], image, label, masks[row], scale, score=score)
     indices = []
-    for annotations in found:
+    for entries in found:
         index = COCO()
-        index.dataset = shared | {"annotations": annotations}
+        index.dataset = shared | {"annotations": entries}
         indices.append(index)
     with contextlib.redirect_stdout(io.StringIO()):
         for index in indices:

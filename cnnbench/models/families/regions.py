@@ -29,8 +29,16 @@ def taken(values: Any, places: Any) -> Any:
     return tf.gather(flat, places + first)
 
 
-def overlaps(boxes: Any) -> Any:
-    """Return the IoU of every two boxes of an image, ``(n, k, k)``, of boxes ``(n, k, 4)``."""
+def excess(boxes: Any, iou: float) -> Any:
+    """Return how far the overlap of every two boxes of an image exceeds an IoU, ``(n, k, k)``.
+
+    It is the common area less ``iou`` times that of the union: positive where the IoU is larger.
+    There is no quotient, whose divisor an int8 file would round to 0.
+
+    Args:
+        boxes: ``(n, k, 4)``.
+        iou: the IoU.
+    """
     first, last = boxes[..., :2], boxes[..., 2:]
     low = tf.maximum(first[:, :, None], first[:, None])
     high = tf.minimum(last[:, :, None], last[:, None])
@@ -38,7 +46,7 @@ def overlaps(boxes: Any) -> Any:
     common = sides[..., 0] * sides[..., 1]
     own = tf.maximum(last - first, 0.0)
     areas = own[..., 0] * own[..., 1]
-    return common / tf.maximum(areas[:, :, None] + areas[:, None] - common, 1e-9)
+    return common * (1.0 + iou) - (areas[:, :, None] + areas[:, None]) * iou
 
 
 def best_first(boxes: Any, scores: Any, count: int, iou: float, is_related: Any = None) -> Any:
@@ -58,10 +66,10 @@ def best_first(boxes: Any, scores: Any, count: int, iou: float, is_related: Any 
     """
     many = int(boxes.shape[1])
     earlier = tf.constant(np.tri(many, k=-1, dtype=np.float32))
-    found = overlaps(boxes) * earlier
+    found = excess(boxes, iou) * earlier
     if is_related is not None:
         found = found * is_related
-    is_late = tf.cast(tf.reduce_max(found, axis=2) > iou, tf.float32)
+    is_late = tf.cast(tf.reduce_max(found, axis=2) > 0.0, tf.float32)
     return tf.math.top_k(scores - is_late * _LATE, k=count)[1]
 
 

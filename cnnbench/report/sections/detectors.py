@@ -24,17 +24,20 @@ _INTRODUCTION = (
     "Average precision by COCO's rules: AP is the precision at 101 recall levels, averaged over "
     "IoU .50:.05:.95 and the classes; AP50 and AP75 are at a single IoU; small, medium and large "
     "objects are up to 32² px, up to 96² px and larger, in the original images; AR100 is the "
-    "recall with at most 100 detections per image. Masks of instance segmentation are compared in "
-    "the pixels of the network's input, boxes of the same objects beside them. "
-    "The kinds of error are TIDE's, counted among the best-scored detections of each class, as "
-    "many as it has objects, as a share of all "
+    "recall with at most 100 detections per image. The kinds of error are TIDE's, counted among "
+    "the best-scored detections of each class, as many as it has objects, as a share of all "
     "objects: "
     + "; ".join(f"{kind}, {meaning}" for kind, meaning in KINDS.items())
     + ". All are means over the seeds."
 )
+_OF_MASKS = (
+    " Masks are compared in the pixels of the network's input; the other numbers and the kinds of "
+    "error are those of the boxes of the same detections."
+)
 _MOST_CLASSES = 12
 _AP = SUMMARY[0]
-_SUMMARIES = {"": SUMMARY, " of masks": MASKS}
+_WORDS_OF_MASKS = " of masks"
+_SUMMARIES = {"": SUMMARY, _WORDS_OF_MASKS: MASKS}
 """Words for a title -> the metrics."""
 
 
@@ -56,7 +59,7 @@ def section(run: Run) -> Section | None:
         "detectors",
         "Detectors",
         _TITLE,
-        _INTRODUCTION,
+        _INTRODUCTION + _OF_MASKS * any(_WORDS_OF_MASKS in block.title for block in blocks),
         tuple(blocks),
         "Most frequent kinds of error",
         notes,

@@ -17,7 +17,7 @@ from cnnbench.tasks.task import Prediction, Shape
 from cnnbench.text import shape_text
 
 if TYPE_CHECKING:
-    from cnnbench.data.drawing import Mark
+    from cnnbench.data.drawing import AnyMark
     from cnnbench.data.fitting import Placement
 
 BOXES, CLASSES, SCORES, LABELS = "boxes", "classes", "scores", "labels"
@@ -67,7 +67,7 @@ class Detected(Prediction):
         box = box_in_picture(self.box, placement)
         return replace(self, box=box, picture=placement.picture)
 
-    def mark(self, number: int) -> Mark:
+    def mark(self, number: int) -> AnyMark:
         from cnnbench.data.drawing import Mark
 
         return Mark(f"{self.name} {self.score:.2f}", number, box=self.box)

@@ -211,7 +211,7 @@ class Training:
         point, watched = {"val_loss": _rounded(found["loss"])}, self._watched
         value = _of_metric(found, watched)
         if value is None and (self.setting.early_stop or self.setting.target is not None):
-            network, objective = network or model, self.objective
+            network, objective = model if network is None else network, self.objective
             encoding = objective.encoding(network)
             answers = predicted(network, validation.batches, objective)
             value = objective.watched_value(answers, validation.targets, encoding)
