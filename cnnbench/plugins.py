@@ -113,6 +113,7 @@ PROBES: Registry[Probe] = Registry(
         "compression": "cnnbench.probes.compression:PROBE",
         "sliding": "cnnbench.probes.sliding:PROBE",
         "stages": "cnnbench.probes.stages:PROBE",
+        "tracking": "cnnbench.probes.tracking:PROBE",
     },
 )
 

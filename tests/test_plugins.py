@@ -22,10 +22,12 @@ from cnnbench.plugins import FORMATS, PROBES, Registry
 from cnnbench.probes.compression.steps import STEPS
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.tasks.task import TASKS
+from cnnbench.tasks.tracking import TRACKERS
 from tests.conftest import ROOT
 
 REGISTRIES: tuple[Registry[Any], ...] = (
-    COMMANDS, DATASETS, EXECUTORS, FORMATS, HEADS, PROBES, QUALITY, RUNTIMES, SOURCES, STEPS, TASKS
+    COMMANDS, DATASETS, EXECUTORS, FORMATS, HEADS, PROBES, QUALITY, RUNTIMES, SOURCES, STEPS, TASKS,
+    TRACKERS,
 )  # fmt: skip
 COLOURS = """
 from cnnbench.errors import UserError

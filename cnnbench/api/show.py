@@ -1,24 +1,26 @@
-"""`show`: a picture of what a name stands for; of a data set, a sheet of annotated examples."""
+"""`show`: a picture of what a name stands for: examples of a data set, filters, feature maps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, get_args
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
+from pydantic import ValidationError
 
-from cnnbench import files
-from cnnbench.data import datasets, drawing, loading
-from cnnbench.data.annotations import IGNORED, NO_OBJECT, Objects
-from cnnbench.data.datasets import Request
-from cnnbench.data.drawing import Mark
-from cnnbench.errors import UserError
-
-Split = Literal["train", "test"]
+from cnnbench import files, named
+from cnnbench.api import example_sheets, map_sheets
+from cnnbench.api.example_sheets import Split
+from cnnbench.api.sheets import Sheet
+from cnnbench.data import drawing, sample_pictures
+from cnnbench.data.augmentation import Augment
+from cnnbench.data.datasets import DATASETS
+from cnnbench.data.pictures import Size
+from cnnbench.errors import UserError, nearest, nearest_or_all
+from cnnbench.models import registry
+from cnnbench.models.feature_maps import DIRECTIONS
+from cnnbench.text import pydantic_message
 
 # Formats that Pillow writes everywhere and that keep colours; PNG is the default.
 FORMATS = {
@@ -31,141 +33,158 @@ FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
-_SHOWN_PX = 224  # about the side of an example in a sheet; smaller images are enlarged
-_MOST_COLUMNS = 8
-_MOST_NAMED = 30  # objects in an image whose names are written; more would hide the image
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A picture to look at.
-
-    Attributes:
-        picture: what is shown.
-        caption: what it is, in one line.
-        notes: remarks on how it was made, and files that could not be used.
-    """
-
-    picture: Image.Image
-    caption: str
-    notes: tuple[str, ...] = ()
+_EXAMPLES, _AUGMENTED = 16, 4  # in a sheet, unless the caller says how many
+_OPTIONS = {
+    "data set": ("split", "size", "count", "augment"),
+    "model": ("images", "layer", "weights", "count"),
+    "image": ("images", "size", "augment", "filters", "layer", "count"),
+}
 
 
 def show(
-    dataset: str,
+    name: str,
     out: Path | str,
     *,
-    count: int = 16,
-    split: Split = "train",
-    size: int | None = None,
+    images: Sequence[str | Path] = (),
+    count: int | None = None,
+    split: Split | None = None,
+    size: Size | None = None,
+    augment: str | None = None,
+    filters: Sequence[str] = (),
+    layer: str | None = None,
+    weights: str | None = None,
     data_dir: Path | str | None = None,
 ) -> Sheet:
-    """Write a sheet of annotated examples of a data set to a picture file, and return it.
+    """Write a picture of a data set, a model or images to a file, and return it.
+
+    - Of a data set: a sheet of annotated examples; with ``augment`` each with random variants.
+    - Of a model: the filters of a layer, or with ``images`` the feature maps that it makes of them.
+    - Of images: with ``augment`` random variants, with ``filters`` the feature maps of hand-made
+      filters, with ``layer`` the output of a single layer; else the images themselves.
 
     Args:
-        dataset: a name as in a suite: ``scenes``, ``fashion_mnist``, ``folder:PATH``.
+        name: a data set as in a suite (``scenes``, ``folder:PATH``), a model, or an image file;
+            ``china.jpg`` and ``flower.jpg`` are the photographs of scikit-learn.
         out: the picture file, in an existing folder; its ending says the format, PNG without one.
-        count: number of examples; all if there are fewer.
-        split: of the data set.
-        size: side in px to which the examples are fitted; by default that of the data set.
-        data_dir: folder with ``keras/`` and ``tensorflow_datasets/``; by default that of
-            ``CNNBENCH_DATA``.
+        images: image files, after a model or a first image.
+        count: number of examples, filters, or maps of each image; all if there are fewer. By
+            default 16; 4 examples with ``augment``.
+        split: of the data set: ``train``, the default, or ``test``.
+        size: to which examples or images are fitted, in px: a side, or height and width for images;
+            by default that of the data set, or of the first image.
+        augment: settings as in the accuracy probe: ``"flip=horizontal,rotation=0.05"``.
+        filters: ``vertical`` and ``horizontal``.
+        layer: name of a layer of the model; for images a layer as text, ``"MaxPooling2D(2)"``.
+        weights: of the model: ``imagenet`` or a file; by default its own, else random ones.
+        data_dir: folder with ``keras/``, ``tensorflow_datasets/`` and ``weights/``; by default that
+            of ``CNNBENCH_DATA``.
 
     Raises:
-        UserError: no such data set, or a file that cannot be written.
-        Unavailable: the data is missing and cannot be downloaded.
+        UserError: no such thing, an option that it does not take, or a file that cannot be read or
+            written.
+        Unavailable: data or weights are missing and cannot be downloaded.
         JobFailed: the data cannot be used.
     """
     file = Path(out)
     picture_format = _checked_format(file)
-    found = examples(dataset, count, split, size, files.data_folder(data_dir))
+    kind = kind_of(name)
+    files_given = tuple(map(str, images))
+    given: dict[str, Any] = {
+        "images": files_given,
+        "count": count,
+        "split": split,
+        "size": size,
+        "augment": augment,
+        "filters": tuple(filters),
+        "layer": layer,
+        "weights": weights,
+    }
+    _check_options(kind, given)
+    changes = None if augment is None else _parsed(augment)
+    folder = files.data_folder(data_dir)
+    if kind == "data set":
+        if not (size is None or isinstance(size, int)):
+            raise UserError("examples are square", "size", "give one side")
+        most = count or (_EXAMPLES if changes is None else _AUGMENTED)
+        found = example_sheets.examples(name, most, split or "train", size, folder, changes)
+    elif kind == "model":
+        model = registry.resolve(name, [Path.cwd()])
+        most = count or _EXAMPLES
+        found = map_sheets.of_model(model, files_given, layer, weights, most, folder)
+    else:
+        found = _of_images(given, [name, *files_given], changes)
     drawing.write(found.picture, file, picture_format, "choose a smaller --count")
     return found
 
 
-def examples(
-    dataset: str, count: int, split: Split, size: int | None, data_dir: Path | None
-) -> Sheet:
-    """Return a sheet of examples with boxes, names and masks; see `show`.
+def kind_of(name: str) -> str:
+    """Return ``data set``, ``model`` or ``image``, by the form of a name.
 
-    An example without objects has the name of its class below it.
+    Raises:
+        UserError: it is none of them.
     """
-    here = [Path.cwd()]
+    base = re.split(r"[\[:]", name, maxsplit=1)[0]
+    if base in DATASETS:
+        return "data set"
+    if Path(name).suffix.lower() in list(FORMATS)[1:]:
+        if not files.check_path(sample_pictures.path(name).is_file):
+            known = nearest(name, sample_pictures.NAMES)
+            raise UserError(f"no image '{name}'", hint=known)
+        return "image"
     try:
-        found = datasets.find(dataset, here)
+        registry.resolve(name, [Path.cwd()])
     except UserError as error:
-        raise UserError(error.what, f"'{dataset}'", error.hint) from None
-    side = size or found.facts.px
-    asked = Request(
-        dataset, side, 3, train_examples=count, test_examples=count, trains=True, fit="letterbox"
-    )
-    splits = found.load(asked, data_dir, here)
-    pictures = splits.train if split == "train" else splits.test
-    chosen = loading.subset(pictures.labels, min(count, len(pictures.labels)))
-    if not len(chosen):
-        raise UserError(f"{dataset} has no {split} images")
-    part = loading.read_part(pictures, chosen, asked)
-    enlarged = _enlarged(part.images)
-    if part.objects is None:
-        names = [splits.classes[label] for label in part.labels]
-        shown = enlarged
-    else:
-        names = []
-        scale = enlarged[0].width // side
-        marks = _marks(part.objects, splits.classes, scale)
-        shown = [drawing.drawn(*each) for each in zip(enlarged, marks, strict=True)]
-    return Sheet(
-        drawing.sheet(shown, _columns(len(shown)), names),
-        f"{len(chosen)} {split} images of {dataset}, {side} x {side} px",
-        (*splits.notes, *splits.problems),
-    )
+        if hint := nearest(base, DATASETS):
+            raise UserError("unknown data set", f"'{name}'", hint) from None
+        raise error
+    return "model"
 
 
-def _enlarged(images: npt.NDArray[np.uint8]) -> list[Image.Image]:
-    """Return pictures of a whole multiple of the size, so that single pixels remain visible."""
-    scale = max(1, _SHOWN_PX // max(images.shape[1:3]))
-    pictures = map(Image.fromarray, images)
-    nearest = Image.Resampling.NEAREST
-    return [one.resize((scale * one.width, scale * one.height), nearest) for one in pictures]
+def _of_images(given: dict[str, Any], names: Sequence[str], augment: Augment | None) -> Sheet:
+    """Return the sheet for image files."""
+    chosen = [option for option in ("augment", "filters", "layer") if given[option]]
+    if len(chosen) > 1:
+        raise UserError(f"{' and '.join(chosen)} exclude each other", hint="give one of them")
+    pictures = map_sheets.read(names, given["size"])
+    if given["filters"]:
+        return map_sheets.of_filters(pictures, given["filters"])
+    if given["layer"]:
+        return map_sheets.of_one_layer(pictures, given["layer"], given["count"] or _EXAMPLES)
+    return example_sheets.of_images(pictures.names, pictures.images, augment, pictures.notes)
 
 
-def _columns(count: int) -> int:
-    """Return the columns of a sheet about as high as wide."""
-    return min(_MOST_COLUMNS, next(side for side in range(1, count + 1) if side**2 >= count))
+def _check_options(kind: str, given: dict[str, Any]) -> None:
+    """Refuse options that say nothing about a thing of this kind."""
+    allowed = _OPTIONS[kind]
+    for option, value in given.items():
+        if value not in (None, ()) and option not in allowed:
+            kinds = [f"a {other}" for other, options in _OPTIONS.items() if option in options]
+            words = f"a {kind} takes no {option}", f"{option} is for {' or '.join(kinds)}"
+            what, hint = (text.replace("a image", "an image") for text in words)
+            raise UserError(what, hint=hint)
+    for direction in given["filters"]:
+        if direction not in DIRECTIONS:
+            hint = nearest_or_all(direction, DIRECTIONS)
+            raise UserError(f"unknown filter '{direction}'", "filters", hint)
+    if given["split"] not in (None, *get_args(Split)):
+        raise UserError(f"unknown split '{given['split']}'", "split", "train or test")
 
 
-def _marks(objects: Objects, classes: Sequence[str], scale: int) -> Iterator[list[Mark]]:
-    """Yield the marks of each image, for pictures that are ``scale`` times as large.
+def _parsed(text: str) -> Augment:
+    """Return the augmentation written as ``flip=horizontal,rotation=0.05``.
 
-    Colours tell classes apart, or objects if there is only one class, whose name is left out.
+    Raises:
+        UserError: an unknown setting, or a value that it does not take.
     """
-    names = classes if len(classes) > 1 else [""]
-    for row, labels in enumerate(objects.labels):
-        places = np.flatnonzero(labels != NO_OBJECT)
-        is_named = len(places) <= _MOST_NAMED
-        marks = []
-        for place in map(int, places):
-            name = names[labels[place]] if is_named else ""
-            ignored = " (ignored)" if objects.ignored[row, place] else ""
-            number = int(labels[place]) if len(classes) > 1 else place
-            box = objects.boxes[row, place].tolist()
-            mask = _of_pixels(objects.instances, row, place + 1, scale)
-            marks.append(Mark((name + ignored).strip(), number, box, mask))
-        if objects.instances is None and objects.semantic is not None:
-            found = np.unique(objects.semantic[row])
-            for value in map(int, found[(found > 0) & (found != IGNORED)]):
-                mask = _of_pixels(objects.semantic, row, value, scale)
-                marks.append(Mark(classes[value - 1], value - 1, mask=mask))
-        yield marks
-
-
-def _of_pixels(
-    masks: npt.NDArray[np.generic] | None, row: int, value: int, scale: int
-) -> npt.NDArray[np.bool_] | None:
-    if masks is None:
-        return None
-    mask: npt.NDArray[np.bool_] = masks[row] == value
-    return mask.repeat(scale, axis=0).repeat(scale, axis=1)
+    settings = dict(named.parse(f"augment[{text}]", "augmentation", "flip=horizontal").parameters)
+    for name in settings:
+        if name not in Augment.model_fields:
+            hint = nearest_or_all(name, Augment.model_fields)
+            raise UserError(f"unknown setting '{name}'", "augment", hint)
+    try:
+        return Augment.model_validate(settings)
+    except ValidationError as error:
+        raise UserError(pydantic_message(error), "augment") from None
 
 
 def _checked_format(file: Path) -> str:

@@ -33,7 +33,9 @@ from cnnbench.cli import options
 )
 @click.option(
     "--section",
-    type=click.Choice(["detectors", "rankings", "call_paths", "sliding", "stages", "published"]),
+    type=click.Choice(
+        ["detectors", "rankings", "call_paths", "sliding", "stages", "tracking", "published"]
+    ),
     help="Show only this section below the table.",
 )
 def command(

@@ -43,6 +43,8 @@ class TrainingBatches:
         augment: random changes, drawn for every batch.
         preprocess: applied to the augmented batch.
         encode: applied to its targets.
+        weights: of each image in the loss, float32 ``(n,)``: batches then have a third part.
+        drawn: the images of an epoch by index, ``(m,)``; by default each of them once.
 
     Attributes:
         steps: batches in an epoch.
@@ -57,29 +59,38 @@ class TrainingBatches:
         augment: Augment,
         preprocess: Preprocess,
         encode: Encode = unchanged,
+        weights: np.ndarray | None = None,
+        drawn: np.ndarray | None = None,
     ) -> None:
-        self.batch_size = min(batch_size, len(images))
-        self.steps = len(images) // self.batch_size
+        self._drawn = np.arange(len(images)) if drawn is None else drawn
+        self.batch_size = min(batch_size, len(self._drawn))
+        self.steps = len(self._drawn) // self.batch_size
         self.n_images = self.steps * self.batch_size if images.ndim == 4 else 0
-        self._count = len(images)
         self._size = images.shape[1:3]  # features have no size and are not augmented
         self._augment = augment
         self._preprocess = preprocess
         self._encode = encode
         self._images, self._targets = _on_host(images), _on_host(targets)
+        self._weights = None if weights is None else _on_host(weights)
 
     def epoch(self, seed: int, epoch: int) -> Any:
-        """Return a `tf.data.Dataset` of ``(images, targets)`` for one epoch, images as float32."""
+        """Return a `tf.data.Dataset` of one epoch: ``(images, targets)``, or with ``weights`` too.
+
+        Images are float32.
+        """
         import tensorflow as tf
 
-        order = np.random.default_rng((seed, epoch)).permutation(self._count)
+        order = self._drawn[np.random.default_rng((seed, epoch)).permutation(len(self._drawn))]
         batches = order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
         change = self._changes(seed, epoch)
 
-        def batch(step: Any, indices: Any) -> tuple[Any, Any]:
+        def batch(step: Any, indices: Any) -> tuple[Any, ...]:
             images = tf.cast(tf.gather(self._images, indices), tf.float32)
             images, targets = change(images, _gathered(self._targets, indices), step)
-            return self._preprocess(images), self._encode(targets)
+            found = self._preprocess(images), self._encode(targets)
+            if self._weights is None:
+                return found
+            return *found, tf.gather(self._weights, indices)
 
         # Not in parallel: the augmentation's random state is carried from batch to batch.
         steps = tf.data.Dataset.from_tensor_slices(batches).enumerate()

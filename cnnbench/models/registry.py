@@ -22,6 +22,7 @@ from cnnbench.models.sources import SOURCES
 __all__ = ["entries", "heads", "names", "register", "resolve"]
 
 _SAVED_MODEL = "saved_model.pb"
+_TRACKING = "tracking"
 _OTHER_FORMATS = (".h5", ".hdf5", ".pb", ".tflite", ".onnx", ".pt", ".pth")
 
 
@@ -77,7 +78,7 @@ def entries(
 
     Args:
         family: only this family.
-        task: only models for this task.
+        task: only models for this task; ``tracking`` lists detectors, which any tracker follows.
         part: only names that contain this text.
 
     Raises:
@@ -90,8 +91,8 @@ def entries(
         found = [entry for entry in found if plain(entry.family) == plain(family)]
     if task is not None:
         known = [entry.task for entry in found] + [head.task for head in HEADS.values()]
-        _check(task, known, "task", "--task")
-        found = [entry for entry in found if plain(entry.task) == plain(task)]
+        _check(task, [*known, _TRACKING], "task", "--task")
+        found = [entry for entry in found if plain(entry.task) == plain(_of_heads(task))]
     if part is not None:
         found = [entry for entry in found if plain(part) in plain(entry.name)]
         if not found and not heads(part=part):
@@ -102,12 +103,18 @@ def entries(
 
 def heads(task: str | None = None, part: str | None = None) -> dict[str, Head]:
     """Return the heads by name: those for a task, or whose name contains ``part``."""
+    task = task and _of_heads(task)
     return {
         name: head
         for name, head in HEADS.items()
         if (task is None or plain(head.task) == plain(task))
         and (part is None or plain(part).removeprefix("+") in plain(name))
     }
+
+
+def _of_heads(task: str) -> str:
+    """Return the task of the heads and models that serve ``task``: a detector is half a tracker."""
+    return "detection" if plain(task) == _TRACKING else task
 
 
 def _check(wanted: str, valid: Sequence[str], kind: str, where: str) -> None:

@@ -19,7 +19,7 @@ from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
 from cnnbench.probes.accuracy.task_options import targets_in
 from cnnbench.probes.accuracy.training_config import ImageSize, TrainingConfig
 from cnnbench.probes.latency.settings import TimedSpec
-from cnnbench.probes.settings import Misfit
+from cnnbench.probes.settings import Misfit, Spec
 from cnnbench.tasks.task import Objective
 
 
@@ -58,8 +58,8 @@ class Training(TrainingConfig):
         return AccuracySpec(**{name: getattr(self, name) for name in self.model_fields_set})
 
 
-class TrainedNetworkSpec(TimedSpec):
-    """Entry of a probe that measures one trained network per model, in timed rounds.
+class NetworkSpec(Spec):
+    """Entry of a probe that measures a trained network.
 
     Attributes:
         training: training of the float32 model; by default its weights are random.
@@ -134,6 +134,10 @@ class TrainedNetworkSpec(TimedSpec):
             return None
         shared = ("models", "folder_notes", "folder_classes", "folder_annotations")
         return self.training.spec().model_copy(update={x: getattr(self, x) for x in shared})
+
+
+class TrainedNetworkSpec(NetworkSpec, TimedSpec):
+    """Entry of a probe that measures one trained network per model, in timed rounds."""
 
 
 def trained_interface(

@@ -100,6 +100,14 @@ class Objective(Protocol):
         """Return a Keras loss of another network's outputs and outputs, or several losses."""
         return "mean_squared_error"
 
+    def image_weights(self, targets: Arrays) -> np.ndarray | None:
+        """Return the weight of each training image in the loss, ``(n,)``; None for equal ones."""
+        return None
+
+    def drawn(self, targets: Arrays) -> np.ndarray | None:
+        """Return the training images of an epoch by index, ``(m,)``; None for each of them once."""
+        return None
+
     def watched(self, encoding: str) -> Any:
         """Return the Keras metric `Task.watched`, computed in every epoch.
 

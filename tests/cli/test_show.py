@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from cnnbench.api.show import examples, show
+from cnnbench.api.example_sheets import examples
+from cnnbench.api.show import show
 from cnnbench.cli.show import command
 from cnnbench.data import drawing
 from cnnbench.data.drawing import COLOURS

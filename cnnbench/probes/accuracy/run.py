@@ -27,6 +27,7 @@ from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
 from cnnbench.probes.accuracy.training_config import IMAGENET, PRETRAINED
 from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.record import FLOAT32, PREPARE, job_key
 
 _MOST_POINTS = 60  # of a learning curve in a record; longer ones are thinned out
 
@@ -108,6 +109,18 @@ def data_request(model: ModelHandle, setting: AccuracySetting, context: Context)
         fit=setting.picture_fit,
         cache=context.cache,
     )
+
+
+def kept(model: ModelHandle, setting: AccuracySetting, seed: int, context: Context) -> Path | None:
+    """Return the weights that this probe saved in the run of ``context``; None if there are none.
+
+    ``setting`` may be of another probe, with ``keep_weights`` off.
+    """
+    same = setting.model_copy(update={"keep_weights": True})
+    values = same.model_dump(mode="json")
+    key = job_key(model.identity(), FLOAT32, same.probe, values, PREPARE)
+    file = context.artifacts.parent / key[:16] / f"seed-{seed}.weights.h5"
+    return file if file.is_file() else None
 
 
 def _keep(network: Any, job: TrainingJob, context: Context) -> None:

@@ -19,13 +19,13 @@ from cnnbench.named import show
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
-from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
+from cnnbench.probes.accuracy.training.recipes import RECIPES
 from cnnbench.probes.compression import images, networks, outputs, paths
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.latency import calibrated_model, inside
 from cnnbench.probes.trained_network import trained_interface
-from cnnbench.tasks.task import TASKS
+from cnnbench.tasks.task import TASKS, Objective
 
 # The known facts about the training of weights from a file.
 _KNOWN = {"dataset", "task", "recipe", "image_size", "dataset_sha256", "fit"}
@@ -97,7 +97,7 @@ def _trained(
     shape, classes = trained_interface(handle, training, job.objective)
     flat, output = networks.build(handle, training, job.objective, shape, classes)
     if file is not None:
-        _load(flat, file, job, training)
+        load(flat, file, handle, training, job.objective, job.seed)
         result = ProbeResult(details={"weights": f"from {file.name}"})
     else:
         model = RECIPES[training.recipe](job, loop)
@@ -136,21 +136,34 @@ def _of_training(result: ProbeResult, primary: str) -> ProbeResult:
     )
 
 
-def _load(flat: Any, file: Path, job: TrainingJob, training: AccuracySetting) -> None:
+def load(
+    flat: Any,
+    file: Path,
+    handle: ModelHandle,
+    training: AccuracySetting,
+    objective: Objective,
+    seed: int,
+) -> None:
     """Load the weights in ``file``, saved from ``flat`` or from the model that the recipe trains.
+
+    Args:
+        flat: the model with fresh weights, as `networks.build` returns it.
+        file: the weights.
+        handle, training, objective, seed: what was trained, and how.
 
     Raises:
         UserError: they belong to another model.
     """
     shape = show(flat.input_shape[1:])
-    name = f"{job.model.label} with {len(job.dataset.classes)} classes and the input {shape}"
+    classes = objective.outputs_for(handle.classes)
+    name = f"{handle.label} with {classes} classes and the input {shape}"
     try:
         weights.load(flat, file, name)
     except UserError as error:
         if training.recipe != "transfer":
             raise
         try:
-            whole = transfer.build(job.model, training, job.objective, None, job.seed).whole
+            whole = transfer.build(handle, training, objective, None, seed).whole
             weights.load(whole, file, name)
         except UserError:
             raise error from None

@@ -18,17 +18,15 @@ from PIL import Image
 
 from cnnbench.metrics import METRICS
 from cnnbench.models.handle import ModelHandle
+from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.compression import networks, paths, training
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.probes.stages import pictures
 from cnnbench.probes.stages.settings import StagesSetting
-from cnnbench.record import FLOAT32, PREPARE, job_key
 from cnnbench.tasks.task import TASKS, Objective
 from cnnbench.text import plural
 from cnnbench.units import show
-
-_KEPT = "seed-0.weights.h5"
 
 
 def run(model: ModelHandle, setting: StagesSetting, context: Context) -> ProbeResult:
@@ -97,11 +95,7 @@ def kept(model: ModelHandle, setting: StagesSetting, context: Context) -> Path |
     """Return the weights that the accuracy probe of the run saved for seed 0 of this training."""
     if setting.training is None or setting.weights:
         return None
-    same = setting.training.model_copy(update={"keep_weights": True})
-    values = same.model_dump(mode="json")
-    key = job_key(model.identity(), FLOAT32, same.probe, values, PREPARE)
-    file = context.artifacts.parent / key[:16] / _KEPT
-    return file if file.is_file() else None
+    return accuracy.kept(model, setting.training, 0, context)
 
 
 def _network(setting: StagesSetting, file: Path | None = None) -> CompressionSetting:

@@ -15,6 +15,7 @@ from cnnbench.report.sections import (
     segmentation,
     sliding,
     stages,
+    tracking,
 )
 from cnnbench.report.sections.section import Section
 from cnnbench.results.report import Report
@@ -24,6 +25,7 @@ from cnnbench.statistics.ranks import FEWEST_RANKS
 _OF_RECORDS: tuple[Callable[[Run], Section | None], ...] = (
     detectors.section,
     segmentation.section,
+    tracking.section,
 )
 _OF_TABLES: tuple[Callable[[Report], Section | None], ...] = (
     rankings.section,
@@ -39,6 +41,7 @@ NEEDS: Mapping[str, str] = {
     "rankings": f"{rankings.FEWEST} backbones with the heads of two tasks, all above chance",
     "call_paths": f"latencies of {FEWEST_RANKS} networks in two runtimes",
     "sliding": "a classifier with the head +slide",
+    "tracking": "scores of the probe tracking",
     "stages": "times of the probe stages",
     "published": f"latencies of {FEWEST_RANKS} networks in one runtime and in Keras' table",
 }

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
 
 from cnnbench.models.handle import ModelHandle, ModelInfo
+from cnnbench.schema import StrictModel
 from cnnbench.tasks.image_scores import ImageScores
 from cnnbench.tasks.objective import single
 from cnnbench.tasks.scored_task import RankedByScores
 from cnnbench.tasks.task import Arrays, Evaluated, Objective, Prediction, TrainedOn
+
+
+class ClassificationOptions(StrictModel):
+    """Settings of a training that only this task has.
+
+    Attributes:
+        class_weights: ``balanced`` multiplies the loss of an image by the number of images divided
+            by that of its class and by the number of classes.
+        oversample: repeat images of rarer classes until each class has as many in an epoch as the
+            most frequent one.
+    """
+
+    class_weights: Literal["none", "balanced"] = "none"
+    oversample: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _balances_once(self) -> Self:
+        if self.oversample and self.class_weights != "none":
+            raise ValueError("class_weights and oversample both balance the classes: set one")
+        return self
 
 
 class Classification(RankedByScores):
@@ -19,6 +42,11 @@ class Classification(RankedByScores):
     primary = "top1"
     watched = "top1"
     predicted = "classes"
+
+    @property
+    def options(self) -> type[StrictModel]:
+        """`ClassificationOptions`."""
+        return ClassificationOptions
 
     def decode(
         self, outputs: Arrays, network: Any, names: Sequence[str], top: int
@@ -40,7 +68,7 @@ class Classification(RankedByScores):
         """Return the objective for the data set's classes."""
         from cnnbench.tasks.classification.objective import ClassificationObjective
 
-        return ClassificationObjective(classes, dataset)
+        return ClassificationObjective(classes, dataset, options)
 
     def fixed_objective(
         self,

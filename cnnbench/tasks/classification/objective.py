@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from cnnbench.tasks.classification.quality import Floats
 from cnnbench.tasks.objective import single
 from cnnbench.tasks.task import Arrays, Evaluation, Objective, evaluate_all
 
+if TYPE_CHECKING:
+    from cnnbench.tasks.classification import ClassificationOptions
+
 MOST_NAMES = 50  # class names in a record
 
 
@@ -26,11 +29,18 @@ class ClassificationObjective(Objective):
     Args:
         classes: names of the data set's classes, by label.
         dataset: its name, for messages.
+        options: of the training; None for the defaults.
     """
 
-    def __init__(self, classes: Sequence[str], dataset: str) -> None:
+    def __init__(
+        self,
+        classes: Sequence[str],
+        dataset: str,
+        options: ClassificationOptions | None = None,
+    ) -> None:
         self._classes = classes
         self._dataset = dataset
+        self._options = options
 
     def outputs_for(self, own: int) -> int:
         return outputs.width(own, len(self._classes))
@@ -73,6 +83,21 @@ class ClassificationObjective(Objective):
         import tensorflow as tf
 
         return tf.one_hot(targets, len(self._classes), dtype=tf.float32)
+
+    def image_weights(self, targets: Arrays) -> np.ndarray | None:
+        if self._options is None or self._options.class_weights == "none":
+            return None
+        from sklearn.utils.class_weight import compute_sample_weight
+
+        weights = compute_sample_weight(self._options.class_weights, single(targets))
+        return np.asarray(weights, np.float32)
+
+    def drawn(self, targets: Arrays) -> np.ndarray | None:
+        if self._options is None or not self._options.oversample:
+            return None
+        labels = single(targets)
+        members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        return np.concatenate([np.resize(one, max(map(len, members))) for one in members])
 
     def loss(self, encoding: str, label_smoothing: float = 0.0) -> Any:
         return cross_entropy(cast(Kind, encoding), label_smoothing)
@@ -161,7 +186,12 @@ def cross_entropy(kind: Kind, label_smoothing: float = 0.0) -> Any:
     binary = tf.keras.losses.BinaryCrossentropy(**options)
     if kind == "sigmoids":
         return binary
-    return lambda labels, given: binary(_second(labels), given)
+
+    class OfSecond(tf.keras.losses.Loss):  # type: ignore[misc]
+        def call(self, labels: Any, given: Any) -> Any:
+            return binary.call(_second(labels), given)  # of each image, for its weight
+
+    return OfSecond()
 
 
 def top1(kind: Kind) -> Any:

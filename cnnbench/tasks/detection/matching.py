@@ -61,9 +61,8 @@ class Found:
 
     def only(self, kept: Bools) -> Found:
         """Return some of the detections, in the same order."""
-        return Found(
-            **{name: None if one is None else one[kept] for name, one in vars(self).items()}
-        )
+        known = {name: one for name, one in vars(self).items() if one is not None}
+        return Found(**{name: one[kept] for name, one in known.items()})
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,10 @@ class ByteTrack(StrictModel):
         high: detections with at least this score are matched first, with all confirmed tracks.
         low: those with at least this score are matched second.
         new: a track begins at a detection with at least this score.
-        iou: least product of IoU and score of a match in the first pass.
-        iou_low: least IoU in the second pass.
-        iou_new: least product of IoU and score for tracks that are not confirmed yet.
+        iou, iou_low, iou_new: least IoU of a detection with the expected box: in the first pass, in
+            the second, and for tracks that are not confirmed yet.
         min_hits: detections in consecutive frames that confirm a track; earlier ones are not
-            reported.
+            reported. Tracks that begin in the first frame need no more.
         max_age: frames without a detection after which a track is still remembered.
     """
 
@@ -70,21 +69,12 @@ class ByteLinker:
         high = self._matched(np.flatnonzero(confirmed), detections, high, settings.iou)
         left = np.flatnonzero(confirmed & was_visible & tracks.is_lost)
         low = np.flatnonzero((scores >= settings.low) & (scores < settings.high))
-        self._matched(left, detections, low, settings.iou_low, is_weighted=False)
+        self._matched(left, detections, low, settings.iou_low)
         high = self._matched(np.flatnonzero(~confirmed), detections, high, settings.iou_new)
         tracks.begin(detections, high[scores[high] >= settings.new])
         return tracks.finish(detections)
 
-    def _matched(
-        self,
-        tracks: Ints,
-        detections: Detections,
-        rows: Ints,
-        least: float,
-        is_weighted: bool = True,
-    ) -> Ints:
+    def _matched(self, tracks: Ints, detections: Detections, rows: Ints, least: float) -> Ints:
         """Continue some of the tracks by some of the detections; return the others of these."""
         overlap = overlaps(self._tracks.filters.boxes[tracks], detections.boxes[rows])
-        if is_weighted:
-            overlap *= detections.scores[rows]
         return self._tracks.link(tracks, detections, rows, overlap, least)

@@ -1,4 +1,4 @@
-"""What trackers share: overlaps, assignment, and the tracks of a sequence with their history."""
+"""Overlaps, assignment, and the tracks of a sequence with their history: shared by trackers."""
 
 from __future__ import annotations
 
@@ -44,8 +44,9 @@ def assigned(overlap: Floats, least: float) -> tuple[Ints, Ints]:
 class Population:
     """The tracks of a sequence, a row each, in the order of their first detection.
 
-    A track is confirmed by its detection number ``min_hits`` in consecutive frames; one that misses
-    a frame before that is removed, others after more than ``max_age`` frames without a detection.
+    A track is confirmed by its detection number ``min_hits`` in consecutive frames, one that begins
+    in the first frame at once. A track that misses a frame before it is confirmed is removed,
+    others after more than ``max_age`` frames without a detection.
 
     Attributes:
         filters: the expected boxes.
@@ -57,7 +58,7 @@ class Population:
 
     def __init__(self, min_hits: int, max_age: int) -> None:
         self._min_hits, self._max_age = min_hits, max_age
-        self._confirmed = 0
+        self._confirmed = self._frames = 0
         self.filters = BoxFilters()
         self.last = np.zeros((0, 4))
         self.hits, self.missed, self.ids, self._rows = np.zeros((4, 0), np.int64)
@@ -74,6 +75,7 @@ class Population:
 
     def predict(self) -> None:
         """Move all tracks to the next frame, in which none has a detection yet."""
+        self._frames += 1
         self.filters.predict(self.is_lost)
         self.missed = self.missed + 1
         self._rows = np.full(len(self.ids), -1)
@@ -118,7 +120,8 @@ class Population:
 
     def finish(self, detections: Detections) -> Tracks:
         """Confirm and remove tracks; return those that have a detection in this frame."""
-        new = ~self.is_confirmed & (self.hits >= self._min_hits)
+        least = 1 if self._frames == 1 else self._min_hits
+        new = ~self.is_confirmed & (self.hits >= least)
         count = int(new.sum())
         self.ids[new] = self._confirmed + 1 + np.arange(count)
         self._confirmed += count

@@ -45,10 +45,7 @@ def read_tracks(path: Path | str, frames: int = 0) -> list[Tracks]:
         if (ids[1:] == ids[:-1]).any() or (ids < 0).any():
             what = f"frame {one[0, 0]:.0f} has an id twice, or a box without an id"
             raise UserError(what, str(path))
-        count = len(one)
-        found.append(
-            Tracks(ids, _corners(one), _scores(one), np.zeros(count, np.int64), np.arange(count))
-        )
+        found.append(Tracks(ids, _corners(one), _scores(one)))
     return found
 
 

@@ -11,8 +11,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -62,7 +61,7 @@ class Scores:
 
     @property
     def parts(self) -> dict[str, float]:
-        """What the metrics are made of: counts of boxes and objects, shares, ``deta``, ``assa``.
+        """The parts of the metrics: counts of boxes and objects, shares, ``deta``, ``assa``.
 
         ``motp`` is the mean IoU of matched boxes; an object is mostly tracked in over 80 % of its
         frames, and mostly lost if tracked in under 20 %.
@@ -101,7 +100,7 @@ def evaluate(truth: Sequence[Tracks], tracks: Sequence[Tracks]) -> Scores:
             overlaps(one.boxes, other.boxes) for one, other in zip(truth, tracks, strict=True)
         ],
     }
-    return Scores({name: one.eval_sequence(data) for name, one in _evaluators().items()})
+    return Scores({name: one.eval_sequence(data) for name, one in evaluators().items()})
 
 
 def combined(scores: Sequence[Scores]) -> Scores:
@@ -109,15 +108,29 @@ def combined(scores: Sequence[Scores]) -> Scores:
     return Scores(
         {
             name: one.combine_sequences({str(i): each.found[name] for i, each in enumerate(scores)})
-            for name, one in _evaluators().items()
+            for name, one in evaluators().items()
         }
     )
 
 
+def _trackeval() -> Any:
+    from trackeval import metrics
+
+    return metrics
+
+
 @cache
-def _evaluators() -> dict[str, Any]:
+def evaluators(load: Callable[[], Any] = _trackeval) -> Mapping[str, Any]:
+    """Return TrackEval's evaluators by the names of `Scores.found`.
+
+    Args:
+        load: imports and returns its module ``metrics``.
+
+    Raises:
+        Unavailable: TrackEval is not installed.
+    """
     try:
-        metrics = importlib.import_module("trackeval.metrics")
+        metrics = load()
     except ImportError as error:
         raise Unavailable(
             f"the scores of tracks need TrackEval, which cannot be imported ({error}): "

@@ -21,7 +21,7 @@ class Sort(StrictModel):
 
     Attributes:
         min_hits: detections in consecutive frames that confirm a track; earlier ones are not
-            reported.
+            reported. Tracks that begin in the first frame need no more.
         max_age: frames without a detection after which a track is still remembered.
         iou: least IoU of a detection with the expected box.
         score: detections with lower scores are not used.

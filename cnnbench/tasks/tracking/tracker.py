@@ -7,7 +7,6 @@ point of the group ``cnnbench.trackers``. It is named like a model: ``sort[max_a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,23 +55,39 @@ class Detections:
         return len(self.boxes)
 
 
-@dataclass(frozen=True)
 class Tracks:
-    """The tracks that are visible in one frame, by ascending id.
+    """The tracks that are visible in one frame, or its true objects.
 
-    Attributes:
-        ids: identity of each, from 1, ``(m,)``; no number is used twice in a sequence.
+    Args:
+        ids: identity of each, ``(m,)``. Trackers number from 1, use no number twice in a sequence,
+            and return tracks by ascending id.
         boxes: of the detection that continues each track, ``(m, 4)``, in their unit.
-        scores: of that detection, ``(m,)``.
-        labels: class of each track, ``(m,)``: the one with the largest sum of scores so far.
-        rows: index of that detection among those of the frame, ``(m,)``.
+        scores: of that detection, ``(m,)``; by default all 1.
+        labels: class of each track, ``(m,)``: the one with the largest sum of scores so far; by
+            default all 0.
+        rows: index of that detection among those of the frame, ``(m,)``; by default 0, 1, ...
+
+    Raises:
+        ValueError: they differ in number.
     """
 
-    ids: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    boxes: Floats = field(default_factory=lambda: np.zeros((0, 4)))
-    scores: Floats = field(default_factory=lambda: np.zeros(0))
-    labels: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    rows: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    def __init__(
+        self,
+        ids: npt.ArrayLike = (),
+        boxes: npt.ArrayLike = (),
+        scores: npt.ArrayLike | None = None,
+        labels: npt.ArrayLike | None = None,
+        rows: npt.ArrayLike | None = None,
+    ) -> None:
+        self.ids: Ints = np.asarray(ids, np.int64)
+        self.boxes: Floats = np.asarray(boxes, np.float64).reshape(-1, 4)
+        count = len(self.ids)
+        self.scores: Floats = np.asarray(np.ones(count) if scores is None else scores, np.float64)
+        self.labels: Ints = np.asarray(np.zeros(count) if labels is None else labels, np.int64)
+        self.rows: Ints = np.asarray(np.arange(count) if rows is None else rows, np.int64)
+        shapes = [one.shape for one in (self.boxes[:, 0], self.scores, self.labels, self.rows)]
+        if shapes != [(count,)] * 4:
+            raise ValueError("ids, boxes, scores, labels and rows of a frame differ in number")
 
     def __len__(self) -> int:
         return len(self.ids)

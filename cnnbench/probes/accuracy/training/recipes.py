@@ -79,7 +79,10 @@ class TrainingJob:
         """Return ``images``, or features of them, with the targets of ``part``."""
         targets, size = self.objective.targets(part), self.setting.batch_size
         encode = self._encode(encoding)
-        return pipeline.TrainingBatches(images, targets, size, augment, preprocess, encode)
+        weights, drawn = self.objective.image_weights(targets), self.objective.drawn(targets)
+        return pipeline.TrainingBatches(
+            images, targets, size, augment, preprocess, encode, weights, drawn
+        )
 
     def evaluation_batches(self, part: Part) -> Any:
         """Return the batches of ``part``, in order, not augmented, with targets as they are."""
