@@ -114,6 +114,11 @@ class Task(Finishing, Protocol):
     def predicted(self) -> str:
         """A plural noun for its predictions, their key in JSON: ``classes``."""
 
+    @property
+    def most_shown(self) -> int:
+        """The number of predictions of an image that are shown by default."""
+        return 3
+
     def paths(
         self, outputs: Mapping[str, Shape], wanted: str | None, label: str
     ) -> str | dict[str, str]:

@@ -38,6 +38,7 @@ class InstanceSegmentation(Detection):
     watched = "mask_map"
     early_stop_metric = "mask_map"
     options = InstanceOptions
+    most_shown = 100  # a picture without some of its masks would be misread
     postprocessing = "decode + NMS"
     answer = "masks"
 

@@ -90,6 +90,7 @@ class Segmentation(RankedByResamples):
     watched = "segmentation_miou"
     early_stop_metric = "segmentation_miou"
     predicted = "segments"
+    most_shown = 255  # a picture without some of its classes would be misread
     fit: Fit = "stretch"
     options = SegmentationOptions
     postprocessing = "argmax"
