@@ -48,8 +48,8 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "pydantic-core": "part of pydantic",
     "PyYAML": "reads suites; the values read are part of the key",
     "rich": "shows tables and progress in the terminal",
-    "scipy": "fills holes of masks and assigns tracks, which is exact; computes quantiles, which are "
-    "never recorded",
+    "scipy": "fills holes of masks and assigns tracks, which is exact; computes quantiles, which "
+    "are never recorded",
     "trackeval": "computes HOTA, MOTA and IDF1, as defined; tested by hand and on public sequences",
     "vl-convert-python": "draws charts of finished results",
 }
