@@ -21,7 +21,6 @@ from cnnbench.models.model import Model
 from cnnbench.tasks.task import TASKS, Prediction
 from cnnbench.text import html_table, printable_lines
 
-_TOP = 3  # predictions of an image
 _MOST_IMAGES = 32  # predicted at once
 _MOST_VALUES = 2**24  # in the outputs for them, 128 MiB
 
@@ -92,8 +91,8 @@ def predict(
         model: a name as on the command line.
         images: image files, and folders for all pictures in them in natural order; a picture of a
             folder that cannot be read is left out and named in the notes.
-        top: the number of predictions to return for each image, by default 3; of tracked objects
-            all.
+        top: the number of predictions to return for each image; by default 3, of a segmentation
+            all classes, of tracked objects all.
         weights: ``imagenet`` or a weights file; by default the model's own, else ``imagenet``.
         class_names: a text file with the names of the classes, one per line.
         preprocessing: apply the model's own preprocessing; otherwise it gets values in 0..255.
@@ -155,7 +154,7 @@ def predict(
                     notes.append(f"{error}; class numbers are shown instead of names")
             try:
                 decoded = (
-                    task.decode(outputs, network, names, top or _TOP)
+                    task.decode(outputs, network, names, top or task.listed)
                     if tracker is None
                     else tracks.decode(outputs, network, names)
                 )

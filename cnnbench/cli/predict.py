@@ -24,7 +24,8 @@ from cnnbench.quiet import quiet
 @click.option(
     "--top",
     type=click.IntRange(min=1),
-    help="Number of predictions to print for each image.  [default: 3; with --track all objects]",
+    help="Number of predictions to print and draw for each image.  [default: 3; all classes of a "
+    "segmentation, with --track all objects]",
 )
 @click.option(
     "--weights",

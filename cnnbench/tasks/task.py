@@ -114,6 +114,11 @@ class Task(Finishing, Protocol):
     def predicted(self) -> str:
         """A plural noun for its predictions, their key in JSON: ``classes``."""
 
+    @property
+    def listed(self) -> int:
+        """The most predictions of an image that are listed and drawn by default."""
+        return 3
+
     def paths(
         self, outputs: Mapping[str, Shape], wanted: str | None, label: str
     ) -> str | dict[str, str]:
