@@ -200,6 +200,8 @@ def test_a_network_trained_elsewhere_is_matched_by_name(names, stated):
     truth = {"semantic": np.array([[[0, 1, 2, 1]]], np.uint8)}
     found = fixed.evaluate(fixed.answers(scores, "logits"), truth, "logits")
     assert found.metrics["segmentation_miou"] == pytest.approx((1 + 1 / 2 + 1) / 3)
+    ((_, given),) = fixed.example_marks(fixed.answers(scores, "logits"), truth, "logits")
+    assert [one.text for one in given] == ["cat", "dog"], "an owl is not in this data set"
 
 
 def test_a_class_that_a_network_does_not_have_is_refused():
