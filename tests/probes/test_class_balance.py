@@ -138,10 +138,7 @@ def test_both_at_once_are_refused() -> None:
     ("option", "value"),
     [("class_weights", "balanced"), ("oversample", True), ("dice_weight", 0.5)],
 )
-def test_a_network_that_is_not_trained_takes_none_of_them(
-    option: str, value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_network_that_is_not_trained_takes_none_of_them(option: str, value: object) -> None:
     entry = {"dataset": "folder:photos", "recipe": "pretrained"}
     with pytest.raises(ValueError, match=f"{option}: recipe: pretrained trains nothing"):
         AccuracySpec.model_validate(entry | {option: value})
