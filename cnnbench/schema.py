@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -52,6 +53,15 @@ Distinct = BeforeValidator(
     lambda value: without_duplicates(value if isinstance(value, list) else [value])
 )
 BatchSizes = Annotated[list[BatchSize], Distinct, Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class _OnlyTrains:
+    pass
+
+
+ONLY_TRAINS = _OnlyTrains()
+"""Metadata of an option that has no effect where nothing is trained."""
 
 
 class StrictModel(BaseModel):

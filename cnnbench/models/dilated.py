@@ -29,9 +29,11 @@ def dilated(backbone: Any, output_stride: int) -> Any:
         output_stride: a power of 2.
 
     Returns:
-        The backbone itself if its stride is small enough already, or if a layer changes the size of
-        its maps in another way than a window, padding or cropping.
+        The backbone itself if its stride is small enough already, if it is subclassed, or if a
+        layer changes the size of its maps in another way than a window, padding or cropping.
     """
+    if keras_graph.layer_graph(backbone) is None:  # what its `call` does cannot be seen
+        return backbone
     steps = Steps.of(backbone)
     plan = _Plan.of(steps, output_stride)
     if plan is None or not plan.windows:

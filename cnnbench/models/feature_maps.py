@@ -56,7 +56,10 @@ def maps(network: Any, layer: Any, inputs: Any) -> np.ndarray:
     """
     import tensorflow as tf
 
-    output = layer.output
+    output = getattr(layer, "output", None)  # a subclassed network has no graph
+    if output is None:
+        what = f"the network has no graph with one output of '{layer.name}'"
+        raise UserError(what, "--layer", "show a layer of a Sequential or functional network")
     if isinstance(output, list | tuple | dict) or len(output.shape) != 4:
         what = f"the output of '{layer.name}' is not a stack of feature maps"
         raise UserError(what, "--layer", "name a convolution or a pooling layer")
@@ -79,6 +82,8 @@ def filters(layer: Any) -> np.ndarray:
     values = np.asarray(kernel, np.float32)
     if "epthwise" in type(layer).__name__:
         values = values.reshape(*values.shape[:2], 1, -1)
+    if type(layer).__name__ == "Conv2DTranspose":  # its kernel has the outputs first
+        values = values.swapaxes(2, 3)
     return values
 
 

@@ -107,6 +107,31 @@ def test_feature_maps_are_those_of_the_trained_file(tmp_path: Path) -> None:
     assert shown[:, 20].tolist() == [0] * 32 and (np.delete(shown, 20, axis=1) == 255).all()
 
 
+def test_filters_of_a_transposed_convolution_have_its_inputs_as_channels() -> None:
+    import tensorflow as tf
+
+    layer = tf.keras.layers.Conv2DTranspose(5, 2)
+    layer.build((None, 4, 4, 3))
+    assert feature_maps.filters(layer).shape == (2, 2, 3, 5)
+
+
+def test_a_subclassed_network_has_no_maps_to_show() -> None:
+    import tensorflow as tf
+
+    class Net(tf.keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = tf.keras.layers.Conv2D(2, 3, name="first")
+
+        def call(self, inputs: object) -> object:
+            return self.first(inputs)
+
+    network, inputs = Net(), np.zeros((1, 8, 8, 1), np.float32)
+    network(inputs)
+    with pytest.raises(UserError, match="no graph with one output of 'first'"):
+        feature_maps.maps(network, network.first, inputs)
+
+
 def test_variants_are_those_of_the_training_and_the_same_each_time() -> None:
     images = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
     found = example_sheets.variants(images, Augment(flip="horizontal"))

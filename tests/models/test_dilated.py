@@ -92,6 +92,17 @@ def test_a_layer_that_changes_the_size_in_another_way_leaves_the_network_as_it_i
     assert dilated(network, 2) is network
 
 
+def test_a_subclassed_network_is_returned_as_it_is() -> None:
+    class Own(tf.keras.Model):  # type: ignore[misc]
+        def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+            return super().call(inputs)
+
+    plain = convolutions("same", "same", "same")
+    network = Own(plain.inputs, plain.outputs)
+    assert dilated(plain, 2) is not plain
+    assert dilated(network, 2) is network
+
+
 def test_part_of_a_stride_is_kept_where_the_limit_lies_inside_it() -> None:
     inputs = tf.keras.Input((64, 64, 1))
     x = layers.Conv2D(2, 3, strides=4, padding="same", name="first")(inputs)

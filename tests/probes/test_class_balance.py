@@ -135,6 +135,17 @@ def test_both_at_once_are_refused() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("class_weights", "balanced"), ("oversample", True), ("dice_weight", 0.5)],
+)
+def test_a_network_that_is_not_trained_takes_none_of_them(option: str, value: object) -> None:
+    entry = {"dataset": "folder:photos", "recipe": "pretrained"}
+    with pytest.raises(ValueError, match=f"{option}: recipe: pretrained trains nothing"):
+        AccuracySpec.model_validate(entry | {option: value})
+    AccuracySpec.model_validate(entry | {"ignored_classes": [1]})
+
+
 def test_a_detector_is_refused_when_planned(tmp_path: Path) -> None:
     file = tmp_path / "suite.yaml"
     file.write_text(

@@ -78,10 +78,10 @@ def test_the_classes_of_a_picture_are_predicted_and_drawn(
     for file, image in zip(pictures, data.test.images, strict=True):
         Image.fromarray(image[..., 0]).save(file)
     drawn = tmp_path / "drawn"
-    found = predict(str(folder / "trained" / "seed-0.keras"), pictures, top=12, draw=drawn)
+    found = predict(str(folder / "trained" / "seed-0.keras"), pictures, draw=drawn)
     for file, of_image in zip(pictures, found.to_json(), strict=True):
         segments = of_image["segments"]
-        assert sum(one["share"] for one in segments) == pytest.approx(1)
+        assert sum(one["share"] for one in segments) == pytest.approx(1), "all classes by default"
         assert segments[-1]["name"] == "background", "it comes last"
         with Image.open(drawn / file.name) as picture:
             assert picture.size == (48, 48)

@@ -148,6 +148,28 @@ def test_few_segments_are_the_largest_of_objects():
         SEGMENTATION.decode(scored(ANSWER)[None], network(), list("abcde"), 1)
 
 
+def test_by_default_no_class_of_an_answer_is_left_out():
+    answer = np.arange(9).reshape(3, 3)
+    (found,) = SEGMENTATION.decode(scored(answer, 9)[None], network(9), (), SEGMENTATION.listed)
+    assert len(found) == 9
+
+
+def test_more_classes_than_a_byte_tells_apart_are_refused():
+    scores = np.zeros((1, 2, 4, 255))
+    scores[..., 254] = 1
+    with pytest.raises(JobFailed, match="255 classes, but a map of classes holds 254"):
+        SEGMENTATION.decode(scores, network(255), (), 3)
+    (found,) = SEGMENTATION.decode(scores[..., 1:], network(254), (), 3)
+    assert [one.number for one in found] == [253]
+
+
+def test_a_segment_in_a_large_picture_holds_no_mask_of_its_size():
+    (found,) = SEGMENTATION.decode(scored(ANSWER)[None], network(), NAMES, 1)
+    placed = found[0].placed(Placement.of((4000, 8000), (2, 4), "stretch"))
+    assert placed.seen.shape == (2, 4)
+    assert placed.mask.shape == (4000, 8000) and placed.share == 3 / 8
+
+
 @pytest.mark.parametrize("fit", ["stretch", "crop", "letterbox"])
 def test_a_mask_comes_back_to_where_it_is_in_the_picture(fit):
     picture = (60, 90)
@@ -178,6 +200,8 @@ def test_a_network_trained_elsewhere_is_matched_by_name(names, stated):
     truth = {"semantic": np.array([[[0, 1, 2, 1]]], np.uint8)}
     found = fixed.evaluate(fixed.answers(scores, "logits"), truth, "logits")
     assert found.metrics["segmentation_miou"] == pytest.approx((1 + 1 / 2 + 1) / 3)
+    ((_, given),) = fixed.example_marks(fixed.answers(scores, "logits"), truth, "logits")
+    assert [one.text for one in given] == ["cat", "dog"], "an owl is not in this data set"
 
 
 def test_a_class_that_a_network_does_not_have_is_refused():

@@ -14,7 +14,7 @@ from pydantic import ValidationError, create_model
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from cnnbench.errors import UserError, all_of
-from cnnbench.schema import Fraction, StrictModel
+from cnnbench.schema import ONLY_TRAINS, Fraction, StrictModel
 from cnnbench.tasks.task import TASKS, Task
 from cnnbench.text import pydantic_message
 
@@ -33,6 +33,20 @@ def targets_in(options: Pairs) -> list[str]:
     """Return the targets among options."""
     names = {target_name(task) for task in TASKS.values()}
     return [name for name, value in options if name in names and value is not None]
+
+
+def of_training(options: Pairs) -> list[str]:
+    """Return the names of the options that say something about the training alone."""
+    schemas = [task.options.model_fields for task in TASKS.values()]
+    return [
+        name
+        for name, value in options
+        if any(
+            ONLY_TRAINS in fields[name].metadata and value != fields[name].default
+            for fields in schemas
+            if name in fields
+        )
+    ]
 
 
 def names(task: Task | None = None) -> list[str]:

@@ -186,7 +186,9 @@ class TrainingConfig(StrictModel):
             raise ValueError(f"recipe: {PRETRAINED} needs a folder of images: folder:PATH")
         fields = set(TrainingConfig.model_fields) & self.model_fields_set - _EVALUATION
         changed = [name for name in sorted(fields) if self.is_changed(name)]
-        if changed := changed + task_options.targets_in(self.options):
+        options = self.options
+        changed += [*task_options.of_training(options), *task_options.targets_in(options)]
+        if changed:
             raise ValueError(f"{', '.join(changed)}: recipe: {PRETRAINED} trains nothing")
 
     @classmethod

@@ -87,8 +87,9 @@ def _numbers(report: Report, label: str) -> Iterator[Block]:
 
 def _of_classes(members: Sequence[EvaluatedNetwork], label: str) -> Iterator[Block]:
     """Yield the IoU of each class; of many classes, only of those with the most pixels."""
-    names = next((one.classes for one in members if one.classes), [])
-    counts = {place: members[0].mean("class_pixels", place) or 0 for place in range(len(names))}
+    named = [one for one in members if one.classes]
+    names = named[0].classes if named else []
+    counts = {place: named[0].mean("class_pixels", place) or 0 for place in range(len(names))}
     shown = most_frequent(counts, _MOST_CLASSES)
     rows = [
         (one.name, *(_share(one.mean("class_iou", _MIOU, place)) for place in shown))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from cnnbench.models.handle import ModelHandle, ModelInfo
-from cnnbench.schema import StrictModel
+from cnnbench.schema import ONLY_TRAINS, StrictModel
 from cnnbench.tasks.image_scores import ImageScores
 from cnnbench.tasks.objective import single
 from cnnbench.tasks.scored_task import RankedByScores
@@ -25,8 +25,8 @@ class ClassificationOptions(StrictModel):
             most frequent one.
     """
 
-    class_weights: Literal["none", "balanced"] = "none"
-    oversample: Annotated[bool, Field(strict=True)] = False
+    class_weights: Annotated[Literal["none", "balanced"], ONLY_TRAINS] = "none"
+    oversample: Annotated[bool, Field(strict=True), ONLY_TRAINS] = False
 
     @model_validator(mode="after")
     def _balances_once(self) -> Self:

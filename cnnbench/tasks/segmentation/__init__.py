@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 from cnnbench.data.annotations import Kind
 from cnnbench.data.pictures import Fit
 from cnnbench.models.handle import ModelHandle, ModelInfo
-from cnnbench.schema import StrictModel
+from cnnbench.schema import ONLY_TRAINS, StrictModel
 from cnnbench.tasks.resampled_task import RankedByResamples
 from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, TrainedOn
 from cnnbench.text import plural
@@ -77,8 +77,8 @@ class SegmentationOptions(StrictModel):
     """
 
     ignored_classes: Annotated[tuple[str | int, ...], BeforeValidator(_ignored)] = ()
-    class_weights: Annotated[Weights, BeforeValidator(_weights)] = "none"
-    dice_weight: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    class_weights: Annotated[Weights, BeforeValidator(_weights), ONLY_TRAINS] = "none"
+    dice_weight: Annotated[float, Field(ge=0, le=1000), ONLY_TRAINS] = 1.0
 
 
 class Segmentation(RankedByResamples):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +12,14 @@ from cnnbench.models.handle import ModelHandle
 from cnnbench.tasks.classification import class_names
 from cnnbench.tasks.classification import outputs as of_classes
 from cnnbench.tasks.classification.class_names import OutputsOf
+from cnnbench.tasks.objective import single
 from cnnbench.tasks.segmentation import BACKGROUND, SegmentationOptions
 from cnnbench.tasks.segmentation.confusion import Maps
 from cnnbench.tasks.segmentation.objective import SegmentationObjective
 from cnnbench.tasks.task import Arrays, TrainedOn
+
+if TYPE_CHECKING:
+    from cnnbench.data.drawing import AnyMark
 
 OTHER = 254
 """Class of a pixel that a network predicts as a class that the data set does not have."""
@@ -81,3 +86,11 @@ class FixedObjective(SegmentationObjective):
     def answers(self, outputs: Arrays, encoding: str) -> Maps:
         """Return the class of each pixel, as the data set numbers them, or `OTHER`."""
         return np.asarray(self._table[super().answers(outputs, encoding)])
+
+    def example_marks(
+        self, answers: Arrays, targets: Arrays, encoding: str
+    ) -> list[tuple[list[AnyMark], list[AnyMark]]]:
+        """Return the masks of the data set's classes; other classes of the network have none."""
+        found = single(answers)
+        known = np.where(found == OTHER, np.uint8(0), found)
+        return super().example_marks(known, targets, encoding)

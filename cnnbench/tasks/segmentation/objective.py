@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cnnbench.data.drawing import AnyMark
 
 SEMANTIC = "semantic"
+MOST_CLASSES = 254  # in a byte, with `IGNORED` and `fixed.OTHER`
 
 
 class SegmentationObjective(Objective):
@@ -125,6 +126,10 @@ class SegmentationObjective(Objective):
             raise JobFailed("its outputs are not finite")
         if encoding in ("logit", "sigmoid"):
             return (given[..., 0] > (0.0 if encoding == "logit" else 0.5)).astype(np.uint8)
+        if given.shape[-1] > MOST_CLASSES:
+            raise JobFailed(
+                f"it has {given.shape[-1]:,} classes, but a map of classes holds {MOST_CLASSES}"
+            )
         return given.argmax(axis=-1).astype(np.uint8)
 
     def evaluate(self, answers: Arrays, targets: Arrays, encoding: str) -> Evaluation:

@@ -49,13 +49,20 @@ class Segment(Prediction):
         number: index of the class, from 0; 0 is the background.
         name: name of the class.
         share: of the pixels that are predicted as the class.
-        mask: these pixels, bool ``(h, w)`` of the network's input, or of the picture.
+        seen: these pixels, bool ``(h, w)`` of the network's input.
+        placement: of the picture in the input; None if the input is the picture.
     """
 
     number: int
     name: str
     share: float
-    mask: npt.NDArray[np.bool_]
+    seen: npt.NDArray[np.bool_]
+    placement: Placement | None = None
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """Its pixels in the picture, bool ``(h, w)``; made anew, as pictures can be large."""
+        return self.seen if self.placement is None else self.placement.mask_back(self.seen)
 
     def __str__(self) -> str:
         return f"{100 * self.share:5.1f} %  {self.name}"
@@ -71,10 +78,10 @@ class Segment(Prediction):
 
         The share is that of the part of the picture that the network has seen.
         """
-        mask = placement.mask_back(self.mask)
+        mask = placement.mask_back(self.seen)
         shown = placement.mask_back(np.ones(placement.size, np.bool_))
         share = float(mask.sum() / max(1, shown.sum()))
-        return replace(self, mask=mask, share=share)
+        return replace(self, placement=placement, share=share)
 
     def mark(self, number: int) -> MaskMark | None:
         """Return the mask in the colour of its class, which is the same in all pictures.
@@ -83,9 +90,9 @@ class Segment(Prediction):
         """
         from cnnbench.data.drawing import MaskMark
 
-        if self.number == 0 or not self.mask.any():
+        if self.number == 0 or not (mask := self.mask).any():
             return None
-        return MaskMark(self.mask, f"{self.name} {100 * self.share:.1f} %", self.number - 1)
+        return MaskMark(mask, f"{self.name} {100 * self.share:.1f} %", self.number - 1)
 
 
 def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> list[list[Prediction]]:
