@@ -86,7 +86,7 @@ class MaskOfClass(tf.keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         masks, scores = inputs
-        of_class = tf.one_hot(tf.argmax(scores, axis=-1) + 1, masks.shape[-1])
+        of_class = tf.one_hot(tf.argmax(scores, axis=-1) + 1, masks.shape[-1], dtype=masks.dtype)
         return tf.reduce_sum(masks * of_class[:, :, None, None], axis=-1, keepdims=True)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
