@@ -15,6 +15,8 @@ _BEFORE_CONVOLUTIONS = ("Rescaling", "Normalization")
 """Layers that may have weights and still pass on the image."""
 _MOVING = ("ZeroPadding2D", "Cropping2D")
 """Layers that prepare maps for the next one."""
+_GATE = "Multiply"
+"""Merges maps with their own gate: squeeze-and-excitation, and the hard swish of Keras 2."""
 
 
 def resolutions(backbone: Any) -> list[Any]:
@@ -57,8 +59,8 @@ def stage_maps(backbone: Any) -> list[Any]:
     """
     *finer, last = resolutions(backbone)
     merged: dict[tuple[int, int], Any] = {}
-    for candidate, cuts, merges in _candidates(backbone, last):
-        if cuts and merges:
+    for candidate, cuts, joins in _candidates(backbone, last):
+        if cuts and joins:
             merged.setdefault(size_of(candidate), candidate)
     ends = [merged.get(size_of(maps), maps) for maps in finer]
     pairs = zip(finer, ends, strict=True)
@@ -124,8 +126,8 @@ def _places(maps: Any) -> int:
 def _candidates(backbone: Any, output: Any) -> Iterator[tuple[Any, bool, bool]]:
     """Yield maps before ``output``, the last first.
 
-    With each: whether every path passes through them, and whether they merge branches. Maps inside
-    branches are omitted unless they merge branches.
+    With each: whether every path passes through them, and whether they merge branches other than a
+    gate. Maps inside branches are omitted unless they merge branches.
     """
     path = _path_to(output, keras_graph.layer_graph(backbone))
     weighted = [at for at, node in enumerate(path) if _has_kernel(node)]
@@ -140,7 +142,7 @@ def _candidates(backbone: Any, output: Any) -> Iterator[tuple[Any, bool, bool]]:
         is_cut = bypassed[at] <= at
         merges = sum(len(one.shape) == 4 for one in node.inputs) > 1
         if is_cut or merges:
-            yield made, is_cut, merges
+            yield made, is_cut, merges and type(node.layer).__name__ != _GATE
 
 
 def _path_to(output: Any, graph: Any) -> list[Node]:
