@@ -66,7 +66,8 @@ def test_an_entry_that_serves_no_model_is_a_mistake_with_its_line() -> None:
     assert line == (
         "s.yaml:6: it serves no model: LeNet5 is for classification, which needs one class for "
         "each image; scenes has boxes and instance masks and semantic masks and serves "
-        "localization, detection, as for 1 more (name another data set, or another model)"
+        "localization, detection, segmentation, instance_segmentation, as for 1 more (name another "
+        "data set, or another model)"
     )
 
 

@@ -47,8 +47,10 @@ def with_masks(answers: Named, seed: int) -> Named:
     """Return answers with noisy round masks."""
     random = np.random.default_rng(seed)
     place = (np.arange(SIDE) + 0.5) / SIDE * 2 - 1
-    round_mask = 1.3 - np.hypot(place[:, None], place) + random.normal(
-        0, 0.2, (*answers["labels"].shape, SIDE, SIDE)
+    round_mask = (
+        1.3
+        - np.hypot(place[:, None], place)
+        + random.normal(0, 0.2, (*answers["labels"].shape, SIDE, SIDE))
     )
     return answers | {"masks": (255 * np.clip(round_mask, 0, 1)).astype(np.uint8)}
 
@@ -146,7 +148,9 @@ def test_equals_pycocotools_on_real_nuclei(data_dir: Path) -> None:
 def test_boxes_of_the_same_answers_are_judged_beside_the_masks() -> None:
     answers, truth = made(0, flags=False)
     found = quality.evaluate(with_masks(answers, 0), drawn(truth, (60, 80)), NAMES)
-    assert {"mask_map", "box_map", "mask_map50", "box_map50", "box_ap50_voc07"} <= set(found.metrics)
+    assert {"mask_map", "box_map", "mask_map50", "box_map50", "box_ap50_voc07"} <= set(
+        found.metrics
+    )
     replicates = found.details["replicates"]
     assert len(replicates["mask_map"]) == len(replicates["box_map"]) == 200
     assert replicates["mask_map"] != replicates["box_map"]
