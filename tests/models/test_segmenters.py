@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from cnnbench import analysis
 from cnnbench.models import registry
+from tests.conftest import ROOT
 from tests.models.built import weightless
 
 AUXILIARY = 9 * 1024 * 256 + 2 * 256 + (256 + 1) * 21
@@ -68,6 +72,22 @@ def test_lraspp_reads_the_narrow_maps_at_a_stride_of_8() -> None:
         low = network.get_layer("task_head_score_low").input.shape
         high = network.get_layer("task_head_conv_conv").input.shape
         assert (tuple(low), tuple(high)) == ((None, 8, 8, 40), (None, 4, 4, 960))
+
+
+@pytest.mark.slow
+def test_gates_do_not_count_as_the_end_of_a_unit() -> None:
+    """In Keras 2 a hard swish is a product, which follows the expansion of 240 channels."""
+    program = (
+        "from cnnbench.models import registry; from tests.models.built import weightless\n"
+        "m = registry.resolve('MobileNetV3Large+lraspp[classes=3]')\n"
+        "with weightless(m) as net: print(net.get_layer('task_head_score_low').input.shape[-1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "TF_USE_LEGACY_KERAS": "1"}, cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "40"
 
 
 def test_unet_counts_equal_those_of_its_figure() -> None:
