@@ -150,7 +150,7 @@ def test_few_segments_are_the_largest_of_objects():
 
 def test_by_default_no_class_of_an_answer_is_left_out():
     answer = np.arange(9).reshape(3, 3)
-    (found,) = SEGMENTATION.decode(scored(answer, 9)[None], network(9), (), SEGMENTATION.listed)
+    (found,) = SEGMENTATION.decode(scored(answer, 9)[None], network(9), (), SEGMENTATION.most_shown)
     assert len(found) == 9
 
 
