@@ -93,6 +93,14 @@ def test_detections_are_moved_by_the_offsets_of_their_class() -> None:
     assert float(found["scores"][0, 1, 0]) == 0 < float(found["scores"][0, 1, 1])
 
 
+def test_a_near_duplicate_of_the_same_class_has_a_score_of_0() -> None:
+    proposals = np.array([[[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.45], [0.5, 0.5, 1, 1]]], np.float32)
+    logits = np.array([[[0, 6, 0], [0, 5, 0], [0, 4, 0]]], np.float32)
+    found = BoxDetections(3, 3)([proposals, logits, np.zeros((1, 3, 12), np.float32)])
+    np.testing.assert_allclose(found["boxes"][0], proposals[0, [0, 2, 1]], atol=1e-6)
+    assert ((found["scores"][0].numpy() > 0) == [[True, False], [True, False], [False] * 2]).all()
+
+
 def test_a_detection_keeps_the_mask_of_its_class() -> None:
     masks = np.arange(2 * 3 * 3 * 4, dtype=np.float32).reshape(1, 2, 3, 3, 4)
     scores = np.array([[[0, 0.9, 0], [0, 0, 0.1]]], np.float32)

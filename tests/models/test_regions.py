@@ -137,9 +137,11 @@ def test_near_duplicates_come_last() -> None:
         [[[0, 0, 1, 1], [0, 0, 1, 0.95], [0, 0, 0.4, 0.4], [0.6, 0.6, 1, 1]]], np.float32
     )
     scores = np.array([[0.9, 0.8, 0.7, 0.6]], np.float32)
-    np.testing.assert_array_equal(best_first(boxes, scores, 4, 0.7), [[0, 2, 3, 1]])
+    places, kept = best_first(boxes, scores, 4, 0.7)
+    np.testing.assert_array_equal(places, [[0, 2, 3, 1]])
+    np.testing.assert_array_equal(kept, np.array([[0.9, 0.7, 0.6, 0]], np.float32))
     apart = 1 - np.eye(4, k=1, dtype=np.float32) - np.eye(4, k=-1, dtype=np.float32)
-    found = best_first(boxes, scores, 3, 0.7, apart[None])
+    found, _ = best_first(boxes, scores, 3, 0.7, apart[None])
     np.testing.assert_array_equal(found, [[0, 1, 2]])
 
 

@@ -109,3 +109,12 @@ def test_objects_that_two_runtimes_order_differently_are_compared_with_one_anoth
     assert compare(swapped, expected)[0] == pytest.approx(1.0)
     others = [cells, masks, rows + 40]
     assert compare(others, expected)[0] >= 40, "most objects must be the same"
+
+
+def test_outputs_without_masks_are_compared_as_they_are() -> None:
+    """The maps of ``MaskRCNN[include_top=false]``, or what a network of the user's returns."""
+    compare = inside.comparison(INSTANCE_SEGMENTATION, is_finished=False)
+    maps = np.ones((1, 2, 2, 8), np.float32)
+    assert compare([maps + 1], [maps])[0] == 1
+    several = [maps, maps, np.ones(3, np.float32)]
+    assert compare(several, several)[0] == 0

@@ -157,6 +157,13 @@ def test_a_truth_with_more_frames_than_pictures_is_refused(tmp_path: Path) -> No
         footage.load("folder:own", 1, search_path=(root,))
 
 
+def test_a_sequence_without_objects_and_pictures_is_refused(tmp_path: Path) -> None:
+    root = folder_of(tmp_path, pictures=0)
+    (root / "own" / "walk" / "gt" / "gt.txt").write_text("1,1,2,3,4,5,0\n")
+    with pytest.raises(UserError, match="no true objects"):
+        footage.load("folder:own", 1, search_path=(root,))
+
+
 def test_boxes_of_other_classes_are_suppressed_too() -> None:
     boxes = np.array([[0, 0, 10, 10], [0, 1, 10, 11], [0, 20, 10, 30], [0, 40, 10, 50]], float)
     scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.5], [0.05, 0.04]])

@@ -49,8 +49,12 @@ def excess(boxes: Any, iou: float) -> Any:
     return common * (1.0 + iou) - (areas[:, :, None] + areas[:, None]) * iou
 
 
-def best_first(boxes: Any, scores: Any, count: int, iou: float, is_related: Any = None) -> Any:
-    """Return the places of ``count`` boxes by descending score, near duplicates last.
+def best_first(
+    boxes: Any, scores: Any, count: int, iou: float, is_related: Any = None
+) -> tuple[Any, Any]:
+    """Return the places of ``count`` boxes by descending score, near duplicates last; and scores.
+
+    Both are ``(n, count)``; the scores are those of these boxes, 0 for near duplicates.
 
     Fast NMS (arXiv:1904.02689, sec. 4.3): a box is a near duplicate if any box with a higher score,
     itself a duplicate or not, overlaps it by more than ``iou``. Without a loop, it is the same in
@@ -70,7 +74,8 @@ def best_first(boxes: Any, scores: Any, count: int, iou: float, is_related: Any 
     if is_related is not None:
         found = found * is_related
     is_late = tf.cast(tf.reduce_max(found, axis=2) > 0.0, tf.float32)
-    return tf.math.top_k(scores - is_late * _LATE, k=count)[1]
+    found, places = tf.math.top_k(scores - is_late * _LATE, k=count)
+    return places, tf.maximum(found, 0.0)
 
 
 def sample_points(
@@ -140,7 +145,7 @@ class Proposals(tf.keras.layers.Layer):  # type: ignore[misc]
         boxes, scores = tf.stop_gradient(boxes), tf.stop_gradient(scores)
         best, places = tf.math.top_k(tf.reduce_max(scores, axis=2), k=self.candidates)
         near = taken(boxes, places)
-        chosen = best_first(near, best, self.count, self.iou)
+        chosen, _ = best_first(near, best, self.count, self.iou)
         return {"rows": taken(places, chosen), "boxes": taken(near, chosen)}
 
     def compute_output_shape(self, input_shape: Any) -> Any:

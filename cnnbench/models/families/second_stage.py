@@ -49,9 +49,9 @@ class BoxDetections(tf.keras.layers.Layer):  # type: ignore[misc]
         moves = tf.reshape(offsets, (-1, many * (1 + classes), 4))
         boxes = self._moved(taken(proposals, rows), taken(moves, rows * (1 + classes) + labels + 1))
         is_same = tf.cast(tf.equal(labels[:, :, None], labels[:, None]), tf.float32)
-        kept = best_first(boxes, best, self.count, self.iou, is_same)
+        kept, of_kept = best_first(boxes, best, self.count, self.iou, is_same)
         of_class = tf.one_hot(taken(labels, kept), classes)
-        return {"boxes": taken(boxes, kept), "scores": taken(best, kept)[..., None] * of_class}
+        return {"boxes": taken(boxes, kept), "scores": of_kept[..., None] * of_class}
 
     def _moved(self, boxes: Any, moves: Any) -> Any:
         """Return boxes moved by offsets, both ``(n, k, 4)``, clipped to the image."""

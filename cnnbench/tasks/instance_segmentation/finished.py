@@ -46,11 +46,14 @@ def aligned(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> list
     that only one of both has is left out of the comparison, unless that is so for most objects.
 
     Args:
-        found, expected: outputs of two copies of a network, by the names of the outputs.
+        found, expected: outputs of two copies of a network, by the names of the outputs. Those of a
+            network without masks are returned as they are.
     """
     roles = _roles(expected)
+    ordered = (PROPOSALS, MASKS) if PROPOSALS in roles else (BOXES, SCORES, MASKS)
+    if len(found) != len(expected) or not set(ordered) <= set(roles):
+        return list(found)
     named, wanted = (dict(zip(roles, one, strict=True)) for one in (found, expected))
-    ordered = (PROPOSALS, MASKS) if PROPOSALS in named else (BOXES, SCORES, MASKS)
     if any(named[role].shape != wanted[role].shape for role in ordered):
         return list(found)
     ours, theirs = (_keys(one) for one in (named, wanted))
@@ -66,9 +69,13 @@ def aligned(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> list
 
 
 def _roles(outputs_: Sequence[np.ndarray]) -> list[str]:
-    """Return the role of each output: only those of a detector's boxes have the same rank."""
+    """Return the role of each output: only those of a detector's boxes have the same rank.
+
+    A backbone, and a network of the user's, can have others; these have no role: ''.
+    """
     of_rank = {2: [PROPOSALS], 3: [SCORES, BOXES], 4: [CELLS], 5: [MASKS]}
-    return [of_rank[one.ndim].pop() for one in outputs_]
+    known = [of_rank.get(one.ndim, []) for one in outputs_]
+    return [roles.pop() if roles else "" for roles in known]
 
 
 def _keys(outputs_: Mapping[str, np.ndarray]) -> np.ndarray:

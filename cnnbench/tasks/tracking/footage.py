@@ -165,6 +165,8 @@ def _sequences(root: Path) -> Iterator[Footage]:
         paths = sorted(frames.iterdir()) if frames.is_dir() else []
         pictures = [one for one in paths if one.suffix.lower() in _PICTURES]
         objects = mot.read_tracks(truth, len(pictures))
+        if not objects:
+            raise UserError("has no true objects, and there are no pictures", str(truth))
         if pictures and len(objects) > len(pictures):
             words = f"names frame {len(objects)}, but {_FRAMES} has {len(pictures)} pictures"
             raise UserError(words, str(truth))
