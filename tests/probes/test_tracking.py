@@ -234,6 +234,26 @@ def test_the_section_sets_detectors_beside_the_true_boxes(tmp_path: Path) -> Non
     assert "most errors come from the detector" in text.notes[0]
 
 
+def test_a_tracker_without_a_mistake_is_not_the_cause_of_few(tmp_path: Path) -> None:
+    book = Book()
+    for setting, _ in cells(training=TRAINING, detections=["detector", "truth"]):
+        records(book, setting, [1.0] if setting.detections == "truth" else [0.97])
+    text = section.section(tables.load(book.write(tmp_path / "run")))
+    assert text is not None
+    assert "most errors come from the detector" in text.notes[0]
+
+
+def test_two_trainings_of_a_detector_are_told_apart(tmp_path: Path) -> None:
+    book = Book()
+    for epochs in (3, 4):
+        records(book, cells(training=TRAINING | {"epochs": epochs})[0][0], [0.5])
+    text = section.section(tables.load(book.write(tmp_path / "run")))
+    assert text is not None
+    assert [row[0] for row in text.blocks[0].rows] == [
+        f"A (scenes/n20/scenes/scratch/{epochs}ep/task=detection)" for epochs in (3, 4)
+    ]
+
+
 def test_tracks_of_true_boxes_are_those_of_the_probe() -> None:
     (one,) = footage.load("scenes[objects=1]", 1)
     from cnnbench.tasks.tracking import Detections

@@ -23,7 +23,6 @@ _INTRODUCTION = (
 )
 _SHOWN = ("hota", "mota", "idf1", "id_switches", "tracker_s", "detector_s")
 _TRUE_BOXES = "true boxes"
-_LEAST_GAP = 0.05
 
 
 def section(run: Run) -> Section | None:
@@ -75,8 +74,17 @@ def _rows(
             if setting.detections == TRUTH:
                 of_truth.setdefault(setting.tracker_label, (_TRUE_BOXES, *cells))
             else:
-                yield (row.name, *cells)
+                yield (_name(row.name, setting, members), *cells)
     yield from of_truth.values()
+
+
+def _name(
+    row: str, setting: TrackingSetting, members: dict[str, dict[str, TrackingSetting]]
+) -> str:
+    """Return the name of a detector, with training and thresholds if there are several."""
+    settings = [one for of_row in members.values() for one in of_row.values()]
+    found = {one.footage_label() for one in settings if one.detections != TRUTH}
+    return f"{row} ({setting.footage_label()})" if len(found) > 1 else row
 
 
 def _cells(row: Row, setting: TrackingSetting) -> tuple[str, ...]:
@@ -108,8 +116,9 @@ def _causes(report: Report, members: dict[str, dict[str, TrackingSetting]]) -> I
             best = truth.get(setting.tracker_label)
             if setting.detections == TRUTH or value is None or best is None:
                 continue
-            cause = "the detector" if best - value > max(_LEAST_GAP, 1 - best) else "the tracker"
+            cause = "the detector" if best - value > 1 - best else "the tracker"
+            title = _name(name, setting, members)
             yield (
-                f"{name} with {setting.tracker_label}: HOTA {show(value, 'fraction')}, and "
+                f"{title} with {setting.tracker_label}: HOTA {show(value, 'fraction')}, and "
                 f"{show(best, 'fraction')} with the true boxes: most errors come from {cause}"
             )

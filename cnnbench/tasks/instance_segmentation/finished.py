@@ -51,7 +51,7 @@ def aligned(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> list
     """
     roles = _roles(expected)
     ordered = (PROPOSALS, MASKS) if PROPOSALS in roles else (BOXES, SCORES, MASKS)
-    if len(found) != len(expected) or not set(ordered) <= set(roles):
+    if len(found) != len(expected) or "" in roles or not set(ordered) <= set(roles):
         return list(found)
     named, wanted = (dict(zip(roles, one, strict=True)) for one in (found, expected))
     if any(named[role].shape != wanted[role].shape for role in ordered):
