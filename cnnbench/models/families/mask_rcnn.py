@@ -14,9 +14,8 @@ from typing import Any
 from cnnbench.models import preprocessing
 from cnnbench.models.families.anchor_outputs import anchor_lists
 from cnnbench.models.families.layers import layers, tf
-from cnnbench.models.families.pyramid import feature_pyramid
+from cnnbench.models.families.pyramid import feature_pyramid, resnet50
 from cnnbench.models.families.regions import OfEachImage, Proposals, RoiAlign
-from cnnbench.models.families.resnet import ResNet50V1_5
 from cnnbench.models.families.second_stage import BoxDetections, MaskOfClass
 from cnnbench.models.heads.coding import AnchorCoding, Level, to_json
 from cnnbench.models.heads.mask import mask_branch
@@ -63,11 +62,7 @@ def MaskRCNN(  # noqa: N802
     """
     if not 1 <= detections <= proposals:
         raise ValueError("proposals must be at least detections, and those at least 1")
-    backbone = ResNet50V1_5(include_top=False, input_shape=input_shape)
-    if frozen_norm:
-        for layer in backbone.layers:
-            if isinstance(layer, layers.BatchNormalization):
-                layer.trainable = False
+    backbone = resnet50(input_shape, frozen_norm)
     inputs = backbone.inputs[0]
     if not include_top:
         return tf.keras.Model(inputs, backbone.outputs[0], name="mask_rcnn")

@@ -6,6 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnbench.models.families.layers import layers, tf
+from cnnbench.models.families.resnet import ResNet50V1_5
+
+
+def resnet50(input_shape: tuple[int, int, int], frozen_norm: bool) -> Any:
+    """Return torchvision's backbone of detectors: ResNet-50 without its top.
+
+    Args:
+        frozen_norm: keep its batch normalisation in inference mode.
+    """
+    backbone = ResNet50V1_5(include_top=False, input_shape=input_shape)
+    if frozen_norm:
+        for layer in backbone.layers:
+            if isinstance(layer, layers.BatchNormalization):
+                layer.trainable = False
+    return backbone
 
 
 def feature_pyramid(

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from cnnbench.models.heads import decoding
-from cnnbench.models.heads.coding import of_json
+from cnnbench.models.heads.coding import of_json, unwrapped
 
 _LATE = 2.0  # subtracted from scores, which are at most 1, so that a box comes after all others
 
@@ -155,7 +155,7 @@ class Proposals(tf.keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         own = {"count": self.count, "candidates": self.candidates, "iou": self.iou}
-        return {**super().get_config(), "detector": _plain(self.detector), **own}
+        return {**super().get_config(), "detector": unwrapped(self.detector), **own}
 
 
 @tf.keras.utils.register_keras_serializable(package="cnnbench")
@@ -201,7 +201,7 @@ class RoiAlign(tf.keras.layers.Layer):  # type: ignore[misc]
         sizes = np.array([one.shape[1:3] for one in maps], np.float32)  # rows, columns
         places = sizes.prod(axis=1).astype(np.int32)
         firsts = np.concatenate([[0], np.cumsum(places)[:-1]]).astype(np.int32)
-        flat = [tf.reshape(one, (-1, int(many), channels)) for one, many in zip(maps, places)]  # noqa: B905
+        flat = [tf.reshape(one, (-1, int(places[at]), channels)) for at, one in enumerate(maps)]
         table = tf.reshape(tf.concat(flat, axis=1) if len(flat) > 1 else flat[0], (-1, channels))
         start = tf.range(tf.shape(boxes)[0])[:, None] * int(places.sum())
         rows, columns, first = float(sizes[0, 0]), float(sizes[0, 1]), start
@@ -271,12 +271,3 @@ class OfEachImage(tf.keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "count": self.count}
-
-
-def _plain(value: Any) -> Any:
-    """Return the values of a layer's attribute, which Keras may wrap, as JSON values."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value

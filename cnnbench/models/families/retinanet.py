@@ -10,9 +10,8 @@ from typing import Any
 
 from cnnbench.models import preprocessing
 from cnnbench.models.families.anchor_outputs import anchor_outputs
-from cnnbench.models.families.layers import layers, tf
-from cnnbench.models.families.pyramid import feature_pyramid, shared_predictions
-from cnnbench.models.families.resnet import ResNet50V1_5
+from cnnbench.models.families.layers import tf
+from cnnbench.models.families.pyramid import feature_pyramid, resnet50, shared_predictions
 from cnnbench.models.heads.anchors import octave_sizes
 from cnnbench.models.heads.coding import AnchorCoding, Level
 
@@ -41,11 +40,7 @@ def RetinaNet(  # noqa: N802
     """
     if smallest_anchor < 2:
         raise ValueError("smallest_anchor must be at least 2 px")
-    backbone = ResNet50V1_5(include_top=False, input_shape=input_shape)
-    if frozen_norm:
-        for layer in backbone.layers:
-            if isinstance(layer, layers.BatchNormalization):
-                layer.trainable = False
+    backbone = resnet50(input_shape, frozen_norm)
     inputs = backbone.inputs[0]
     if not include_top:
         return tf.keras.Model(inputs, backbone.outputs[0], name="retinanet")

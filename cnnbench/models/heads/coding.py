@@ -114,6 +114,15 @@ def of_json(values: Mapping[str, Any]) -> Coding:
         raise ValueError(f"no coding of boxes: {error}") from None
 
 
+def unwrapped(value: Any) -> Any:
+    """Return the values of a layer's attribute, which Keras may wrap, as JSON values."""
+    if isinstance(value, Mapping):
+        return {str(name): unwrapped(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [unwrapped(one) for one in value]
+    return value
+
+
 def _of_level(level: Level) -> npt.NDArray[np.float64]:
     down = level.first[0] + level.step[0] * np.arange(level.rows)
     right = level.first[1] + level.step[1] * np.arange(level.columns)

@@ -26,7 +26,7 @@ def of_network(network: Any) -> str:
     layers = network._flatten_layers(include_self=False, recursive=True)
     stated = (getattr(layer, "coding", None) for layer in layers)
     found = next((one for one in stated if isinstance(one, Mapping)), {"kind": DECODED})
-    return canonical(_plain(found))
+    return canonical(codings.unwrapped(found))
 
 
 def canonical(values: Mapping[str, Any]) -> str:
@@ -51,12 +51,3 @@ def coder(encoding: str) -> Coder:
         return GridCoder(found)
     assert isinstance(found, AnchorCoding)
     return AnchorCoder(found)
-
-
-def _plain(value: Any) -> Any:
-    """Return the values of a layer's attribute, which Keras may wrap, as JSON values."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value
