@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cnnbench.errors import UserError, nearest
+from cnnbench.text import shape_text
 
 
 def of(model: Any) -> Any:
@@ -49,6 +50,31 @@ def select(paths: Sequence[str], wanted: str | None, label: str) -> str:
         hint = nearest(wanted, paths) or "it has: " + ", ".join(paths)
         raise UserError(f"{label} has no output '{wanted}'", hint=hint)
     return wanted
+
+
+def below(outputs: Mapping[str, Any], wanted: str | None, label: str) -> dict[str, Any]:
+    """Return the outputs whose paths begin with ``wanted``, or all, in the same order.
+
+    Args:
+        outputs: of the network, by their paths.
+        wanted, label: as in `chosen`.
+
+    Raises:
+        UserError: there are none (the nearest is given).
+    """
+    if wanted is None:
+        return dict(outputs)
+    known = {path: one for path, one in outputs.items() if f"{path}.".startswith(f"{wanted}.")}
+    if not known:
+        select(list(outputs), wanted, label)  # raises, with the nearest
+    return known
+
+
+def shapes_text(outputs: Mapping[str, Sequence[int | None]]) -> str:
+    """Return the outputs with their shapes without the batch: ``it returns boxes (10, 4)``."""
+    return "it returns " + ", ".join(
+        f"{path or 'one output'} ({shape_text(shape[1:])})" for path, shape in outputs.items()
+    )
 
 
 def remark(structure: Any, path: str) -> str:

@@ -14,7 +14,6 @@ from cnnbench.models import output_names
 from cnnbench.tasks.objective import Arrays
 from cnnbench.tasks.prediction import box_in_picture, box_json, edges_text
 from cnnbench.tasks.task import Prediction, Shape
-from cnnbench.text import shape_text
 
 if TYPE_CHECKING:
     from cnnbench.data.drawing import AnyMark
@@ -120,11 +119,7 @@ def paths(outputs: Mapping[str, Shape], wanted: str | None, label: str) -> str |
     Raises:
         UserError: there are no such outputs, or their shapes are not those of a detector.
     """
-    known = dict(outputs)
-    if wanted is not None:
-        known = {path: known[path] for path in known if f"{path}.".startswith(f"{wanted}.")}
-        if not known:
-            output_names.select(list(outputs), wanted, label)  # raises, with the nearest
+    known = output_names.below(outputs, wanted, label)
     if len(known) == 1:
         ((path, shape),) = known.items()
         if len(shape) == 4:
@@ -136,7 +131,4 @@ def paths(outputs: Mapping[str, Shape], wanted: str | None, label: str) -> str |
         shapes = [known[path] for path in found.values()]
         if all(len(shape) == 3 for shape in shapes) and shapes[0][2] == _COORDINATES:
             return found
-    has = ", ".join(
-        f"{path or 'one output'} ({shape_text(shape[1:])})" for path, shape in outputs.items()
-    )
-    raise UserError(f"{label}: {EXPECTED}", hint=f"it returns {has}")
+    raise UserError(f"{label}: {EXPECTED}", hint=output_names.shapes_text(outputs))

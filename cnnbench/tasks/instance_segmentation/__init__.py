@@ -39,7 +39,6 @@ class InstanceSegmentation(Detection):
     early_stop_metric = "mask_map"
     options = InstanceOptions
     most_shown = 100  # a picture without some of its masks would be misread
-    postprocessing = "decode + NMS"
     answer = "masks"
 
     @property
@@ -75,14 +74,6 @@ class InstanceSegmentation(Detection):
         from cnnbench.tasks.instance_segmentation import finished
 
         return finished.finished(network, (options or InstanceOptions()).suppression)
-
-    def finished_difference(
-        self, outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
-    ) -> tuple[float, float]:
-        """Return the largest difference between objects; equal scores have no order."""
-        from cnnbench.tasks.detection import finished
-
-        return finished.difference(outputs, expected)
 
     def aligned(
         self, outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]

@@ -25,7 +25,6 @@ from cnnbench.tasks.detection.outputs import (
 )
 from cnnbench.tasks.objective import Arrays
 from cnnbench.tasks.task import Prediction, Shape
-from cnnbench.text import shape_text
 
 if TYPE_CHECKING:
     from cnnbench.data.drawing import AnyMark
@@ -101,11 +100,7 @@ def paths(outputs: Mapping[str, Shape], wanted: str | None, label: str) -> dict[
     Raises:
         UserError: there are no such outputs, or their shapes are not those of the task.
     """
-    known = dict(outputs)
-    if wanted is not None:
-        known = {path: known[path] for path in known if f"{path}.".startswith(f"{wanted}.")}
-        if not known:
-            output_names.select(list(outputs), wanted, label)  # raises, with the nearest
+    known = output_names.below(outputs, wanted, label)
     by_name = {path.rpartition(".")[2]: path for path in known}
     found = {
         role: by_name[role]
@@ -115,10 +110,7 @@ def paths(outputs: Mapping[str, Shape], wanted: str | None, label: str) -> dict[
     detector = next((one for one in _DETECTORS if all(role in found for role in one)), None)
     if MASKS in found and detector is not None and _has_boxes(found, known, detector):
         return {role: path for role, path in found.items() if role in (*detector, PROPOSALS, MASKS)}
-    has = ", ".join(
-        f"{path or 'one output'} ({shape_text(shape[1:])})" for path, shape in outputs.items()
-    )
-    raise UserError(f"{label}: {EXPECTED}", hint=f"it returns {has}")
+    raise UserError(f"{label}: {EXPECTED}", hint=output_names.shapes_text(outputs))
 
 
 def _has_boxes(

@@ -94,17 +94,10 @@ def paths(outputs: Mapping[str, Shape], wanted: str | None, label: str) -> dict[
     Raises:
         UserError: there are no such outputs, or their shapes are not a localiser's.
     """
-    known = dict(outputs)
-    if wanted is not None:
-        known = {path: known[path] for path in known if f"{path}.".startswith(f"{wanted}.")}
-        if not known:
-            output_names.select(list(outputs), wanted, label)  # raises, with the nearest
-    has = "it returns " + ", ".join(
-        f"{path or 'one output'} ({shape_text(shape[1:])})" for path, shape in outputs.items()
-    )
+    known = output_names.below(outputs, wanted, label)
     found = _by_name(known) or _by_width(known)
     if found is None:
-        raise UserError(f"{label}: {EXPECTED}", hint=has)
+        raise UserError(f"{label}: {EXPECTED}", hint=output_names.shapes_text(outputs))
     for role, path in found.items():
         shape = known[path]
         if len(shape) != 2 or (role == BOXES and shape[1] != _COORDINATES):
