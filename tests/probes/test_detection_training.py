@@ -26,7 +26,7 @@ from cnnbench.tasks.detection.codings import stated
 from cnnbench.tasks.detection.objective import DetectionObjective
 from cnnbench.tasks.detection.outputs import LEAST_SCORE
 from tests.data import annotated
-from tests.probes import small_locators
+from tests.probes import small_locators, trainings
 from tests.probes.small_detectors import NAME, SCENES, setting
 from tests.tasks.test_suppression import plain
 
@@ -37,10 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(folder: Path, scratch: Path, name: str = NAME, **wording: Any) -> ProbeResult:
-    scratch.mkdir(exist_ok=True)
     model = small_locators.resolve(name, folder)
-    context = Context(0, scratch, scratch, search_path=(folder,), cache=folder / "cache")
-    return accuracy.run(model, setting(**wording), context)
+    return trainings.train(model, setting(**wording), folder, scratch)
 
 
 @pytest.fixture(scope="module")
@@ -135,22 +133,10 @@ def test_without_a_use_for_it_average_precision_is_not_computed(
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_from_its_last_epoch(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_training_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) -> None:
     moving = {"flip": "horizontal", "translation": 0.1, "zoom": 0.1, "crop": 0.1}
     whole_run = train(folder, tmp_path / "whole", augment=moving)
-    epoch = Training._epoch
-
-    def killed_in_the_third(self: Training, *args: Any) -> dict[str, Any]:
-        if args[-1] == 2:
-            raise KeyboardInterrupt
-        return epoch(self, *args)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Training, "_epoch", killed_in_the_third)
-        with pytest.raises(KeyboardInterrupt):
-            train(folder, tmp_path / "killed", augment=moving)
+    trainings.killed_in_the_third_epoch(lambda: train(folder, tmp_path / "killed", augment=moving))
     resumed = train(folder, tmp_path / "killed", augment=moving)
     assert resumed.metrics["box_map"] == pytest.approx(whole_run.metrics["box_map"], abs=1e-6)
     losses = [[point["loss"] for point in one.details["curve"]] for one in (resumed, whole_run)]

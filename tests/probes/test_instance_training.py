@@ -19,7 +19,7 @@ from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.tasks.instance_segmentation.outputs import Facts
 from cnnbench.tasks.instance_segmentation.training import mask_loss, packed
-from tests.probes import small_locators
+from tests.probes import small_locators, trainings
 from tests.probes.small_masks import HEAD, NAME, SCENES, network, setting
 
 
@@ -29,10 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(folder: Path, scratch: Path, name: str = NAME, **wording: Any) -> ProbeResult:
-    scratch.mkdir(exist_ok=True)
     model = small_locators.resolve(name, folder)
-    context = Context(0, scratch, scratch, search_path=(folder,), cache=folder / "cache")
-    return accuracy.run(model, setting(**wording), context)
+    return trainings.train(model, setting(**wording), folder, scratch)
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,8 @@ from cnnbench.errors import JobFailed, UserError
 from cnnbench.models import registry
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.training import loop
-from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.interface import Context, ProbeResult
-from tests.probes import small_locators
+from tests.probes import small_locators, trainings
 from tests.probes.small_locators import setting
 
 
@@ -24,10 +23,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(folder: Path, scratch: Path, name: str = "trunk+box", **wording: Any) -> ProbeResult:
-    scratch.mkdir(exist_ok=True)
     model = small_locators.resolve(name, folder)
-    context = Context(0, scratch, scratch, search_path=(folder,), cache=folder / "cache")
-    return accuracy.run(model, setting(**wording), context)
+    return trainings.train(model, setting(**wording), folder, scratch)
 
 
 @pytest.fixture(scope="module")
@@ -79,22 +76,10 @@ def test_a_kept_file_is_trained_and_evaluated_again(
 
 
 @pytest.mark.slow  # fast for classes: the loop is the same
-def test_a_killed_training_goes_on_from_its_last_epoch(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_training_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) -> None:
     short = {"train_examples": 128, "augment": {"flip": "horizontal", "translation": 0.1}}
     whole_run = train(folder, tmp_path / "whole", **short)
-    epoch = Training._epoch
-
-    def killed_in_the_third(self: Training, *args: Any) -> dict[str, Any]:
-        if args[-1] == 2:
-            raise KeyboardInterrupt
-        return epoch(self, *args)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Training, "_epoch", killed_in_the_third)
-        with pytest.raises(KeyboardInterrupt):
-            train(folder, tmp_path / "killed", **short)
+    trainings.killed_in_the_third_epoch(lambda: train(folder, tmp_path / "killed", **short))
     resumed = train(folder, tmp_path / "killed", **short)
     for name in ("mean_iou", "top1", "located_top1"):
         assert resumed.metrics[name] == pytest.approx(whole_run.metrics[name], abs=1e-6)

@@ -20,6 +20,7 @@ from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.tasks.segmentation import SEGMENTATION
 from tests.data import annotated
+from tests.probes import trainings
 from tests.probes.small_segmenters import SCENES, resolve, setting
 
 
@@ -29,9 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(folder: Path, scratch: Path, name: str = "tiny", **wording: Any) -> ProbeResult:
-    scratch.mkdir(exist_ok=True)
-    context = Context(0, scratch, scratch, search_path=(folder,), cache=folder / "cache")
-    return accuracy.run(resolve(name, folder), setting(**wording), context)
+    return trainings.train(resolve(name, folder), setting(**wording), folder, scratch)
 
 
 @pytest.fixture(scope="module")
@@ -109,22 +108,10 @@ def test_early_stopping_keeps_the_epoch_with_the_best_mean_iou(
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_from_its_last_epoch(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_training_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) -> None:
     moving = {"flip": "horizontal", "translation": 0.1, "rotation": 0.1, "zoom": 0.1}
     whole_run = train(folder, tmp_path / "whole", augment=moving)
-    epoch = Training._epoch
-
-    def killed_in_the_third(self: Training, *args: Any) -> dict[str, Any]:
-        if args[-1] == 2:
-            raise KeyboardInterrupt
-        return epoch(self, *args)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Training, "_epoch", killed_in_the_third)
-        with pytest.raises(KeyboardInterrupt):
-            train(folder, tmp_path / "killed", augment=moving)
+    trainings.killed_in_the_third_epoch(lambda: train(folder, tmp_path / "killed", augment=moving))
     resumed = train(folder, tmp_path / "killed", augment=moving)
     losses = [[point["loss"] for point in one.details["curve"]] for one in (resumed, whole_run)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
