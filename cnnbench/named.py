@@ -18,7 +18,8 @@ _SHAPE = re.compile(r"\d+x\d+(?:x\d+)?")
 _INTEGER = re.compile(r"[+-]?\d+")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?")
 _WORDS: dict[str, Value] = {"true": True, "false": False, "none": None}
-_BARE = re.compile(r"[^\s,=\[\]'\"\\](?:[^,=\[\]'\"\\]*[^\s,=\[\]'\"\\])?")
+# Braces are those of a sweep, which is expanded before a name is read.
+_BARE = re.compile(r"[^\s,=\[\]{}'\"\\](?:[^,=\[\]{}'\"\\]*[^\s,=\[\]{}'\"\\])?")
 _PART = re.compile(r"""(?:[^,'"]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
 _MAX_LENGTH = 1000
 _SYNTAX = "write Name or Name[parameter=value,...]"
@@ -84,7 +85,7 @@ def read(text: str) -> Value:
         return _float(text)
     if _SHAPE.fullmatch(text):
         return tuple(_integer(size) for size in text.split("x"))
-    if text[0] in "'\"":
+    if text[:1] in ("'", '"'):
         return _unquoted(text)
     if not _BARE.fullmatch(text):
         raise UserError(f"the value {text} needs quotes", hint=_SYNTAX)

@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 
 from cnnbench import units
 from cnnbench.analysis.building import named_model, one_layer_model
+from cnnbench.analysis.converted.inspection import inspect_file, network_of
 from cnnbench.analysis.count import Counted, Parameters, count, depth, parameters
 from cnnbench.analysis.graph import FLOAT_BYTES, Call, Graph
 from cnnbench.analysis.inference_memory import Liveness, largest_batch, liveness
@@ -93,6 +94,11 @@ def inspect(
     if not is_keras2(model):
         keras_backend.check_here()
     rule, limit = check_options(batch_size, convention, dtype, fit)
+    words = fit if isinstance(fit, str) else units.show(fit, "bytes")
+    if (converted := network_of(model)) is not None:
+        named = name or model.name
+        counting = (batch_size, (convention, rule), dtype, input_shape, in_place)
+        return inspect_file(converted, *counting, named, words, limit)
     inputs = wanted_inputs(model, input_shape)
     graph = traced(model, inputs) if rule.traced else operations(model, inputs)
     found = count(graph, rule)
@@ -142,7 +148,7 @@ def inspect(
         training_method=method,
         training_reason=why,
         unbuilt=weights.unbuilt,
-        fit=fit if isinstance(fit, str) else units.show(fit, "bytes"),
+        fit=words,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cnnbench.analysis.result import Inspection
+from cnnbench.analysis.result import AddedTable, Inspection
 from cnnbench.text import html_table, printable_lines, shape_text
 from cnnbench.units import Unit, show
 
@@ -18,6 +18,8 @@ Fact = tuple[str, str]  # name and text
 HEAVY = 0.05
 """A layer is marked from this share of the MACs on."""
 
+_LONGEST_VALUE = 48  # characters of a fact in the column of values, which a sentence would widen
+
 
 def as_text(inspection: Inspection, layers: bool = False) -> str:
     """Return the metrics and the share of each type of layer, then a row a layer if ``layers``."""
@@ -25,6 +27,7 @@ def as_text(inspection: Inspection, layers: bool = False) -> str:
     parts = [
         summary(found, inspection.facts, inspection.statement),
         share_table(inspection.shares()),
+        *(added_table(table) for one in inspection.additions for table in one.tables),
         *([layer_table(found)] if layers else []),
     ]
     return printable_lines("\n".join(parts))
@@ -46,13 +49,16 @@ def summary(found: Mapping[str, Any], facts: Sequence[Fact], statement: str) -> 
     """
     table = _table(("",), ("",), show_header=False)
     table.add_column(no_wrap=True)
-    for row in _metrics(found):
+    rows = [*_metrics(found), *((*fact, "") for fact in facts if len(fact[1]) <= _LONGEST_VALUE)]
+    for row in rows:
         table.add_row(*row)
-    for name, text in facts:
-        table.add_row(name, text, "")
+    widest = max((len(name) for name, *_ in rows), default=0)
+    sentences = [
+        f"{name:<{widest}}  {text}\n" for name, text in facts if len(text) > _LONGEST_VALUE
+    ]
     notes = [statement, "MACs and FLOPs are per image, activation memory per batch."]
     notes += [f"{note[:1].upper()}{note[1:]}." for note in found["notes"]]
-    return f"{_head(found)}\n\n{_drawn(table)}\n" + "\n".join(notes) + "\n"
+    return f"{_head(found)}\n\n{_drawn(table)}{''.join(sentences)}\n" + "\n".join(notes) + "\n"
 
 
 def _head(found: Mapping[str, Any]) -> str:
@@ -90,7 +96,7 @@ def layer_table(found: Mapping[str, Any]) -> str:
             f"{layer['macs']:,}",
             f"{100 * share:.1f} %",
             show(layer["activation_bytes"], "bytes"),
-            str(layer["receptive_field_px"]),
+            "" if layer["receptive_field_px"] is None else str(layer["receptive_field_px"]),
             show(layer["live_bytes"], "bytes"),
         )
     return f"{_drawn(table)}* at least {100 * HEAVY:.0f} % of the MACs\n"
@@ -106,6 +112,15 @@ def share_table(shares: Sequence[Mapping[str, Any]]) -> str:
                 one["type"], str(one["calls"]), f"{one['params']:,}", f"{one['macs']:,}", share
             )
     return _drawn(table)
+
+
+def added_table(added: AddedTable) -> str:
+    """Return a table of numbers that were not counted, with its title and note."""
+    texts = len(added.heads) - added.numbers
+    table = _table(added.heads[:texts], added.heads[texts:])
+    for row in added.rows:
+        table.add_row(*row)
+    return f"{added.title}\n{_drawn(table)}" + (f"{added.note}\n" if added.note else "")
 
 
 def _table(texts: Sequence[str], numbers: Sequence[str], show_header: bool = True) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ _METHODS = {
 class Row:
     """One layer call: MACs and FLOPs per image, bytes per batch, receptive field in input pixels.
 
-    Shapes are without the batch axis.
+    Shapes are without the batch axis. The receptive field is None if it is not followed.
     """
 
     name: str
@@ -39,7 +40,35 @@ class Row:
     flops: int
     activation_bytes: int
     live_bytes: int
-    receptive_field_px: int
+    receptive_field_px: int | None
+
+
+@dataclass(frozen=True)
+class AddedTable:
+    """A table that is shown below the counts; ``numbers`` columns at the end are numbers."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Addition:
+    """Numbers beside the counts of an inspection, which were not counted: measured or predicted.
+
+    Attributes:
+        key: of its values in JSON.
+        value: plain values.
+        facts: a name and a text each, which say how the numbers were found.
+        tables: shown below the counts.
+    """
+
+    key: str
+    value: Any
+    facts: tuple[tuple[str, str], ...] = ()
+    tables: tuple[AddedTable, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,6 +95,9 @@ class Inspection:
         training_reason: why the gradient graph could not be traced although requested, or "".
         unbuilt: layers that inference does not use and that have no weights yet.
         fit: the memory of ``metrics["max_batch"]``, as text; empty if it was not asked for.
+        left_out: metrics that have no meaning for this model, with the reason.
+        remarks: further notes, without the full stop.
+        additions: what was measured or predicted beside the counts.
     """
 
     model: str
@@ -85,6 +117,9 @@ class Inspection:
     training_reason: str = ""
     unbuilt: tuple[str, ...] = ()
     fit: str = ""
+    left_out: Mapping[str, str] = attribute(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    additions: tuple[Addition, ...] = ()
 
     def __str__(self) -> str:
         from cnnbench.analysis.inspection_text import as_text
@@ -129,7 +164,10 @@ class Inspection:
                 f"from {self.field.sees_all} on, every output depends on the whole input; the "
                 "receptive field is that of the layers before it"
             )
-        return found
+        for why in dict.fromkeys(self.left_out.values()):
+            named = [name for name, reason in self.left_out.items() if reason == why]
+            found.append(f"left out: {', '.join(named)}: {why}")
+        return [*found, *self.remarks]
 
     @property
     def statement(self) -> str:
@@ -142,15 +180,20 @@ class Inspection:
         axes = self.field.axes
         strides = shape_text(axis.stride for axis in axes)
         padding = shape_text(-axis.start for axis in axes)
-        found = [
-            ("layer of the inference peak", self.peak_layer),
-            ("training memory method", _METHODS[self.training_method]),
-            ("output stride, padding", f"{strides}, {padding}" if axes else "none"),
-            ("first layer with a global field", self.field.sees_all or "none"),
+        found = [("layer of the inference peak", self.peak_layer)]
+        if "activation_train_bytes" in self.metrics:
+            found.append(("training memory method", _METHODS[self.training_method]))
+        if "receptive_field_px" in self.metrics:
+            found += [
+                ("output stride, padding", f"{strides}, {padding}" if axes else "none"),
+                ("first layer with a global field", self.field.sees_all or "none"),
+            ]
+        found += [
             ("counting method", self.graph.method),
             ("FLOPs per byte moved", f"{self.arithmetic_intensity:.1f}"),
         ]
-        return [*found, ("max_batch is for inference in", self.fit)] if self.fit else found
+        found += [("max_batch is for inference in", self.fit)] if self.fit else []
+        return found + [fact for one in self.additions for fact in one.facts]
 
     @property
     def arithmetic_intensity(self) -> float:
@@ -219,4 +262,6 @@ class Inspection:
             "bounds": dict(self.bounds),
             "notes": self.notes,
             "counted_from": self.graph.method,
+            **({"left_out": dict(self.left_out)} if self.left_out else {}),
+            **{one.key: one.value for one in self.additions},
         }

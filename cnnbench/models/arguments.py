@@ -98,12 +98,15 @@ def _output(value: Any) -> str | None:
 
 
 def _shape(value: Any, entry: Entry) -> tuple[int, ...]:
-    if not isinstance(value, tuple) or not all(1 <= size <= _MAX_SIZE for size in value):
+    """Return an input shape; ``96`` and ``96x96`` get the channels of the model's own input."""
+    sizes = (value, value) if type(value) is int else value
+    if not isinstance(sizes, tuple) or not all(1 <= size <= _MAX_SIZE for size in sizes):
         raise UserError(
-            f"{entry.name}: input_shape={show(value)} is not a shape", hint="write 128x128x3"
+            f"{entry.name}: input_shape={show(value)} is not a shape",
+            hint="write 128x128x3, 128x128 or 128",
         )
     channels = entry.input_shape[-1:] or (3,)
-    return value if len(value) == 3 else value + channels
+    return sizes if len(sizes) == 3 else sizes + channels
 
 
 def _classes(value: Any, entry: Entry) -> int:

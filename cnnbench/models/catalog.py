@@ -1,23 +1,24 @@
 """Every architecture that cnnbench knows by name: plain data, nothing heavy is imported.
 
-A new architecture is one builder in ``families/`` and one line in ``catalog.csv``.
+A new architecture is one builder in ``families/`` and one line in ``catalog.csv``, in which
+``python -m tests.models.counted NAME`` fills in the parameters, counted and named, and the MACs.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cnnbench.errors import plain
-from cnnbench.models.heads import Head
-from cnnbench.text import shape_text
 
 if TYPE_CHECKING:
     from cnnbench.data.pictures import Fit
+
+FLOAT32_BYTES = 4
 
 Origin = Literal["keras.applications", "cnnbench", "user", "head"]
 
@@ -40,6 +41,9 @@ class Entry:
         task: what the model is for: ``classification``.
         class_names: of its classes, in the order of its outputs; () if unknown.
         fit: how its training brought pictures of another shape to its input; None if unknown.
+        training: data set and settings of its training, as its file states them; empty if unknown.
+        macs: multiply-adds for one image at the defaults, or None.
+        takes: parameters besides input shape and classes.
     """
 
     name: str
@@ -55,6 +59,19 @@ class Entry:
     task: str = "classification"
     class_names: tuple[str, ...] = ()
     fit: Fit | None = None
+    training: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    macs: int | None = None
+    takes: tuple[str, ...] = ()
+
+    @property
+    def file_bytes(self) -> int | None:
+        """The size of a float32 file, estimated from the parameters; None if they are unknown."""
+        return None if self.params is None else FLOAT32_BYTES * self.params
+
+    @property
+    def weights(self) -> str | None:
+        """The weights that can be had for it, ``imagenet`` or None."""
+        return "imagenet" if self.source == "keras.applications" else None
 
     @classmethod
     def of_user(
@@ -71,8 +88,9 @@ class Entry:
     def to_json(self) -> dict[str, Any]:
         """Return the facts as plain values, as ``cnnbench models --json`` prints them."""
         facts = ("name", "family", "year", "task", "input_shape", "params", "source", "paper")
-        found = {name: getattr(self, name) for name in (*facts, "min_size")}
-        return {**found, "input_shape": list(self.input_shape)}
+        new = ("min_size", "macs", "file_bytes", "weights", "takes")
+        found = {name: getattr(self, name) for name in (*facts, *new)}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in found.items()}
 
 
 def canonical(name: str) -> str | None:
@@ -89,49 +107,6 @@ def published(label: str) -> Mapping[str, float]:
     return _published().get(label, {})
 
 
-def table(entries: Sequence[Entry]) -> list[str]:
-    """Return the lines of a table, numbers aligned to the right, the paper in the last column."""
-    titles = ("Model", "Family", "Year", "Task", "Input", "Params", "Source", "Paper")
-    return _lines([titles, *map(_cells, entries)], titles.index("Params"))
-
-
-def head_table(heads: Mapping[str, Head]) -> list[str]:
-    """Return the lines of a table of heads, and how to name a model with one."""
-    rows = [("Head", "Task", ""), *((f"+{n}", one.task, one.summary) for n, one in heads.items())]
-    example = f"MobileNetV2+{next(iter(heads))}"
-    return [*_lines(rows), f"A head goes on any backbone: BACKBONE+HEAD, for example {example}."]
-
-
-def head_json(name: str, head: Head) -> dict[str, Any]:
-    """Return the facts about a head with the keys of `Entry.to_json`."""
-    entry = Entry(f"+{name}", "head", None, "", (), None, None, "head", "", 0, head.task)
-    return {**entry.to_json(), "summary": head.summary}
-
-
-def _lines(rows: Sequence[tuple[str, ...]], right: int | None = None) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if column == right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def _cells(entry: Entry) -> tuple[str, ...]:
-    return (
-        entry.name,
-        entry.family,
-        str(entry.year or ""),
-        entry.task,
-        shape_text(entry.input_shape),
-        "" if entry.params is None else f"{entry.params:,}",
-        entry.source,
-        entry.paper,
-    )
-
-
 def _entry(row: Mapping[str, str]) -> Entry:
     return Entry(
         name=row["name"],
@@ -139,13 +114,19 @@ def _entry(row: Mapping[str, str]) -> Entry:
         year=int(row["year"]),
         paper=row["paper"],
         input_shape=tuple(int(size) for size in row["input_shape"].split("x")),
-        params=int(row["params"]),
+        params=_number(row["params"]),
         min_size=int(row["min_size"]),
         source="keras.applications" if row["builder"].startswith("keras.") else "cnnbench",
         builder=row["builder"],
         classes=int(row["classes"]),
         task=row["task"],
+        macs=_number(row["macs"]),
+        takes=tuple(row["takes"].split()),
     )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text else None
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -50,6 +50,14 @@ class ModelInfo(Protocol):
         """The model under its head, with the input at which it is built; None without a head."""
 
     @property
+    def is_trained(self) -> bool:
+        """True if the model comes with its own weights, as one in a file."""
+
+    @property
+    def converted_file(self) -> Path | None:
+        """The converted file that the model is, which runtimes open as it is; None for Keras."""
+
+    @property
     def output(self) -> str | None:
         """Path of the output with the classes (`models.output_names`); None for the first."""
 
@@ -70,10 +78,6 @@ class ModelHandle(ModelInfo, Protocol):
     @property
     def backbone(self) -> ModelHandle | None:
         """The model under its head, with the input at which it is built; None without a head."""
-
-    @property
-    def is_trained(self) -> bool:
-        """True if the model comes with its own weights, as one in a file."""
 
     @property
     def class_names(self) -> tuple[str, ...]:

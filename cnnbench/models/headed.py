@@ -51,7 +51,8 @@ def resolve(
     if isinstance(head, EnlargingHead):
         factory = EnlargingFactory(backbone, name, head, hashed)
     whole = f"{factory.bare_label}+{name}"
-    entry = replace(backbone.entry, name=whole, task=head.task, params=None)
+    # What is known of the backbone does not hold for the whole.
+    entry = replace(backbone.entry, name=whole, task=head.task, params=None, macs=None)
     asked = ModelName(whole, given.parameters, written.text_with(backbone.text))
     model = Model.from_name(asked, entry, _signature(head), factory)
     _check_interface(model, factory)

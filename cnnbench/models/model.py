@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from cnnbench.environment import keras_backend
 from cnnbench.errors import UserError, brief, explained
@@ -13,6 +14,7 @@ from cnnbench.models import catalog
 from cnnbench.models import weights as weight_files
 from cnnbench.models.arguments import choose
 from cnnbench.models.catalog import Entry
+from cnnbench.models.factory import AssemblingFactory, ConvertedFactory, NetworkFactory
 from cnnbench.models.heads import PREFIX
 from cnnbench.models.model_name import ModelName
 from cnnbench.models.signature import Signature
@@ -41,58 +43,12 @@ class Request:
     parameters: Mapping[str, Any]
     changed: frozenset[str] = frozenset()
 
-    def refused(self, error: Exception) -> UserError:
+    def refused(self, error: BaseException, where: str = "") -> UserError:
         """Return a builder's exception as an error of one line."""
         # The messages of other types are unclear without the type.
         is_plain = isinstance(error, ValueError | TypeError) and str(error)
         words = brief(error) if is_plain else explained(error)
-        return UserError(f"{self.label} cannot be built: {words}")
-
-
-class NetworkFactory(Protocol):
-    """Builds the network of one model; each `ModelSource` has its own kind."""
-
-    @property
-    def is_trained(self) -> bool:
-        """True if the network comes with its own weights."""
-
-    def takes(self, argument: str) -> bool:
-        """Return whether ``input_shape``, ``classes`` or ``include_top`` can be changed."""
-
-    def architecture(self, request: Request) -> Any:
-        """Return the ``keras.Model`` with initial weights."""
-
-    def pretrained(self, request: Request) -> Any:
-        """Return the ``keras.Model`` with ImageNet weights, or raise `Unavailable`."""
-
-    def restore(self, model: Any) -> None:
-        """Load the weights that the model comes with, if any."""
-
-    def preprocess(self, images: Any, parameters: Mapping[str, Any]) -> Any:
-        """Map float32 images in 0..255 to the inputs that the network expects."""
-
-    def fingerprint(self) -> Mapping[str, Any]:
-        """Return what else affects results besides name and parameters: hashes of its source."""
-
-
-@runtime_checkable
-class AssemblingFactory(NetworkFactory, Protocol):
-    """A factory of backbones with a head; a file may have the weights of the backbone alone."""
-
-    @property
-    def backbone(self) -> Model:
-        """The model under the head."""
-
-    def assembled(self, request: Request, source: str | Path | None) -> Any:
-        """Return the ``keras.Model`` with weights.
-
-        Args:
-            request: the network.
-            source: ``'imagenet'``, a weights file, or None for those that it comes with.
-        """
-
-    def trained(self, request: Request, source: str | Path | None) -> Any:
-        """Return the same, or raise `UserError` where ``source`` has no weights for a part."""
+        return UserError(f"{self.label} cannot be built: {words}", where)
 
 
 @dataclass(frozen=True)
@@ -137,7 +93,7 @@ class Model:
         chosen = vars(choose(written, entry, signature))
         return cls(text=written.text, entry=entry, factory=factory, stated=stated, **chosen)
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The canonical name, with the parameters that are not at their defaults, in order."""
         given = dict(self.parameters)
@@ -184,6 +140,12 @@ class Model:
     def is_trained(self) -> bool:
         """True if the model comes with its own weights, as one in a file."""
         return self.factory.is_trained
+
+    @property
+    def converted_file(self) -> Path | None:
+        """The converted file that the model is, which runtimes open as it is; None for Keras."""
+        factory = self.factory
+        return factory.converted_file if isinstance(factory, ConvertedFactory) else None
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from cnnbench import named
 from cnnbench.named import Named, Value
+from cnnbench.text import natural
+
+FEW = 6
+"""So many models are named one by one in remarks, more by architecture."""
 
 # A name, and what may follow it in brackets; the whole text of a head.
 _HEAD = re.compile(r"\s*[A-Za-z_]\w*\s*(?:\[.*\]\s*)?", re.DOTALL)
@@ -61,6 +67,18 @@ def parse(text: str) -> ModelName:
     if place < len(text):
         head = named.parse(text[place + 1 :], "head", "box[classes=10]")
     return ModelName(backbone.name, backbone.parameters, text, head)
+
+
+def by_architecture(labels: Iterable[str], most: int = FEW) -> list[str]:
+    """Return ``labels``; more than ``most`` are counted by name and head: ``MobileNetV2 (6)``."""
+    found = sorted(labels, key=natural)
+    if len(found) <= most:
+        return found
+    counts: Counter[str] = Counter()
+    for label in found:
+        name = parse(label)
+        counts[name.name if name.head is None else f"{name.name}+{name.head.name}"] += 1
+    return [name if count == 1 else f"{name} ({count})" for name, count in counts.items()]
 
 
 def _before_head(text: str) -> int:

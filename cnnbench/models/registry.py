@@ -11,7 +11,8 @@ from pathlib import Path
 
 from cnnbench.errors import UserError, nearest, nearest_or_all, plain
 from cnnbench.files import check_path
-from cnnbench.models import headed, model_name, registered
+from cnnbench.models import headed, model_name, registered, sweep
+from cnnbench.models.arguments import OF_WHOLE
 from cnnbench.models.catalog import ENTRIES, Entry
 from cnnbench.models.heads import HEADS, Head
 from cnnbench.models.model import Model
@@ -23,7 +24,7 @@ __all__ = ["entries", "heads", "names", "register", "resolve"]
 
 _SAVED_MODEL = "saved_model.pb"
 _TRACKING = "tracking"
-_OTHER_FORMATS = (".h5", ".hdf5", ".pb", ".tflite", ".onnx", ".pt", ".pth")
+_OTHER_FORMATS = (".h5", ".hdf5", ".pb", ".onnx", ".pt", ".pth")
 
 
 def resolve(text: str, search_path: Sequence[Path] = ()) -> Model:
@@ -31,14 +32,15 @@ def resolve(text: str, search_path: Sequence[Path] = ()) -> Model:
 
     ``text`` is a name of the catalogue (case, ``_`` and ``-`` are ignored), a name given by
     ``@cnnbench.register`` in a Python file of ``search_path`` or by an entry point,
-    ``package.module:builder``, ``file.py:builder``, a ``.keras`` file, or a form that an installed
-    `ModelSource` adds; parameters follow in brackets. A head may follow: ``+box[classes=10]``.
+    ``package.module:builder``, ``file.py:builder``, ``file.py``, a ``.keras`` or ``.tflite`` file,
+    or a form that an installed `ModelSource` adds; parameters follow in brackets. A head may
+    follow: ``+box[classes=10]``.
 
     Raises:
         UserError: no such model or head (the nearest is given), parameters that it does not take,
-            or a backbone that cannot have the head.
+            a backbone that cannot have the head, or a sweep of several models.
     """
-    written = model_name.parse(text)
+    written = model_name.parse(sweep.only(text))
     if written.head is None:
         return _resolve(written, search_path)
     return headed.resolve(written, lambda backbone: _resolve(backbone, search_path))
@@ -58,10 +60,8 @@ def _hint(name: str, search_path: Sequence[Path]) -> str:
         return "a SavedModel is a graph without layers: save it with model.save('net.keras')"
     if name.removeprefix("+") in HEADS:
         return f"a head needs a backbone: MobileNetV2+{name.removeprefix('+')}"
-    if name.endswith(".py"):
-        return f"name the function in it that builds the network: {name}:builder"
     if name.endswith(_OTHER_FORMATS):
-        return "only .keras files can be read: save the network with model.save('net.keras')"
+        return "only .keras and .tflite files can be read: save it with model.save('net.keras')"
     known = [*ENTRIES, *registered.builders(search_path)]
     return nearest(name, known) or "`cnnbench models` lists them"
 
@@ -78,7 +78,8 @@ def entries(
 
     Args:
         family: only this family.
-        task: only models for this task; ``tracking`` lists detectors, which any tracker follows.
+        task: only models for this task; ``tracking`` lists those that find boxes, which any tracker
+            follows.
         part: only names that contain this text.
 
     Raises:
@@ -92,7 +93,7 @@ def entries(
     if task is not None:
         known = [entry.task for entry in found] + [head.task for head in HEADS.values()]
         _check(task, [*known, _TRACKING], "task", "--task")
-        found = [entry for entry in found if plain(entry.task) == plain(_of_heads(task))]
+        found = [entry for entry in found if plain(entry.task) in _serving(task)]
     if part is not None:
         found = [entry for entry in found if plain(part) in plain(entry.name)]
         if not found and not heads(part=part):
@@ -103,18 +104,18 @@ def entries(
 
 def heads(task: str | None = None, part: str | None = None) -> dict[str, Head]:
     """Return the heads by name: those for a task, or whose name contains ``part``."""
-    task = task and _of_heads(task)
     return {
         name: head
         for name, head in HEADS.items()
-        if (task is None or plain(head.task) == plain(task))
+        if (task is None or plain(head.task) in _serving(task))
         and (part is None or plain(part).removeprefix("+") in plain(name))
     }
 
 
-def _of_heads(task: str) -> str:
-    """Return the task of the heads and models that serve ``task``: a detector is half a tracker."""
-    return "detection" if plain(task) == _TRACKING else task
+def _serving(task: str) -> set[str]:
+    """Return the tasks, in plain letters, of the heads and models that serve ``task``."""
+    with_boxes = ("detection", "instance_segmentation")
+    return {plain(one) for one in (with_boxes if plain(task) == _TRACKING else (task,))}
 
 
 def _check(wanted: str, valid: Sequence[str], kind: str, where: str) -> None:
@@ -126,6 +127,8 @@ def _entry(name: str) -> Entry:
     if name in ENTRIES:
         return ENTRIES[name]
     try:
-        return replace(resolve(name).entry, name=name)
+        model = resolve(name)
+        takes = tuple(parameter for parameter in model.defaults if parameter not in OF_WHOLE)
+        return replace(model.entry, name=name, takes=takes)
     except UserError:  # a broken package must not hide the others; using the model reports it
         return Entry.of_user(name, registered.installed()[name])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.errors import UserError, nearest
+from cnnbench.models.user_errors import shown
 
 REQUIRED = object()
 """The default of a parameter that has none."""
@@ -51,7 +52,6 @@ class Signature:
         return self.open or argument in self.accepts
 
 
-@lru_cache(maxsize=256)
 def read(file: Path, builder: str) -> Signature:
     """Return the signature of the function or class ``builder`` at the top level of ``file``.
 
@@ -61,44 +61,66 @@ def read(file: Path, builder: str) -> Signature:
     Raises:
         UserError: the file cannot be parsed, or has no such name (the nearest is given).
     """
-    found = dict(_definitions(_parse(file)))
+    found = dict(_definitions(parse(file)))
     if builder not in found and _EVERYTHING in found:
         return Signature(open=True)
     if builder not in found:
         builders = [name for name, node in found.items() if node and not name.startswith("_")]
         hint = nearest(builder, builders) or "it has: " + ", ".join(builders or ["no function"])
-        raise UserError(f"no '{builder}' in {file}", hint=hint)
-    return _signature(found[builder])
+        raise UserError(f"no '{builder}' in {shown(file)}", hint=hint)
+    return of(found[builder])
 
 
 def registered(file: Path) -> dict[str, str]:
     """Return registered name -> builder, for every ``@cnnbench.register`` in ``file``."""
     names = {
-        _registered_name(node): name
-        for name, node in _definitions(_parse(file))
-        if node is not None
+        _registered_name(node): name for name, node in _definitions(parse(file)) if node is not None
     }
     return {registered: name for registered, name in names.items() if registered}
 
 
-def _parse(file: Path) -> ast.Module:
+@lru_cache(maxsize=256)
+def _parsed(file: Path, _stamp: tuple[int, int]) -> ast.Module:
+    return ast.parse(file.read_bytes(), str(file))
+
+
+def parse(file: Path) -> ast.Module:
+    """Return the syntax tree of a Python file.
+
+    Raises:
+        UserError: it cannot be read or parsed.
+    """
     try:
-        return ast.parse(file.read_bytes(), str(file))
+        found = file.stat()
+        return _parsed(file, (found.st_mtime_ns, found.st_size))
     except SyntaxError as error:
-        raise UserError(f"not valid Python: {error.msg}", f"{file}:{error.lineno}") from None
+        raise UserError(f"not valid Python: {error.msg}", f"{shown(file)}:{error.lineno}") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot be read: {error}", str(file)) from None
+        raise UserError(f"cannot be read: {error}", shown(file)) from None
     except (MemoryError, RecursionError):  # raised by the parser for thousands of brackets
-        raise UserError("cannot be read: nested too deeply", str(file)) from None
+        raise UserError("cannot be read: nested too deeply", shown(file)) from None
 
 
 Definition = ast.FunctionDef | ast.ClassDef
 _EVERYTHING = "*"
 
 
+def statements(module: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements that importing a module runs, also those inside ``if`` and ``try``.
+
+    Those of ``if __name__ == "__main__"`` do not run.
+    """
+    for node in ast.iter_child_nodes(module):
+        if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+            continue
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.With | ast.ExceptHandler):
+            yield from statements(node)
+
+
 def _definitions(module: ast.AST) -> Iterator[tuple[str, Definition | None]]:
     """Yield every name at the top level, with its definition if it is a function or a class."""
-    for node in ast.iter_child_nodes(module):
+    for node in statements(module):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name, node
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -107,8 +129,6 @@ def _definitions(module: ast.AST) -> Iterator[tuple[str, Definition | None]]:
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             yield from ((name, None) for target in targets for name in _assigned(target))
-        elif isinstance(node, ast.If | ast.Try | ast.With | ast.ExceptHandler):
-            yield from _definitions(node)
 
 
 def _assigned(target: ast.expr) -> Iterator[str]:
@@ -120,7 +140,8 @@ def _assigned(target: ast.expr) -> Iterator[str]:
             yield from _assigned(part)
 
 
-def _signature(node: Definition | None) -> Signature:
+def of(node: Definition | None) -> Signature:
+    """Return the signature of a definition; without one, any argument is accepted."""
     function = _constructor(node) if isinstance(node, ast.ClassDef) else node
     if node is None or function is None:
         return Signature(open=True)

@@ -15,6 +15,7 @@ from cnnbench.errors import UserError
 from tests.analysis.nets import RawConvolution, layers, one, resnet34
 
 
+@pytest.mark.slow
 def test_counts_the_chapters_resnet34_with_subclassed_units() -> None:
     with weightless():
         found = inspect(resnet34())

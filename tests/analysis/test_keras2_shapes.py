@@ -12,6 +12,8 @@ import pytest
 
 from tests.analysis.keras2_shapes import MACS
 
+pytestmark = pytest.mark.slow  # a process counts each network three times
+
 
 @pytest.fixture(scope="module")
 def counted() -> Any:

@@ -34,6 +34,7 @@ def output(environ: dict[str, str], *command: str, cwd: Path | None = None) -> s
     return done.stdout
 
 
+@pytest.mark.slow
 def test_inspect_ignores_the_users_keras_json(odd: dict[str, str]) -> None:
     command = ("-m", "cnnbench", "inspect", "ResNet18", "--json")
     metrics = json.loads(output(odd | _ODD_SHELL, *command))["metrics"]
@@ -68,7 +69,10 @@ print(type(tf.keras.layers.Dense(1)).__module__.split(".")[0])
 """
 
 
-@pytest.mark.parametrize(("legacy", "keras"), [("0", "keras"), ("1", "tf_keras")])
+@pytest.mark.parametrize(
+    ("legacy", "keras"),
+    [("0", "keras"), pytest.param("1", "tf_keras", marks=pytest.mark.slow)],
+)
 def test_settings_of_the_users_process_are_restored(
     odd: dict[str, str], legacy: str, keras: str
 ) -> None:
@@ -87,12 +91,14 @@ print(found.metrics["macs"], found.metrics["activation_sum_bytes"])
 """
 
 
+@pytest.mark.slow
 def test_a_live_network_keeps_the_settings_it_was_built_with(odd: dict[str, str]) -> None:
     macs, activations = output(odd, "-c", _LIVE).split()
     # 6 x 6 positions of 4 filters of 3 x 3 x 3; 4 x 6 x 6 numbers of two bytes.
     assert (int(macs), int(activations)) == (36 * 4 * 27, 4 * 36 * 2)
 
 
+@pytest.mark.slow
 def test_the_keras_2_process_of_compression_uses_standard_settings(odd: dict[str, str]) -> None:
     body = (
         "from cnnbench.probes.compression.networks import use_keras_2\n"
@@ -134,6 +140,7 @@ probes:
 """
 
 
+@pytest.mark.slow
 def test_workers_use_standard_settings(odd: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text(_BUILDER)
     (tmp_path / "odd.yaml").write_text(_SUITE)

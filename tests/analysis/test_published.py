@@ -29,10 +29,18 @@ CORRECTED = {
     ("DenseNet169", "3.5"): ("3.360", "of another paper; timm has 3.4"),
 }
 CONVOLUTIONS_ONLY = ("VGG16", "15.3")
-BIG = ("EfficientNetB4", "EfficientNetB5", "EfficientNetB6", "EfficientNetB7", "NASNetLarge")
-BIG += ("EfficientNetV2S", "EfficientNetV2M", "EfficientNetV2L", "InceptionResNetV2")
-BIG += ("ConvNeXtSmall", "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtXLarge", "DenseNet201")
-BIG += ("EfficientNetB2", "EfficientNetB3", "EfficientNetV2B2", "EfficientNetV2B3", "ResNet152")
+# Counted by the fast tests: one of every kind, with a few of its sizes, widths and options.
+FAST = {
+    *((name, "224", "") for name in ("VGG16", "ResNet50", "MobileNet", "MobileNetV2")),
+    *((name, "224", "") for name in ("MobileNetV3Small", "DenseNet121", "ConvNeXtTiny")),
+    *((name, "224", "") for name in ("EfficientNetB0", "EfficientNetV2B0")),
+    *((name, "299", "") for name in ("InceptionV3", "Xception")),
+    ("MobileNet", "128", ""),
+    ("MobileNet", "224", "alpha=0.25"),
+    ("MobileNetV2", "96", "alpha=0.35"),
+    ("MobileNetV2", "224", "alpha=1.4"),
+    ("MobileNetV3Small", "224", "minimalistic=True"),
+}
 TORCHVISION = {  # the published `_ops` of torchvision's weights, same graph and size
     "VGG16": 15.47,
     "VGG19": 19.632,
@@ -54,6 +62,10 @@ def counted(name: str, size: int, convention: str = "papers", options: str = "")
         return inspect(model, convention=convention)
 
 
+def _place(row: dict[str, str]) -> tuple[str, str, str]:
+    return row["model"], row["resolution"], row["options"]
+
+
 def _rows() -> list[Any]:
     return [
         pytest.param(
@@ -61,10 +73,14 @@ def _rows() -> list[Any]:
             id="-".join(
                 (row["source"], row["model"], row["options"], row["resolution"], row["gmacs"])
             ),
-            marks=[pytest.mark.slow] if row["model"] in BIG else [],
+            marks=[] if _place(row) in FAST else [pytest.mark.slow],
         )
         for row in ROWS
     ]
+
+
+def test_the_fast_rows_are_in_the_collection() -> None:
+    assert {_place(row) for row in ROWS} >= FAST
 
 
 @pytest.mark.parametrize("row", _rows())

@@ -15,7 +15,13 @@ from cnnbench.errors import UserError
 from tests.analysis.user_code import MACS, OF_KERAS_2
 
 
-@pytest.fixture(scope="module", params=["0", "1"], ids=["keras 3", "keras 2"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("0", id="keras 3"),
+        pytest.param("1", id="keras 2", marks=pytest.mark.slow),
+    ],
+)
 def counted(request: pytest.FixtureRequest) -> Any:
     done = subprocess.run(
         [sys.executable, "-m", "tests.analysis.user_code"],
@@ -27,6 +33,7 @@ def counted(request: pytest.FixtureRequest) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_macs_equal_those_counted_by_hand(counted: Any) -> None:
     right = {build.__name__: macs for build, macs in (MACS | OF_KERAS_2).items()}
     assert {name: [one["macs"] for one in found] for name, found in counted.items()} == {

@@ -1,14 +1,8 @@
-"""Architectures of the catalogue made fully convolutional, as JSON on stdout.
-
-A process of its own chooses the Keras generation: ``TF_USE_LEGACY_KERAS=1 python -m
-tests.models.every_fcn [NAME]...``.
-"""
+"""Architectures of the catalogue made fully convolutional."""
 
 from __future__ import annotations
 
-import json
-import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -87,7 +81,3 @@ def _damp(network: Any, by: float) -> None:
 def _divide_last_kernel(network: Any, by: float) -> None:
     kernel = [weight for weight in network.weights if len(weight.shape) > 1][-1]
     kernel.assign(np.asarray(kernel) / by)
-
-
-if __name__ == "__main__":
-    print(json.dumps({name: asdict(compare(name)) for name in sys.argv[1:] or registry.names()}))

@@ -100,4 +100,7 @@ ROUNDED_MACS = (
 
 # github.com/tensorflow/tpu, efficientnet/lite/README.md. Its "MAdds" exceed the multiply-adds of
 # convolutions and dense layers by 3 to 6 %: they count normalisation and activations too.
-LITE_MADDS = {0: 407e6, 1: 631e6, 2: 899e6, 3: 1.44e9, 4: 2.64e9}
+LITE_MADDS = {
+    f"EfficientNetLite{size}": madds
+    for size, madds in enumerate((407e6, 631e6, 899e6, 1.44e9, 2.64e9))
+}

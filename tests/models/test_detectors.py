@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def coding_of(network: Any) -> Any:
     return of_json(network.get_layer(LAYER).coding)
 
 
+@cache
 def coding(name: str, **overrides: Any) -> Any:
     with weightless(registry.resolve(name), **overrides) as network:
         return coding_of(network)
@@ -278,7 +280,14 @@ def test_grid_of_yolo_has_a_cell_for_every_64_pixels() -> None:
 
 
 @pytest.mark.parametrize("name", ["SSD300", "SSDLite320", "RetinaNet"])
-@pytest.mark.parametrize("shape", [(1, 1, 1), (33, 65, 1), (112, 112, 1), (300, 513, 3)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (1, 1, 1),
+        (33, 65, 1),
+        *(pytest.param(shape, marks=pytest.mark.slow) for shape in ((112, 112, 1), (300, 513, 3))),
+    ],
+)
 def test_anchors_match_the_maps_at_every_size(name: str, shape: tuple[int, int, int]) -> None:
     with weightless(registry.resolve(name), input_shape=shape, classes=2) as network:
         found = coding_of(network)
@@ -356,18 +365,9 @@ def test_a_saved_detector_says_how_it_is_read(name: str, tmp_path: Path) -> None
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize(
-    ("name", "runtime"),
-    [
-        pytest.param(
-            name,
-            runtime,
-            marks=[] if (name, runtime) == ("SSDLite320", "litert") else [pytest.mark.slow],
-        )
-        for name in DETECTORS
-        for runtime in ("litert", "onnxruntime", "openvino")
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["litert", "onnxruntime", "openvino"])
+@pytest.mark.parametrize("name", DETECTORS)
 def test_runtimes_compute_the_same(name: str, runtime: str, tmp_path: Path) -> None:
     """Within 1e-4 of each output's range."""
     require(runtime)

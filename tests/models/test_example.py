@@ -1,4 +1,4 @@
-"""The README's network of one's own is the example, and the example runs."""
+"""The network of one's own in the documentation is the example, and the example runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.models.built import weightless
 EXAMPLE = ROOT / "examples" / "own_network.py"
 
 
-def test_readme_shows_the_example_file() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = re.search(r"^## Your own network\n(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
+def test_the_page_shows_the_example_file() -> None:
+    page = (ROOT / "docs" / "your_network.md").read_text(encoding="utf-8")
+    section = re.search(r"^## A name of its own\n(.*?)^## ", page, re.DOTALL | re.MULTILINE)
     assert section is not None
     (block,) = re.findall(r"```python\n(.*?)```", section[1], re.DOTALL)
     assert block == EXAMPLE.read_text(encoding="utf-8")

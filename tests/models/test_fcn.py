@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import keras
@@ -16,11 +12,11 @@ import cnnbench
 from cnnbench.errors import UserError
 from cnnbench.models import registry
 from cnnbench.models.fcn import Classifier
-from tests.conftest import ROOT
 from tests.models.every_fcn import Compared, compare
+from tests.models.keras_2 import in_keras_2
 
 L = keras.layers
-FAST = ("BasicCNN", "LeNet5", "MobileNetV3Small", "ShuffleNetV2")
+FAST = ("BasicCNN", "LeNet5", "MobileNetV3Small")
 HUGE = ("NASNetLarge", "EfficientNetB7", "EfficientNetV2L", "ConvNeXtXLarge")
 CLASSIFIERS = [entry.name for entry in registry.entries(task="classification")]
 SLOW = [name for name in CLASSIFIERS if name not in FAST]
@@ -117,15 +113,8 @@ def test_every_architecture_gives_equal_outputs_at_its_size(name: str) -> None:
 )
 @pytest.mark.slow
 def test_every_architecture_gives_equal_outputs_in_keras_2(names: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.models.every_fcn", *names],
-        env={**os.environ, "TF_USE_LEGACY_KERAS": "1"}, cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert list(found) == list(names)
-    for facts in found.values():
-        assert_equal(Compared(**facts))
+    for found in in_keras_2(compare, [(name,) for name in names]):
+        assert_equal(found)
 
 
 # Layers ---------------------------------------------------------------------------------------

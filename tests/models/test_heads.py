@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +14,7 @@ from cnnbench.analysis import inspect
 from cnnbench.errors import UserError
 from cnnbench.models import registered, registry
 from cnnbench.models.heads import HEADS, PREFIX
-from tests.conftest import ROOT
 from tests.models.built import weightless
-from tests.models.every_head import CLASSES, Counted, count
-
-# A few of each kind are built by the fast tests.
-FAST = ("BasicCNN", "LeNet5", "EfficientNetLite0", "ResNet18", "ShuffleNetV2", "MobileNetV2")
-CLASSIFIERS = [entry.name for entry in registry.entries(task="classification")]
-SLOW = [name for name in CLASSIFIERS if name not in FAST]
 
 NETS = """
 from tensorflow import keras
@@ -81,34 +71,6 @@ def refusal(text: str, folder: Path | None = None) -> str:
         registry.resolve(text, [folder] if folder else [])
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-def assert_is_backbone_with_box(counted: Counted) -> None:
-    dense = (counted.maps + 1) * 4 + (counted.maps + 1) * CLASSES
-    assert counted.whole == counted.backbone + dense
-    assert counted.outputs == {"boxes": [None, 4], "classes": [None, CLASSES]}
-    assert counted.head_layers == [f"{PREFIX}boxes", f"{PREFIX}classes", f"{PREFIX}pool"]
-
-
-@pytest.mark.parametrize(
-    "name", [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
-)
-def test_every_architecture_takes_a_box_head(name: str) -> None:
-    assert_is_backbone_with_box(count(name))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("names", [FAST, SLOW])
-def test_every_architecture_takes_a_box_head_in_keras_2(names: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.models.every_head", *names],
-        env={**os.environ, "TF_USE_LEGACY_KERAS": "1"}, cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found = {name: Counted(**facts) for name, facts in json.loads(done.stdout).items()}
-    assert list(found) == list(names)
-    for counted in found.values():
-        assert_is_backbone_with_box(counted)
 
 
 def test_counts_of_basic_cnn_with_a_box_equal_those_by_hand() -> None:

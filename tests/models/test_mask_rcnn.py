@@ -34,6 +34,7 @@ def test_parameters_are_torchvisions_and_those_that_it_freezes() -> None:
     assert trunk + pyramid + proposing + boxes + masks == PUBLISHED_PARAMS
 
 
+@pytest.mark.slow
 def test_multiply_adds_are_torchvisions_and_those_of_the_mask_head() -> None:
     """torchvision's are of 800 x 800 px and no detection: its mask head had nothing to do."""
     found = inspect("MaskRCNN[frozen_norm=true]")
@@ -58,6 +59,7 @@ def test_multiply_adds_are_torchvisions_and_those_of_the_mask_head() -> None:
     assert found.metrics["macs"] - half == masks // 2, "work is counted at the declared number"
 
 
+@pytest.mark.slow
 def test_one_network_gives_boxes_classes_and_masks() -> None:
     model = registry.resolve(SMALL)
     network = model.build()

@@ -25,6 +25,7 @@ def params(width: int) -> int:
     return (9 * width + width) + (10 * width + 10)
 
 
+@pytest.mark.slow
 def test_an_installed_source_is_inspected_and_run_by_name(tmp_path: Path) -> None:
     found = cnnbench(tmp_path, "inspect", "toy://tiny[width=3]", "--json")
     assert found.returncode == 0, found.stderr

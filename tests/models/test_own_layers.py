@@ -40,6 +40,7 @@ def test_alexnet_is_saved_and_loaded_in_safe_mode(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again(image), network(image))
 
 
+@pytest.mark.slow
 def test_another_process_counts_a_file_with_own_layers(tmp_path: Path) -> None:
     """One in which no builder has been imported that would have registered them."""
     from cnnbench.models import registry

@@ -14,7 +14,7 @@ from cnnbench.models import registry
         ("MobileNetV3Small", 3),
         ("EfficientNetV2B0", 3),
         ("EfficientNetV2B0", 1),
-        ("EfficientNetV2S", 3),
+        pytest.param("EfficientNetV2S", 3, marks=pytest.mark.slow),
         ("ConvNeXtTiny", 3),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def names(found: list[Path], root: Path) -> list[str]:
+def names(found: Iterable[Path], root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in found]
 
 
@@ -49,7 +50,7 @@ def test_does_not_follow_imports_of_installed_packages(root: Path) -> None:
     place.mkdir()
     (root / "pack").rename(place / "pack")
     file = place / "pack" / "__init__.py"
-    assert source_files.sources(file, place) == [file]
+    assert source_files.sources(file, place) == {file: place}
 
 
 @pytest.mark.parametrize("name", ["pack/deep/blocks.py", "helper/tools.py", "pack/unused.py"])

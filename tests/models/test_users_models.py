@@ -66,7 +66,7 @@ def misspelt(input_shape=(8, 8, 3)):
     return kears.Sequential()
 
 
-made_on_import = keras.Sequential([keras.Input((8, 8, 3)), L.GlobalAveragePooling2D()])
+layer = L.Dense(3)
 """
 
 
@@ -195,10 +195,7 @@ def test_reports_mistakes_without_building(text: str, words: str, folder: Path) 
     [
         ("pkg.nets:misspelt", "cannot be built: NameError: name 'kears' is not defined"),
         ("pkg.nets:no_model", "returned int, not a keras.Model (the builder must return"),
-        (
-            "pkg.nets:made_on_import",
-            "'made_on_import' is a Sequential that exists already, not a fu",
-        ),
+        ("pkg.nets:layer", "'layer' is a layer, Dense, not a model (wrap it: keras.Sequential([ke"),
         ("pkg.nets:Subclassed", "the input of pkg.nets:Subclassed is not known"),
         ("pkg.nets:two_in_two_out[input_shape=9x9x3]", "has the input 16x16x3 and 8x8x3, not 9x9"),
     ],

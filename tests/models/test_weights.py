@@ -84,6 +84,7 @@ def test_error_names_no_parameter_if_arrays_differ_otherwise(tmp_path: Path) -> 
         weights.load(two(4), file, "Net")
 
 
+@pytest.mark.slow
 def test_error_names_a_catalogue_model_of_the_same_size(tmp_path: Path) -> None:
     file = tmp_path / "net.weights.h5"
     registry.resolve("MobileNetV2[classes=7,input_shape=32x32x3]").build().save_weights(file)
@@ -93,6 +94,7 @@ def test_error_names_a_catalogue_model_of_the_same_size(tmp_path: Path) -> None:
         registry.resolve("MobileNetV2").build(weights=file)
 
 
+@pytest.mark.slow
 def test_a_backbone_loads_its_part_of_the_whole_networks_weights(tmp_path: Path) -> None:
     file = tmp_path / "net.weights.h5"
     small = registry.resolve("MobileNetV2[alpha=0.35,input_shape=32x32x3]")

@@ -27,7 +27,7 @@ class Unit:
     se_ratio: int = 0
 
     def __call__(self, x: Any, filters: int, strides: int, name: str) -> Any:
-        """Add the unit to ``x``; ``filters`` is the stage's 64, 128, 256 or 512."""
+        """Add the unit to ``x``; ``filters`` is the stage's, 64 to 512 in the paper."""
         outputs = 4 * filters if self.bottleneck else filters
         residual = (self._bottleneck if self.bottleneck else self._basic)(x, filters, strides, name)
         if self.se_ratio:
@@ -57,6 +57,7 @@ def residual_network(
     input_shape: tuple[int, int, int],
     classes: int,
     classifier_activation: str | None,
+    width: float = 1.0,
 ) -> Any:
     """Build the network of arXiv:1512.03385, Table 1, with any kind of unit.
 
@@ -65,14 +66,16 @@ def residual_network(
         repeats: units in each of the four stages.
         unit: what they are.
         include_top, input_shape, classes, classifier_activation: as in every builder.
+        width: of all convolutions, relative to the paper's 64 to 512 filters.
     """
+    first = max(round(64 * width), 1)
     inputs = x = tf.keras.Input(input_shape)
-    x = conv_bn(x, 64, 7, strides=2, name="conv1")
+    x = conv_bn(x, first, 7, strides=2, name="conv1")
     x = layers.MaxPooling2D(3, 2, padding="same", name="pool1")(x)
     for stage, count in enumerate(repeats):
         for number in range(count):
             strides = 2 if stage > 0 and number == 0 else 1
-            x = unit(x, 64 * 2**stage, strides, f"conv{stage + 2}_block{number + 1}")
+            x = unit(x, first * 2**stage, strides, f"conv{stage + 2}_block{number + 1}")
     if include_top:
         x = pooled_classifier(x, classes, classifier_activation)
     return tf.keras.Model(inputs, x, name=name)

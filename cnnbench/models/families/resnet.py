@@ -22,11 +22,23 @@ def ResNet18(  # noqa: N802
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
     se_ratio: int = 0,
+    *,
+    width: float = 1.0,
 ) -> Any:
-    """11,689,512 trainable parameters and 1,814,073,344 MACs at 224x224x3."""
+    """11,689,512 trainable parameters and 1,814,073,344 MACs at 224x224x3.
+
+    ``width`` is that of all convolutions, relative to the paper's 64 to 512 filters.
+    """
     unit = Unit(bottleneck=False, se_ratio=se_ratio)
     return residual_network(
-        "resnet18", (2, 2, 2, 2), unit, include_top, input_shape, classes, classifier_activation
+        "resnet18",
+        (2, 2, 2, 2),
+        unit,
+        include_top,
+        input_shape,
+        classes,
+        classifier_activation,
+        width,
     )
 
 
@@ -36,11 +48,23 @@ def ResNet34(  # noqa: N802
     classes: int = 1000,
     classifier_activation: str | None = "softmax",
     se_ratio: int = 0,
+    *,
+    width: float = 1.0,
 ) -> Any:
-    """21,797,672 trainable parameters and 3,663,761,408 MACs at 224x224x3."""
+    """21,797,672 trainable parameters and 3,663,761,408 MACs at 224x224x3.
+
+    ``width`` is that of all convolutions, relative to the paper's 64 to 512 filters.
+    """
     unit = Unit(bottleneck=False, se_ratio=se_ratio)
     return residual_network(
-        "resnet34", (3, 4, 6, 3), unit, include_top, input_shape, classes, classifier_activation
+        "resnet34",
+        (3, 4, 6, 3),
+        unit,
+        include_top,
+        input_shape,
+        classes,
+        classifier_activation,
+        width,
     )
 
 

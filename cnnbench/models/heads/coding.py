@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Literal
 
 from cnnbench.models.heads import PREFIX
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 LAYER = f"{PREFIX}coding"
 """Name of the `StateCoding` layer that every detector of cnnbench has."""
@@ -84,6 +85,8 @@ class AnchorCoding:
 
     def anchors(self) -> npt.NDArray[np.float32]:
         """Return the anchors, ``(N, 4)``: ``cy cx h w``."""
+        import numpy as np  # here, so that heads can be listed at once
+
         return np.concatenate([_of_level(level) for level in self.levels]).astype(np.float32)
 
 
@@ -124,6 +127,8 @@ def unwrapped(value: Any) -> Any:
 
 
 def _of_level(level: Level) -> npt.NDArray[np.float64]:
+    import numpy as np
+
     down = level.first[0] + level.step[0] * np.arange(level.rows)
     right = level.first[1] + level.step[1] * np.arange(level.columns)
     y, x, size = np.meshgrid(down, right, np.arange(len(level.sizes)), indexing="ij")

@@ -45,6 +45,7 @@ SOURCES: Registry[ModelSource] = Registry(
     "model source",
     {
         "keras_file": "cnnbench.models.sources.keras_file:SOURCE",
+        "litert_file": "cnnbench.models.sources.litert_file:SOURCE",
         "catalogue": "cnnbench.models.sources.catalogue:SOURCE",
         "python_builder": "cnnbench.models.sources.python_builder:SOURCE",
     },

@@ -11,9 +11,11 @@ from typing import Any, ClassVar
 
 from cnnbench.errors import UserError
 from cnnbench.models import catalog, preprocessing, signature, weights
+from cnnbench.models.catalog import Entry
 from cnnbench.models.locate import Location
 from cnnbench.models.model import Model, Request
 from cnnbench.models.model_name import ModelName
+from cnnbench.models.signature import Signature
 from cnnbench.models.sources.python_builder import Builder
 
 # Their preprocessing subtracts statistics of three channels.
@@ -28,19 +30,31 @@ class _Catalogue:
 
     def resolve(self, written: ModelName, search_path: Sequence[Path]) -> Model:
         entry = catalog.ENTRIES[catalog.canonical(written.name) or written.name]
-        module, _, function = entry.builder.partition(":")
+        file, function, taken = builder(entry)
         if entry.source == "keras.applications":
-            application = _Application(module.rpartition(".")[2], function)
-            taken = signature.read(application.source_file(), function)
+            application = _Application(file.stem, function)
             return Model.from_name(written, entry, taken, application)
-        location = _own_location(module)
-        taken = signature.read(location.file, function)
+        location = _own_location(entry.builder.partition(":")[0])
         # By convention, a builder's parameter that is added after results were published is
         # keyword-only, so that the keys of those results stay valid.
         taken = replace(taken, later=taken.keyword_only)
         return Model.from_name(
             written, entry, taken, Builder(location, function, taken, hashed=False)
         )
+
+
+def builder(entry: Entry) -> tuple[Path, str, Signature]:
+    """Return where the builder of an architecture is, its name, and its parameters.
+
+    The file of a Keras application is found without importing Keras.
+    """
+    module, _, function = entry.builder.partition(":")
+    if entry.source == "keras.applications":
+        folder = _keras_folder() / "src" / "applications"
+        file = folder / f"{module.rpartition('.')[2]}.py"
+    else:
+        file = _own_location(module).file
+    return file, function, signature.read(file, function)
 
 
 @dataclass(frozen=True)
@@ -93,10 +107,6 @@ class _Application:
 
     def fingerprint(self) -> Mapping[str, str]:
         return {}
-
-    def source_file(self) -> Path:
-        """Return the file of the builder in the installed Keras, without importing it."""
-        return _keras_folder() / "src" / "applications" / f"{self.module}.py"
 
     def _call(self, request: Request, source: str | None) -> Any:
         try:

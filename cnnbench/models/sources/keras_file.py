@@ -37,7 +37,7 @@ class _KerasFiles:
         output, facts = dict(written.parameters).get(OUTPUT), file.facts
         classes = file.classes(output)
         entry = Entry.of_user(file.file.name, str(file.file), file.input_shape, classes, facts.task)
-        entry = replace(entry, class_names=facts.classes, fit=facts.fit)
+        entry = replace(entry, class_names=facts.classes, fit=facts.fit, training=facts.training)
         return Model.from_name(written, entry, Signature(), file)
 
 

@@ -1,4 +1,8 @@
-"""Models that a Python function builds: ``package.module:builder``, or a registered name."""
+"""Models in Python files: ``package.module:builder``, ``file.py``, or a registered name.
+
+A name in a file is a function or a class that builds the network, or a network that is made when
+the file is imported.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cnnbench.errors import CnnbenchError, Unavailable, UserError, is_out_of_memory
-from cnnbench.models import locate, preprocessing, registered, signature, source_files
+from cnnbench.models import (
+    candidates,
+    locate,
+    preprocessing,
+    registered,
+    signature,
+    source_files,
+    user_errors,
+)
 from cnnbench.models.catalog import Entry
 from cnnbench.models.locate import Location
 from cnnbench.models.model import Model, Request
@@ -17,18 +29,19 @@ from cnnbench.models.signature import Signature
 from cnnbench.named import show
 
 _ADDRESS = "://"  # left to the sources of other packages: hub://owner/name
+_PYTHON = ".py"
 
 
 class _PythonBuilders:
-    """``package.module:builder``, ``file.py:builder``, and registered names."""
+    """``package.module:builder``, ``file.py:builder``, ``file.py``, and registered names."""
 
     def matches(self, name: str, search_path: Sequence[Path]) -> bool:
-        if ":" in name:
+        if _is_place(name):
             return _ADDRESS not in name
         return registered.find(name, search_path) is not None
 
     def resolve(self, written: ModelName, search_path: Sequence[Path]) -> Model:
-        found = None if ":" in written.name else registered.find(written.name, search_path)
+        found = None if _is_place(written.name) else registered.find(written.name, search_path)
         if found is None:
             return _model(written, written.name, search_path)
         label, where = found
@@ -37,12 +50,20 @@ class _PythonBuilders:
         return _model(written, where, search_path, label)
 
 
+def _is_place(name: str) -> bool:
+    """Return whether a name has the form of a place in Python source."""
+    return ":" in name or name.endswith(_PYTHON)
+
+
 def _model(
     written: ModelName, where: str, search_path: Sequence[Path], label: str | None = None
 ) -> Model:
-    module, _, function = where.rpartition(":")
+    module, _, function = (where, "", "") if where.endswith(_PYTHON) else where.rpartition(":")
     location = locate.module(module, search_path)
+    function = function or candidates.only(location.file, where)
     taken = signature.read(location.file, function)
+    if candidates.is_assigned(location.file, function):
+        taken = Signature()  # what is made already takes no arguments
     factory = Builder(location, function, taken, hashed=True)
     if not taken.takes("input_shape"):  # then the network is called on it, not its builder
         taken = replace(taken, defaults={**taken.defaults, "input_shape": None})
@@ -51,7 +72,7 @@ def _model(
     known = isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
     entry = Entry.of_user(
         name,
-        where,
+        f"{module}:{function}",
         shape if known and isinstance(shape, tuple) else (),
         classes if isinstance(classes, int) else 0,
     )
@@ -60,11 +81,11 @@ def _model(
 
 @dataclass(frozen=True)
 class Builder:
-    """Build a network by calling a function, or a class, in a module.
+    """Build a network with a function, a class or a network in a module.
 
     Attributes:
         location: the module.
-        name: the function or class.
+        name: the function, class or network.
         signature: its parameters, read from its source.
         hashed: the source is part of the model's identity (true for a user's builder).
     """
@@ -80,16 +101,23 @@ class Builder:
         return self.signature.takes(argument)
 
     def architecture(self, request: Request) -> Any:
+        is_first = not self.location.is_loaded
         builder: Any = getattr(self.location.load(), self.name, None)
-        _assert_builds(builder, self.name, str(self.location.file))
-        try:
-            made = builder(**self._arguments(request))
-        except CnnbenchError:
-            raise
-        except Exception as error:  # a user's code can raise anything
-            if is_out_of_memory(error):
+        if _is_network(builder):
+            self._check_unchanged(request)
+            made = builder if is_first else self._made_again(builder)
+        else:
+            _assert_builds(builder, self.name, user_errors.shown(self.location.file))
+            arguments = self._arguments(request)
+            try:
+                made = builder(**arguments)
+            except CnnbenchError:
                 raise
-            raise request.refused(error) from error
+            except (Exception, SystemExit) as error:  # a user's code can raise anything
+                if is_out_of_memory(error):
+                    raise
+                own = self.location.folders if self.hashed else ()
+                raise request.refused(error, user_errors.place(error, own)) from error
         return _with_known_shapes(made, request)
 
     def pretrained(self, request: Request) -> Any:
@@ -106,14 +134,36 @@ class Builder:
     def fingerprint(self) -> Mapping[str, str]:
         if not self.hashed:
             return {}
-        return {"source_sha256": source_files.sha256(self.location.file, self.location.root)}
+        return {"source_sha256": source_files.sha256(self.location.file, *self.location.folders)}
+
+    def _check_unchanged(self, request: Request) -> None:
+        """Refuse another input shape, classes or parameters of a network that exists."""
+        for other in sorted({*request.changed, *request.parameters}):
+            raise UserError(
+                f"{request.label} cannot be built with another {other}: it is made when the file "
+                "is imported",
+                user_errors.shown(self.location.file),
+                f"write a function with a parameter '{other}' that returns it",
+            )
+
+    def _made_again(self, made: Any) -> Any:
+        """Return a network like one that another part of this process has, by running the file."""
+        again: Any = getattr(self.location.run(), self.name, None)
+        if again is not made:
+            return again
+        origin = candidates.origin(self.location.file, self.name)
+        raise UserError(
+            f"'{self.name}' is made in another file",
+            user_errors.shown(self.location.file),
+            f"name the file that makes it: {origin}" if origin else "name the file that makes it",
+        )
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         refused = sorted(name for name in request.changed if not self.takes(name))
         if refused:
             raise UserError(
                 f"{request.label} cannot be built with another {refused[0]}",
-                str(self.location.file),
+                user_errors.shown(self.location.file),
                 f"give '{self.name}' a parameter '{refused[0]}'",
             )
         known = {"input_shape": request.input_shape, "classes": request.classes}
@@ -125,26 +175,48 @@ class Builder:
         return arguments
 
 
+def _is_network(value: Any) -> bool:
+    import tensorflow as tf
+
+    return isinstance(value, tf.keras.Model)
+
+
 def _assert_builds(builder: Any, name: str, file: str) -> None:
-    """Refuse a builder that is not a function; a Keras model is callable, but with images."""
+    """Refuse what is no function; a layer is callable, but with images."""
     import tensorflow as tf
 
     if isinstance(builder, tf.keras.layers.Layer):
         raise UserError(
-            f"'{name}' is a {type(builder).__name__} that exists already, not a function",
+            f"'{name}' is a layer, {type(builder).__name__}, not a model",
             file,
-            f"every process builds its own network: write 'def {name}(): return ...'",
+            "wrap it: keras.Sequential([keras.Input(...), layer])",
         )
+    if (error := _other_keras(builder, name, file)) is not None:
+        raise error
     if not callable(builder):
         raise UserError(f"'{name}' cannot be called", file)
+
+
+def _other_keras(model: Any, name: str, where: str = "") -> UserError | None:
+    """Return the error for a network of another Keras than that of this process, or None."""
+    generations = {"keras": "Keras 3", "tf_keras": "Keras 2 (tf_keras)"}
+    bases = {(cls.__module__.partition(".")[0], cls.__name__) for cls in type(model).__mro__}
+    found = [words for module, words in generations.items() if (module, "Model") in bases]
+    if not found or _is_network(model):
+        return None
+    return UserError(
+        f"{name} is a network of {found[0]}, not of the Keras that TensorFlow uses",
+        where,
+        "write 'from tensorflow import keras' in its file",
+    )
 
 
 def _with_known_shapes(model: Any, request: Request) -> Any:
     """Return ``model`` with weights: a subclassed or unbuilt one is called on its input once."""
     import tensorflow as tf
 
-    if not isinstance(model, tf.keras.Model):
-        raise UserError(
+    if not _is_network(model):
+        raise _other_keras(model, request.label) or UserError(
             f"{request.label} returned {type(model).__name__}, not a keras.Model",
             hint="the builder must return the model",
         )

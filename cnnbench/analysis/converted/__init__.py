@@ -1,0 +1,1 @@
+"""Static analysis of converted files, from their operators."""

@@ -1,0 +1,2 @@
+"""LiteRT files (``.tflite``): the flatbuffer, its metadata, its integer interface, and a network
+that runs one."""
