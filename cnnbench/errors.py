@@ -18,6 +18,8 @@ from typing import Any
 
 _MOST_REPORTED = 50  # mistakes of one input
 _LONGEST_VALUE = 60  # characters of a quoted value
+_MOST_LISTED = 20  # valid names in a hint
+_MOST_COMPARED = 5  # names similar to an unknown one
 
 # Text in a process's output that shows it ran out of memory: evidence for the status ``oom``.
 OUT_OF_MEMORY = re.compile(
@@ -123,17 +125,43 @@ def all_of(problems: Sequence[UserError]) -> UserError:
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``did you mean 'X'?`` for the valid name closest to ``name``, or an empty string.
 
-    Names are compared as `plain` returns them.
+    A name is close if a typing error explains the difference (one character in four is another),
+    or if one of the two begins with the other. Names are compared as `plain` returns them.
     """
+    wanted = plain(name)
     known = {plain(candidate): candidate for candidate in valid}
-    close = difflib.get_close_matches(plain(name), known, n=1, cutoff=0.6)
+    similar = difflib.get_close_matches(wanted, known, n=_MOST_COMPARED, cutoff=0.6)
+    distances = {one: _edits(wanted, one) for one in similar}
+    most = max(1, len(wanted) // 4)
+    close = [
+        one
+        for one in sorted(similar, key=distances.__getitem__)
+        if distances[one] <= most or one.startswith(wanted) or wanted.startswith(one)
+    ]
     return f"did you mean '{known[close[0]]}'?" if close else ""
 
 
+def _edits(a: str, b: str) -> int:
+    """Return how many characters to insert, delete, replace or swap with the next turn a into b."""
+    before: list[int] = []
+    last = list(range(len(b) + 1))
+    for row, x in enumerate(a, 1):
+        current = [row]
+        for column, y in enumerate(b, 1):
+            best = min(last[column] + 1, current[-1] + 1, last[column - 1] + (x != y))
+            if row > 1 and column > 1 and x == b[column - 2] and y == a[row - 2]:
+                best = min(best, before[column - 2] + 1)
+            current.append(best)
+        before, last = last, current
+    return last[-1]
+
+
 def nearest_or_all(name: str, valid: Iterable[str]) -> str:
-    """Return the hint for an unknown name: the `nearest` valid one, or the whole list."""
+    """Return the hint for an unknown name: the `nearest` valid one, or the list, cut if long."""
     candidates = list(dict.fromkeys(valid))
-    return nearest(name, candidates) or "one of: " + ", ".join(candidates)
+    listed = candidates[:_MOST_LISTED]
+    more = f" and {len(candidates) - len(listed)} more" if len(candidates) > len(listed) else ""
+    return nearest(name, candidates) or f"one of: {', '.join(listed)}{more}"
 
 
 def one_of(name: str, valid: Iterable[str], where: str, of_what: str) -> str:

@@ -9,7 +9,6 @@ below that protocol look them up.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import metadata
@@ -84,8 +83,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return found
 
     def _load(self, point: metadata.EntryPoint) -> T:
-        others = Counter(each.name for each in metadata.entry_points(group=self.group))
-        if not self.is_built_in(point.name) and others[point.name] > 1:
+        if not self.is_built_in(point.name) and self._providers(point.name) > 1:
             raise UserError(
                 f"two installed packages provide the {self._kind} '{point.name}'",
                 hint="uninstall one of them",
@@ -100,6 +98,10 @@ class Registry(Mapping[str, T], Generic[T]):
         found: T = loaded
         return found
 
+    def _providers(self, name: str) -> int:
+        """Return how many installed packages provide a plugin of this name."""
+        return sum(point.name == name for point in metadata.entry_points(group=self.group))
+
 
 # Suites run their probes in this order: quick results and the least disruptive probes first.
 PROBES: Registry[Probe] = Registry(
@@ -113,6 +115,7 @@ PROBES: Registry[Probe] = Registry(
         "compression": "cnnbench.probes.compression:PROBE",
         "sliding": "cnnbench.probes.sliding:PROBE",
         "stages": "cnnbench.probes.stages:PROBE",
+        "load": "cnnbench.probes.load:PROBE",
         "tracking": "cnnbench.probes.tracking:PROBE",
     },
 )

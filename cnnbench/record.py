@@ -21,6 +21,9 @@ Status = Literal["ok", "failed", "timeout", "oom", "skipped"]
 STATUSES: tuple[Status, ...] = ("ok", "failed", "timeout", "oom", "skipped")
 
 FLOAT32 = "float32"  # the variant of a model that is not compressed
+LEFT_OUT = "left_out"  # detail of a job that a search did not need
+HOST = "host"  # detail: the machine of a cluster that the job ran on
+NODE_LOST = "node_lost"  # detail of a job whose result the loss of that machine made void
 PREPARE: Literal["prepare"] = "prepare"
 Repeat = int | Literal["prepare"]
 
@@ -74,6 +77,16 @@ class Record:
         """Model, variant unless it is float32, probe, repeat, status: ``LeNet5 static 0: ok``."""
         words = f"{model_title(self.model, self.variant)} {self.probe} {self.repeat}"
         return printable(f"{words}: {self.status}" + (f" ({self.reason})" if self.reason else ""))
+
+    @property
+    def host(self) -> str:
+        """The machine of a cluster that the job ran on; empty outside of a cluster."""
+        return str(self.details.get(HOST, ""))
+
+    @property
+    def is_left_out(self) -> bool:
+        """True if a search left the job out: it was never tried."""
+        return self.status == "skipped" and LEFT_OUT in self.details
 
     def __str__(self) -> str:
         return "\n".join(
@@ -190,12 +203,40 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def is_omission(value: Any) -> bool:
+    """Return whether a value of JSON is ``{repeats, seconds}``: what was left out of a cell."""
+    if not isinstance(value, dict) or value.keys() != {"repeats", "seconds"}:
+        return False
+    seconds = value["seconds"]
+    return is_count(value["repeats"]) and (seconds is None or is_number(seconds))
+
+
 # Details that the runner adds to those of the probe (`Probe.details`).
 _DETAILS: dict[str, Callable[[Any], bool]] = {
     "precision": lambda value: value is None or is_number(value),
     "cell_limit_s": lambda value: value is None or is_number(value),
     "beside": are_words,
+    HOST: is_text,
+    NODE_LOST: is_text,
+    LEFT_OUT: is_omission,
 }
+
+
+def standing(records: Iterable[Record]) -> list[Record]:
+    """Return the records without the results that the loss of their machine made void.
+
+    When a machine of a cluster is lost, what must stay on one machine begins again elsewhere; the
+    journal then has a record with the detail `NODE_LOST` behind each result that is void.
+    """
+    records = list(records)
+    lost = {
+        record.key: place for place, record in enumerate(records) if NODE_LOST in record.details
+    }
+    return [
+        record
+        for place, record in enumerate(records)
+        if record.status != "ok" or place > lost.get(record.key, -1)
+    ]
 
 
 def _numbers(name: str, values: Iterable[Any], *kinds: type) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ from cnnbench.record import model_title
 from cnnbench.statistics.measurement import CellStatus, Measurement
 from cnnbench.text import html_table, printable
 
+_ILLEGAL = re.compile(r"[^A-Za-z0-9_\-. /]")
 _NOT_PUBLISHED = CellStatus.note("not published")
 NOT_MEASURED = Measurement()
 
@@ -66,6 +68,26 @@ class Row:
         """Return the measurement of a column as it was found; blank where there is none."""
         return self.values.get(name, NOT_MEASURED)
 
+    def loggable(self) -> dict[str, float]:
+        """Return all numbers, intervals included, by names that experiment trackers accept.
+
+        In ``latency_p50_s@cpu/litert/b1`` the ``@`` becomes ``/``, and every character but letters,
+        digits and ``_-. /`` becomes ``_``, as MLflow requires. If several columns would have the
+        same name, later ones end in ``_``.
+        """
+        found: dict[str, float] = {}
+        for name, one in self.values.items():
+            metric, label = split(name)
+            ends = zip(("", *COMPANIONS[:2]), (one.value, one.low, one.high), strict=True)
+            for ending, value in ends:
+                if value is None:
+                    continue
+                key = _tracker_name(column(metric + ending, label))
+                while key in found:
+                    key += "_"
+                found[key] = float(value)
+        return found
+
     def read(self, name: str) -> Measurement:
         """Return the measurement of column ``name``; an interval's end is a number as well.
 
@@ -97,3 +119,10 @@ class Row:
             if base.endswith(ending) and owner in self.values:
                 return Measurement(getattr(self.values[owner], end))
         return NOT_MEASURED
+
+
+def _tracker_name(name: str) -> str:
+    """Return a column as a path of legal characters, without empty parts and ``.`` or ``..``."""
+    legal = _ILLEGAL.sub("_", name.replace("@", "/", 1))
+    parts = (part if part.strip(".") else "_" * len(part) for part in legal.split("/"))
+    return "/".join(filter(None, parts))

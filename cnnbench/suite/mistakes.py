@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -136,7 +136,9 @@ def _hint(item: _Item) -> str:
 def _fields_at(schema: type[BaseModel], location: Path_) -> list[str]:
     for part in location:
         annotation = schema.model_fields[part].annotation if part in schema.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        kinds = get_args(annotation) or (annotation,)  # one of `X | None`
+        models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if not models:
             break
-        schema = annotation
+        schema = models[0]
     return schema.key_names() if issubclass(schema, StrictModel) else list(schema.model_fields)

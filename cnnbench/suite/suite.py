@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from cnnbench.errors import UserError, nearest, nearest_or_all, one_of
+from cnnbench.errors import UserError, nearest, nearest_or_all
 from cnnbench.files import check_path
 from cnnbench.models.handle import ModelInfo
 from cnnbench.plugins import PROBES
 from cnnbench.probes.settings import Spec
 from cnnbench.schema import Bytes, Seconds, StrictModel
-from cnnbench.suite import yaml_source
+from cnnbench.suite import model_list, yaml_source
 from cnnbench.suite.mistakes import Mistakes
+from cnnbench.suite.model_list import Catalogue, Lookup
+from cnnbench.suite.question import Question
 from cnnbench.suite.yaml_source import Path_, Source
-
-
-class Catalogue(Protocol):
-    """Look-up of models by name, for example the module `cnnbench.models.registry`."""
-
-    def resolve(self, text: str, search_path: Sequence[Path]) -> ModelInfo:
-        """Return the model ``text``; raise `UserError` if there is none."""
 
 
 class Limits(StrictModel):
@@ -53,11 +48,23 @@ _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,
 
 
 class _Top(StrictModel):
+    """The keys of a suite; its models and entries are checked one by one afterwards.
+
+    Attributes:
+        name: names the folder of its runs: letters, digits, ``-``, ``_`` and ``.``.
+        description: one sentence for reports.
+        models: a list of names, sweeps and grids, or a single grid; see below.
+        probes: an entry, or a list of entries, for each probe.
+        limits: of jobs and cells; see below.
+        question: what the suite is run for; the run then leaves out what can no longer win.
+    """
+
     name: _Name
     description: str = ""
-    models: Annotated[list[str], Field(min_length=1)]
+    models: Any
     probes: Annotated[dict[str, Any], Field(min_length=1)]
     limits: Limits = Limits()
+    question: Question | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,9 @@ class Suite:
         probes: name and settings of each entry; a probe may have several entries.
         limits: of jobs and cells.
         source: the document, for the places of mistakes.
-        search_path: folders in which files are looked up, the suite's own first.
+        lookup: resolves further names of models, as those of ``--only``.
+        listed_at: for entries whose ``models`` has sweeps, which item names each of the labels.
+        question: as it is written; `plan` looks its metrics up.
     """
 
     name: str
@@ -80,7 +89,14 @@ class Suite:
     probes: tuple[tuple[str, Spec], ...]
     limits: Limits
     source: Source
-    search_path: tuple[Path, ...]
+    lookup: Lookup
+    listed_at: Mapping[Path_, Sequence[int]] = field(default_factory=dict)
+    question: Question | None = None
+
+    @property
+    def search_path(self) -> tuple[Path, ...]:
+        """Folders in which files are looked up, the suite's own first."""
+        return self.lookup.search_path
 
     def entries(self) -> Iterator[tuple[str, Spec, Path_]]:
         """Yield the probe and settings of each entry, and its path in the document."""
@@ -91,6 +107,12 @@ class Suite:
             place = counts[probe] = counts.get(probe, -1) + 1
             is_list = isinstance(written.get(probe), list)
             yield probe, spec, ("probes", probe, place) if is_list else ("probes", probe)
+
+    def where(self, entry: Path_, key: Path_ = ()) -> str:
+        """Return the place of a value of an entry, which is at the path ``entry``."""
+        if key[:1] == ("models",) and isinstance(key[-1], int) and entry in self.listed_at:
+            key = ("models", self.listed_at[entry][key[-1]])
+        return self.source.where((*entry, *key))
 
     def listed(self, spec: Spec) -> tuple[ModelInfo, ...]:
         """Return the models that an entry lists, else all."""
@@ -147,37 +169,36 @@ def check(source: Source, catalogue: Catalogue, search_path: tuple[Path, ...] = 
             "a suite is a mapping with name, models and probes", source.where(), "see suites/"
         )
     mistakes = Mistakes(source)
+    lookup = Lookup(catalogue, search_path)
     top = mistakes.validated(_Top, source.data, ())
-    models = tuple(_models(source.data.get("models"), catalogue, search_path, mistakes))
-    probes = tuple(_probes(source.data.get("probes"), models, search_path, mistakes))
+    known = "models" in source.data
+    models = tuple(model_list.models(source.data["models"], lookup, mistakes)) if known else ()
+    listed_at: dict[Path_, Sequence[int]] = {}
+    probes: list[tuple[str, Spec]] = []
+    for name, spec, path in _probes(source.data.get("probes"), search_path, mistakes):
+        labels = _labels(spec, models, lookup, path, mistakes)
+        if labels is not None:
+            listed_at[path] = list(labels.values())
+            spec = spec.model_copy(update={"models": list(labels)})
+        probes.append((name, spec))
     mistakes.raise_all()
     assert top is not None  # else there is a mistake
-    return Suite(top.name, top.description, models, probes, top.limits, source, search_path)
-
-
-def _models(
-    names: Any, catalogue: Catalogue, search_path: tuple[Path, ...], mistakes: Mistakes
-) -> Iterator[ModelInfo]:
-    seen: dict[str, str] = {}
-    for index, text in enumerate(names if isinstance(names, list) else []):
-        if not isinstance(text, str):
-            continue  # the schema reports it
-        if mistakes.are_too_many:
-            mistakes.add("too many mistakes; the rest is not checked", ("models",))
-            return
-        path: Path_ = ("models", index)
-        model = mistakes.attempt(partial(catalogue.resolve, text, search_path), path, text)
-        if model is None:
-            continue
-        if model.label in seen:
-            mistakes.add(f"'{text}' is the same model as '{seen[model.label]}'", path)
-        seen[model.label] = text
-        yield model
+    return Suite(
+        top.name,
+        top.description,
+        models,
+        tuple(probes),
+        top.limits,
+        source,
+        lookup,
+        listed_at,
+        top.question,
+    )
 
 
 def _probes(
-    probes: Any, models: Sequence[ModelInfo], search_path: tuple[Path, ...], mistakes: Mistakes
-) -> Iterator[tuple[str, Spec]]:
+    probes: Any, search_path: tuple[Path, ...], mistakes: Mistakes
+) -> Iterator[tuple[str, Spec, Path_]]:
     for name, entries in (probes if isinstance(probes, dict) else {}).items():
         path: Path_ = ("probes", str(name))
         if name not in PROBES:
@@ -191,18 +212,18 @@ def _probes(
             data = {} if entry is None else entry
             spec = mistakes.validated(PROBES[name].spec, data, at, search_path)
             if spec is not None:
-                yield name, _for_models(spec, models, at, mistakes)
+                yield name, spec, at
 
 
-def _for_models(spec: Spec, models: Sequence[ModelInfo], path: Path_, mistakes: Mistakes) -> Spec:
-    """Return ``spec`` with its models as labels."""
+def _labels(
+    spec: Spec, models: Sequence[ModelInfo], lookup: Lookup, path: Path_, mistakes: Mistakes
+) -> dict[str, int] | None:
+    """Return the labels of the models that an entry lists, each with its place in the list."""
     if spec.models is None:
-        return spec
-    labels = [model.label for model in models]
-    by_text = {model.text: model.label for model in models}
-    named: list[str] = []
+        return None
+    named: dict[str, int] = {}
     for index, text in enumerate(spec.models):
-        look_up = partial(one_of, by_text.get(text, text), labels, "", "the suite's models")
-        label = mistakes.attempt(look_up, (*path, "models", index), text)
-        named += [label] if label is not None else []
-    return spec.model_copy(update={"models": named})
+        look_up = partial(lookup.select, text, models, "", "the suite's models")
+        for label in mistakes.attempt(look_up, (*path, "models", index), text) or ():
+            named.setdefault(label, index)
+    return named

@@ -22,6 +22,11 @@ _DEEPEST = 50
 _MAX_DIGITS = 100
 _HALF = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # except tab and line feed
+# A model's brackets or braces in a flow list, or its braces at the beginning.
+_BRACKET = re.compile(r"but (?:got|found) '(?:[\[{]|<scalar>)'")
+_QUOTES_HINT = (
+    "a model's name with brackets or braces needs quotes: 'MobileNetV2[alpha={0.35,0.5}]'"
+)
 _NUMBERS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float"))
 
 
@@ -180,7 +185,8 @@ def parse(text: str, name: str) -> Source:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         what = " ".join(part for part in (error.problem, error.context) if part)
-        raise UserError(f"not valid YAML: {what}", f"{name}:{line}") from None
+        hint = _QUOTES_HINT if error.problem and _BRACKET.search(error.problem) else ""
+        raise UserError(f"not valid YAML: {what}", f"{name}:{line}", hint) from None
     except yaml.YAMLError as error:
         raise UserError(f"not valid YAML: {brief(error)}", name) from None
     except RecursionError:

@@ -26,6 +26,8 @@ class FakeModel:
     task: str = "classification"
     is_task_assumed: bool = False
     backbone: None = None
+    is_trained: bool = False
+    converted_file: None = None
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.label}

@@ -49,6 +49,8 @@ def test_an_entry_leaves_out_models_that_its_data_set_cannot_serve_and_names_the
     found = planned("LeNet5, BasicCNN+box", "    - {dataset: digits}\n")
     assert trainings(found) == [("LeNet5", "classification")]
     assert found.notes(found.cells) == ["accuracy: no entry applies to BasicCNN+box (localization)"]
+    on_purpose = planned("LeNet5, BasicCNN+box", "    - {dataset: digits, models: [LeNet5]}\n")
+    assert on_purpose.notes(on_purpose.cells) == []
     both = planned(
         "LeNet5, BasicCNN+box",
         f"    - {{dataset: digits}}\n    - {{dataset: '{SCENES}', task: localization}}\n",
