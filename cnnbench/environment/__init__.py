@@ -3,7 +3,7 @@
 The *fingerprint* holds the facts that must agree before two timings are compared: CPU, cores, RAM,
 GPU, operating system, Python, library versions, threads, the container's CPU quota, frequency
 policy and huge pages, environment variables that change how libraries compute, and the rule by
-which calls are timed. Load and time are recorded with it and are not part of it.
+which calls are timed. The host, load and time are recorded with it and are not part of it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _SINCE = {"schema": SCHEMA, "governor": 2, "boost": 2, "huge_pages": 2}
 _TIMING = "quiet blocks"
 
 _CPUS = Path("/sys/devices/system/cpu")
+_MACHINE_ID = Path("/etc/machine-id")
 
 
 def fingerprint() -> dict[str, Any]:
@@ -70,12 +71,28 @@ def describe() -> dict[str, Any]:
     return {
         "id": environment_id(facts),
         "fingerprint": facts,
+        "host": host_id(),
         "cnnbench": version_of("cnnbench") or "unknown",
         "recorded": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "cpu_governor": _governor(),
         "memory_limit_bytes": cgroup.of_process().memory_bytes(),
     }
+
+
+def host_id(machine_id: Path = _MACHINE_ID, name: str | None = None) -> str:
+    """Return a short name of this machine that tells it from others with the same fingerprint.
+
+    Two equal machines differ in speed by some per cent. It is a hash, from which neither the name
+    nor the id of the system can be read. Copies of a system's disk share the id, so the machine's
+    name in the network is in it too.
+
+    Args:
+        machine_id: file with the id of the system, where it has one.
+        name: of the machine in the network; by default read from the system.
+    """
+    known = f"cnnbench {_first_line(machine_id)} {platform.node() if name is None else name}"
+    return hashlib.sha256(known.encode()).hexdigest()[:8]
 
 
 def environment_id(facts: Mapping[str, Any]) -> str:

@@ -21,6 +21,8 @@ LIBRARIES: Mapping[str, int] = {
     "numpy": 1,
     "onnxruntime": 1,
     "openvino": 1,
+    "jax": 3,
+    "jaxlib": 3,
     "nvidia-cublas-cu12": 1,  # of ``tensorflow[and-cuda]``; CUDA installed otherwise is not seen
     "nvidia-cudnn-cu12": 1,
     "tf2onnx": 2,  # this and the next convert the graph for ONNX Runtime
@@ -43,6 +45,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "faster-coco-eval": "computes average precision, as defined; tested against pycocotools",
     "importlib-resources": "imported by tensorflow-datasets to find its own files",
     "Jinja2": "renders HTML reports",
+    "mkdocs-material": "builds the documentation",
     "pandas": "holds tables made from records",
     "pydantic": "validates suites; the validated values are part of the key",
     "pydantic-core": "part of pydantic",
@@ -50,6 +53,8 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "rich": "shows tables and progress in the terminal",
     "scipy": "fills holes of masks and assigns tracks, which is exact; computes quantiles, which "
     "are never recorded",
+    "threadpoolctl": "limits the threads of BLAS",
+    "ray": "carries jobs to machines; each is measured by a process of cnnbench's own there",
     "trackeval": "computes HOTA, MOTA and IDF1, as defined; tested by hand and on public sequences",
     "vl-convert-python": "draws charts of finished results",
 }

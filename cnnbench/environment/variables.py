@@ -24,7 +24,7 @@ OVERRIDDEN: Mapping[str, str | None] = {
     "PYTHONTRACEMALLOC": None,
 }
 
-# Threads, instruction sets, kernels, precision and memory of TensorFlow, XLA, oneDNN, OpenMP
+# Threads, instruction sets, kernels, precision and memory of TensorFlow, XLA, JAX, oneDNN, OpenMP
 # runtimes, BLAS libraries, NumPy, the C library's allocator, ONNX Runtime and OpenVINO. Not every
 # ``TF_`` variable: those of Terraform, which may hold passwords, have that prefix too.
 _PREFIXES = (
@@ -33,6 +33,7 @@ _PREFIXES = (
     *("TF_DETERMINISTIC_", "TF_FUNCTION_", "TF_GRAPPLER_", "TF_JIT_", "TF_OVERRIDE_"),
     *("XLA_", "XNNPACK_", "ONEDNN_", "DNNL_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_"),
     *("GOTO_", "BLIS_", "NPY_", "MALLOC_", "ORT_", "OV_", "OPENVINO_", "CUDNN_", "CUBLAS_"),
+    "JAX_",
 )
 _NAMES = frozenset({"LD_PRELOAD", "GLIBC_TUNABLES", "NVIDIA_TF32_OVERRIDE"})
 _OF_GPUS = frozenset(

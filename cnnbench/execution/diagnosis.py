@@ -13,6 +13,7 @@ from typing import Any
 from cnnbench import environment
 from cnnbench.data import datasets
 from cnnbench.errors import UserError
+from cnnbench.execution.executor import Executor
 from cnnbench.execution.noise import PROCESSES, advice, self_test
 from cnnbench.probes.latency.runtimes import RUNTIMES
 
@@ -26,9 +27,42 @@ def machine() -> Iterator[tuple[str, str]]:
     yield "CPU", f"{fixed['cpu']}, {fixed['cores']} cores usable of {os.cpu_count()}"
     if caches := ", ".join(_caches()):
         yield "caches", caches
-    yield "frequency policy", facts["cpu_governor"] or "not visible here"
-    if facts["load_average"]:
-        yield "load", " ".join(f"{value:.2f}" for value in facts["load_average"])
+    yield from _others(facts)
+
+
+def machine_of(executor: Executor) -> Iterator[tuple[str, str]]:
+    """Yield ``(fact, value)`` of the machine on which an executor measures.
+
+    Raises:
+        UserError: it cannot be reached.
+    """
+    facts = executor.environment()
+    fixed = facts["fingerprint"]
+    yield "CPU", f"{fixed['cpu']}, {fixed['cores']} cores usable"
+    yield from _others(facts)
+
+
+def runtimes_of(executor: Executor) -> Iterator[tuple[str, str]]:
+    """Yield ``(runtimes, versions or how to install them)`` of the machine of an executor.
+
+    Where there is no TensorFlow, only runtimes that measure files without it are listed.
+    """
+    libraries = executor.environment()["fingerprint"]["libraries"]
+    if "tensorflow" in libraries:
+        yield from runtimes(libraries.get)
+        return
+    for name, info in RUNTIMES.items():
+        for package in info.there:
+            missing = f"not installed: pip install {package}"
+            yield name, f"{package} {libraries[package]}" if package in libraries else missing
+
+
+def _others(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the facts of a machine but for its CPU."""
+    fixed = facts["fingerprint"]
+    yield "frequency policy", facts.get("cpu_governor") or "not visible here"
+    if load := facts.get("load_average"):
+        yield "load", " ".join(f"{value:.2f}" for value in load)
     yield "RAM", f"{fixed['ram_gib']} GiB"
     yield "container limits", "; ".join(_limits(facts)) or "none found"
     yield "GPU", fixed["gpu"] or "none visible"
@@ -116,7 +150,7 @@ def _caches() -> Iterator[str]:
 
 
 def _limits(facts: Mapping[str, Any]) -> Iterator[str]:
-    if memory := facts["memory_limit_bytes"]:
+    if memory := facts.get("memory_limit_bytes"):
         yield f"memory {memory / 2**30:.1f} GiB"
     if cores := facts["fingerprint"].get("cpu_quota_cores"):
         yield f"CPU {cores:.1f} cores"

@@ -84,7 +84,9 @@ class Pace:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        """Add a record; a skipped job has no duration."""
+        """Add a record; a skipped job has no duration, and one that was left out tells nothing."""
+        if record.is_left_out:
+            return
         setting = setting_of(record)
         self._skipped[record.model, setting] = record.status == "skipped"
         if record.status == "skipped":

@@ -7,14 +7,15 @@ it as ``--on NAME://ADDRESS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from cnnbench.errors import CnnbenchError
 from cnnbench.execution.job import JobRequest, JobResult
 from cnnbench.plugins import Registry
+from cnnbench.record import NODE_LOST
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,21 @@ class JobEnded:
 
 
 JobEvent = JobStarted | JobProgress | JobEnded
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of a cluster.
+
+    Attributes:
+        host: its id, which stays the same when the machine joins another time.
+        slots: so many jobs that are not exclusive run on it at once, at least 1.
+        name: of the machine for people.
+    """
+
+    host: str
+    slots: int = 1
+    name: str = ""
 
 
 class Executor(Protocol):
@@ -92,6 +108,32 @@ class Executor(Protocol):
     ) -> None: ...
 
 
+@runtime_checkable
+class Cluster(Protocol):
+    """The part that an executor of several machines adds, if the runner is to place the jobs.
+
+    Each request then names its machine (`JobRequest.host`). Of a machine that is lost, every job
+    ends as `node_lost` says, and no further job is submitted to it.
+    """
+
+    def nodes(self) -> Sequence[Node]:
+        """Return the machines, all of the environment that `Executor.environment` describes.
+
+        Asked once for a run, after the executor was entered.
+
+        Raises:
+            UserError: there is none.
+        """
+
+    def left_out(self) -> Sequence[str]:
+        """Return the machines that do not take part, each with the reason."""
+
+
+def node_lost(host: str) -> JobResult:
+    """Return the result of a job whose machine was lost."""
+    return JobResult("failed", "node lost", details={NODE_LOST: host})
+
+
 LOCAL = "local"
 
 # Name -> function of the address behind ``NAME://`` (which may be empty) to an executor.
@@ -100,6 +142,8 @@ EXECUTORS: Registry[Callable[[str], Executor]] = Registry(
     "executor",
     {
         LOCAL: "cnnbench.execution.local.executor:at",
+        "ssh": "cnnbench.execution.ssh.executor:SshExecutor",
+        "ray": "cnnbench.execution.on_ray.executor:at",
     },
 )
 

@@ -32,6 +32,9 @@ class JobRequest:
         is_exclusive: it times something: no other job may run on its machine meanwhile.
         fastest: as in `Context`.
         cache: absolute path of a folder for generated data, as in `Context`, or None.
+        run: absolute path of the run's folder, or None where there is no run.
+        device: address of the device that measures, without ``ssh://``; empty for this machine.
+        host: the machine of a cluster that runs it; empty where the executor decides.
     """
 
     id: str
@@ -52,6 +55,9 @@ class JobRequest:
     is_exclusive: bool = True
     fastest: dict[str, float] = field(default_factory=dict)
     cache: str | None = None
+    run: str | None = None
+    device: str = ""
+    host: str = ""
 
     def to_json(self) -> str:
         """One line; ``JobRequest(**json.loads(line))`` reads it back."""
@@ -66,8 +72,8 @@ class JobResult:
         status, reason, metrics, samples, details, error: as in a record.
         is_user_error: the job failed because of wrong input, and ``reason`` is the message of a
             `UserError`.
-        environment: description of the machine it ran on, as of `environment.describe`; filled in
-            by the executor, and empty if it is not known.
+        environment: description of the machine that it was measured on, as of
+            `environment.describe`; filled in by the executor, unless a device measured.
     """
 
     status: Status

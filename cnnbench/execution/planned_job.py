@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cnnbench.execution.job import JobRequest, JobResult, identity_text
 from cnnbench.execution.run_folder import RunFolder
-from cnnbench.record import Record
+from cnnbench.record import HOST, NODE_LOST, Record
 from cnnbench.suite.plan import Job, Plan
 
 
@@ -22,6 +22,7 @@ class PlannedJob:
         job: of the plan.
         attempt: its number, from 1.
         plan, folder: of the run.
+        host: the machine of a cluster that it runs on; empty outside of a cluster.
         concurrent_runs: other runs that measured on the machine meanwhile.
     """
 
@@ -29,6 +30,7 @@ class PlannedJob:
     attempt: int
     plan: Plan
     folder: RunFolder
+    host: str = ""
     concurrent_runs: set[str] = field(default_factory=set)
     _started: str = ""
     _clock: float = 0.0
@@ -64,11 +66,13 @@ class PlannedJob:
             is_exclusive=not cell.setting.is_light,
             fastest=dict(fastest),
             cache=str(self.folder.cache.resolve()),
+            run=str(self.folder.path.resolve()),
+            host=self.host,
         )
 
     def start(self) -> None:
         """Take the time at which the job begins."""
-        self._started = datetime.datetime.now(datetime.UTC).isoformat("T", "seconds")
+        self._started = _now()
         self._clock = time.monotonic()
 
     def seconds(self) -> float:
@@ -89,6 +93,7 @@ class PlannedJob:
             "precision": cell.rule.precision,
             "cell_limit_s": self.plan.suite.limits.cell if cell.rule.at_most > 1 else None,
             "beside": sorted(self.concurrent_runs),
+            HOST: self.host,
         }
         log = self._log.relative_to(self.folder.path).as_posix()
         where = {"log": log} if result.status not in ("ok", "skipped") else {}
@@ -117,3 +122,24 @@ class PlannedJob:
     @property
     def _log(self) -> Path:
         return self.folder.log_of(self.job, self.attempt)
+
+
+def voided(record: Record, attempt: int) -> Record:
+    """Return the record that makes a result void whose machine was lost (`record.standing`)."""
+    details = {name: host for name, host in ((HOST, record.host),) if host}
+    return replace(
+        record,
+        attempt=attempt,
+        status="failed",
+        reason="node lost: measured again on another",
+        metrics={},
+        samples={},
+        details=details | {NODE_LOST: record.host},
+        error="",
+        started=_now(),
+        duration_s=0.0,
+    )
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat("T", "seconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -17,12 +18,16 @@ from typing import Any
 from cnnbench import __version__
 from cnnbench.errors import CnnbenchError, UserError
 from cnnbench.files import replace_text
-from cnnbench.record import PREPARE
-from cnnbench.results import journal
+from cnnbench.probes import artifacts
+from cnnbench.record import FLOAT32, PREPARE
+from cnnbench.results import journal, run_files
+from cnnbench.suite import question as questions
 from cnnbench.suite.plan import Cell, Job, Plan
 
 PUBLISHED = "published"
 CACHE = ".cache"
+# Folders of cells, and of what the compression probe shared between them, in earlier versions.
+_NAMED_BY_KEY = re.compile(r"(?:[a-z]+-)?[0-9a-f]{16}")
 _PREPARED = ".complete"  # in a cell's artifacts, once its prepare job is done
 
 
@@ -50,8 +55,21 @@ class RunFolder:
         return self.path.parents[1] / CACHE
 
     def write_suite(self, plan: Plan) -> None:
-        """Store the suite as it is now; it may ask for more seeds than when the run began."""
+        """Store the suite as it is now; it may ask for more seeds than when the run began.
+
+        Its question is stored resolved, for tables made later, and the order of its models and
+        settings, in which the runs of its shards are merged.
+        """
         replace_text(self.path / "suite.yaml", plan.suite.source.text)
+        models = dict.fromkeys(cell.model.label for cell in plan.cells)
+        settings = dict.fromkeys(f"{cell.probe} {cell.setting.label()}" for cell in plan.cells)
+        order = {"models": list(models), "settings": list(settings)}
+        replace_text(self.path / run_files.ORDER, json.dumps(order, indent=2) + "\n")
+        question = self.path / questions.FILE_NAME
+        if plan.question is not None:
+            replace_text(question, plan.question.to_json() + "\n")
+        else:
+            question.unlink(missing_ok=True)
 
     def write_environment(self, facts: Mapping[str, Any], of_run: str) -> None:
         """Store the description of an environment, if it is not there yet.
@@ -66,39 +84,72 @@ class RunFolder:
         if not file.exists():
             replace_text(file, json.dumps(dict(facts), indent=2) + "\n")
 
-    def artifacts_of(self, cell: Cell) -> Path:
-        """Return the folder that a cell's ``prepare`` job writes and its repeats read."""
-        return self.artifacts / cell.key
+    def artifacts_of(self, cell: Cell) -> Path | None:
+        """Return the folder that a cell's ``prepare`` job writes and its repeats read, or None."""
+        of_model = self.model_folder(cell.model.label)
+        return None if of_model is None else artifacts.find(of_model, cell.key)
+
+    def model_folder(self, label: str) -> Path | None:
+        """Return the folder of everything that was made of a model, or None.
+
+        In a run that an earlier version began, it is that of all models.
+        """
+        if self._has_folders_named_by_key():
+            return self.artifacts
+        return artifacts.find(self.artifacts, model_key(label))
 
     def is_prepared(self, cell: Cell) -> bool:
         """Return whether a cell's ``prepare`` job has left everything that its repeats need."""
-        return (self.artifacts_of(cell) / _PREPARED).exists()
+        folder = self.artifacts_of(cell)
+        return folder is not None and (folder / _PREPARED).exists()
 
     def prepare_for(self, job: Job) -> tuple[Path, Path]:
         """Make the folders that a job writes to: its cell's artifacts, and its scratch folder."""
-        artifacts = self.artifacts_of(job.cell)
-        if job.repeat == PREPARE:
-            shutil.rmtree(artifacts, ignore_errors=True)
-        scratch = self._scratch_of(job)
+        if job.repeat == PREPARE and (earlier := self.artifacts_of(job.cell)) is not None:
+            shutil.rmtree(earlier, ignore_errors=True)
+        folder = self._claim(job.cell)
+        scratch = _scratch_of(folder, job)
         scratch.mkdir(parents=True, exist_ok=True)
-        return artifacts, scratch
+        return folder, scratch
 
     def clean_after(self, job: Job, is_ok: bool) -> None:
         """Mark the artifacts of a ``prepare`` job that succeeded; remove folders left empty."""
-        artifacts = self.artifacts_of(job.cell)
+        folder = self.artifacts_of(job.cell)
+        if folder is None:
+            return
         if job.repeat == PREPARE and is_ok:
-            (artifacts / _PREPARED).touch()
+            (folder / _PREPARED).touch()
         with contextlib.suppress(OSError):  # not empty
-            self._scratch_of(job).rmdir()
-            artifacts.rmdir()
+            _scratch_of(folder, job).rmdir()
+        for empty in (folder, folder.parent):
+            if empty != self.artifacts:
+                artifacts.release(empty)
 
     def log_of(self, job: Job, attempt: int) -> Path:
         """Return the file for the output of a job."""
-        words = re.sub(r"[^A-Za-z0-9.]+", "-", job.cell.title())[:80]
+        words = run_files.log_words(job.cell.title())
         return self.logs / f"{words}-{job.cell.key[:8]}-{job.repeat}-try{attempt}.log"
 
-    def _scratch_of(self, job: Job) -> Path:
-        return self.artifacts_of(job.cell) / f"scratch-{job.repeat}"
+    def _claim(self, cell: Cell) -> Path:
+        if self._has_folders_named_by_key():
+            return self.artifacts / cell.key
+        label = cell.model.label
+        of_model = artifacts.claim(self.artifacts, model_key(label), [label])
+        names = [f"{cell.probe} {cell.setting.label()}"]
+        if cell.variant != FLOAT32:
+            names = [f"{cell.probe} {cell.variant} {cell.setting.label()}"]
+        return artifacts.claim(of_model, cell.key, names)
+
+    def _has_folders_named_by_key(self) -> bool:
+        """Return whether an earlier version began the run.
+
+        The folder of a model may be named like a key, but holds its own.
+        """
+        made = self.artifacts.iterdir() if self.artifacts.is_dir() else ()
+        return any(
+            _NAMED_BY_KEY.fullmatch(path.name) and path.is_dir() and not artifacts.key_of(path)
+            for path in made
+        )
 
     def check(self, out: Path) -> None:
         """Make sure that what is written into the folder stays in it.
@@ -119,6 +170,15 @@ class RunFolder:
                     str(path),
                     "remove it, or measure in a new run with --fresh",
                 )
+
+
+def model_key(label: str) -> str:
+    """Return the key of the folder of a model's artifacts."""
+    return f"model-{hashlib.sha256(label.encode()).hexdigest()[:16]}"
+
+
+def _scratch_of(folder: Path, job: Job) -> Path:
+    return folder / f"scratch-{job.repeat}"
 
 
 def check_name(plan: Plan) -> None:

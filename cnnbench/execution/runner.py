@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,46 +11,23 @@ from cnnbench import __version__
 from cnnbench.environment import keras_backend
 from cnnbench.errors import CnnbenchError, UserError, brief
 from cnnbench.execution import executor as executors
-from cnnbench.execution import run_folder
-from cnnbench.execution.executor import Executor, JobEnded, JobProgress, JobStarted
+from cnnbench.execution import planned_job, run_folder
+from cnnbench.execution.estimate import Pace
+from cnnbench.execution.executor import Cluster, Executor, JobEnded, JobProgress, JobStarted
 from cnnbench.execution.job import JobResult
+from cnnbench.execution.lanes import Dispatcher, InOrder
 from cnnbench.execution.machine_use import MachineUse
+from cnnbench.execution.observer import Observer
+from cnnbench.execution.placement import Placement
 from cnnbench.execution.planned_job import PlannedJob
 from cnnbench.execution.run_folder import RunFolder
 from cnnbench.execution.scheduler import JobScheduler
+from cnnbench.execution.search import Search
 from cnnbench.probes.summary import unresolved_failures
-from cnnbench.record import Record
+from cnnbench.record import LEFT_OUT, NODE_LOST, Record, model_title, standing
 from cnnbench.results.journal import Header, Journal
-from cnnbench.suite.plan import Cell, Job, Plan
+from cnnbench.suite.plan import Cell, Job, Network, Plan
 from cnnbench.text import plural
-
-
-class Observer:
-    """Follows a run; this one does nothing. Subclasses override what they show."""
-
-    def remarks(self, message: str) -> None:
-        """A setting of the suite does not apply to all models."""
-
-    def waits(self, other: str) -> None:
-        """The run waits until ``other`` has ended."""
-
-    def warns(self, message: str) -> None:
-        """Something distorts the measurement."""
-
-    def begin(self, run: Path, done: int, left: Sequence[Job], records: Sequence[Record]) -> None:
-        """The run is open: ``done`` jobs are done, and the jobs in ``left`` are to do."""
-
-    def job_started(self, job: Job) -> None:
-        """A job begins."""
-
-    def job_progress(self, job: Job, message: str) -> None:
-        """A job reports its progress."""
-
-    def job_ended(self, job: Job, record: Record, left: Sequence[Job]) -> None:
-        """A job has ended with ``record``, and the jobs in ``left`` are to do."""
-
-    def close(self) -> None:
-        """The run is over, however it ended."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +58,7 @@ def run(
     *,
     executor: Executor | None = None,
     fresh: bool = False,
+    everything: bool = False,
     wait: bool = False,
     data_dir: Path | None = None,
     keras_2: bool = False,
@@ -95,6 +73,7 @@ def run(
         observer: called with the progress.
         executor: where jobs run; by default on this machine.
         fresh: begin a new run in any case.
+        everything: measure what the search for an answer would leave out, too.
         wait: for another process that runs this suite here, instead of refusing; and for other
             runs that measure on this machine, instead of measuring at the same time.
         data_dir: where data sets and weights are.
@@ -121,7 +100,8 @@ def run(
             header = Header(plan=plan.id, environment=facts["id"], cnnbench=__version__)
             with Journal(folder.journal, header) as journal:
                 try:
-                    parts = plan, folder, journal, executor, observer, machine or MachineUse()
+                    wanted = plan.without_question() if everything else plan
+                    parts = wanted, folder, journal, executor, observer, machine or MachineUse()
                     _Run(*parts, data_dir, keras_2).do(cells, wait)
                 except BaseException:
                     with contextlib.suppress(Exception):
@@ -150,34 +130,52 @@ class _Run:
     keras_2: bool
     running: dict[str, PlannedJob] = field(default_factory=dict)
     warned_of: set[str] = field(default_factory=set)
-    fastest: dict[str, float] = field(default_factory=dict)
+    fastest: dict[str, dict[str, float]] = field(default_factory=dict)  # by host
+    told_of: set[Network] = field(default_factory=set)
 
     def do(self, cells: Sequence[Cell], wait: bool) -> None:
         scheduler = todo(self.plan, cells, self.journal.records, self.folder)
         left = list(scheduler.left())
         self.observer.begin(self.folder.path, scheduler.done(), left, self.journal.records)
-        if not left:
-            return
         self.folder.logs.mkdir(exist_ok=True)
+        try:
+            if left:
+                self._work(scheduler, left, wait)
+        finally:
+            self._record_omissions(scheduler)
+
+    def _work(self, scheduler: JobScheduler, left: Sequence[Job], wait: bool) -> None:
         for record in self.journal.records:
             self._note_fastest(record)
-        times = not all(job.cell.setting.is_light for job in left)
         with contextlib.ExitStack() as stack:
+            times = not all(job.cell.setting.is_light for job in left)
             if times and self.executor.uses_this_machine:
                 waits = self.observer.waits if wait else None
                 stack.enter_context(self.machine.held(self.plan.suite.name, waits))
                 if problem := self.machine.problem:
                     self.observer.warns(f"other runs on this machine cannot be seen: {problem}")
             stack.enter_context(self.executor)
-            self._run_jobs(scheduler)
+            self._run_jobs(scheduler, self._dispatcher(scheduler))
 
-    def _run_jobs(self, scheduler: JobScheduler) -> None:
-        jobs = iter(scheduler)
-        self._submit(jobs)
+    def _dispatcher(self, scheduler: JobScheduler) -> Dispatcher:
+        if not isinstance(self.executor, Cluster):
+            return InOrder(scheduler, self.executor.capacity)
+        pace = Pace(self.journal.records)
+        nodes = self.executor.nodes()
+        for reason in self.executor.left_out():
+            self.observer.warns(f"a node is left out: {reason}")
+        self.observer.runs_on({node.host: node.name or node.host for node in nodes})
+        return Placement(scheduler, nodes, lambda job: pace.of(job) or 1.0)
+
+    def _run_jobs(self, scheduler: JobScheduler, dispatcher: Dispatcher) -> None:
+        self._make_void(dispatcher.begun_elsewhere(), scheduler)
+        self._submit(dispatcher, scheduler)
         for event in self.executor.events():
             running = self.running[event.request.id]
             match event:
                 case JobStarted():
+                    if running.host:
+                        self.observer.job_placed(running.job, running.host)
                     self.observer.job_started(running.job)
                     running.start()
                     running.concurrent_runs = self._concurrent_runs(running.job)
@@ -190,21 +188,53 @@ class _Run:
                     self._note_fastest(record)
                     scheduler.add(record)
                     del self.running[event.request.id]
+                    is_lost = NODE_LOST in record.details
+                    self._make_void(dispatcher.lose(running.host) if is_lost else (), scheduler)
+                    dispatcher.ended(running.job, running.host, is_lost)
                     self.observer.job_ended(running.job, record, list(scheduler.left()))
-                    self._submit(jobs)
+                    self._submit(dispatcher, scheduler)
         if self.running:
-            raise CnnbenchError(
-                f"the executor reported no end of {plural(len(self.running), 'job')}"
+            left = plural(len(self.running), "job")
+            raise CnnbenchError(f"the executor reported no end of {left}")
+        if isinstance(dispatcher, Placement) and not dispatcher.hosts:
+            raise UserError(
+                "every node of the cluster was lost", hint="rerun the command when it has nodes"
             )
 
-    def _submit(self, jobs: Iterator[Job | None]) -> None:
+    def _submit(self, dispatcher: Dispatcher, scheduler: JobScheduler) -> None:
         """Submit jobs until the executor is full, or the next one must wait for those in flight."""
-        while len(self.running) < self.executor.capacity and (job := next(jobs, None)):
+        while (found := dispatcher.take()) is not None:
+            job, host = found
             attempt = len(self.journal.of(job.key)) + 1
-            planned = PlannedJob(job, attempt, self.plan, self.folder)
-            request = planned.request(self.data_dir, self.keras_2, self.fastest)
+            planned = PlannedJob(job, attempt, self.plan, self.folder, host)
+            fastest = self.fastest.get(host, {})
+            request = planned.request(self.data_dir, self.keras_2, fastest)
             self.running[request.id] = planned
             self.executor.submit(request)
+        self._tell(scheduler)
+
+    def _make_void(self, results: Sequence[Record], scheduler: JobScheduler) -> None:
+        """Append a record behind each result that the loss of its machine makes void."""
+        for record in results:
+            lost = planned_job.voided(record, len(self.journal.of(record.key)) + 1)
+            self.journal.append(lost)
+            scheduler.make_void(lost)
+
+    def _tell(self, scheduler: JobScheduler) -> None:
+        """Tell the observer of each network that was left out, once."""
+        for network, reason in scheduler.left_out.items():
+            if network not in self.told_of:
+                self.told_of.add(network)
+                self.observer.left_out(model_title(*network[:2]), reason)
+
+    def _record_omissions(self, scheduler: JobScheduler) -> None:
+        """Append a record for every cell that the search left out."""
+        for job, result in scheduler.omissions(Pace(self.journal.records)):
+            planned = PlannedJob(job, len(self.journal.of(job.key)) + 1, self.plan, self.folder)
+            planned.start()
+            record = planned.record(result, str(self.executor.environment()["id"]), 0.0)
+            if self._is_news(record):
+                self.journal.append(record)
 
     def _record(self, running: PlannedJob, result: JobResult) -> Record:
         duration_s = running.seconds()
@@ -219,8 +249,9 @@ class _Run:
         """Keep the smallest values that jobs in this environment left for later ones."""
         if record.environment != self.executor.environment()["id"]:
             return
+        fastest = self.fastest.setdefault(record.host, {})
         for name, seconds in record.details.get("fastest", {}).items():
-            self.fastest[name] = min(seconds, self.fastest.get(name, seconds))
+            fastest[name] = min(seconds, fastest.get(name, seconds))
 
     def _concurrent_runs(self, job: Job) -> set[str]:
         """Return the other runs that measure here now, and warn of each once."""
@@ -239,18 +270,23 @@ class _Run:
         """Return False for a second ``ok`` of a key, and for the same ``skipped`` as last time."""
         earlier = self.journal.of(record.key)
         if record.status == "ok":
-            return not any(other.status == "ok" for other in earlier)
+            return not any(other.status == "ok" for other in standing(earlier))
         if not earlier or record.status != "skipped":
             return True
-        return (earlier[-1].status, earlier[-1].reason) != ("skipped", record.reason)
+        last = (earlier[-1].status, earlier[-1].reason, earlier[-1].details.get(LEFT_OUT))
+        return last != (record.status, record.reason, record.details.get(LEFT_OUT))
 
 
 def todo(
     plan: Plan, cells: Sequence[Cell], records: Sequence[Record], folder: RunFolder | None
 ) -> JobScheduler:
-    """Return the schedule of ``cells`` minus ``records``; ``folder`` holds their artifacts."""
+    """Return the schedule of ``cells`` minus ``records``; ``folder`` holds their artifacts.
+
+    If the plan has a question, the schedule is a search for its answer.
+    """
     has_artifacts = folder.is_prepared if folder else lambda cell: False
-    return JobScheduler(cells, records, plan.suite.limits.cell, has_artifacts)
+    search = Search(plan.question, cells, plan.cells) if plan.question else None
+    return JobScheduler(cells, records, plan.suite.limits.cell, has_artifacts, search)
 
 
 def has_failures(cells: Sequence[Cell], records: Sequence[Record]) -> bool:

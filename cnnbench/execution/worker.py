@@ -24,7 +24,10 @@ from cnnbench.execution.job import JobRequest, JobResult, identity_text
 from cnnbench.execution.model_interface import resolve_interface
 from cnnbench.models.handle import ModelHandle
 from cnnbench.plugins import PROBES
+from cnnbench.probes.device import Device
 from cnnbench.probes.interface import Context, ProbeResult
+from cnnbench.probes.probe import Probe
+from cnnbench.probes.settings import Setting
 from cnnbench.record import PREPARE, Status
 from cnnbench.units import exact_bytes
 
@@ -91,6 +94,7 @@ def perform(
             metrics={name: float(value) for name, value in found.metrics.items()},
             samples={name: [float(v) for v in values] for name, values in found.samples.items()},
             details=found.details,
+            environment=found.environment,
         )
     except Unavailable as error:
         return JobResult("skipped", brief(error, _LONGEST_REASON))
@@ -124,6 +128,8 @@ def _probe(
             f"{request.model} has changed since the suite was planned: rerun the command"
         )
     probe = PROBES[request.probe]
+    setting = probe.read_setting(request.setting)
+    device = _device(request, probe, setting)
     if not probe.counts_only:
         model = resolve_interface(model)
     measuring = probe.measuring()
@@ -136,12 +142,29 @@ def _probe(
         memory_limit=request.memory_limit,
         search_path=search_path,
         cache=Path(request.cache) if request.cache else None,
+        run=Path(request.run) if request.run else None,
         fastest=request.fastest,
+        device=device,
         report_progress=report_progress,
         report_predicted_peak=report_predicted_peak,
     )
-    found: ProbeResult = act(model, probe.read_setting(request.setting), context)
+    found: ProbeResult = act(model, setting, context)
     return found
+
+
+def _device(request: JobRequest, probe: Probe, setting: Setting) -> Device | None:
+    """Return the device that measures; None for what is made or counted here.
+
+    Raises:
+        Unavailable: the probe measures the machine that it runs on, and no other.
+    """
+    if not request.device:
+        return None
+    if setting.depends_on_machine and not probe.measures_devices:
+        raise Unavailable(f"{probe.name} is not measured on another device")
+    from cnnbench.execution.ssh.connection import connect
+
+    return connect(request.device, request.timeout_s, request.memory_limit, sys.stderr.write)
 
 
 def _traceback() -> str:

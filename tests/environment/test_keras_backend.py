@@ -120,6 +120,7 @@ def test_a_model_of_another_backend_is_refused_before_tensorflow_is_loaded(tmp_p
     assert loaded == "False"
 
 
+@pytest.mark.slow
 def test_keras_2_takes_no_notice_of_the_backend_of_keras_3(tmp_path: Path) -> None:
     variables = environ(tmp_path, KERAS_BACKEND="jax", TF_USE_LEGACY_KERAS="1")
     assert process(tmp_path, variables, "-c", KERAS_2).stdout == f"{6 * 6 * 4 * 27}\n"
@@ -164,6 +165,7 @@ def test_settings_that_keras_refuses_are_named(home: Path, content: str, words: 
     assert str(home / "keras.json") in str(refused.value)
 
 
+@pytest.mark.slow
 def test_what_only_keras_on_jax_reads_is_said_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "keras.json"
     file.write_text(json.dumps({"nnx_enabled": True}))
@@ -176,6 +178,7 @@ def test_what_only_keras_on_jax_reads_is_said_in_one_line(tmp_path: Path) -> Non
     assert process(tmp_path, environ(tmp_path, KERAS_NNX_ENABLED="0"), *words).returncode == 0
 
 
+@pytest.mark.slow
 def test_processes_of_its_own_do_without_what_only_keras_on_jax_reads(inputs: Path) -> None:
     (inputs / "keras.json").write_text(json.dumps({"nnx_enabled": True}))
     for command in (["inspect", "LeNet5"], ["run", "suite.yaml", "--out", "results"]):

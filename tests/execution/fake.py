@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
 from cnnbench import environment
-from cnnbench.execution.executor import JobEnded, JobEvent, JobProgress, JobStarted
+from cnnbench.execution.executor import JobEnded, JobEvent, JobProgress, JobStarted, Node
 from cnnbench.execution.job import JobRequest, JobResult
 
 Answer = Callable[[JobRequest], JobResult]
@@ -62,6 +62,23 @@ class FakeExecutor:
             if not result.environment:
                 result = replace(result, environment=self.environment())
             yield JobEnded(request, result)
+
+
+class FakeCluster(FakeExecutor):
+    """A cluster of equal nodes, each of which runs one exclusive job at a time, or two others.
+
+    A node is lost with the job that is answered with `node_lost`.
+    """
+
+    def __init__(self, answer: Answer = counted, hosts: Sequence[str] = ("a", "b")) -> None:
+        super().__init__(answer, capacity=100, host="node")
+        self._hosts = hosts
+
+    def nodes(self) -> Sequence[Node]:
+        return [Node(host, 2, f"node {host}") for host in self._hosts]
+
+    def left_out(self) -> Sequence[str]:
+        return ["c: it is slow"]
 
 
 def describe(host: str) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def endless_is_built(place: Path) -> Path:
     return next(place.glob("results/bad/*/records.jsonl"))
 
 
+@pytest.mark.slow
 def test_every_way_a_model_can_fail_becomes_a_record(tmp_path: Path) -> None:
     builders = [
         "good", "segfault", "leave", "system_exit", "fail", "killed", "eat", "starve", "breed",
@@ -136,6 +137,7 @@ def test_kills_a_job_at_its_time_limit_and_continues(tmp_path: Path) -> None:
     assert not processes_of(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_builder_cannot_affect_other_jobs_or_the_working_directory(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     suite = write_suite(tmp_path, ["wander", "unsettle", "good"], "limits: {timeout: 30min}\n")
@@ -154,6 +156,7 @@ def test_a_builder_cannot_affect_other_jobs_or_the_working_directory(tmp_path: P
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+@pytest.mark.slow
 def test_stops_a_job_that_prints_without_end(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, ["flood", "flood_unasked", "good"], "limits: {timeout: 30min}\n")
     memory = "{batch_sizes: [1]}"  # which asks for the size of a network that does not say it
@@ -172,6 +175,7 @@ def test_stops_a_job_that_prints_without_end(tmp_path: Path) -> None:
     assert sum(file.stat().st_size for file in folder.rglob("*")) < 200 * 2**20
 
 
+@pytest.mark.slow
 def test_rerunning_repeats_only_failed_jobs(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, ["light", "fail"], light=True)
     assert run(suite).returncode == 1

@@ -31,6 +31,7 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return cnnbench(folder, "run", "tiny.yaml", *options)
 
 
+@pytest.mark.slow
 def test_the_executor_of_another_package_runs_a_suite_from_the_command_line(
     tmp_path: Path,
 ) -> None:

@@ -107,6 +107,7 @@ def test_a_process_that_is_killed_is_named_by_its_signal(
         noise.self_test(1, module="killed")
 
 
+@pytest.mark.slow
 def test_runs_the_self_test_in_two_processes() -> None:
     done: list[int] = []
     found = noise.self_test(2, done.append)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from cnnbench.results import journal
 from tests.processes import HANGS_AFTER_S
 
@@ -45,6 +47,7 @@ probes:
 """
 
 
+@pytest.mark.slow
 def test_builds_a_network_to_find_its_input_and_classes(tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text(NETS)
     (tmp_path / "own.yaml").write_text(SUITE)
@@ -91,6 +94,7 @@ def net(input_shape=(8, 8, 1), classes=10):
 """
 
 
+@pytest.mark.slow
 def test_a_network_edited_during_the_run_is_not_measured(
     tmp_path: Path,
 ) -> None:
@@ -105,3 +109,53 @@ def test_a_network_edited_during_the_run_is_not_measured(
     (run,) = (tmp_path / "results" / "own").iterdir()
     records = journal.read(run / "records.jsonl")[1]
     assert {(r.probe, r.status) for r in records} == {("static", "ok"), ("latency", "failed")}
+
+
+SEQUENTIAL = """
+from tensorflow import keras
+
+model = keras.models.Sequential([
+    keras.layers.Conv2D(4, 3, activation="relu", input_shape={shape}),
+    keras.layers.MaxPooling2D(),
+    keras.layers.Flatten(),
+    keras.layers.Dense({classes}, activation="softmax"),
+])
+"""
+FILES = {"net": ([28, 28, 1], 10), "wide": ([32, 32, 3], 10), "five": ([28, 28, 1], 5)}
+OF_FILES = """
+name: files
+models: [net.py, wide.py, five.py]
+probes:
+  static:
+  latency: {models: [net.py], runtimes: [graph], min_rounds: 1, max_rounds: 1}
+  accuracy:
+    - {dataset: fashion_mnist, epochs: 1, seeds: 1, train_examples: 40, test_examples: 20}
+    - {models: [wide.py], dataset: fashion_mnist, epochs: 1, seeds: 1, train_examples: 40,
+       test_examples: 20, image_size: own}
+"""
+
+
+@pytest.mark.slow
+def test_networks_of_fixed_input_and_classes_are_trained_where_the_data_fits(
+    tmp_path: Path,
+) -> None:
+    for name, (shape, classes) in FILES.items():
+        (tmp_path / f"{name}.py").write_text(SEQUENTIAL.format(shape=shape, classes=classes))
+    (tmp_path / "files.yaml").write_text(OF_FILES)
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", "run", "files.yaml"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=HANGS_AFTER_S,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    (run,) = (tmp_path / "results" / "files").iterdir()
+    records = journal.read(run / "records.jsonl")[1]
+    found = {(r.model, r.probe, r.setting.get("image_size"), r.repeat): r for r in records}
+    assert {r.status for r in records if r.probe in ("static", "latency")} == {"ok"}
+    assert found["net:model", "accuracy", 28, 0].status == "ok"
+    assert found["wide:model", "accuracy", "own", 0].status == "ok"
+    reasons = [found[name, "accuracy", 28, 0].reason for name in ("wide:model", "five:model")]
+    assert reasons == [
+        "its input is fixed at 32x32x3, not 28x28x3: set `image_size: own`",
+        "it has 5 classes, but fashion_mnist has 10: give its builder a parameter 'classes', or "
+        "train it on images of 5 classes",
+    ]

@@ -35,3 +35,24 @@ def test_a_log_gets_a_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert lines[-1].endswith(f"now: {jobs[8].title()}: epoch 1/10")
     assert lines[0].endswith(f"last: {jobs[2].title()}")
+
+
+def test_each_node_of_a_cluster_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 1000.0
+    plan = planning.plan(suites.load(ROOT / "suites/mobile.yaml", registry))
+    jobs = [job for cell in plan.cells for job in cell.jobs()]
+    shown = Progress(clock=lambda: now)
+    shown.begin(Path("results/mobile/now"), 0, jobs, [])
+    shown.runs_on({"1": "left:1", "2": "right:2"})
+    for job in jobs[:3]:
+        shown.job_placed(job, "1")
+        shown.job_started(job)
+    shown.job_ended(jobs[0], record(jobs[0].cell.model.label, "static"), jobs[1:])
+    now += 61
+    shown.job_progress(jobs[1], "half way")
+    shown.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-2:] == [
+        f"  left:1: {jobs[1].title()}: half way and 1 more job",
+        "  right:2: idle",
+    ]

@@ -48,7 +48,7 @@ def test_a_resumed_training_gives_the_same_numbers(tmp_path: Path) -> None:
     (tmp_path / "suite.yaml").write_text(SUITE.format(epochs=4))
     assert start(tmp_path, "whole").wait() == 0
     killed = start(tmp_path, "killed")
-    state = "killed/digits/*/artifacts/*/scratch-0/training.npz"
+    state = "killed/digits/*/artifacts/*/*/scratch-0/training.npz"
     # The first epoch is done.
     wait_until(lambda: any(tmp_path.glob(state)) or killed.poll() is not None)
     assert killed.poll() is None

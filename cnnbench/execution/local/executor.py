@@ -74,7 +74,8 @@ class LocalExecutor:
             request = self._queue.popleft()
             yield JobStarted(request)
             result = yield from self._run(request)
-            yield JobEnded(request, replace(result, environment=self.environment()))
+            where = result.environment or self.environment()
+            yield JobEnded(request, replace(result, environment=where))
 
     def _run(self, request: JobRequest) -> Generator[JobEvent, None, JobResult]:
         server, log = self._running_server(request)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -142,12 +143,15 @@ def main() -> None:
     # During imports it cannot notice that the parent has ended, so the kernel kills it then. Later
     # the server must outlive the parent for a moment, to kill what its worker has forked.
     die_with_parent(os.getppid())
+    gc.disable()  # as in `cnnbench.cli`, but workers collect garbage as Python does by default
     for module in PRELOAD:
         importlib.import_module(module)
     if "TF_USE_LEGACY_KERAS" in os.environ:
         importlib.import_module("tf_keras")
     for name in {"keras", "tf_keras"} & sys.modules.keys():  # Keras 3 comes with TensorFlow
         use_standard_keras(sys.modules[name])
+    gc.collect()
+    gc.enable()
     prctl(_PR_SET_PDEATHSIG, 0)
     serve(channel)
 
