@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from cnnbench.metrics import Metric
+from cnnbench.metrics import Metric, column
 from cnnbench.models.handle import ModelHandle
 from cnnbench.plugins import PROBES
 from cnnbench.probes.interface import Context, ProbeResult
@@ -28,6 +28,7 @@ from cnnbench.text import pydantic_message
 Summarise = Callable[[Sequence[Record], CellStatus], dict[str, Measurement]]
 Columns = Mapping[str, Measurement] | Mapping[str, str]
 AcrossRows = Callable[[Sequence[Row], Sequence[Sequence[Record]]], Sequence[Columns]]
+Behind = Callable[[str, int, Sequence[Sequence[Record]]], Sequence[float] | None]
 
 
 class Measuring(Protocol):
@@ -53,10 +54,13 @@ class Probe:
         summary: summarises the successful repeats of a cell, given the status of the cell.
         repeat: noun for one repeat of a cell.
         counts_only: the model is not run, so that its input shape may stay unknown.
+        measures_devices: its numbers of the machine can be those of `Context.device`.
         precedence: where two probes fill one column of a row, the higher one's number is taken.
         is_precise: whether repeats so far are as precise as the suite wants; by default never.
         across_rows: columns that need several rows of a report: tiers, comparisons. A number is
             given as a measurement, anything else as text.
+        behind: ``(metric, best, records of each cell) -> p, Holm-corrected, that each cell is only
+            by chance worse than the best``; None where the numbers in the table are compared.
         verdicts: those of them that are a verdict on a row in words, shown below a table.
         details: checks of those details of its records that tables and pages are computed from;
             a journal may come from anywhere.
@@ -70,9 +74,11 @@ class Probe:
     summary: Summarise = plain
     repeat: str = "round"
     counts_only: bool = False
+    measures_devices: bool = False
     precedence: int = 0
     is_precise: Callable[[Sequence[Record], float], bool] = lambda records, precision: False
     across_rows: AcrossRows = lambda rows, records: [{} for _ in rows]
+    behind: Behind = lambda metric, best, cells: None
     verdicts: tuple[str, ...] = ()
     details: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
 
@@ -85,6 +91,10 @@ class Probe:
     def read_setting(self, values: Mapping[str, Any]) -> Setting:
         """Return a record's setting as an object; missing fields get their default."""
         return self.setting.model_validate(dict(values))
+
+    def columns(self, setting: Setting) -> list[str]:
+        """Return the columns that a cell with this setting may fill."""
+        return [column(metric, setting.label_for(metric)) for metric in setting.metrics()]
 
     def summarise(self, setting: Setting, records: Sequence[Record]) -> dict[str, Measurement]:
         """Return every metric of one cell, from all its records (retries, ``prepare`` included)."""

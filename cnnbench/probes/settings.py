@@ -7,7 +7,7 @@ with every default filled in. Everything in a setting affects the result and is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -17,6 +17,7 @@ from pydantic import Field
 from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS
 from cnnbench.models.handle import ModelInfo
+from cnnbench.plugins import PROBES
 from cnnbench.record import FLOAT32
 from cnnbench.schema import Distinct, StrictModel
 from cnnbench.statistics.measurement import JudgedImages
@@ -51,10 +52,26 @@ class Setting(StrictModel):
     # Its jobs neither time anything nor keep the machine busy for long.
     is_light: ClassVar[bool] = False
 
+    # Its repeats are trainings with different seeds, which need not be interleaved over the models.
+    repeats_are_seeds: ClassVar[bool] = False
+
+    # Cells of a model use files that others of the same probe made: all run on one machine.
+    shares_files: ClassVar[bool] = False
+
     @property
     def needs_prepare(self) -> bool:
         """True if a ``prepare`` job comes before the first repeat."""
         return False
+
+    @property
+    def depends_on_model(self) -> bool:
+        """False if every model has the same result: a suite measures it with its first model."""
+        return True
+
+    @property
+    def depends_on_machine(self) -> bool:
+        """False if its numbers are the same on every machine, as counts and accuracies are."""
+        return not self.is_light
 
     def variant_name(self) -> str:
         """Return how the model was compressed; ``float32`` if it was not."""
@@ -111,6 +128,14 @@ class Setting(StrictModel):
         """Return the images that ``metric`` is measured on if it is a quality, else None."""
         return None
 
+    def metrics(self) -> Collection[str]:
+        """Return the metrics that a cell with this setting may have; by default the probe's."""
+        return [metric.name for metric in PROBES[self.probe].metrics]
+
+    def shortened(self, epochs: int) -> Self | None:
+        """Return the setting of a training of only ``epochs`` epochs; None if it has no more."""
+        return None
+
     def primary_metrics(self) -> tuple[str, ...]:
         """Return the metrics that are reported as missing, with the reason, if the cell failed."""
         raise NotImplementedError
@@ -164,7 +189,11 @@ class Spec(StrictModel):
         return iter(())
 
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
-        """Return a copy with the hashes of the files it names, which affect the result too."""
+        """Return a copy with the hashes of the files it names, which affect the result too.
+
+        Raises:
+            UserError: mistakes in these files, with their places.
+        """
         return self
 
     def stopping_rule(self) -> StoppingRule:

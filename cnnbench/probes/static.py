@@ -36,7 +36,11 @@ class StaticSetting(Setting):
 
 
 class StaticSpec(Spec):
-    """``static: {batch_sizes: [1, 32]}``"""
+    """``static: {batch_sizes: [1, 32]}``
+
+    Attributes:
+        batch_sizes: batch sizes for which activation memory is predicted.
+    """
 
     batch_sizes: BatchSizes = [1]
 

@@ -38,7 +38,8 @@ def status_of(records: Sequence[Record]) -> CellStatus:
     bad = unresolved_failures(records)
     if not bad:
         return OK if records else CellStatus.note("not measured")
-    return CellStatus(StatusKind(bad[-1].status), bad[-1].reason)
+    kind = StatusKind.LEFT_OUT if bad[-1].is_left_out else StatusKind(bad[-1].status)
+    return CellStatus(kind, bad[-1].reason)
 
 
 def samples_of(records: Sequence[Record]) -> dict[str, tuple[float, ...]]:

@@ -65,7 +65,8 @@ class NetworkSpec(Spec):
         training: training of the float32 model; by default its weights are random.
         weights: file with the weights of the whole trained model; ``training`` then only gives the
             data set, and by its recipe the architecture of the head.
-        weights_sha256, dataset_sha256: required hashes; by default those of the present files.
+        weights_sha256, dataset_sha256, backbone_sha256: required hashes; by default those of the
+            present files.
         folder_classes, folder_notes, folder_annotations: as in the ``accuracy`` probe.
     """
 
@@ -89,6 +90,8 @@ class NetworkSpec(Spec):
         return self
 
     def serves(self, model: ModelInfo) -> bool:
+        if model.converted_file is not None:
+            return False
         spec = self._training_spec()
         return spec is None or spec.serves(model)
 
@@ -144,5 +147,5 @@ def trained_interface(
     model: ModelInfo, training: AccuracySetting, objective: Objective
 ) -> tuple[tuple[int, ...], int]:
     """Return the input shape and outputs of ``model`` as trained; a new head has new outputs."""
-    own = model.classes if training.recipe == "scratch" or model.backbone else 0
+    own = model.classes if training.recipe != "transfer" or model.backbone else 0
     return training.images_for(model.input_shape), objective.outputs_for(own)

@@ -5,6 +5,7 @@ It implements the protocol on its own, without the base class, and logs what it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,13 @@ from cnnbench.models.handle import ModelHandle
 from cnnbench.plugins import Registry
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency.runtimes import Runtime, RuntimeInfo
+from cnnbench.probes.latency.runtimes.executed import (
+    Executed,
+    Profile,
+    RanOperation,
+    TimedOperation,
+)
+from cnnbench.probes.latency.runtimes.runtime import Steps
 from cnnbench.probes.latency.settings import LatencySetting
 
 FILE = "fake.npz"
@@ -42,6 +50,20 @@ class Fake:
         np.savez(self._folder / FILE, outputs[0])
         return {"convert_s": 0.25}
 
+    def executed(self) -> Executed:
+        taken, left = RanOperation("CONV", True, 75, "INT8"), RanOperation("SORT", False, 0, "INT8")
+        return Executed("fake", (taken, taken, left, RanOperation("MUL", False, 50)), partitions=2)
+
+    def profile(self, images: np.ndarray, seconds: float) -> Profile:
+        operations = (
+            TimedOperation("first", "CONV", 0.001, 1000, "fake"),
+            TimedOperation("second", "SORT", 0.003, None, "fake"),
+        )
+        return Profile(operations, 0.004, "Times are made up.", resolution_s=1e-5)
+
+    def in_streams(self, count: int) -> Sequence[Runtime]:
+        return [self] * count
+
     def start(self) -> None:
         self._log("start")
 
@@ -62,6 +84,9 @@ class Fake:
     def outputs(self, result: Any) -> list[np.ndarray]:
         return [result["answer"]]
 
+    def steps(self) -> Steps:
+        return Steps(self.feed, self.call, self.outputs)
+
     def arithmetic(self) -> str:
         return "int8"
 
@@ -81,7 +106,7 @@ class Off(Fake):
     error = 0.5
 
 
-FAKE = RuntimeInfo(create=Fake, packages=("numpy",), files=(FILE,))
+FAKE = RuntimeInfo(create=Fake, packages=("numpy",), files=(FILE,), profiles=True)
 FAKES: Registry[RuntimeInfo] = Registry(
     "tests.runtimes",
     "runtime",

@@ -17,6 +17,7 @@ class SmallNet:
     fixed: frozenset[str] = frozenset()
     output = None
     is_trained = False
+    converted_file = None
     is_task_assumed = False
     class_names: tuple[str, ...] = ()
     backbone = None

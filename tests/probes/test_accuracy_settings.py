@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from cnnbench.errors import UserError
-from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec, images_in_label
+from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
+from cnnbench.probes.accuracy.training_config import images_in_label
 from cnnbench.statistics.measurement import JudgedImages
 from tests.suite.fake import FakeModel
 

@@ -106,6 +106,7 @@ def recall_of_the_rare(folder: Path, **wording: Any) -> float:
     return float(rare[1] / sum(rare))
 
 
+@pytest.mark.slow
 def test_both_find_more_of_a_rare_class(unbalanced: Path) -> None:
     plain = recall_of_the_rare(unbalanced)
     weighted = recall_of_the_rare(unbalanced, class_weights="balanced")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def _images() -> Iterator[list[np.ndarray]]:
         yield [rng.random(_SHAPE, np.float32)]
 
 
+@cache
 def _kernels(model: Any, variant: str) -> dict[str, Kernel]:
     content = conversion.convert(model, _SHAPE, parse(variant), _images)
     return {kernel.op: kernel for kernel in kernels.read(content)}

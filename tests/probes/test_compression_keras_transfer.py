@@ -162,6 +162,7 @@ SAME = ["norms", "lists", "subclassed", "hard_sigmoid", "recurrent"]
 OTHERWISE = ["another_function", "another_order"]
 
 
+@pytest.mark.slow
 def test_a_copy_has_the_same_outputs_or_is_rejected(tmp_path: Path) -> None:
     own = [f"nets.py:{name}" for name in (*SAME, *OTHERWISE)]
     found = _differences(tmp_path, ["LeNet5", *own], "float32")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from cnnbench.probes.compression.summary import COLUMN, columns
+from cnnbench.probes.probe import check
 from cnnbench.record import Record
 from cnnbench.report.remarks import remarks
 from cnnbench.results import tables
@@ -179,6 +180,31 @@ def test_a_file_that_disagrees_with_keras_is_doubtful_and_its_verdict_says_so() 
         assert whole[f"{name}_verdict@digits/scratch/litert"] == "stable for one training"
         assert pruned[f"{name}_verdict@digits/scratch/litert"] == f"unstable: {_FLAG}"
     assert pruned["compression_verdict"].startswith(f"{_FLAG}; keeps 100.0 %")
+
+
+def test_the_verdict_names_operations_that_only_the_variant_leaves_to_slow_kernels() -> None:
+    pad = {"op": "PADV2", "count": 1, "macs": 0}
+    multiply = {"op": "MUL", "count": 3, "macs": 0}
+    plain, small = (
+        {"accelerated_by": "XNNPACK", "not_accelerated": left} for left in ([pad], [multiply, pad])
+    )
+    report = tables.report(
+        [
+            _converted("float32", [], plain, top1=0.9),
+            _converted("ptq-int8", [], small, top1=0.9),
+            _converted("ptq-float16", [], plain, top1=0.9),
+        ]
+    )
+    words = dict(zip(report["variant"], report["compression_verdict"], strict=True))
+    left = "XNNPACK leaves 4 operations to slower kernels (MUL 3, PADV2 1)"
+    assert left in words["ptq-int8"]
+    assert "XNNPACK" not in words["ptq-float16"]
+
+
+@pytest.mark.parametrize("left", [7, [7], [{"op": "MUL"}], [{"op": 1, "count": 1, "macs": 1}]])
+def test_a_journal_with_other_details_is_damaged(left: Any) -> None:
+    with pytest.raises(ValueError, match="not_accelerated"):
+        check(_converted("float32", [], {"not_accelerated": left}))
 
 
 def test_a_doubtful_file_without_a_data_set_stands_below_the_table() -> None:

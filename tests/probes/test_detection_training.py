@@ -54,6 +54,7 @@ def trained(folder: Path) -> ProbeResult:
     )
 
 
+@pytest.mark.slow
 def test_objects_are_learnt_and_the_validation_images_are_watched(trained: ProbeResult) -> None:
     assert trained.metrics["box_map50"] > 2 * trained.details["chances"]["box_map50"]
     assert trained.metrics["box_map"] <= trained.metrics["box_map50"]
@@ -65,6 +66,7 @@ def test_objects_are_learnt_and_the_validation_images_are_watched(trained: Probe
     assert 0 < trained.metrics["time_to_target_s"] <= trained.metrics["train_s"]
 
 
+@pytest.mark.slow
 def test_objects_that_the_grid_cannot_hold_are_counted(trained: ProbeResult) -> None:
     (note,) = trained.details["notes"]
     assert "test objects" in note

@@ -59,6 +59,7 @@ def check_answers(head: str, runtime: str, count: int, folder: Path) -> None:
     assert apart <= 1e-4 * scale
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["yolo", "ssdlite"])
 def test_answers_of_a_litert_file_are_those_of_keras(head: str, tmp_path: Path) -> None:
     check_answers(head, "litert", 1, tmp_path)

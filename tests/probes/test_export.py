@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cnnbench.api.export_plan import carry_out as export
 from cnnbench.errors import CnnbenchError, UserError
-from cnnbench.execution import single_jobs
 from cnnbench.execution.job import JobRequest, JobResult
+from cnnbench.models import registry
+from cnnbench.probes import artifacts
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.probes.compression import export as exporting
-from cnnbench.probes.compression.export import ExportOptions
+from cnnbench.probes.compression import export_options, exported_file, paths
+from cnnbench.probes.compression.export_options import ExportOptions
 from cnnbench.probes.compression.settings import CompressionSetting
 from tests.execution.fake import FakeExecutor
 
@@ -34,8 +35,15 @@ def _exporter(
     """Return an executor that writes a variant's file and card and ends with ``result``."""
 
     def answer(request: JobRequest) -> JobResult:
-        folder = Path(request.artifacts).parent / "converted-0"
-        folder.mkdir(exist_ok=True)
+        if request.setting["part"] == "finish":
+            Path(request.artifacts, "model.tflite").write_bytes(content)
+            made = {"sha256": "0", "metrics": {"file_bytes": len(content)}}
+            Path(request.artifacts, "finished.json").write_text(json.dumps(made))
+            return result
+        label = registry.resolve(request.model).label
+        setting = CompressionSetting.model_validate(request.setting)
+        key = paths.variant_key(label, setting)
+        folder = artifacts.claim(Path(request.artifacts).parent, key, [setting.variant])
         (folder / "model.tflite").write_bytes(content)
         (folder / "card.json").write_text(card)
         return result
@@ -45,7 +53,7 @@ def _exporter(
 
 def _exported(weights: str, out: Path, executor: FakeExecutor) -> None:
     options = ExportOptions("BasicCNN", "float32", Path(weights), out)
-    exporting.export(options, partial(single_jobs.run, executor=executor))
+    export(options, executor=executor)
 
 
 def test_replaces_file_and_card_together_or_not_at_all(weights: str, tmp_path: Path) -> None:
@@ -53,7 +61,7 @@ def test_replaces_file_and_card_together_or_not_at_all(weights: str, tmp_path: P
     _exported(weights, out, _exporter())
     first = (tmp_path / "m.json").read_text()
     assert json.loads(first)["variant"] == "float32"
-    card = '{"variant": "float32", "sha256": NaN}'
+    card = '{"variant": "float32", "made": NaN}'
     with pytest.raises(ValueError, match="not JSON compliant"):
         _exported(weights, out, _exporter(b"\x1c\0\0\0TFL3 and so on, but new", card))
     assert out.read_bytes().endswith(b"and so on")
@@ -65,7 +73,7 @@ def test_keeps_its_jobs_on_one_machine(weights: str, tmp_path: Path) -> None:
     executor = _exporter()
     _exported(weights, tmp_path / "m.tflite", executor)
     groups = {request.group for request in executor.requests}
-    assert len(executor.requests) == 2 and len(groups) == 1 and groups != {""}
+    assert len(executor.requests) == 3 and len(groups) == 1 and groups != {""}
 
 
 @pytest.mark.parametrize(("is_users", "error"), [(True, UserError), (False, CnnbenchError)])
@@ -82,16 +90,18 @@ def test_the_summary_of_a_card_names_size_accuracy_and_flags() -> None:
     metrics = {"top1": 0.5, "agreement": 0.75, "coverage_macs": 1.0}
     flags = {"flags": ["output disagrees with Keras"]}
     card = {"model": "Net", "variant": "ptq-int8", "bytes": 1000, "metrics": metrics}
-    assert exporting.summary(card | {"read_back": flags}, Path("m.tflite")) == (
+    card |= {"latency": {"latency_p50_s": 0.002, "threads": 2}}
+    assert exported_file.summary(card | {"read_back": flags}, Path("m.tflite")) == (
         "m.tflite: Net ptq-int8, 1 kB; top-1 50.0 %, agreement with float32 75.0 %; "
-        "100.0 % of the MACs covered; output disagrees with Keras; card in m.json"
+        "100.0 % of the MACs covered; p50 2 ms with 2 threads, in one process only; "
+        "output disagrees with Keras; card in m.json"
     )
 
 
 def _asked(weights: str, model: str = "BasicCNN", **options: Any) -> CompressionSetting:
     """Return the setting of an export of ``ptq-int8``."""
     chosen = ExportOptions(model, "ptq-int8", Path(weights), Path("m.tflite"), **options)
-    return exporting.resolve(chosen)[0]
+    return export_options.resolve(chosen).setting
 
 
 def _network_card(folder: Path, model: str, **known: str) -> None:

@@ -41,6 +41,7 @@ def test_outputs_of_a_litert_file_are_those_of_keras(tmp_path: Path) -> None:
     check_outputs("yolo", "litert", 1, tmp_path)
 
 
+@pytest.mark.slow
 def test_answers_of_a_litert_file_are_those_of_keras(tmp_path: Path) -> None:
     check_answers("yolo", "litert", 1, tmp_path)
 

@@ -46,6 +46,7 @@ def trained(folder: Path) -> ProbeResult:
     )
 
 
+@pytest.mark.slow
 def test_masks_are_learnt_beside_their_boxes(trained: ProbeResult) -> None:
     found = trained.metrics
     assert found["box_map50"] > 2 * trained.details["chances"]["box_map50"]
@@ -59,6 +60,7 @@ def test_masks_are_learnt_beside_their_boxes(trained: ProbeResult) -> None:
     assert set(trained.details["class_ap"]) >= {"mask_map", "box_map"}
 
 
+@pytest.mark.slow
 def test_what_is_kept_gives_boxes_classes_and_masks(trained: ProbeResult, folder: Path) -> None:
     kept = registry.resolve("seed-0.keras", (folder / "trained",))
     assert kept.task == "instance_segmentation"
@@ -66,15 +68,19 @@ def test_what_is_kept_gives_boxes_classes_and_masks(trained: ProbeResult, folder
     assert shapes == {"cells": (4, 4, 20), "proposals": (12,), "masks": (12, 12, 12, 1)}
 
 
+@pytest.mark.slow
 def test_objects_of_a_picture_are_predicted_with_their_pixels(
     trained: ProbeResult, folder: Path, tmp_path: Path
 ) -> None:
-    data = loading.load(Request(SCENES, 64, 1, train_examples=2, test_examples=6))
+    # As large as in the training, each pixel repeated: so short a training sees little in pictures
+    # that were resized twice, and shows an object in some of these only.
+    data = loading.load(Request(SCENES, 32, 1, train_examples=2, test_examples=24))
     (tmp_path / "drawn").mkdir()
     pictures = []
     for number, image in enumerate(data.test.images):
         pictures.append(tmp_path / f"{number}.png")
-        Image.fromarray(image[..., 0]).resize((96, 64)).save(pictures[-1])
+        enlarged = Image.fromarray(image[..., 0]).resize((96, 64), Image.Resampling.NEAREST)
+        enlarged.save(pictures[-1])
     found = predict(str(folder / "trained" / "seed-0.keras"), pictures, draw=tmp_path / "drawn")
     assert found.predicted == "objects"
     objects = [one for picture in found.to_json() for one in picture["objects"]]
@@ -84,7 +90,27 @@ def test_objects_of_a_picture_are_predicted_with_their_pixels(
         assert 0 <= one["mask_px"] <= 64 * 96
         assert isinstance(one["mask"]["counts"], str)
     assert max(one["mask_px"] for one in objects) > 0
-    assert len(list((tmp_path / "drawn").iterdir())) == 6
+    assert len(list((tmp_path / "drawn").iterdir())) == 24
+
+
+@pytest.mark.slow
+def test_objects_with_masks_are_followed(
+    trained: ProbeResult, folder: Path, tmp_path: Path
+) -> None:
+    data = loading.load(Request(SCENES, 64, 1, train_examples=2, test_examples=6))
+    (tmp_path / "frames").mkdir()
+    for number in range(3):  # nothing moves
+        Image.fromarray(data.test.images[0][..., 0]).save(tmp_path / "frames" / f"{number}.png")
+    file = tmp_path / "followed.png"
+    network = str(folder / "trained" / "seed-0.keras")
+    found = predict(network, [tmp_path / "frames"], track="sort[min_hits=1]", draw=file)
+    frames = [picture["objects"] for picture in found.to_json()]
+    assert frames[0] and all(one["mask"]["size"] == [64, 64] for one in frames[0])
+    assert [[one["track"] for one in frame] for frame in frames] == 3 * [
+        list(range(1, 1 + len(frames[0])))
+    ]
+    with Image.open(file) as drawn:
+        assert drawn.n_frames == 3  # type: ignore[attr-defined]
 
 
 def test_data_without_masks_are_refused_when_planning() -> None:
@@ -143,6 +169,7 @@ def test_each_class_has_its_own_mask() -> None:
     assert of(9, -9) == pytest.approx(9, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detector", ["retina", "ssdlite"])
 def test_masks_of_every_detector_are_trained(detector: str, folder: Path, tmp_path: Path) -> None:
     from tests.probes.small_masks import HEADS

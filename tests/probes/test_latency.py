@@ -13,12 +13,13 @@ import pytest
 from cnnbench.environment import usable_cores
 from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.probes.interface import Context
-from cnnbench.probes.latency import calibrated_model, machine
+from cnnbench.probes.latency import calibrated_model, machine, timed_calls
 from cnnbench.probes.latency import run as latency
 from cnnbench.probes.latency.machine import CpuUsage
 from cnnbench.probes.latency.runtimes import RUNTIMES
+from cnnbench.probes.latency.runtimes.base import TOLERANCES, RuntimeBase
 from cnnbench.probes.latency.runtimes.graph import Graph
-from cnnbench.probes.latency.runtimes.runtime import TOLERANCES, RuntimeBase, RuntimeInfo
+from cnnbench.probes.latency.runtimes.runtime import RuntimeInfo
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.latency.timed_round import TimingConfig
 from tests.probes.paths import prepare_and_run, require
@@ -36,7 +37,7 @@ def test_fast_runtimes_prepare_and_run(runtime: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", ["predict", "eager", "xla", "onnxruntime", "openvino"])
+@pytest.mark.parametrize("runtime", ["predict", "eager", "xla", "onnxruntime", "openvino", "jax"])
 def test_slower_runtimes_prepare_and_run(runtime: str, tmp_path: Path) -> None:
     _check_runtime(LatencySetting(runtime=runtime, threads=1), tmp_path)
 
@@ -107,6 +108,7 @@ def test_unsupported_settings_are_unavailable() -> None:
     [
         ("onnxruntime", 'pip install "cnnbench[onnx]"'),
         ("openvino", 'pip install "cnnbench[openvino]"'),
+        ("jax", 'pip install "cnnbench[jax]"'),
         ("graph", "pip install cnnbench"),
     ],
 )
@@ -146,33 +148,33 @@ def test_tolerance_follows_the_arithmetic() -> None:
 def test_drift_is_a_change_that_the_reference_does_not_explain() -> None:
     # medians of the last and the first two: 1.45 / 1.05
     slowing = timing_of([1.0], [1.1], [1.2], [1.3], [1.4], [1.5])
-    assert latency._drift(slowing, None) == pytest.approx(1.45 / 1.05 - 1)
-    assert latency._drift(slowing, "calls") == pytest.approx(1.45 / 1.05 - 1)
+    assert timed_calls.drift(slowing, None) == pytest.approx(1.45 / 1.05 - 1)
+    assert timed_calls.drift(slowing, "calls") == pytest.approx(1.45 / 1.05 - 1)
     shared = timing_of()
     for factor in (1.0, 1.1, 1.2, 1.3, 1.4, 1.5):
         shared.blocks += timing_of([factor], reference=0.001 * factor).blocks
-    assert latency._drift(shared, "calls") == pytest.approx(0)
-    assert latency._drift(shared, None) > 0.3
+    assert timed_calls.drift(shared, "calls") == pytest.approx(0)
+    assert timed_calls.drift(shared, None) > 0.3
     scattered = timing_of([1.0], [2.0], [1.0], [2.0], [2.0], [1.5])
-    assert latency._drift(scattered, None) == 0, "without overlap only"
+    assert timed_calls.drift(scattered, None) == 0, "without overlap only"
 
 
 def test_summary_equals_manual_calculation() -> None:
     calls = [0.001 * value for value in range(1, 12)]
     timing = timing_of(calls, reference=0.003)
-    found = latency.summary(timing, batch_size=4, workload="memory")
+    found = timed_calls.summary(timing, batch_size=4, workload="memory")
     assert found["latency_location_s"] == pytest.approx(0.002)  # of 1, 2, 3 ms
     assert found["latency_mean_s"] == found["latency_p50_s"] == pytest.approx(0.006)
     assert found["throughput_per_s"] == pytest.approx(4 / 0.006)
     assert found["reference_s"] == pytest.approx(0.003)
     assert (found["waited_s"], found["left_out_s"]) == (0, 0)
     assert "latency_p90_s" not in found  # 64 calls are needed
-    assert "reference_s" not in latency.summary(timing, batch_size=4, workload=None)
+    assert "reference_s" not in timed_calls.summary(timing, batch_size=4, workload=None)
 
 
 def test_thinned_samples_keep_both_ends_and_four_digits() -> None:
-    assert latency.thinned([0.0123456], 10) == [0.01235]
-    assert latency.thinned([float(value) for value in range(101)], 3) == [0, 50, 100]
+    assert timed_calls.thinned([0.0123456], 10) == [0.01235]
+    assert timed_calls.thinned([float(value) for value in range(101)], 3) == [0, 50, 100]
 
 
 def test_different_output_shapes_disagree_infinitely() -> None:

@@ -83,6 +83,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "synchronised"), [("graph", 1), ("eager", 2)])
 def test_inputs_are_on_the_device_and_outputs_on_the_host(
     found: dict[str, Any], name: str, synchronised: int

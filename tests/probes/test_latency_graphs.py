@@ -16,6 +16,7 @@ from tests.probes.paths import prepare_and_run, require
 from tests.probes.tiny import Functions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["Functions", "Heads", "Twins"])
 def test_saved_graph_with_functions_or_many_outputs_agrees_with_keras(
     network: str, tmp_path: Path

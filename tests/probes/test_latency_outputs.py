@@ -13,9 +13,9 @@ from cnnbench.errors import JobFailed
 from cnnbench.probes.latency import calibrated_model
 from cnnbench.probes.latency import run as latency
 from cnnbench.probes.latency.runtimes import RuntimeBase, litert, saved_graph
+from cnnbench.probes.latency.runtimes.base import check_order
 from cnnbench.probes.latency.runtimes.onnxruntime import OnnxRuntime
 from cnnbench.probes.latency.runtimes.openvino import OpenVino
-from cnnbench.probes.latency.runtimes.runtime import check_order
 from cnnbench.probes.latency.settings import LatencySetting
 from cnnbench.probes.latency.timed_round import TimingConfig
 from tests.probes.tiny import Boxes, Listed, Tiny, Twins
@@ -43,6 +43,7 @@ def _measured(outputs: Sequence[np.ndarray], folder: Path) -> Any:
     return latency.measured(_Stored(outputs, folder), folder, None, SHORT)
 
 
+@pytest.mark.slow
 def test_exchanged_outputs_of_one_width_disagree_with_keras(tmp_path: Path) -> None:
     model = calibrated_model.build(Twins())
     calibrated_model.write_expected(Twins(), model, 1, tmp_path)

@@ -156,6 +156,16 @@ def test_missing_percentile_states_the_calls_needed() -> None:
     assert str(found["latency_p90_s"].status) == "4 more calls needed for p90"
 
 
+def test_the_tail_is_estimated_on_request() -> None:
+    usual = rounds([[0.01] * 1200] * 6)
+    assert "latency_p999_s" not in PROBES["latency"].summarise(SETTING, usual)
+    asked = SETTING.model_copy(update={"tail": "p99.9"})
+    wanted = [replace(one, setting=asked.model_dump(mode="json")) for one in usual]
+    assert PROBES["latency"].summarise(asked, wanted)["latency_p999_s"].value is not None
+    few = PROBES["latency"].summarise(asked, wanted[:5])["latency_p999_s"]
+    assert str(few.status) == "636 more calls needed for p99.9"
+
+
 def test_times_are_divided_only_if_every_round_has_a_reference() -> None:
     slowing = [0.001 * (1 + 0.02 * number) for number in range(8)]
     records = rounds([[10 * one] * 20 for one in slowing], slowing)

@@ -34,7 +34,19 @@ def test_runtime_is_prepared_once_and_opened_in_every_round(tmp_path: Path) -> N
     made, found = prepare_and_run(LatencySetting(runtime="fake"), tmp_path)
     log = (tmp_path / "cell" / LOG).read_text().split()
     assert log == ["check", "prepare", "check", "start", "load", "compile", "close"]
-    assert made["metrics"] == {"convert_s": 0.25}
+    # Two of four operations, and 150 of their 200 MACs.
+    assert made["metrics"] == {
+        "convert_s": 0.25,
+        "accelerated_ops": 0.5,
+        "accelerated_macs": 0.75,
+        "accelerated_partitions": 2,
+    }
+    assert made["details"]["accelerated_by"] == "fake"
+    assert made["details"]["not_accelerated"] == [
+        {"op": "MUL", "count": 1, "macs": 50},
+        {"op": "SORT", "count": 1, "macs": 0},
+    ]
+    assert made["details"]["precisions"] == {"INT8": 3}
     assert found["metrics"]["output_max_abs_diff"] == 0
     assert found["metrics"]["latency_location_s"] > 0
     details = found["details"]
@@ -42,6 +54,7 @@ def test_runtime_is_prepared_once_and_opened_in_every_round(tmp_path: Path) -> N
     assert not any("disagrees" in flag for flag in details["flags"])
 
 
+@pytest.mark.slow
 def test_runtime_tolerance_decides_agreement(tmp_path: Path) -> None:
     np.savez(tmp_path / "expected.npz", input_0=np.zeros((1, 4)), output_0=np.ones((1, 4)))
     np.savez(tmp_path / FILE, np.ones((1, 4)))
@@ -99,7 +112,7 @@ def test_reads_journals_with_runtimes_that_are_not_installed() -> None:
         ),
         (
             "quux",
-            "unknown runtime 'quux' (one of: predict, eager, graph, xla, litert, onnxruntime, "
+            "unknown runtime 'quux' (one of: predict, eager, graph, xla, litert, onnxruntime, jax, "
             "openvino",
         ),
         ("[graph, graph]", "duplicate value 'graph'"),
@@ -122,6 +135,7 @@ probes: {latency: {runtimes: [stored], threads: [1], min_rounds: 1, max_rounds: 
 """
 
 
+@pytest.mark.slow
 def test_suite_times_a_runtime_of_another_package(tmp_path: Path) -> None:
     (tmp_path / "toys.yaml").write_text(_SUITE)
     done = cnnbench(tmp_path, "run", "toys.yaml")
@@ -139,7 +153,7 @@ def test_suite_times_a_runtime_of_another_package(tmp_path: Path) -> None:
     shutil.copytree(EXTRAS, site)
     for file in site.glob("*/entry_points.txt"):
         file.write_text("[cnnbench.runtimes]\nstored = extras.stored:NOTHING\n")
-    doctor = cnnbench(tmp_path, "doctor", "--no-noise", site=site)
+    doctor = cnnbench(tmp_path, "doctor", "--no-noise", "--no-peaks", site=site)
     assert "the runtime 'stored' cannot be loaded from extras.stored:NOTHING" in doctor.stdout
     assert "cnnbench-extras 1.0" in doctor.stdout
     report = cnnbench(tmp_path, "report", "results/toys", site=None)

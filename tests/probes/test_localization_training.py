@@ -33,6 +33,7 @@ def trained(folder: Path) -> ProbeResult:
     return train(folder, folder / "trained", epochs=6, **wording)
 
 
+@pytest.mark.slow
 def test_box_and_class_are_learnt_together(trained: ProbeResult) -> None:
     metrics = trained.metrics
     assert metrics["mean_iou"] > trained.details["chance"]
@@ -44,6 +45,7 @@ def test_box_and_class_are_learnt_together(trained: ProbeResult) -> None:
     assert last["mean_iou"] > first["mean_iou"]
 
 
+@pytest.mark.slow
 def test_the_watched_metric_is_in_the_curve_and_its_target_is_timed(trained: ProbeResult) -> None:
     for point in trained.details["curve"]:
         assert {"loss", "mean_iou", "val_loss", "val_mean_iou"} <= point.keys()
@@ -86,6 +88,7 @@ def test_a_killed_training_goes_on_from_its_last_epoch(folder: Path, tmp_path: P
     assert [point["epoch"] for point in resumed.details["curve"]] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_epoch(folder: Path, tmp_path: Path) -> None:
     wording = {"early_stop": 1, "validation": 0.01, "train_examples": 64, "epochs": 6}
     found = train(folder, tmp_path, schedule="constant", warmup=0, learning_rate=0.2, **wording)
@@ -100,6 +103,7 @@ def test_a_diverged_training_is_a_failure_in_words(folder: Path, tmp_path: Path)
         train(folder, tmp_path, loss_weights=[1.0, 1e30], **wild)
 
 
+@pytest.mark.slow
 def test_plain_sizes_and_other_weights_are_other_trainings(folder: Path, tmp_path: Path) -> None:
     short = {"train_examples": 64, "epochs": 1}
     usual = train(folder, tmp_path / "a", **short)
@@ -109,7 +113,10 @@ def test_plain_sizes_and_other_weights_are_other_trainings(folder: Path, tmp_pat
     assert len(losses) == 3
 
 
-@pytest.mark.parametrize("name", ["functional", "Subclassed[input_shape=32x32x1]"])
+@pytest.mark.parametrize(
+    "name",
+    ["functional", pytest.param("Subclassed[input_shape=32x32x1]", marks=pytest.mark.slow)],
+)
 def test_a_network_of_ones_own_with_a_box_and_a_class_is_trained(
     name: str, folder: Path, tmp_path: Path
 ) -> None:
@@ -127,6 +134,7 @@ def test_a_network_without_a_box_is_refused(folder: Path, tmp_path: Path) -> Non
         train(folder, tmp_path, name="trunk", train_examples=64)
 
 
+@pytest.mark.slow
 def test_letterboxed_pictures_are_other_images(folder: Path, tmp_path: Path) -> None:
     # Square scenes in a wide input: stretched by default, with grey beside them by `letterbox`.
     short = {"image_size": "own", "train_examples": 64, "epochs": 1}

@@ -93,6 +93,7 @@ def test_features_computed_once_train_the_same_head(
     )
 
 
+@pytest.mark.slow
 def test_phase_two_trains_the_last_layers_and_leaves_all_normalisation_alone(
     model: Model, weights: Path, tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_phase_two_trains_the_last_layers_and_leaves_all_normalisation_alone(
     assert [point["phase"] for point in training.curve] == [1, 1, 1, 2]
 
 
+@pytest.mark.slow
 def test_images_are_augmented_with_their_boxes_in_both_phases(
     model: Model, weights: Path, tmp_path: Path
 ) -> None:

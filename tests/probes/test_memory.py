@@ -106,6 +106,7 @@ def test_peak_includes_memory_freed_before_the_end() -> None:
         assert found == pytest.approx(50 * _MB, rel=0.05)
 
 
+@pytest.mark.slow
 def test_training_step_keeps_activations_of_the_backward_pass() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _TRAINED],
@@ -130,6 +131,7 @@ def test_peak_excludes_memory_in_use_before() -> None:
     assert held == pytest.approx(10 * _MB, rel=0.1)
 
 
+@pytest.mark.slow
 def test_measured_peak_equals_manual_count() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _NETWORK],

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from cnnbench.environment import usable_cores
 from cnnbench.probes.latency import quiet
@@ -141,6 +142,16 @@ def test_the_reference_is_read_on_the_cores_of_the_network(ticking: Clock, threa
         found = reference.read()
     # That clock takes a microsecond a look, whatever the work.
     assert found.slowest == found.typical == pytest.approx(dict.fromkeys(WORKLOADS, 1e-6))
+
+
+def test_the_reference_keeps_blas_from_starting_threads_of_its_own(ticking: Clock) -> None:
+    def threads() -> set[int]:
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    before = threads()
+    with CoreReference(usable_cores(), ticking):
+        assert threads() == {1}
+    assert threads() == before
 
 
 def test_a_reading_is_of_the_slowest_core_and_of_the_typical_call() -> None:

@@ -65,7 +65,7 @@ def test_a_network_is_compressed_timed_in_stages_and_exported(tmp_path: Path) ->
     shown = cnnbench(tmp_path, "report", "results/s", "--section", "stages")
     assert "argmax" in shown.stdout and "JPEG → mask" in shown.stdout
 
-    (file,) = tmp_path.glob("results/s/*/artifacts/network-*/trained.weights.h5")
+    (file,) = tmp_path.glob("results/s/*/artifacts/*/trained/trained.weights.h5")
     name = f"{NAME}[classes=11]"
     given = ["--weights", str(file), "--variant", "float32", "--out", "m.tflite", "--json"]
     done = cnnbench(tmp_path, "export", name, *given)

@@ -87,6 +87,7 @@ def test_the_classes_of_a_picture_are_predicted_and_drawn(
     assert " %  background" in str(found)
 
 
+@pytest.mark.slow  # fast for detectors: the loop is the same
 def test_early_stopping_keeps_the_epoch_with_the_best_mean_iou(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

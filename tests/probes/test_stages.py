@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +11,17 @@ from PIL import Image
 
 from cnnbench.data import photographs
 from cnnbench.data.pictures import ArrayPictures
+from cnnbench.errors import UserError
 from cnnbench.models import registry
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.interface import Context
-from cnnbench.probes.stages import pictures, summary, weights
-from cnnbench.probes.stages.settings import STAGES, StagesSetting, StagesSpec
+from cnnbench.probes.latency import timed_calls
+from cnnbench.probes.stages import pictures, weights
+from cnnbench.probes.stages.pipeline import Pipeline
+from cnnbench.probes.stages.settings import COPIES, STAGES, StagesSetting, StagesSpec
 from cnnbench.probes.trained_network import Training
-from cnnbench.record import Record
-from cnnbench.report.sections import stages as section
-from cnnbench.results.tables import measured
-from cnnbench.statistics.measurement import OK
+from tests.probes.test_latency_timing import QUICK, Clock
 from tests.probes.tiny import Tiny
-from tests.records import record
 
 MODEL = registry.resolve("LeNet5", [])
 TRAINED = StagesSpec(training=Training(dataset="digits", epochs=3), runtimes=["litert", "graph"])
@@ -68,6 +64,109 @@ def test_a_detector_can_have_nms_inside_the_file() -> None:
     assert len(settings(spec)) == 2  # of a classifier once
     (misfit,) = StagesSpec(nms=[True]).misfits([MODEL])
     assert misfit.key == ("nms",)
+
+
+def test_settings_of_earlier_journals_are_unchanged() -> None:
+    then = StagesSetting(part="time", runtime="litert").model_dump(mode="json")
+    assert not {"in_sequence", "copies", "tail", "image_size"} & set(then)
+    now = settings(StagesSpec())[1].model_dump(mode="json")
+    assert now == then | {"in_sequence": True}
+
+
+def test_several_input_sizes_of_a_model_that_sets_none() -> None:
+    spec = StagesSpec(image_sizes=[32, 48])
+    found = settings(spec)
+    assert [one.input_and_classes(MODEL) for one in found] == [
+        ((32, 32, 1), 10),
+        ((32, 32, 1), 10),
+        ((48, 48, 1), 10),
+        ((48, 48, 1), 10),
+    ]
+    assert [one.label() for one in found[::2]] == ["untrained weights"] * 2
+    stated = registry.resolve("LeNet5[input_shape=40x40x1]", [])
+    own = [one for one, _ in spec.cells(stated) if isinstance(one, StagesSetting)]
+    assert [one.input_and_classes(stated)[0] for one in own] == [(40, 40, 1)] * 2
+    assert list(spec.notes([MODEL, stated])) == [
+        "image_sizes: 32, 48 applies to LeNet5; LeNet5[input_shape=40x40x1] keeps its own input, "
+        "40x40x1"
+    ]
+
+
+def test_networks_of_several_sizes_are_trained_apart(tmp_path: Path) -> None:
+    training = Training(dataset="digits", epochs=3)
+    found = settings(StagesSpec(training=training, image_sizes=[32, 48]))
+    assert [one.label() for one in found[1::2]] == [
+        "cpu/litert/b1/digits/scratch/32px/3ep",
+        "cpu/litert/b1/digits/scratch/48px/3ep",
+    ]
+    with pytest.raises(ValueError, match="exclude each other"):
+        StagesSpec(training=Training(dataset="digits", image_size=32), image_sizes=[32])
+    context = Context(0, tmp_path / "cell", tmp_path)
+    sizes = settings(StagesSpec(image_sizes=[32, 48]))[::2]
+    assert len({weights.folder_of(MODEL, one, context) for one in sizes}) == 2
+    assert len({weights.pictures_of(MODEL, one, context) for one in sizes}) == 2
+    assert [weights.sized(MODEL, one).input_shape for one in sizes] == [(32, 32, 1), (48, 48, 1)]
+
+
+def test_refuses_a_size_that_the_model_cannot_have() -> None:
+    with pytest.raises(UserError, match="image_sizes has 16, but it takes at least 32 px"):
+        list(StagesSpec(image_sizes=[16]).cells(registry.resolve("MobileNetV2", [])))
+
+
+def test_copies_are_told_apart_on_request() -> None:
+    found = settings(StagesSpec(copies=True))[1]
+    assert found.stages == ("preprocess", *COPIES, "network", "postprocess", "end_to_end")
+    assert found.summed == STAGES[:-1]
+    assert "copy_in_s" in found.metrics() and "copy_in_s" not in settings(StagesSpec())[1].metrics()
+
+
+def test_the_tail_needs_six_rounds() -> None:
+    spec = StagesSpec(tail="p99.9")
+    assert "end_to_end_p999_s" in settings(spec)[1].metrics()
+    assert "end_to_end_p999_s" not in settings(StagesSpec())[1].metrics()
+    with pytest.raises(ValueError, match=r"p99.9 needs 6,636 calls, which 6 rounds have"):
+        StagesSpec(tail="p99.9", min_rounds=3)
+
+
+def test_the_stages_of_a_call_add_up_to_it() -> None:
+    clock = Clock()
+
+    def takes(seconds: float, result: str) -> Any:
+        def stage(given: str) -> str:
+            clock.takes(seconds)
+            return given + result
+
+        return stage
+
+    stages = {"decode": takes(0.002, "d"), "in": takes(0.001, "i"), "run": takes(0.004, "r")}
+    pipeline = Pipeline(stages, {"network": ("in", "run")}, clock)
+    assert [pipeline(str(number)) for number in range(3)] == ["0dir", "1dir", "2dir"]
+    found = pipeline.seconds(2)
+    # The clock goes on by a microsecond whenever it is looked at.
+    expected = {"decode": 0.002, "in": 0.001, "run": 0.004, "network": 0.005}
+    assert {name: len(of) for name, of in found.items()} == dict.fromkeys(expected, 2)
+    for name, seconds in expected.items():
+        assert found[name] == pytest.approx([seconds] * 2, abs=3e-6)
+    assert pipeline.seconds(2)["decode"] == []
+
+
+def test_typical_calls_are_those_in_the_middle() -> None:
+    assert timed_calls.typical([5.0, 1.0, 4.0, 2.0, 3.0]) == [2, 3, 4]
+    # Of fifteen, from the shortest: the seventh, eighth and ninth.
+    assert timed_calls.typical([float(x) for x in range(15)]) == [6, 7, 8]
+    assert timed_calls.typical([2.0, 1.0]) == [0, 1]
+
+
+def test_parts_are_those_of_the_counted_calls() -> None:
+    """Neither the warm-up nor the calls after a pause count; every part has a value a call."""
+    pipeline = Pipeline({"half": lambda x: x + 1, "rest": lambda x: x * 2}, {})
+    whole, parts = timed_calls.timed_parts(pipeline, pipeline.seconds, [1, 2], 1, QUICK)
+    assert list(parts) == ["half", "rest"]
+    calls = whole.details["calls"]
+    assert all(len(one.samples["latency_s"]) == min(calls, 1000) for one in parts.values())
+    assert set(parts["half"].details) == {"flags", "disturbances", "is_disturbed"}
+    assert all("latency_typical_s" in one.metrics for one in parts.values())
+    assert "waited_s" in whole.metrics and "waited_s" not in parts["half"].metrics
 
 
 def test_refuses_runtimes_that_build_the_model_again() -> None:
@@ -139,138 +238,3 @@ def test_pictures_of_a_data_set_are_read_one_by_one(tmp_path: Path) -> None:
     found = pictures._of_dataset(MODEL, training, 3, Context(0, tmp_path, tmp_path))
     assert iter(found) is found
     assert [one.shape[2] for one in found] == [1] * 3
-
-
-def rounds(nms: bool = False, **stages: float) -> list[Record]:
-    """Return six rounds in which every call of a stage takes so many seconds, as well as 1 %."""
-    found = []
-    setting = settings()[1].model_copy(update={"nms": nms}).model_dump(mode="json")
-    for repeat in range(6):
-        scale = 1 + 0.002 * repeat
-        metrics, samples, details = {}, {}, {}
-        for stage, seconds in stages.items():
-            calls = [seconds * scale] * 100
-            samples[f"{stage}_s"] = calls
-            metrics |= {
-                f"{stage}_{name}": calls[0] for name in ("location_s", "mean_s", "p50_s", "p90_s")
-            }
-            details[stage] = {"flags": [], "disturbances": [], "is_disturbed": False}
-        found.append(
-            record("A", "stages", repeat, samples=samples, details=details, setting=setting,
-                   **metrics)
-        )  # fmt: skip
-    return found
-
-
-TIMES = dict(zip(STAGES, (0.001, 0.01, 0.002, 0.0131), strict=True))
-
-
-def test_every_stage_is_estimated_like_a_latency() -> None:
-    found = summary.summarise(rounds(**TIMES), OK)
-    for stage, seconds in list(TIMES.items())[:-1]:
-        assert found[f"{stage}_s"].value == pytest.approx(seconds, rel=0.02)
-        assert found[f"{stage}_s"].low is not None
-    assert found["end_to_end_p50_s"].value == pytest.approx(0.0131, rel=0.02)
-    assert found["end_to_end_p90_s"].value is not None
-    assert summary.are_precise(rounds(**TIMES), 0.05)
-    assert not any(name.startswith("latency") for name in found)
-
-
-def test_a_flag_of_one_stage_is_a_doubt_about_that_stage() -> None:
-    flagged = rounds(**TIMES)
-    for one in flagged:
-        one.details["postprocess"]["flags"].append("untrained weights: not representative")
-    found = summary.summarise(flagged, OK)
-    assert found["postprocess_s"].is_doubtful and not found["network_s"].is_doubtful
-
-
-def made(**details: Any) -> Record:
-    setting = settings()[0].model_dump(mode="json")
-    facts = {"task": "classification", "weights": "trained here", "pictures": "32 JPEG files"}
-    return record("A", "stages", setting=setting, details=facts | details, train_s=3.0)
-
-
-def test_the_section_shows_the_stages_side_by_side_with_the_quality() -> None:
-    report = measured([made(quality="91.0 %"), *rounds(**TIMES)])
-    shown = section.section(report)
-    assert shown is not None
-    (block,) = shown.blocks
-    assert block.title == "cpu/litert/b1/digits/scratch/3ep"
-    assert block.heads == (
-        "Model", "Top-1", "JPEG → input", "network", "decode", "JPEG → classes"
-    )  # fmt: skip
-    (line,) = block.rows
-    assert line[:2] == ("A", "91.0 %")
-    assert [cell.split()[1] for cell in line[2:]] == ["ms"] * 4
-    assert shown.notes == ("A: 32 JPEG files",)
-    assert "side by side" not in shown.as_text() and "JPEG → input" in shown.as_markdown()
-
-
-def test_a_detector_has_heads_of_its_own() -> None:
-    report = measured([made(task="detection", quality="0.41"), *rounds(**TIMES)])
-    shown = section.section(report)
-    assert shown is not None
-    assert shown.blocks[0].heads[-2:] == ("decode + NMS", "JPEG → boxes")
-
-
-def test_nms_inside_the_file_has_a_table_of_its_own() -> None:
-    inside = rounds(nms=True, preprocess=0.001, finished=0.011, end_to_end=0.0122)
-    found = summary.summarise(inside, OK)
-    assert found["finished_s"].value == pytest.approx(0.011, rel=0.02)
-    assert "network_s" not in found and "postprocess_s" not in found
-    shown = section.section(measured([made(task="detection"), *rounds(**TIMES), *inside]))
-    assert shown is not None
-    first, second = shown.blocks
-    assert first.title.startswith("cpu/litert/b1/") and len(first.heads) == 6
-    assert second.title.startswith("cpu/litert/nms/b1/")
-    assert second.heads[2:] == (
-        "JPEG → input", "network with decode + NMS in the file", "JPEG → boxes"
-    )  # fmt: skip
-
-
-def test_the_quality_of_the_same_training_is_taken_where_the_weights_have_none() -> None:
-    setting = {"dataset": "digits", "epochs": 3, "image_size": 32}
-    label = settings()[0].label()
-    trained = record("A", "accuracy", setting=setting, top1=0.5)
-    report = measured([made(), *rounds(**TIMES), trained])
-    (column,) = (name for name in report.numbers if name.startswith("top1@"))
-    shown = section.section(report)
-    assert shown is not None
-    expected = "50.0 %" if column.partition("@")[2] == label else ""
-    assert shown.blocks[0].rows[0][1].startswith(expected)
-
-
-def test_no_section_without_stages() -> None:
-    assert section.section(measured([record("A", "static", params=3)])) is None
-
-
-def test_rejects_details_that_are_not_those_of_a_stage() -> None:
-    assert summary.is_stage({"flags": ["drifting"]}) and summary.is_stage({})
-    assert not summary.is_stage({"flags": [1]}) and not summary.is_stage([])
-
-
-SUITE = """
-name: stages
-models: ["LeNet5"]
-probes:
-  stages: {training: {dataset: digits, epochs: 1, train_examples: 300}, runtimes: [litert, graph],
-           pictures: 4, threads: [1], min_rounds: 1, max_rounds: 1}
-"""
-
-
-@pytest.mark.slow
-def test_a_classifier_end_to_end(tmp_path: Path) -> None:
-    (tmp_path / "s.yaml").write_text(SUITE)
-    command = [sys.executable, "-m", "cnnbench", "run", "s.yaml", "--out", "out"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (journal,) = (tmp_path / "out").glob("stages/*/records.jsonl")
-    lines = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
-    timed = [one for one in lines if one.get("repeat") == 0 and "network_p50_s" in one["metrics"]]
-    assert len(timed) == 2
-    for one in timed:
-        found = one["metrics"]
-        assert found["output_max_abs_diff"] < 1e-4
-        parts = sum(found[f"{stage}_location_s"] for stage in STAGES[:-1])
-        assert found["end_to_end_location_s"] > 0.5 * parts
-    assert "JPEG → classes" in done.stdout

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 from pydantic import ValidationError
 
-from cnnbench.errors import JobFailed, Unavailable, UserError
 from cnnbench.models import registry
 from cnnbench.probes.interface import Context
 from cnnbench.probes.tracking import PROBE
@@ -20,8 +17,10 @@ from cnnbench.record import Record
 from cnnbench.report.sections import tracking as section
 from cnnbench.results import tables
 from cnnbench.statistics.measurement import OK
-from cnnbench.tasks.tracking import Tracks, footage, mot, track
-from cnnbench.tasks.tracking.detector import separate
+from cnnbench.suite import suite as suites
+from cnnbench.suite import yaml_source
+from cnnbench.suite.plan import plan
+from cnnbench.tasks.tracking import footage, track
 from tests.probes import small_detectors, small_locators
 from tests.records import Book
 
@@ -61,6 +60,25 @@ def test_what_is_not_the_default_is_in_the_label() -> None:
     )
 
 
+def test_true_boxes_are_tracked_once_for_all_detectors() -> None:
+    text = """
+name: both
+models: [BasicCNN+yolo, BasicCNN+ssdlite]
+probes:
+  tracking:
+    training: {dataset: scenes, epochs: 3}
+    trackers: [sort, bytetrack]
+    detections: [detector, truth]
+"""
+    found = plan(suites.check(yaml_source.parse(text, "s.yaml"), registry)).cells
+    of_truth = [one for one in found if not one.setting.depends_on_model]
+    assert [(one.model.label, one.setting.label()) for one in of_truth] == [
+        ("BasicCNN+yolo", "sort/truth/scenes/n20"),
+        ("BasicCNN+yolo", "bytetrack/truth/scenes/n20"),
+    ]
+    assert len(found) - len(of_truth) == 4
+
+
 def test_true_boxes_are_neither_suppressed_nor_of_a_training() -> None:
     both = ["detector", "truth"]
     found = cells(training=TRAINING, detections=both, score_floor=0.05, weights="a.weights.h5")
@@ -91,14 +109,17 @@ def test_it_applies_to_detectors() -> None:
     (misfit,) = spec.misfits([classifier])
     assert "none of the models is one" in misfit.error.one_line()
     assert list(spec.misfits([classifier, DETECTOR])) == []
+    assert spec.serves(registry.resolve("BasicCNN+mask", []))
     listed = spec.model_copy(update={"models": ["LeNet5", "BasicCNN+yolo"]})
     (misfit,) = listed.misfits([classifier, DETECTOR])
     assert misfit.key == ("models", 0)
 
 
 def test_every_detection_head_is_listed_for_tracking() -> None:
-    assert registry.heads("tracking") == registry.heads("detection") != {}
-    assert {entry.task for entry in registry.entries(task="tracking")} == {"detection"}
+    with_boxes = registry.heads("detection") | registry.heads("instance_segmentation")
+    assert registry.heads("tracking") == with_boxes
+    tasks = {entry.task for entry in registry.entries(task="tracking")}
+    assert tasks == {"detection", "instance_segmentation"}
 
 
 @pytest.mark.parametrize("tracker", ["sort[min_hits=1]", "bytetrack[min_hits=1]"])
@@ -116,63 +137,7 @@ def test_true_boxes_of_objects_that_hide_nothing_are_tracked_without_a_mistake(
     assert set(found.details["replicates"]["mota"]) == {1_000_000}
 
 
-def test_sequences_that_hide_too_much_are_passed_over() -> None:
-    some = footage.load("scenes[objects=2]", 3, hidden=0.0)
-    every = {one.name for one in footage.load("scenes[objects=2]", 12)}
-    assert len({one.name for one in some}) == 3 and len(every) == 12
-    with pytest.raises(JobFailed, match="only 0 of 200 sequences"):
-        footage.load("scenes[objects=20,px=32]", 1, hidden=0.0)
-    with pytest.raises(UserError, match="no parameter 'size'"):
-        footage.recipe_of("scenes[size=3]")
-
-
-def folder_of(root: Path, pictures: int = 3) -> Path:
-    """Write a folder in the layout of the MOTChallenge, with one sequence."""
-    place = root / "own" / "walk"
-    (place / "gt").mkdir(parents=True)
-    (place / "img1").mkdir()
-    boxes = [Tracks([1], [[4.0, 2.0 * t, 20.0, 2.0 * t + 16]]) for t in range(3)]
-    mot.write_tracks(place / "gt" / "gt.txt", boxes)
-    for number in range(pictures):
-        Image.new("RGB", (48, 32)).save(place / "img1" / f"{number + 1:06}.jpg")
-    return root
-
-
-def test_a_folder_in_the_layout_of_the_motchallenge(tmp_path: Path) -> None:
-    root = folder_of(tmp_path)
-    (one,) = footage.load("folder:own", 5, search_path=(root,))
-    assert (one.name, len(one), len(one.truth)) == ("walk", 3, 3)
-    image, place = one.fitted(0, (16, 16, 1), "stretch")
-    assert image.shape == (16, 16, 1) and place.picture == (32, 48)
-    spec = TrackingSpec.model_validate({"detections": "truth", "dataset": "folder:own"})
-    (found, _) = next(spec.located([root], None).cells(DETECTOR))
-    assert isinstance(found, TrackingSetting) and len(found.dataset_sha256) == 64
-    with pytest.raises(Unavailable, match="no folder 'other'"):
-        footage.load("folder:other", 5, search_path=(root,))
-
-
-def test_a_truth_with_more_frames_than_pictures_is_refused(tmp_path: Path) -> None:
-    root = folder_of(tmp_path, pictures=2)
-    with pytest.raises(UserError, match="names frame 3, but img1 has 2 pictures"):
-        footage.load("folder:own", 1, search_path=(root,))
-
-
-def test_a_sequence_without_objects_and_pictures_is_refused(tmp_path: Path) -> None:
-    root = folder_of(tmp_path, pictures=0)
-    (root / "own" / "walk" / "gt" / "gt.txt").write_text("1,1,2,3,4,5,0\n")
-    with pytest.raises(UserError, match="no true objects"):
-        footage.load("folder:own", 1, search_path=(root,))
-
-
-def test_boxes_of_other_classes_are_suppressed_too() -> None:
-    boxes = np.array([[0, 0, 10, 10], [0, 1, 10, 11], [0, 20, 10, 30], [0, 40, 10, 50]], float)
-    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.5], [0.05, 0.04]])
-    found = separate(boxes, scores, floor=0.1, iou=0.4)
-    assert found.boxes[:, 1].tolist() == [0, 20]
-    assert found.scores.tolist() == [0.9, 0.5] and found.labels.tolist() == [0, 1]
-    assert len(separate(boxes, scores, 0.1, 0.9)) == 3
-
-
+@pytest.mark.slow
 def test_a_small_detector_is_trained_once_for_all_trackers(tmp_path: Path) -> None:
     needs_trackeval()
     model = small_locators.resolve(small_detectors.NAME, tmp_path)

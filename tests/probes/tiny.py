@@ -42,6 +42,7 @@ class Tiny:
     class_names: ClassVar[tuple[str, ...]] = ()
     backbone = None
     is_trained = False
+    converted_file = None
     # depth 2: 3*3*3*8 + 8, 3*3*8*8 + 8, 4*8, 8*5 + 5
     params = 224 + 584 + 32 + 45
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from cnnbench.metrics import QUALITY, Metric
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
-from cnnbench.probes.accuracy.summary import summarise, tiers
+from cnnbench.probes.accuracy.summary import behind, summarise, tiers
 from cnnbench.probes.probe import Probe
 from cnnbench.record import are_words, is_count, is_number
 from cnnbench.tasks.task import ranking_metrics
@@ -41,6 +41,7 @@ PROBE = Probe(
     summary=summarise,
     repeat="seed",
     across_rows=tiers,
+    behind=behind,
     details=DETAILS,
     metrics=(
         *quality(),

@@ -69,7 +69,7 @@ def kept(found: Evaluated, objective: Objective, encoding: str, context: Context
             content = encoded(image, *of_image)
             with files.replacing(file) as stream:
                 stream.write(content)
-            path = file.relative_to(context.artifacts.parents[1]).as_posix()
+            path = file.relative_to(context.run or context.artifacts.parents[1]).as_posix()
             listed.append({"image": row, "file": path, "sha256": sha256(content).hexdigest()})
     except Exception as error:  # of an objective of another package, or of a full disk
         if is_out_of_memory(error):

@@ -15,20 +15,24 @@ from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import data_details
 from cnnbench.errors import JobFailed, brief, is_out_of_memory
 from cnnbench.metrics import QUALITY
+from cnnbench.models import weights_card
 from cnnbench.models.file_facts import FileFacts
 from cnnbench.models.handle import ModelHandle
 from cnnbench.models.preprocessing import PixelMap
+from cnnbench.probes import artifacts
 from cnnbench.probes.accuracy import examples
 from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training import fixed, pretrained, transfer
 from cnnbench.probes.accuracy.training import network as networks
-from cnnbench.probes.accuracy.training import pretrained, transfer
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.accuracy.training.recipes import RECIPES, TrainingJob
-from cnnbench.probes.accuracy.training_config import IMAGENET, PRETRAINED
+from cnnbench.probes.accuracy.training_config import CONTINUE, IMAGENET, NONE, PRETRAINED
 from cnnbench.probes.interface import Context, ProbeResult
 from cnnbench.record import FLOAT32, PREPARE, job_key
 
+KNOWN = ("dataset", "task", "recipe", "image_size", "epochs", "fit", "preprocessing")
+"""The facts about a training that a file with the network states."""
 _MOST_POINTS = 60  # of a learning curve in a record; longer ones are thinned out
 
 
@@ -41,12 +45,14 @@ def run(model: ModelHandle, setting: AccuracySetting, context: Context) -> Probe
     """
     if setting.recipe == PRETRAINED:
         return pretrained.evaluate(model, setting, context)
+    if setting.recipe == NONE:
+        return fixed.evaluate(model, setting, data_request(model, setting, context), context)
     job, training = prepare_training(model, setting, context)
     network = RECIPES[setting.recipe](job, training)
     context.report_progress(f"testing on {len(job.dataset.test):,} images")
     result = evaluate(network, job, training, context)
     if setting.keep_weights:
-        _keep(network, job, context)
+        result.details |= _keep(network, job, context)
     training.checkpoint.remove()
     return result
 
@@ -85,7 +91,13 @@ def prepare_training(
 
 
 def _weights(model: ModelHandle, setting: AccuracySetting, context: Context) -> str | Path:
-    """Return the initial weights of a ``transfer``; checked before the images are read."""
+    """Return the initial weights of a training; checked before the images are read.
+
+    ``imagenet`` stands for those of the model itself where the recipe is ``continue``.
+    """
+    if setting.recipe == CONTINUE and setting.weights != IMAGENET:
+        where = (context.search_path, context.data_dir)
+        return networks.weights_file(setting.weights, setting.weights_sha256, *where)
     if setting.recipe != "transfer":
         return IMAGENET
     weights = transfer.locate_weights(setting, context.search_path, context.data_dir)
@@ -119,31 +131,45 @@ def kept(model: ModelHandle, setting: AccuracySetting, seed: int, context: Conte
     same = setting.model_copy(update={"keep_weights": True})
     values = same.model_dump(mode="json")
     key = job_key(model.identity(), FLOAT32, same.probe, values, PREPARE)
-    file = context.artifacts.parent / key[:16] / f"seed-{seed}.weights.h5"
-    return file if file.is_file() else None
+    folder = artifacts.find(context.artifacts.parent, key[:16])
+    file = folder and folder / f"seed-{seed}.weights.h5"
+    return file if file and file.is_file() else None
 
 
-def _keep(network: Any, job: TrainingJob, context: Context) -> None:
+def _keep(network: Any, job: TrainingJob, context: Context) -> dict[str, str]:
     """Save the weights, and the whole network unless only Keras' unsafe mode could load it.
 
     A transferred network without a head in its name has a custom layer around its backbone.
+
+    Returns:
+        ``kept_weights``, the path of the weights in the run; nothing where there is no run.
     """
     context.artifacts.mkdir(parents=True, exist_ok=True)
     file, setting = context.artifacts / f"seed-{context.repeat}", job.setting
-    network.save_weights(f"{file}.weights.h5")
-    if setting.recipe != "scratch" and not job.model.backbone:
-        return
+    weights = Path(f"{file}.weights.h5")
+    network.save_weights(str(weights))
+    facts = _facts(job)
+    card = {
+        "model": job.model.label,
+        "input_shape": list(networks.images(job.model, setting)),
+        "class_names": list(facts.classes),
+        "task": facts.task,
+        "training": setting.model_dump(mode="json", exclude={"keep_weights"}),
+        "seed": context.repeat,
+        **({"pixels": facts.pixels.to_json()} if facts.pixels else {}),
+    }
+    weights_card.write(weights, card)
+    kept = {} if context.run is None else {"kept_weights": _path_in(context.run, weights)}
+    if setting.recipe == "transfer" and not job.model.backbone:
+        return kept
     # A copy, as the trained object would include its optimiser.
     shape, momentum = networks.images(job.model, setting), setting.batchnorm_momentum
     whole, _ = networks.scratch(job.model, shape, job.objective, momentum, setting.goal)
     whole.set_weights(network.get_weights())
     try:
         whole.save(f"{file}.keras")
-        pixels = PixelMap.of(job.preprocess, networks.channels(job.model))
-        names = tuple(setting.goal.network_classes(job.dataset.classes))
-        facts = FileFacts(setting.task, names, pixels, setting.fit)
         facts.write(Path(f"{file}.keras"))
-        if pixels is None:
+        if facts.pixels is None:
             context.report_progress(
                 "the .keras file does not include the preprocessing, which is not linear per pixel"
             )
@@ -151,6 +177,23 @@ def _keep(network: Any, job: TrainingJob, context: Context) -> None:
         if is_out_of_memory(error):
             raise
         context.report_progress(f"only the weights are kept: {brief(error, 200)}")
+    return kept
+
+
+def _facts(job: TrainingJob) -> FileFacts:
+    """Return what a file with the trained network says about itself."""
+    setting = job.setting
+    return FileFacts(
+        setting.task,
+        tuple(setting.goal.network_classes(job.dataset.classes)),
+        PixelMap.of(job.preprocess, networks.channels(job.model)),
+        setting.fit,
+        training=setting.model_dump(mode="json", include=set(KNOWN)),
+    )
+
+
+def _path_in(run: Path, file: Path) -> str:
+    return file.resolve().relative_to(run.resolve()).as_posix()
 
 
 def evaluate(

@@ -10,9 +10,17 @@ from cnnbench.data.augmentation import Augment, refuse_rotation
 from cnnbench.data.datasets import short_name
 from cnnbench.errors import UserError
 from cnnbench.models.handle import ModelInfo
+from cnnbench.models.model_name import FEW, by_architecture
+from cnnbench.named import show
 from cnnbench.probes.accuracy import task_options
 from cnnbench.probes.accuracy.task_options import Pairs
-from cnnbench.probes.accuracy.training_config import PRETRAINED, TrainingConfig
+from cnnbench.probes.accuracy.training_config import (
+    CONTINUE,
+    EVALUATING,
+    IMAGENET,
+    NONE,
+    TrainingConfig,
+)
 from cnnbench.probes.settings import Misfit
 from cnnbench.tasks.task import TASKS, Task
 
@@ -33,11 +41,13 @@ class Serving:
         dataset: its name, for messages.
         annotations: what is known of its images; None if the user's files were not found.
         task: the only task, as the entry states it; None for any.
+        recipe: of the entry.
     """
 
     dataset: str
     annotations: frozenset[Kind] | None
     task: str | None
+    recipe: str = "scratch"
 
     def task_for(self, model: ModelInfo) -> str | None:
         """Return the task that a model would be trained for; None if the entry is for another.
@@ -62,6 +72,12 @@ class Serving:
         if classifier := _slid(model):
             what = f"{model.label} slides {classifier.label} over larger images"
             return UserError(what, hint=f"train the classifier, {classifier.label}")
+        if model.converted_file is not None and self.recipe not in EVALUATING:
+            what = f"{model.label} is a converted file, which cannot be trained"
+            return UserError(what, hint=f"recipe: {NONE} evaluates it as it is")
+        if self.recipe == NONE and not model.is_trained:
+            what = f"{model.label} comes without trained weights"
+            return UserError(what, hint=f"recipe: {NONE} is for .keras and .tflite files")
         task = self.task_for(model)
         if task is None:
             what = f"{model.label} is for {model.task}, and the entry says task: {self.task}"
@@ -110,6 +126,18 @@ def misfits(
         yield Misfit((), UserError(f"it serves no model: {error.what}{more}", hint=error.hint))
 
 
+def size_note(
+    option: str, size: object, models: Sequence[ModelInfo], kept: Sequence[ModelInfo]
+) -> str:
+    """Return the remark on which of ``models`` a size in an option applies to: all but ``kept``."""
+    rest = ", ".join(by_architecture(model.label for model in models if model not in kept))
+    owners = [f"{m.label} keeps its own input, {show(m.input_shape)}" for m in kept]
+    if len(kept) > FEW:
+        owners = [f"{', '.join(by_architecture(m.label for m in kept))} keep their own input"]
+    applies = f"{option}: {size} applies to {rest or 'none of its models'}"
+    return "; ".join([applies, *owners])
+
+
 def check(config: TrainingConfig, model: ModelInfo, task: Task, classes: int) -> None:
     """Refuse to train a model with a head for other classes, or with settings of another's head.
 
@@ -122,10 +150,13 @@ def check(config: TrainingConfig, model: ModelInfo, task: Task, classes: int) ->
     Raises:
         UserError: why it cannot be trained so.
     """
-    if config.recipe != PRETRAINED and (refusal := task.refusal(model, classes)):
+    if config.recipe not in EVALUATING and (refusal := task.refusal(model, classes)):
         needed = len(task.network_classes([""] * classes))
         hint = f"write classes={needed} in its name, or omit it"
         raise UserError(f"{short_name(config.dataset)}: {refusal}", hint=hint)
+    if config.recipe == CONTINUE and config.weights == IMAGENET and not model.is_trained:
+        what = f"{model.label} comes without trained weights"
+        raise UserError(what, hint="add weights: FILE, or name a .keras file as the model")
     if config.recipe == "transfer" and model.backbone and config.is_changed("dropout"):
         words = "dropout belongs to the new head of a backbone without one"
         raise UserError(words, hint="omit it, or give it to the head in the model's name")

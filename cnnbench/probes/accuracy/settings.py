@@ -6,7 +6,7 @@ follows from the model (its task among them), and its label for a column.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -14,22 +14,24 @@ from pydantic import Field
 
 from cnnbench import files
 from cnnbench.data.annotations import Kind
-from cnnbench.data.datasets import LocalDataSet, facts_of, short_name
+from cnnbench.data.datasets import LocalDataSet, short_name
 from cnnbench.data.pictures import Fit
 from cnnbench.errors import UserError
 from cnnbench.metrics import QUALITY
 from cnnbench.models.handle import ModelInfo
-from cnnbench.named import show
+from cnnbench.models.model_name import by_architecture
 from cnnbench.probes.accuracy import serving, task_options
 from cnnbench.probes.accuracy.serving import Serving
 from cnnbench.probes.accuracy.task_options import FIELD
 from cnnbench.probes.accuracy.training_config import (
+    EVALUATING,
     IMAGENET,
     OWN,
     PRETRAINED,
     ImageSize,
     TaskName,
     TrainingConfig,
+    is_quality,
     label_parts,
 )
 from cnnbench.probes.settings import Misfit, Setting, Spec, StoppingRule
@@ -54,11 +56,16 @@ class AccuracySetting(TrainingConfig, Setting):
     """
 
     probe: ClassVar[str] = "accuracy"
+    repeats_are_seeds: ClassVar[bool] = True
     task: TaskName = tasks.DEFAULT
     image_size: ImageSize
     weights_sha256: str = ""
     dataset_sha256: str = ""
     class_names_sha256: str = ""
+
+    @property
+    def depends_on_machine(self) -> bool:
+        return False
 
     @property
     def goal(self) -> tasks.Task:
@@ -102,7 +109,7 @@ class AccuracySetting(TrainingConfig, Setting):
         return self.image_size, self.image_size, 3 if tuple(input_shape[-1:]) == (3,) else 1
 
     def training_pixels(self, input_shape: Sequence[int]) -> float:
-        if self.recipe == PRETRAINED:
+        if self.recipe in EVALUATING:
             return 0.0
         px = self.data_set.facts.px
         height, width = self.images_for(input_shape)[:2] or (px, px)
@@ -147,6 +154,16 @@ class AccuracySetting(TrainingConfig, Setting):
             return JudgedImages(0, classes)
         return JudgedImages(self.image_size, classes)
 
+    def metrics(self) -> Collection[str]:
+        others = {name for name, found in QUALITY.items() if found.task != self.task}
+        return [name for name in super().metrics() if name.removesuffix("_tier") not in others]
+
+    def shortened(self, epochs: int) -> Self | None:
+        if self.recipe in EVALUATING or self.epochs <= epochs:
+            return None
+        tuned = min(self.fine_tune_epochs, epochs)
+        return self.model_copy(update={"epochs": epochs, "fine_tune_epochs": tuned})
+
     def primary_metrics(self) -> tuple[str, ...]:
         return (self.goal.primary,)
 
@@ -161,7 +178,7 @@ class AccuracySpec(TrainingConfig, Spec):
         image_size: side in px, for models that do not set their own input, or ``own`` for all; by
             default that of the data set, but at least the model's smallest.
         seeds: number of trainings.
-        weights_sha256: expected hash of the weights file; filled in by `located` if empty.
+        weights_sha256: required hash of the weights file; by default that of the present file.
         dataset_sha256, class_names_sha256: likewise for a folder and a file of class names.
         folder_notes, folder_classes, folder_annotations: remarks on a folder's layout, the number
             of its classes and what is known of its images; filled in by `located`.
@@ -213,18 +230,18 @@ class AccuracySpec(TrainingConfig, Spec):
         yield from (f"{name}: {note}" for note in self.folder_notes)
         kept = [model for model in models if self._keeps_its_own(model)]
         if kept and self.image_size not in (None, OWN):
-            rest = ", ".join(model.label for model in models if model not in kept)
-            owners = (f"{m.label} keeps its own input, {show(m.input_shape)}" for m in kept)
-            size = f"image_size: {self.image_size} applies to {rest or 'none of its models'}"
-            yield f"{name}: {'; '.join([size, *owners])}"
+            yield f"{name}: {serving.size_note('image_size', self.image_size, models, kept)}"
+        remarks: dict[str, list[str]] = {}
         for model in models:
             if remark := self._goal(model).plan_remark(model, self.data_set.facts.classes):
-                yield f"{name}: {model.label} {remark}"
+                remarks.setdefault(remark, []).append(model.label)
+        for remark, labels in remarks.items():
+            yield from (f"{name}: {one} {remark}" for one in by_architecture(labels))
 
     def _serving(self) -> Serving:
         is_local = isinstance(self.data_set, LocalDataSet)
         known = self.folder_annotations if is_local else self.data_set.facts.annotations
-        return Serving(short_name(self.dataset), known, self.task)
+        return Serving(short_name(self.dataset), known, self.task, self.recipe)
 
     def _goal(self, model: ModelInfo) -> tasks.Task:
         """Return the task that a model is trained for."""
@@ -243,9 +260,9 @@ class AccuracySpec(TrainingConfig, Spec):
 
     def _image_size(self, model: ModelInfo) -> int | Literal["own"]:
         asked, smallest = self.image_size, model.min_size or 1
-        if self.recipe == PRETRAINED:
+        if self.recipe in EVALUATING:
             if asked is not None:
-                words = "a pretrained network is evaluated at its own input"
+                words = f"recipe: {self.recipe} evaluates a network at its own input"
                 raise UserError(words, hint="omit image_size")
             sides = set(model.input_shape[:2])
             return sides.pop() if len(sides) == 1 else OWN
@@ -259,7 +276,7 @@ class AccuracySpec(TrainingConfig, Spec):
         return asked or max(self.data_set.facts.px, smallest)
 
     def stopping_rule(self) -> StoppingRule:
-        times = 1 if self.recipe == PRETRAINED else self.seeds  # an evaluation is deterministic
+        times = 1 if self.recipe in EVALUATING else self.seeds  # an evaluation is deterministic
         return StoppingRule(at_least=times, at_most=times)
 
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
@@ -269,7 +286,7 @@ class AccuracySpec(TrainingConfig, Spec):
         kept.
         """
         found: dict[str, Any] = {}
-        if self.recipe != "scratch" and self.weights != IMAGENET and not self.weights_sha256:
+        if self.weights != IMAGENET and not self.weights_sha256:
             where = files.weights_folders(search_path, data_dir)
             found["weights_sha256"] = files.hash_of(self.weights, where)
         if isinstance(self.data_set, LocalDataSet):
@@ -280,20 +297,3 @@ class AccuracySpec(TrainingConfig, Spec):
         if self.class_names and not self.class_names_sha256:
             found["class_names_sha256"] = files.hash_of(self.class_names, search_path)
         return self.model_copy(update=found)
-
-
-def is_quality(metric: str) -> bool:
-    """Return whether a metric is measured on images of a data set."""
-    return metric in QUALITY or metric == "agreement"
-
-
-def images_in_label(metric: str, label: str) -> JudgedImages | None:
-    """Return `AccuracySetting.judged_images` for a column of a CSV, which has only the label."""
-    if not is_quality(metric) or "/" not in label:
-        return None
-    dataset, recipe, *rest = label.split("/")
-    known = facts_of(dataset)
-    if recipe == PRETRAINED or rest[:1] == [OWN]:
-        return JudgedImages(0, known.classes)
-    side = rest[0].removesuffix("px") if rest and rest[0].endswith("px") else ""
-    return JudgedImages(int(side) if side.isdecimal() else known.px, known.classes)

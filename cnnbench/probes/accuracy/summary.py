@@ -12,7 +12,7 @@ from typing import cast
 
 from cnnbench.metrics import column
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.probes.accuracy.training_config import PRETRAINED
+from cnnbench.probes.accuracy.training_config import EVALUATING
 from cnnbench.probes.probe import setting_of
 from cnnbench.probes.summary import plain
 from cnnbench.record import Record
@@ -27,7 +27,7 @@ _NAMED = 5  # files that a table names; a record names more
 def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measurement]:
     """Return every metric of one cell; a time to the target only if all seeds reached it."""
     setting = _setting(records[-1])
-    is_trained = setting.recipe != PRETRAINED
+    is_trained = setting.recipe not in EVALUATING
     summaries = evaluated(setting.goal, records, status, is_trained=is_trained)
     found = summaries.get("time_to_target_s")
     reached = len(found.samples) if found else 0
@@ -100,7 +100,10 @@ def tiers(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict
     for (name, label), by_place in schedules.items():
         task = TASKS[name]
         places = task.rank(
-            [Contender(cell, _setting(cell[-1]).recipe != PRETRAINED) for cell in by_place.values()]
+            [
+                Contender(cell, _setting(cell[-1]).recipe not in EVALUATING)
+                for cell in by_place.values()
+            ]
         )
         for place, rank in zip(by_place, places, strict=True):
             if rank is not None:
@@ -109,6 +112,12 @@ def tiers(rows: Sequence[Row], records: Sequence[Sequence[Record]]) -> list[dict
                 found[place][column(f"{task.primary}_tier", label)] = Measurement(rank.tier)
                 found[place][primary] = replace(known, ranking=rank.open)
     return found
+
+
+def behind(metric: str, best: int, cells: Sequence[Sequence[Record]]) -> Sequence[float] | None:
+    """Return `Task.behind` of cells under one schedule; ``cells`` has the seeds of each."""
+    contenders = [Contender(seeds, _setting(seeds[-1]).recipe not in EVALUATING) for seeds in cells]
+    return _setting(cells[best][-1]).goal.behind(metric, best, contenders)
 
 
 def _setting(record: Record) -> AccuracySetting:

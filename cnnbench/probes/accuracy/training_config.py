@@ -22,13 +22,17 @@ from cnnbench.data.augmentation import Augment
 from cnnbench.data.datasets import LocalDataSet
 from cnnbench.data.pictures import Fit
 from cnnbench.errors import UserError
+from cnnbench.metrics import QUALITY
 from cnnbench.probes.accuracy import task_options
 from cnnbench.probes.accuracy.task_options import FIELD, Pairs
 from cnnbench.schema import StrictModel
+from cnnbench.statistics.measurement import JudgedImages
 from cnnbench.tasks import task as tasks
 
 IMAGENET = "imagenet"
-PRETRAINED = "pretrained"
+PRETRAINED, NONE, CONTINUE = "pretrained", "none", "continue"
+EVALUATING = frozenset({PRETRAINED, NONE})
+"""The recipes that train nothing."""
 OWN: Literal["own"] = "own"
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -64,20 +68,29 @@ class TrainingConfig(StrictModel):
     """Training of a network: everything except the image size and the hash of the weights.
 
     Attributes:
-        dataset: a name in `datasets.DATASETS`, or ``folder:PATH``.
-        task: a name in `tasks.TASKS`; None trains each model for its own.
-        recipe: ``scratch``, ``transfer`` from pretrained ``weights``, or ``pretrained``: evaluate
-            the network on all images of a folder without training.
+        dataset: a data set by name, or ``folder:PATH`` with data of one's own.
+        task: trains only models for this task; by default each model is trained for its own.
+        recipe: ``scratch``, ``transfer`` from pretrained ``weights``, ``continue``: train all of a
+            network further from the weights of its file, or from a file of ``weights``;
+            ``pretrained``: evaluate the network on all images of a folder without training, or
+            ``none``: evaluate a network that a file holds, on the test images.
+        epochs: passes over the training images; of phase one of a ``transfer``.
         train_examples: a stratified subset of the training images, or all.
         test_examples: a stratified subset of the test images, or all.
         validation: the share of the training images held out if the data set has no validation
             split.
+        batch_size: images a step.
+        optimizer: the algorithm, as Keras has it.
+        learning_rate: the highest learning rate.
         schedule: decay of the learning rate from ``learning_rate`` to ``final_rate`` of it.
+        final_rate: the last learning rate, as a share of the highest.
         warmup: share of all steps in which the rate rises from 0.
         weight_decay: decoupled from the gradient (AdamW, where the optimiser is Adam).
         clip_norm: largest global norm of a gradient, or None.
-        early_stop: epochs without a better `Task.early_stop_metric` of the validation images before
-            training ends, or None.
+        label_smoothing: share of the target that is spread over all classes.
+        augment: random changes of the training images; see below.
+        early_stop: epochs without a better quality of the validation images before training ends,
+            or None.
         options: settings that only some tasks have, in suites written like all others; with
             ``target_top1: 0.9`` (the metric is the task's) the time is measured until the
             validation images first reach it.
@@ -85,7 +98,8 @@ class TrainingConfig(StrictModel):
             moving statistics do not converge in a short schedule.
         keep_weights: save the trained weights in the run's artifacts, and with recipe ``scratch``
             the network as a ``.keras`` file, which suites can use as a model.
-        weights: of a ``transfer`` or a ``pretrained`` network: ``imagenet`` or a file.
+        weights: of a ``transfer`` or a ``pretrained`` network: ``imagenet`` or a file; of
+            ``continue`` a file, by default the model's own.
         dropout: before the new head of a ``transfer``.
         augment_head: ``augment`` applies to phase one of a ``transfer`` too; otherwise the
             backbone's features are computed once, and phase one takes seconds.
@@ -96,12 +110,13 @@ class TrainingConfig(StrictModel):
         preprocessing: that of the ``model``, or ``none``: it gets images in 0..255.
         class_names: of a ``pretrained`` network: a file with its class names, one per line, in the
             order of its outputs; by default the folder's names, in their order.
-        fit: how pictures of another shape are brought to the image size; None as the task does.
+        fit: how pictures of another shape are brought to the image size; by default as the
+            task does.
     """
 
     dataset: DataSetName
     task: TaskName | None = None
-    recipe: Literal["scratch", "transfer", "pretrained"] = "scratch"
+    recipe: Literal["scratch", "transfer", "continue", "pretrained", "none"] = "scratch"
     epochs: Epochs = 5
     train_examples: Count | None = None
     test_examples: Count | None = None
@@ -171,25 +186,30 @@ class TrainingConfig(StrictModel):
             early_stop = ["early_stop"] if self.early_stop else []
             for name in early_stop + task_options.targets_in(self.options):
                 raise ValueError(f"{name} needs validation images: set validation: 0.1")
-        if self.recipe == PRETRAINED:
-            self._check_pretrained()
-        elif self.class_names:
+        if self.recipe in EVALUATING:
+            self._check_evaluation()
+        if self.class_names and self.recipe != PRETRAINED:
             raise ValueError(f"class_names: only with recipe: {PRETRAINED}")
-        if self.recipe == "scratch" and (extra := _TRANSFER_ONLY & self.model_fields_set):
+        foreign = {"scratch": _TRANSFER_ONLY, CONTINUE: _TRANSFER_ONLY - {"weights"}}
+        if extra := foreign.get(self.recipe, frozenset()) & self.model_fields_set:
             changed = [name for name in sorted(extra) if self.is_changed(name)]
             if changed:
                 raise ValueError(f"{', '.join(changed)}: only with recipe: transfer")
         return self
 
-    def _check_pretrained(self) -> None:
-        if not isinstance(self.data_set, LocalDataSet):
-            raise ValueError(f"recipe: {PRETRAINED} needs a folder of images: folder:PATH")
-        fields = set(TrainingConfig.model_fields) & self.model_fields_set - _EVALUATION
+    def _check_evaluation(self) -> None:
+        if self.recipe == PRETRAINED and not isinstance(self.data_set, LocalDataSet):
+            raise ValueError(
+                f"recipe: {PRETRAINED} needs a folder of images: folder:PATH (for a .keras or "
+                f".tflite file, recipe: {NONE} takes the test images)"
+            )
+        possible = _EVALUATION - {"weights"} if self.recipe == NONE else _EVALUATION
+        fields = set(TrainingConfig.model_fields) & self.model_fields_set - possible
         changed = [name for name in sorted(fields) if self.is_changed(name)]
         options = self.options
         changed += [*task_options.of_training(options), *task_options.targets_in(options)]
         if changed:
-            raise ValueError(f"{', '.join(changed)}: recipe: {PRETRAINED} trains nothing")
+            raise ValueError(f"{', '.join(changed)}: recipe: {self.recipe} trains nothing")
 
     @classmethod
     def key_names(cls) -> list[str]:
@@ -236,3 +256,20 @@ def label_parts(name: str, value: Any) -> Iterator[str]:
         yield f"{name}={':'.join(map(str, value))}"
     else:
         yield f"{name}={'none' if value is None else value}"
+
+
+def is_quality(metric: str) -> bool:
+    """Return whether a metric is measured on images of a data set."""
+    return metric in QUALITY or metric == "agreement"
+
+
+def images_in_label(metric: str, label: str) -> JudgedImages | None:
+    """Return `AccuracySetting.judged_images` for a column of a CSV, which has only the label."""
+    if not is_quality(metric) or "/" not in label:
+        return None
+    dataset, recipe, *rest = label.split("/")
+    known = datasets.facts_of(dataset)
+    if recipe == PRETRAINED or rest[:1] == [OWN]:
+        return JudgedImages(0, known.classes)
+    side = rest[0].removesuffix("px") if rest and rest[0].endswith("px") else ""
+    return JudgedImages(int(side) if side.isdecimal() else known.px, known.classes)

@@ -4,6 +4,7 @@ from cnnbench.metrics import Metric
 from cnnbench.probes.accuracy import DETAILS
 from cnnbench.probes.compression.settings import CompressionSetting, CompressionSpec
 from cnnbench.probes.compression.summary import COLUMN, columns, summarise
+from cnnbench.probes.latency.runtimes.executed import DETAILS as RAN
 from cnnbench.probes.latency.summary import are_precise
 from cnnbench.probes.probe import Probe
 from cnnbench.record import are_words
@@ -15,11 +16,12 @@ PROBE = Probe(
     spec=CompressionSpec,
     setting=CompressionSetting,
     run="cnnbench.probes.compression.run",
+    measures_devices=True,
     summary=summarise,
     is_precise=are_precise,
     across_rows=columns,
     verdicts=(COLUMN,),
-    details={**DETAILS, "flags": are_words},
+    details={**DETAILS, **RAN, "flags": are_words},
     # Compare float32 with its variants by this probe's rounds, which are interleaved with theirs.
     precedence=1,
     metrics=(

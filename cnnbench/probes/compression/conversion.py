@@ -8,6 +8,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,16 +36,17 @@ from cnnbench.probes.compression.steps.quantisation import Quantisation
 from cnnbench.probes.compression.steps.wrapping import SkippedLayers
 from cnnbench.probes.compression.variants import Variant, parse
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.probes.latency import calibrated_model, inside
+from cnnbench.probes.latency import calibrated_model, inside, on_device
 from cnnbench.probes.latency.runtimes import litert
-from cnnbench.probes.latency.runtimes.litert import LiteRTFile
 from cnnbench.tasks.objective import concatenated
-from cnnbench.tasks.task import TASKS, Task
+from cnnbench.tasks.task import TASKS, Arrays, Task
 
 _CHUNK = 256  # test images that are preprocessed at once
 
+Evaluated = Callable[[np.ndarray], Sequence[np.ndarray]]
 
-class File(LiteRTFile):
+
+class File(litert.ObservedFile):
     """An opened flatbuffer with a batch size of one."""
 
     def __init__(self, path: Path) -> None:
@@ -58,7 +60,8 @@ class File(LiteRTFile):
         Raises:
             JobFailed: an output is not finite, for example if a weight is too large for float16.
         """
-        calls = [self.call(image[None]) for image in np.asarray(images, np.float32)]
+        pixels = np.asarray(images, np.float32)
+        calls = [self.outputs(self.call(self.feed(image[None]))) for image in pixels]
         outputs = [np.concatenate(parts) for parts in zip(*calls, strict=True)]
         if not all(np.isfinite(output).all() for output in outputs):
             raise JobFailed("its outputs are not finite")
@@ -104,7 +107,7 @@ def _run(
         model = fine_tuning.compress(model, variant, tuning, folder_of)
     if setting.nms:
         options = setting.training and setting.training.goal_options()
-        model = _task(handle, setting).finished(model, options)
+        model = task_of(handle, setting).finished(model, options)
     context.report_progress("converting")
     began = time.perf_counter()
     shape = tuple(card["input_shape"])
@@ -112,13 +115,16 @@ def _run(
         model, (1, *shape), variant, lambda: data.representative(setting.representative)
     )
     convert_s = time.perf_counter() - began
-    with replacing(folder / paths.MODEL) as stream:
+    with replacing(paths.model_file(handle, setting, folder)) as stream:
         stream.write(content)
         stream.flush()
         file = File(Path(stream.name))
         result = _analysed(content, variant)
+        ran = file.delegated()
+        result.metrics |= ran.metrics()
+        result.details |= ran.details()
         sized = handle.with_interface(shape, card["classes"])
-        compare = inside.comparison(_task(handle, setting), setting.nms)
+        compare = inside.comparison(task_of(handle, setting), setting.nms)
         difference, scale = _difference_from_keras(sized, model, file, folder, compare)
         if not math.isfinite(difference) and not setting.nms:
             raise JobFailed(
@@ -132,9 +138,23 @@ def _run(
         if variant.step(Quantisation) is None:
             result.details["flags"] = calibrated_model.disagreement(difference, scale)
         if isinstance(data, images.DatasetImages):
-            _evaluate(result, file, model, data, card, float32, context, setting.nms)
+            structured = partial(outputs.structured, model)
+            evaluated = _evaluated(file, sized, setting, context)
+            evaluate(result, evaluated, structured, data, card, float32, context, setting.nms)
+            if isinstance(evaluated, on_device.FileThere):
+                result.environment = evaluated.environment
         _write_card(folder, handle, setting, card, result)
     return result
+
+
+def _evaluated(
+    file: File, handle: ModelHandle, setting: CompressionSetting, context: Context
+) -> Evaluated:
+    """Return the file whose outputs are judged: on the device of the job, if it has one."""
+    if context.device is None:
+        return file
+    sent = {litert.FILE: file.file}
+    return on_device.FileThere(handle, setting.latency(), sent, context)
 
 
 def convert(
@@ -169,21 +189,26 @@ def convert(
     return content
 
 
-def _task(handle: ModelHandle, setting: CompressionSetting) -> Task:
+def task_of(handle: ModelHandle, setting: CompressionSetting) -> Task:
+    """Return the task of the trained network."""
     return setting.training.goal if setting.training else TASKS.find(handle.task)
 
 
 def _analysed(content: bytes, variant: Variant) -> ProbeResult:
     """Return the sizes of the file, and the sparsity, clusters and coverage of its kernels."""
     found = kernels.read(content)
-    sizes = {
+    return ProbeResult(
+        metrics=sizes(content) | kernels.metrics(found, variant),
+        details=kernels.details(found, variant) | {"sha256": hashlib.sha256(content).hexdigest()},
+    )
+
+
+def sizes(content: bytes) -> dict[str, float]:
+    """Return the size of a file, and that after compression."""
+    return {
         "file_bytes": len(content),
         "file_gzip_bytes": len(gzip.compress(content, compresslevel=6, mtime=0)),
     }
-    return ProbeResult(
-        metrics=sizes | kernels.metrics(found, variant),
-        details=kernels.details(found, variant) | {"sha256": hashlib.sha256(content).hexdigest()},
-    )
 
 
 def _difference_from_keras(
@@ -203,10 +228,10 @@ def _difference_from_keras(
     return compare(*found)
 
 
-def _evaluate(
+def evaluate(
     result: ProbeResult,
-    file: File,
-    model: Any,
+    file: Evaluated,
+    structured: Callable[[Sequence[np.ndarray]], Arrays],
     data: images.DatasetImages,
     card: dict[str, Any],
     float32: Path,
@@ -216,7 +241,8 @@ def _evaluate(
     """Add the quality on the test images, and the agreement with the float32 model.
 
     Args:
-        model: the network that ``file`` was made from; it gives the names of the outputs.
+        file: images -> its outputs.
+        structured: from the outputs in the order of the file to those of the network, by name.
         is_finished: the outputs of the file are the answers.
     """
     objective, encoding, test = data.objective, card["outputs"], data.job.dataset.test
@@ -224,7 +250,7 @@ def _evaluate(
     for start in range(0, len(test), _CHUNK):
         context.report_progress(f"testing in LiteRT, image {start + 1:,} of {len(test):,}")
         given = file(data.preprocessed(test.images[start : start + _CHUNK]))
-        found_now = outputs.structured(model, given)
+        found_now = structured(given)
         parts.append(found_now if is_finished else objective.answers(found_now, encoding))
     answers = concatenated(parts)
     found = objective.evaluate(answers, objective.targets(test), encoding)

@@ -25,7 +25,7 @@ from cnnbench.probes.accuracy.training import network
 from cnnbench.probes.compression import paths
 from cnnbench.probes.latency import calibrated_model, inside
 from cnnbench.probes.latency.inside import Difference
-from cnnbench.probes.latency.runtimes.runtime import TOLERANCES
+from cnnbench.probes.latency.runtimes.base import TOLERANCES
 from cnnbench.tasks.task import TASKS, Objective
 
 WEIGHTS, OUTPUTS = "weights.npz", "answers.npz"
@@ -85,7 +85,7 @@ def build(
     """
     if training is None:
         return network.select_output(handle, handle.build())
-    if training.recipe == "scratch" or handle.backbone:
+    if training.recipe != "transfer" or handle.backbone:
         whole = handle.build(input_shape=shape, classes=classes)
         return network.select_output(handle, whole, training.goal)
     import tensorflow as tf

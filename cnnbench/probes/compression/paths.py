@@ -1,6 +1,7 @@
 """Folders of the run's artifacts in which the parts of the probe find the results of earlier parts.
 
-Their names contain a hash of everything that decides their content.
+Their keys (`artifacts`) contain a hash of everything that decides their content; their names are
+those of the variants.
 """
 
 from __future__ import annotations
@@ -13,43 +14,76 @@ from pathlib import Path
 
 from cnnbench.errors import CnnbenchError, Unavailable, brief
 from cnnbench.models.handle import ModelHandle
+from cnnbench.probes import artifacts
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.interface import Context
 
 MODEL, CARD = "model.tflite", "card.json"
+FINISHED = "finished.json"  # beside the file that is exported
 FLOAT32_CARD = "network.json"
-_CONVERTED = "converted-"
 _REASON = "reason.txt"
 _LONGEST_REASON = 500  # characters
 _OF_FLOAT32 = {"training", "weights", "weights_sha256", "classes"}
-_NOT_OF_THE_FILE = {"part", "threads"}
+_NOT_OF_THE_FILE = {"part", "threads", "int8_io"}
 
 
-def float32_folder(handle: ModelHandle, setting: CompressionSetting, context: Context) -> Path:
-    """Return the folder of the trained float32 model."""
-    fields = setting.model_dump(mode="json", include=_OF_FLOAT32)
-    return context.artifacts.parent / f"network-{_hash(handle.label, fields)}"
+def float32_folder(
+    handle: ModelHandle, setting: CompressionSetting, context: Context, label: str = ""
+) -> Path:
+    """Return the folder of the trained float32 model; ``label`` replaces the handle's."""
+    name = "trained" if is_trained(handle, setting) else "random-weights"
+    return _claim(float32_key(label or handle.label, setting), name, setting, context)
 
 
 def variant_folder(handle: ModelHandle, setting: CompressionSetting, context: Context) -> Path:
     """Return the folder of the converted file of a variant."""
-    fields = setting.model_dump(mode="json", exclude=_NOT_OF_THE_FILE)
-    return context.artifacts.parent / f"{_CONVERTED}{_hash(handle.label, fields)}"
+    name = f"{setting.variant} nms" if setting.nms else setting.variant
+    return _claim(variant_key(handle.label, setting), name, setting, context)
 
 
 def stage_folder(
     handle: ModelHandle, setting: CompressionSetting, context: Context, stage: Variant
 ) -> Path:
     """Return the folder of a float model on the way to a variant, shared by all such variants."""
-    own = setting.model_copy(update={"variant": str(stage), "representative": 0})
-    return variant_folder(handle, own, context)
+    return variant_folder(handle, _of_stage(setting, stage), context)
 
 
-def converted_file(artifacts: Path) -> Path:
-    """Return the only converted file of all cells, whose artifacts are folders in ``artifacts``."""
-    (file,) = artifacts.glob(f"{_CONVERTED}*/{MODEL}")
-    return file
+def float32_key(label: str, setting: CompressionSetting) -> str:
+    """Return the key of the folder of the float32 model ``label``."""
+    fields = setting.model_dump(mode="json", include=_OF_FLOAT32)
+    return f"network-{_hash(label, fields)}"
+
+
+def variant_key(label: str, setting: CompressionSetting) -> str:
+    """Return the key of the folder of a variant of the model ``label``."""
+    fields = setting.model_dump(mode="json", exclude=_NOT_OF_THE_FILE)
+    return f"converted-{_hash(label, fields)}"
+
+
+def stage_key(label: str, setting: CompressionSetting, stage: Variant) -> str:
+    """Return the key of the folder of a float model on the way to a variant."""
+    return variant_key(label, _of_stage(setting, stage))
+
+
+def is_trained(handle: ModelHandle, setting: CompressionSetting) -> bool:
+    """Return whether the weights of the float32 model are other than seeded random numbers."""
+    return bool(setting.training or setting.weights or handle.is_trained)
+
+
+def model_file(handle: ModelHandle, setting: CompressionSetting, folder: Path) -> Path:
+    """Return the path at which a variant is written; one with random weights says so."""
+    file = folder / MODEL
+    return file if is_trained(handle, setting) else artifacts.of_random_weights(file)
+
+
+def _of_stage(setting: CompressionSetting, stage: Variant) -> CompressionSetting:
+    return setting.model_copy(update={"variant": str(stage), "representative": 0})
+
+
+def _claim(key: str, name: str, setting: CompressionSetting, context: Context) -> Path:
+    longer = f"{name} {setting.training.label()}" if setting.training else name
+    return artifacts.claim(context.artifacts.parent, key, [name, longer])
 
 
 def required(folder: Path, file: str, what: str) -> Path:
@@ -64,8 +98,8 @@ def required(folder: Path, file: str, what: str) -> Path:
         Unavailable: the file does not exist; the message ends with the reason that
             `recording_failure` stored.
     """
-    if (folder / file).is_file():
-        return folder / file
+    if (found := artifacts.existing(folder / file)).is_file():
+        return found
     reason = folder / _REASON
     unknown = "its job has not succeeded, or its file was deleted (--fresh runs everything again)"
     why = reason.read_text(encoding="utf-8") if reason.is_file() else unknown

@@ -1,8 +1,9 @@
 """The ``compression`` probe: quantisation, pruning and clustering of a trained model.
 
-It has four parts, each in processes of its own: ``train`` makes the float32 model, ``convert``
+It has these parts, each in processes of its own: ``train`` makes the float32 model, ``convert``
 makes and converts a variant, analyses the file and evaluates it on the test images, ``memory`` and
-``latency`` measure that file. A part finds the results of earlier ones in the run's artifacts.
+``latency`` measure that file. ``finish`` makes the file that is exported from it. A part finds the
+results of earlier ones in the run's artifacts.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from cnnbench.models.handle import ModelHandle
-from cnnbench.probes.compression import conversion, paths, training
+from cnnbench.probes.compression import conversion, finishing, paths, training
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.probes.latency import calibrated_model
+from cnnbench.probes.latency import calibrated_model, on_device
 from cnnbench.probes.latency import run as timed
 from cnnbench.probes.latency.runtimes.litert import LITERT, LiteRT
 from cnnbench.probes.memory import peak
@@ -34,6 +35,7 @@ def run(handle: ModelHandle, setting: CompressionSetting, context: Context) -> P
         "convert": conversion.run,
         "memory": _memory,
         "latency": _latency,
+        "finish": finishing.run,
     }
     return parts[setting.part](handle, setting, context)
 
@@ -44,9 +46,13 @@ def _latency(handle: ModelHandle, setting: CompressionSetting, context: Context)
     Raises:
         Unavailable: the file does not exist.
     """
-    folder = _folder(handle, setting, context)
-    runtime = LiteRT(handle, setting.latency(), folder)
-    result = timed.measured(runtime, folder, LITERT.reference, fastest=context.fastest)
+    folder, timed_as = _folder(handle, setting, context), setting.latency()
+    if context.device is not None:
+        files = on_device.files_of(LITERT, timed_as, folder)
+        result = timed.measured_there(context, handle, timed_as, files)
+    else:
+        runtime = LiteRT(handle, timed_as, folder)
+        result = timed.measured(runtime, folder, LITERT.reference, fastest=context.fastest)
     # Compared with the file's outputs in the process that made it: a check, not a metric.
     result.details["answers_differ_by"] = result.metrics.pop("output_max_abs_diff")
     return result
@@ -61,22 +67,19 @@ def _memory(handle: ModelHandle, setting: CompressionSetting, context: Context) 
     Raises:
         Unavailable: the file does not exist, or this system has no high-water mark.
     """
+    folder = _folder(handle, setting, context)
+    if context.device is not None:
+        files = on_device.files_of(LITERT, setting.latency(), folder)
+        found = on_device.memory(handle, setting.latency(), files, context)
+        return ProbeResult(found.metrics, details=found.details, environment=found.environment)
     peak.without_tensorflow_pool()
     peak.return_freed_memory()
     import ai_edge_litert.interpreter  # noqa: F401 - its code does not count
 
-    folder = _folder(handle, setting, context)
-    runtime = LiteRT(handle, setting.latency(), folder)
     image = np.array(calibrated_model.read_expected(folder).inputs[0])
-
-    def first_answer() -> None:
-        runtime.load()
-        runtime.compile(image)
-        runtime.call(runtime.feed(image))
-
-    found = peak.of_process(first_answer)
+    needed = peak.of_opening(LiteRT(handle, setting.latency(), folder), image)
     return ProbeResult(
-        metrics={"memory_infer_peak_bytes": found.bytes}, details={"before_bytes": found.before}
+        metrics={"memory_infer_peak_bytes": needed.bytes}, details={"before_bytes": needed.before}
     )
 
 

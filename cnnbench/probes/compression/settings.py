@@ -6,7 +6,7 @@ variant, then measure ``memory`` and ``latency`` of its file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -19,8 +19,8 @@ from pydantic import (
 
 from cnnbench.errors import UserError
 from cnnbench.models.handle import ModelInfo
-from cnnbench.probes.accuracy.settings import AccuracySetting, is_quality
-from cnnbench.probes.accuracy.training_config import Count, Epochs, Rate
+from cnnbench.probes.accuracy.settings import AccuracySetting
+from cnnbench.probes.accuracy.training_config import Count, Epochs, Rate, is_quality
 from cnnbench.probes.compression import variants
 from cnnbench.probes.compression.variants import Variant
 from cnnbench.probes.latency.settings import LatencySetting, Threads
@@ -29,10 +29,12 @@ from cnnbench.probes.trained_network import TrainedNetworkSpec, trained_interfac
 from cnnbench.schema import Distinct, without_duplicates
 from cnnbench.statistics.measurement import JudgedImages
 
-Part = Literal["train", "convert", "memory", "latency"]
+# A run's file is finished only when it is exported.
+Part = Literal["train", "convert", "memory", "latency", "finish"]
 FEWEST_REPRESENTATIVE = 10  # images; fewer do not show the ranges of the activations
 MAKING = ("representative", "fine_tune_epochs", "fine_tune_rate")  # options of steps
 PARTS: tuple[Part, ...] = ("train", "convert", "memory", "latency")
+_FILE = ("file_bytes", "file_gzip_bytes")
 
 
 def _canonical(text: str) -> str:
@@ -56,7 +58,8 @@ class CompressionSetting(Setting):
 
     Attributes:
         part: ``train`` the float32 model, ``convert`` and evaluate a variant, measure the
-            ``memory`` or the ``latency`` of its file.
+            ``memory`` or the ``latency`` of its file; ``finish`` it: add what it says about itself
+            and check it.
         variant: canonical name of the variant.
         training: training of the float32 model, or the data set of a weights file; None for seeded
             random weights and random images, without accuracy.
@@ -68,9 +71,11 @@ class CompressionSetting(Setting):
         fine_tune_rate: learning rate of these steps.
         threads: threads of the interpreter.
         nms: the postprocessing of the task is inside the file; only for exporting.
+        int8_io: inputs and outputs are int8, and so is all between; only for exporting.
     """
 
     probe: ClassVar[str] = "compression"
+    shares_files: ClassVar[bool] = True
     part: Part
     variant: str = variants.FLOAT32
     training: AccuracySetting | None = None
@@ -82,12 +87,17 @@ class CompressionSetting(Setting):
     fine_tune_rate: float = 0.0
     threads: Threads = "all"
     nms: bool = False
+    int8_io: bool = False
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit fields added after the first release at their defaults: existing keys stay valid."""
         found: dict[str, Any] = plain(self)
-        return found if self.nms else {n: value for n, value in found.items() if n != "nms"}
+        return {n: value for n, value in found.items() if value or n not in ("nms", "int8_io")}
+
+    @property
+    def depends_on_machine(self) -> bool:
+        return self.part in ("memory", "latency")
 
     def variant_name(self) -> str:
         return self.variant
@@ -111,6 +121,7 @@ class CompressionSetting(Setting):
             "convert": "conversion",
             "memory": "memory litert/b1",
             "latency": f"latency {self.latency().label()}",
+            "finish": "export",
         }[self.part]
 
     def label_for(self, metric: str) -> str:
@@ -139,6 +150,17 @@ class CompressionSetting(Setting):
         """Return the setting of the ``latency`` probe with which the file is timed."""
         return LatencySetting(runtime="litert", threads=self.threads)
 
+    def metrics(self) -> Collection[str]:
+        trained: Collection[str] = self.training.metrics() if self.training else ()
+        quality = [name for name in trained if is_quality(name)]
+        found: dict[Part, Collection[str]] = {
+            "train": [name for name in trained if name not in quality],
+            "convert": [*_FILE, *quality, *super().metrics()],
+            "memory": ["memory_infer_peak_bytes"],
+            "latency": [name for name in self.latency().metrics() if name not in _FILE],
+        }
+        return found[self.part]
+
     def primary_metrics(self) -> tuple[str, ...]:
         quality = (self.training.goal.primary,) if self.training else ()
         metrics: dict[Part, tuple[str, ...]] = {
@@ -146,6 +168,7 @@ class CompressionSetting(Setting):
             "convert": ("file_bytes", *quality),
             "memory": ("memory_infer_peak_bytes",),
             "latency": ("latency_p50_s", "latency_location_s"),
+            "finish": (),
         }
         return metrics[self.part]
 
@@ -154,7 +177,7 @@ class CompressionSpec(TrainedNetworkSpec):
     """``compression: {training: {dataset: digits, epochs: 5}, variants: [ptq-int8, pruned-80]}``
 
     Attributes:
-        variants: names as in `variants.GRAMMAR`; ``float32``, the baseline, is always included.
+        variants: how networks are compressed; ``float32``, the baseline, is always included.
         representative: number of training images for the ranges of ``ptq-int8``.
         fine_tune_epochs: epochs of each step that fine-tunes (pruning, clustering, ``qat-int8``).
         fine_tune_rate: learning rate of these steps.

@@ -14,6 +14,7 @@ from cnnbench.probes.accuracy.summary import evaluated
 from cnnbench.probes.compression.settings import CompressionSetting
 from cnnbench.probes.compression.variants import FLOAT32, Variant, parse
 from cnnbench.probes.latency import tiers
+from cnnbench.probes.latency.runtimes.executed import left_in_words
 from cnnbench.probes.latency.summary import summarise as summarise_latency
 from cnnbench.probes.probe import setting_of
 from cnnbench.probes.summary import plain
@@ -123,6 +124,7 @@ def _words(pair: _Beside, speeds: Sequence[str]) -> Iterator[str]:
     yield from _disagreement(pair.row)
     yield from _accuracy(pair)
     yield from speeds
+    yield from _left(pair)
     yield from _size(pair)
     yield from _coverage(pair)
 
@@ -221,6 +223,14 @@ def _speed(test: estimates.RatioTest, processes: int) -> str:
     most = 1 + estimates.MINIMUM_EFFECT
     is_same = low >= 1 / most and high <= most
     return f"{'as fast as float32' if is_same else 'no significant speed difference'} ({interval})"
+
+
+def _left(pair: _Beside) -> Iterator[str]:
+    """Yield which operations XNNPACK left, where it took more of float32's."""
+    new, base = (of.get("file_bytes") for of in (pair.records, pair.base_records))
+    words = left_in_words(new.details) if new is not None else ""
+    if words and (base is None or words != left_in_words(base.details)):
+        yield words
 
 
 def _size(pair: _Beside) -> Iterator[str]:

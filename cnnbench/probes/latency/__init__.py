@@ -2,6 +2,7 @@
 
 from cnnbench.metrics import Metric
 from cnnbench.probes.latency import tiers
+from cnnbench.probes.latency.runtimes.executed import DETAILS
 from cnnbench.probes.latency.settings import LatencySetting, LatencySpec
 from cnnbench.probes.latency.summary import are_precise, summarise
 from cnnbench.probes.probe import Probe
@@ -14,9 +15,10 @@ PROBE = Probe(
     spec=LatencySpec,
     setting=LatencySetting,
     run="cnnbench.probes.latency.run",
+    measures_devices=True,
     summary=summarise,
     is_precise=are_precise,
-    details={"flags": are_words},
+    details={"flags": are_words, **DETAILS},
     across_rows=tiers.columns,
     metrics=(
         Metric("convert_s", "s", "lower", "setting", title="Convert"),
@@ -31,6 +33,7 @@ PROBE = Probe(
         Metric("latency_p90_s", "s", "lower", "setting", title="Latency p90", family=FAMILY),
         Metric("latency_p95_s", "s", "lower", "setting", title="Latency p95", family=FAMILY),
         Metric("latency_p99_s", "s", "lower", "setting", title="Latency p99", family=FAMILY),
+        Metric("latency_p999_s", "s", "lower", "setting", title="Latency p99.9", family=FAMILY),
         # The tiers are those of the location.
         Metric("latency_tier", "count", None, "setting", primary=False, title="Latency tier",
                group=GROUP, rank=2),
@@ -43,6 +46,13 @@ PROBE = Probe(
         Metric("achieved_flops_per_s", "per_s", "higher", "setting", title="FLOP/s"),
         Metric("output_max_abs_diff", "ratio", "lower", "setting", title="Output difference",
                is_check=True),
+        # Shares of what a delegate or a provider took; they explain times and are not compared.
+        Metric("accelerated_ops", "ratio", None, "setting", primary=False,
+               title="Accelerated operations"),
+        Metric("accelerated_macs", "ratio", None, "setting", primary=False,
+               title="Accelerated MACs"),
+        Metric("accelerated_partitions", "count", None, "setting", primary=False,
+               title="Accelerated partitions"),
         Metric("file_bytes", "bytes", "lower", title="File", group="Network", rank=1),
         Metric("file_gzip_bytes", "bytes", "lower", "weights", title="Gzipped file",
                group="Network", rank=2),

@@ -21,12 +21,12 @@ from cnnbench.errors import JobFailed, Unavailable
 from cnnbench.files import replace_arrays
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.training import network
-from cnnbench.probes.latency.runtimes.runtime import TOLERANCES
+from cnnbench.probes.latency.runtimes.base import TOLERANCES
 
 _SEED = 0
 # The outputs of two random images must differ by this share of the largest output.
 _VARIED = 0.01
-_FILE = "expected.npz"
+FILE = "expected.npz"
 # Inputs rotate in memory: enough of them to defeat a cache, few enough to hold.
 _INPUT_BYTES, _MOST_INPUTS = 64 * 2**20, 4
 _COARSE = 4  # squares a side of the pattern in a random image
@@ -206,12 +206,12 @@ def write_outputs(keras_model: Any, inputs: Sequence[np.ndarray], folder: Path) 
     arrays = {f"input_{index}": array for index, array in enumerate(inputs)}
     outputs = enumerate(keras_outputs(keras_model, inputs[0]))
     arrays |= {f"output_{index}": array for index, array in outputs}
-    np.savez(folder / _FILE, **arrays)  # type: ignore[arg-type]
+    np.savez(folder / FILE, **arrays)  # type: ignore[arg-type]
 
 
 def read_expected(folder: Path) -> Expected:
     """Read what `write_expected` wrote."""
-    with np.load(folder / _FILE) as archive:
+    with np.load(folder / FILE) as archive:
         inputs = [archive[name] for name in archive.files if name.startswith("input_")]
         outputs = [archive[name] for name in archive.files if name.startswith("output_")]
     return Expected(inputs, outputs)

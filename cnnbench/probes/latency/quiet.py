@@ -34,3 +34,18 @@ def fastest_of(readings: Sequence[Reading], known: Mapping[str, float]) -> Mappi
         own = float(np.quantile([reading.slowest[name] for reading in readings], _FASTEST))
         found[name] = min(own, known.get(name, own))
     return found
+
+
+def known_fastest(fastest: Mapping[str, float], threads: int) -> dict[str, float]:
+    """Return the fastest time of each workload on ``threads`` that earlier jobs left."""
+    names = {_with_threads(workload, threads): workload for workload in WORKLOADS}
+    return {names[name]: seconds for name, seconds in fastest.items() if name in names}
+
+
+def fastest_detail(fastest: Mapping[str, float], threads: int) -> dict[str, float]:
+    """Return the detail ``fastest`` of a record, from which later jobs learn it."""
+    return {_with_threads(workload, threads): fastest[workload] for workload in WORKLOADS}
+
+
+def _with_threads(workload: str, threads: int) -> str:
+    return f"{workload}/t{threads}"

@@ -9,21 +9,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Clock = Callable[[], int]
 
-# Bytes copied, more than a core's own caches hold; steps of the loop; a stack of matrices whose
-# sides are too small for a BLAS library to use several threads.
+# Bytes copied, more than a core's own caches hold; steps of the loop; a stack of small matrices.
 _COPIED, _STEPS, _STACK = 4 * 2**20, 2000, (120, 96, 96)
 # Calls a reading: a millisecond or so on each core, and three of arithmetic, on a core of 2023.
 _CALLS: Mapping[str, int] = MappingProxyType({"calls": 24, "memory": 10})
@@ -53,6 +53,10 @@ class Reference(Protocol):
 class CoreReference:
     """Three workloads on the cores of a network. A context manager: it holds threads.
 
+    While it is open, NumPy's BLAS library computes in the thread that calls it. From which size on
+    a library divides a product among threads of its own depends on the processor; those would
+    compete with the threads here, and a reading would take a hundred times as long.
+
     ``calls`` is a loop of Python's interpreter: branches and small steps, as in the overhead of
     calls; what shares a physical core slows it most. ``memory`` copies four megabytes. Both run on
     each core in turn. ``arithmetic`` multiplies float32 matrices on all cores at once, as a network
@@ -79,15 +83,18 @@ class CoreReference:
         self._stacks = [rng.standard_normal(_STACK, dtype=np.float32) for _ in range(threads)]
         self._products = [np.empty_like(stack) for stack in self._stacks]
         self._right = rng.standard_normal(_STACK[1:], dtype=np.float32)
+        self._held = ExitStack()
         places = iter(self._cores)
         self._pool = ThreadPoolExecutor(threads, initializer=lambda: _stay_on(next(places, None)))
 
     def __enter__(self) -> Self:
+        self._held.enter_context(threadpool_limits(1, user_api="blas"))
+        self._held.enter_context(self._pool)
         self.read()  # once uncounted: it starts the threads
         return self
 
     def __exit__(self, *of_error: object) -> None:
-        self._pool.shutdown()
+        self._held.close()
 
     def read(self) -> Reading:
         """Run every workload."""

@@ -7,38 +7,27 @@ with Keras', warms up, and times calls in blocks while the reference says that t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
-from cnnbench.models.handle import ModelHandle
+from cnnbench.models.handle import ModelHandle, ModelInfo
 from cnnbench.plugins import Registry
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.probes.latency import calibrated_model, inside
-from cnnbench.probes.latency.reference import WORKLOADS
+from cnnbench.probes.latency import calibrated_model, inside, on_device
+from cnnbench.probes.latency.observation import Observation, observed
 from cnnbench.probes.latency.runtimes import RUNTIMES, Runtime, RuntimeInfo
+from cnnbench.probes.latency.runtimes.base import RuntimeBase
 from cnnbench.probes.latency.runtimes.tensorflow_device import keep_float32_exact, show_gpu
 from cnnbench.probes.latency.settings import LatencySetting
-from cnnbench.probes.latency.timed_round import (
-    Timing,
-    TimingConfig,
-    WarmUp,
-    fastest_decile_mean,
-)
-from cnnbench.probes.latency.timing import observe
+from cnnbench.probes.latency.timed_calls import TIMING
+from cnnbench.probes.latency.timed_round import TimingConfig
 from cnnbench.probes.memory import peak
-from cnnbench.statistics.percentiles import percentile
-from cnnbench.text import plural
 
-TIMING = TimingConfig()
-
-# Thinned evenly: a record stays below some 20 kB, and a table pools those of all rounds.
-_MOST_SAMPLES = 1000
-# Relative change of the location ÷ reference, from the first to the last third of the blocks.
-_DRIFT = 0.10
+# On a device, which has no other probe of memory: it varies little from process to process.
+_MEMORY_ROUNDS = 3
 
 
 def prepare(
@@ -60,7 +49,9 @@ def prepare(
         JobFailed: the model's output is constant, so that nothing can be compared.
     """
     info = runtimes.find(setting.runtime)
-    runtime = _create(info, model, setting, context.artifacts)
+    if context.device is not None:
+        on_device.check(info, setting)
+    runtime = create(info, model, setting, context.artifacts)
     show_gpu(setting.device == "gpu")
     if setting.device == "gpu":
         keep_float32_exact()
@@ -79,9 +70,15 @@ def prepare(
     context.report_progress("converting")
     if not info.lowers_precision:
         keras_model = calibrated_model.in_precision(model, keras_model, setting.dtype)
+    if isinstance(runtime, RuntimeBase):
+        runtime.has_random_weights = not model.is_trained
     with inside.refusing(setting):
         metrics = runtime.prepare(inside.finished(model, keras_model, setting))
-    return ProbeResult(metrics, details={"work_s": round(time.perf_counter() - begin, 3)})
+        ran = runtime.executed()
+    details: dict[str, Any] = {"work_s": round(time.perf_counter() - begin, 3)}
+    if ran is not None:
+        metrics, details = metrics | ran.metrics(), details | ran.details()
+    return ProbeResult(metrics, details=details)
 
 
 def run(
@@ -102,25 +99,29 @@ def run(
         JobFailed: a file of `prepare` is missing.
     """
     info = runtimes.find(setting.runtime)
-    runtime = _create(info, model, setting, context.artifacts)
-    info.check_files(context.artifacts)
-    workload = info.reference if setting.device == "cpu" else None
-    found = measured(
-        runtime,
-        context.artifacts,
-        workload,
-        timing,
-        context.fastest,
-        inside.difference(model, setting),
-    )
+    compare = inside.difference(model, setting)
+    if context.device is not None:
+        files = on_device.files_of(info, setting, context.artifacts)
+        found = measured_there(context, model, setting, files, compare, timing)
+        if context.repeat < _MEMORY_ROUNDS:
+            found.metrics |= on_device.memory(model, setting, files, context).metrics
+    else:
+        runtime = create(info, model, setting, context.artifacts)
+        info.check_files(context.artifacts)
+        workload = info.reference if setting.device == "cpu" else None
+        found = measured(runtime, context.artifacts, workload, timing, context.fastest, compare)
     found.details["flags"] += inside.doubts(model, setting)
     return found
 
 
-def _create(
-    info: RuntimeInfo, model: ModelHandle, setting: LatencySetting, folder: Path
-) -> Runtime:
+def create(info: RuntimeInfo, model: ModelHandle, setting: LatencySetting, folder: Path) -> Runtime:
+    """Return a runtime that is not loaded yet.
+
+    Raises:
+        Unavailable: this machine, or the runtime, cannot run the setting or the model.
+    """
     info.check(setting)
+    info.check_model(model, setting.batch_size)
     runtime = info.create(model, setting, folder)
     runtime.check()
     return runtime
@@ -145,143 +146,46 @@ def measured(
         compare: returns the difference of outputs from the expected ones, and its scale.
     """
     expected = calibrated_model.read_expected(folder)
-    metrics: dict[str, float] = {}
-    begin = time.perf_counter()
-    runtime.start()
-    with inside.refusing(runtime.setting):
-        metrics["load_s"], _ = _seconds(runtime.load)
-        metrics["compile_s"], _ = _seconds(lambda: runtime.compile(expected.inputs[0]))
-        inputs = [runtime.feed(images) for images in expected.inputs]
-        metrics["first_call_s"], result = _seconds(lambda: runtime.call(inputs[0]))
-    difference, scale = compare(runtime.outputs(result), expected.outputs)
-    metrics["output_max_abs_diff"] = difference
+    opening = inside.refusing(runtime.setting)
+    found = observed(runtime, expected.inputs, workload, config, fastest, opening)
+    return _judged(found, expected, compare)
 
-    batch_size = runtime.setting.batch_size
-    found = timed(runtime.call, inputs, runtime.threads, workload, config, fastest, batch_size)
-    work_s = time.perf_counter() - begin
-    threads_in_use = runtime.threads_in_use()
-    runtime.close()
 
-    flags = calibrated_model.disagreement(difference, scale, runtime.tolerance())
-    flags += found.details["flags"]
-    if threads_in_use not in (None, runtime.threads):
-        flags.append(
-            f"the runtime uses {plural(threads_in_use, 'thread')} instead of {runtime.threads}"
-        )
-    found.details["flags"] = flags
-    return ProbeResult(
-        metrics=metrics | found.metrics,
-        samples=found.samples,
-        details=found.details
-        | {
-            "work_s": round(work_s, 3),
-            "arithmetic": runtime.arithmetic(),
-            "threads": runtime.threads,
-            "threads_in_use": threads_in_use,
+def measured_there(
+    context: Context,
+    model: ModelInfo,
+    setting: LatencySetting,
+    files: Mapping[str, Path],
+    compare: inside.Difference = calibrated_model.difference,
+    config: TimingConfig = TIMING,
+) -> ProbeResult:
+    """Measure a round on the device of ``context``.
+
+    Args:
+        context: of the job; it has a device.
+        model, setting: as the ``latency`` probe has them.
+        files: those that the runtime opens, and the expected outputs, by their names there.
+        compare, config: as in `measured`.
+    """
+    answer = on_device.timed(model, setting, files, context, config)
+    expected = calibrated_model.read_expected(files[calibrated_model.FILE].parent)
+    result = ProbeResult(answer.metrics, answer.samples, answer.details, answer.environment)
+    return _judged(Observation(result, answer.arrays, answer.tolerance), expected, compare)
+
+
+def _judged(
+    found: Observation, expected: calibrated_model.Expected, compare: inside.Difference
+) -> ProbeResult:
+    """Return what was observed, with the difference of the outputs from the expected ones."""
+    difference, scale = compare(found.outputs, expected.outputs)
+    result = found.result
+    flags = calibrated_model.disagreement(difference, scale, found.tolerance)
+    return replace(
+        result,
+        metrics={**result.metrics, "output_max_abs_diff": difference},
+        details={
+            **result.details,
+            "flags": flags + result.details["flags"],
             "output_scale": scale,
         },
     )
-
-
-def timed(
-    call: Callable[[Any], Any],
-    inputs: Sequence[Any],
-    threads: int,
-    workload: str | None,
-    config: TimingConfig = TIMING,
-    fastest: Mapping[str, float] = MappingProxyType({}),
-    batch_size: int = 1,
-) -> ProbeResult:
-    """Time calls while the machine is quiet.
-
-    Args:
-        call: takes one of ``inputs``; its result is in the host's memory when it returns.
-        inputs: used in turn.
-        threads: that a call computes on.
-        workload, config, fastest: as in `measured`.
-        batch_size: images of a call.
-    """
-    names = {f"{workload}/t{threads}": workload for workload in WORKLOADS}
-    known = {names[name]: seconds for name, seconds in fastest.items() if name in names}
-    warm, timing = observe(call, inputs, threads, config, known)
-    usage = timing.usage()
-    return ProbeResult(
-        metrics=summary(timing, batch_size, workload),
-        samples={"latency_s": thinned(timing.calls, _MOST_SAMPLES)},
-        details={
-            "flags": usage.flags(threads) + _flags(warm, timing, workload),
-            "disturbances": usage.disturbances(),
-            "calls": len(timing.calls),
-            "is_disturbed": timing.is_disturbed,
-            "blocks": len(timing.blocks),
-            "blocks_left_out": len(timing.blocks) - len(timing.counted),
-            "reference_s": {name: timing.reference_s(name) for name in WORKLOADS},
-            "fastest": {name: timing.fastest[workload] for name, workload in names.items()},
-            "warm_up_windows_s": thinned(warm.windows, 50),
-            "warm": warm.agreed,
-            "own_cores": _rounded(usage.own_cores),
-            "other_cores": _rounded(usage.other_cores),
-            "stolen_cores": _rounded(usage.stolen_cores),
-        },
-    )
-
-
-def summary(timing: Timing, batch_size: int, workload: str | None) -> dict[str, float]:
-    """Return the metrics of a round's calls, percentiles only with enough calls."""
-    calls = timing.calls
-    mean = float(np.mean(calls))
-    percentiles = {
-        f"latency_p{q}_s": value
-        for q in (50, 90, 95, 99)
-        if (value := percentile(calls, q)) is not None
-    }
-    return {
-        "latency_location_s": fastest_decile_mean(calls),
-        "latency_mean_s": mean,
-        **percentiles,
-        "throughput_per_s": batch_size / mean,
-        "waited_s": timing.waited_s,
-        "left_out_s": timing.left_out_s,
-        **({"reference_s": timing.reference_s(workload)} if workload else {}),
-    }
-
-
-def thinned(seconds: Sequence[float], most: int) -> list[float]:
-    """Return at most ``most`` of the values, evenly spread over time, with four digits."""
-    if len(seconds) > most:
-        positions = np.linspace(0, len(seconds) - 1, most).round().astype(int)
-        seconds = [seconds[position] for position in positions]
-    return [float(f"{value:.4g}") for value in seconds]
-
-
-def _flags(warm: WarmUp, timing: Timing, workload: str | None) -> list[str]:
-    found = []
-    if not warm.agreed:
-        found.append("not warmed up: successive windows differed until the warm-up ended")
-    drift = _drift(timing, workload)
-    if abs(drift) > _DRIFT:
-        found.append(f"drifting: {drift:+.0%} from the first to the last third of the calls")
-    return found
-
-
-def _drift(timing: Timing, workload: str | None) -> float:
-    """Return the change of the location ÷ reference, first to last third of the counted blocks."""
-    locations = [
-        fastest_decile_mean(block.calls) / (block.reference_s(workload) if workload else 1)
-        for block in timing.counted
-    ]
-    third = len(locations) // 3
-    first, last = locations[:third], locations[-third:] if third else []
-    if not third or (min(last) <= max(first) and min(first) <= max(last)):
-        return 0.0  # they overlap: scattered, not drifting
-    return float(np.median(last) / np.median(first)) - 1
-
-
-def _seconds(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)

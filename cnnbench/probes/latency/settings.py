@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -20,6 +20,7 @@ from cnnbench.models.handle import ModelInfo
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.probes.settings import Misfit, Setting, Spec, StoppingRule
 from cnnbench.schema import BatchSize, BatchSizes, Distinct, Fraction
+from cnnbench.statistics import percentiles
 from cnnbench.tasks.task import TASKS
 
 
@@ -39,6 +40,10 @@ Threads = Literal["all"] | Annotated[int, Field(strict=True, ge=1, le=1024)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Nms = Annotated[list[Annotated[bool, Field(strict=True)]], Distinct, Field(min_length=1)]
 Rounds = Annotated[int, Field(strict=True, ge=1, le=100)]
+Tail = Literal["p99", "p99.9"]
+
+_LATER = {"nms": False, "tail": "p99"}  # fields added after the first release, with their defaults
+_TAIL_ROUNDS = 6
 
 
 class LatencySetting(Setting):
@@ -47,6 +52,7 @@ class LatencySetting(Setting):
     Attributes:
         nms: the postprocessing of the model's task is inside the file: of a detector, decoding and
             NMS.
+        tail: the highest percentile; with ``p99.9`` rounds have the calls for it.
     """
 
     probe: ClassVar[str] = "latency"
@@ -56,12 +62,17 @@ class LatencySetting(Setting):
     threads: Threads = "all"
     dtype: Dtype = "float32"
     nms: Annotated[bool, Field(strict=True)] = False
+    tail: Tail = "p99"
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit fields added after the first release at their defaults: existing keys stay valid."""
-        found: dict[str, Any] = plain(self)
-        return found if self.nms else {n: value for n, value in found.items() if n != "nms"}
+        return without_defaults(plain(self), _LATER)
+
+    @property
+    def has_tail(self) -> bool:
+        """True if rounds have the calls for `percentiles.TAIL`."""
+        return has_tail(self.tail)
 
     @property
     def needs_prepare(self) -> bool:
@@ -87,6 +98,12 @@ class LatencySetting(Setting):
             found["dtype"] = {"bfloat16": "bf16", "float16": "f16"}[self.dtype]
         return found
 
+    def metrics(self) -> Collection[str]:
+        known = RUNTIMES.get(self.runtime)
+        names = [name for name in super().metrics() if self.has_tail or not is_of_tail(name)]
+        has_file = known is not None and known.ships_file
+        return names if has_file else [name for name in names if not name.startswith("file_")]
+
     def primary_metrics(self) -> tuple[str, ...]:
         return ("latency_p50_s", "latency_location_s")
 
@@ -96,7 +113,8 @@ class TimedSpec(Spec):
 
     Attributes:
         precision: relative half-width of the 95 % interval to reach.
-        min_rounds, max_rounds: number of fresh processes of a cell.
+        min_rounds: the fewest rounds of a cell, each in a fresh process.
+        max_rounds: the most.
     """
 
     precision: Fraction = 0.05
@@ -117,10 +135,35 @@ class TimedSpec(Spec):
         )
 
 
-class LatencySpec(TimedSpec):
+class TailedSpec(TimedSpec):
+    """Cells that are timed with the calls that a high percentile needs.
+
+    Attributes:
+        tail: ``p99.9`` times at least 1,200 calls a round, so that six rounds have the 6,636 calls
+            that this percentile needs.
+    """
+
+    tail: Tail = "p99"
+
+    @model_validator(mode="after")
+    def _has_the_rounds(self) -> Self:
+        if has_tail(self.tail) and self.min_rounds < _TAIL_ROUNDS:
+            raise ValueError(
+                f"tail: {self.tail} needs {percentiles.CALLS_NEEDED[percentiles.TAIL]:,} calls, "
+                f"which {_TAIL_ROUNDS} rounds have, but min_rounds is {self.min_rounds}"
+            )
+        return self
+
+
+class LatencySpec(TailedSpec):
     """``latency: {runtimes: [graph, litert], devices: [cpu, gpu], precision: 5%}``
 
     Attributes:
+        runtimes: names that ``cnnbench doctor`` lists.
+        devices: where the network runs; a combination that a runtime lacks is skipped.
+        batch_sizes: images a call.
+        threads: number of threads, or ``all`` that the machine offers.
+        dtypes: number formats of the computation.
         nms: time detectors without and with decoding and NMS inside the file; other models are
             timed once, as they are.
     """
@@ -146,7 +189,27 @@ class LatencySpec(TimedSpec):
                 threads=threads,
                 dtype=dtype,
                 nms=inside,
+                tail=self.tail,
             )
+
+
+def without_defaults(found: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a setting without those of some fields that have their defaults."""
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in defaults or value != defaults[name]
+    }
+
+
+def has_tail(tail: str) -> bool:
+    """Return whether the highest percentile is `percentiles.TAIL`."""
+    return tail == f"p{percentiles.TAIL:g}"
+
+
+def is_of_tail(metric: str) -> bool:
+    """Return whether a metric is the `percentiles.TAIL` of something."""
+    return metric.endswith(f"_{percentiles.word(percentiles.TAIL)}_s")
 
 
 def nms_misfits(nms: Sequence[bool], models: Sequence[ModelInfo]) -> Iterator[Misfit]:
@@ -157,5 +220,5 @@ def nms_misfits(nms: Sequence[bool], models: Sequence[ModelInfo]) -> Iterator[Mi
 
 
 def finishes(model: ModelInfo) -> bool:
-    """Return whether the postprocessing of a model can be inside its file: that of a detector."""
-    return TASKS.find(model.task).finishes
+    """Return whether postprocessing can be put inside the file of a model: that of a detector."""
+    return model.converted_file is None and TASKS.find(model.task).finishes

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from statistics import median
 
+from cnnbench.probes.latency.settings import has_tail
 from cnnbench.probes.summary import plain, samples_of
 from cnnbench.record import Record
 from cnnbench.statistics import estimates, percentiles
@@ -26,8 +27,8 @@ from cnnbench.units import show
 DECIDING = ("latency_location_s", "latency_p50_s")
 
 _RATE = "throughput_per_s"
-_ONE_A_ROUND = ("latency_location_s", "latency_mean_s", _RATE)
-_PERCENTILES = {f"latency_p{q}_s": q for q in percentiles.CALLS_NEEDED}
+_ONE_A_ROUND = ("latency_location_s", "latency_mean_s", "latency_typical_s", _RATE)
+_PERCENTILES = {f"latency_{percentiles.word(q)}_s": q for q in percentiles.CALLS_NEEDED}
 _RENAMED = {
     "never warm: successive windows differed to the end of the warm-up": "not warmed up",
 }
@@ -43,6 +44,10 @@ class Rounds:
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.timed = [r for r in records if (r.metrics.get("latency_location_s") or 0) > 0]
+        tail = any(has_tail(record.setting.get("tail", "")) for record in self.timed)
+        self._percentiles = {
+            n: q for n, q in _PERCENTILES.items() if tail or q in percentiles.USUAL
+        }
 
     @cached_property
     def undisturbed(self) -> list[Record]:
@@ -64,14 +69,14 @@ class Rounds:
             timed = [r for r in self.counting if (r.metrics.get(metric) or 0) > 0]
             if timed:
                 found[metric] = _estimate([r.metrics[metric] for r in timed], timed, metric)
-        return found | self._percentiles()
+        return found | self._of_all_calls()
 
     @cached_property
     def missing(self) -> dict[str, str]:
         """Percentile -> why it is missing."""
         return {
-            metric: f"{percentiles.calls_missing(len(self._calls), q)} more calls needed for p{q}"
-            for metric, q in _PERCENTILES.items()
+            metric: f"{percentiles.calls_missing(len(self._calls), q)} more calls needed for p{q:g}"
+            for metric, q in self._percentiles.items()
             if metric not in self.estimates
         }
 
@@ -104,7 +109,7 @@ class Rounds:
             for seconds in _calls(record)
         ]
 
-    def _percentiles(self) -> dict[str, Estimate]:
+    def _of_all_calls(self) -> dict[str, Estimate]:
         """Percentiles of all calls, each with the interval of the per-round percentiles.
 
         The interval is widened to contain the value, which a disturbed round moves further than
@@ -113,7 +118,7 @@ class Rounds:
         found: dict[str, Estimate] = {}
         low = high = 0.0
         rounds = [record for record in self.counting if _calls(record)]
-        for metric, q in _PERCENTILES.items():
+        for metric, q in self._percentiles.items():
             value = percentiles.percentile(self._calls, q)
             if value is None:
                 continue

@@ -14,6 +14,8 @@ from cnnbench.probes.latency.quiet import is_quiet
 from cnnbench.probes.latency.reference import Reading
 
 Clock = Callable[[], int]
+Parts = Callable[[int], Mapping[str, Sequence[float]]]
+"""Number of calls -> the seconds of each part of the last so many calls, by name."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Block:
         calls: seconds of each.
         before, after: readings of the reference.
         began, ended: counters of the CPU at both ends.
+        parts: seconds of each part of the calls, by name; empty where calls have none.
     """
 
     calls: tuple[float, ...]
@@ -77,6 +80,7 @@ class Block:
     after: Reading
     began: CpuSnapshot
     ended: CpuSnapshot
+    parts: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -126,6 +130,15 @@ class Timing:
     def calls(self) -> list[float]:
         """Seconds of every counted call."""
         return [seconds for block in self.counted for seconds in block.calls]
+
+    @property
+    def parts(self) -> dict[str, list[float]]:
+        """Seconds of each part of every counted call, by name."""
+        found: dict[str, list[float]] = {}
+        for block in self.counted:
+            for name, seconds in block.parts.items():
+                found.setdefault(name, []).extend(seconds)
+        return found
 
     @property
     def left_out_s(self) -> float:

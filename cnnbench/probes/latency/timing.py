@@ -17,16 +17,17 @@ from types import MappingProxyType
 from typing import Any
 
 from cnnbench.probes.latency import machine
-from cnnbench.probes.latency.quiet import fastest_of, is_quiet
 from cnnbench.probes.latency.reference import CoreReference, Reading, Reference
 from cnnbench.probes.latency.timed_round import (
     Block,
     Clock,
+    Parts,
     Timing,
     TimingConfig,
     WarmUp,
     fastest_mean,
 )
+from cnnbench.probes.latency.watch import Watch
 
 Call = Callable[[Any], Any]
 
@@ -39,17 +40,18 @@ def observe(
     threads: int,
     config: TimingConfig,
     fastest: Mapping[str, float] = MappingProxyType({}),
+    parts: Parts | None = None,
 ) -> tuple[WarmUp, Timing]:
     """Warm up, then time ``call`` while the machine is quiet.
 
     Args:
-        call, inputs, config: as in `measure`.
+        call, inputs, config, parts: as in `measure`.
         threads: that the call computes on.
         fastest: of the reference, as far as it is known already.
     """
     with CoreReference(threads, config.clock_ns) as reference:
         warm = warm_up(call, inputs, config)
-        return warm, measure(call, inputs, reference, warm.windows[-1], config, fastest)
+        return warm, measure(call, inputs, reference, warm.windows[-1], config, fastest, parts)
 
 
 def warm_up(call: Call, inputs: Sequence[Any], config: TimingConfig) -> WarmUp:
@@ -72,6 +74,7 @@ def measure(
     expected_s: float,
     config: TimingConfig,
     fastest: Mapping[str, float] = MappingProxyType({}),
+    parts: Parts | None = None,
 ) -> Timing:
     """Time ``call`` over rotating ``inputs`` in blocks, the reference before and after each.
 
@@ -82,8 +85,9 @@ def measure(
         expected_s: approximate duration of a call, from the warm-up.
         config: duration of the measurement.
         fastest: of the reference, as far as it is known already.
+        parts: asked after each block for the parts of its calls; None where they have none.
     """
-    return _Loop(call, cycle(inputs), reference, config, fastest).run(expected_s)
+    return _Loop(call, cycle(inputs), reference, config, fastest, parts).run(expected_s)
 
 
 class _Loop:
@@ -96,10 +100,11 @@ class _Loop:
         reference: Reference,
         config: TimingConfig,
         fastest: Mapping[str, float],
+        parts: Parts | None,
     ) -> None:
-        self._call, self._rotation, self._reference = call, rotation, reference
-        self._config, self._known = config, fastest
-        self._readings: list[Reading] = []
+        self._parts = parts
+        self._call, self._rotation, self._config = call, rotation, config
+        self._watch = Watch(reference, config, fastest)
         self._timing = Timing(config, fastest)
 
     def run(self, expected_s: float) -> Timing:
@@ -111,7 +116,7 @@ class _Loop:
                 timing.blocks.append(block)
                 expected_s = block.seconds / len(block.calls)
                 before = block.after
-                if not is_quiet(before, timing.fastest):
+                if not self._watch.is_quiet(before):
                     before = self._quiet_reading()
         return timing
 
@@ -121,25 +126,23 @@ class _Loop:
         self._rewarm(expected_s)
         seconds = timed(self._call, self._rotation, calls, self._config.clock_ns)
         ended = machine.now()
-        return Block(tuple(seconds), before, self._read(self._config.settle_s), began, ended)
+        parts = self._parts(calls) if self._parts else {}
+        after = self._watch.read()
+        self._note()
+        return Block(tuple(seconds), before, after, began, ended, parts)
 
     def _quiet_reading(self) -> Reading:
-        """Wait until the machine is quiet or patience ends, and return the last reading."""
-        timing, config = self._timing, self._config
-        began = config.clock_ns()
-        waited_before = timing.waited_s
-        reading = self._read(config.settle_s)
-        while not is_quiet(reading, timing.fastest) and timing.spent_s < config.patience_s:
-            reading = self._read(config.pause_s)
-            timing.waited_s = waited_before + _since(began, config.clock_ns)
+        reading = self._watch.until_quiet(self._spent_s)
+        self._note()
         return reading
 
-    def _read(self, pause_s: float) -> Reading:
-        self._config.sleep(pause_s)
-        reading = self._reference.read()
-        self._readings.append(reading)
-        self._timing.fastest = fastest_of(self._readings, self._known)
-        return reading
+    def _spent_s(self) -> float:
+        self._note()
+        return self._timing.spent_s
+
+    def _note(self) -> None:
+        """Keep in the round what the readings said."""
+        self._timing.fastest, self._timing.waited_s = self._watch.fastest, self._watch.waited_s
 
     def _rewarm(self, expected_s: float) -> None:
         """Make uncounted calls, as those after a pause are slower; none where each takes long."""

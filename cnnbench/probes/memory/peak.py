@@ -10,9 +10,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnbench.errors import Unavailable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnnbench.probes.latency.runtimes import Runtime
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _STAT, _STAT_RSS = Path("/proc/self/stat"), 21  # proc_pid_stat(5); index after the name
@@ -109,6 +114,23 @@ def of_process(work: Callable[[], Any]) -> Peak:
     highest = _field(status, "VmHWM")
     # The kernel shows no mark below the exact resident set; the peak is then the current use.
     return Peak(before, highest if highest > _field(status, "VmRSS") else _counted())
+
+
+def of_opening(runtime: Runtime, image: np.ndarray) -> Peak:
+    """Return the peak of opening a runtime's file and calling it once.
+
+    It includes weights, packed weights and activations.
+
+    Raises:
+        Unavailable: as `of_process`.
+    """
+
+    def first_answer() -> None:
+        runtime.load()
+        runtime.compile(image)
+        runtime.call(runtime.feed(image))
+
+    return of_process(first_answer)
 
 
 def _settle_counter() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -42,12 +42,27 @@ class MemorySetting(Setting):
         size = f"b{self.batch_size}" if self.limit is None else exact_bytes(self.limit)
         return [self.device] * (self.device != "cpu") + [size]
 
+    def metrics(self) -> Collection[str]:
+        if self.limit is not None:
+            return self.primary_metrics()
+        return [*self.primary_metrics(), "memory_predicted_bytes", "memory_ratio"]
+
     def primary_metrics(self) -> tuple[str, ...]:
         return (f"memory_{self.mode}_peak_bytes",) if self.limit is None else ("max_batch",)
 
 
 class MemorySpec(Spec):
-    """``memory: {batch_sizes: [1, 32], modes: [infer, train], max_batch: [2GiB]}``"""
+    """``memory: {batch_sizes: [1, 32], modes: [infer, train], max_batch: [2GiB]}``
+
+    Attributes:
+        modes: inference, or a step of training.
+        devices: where the network runs.
+        batch_sizes: images a step.
+        max_batch: memory for which the largest batch that fits is searched, on the CPU.
+        repeats: number of processes of a cell.
+    """
+
+    names_unserved: ClassVar[bool] = True
 
     modes: Annotated[list[Mode], Distinct, Field(min_length=1)] = ["infer"]
     devices: Annotated[list[Literal["cpu", "gpu"]], Distinct, Field(min_length=1)] = ["cpu"]
@@ -60,6 +75,9 @@ class MemorySpec(Spec):
         if self.max_batch and "cpu" not in self.devices:
             raise ValueError("max_batch measures main memory: add cpu to the devices")
         return self
+
+    def serves(self, model: ModelInfo) -> bool:
+        return model.converted_file is None  # Keras does not run its layers
 
     def settings(self, model: ModelInfo) -> Iterator[MemorySetting]:
         for mode in self.modes:

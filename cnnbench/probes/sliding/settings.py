@@ -43,6 +43,10 @@ class SlidingSetting(Setting):
     pictures: str = MOSAIC
     count: int = 20
 
+    @property
+    def depends_on_machine(self) -> bool:
+        return False
+
     def kind(self) -> str:
         return f"{self.probe}, trained" if self.is_trained else self.probe
 

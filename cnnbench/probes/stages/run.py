@@ -1,14 +1,14 @@
 """The ``stages`` probe: time JPEG bytes → input → outputs → answer, by stage and end to end.
 
 ``weights`` trains the network and writes test pictures as JPEG files, once for all runtimes. Then
-``prepare`` converts the network for one runtime. Every round times the stages on the same pictures,
-one after another, in a fresh process.
+``prepare`` converts the network for one runtime. Every round times the same pictures in a fresh
+process, in calls that go through all stages.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,19 @@ from cnnbench.models import output_names
 from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.compression import networks, training
 from cnnbench.probes.interface import Context, ProbeResult
-from cnnbench.probes.latency import calibrated_model, inside
-from cnnbench.probes.latency import run as latency
+from cnnbench.probes.latency import calibrated_model, inside, timed_calls
 from cnnbench.probes.latency.runtimes import RUNTIMES, Runtime, RuntimeInfo
+from cnnbench.probes.latency.runtimes.base import RuntimeBase
 from cnnbench.probes.latency.runtimes.tensorflow_device import show_gpu
 from cnnbench.probes.latency.timed_round import TimingConfig
 from cnnbench.probes.stages import pictures, summary, weights
-from cnnbench.probes.stages.settings import StagesSetting
+from cnnbench.probes.stages.pipeline import Pipeline, Stage
+from cnnbench.probes.stages.settings import COPIES, SHARE, WHOLE, StagesSetting
 from cnnbench.tasks.task import TASKS, Arrays, Objective
-
-# A round has four stages: each is timed for half as long as a latency.
-TIMING = TimingConfig(seconds=0.5, unsteady_s=1.0, warm_up_s=3.0, patience_s=3.0)
 
 _CARD = "network.json"
 _INPUTS = 4  # least number of pictures used
-_MOST_BYTES = 256 * 2**20  # of inputs and outputs in memory
+_ADDS_UP = 0.05  # relative difference of the sum of the stages from the whole
 
 
 def prepare(model: ModelHandle, setting: StagesSetting, context: Context) -> ProbeResult:
@@ -43,6 +41,7 @@ def prepare(model: ModelHandle, setting: StagesSetting, context: Context) -> Pro
     Raises:
         Unavailable: the network was not made, or the runtime is not available here.
     """
+    model = weights.sized(model, setting)
     info = RUNTIMES.find(setting.runtime)
     folder = weights.folder_of(model, setting, context)
     card = training.card(folder)
@@ -62,27 +61,33 @@ def prepare(model: ModelHandle, setting: StagesSetting, context: Context) -> Pro
     replace_text(context.artifacts / _CARD, json.dumps({"outputs": names}))
     calibrated_model.write_outputs(network, inputs, context.artifacts)
     context.report_progress("converting")
+    if isinstance(runtime, RuntimeBase):
+        runtime.has_random_weights = weights.is_random(card)
     with inside.refusing(setting.latency()):
         made = runtime.prepare(network)
     return ProbeResult(details=dict(made))
 
 
 def run(
-    model: ModelHandle, setting: StagesSetting, context: Context, timing: TimingConfig = TIMING
+    model: ModelHandle,
+    setting: StagesSetting,
+    context: Context,
+    timing: TimingConfig = timed_calls.TIMING,
 ) -> ProbeResult:
-    """Make the weights, or time one round of all stages.
+    """Make the weights, or time one round of calls through all stages.
 
     Raises:
         Unavailable: data, weights or the result of an earlier part are missing.
         JobFailed: the training diverged, or a file of `prepare` is missing.
     """
+    model = weights.sized(model, setting)
     if setting.part == "weights":
         return weights.run(model, setting, context)
     return _timed(model, setting, context, timing)
 
 
 def _timed(
-    model: ModelHandle, setting: StagesSetting, context: Context, config: TimingConfig
+    model: ModelHandle, setting: StagesSetting, context: Context, timing: TimingConfig
 ) -> ProbeResult:
     info = RUNTIMES.find(setting.runtime)
     card = training.card(weights.folder_of(model, setting, context))
@@ -93,33 +98,39 @@ def _timed(
         raise JobFailed("its pictures are missing: run again with --fresh")
     calls = _Calls(model, setting, card, runtime, context.artifacts)
     difference, scale = calls.open(contents[0])
-    first = calls.enter(contents[0])
-    contents = contents[: max(_INPUTS, _MOST_BYTES // calls.held_bytes(first))]
-    inputs = [runtime.feed(calls.enter(content)) for content in contents]
-    outputs = [calls.outputs(runtime.call(fed)) for fed in inputs]
+    pipeline = calls.pipeline()
+    context.report_progress("timing")
+    whole, stages = timed_calls.timed_parts(
+        pipeline,
+        pipeline.seconds,
+        contents,
+        runtime.threads,
+        timing,
+        context.fastest,
+        setting.has_tail,
+    )
     result = ProbeResult(metrics={"output_max_abs_diff": difference})
-    stages: Mapping[str, tuple[Callable[[Any], Any], Sequence[Any], str | None]] = {
-        "preprocess": (calls.enter, contents, None),
-        "network": (runtime.call, inputs, info.reference),
-        "finished": (runtime.call, inputs, info.reference),
-        "postprocess": (calls.decode, outputs, None),
-        "end_to_end": (calls.whole, contents, None),
-    }
-    fastest = dict(context.fastest)
-    for stage in setting.stages:
-        call, given, workload = stages[stage]
-        context.report_progress(stage.replace("_", " "))
-        found = latency.timed(call, given, runtime.threads, workload, config, fastest)
-        fastest |= found.details["fastest"]
+    for stage, found in {**stages, WHOLE: whole}.items():
         result.metrics |= {summary.named(stage, m): v for m, v in found.metrics.items()}
         result.samples[f"{stage}_s"] = found.samples[summary.SAMPLES]
         result.details[stage] = found.details
-    for stage, flags in calls.doubts(difference, scale).items():
+    result.metrics[SHARE] = share = _share(result.metrics, setting)
+    for stage, flags in calls.doubts(difference, scale, share).items():
         result.details[stage]["flags"] += flags
-    result.details |= {"fastest": fastest, "threads": runtime.threads, "output_scale": scale}
-    result.details["pictures_timed"] = len(contents)
+    result.details |= {
+        "fastest": whole.details["fastest"],
+        "threads": runtime.threads,
+        "output_scale": scale,
+        "pictures_timed": len(contents),
+    }
     runtime.close()
     return result
+
+
+def _share(metrics: Mapping[str, float], setting: StagesSetting) -> float:
+    """Return the sum of the stages in a typical call over the median of the end-to-end time."""
+    typical = (metrics[summary.named(stage, timed_calls.TYPICAL)] for stage in setting.summed)
+    return sum(typical) / metrics[summary.named(WHOLE, "latency_p50_s")]
 
 
 class _Calls:
@@ -156,37 +167,40 @@ class _Calls:
         compare = inside.comparison(self._task, self._setting.nms)
         return compare(self._runtime.outputs(result), expected.outputs)
 
-    def held_bytes(self, image: np.ndarray) -> int:
-        """Return the size of one input with its outputs."""
-        result = self._runtime.call(self._runtime.feed(image))
-        return int(image.nbytes + sum(one.nbytes for one in self._runtime.outputs(result)))
+    def pipeline(self) -> Pipeline:
+        """Return the call to time; after `open`."""
+        network: dict[str, Stage] = {}
+        groups = {}
+        name, *later = self._setting.summed[1:]
+        if self._setting.copies:
+            steps = self._runtime.steps()
+            network = dict(zip(COPIES, (steps.copy_in, steps.compute, steps.copy_out), strict=True))
+            groups = {name: COPIES}
+        else:
+            network[name] = lambda image: self._runtime.outputs(
+                self._runtime.call(self._runtime.feed(image))
+            )
+        # The answers of a finished network need no work after it.
+        after = dict.fromkeys(later, self._decode)
+        return Pipeline({"preprocess": self.enter, **network, **after}, groups)
 
-    def outputs(self, result: Any) -> Arrays:
-        """Return the outputs of a call, by role if the network has several."""
-        found = self._runtime.outputs(result)
-        return dict(zip(self._names, found, strict=True)) if self._names else found[0]
-
-    def decode(self, outputs: Arrays) -> Any:
-        """Return the answer; for a detector the boxes after NMS, inside the file or done here."""
-        if self._setting.nms:
-            return outputs
+    def _decode(self, found: list[np.ndarray]) -> Any:
+        """Return the answer for the outputs of a call; for a detector the boxes after NMS."""
+        outputs: Arrays = dict(zip(self._names, found, strict=True)) if self._names else found[0]
         return self._objective.postprocessed(outputs, self._card["outputs"])
 
-    def whole(self, content: bytes) -> Any:
-        """Return the answer for the bytes of a JPEG file: all stages, end to end."""
-        return self.decode(
-            self.outputs(self._runtime.call(self._runtime.feed(self.enter(content))))
-        )
-
-    def doubts(self, difference: float, scale: float) -> dict[str, list[str]]:
+    def doubts(self, difference: float, scale: float, share: float) -> dict[str, list[str]]:
         """Return the flags of stages, in addition to those of their timing."""
         tolerance = self._runtime.tolerance()
-        _, network, *later = self._setting.stages
+        _, network, *later = (*self._setting.summed, WHOLE)
         found = {network: calibrated_model.disagreement(difference, scale, tolerance)}
         if self._task.finishes and weights.is_random(self._card):
             words = inside.unrepresentative(self._task, inside.UNTRAINED)
             for stage in (network, *later) if self._setting.nms else later:
                 found.setdefault(stage, []).append(words)
+        if abs(share - 1) > _ADDS_UP:
+            words = f"the stages add up to {share:.0%} of the end-to-end time"
+            found.setdefault(WHOLE, []).append(words)
         return found
 
 

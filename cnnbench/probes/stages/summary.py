@@ -1,29 +1,31 @@
 """Summary of the records of stages: every stage is estimated like a latency.
 
 A record has the latency metrics of each stage under the stage's name (``postprocess_location_s``,
-``postprocess_p50_s``). Tables show the median of each stage, and percentiles of the end-to-end
-time.
+``postprocess_p50_s``). Tables show the time of each stage in a typical call, percentiles of the
+end-to-end time, and how well the stages add up to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from cnnbench.probes.latency import summary as latency
 from cnnbench.probes.probe import setting_of
-from cnnbench.probes.stages.settings import WHOLE, StagesSetting, shown_metric
+from cnnbench.probes.stages.settings import SHARE, WHOLE, StagesSetting, shown_metric
 from cnnbench.probes.summary import plain
 from cnnbench.record import Record, are_words
 from cnnbench.row import Row
+from cnnbench.statistics import percentiles
 from cnnbench.statistics.measurement import CellStatus, Measurement
 
 TASK, NOTE, QUALITY = "stages_task", "stages_note", "stages_quality"
 TEXTS = ("task", "pictures", "quality")
 """Text details of the part ``weights``."""
 SAMPLES, _PREFIX, _SUFFIX = "latency_s", "latency_", "_s"
-_SHARED = ("train_s", "output_max_abs_diff")
+_TYPICAL = "latency_typical_s"
+_SHARED = ("train_s", "output_max_abs_diff", SHARE)
 
 
 def is_stage(found: Any) -> bool:
@@ -59,7 +61,9 @@ def summarise(records: Sequence[Record], status: CellStatus) -> dict[str, Measur
     found = {name: one for name, one in plain(records, status).items() if name in _SHARED}
     for stage in _stages(records):
         of_one = latency.summarise([of_stage(record, stage) for record in records], status)
-        found |= {shown: of_one[name] for name, shown in _shown(stage).items() if name in of_one}
+        for name, shown in _shown(stage):
+            if name in of_one:
+                found[shown] = of_one[name]
     return found
 
 
@@ -98,13 +102,19 @@ def _stages(records: Sequence[Record]) -> Sequence[str]:
     return setting.stages if is_timed and isinstance(setting, StagesSetting) else ()
 
 
-def _shown(stage: str) -> dict[str, str]:
-    """Return the latency metrics that tables show of a stage -> their names."""
+def _shown(stage: str) -> Iterator[tuple[str, str]]:
+    """Yield the latency metrics that tables show of a stage, with their names there.
+
+    Journals of versions that timed each stage in a loop of its own have only the median.
+    """
     if stage != WHOLE:
-        return {"latency_p50_s": shown_metric(stage)}
-    return {f"latency_p{q}_s": f"{stage}_p{q}{_SUFFIX}" for q in (50, 90, 95, 99)}
+        yield from ((name, shown_metric(stage)) for name in ("latency_p50_s", _TYPICAL))
+        return
+    for q in percentiles.CALLS_NEEDED:
+        word = percentiles.word(q)
+        yield f"latency_{word}_s", f"{stage}_{word}{_SUFFIX}"
 
 
 def _latency_name(metric: str) -> str:
-    is_of_calls = metric.split("_")[0] in ("location", "mean") or metric.startswith("p")
+    is_of_calls = metric.split("_")[0] in ("location", "mean", "typical") or metric.startswith("p")
     return f"{_PREFIX}{metric}" if is_of_calls else metric

@@ -18,6 +18,7 @@ from PIL import Image
 
 from cnnbench.metrics import METRICS
 from cnnbench.models.handle import ModelHandle
+from cnnbench.probes import artifacts
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.compression import networks, paths, training
 from cnnbench.probes.compression.settings import CompressionSetting
@@ -65,13 +66,21 @@ def run(model: ModelHandle, setting: StagesSetting, context: Context) -> ProbeRe
 
 def folder_of(model: ModelHandle, setting: StagesSetting, context: Context) -> Path:
     """Return the folder of the network."""
-    return paths.float32_folder(model, _network(setting), context)
+    return paths.float32_folder(model, _network(setting), context, _label(model, setting))
+
+
+def sized(model: ModelHandle, setting: StagesSetting) -> ModelHandle:
+    """Return the model with the input and the classes that it is timed with."""
+    return model.with_interface(*setting.input_and_classes(model)) if setting.image_size else model
 
 
 def pictures_of(model: ModelHandle, setting: StagesSetting, context: Context) -> Path:
     """Return the folder of the pictures."""
-    text = json.dumps([folder_of(model, setting, context).name, setting.pictures])
-    return context.artifacts.parent / f"pictures-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    network = paths.float32_key(_label(model, setting), _network(setting))
+    text = json.dumps([network, setting.pictures])
+    key = f"pictures-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    names = ["pictures", f"pictures {setting.pictures}"]
+    return artifacts.claim(context.artifacts.parent, key, names)
 
 
 def objective(model: ModelHandle, setting: StagesSetting, card: Mapping[str, Any]) -> Objective:
@@ -107,6 +116,11 @@ def _network(setting: StagesSetting, file: Path | None = None) -> CompressionSet
         weights_sha256=setting.weights_sha256,
         classes=setting.classes,
     )
+
+
+def _label(model: ModelHandle, setting: StagesSetting) -> str:
+    """Return a label of the model that is different for each size of an untrained network."""
+    return f"{model.label} {setting.image_size}px" if setting.image_size else model.label
 
 
 def _is_made(folder: Path) -> bool:

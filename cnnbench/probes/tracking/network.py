@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbench.models.handle import ModelHandle
+from cnnbench.probes import artifacts
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network as networks
@@ -63,4 +64,6 @@ def _own(model: ModelHandle, training: AccuracySetting, seed: int, context: Cont
     """Return the file in which jobs of this probe keep the weights of a seed."""
     values = training.model_dump(mode="json")
     key = job_key(model.identity(), FLOAT32, TrackingSetting.probe, values, seed)
-    return context.artifacts.parent / f"tracking-{key[:16]}" / f"seed-{seed}.weights.h5"
+    names = ["detector", f"detector {training.label()}"]
+    folder = artifacts.claim(context.artifacts.parent, f"tracking-{key[:16]}", names)
+    return folder / f"seed-{seed}.weights.h5"

@@ -73,6 +73,7 @@ def _detected(
     result: ProbeResult,
 ) -> list[list[Detections]]:
     """Return the detector's boxes; its time and the origin of its weights go into ``result``."""
+    from cnnbench.tasks.detection.objective import DetectionObjective
     from cnnbench.tasks.tracking.detector import FrameDetector
 
     training = setting.training
@@ -82,8 +83,11 @@ def _detected(
             raise JobFailed(f"{one.name} has no pictures: use detections: truth")
     network, origin = trained(model, setting, context)
     context.report_progress(f"detecting in {sum(map(len, found))} frames")
+    objective = training.objective([""] * setting.classes)
+    assert isinstance(objective, DetectionObjective)
     detector = FrameDetector(
         network,
+        objective,
         networks.preprocessing(model, training),
         training.picture_fit,
         setting.score_floor,

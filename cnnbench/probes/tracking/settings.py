@@ -19,9 +19,10 @@ from cnnbench.probes.accuracy.training_config import Count, DataSetName
 from cnnbench.probes.settings import Misfit, Setting, StoppingRule
 from cnnbench.probes.trained_network import NetworkSpec, trained_interface
 from cnnbench.schema import Distinct
+from cnnbench.tasks.detection import Detection
+from cnnbench.tasks.task import TASKS
 from cnnbench.tasks.tracking import tracker as trackers
 
-DETECTION = "detection"
 Source = Literal["detector", "truth"]
 TRUTH: Source = "truth"
 
@@ -44,6 +45,11 @@ def _with_sequences(name: str, info: ValidationInfo) -> str:
     except UserError as error:
         raise ValueError(error.one_line()) from None
     return name
+
+
+def _finds_boxes(model: ModelInfo) -> bool:
+    """Return whether a model is a detector; one that also finds masks is."""
+    return isinstance(TASKS.find(model.task), Detection)
 
 
 TrackerName = Annotated[str, AfterValidator(_complete)]
@@ -71,6 +77,7 @@ class TrackingSetting(Setting):
     """
 
     probe: ClassVar[str] = "tracking"
+    shares_files: ClassVar[bool] = True
     tracker: TrackerName
     detections: Source = "detector"
     training: AccuracySetting | None = None
@@ -91,6 +98,14 @@ class TrackingSetting(Setting):
         usual = dict(parse(_complete(written.name), "tracker").parameters)
         changed = [(key, value) for key, value in written.parameters if usual[key] != value]
         return str(Named(written.name, tuple(changed)))
+
+    @property
+    def depends_on_machine(self) -> bool:
+        return False
+
+    @property
+    def depends_on_model(self) -> bool:
+        return self.detections != TRUTH
 
     def kind(self) -> str:
         return f"{self.probe} {self.detections}"
@@ -137,8 +152,13 @@ class TrackingSpec(NetworkSpec):
     Attributes:
         trackers: names, with parameters: ``sort[max_age=10]``.
         detections: ``detector``, ``truth``, or both.
-        dataset, sequences, hidden, score_floor, nms_iou: as in `TrackingSetting`.
-        sequences_sha256: expected hash of a folder with sequences; filled in by `located`.
+        dataset: the sequences: ``scenes``, or ``folder:PATH``.
+        sequences: their number.
+        hidden: the largest share of an object that may be hidden in a frame of ``scenes``.
+        score_floor: boxes with lower scores are given to no tracker.
+        nms_iou: of two boxes of any class with a larger IoU, only the one with the higher score is
+            kept.
+        sequences_sha256: required hash of a folder with sequences; by default that of the present.
         seeds: number of trainings.
     """
 
@@ -166,10 +186,10 @@ class TrackingSpec(NetworkSpec):
         return self
 
     def serves(self, model: ModelInfo) -> bool:
-        return model.task == DETECTION and super().serves(model)
+        return _finds_boxes(model) and super().serves(model)
 
     def misfits(self, models: Sequence[ModelInfo]) -> Iterator[Misfit]:
-        detectors = [model for model in models if model.task == DETECTION]
+        detectors = [model for model in models if _finds_boxes(model)]
         if not detectors:
             what = "tracking needs a detector, and none of the models is one"
             yield Misfit((), UserError(what, hint="for example BasicCNN+yolo"))
@@ -181,6 +201,15 @@ class TrackingSpec(NetworkSpec):
         yield from super().misfits(detectors)
 
     def located(self, search_path: Sequence[Path], data_dir: Path | None) -> Self:
+        """Return a copy with the hashes of its files.
+
+        Raises:
+            UserError: mistakes in the files of true objects of a folder.
+        """
+        from cnnbench.tasks.tracking import footage
+
+        is_detected = "detector" in self.detections
+        footage.check(self.dataset, self.sequences, search_path, is_detected)
         found = super().located(search_path, data_dir)
         _, colon, path = self.dataset.partition(":")
         if not colon or self.sequences_sha256:

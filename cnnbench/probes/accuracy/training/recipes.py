@@ -18,7 +18,7 @@ from cnnbench.models.handle import ModelHandle
 from cnnbench.probes.accuracy.settings import AccuracySetting
 from cnnbench.probes.accuracy.training import network, transfer
 from cnnbench.probes.accuracy.training.loop import Phase, Training, Validation
-from cnnbench.probes.accuracy.training_config import IMAGENET
+from cnnbench.probes.accuracy.training_config import CONTINUE, IMAGENET
 from cnnbench.tasks.task import Objective
 
 Preprocess = Callable[[Any], Any]
@@ -118,6 +118,20 @@ def scratch(job: TrainingJob, training: Training) -> Any:
     return whole
 
 
+def further(job: TrainingJob, training: Training) -> Any:
+    """Train the whole network further from its own weights, or those in a file; return it."""
+    model, setting = job.model, job.setting
+    shape, momentum = network.images(model, setting), setting.batchnorm_momentum
+    whole, training.output = network.scratch(model, shape, job.objective, momentum, setting.goal)
+    weights = None if job.weights == IMAGENET else job.weights
+    classes = None if "classes" in model.fixed else job.objective.outputs_for(model.classes)
+    trained = model.build(input_shape=shape, classes=classes, weights=weights)
+    own, _ = network.select_output(model, trained, setting.goal)
+    whole.set_weights(own.get_weights())
+    _fit_images(job, training, whole, Phase(1, setting.epochs, setting.learning_rate))
+    return whole
+
+
 def from_pretrained(
     job: TrainingJob, training: Training, cache_features: bool | None = None
 ) -> Any:
@@ -153,6 +167,7 @@ def from_pretrained(
 RECIPES: dict[str, Callable[[TrainingJob, Training], Any]] = {
     "scratch": scratch,
     "transfer": from_pretrained,
+    CONTINUE: further,
 }
 
 

@@ -47,6 +47,11 @@ class Step(ABC):
         """True if `configure` reads representative images."""
         return False
 
+    @property
+    def computes_in_int8(self) -> bool:
+        """True if activations are int8 as well, so that a file can do without floating point."""
+        return False
+
     @classmethod
     @abstractmethod
     def read(cls, word: str) -> Self | None:

@@ -39,6 +39,10 @@ class Quantisation(Step):
     def needs_representative(self) -> bool:
         return self.kind == "ptq-int8"
 
+    @property
+    def computes_in_int8(self) -> bool:
+        return self.kind in ("ptq-int8", "qat-int8")
+
     @classmethod
     def read(cls, word: str) -> Self | None:
         return next((cls(kind) for kind in QUANTISATIONS if kind == word), None)

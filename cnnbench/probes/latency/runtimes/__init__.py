@@ -7,7 +7,8 @@ Another package adds one by an entry point of the group ``cnnbench.runtimes`` wh
 from __future__ import annotations
 
 from cnnbench.plugins import Registry
-from cnnbench.probes.latency.runtimes.runtime import Runtime, RuntimeBase, RuntimeInfo
+from cnnbench.probes.latency.runtimes.base import RuntimeBase
+from cnnbench.probes.latency.runtimes.runtime import Runtime, RuntimeInfo
 
 RUNTIMES: Registry[RuntimeInfo] = Registry(
     "cnnbench.runtimes",
@@ -19,6 +20,7 @@ RUNTIMES: Registry[RuntimeInfo] = Registry(
         "xla": "cnnbench.probes.latency.runtimes.graph:XLA",
         "litert": "cnnbench.probes.latency.runtimes.litert:LITERT",
         "onnxruntime": "cnnbench.probes.latency.runtimes.onnxruntime:ONNXRUNTIME",
+        "jax": "cnnbench.probes.latency.runtimes.jax:JAX",
         "openvino": "cnnbench.probes.latency.runtimes.openvino:OPENVINO",
     },
 )

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnbench.probes.latency.runtimes import saved_graph
+from cnnbench.probes.latency.runtimes.runtime import Steps
 from cnnbench.probes.latency.runtimes.tensorflow_device import TensorFlowRuntime, tensorflow_info
 
 
@@ -44,7 +45,19 @@ class Graph(TensorFlowRuntime):
             self._function.get_concrete_function(tf.TensorSpec(images.shape, images.dtype))
 
     def call(self, fed: Any) -> list[np.ndarray]:
-        return [tensor.numpy() for tensor in self._function(fed)]
+        return self._on_host(self._function(fed))
+
+    def steps(self) -> Steps:
+        return Steps(copy_in=self.feed, compute=self._computed, copy_out=self._on_host)
+
+    def _computed(self, fed: Any) -> Any:
+        result = self._function(fed)
+        self.synchronise()
+        return result
+
+    @staticmethod
+    def _on_host(result: Any) -> list[np.ndarray]:
+        return [tensor.numpy() for tensor in result]
 
 
 class Xla(Graph):
@@ -57,5 +70,5 @@ class Xla(Graph):
         self.call(self.feed(images))
 
 
-GRAPH = tensorflow_info(Graph, saved_graph.FILES)
-XLA = tensorflow_info(Xla, saved_graph.FILES)
+GRAPH = tensorflow_info(Graph, saved_graph.FILES, copies_apart=True)
+XLA = tensorflow_info(Xla, saved_graph.FILES, copies_apart=True)

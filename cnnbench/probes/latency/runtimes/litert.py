@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnbench.probes.latency.runtimes import saved_graph
-from cnnbench.probes.latency.runtimes.runtime import (
-    RuntimeBase,
-    RuntimeInfo,
-    check_order,
-    thread_counter,
-)
+from cnnbench.models.litert.interpreter import LiteRTFile
+from cnnbench.probes.latency.runtimes import prefixes, saved_graph
+from cnnbench.probes.latency.runtimes.base import RuntimeBase, check_order, thread_counter
+from cnnbench.probes.latency.runtimes.executed import Executed, Profile, RanOperation
+from cnnbench.probes.latency.runtimes.litert_graph import LiteRTGraph, dtype, macs, taken
+from cnnbench.probes.latency.runtimes.runtime import RuntimeInfo, Steps
 
 if TYPE_CHECKING:
     from cnnbench.models.handle import ModelHandle
@@ -29,64 +28,99 @@ if TYPE_CHECKING:
 FILE = "model.tflite"
 
 
-class LiteRTFile:
-    """A flatbuffer in LiteRT's interpreter, on the CPU with XNNPACK, LiteRT's default.
-
-    Args:
-        file: a flatbuffer with one input; its shapes are fixed.
-        threads: of the interpreter.
-    """
-
-    def __init__(self, file: Path, threads: int) -> None:
-        self.file, self.threads = file, threads
+class ObservedFile(LiteRTFile):
+    """An opened file that says what XNNPACK takes of it, and how long its operators take."""
 
     def load(self) -> None:
-        """Open the file; XNNPACK takes its part of the graph."""
-        from ai_edge_litert.interpreter import Interpreter
-
         self._count_threads = thread_counter()
-        self._interpreter = Interpreter(model_path=str(self.file), num_threads=self.threads)
+        super().load()
 
     def compile(self, images: np.ndarray | None = None) -> None:
-        """Allocate the tensors; ``images`` are not needed."""
-        self._interpreter.allocate_tensors()
+        super().compile(images)
         self._threads_in_use = self._count_threads()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
-
-    def call(self, images: np.ndarray) -> list[np.ndarray]:
-        """Copy ``images``, ``(batch, ...)``, in, run the model, and copy its outputs out."""
-        self._interpreter.set_tensor(self._input, images)
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._outputs]
 
     def threads_in_use(self) -> int | None:
         """Return the number of threads: the caller and those that the interpreter started."""
         return self._threads_in_use
 
-    def close(self) -> None:
-        """Release the interpreter."""
-        del self._interpreter
+    def delegated(self) -> Executed:
+        """Return which operators of the opened file XNNPACK takes; after `compile`."""
+        operations = LiteRTGraph(self.file.read_bytes()).operations
+        found, partitions = taken(operations, self._interpreter._get_ops_details())
+        return Executed(
+            "XNNPACK",
+            tuple(
+                RanOperation(one.kind, place in found, macs(one), dtype(one))
+                for place, one in enumerate(operations)
+            ),
+            partitions,
+        )
+
+    def executed(self) -> Executed:
+        """Open the file and return which of its operators XNNPACK takes."""
+        self.load()
+        self.compile()
+        found = self.delegated()
+        self.close()
+        return found
+
+    def profile(self, images: np.ndarray, seconds: float) -> Profile:
+        """Time every operator as the difference between files that end after and before it."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        def opened(content: bytes) -> Any:
+            interpreter = Interpreter(model_content=content, num_threads=self.threads)
+            interpreter.allocate_tensors()
+            given = interpreter.get_input_details()[0]
+            interpreter.set_tensor(given["index"], self.feed(images))
+            return interpreter
+
+        self.load()
+        self.compile()
+        content = self.file.read_bytes()
+        nodes = self._interpreter._get_ops_details()
+        return prefixes.profiled(content, lambda part: opened(part).invoke, nodes, seconds)
 
 
-class LiteRT(LiteRTFile, RuntimeBase):
+class LiteRT(ObservedFile, RuntimeBase):
     """``set_tensor``, ``invoke``, ``get_tensor``."""
 
     def __init__(self, model: ModelHandle, setting: LatencySetting, folder: Path) -> None:
         RuntimeBase.__init__(self, model, setting, folder)
-        LiteRTFile.__init__(self, folder / FILE, self.threads)
+        ObservedFile.__init__(self, self.file_to_read(FILE), self.threads)
 
     def prepare(self, keras_model: Any) -> dict[str, float]:
+        if self.model.converted_file is not None:
+            return self._take(self.model.converted_file)
         begin = time.perf_counter()
         conversion = Conversion(keras_model, self.shape)
         flatbuffer = conversion.converter.convert()
         convert_s = time.perf_counter() - begin
         conversion.check(flatbuffer)
+        self.file = self.file_to_write(FILE)
         self.file.write_bytes(flatbuffer)
         return {
             "convert_s": convert_s,
             "file_bytes": len(flatbuffer),
             "file_gzip_bytes": len(gzip.compress(flatbuffer, compresslevel=6)),
+        }
+
+    def steps(self) -> Steps:
+        return Steps(
+            copy_in=lambda images: self._interpreter.set_tensor(self._input, self.feed(images)),
+            compute=lambda _: self._interpreter.invoke(),
+            copy_out=lambda _: self.outputs(
+                [self._interpreter.get_tensor(index) for index in self._outputs]
+            ),
+        )
+
+    def _take(self, file: Path) -> dict[str, float]:
+        """Take a file that was converted elsewhere."""
+        content = file.read_bytes()
+        self.file.write_bytes(content)
+        return {
+            "file_bytes": len(content),
+            "file_gzip_bytes": len(gzip.compress(content, compresslevel=6)),
         }
 
 
@@ -131,6 +165,11 @@ LITERT = RuntimeInfo(
     create=LiteRT,
     packages=("ai-edge-litert",),
     install="pip install cnnbench",
+    there={"ai-edge-litert": "ai_edge_litert.interpreter"},
     files=(FILE,),
+    ships_file=True,
+    opens=(".tflite",),
     reference="arithmetic",
+    profiles=True,
+    copies_apart=True,
 )

@@ -7,28 +7,35 @@ only workers create. Importing the light half must not import the runtime's libr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from cnnbench.environment import usable_cores, version_of
+from cnnbench.environment import version_of
 from cnnbench.errors import JobFailed, Unavailable
+from cnnbench.probes import artifacts
 
 if TYPE_CHECKING:
-    from cnnbench.models.handle import ModelHandle
+    from cnnbench.models.handle import ModelHandle, ModelInfo
+    from cnnbench.probes.latency.runtimes.executed import Executed, Profile
     from cnnbench.probes.latency.settings import LatencySetting
 
-# The largest difference from Keras' output, relative to the largest output, that rounding in this
-# arithmetic explains over some hundred layers. TensorFloat-32 has ten bits of mantissa: on an H100
-# MobileNetV2 differed by 0.008, InceptionV3 by 0.023.
-TOLERANCES: Mapping[str, float] = {
-    "float32": 1e-3,
-    "tensorfloat32": 0.05,
-    "bfloat16": 0.1,
-    "float16": 0.02,
-}
+
+@dataclass(frozen=True)
+class Steps:
+    """A call in three steps, one after another; together they do what ``call`` does.
+
+    Attributes:
+        copy_in: images -> where ``compute`` reads them, after the copy has finished.
+        compute: its result -> the outputs, where they are computed.
+        copy_out: its result -> the outputs in the host's memory, as `Runtime.outputs`.
+    """
+
+    copy_in: Callable[[np.ndarray], Any]
+    compute: Callable[[Any], Any]
+    copy_out: Callable[[Any], list[np.ndarray]]
 
 
 class Runtime(Protocol):
@@ -36,7 +43,8 @@ class Runtime(Protocol):
 
     ``prepare`` is called once for each cell, in a process of its own. Every round creates the
     runtime anew in a fresh process and calls ``start``, ``load``, ``compile``, ``feed`` and
-    ``call``, each timed apart, and ``close``. `RuntimeBase` implements what most of them share.
+    ``call``, each timed apart, and ``close``. `base.RuntimeBase` implements what most runtimes
+    share.
 
     Attributes:
         setting: setting of the cell.
@@ -64,6 +72,29 @@ class Runtime(Protocol):
             the file is what a user would ship.
         """
 
+    def executed(self) -> Executed | None:
+        """Open the files of ``prepare`` and return what the accelerated part takes of them.
+
+        Called after ``prepare``, in its process. None if the runtime does not tell.
+        """
+
+    def profile(self, images: np.ndarray, seconds: float) -> Profile:
+        """Return the measured time of each operation of the files of ``prepare``.
+
+        Args:
+            images: input of every call.
+            seconds: to spend on calls, about.
+
+        Raises:
+            Unavailable: the runtime does not tell.
+        """
+
+    def in_streams(self, count: int) -> Sequence[Runtime]:
+        """Return ``count`` runtimes whose ``call``s may run at the same time; called first of all.
+
+        They share the threads of this one, and are started, loaded and compiled in their order.
+        """
+
     def start(self) -> None:
         """Set threads and devices, before the runtime's library does anything in this process."""
 
@@ -83,6 +114,13 @@ class Runtime(Protocol):
         """Return the result of ``call`` as arrays, in the order of ``tf.nest.flatten``.
 
         That is the order of a list, or of the sorted keys of a dictionary.
+        """
+
+    def steps(self) -> Steps:
+        """Return a call in steps, for timing copies apart; after ``compile``.
+
+        Raises:
+            Unavailable: the runtime copies inside its call.
         """
 
     def arithmetic(self) -> str:
@@ -108,7 +146,13 @@ class RuntimeInfo:
         packages: distributions that it needs. Their versions are part of the environment's
             fingerprint, as is that of the distribution that provides the runtime.
         install: command that installs them.
-        files: names of the files that ``prepare`` writes into the folder.
+        there: distribution -> the module of it that is imported, of those that it needs on another
+            device, which gets the files of ``prepare``; where there are none, it is not measured
+            on one.
+        files: names of the files that ``prepare`` writes into the folder; random weights may add
+            to them (`artifacts.of_random_weights`).
+        ships_file: ``prepare`` measures ``file_bytes``, the size of what a user would ship.
+        opens: endings of converted files that it opens as they are, for example ``.tflite``.
         devices, dtypes: what it can be measured on and in.
         reference: the workload of the reference that its calls slow down with, by which they are
             divided; None if it follows none (docs/measuring.md says how that was found out).
@@ -116,6 +160,8 @@ class RuntimeInfo:
             ``dtype``; otherwise it gets a model with Keras' mixed precision.
         rebuilds: whether rounds build the model again from its name, instead of reading a network
             from the files; such a runtime cannot time one that was trained or changed.
+        profiles: whether it tells the time of single operations (`Runtime.profile`).
+        copies_apart: whether copying in and out can be told from computing (`Runtime.steps`).
         variables: environment variables that change how it computes; those that are set are part
             of the fingerprint too. Read from runtimes of other packages; cnnbench's own are named
             in `cnnbench.environment.variables`.
@@ -124,12 +170,17 @@ class RuntimeInfo:
     create: Callable[[ModelHandle, LatencySetting, Path], Runtime]
     packages: tuple[str, ...] = ()
     install: str = ""
+    there: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    ships_file: bool = False
+    opens: tuple[str, ...] = ()
     devices: tuple[str, ...] = ("cpu",)
     dtypes: tuple[str, ...] = ("float32",)
     reference: str | None = None
     lowers_precision: bool = False
     rebuilds: bool = False
+    profiles: bool = False
+    copies_apart: bool = False
     variables: tuple[str, ...] = ()
 
     def check(
@@ -155,6 +206,21 @@ class RuntimeInfo:
             dtypes = " and ".join(self.dtypes)
             raise Unavailable(f"{setting.runtime} is measured in {dtypes} only")
 
+    def check_model(self, model: ModelInfo, batch_size: int) -> None:
+        """Check that the runtime can open a model that is a converted file; others it converts.
+
+        Raises:
+            Unavailable: it opens no such file, or the file takes another batch.
+        """
+        file = model.converted_file
+        if file is None:
+            return
+        if file.suffix.lower() not in self.opens:
+            what = f"{model.label} is a {file.suffix} file, which this runtime does not open"
+            raise Unavailable(what)
+        if batch_size != 1:
+            raise Unavailable(f"{model.label} is a file for one image at a time")
+
     def check_files(self, folder: Path) -> None:
         """Check that the files of ``prepare`` exist in ``folder``.
 
@@ -162,96 +228,5 @@ class RuntimeInfo:
             JobFailed: one is missing; the message names it.
         """
         for name in self.files:
-            if not (folder / name).exists():
+            if not artifacts.existing(folder / name).exists():
                 raise JobFailed(f"the converted file {name} is missing: run again with --fresh")
-
-
-class RuntimeBase:
-    """The parts of a `Runtime` that most runtimes share.
-
-    Attributes:
-        model, setting, folder: as given to `RuntimeInfo.create`.
-        threads: number of threads to compute on.
-        shape: of the input, with the batch axis.
-    """
-
-    def __init__(self, model: ModelHandle, setting: LatencySetting, folder: Path) -> None:
-        self.model, self.setting, self.folder = model, setting, folder
-        self.threads = usable_cores() if setting.threads == "all" else int(setting.threads)
-        self.shape = (setting.batch_size, *model.input_shape)
-
-    def check(self) -> None:
-        """Accept every setting."""
-
-    def start(self) -> None:
-        """Do nothing: most runtimes set their threads in ``load``."""
-
-    def compile(self, images: np.ndarray) -> None:
-        """Compile nothing."""
-
-    def feed(self, images: np.ndarray) -> Any:
-        """Return ``images`` as they are."""
-        return images
-
-    def outputs(self, result: Any) -> list[np.ndarray]:
-        """Return a list of results as arrays."""
-        return [np.asarray(array) for array in result]
-
-    def arithmetic(self) -> str:
-        """Return the setting's dtype."""
-        return self.setting.dtype
-
-    def tolerance(self) -> float:
-        """Return the tolerance of its arithmetic."""
-        return TOLERANCES[self.arithmetic()]
-
-    def threads_in_use(self) -> int | None:
-        """Return None: unknown."""
-        return None
-
-    def close(self) -> None:
-        """Release nothing."""
-
-
-def check_order(names: Sequence[str], expected: Sequence[str]) -> None:
-    """Check that a converted file has the outputs of the network, in their order.
-
-    The outputs of a file are read by position; where two are of one shape, nothing else would show
-    that they are exchanged. Of outputs with equal values a converter may keep one, which then
-    stands in its own place and in those of the others.
-
-    Args:
-        names: of the outputs of the file.
-        expected: of the outputs of the graph that was converted.
-
-    Raises:
-        JobFailed: they differ.
-    """
-    places = {name: place for place, name in enumerate(expected)}
-    is_same = len(names) == len(expected)
-    if not is_same or not all(name in places and names[places[name]] == name for name in names):
-        raise JobFailed(
-            f"the converter changed the outputs: {', '.join(expected)} became {', '.join(names)}"
-        )
-
-
-def thread_counter() -> Callable[[], int | None]:
-    """Return a function that counts the threads of a runtime that does not report them.
-
-    Those are the caller and all threads started between the two calls; None if the system does not
-    report threads.
-    """
-    before = _threads_of_process()
-
-    def count() -> int | None:
-        now = _threads_of_process()
-        return None if before is None or now is None else now - before + 1
-
-    return count
-
-
-def _threads_of_process() -> int | None:
-    try:
-        return len(list(Path("/proc/self/task").iterdir()))
-    except OSError:  # not on Linux
-        return None

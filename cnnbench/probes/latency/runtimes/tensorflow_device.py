@@ -5,14 +5,15 @@ A GPU is used like any other device of TensorFlow, so that tests can use logical
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from cnnbench.errors import Unavailable
-from cnnbench.probes.latency.runtimes.runtime import Runtime, RuntimeBase, RuntimeInfo
+from cnnbench.probes.latency.runtimes.base import RuntimeBase
+from cnnbench.probes.latency.runtimes.runtime import Runtime, RuntimeInfo
 
 if TYPE_CHECKING:
     from cnnbench.models.handle import ModelHandle
@@ -56,6 +57,14 @@ class TensorFlowRuntime(RuntimeBase):
         tf.config.threading.set_inter_op_parallelism_threads(self.threads)
         show_gpu(self._device.startswith("GPU"))
 
+    def in_streams(self, count: int) -> Sequence[Self]:
+        """Return copies; TensorFlow has one pool of threads for all calls of a process."""
+        others = (
+            type(self)(self.model, self.setting, self.folder, self._device, self._synchronise)
+            for _ in range(count - 1)
+        )
+        return [self, *others]
+
     def scope(self) -> Any:
         """Return a context in which tensors are made, and functions traced, on the device."""
         import tensorflow as tf
@@ -68,8 +77,14 @@ class TensorFlowRuntime(RuntimeBase):
 
         with self.scope():
             tensor = tf.identity(tf.constant(images))
-        (self._synchronise or tf.test.experimental.sync_devices)()
+        self.synchronise()
         return tensor
+
+    def synchronise(self) -> None:
+        """Wait until every device has finished."""
+        import tensorflow as tf
+
+        (self._synchronise or tf.test.experimental.sync_devices)()
 
     def arithmetic(self) -> str:
         """Return ``tensorfloat32`` where float32 products may be computed in it: on GPUs.
@@ -96,6 +111,7 @@ def tensorflow_info(
     create: Callable[[ModelHandle, LatencySetting, Path], Runtime],
     files: tuple[str, ...],
     rebuilds: bool = False,
+    copies_apart: bool = False,
 ) -> RuntimeInfo:
     """Return the light description of a runtime that computes in TensorFlow."""
     return RuntimeInfo(
@@ -107,6 +123,7 @@ def tensorflow_info(
         dtypes=("float32", "bfloat16", "float16"),
         reference="calls",
         rebuilds=rebuilds,
+        copies_apart=copies_apart,
     )
 
 
