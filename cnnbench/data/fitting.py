@@ -160,6 +160,28 @@ class Placement:
             mask: ``(h, w)``, as large as the fitted image.
             outside: value of the pixels of the picture that are not shown.
         """
+        places, shown = self._nearest_back()
+        found = np.full(self.picture, outside, mask.dtype)
+        found[np.ix_(*shown)] = mask[np.ix_(*(p[s] for p, s in zip(places, shown, strict=True)))]
+        return found
+
+    def pixels_back(self, mask: npt.NDArray[Any]) -> int:
+        """Return the number of pixels in `mask_back` of a mask of booleans, without making it.
+
+        Args:
+            mask: ``(h, w)``, as large as the fitted image.
+        """
+        rows, columns = (
+            np.bincount(place[shown], minlength=side)
+            for place, shown, side in zip(*self._nearest_back(), self.size, strict=True)
+        )
+        return int(rows @ mask.astype(np.int64) @ columns)
+
+    def _nearest_back(self) -> tuple[list[Pixels], list[npt.NDArray[np.bool_]]]:
+        """Return the nearest row and column of the fitted image of each of the picture.
+
+        And which of them are inside the fitted image.
+        """
         offset, scale = self._line()
         places = [
             np.floor((np.arange(side) + 0.5) * scale[axis] + offset[axis]).astype(np.int64)
@@ -168,9 +190,7 @@ class Placement:
         shown = [
             (place >= 0) & (place < side) for place, side in zip(places, self.size, strict=True)
         ]
-        found = np.full(self.picture, outside, mask.dtype)
-        found[np.ix_(*shown)] = mask[np.ix_(*(p[s] for p, s in zip(places, shown, strict=True)))]
-        return found
+        return places, shown
 
     def nearest(self, height: int, width: int) -> tuple[Pixels, Pixels]:
         """Return the rows and columns of a mask of the picture that ``target`` shows.

@@ -189,7 +189,8 @@ class Objective(Protocol):
     def agreement(self, answers: Arrays, others: Arrays, encoding: str) -> float | None:
         """Return the share of images for which two networks give the same `answers`.
 
-        Return None if the answers of this task cannot be compared for equality.
+        Or of the parts of them that the task is about: pixels, objects. Return None if the answers
+        cannot be compared.
         """
         return None
 

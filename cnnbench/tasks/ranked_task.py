@@ -10,7 +10,7 @@ from cnnbench.metrics import METRICS
 from cnnbench.statistics import proportions
 from cnnbench.statistics.verdict import NOT_ABOVE_CHANCE, NOT_REPEATED
 from cnnbench.tasks.image_scores import examples_of
-from cnnbench.tasks.ranking import Quality, places
+from cnnbench.tasks.ranking import Quality, behind, places
 from cnnbench.tasks.task import Contender, Evaluated, Judgement, Place, Task, quality_metrics
 
 
@@ -88,6 +88,24 @@ class RankedTask(Task):
             for index, place in zip(ranked, places(list(ranked.values())), strict=True):
                 found[index] = place
         return found
+
+    def behind(
+        self, metric: str, best: int, contenders: Sequence[Contender]
+    ) -> Sequence[float] | None:
+        found: dict[int, Quality] = {}
+        for index, one in enumerate(contenders):
+            known = [each for each in one.evaluations if each.metrics.get(metric) is not None]
+            complete = [each for each in known if examples_of(each)]
+            if METRICS[metric].is_of_images and complete:
+                quality = self.quality(metric, complete, complete[-1], one.is_trained)
+                if quality is not None:
+                    found[index] = quality
+        if best not in found:
+            return None
+        places = list(found)
+        p_values = behind(places.index(best), list(found.values()))
+        by_place = dict(zip(places, p_values, strict=True))
+        return [by_place.get(index, 1.0) for index in range(len(contenders))]
 
     def _is_complete(self, evaluation: Evaluated) -> bool:
         return bool(examples_of(evaluation)) and evaluation.metrics.get(self.primary) is not None

@@ -152,6 +152,25 @@ def places(contenders: Sequence[Quality]) -> list[Place]:
     return found
 
 
+def behind(best: int, contenders: Sequence[Quality]) -> list[float]:
+    """Return p, Holm-corrected over all pairs, that each is only by chance worse than the best.
+
+    1 for the best itself and for those that are not worse. All pairs are one family, as the best is
+    known from the same numbers. A network with one seed is assumed to vary between seeds as the
+    others do (the pooled variance); p is 1 for all while no network has two.
+    """
+    field = _Field(contenders)
+    pairs = list(combinations(range(len(contenders)), 2))
+    p_values = estimates.holm([field.difference(a, b).p() for a, b in pairs])
+    found = [1.0] * len(contenders)
+    for pair, p in zip(pairs, p_values, strict=True):
+        if best in pair:
+            other = sum(pair) - best
+            if contenders[other].mean < contenders[best].mean:
+                found[other] = p
+    return found
+
+
 @dataclass(frozen=True)
 class _Field:
     """All contenders under one schedule, with a pooled variance between seeds.

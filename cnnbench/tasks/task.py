@@ -222,6 +222,21 @@ class Task(Finishing, Protocol):
         """Return the place of each contender by `primary`; None for one that is not ranked."""
         return [None] * len(contenders)
 
+    def behind(
+        self, metric: str, best: int, contenders: Sequence[Contender]
+    ) -> Sequence[float] | None:
+        """Return p, Holm-corrected, that each contender is only by chance worse than the best.
+
+        Args:
+            metric: name of the metric.
+            best: index of the best contender; its p is 1.
+            contenders: under one training schedule.
+
+        Returns:
+            One per contender; None where the task cannot compare them by this metric.
+        """
+        return None
+
 
 def too_few_classes(model: ModelInfo, classes: int) -> str:
     """Return a `Task.refusal` of a model whose name states fewer classes than the data set."""

@@ -70,6 +70,7 @@ def test_fashion_mnist_is_the_official_one(data_dir: Path) -> None:
     assert data.classes[data.test.labels[0]] == "Ankle boot"
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_tf_flowers_has_the_chapters_split(data_dir: Path) -> None:
     data = loading.load(Request("tf_flowers", size=16, channels=3), data_dir)

@@ -363,6 +363,7 @@ def test_what_is_known_of_the_images_is_known_when_planning(name: str, kinds: se
     assert isinstance(datasets.find(name), Adjustable)
 
 
+@pytest.mark.slow
 def test_a_job_whose_data_are_missing_is_skipped_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(
         "name: s\nmodels: [LeNet5]\nprobes:\n"

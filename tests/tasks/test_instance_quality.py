@@ -16,6 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from cnnbench.data import loading
 from cnnbench.data.annotations import NO_OBJECT
 from cnnbench.data.datasets import Request
+from cnnbench.errors import JobFailed
 from cnnbench.tasks.detection import average_precision as ap
 from cnnbench.tasks.instance_segmentation import INSTANCE_SEGMENTATION, quality
 from cnnbench.tasks.instance_segmentation.masks import pasted
@@ -131,6 +132,7 @@ def test_equals_pycocotools(seed: int, flags: bool) -> None:
     assert_equals_the_oracle(with_masks(answers, seed), drawn(truth, (60, 80)), NAMES)
 
 
+@pytest.mark.slow
 def test_equals_pycocotools_on_real_nuclei(data_dir: Path) -> None:
     folder = data_dir / "annotated" / "dsb2018_nuclei"
     if not folder.is_dir():
@@ -177,6 +179,22 @@ def test_perfect_masks_have_a_precision_of_one() -> None:
     assert found["box_map"] == 1.0
     assert found["mask_map50"] == 1.0  # an IoU of exactly one half counts
     assert found["mask_map75"] == 0.5
+
+
+def test_masks_that_are_not_finite_are_refused_beside_finite_boxes() -> None:
+    labels = np.array([[0]])
+    boxes = np.array([[[0, 0, 0.5, 0.5]]], np.float32)
+    instances = np.zeros((1, 8, 8), np.uint8)
+    instances[0, :4, :4] = 1
+    spans = np.array([[8.0, 8.0]], np.float32)
+    truth = {"labels": labels, "boxes": boxes, "instances": instances, "spans": spans}
+    masks = np.ones((1, 1, 4, 4), np.float32)
+    answers = {"labels": labels, "boxes": boxes, "masks": masks}
+    answers["scores"] = np.array([[0.9]], np.float32)
+    assert quality.evaluate(answers, truth, ("A",)).metrics["mask_map"] == 1.0
+    masks[0, 0, 3, 3] = np.nan
+    with pytest.raises(JobFailed, match="its masks are not finite"):
+        quality.evaluate(answers, truth, ("A",))
 
 
 def test_a_pixel_belongs_to_a_mask_by_its_centre() -> None:

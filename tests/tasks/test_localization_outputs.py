@@ -148,7 +148,6 @@ def test_a_prediction_is_a_line_cells_and_plain_values() -> None:
 
 
 def test_a_prediction_is_drawn_as_its_box() -> None:
-    pytest.importorskip("cnnbench.data.drawing")
     mark = Located(1, "boot", 0.754, (0.1, 0.25, 0.9, 1.0)).mark(3)
     assert mark is not None
     assert (mark.text, mark.number, tuple(mark.box or ())) == (

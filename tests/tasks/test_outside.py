@@ -66,6 +66,7 @@ def test_a_task_of_another_package_is_trained_and_evaluated(tmp_path: Path) -> N
     assert {one["task"] for one in settings(tmp_path)} == {"brightness"}
 
 
+@pytest.mark.slow
 def test_predict_shows_what_the_task_of_another_package_decodes(tmp_path: Path) -> None:
     path = os.pathsep.join([str(ROOT), str(EXTRAS)])
     done = subprocess.run(

@@ -47,6 +47,34 @@ def test_equal_networks_share_a_tier_in_nineteen_of_twenty_trials() -> None:
     assert apart / 150 <= 0.05
 
 
+def searched(field: list[Scores]) -> list[float]:
+    """Return p that each is behind, when only the better half by its first seed has a second."""
+    first = [replace(one, means=one.means[:1], by_image=one.by_image[:1]) for one in field]
+    order = sorted(range(len(field)), key=lambda place: -first[place].mean)
+    upper = order[: (len(field) + 1) // 2]
+    known = [field[place] if place in upper else first[place] for place in range(len(field))]
+    best = max(range(len(field)), key=lambda place: known[place].mean)
+    return ranking.behind(best, known)
+
+
+def test_equal_networks_fall_behind_with_one_seed_in_one_of_twenty_trials() -> None:
+    random = np.random.default_rng(5)
+    wrong = 0
+    for _ in range(150):
+        ease = random.beta(2, 1, IMAGES)
+        wrong += min(searched([trained(random, ease, 0.0, 2, 0.01) for _ in range(6)])) < 0.05
+    assert wrong / 150 <= 0.05
+
+
+def test_one_seed_shows_that_a_network_is_far_behind_if_others_have_two() -> None:
+    random = np.random.default_rng(6)
+    ease = random.beta(2, 1, IMAGES) * 0.8
+    shifts = (0.2, 0.19, 0.2, 0.0, 0.0, 0.0)
+    p_values = searched([trained(random, ease, shift, 2, 0.005) for shift in shifts])
+    assert [p < 0.05 for p in p_values] == [False, False, False, True, True, True]
+    assert set(ranking.behind(0, [trained(random, ease, s, 1) for s in shifts])) == {1.0}
+
+
 def test_three_seeds_separate_large_gaps() -> None:
     random = np.random.default_rng(1)
     ease = random.beta(2, 1, IMAGES) * 0.8

@@ -166,7 +166,8 @@ def test_more_classes_than_a_byte_tells_apart_are_refused():
 def test_a_segment_in_a_large_picture_holds_no_mask_of_its_size():
     (found,) = SEGMENTATION.decode(scored(ANSWER)[None], network(), NAMES, 1)
     placed = found[0].placed(Placement.of((4000, 8000), (2, 4), "stretch"))
-    assert placed.seen.shape == (2, 4)
+    assert placed.seen.shape == (2, 4) and len(placed.classes.data) < 100
+    assert placed.classes is found[0].classes, "the segments of an image share one map"
     assert placed.mask.shape == (4000, 8000) and placed.share == 3 / 8
 
 

@@ -99,3 +99,30 @@ def test_boxes_much_larger_than_the_image_do_not_suppress_other_classes():
     found = suppressed(tf.constant(wide), tf.constant(scores), Suppression(score_threshold=0.25))
     labels = np.asarray(found["labels"])[0]
     assert labels[labels != NO_OBJECT].tolist() == [0, 1, 0, 1]
+
+
+def test_boxes_without_area_are_found_once_in_a_litert_file():
+    """Boxes far outside the image have none within the limits that boxes are compared in."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    boxes = np.array([[0.2, 0.2, 0.6, 0.6], [2.9, 0.0, 3.4, 1.8], [0.5, 0.5, 0.5, 0.9]], np.float32)
+    scores = np.array([[0.9, 0.3], [0.8, 0.2], [0.7, 0.1]], np.float32)
+    settings = Suppression(score_threshold=0.05, most=8)
+
+    def answer(boxes, scores):
+        return suppressed(boxes[None], scores[None], settings)
+
+    traced = tf.function(answer).get_concrete_function(
+        tf.TensorSpec(boxes.shape, name="boxes"), tf.TensorSpec(scores.shape, name="scores")
+    )
+    content = tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    for one in interpreter.get_input_details():
+        interpreter.set_tensor(one["index"], boxes if "boxes" in one["name"] else scores)
+    interpreter.invoke()
+    found = [interpreter.get_tensor(one["index"]) for one in interpreter.get_output_details()]
+    expected = answer(boxes, scores)
+    for one, name in zip(found, sorted(expected), strict=True):
+        np.testing.assert_allclose(one, expected[name], atol=1e-6)
+    assert list(expected["labels"][0]) == [0, 0, 0, 1, 1, 1, NO_OBJECT, NO_OBJECT]

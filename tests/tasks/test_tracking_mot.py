@@ -81,7 +81,7 @@ def test_true_objects_that_do_not_count_are_left_out(tmp_path: Path) -> None:
         ("9999999,1,0,0,5,5,1", "is not between"),
         ("1,1,0,0,-5,5,1", "negative width"),
         ("1,1,inf,0,5,5,1", "left 'inf' is not a number"),
-        ("1,4,9,9,5,5,1", "an id twice"),
+        ("1,4,9,9,5,5,1", "frame 1 has the id 4 twice"),
         ("1,-1,9,9,5,5,1", "a box without an id"),
     ],
 )
@@ -91,7 +91,7 @@ def test_a_wrong_line_is_named(line: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         mot.read_tracks(file)
     assert message in caught.value.one_line()
-    assert "gt.txt" in caught.value.one_line()
+    assert caught.value.where == f"{file}, line 2"
 
 
 def test_a_missing_file_is_a_user_error(tmp_path: Path) -> None:

@@ -49,7 +49,10 @@ class ClassificationObjective(Objective):
         count = len(self._classes)
         own = outputs.class_count(model.classes or count)
         if "classes" in model.fixed and own != count:
-            raise JobFailed(f"it has {own} classes, but {self._dataset} has {count}")
+            raise JobFailed(
+                f"it has {own} classes, but {self._dataset} has {count}: give its builder a "
+                f"parameter 'classes', or train it on images of {own} classes"
+            )
 
     def check_network(self, network: Any) -> None:
         if len(network.outputs[0].shape) == 4:

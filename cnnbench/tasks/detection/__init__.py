@@ -18,6 +18,7 @@ from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, TrainedOn
 
 if TYPE_CHECKING:
     from cnnbench.tasks.classification.class_names import OutputsOf
+    from cnnbench.tasks.detection.outputs import Detected
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 
@@ -102,7 +103,15 @@ class Detection(RankedByResamples):
         """Return the detections of each image whose scores are high enough to show."""
         from cnnbench.tasks.detection.outputs import decode
 
-        return decode(outputs, network, names, top)
+        return [list(found) for found in decode(outputs, network, names, top)]
+
+    def decode_all(
+        self, outputs: Arrays, network: Any, names: Sequence[str], least_score: float
+    ) -> list[list[Detected]]:
+        """Return the detections of each image with scores above ``least_score``, as `decode`."""
+        from cnnbench.tasks.detection.outputs import decode
+
+        return decode(outputs, network, names, None, least_score)
 
     def finished(self, network: Any, options: Any = None) -> Any:
         """Return the network with decoding and non-max suppression inside."""

@@ -170,6 +170,12 @@ class DetectionObjective(Objective):
             for row in range(len(truth[LABELS]))
         ]
 
+    def agreement(self, answers: Arrays, others: Arrays, encoding: str) -> float | None:
+        """Return the share of the shown objects that both networks find; see `agreement`."""
+        from cnnbench.tasks.detection.agreement import agreement
+
+        return agreement(_named(answers), _named(others))
+
     def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
         truth, coder = self.targets(part), self.coder(encoding)
         lost = coder.lost(truth[LABELS], truth[BOXES], truth[IGNORED])
@@ -184,7 +190,11 @@ class DetectionObjective(Objective):
 
     def detections(self, outputs: Any, encoding: str) -> Any:
         """Return the `answers` to outputs as tensors."""
-        return suppressed(*self.coder(encoding).decoded(outputs), self._options.suppression)
+        return suppressed(*self.decoded(outputs, encoding), self._options.suppression)
+
+    def decoded(self, outputs: Any, encoding: str) -> tuple[Any, Any]:
+        """Return boxes and scores before non-max suppression, as `Coder.decoded`."""
+        return self.coder(encoding).decoded(outputs)
 
     def _function(self, encoding: str) -> Callable[[Any], Any]:
         """Return the graph from outputs to answers, traced once for each encoding."""

@@ -78,7 +78,7 @@ def decode(
     names: Sequence[str],
     top: int | None,
     least_score: float = LEAST_SCORE,
-) -> list[list[Prediction]]:
+) -> list[list[Detected]]:
     """Return the ``top`` objects of each image with the highest scores; `Task.decode`.
 
     Their scores are above ``least_score``; an image may have none. Boxes are clipped to the image.

@@ -20,6 +20,7 @@ ROWS = "rows"
 _REACH = (-1.5, 2.5)
 # Distance between the regions of two classes, in images: no box reaches into the next region.
 _APART = _REACH[1] - _REACH[0]
+_LEAST_SIDE = 1e-3  # of a compared box, in images; more than float32 rounds in any region
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def of_image(
     chosen = tf.gather(boxes, places // classes)
     corner = tf.gather(tf.constant(_corners(classes)), labels)
     kept, kept_scores, found = tf.raw_ops.NonMaxSuppressionV5(
-        boxes=tf.clip_by_value(chosen, *_REACH) + corner,
+        boxes=_compared(chosen) + corner,
         scores=best,
         max_output_size=settings.most,
         iou_threshold=settings.iou_threshold,
@@ -108,6 +109,19 @@ def of_image(
     if with_rows:
         answers[ROWS] = tf.where(is_found, tf.gather(places // classes, kept), 0)
     return answers
+
+
+def _compared(boxes: Any) -> Any:
+    """Return the boxes as they are compared: within reach, and of some size in both directions.
+
+    A box without area overlaps nothing, itself included, and LiteRT's operation, which takes a
+    chosen box out by its overlap with itself, chooses it again and again.
+    """
+    import tensorflow as tf
+
+    start, end = tf.split(tf.clip_by_value(boxes, *_REACH), 2, axis=-1)
+    start = tf.minimum(start, _REACH[1] - _LEAST_SIDE)
+    return tf.concat([start, tf.maximum(end, start + _LEAST_SIDE)], axis=-1)
 
 
 def _corners(classes: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -12,6 +12,9 @@ from cnnbench.data.annotations import Kind
 from cnnbench.models.handle import ModelHandle
 from cnnbench.tasks.detection import Detection, DetectionOptions, Weight
 from cnnbench.tasks.task import Arrays, Objective, Prediction, Shape, TrainedOn, quality_metrics
+
+if TYPE_CHECKING:
+    from cnnbench.tasks.detection.outputs import Detected
 
 
 class InstanceOptions(DetectionOptions):
@@ -67,7 +70,15 @@ class InstanceSegmentation(Detection):
         """Return the objects of each image whose scores are high enough to show."""
         from cnnbench.tasks.instance_segmentation.outputs import decode
 
-        return decode(outputs, network, names, top)
+        return [list(found) for found in decode(outputs, network, names, top)]
+
+    def decode_all(
+        self, outputs: Arrays, network: Any, names: Sequence[str], least_score: float
+    ) -> list[list[Detected]]:
+        """Return the objects of each image with scores above ``least_score``, as `decode`."""
+        from cnnbench.tasks.instance_segmentation.outputs import decode
+
+        return [list(found) for found in decode(outputs, network, names, None, least_score)]
 
     def finished(self, network: Any, options: Any = None) -> Any:
         """Return the network with decoding and non-max suppression inside."""

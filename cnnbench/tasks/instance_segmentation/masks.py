@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbench.data.annotations import NO_OBJECT
+from cnnbench.errors import JobFailed
 from cnnbench.tasks.detection.coco import Outlines
 from cnnbench.tasks.detection.matching import THRESHOLDS, Bools, Floats, Found, Ints, Near, Truth
 
@@ -85,7 +86,12 @@ def compared(found: Found, truth: Truth, answers: Named, targets: Named) -> Comp
         answers: ``boxes`` ``(n, M, 4)`` and ``masks`` ``(n, M, rows, columns)``; see
             `pasted`.
         targets: ``instances`` ``(n, h, w)`` and ``spans`` ``(n, 2)``; `annotations.Objects`.
+
+    Raises:
+        JobFailed: a mask is not finite.
     """
+    if not np.isfinite(answers["masks"]).all():
+        raise JobFailed("its masks are not finite")
     instances = targets["instances"]
     height, width = instances.shape[1:]
     scale = np.asarray(targets["spans"], np.float64).prod(axis=1) / (height * width)
@@ -116,6 +122,17 @@ def compared(found: Found, truth: Truth, answers: Named, targets: Named) -> Comp
         Outlines((height, width), of_found, of_objects),
         Near.of_pairs(pairs),
     )
+
+
+def overlap_of(ours: Named, theirs: Named, size: tuple[int, int]) -> Floats:
+    """Return the IoU of each mask of an image with each of another answer to it, ``(k, m)``.
+
+    Args:
+        ours, theirs: ``boxes`` and ``masks``, as `pasted` takes them.
+        size: height and width of the image, px.
+    """
+    first, second = (pasted(one["boxes"], one["masks"], size) for one in (ours, theirs))
+    return _overlaps(first, second, np.zeros(len(second), np.bool_))[0]
 
 
 def _overlaps(masks: Bools, objects: Bools, crowd: Bools) -> tuple[Floats, Floats, Floats]:

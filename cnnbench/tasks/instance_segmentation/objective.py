@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,6 +100,10 @@ class InstanceObjective(DetectionObjective):
         found[MASKS] = tf.cast(tf.round(found[MASKS] * 255.0), tf.uint8)
         return found
 
+    def decoded(self, outputs_: Any, encoding: str) -> tuple[Any, Any]:
+        """Return all boxes of the detector, also those that are no proposals and have no mask."""
+        return self.coder(encoding).decoded(outputs.of_detector(outputs_))
+
     def watched_value(self, answers: Arrays, targets: Arrays, encoding: str) -> float:
         """Return the average precision of the masks; 0 where no image has an object."""
         from cnnbench.tasks.detection import coco
@@ -143,6 +148,14 @@ class InstanceObjective(DetectionObjective):
                 )
             )
         return found
+
+    def agreement(self, answers: Arrays, others: Arrays, encoding: str) -> float | None:
+        """Return the share of the shown objects that both networks find, by their masks."""
+        from cnnbench.tasks.detection.agreement import agreement
+        from cnnbench.tasks.instance_segmentation.masks import overlap_of
+
+        assert isinstance(answers, Mapping) and isinstance(others, Mapping)
+        return agreement(answers, others, partial(overlap_of, size=Facts.read(encoding).image))
 
     def notes(self, model: ModelHandle, part: Part, encoding: str) -> list[str]:
         count = Facts.read(encoding).count

@@ -24,7 +24,7 @@ from cnnbench.tasks.detection.outputs import (
     Detected,
 )
 from cnnbench.tasks.objective import Arrays
-from cnnbench.tasks.task import Prediction, Shape
+from cnnbench.tasks.task import Shape
 
 if TYPE_CHECKING:
     from cnnbench.data.drawing import AnyMark
@@ -168,10 +168,16 @@ class Segmented(Detected):
         return MaskMark(self.pixels(), f"{self.name} {self.score:.2f}", number, self.box)
 
 
-def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> list[list[Prediction]]:
+def decode(
+    outputs: Arrays,
+    network: Any,
+    names: Sequence[str],
+    top: int | None,
+    least_score: float = LEAST_SCORE,
+) -> list[list[Segmented]]:
     """Return the ``top`` objects of each image with the highest scores; `Task.decode`.
 
-    Their scores are above `LEAST_SCORE`; an image may have none.
+    Their scores are above ``least_score``; an image may have none.
     """
     from cnnbench.tasks.instance_segmentation import InstanceOptions
     from cnnbench.tasks.instance_segmentation.objective import InstanceObjective
@@ -180,7 +186,7 @@ def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> lis
         raise JobFailed(EXPECTED)
     encoding = of_network(network)
     shapes = {name: one.shape for name, one in outputs.items()}
-    objective = InstanceObjective(names, "", InstanceOptions(score_threshold=LEAST_SCORE))
+    objective = InstanceObjective(names, "", InstanceOptions(score_threshold=least_score))
     count = objective.coder(encoding).classes(shapes)
     if names and len(names) != count:
         raise JobFailed(f"{len(names)} names, but it has {count} classes")

@@ -39,7 +39,7 @@ def evaluate(answers: Named, targets: Named, classes: Sequence[str]) -> Evaluati
         classes: names, by label.
 
     Raises:
-        JobFailed: no image has an object, or the detections are not finite.
+        JobFailed: no image has an object, or detections or masks are not finite.
     """
     of_boxes = boxes.evaluate(named(answers, [MASKS]), targets, classes)
     both = of_masks(answers, targets)

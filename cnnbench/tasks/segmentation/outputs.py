@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,29 @@ def path(outputs: Mapping[str, Shape], wanted: str | None, label: str) -> str:
     return found
 
 
+@dataclass(frozen=True)
+class ClassMap:
+    """The class of every pixel of an image, compressed: a folder can have many images.
+
+    Attributes:
+        size: height and width, px.
+        data: the bytes of the map, row by row, compressed.
+    """
+
+    size: tuple[int, int]
+    data: bytes
+
+    @classmethod
+    def of(cls, classes: npt.NDArray[np.uint8]) -> ClassMap:
+        """Return a map ``(h, w)``, compressed."""
+        height, width = classes.shape
+        return cls((height, width), zlib.compress(classes.tobytes(), 1))
+
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """Return the map, uint8 ``(h, w)``."""
+        return np.frombuffer(zlib.decompress(self.data), np.uint8).reshape(self.size)
+
+
 @dataclass(frozen=True, eq=False)
 class Segment(Prediction):
     """The pixels of one predicted class of an image.
@@ -49,15 +73,21 @@ class Segment(Prediction):
         number: index of the class, from 0; 0 is the background.
         name: name of the class.
         share: of the pixels that are predicted as the class.
-        seen: these pixels, bool ``(h, w)`` of the network's input.
+        classes: of all pixels of the network's input, shared by the segments of an image.
         placement: of the picture in the input; None if the input is the picture.
     """
 
     number: int
     name: str
     share: float
-    seen: npt.NDArray[np.bool_]
+    classes: ClassMap
     placement: Placement | None = None
+
+    @property
+    def seen(self) -> npt.NDArray[np.bool_]:
+        """Its pixels in the network's input, bool ``(h, w)``; made anew."""
+        found: npt.NDArray[np.bool_] = self.classes.pixels() == self.number
+        return found
 
     @property
     def mask(self) -> npt.NDArray[np.bool_]:
@@ -78,9 +108,8 @@ class Segment(Prediction):
 
         The share is that of the part of the picture that the network has seen.
         """
-        mask = placement.mask_back(self.seen)
-        shown = placement.mask_back(np.ones(placement.size, np.bool_))
-        share = float(mask.sum() / max(1, shown.sum()))
+        shown = placement.pixels_back(np.ones(placement.size, np.bool_))
+        share = placement.pixels_back(self.seen) / max(1, shown)
         return replace(self, placement=placement, share=share)
 
     def mark(self, number: int) -> MaskMark | None:
@@ -120,6 +149,5 @@ def decode(outputs: Arrays, network: Any, names: Sequence[str], top: int) -> lis
 def _segments(answer: npt.NDArray[np.uint8], names: Sequence[str]) -> list[Prediction]:
     counts = np.bincount(answer.ravel(), minlength=len(names))
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda one: (one == 0, -counts[one], one))
-    return [
-        Segment(one, names[one], float(counts[one] / answer.size), answer == one) for one in order
-    ]
+    classes = ClassMap.of(answer)
+    return [Segment(one, names[one], float(counts[one] / answer.size), classes) for one in order]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cnnbench.data.pictures import Fit
 from cnnbench.errors import JobFailed
-from cnnbench.tasks.detection.codings import stated
+from cnnbench.tasks.detection.objective import DetectionObjective
 from cnnbench.tasks.tracking.footage import Footage
 from cnnbench.tasks.tracking.kalman import Floats
 from cnnbench.tasks.tracking.links import overlaps
@@ -49,6 +50,7 @@ class FrameDetector:
 
     Args:
         network: a ``keras.Model`` with the outputs of its task.
+        objective: of that task; it knows which outputs are boxes, and their coding.
         preprocess: its preprocessing of images in 0..255.
         fit: how frames are fitted to its input.
         floor, iou: as in `separate`.
@@ -59,12 +61,18 @@ class FrameDetector:
     """
 
     def __init__(
-        self, network: Any, preprocess: Callable[[Any], Any], fit: Fit, floor: float, iou: float
+        self,
+        network: Any,
+        objective: DetectionObjective,
+        preprocess: Callable[[Any], Any],
+        fit: Fit,
+        floor: float,
+        iou: float,
     ) -> None:
         import tensorflow as tf
 
-        coder = stated.coder(stated.of_network(network))
-        self._decode = tf.function(coder.decoded, reduce_retracing=True)
+        decode = partial(objective.decoded, encoding=objective.encoding(network))
+        self._decode = tf.function(decode, reduce_retracing=True)
         self._network, self._preprocess = network, preprocess
         self._fit, self._floor, self._iou = fit, floor, iou
         self._shape = tuple(int(side) for side in network.inputs[0].shape[1:])

@@ -6,7 +6,7 @@ MOTChallenge: ``SEQUENCE/gt/gt.txt`` and the frames in ``SEQUENCE/img1/``, sorte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,7 @@ from cnnbench.data.folder import Folder
 from cnnbench.data.pictures import Fit, Images
 from cnnbench.data.scenes import Recipe, Scenes, sequences
 from cnnbench.data.scenes.generate import SEEDS, Split, garments_of
-from cnnbench.errors import JobFailed, Unavailable, UserError
+from cnnbench.errors import JobFailed, Unavailable, UserError, all_of
 from cnnbench.named import parse
 from cnnbench.tasks.tracking import mot
 from cnnbench.tasks.tracking.tracker import Tracks
@@ -149,25 +149,59 @@ def load(
     )
 
 
+def check(dataset: str, number: int, search_path: Sequence[Path], is_detected: bool) -> None:
+    """Raise `UserError` with the mistakes in the first sequences of a folder, one for each.
+
+    The arguments are those of `load`. A folder that is not there is no mistake, and neither are
+    the sequences of ``scenes``.
+
+    Args:
+        is_detected: frames are given to a detector: there must be pictures.
+    """
+    if recipe_of(dataset) is not None:
+        return
+    problems = []
+    for truth in _truths(dataset, search_path)[:number]:
+        try:
+            found = _sequence(truth)
+        except UserError as error:
+            problems.append(error)
+            continue
+        if is_detected and not len(found):
+            hint = "without pictures, only detections: truth can be tracked"
+            problems.append(UserError(f"no pictures in {_FRAMES}", str(truth.parent.parent), hint))
+    if problems:
+        raise all_of(problems)
+
+
 def _of_folder(dataset: str, number: int, search_path: Sequence[Path]) -> list[Footage]:
-    path = dataset.partition(":")[2]
-    root = files.find(path, search_path)
-    found = list(_sequences(root)) if root is not None and root.is_dir() else []
-    if not found:
+    truths = _truths(dataset, search_path)
+    if not truths:
+        path = dataset.partition(":")[2]
         raise Unavailable(f"no folder '{path}' with sequences, each with {_TRUTH.as_posix()}")
-    return found[:number]
+    return [_sequence(truth) for truth in truths[:number]]
 
 
-def _sequences(root: Path) -> Iterator[Footage]:
-    for truth in sorted(root.glob(f"*/{_TRUTH.as_posix()}")):
-        folder = truth.parent.parent
-        frames = folder / _FRAMES
-        paths = sorted(frames.iterdir()) if frames.is_dir() else []
-        pictures = [one for one in paths if one.suffix.lower() in _PICTURES]
-        objects = mot.read_tracks(truth, len(pictures))
-        if not objects:
-            raise UserError("has no true objects, and there are no pictures", str(truth))
-        if pictures and len(objects) > len(pictures):
-            words = f"names frame {len(objects)}, but {_FRAMES} has {len(pictures)} pictures"
-            raise UserError(words, str(truth))
-        yield FolderFootage(folder.name, objects, pictures)
+def _truths(dataset: str, search_path: Sequence[Path]) -> list[Path]:
+    """Return the files of true objects in a folder, one for each sequence."""
+    root = files.find(dataset.partition(":")[2], search_path)
+    return sorted(root.glob(f"*/{_TRUTH.as_posix()}")) if root is not None else []
+
+
+def _sequence(truth: Path) -> Footage:
+    """Return the sequence with a file of true objects.
+
+    Raises:
+        UserError: a line of the file is wrong, or it does not fit the pictures.
+    """
+    folder = truth.parent.parent
+    frames = folder / _FRAMES
+    paths = sorted(frames.iterdir()) if frames.is_dir() else []
+    pictures = [one for one in paths if one.suffix.lower() in _PICTURES]
+    objects = mot.read_tracks(truth, len(pictures))
+    if not objects:
+        raise UserError("has no true objects, and there are no pictures", str(truth))
+    if pictures and len(objects) > len(pictures):
+        words = f"names frame {len(objects)}, but {_FRAMES} has {len(pictures)} pictures"
+        raise UserError(words, str(truth))
+    return FolderFootage(folder.name, objects, pictures)

@@ -20,6 +20,7 @@ from cnnbench.tasks.tracking.tracker import Detections, Tracks
 _COLUMNS = ("frame", "id", "left", "top", "width", "height", "score")
 _WHOLE = ("frame", "id")
 _MOST_FRAMES = 1_000_000
+_LINE = len(_COLUMNS)  # the column with the number of the line
 _UNKNOWN = -1.0  # a score or an id that is not given
 
 
@@ -38,13 +39,16 @@ def read_tracks(path: Path | str, frames: int = 0) -> list[Tracks]:
     rows = _read(Path(path))
     rows = rows[rows[:, 6] != 0]
     found = []
-    for one in _by_frame(rows, frames, Path(path)):
+    for one in _by_frame(rows, frames):
         ids = one[:, 1].astype(np.int64)
         order = np.argsort(ids, kind="stable")
         ids, one = ids[order], one[order]
-        if (ids[1:] == ids[:-1]).any() or (ids < 0).any():
-            what = f"frame {one[0, 0]:.0f} has an id twice, or a box without an id"
-            raise UserError(what, str(path))
+        if (ids < 0).any():
+            raise UserError("a box without an id", f"{path}, line {one[0, _LINE]:.0f}")
+        again = one[1:][ids[1:] == ids[:-1]]
+        if len(again):
+            what = f"frame {again[0, 0]:.0f} has the id {again[0, 1]:.0f} twice"
+            raise UserError(what, f"{path}, line {again[0, _LINE]:.0f}")
         found.append(Tracks(ids, _corners(one), _scores(one)))
     return found
 
@@ -55,7 +59,7 @@ def read_detections(path: Path | str, frames: int = 0) -> list[Detections]:
     The arguments and errors are those of `read_tracks`.
     """
     rows = _read(Path(path))
-    return [Detections(_corners(one), _scores(one)) for one in _by_frame(rows, frames, Path(path))]
+    return [Detections(_corners(one), _scores(one)) for one in _by_frame(rows, frames)]
 
 
 def write_tracks(path: Path | str, tracks: Sequence[Tracks]) -> None:
@@ -71,17 +75,20 @@ def write_tracks(path: Path | str, tracks: Sequence[Tracks]) -> None:
 
 
 def _read(path: Path) -> np.ndarray:
-    """Return the first seven columns of all lines, ``(n, 7)``; a missing score is unknown."""
+    """Return the first seven columns of all lines and their numbers, ``(n, 8)``.
+
+    A missing score is unknown.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot be read: {error}", str(path)) from None
     rows = [
-        _row(line, f"{path}, line {number}")
+        [*_row(line, f"{path}, line {number}"), float(number)]
         for number, line in enumerate(text.splitlines(), 1)
         if line.strip()
     ]
-    return np.array(rows, np.float64).reshape(-1, len(_COLUMNS))
+    return np.array(rows, np.float64).reshape(-1, len(_COLUMNS) + 1)
 
 
 def _row(line: str, where: str) -> list[float]:
@@ -107,7 +114,7 @@ def _row(line: str, where: str) -> list[float]:
     return values if len(values) == len(_COLUMNS) else [*values, _UNKNOWN]
 
 
-def _by_frame(rows: np.ndarray, least: int, path: Path) -> list[np.ndarray]:
+def _by_frame(rows: np.ndarray, least: int) -> list[np.ndarray]:
     """Return the rows of each frame, from the first on, in the order of the file."""
     count = max(least, int(rows[:, 0].max(initial=0)))
     order = np.argsort(rows[:, 0], kind="stable")
