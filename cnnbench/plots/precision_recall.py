@@ -41,7 +41,10 @@ def precision_recall(run: Run, setting: str = "") -> alt.LayerChart:
         .encode(
             x=alt.X("recall:Q").scale(domain=[0, 1]).axis(format="%", title="recall"),
             y=alt.Y("precision:Q").scale(domain=[0, 1]).axis(format="%", title="precision"),
-            color=alt.Color("network:N", sort=None).legend(columns=2),
+            color=alt.Color("network:N", sort=None).legend(
+                columns={"expr": "max(1, floor(width / 340))"},
+                labelLimit={"expr": "min(320, width - 30)"},
+            ),
         )
     )
     facts = "recall: format(datum.recall, '.0%'), precision: format(datum.precision, '.1%')"

@@ -72,6 +72,9 @@ def config(ground: Ground = "light") -> dict[str, Any]:
             "labelFontSize": 12,
             "labelPadding": 8,
             "title": None,
+            "titleColor": paint["ink"],
+            "titleFontSize": 12,
+            "titleFontWeight": 500,
         },
         "legend": {
             "orient": "top",
@@ -90,7 +93,11 @@ def config(ground: Ground = "light") -> dict[str, Any]:
         },
         "mark": {"color": paint["c0"]},
         "text": {"color": paint["ink"], "fontSize": 12},
-        "style": {"axis-name": {"fill": paint["ink"], "fontWeight": 600, "fontSize": 12}},
+        "style": {
+            "axis-name": {"fill": paint["ink"], "fontWeight": 600, "fontSize": 12},
+            "limit": {"color": paint["c3"]},
+            "limit-name": {"color": paint["c3"], "fontWeight": 600, "fontSize": 12},
+        },
     }
 
 

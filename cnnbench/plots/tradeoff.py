@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cnnbench import metrics
-from cnnbench.plots import numbers, theme
+from cnnbench.plots import limits, numbers, theme
 from cnnbench.plots.numbers import NothingToDraw, Quantity, named
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
+from cnnbench.suite import question as questions
+from cnnbench.suite.question import Question
 
 if TYPE_CHECKING:
     import altair as alt
@@ -26,10 +28,14 @@ def tradeoff(source: Run | pd.DataFrame, across: str = "", up: str = "") -> alt.
     Its parameters ``across`` and ``up`` are columns of the report; where it is shown with
     controls, the reader chooses among all that have a better direction and two networks.
 
+    Limits of the suite's question are drawn as lines across the axes that they are on, and networks
+    without both numbers are named below.
+
     Args:
         source: a run, or its report.
-        across, up: metrics, as on the command line; by default the first latency (LiteRT's where
-            there is one), else a size, and the first accuracy.
+        across, up: metrics, as on the command line; by default the question's first limit and its
+            objective; without one the first latency (LiteRT's where there is one), else a size, and
+            the first accuracy.
 
     Raises:
         UserError: an unknown metric, or no network that has both numbers.
@@ -41,6 +47,9 @@ def tradeoff(source: Run | pd.DataFrame, across: str = "", up: str = "") -> alt.
     ordered = [q for q in found if q.metric.better]
     # An axis compares at least two networks.
     axes = [q for q in ordered if sum(map(bool, q.numbers)) > 1] or ordered
+    question = questions.read(source.path) if isinstance(source, Run) else None
+    if question is not None and not (across or up):
+        across, up = _of_question(question, axes)
     y = _axis(found, axes, up, [*numbers.accuracies(), "agreement", "macs"])
     x = _axis(found, [q for q in axes if q != y], across, _ACROSS)
     axes = [*axes, *(q for q in (x, y) if q not in axes)]
@@ -51,7 +60,12 @@ def tradeoff(source: Run | pd.DataFrame, across: str = "", up: str = "") -> alt.
         )
     heads = {q.column: q.head for q in axes}
     known = {q.column: _facts(q) for q in axes}
-    layers = _layers(alt, is_log=known[x.column]["positive"])
+    layers = [
+        *_layers(alt, is_log=known[x.column]["positive"]),
+        limits.unplotted(alt, f"!(isValid({_X}) && isValid({_Y}))"),
+    ]
+    if question is not None:
+        layers += limits.lines(alt, question)
     return (
         alt.LayerChart(layer=layers, data=alt.Data(values=rows))
         .add_params(
@@ -76,6 +90,15 @@ def _axis(
     if axes:
         return axes[0]
     raise NothingToDraw(f"no {usual[0]} in this report", "axis", "a plot needs two metrics")
+
+
+def _of_question(question: Question, axes: Sequence[Quantity]) -> tuple[str, str]:
+    """Return the first limit that can be an axis, and the objective if it can."""
+    columns = [q.column for q in axes]
+    limited = [name for _, name, _ in question.limits if name in columns]
+    goal = question.objective if question.objective in columns else ""
+    others = [name for name in limited if name != goal]
+    return others[0] if others else "", goal
 
 
 def _facts(quantity: Quantity) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from cnnbench.errors import UserError
 from cnnbench.files import replace_text
 from cnnbench.plugins import FORMATS
 from cnnbench.report import formats, html
-from cnnbench.report.sections import NEEDS, sections
+from cnnbench.report.sections import NEEDS, opening, sections
 from cnnbench.results import csv_files, tables
 from cnnbench.results.tables import Run
 
@@ -24,7 +24,7 @@ def write(folder: Path) -> None:
     run = tables.load(folder)
     for name, text in contents(run).items():
         replace_text(folder / name, text)
-    replace_text(folder / "report.html", html.page(run))
+    replace_text(folder / "report.html", html.page(run, folder))
 
 
 def contents(run: Run) -> dict[str, str]:
@@ -53,12 +53,14 @@ def text(path: Path, form: str = "text", *, metrics: Sequence[str] = (), width: 
 
 
 def section(path: Path, name: str, form: Literal["text", "md"] = "text") -> str:
-    """Return one of the sections below the table.
+    """Return one of the sections around the table.
 
     Raises:
         UserError: there is no such section, or the report has too few numbers for it.
     """
-    found = next((one for one in sections(tables.load(path)) if one.name == name), None)
+    run = tables.load(path)
+    known_sections = filter(None, [opening(run), *sections(run)])
+    found = next((one for one in known_sections if one.name == name), None)
     if found is None:
         known = ", ".join(NEEDS)
         hint = f"it needs {NEEDS[name]}" if name in NEEDS else f"there are {known}"

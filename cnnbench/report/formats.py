@@ -7,11 +7,12 @@ package adds one by an entry point of the group ``cnnbench.formats``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from cnnbench import safe_json
+from cnnbench.metrics import column, split
 from cnnbench.report import layout, table
-from cnnbench.report.sections import sections
+from cnnbench.report.sections import opening, sections
 from cnnbench.results.tables import Run
 from cnnbench.row import Row
 from cnnbench.statistics.measurement import Measurement
@@ -34,17 +35,21 @@ class Format(Protocol):
 
 
 def as_text(run: Run, metrics: Sequence[str] = (), width: int = 160) -> str:
-    """Return tables for a terminal, and the sections below them unless metrics are chosen."""
-    shown = table.as_text(run.measured, run.environment, width, metrics)
+    """Return tables for a terminal, with the sections of the report unless metrics are chosen."""
+    shown = table.as_text(run.measured, run.environment, width, metrics, run.machines)
     below = [] if metrics else sections(run)
-    return "".join([shown, *(section.as_text() for section in below)])
+    above = None if metrics else opening(run)
+    first = [f"{above.as_text().lstrip()}\n"] if above else []
+    return "".join([*first, shown, *(section.as_text() for section in below)])
 
 
 def as_markdown(run: Run, metrics: Sequence[str] = (), width: int = 160) -> str:
-    """Return a table for a README, and the sections below it unless metrics are chosen."""
-    shown = table.as_markdown(run.measured, run.environment, metrics)
+    """Return a table for a README, with the sections of the report unless metrics are chosen."""
+    shown = table.as_markdown(run.measured, run.environment, metrics, run.machines)
     below = [] if metrics else sections(run)
-    return "".join([shown, *(section.as_markdown() for section in below)])
+    above = None if metrics else opening(run)
+    first = [f"{above.as_markdown().lstrip()}\n"] if above else []
+    return "".join([*first, shown, *(section.as_markdown() for section in below)])
 
 
 def as_csv(run: Run, metrics: Sequence[str] = (), width: int = 160) -> str:
@@ -53,36 +58,35 @@ def as_csv(run: Run, metrics: Sequence[str] = (), width: int = 160) -> str:
 
 
 def as_json(run: Run, metrics: Sequence[str] = (), width: int = 160) -> str:
-    """Return ``{environment, rows: [{model, variant, …, metrics: {column: {value, …}}}]}``."""
+    """Return ``{environment, rows}``; a row is one flat object by the columns of ``report.csv``.
+
+    Cells that are blank, samples, and statuses without a remark are left out.
+    """
     report = layout.about(metrics, run.measured)
-    rows = [_row(row, report.numbers) for row in report]
+    rows = [_flat(row, report.numbers) for row in report]
     return safe_json.as_table({"environment": run.environment, "rows": rows}) + "\n"
 
 
-def _row(row: Row, columns: Sequence[str]) -> dict[str, Any]:
-    found = {name: row.read(name) for name in columns}
-    return {
+def _flat(row: Row, columns: Sequence[str]) -> dict[str, str | float]:
+    cells: dict[str, str | float] = {
         "model": row.model,
         "variant": row.variant,
         **row.facts,
         "environment": row.environment,
         **{name: cell for name, cell in row.others.items() if isinstance(cell, str)},
-        "metrics": {
-            name: _measurement(one)
-            for name, one in found.items()
-            if one.value is not None or one.status.is_known
-        },
     }
-
-
-def _measurement(found: Measurement) -> dict[str, Any]:
-    cells: dict[str, Any] = {"value": found.value}
-    if found.has_interval:
-        cells["interval"] = [found.low, found.high]
-    if found.verdict.is_known:
-        cells["verdict"] = str(found.verdict)
-    if not found.status.is_fine:
-        cells["status"] = str(found.status)
-    if found.samples:
-        cells["samples"] = list(found.samples)
+    for name in columns:
+        cells |= _measurement(name, row.read(name))
     return cells
+
+
+def _measurement(name: str, found: Measurement) -> dict[str, str | float]:
+    metric, label = split(name)
+    cells: dict[str, str | float | None] = {
+        name: found.value,
+        column(f"{metric}_ci_low", label): found.low,
+        column(f"{metric}_ci_high", label): found.high,
+        column(f"{metric}_verdict", label): str(found.verdict) or None,
+        column(f"{metric}_status", label): None if found.status.is_fine else str(found.status),
+    }
+    return {key: cell for key, cell in cells.items() if cell is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
-from cnnbench.metrics import METRICS, family, split
+from cnnbench.metrics import METRICS, column, family, split
 from cnnbench.plugins import PROBES
 from cnnbench.report import layout
 from cnnbench.results.report import Report
@@ -14,6 +14,8 @@ from cnnbench.statistics.measurement import Measurement
 from cnnbench.statistics.robust import FEWEST_PROCESSES, deviation
 from cnnbench.text import plural
 from cnnbench.units import show_duration
+
+_MACS = "accelerated_macs"
 
 Remark = tuple[str, str, str]  # column head, row name, status or reason of the verdict
 
@@ -32,6 +34,7 @@ def remarks(report: Report, wanted: Sequence[str] = ()) -> Iterator[str]:
         for name in in_words:
             if isinstance(words := row.others.get(name), str):
                 yield f"{row.name}: {words}"
+    yield from _not_accelerated(asked, labels)
     yield from _open_tiers(asked, labels)
     statuses = (
         (head, row, str(one.status))
@@ -86,6 +89,22 @@ def _doubtful(found: Iterable[Remark]) -> Iterator[str]:
         doubts.setdefault(what, []).append(f"{model} ({words})")
     for what, models in doubts.items():
         yield f"{what}, doubtful: {', '.join(models)}"
+
+
+def _not_accelerated(report: Report, labels: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each setting with the networks that a delegate or provider took in part."""
+    for name in report.numbers:
+        metric, label = split(name)
+        if metric != "accelerated_ops":
+            continue
+        left = []
+        for row in report:
+            operations, macs = row.get(name).value, row.get(column(_MACS, label)).value
+            if operations is not None and operations < 1:
+                of_macs = f", {100 * (1 - macs):.1f} % of the MACs" if macs is not None else ""
+                left.append(f"{row.name} ({100 * (1 - operations):.1f} % of operations{of_macs})")
+        if left:
+            yield f"Not accelerated in {labels[label]}: {', '.join(left)}"
 
 
 def _open_tiers(report: Report, labels: Mapping[str, str]) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rich.cells import cell_len
@@ -17,6 +19,7 @@ from cnnbench.results.report import Report
 from cnnbench.text import printable
 
 _HEAD_WIDTH = 22
+_NAME_WIDTH = 30  # at least, before a name is broken
 _EMPTY = "This run is empty: no job has finished yet."
 _RANGE = "half the 95 % interval (with fewer than six processes: half the range, except accuracies)"
 
@@ -26,11 +29,12 @@ def as_text(
     environment: Mapping[str, Any],
     width: int,
     metrics: Sequence[str] = (),
+    machines: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> str:
     """Return the report as plain text: a block per group of columns, then notes."""
     if not report.rows:
         return f"{_EMPTY}\n"
-    names = [printable(row.name) for row in report]
+    names = [_name_lines(printable(row.name), max(width // 2, _NAME_WIDTH)) for row in report]
     columns = layout.columns(report, metrics)
     lines: list[str] = []
     for group, shown in groupby(columns, key=lambda column: column.group):
@@ -44,12 +48,17 @@ def as_text(
     used = _marks([cell for column in columns for cell in layout.cells(report, column)])
     if used:
         lines.append("   ".join(f"{mark} {words}" for mark, words in marks.items() if mark in used))
-    lines += map(printable, machine(environment))
+    lines += map(printable, machine_lines(environment, machines))
     lines += (f"- {printable(line)}" for line in remarks(report, metrics))
     return "\n".join(lines) + "\n"
 
 
-def as_markdown(report: Report, environment: Mapping[str, Any], metrics: Sequence[str] = ()) -> str:
+def as_markdown(
+    report: Report,
+    environment: Mapping[str, Any],
+    metrics: Sequence[str] = (),
+    machines: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> str:
     """Return the report as one Markdown table, published figures at its right in italics."""
     if not report.rows:
         return f"{_EMPTY}\n"
@@ -64,7 +73,7 @@ def as_markdown(report: Report, environment: Mapping[str, Any], metrics: Sequenc
     lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * len(shown) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in zip(*rows, strict=True)]
     lines += [""]
-    for line in machine(environment):
+    for line in machine_lines(environment, machines):
         lines += [markdown(line), ""]
     marks = {
         "*": "Bold: best of its column (not necessarily significant).",
@@ -90,11 +99,22 @@ def _marks(cells: Iterable[Cell]) -> set[str]:
     return found
 
 
-def machine(environment: Mapping[str, Any]) -> list[str]:
-    """Return a line on the machine; nothing where it is not known."""
+def machine_lines(
+    environment: Mapping[str, Any], machines: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Return a line on the machine, or on each of several; nothing where they are not known."""
+    if not machines:
+        return machine(environment)
+    return [line for label, facts in machines.items() for line in machine(facts, label)]
+
+
+def machine(environment: Mapping[str, Any], label: str = "") -> list[str]:
+    """Return a line on the machine, which begins with ``label``; nothing where it is not known."""
     facts = environment.get("fingerprint", {})
     if not facts:
         return []
+    called = environment.get("name")
+    label = label or (f"Measured on {called}" if called else "Measured here")
     libraries, quota = facts.get("libraries", {}), facts.get("cpu_quota_cores")
     limited = f" (limited to {quota} by a CPU quota)" if quota else ""
     words = [
@@ -108,7 +128,7 @@ def machine(environment: Mapping[str, Any]) -> list[str]:
             if name in libraries
         ),
     ]
-    return ["Measured here: " + "; ".join(words)]
+    return [f"{label}: " + "; ".join(words)]
 
 
 class _Printed(NamedTuple):
@@ -123,10 +143,12 @@ def _printed(report: Report, column: Column) -> _Printed:
     return _Printed([column.metric.title, *_folded(printable(column.label))], cells)
 
 
-def _blocks(names: list[str], columns: Iterable[_Printed], width: int) -> Iterator[list[_Printed]]:
+def _blocks(
+    names: list[list[str]], columns: Iterable[_Printed], width: int
+) -> Iterator[list[_Printed]]:
     """Yield as many columns side by side as fit whole; cut numbers would mislead."""
     block: list[_Printed] = []
-    left = first = width - max(map(cell_len, ("Model", *names)))
+    left = first = width - max(map(cell_len, ("Model", *chain(*names))))
     for column in columns:
         needed = 2 + max(map(cell_len, (*column.head, *column.cells)))
         if block and needed > left:
@@ -137,13 +159,29 @@ def _blocks(names: list[str], columns: Iterable[_Printed], width: int) -> Iterat
     yield block
 
 
-def _table(group: str, names: list[str], block: list[_Printed]) -> list[str]:
-    """Return the lines of a block under the heading of its group, and an empty one."""
+def _table(group: str, names: list[list[str]], block: list[_Printed]) -> list[str]:
+    """Return the lines of a block under the heading of its group, and an empty one.
+
+    A name may take several lines; its numbers stand in the first.
+    """
     deep = max(len(column.head) for column in block)
-    columns = [_Printed(["Model"], names), *block]
-    filled = [[*[""] * (deep - len(head)), *head, *cells] for head, cells in columns]
-    lines = layout.aligned(list(zip(*filled, strict=True)))
+    heads = [[*[""] * (deep - len(head)), *head] for head in (["Model"], *(c.head for c in block))]
+    rows = [*zip(*heads, strict=True)]
+    for name, *cells in zip(names, *(column.cells for column in block), strict=True):
+        rows.append((name[0], *cells))
+        rows += [(line, *[""] * len(cells)) for line in name[1:]]
+    lines = layout.aligned(rows)
     return [*textwrap.wrap(group, max(map(cell_len, lines))), *lines, ""]
+
+
+def _name_lines(name: str, width: int) -> list[str]:
+    """Return a name over as many lines as it needs, broken at the joints of its parameters."""
+    lines = [""]
+    for part in re.split(r"(?<=[,\[/])|(?=[+])", name):
+        if lines[-1].strip() and cell_len(lines[-1] + part) > width:
+            lines.append("  ")
+        lines[-1] += part
+    return lines
 
 
 def _folded(label: str) -> list[str]:

@@ -16,10 +16,10 @@ from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from cnnbench.errors import UserError, brief
 from cnnbench.metrics import COMPANIONS, METRICS, QUALITY, column, of_number, split
-from cnnbench.probes.accuracy.settings import images_in_label
-from cnnbench.probes.accuracy.training_config import IMAGENET
+from cnnbench.probes.accuracy.training_config import IMAGENET, images_in_label
 from cnnbench.probes.latency.runtimes import RUNTIMES
 from cnnbench.record import SCHEMA_VERSION
+from cnnbench.results import machines
 from cnnbench.statistics.measurement import CellStatus, Measurement
 from cnnbench.statistics.verdict import Verdict
 from cnnbench.text import FORMULA, neutral
@@ -192,6 +192,8 @@ def axes_of(name: str) -> dict[str, str]:
     metric, label = split(name)
     parts = label.split("/")
     found = dict([("runtime", part) for part in parts if part in RUNTIMES][:1])
+    if parts[-1].startswith(machines.PREFIX):
+        found[machines.AXIS] = parts.pop()
     if metric in QUALITY and len(parts) > 1:
         given = (part.partition("=")[2] for part in parts if part.startswith("weights="))
         return {"recipe": parts[1], "weights": next(given, IMAGENET), **found}

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cnnbench import safe_json
+from cnnbench.record import are_words
 
+ORDER = "order.json"
 _ENVIRONMENT = "environment.json"
 _MOST_BYTES = 2**20
 _MOST_ENVIRONMENTS = 1000
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9.]+")
+_LONGEST_LOG_NAME = 80  # characters, before what tells attempts apart
 _MOST_LEVELS = 3  # fingerprint, libraries, versions
+
+
+def log_words(title: str) -> str:
+    """Return the beginning of the names of logs, for the title of a cell."""
+    return _NOT_PLAIN.sub("-", title)[:_LONGEST_LOG_NAME]
 
 
 def read_text(file: Path, most_bytes: int) -> str:
@@ -81,6 +91,19 @@ def other_environments(folder: Path) -> dict[str, dict[str, Any]]:
     files = islice(folder.glob("environment-*.json"), _MOST_ENVIRONMENTS)
     found = {file.stem.partition("-")[2]: environment(folder, file.name) for file in files}
     return {name: facts for name, facts in found.items() if facts}
+
+
+def order(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the models of a run's suite, and its settings with their probes, in their order.
+
+    Both are empty if no file holds them.
+    """
+    try:
+        found = safe_json.loads(read_text(folder / ORDER, _MOST_BYTES))
+        models, settings = found["models"], found["settings"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return [], []
+    return (models, settings) if are_words(models) and are_words(settings) else ([], [])
 
 
 def _is_environment(value: Any) -> bool:

@@ -6,7 +6,7 @@ Intervals and verdicts are computed here, from the records, every time a table i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,8 @@ from cnnbench.files import check_path
 from cnnbench.metrics import METRICS, column
 from cnnbench.plugins import FORMATS, PROBES
 from cnnbench.probes.probe import probe_of, setting_of
-from cnnbench.record import SCHEMA_VERSION, Record
-from cnnbench.results import journal, run_files
+from cnnbench.record import PREPARE, SCHEMA_VERSION, Record, standing
+from cnnbench.results import journal, machines, run_files, suite_order
 from cnnbench.results.report import Report
 from cnnbench.row import Row
 from cnnbench.statistics.measurement import CellStatus, Measurement
@@ -62,6 +62,13 @@ class Run:
         return self.measured._repr_html_()
 
     @cached_property
+    def machines(self) -> dict[str, Mapping[str, Any]]:
+        """The end of a column's setting -> the environment of its machine, if there are several."""
+        known = {**self.other_environments, str(self.environment.get("id")): self.environment}
+        found = machines.labels(self.raw, known)
+        return {label: known.get(of, {}) for of, label in found.items()}
+
+    @cached_property
     def report(self) -> pd.DataFrame:
         """`measured` as a pandas table, as ``report.csv`` has it."""
         return self.measured.to_frame()
@@ -82,8 +89,10 @@ def load(path: Path | str) -> Run:
     if check_path(path.is_dir):
         folder = _run_in(path)
         records = journal.read(folder / journal.FILE_NAME)[1]
-        environments = run_files.environment(folder), run_files.other_environments(folder)
-        return Run(folder, measured(records), records, *environments)
+        own, others = run_files.environment(folder), run_files.other_environments(folder)
+        ordered = suite_order.sort(records, folder)
+        found = measured(ordered, {**others, str(own.get("id")): own})
+        return Run(folder, found, records, own, others)
     if not check_path(path.exists):
         raise UserError("no such run", str(path), "a run's folder or a report.csv is expected")
     return Run(path, Report.from_csv(path))
@@ -107,18 +116,24 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def measured(records: Iterable[Record]) -> Report:
+def measured(
+    records: Sequence[Record], environments: Mapping[str, Mapping[str, Any]] | None = None
+) -> Report:
     """Return one row per model, variant, input shape and classes, one column per metric@setting.
 
-    Rows are in the order of the first record, those of a model together. Numbers are rounded as
-    `to_csv` writes them, so that conclusions from the journal and from the CSV are the same.
+    Numbers of several machines have columns of their own if ``environments``, the descriptions by
+    id, are given (`machines.labels`); otherwise they are summarised together. Rows are in the order
+    of the first record, those of a model together. Numbers are rounded as `to_csv` writes them, so
+    that conclusions from the journal and from the CSV are the same.
     """
     of_model: dict[str, dict[tuple[Any, ...], list[Record]]] = {}
+    records = standing(records)
     for record in records:
         network = (record.model, record.variant, record.input_shape, record.classes)
         of_model.setdefault(record.model, {}).setdefault(network, []).append(record)
     groups = [group for found in of_model.values() for group in found.values()]
-    rows = [_row(group) for group in groups]
+    hosts = {} if environments is None else machines.labels(records, environments)
+    rows = [_row(group, hosts) for group in groups]
     for probe in PROBES.values():
         for row, added in zip(rows, probe.across_rows(rows, groups), strict=True):
             for name, cell in added.items():
@@ -131,37 +146,64 @@ def measured(records: Iterable[Record]) -> Report:
     return Report(rows)
 
 
-def report(records: Iterable[Record]) -> pd.DataFrame:
+def report(records: Sequence[Record]) -> pd.DataFrame:
     """Return the report of ``records`` as a pandas table, as `Run.report` is of a run."""
     return measured(records).to_frame()
 
 
-def _row(records: Sequence[Record]) -> Row:
+def _row(records: Sequence[Record], hosts: Mapping[str, str]) -> Row:
     last = records[-1]
     facts = {"input_shape": shape_text(last.input_shape), "classes": str(last.classes)}
     facts = {name: fact for name, fact in facts.items() if fact}
     others = {"schema_version": SCHEMA_VERSION}
-    row = Row(last.model, last.variant, facts, last.environment, others=others)
-    _fill(row, records)
+    measuring = next(filter(machines.is_measured_there, reversed(records)), last)
+    row = Row(last.model, last.variant, facts, measuring.environment, others=others)
+    _fill(row, records, hosts)
     return row
 
 
-def _fill(row: Row, records: Sequence[Record]) -> None:
+def _fill(row: Row, records: Sequence[Record], hosts: Mapping[str, str]) -> None:
     """Add all columns of one row; the probe with the highest precedence decides."""
-    by_cell: dict[str, list[Record]] = {}
-    for record in records:
+    by_cell: dict[tuple[str, str], list[Record]] = {}
+    for record in _once(records):
         cell = f"{record.probe} {json.dumps(record.setting, sort_keys=True)}"
-        by_cell.setdefault(cell, []).append(record)
-    for group in sorted(by_cell.values(), key=lambda group: -probe_of(group[0]).precedence):
-        setting = setting_of(group[0])
+        host = record.environment if hosts and setting_of(record).depends_on_machine else ""
+        by_cell.setdefault((cell, host), []).append(record)
+    for (_, host), group in sorted(by_cell.items(), key=_precedence):
+        setting, label = setting_of(group[0]), hosts.get(host, "")
+        only_prepared = bool(host) and all(record.repeat == PREPARE for record in group)
         for metric, found in probe_of(group[0]).summarise(setting, group).items():
-            name = column(metric, setting.label_for(metric))
+            if only_prepared and found.value is None:
+                continue
+            own = setting.label_for(metric)
+            name = column(metric, f"{own}/{label}" if own and label else own)
             if row.get(name).value is None:
                 found = replace(
-                    found, images=setting.judged_images(metric), environment=row.environment
+                    found,
+                    images=setting.judged_images(metric),
+                    environment=host or row.environment,
                 )
                 row.values[name] = _shown(metric, found)
-                row.axes[name] = setting.axes_for(metric)
+                axes = setting.axes_for(metric)
+                row.axes[name] = {**axes, machines.AXIS: label} if axes and label else axes
+
+
+def _precedence(cell: tuple[object, Sequence[Record]]) -> int:
+    return -probe_of(cell[1][0]).precedence
+
+
+def _once(records: Sequence[Record]) -> Iterator[Record]:
+    """Yield the records without further successes of a job whose numbers no machine changes.
+
+    Only merged runs have these, one for each environment.
+    """
+    done: set[str] = set()
+    for record in records:
+        is_again = record.key in done and not setting_of(record).depends_on_machine
+        if not is_again:
+            yield record
+        if record.status == "ok":
+            done.add(record.key)
 
 
 def _shown(metric: str, found: Measurement) -> Measurement:

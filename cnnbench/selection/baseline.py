@@ -49,6 +49,11 @@ class Baseline:
         elif not file.parent.is_dir():
             raise UserError(f"the folder {file.parent} does not exist")
 
+    @property
+    def is_given(self) -> bool:
+        """True if a table is compared with, or written."""
+        return self._file is not None
+
     def check(self, report: Report | pd.DataFrame) -> Iterator[str]:
         """Yield regressions from the baseline; nothing without one, or if it is updated."""
         if self.is_update or self._base is None:

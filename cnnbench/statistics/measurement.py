@@ -20,6 +20,7 @@ class StatusKind(Enum):
     TIMEOUT = "timeout"
     OOM = "oom"
     SKIPPED = "skipped"
+    LEFT_OUT = "left out"
     NOTE = "note"
 
 
@@ -161,7 +162,12 @@ class Measurement:
     @property
     def was_skipped(self) -> bool:
         """True if it was not tried; the status says why."""
-        return self.value is None and self.status.kind is StatusKind.SKIPPED
+        return self.value is None and self.status.kind in (StatusKind.SKIPPED, StatusKind.LEFT_OUT)
+
+    @property
+    def was_left_out(self) -> bool:
+        """True if a search did not measure it, or stopped measuring it; the status says why."""
+        return self.status.kind is StatusKind.LEFT_OUT
 
     @property
     def is_doubtful(self) -> bool:

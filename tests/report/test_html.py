@@ -114,6 +114,8 @@ def test_columns_and_intervals_can_be_shown_and_hidden(seen: Seen) -> None:
 def test_the_reader_picks_the_axes_and_the_front_follows(seen: Seen) -> None:
     assert "Top-1" in (seen.page.locator("#tradeoff .plot").text_content() or "")
     seen.expect("#tradeoff [tabindex]", 5)
+    # What lacks a number is named in words, which the keyboard need not stop at.
+    assert seen.page.get_by_label("Not plotted: Broken", exact=True).count() == 1
     # By latency and top-1: Small, the hostile one and Big; the other two are beaten.
     seen.expect(ON_FRONT, 3)
     seen.choose("Across", "MACs")
@@ -345,6 +347,11 @@ def test_the_page_is_one_file_that_holds_its_data(run: Run) -> None:
     assert set(policy[1].split("; ")) == allowed | {"script-src 'unsafe-inline'"}
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in PUBLISHED.iterdir()))
+def test_a_page_without_charts_has_no_library(tmp_path: Path) -> None:
+    text = html.page(tables.load(Book().write(tmp_path / "run")))
+    assert len(text) < 50_000
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in PUBLISHED.glob("[!.]*")))
 def test_a_published_run_fits_in_two_megabytes(name: str) -> None:
     assert len(html.page(tables.load(PUBLISHED / name)).encode()) < 2_000_000

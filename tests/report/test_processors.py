@@ -84,6 +84,7 @@ def here() -> dict[str, str]:
     return digests(list(RUNS))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the names are those of x86-64")
 def test_tables_of_two_runs_are_the_same_on_the_oldest_processor() -> None:
     runs = ["mobile", "table_14_3"]

@@ -92,3 +92,19 @@ def test_what_compressing_bought_stands_below_the_table_in_text_and_in_markdown(
     assert list(remarks(Report.of(report))) == [f"A ptq-int8: {words}"]
     assert f"- A ptq-int8: {words}\n" in table.as_text(Report.of(report), {}, 160)
     assert f"- A ptq-int8: {words}\n" in table.as_markdown(Report.of(report), {})
+
+
+def test_networks_that_a_delegate_took_in_part_are_named_with_what_it_left() -> None:
+    report = pd.DataFrame(
+        {
+            "model": ["A", "B", "C"],
+            "variant": ["float32"] * 3,
+            "accelerated_ops@cpu/litert/b1": [1.0, 0.9, None],
+            "accelerated_macs@cpu/litert/b1": [1.0, 0.75, None],
+            "accelerated_ops@cpu/openvino/b1": [0.5, 1.0, None],
+        }
+    )
+    assert list(remarks(Report.of(report))) == [
+        "Not accelerated in cpu/litert/b1: B (10.0 % of operations, 25.0 % of the MACs)",
+        "Not accelerated in cpu/openvino/b1: A (50.0 % of operations)",
+    ]

@@ -50,7 +50,8 @@ def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *
         "report RUN", "report RUN --format md", "report CSV", "report CSV --format md",
         "choose RUN --minimize params", "choose RUN --minimize latency_p50 --max params=15000",
         "choose CSV --minimize params", "compare RUN RUN", "compare RUN RUN --format md",
-        "compare CSV RUN", "report RUN --metric nothing",
+        "compare CSV RUN", "report RUN --metric nothing", "report RUN --format json",
+        "history RUN --metric params", "history RUN --metric params --json",
     ],
 )  # fmt: skip
 def test_nothing_that_is_shown_is_obeyed(
@@ -88,3 +89,18 @@ def test_a_number_is_never_cut_off_however_narrow_the_terminal(width: int) -> No
     names = set(tables.load(run).report["model"])
     blocks = text.partition("* best of its column")[0].split("\n\n")
     assert all(names <= {line.split("  ")[0] for line in b.splitlines()} for b in blocks if b)
+
+
+def test_a_long_name_is_broken_at_its_joints_and_leaves_room_for_numbers(tmp_path: Path) -> None:
+    long = "BasicCNN[batch_norm=true,width=0.25]+mask[detector=ssdlite,levels=3,ratios=2]"
+    book = Book()
+    for name in ("LeNet5", long):
+        book.static(name, params=1e6, macs=2e6, weight_bytes=4e6, depth=9)
+    text = files.text(book.write(tmp_path / "run"), width=80)
+    block = text[: text.index("\n\n")].splitlines()
+    assert [line.split()[0] for line in block[1:3]] == ["Model", "LeNet5"]
+    assert block[3].startswith("BasicCNN[batch_norm=true,width=0.25]   ")
+    assert block[3].split()[1:] == block[2].split()[1:] != []
+    assert "".join(line[:40].strip() for line in block[3:]) == long
+    assert {"Weights", "Params", "Depth", "MACs"} == set(block[1].split()[1:])
+    assert max(map(len, block)) <= 80

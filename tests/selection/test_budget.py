@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from cnnbench.errors import UserError
 from cnnbench.execution import runner, side_by_side
 from cnnbench.pytest_plugin import Budget, checks
 from cnnbench.pytest_plugin.network import tell_apart
@@ -45,20 +46,28 @@ def report(*samples: float, low: float | None = None, high: float | None = None)
             report(0.010, 0.016, 0.011),
             [
                 (
-                    "litert: latency_p50_s is 11 ms, within 15 ms, but its interval reaches 16 ms",
+                    "litert: latency_p50 is 11 ms, within the budget of 15 ms, but its interval "
+                    "reaches 16 ms",
                     False,
                 )
             ],
         ),
-        (report(0.014, 0.016, 0.017), [("litert: latency_p50_s is 16 ms, 1.00 ms", False)]),
-        (report(0.016, 0.017, 0.018), [("litert: latency_p50_s is 17 ms, 2.00 ms", True)]),
+        (
+            report(0.014, 0.016, 0.017),
+            [("litert: latency_p50 is 16 ms, over the budget of 15 ms by 6.67 %", False)],
+        ),
+        (
+            report(0.016, 0.017, 0.018),
+            [("litert: latency_p50 is 17 ms, over the budget of 15 ms by 13.3 %", True)],
+        ),
         # The interval decides, where there is one, whatever single rounds were.
         (report(0.010, 0.016, 0.011, low=0.010, high=0.012), []),
         (
             report(0.010, 0.012, 0.011, low=0.009, high=0.0155),
             [
                 (
-                    "litert: latency_p50_s is 11 ms, within 15 ms, but its interval reaches 15.5 ",
+                    "litert: latency_p50 is 11 ms, within the budget of 15 ms, but its interval "
+                    "reaches 15.5 ms",
                     False,
                 )
             ],
@@ -130,3 +139,61 @@ def test_times_of_a_reference_of_the_same_name_get_its_new_label(
     held = Budget(tmp_path, (), Baseline(None, False), [])
     found = held._timed([live, named], ["litert"], 1)
     assert [one.model for one in found] == ["LeNet5", "LeNet5 (reference)"]
+
+
+def test_budgets_are_read_in_base_units_by_kind() -> None:
+    found = budget.limits(
+        {
+            "params": "4M",
+            "activation_infer_peak": "20MB",
+            "file": "6MB",
+            "top1": "90%",
+            "box_map50": 0.5,
+            "latency_p50": {"litert": "15ms", "graph": "1s"},
+        }
+    )
+    assert found.counts == {"params": 4e6, "activation_infer_peak_bytes": 20e6}
+    assert found.measured == {"file_bytes": 6e6, "top1": 0.9, "box_map50": 0.5}
+    assert found.times == {_P50: {"litert": 0.015, "graph": 1.0}}
+    assert found.qualities == ["top1", "box_map50"]
+
+
+@pytest.mark.parametrize(
+    ("budgets", "words"),
+    [
+        ({"paramz": "4M"}, "no budget is known for 'paramz' (did you mean 'params'?)"),
+        ({"top1": "90ms"}, "top1: '90ms' has no unit that fits"),
+        ({"latency_p50": {}}, "latency_p50: no runtime has a limit"),
+        ({"latency_p50": "15ms"}, "latency_p50: '15ms' is for no runtime"),
+        ({"file": ""}, "file: '' is not a quantity"),
+    ],
+)
+def test_a_wrong_budget_is_reported(budgets: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        budget.limits(budgets)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"file_bytes": 6e6}, ["file is 13.8 MB, over the budget of 6 MB by 130 %"]),
+        ({"file_bytes": 13.8e6, "top1@": 0.7}, []),
+        (
+            {"top1": 0.9},
+            ["top1 is 71.2 %, under the budget of 90.0 % by 18.8 percentage points"],
+        ),
+        ({"box_map50": 0.5}, ["box_map50 has no value: not measured"]),
+    ],
+)
+def test_a_number_of_the_variant_is_compared_with_its_budget(
+    limits: dict[str, float], expected: list[str]
+) -> None:
+    column = "top1@digits/scratch/litert"
+    rows = [
+        {"model": "Net", "variant": "float32", "file_bytes": 40e6, column: 0.9},
+        {"model": "Net", "variant": "ptq-int8", "file_bytes": 13.8e6, column: 0.712},
+    ]
+    found = Report.of(pd.DataFrame(rows))
+    wanted = {name.removesuffix("@"): limit for name, limit in limits.items()}
+    assert list(budget.broken_numbers(found, "Net", "ptq-int8", wanted)) == expected

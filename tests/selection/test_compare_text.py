@@ -88,15 +88,6 @@ def test_long_tables_only_count_equal_numbers() -> None:
     assert len(few) == 1 + 20 + 1
 
 
-def test_markdown_is_escaped_and_folds_equal_numbers() -> None:
-    base = from_columns(model=["<b>|x"], macs=[1], params=[2])
-    text = compare_text.as_markdown(cnnbench.compare(base, base.assign(macs=2)))
-    assert "<b>" not in text
-    assert "&lt;b&gt;\\|x" in text
-    assert text.startswith("**1 regression: 1 worse, 1 same**")
-    assert "<details><summary>1 the same</summary>" in text
-
-
 def test_refuses_reports_without_a_common_number() -> None:
     with pytest.raises(UserError, match="no number in common"):
         cnnbench.compare(from_columns(model=["A"], params=[1]), from_columns(model=["A"], macs=[2]))

@@ -12,19 +12,24 @@ from typing import Any
 
 from cnnbench import __version__, plots
 from cnnbench.environment import flat
+from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS, of_column, split
 from cnnbench.plots import records
 from cnnbench.report import layout
+from cnnbench.report.html.links import links
 from cnnbench.report.remarks import remarks
 from cnnbench.results import run_files
 from cnnbench.results.report import Report
 from cnnbench.results.tables import Run
 from cnnbench.row import Row
+from cnnbench.suite import question as questions
 from cnnbench.suite import yaml_source
 from cnnbench.tasks.task import ranking_metrics
 from cnnbench.text import FORMULA
 from cnnbench.units import SCALES
 
+_DECIDING = "What decides"
+_FIRST = ("Accuracy", "Latency")  # what is asked for first stands first
 _OTHER = {
     "s": "Other times",
     "per_s": "Rates",
@@ -42,14 +47,21 @@ _GLANCE = (
 )
 
 
-def payload(run: Run) -> dict[str, Any]:
-    """Return everything that the page shows of ``run``."""
+def payload(run: Run, beside: Path | None = None) -> dict[str, Any]:
+    """Return everything that the page shows of ``run``.
+
+    Args:
+        run: the run, or a bare report.
+        beside: folder that the page is written to, for links to the run's files.
+    """
     rows = run.measured.rows
-    columns = list(_columns(run.measured))
+    columns = list(_columns(run))
+    suite = _suite(run.path)
     return {
         "version": __version__,
         "title": _title(run.path),
-        "suite": _suite(run.path),
+        "description": _description(suite),
+        "suite": suite,
         "formula": FORMULA.pattern,
         "scales": SCALES,
         "columns": columns,
@@ -61,8 +73,9 @@ def payload(run: Run) -> dict[str, Any]:
                 "variant": row.variant,
                 "facts": row.facts,
                 "cells": [_cell(row, str(column["name"])) for column in columns],
+                "links": of_row,
             }
-            for row in rows
+            for row, of_row in zip(rows, links(run, beside), strict=True)
         ],
         "remarks": list(remarks(run.measured)),
         "plots": plots.embedded(_charts(run)),
@@ -76,6 +89,8 @@ def _charts(run: Run) -> dict[str, Any]:
     makers = {
         "tradeoff": plots.tradeoff,
         "latency": plots.latency,
+        "roofline": plots.roofline,
+        "over_rate": plots.over_rate,
         "memory": plots.memory_of_run,
         "timelines": plots.timeline,
         "learning": plots.learning,
@@ -97,11 +112,15 @@ def _mistakes(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _columns(report: Report) -> Iterator[dict[str, Any]]:
+def _columns(run: Run) -> Iterator[dict[str, Any]]:
+    """Yield the columns: those that decide first, then by group, then what is not shown at once."""
+    report = run.measured
     usual = {column.name: column.group for column in layout.columns(report)}
     labels = layout.short_labels(report)
-    order = [*usual, *(name for name in report.numbers if name not in usual)]
-    for name in order:
+    deciding = _deciding(run, list(usual))
+    groups = list(dict.fromkeys((*_FIRST, *usual.values())))
+    ordered = sorted(usual, key=lambda name: groups.index(usual[name]))
+    for name in dict.fromkeys((*deciding, *ordered, *report.numbers)):
         metric = of_column(name)
         if metric is None or not report.has_value(name):
             continue
@@ -113,17 +132,36 @@ def _columns(report: Report) -> Iterator[dict[str, Any]]:
             "short": labels[split(name)[1]],
             "unit": metric.unit,
             "better": metric.better,
-            "group": usual.get(name) or _group(metric.name),
-            "shown": name in usual,
+            "group": _DECIDING if name in deciding else usual.get(name) or _group(metric.name),
+            "shown": name in usual or name in deciding,
+            "decides": name in deciding,
             "published": metric.is_published,
         }
+
+
+def _deciding(run: Run, usual: Sequence[str]) -> list[str]:
+    """Return the columns that a small screen shows: the question's, else quality, time and size.
+
+    Of several settings LiteRT's is taken, else that of most networks.
+    """
+    question = questions.read(run.path)
+    if question is not None:
+        return [name for name in question.columns if run.measured.has_value(name)]
+    found = []
+    for wanted in (ranking_metrics(), ("latency_p50_s",), ("file_bytes", "weight_bytes", "params")):
+        names = [name for metric in wanted for name in usual if split(name)[0] == metric]
+        axes = {name: run.measured.axes(name) for name in names}
+        in_litert = [name for name in names if axes[name].get("runtime") == "litert"]
+        named = in_litert or sorted(names, key=lambda name: -_count(run.measured, name))
+        found += named[:1]
+    return found
 
 
 def _glance(report: Report, columns: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
     """Yield the questions that the page answers first, each with the place of its column.
 
     A published accuracy stands in for a measured one, and weights for a file. Of several settings
-    LiteRT's is taken, else the last.
+    LiteRT's is taken, else the one of most networks, the last of several such.
     """
     places: dict[str, list[int]] = {}
     for place, column in enumerate(columns):
@@ -135,7 +173,14 @@ def _glance(report: Report, columns: Sequence[Mapping[str, Any]]) -> Iterator[tu
         found = [] if better in places else places.get(metric, [])
         names = {place: report.axes(columns[place]["name"]) for place in found}
         in_litert = [place for place, axes in names.items() if axes.get("runtime") == "litert"]
-        yield from ((words, place) for place in (in_litert[:1] or found[-1:]))
+        values = {place: _count(report, columns[place]["name"]) for place in found}
+        most = [place for place in found if values[place] == max(values.values())]
+        yield from ((words, place) for place in (in_litert[:1] or most[-1:]))
+
+
+def _count(report: Report, name: str) -> int:
+    """Return the number of networks with a value in a column."""
+    return sum(row.get(name).value is not None for row in report.rows)
 
 
 def _most(metric: str) -> str:
@@ -179,6 +224,16 @@ def _suite(path: Path) -> str:
         return run_files.read_text(path / "suite.yaml", yaml_source.MOST_BYTES)
     except (OSError, ValueError):
         return ""
+
+
+def _description(suite: str) -> str:
+    """Return the suite's description, in its own words; empty if it has none."""
+    try:
+        found = yaml_source.parse(suite, "suite.yaml").data
+    except UserError:
+        return ""
+    words = found.get("description", "") if isinstance(found, dict) else ""
+    return words if isinstance(words, str) else ""
 
 
 def _title(path: Path) -> str:

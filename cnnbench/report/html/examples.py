@@ -7,22 +7,18 @@ it is the PNG that the record names.
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from cnnbench.probes.probe import setting_of
 from cnnbench.record import Record, model_title
-from cnnbench.results import run_files
+from cnnbench.results import pictures
 from cnnbench.results.tables import Run
 from cnnbench.tasks.task import ranking_metrics
 from cnnbench.text import plural
 
 _MOST_PICTURES = 12  # of one network
-_MOST_BYTES = 100_000  # of one picture
 _MOST_BYTES_OF_ALL = 12_000_000
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def examples(run: Run) -> list[dict[str, Any]]:
@@ -34,22 +30,22 @@ def examples(run: Run) -> list[dict[str, Any]]:
     """
     found, left = [], _MOST_BYTES_OF_ALL
     for record, listed in _first_seeds(run.raw):
-        pictures, reasons = [], []
+        shown, reasons = [], []
         for one in listed[:_MOST_PICTURES]:
             try:
-                content = _content(run.path, one, left)
+                content = pictures.content(run.path, one, left)
             except ValueError as error:
                 reasons.append(str(error))
                 continue
             left -= len(content)
-            pictures.append(_picture(content, one))
+            shown.append(_picture(content, one))
         metric = next((name for name in ranking_metrics() if name in record.metrics), "")
         found.append(
             {
                 "network": model_title(record.model, record.variant),
                 "setting": setting_of(record).label_for(metric),
                 "seed": record.repeat,
-                "pictures": pictures,
+                "pictures": shown,
                 "notes": _notes(reasons),
             }
         )
@@ -66,7 +62,7 @@ def _first_seeds(records: Sequence[Record]) -> Iterator[tuple[Record, Sequence[A
     """Yield the record of the first seed of each network and setting that names pictures."""
     known: dict[tuple[str, str], Record] = {}
     for record in records:
-        listed = record.details.get("examples")
+        listed = record.details.get(pictures.FIELD)
         is_listed = isinstance(listed, list) and listed and isinstance(record.repeat, int)
         if record.status != "ok" or not is_listed:
             continue
@@ -75,28 +71,7 @@ def _first_seeds(records: Sequence[Record]) -> Iterator[tuple[Record, Sequence[A
         if first is None or int(record.repeat) < int(first.repeat):
             known[place] = record
     for record in known.values():
-        yield record, record.details["examples"]
-
-
-def _content(folder: Path, listed: Any, most_bytes: int) -> bytes:
-    """Return the bytes of a picture that a record lists.
-
-    Raises:
-        ValueError: it is not there, or it is not the PNG that the record names.
-    """
-    named = listed if isinstance(listed, Mapping) else {}
-    path, expected = named.get("file"), named.get("sha256")
-    if not isinstance(path, str) or not isinstance(expected, str):
-        raise ValueError("the record names no file")
-    try:
-        content = run_files.read_bytes(folder, path, min(most_bytes, _MOST_BYTES))
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror or 'cannot be read'}") from None
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise ValueError(f"{path}: not the file that was measured, its hash differs")
-    if not content.startswith(_PNG):
-        raise ValueError(f"{path}: not a PNG")
-    return content
+        yield record, record.details[pictures.FIELD]
 
 
 def _picture(content: bytes, listed: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sections of a report below its table.
+"""Sections of a report: one above its table, the others below.
 
 A section is a file with a function that makes it, and a line in each table here.
 """
@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from cnnbench.report.sections import (
     call_paths,
     detectors,
+    load,
     published_text,
     rankings,
     segmentation,
     sliding,
     stages,
     tracking,
+    verdict,
 )
 from cnnbench.report.sections.section import Section
 from cnnbench.results.report import Report
@@ -26,6 +28,7 @@ _OF_RECORDS: tuple[Callable[[Run], Section | None], ...] = (
     detectors.section,
     segmentation.section,
     tracking.section,
+    load.section,
 )
 _OF_TABLES: tuple[Callable[[Report], Section | None], ...] = (
     rankings.section,
@@ -36,6 +39,7 @@ _OF_TABLES: tuple[Callable[[Report], Section | None], ...] = (
 )
 
 NEEDS: Mapping[str, str] = {
+    verdict.NAME: "a run of a suite that states a question",
     "detectors": "an average precision of a detector",
     "segmentation": "a mean IoU of a segmentation network",
     "rankings": f"{rankings.FEWEST} backbones with the heads of two tasks, all above chance",
@@ -43,9 +47,15 @@ NEEDS: Mapping[str, str] = {
     "sliding": "a classifier with the head +slide",
     "tracking": "scores of the probe tracking",
     "stages": "times of the probe stages",
+    "load": "rates or latencies of the probe load",
     "published": f"latencies of {FEWEST_RANKS} networks in one runtime and in Keras' table",
 }
 """Name of each section -> what a report needs for it."""
+
+
+def opening(run: Run) -> Section | None:
+    """Return the section above the table, the answer to the suite's question; None without one."""
+    return verdict.section(run)
 
 
 def sections(run: Run) -> list[Section]:

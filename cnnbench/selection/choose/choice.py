@@ -156,19 +156,34 @@ def choose(
     """
     several = [tables] if isinstance(tables, pd.DataFrame | Run | Report) else tables
     report, replaced = merge([Report.of(table) for table in several])
-    rows = report.rows
-    if not rows:
+    if not report.rows:
         raise UserError("the table is empty: there is nothing to choose from")
     objective = _objective(maximize, minimize, report)
     wanted = [*limits(at_most, "max", report), *limits(at_least, "min", report)]
     contradictions(wanted)
-    judged = [_judged(row, objective, wanted) for row in rows]
+    return decide(report.rows, objective, wanted, replaced)
+
+
+def decide(
+    rows: Sequence[Row],
+    objective: Objective,
+    wanted: Sequence[Limit],
+    replaced: Mapping[str, Sequence[str]] | None = None,
+) -> Choice:
+    """Choose a network from rows; a column that they do not have is not measured.
+
+    Args:
+        rows: of a report, at least one.
+        objective, wanted: what decides, and the limits.
+        replaced: column -> networks of which several tables have a number.
+    """
+    judged = [judge(row, objective, wanted) for row in rows]
     on_front = pareto_front([_point(c, objective, wanted) for c in judged])
     candidates = [replace(c, on_front=here) for c, here in zip(judged, on_front, strict=True)]
     used = list(dict.fromkeys([objective.column, *(limit.column for limit in wanted)]))
     remarks = [
         f"{name} is in several tables; the last one is used: {', '.join(models)}"
-        for name, models in replaced.items()
+        for name, models in (replaced or {}).items()
         if name in used
     ]
     remarks += warnings.warnings(rows, used)
@@ -198,7 +213,8 @@ def _objective(maximize: str | None, minimize: str | None, report: Report) -> Ob
     return Objective(*numeric_column(str(minimize), report, "--minimize"), "minimize")
 
 
-def _judged(row: Row, objective: Objective, wanted: list[Limit]) -> Candidate:
+def judge(row: Row, objective: Objective, wanted: Sequence[Limit]) -> Candidate:
+    """Return the standing of one network."""
     goal = row.read(objective.column)
     found = [(limit, row.read(limit.column)) for limit in wanted]
     judged = [
@@ -219,7 +235,7 @@ def _judged(row: Row, objective: Objective, wanted: list[Limit]) -> Candidate:
     return Candidate(row, verdict, goal, broken, straddled)
 
 
-def _point(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[float, ...] | None:
+def _point(c: Candidate, objective: Objective, wanted: Sequence[Limit]) -> tuple[float, ...] | None:
     """Return a network's coordinates, smaller is better; None where a number is missing."""
     found = [c.objective, *(c.row.read(limit.column) for limit in wanted)]
     known = [one.value for one in found if one.value is not None and one.is_ranked]
@@ -230,7 +246,7 @@ def _point(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[flo
     return (objective.badness(goal), *excesses)
 
 
-def _rank(c: Candidate, objective: Objective, wanted: list[Limit]) -> tuple[float, ...]:
+def _rank(c: Candidate, objective: Objective, wanted: Sequence[Limit]) -> tuple[float, ...]:
     """Return the sort key: the objective, then the room that is left under the limits."""
     point = _point(c, objective, wanted)
     if point is None:

@@ -12,6 +12,7 @@ from cnnbench.errors import UserError, brief
 from cnnbench.metrics import Metric, of_number
 from cnnbench.results.report import Report
 from cnnbench.statistics.measurement import Measurement
+from cnnbench.suite.question import limit_value
 
 Side = Literal["max", "min"]
 Standing = Literal["fits", "borderline", "excluded", "unknown"]
@@ -143,12 +144,7 @@ def limits(
 def _limit(name: str, value: str | float, side: Side, report: Report) -> Limit:
     where = f"--{side}"
     column, metric = numeric_column(name, report, where)
-    limit = units.parse(value, metric.unit, f"{where} {name}")
-    if limit < 0 or (metric.unit == "fraction" and limit > 1):
-        valid = "0 to 100 %, for example 92% or 0.92" if metric.unit == "fraction" else "0 or more"
-        raise UserError(
-            f"{metric.title} cannot be {units.show(limit, metric.unit)}", where, f"expected {valid}"
-        )
+    limit = limit_value(name, value, metric, where)
     return Limit(column, metric, side, limit)
 
 

@@ -14,7 +14,7 @@ from cnnbench.units import Unit
 
 def as_text(choice: Choice) -> str:
     """Return a choice as plain text; only the first line names every setting in full."""
-    first, *rest = map(printable, _lines(choice))
+    first, *rest = map(printable, lines(choice))
     text = "\n".join(rest)
     for whole, short in _cut(choice).items():
         text = text.replace(whole, short)
@@ -34,7 +34,7 @@ def as_html(choice: Choice) -> str:
     for c in choice.candidates:
         standing = "winner" if c is choice.winner else c.verdict
         rows.append((c.name, _value(c, choice), standing, "; ".join(c.reasons)))
-    return html_table(heads, rows, next(_lines(choice)))
+    return html_table(heads, rows, next(lines(choice)))
 
 
 def _cut(choice: Choice) -> dict[str, str]:
@@ -50,7 +50,8 @@ def _units(choice: Choice) -> dict[str, Unit]:
     return {choice.objective.column: choice.objective.metric.unit, **limited}
 
 
-def _lines(choice: Choice) -> Iterator[str]:
+def lines(choice: Choice) -> Iterator[str]:
+    """Yield the lines of a choice, every setting in full; the first is the verdict."""
     yield from _winner(choice) if choice.winner else _nothing(choice)
     if choice.runners_up:
         yield from ("", "Runners-up")

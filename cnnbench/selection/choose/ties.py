@@ -30,24 +30,35 @@ class Tie:
 
 
 def ties(
-    best: Measurement, others: Sequence[Measurement], metric: Metric, smaller_is_better: bool
+    best: Measurement,
+    others: Sequence[Measurement],
+    metric: Metric,
+    smaller_is_better: bool,
+    error: float = 1 - estimates.CONFIDENCE,
 ) -> list[Tie]:
     """Compare each of ``others`` with ``best``.
 
     Two measured numbers differ if a test, Holm-corrected over ``others``, shows that they differ by
-    more than the minimum effect (fractions: at all). Counts differ if they are unequal.
+    more than the minimum effect (fractions: at all). Counts differ if they are unequal. A number
+    that a search stopped measuring is not tested again.
     """
     if metric.depends_on != "setting":
         return [Tie(0.5 if other.value == best.value else None) for other in others]
-    tests = [_test(best, other, metric, smaller_is_better) for other in others]
+    tests = [
+        None if other.was_left_out else _test(best, other, metric, smaller_is_better)
+        for other in others
+    ]
     adjusted = iter(estimates.holm([test[1] for test in tests if test is not None]))
     found: list[Tie] = []
     for other, test in zip(others, tests, strict=True):
+        if other.was_left_out:
+            found.append(Tie())
+            continue
         if test is None:  # neither interval nor samples: only equality is a tie
             found.append(Tie(0.5 if other.value == best.value else None, is_tested=False))
             continue
         chance, _ = test
-        is_worse = next(adjusted) < 1 - estimates.CONFIDENCE and chance < 0.5
+        is_worse = next(adjusted) < error and chance < 0.5
         found.append(Tie(None if is_worse else chance))
     return found
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cnnbench.environment import changed, flat
-from cnnbench.errors import UserError, nearest
+from cnnbench.errors import UserError, nearest_or_all
 from cnnbench.row import Row
 
 
@@ -30,18 +30,13 @@ class Environments:
 
     def __post_init__(self) -> None:
         """Raise `UserError` for a fact that neither fingerprint has."""
-        fingerprints = [*self.base.values(), *self.new.values()]
-        known = list(dict.fromkeys(name for one in fingerprints for name in flat(one)))
-        for fact in self.accepted:
-            if not (self.base and self.new):
-                raise UserError(
-                    "a table does not record its environment",
-                    f"--accept {fact}",
-                    "compare run folders, or accept every difference with --force",
-                )
-            if not any(_is_below(name, fact) for name in known):
-                hint = nearest(fact, known) or "one of: " + ", ".join(known)
-                raise UserError("unknown fact of an environment", f"--accept {fact}", hint)
+        if self.accepted and not (self.base and self.new):
+            raise UserError(
+                "a table does not record its environment",
+                f"--accept {self.accepted[0]}",
+                "compare run folders, or accept every difference with --force",
+            )
+        check_accepted(self.accepted, [*self.base.values(), *self.new.values()])
 
     def are_same(self, base: Row, new: Row) -> bool:
         """Return whether two rows share an environment: same id, same facts, or unknown."""
@@ -72,7 +67,7 @@ class Environments:
         return changed(ours, theirs) if ours and theirs else None
 
     def _is_accepted(self, name: str) -> bool:
-        return any(_is_below(name, fact) for fact in self.accepted)
+        return any(is_below(name, fact) for fact in self.accepted)
 
     @staticmethod
     def _differ(base: Row, new: Row) -> bool:
@@ -113,5 +108,16 @@ def input_changes(joined: Sequence[tuple[Row, Row]]) -> tuple[str, ...]:
     )
 
 
-def _is_below(name: str, fact: str) -> bool:
+def check_accepted(accepted: Sequence[str], fingerprints: Iterable[Mapping[str, Any]]) -> None:
+    """Raise `UserError` for a fact that none of the fingerprints has."""
+    known = list(dict.fromkeys(name for one in fingerprints for name in flat(one)))
+    for fact in accepted:
+        if not any(is_below(name, fact) for name in known):
+            raise UserError(
+                "unknown fact of an environment", f"--accept {fact}", nearest_or_all(fact, known)
+            )
+
+
+def is_below(name: str, fact: str) -> bool:
+    """Return whether ``name`` is a fact (``libraries``) or one below it (``libraries.keras``)."""
     return name == fact or name.startswith(f"{fact}.")

@@ -11,8 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from cnnbench import metrics as names
-from cnnbench import units
 from cnnbench.errors import UserError
 from cnnbench.metrics import METRICS, split
 from cnnbench.results.report import Report
@@ -26,6 +24,7 @@ from cnnbench.selection.compare.changes import (
 )
 from cnnbench.selection.compare.numbers import Wanted, compared_numbers
 from cnnbench.selection.compare.result import Compared, Comparison
+from cnnbench.selection.compare.thresholds import Thresholds
 from cnnbench.selection.compare.verdicts import Judged, Outcome, Pair, is_time, judge
 from cnnbench.statistics.estimates import MINIMUM_EFFECT
 
@@ -68,12 +67,7 @@ def compare(
     if not joined:
         raise UserError("the two have no model and variant in common: there is nothing to compare")
     wanted = Wanted.of((before, after), metrics, require)
-    effect = _effect(threshold)
-    own = {
-        column: _effect(value, f"{name}=")
-        for name, value in (thresholds or {}).items()
-        for column in names.matching(name, wanted.columns, "--threshold")
-    }
+    effects = Thresholds.read(threshold, thresholds, wanted.columns)
     both = {id(row) for two in joined for row in two}
     only_in_base = [row for row in before if id(row) not in both]
     only_in_new = [row for row in after if id(row) not in both]
@@ -83,7 +77,7 @@ def compare(
         *((_blank(row), row) for row in only_in_new),
     ]
     found = [
-        (row, name, _pair(row, other, name, own.get(name), effect, environments))
+        (row, name, _pair(row, other, name, effects, environments))
         for row, other in sides
         for name in compared_numbers(row, other, wanted)
     ]
@@ -106,22 +100,11 @@ def compare(
         ),
         common,
         alone,
-        effect,
-        own,
+        effects.usual,
+        effects.own,
         tuple(name for group in wanted.required for name in group),
         strict,
     )
-
-
-def _effect(threshold: str | float, name: str = "") -> float:
-    effect = units.parse(threshold, "fraction", "--threshold")
-    if not 0 <= effect < 1:
-        raise UserError(
-            f"a threshold of {effect:g}",
-            f"--threshold {name}".strip(),
-            "between 0 and 100 %, as 5%",
-        )
-    return effect
 
 
 def _report(table: pd.DataFrame | Run | Report, word: str) -> Report:
@@ -154,21 +137,10 @@ def _blank(row: Row) -> Row:
     return Row(row.model, row.variant, row.facts, apart=row.apart)
 
 
-def _pair(
-    base: Row,
-    new: Row,
-    name: str,
-    threshold: float | None,
-    usual: float,
-    environments: Environments,
-) -> Pair:
-    """Return the pair of a column, with its own threshold or the usual one."""
+def _pair(base: Row, new: Row, name: str, effects: Thresholds, environments: Environments) -> Pair:
     metric = METRICS[split(name)[0]]
-    if threshold is None:
-        is_measured = metric.depends_on == "setting" and metric.unit != "fraction"
-        threshold = usual if is_measured or metric.depends_on == "weights" else 0.0
     may = not is_time(metric) or environments.are_comparable(base, new)
-    return Pair(metric, base.read(name), new.read(name), threshold, may)
+    return Pair(metric, base.read(name), new.read(name), effects.of(name), may)
 
 
 def _compared(row: Row, name: str, pair: Pair, judged: Judged) -> Compared:

@@ -1,4 +1,4 @@
-"""Comparison as text for a terminal, and as Markdown for a pull request."""
+"""Comparison as text for a terminal and as HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cnnbench.markdown import markdown
 from cnnbench.metrics import METRICS, split
 from cnnbench.selection.compare.result import Compared, Comparison
 from cnnbench.selection.compare.verdicts import UNVERIFIED, Outcome
@@ -18,7 +17,7 @@ from cnnbench.text import html_table, plural, printable
 
 _TEXTS, _NUMBERS = ("Model", "Metric"), ("Base", "New", "New ÷ base")
 _CORRECTED = "Drift-corrected"
-_LEGEND = (
+LEGEND = (
     f"{_CORRECTED}: new ÷ base with each sample divided by the reference timed with it; the "
     "verdict is based on it."
 )
@@ -38,25 +37,25 @@ def as_text(comparison: Comparison, width: int = 160) -> str:
     def write(line: str) -> None:
         console.print(printable(line), markup=False, soft_wrap=True)
 
-    for head, lines in _changes(comparison):
+    for head, lines in [*changes(comparison), *missing(comparison)]:
         write(head)
         for line in lines:
             write(f"  {line}")
-    rows = _ordered(comparison)
+    rows = ordered(comparison)
     news = [row for row in rows if row.verdict != "same"]
     is_long = len(rows) > _SCREEN
     shown = news if is_long else rows
     table = Table(box=None, pad_edge=False)
-    for head in _heads(shown):
+    for head in heads(shown):
         is_text = head in (*_TEXTS, "Verdict")
         # If cut, two settings or parameters of a model would look the same.
         table.add_column(head, justify="left" if is_text else "right", overflow="fold")
     for row in shown:
-        table.add_row(*(escape(printable(text)) for text in _cells(row, shown)))
+        table.add_row(*(escape(printable(text)) for text in cells(row, shown)))
     if table.rows:
         console.print(table)
-    if _has_corrected(shown):
-        write(_LEGEND)
+    if has_corrected(shown):
+        write(LEGEND)
     for line in headline(comparison):
         write(line)
     if is_long and len(news) < len(rows):
@@ -64,77 +63,53 @@ def as_text(comparison: Comparison, width: int = 160) -> str:
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
-def as_markdown(comparison: Comparison) -> str:
-    """Return the same as Markdown; numbers that are the same are folded away."""
-    lines = []
-    for line in headline(comparison):
-        lines += [f"**{markdown(line)}**", ""]
-    for head, members in _changes(comparison):
-        lines += [markdown(head), "", *(f"- {markdown(line)}" for line in members), ""]
-    rows = _ordered(comparison)
-    news = [row for row in rows if row.verdict != "same"]
-    same = [row for row in rows if row.verdict == "same"]
-    if news:
-        lines += [*_markdown_table(news), ""]
-    if same:
-        summary = f"<details><summary>{len(same)} the same</summary>"
-        lines += [summary, "", *_markdown_table(same), "", "</details>", ""]
-    if _has_corrected(rows):
-        lines += [markdown(_LEGEND), ""]
-    return "\n".join(lines)
-
-
 def as_html(comparison: Comparison) -> str:
     """Return a comparison as a small table for a notebook, regressions first."""
-    rows = [row for row in _ordered(comparison) if row.verdict != "same"]
-    cells = [_cells(row, rows) for row in rows]
-    return html_table(_heads(rows), cells, "; ".join(headline(comparison)))
+    rows = [row for row in ordered(comparison) if row.verdict != "same"]
+    lines = [cells(row, rows) for row in rows]
+    return html_table(heads(rows), lines, "; ".join(headline(comparison)))
 
 
 def headline(comparison: Comparison) -> Iterator[str]:
     """Yield the result and what was not verified, one line each."""
     counts = Counter(row.verdict for row in comparison.rows)
     words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _VERIFIED if counts[verdict])
-    missing = comparison.unverified
+    unverified = comparison.unverified
     if count := len(comparison.regressions):
         head = plural(count, "regression")
     elif not words:
         head = "Nothing was compared"
     else:
-        head = "No regression in what was compared" if missing else "No regression"
+        head = "No regression in what was compared" if unverified else "No regression"
     yield f"{head}: {words}" if words else head
-    if missing:
-        yield f"Not verified: {', '.join(map(str, missing))}"
+    if unverified:
+        yield f"Not verified: {', '.join(map(str, unverified))}"
 
 
-def _markdown_table(rows: Sequence[Compared]) -> Iterator[str]:
-    heads = _heads(rows)
-    yield "| " + " | ".join(heads) + " |"
-    yield "|---|---|" + "---:|" * (len(heads) - 3) + "---|"
-    for row in rows:
-        cells = [markdown(text) for text in _cells(row, rows)]
-        if row.verdict in ("worse", "better"):
-            cells[-1] = f"**{cells[-1]}**"
-        yield "| " + " | ".join(cells) + " |"
-
-
-def _changes(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
+def changes(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield what changed apart from the numbers: a heading and its lines."""
     found = comparison.changes
-    words = "" if comparison.comparable else ": times are not comparable (--force compares them)"
+    words = ": times are not comparable (--accept FACT or --force compares them)"
     for head, lines in (
-        (f"The environment changed{words}", found.environment),
+        (f"The environment changed{'' if comparison.comparable else words}", found.environment),
         ("Only in base", found.only_in_base),
         ("Only in new", found.only_in_new),
         ("Input changed", found.inputs),
-        ("Missing in new", tuple(_missing(comparison, "missing in new"))),
-        ("Missing in base", tuple(_missing(comparison, "missing in base"))),
     ):
         if lines:
             yield head, lines
 
 
-def _missing(comparison: Comparison, verdict: Outcome) -> Iterator[str]:
-    """Yield a line for each column that one side lacks, of networks that both have."""
+def missing(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the columns that a side lacks, of networks that both have: a heading and its lines."""
+    verdicts: tuple[Outcome, ...] = ("missing in new", "missing in base")
+    for verdict in verdicts:
+        if lines := tuple(_lacking(comparison, verdict)):
+            yield verdict.capitalize(), lines
+
+
+def _lacking(comparison: Comparison, verdict: Outcome) -> Iterator[str]:
+    """Yield a line for each column that one side lacks."""
     networks: dict[tuple[str, str], list[str]] = {}
     for row in comparison.common:
         if row.verdict == verdict:
@@ -145,29 +120,31 @@ def _missing(comparison: Comparison, verdict: Outcome) -> Iterator[str]:
         yield f"{metric}: {who}" + (f" ({note})" if note else "")
 
 
-def _ordered(comparison: Comparison) -> list[Compared]:
+def ordered(comparison: Comparison) -> list[Compared]:
     """Return the rows with something on both sides, the most important first."""
-    missing = ("missing in new", "missing in base")
-    rows = [row for row in comparison.common if row.verdict not in missing]
+    lost = ("missing in new", "missing in base")
+    rows = [row for row in comparison.common if row.verdict not in lost]
     return sorted(rows, key=lambda row: _ORDER.index(row.verdict))
 
 
-def _heads(rows: Sequence[Compared]) -> list[str]:
-    corrected = [_CORRECTED] if _has_corrected(rows) else []
+def heads(rows: Sequence[Compared]) -> list[str]:
+    """Return the headings of a table that shows ``rows``."""
+    corrected = [_CORRECTED] if has_corrected(rows) else []
     return [*_TEXTS, *_NUMBERS, *corrected, "Verdict"]
 
 
-def _has_corrected(rows: Sequence[Compared]) -> bool:
+def has_corrected(rows: Sequence[Compared]) -> bool:
+    """Return whether a table that shows ``rows`` has a column of drift-corrected ratios."""
     return any(row.corrected_ratio is not None for row in rows)
 
 
-def _cells(row: Compared, rows: Sequence[Compared]) -> list[str]:
+def cells(row: Compared, rows: Sequence[Compared]) -> list[str]:
     """Return the cells of a row in a table that shows ``rows``."""
     verdict = f"{row.verdict} ({row.note})" if row.note else row.verdict
     # The interval is shown next to the ratio that the verdict is based on.
     is_corrected = row.corrected_ratio is not None
     ratios = [_ratio(row.ratio, None if is_corrected else row.ratio_ci)]
-    if _has_corrected(rows):
+    if has_corrected(rows):
         ratios.append(_ratio(row.corrected_ratio, row.corrected_ratio_ci))
     return [row.name, _metric(row), row.show(row.base), row.show(row.new), *ratios, verdict]
 

@@ -50,7 +50,7 @@ function keepChoices(spec, view) {
 // Logarithmic across where the specification says a type, the reader wants it and every number allows it.
 function setScale(spec, wanted) {
   const layer = (spec.layer || []).find((one) => one.encoding?.x?.scale?.type);
-  if (!layer) return false;
+  if (!layer || spec.usermeta?.isLogarithmic) return false;
   layer.encoding.x.scale.type = wanted && isPositive(spec) ? "log" : "linear";
   return true;
 }
@@ -77,7 +77,8 @@ function follow(name, view, place) {
 }
 
 function makeReachable(view, place) {
-  for (const mark of place.querySelectorAll(".role-mark > [aria-label]")) {
+  // What is written already has nothing to show on focus.
+  for (const mark of place.querySelectorAll(".role-mark > [aria-label]:not(text)")) {
     mark.setAttribute("tabindex", "0");
     const item = mark.__data__, tooltip = view.tooltip();
     const box = () => mark.getBoundingClientRect();

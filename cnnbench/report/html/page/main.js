@@ -7,7 +7,8 @@ function drawGlance() {
     if (value === null || !row || place.children.length >= 5) continue;
     place.append(make("div", { class: "tile" }, make("div", { class: "what" }, words), make("div", { class: "who" }, ...breakable(row.name)),
       make("div", { class: "value", title: column.label }, show(value, column.unit), isDoubtful(row.cells[index]) ? " ?" : "",
-        ...(column.label ? [" · ", ...breakable(short(column.label, 600))] : []))));
+        ...(column.label ? [" · ", ...breakable(short(column.label, 600))] : [])),
+      row.links.length ? make("div", { class: "links" }, ...row.links.map(([text, href]) => make("a", { href }, text))) : null));
   }
 }
 

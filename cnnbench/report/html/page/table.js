@@ -1,6 +1,24 @@
 // The table: sorted by a click, filtered by a name, with the columns that the reader wants.
+const memoryKey = `cnnbench columns ${data.title.split(",")[0]}`;
 const table = { sort: null, descending: false, find: "", intervals: true,
-  shown: new Set(data.columns.filter((column) => column.shown).map((column) => column.name)) };
+  shown: new Set(remembered() ?? usual()) };
+
+// On a small screen only what decides; what the reader chose before is chosen again.
+function usual() {
+  const isSmall = matchMedia("(max-width: 760px)").matches && data.columns.some((column) => column.decides);
+  return data.columns.filter((column) => (isSmall ? column.decides : column.shown)).map((column) => column.name);
+}
+
+function remembered() {
+  try {
+    const names = JSON.parse(localStorage.getItem(memoryKey)), known = new Set(data.columns.map((column) => column.name));
+    return Array.isArray(names) && names.some((name) => known.has(name)) ? names.filter((name) => known.has(name)) : null;
+  } catch { return null; } // a browser may keep nothing for a file
+}
+
+function remember() {
+  try { localStorage.setItem(memoryKey, JSON.stringify([...table.shown])); } catch { /* as above */ }
+}
 
 function isDoubtful(cell) { return Boolean(cell) && cell[3].startsWith("unstable"); }
 
@@ -52,7 +70,7 @@ function cellOf(cell, column, bestValue) {
   if (!cell) return make("td", {}, "");
   const [value, , , verdict, status] = cell;
   if (value === null) {
-    const kind = status.startsWith("skipped") ? "failed skipped" : "failed";
+    const kind = /^(skipped|left out)/.test(status) ? "failed skipped" : "failed";
     return make("td", {}, make("span", { class: kind }, status));
   }
   const doubt = isDoubtful(cell);
@@ -141,6 +159,7 @@ function drawColumnMenu() {
     const box = make("input", { type: "checkbox", checked: table.shown.has(column.name) });
     box.addEventListener("change", () => {
       table.shown[box.checked ? "add" : "delete"](column.name);
+      remember();
       drawTable();
     });
     menu.append(make("label", {}, box, [column.title, column.label].filter(Boolean).join(" ")));
