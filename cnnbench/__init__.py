@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cnnbench import plots
     from cnnbench.analysis import Inspection, Rule, Work, add_rule, inspect
+    from cnnbench.api.export import export
     from cnnbench.api.predict import Predictions, predict
     from cnnbench.api.run import run
+    from cnnbench.api.runs import Run, load
     from cnnbench.errors import CnnbenchError, JobFailed, Unavailable, UserError, UserErrors
     from cnnbench.models.fcn import to_fcn
     from cnnbench.models.registry import register
     from cnnbench.record import Record
     from cnnbench.results.report import Report
-    from cnnbench.results.tables import Run, load
     from cnnbench.row import Row
     from cnnbench.selection.choose import Candidate, Choice, choose
     from cnnbench.selection.compare import Comparison, compare
+    from cnnbench.selection.history import History, history
     from cnnbench.statistics.measurement import Measurement
     from cnnbench.statistics.verdict import Verdict
 
@@ -30,17 +32,19 @@ __version__ = "0.2.0"
 
 _MODULES = {
     "cnnbench.analysis": ("Inspection", "Rule", "Work", "add_rule", "inspect"),
+    "cnnbench.api.export": ("export",),
     "cnnbench.api.predict": ("Predictions", "predict"),
     "cnnbench.api.run": ("run",),
+    "cnnbench.api.runs": ("Run", "load"),
     "cnnbench.errors": ("CnnbenchError", "JobFailed", "Unavailable", "UserError", "UserErrors"),
     "cnnbench.models.fcn": ("to_fcn",),
     "cnnbench.models.registry": ("register",),
     "cnnbench.record": ("Record",),
     "cnnbench.results.report": ("Report",),
-    "cnnbench.results.tables": ("Run", "load"),
     "cnnbench.row": ("Row",),
     "cnnbench.selection.choose": ("Candidate", "Choice", "choose"),
     "cnnbench.selection.compare": ("Comparison", "compare"),
+    "cnnbench.selection.history": ("History", "history"),
     "cnnbench.statistics.measurement": ("Measurement",),
     "cnnbench.statistics.verdict": ("Verdict",),
 }
@@ -51,6 +55,7 @@ __all__ = [
     "Choice",
     "CnnbenchError",
     "Comparison",
+    "History",
     "Inspection",
     "JobFailed",
     "Measurement",
@@ -69,6 +74,8 @@ __all__ = [
     "add_rule",
     "choose",
     "compare",
+    "export",
+    "history",
     "inspect",
     "load",
     "plots",

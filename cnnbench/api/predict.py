@@ -13,10 +13,10 @@ import numpy as np
 
 from cnnbench import files
 from cnnbench.analysis import standard_keras
-from cnnbench.api import drawings, image_files, tracks
+from cnnbench.api import drawings, image_files, live, tracks
 from cnnbench.api.fitted_images import ImageReader
 from cnnbench.errors import JobFailed, Unavailable, UserError, brief
-from cnnbench.models import output_names, registry
+from cnnbench.models import output_names, registry, weights_card
 from cnnbench.models.model import Model
 from cnnbench.tasks.task import TASKS, Prediction
 from cnnbench.text import html_table, printable_lines
@@ -71,7 +71,7 @@ class Predictions:
 
 
 def predict(
-    model: str,
+    model: Any,
     images: Sequence[Path | str],
     top: int | None = None,
     weights: str | None = None,
@@ -88,7 +88,7 @@ def predict(
     those in the whole, upright picture.
 
     Args:
-        model: a name as on the command line.
+        model: a name as on the command line, or a live Keras model.
         images: image files, and folders for all pictures in them in natural order; a picture of a
             folder that cannot be read is left out and named in the notes.
         top: the number of predictions to return for each image, by default 3, or all masks and
@@ -108,9 +108,14 @@ def predict(
             cannot do the task, a place where nothing can be drawn, or what cannot be tracked.
         Unavailable: weights that are not on this machine.
     """
+    if live.is_live(model):
+        with live.named(model) as file:
+            return predict(
+                file, images, top, weights, class_names, preprocessing, data_dir, draw, track
+            )
     named = image_files.named(images)
     folder = files.data_folder(data_dir)
-    found = registry.resolve(model, [Path.cwd()])
+    found = registry.resolve(os.fspath(model), [Path.cwd()])
     if len(found.input_shape) != 3:
         can_change = not found.is_trained  # the input of a model in a file is fixed
         hint = "add [input_shape=HxWxC]" if can_change else "save it with an input of a fixed size"
@@ -128,6 +133,8 @@ def predict(
     image_paths: list[Path] = []
     predictions: list[list[Prediction]] = []
     chosen = _weights(found, weights, folder)
+    if isinstance(chosen, Path):
+        names = names or weights_card.class_names(chosen)
     with standard_keras():
         from cnnbench.probes.accuracy.training import network as networks
 
@@ -156,7 +163,7 @@ def predict(
                 decoded = (
                     task.decode(outputs, network, names, top or task.most_shown)
                     if tracker is None
-                    else tracks.decode(outputs, network, names)
+                    else tracks.decode(task, outputs, network, names)
                 )
             except JobFailed as error:
                 raise UserError(str(error), found.label) from None

@@ -7,18 +7,19 @@ from functools import partial
 from pathlib import Path
 
 from cnnbench import files
+from cnnbench.api import live, runs
+from cnnbench.api.runs import Run
 from cnnbench.execution import executor as executors
 from cnnbench.execution import runner
 from cnnbench.execution.executor import LOCAL, Executor
+from cnnbench.execution.observer import Observer
 from cnnbench.execution.progress import Progress
-from cnnbench.execution.runner import Observer
 from cnnbench.models import registry
 from cnnbench.report import files as report_files
-from cnnbench.results import tables
-from cnnbench.results.tables import Run
 from cnnbench.suite import plan as planning
 from cnnbench.suite import suite as suites
 from cnnbench.suite.plan import Plan
+from cnnbench.suite.shards import Shard
 from cnnbench.suite.suite import SuiteSource
 
 OUT = Path("results")
@@ -30,8 +31,10 @@ def run(
     out: Path | str = OUT,
     only: Collection[str] = (),
     probes: Collection[str] = (),
+    shard: str | None = None,
     data_dir: Path | str | None = None,
     fresh: bool = False,
+    everything: bool = False,
     wait: bool = False,
     on: str | Executor = LOCAL,
     progress: bool | Observer = False,
@@ -44,16 +47,19 @@ def run(
 
     Args:
         suite: a YAML file, the name of a suite that comes with cnnbench (``"smoke"``), YAML text,
-            or a dictionary of the same form.
+            or a dictionary of the same form, whose ``models`` may be live Keras models too.
         out: where runs are kept.
         only: only these models of the suite; all by default.
         probes: only these probes of the suite; all by default.
+        shard: only a part of these cells: ``"2/5"`` is the second of five parts.
         data_dir: folder with ``keras/``, ``tensorflow_datasets/`` and ``weights/``; by default
             ``CNNBENCH_DATA``.
         fresh: measure everything again, in a new run.
+        everything: measure what the search for the answer to the suite's question would leave out.
         wait: wait until no other run holds this suite or measures on this machine.
         on: where jobs run: an executor, its name, or ``NAME://ADDRESS``.
-        progress: show progress on stderr as the command line does, or tell an observer.
+        progress: show progress on stderr as the command line does (a line a minute where stderr
+            is no terminal, as in a notebook), or tell an observer.
 
     Raises:
         UserError: a mistake in the suite or an argument; all mistakes of a suite at once.
@@ -67,8 +73,10 @@ def run(
     """
     data_dir = files.data_folder(data_dir)
     executor = executors.find(on, "on") if isinstance(on, str) else on
-    plan = planned(suite, data_dir)
+    plan = planned(live.in_suite(suite, Path(out)), data_dir)
     cells = plan.part(only, probes)
+    if shard is not None:
+        cells = Shard.read(shard, "shard").part(cells)
     silent_or_shown = Progress() if progress else Observer()
     observer = progress if isinstance(progress, Observer) else silent_or_shown
     for note in plan.notes(cells):
@@ -81,12 +89,13 @@ def run(
             observer,
             executor=executor,
             fresh=fresh,
+            everything=everything,
             wait=wait,
             data_dir=data_dir,
         )
     finally:
         observer.close()
-    return tables.load(done.folder)
+    return runs.load(done.folder)
 
 
 def planned(suite: SuiteSource, data_dir: Path | None = None) -> Plan:

@@ -68,7 +68,7 @@ def show(
         out: the picture file, in an existing folder; its ending says the format, PNG without one.
         images: image files, after a model or a first image.
         count: number of examples, filters, or maps of each image; all if there are fewer. By
-            default 16; 4 examples with ``augment``.
+            default 16; 4 examples with ``augment``. Of images, only with ``layer``.
         split: of the data set: ``train``, the default, or ``test``.
         size: to which examples or images are fitted, in px: a side, or height and width for images;
             by default that of the data set, or of the first image.
@@ -142,13 +142,16 @@ def kind_of(name: str) -> str:
 
 def _of_images(given: dict[str, Any], names: Sequence[str], augment: Augment | None) -> Sheet:
     """Return the sheet for image files."""
-    chosen = [option for option in ("augment", "filters", "layer") if given[option]]
+    chosen = [name for name in ("augment", "filters", "layer") if given[name] not in (None, ())]
     if len(chosen) > 1:
         raise UserError(f"{' and '.join(chosen)} exclude each other", hint="give one of them")
+    if given["count"] is not None and chosen != ["layer"]:
+        what = f"images with {chosen[0]} take no count" if chosen else "images take no count"
+        raise UserError(what, hint="count limits the maps of a layer; name fewer images")
     pictures = map_sheets.read(names, given["size"])
     if given["filters"]:
         return map_sheets.of_filters(pictures, given["filters"])
-    if given["layer"]:
+    if given["layer"] is not None:
         return map_sheets.of_one_layer(pictures, given["layer"], given["count"] or _EXAMPLES)
     return example_sheets.of_images(pictures.names, pictures.images, augment, pictures.notes)
 
@@ -166,6 +169,8 @@ def _check_options(kind: str, given: dict[str, Any]) -> None:
         if direction not in DIRECTIONS:
             hint = nearest_or_all(direction, DIRECTIONS)
             raise UserError(f"unknown filter '{direction}'", "filters", hint)
+    if given["count"] is not None and given["count"] < 1:
+        raise UserError(f"{given['count']} is no number of pictures", "count", "at least 1")
     if given["split"] not in (None, *get_args(Split)):
         raise UserError(f"unknown split '{given['split']}'", "split", "train or test")
 

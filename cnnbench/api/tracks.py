@@ -13,13 +13,12 @@ from cnnbench.api.image_files import ImageFiles
 from cnnbench.errors import UserError
 from cnnbench.models.model import Model
 from cnnbench.tasks import tracking
-from cnnbench.tasks.detection import DETECTION
-from cnnbench.tasks.detection import outputs as detections
+from cnnbench.tasks.detection import Detection
 from cnnbench.tasks.detection.outputs import Detected
-from cnnbench.tasks.task import Arrays, Prediction
+from cnnbench.tasks.task import TASKS, Arrays, Prediction, Task
 
 if TYPE_CHECKING:
-    from cnnbench.data.drawing import Mark
+    from cnnbench.data.drawing import AnyMark
     from cnnbench.data.fitting import Placement
 
 OPTION = "--track"
@@ -50,12 +49,10 @@ class Tracked(Prediction):
     def placed(self, placement: Placement) -> Tracked:
         return replace(self, detected=self.detected.placed(placement))
 
-    def mark(self, number: int) -> Mark:
-        """Return its box in the colour of its identity, whatever its rank, ``number``, is."""
-        from cnnbench.data.drawing import Mark
-
-        text = f"#{self.track} {self.detected.name}"
-        return Mark(text, self.track - 1, box=self.detected.box)
+    def mark(self, number: int) -> AnyMark:
+        """Return its box, and mask, in the colour of its identity, whatever ``number`` is."""
+        mark = self.detected.mark(self.track - 1)
+        return replace(mark, text=f"#{self.track} {self.detected.name}")
 
 
 def tracker(name: str, model: Model, images: ImageFiles) -> tracking.Tracker:
@@ -69,7 +66,7 @@ def tracker(name: str, model: Model, images: ImageFiles) -> tracking.Tracker:
         found = tracking.resolve(name)
     except UserError as error:
         raise UserError(error.what, OPTION, error.hint) from None
-    if model.task != DETECTION.name:
+    if not isinstance(TASKS.find(model.task), Detection):
         what = f"{model.label} is a network for {model.task}; trackers link the boxes of a detector"
         raise UserError(what, OPTION, "use a detection head, for example +yolo")
     if images.folders and (len(images.folders) > 1 or len(images.of_folders) < len(images.files)):
@@ -92,9 +89,13 @@ def check_sizes(sizes: Sequence[tuple[Path, tuple[int, int]]]) -> None:
             )
 
 
-def decode(outputs: Arrays, network: Any, names: Sequence[str]) -> list[list[Prediction]]:
-    """Return all detections of each frame that a tracker may use."""
-    return detections.decode(outputs, network, names, None, _LEAST_SCORE)
+def decode(
+    task: Task, outputs: Arrays, network: Any, names: Sequence[str]
+) -> list[list[Prediction]]:
+    """Return all detections of each frame that a tracker may use; ``task`` is a detector's."""
+    assert isinstance(task, Detection)
+    found = task.decode_all(outputs, network, names, _LEAST_SCORE)
+    return [list(frame) for frame in found]
 
 
 def linked(

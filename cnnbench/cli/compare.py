@@ -19,12 +19,7 @@ from cnnbench.cli import options
     multiple=True,
     help="Only this metric, in all its settings; may be repeated.",
 )
-@click.option(
-    "--threshold",
-    multiple=True,
-    metavar="[METRIC=]5%",
-    help="Smallest relevant difference of METRIC, or of all times and memory.  [default: 5%]",
-)
+@options.threshold
 @click.option(
     "--require",
     multiple=True,
@@ -32,13 +27,7 @@ from cnnbench.cli import options
     help="Fail if this metric is missing or could not be verified; may be repeated.",
 )
 @click.option("--strict", is_flag=True, help="Fail if any number could not be verified.")
-@click.option(
-    "--accept",
-    multiple=True,
-    metavar="FACT",
-    help="Compare latencies even if this fact of the environment differs, such as "
-    "libraries.keras; may be repeated.",
-)
+@options.accept("Compare latencies even if")
 @click.option("--force", is_flag=True, help="Compare latencies even if the environments differ.")
 @click.option(
     "--format",
@@ -53,7 +42,7 @@ def command(
     base: Path,
     new: Path,
     metrics: tuple[str, ...],
-    threshold: tuple[str, ...],
+    threshold: options.Thresholds,
     require: tuple[str, ...],
     strict: bool,
     accept: tuple[str, ...],
@@ -69,18 +58,16 @@ def command(
     """
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE
     from cnnbench.results.tables import load
-    from cnnbench.selection.choose.limits import read_option
-    from cnnbench.selection.compare import compare
+    from cnnbench.selection.compare import compare, pull_request
     from cnnbench.selection.compare import text as compare_text
-    from cnnbench.statistics.estimates import MINIMUM_EFFECT
 
-    general = [text for text in threshold if "=" not in text]
+    general, own = threshold
     found = compare(
         load(base),
         load(new),
         metrics=metrics,
-        threshold=general[-1] if general else MINIMUM_EFFECT,
-        thresholds=dict(read_option(text, "--threshold") for text in threshold if "=" in text),
+        threshold=general,
+        thresholds=own,
         require=require,
         accept=accept,
         force=force,
@@ -89,7 +76,7 @@ def command(
     if as_json or form == "json":
         click.echo(safe_json.as_table(found.to_json()))
     elif form == "md":
-        click.echo(compare_text.as_markdown(found), nl=False)
+        click.echo(pull_request.as_markdown(found), nl=False)
     else:
         click.echo(compare_text.as_text(found, options.width()), nl=False)
     for failure in found.failures:

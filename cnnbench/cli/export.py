@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from cnnbench.cli import options
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", metavar="MODEL|RUN")
+@click.argument("of_run", required=False, metavar="[MODEL]")
 @click.option(
     "--variant",
     default="float32",
@@ -26,6 +26,12 @@ from cnnbench.cli import options
     "--nms",
     is_flag=True,
     help="Put decoding and NMS of a detector inside the file: it returns boxes.",
+)
+@click.option(
+    "--int8-io",
+    is_flag=True,
+    help="Give the file int8 inputs and outputs, for hardware without floating point; refused if "
+    "anything in it stays in floating point.",
 )
 @click.option(
     "--weights",
@@ -52,45 +58,46 @@ from cnnbench.cli import options
 )
 @click.option(
     "--recipe",
-    type=click.Choice(["scratch", "transfer"]),
-    help="How it was trained: from scratch, or by transfer with a new head.",
+    type=click.Choice(["scratch", "transfer", "continue"]),
+    help="How it was trained: from scratch, by transfer with a new head, or further.",
 )
 @click.option(
     "--representative",
     type=int,
-    default=100,
-    show_default=True,
-    help="Training images for the calibration of ptq-int8.",
+    help="Training images for the calibration of ptq-int8.  [default: 100, or as in the run]",
 )
 @click.option(
     "--fine-tune-epochs",
     type=int,
-    default=2,
-    show_default=True,
-    help="Epochs of each step that fine-tunes: pruning, clustering, qat-int8.",
+    help="Epochs of each step that fine-tunes: pruning, clustering, qat-int8.  [default: 2, or as "
+    "in the run]",
 )
 @click.option(
     "--fine-tune-rate",
     type=float,
-    default=0.0001,
-    show_default=True,
-    help="Learning rate of these steps.",
+    help="Learning rate of these steps.  [default: 0.0001, or as in the run]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the card.")
 @options.data_dir("keras/ and tensorflow_datasets/")
-def command(as_json: bool, data_dir: Path | None, **chosen: Any) -> None:
-    """Make variant V of the trained MODEL and write it as a LiteRT file.
+def command(as_json: bool, of_run: str | None, data_dir: Path | None, **chosen: Any) -> None:
+    """Make variant V of a trained model and write it as a LiteRT file.
 
-    Int8 calibration and fine-tuning need the data set; for weights kept by a run
-    (trained.weights.h5) it is known. With a data set, the card includes the accuracy of the file.
+    Of a RUN (its folder, or its suite's for the newest) the MODEL may be left out if the suite's
+    question has an answer, or if only one was trained. Weights, data set, input size and classes
+    are the run's, which keeps them with `keep_weights: true` or a compression entry; a variant that
+    the run has made is taken as it is.
+
+    Otherwise MODEL is a name, with --weights and, for int8 calibration and fine-tuning, --dataset;
+    or a .keras file of a run, which says itself what it was trained on. With a data set, the card
+    includes the accuracy of the file.
     """
-    from cnnbench.execution import single_jobs
-    from cnnbench.probes.compression import export
+    from cnnbench.api import export_plan
+    from cnnbench.probes.compression import exported_file
+    from cnnbench.probes.compression.export_options import ExportOptions
 
-    run = partial(single_jobs.run, data_dir=data_dir, report_progress=_report_progress)
-    made = export.ExportOptions(**chosen)
-    card = export.export(made, run)
-    click.echo(json.dumps(card, indent=1) if as_json else export.summary(card, made.out))
+    made = ExportOptions(**chosen)
+    card = export_plan.carry_out(made, of_run, data_dir, _report_progress)
+    click.echo(json.dumps(card, indent=1) if as_json else exported_file.summary(card, made.out))
 
 
 def _report_progress(message: str) -> None:

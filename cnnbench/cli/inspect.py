@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnnbench.cli import options
 from cnnbench.errors import UserError
 from cnnbench.quiet import quiet
+
+if TYPE_CHECKING:
+    from cnnbench.analysis.result import Addition, Inspection
 
 Shape = tuple[int, ...]
 
@@ -39,6 +44,11 @@ class ShapeType(click.ParamType):
 @click.option(
     "--html", "html_file", metavar="FILE", help="Write charts as an HTML page; - for stdout."
 )
+@click.option(
+    "--profile",
+    metavar="RUNTIME",
+    help="Run MODEL and measure the time of each operation: litert, onnxruntime or openvino.",
+)
 @click.option("--fit", metavar="MEMORY", help="Find the largest batch whose inference fits: 2GiB.")
 @click.option(
     "--convention",
@@ -65,12 +75,13 @@ def command(
     as_json: bool,
     csv_file: str | None,
     html_file: str | None,
+    profile: str | None,
     **counting: Any,
 ) -> None:
     """Count the parameters, MACs, FLOPs, activation memory and receptive field of MODEL.
 
     MODEL is a name that `cnnbench models` lists, package.module:builder, file.py:builder or a
-    .keras file. Nothing is run and no weights are allocated.
+    .keras or .tflite file. Nothing is run and no weights are allocated, unless --profile is given.
     """
     if (model is None) == (layer is None):
         raise UserError("give either MODEL or --layer")
@@ -82,6 +93,12 @@ def command(
             "only one of --html -, --csv - and --json can write to stdout",
             hint="name a file for the others",
         )
+    if profile is not None:
+        from cnnbench.probes.latency import profile as profiling
+
+        if layer is not None:
+            raise UserError("--profile runs a MODEL; a --layer is only counted")
+        profiling.check(profile)
     with quiet():
         from cnnbench import analysis
 
@@ -89,10 +106,12 @@ def command(
             found = analysis.inspect_layer(layer, input_shape, batch_size=batch, **counting)
         else:
             found = analysis.inspect(model, batch, input_shape=input_shape, **counting)
+    found = replace(found, additions=_additions(found, model, profile))
     if html_file:
         from cnnbench.report.html import inspection_page
 
-        options.write(inspection_page(found.to_json(), found.statement), html_file)
+        page = inspection_page(found.to_json(), found.statement, found.additions)
+        options.write(page, html_file)
     if csv_file:
         options.write(found.to_csv(), csv_file)
     if as_json:
@@ -101,3 +120,27 @@ def command(
         from cnnbench.analysis.inspection_text import as_text
 
         click.echo(as_text(found, layers), nl=False)
+
+
+def _additions(found: Inspection, model: str | None, profile: str | None) -> tuple[Addition, ...]:
+    """Return what is predicted and measured beside the counts of a model."""
+    if model is None:
+        return ()
+    from cnnbench.forecast import addition
+
+    added = addition(found)
+    if profile is None:
+        return added
+    from cnnbench.models import registry
+    from cnnbench.probes.latency import profile as profiling
+
+    click.echo(f"measuring {found.model} in {profile}, about a minute", err=True)
+    with quiet():
+        resolved = registry.resolve(model, (Path.cwd(),))
+        shape = tuple(size for size in found.input_shape if size is not None)
+        if len(shape) < len(found.input_shape):
+            raise UserError(
+                f"{found.model} leaves its input size open", "--profile", "give --input-shape"
+            )
+        measured = profiling.profile(resolved.with_interface(shape, resolved.classes), profile)
+    return (*added, profiling.addition(measured, profiling.check(profile)))

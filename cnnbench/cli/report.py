@@ -34,9 +34,20 @@ from cnnbench.cli import options
 @click.option(
     "--section",
     type=click.Choice(
-        ["detectors", "rankings", "call_paths", "sliding", "stages", "tracking", "published"]
+        [
+            "answer",
+            "detectors",
+            "segmentation",
+            "rankings",
+            "call_paths",
+            "sliding",
+            "stages",
+            "load",
+            "tracking",
+            "published",
+        ]
     ),
-    help="Show only this section below the table.",
+    help="Show only this section.",
 )
 def command(
     run: Path,
@@ -64,7 +75,7 @@ def command(
     if section is not None and (metric or form not in (None, "text", "md")):
         raise click.UsageError("--section is text or md, and has no columns to choose")
     if html is not None:
-        _write(page(load(run)), html)
+        _write(page(load(run), None if html == options.STDOUT else Path(html).parent), html)
     if svg is not None:
         _write(plots.svg(plots.tradeoff(load(run), x, y)), svg)
     if png is not None:

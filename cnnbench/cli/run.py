@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnbench.cli import options
+from cnnbench.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,13 +36,27 @@ _LOCAL = "local"
 )
 @click.option("--only", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
 @click.option("--probe", multiple=True, metavar="PROBE", help="Only this probe; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="List the jobs and how many are done; run nothing.")
+@click.option(
+    "--shard",
+    metavar="K/N",
+    help="Only the K-th of N parts; `cnnbench merge` unites the runs of all parts.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show what is done, what is to do and how long it takes; run nothing.",
+)
 @click.option(
     "--on",
     default=_LOCAL,
     show_default=True,
     metavar="EXECUTOR",
     help="Where jobs run: an executor, or EXECUTOR://ADDRESS.",
+)
+@click.option(
+    "--everything",
+    is_flag=True,
+    help="Measure what the answer to the suite's question does not need, too.",
 )
 @click.option("--fresh", is_flag=True, help="Measure again, in a new run.")
 @click.option(
@@ -62,8 +77,10 @@ def command(
     out: Path,
     only: tuple[str, ...],
     probe: tuple[str, ...],
+    shard: str | None,
     dry_run: bool,
     on: str,
+    everything: bool,
     fresh: bool,
     repeat: int,
     wait: bool,
@@ -73,19 +90,34 @@ def command(
 
     Rerun the command to resume: it continues the newest run of the same plan on the same machine,
     and measures nothing twice. Ctrl-C keeps everything that is recorded.
+
+    A suite with a question is searched for its answer: networks that can no longer win are left
+    out. The exit code is 1 if no network keeps the limits.
     """
     from cnnbench.api.run import measure, planned
     from cnnbench.execution import executor as executors
+    from cnnbench.suite.shards import Shard
 
     executor = executors.find(on, "--on")
+    part = Shard.read(shard) if shard is not None else None
     plan = planned(suite, data_dir)
     cells = plan.part(only, probe)
+    if part is not None:
+        wanted, cells = len(cells), part.part(cells)
+        click.echo(f"shard {part}: {len(cells)} of {plural(wanted, 'cell')}", err=not dry_run)
     for note in plan.notes(cells):
         click.echo(note, err=not dry_run)
     if dry_run:
         from cnnbench.execution import dry_run as preview
 
-        for line in preview.lines(plan, cells, out, executor, fresh, repeat):
+        if plan.question and everything:
+            plan = plan.without_question()
+        elif plan.question:
+            from cnnbench.suite import question as questions
+
+            click.echo(f"a search for the {questions.in_words(plan.question)}")
+            click.echo("networks that can no longer win will be left out; the most that can run:")
+        for line in preview.lines(plan, cells, out, executor, fresh, repeat, options.width()):
             click.echo(line)
         return 0
     measure_again = partial(
@@ -95,21 +127,32 @@ def command(
         out,
         executor=executor,
         fresh=fresh or repeat > 1,
+        everything=everything,
         wait=wait,
         data_dir=data_dir,
     )
     return _run(
-        measure_again, cells, repeat, _resume_command(suite, out, only, probe, data_dir, on)
+        measure_again,
+        cells,
+        repeat,
+        _resume_command(suite, out, only, probe, data_dir, on, everything, shard),
+        is_whole=len(cells) == len(plan.cells),
     )
 
 
 def _run(
-    measure: Callable[[Progress], RunResult], cells: Sequence[Cell], repeat: int, resume: str
+    measure: Callable[[Progress], RunResult],
+    cells: Sequence[Cell],
+    repeat: int,
+    resume: str,
+    is_whole: bool,
 ) -> int:
     from cnnbench.cli import EXIT_FAILED, EXIT_FINE, EXIT_INTERRUPTED
     from cnnbench.execution import runner
     from cnnbench.execution.progress import Progress
     from cnnbench.report import files
+    from cnnbench.results import tables
+    from cnnbench.selection.answer import answer
 
     signal.signal(signal.SIGTERM, _interrupt)
     has_failed = False
@@ -128,6 +171,10 @@ def _run(
         if number < repeat:
             click.echo(f"{number} of {repeat} runs done", err=True)
     click.echo(files.text(result.folder, width=options.width()), nl=False)
+    found = answer(tables.load(result.folder))
+    if found is not None:
+        click.echo(f"\n{found.as_text()}", nl=False)
+        has_failed |= is_whole and found.choice.winner is None  # a part cannot answer
     _print_next_steps(result.folder, nothing_new=not progress.had_work)
     return EXIT_FAILED if has_failed else EXIT_FINE
 
@@ -147,6 +194,8 @@ def _resume_command(
     probe: Sequence[str],
     data_dir: Path | None,
     on: str = _LOCAL,
+    everything: bool = False,
+    shard: str | None = None,
 ) -> str:
     """Return the command that resumes this run: the same, without options that begin a new one."""
     words = ["cnnbench", "run", str(suite)]
@@ -156,10 +205,14 @@ def _resume_command(
         words += ["--only", model]
     for name in probe:
         words += ["--probe", name]
+    if shard is not None:
+        words += ["--shard", shard]
     if data_dir is not None:
         words += ["--data-dir", str(data_dir)]
     if on != _LOCAL:
         words += ["--on", on]
+    if everything:
+        words.append("--everything")
     return shlex.join(words)
 
 

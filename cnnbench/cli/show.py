@@ -44,7 +44,8 @@ class SizeType(click.ParamType):
     "--count",
     type=click.IntRange(1, 400),
     metavar="N",
-    help="Number of examples, filters or maps. Default: 16; 4 examples with --augment.",
+    help="Number of examples, filters or maps (of image files only with --layer). Default: 16; 4 "
+    "examples with --augment.",
 )
 @click.option("--split", type=click.Choice(["train", "test"]), help="Split of a data set: train.")
 @click.option(

@@ -21,6 +21,7 @@ class Network:
         label: its name in the report.
         recorded_as: the model's name in the workers' records.
         inspection: its counts.
+        trained: the file with its trained weights, or None.
         is_keras_2: it was built with Keras 2.
     """
 
@@ -30,10 +31,12 @@ class Network:
         from cnnbench.models import registry
 
         self.is_keras_2 = False
+        self.trained: Path | None
         if isinstance(given, str):
             model = registry.resolve(given, search_path)
             self.text, self.label = given, model.label
             self.recorded_as = model.label
+            self.trained = Path(model.entry.builder) if model.is_trained else None
             with standard_keras(), weightless():
                 built = model.architecture()
                 self.inspection: Inspection = inspect(built)
@@ -53,6 +56,7 @@ class Network:
             file = folder / f"{self.label}.keras"
         built.save(file)
         self.text, self.recorded_as = str(file), file.name
+        self.trained = file
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def test_detectors_of_a_suite_end_to_end(tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "AP50" in shown.stdout
 
-    files = sorted(run.glob("artifacts/*/seed-1.keras"))
+    files = sorted(run.glob("artifacts/*/*/seed-1.keras"))
     assert len(files) == 3
     kept = next(file for file in files if b'"task": "detection"' in file.read_bytes())
     picture = tmp_path / "grey.png"

@@ -20,7 +20,7 @@ from cnnbench.report import table
 def test_doctor_shows_machine_runtimes_and_data(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "one.h5").touch()
-    result = CliRunner().invoke(command, ["--no-noise", "--data-dir", str(tmp_path)])
+    result = CliRunner().invoke(command, ["--no-noise", "--no-peaks", "--data-dir", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert f"tensorflow {metadata.version('tensorflow')}" in result.output
     assert f"missing: {tmp_path / 'keras/datasets/fashion-mnist'}" in result.output

@@ -141,6 +141,7 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_suite_counts_networks_with_heads(folder: Path) -> None:
     (report,) = folder.glob("results/boxes/*/report.csv")
     with report.open(newline="") as lines:
@@ -209,6 +210,7 @@ def test_mistakes_in_names_are_reported_together_with_their_lines(tmp_path: Path
     assert "MobileNetV2 cannot be built at 16x16x3" in shown
 
 
+@pytest.mark.slow
 def test_a_budget_is_checked_of_the_whole(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(f"""
 def test_fits(cnn_budget):

@@ -90,8 +90,8 @@ def test_options_change_the_counts(options: list[str], words: str) -> None:
 def test_a_wrong_argument_is_named_with_its_option() -> None:
     for arguments, words in (
         (["MobileNetV2", "--input-shape", "224"], "takes inputs like 224x224x3, not 224"),
-        (["net.h5"], "only .keras files can be read"),
-        (["nets.py"], "name the function in it that builds the network: nets.py:builder"),
+        (["net.h5"], "only .keras and .tflite files can be read"),
+        (["nets.py"], "no file 'nets.py' (the path is relative to the suite or to the working"),
         (["LeNet5", "--batch", "0"], "--batch: a batch of 0 is too small (at least 1 is needed)"),
         (
             ["LeNet5", "--dtype", "float61"],

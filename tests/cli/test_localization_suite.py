@@ -87,7 +87,7 @@ def test_classifiers_and_localisers_of_one_suite_end_to_end(tmp_path: Path) -> N
     # Killed in the training of a localiser, resumed: the same numbers.
     command = [sys.executable, "-m", "cnnbench", "run", "suite.yaml", "--out", "killed"]
     killed = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
-    states = "killed/locate/*/artifacts/*/scratch-*/training.npz"
+    states = "killed/locate/*/artifacts/*/*/scratch-*/training.npz"
 
     def is_training_a_localiser() -> bool:
         journal = list((tmp_path / "killed").glob("locate/*/records.jsonl"))

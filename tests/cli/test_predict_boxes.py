@@ -125,6 +125,7 @@ def test_prints_and_draws_the_box_in_the_picture(net: str, tmp_path: Path) -> No
     assert (pixels[24, 128], pixels[100, 128]) == pytest.approx((255, 20)), "the rest is untouched"
 
 
+@pytest.mark.slow
 def test_as_a_command_it_prints_one_line_a_prediction(net: str, tmp_path: Path) -> None:
     picture((64, 64), (8, 16, 56, 32)).save(tmp_path / "a.png")
     arguments = ["predict", net, "a.png", "--top", "1", "--draw", "out.jpg"]

@@ -178,7 +178,6 @@ def test_dry_run_lists_all_jobs_and_the_completed_ones(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     listed = invoked("run", "tiny.yaml", "--dry-run", "--probe", "static")
     assert listed.stdout.splitlines() == [
-        "accuracy: no entry applies to LeNet5[classes=7] (classification)",
         "done   LeNet5 static b1",
         "done   LeNet5 static b4",
         "done   LeNet5[classes=7] static b1",

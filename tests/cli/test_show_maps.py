@@ -186,6 +186,11 @@ def test_a_name_says_what_it_is(name: str, expected: str) -> None:
         ("china.jpg", {"filters": ["diagonal"]}, "unknown filter 'diagonal'"),
         ("china.jpg", {"filters": ["vertical"], "layer": "ReLU"}, "filters and layer exclude"),
         ("scenes", {"size": (70, 120)}, "examples are square"),
+        ("scenes", {"count": 0}, "count: 0 is no number of pictures"),
+        ("china.jpg", {"count": 3}, r"images take no count \(count limits the maps of a layer"),
+        ("china.jpg", {"count": 3, "filters": ["vertical"]}, "images with filters take no count"),
+        ("china.jpg", {"count": 3, "augment": "flip=horizontal"}, "images with augment take no"),
+        ("china.jpg", {"layer": ""}, "layer"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_in_a_line(
