@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Errors alone: pip and what it builds with warn of much that is nobody's concern here.
 QUIET := --quiet --quiet
 
-.PHONY: run test test-slow test-all check lint format published audit clean
+.PHONY: run test test-slow test-all check lint format published docs audit clean
 
 run: $(READY)
 	$(BIN)/cnnbench run suites/mobile.yaml
@@ -17,9 +17,10 @@ PROCESSES ?= 2
 test: $(READY)
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
-# In this order, as many as the minutes allow; the rest is named at the end.
+# In this order, as many as the minutes allow; the rest is named at the end. What drives whole runs
+# and what users read comes first, the same check of one more network last.
 MINUTES ?= 600
-SLOW := execution cli report probes tasks chaos test_documented.py test_extras.py test_security.py test_size.py fuzz models analysis
+SLOW := smoke execution environment test_documented.py test_notebook.py test_your_network_page.py test_extras.py cli report tasks data probes chaos cluster test_security.py test_size.py models analysis selection test_house.py fuzz
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --minutes $(MINUTES) $(SLOW:%=tests/%)
@@ -42,6 +43,11 @@ format: $(READY)
 # Every published table and every table in a page, made anew from the journals by today's code.
 published: $(READY)
 	$(BIN)/python -m tests.published
+
+# The pages as a site, in build/docs; a broken link fails.
+docs: $(READY)
+	$(BIN)/python -m pip install $(QUIET) --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # The installed versions against published advisories; pip-audit has an environment of its own.
 audit: $(READY)

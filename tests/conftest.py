@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import signal
@@ -34,6 +35,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=math.inf,
         help="Start no test after this many minutes; skip the others.",
     )
+
+
+def pytest_sessionstart() -> None:
+    """Collect no garbage while tests are imported: a fifth of the time that TensorFlow takes."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Spare later collections the millions of objects that the imports made."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,7 @@ from tests.conftest import ROOT
 RUNS = sorted(path.parent for path in (ROOT / "results/published").glob("**/records.jsonl"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(
-    r"(<!-- (?P<command>cnnbench [^\n]*?) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL
+    r"(<!-- (?P<command>(?:cnnbench|python) [^\n]*?) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL
 )
 
 
@@ -48,10 +49,16 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def output_of(command: str) -> str:
-    """Return the output of a ``cnnbench ...`` command line, run in the repository's root."""
+    """Return the output of a command line, run in the repository's root.
+
+    It is ``cnnbench ...``, or ``python benchmarks/...`` that computes from published runs.
+    """
     words = shlex.split(command)
+    if words[0] == "python":
+        python = [sys.executable, *words[1:]]
+        return subprocess.run(python, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     with contextlib.chdir(ROOT):
-        done = CliRunner().invoke(group, words[1:], catch_exceptions=False)
+        done = CliRunner().invoke(group, words[1:], prog_name="cnnbench", catch_exceptions=False)
     assert done.exit_code == 0, done.output
     text = done.stdout.strip() + "\n"
     return text if "md" in words else f"```\n{text}```\n"

@@ -176,3 +176,63 @@ def test_predictions_print_a_class_a_line_and_are_a_table_in_a_notebook() -> Non
     assert str(found) == "a\\x1b.png\n   75.0 %  dress\n   25.0 %  <b>"
     assert "<td>a\\x1b.png</td><td>&lt;b&gt;</td>" in found._repr_html_()
     assert found.to_json()[0]["classes"][0] == {"number": 3, "name": "dress", "probability": 0.75}
+
+
+def live_model(classes: int = 3) -> Any:
+    keras = pytest.importorskip("keras")
+    layers = [keras.layers.Flatten(name="flat"), keras.layers.Dense(classes, name="top")]
+    return keras.Sequential([keras.Input((8, 8, 1)), *layers], name="my>net")
+
+
+def test_a_live_model_of_a_suite_is_measured_and_resumed_by_its_content(here: Path) -> None:
+    model, executor = live_model(), FakeExecutor()
+    suite = {**SUITE, "models": [model, "LeNet5"]}
+    first = cnnbench.run(suite, on=executor)
+    assert [record.model for record in first.raw] == ["my-net.keras", "LeNet5"]
+    (file,) = (here / "results" / ".cache" / "models").glob("*/my-net.keras")
+    assert executor.requests[0].model == str(file)
+    assert cnnbench.run(suite, on=executor).path == first.path
+    assert len(executor.requests) == 2, "nothing was left to do"
+    model.layers[-1].bias.assign([1.0, 2.0, 3.0])
+    other = cnnbench.run(suite, on=executor)
+    assert other.path != first.path, "other weights are another model"
+
+
+def test_a_live_model_that_cannot_be_saved_is_a_user_error(here: Path) -> None:
+    model = live_model()
+    model.save = lambda file: (_ for _ in ()).throw(ValueError("no such luck"))
+    with pytest.raises(cnnbench.UserError, match=r"'my>net. cannot be saved: .*no such luck"):
+        cnnbench.run({**SUITE, "models": [model]}, on=FakeExecutor())
+
+
+def test_predicts_with_a_live_model(here: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save("black.png")
+    model = live_model(4)
+    model.layers[-1].bias.assign([0.0, 9.0, 0.0, 0.0])
+    (found,) = cnnbench.predict(model, ["black.png"]).classes
+    assert found[0].number == 1
+    assert model.layers[-1].get_weights()[1].tolist() == [0, 9, 0, 0], "it stays as it is"
+
+
+def test_exports_a_live_model_with_its_weights(here: Path) -> None:
+    executor = FakeExecutor(lambda request: JobResult("failed", reason="no such luck"))
+    with pytest.raises(cnnbench.CnnbenchError, match="no such luck"):
+        cnnbench.export(live_model(), "net.tflite", variant="ptq-dynamic", executor=executor)
+    (request,) = executor.requests
+    assert request.model.endswith("my-net.keras")
+    assert (request.setting["variant"], request.setting["training"]) == ("ptq-dynamic", None)
+
+
+def test_a_run_has_the_table_and_the_chart_of_its_report() -> None:
+    run = cnnbench.load(ROOT / "results" / "published" / "mobile")
+    table = run.table
+    assert isinstance(run, cnnbench.Run)
+    assert table.index.name == "model" and "MobileNetV2" in table.index
+    assert {"params", "macs", "file_bytes"} <= set(table.columns) <= set(run.report.columns)
+    params = run.report.set_index("model")["params"]
+    assert table.loc["MobileNetV2", "params"] == params["MobileNetV2"]
+    assert not [name for name in table.columns if "_ci_" in name or "_samples" in name]
+    chart = run.plot(across="file_bytes", up="macs").to_dict()
+    assert "MobileNetV2" in str(chart["data"])

@@ -13,6 +13,7 @@ from cnnbench.errors import (
     explained,
     is_out_of_memory,
     nearest,
+    nearest_or_all,
     one_of,
     shown,
 )
@@ -114,6 +115,33 @@ def test_names_match_without_case_and_separators() -> None:
     assert nearest("resnet_51", ["ResNet50"]) == "did you mean 'ResNet50'?"
     with pytest.raises(UserError, match=r"--only: 'x' is not in this suite \(one of: ResNet50\)"):
         one_of("x", ["ResNet50"], "--only", "this suite")
+
+
+@pytest.mark.parametrize(
+    ("name", "valid", "meant"),
+    [
+        ("CamNet", ["AlexNet", "LeNet5"], ""),
+        ("AlexNte", ["AlexNet", "LeNet5"], "AlexNet"),
+        ("AlxNet", ["AlexNet"], "AlexNet"),
+        ("LeNet6", ["AlexNet", "LeNet5"], "LeNet5"),
+        ("VGG99", ["VGG16", "VGG19"], "VGG19"),
+        ("drop", ["dropout", "prop_size"], "dropout"),
+        ("sorted", ["sort", "bytetrack"], "sort"),
+        ("gird", ["grid"], "grid"),
+        ("EffNetB0", ["EfficientNetB0"], ""),
+        ("x", ["y"], ""),
+    ],
+)
+def test_suggests_only_names_that_a_typing_error_explains(
+    name: str, valid: list[str], meant: str
+) -> None:
+    assert nearest(name, valid) == (f"did you mean '{meant}'?" if meant else "")
+
+
+def test_a_long_list_of_valid_names_is_cut() -> None:
+    names = [f"model_{number}" for number in range(30)]
+    hint = nearest_or_all("z", names)
+    assert hint == f"one of: {', '.join(names[:20])} and 10 more"
 
 
 def test_quotes_a_value_of_any_length() -> None:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 
+import pytest
+
 from cnnbench.plugins import PROBES
 from tests.conftest import ROOT
 
@@ -131,6 +133,7 @@ def test_public_docstrings_begin_with_an_imperative_or_a_noun() -> None:
     report(docstring_offenders())
 
 
+@pytest.mark.slow
 def test_benchmarks_can_be_imported() -> None:
     """They are run by hand, so that a module that moved would be noticed late."""
     names = sorted(file.stem for file in (ROOT / "benchmarks").glob("*.py"))

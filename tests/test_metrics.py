@@ -94,7 +94,7 @@ def test_suggests_the_nearest_metric(expression: str, hint: str) -> None:
 
 
 def test_every_name_carries_its_unit() -> None:
-    suffixes = {"s": "_s", "bytes": "_bytes", "px": "_px", "per_s": "_per_s"}
+    suffixes = {"s": "_s", "bytes": "_bytes", "px": "_px", "per_s": ("_per_s", "_qps")}
     for metric in metrics.METRICS.values():
         if metric.unit in suffixes:
             assert metric.name.endswith(suffixes[metric.unit]), metric.name

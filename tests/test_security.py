@@ -161,7 +161,7 @@ def test_an_array_of_objects_is_not_unpickled(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, tuple[str, str]]:
             return open, (str(trace), "w")
 
-    np.savez(tmp_path / calibrated_model._FILE, input_0=np.array([Evil()], dtype=object))  # type: ignore[arg-type]
+    np.savez(tmp_path / calibrated_model.FILE, input_0=np.array([Evil()], dtype=object))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="allow_pickle"):
         calibrated_model.read_expected(tmp_path)
     assert not trace.exists()

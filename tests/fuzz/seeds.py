@@ -11,6 +11,10 @@ from tests.conftest import ROOT
 from tests.records import record
 
 SUITES = [file.read_bytes() for file in sorted((ROOT / "suites").glob("*.yaml"))]
+SUITES.append(
+    b"name: s\nmodels:\n  - {grid: MobileNetV2, alpha: [0.35, 0.5], input_shape: [96, 128]}\n"
+    b"  - 'EfficientNetLite{0..4}'\nprobes: {static: {models: ['EfficientNetLite{0,2}']}}\n"
+)
 BOMB = b"a: &a [x, x]\n" + b"".join(
     b"b%d: &b%d [*%s, *%s]\n" % (i, i, name, name)
     for i, name in enumerate([b"a", *(b"b%d" % i for i in range(30))])
@@ -26,7 +30,8 @@ ODD_SUITES = [
 NAMES = [
     "MobileNetV2[alpha=0.5,input_shape=128x128x3]", "lenet-5", "nets:net", "nets.py:net[classes=3]",
     "LeNet5[modern=true]+box[classes=3]", "network.keras", "ResNet50[weights='a, b']",
-    "EfficientNetB0[classifier_activation=none]",
+    "EfficientNetB0[classifier_activation=none]", "MobileNetV2[alpha={0.35,0.5},input_shape=96]",
+    "EfficientNetLite{0..4}", "BasicCNN+{yolo,ssdlite[classes={3,7}]}",
 ]  # fmt: skip
 EXPRESSIONS = [
     "latency_p90@cpu/litert/b1=20ms", "file=10MB", "top1=90%", "params=4M", "latency_p50_s=1.5s",

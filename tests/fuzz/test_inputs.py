@@ -43,7 +43,7 @@ from tests.fuzz.seeds import (
 from tests.models import keras_zip
 from tests.records import record
 
-FEW = 25
+FEW = 10
 MANY = int(os.environ.get("CNNBENCH_FUZZ", "2700"))
 
 tried: Counter[str] = Counter()

@@ -12,6 +12,7 @@ def test_lenet_stays_within_its_budget(cnn_budget: Budget) -> None:
     cnn_budget("LeNet5", params=61706, macs=416520, activation_infer_peak="30kB")
 
 
+@pytest.mark.slow
 def test_lenet_is_faster_than_the_first_network_of_the_chapter(cnn_budget: Budget) -> None:
     # 0.4 M MACs against 89 M: the ratio is some 1/30, whatever the machine is doing.
     report = cnn_budget(
