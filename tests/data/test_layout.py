@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from cnnbench import files
-from cnnbench.data.folder import layout
+from cnnbench.data import datasets
+from cnnbench.data.folder import FOLDER, layout
 from cnnbench.data.folder import pictures as folder
 from cnnbench.errors import JobFailed
 
@@ -114,6 +115,14 @@ def test_train_and_test_in_one_folder_are_the_splits(split: Path) -> None:
     assert splits.problems == ()
     picture = np.asarray(Image.open(split / "Test" / "class1" / "2.png"))
     assert (splits.test.read(np.array([5]), 6, 3)[0] == picture).all()
+
+
+def test_planning_counts_what_is_trained_on(photos: Path, split: Path) -> None:
+    for folder_of, count in ((photos, 13 - 2), (split, 2 * 8)):  # a fifth, and splits of its own
+        found = FOLDER.at(str(folder_of))
+        assert found.facts == datasets.UNKNOWN
+        found.locate([])
+        assert datasets.facts_of(f"folder:{folder_of}").training_images == count
 
 
 def test_without_a_test_the_validation_images_are_for_judging(split: Path) -> None:
