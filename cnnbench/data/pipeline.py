@@ -8,7 +8,7 @@ same result as an uninterrupted one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,11 @@ class TrainingBatches:
         return of_images
 
 
+def at_once(size: Sequence[int], most: int) -> int:
+    """Return how many images of ``size``, height and width in px, are evaluated in a batch."""
+    return max(1, min(most, _EVALUATION_PIXELS // math.prod(size)))
+
+
 def evaluation_batches(
     images: np.ndarray,
     targets: Targets,
@@ -139,9 +144,7 @@ def evaluation_batches(
     """
     import tensorflow as tf
 
-    size = most
-    if images.ndim == 4:
-        size = max(1, min(most, _EVALUATION_PIXELS // math.prod(images.shape[1:3])))
+    size = at_once(images.shape[1:3], most) if images.ndim == 4 else most
     on_host, wanted = _on_host(images), _on_host(targets)
 
     def batch(indices: Any) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from cnnbench.data import pipeline
 from cnnbench.errors import JobFailed, UserError
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting, AccuracySpec
@@ -88,7 +89,7 @@ def test_a_class_needs_no_more_than_one_picture(tmp_path: Path, place: Path) -> 
 
 
 def test_large_images_come_in_smaller_batches_with_their_middle() -> None:
-    assert pretrained._PIXELS // 600**2 == 8
+    assert pipeline.at_once((600, 600), setting().evaluated_at_once) == 8
     assert (round(224 / pretrained._CROP) - 224) // 2 == 16
 
 

@@ -113,6 +113,11 @@ def test_training_takes_as_long_as_its_own_images_are_large() -> None:
     assert found.training_pixels(()) == 2 * 10 * 28 * 28, "not known: as the data set's"
 
 
+def test_evaluation_follows_the_batch_of_the_training() -> None:
+    sizes = [setting(batch_size=size).evaluated_at_once for size in (1, 32, 64, 1024)]
+    assert sizes == [4, 128, 256, 256]
+
+
 def test_leaves_tracing_out_of_the_seconds_that_grow_with_the_training() -> None:
     metrics = {"train_s": 50.0, "epoch_s": 3.0}
     assert setting(epochs=10).training_seconds(metrics) == 30.0

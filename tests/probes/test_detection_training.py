@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from cnnbench.api.predict import predict
-from cnnbench.data import loading
+from cnnbench.data import loading, pipeline
 from cnnbench.data.datasets import Request
 from cnnbench.errors import JobFailed, UserError
 from cnnbench.models import registry
 from cnnbench.models.heads import PREFIX
 from cnnbench.probes.accuracy import run as accuracy
 from cnnbench.probes.accuracy.settings import AccuracySetting
-from cnnbench.probes.accuracy.training import pretrained, recipes
+from cnnbench.probes.accuracy.training import recipes
 from cnnbench.probes.accuracy.training.checkpoint import Checkpoint
 from cnnbench.probes.accuracy.training.loop import Training
 from cnnbench.probes.interface import Context, ProbeResult
@@ -241,7 +241,8 @@ def test_a_users_pictures_are_trained_on_and_a_kept_file_is_evaluated_as_it_is(
     chosen = setting(**of_pets, train_examples=None, batch_size=8, epochs=2, keep_weights=True)
     whole = accuracy.run(model, chosen, context)
     assert whole.details["classes"] == ["cat", "dog"]
-    monkeypatch.setattr(pretrained, "_PIXELS", 3 * 32 * 32)  # batches with other numbers of objects
+    # Batches with other numbers of objects.
+    monkeypatch.setattr(pipeline, "_EVALUATION_PIXELS", 3 * 32 * 32)
     evaluation = AccuracySetting.model_validate(
         {"dataset": "folder:pets", "task": "detection", "recipe": "pretrained"}
         | {"weights": "imagenet", "image_size": 32, "fit": "letterbox"}

@@ -220,6 +220,15 @@ class TrainingConfig(StrictModel):
         """The data set called `dataset`."""
         return datasets.find(self.dataset)
 
+    @property
+    def evaluated_at_once(self) -> int:
+        """Number of images in a batch of the evaluation; fewer if they are large.
+
+        It follows the batch of the training, which fits into the memory with its gradients: a small
+        image may need tens of MB, as the regions of a head with masks do.
+        """
+        return min(256, 4 * self.batch_size)
+
     def is_changed(self, name: str) -> bool:
         """Return whether a field differs from its default."""
         return bool(getattr(self, name) != type(self).model_fields[name].default)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnbench import files
-from cnnbench.data import loading
+from cnnbench.data import loading, pipeline
 from cnnbench.data.datasets import Request
 from cnnbench.data.pictures import AnnotatedPictures, Labels, Part, Pictures, data_details
 from cnnbench.errors import JobFailed, Unavailable
@@ -27,7 +27,6 @@ from cnnbench.tasks.objective import concatenated
 from cnnbench.tasks.task import Arrays, TrainedOn
 
 _CROP = 0.875
-_PIXELS = 64 * 224 * 224  # in a batch, to limit the memory of large images
 
 
 def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> ProbeResult:
@@ -62,7 +61,9 @@ def evaluate(model: ModelHandle, setting: AccuracySetting, context: Context) -> 
     targets: list[Arrays] = []
     encoding, done = objective.encoding(trained), 0
     rows, shown = examples.places(len(chosen)), []
-    for batch in _batches(parts, chosen, network.images(model, setting), _reader(setting)):
+    shape = network.images(model, setting)
+    step = pipeline.at_once(shape[:2], setting.evaluated_at_once)
+    for batch in _batches(parts, chosen, shape, step, _reader(setting)):
         context.report_progress(f"testing on {len(chosen):,} images, {done:,} done")
         outputs = trained.predict_on_batch(preprocess(batch.images.astype(np.float32)))
         answers.append(objective.answers(network.as_arrays(outputs), encoding))
@@ -116,10 +117,9 @@ _Read = Callable[[Pictures, Labels, tuple[int, ...]], Part]
 
 
 def _batches(
-    parts: Sequence[Pictures], chosen: Labels, shape: tuple[int, ...], read: _Read
+    parts: Sequence[Pictures], chosen: Labels, shape: tuple[int, ...], step: int, read: _Read
 ) -> Iterator[Part]:
-    """Yield the chosen images of all parts, in batches."""
-    step = max(1, _PIXELS // (shape[0] * shape[1]))
+    """Yield the chosen images of all parts, in batches of at most ``step``."""
     first = 0
     for pictures in parts:
         last = first + len(pictures.labels)

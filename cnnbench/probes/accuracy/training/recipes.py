@@ -87,7 +87,9 @@ class TrainingJob:
     def evaluation_batches(self, part: Part) -> Any:
         """Return the batches of ``part``, in order, not augmented, with targets as they are."""
         targets = self.objective.targets(part)
-        return pipeline.evaluation_batches(part.images, targets, self.preprocess)
+        return pipeline.evaluation_batches(
+            part.images, targets, self.preprocess, self.setting.evaluated_at_once
+        )
 
     def validation(self, encoding: str) -> Validation | None:
         """Return the validation images, or None if there are none."""
@@ -101,7 +103,9 @@ class TrainingJob:
     ) -> Validation:
         """Return ``images``, or features of them, with the targets of ``part``."""
         targets, encode = self.objective.targets(part), self._encode(encoding)
-        batches = pipeline.evaluation_batches(images, targets, preprocess, encode=encode)
+        batches = pipeline.evaluation_batches(
+            images, targets, preprocess, self.setting.evaluated_at_once, encode
+        )
         return Validation(batches, targets)
 
     def _encode(self, encoding: str) -> pipeline.Encode:
